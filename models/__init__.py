@@ -1,0 +1,1 @@
+"""The gallery: one model, or one family, a file."""

@@ -1,0 +1,197 @@
+"""The allowance: how far rounding alone can move what a program states in a floating-point format.
+
+The program is evaluated in balls of Arb, and after each operation the ball is widened by that
+operation's own rounding: fl(a op b) = (a op b)(1 + d) + e with |d| at most the unit roundoff and
+|e| at most half the smallest subnormal (Higham, Accuracy and Stability of Numerical Algorithms,
+2nd ed., section 2.2; the row's budget in ulps where an operation is not correctly rounded). The
+final ball contains whatever the format can honestly give, so its distance from the exact result
+is a proof. Sums are bounded for every order of their terms (the same book, section 4.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from flint import arb
+
+from verifier.arithmetic import NumPyArithmetic, middle
+from verifier.floats import Format
+from verifier.operations import CORRECTLY_ROUNDED, TABLE, Operation
+from verifier.program import Program, evaluate
+
+_CONDITIONS = frozenset({"less", "less_equal", "greater", "greater_equal"})
+_EXACT = frozenset({"negative", "abs", "maximum", "minimum", "where", "size"})
+_DOUBLE_ROUNDING = 1.0 + 2.0**-10
+"""Constants are worked out in Python's float64 and rounded again, a little more than half an ulp."""
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """What a format may give for a node: an array of balls, and what is known of how it came about."""
+
+    ball: Any
+    border: Any = False
+    """Where a condition or a kink on the way lies within rounding of its border (array of bool)."""
+    terms: Any = None
+    """For a sum, the sum of its terms' sizes: a bound of every partial sum in every order."""
+
+    @cached_property
+    def size(self) -> Any:
+        return np.abs(self.ball) if self.terms is None else self.terms
+
+
+class RoundedArithmetic:
+    """Balls of Arb that also contain every rounding of a format; arguments are exact."""
+
+    def __init__(self, format: Format) -> None:
+        self._format = format
+        self._spread = arb(0, format.unit_roundoff * _DOUBLE_ROUNDING)
+        self._round = arb(1) + self._spread
+
+    def symbol(self, value: Any) -> Rounded:
+        return Rounded(value)
+
+    def constant(self, value: int | float) -> Rounded:
+        exact = arb(value)
+        representable = float(np.dtype(self._format.name).type(value)) == exact
+        return Rounded(exact if representable else exact * self._round)
+
+    def apply(self, operation: Operation, *arguments: Rounded) -> Rounded:
+        balls = [argument.ball for argument in arguments]
+        border = _any(argument.border for argument in arguments)
+        match operation.name:
+            case name if name in _CONDITIONS:
+                return self._condition(operation, balls, border)
+            case "sign":
+                return self._sign(balls[0], border)
+            case "add" | "subtract":
+                return self._sum(operation, arguments, border)
+            case "sum" | "mean":
+                return self._reduction(operation, balls[0], border)
+            case name if name in _EXACT:
+                return Rounded(_array(operation.arb(*balls)), border)
+        return Rounded(self._ranged(self._widened(operation, _array(operation.arb(*balls))), operation), border)
+
+    def _condition(self, operation: Operation, balls: list[Any], border: Any) -> Rounded:
+        """Undecided (None) also where both sides may be equal: there any of the one-sided results will do."""
+        apart = np.not_equal(*map(_array, balls))
+        decided = np.where(np.asarray(apart, dtype=bool), operation.arb(*balls), None)
+        return Rounded(decided, _any((border, np.equal(decided, None))))
+
+    def _sign(self, ball: Any, border: Any) -> Rounded:
+        """[-1, 1] where the argument may be 0: the hull of the one-sided derivatives of |x|."""
+        kink = ~np.asarray(np.not_equal(_array(ball), arb(0)), dtype=bool)
+        hull = np.where(kink, arb(0, 1), TABLE["sign"].arb(_array(ball)))
+        return Rounded(hull, _any((border, kink)))
+
+    def _sum(self, operation: Operation, arguments: tuple[Rounded, ...], border: Any) -> Rounded:
+        terms = np.add(arguments[0].size, arguments[1].size)
+        result = _array(operation.arb(*(argument.ball for argument in arguments)))
+        return Rounded(self._overflowed(result + self._spread * terms), border, terms)
+
+    def _reduction(self, operation: Operation, rows: Any, border: Any) -> Rounded:
+        """n - 1 additions, each wrong by at most the unit roundoff of the sum of the sizes; a mean divides once."""
+        spread = self._spread * (rows.shape[-1] - 1)
+        result = operation.arb(rows) + spread * operation.arb(np.abs(rows))
+        if operation.name == "mean":
+            result = self._widened(operation, result)
+        return Rounded(self._ranged(result, operation), _any_row(border))
+
+    def _widened(self, operation: Operation, result: Any) -> Any:
+        if operation.ulps == CORRECTLY_ROUNDED:
+            return result * self._round
+        # An ulp is at most twice the unit roundoff of the number.
+        return result * (arb(1) + self._spread * (2.0 * operation.ulps))
+
+    def _ranged(self, result: Any, operation: Operation) -> Any:
+        """Add what underflow may lose; nothing is known where the format overflows."""
+        sizes = np.abs(middle(result))
+        small = sizes < self._format.smallest_normal
+        if small.any():
+            loss = arb(0, self._format.smallest_subnormal * max(operation.ulps, 1.0))
+            result = result.copy()
+            result[small] = [ball if ball == 0 else ball + loss for ball in result[small]]
+        return self._overflowed(result)
+
+    def _overflowed(self, result: Any) -> Any:
+        large = ~(np.abs(middle(result)) < self._format.largest / 2)
+        if large.any():
+            result = result.copy()
+            result[large] = arb(0, float("inf"))
+        return result
+
+
+def _array(value: Any) -> Any:
+    """A lone ball as an array of one, which broadcasts as it does."""
+    return value if isinstance(value, np.ndarray) else np.array([value], dtype=object)
+
+
+def _any(borders: Any) -> Any:
+    result: Any = False
+    for border in borders:
+        if border is not False:
+            result = border if result is False else result | border
+    return result
+
+
+def _any_row(border: Any) -> Any:
+    return border if border is False else np.any(border, axis=-1, keepdims=True)
+
+
+def rounded(program: Program, format: Format, arguments: Mapping[str, Any]) -> tuple[Rounded, ...]:
+    """For each result of the program, the balls of all that honest code in that format may state.
+
+    Arguments are object arrays of Arb balls, exact floats of the format.
+    """
+    return evaluate(program, RoundedArithmetic(format), arguments)
+
+
+_FLOAT64 = NumPyArithmetic("float64")
+
+
+class SizeArithmetic:
+    """Pairs of a float64 value and the size of the terms that it is made of.
+
+    A sum's size is the sum of its terms' sizes whatever their signs, a product's the product of
+    its factors': what is left of a result after cancellation is small against its size.
+    """
+
+    def symbol(self, value: Any) -> tuple[Any, Any]:
+        return value, np.abs(value)
+
+    def constant(self, value: int | float) -> tuple[Any, Any]:
+        return np.float64(value), np.float64(abs(value))
+
+    def apply(self, operation: Operation, *arguments: tuple[Any, Any]) -> tuple[Any, Any]:
+        values = [value for value, _ in arguments]
+        sizes = [size for _, size in arguments]
+        with np.errstate(all="ignore"):
+            value = _FLOAT64.apply(operation, *values)
+            match operation.name:
+                case "add" | "subtract":
+                    return value, sizes[0] + sizes[1]
+                case "multiply":
+                    return value, sizes[0] * sizes[1]
+                case "square":
+                    return value, sizes[0] * sizes[0]
+                case "divide":
+                    return value, sizes[0] / np.abs(values[1])
+                case "negative":
+                    return value, sizes[0]
+                case "sum" | "mean":
+                    return value, _FLOAT64.apply(operation, sizes[0])
+                case "where":
+                    return value, np.where(values[0], sizes[1], sizes[2])
+            return value, np.abs(value)
+
+
+def sizes(program: Program, arguments: Mapping[str, Any]) -> tuple[Any, ...]:
+    """For each result, the size of the terms that it is made of, as float64 arrays.
+
+    Arguments are float64 arrays.
+    """
+    return tuple(size for _, size in evaluate(program, SizeArithmetic(), arguments))

@@ -1,0 +1,301 @@
+"""The command line. Reports go to standard output; progress and messages to standard error."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+
+import verifier
+from verifier.errors import InputError, printable
+
+if TYPE_CHECKING:
+    from verifier.report import Report
+
+app = typer.Typer(
+    name="verifier",
+    help="Is this gradient right, how do we know, and if not, why?",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+MODEL = Annotated[str, typer.Argument(metavar="MODEL", help="A gallery name, or path/to/file.py::name.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"verifier {verifier.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass
+
+
+@app.command("list", epilog="Example: verifier list")
+def list_models() -> None:
+    """List the gallery's models."""
+    from verifier.gallery import gallery
+
+    models = gallery()
+    width = max(map(len, models), default=0)
+    for name, model in models.items():
+        typer.echo(f"{name:<{width}}  {printable(model.description.partition(chr(10))[0])}")
+
+
+@app.command(epilog="Examples: verifier show quadratic; verifier show quadratic --torch > loop.py")
+def show(
+    model: MODEL,
+    latex: Annotated[bool, typer.Option("--latex", help="Write the formulas in LaTeX.")] = False,
+    torch: Annotated[bool, typer.Option("--torch", help="Write the torch training loop that a person would write.")] = False,
+) -> None:
+    """Show a model's formula and gradient."""
+    from verifier import written
+    from verifier.gallery import load
+    from verifier.training import settings_for
+
+    chosen = load(model)
+    if torch:
+        typer.echo(written.torch_loop(chosen, settings_for(chosen, {})), nl=False)
+        return
+    for line in written.latex(chosen) if latex else written.formulas(chosen):
+        typer.echo(printable(line))
+
+
+@app.command(
+    epilog="Examples: verifier train quadratic; verifier train linear --epochs 10 --every 1 --predict x=4; "
+    "verifier train my_models.py::bump --dtype float64 --json report.json"
+)
+def train(
+    model: MODEL,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="sgd, or any of torch.optim by its name.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
+    batch: Annotated[str | None, typer.Option(help="Rows a step, or all.")] = None,
+    shuffle: Annotated[bool | None, typer.Option("--shuffle", help="Take the rows of each epoch in random order.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the random order.")] = None,
+    predict: Annotated[list[str] | None, typer.Option(metavar="x=4", help="Predict there in the end; may be repeated.")] = None,
+    every: Annotated[int | None, typer.Option(min=1, help="Show every so many epochs.")] = None,
+    only_failing: Annotated[bool, typer.Option("--only-failing", help="Show only the steps that fail.")] = False,
+    stop_on_failure: Annotated[bool, typer.Option("--stop-on-failure", help="End the training at the first failure.")] = False,
+    finite_differences: Annotated[
+        bool, typer.Option("--finite-differences", help="Add finite differences as a third opinion.")
+    ] = False,
+    allow_undecided: Annotated[bool, typer.Option("--allow-undecided", help="Exit with 0 where nothing could be decided.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw costs and errors (.svg, .png or .pdf).")] = None,
+) -> None:
+    """Train a model both ways and judge every gradient.
+
+    Exit code: 0 verified, 1 something disagrees, 2 the input cannot be used,
+    3 something has no decided comparison, 130 interrupted.
+    """
+    given = {
+        "epochs": epochs, "lr": lr, "optimizer": optimizer, "dtype": dtype, "batch": _batch(batch),
+        "shuffle": shuffle, "seed": seed,
+    }  # fmt: skip
+    points = [_point(text) for text in predict or []]
+    outputs = Outputs(json_file, plot)
+    outputs.check()
+
+    from verifier.gallery import load
+    from verifier.tables import View
+    from verifier.training import train as run
+
+    chosen = load(model)
+    with _watched() as keep_going:
+        report = run(
+            chosen,
+            predict=points,
+            stop_on_failure=stop_on_failure,
+            third_opinion=finite_differences,
+            keep_going=keep_going,
+            **{name: value for name, value in given.items() if value is not None},
+        )
+    report = replace(report, view=View(every, only_failing))
+    outputs.write(report)
+    code = report.exit_code
+    raise typer.Exit(0 if code == 3 and allow_undecided else code)
+
+
+def _batch(text: str | None) -> int | str | None:
+    if text is None or text == "all":
+        return text
+    return int(text) if text.isascii() and text.lstrip("-").isdigit() else text
+
+
+def _point(text: str) -> dict[str, float]:
+    """x=4,z=2 as a mapping. Raises InputError."""
+    point = {}
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        try:
+            if not equals:
+                raise ValueError
+            point[name.strip()] = float(value)
+        except ValueError:
+            raise InputError(f"cannot predict at {text!r}: write name=number, as in --predict x=4") from None
+    return point
+
+
+class Outputs:
+    """Where the report goes besides the terminal."""
+
+    def __init__(self, json_file: Path | None, plot: Path | None) -> None:
+        self._json = json_file
+        self._plot = plot
+
+    @property
+    def _json_to_standard_output(self) -> bool:
+        return self._json is not None and str(self._json) == "-"
+
+    def check(self) -> None:
+        """Raise InputError before anything runs if one of the files could not be written."""
+        from verifier import files, pictures
+
+        if self._plot is not None:
+            pictures.check_suffix(self._plot)
+        for path in (self._json, self._plot):
+            if path is not None and str(path) != "-":
+                files.check_writable(path)
+
+    def write(self, report: Report) -> None:
+        from verifier import files, pictures
+
+        if self._json_to_standard_output:
+            typer.echo(_json_text(report))
+        else:
+            _print(report)
+        if self._json is not None and not self._json_to_standard_output:
+            files.write(self._json, lambda path: path.write_text(_json_text(report) + "\n", encoding="utf-8"))
+        if self._plot is not None:
+            title = f"{report.model.name}: {report.outcome.value}"
+            files.write(self._plot, lambda path: pictures.draw(report.findings, title, path))
+
+
+def _json_text(report: Report) -> str:
+    return json.dumps(report.to_json(), allow_nan=False, indent=1, ensure_ascii=False)
+
+
+def _print(report: Report) -> None:
+    """The tables in the terminal's width and colours; ASCII where the terminal has nothing else."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    width = console.width if console.is_terminal or "COLUMNS" in _environment() else 80
+    for line in report.lines(width):
+        if not _encodes(console.encoding):
+            line.plain = line.plain.translate(_ASCII)
+        console.print(line, soft_wrap=True)
+
+
+_ASCII = str.maketrans({"─": "-", "⋯": "...", "–": "-", "·": "*", "²": "^2"})
+
+
+def _encodes(encoding: str) -> bool:
+    try:
+        "─⋯–".encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _environment() -> Any:
+    import os
+
+    return os.environ
+
+
+PROGRESS_AFTER = 1.0
+"""Seconds after which a run shows its progress."""
+
+
+class _Watch:
+    """Asked before each step: shows progress on standard error after a second, and says when to end."""
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self._started = time.monotonic()
+        self._shown = 0.0
+
+    def __call__(self, steps: int) -> bool:
+        if steps % 256 == 0:
+            self._show(steps)
+        return not self.interrupted
+
+    def _show(self, steps: int) -> None:
+        now = time.monotonic()
+        if sys.stderr.isatty() and now - self._started > PROGRESS_AFTER and now - self._shown > 0.2:
+            self._shown = now
+            sys.stderr.write(f"\r{steps} steps, {steps / (now - self._started):.0f} a second ")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+    def interrupt(self, number: int, frame: FrameType | None) -> None:
+        """The first Ctrl-C ends the run after its step; a second one ends the program."""
+        self.interrupted = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def _watched() -> Iterator[_Watch]:
+    watch = _Watch()
+    if threading.current_thread() is not threading.main_thread():
+        yield watch
+        return
+    before = signal.signal(signal.SIGINT, watch.interrupt)
+    try:
+        yield watch
+    finally:
+        signal.signal(signal.SIGINT, before)
+        watch.clear()
+
+
+def main() -> None:
+    """Run the command line; what cannot be used is one sentence on standard error and exit code 2."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """The exit code of these arguments."""
+    try:
+        result = app(arguments, standalone_mode=False, prog_name="verifier")
+    except InputError as error:
+        return _refuse(str(error))
+    except click.UsageError as error:
+        return _refuse(f"{error.format_message().rstrip('.')} (verifier --help)")
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _refuse(sentence: str) -> int:
+    sys.stderr.write(f"verifier: {printable(sentence)}\n")
+    return 2

@@ -1,0 +1,125 @@
+"""The machine's report, format `verifier/1`: keys are only ever added.
+
+Floats read back as the same floats; NaN and infinities are the strings "NaN", "Infinity" and
+"-Infinity"; exact values are decimal strings.
+"""
+
+from __future__ import annotations
+
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from verifier.findings import Component, Findings
+from verifier.judge import Comparison, Outcome
+from verifier.modeling import Model
+from verifier.runner import Step
+
+FORMAT = "verifier/1"
+
+
+def training_document(model: Model, findings: Findings, verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """The document of a training; `verdict` holds what the report as a whole says."""
+    document = {
+        "format": FORMAT,
+        "command": "train",
+        "versions": versions(),
+        "settings": {**asdict(findings.settings), "optimizer": _name(findings.settings.optimizer)},
+        "model": _model(model),
+        **verdict,
+        # Numbers are all that is judged here: no graph of the code is captured.
+        "formula": {"replayed": False, "digits": None},
+        "components": [_component(component, findings.settings.dtype) for component in findings.components],
+        "steps": [_step(step, findings.finite_differences.get(step.number, {})) for step in findings.steps],
+        "steps_done": findings.done,
+        "steps_planned": findings.planned,
+        "partial": findings.interrupted,
+        "not_finite": asdict(findings.not_finite) if findings.not_finite else None,
+        "drift": {name: asdict(drift) for name, drift in findings.drift.items()},
+        "predictions": [asdict(prediction) for prediction in findings.predictions],
+        "causes": [asdict(cause) for cause in findings.causes],
+    }
+    cleaned: dict[str, Any] = _clean(document)
+    return cleaned
+
+
+def versions() -> dict[str, str]:
+    """What computed the report."""
+    names = {"verifier": "verifier", "torch": "torch", "numpy": "numpy", "sympy": "sympy", "flint": "python-flint"}
+    return {"python": platform.python_version(), **{name: version(package) for name, package in names.items()}}
+
+
+def _name(optimizer: Any) -> str:
+    return optimizer if isinstance(optimizer, str) else str(getattr(optimizer, "__name__", type(optimizer).__name__))
+
+
+def _model(model: Model) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "prediction": str(model.expression),
+        "loss": str(model.loss_expression),
+        "parameters": dict(model.start),
+        "gradient": {name: str(derivative) for name, derivative in model.gradient.items()},
+    }
+
+
+def _component(component: Component, dtype: str) -> dict[str, Any]:
+    return {
+        "name": component.name,
+        "quantity": component.quantity,
+        "dtype": dtype,
+        "tier": "proved",
+        "compared": component.compared,
+        "outcomes": {outcome.value: component.outcomes[outcome] for outcome in Outcome},
+        "identical": component.identical,
+        "detection_limit": {"median": component.limit_median, "max": component.limit_max},
+        "worst": {"step": component.worst_step, **_comparison(component.worst, "stated"), **_detail(component)},
+    }
+
+
+def _detail(component: Component) -> dict[str, Any]:
+    return {"error": component.worst.error, "digits": component.worst.digits}
+
+
+def _comparison(judged: Comparison, stated: str) -> dict[str, Any]:
+    return {
+        stated: judged.stated,
+        "symbolic": judged.symbolic,
+        "exact": judged.exact,
+        "allowed": judged.allowed,
+        "ulps": judged.ulps,
+        "outcome": judged.outcome.value,
+        "note": judged.note.value,
+    }
+
+
+def _step(step: Step, finite_differences: Mapping[str, float]) -> dict[str, Any]:
+    return {
+        "step": step.number,
+        "epoch": step.epoch,
+        "sample": step.sample,
+        "inputs": step.inputs,
+        "loss": _comparison(step.loss, "autograd"),
+        "parameters": step.parameters,
+        "gradient": {
+            name: {
+                **_comparison(judged, "autograd"),
+                **({"finite_differences": finite_differences[name]} if name in finite_differences else {}),
+            }
+            for name, judged in step.gradient.items()
+        },
+    }
+
+
+def _clean(value: Any) -> Any:
+    """The value in JSON's own types, with a word for every float that JSON cannot write."""
+    if isinstance(value, Mapping):
+        return {str(key): _clean(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value

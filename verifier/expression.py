@@ -1,0 +1,213 @@
+"""SymPy expressions: read into a program in the order of their `.args`, and rebuilt from one.
+
+Inside `sympy.evaluate(False)` a tree keeps the order in which it was written, but substituting,
+differentiating or printing it goes wrong; so it is turned into a program at once, and what people
+see is an ordinary expression rebuilt from the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sympy
+
+from verifier.errors import InputError
+from verifier.operations import TABLE, Operation
+from verifier.program import SYMBOL, Builder, Program, evaluate
+
+_CALLS = {
+    row.sympy: row.name for row in TABLE.values() if isinstance(row.sympy, type) and row.name not in ("add", "multiply")
+}
+_CONSTANTS = {sympy.pi: "pi", sympy.E: "e"}
+_OWN_POWERS = (sympy.S.NegativeOne, sympy.S.Half, sympy.Integer(2))
+_FOLDED = {sympy.Max: "maximum", sympy.Min: "minimum"}
+
+
+def read(expression: Any, builder: Builder, symbols: Mapping[Any, int]) -> int:
+    """The node of the builder that computes the expression; `symbols` says where its symbols stand.
+
+    Operations come in the order of `.args`, with real division, subtraction and square root.
+    Raises InputError for a symbol that is not among them and a function that has no row.
+    """
+    places: dict[Any, int] = dict(symbols)
+    waiting = [expression]
+    while waiting:
+        tree = waiting[-1]
+        if tree in places:
+            waiting.pop()
+            continue
+        missing = [part for part in _parts(tree) if part not in places]
+        waiting.extend(reversed(missing))
+        if not missing:
+            places[tree] = _node(tree, builder, places)
+            waiting.pop()
+    return places[expression]
+
+
+def _parts(tree: Any) -> tuple[Any, ...]:
+    """The sub-trees that become nodes of their own before the tree does."""
+    if isinstance(tree, sympy.Pow) and tree.exp in _OWN_POWERS:
+        return (tree.base,)
+    if isinstance(tree, sympy.Add):
+        first, *rest = tree.args
+        return (first, *(_subtracted(part) or part for part in rest))
+    if isinstance(tree, sympy.Mul):
+        return tuple(_divisor(part) or part for part in _factors(tree))
+    if isinstance(tree, sympy.Piecewise):
+        return tuple(part for pair in tree.args for part in pair.args if part is not sympy.true)
+    return tuple(tree.args)
+
+
+def _factors(tree: Any) -> tuple[Any, ...]:
+    return tuple(tree.args[1:]) if tree.args[0] is sympy.S.NegativeOne else tuple(tree.args)
+
+
+def _subtracted(term: Any) -> Any:
+    """What is taken away by a term with a minus sign: y for -y, 2*y for -2*y, 1 for -1; else None."""
+    if term.is_Number and term.is_negative:
+        return -term
+    if isinstance(term, sympy.Mul) and term.args[0].is_Number and term.args[0].is_negative:
+        first, *rest = term.args
+        if first is sympy.S.NegativeOne:
+            return rest[0] if len(rest) == 1 else sympy.Mul(*rest, evaluate=False)
+        return sympy.Mul(-first, *rest, evaluate=False)
+    return None
+
+
+def _divisor(factor: Any) -> Any:
+    """y for the factor 1/y, else None."""
+    return factor.base if isinstance(factor, sympy.Pow) and factor.exp is sympy.S.NegativeOne else None
+
+
+def _node(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
+    if tree.is_Symbol:
+        raise InputError(f"the formula uses {tree}, which is neither an input nor a parameter: name it as one of them")
+    if tree in _CONSTANTS:
+        return builder.apply(_CONSTANTS[tree])
+    if tree.is_Number:
+        return _number(tree, builder)
+    if isinstance(tree, sympy.Add):
+        return _sum(tree, builder, places)
+    if isinstance(tree, sympy.Mul):
+        return _product(tree, builder, places)
+    if isinstance(tree, sympy.Pow):
+        return _power(tree, builder, places)
+    if isinstance(tree, sympy.Piecewise):
+        return _piecewise(tree, builder, places)
+    if type(tree) in _FOLDED:
+        return _folded(tree, builder, places)
+    return builder.apply(_row_of(tree), *(places[part] for part in tree.args))
+
+
+def _row_of(tree: Any) -> str:
+    try:
+        return _CALLS[type(tree)]
+    except KeyError:
+        raise InputError(
+            f"{type(tree).__name__} is not an operation that verifier knows: it knows {', '.join(sorted(TABLE))}"
+        ) from None
+
+
+def _number(tree: Any, builder: Builder) -> int:
+    if isinstance(tree, sympy.Integer):
+        return builder.constant(int(tree))
+    if isinstance(tree, sympy.Rational):
+        return builder.apply("divide", builder.constant(int(tree.p)), builder.constant(int(tree.q)))
+    if isinstance(tree, sympy.Float):
+        return builder.constant(float(tree))
+    raise InputError(f"the formula contains {tree}, which is not a finite number: remove it")
+
+
+def _sum(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
+    first, *rest = tree.args
+    total = places[first]
+    for term in rest:
+        taken = _subtracted(term)
+        if taken is None:
+            total = builder.apply("add", total, places[term])
+        else:
+            total = builder.apply("subtract", total, places[taken])
+    return total
+
+
+def _product(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
+    factors = _factors(tree)
+    divisor = _divisor(factors[0])
+    if divisor is None:
+        product = places[factors[0]]
+    else:
+        product = builder.apply("divide", builder.constant(1), places[divisor])
+    if len(factors) < len(tree.args):
+        product = builder.apply("negative", product)
+    for factor in factors[1:]:
+        divisor = _divisor(factor)
+        if divisor is None:
+            product = builder.apply("multiply", product, places[factor])
+        else:
+            product = builder.apply("divide", product, places[divisor])
+    return product
+
+
+def _power(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
+    if tree.exp is sympy.S.NegativeOne:
+        return builder.apply("divide", builder.constant(1), places[tree.base])
+    if tree.exp is sympy.S.Half:
+        return builder.apply("sqrt", places[tree.base])
+    if tree.exp == sympy.Integer(2):
+        return builder.apply("square", places[tree.base])
+    if tree.base is sympy.E:
+        return builder.apply("exp", places[tree.exp])
+    return builder.apply("power", places[tree.base], places[tree.exp])
+
+
+def _piecewise(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
+    *conditions, (otherwise, last) = (pair.args for pair in tree.args)
+    if last is not sympy.true:
+        raise InputError(f"{tree} does not say what holds when none of its conditions does: end it with (value, True)")
+    result = places[otherwise]
+    for value, condition in reversed(conditions):
+        result = builder.apply("where", places[condition], places[value], result)
+    return result
+
+
+def _folded(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
+    """Max and Min keep no order of arguments; a sorted one makes the program the same each time."""
+    first, *rest = sorted(tree.args, key=sympy.default_sort_key)
+    result = places[first]
+    for part in rest:
+        result = builder.apply(_FOLDED[type(tree)], result, places[part])
+    return result
+
+
+class SymPyArithmetic:
+    """Ordinary SymPy expressions, simplified as SymPy does by itself."""
+
+    def symbol(self, value: Any) -> Any:
+        return value
+
+    def constant(self, value: int | float) -> Any:
+        return sympy.sympify(value)
+
+    def apply(self, operation: Operation, *arguments: Any) -> Any:
+        return operation.sympy(*arguments)
+
+
+NODE_LIMIT = 2000
+"""Programs of more nodes have no expression for people: the tree may be exponentially larger."""
+
+
+def symbol(name: str) -> sympy.Symbol:
+    """The real symbol of that name that verifier's expressions use."""
+    return sympy.Symbol(name, real=True)
+
+
+def expressions(program: Program) -> tuple[sympy.Expr, ...]:
+    """The program's results as ordinary SymPy expressions of real symbols.
+
+    Raises InputError for a program of more than NODE_LIMIT nodes.
+    """
+    if len(program.nodes) > NODE_LIMIT:
+        raise InputError(f"the formula has {len(program.nodes)} nodes: above {NODE_LIMIT} it is not written out")
+    arguments = {str(node.payload): symbol(str(node.payload)) for node in program.nodes if node.operation == SYMBOL}
+    return evaluate(program, SymPyArithmetic(), arguments)

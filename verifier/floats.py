@@ -1,0 +1,57 @@
+"""The floating-point formats that verifier judges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from verifier.errors import InputError
+
+
+@dataclass(frozen=True)
+class Format:
+    """A binary floating-point format of IEEE 754.
+
+    >>> FLOAT32.unit_roundoff == 2.0**-24, FLOAT32.smallest_subnormal == 2.0**-149
+    (True, True)
+    """
+
+    name: str
+    precision: int
+    """Bits of the significand, the hidden one counted."""
+    smallest_exponent: int
+    """Exponent of the smallest normal number."""
+    largest: float
+
+    @property
+    def unit_roundoff(self) -> float:
+        """Half the distance from 1 to the next float: the relative error of one rounding."""
+        return 2.0**-self.precision
+
+    @property
+    def smallest_normal(self) -> float:
+        return 2.0**self.smallest_exponent
+
+    @property
+    def smallest_subnormal(self) -> float:
+        return 2.0 ** (self.smallest_exponent - self.precision + 1)
+
+    @property
+    def decimal_digits(self) -> float:
+        """Decimal digits that one rounding leaves right."""
+        return self.precision * 0.30102999566398120
+
+
+FLOAT32 = Format("float32", 24, -126, (2.0 - 2.0**-23) * 2.0**127)
+FLOAT64 = Format("float64", 53, -1022, (2.0 - 2.0**-52) * 2.0**1023)
+FORMATS = {format.name: format for format in (FLOAT32, FLOAT64)}
+
+
+def format_named(name: str) -> Format:
+    """The format of that name.
+
+    Raises InputError where verifier does not train in it.
+    """
+    try:
+        return FORMATS[name]
+    except (KeyError, TypeError):
+        raise InputError(f"dtype {name!r} is not one that verifier trains in: use {' or '.join(FORMATS)}") from None

@@ -1,0 +1,249 @@
+"""The judge: a stated number, the exact one, and whether rounding explains the difference.
+
+A statement agrees only if `error <= allowed` is true; NaN never does. Everything is measured from
+the midpoint of the exact enclosure, so that a number inside the allowance's ball is never refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from flint import arb
+
+from verifier.allowance import Rounded, rounded, sizes
+from verifier.arithmetic import balls, largest_size, middle, precision, radius
+from verifier.floats import Format
+from verifier.program import Program
+from verifier.witnesses import FIRST_PRECISION, Arguments, Enclosure, exact
+
+
+class Outcome(StrEnum):
+    """What the judge found; `severity` orders them from good to bad."""
+
+    AGREES = "agrees"
+    UNDECIDED = "undecided"
+    DISAGREES = "disagrees"
+
+    @property
+    def severity(self) -> int:
+        return list(Outcome).index(self)
+
+
+class Note(StrEnum):
+    """Why an outcome is what it is, where the numbers alone do not say it."""
+
+    NONE = ""
+    KINK = "at a kink or border: any value between the one-sided derivatives agrees"
+    NOT_FINITE = "a parameter or an input is not finite"
+    NO_EXACT_VALUE = "no exact value exists here"
+    OVERFLOW = "rounding or overflow on the way can move it anywhere"
+    BLIND = "rounding can be as large as the terms it is made of"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One statement judged."""
+
+    stated: float
+    """What the witness under test stated (autograd)."""
+    symbolic: float
+    """The symbolic gradient at the same point, by NumPy."""
+    enclosure: Any
+    """The exact value at these floats: a ball of Arb."""
+    error: float
+    """|stated - exact|."""
+    allowed: float
+    """How far rounding alone can move a right statement."""
+    ulp: float
+    """One unit in the last place of the exact value."""
+    digits: float
+    """Decimal digits that agree; NaN at an exact 0."""
+    outcome: Outcome
+    note: Note = Note.NONE
+
+    @property
+    def ulps(self) -> float:
+        """The error in ulps of the exact value; at an exact 0 in smallest subnormals."""
+        return self.error / self.ulp
+
+    @property
+    def allowed_ulps(self) -> float:
+        return self.allowed / self.ulp
+
+    @property
+    def exact(self) -> str:
+        """The exact value in decimal: as many digits as are proved, at most 30."""
+        return str(self.enclosure.str(30, radius=False))
+
+    @property
+    def exact_is_zero(self) -> bool:
+        return bool(self.enclosure == 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """One component judged at many points: each field is an array with an entry a point."""
+
+    stated: Any
+    symbolic: Any
+    enclosure: Any
+    centre: Any
+    """The exact value, rounded to float64; NaN where there is none."""
+    error: Any
+    allowed: Any
+    ulp: Any
+    digits: Any
+    severity: Any
+    """The outcome as its severity: 0 agrees, 1 undecided, 2 disagrees."""
+    note: Any
+    """The place of the note among all notes."""
+
+    def __getitem__(self, point: int) -> Comparison:
+        return Comparison(
+            stated=float(self.stated[point]),
+            symbolic=float(self.symbolic[point]),
+            enclosure=self.enclosure[point],
+            error=float(self.error[point]),
+            allowed=float(self.allowed[point]),
+            ulp=float(self.ulp[point]),
+            digits=float(self.digits[point]),
+            outcome=_OUTCOMES[int(self.severity[point])],
+            note=_NOTES[int(self.note[point])],
+        )
+
+
+    @property
+    def failing(self) -> Any:
+        """Where the statement disagrees (array of bool)."""
+        return self.severity == Outcome.DISAGREES.severity
+
+    def until(self, place: int) -> Verdicts:
+        """The verdicts up to that place, it included."""
+        return Verdicts(*(getattr(self, column.name)[: place + 1] for column in fields(Verdicts)))
+
+
+def joined(parts: Sequence[Verdicts], places: Any) -> Verdicts:
+    """Verdicts on one component in several groups of points, in the order that the places give."""
+    if len(parts) == 1:
+        return parts[0]
+    order = np.argsort(places)
+    return Verdicts(
+        *(np.concatenate([getattr(part, field.name) for part in parts])[order] for field in fields(Verdicts))
+    )
+
+
+_OUTCOMES = tuple(Outcome)
+_NOTES = tuple(Note)
+_UNKNOWN = arb("nan")
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges statements of a program's results made in a floating-point format."""
+
+    program: Program
+    format: Format
+
+    def verdicts(self, arguments: Arguments, stated: Sequence[Any], symbolic: Sequence[Any]) -> list[Verdicts]:
+        """For each result of the program, the statements at all points judged.
+
+        Arguments are float64 arrays of points by rows whose entries are floats of the format;
+        `stated` and `symbolic` are float64 arrays, an entry a point.
+        """
+        finite = {name: np.where(np.isfinite(values), values, 0.0) for name, values in arguments.items()}
+        usable = np.all([np.isfinite(values).all(axis=-1) for values in arguments.values()], axis=0)
+        points = {name: balls(values) for name, values in finite.items()}
+        with precision(FIRST_PRECISION):
+            honest = [_at_points(result, len(usable)) for result in rounded(self.program, self.format, points)]
+        within = [np.maximum(radius(result.ball) / 1000.0, self.format.smallest_subnormal) for result in honest]
+        enclosures = exact(self.program, points, within)
+        terms = [np.broadcast_to(np.ravel(size), usable.shape) for size in sizes(self.program, finite)]
+        with precision(FIRST_PRECISION):
+            return [
+                _Component(self.format, usable, *columns).verdicts()
+                for columns in zip(stated, symbolic, honest, enclosures, within, terms, strict=True)
+            ]
+
+
+@dataclass(frozen=True)
+class _Component:
+    """What is known of one result at each point, and what follows from it."""
+
+    format: Format
+    usable: Any
+    stated: Any
+    symbolic: Any
+    honest: Rounded
+    enclosure: Enclosure
+    within: Any
+    terms: Any
+
+    def verdicts(self) -> Verdicts:
+        width = self.enclosure.radius
+        known = self.usable & np.isfinite(width) & (width <= self.within)
+        border = self.honest.border & (self.within < np.inf)
+        reference = self.enclosure.ball
+        if border.any():
+            # At a kink the reference is the middle of the one-sided derivatives' hull.
+            reference = np.where(border, _midpoints(self.honest.ball), reference)
+        certain = np.asarray(np.equal(self.honest.ball, reference), dtype=bool)
+        allowed = np.where(certain, 0.0, largest_size(self.honest.ball - reference))
+        error = np.abs(middle(balls(self.stated) - reference))
+        centre = middle(reference)
+        blind = np.isfinite(allowed) & (allowed >= self.terms) & (allowed > 0) & ~border
+        return Verdicts(
+            stated=self.stated,
+            symbolic=self.symbolic,
+            enclosure=np.where(known, reference, _UNKNOWN),
+            centre=np.where(known, centre, np.nan),
+            error=error,
+            allowed=np.where(known, allowed, np.inf),
+            ulp=self._ulp(centre),
+            digits=self._digits(error, centre),
+            severity=self._severity(known & (np.abs(centre) <= self.format.largest), error <= allowed, allowed, blind),
+            note=self._note(known, border, allowed, blind),
+        )
+
+    def _severity(self, ordinary: Any, explained: Any, allowed: Any, blind: Any) -> Any:
+        finite = np.isfinite(self.stated)
+        severity = np.full(self.stated.shape, Outcome.UNDECIDED.severity)
+        severity[ordinary & finite & explained & np.isfinite(allowed) & ~blind] = Outcome.AGREES.severity
+        severity[ordinary & ~(finite & explained)] = Outcome.DISAGREES.severity
+        return severity
+
+    def _note(self, known: Any, border: Any, allowed: Any, blind: Any) -> Any:
+        reasons = {
+            Note.NOT_FINITE: ~self.usable,
+            Note.NO_EXACT_VALUE: ~known,
+            Note.OVERFLOW: ~np.isfinite(allowed),
+            Note.BLIND: blind,
+            Note.KINK: border,
+        }
+        return np.select(list(reasons.values()), [_NOTES.index(note) for note in reasons], _NOTES.index(Note.NONE))
+
+    def _ulp(self, centre: Any) -> Any:
+        """The distance between floats around the exact value; the smallest subnormal at 0."""
+        exponent = np.frexp(np.where(np.isfinite(centre), centre, 1.0))[1] - 1
+        exponent = np.maximum(exponent, self.format.smallest_exponent)
+        return np.where(
+            centre == 0, self.format.smallest_subnormal, np.ldexp(1.0, exponent - self.format.precision + 1)
+        )
+
+    def _digits(self, error: Any, centre: Any) -> Any:
+        """Agreeing decimal digits, at most what the format holds; NaN at an exact 0."""
+        with np.errstate(all="ignore"):
+            digits = -np.log10(error / np.abs(centre))
+        return np.where(centre == 0, np.nan, np.clip(digits, 0.0, self.format.decimal_digits))
+
+
+_midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
+
+
+def _at_points(result: Rounded, points: int) -> Rounded:
+    """A result with an entry for each point, also where it is the same at all of them."""
+    border = result.border if result.border is False else np.ravel(result.border)
+    return Rounded(np.broadcast_to(np.ravel(result.ball), (points,)), np.broadcast_to(border, (points,)))

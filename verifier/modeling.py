@@ -1,0 +1,343 @@
+"""Model: a formula and the roles of its symbols.
+
+This module is imported by every model file, so it loads SymPy only when a model is used.
+"""
+
+from __future__ import annotations
+
+import inspect
+import keyword
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from verifier.errors import InputError
+
+if TYPE_CHECKING:
+    import sympy
+
+    from verifier.program import Program
+
+Loss = Callable[..., Any]
+TRAINING_KEYS = ("epochs", "lr", "optimizer", "dtype", "batch", "shuffle", "seed")
+
+
+class Formula(Protocol):
+    """Where a model's prediction comes from."""
+
+    def tree(self, inputs: Sequence[str], parameters: Sequence[str]) -> Any:
+        """The prediction as a SymPy tree in verifier's symbols, with its `.args` in the order to compute."""
+
+    def verify(self, program: Program, values: Mapping[str, float]) -> None:
+        """Hold the program of the prediction against the formula on numbers. Raises InputError."""
+
+
+class _Body:
+    """A plain Python function, traced once."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def tree(self, inputs: Sequence[str], parameters: Sequence[str]) -> Any:
+        from verifier.trace import trace
+
+        return trace(self.function, inputs, parameters)
+
+    def verify(self, program: Program, values: Mapping[str, float]) -> None:
+        from verifier.trace import compare_with_numbers
+
+        compare_with_numbers(program, self.function, values)
+
+
+class _Written:
+    """A SymPy expression, in SymPy's order of operations."""
+
+    def __init__(self, expression: Any) -> None:
+        self.expression = expression
+
+    def tree(self, inputs: Sequence[str], parameters: Sequence[str]) -> Any:
+        from verifier.expression import symbol
+
+        names = {part: symbol(part.name) for part in self.expression.free_symbols}
+        return self.expression.xreplace(names)
+
+    def verify(self, program: Program, values: Mapping[str, float]) -> None:
+        """Nothing to hold it against: the expression is all there is."""
+
+
+class Model:
+    """A formula, which of its symbols are inputs and which are parameters, and how it is trained.
+
+    `expression` is a SymPy expression; its operations are done in SymPy's order, which is seldom the
+    order in which it was typed. Where the order matters, to the last digit, use `verifier.model` on a
+    function.
+
+    `inputs` are symbols or names of data columns, `start` maps parameters to their start values,
+    `fixed` names parameters that are not trained. `loss` takes the prediction and data columns by
+    name. Without inputs and without a loss the expression itself is minimised.
+
+    Raises InputError for a symbol without a role, a parameter without a number, or an unknown setting.
+
+    >>> import sympy
+    >>> from verifier import Model, squared_error
+    >>> w, x = sympy.symbols("w x")
+    >>> line = Model(w * x, inputs=[x], start={w: 1.0}, loss=squared_error)
+    >>> line.expression, line.gradient["w"]
+    (w*x, 2*x*(w*x - y))
+    """
+
+    def __init__(
+        self,
+        expression: Any,
+        *,
+        inputs: Sequence[Any] = (),
+        start: Mapping[Any, float],
+        loss: Loss | None = None,
+        data: Mapping[str, Any] | None = None,
+        train: Mapping[str, Any] | None = None,
+        fixed: Sequence[Any] = (),
+        name: str = "model",
+    ) -> None:
+        written = callable(expression) and inspect.isfunction(expression)
+        self._formula: Formula = _Body(expression) if written else _Written(_checked_expression(expression, name))
+        self.name = name
+        self.description = inspect.getdoc(expression) if written else ""
+        self.inputs = tuple(_symbol_name(part, name) for part in inputs)
+        self.start = {_symbol_name(part, name): _number(part, value, name) for part, value in start.items()}
+        self.fixed = frozenset(_symbol_name(part, name) for part in fixed)
+        self.loss = loss
+        self.data = data
+        self.training = dict(train or {})
+        self.origin = ""
+        """How the command line names this model; empty where it cannot."""
+        self._check_roles()
+
+    def __repr__(self) -> str:
+        return f"<Model {self.name}: inputs {', '.join(self.inputs) or 'none'}; parameters {', '.join(self.start)}>"
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the parameters that are trained, in the order written."""
+        return tuple(name for name in self.start if name not in self.fixed)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The data columns that one sample consists of: the inputs, then what the loss takes."""
+        return (*self.inputs, *(name for name in _loss_columns(self.loss, self.name) if name not in self.inputs))
+
+    @cached_property
+    def program(self) -> Program:
+        """The prediction and the loss of one sample, in the order of operations as written."""
+        from verifier.trace import to_program
+
+        program = to_program(self._trees, (), (*self.columns, *self.start))
+        self._refuse_unused(program)
+        point = {**dict.fromkeys(self.columns, 0.75), **self.start}
+        self._formula.verify(program, point)
+        return program
+
+    @cached_property
+    def batch_program(self) -> Program:
+        """The predictions of a batch and the mean of their losses."""
+        from verifier.program import Builder
+        from verifier.trace import to_program
+
+        rows = to_program(self._trees, self.columns, tuple(self.start))
+        builder = Builder()
+        places: dict[int, int] = {}
+        prediction, loss = (builder.copy(rows, output, places) for output in rows.outputs)
+        return builder.program(prediction, builder.apply("mean", loss))
+
+    @cached_property
+    def gradient_program(self) -> Program:
+        """The loss of one sample and its derivative by each trained parameter."""
+        return self._differentiated(self.program)
+
+    @cached_property
+    def batch_gradient_program(self) -> Program:
+        """The mean loss of a batch and its derivative by each trained parameter."""
+        return self._differentiated(self.batch_program)
+
+    @cached_property
+    def expression(self) -> sympy.Expr:
+        """The prediction as an ordinary SymPy expression."""
+        from verifier.expression import expressions
+
+        return expressions(self.program)[0]
+
+    @cached_property
+    def loss_expression(self) -> sympy.Expr:
+        """The loss of one sample as an ordinary SymPy expression."""
+        from verifier.expression import expressions
+
+        return expressions(self.program)[1]
+
+    @cached_property
+    def gradient(self) -> Mapping[str, sympy.Expr]:
+        """The derivative of one sample's loss by each trained parameter, as ordinary SymPy expressions."""
+        import sympy
+
+        from verifier.expression import expressions
+
+        _, *derivatives = expressions(self.gradient_program)
+        factored = (sympy.factor_terms(derivative) for derivative in derivatives)
+        return dict(zip(self.parameters, factored, strict=True))
+
+    @cached_property
+    def torch(self) -> Callable[..., Any]:
+        """The prediction as a torch function: inputs by position, parameters by keyword."""
+        from verifier.source import TORCH, function
+
+        return function(self.name, self.signature, self.program.only(self.program.outputs[0]), TORCH)
+
+    @cached_property
+    def numpy(self) -> Callable[..., Any]:
+        """The prediction as a NumPy function: inputs by position, parameters by keyword."""
+        from verifier.source import NUMPY, function
+
+        return function(self.name, self.signature, self.program.only(self.program.outputs[0]), NUMPY)
+
+    @property
+    def signature(self) -> str:
+        """The arguments of the prediction, as in the function that a person writes."""
+        parameters = ", ".join(f"{name}={value!r}" for name, value in self.start.items())
+        return ", ".join(part for part in (*self.inputs, "*", parameters) if part)
+
+    @cached_property
+    def _trees(self) -> tuple[Any, Any]:
+        from verifier.trace import trace_loss
+
+        prediction = self._formula.tree(self.inputs, tuple(self.start))
+        if self.loss is None:
+            return prediction, prediction
+        return prediction, trace_loss(self.loss, prediction, _loss_columns(self.loss, self.name))
+
+    def _differentiated(self, program: Program) -> Program:
+        from verifier.derive import differentiate
+
+        return differentiate(program.only_last, self.parameters)
+
+    def _check_roles(self) -> None:
+        names = [*self.inputs, *self.start]
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError(f"model {self.name}: {name} is named twice: give each symbol one role")
+        for name in self.fixed - set(self.start):
+            raise InputError(f"model {self.name}: fixed names {name!r}, which is not a parameter: {_list(self.start)}")
+        for key in set(self.training) - set(TRAINING_KEYS):
+            raise InputError(f"model {self.name}: train has no setting {key!r}: it has {_list(TRAINING_KEYS)}")
+        if not self.parameters:
+            raise InputError(f"model {self.name} has no parameter to train: give it one with a start value")
+        if self.inputs and self.loss is None:
+            raise InputError(f"model {self.name} has inputs but no loss: add loss=squared_error, or a loss of your own")
+
+    def _refuse_unused(self, program: Program) -> None:
+        for name in self.start:
+            if name not in program.symbols:
+                raise InputError(
+                    f"model {self.name}: parameter {name} does not occur in the formula: use it there or remove it"
+                )
+
+
+def model(
+    *,
+    loss: Loss | None = None,
+    data: Mapping[str, Any] | None = None,
+    train: Mapping[str, Any] | None = None,
+    fixed: Sequence[str] = (),
+) -> Callable[[Callable[..., Any]], Model]:
+    """Make a model of a plain function.
+
+    Its positional arguments are the inputs; its keyword-only ones are the parameters, with their
+    start values. The formula is traced when it is first needed, with its operations in the order in
+    which they are written.
+
+    Raises InputError for a signature that does not say which is which.
+
+    >>> from verifier import model, squared_error
+    >>> @model(loss=squared_error)
+    ... def line(x, *, w=1.0):
+    ...     return w * x
+    >>> line
+    <Model line: inputs x; parameters w>
+    """
+
+    def decorate(function: Callable[..., Any]) -> Model:
+        inputs, start = _roles(function)
+        return Model(
+            function, inputs=inputs, start=start, loss=loss, data=data, train=train, fixed=fixed,
+            name=function.__name__,
+        )
+
+    return decorate
+
+
+def _roles(function: Callable[..., Any]) -> tuple[list[str], dict[str, Any]]:
+    inputs: list[str] = []
+    start: dict[str, Any] = {}
+    where = f"{Path(function.__code__.co_filename).name}:{function.__code__.co_firstlineno}: {function.__name__}"
+    for name, argument in inspect.signature(function).parameters.items():
+        if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+            raise InputError(f"{where} takes *{name}: name each input and each parameter")
+        if argument.kind is argument.KEYWORD_ONLY:
+            if argument.default is argument.empty:
+                raise InputError(f"{where}: parameter {name} has no number to start from: write {name}=1.0")
+            start[name] = argument.default
+        else:
+            if argument.default is not argument.empty:
+                raise InputError(
+                    f"{where}: input {name} has a default: parameters stand behind a *, as in (x, *, {name}=...)"
+                )
+            inputs.append(name)
+    return inputs, start
+
+
+def _loss_columns(loss: Loss | None, name: str) -> tuple[str, ...]:
+    """The names of the loss's positional arguments behind the prediction."""
+    if loss is None:
+        return ()
+    try:
+        arguments = inspect.signature(loss).parameters.values()
+    except (TypeError, ValueError):
+        raise InputError(f"model {name}: the loss must be a function of the prediction and of data columns") from None
+    positional = [part.name for part in arguments if part.kind in (part.POSITIONAL_ONLY, part.POSITIONAL_OR_KEYWORD)]
+    if not positional:
+        raise InputError(f"model {name}: the loss takes no prediction: write def loss(prediction, y)")
+    return tuple(positional[1:])
+
+
+def _checked_expression(expression: Any, name: str) -> Any:
+    import sympy
+
+    try:
+        checked = sympy.sympify(expression, strict=True)
+    except sympy.SympifyError:
+        checked = None
+    if not isinstance(checked, sympy.Expr):
+        raise InputError(f"model {name}: a {type(expression).__name__} is not a SymPy expression")
+    return checked
+
+
+def _symbol_name(part: Any, model: str) -> str:
+    name = str(part)
+    if not name.isidentifier() or keyword.iskeyword(name) or name in ("math", "np", "torch"):
+        raise InputError(f"model {model}: {name!r} cannot name an input or a parameter: use a Python name of its own")
+    return name
+
+
+def _number(part: Any, value: Any, model: str) -> float:
+    shape = getattr(value, "shape", ())
+    if isinstance(value, list | tuple) or shape not in ((), None):
+        raise InputError(f"model {model}: parameter {part} starts from an array: verifier takes single numbers so far")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = None
+    if number is None or isinstance(value, str | bool) or number - number != 0.0:
+        raise InputError(f"model {model}: parameter {part} starts from {value!r}, which is not a finite number")
+    return number
+
+
+def _list(names: Any) -> str:
+    return ", ".join(names)

@@ -1,0 +1,130 @@
+"""Optimizers: how a gradient moves the parameters, once for torch's tensors and once for plain numbers.
+
+Plain SGD on numbers has no torch in it. Every other optimizer is a class of `torch.optim`, of which
+the symbolic training gets an instance of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from verifier.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+Numbers = Sequence[Any]
+"""NumPy scalars of the training's dtype."""
+
+
+class Optimizer(Protocol):
+    """A rule for updating parameters."""
+
+    def on_tensors(self, parameters: list[torch.Tensor]) -> Callable[[], object]:
+        """A function that updates these tensors in place from their `.grad`."""
+
+    def on_numbers(self, start: Numbers) -> Callable[[Numbers, Numbers], Numbers]:
+        """A function from parameters and their gradient to the updated parameters."""
+
+
+class PlainSGD:
+    """w - lr·g, in two roundings: the update that the tutorial writes by hand.
+
+    (`torch.optim.SGD` multiplies and subtracts in one rounding and prints other digits.)
+    """
+
+    def __init__(self, lr: float) -> None:
+        self._lr = lr
+
+    def on_tensors(self, parameters: list[torch.Tensor]) -> Callable[[], object]:
+        lr = self._lr
+
+        def update() -> None:
+            for parameter in parameters:
+                if parameter.grad is not None:
+                    parameter.data = parameter.data - lr * parameter.grad
+
+        return update
+
+    def on_numbers(self, start: Numbers) -> Callable[[Numbers, Numbers], Numbers]:
+        lr = self._lr
+        return lambda parameters, gradient: [w - lr * g for w, g in zip(parameters, gradient, strict=True)]
+
+
+class TorchOptimizer:
+    """A class of `torch.optim`, or any function of the parameters that returns such an optimizer."""
+
+    def __init__(self, name: str, build: Callable[[list[torch.Tensor]], torch.optim.Optimizer]) -> None:
+        self._name = name
+        self._build = build
+
+    def on_tensors(self, parameters: list[torch.Tensor]) -> Callable[[], object]:
+        return self._instance(parameters).step
+
+    def on_numbers(self, start: Numbers) -> Callable[[Numbers, Numbers], Numbers]:
+        import torch
+
+        tensors = [torch.tensor(float(value), dtype=getattr(torch, np.dtype(value).name)) for value in start]
+        step = self._instance(tensors).step
+
+        def update(_: Numbers, gradient: Numbers) -> Numbers:
+            for tensor, number in zip(tensors, gradient, strict=True):
+                tensor.grad = torch.tensor(float(number), dtype=tensor.dtype)
+            step()
+            return [type(value)(tensor.item()) for value, tensor in zip(start, tensors, strict=True)]
+
+        return update
+
+    def _instance(self, parameters: list[torch.Tensor]) -> torch.optim.Optimizer:
+        try:
+            return self._build(parameters)
+        except Exception as error:
+            raise InputError(f"optimizer {self._name} cannot be set up: {error}") from error
+
+
+def optimizer_named(name: Any, lr: float) -> Optimizer:
+    """The optimizer of that name at that learning rate: "sgd", or any of `torch.optim` by its name.
+
+    A function of the list of parameters that returns a `torch.optim.Optimizer` is taken as it is.
+    Raises InputError for an unknown name and for optimizers that need more than a gradient.
+    """
+    if callable(name):
+        return TorchOptimizer(getattr(name, "__name__", "given"), name)
+    if str(name).lower() == "sgd":
+        return PlainSGD(lr)
+    classes = _torch_classes()
+    found = classes.get(str(name).lower())
+    if found is None:
+        near = get_close_matches(str(name).lower(), ["sgd", *classes], n=1)
+        hint = f"did you mean {near[0]}?" if near else f"torch.optim has {', '.join(sorted(classes))}"
+        raise InputError(f"there is no optimizer {name!r}: {hint}")
+    return TorchOptimizer(str(name), lambda parameters: found(parameters, lr=lr))
+
+
+_UNFIT = {
+    "lbfgs": "it calls the loss several times a step; verifier judges one gradient a step",
+    "sparseadam": "it takes sparse gradients only",
+    "muon": "it takes matrices only",
+}
+
+
+def _torch_classes() -> dict[str, Any]:
+    import torch
+
+    found = {
+        name.lower(): value
+        for name, value in vars(torch.optim).items()
+        if isinstance(value, type) and issubclass(value, torch.optim.Optimizer) and value is not torch.optim.Optimizer
+    }
+    return {name: _refused(name) if name in _UNFIT else value for name, value in found.items()}
+
+
+def _refused(name: str) -> Callable[..., Any]:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise ValueError(_UNFIT[name])
+
+    return refuse

@@ -1,0 +1,95 @@
+"""Report: findings with their verdict, for people, for machines and for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rich.console import Console, ConsoleOptions
+from rich.text import Text
+
+from verifier.diagnose import Cause
+from verifier.document import training_document
+from verifier.errors import GradientError
+from verifier.findings import Component, Drift, Findings
+from verifier.judge import Outcome
+from verifier.layout import WIDTH, layout_for
+from verifier.modeling import Model
+from verifier.runner import Prediction, Step
+from verifier.tables import View, outcome_of, training_lines
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a training showed. `print(report)` shows the tables; in a rich console they have colour."""
+
+    model: Model
+    findings: Findings
+    replay: str | None
+    """The command that shows it again; None where only Python can (data or a model given in code)."""
+    view: View = View()
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst outcome of all components."""
+        return outcome_of(self.findings)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing disagrees and every component has at least one decided comparison."""
+        return self.exit_code == 0
+
+    @property
+    def exit_code(self) -> int:
+        """0 verified, 1 something disagrees, 3 a component has no decided comparison, 130 interrupted."""
+        if self.findings.interrupted:
+            return 130
+        if self.outcome is Outcome.DISAGREES:
+            return 1
+        return 0 if all(component.decided for component in self.components) else 3
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps that were kept: all of a run of up to 10,000."""
+        return self.findings.steps
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        return self.findings.components
+
+    @property
+    def drift(self) -> dict[str, Drift]:
+        return dict(self.findings.drift)
+
+    @property
+    def predictions(self) -> tuple[Prediction, ...]:
+        return self.findings.predictions
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        return self.findings.causes
+
+    def raise_for_failure(self) -> None:
+        """Raise GradientError, with the report as its message, unless the report is ok."""
+        if not self.ok:
+            raise GradientError(f"{self.model.name}: {self.outcome.value}\n{replace(self, view=View(only_failing=True))}")
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as the format `verifier/1`, in JSON's own types."""
+        verdict = {"replay": self.replay, "outcome": self.outcome.value, "ok": self.ok}
+        return training_document(self.model, self.findings, verdict)
+
+    def lines(self, width: int) -> Iterator[Text]:
+        """The tables, line by line, at most `width` columns wide."""
+        again = self.replay or "report.steps, in Python"
+        return training_lines(self.findings, self.view, layout_for(width), f"{again}{self._advice()}")
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        yield from self.lines(options.max_width)
+
+    def __str__(self) -> str:
+        return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
+
+    def _advice(self) -> str:
+        return " --stop-on-failure --finite-differences" if self.replay else ""

@@ -1,0 +1,353 @@
+"""The runner: two trainings from the same start, and every step of the first one judged.
+
+One training is moved by autograd's gradients, the other by the symbolic ones. Steps are judged many
+at once, after they are done, which costs a fraction of judging each by itself (`make bench`).
+The runner yields records and prints nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+
+from verifier.data import Columns, columns
+from verifier.errors import InputError
+from verifier.floats import Format, format_named
+from verifier.judge import Comparison, Judge, Verdicts, joined
+from verifier.modeling import Model
+from verifier.optimizers import Optimizer, optimizer_named
+from verifier.source import NUMPY, TORCH, function
+from verifier.witnesses import Witness, symbolic
+
+CHUNK_STEPS = 1024
+CHUNK_NUMBERS = 8192
+"""At most so many steps, and so many steps times rows, are judged at once."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a model is trained. Raises InputError for what cannot be."""
+
+    epochs: int
+    lr: float
+    optimizer: Any
+    dtype: str
+    batch: int | str
+    """Rows a step: 1 is one sample a step, without a mean; "all" is the whole data."""
+    shuffle: bool
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not _is_whole(self.epochs) or self.epochs < 1:
+            raise InputError(f"epochs is {self.epochs!r}: train for at least 1 epoch, a whole number")
+        if not _is_real(self.lr) or not 0 <= self.lr < float("inf"):
+            raise InputError(f"the learning rate is {self.lr!r}: use a finite number, 0 or above")
+        if self.batch != "all" and (not _is_whole(self.batch) or int(self.batch) < 1):
+            raise InputError(f"batch is {self.batch!r}: use a whole number of rows, 1 or more, or all")
+        if not _is_whole(self.seed) or self.seed < 0:
+            raise InputError(f"the seed is {self.seed!r}: use a whole number, 0 or above")
+        format_named(self.dtype)
+
+    @property
+    def format(self) -> Format:
+        return format_named(self.dtype)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the training by autograd: where it stood, and its loss and gradient judged there."""
+
+    number: int
+    """Counted from 1."""
+    epoch: int
+    """Counted from 0."""
+    sample: int | None
+    """The row of a single sample, counted from 0; None for a batch."""
+    inputs: dict[str, float]
+    """The sample's columns; empty for a batch."""
+    parameters: dict[str, float]
+    """Before the update."""
+    loss: Comparison
+    gradient: dict[str, Comparison]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Consecutive steps, judged: every array has an entry a step."""
+
+    names: tuple[str, ...]
+    first: int
+    epochs: list[int]
+    samples: list[int | None]
+    columns: Columns
+    parameters: Any
+    """Autograd's parameters before each step: steps by parameters, float64."""
+    twin_parameters: Any
+    """The same of the training by symbolic gradients."""
+    twin_losses: Any
+    """The losses of that training, at its own parameters."""
+    verdicts: list[Verdicts]
+    """The loss first, then the trained parameters in order."""
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    def first_failure(self) -> int | None:
+        """The place of the first step that disagrees, or None."""
+        failing = np.any([verdicts.failing for verdicts in self.verdicts], axis=0)
+        return int(np.argmax(failing)) if failing.any() else None
+
+    def until(self, place: int) -> Judged:
+        """The steps up to that place, it included."""
+        end = place + 1
+        return replace(
+            self,
+            epochs=self.epochs[:end],
+            samples=self.samples[:end],
+            parameters=self.parameters[:end],
+            twin_parameters=self.twin_parameters[:end],
+            twin_losses=self.twin_losses[:end],
+            verdicts=[verdicts.until(place) for verdicts in self.verdicts],
+        )
+
+    def step(self, place: int) -> Step:
+        sample = self.samples[place]
+        comparisons = [verdicts[place] for verdicts in self.verdicts]
+        return Step(
+            number=self.first + place,
+            epoch=self.epochs[place],
+            sample=sample,
+            inputs={} if sample is None else self.columns.row(sample),
+            parameters=dict(zip(self.names, map(float, self.parameters[place]), strict=True)),
+            loss=comparisons[0],
+            gradient=dict(zip(self.names, comparisons[1:], strict=True)),
+        )
+
+
+Rows = Any
+"""What a step trains on: a row's number, an array of them, or None without data."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Which rows each step trains on. Without data an epoch is one step."""
+
+    rows: int
+    settings: Settings
+
+    @property
+    def size(self) -> int:
+        """Rows a step, at most; 1 also without data."""
+        wanted = self.rows if self.settings.batch == "all" else int(self.settings.batch)
+        return max(1, min(wanted, self.rows))
+
+    @property
+    def single(self) -> bool:
+        """Whether a step has one sample at most, so that no mean is taken."""
+        return self.size == 1
+
+    @property
+    def steps_an_epoch(self) -> int:
+        return max(1, -(-self.rows // self.size))
+
+    @property
+    def steps(self) -> int:
+        return self.settings.epochs * self.steps_an_epoch
+
+    def __iter__(self) -> Iterator[tuple[int, Rows]]:
+        """The epoch and the rows of each step."""
+        random = np.random.default_rng(self.settings.seed) if self.settings.shuffle else None
+        for epoch in range(self.settings.epochs):
+            order = np.arange(self.rows) if random is None else random.permutation(self.rows)
+            if self.single:
+                yield from ((epoch, row) for row in order.tolist() or [None])
+            else:
+                yield from ((epoch, order[low : low + self.size]) for low in range(0, self.rows, self.size))
+
+
+class _AutogradTraining:
+    """The training that is judged: torch's forward, the witness's gradients, torch's update."""
+
+    def __init__(self, model: Model, columns: Columns, schedule: Schedule, witness: Witness, rule: Optimizer) -> None:
+        dtype = getattr(torch, schedule.settings.dtype)
+        self._columns = [torch.tensor(values, dtype=dtype) for values in columns.values.values()]
+        self.parameters = {
+            name: torch.tensor(value, dtype=dtype, requires_grad=name in model.parameters)
+            for name, value in model.start.items()
+        }
+        self._trained = [self.parameters[name] for name in model.parameters]
+        self._samples = list(zip(*self._columns, strict=True)) if schedule.single else []
+        program = (model.program if schedule.single else model.batch_program).only_last
+        self._loss = function(f"{model.name}_loss", _positional(model), program, TORCH)
+        self._update = rule.on_tensors(self._trained)
+        self._differentiate = witness.differentiate
+
+    def step(self, rows: Rows) -> list[float]:
+        """The trained parameters before the step, the loss, and the gradient, in a row."""
+        record = [parameter.item() for parameter in self._trained]
+        loss = self._loss(*self._sample(rows), *self.parameters.values())
+        self._differentiate(loss, self._trained)
+        record.append(loss.item())
+        record.extend(_item(parameter.grad) for parameter in self._trained)
+        self._update()
+        return record
+
+    def _sample(self, rows: Rows) -> Sequence[torch.Tensor]:
+        if isinstance(rows, int):
+            return self._samples[rows]
+        return [column[rows] for column in self._columns]
+
+
+def _item(gradient: torch.Tensor | None) -> float:
+    return float("nan") if gradient is None else gradient.item()
+
+
+class _SymbolicTraining:
+    """The twin: the gradient's program in NumPy, and an update by it."""
+
+    def __init__(self, model: Model, columns: Columns, schedule: Schedule, rule: Optimizer) -> None:
+        number = np.dtype(schedule.settings.dtype).type
+        self._columns = [values.astype(number) for values in columns.values.values()]
+        self.parameters = {name: number(value) for name, value in model.start.items()}
+        self._names = model.parameters
+        program = model.gradient_program if schedule.single else model.batch_gradient_program
+        self._gradient = function(f"{model.name}_gradient", _positional(model), program, NUMPY)
+        self._update = rule.on_numbers(self._trained())
+
+    def step(self, rows: Rows) -> list[float]:
+        """The trained parameters before the step, and the loss."""
+        trained = self._trained()
+        sample = [column[rows] for column in self._columns]
+        loss, *gradient = self._gradient(*sample, *self.parameters.values())
+        self.parameters.update(zip(self._names, self._update(trained, gradient), strict=True))
+        return [*trained, loss]
+
+    def _trained(self) -> list[Any]:
+        return [self.parameters[name] for name in self._names]
+
+
+def _positional(model: Model) -> str:
+    return ", ".join((*model.columns, *model.start))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What both trainings predict in the end."""
+
+    inputs: dict[str, float]
+    autograd: float
+    symbolic: float
+
+
+def always(steps: int) -> bool:
+    """Go on whatever number of steps is done."""
+    return True
+
+
+class Run:
+    """Two trainings of a model, step by step, as an iterable of judged steps.
+
+    `keep_going` is asked before each step, with the number of those done; False ends the run, which
+    then is `stopped`. Raises InputError for data and settings that do not fit the model.
+    """
+
+    def __init__(
+        self, model: Model, data: Any, settings: Settings, witness: Witness, keep_going: Callable[[int], bool]
+    ) -> None:
+        self.model = model
+        self.columns = columns(data, model.columns, settings.format)
+        self.schedule = Schedule(self.columns.rows, settings)
+        self.done = 0
+        self.stopped = False
+        self._settings = settings
+        self._keep_going = keep_going
+        rule = optimizer_named(settings.optimizer, settings.lr)
+        self._autograd = _AutogradTraining(model, self.columns, self.schedule, witness, rule)
+        self._twin = _SymbolicTraining(model, self.columns, self.schedule, rule)
+        program = model.gradient_program if self.schedule.single else model.batch_gradient_program
+        self._judge = Judge(program, settings.format)
+
+    def __iter__(self) -> Iterator[Judged]:
+        turns = iter(self.schedule)
+        size = max(1, min(CHUNK_STEPS, CHUNK_NUMBERS // self.schedule.size))
+        while not self.stopped and (chunk := list(islice(turns, size))):
+            first = self.done + 1
+            records, twins = self._train(chunk)
+            if records:
+                yield self._judged(first, chunk[: len(records)], np.array(records), np.array(twins, dtype=np.float64))
+
+    def predict(self, inputs: Mapping[str, float]) -> Prediction:
+        """Both trainings' predictions at these inputs, as they stand now."""
+        number = np.dtype(self._settings.dtype).type
+        values = [number(inputs[name]) for name in self.model.inputs]
+        with torch.no_grad():
+            tensors = [torch.tensor(value) for value in values]
+            autograd = float(self.model.torch(*tensors, **self._autograd.parameters))
+        with np.errstate(all="ignore"):
+            symbolic = float(self.model.numpy(*values, **self._twin.parameters))
+        return Prediction(dict(zip(self.model.inputs, map(float, values), strict=True)), autograd, symbolic)
+
+    def _train(self, chunk: list[tuple[int, Rows]]) -> tuple[list[list[float]], list[list[float]]]:
+        records, twins = [], []
+        with np.errstate(all="ignore"):
+            for _, rows in chunk:
+                if not self._keep_going(self.done):
+                    self.stopped = True
+                    break
+                records.append(self._autograd.step(rows))
+                twins.append(self._twin.step(rows))
+                self.done += 1
+        return records, twins
+
+    def _judged(self, first: int, chunk: list[tuple[int, Rows]], records: Any, twins: Any) -> Judged:
+        count = len(self.model.parameters)
+        parameters, stated = records[:, :count], records[:, count:]
+        sizes = np.array([np.size(rows) for _, rows in chunk])
+        groups = [np.flatnonzero(sizes == size) for size in np.unique(sizes)]
+        judged = [
+            self._verdicts([chunk[place][1] for place in group], parameters[group], stated[group]) for group in groups
+        ]
+        return Judged(
+            names=self.model.parameters,
+            first=first,
+            epochs=[epoch for epoch, _ in chunk],
+            samples=[rows if isinstance(rows, int) else None for _, rows in chunk],
+            columns=self.columns,
+            parameters=parameters,
+            twin_parameters=twins[:, :count],
+            twin_losses=twins[:, count],
+            verdicts=[joined(parts, np.concatenate(groups)) for parts in zip(*judged, strict=True)],
+        )
+
+    def _verdicts(self, rows: list[Rows], parameters: Any, stated: Any) -> list[Verdicts]:
+        """Steps of equally many rows, judged at autograd's parameters."""
+        arguments = self._arguments(rows, parameters)
+        number = np.dtype(self._settings.dtype)
+        rounded = {name: values.astype(number) for name, values in arguments.items()}
+        symbolically = symbolic(self._judge.program, self._settings.dtype, rounded)
+        return self._judge.verdicts(
+            arguments, list(stated.T), [np.asarray(values, dtype=np.float64) for values in symbolically]
+        )
+
+    def _arguments(self, rows: list[Rows], parameters: Any) -> dict[str, Any]:
+        points = len(rows)
+        fixed = {name: np.full((points, 1), float(self._twin.parameters[name])) for name in self.model.fixed}
+        trained = {name: parameters[:, [place]] for place, name in enumerate(self.model.parameters)}
+        if not self.columns.rows:
+            return {**fixed, **trained}
+        chosen = np.reshape(np.array(rows), (points, -1))
+        sampled = {name: values[chosen] for name, values in self.columns.values.items()}
+        return {**sampled, **fixed, **trained}

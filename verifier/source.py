@@ -1,0 +1,194 @@
+"""Readable Python source from a program, for torch, NumPy or plain numbers, and functions made of it.
+
+The order of operations is the program's. What is used once is written where it is used; what is
+used more often gets a name.
+"""
+
+from __future__ import annotations
+
+import linecache
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from verifier.operations import TABLE, Call, Infix, Name, Notation, Operation, Suffix
+from verifier.program import CONSTANT, SYMBOL, Node, Program
+
+_ATOM = 9
+MODULES = ("math", "np", "torch")
+"""Names that generated source uses, so that no symbol may have them."""
+
+
+@dataclass(frozen=True)
+class Language:
+    """What a program is written for."""
+
+    name: str
+    notation: Callable[[Operation], Notation]
+    special: Mapping[str, str]
+    """How a row is written when an argument of it is a plain number, if not like otherwise."""
+
+
+TORCH = Language(
+    "torch",
+    lambda row: row.torch,
+    # maximum and where of torch take tensors; a number in their place would have the default dtype.
+    {
+        "maximum": "torch.clamp({tensor}, min={number})",
+        "minimum": "torch.clamp({tensor}, max={number})",
+        "where": "torch.where({condition}, {symbol}.new_tensor({taken}), {otherwise})",
+    },
+)
+NUMPY = Language(
+    "numpy",
+    lambda row: row.numpy,
+    # np.where of two Python numbers is float64 whatever the rest is.
+    {"where": "np.where({condition}, np.result_type({symbol}).type({taken}), {otherwise})"},
+)
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A piece of source and how tightly it binds."""
+
+    text: str
+    precedence: int = _ATOM
+
+    def within(self, precedence: int) -> str:
+        return self.text if self.precedence >= precedence else f"({self.text})"
+
+
+@dataclass
+class _Writer:
+    """Writes the nodes of a program in order; lines are the assignments that stand before the results."""
+
+    program: Program
+    language: Language
+    names: Mapping[int, str]
+    lines: list[str] = field(default_factory=list)
+
+    def results(self) -> list[str]:
+        uses = self.program.uses()
+        texts: list[_Text] = []
+        for index, node in enumerate(self.program.nodes):
+            text = self._node(node, index, texts)
+            simple = node.operation in (SYMBOL, CONSTANT) or index in self.names
+            if uses[index] > 1 and not simple and self._varies(index):
+                name = self._fresh_name()
+                self.lines.append(f"{name} = {text.text}")
+                text = _Text(name)
+            texts.append(text)
+        return [texts[output].text for output in self.program.outputs]
+
+    def _fresh_name(self) -> str:
+        taken = {*self.program.symbols, *self.names.values()}
+        name = f"t{len(self.lines) + 1}"
+        while name in taken:
+            name += "_"
+        return name
+
+    def _node(self, node: Node, index: int, texts: Sequence[_Text]) -> _Text:
+        if index in self.names:
+            return _Text(self.names[index])
+        if node.operation == SYMBOL:
+            return _Text(str(node.payload))
+        if node.operation == CONSTANT:
+            return _number(node.payload)
+        return self._operation(TABLE[node.operation], node, [texts[argument] for argument in node.arguments])
+
+    def _operation(self, row: Operation, node: Node, arguments: list[_Text]) -> _Text:
+        plain = [not self._varies(argument) for argument in node.arguments]
+        if row.name in self.language.special and any(plain) and not all(plain):
+            written = self._special(row.name, arguments, plain)
+            if written is not None:
+                return _Text(written)
+        notation = row.python if plain and all(plain) else self.language.notation(row)
+        match notation:
+            case Name(name):
+                return _Text(name)
+            case Call(name):
+                return _Text(f"{name}({', '.join(argument.text for argument in arguments)})")
+            case Suffix(symbol, precedence):
+                return _Text(arguments[0].within(precedence + 1) + symbol, precedence)
+        return _infix(notation, arguments)
+
+    def _special(self, row: str, arguments: list[_Text], plain: list[bool]) -> str | None:
+        """Maximum and minimum with one plain argument; where with two plain branches."""
+        form = self.language.special[row]
+        if row == "where":
+            if not (plain[1] and plain[2]):
+                return None
+            condition, taken, otherwise = (argument.text for argument in arguments)
+            return form.format(condition=condition, taken=taken, otherwise=otherwise, symbol=self.program.symbols[-1])
+        tensor, number = arguments if plain[1] else arguments[::-1]
+        return form.format(tensor=tensor.text, number=number.text)
+
+    def _varies(self, index: int) -> bool:
+        """Whether the node depends on a symbol; what does not is a plain Python number."""
+        node = self.program.nodes[index]
+        return index in self.names or node.operation == SYMBOL or any(map(self._varies, node.arguments))
+
+
+def _number(value: int | float) -> _Text:
+    if isinstance(value, float) and not math.isfinite(value):
+        return _Text(f'float("{value}")')
+    return _Text(repr(value), _ATOM if math.copysign(1.0, value) > 0 else _NEGATIVE)
+
+
+_NEGATIVE = 5
+
+
+def _infix(notation: Infix, arguments: list[_Text]) -> _Text:
+    own = notation.precedence
+    if len(arguments) == 1:
+        return _Text(notation.symbol + arguments[0].within(own), own)
+    if notation.symbol == "**":
+        return _Text(f"{arguments[0].within(own + 1)}**{arguments[1].within(own)}", own)
+    # Only the left operand may go without parentheses: a + (b + c) is not (a + b) + c in floats.
+    return _Text(f"{arguments[0].within(own)} {notation.symbol} {arguments[1].within(own + 1)}", own)
+
+
+def body(program: Program, language: Language, names: Mapping[int, str] | None = None) -> tuple[list[str], list[str]]:
+    """The assignments and the result expressions; `names` stand in for the nodes at their indices."""
+    writer = _Writer(program, language, names or {})
+    results = writer.results()
+    return writer.lines, results
+
+
+def definition(name: str, signature: str, program: Program, language: Language) -> str:
+    """The source of a function with this signature that returns the program's results.
+
+    >>> from verifier.program import Builder
+    >>> build = Builder()
+    >>> x = build.symbol("x")
+    >>> print(definition("square", "x", build.program(build.apply("multiply", x, x)), TORCH), end="")
+    def square(x):
+        return x * x
+    """
+    lines, results = body(program, language)
+    statements = [*lines, f"return {', '.join(results)}"]
+    return f"def {name}({signature}):\n" + "".join(f"    {line}\n" for line in statements)
+
+
+def function(name: str, signature: str, program: Program, language: Language) -> Callable[..., Any]:
+    """The function itself; `inspect.getsource` shows its source."""
+    source = definition(name, signature, program, language)
+    path = f"<verifier {language.name} {name} {abs(hash(source)):x}>"
+    linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
+    scope = _scope(language)
+    # The source is generated from a program's nodes: names that are identifiers, numbers and rows.
+    exec(compile(source, path, "exec"), scope)  # noqa: S102
+    result: Callable[..., Any] = scope[name]
+    return result
+
+
+def _scope(language: Language) -> dict[str, Any]:
+    import numpy
+
+    scope: dict[str, Any] = {"math": math, "np": numpy, "__name__": f"verifier.generated.{language.name}"}
+    if language is TORCH:
+        import torch
+
+        scope["torch"] = torch
+    return scope
