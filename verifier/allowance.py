@@ -78,9 +78,8 @@ class RoundedArithmetic:
 
     def _condition(self, operation: Operation, balls: list[Any], border: Any) -> Rounded:
         """Undecided (None) also where both sides may be equal: there any of the one-sided results will do."""
-        apart = np.not_equal(*map(_array, balls))
-        decided = np.where(np.asarray(apart, dtype=bool), operation.arb(*balls), None)
-        return Rounded(decided, _any((border, np.equal(decided, None))))
+        apart = np.asarray(np.not_equal(*map(_array, balls)), dtype=bool)
+        return Rounded(np.where(apart, operation.arb(*balls), None), _any((border, ~apart)))
 
     def _sign(self, ball: Any, border: Any) -> Rounded:
         """[-1, 1] where the argument may be 0: the hull of the one-sided derivatives of |x|."""

@@ -89,5 +89,3 @@ def radius(array: Any) -> Any:
 def middle(array: Any) -> Any:
     """The midpoint of each ball, rounded to float64."""
     return np.asarray(_middle(array), dtype=np.float64)
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -14,7 +15,6 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 import verifier
@@ -44,7 +44,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _main(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass
 
@@ -64,7 +66,9 @@ def list_models() -> None:
 def show(
     model: MODEL,
     latex: Annotated[bool, typer.Option("--latex", help="Write the formulas in LaTeX.")] = False,
-    torch: Annotated[bool, typer.Option("--torch", help="Write the torch training loop that a person would write.")] = False,
+    torch: Annotated[
+        bool, typer.Option("--torch", help="Write the torch training loop that a person would write.")
+    ] = False,
 ) -> None:
     """Show a model's formula and gradient."""
     from verifier import written
@@ -90,25 +94,37 @@ def train(
     optimizer: Annotated[str | None, typer.Option(help="sgd, or any of torch.optim by its name.")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
     batch: Annotated[str | None, typer.Option(help="Rows a step, or all.")] = None,
-    shuffle: Annotated[bool | None, typer.Option("--shuffle", help="Take the rows of each epoch in random order.")] = None,
+    shuffle: Annotated[
+        bool | None, typer.Option("--shuffle", help="Take the rows of each epoch in random order.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the random order.")] = None,
-    predict: Annotated[list[str] | None, typer.Option(metavar="x=4", help="Predict there in the end; may be repeated.")] = None,
+    predict: Annotated[
+        list[str] | None, typer.Option(metavar="x=4", help="Predict there in the end; may be repeated.")
+    ] = None,
     every: Annotated[int | None, typer.Option(min=1, help="Show every so many epochs.")] = None,
     only_failing: Annotated[bool, typer.Option("--only-failing", help="Show only the steps that fail.")] = False,
-    stop_on_failure: Annotated[bool, typer.Option("--stop-on-failure", help="End the training at the first failure.")] = False,
+    stop_on_failure: Annotated[
+        bool, typer.Option("--stop-on-failure", help="End the training at the first failure.")
+    ] = False,
     finite_differences: Annotated[
         bool, typer.Option("--finite-differences", help="Add finite differences as a third opinion.")
     ] = False,
-    allow_undecided: Annotated[bool, typer.Option("--allow-undecided", help="Exit with 0 where nothing could be decided.")] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw costs and errors (.svg, .png or .pdf).")] = None,
+    allow_undecided: Annotated[
+        bool, typer.Option("--allow-undecided", help="Exit with 0 where nothing could be decided.")
+    ] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw costs and errors (.svg, .png or .pdf).")
+    ] = None,
 ) -> None:
     """Train a model both ways and judge every gradient.
 
     Exit code: 0 verified, 1 something disagrees, 2 the input cannot be used,
     3 something has no decided comparison, 130 interrupted.
     """
-    given = {
+    given: dict[str, Any] = {
         "epochs": epochs, "lr": lr, "optimizer": optimizer, "dtype": dtype, "batch": _batch(batch),
         "shuffle": shuffle, "seed": seed,
     }  # fmt: skip
@@ -200,7 +216,7 @@ def _print(report: Report) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    width = console.width if console.is_terminal or "COLUMNS" in _environment() else 80
+    width = console.width if console.is_terminal or "COLUMNS" in os.environ else 80
     for line in report.lines(width):
         if not _encodes(console.encoding):
             line.plain = line.plain.translate(_ASCII)
@@ -216,12 +232,6 @@ def _encodes(encoding: str) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-def _environment() -> Any:
-    import os
-
-    return os.environ
 
 
 PROGRESS_AFTER = 1.0
@@ -273,6 +283,10 @@ def _watched() -> Iterator[_Watch]:
         watch.clear()
 
 
+# typer brings its own copy of click or uses the installed one, depending on its version.
+_UsageError: Any = typer.BadParameter.__base__
+
+
 def main() -> None:
     """Run the command line; what cannot be used is one sentence on standard error and exit code 2."""
     sys.exit(run(sys.argv[1:]))
@@ -284,11 +298,11 @@ def run(arguments: list[str]) -> int:
         result = app(arguments, standalone_mode=False, prog_name="verifier")
     except InputError as error:
         return _refuse(str(error))
-    except click.UsageError as error:
+    except _UsageError as error:
         return _refuse(f"{error.format_message().rstrip('.')} (verifier --help)")
-    except click.exceptions.Exit as error:
+    except typer.Exit as error:
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
         sys.stderr.close()

@@ -92,5 +92,5 @@ def _rounded(name: str, numbers: Any, format: Format) -> Any:
         rounded = numbers.astype(format.name).astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(rounded))
     if bad.size:
-        raise InputError(f"column {name} holds {numbers[bad[0]]} at index {bad[0]}, which is too large for {format.name}")
+        raise InputError(f"column {name} holds {numbers[bad[0]]} at index {bad[0]}, too large for {format.name}")
     return rounded

@@ -91,9 +91,7 @@ class _Sweep:
     def _local(self, node: Node, position: int) -> int:
         """The node of the operation's derivative by its argument at that position."""
         arguments = tuple(self._builder[index] for index in node.arguments)
-        constants = tuple(
-            argument.payload if argument.operation == CONSTANT else None for argument in arguments
-        )
+        constants = tuple(argument.payload if argument.operation == CONSTANT else None for argument in arguments)
         tree = local_derivative(node.operation, constants, position)
         return read(tree, self._builder, dict(zip(_PLACES, node.arguments, strict=False)))
 

@@ -134,10 +134,7 @@ def _sum(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
 def _product(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
     factors = _factors(tree)
     divisor = _divisor(factors[0])
-    if divisor is None:
-        product = places[factors[0]]
-    else:
-        product = builder.apply("divide", builder.constant(1), places[divisor])
+    product = places[factors[0]] if divisor is None else builder.apply("divide", builder.constant(1), places[divisor])
     if len(factors) < len(tree.args):
         product = builder.apply("negative", product)
     for factor in factors[1:]:

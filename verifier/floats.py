@@ -43,7 +43,7 @@ class Format:
 
 FLOAT32 = Format("float32", 24, -126, (2.0 - 2.0**-23) * 2.0**127)
 FLOAT64 = Format("float64", 53, -1022, (2.0 - 2.0**-52) * 2.0**1023)
-FORMATS = {format.name: format for format in (FLOAT32, FLOAT64)}
+FORMATS = {known.name: known for known in (FLOAT32, FLOAT64)}
 
 
 def format_named(name: str) -> Format:

@@ -115,7 +115,6 @@ class Verdicts:
             note=_NOTES[int(self.note[point])],
         )
 
-
     @property
     def failing(self) -> Any:
         """Where the statement disagrees (array of bool)."""

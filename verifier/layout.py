@@ -73,7 +73,11 @@ class _Prose:
         shown = printable(text)
         indent = " " * (len(shown) - len(shown.lstrip()))
         for line in textwrap.wrap(
-            shown, self._width, subsequent_indent=indent, break_long_words=True, break_on_hyphens=False,
+            shown,
+            self._width,
+            subsequent_indent=indent,
+            break_long_words=True,
+            break_on_hyphens=False,
             drop_whitespace=True,
         ):
             yield Text(line, style=style)
@@ -116,8 +120,7 @@ class Wide(_Prose):
     def summary(self, titles: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> Iterator[Text]:
         table = [list(map(printable, row)) for row in rows]
         widths = [
-            max(len(cell) for cell in (*title, *(row[place] for row in table)))
-            for place, title in enumerate(titles)
+            max(len(cell) for cell in (*title, *(row[place] for row in table))) for place, title in enumerate(titles)
         ]
         widths[0] = min(widths[0], max(9, _RIGHT - sum(width + 2 for width in widths[1:])))
         for line in zip(*titles, strict=True):

@@ -102,7 +102,7 @@ class Model:
         written = callable(expression) and inspect.isfunction(expression)
         self._formula: Formula = _Body(expression) if written else _Written(_checked_expression(expression, name))
         self.name = name
-        self.description = inspect.getdoc(expression) if written else ""
+        self.description = (inspect.getdoc(expression) or "") if written else ""
         self.inputs = tuple(_symbol_name(part, name) for part in inputs)
         self.start = {_symbol_name(part, name): _number(part, value, name) for part, value in start.items()}
         self.fixed = frozenset(_symbol_name(part, name) for part in fixed)
@@ -266,7 +266,13 @@ def model(
     def decorate(function: Callable[..., Any]) -> Model:
         inputs, start = _roles(function)
         return Model(
-            function, inputs=inputs, start=start, loss=loss, data=data, train=train, fixed=fixed,
+            function,
+            inputs=inputs,
+            start=start,
+            loss=loss,
+            data=data,
+            train=train,
+            fixed=fixed,
             name=function.__name__,
         )
 

@@ -87,7 +87,7 @@ class Operation:
     """The derivative for each argument, as SymPy trees in the order of operations to be used."""
 
 
-def _each(function: Callable[..., Any], arguments: int) -> Callable[..., Any]:
+def _each(function: Callable[..., Any], arguments: int) -> Any:
     return np.frompyfunc(function, arguments, 1)
 
 
@@ -131,16 +131,18 @@ def _sympy_where(condition: Any, taken: Any, otherwise: Any) -> Any:
     return sympy.Piecewise((taken, condition), (otherwise, True))
 
 
-def _same(symbol: str, precedence: int, function: Callable[..., Any]) -> dict[str, Notation]:
+def _same(symbol: str, precedence: int, function: Callable[..., Any]) -> dict[str, Any]:
     notation = Infix(symbol, precedence, function)
     return {"torch": notation, "numpy": notation, "python": notation}
 
 
-def _function(name: str) -> dict[str, Notation]:
+def _function(name: str) -> dict[str, Any]:
     return {"torch": Call(f"torch.{name}"), "numpy": Call(f"np.{name}"), "python": Call(f"math.{name}")}
 
 
-def _comparison(name: str, symbol: str, python: Callable[..., Any], build: Any, arb_row: Callable[..., Any]) -> Operation:
+def _comparison(
+    name: str, symbol: str, python: Callable[..., Any], build: Any, arb_row: Callable[..., Any]
+) -> Operation:
     return Operation(name, build, arb=arb_row, **_same(symbol, 1, python))
 
 
@@ -155,7 +157,9 @@ ROWS = (
     Operation("subtract", lambda a, b: a - b, arb=np.subtract, **_same("-", 3, operator.sub)),
     Operation("multiply", sympy.Mul, arb=np.multiply, **_same("*", 4, operator.mul)),
     Operation(
-        "divide", lambda a, b: a / b, arb=np.divide,
+        "divide",
+        lambda a, b: a / b,
+        arb=np.divide,
         # The quotient again, as autograd does: 1/b² overflows where the derivative does not.
         derivatives=lambda a, b: (1 / b, -((a / b) / b)),
         **_same("/", 4, operator.truediv),
@@ -163,17 +167,27 @@ ROWS = (
     Operation("negative", operator.neg, arb=np.negative, **_same("-", 5, operator.neg)),
     Operation(
         # torch's x**2 is x*x; NumPy's is so for arrays only, for its scalars it is pow().
-        "square", lambda a: a**2, arb=lambda a: np.multiply(a, a),
-        torch=Suffix("**2", 6, _square), numpy=Call("np.square"), python=Suffix("**2", 6, _square),
+        "square",
+        lambda a: a**2,
+        arb=lambda a: np.multiply(a, a),
+        torch=Suffix("**2", 6, _square),
+        numpy=Call("np.square"),
+        python=Suffix("**2", 6, _square),
     ),
     Operation(
-        "power", sympy.Pow, arb=_arb_power, ulps=2.0,
+        "power",
+        sympy.Pow,
+        arb=_arb_power,
+        ulps=2.0,
         # SymPy's own, x**y*y/x, is 0/0 at 0.
         derivatives=lambda a, b: (b * a ** (b - 1), a**b * sympy.log(a)),
         **_same("**", 6, operator.pow),
     ),
     Operation(
-        "sqrt", sympy.sqrt, arb=_each(arb.sqrt, 1), derivatives=lambda a: (1 / (2 * sympy.sqrt(a)),),
+        "sqrt",
+        sympy.sqrt,
+        arb=_each(arb.sqrt, 1),
+        derivatives=lambda a: (1 / (2 * sympy.sqrt(a)),),
         **_function("sqrt"),
     ),
     Operation("exp", sympy.exp, arb=_each(arb.exp, 1), ulps=3.0, **_function("exp")),
@@ -182,36 +196,67 @@ ROWS = (
     Operation("cos", sympy.cos, arb=_each(arb.cos, 1), ulps=3.0, **_function("cos")),
     Operation("tanh", sympy.tanh, arb=_each(arb.tanh, 1), ulps=4.0, **_function("tanh")),
     Operation(
-        "abs", sympy.Abs, arb=np.abs, derivatives=lambda a: (sympy.sign(a),),
-        torch=Call("torch.abs"), numpy=Call("np.abs"), python=Call("abs"),
+        "abs",
+        sympy.Abs,
+        arb=np.abs,
+        derivatives=lambda a: (sympy.sign(a),),
+        torch=Call("torch.abs"),
+        numpy=Call("np.abs"),
+        python=Call("abs"),
     ),
     Operation(
-        "sign", sympy.sign, arb=_each(arb.sgn, 1),
-        torch=Call("torch.sgn"), numpy=Call("np.sign"), python=Call("np.sign"),
+        "sign",
+        sympy.sign,
+        arb=_each(arb.sgn, 1),
+        torch=Call("torch.sgn"),
+        numpy=Call("np.sign"),
+        python=Call("np.sign"),
     ),
     Operation(
-        "maximum", sympy.Max, arb=_each(arb.max, 2),
+        "maximum",
+        sympy.Max,
+        arb=_each(arb.max, 2),
         derivatives=lambda a, b: (_tie(a > b, a < b), _tie(b > a, b < a)),
-        torch=Call("torch.maximum"), numpy=Call("np.maximum"), python=Call("max"),
+        torch=Call("torch.maximum"),
+        numpy=Call("np.maximum"),
+        python=Call("max"),
     ),
     Operation(
-        "minimum", sympy.Min, arb=_each(arb.min, 2),
+        "minimum",
+        sympy.Min,
+        arb=_each(arb.min, 2),
         derivatives=lambda a, b: (_tie(a < b, a > b), _tie(b < a, b > a)),
-        torch=Call("torch.minimum"), numpy=Call("np.minimum"), python=Call("min"),
+        torch=Call("torch.minimum"),
+        numpy=Call("np.minimum"),
+        python=Call("min"),
     ),
     _comparison("less", "<", operator.lt, sympy.Lt, _compare(operator.lt, operator.ge)),
     _comparison("less_equal", "<=", operator.le, sympy.Le, _compare(operator.le, operator.gt)),
     _comparison("greater", ">", operator.gt, sympy.Gt, _compare(operator.gt, operator.le)),
     _comparison("greater_equal", ">=", operator.ge, sympy.Ge, _compare(operator.ge, operator.lt)),
     Operation(
-        "where", _sympy_where, arb=_each(_arb_where, 3),
-        torch=Call("torch.where"), numpy=Call("np.where"), python=Call("np.where"),
+        "where",
+        _sympy_where,
+        arb=_each(_arb_where, 3),
+        torch=Call("torch.where"),
+        numpy=Call("np.where"),
+        python=Call("np.where"),
     ),
     Operation(
-        "pi", lambda: sympy.pi, arb=arb.pi, torch=Name("math.pi"), numpy=Name("math.pi"), python=Name("math.pi"),
+        "pi",
+        lambda: sympy.pi,
+        arb=arb.pi,
+        torch=Name("math.pi"),
+        numpy=Name("math.pi"),
+        python=Name("math.pi"),
     ),
     Operation(
-        "e", lambda: sympy.E, arb=arb.const_e, torch=Name("math.e"), numpy=Name("math.e"), python=Name("math.e"),
+        "e",
+        lambda: sympy.E,
+        arb=arb.const_e,
+        torch=Name("math.e"),
+        numpy=Name("math.e"),
+        python=Name("math.e"),
     ),
 )
 
@@ -222,7 +267,7 @@ def _tie(ahead: Any, behind: Any) -> Any:
 
 
 def _reduction(name: str, arb_row: Callable[..., Any]) -> Operation:
-    notation: dict[str, Notation] = {"torch": Call(f"torch.{name}"), "numpy": Call(f"np.{name}"), "python": Call(name)}
+    notation: dict[str, Any] = {"torch": Call(f"torch.{name}"), "numpy": Call(f"np.{name}"), "python": Call(name)}
     return Operation(name, sympy.Function(name), arb=arb_row, **notation)
 
 
@@ -235,8 +280,12 @@ REDUCTIONS = (
     _reduction("sum", _arb_sum),
     _reduction("mean", lambda rows: np.divide(_arb_sum(rows), arb(rows.shape[-1]))),
     Operation(
-        "size", sympy.Function("size"), arb=lambda rows: arb(rows.shape[-1]),
-        torch=Call("torch.numel"), numpy=Call("np.size"), python=Call("np.size"),
+        "size",
+        sympy.Function("size"),
+        arb=lambda rows: arb(rows.shape[-1]),
+        torch=Call("torch.numel"),
+        numpy=Call("np.size"),
+        python=Call("np.size"),
     ),
 )
 

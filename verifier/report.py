@@ -17,7 +17,7 @@ from verifier.judge import Outcome
 from verifier.layout import WIDTH, layout_for
 from verifier.modeling import Model
 from verifier.runner import Prediction, Step
-from verifier.tables import View, outcome_of, training_lines
+from verifier.tables import DEFAULT_VIEW, View, outcome_of, training_lines
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Report:
     findings: Findings
     replay: str | None
     """The command that shows it again; None where only Python can (data or a model given in code)."""
-    view: View = View()
+    view: View = DEFAULT_VIEW
 
     @property
     def outcome(self) -> Outcome:
@@ -73,7 +73,9 @@ class Report:
     def raise_for_failure(self) -> None:
         """Raise GradientError, with the report as its message, unless the report is ok."""
         if not self.ok:
-            raise GradientError(f"{self.model.name}: {self.outcome.value}\n{replace(self, view=View(only_failing=True))}")
+            raise GradientError(
+                f"{self.model.name}: {self.outcome.value}\n{replace(self, view=View(only_failing=True))}"
+            )
 
     def to_json(self) -> dict[str, Any]:
         """The report as the format `verifier/1`, in JSON's own types."""

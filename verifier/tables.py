@@ -38,6 +38,9 @@ class View:
         return {number for epoch in ends for number in _thinned([s.number for s in findings.steps if s.epoch == epoch])}
 
 
+DEFAULT_VIEW = View()
+
+
 def _thinned(numbers: Sequence[int]) -> Sequence[int]:
     return numbers if len(numbers) <= EPOCH_STEPS else [*numbers[: EPOCH_STEPS - 1], numbers[-1]]
 
@@ -82,16 +85,22 @@ def _left_out(findings: Findings, before: int, after: int, layout: Layout) -> It
 
 def _step(findings: Findings, step: Step, layout: Layout, advice: str) -> Iterator[Text]:
     inputs = [f"{name}={plain(value)}" for name, value in step.inputs.items()]
-    yield from layout.heading([f"step {step.number}", f"epoch {step.epoch}", *inputs], f"loss {number(step.loss.stated)}")
+    yield from layout.heading(
+        [f"step {step.number}", f"epoch {step.epoch}", *inputs], f"loss {number(step.loss.stated)}"
+    )
     judged = {**({} if step.loss.outcome is Outcome.AGREES else {"loss": step.loss}), **step.gradient}
     for name, comparison in judged.items():
         yield from layout.comparison(name, comparison)
         if comparison.outcome is Outcome.DISAGREES:
             yield from _reasons(findings, step, name, layout, advice)
         elif comparison.note:
-            yield from layout.prose(f"{'':14}{comparison.note}", style="yellow" if comparison.note is not Note.KINK else "dim")
+            yield from layout.prose(
+                f"{'':14}{comparison.note}", style="yellow" if comparison.note is not Note.KINK else "dim"
+            )
         if step.number in findings.finite_differences and name in findings.finite_differences[step.number]:
-            yield from layout.prose(f"{'':14}finite differences {number(findings.finite_differences[step.number][name])}")
+            yield from layout.prose(
+                f"{'':14}finite differences {number(findings.finite_differences[step.number][name])}"
+            )
     if step.number % findings.steps_an_epoch == 0:
         yield from layout.prose(f"epoch {step.epoch}   cost {number(step.loss.stated)}")
 
@@ -155,7 +164,9 @@ def _ending(findings: Findings, layout: Layout) -> Iterator[Text]:
         first = findings.not_finite
         yield from layout.prose(f"not finite from step {first.step} on: {first.what} is {first.value}", style="yellow")
     if findings.interrupted:
-        yield from layout.prose(f"PARTIAL  interrupted after {findings.done} of {findings.planned} steps", style="yellow")
+        yield from layout.prose(
+            f"PARTIAL  interrupted after {findings.done} of {findings.planned} steps", style="yellow"
+        )
     elif findings.done < findings.planned:
         yield from layout.prose(f"stopped at the failure, after {findings.done} of {findings.planned} steps")
     yield from _verdict(findings, layout)
@@ -165,7 +176,9 @@ def _drift(findings: Findings) -> str:
     largest = {name: drift.largest for name, drift in findings.drift.items()}
     if not any(largest.values()):
         return "drift 0 in all parameters"
-    told = ", ".join(f"{name} {short(findings.drift[name].last)} (largest {short(value)})" for name, value in largest.items())
+    told = ", ".join(
+        f"{name} {short(findings.drift[name].last)} (largest {short(value)})" for name, value in largest.items()
+    )
     return f"drift between the trainings at the last step: {told}"
 
 

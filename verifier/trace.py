@@ -139,7 +139,9 @@ def _symbolic_names(function: ast.FunctionDef, symbols: set[str]) -> set[str]:
     while len(names) != before:
         before = len(names)
         for node in ast.walk(function):
-            if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.NamedExpr | ast.For | ast.comprehension):
+            if isinstance(
+                node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.NamedExpr | ast.For | ast.comprehension
+            ):
                 value = node.iter if isinstance(node, ast.For | ast.comprehension) else node.value
                 if value is not None and _mentions(value, names):
                     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -157,11 +159,13 @@ def _complaint(node: ast.AST, symbolic: set[str]) -> str | None:
         case ast.Compare(ops=operators) if _mentions(node, symbolic):
             return _comparison_complaint(node, operators)
         case ast.BoolOp() | ast.UnaryOp(op=ast.Not()) if _mentions(node, symbolic):
-            return f"`{ast.unparse(node)}`: `and`, `or` and `not` ask a formula whether it is true: nest where(condition, a, b)"
+            return (
+                f"`{ast.unparse(node)}`: and, or and not ask a formula whether it is true: nest where(condition, a, b)"
+            )
         case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) | ast.Assert(test=test) if _mentions(
             test, symbolic
         ):
-            return f"`{ast.unparse(test)}` decides a branch, but a formula has no value yet: use verifier.functions.where"
+            return f"`{ast.unparse(test)}` decides a branch, but a formula has no value: use verifier.functions.where"
         case ast.BinOp(op=ast.BitXor()) if _mentions(node, symbolic):
             return f"`{ast.unparse(node)}`: ^ is not a power in Python: write **"
         case ast.Call(func=called) if any(_mentions(argument, symbolic) for argument in node.args):
@@ -171,9 +175,9 @@ def _complaint(node: ast.AST, symbolic: set[str]) -> str | None:
 
 def _comparison_complaint(node: ast.Compare, operators: list[ast.cmpop]) -> str | None:
     if len(operators) > 1:
-        return f"`{ast.unparse(node)}`: a chain of comparisons asks a formula whether it is true: nest where(condition, a, b)"
+        return f"`{ast.unparse(node)}`: a chain asks a formula whether it is true: nest where(condition, a, b)"
     if isinstance(operators[0], ast.Eq | ast.NotEq | ast.In | ast.NotIn | ast.Is | ast.IsNot):
-        return f"`{ast.unparse(node)}` compares formulas, not their values: use <, <=, > or >= inside verifier.functions.where"
+        return f"`{ast.unparse(node)}` compares formulas, not values: use <, <=, > or >= in verifier.functions.where"
     return None
 
 

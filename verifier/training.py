@@ -81,7 +81,7 @@ def _checked_point(model: Model, point: Mapping[str, float]) -> dict[str, float]
             raise InputError(f"cannot predict: model {model.name} has no input {name!r}, its inputs are {inputs}")
     for name in model.inputs:
         if name not in point:
-            raise InputError(f"cannot predict: input {name} of model {model.name} has no value, its inputs are {inputs}")
+            raise InputError(f"cannot predict: model {model.name} needs a value for {name}, its inputs are {inputs}")
     return {name: float(value) for name, value in point.items()}
 
 

@@ -41,7 +41,16 @@ def torch_loop(model: Model, settings: Settings) -> str:
     """
     if settings.optimizer != "sgd" or settings.batch != 1 or settings.shuffle:
         raise InputError("--torch writes the plain loop only: sgd, one sample a step, in the order given")
-    parts = [*_data(model, settings), "", *_start(model, settings), "", "", *_functions(model), "", *_loop(model, settings)]
+    parts = [
+        *_data(model, settings),
+        "",
+        *_start(model, settings),
+        "",
+        "",
+        *_functions(model),
+        "",
+        *_loop(model, settings),
+    ]
     text = "\n".join(parts) + "\n"
     return ("import math\n\n" if "math." in text else "") + "import torch\n\n" + text
 
