@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="verifier",
     help="Is this gradient right, how do we know, and if not, why?",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -239,34 +238,41 @@ PROGRESS_AFTER = 1.0
 
 
 class _Watch:
-    """Asked before each step: shows progress on standard error after a second, and says when to end."""
+    """Asked before each step: shows a progress bar on standard error after a second, and says when to end."""
 
     def __init__(self) -> None:
         self.interrupted = False
         self._started = time.monotonic()
-        self._shown = 0.0
+        self._bar: Any = None
 
-    def __call__(self, steps: int) -> bool:
-        if steps % 256 == 0:
-            self._show(steps)
+    def __call__(self, done: int, planned: int) -> bool:
+        if done % 256 == 0:
+            self._show(done, planned)
         return not self.interrupted
 
-    def _show(self, steps: int) -> None:
-        now = time.monotonic()
-        if sys.stderr.isatty() and now - self._started > PROGRESS_AFTER and now - self._shown > 0.2:
-            self._shown = now
-            sys.stderr.write(f"\r{steps} steps, {steps / (now - self._started):.0f} a second ")
-            sys.stderr.flush()
+    def _show(self, done: int, planned: int) -> None:
+        if self._bar is None and time.monotonic() - self._started > PROGRESS_AFTER:
+            self._bar = _progress_bar()
+            self._task = self._bar.add_task("training", total=planned)
+            self._bar.start()
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done)
 
     def clear(self) -> None:
-        if self._shown:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        if self._bar is not None:
+            self._bar.stop()
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
         """The first Ctrl-C ends the run after its step; a second one ends the program."""
         self.interrupted = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _progress_bar() -> Any:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    return Progress(console=Console(stderr=True), transient=True)
 
 
 @contextmanager
@@ -295,7 +301,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """The exit code of these arguments."""
     try:
-        result = app(arguments, standalone_mode=False, prog_name="verifier")
+        result = app(arguments or ["--help"], standalone_mode=False, prog_name="verifier")
     except InputError as error:
         return _refuse(str(error))
     except _UsageError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from rich.text import Text
@@ -45,6 +46,15 @@ def plain(value: float) -> str:
     return number(value).removesuffix(".0")
 
 
+@dataclass(frozen=True)
+class Column:
+    """A column of one or more cells: its two lines of title, and what each cell is called by itself."""
+
+    top: str
+    bottom: str
+    labels: tuple[str, ...]
+
+
 class Layout(Protocol):
     """How the parts of a report become lines."""
 
@@ -58,8 +68,11 @@ class Layout(Protocol):
     def comparison(self, name: str, judged: Comparison) -> Iterator[Text]:
         """A judged number."""
 
-    def summary(self, titles: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> Iterator[Text]:
-        """A table; each title may take two lines. The first column is a name."""
+    def field(self, label: str, value: float) -> Iterator[Text]:
+        """A number that stands below a judged one."""
+
+    def summary(self, columns: Sequence[Column], rows: Iterable[Sequence[Sequence[str]]]) -> Iterator[Text]:
+        """A table; a row has a sequence of cells for each column, and the first column is a name."""
 
     def prose(self, text: str, style: str = "") -> Iterator[Text]:
         """A sentence, broken at spaces where it must be."""
@@ -117,15 +130,18 @@ class Wide(_Prose):
             row = f"{left}{autograd:>{27 - len(left)}} {symbolic} {error} {allowed}"
         yield Text.assemble(row, "  ", (judged.outcome.value, STYLES[judged.outcome]))
 
-    def summary(self, titles: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> Iterator[Text]:
-        table = [list(map(printable, row)) for row in rows]
+    def field(self, label: str, value: float) -> Iterator[Text]:
+        yield Text(f"{'':14}{label}  {number(value)}", style="dim")
+
+    def summary(self, columns: Sequence[Column], rows: Iterable[Sequence[Sequence[str]]]) -> Iterator[Text]:
+        table = [[printable("  ".join(cells)) for cells in row] for row in rows]
+        titles = [(column.top, column.bottom) for column in columns]
         widths = [
             max(len(cell) for cell in (*title, *(row[place] for row in table))) for place, title in enumerate(titles)
         ]
         widths[0] = min(widths[0], max(9, _RIGHT - sum(width + 2 for width in widths[1:])))
         for line in zip(*titles, strict=True):
-            if any(line):
-                yield Text(_cells(line, widths), style="bold")
+            yield Text(_cells(line, widths), style="bold")
         yield from self.rule()
         for row in table:
             if len(row[0]) > widths[0]:
@@ -172,11 +188,16 @@ class Stacked(_Prose):
             yield Text(f"  {label:<9} {number(value)}")
         yield Text.assemble("  outcome   ", (judged.outcome.value, STYLES[judged.outcome]))
 
-    def summary(self, titles: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]]) -> Iterator[Text]:
-        for name, *cells in rows:
+    def field(self, label: str, value: float) -> Iterator[Text]:
+        yield Text(f"  {label}", style="dim")
+        yield Text(f"  {'':<9} {number(value)}", style="dim")
+
+    def summary(self, columns: Sequence[Column], rows: Iterable[Sequence[Sequence[str]]]) -> Iterator[Text]:
+        for (name,), *row in rows:
             yield from self.prose(name, style="bold")
-            for title, cell in zip(titles[1:], cells, strict=True):
-                yield from self.prose(f"  {' '.join(part for part in title if part):<21} {cell}")
+            for column, cells in zip(columns[1:], row, strict=True):
+                for label, cell in zip(column.labels, cells, strict=True):
+                    yield Text(f"  {label:<16} {cell.strip()}")
 
 
 def layout_for(width: int) -> Layout:

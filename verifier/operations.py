@@ -111,7 +111,7 @@ def _whole_power(base: Any, exponent: int) -> Any:
     return result
 
 
-def _compare(certain: Callable[[Any, Any], bool], impossible: Callable[[Any, Any], bool]) -> Callable[..., Any]:
+def _compare(certain: Callable[[Any, Any], bool], impossible: Callable[[Any, Any], bool]) -> Any:
     """True, False, or None where the balls overlap and either may be the case."""
 
     def decide(left: Any, right: Any) -> bool | None:

@@ -252,7 +252,7 @@ class Prediction:
     symbolic: float
 
 
-def always(steps: int) -> bool:
+def always(done: int, planned: int) -> bool:
     """Go on whatever number of steps is done."""
     return True
 
@@ -260,12 +260,12 @@ def always(steps: int) -> bool:
 class Run:
     """Two trainings of a model, step by step, as an iterable of judged steps.
 
-    `keep_going` is asked before each step, with the number of those done; False ends the run, which
+    `keep_going` is asked before each step, with the numbers of those done and planned; False ends the run, which
     then is `stopped`. Raises InputError for data and settings that do not fit the model.
     """
 
     def __init__(
-        self, model: Model, data: Any, settings: Settings, witness: Witness, keep_going: Callable[[int], bool]
+        self, model: Model, data: Any, settings: Settings, witness: Witness, keep_going: Callable[[int, int], bool]
     ) -> None:
         self.model = model
         self.columns = columns(data, model.columns, settings.format)
@@ -302,9 +302,10 @@ class Run:
 
     def _train(self, chunk: list[tuple[int, Rows]]) -> tuple[list[list[float]], list[list[float]]]:
         records, twins = [], []
+        planned = self.schedule.steps
         with np.errstate(all="ignore"):
             for _, rows in chunk:
-                if not self._keep_going(self.done):
+                if not self._keep_going(self.done, planned):
                     self.stopped = True
                     break
                 records.append(self._autograd.step(rows))

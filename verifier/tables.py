@@ -10,7 +10,7 @@ from rich.text import Text
 
 from verifier.findings import Component, Findings
 from verifier.judge import Note, Outcome
-from verifier.layout import Layout, number, plain, short
+from verifier.layout import Column, Layout, number, plain, short
 from verifier.runner import Step
 
 EPOCH_STEPS = 6
@@ -97,10 +97,9 @@ def _step(findings: Findings, step: Step, layout: Layout, advice: str) -> Iterat
             yield from layout.prose(
                 f"{'':14}{comparison.note}", style="yellow" if comparison.note is not Note.KINK else "dim"
             )
-        if step.number in findings.finite_differences and name in findings.finite_differences[step.number]:
-            yield from layout.prose(
-                f"{'':14}finite differences {number(findings.finite_differences[step.number][name])}"
-            )
+        opinion = findings.finite_differences.get(step.number, {})
+        if name in opinion:
+            yield from layout.field("finite differences", opinion[name])
     if step.number % findings.steps_an_epoch == 0:
         yield from layout.prose(f"epoch {step.epoch}   cost {number(step.loss.stated)}")
 
@@ -118,29 +117,34 @@ def _reasons(findings: Findings, step: Step, name: str, layout: Layout, advice: 
         yield from layout.prose(f"{'':14}try  {advice}")
 
 
-_TITLES = (
-    ("parameter", ""), ("compared", ""), ("agrees", ""), ("other", ""), ("digits", "least"),
-    ("error/allowed", "worst at step"), ("detection limit", "median     worst"),
-)  # fmt: skip
+_COLUMNS = (
+    Column("parameter", "", ("parameter",)),
+    Column("compared", "", ("compared",)),
+    Column("agrees", "", ("agrees",)),
+    Column("other", "", ("other",)),
+    Column("digits", "least", ("digits, least",)),
+    Column("error/allowed", "worst at step", ("error/allowed", "at step")),
+    Column("detection limit", "median    worst", ("limit, median", "limit, worst")),
+)
 
 
 def _parameters(findings: Findings, layout: Layout) -> Iterator[Text]:
-    yield from layout.summary(_TITLES, [_parameter(component) for component in findings.components])
+    yield from layout.summary(_COLUMNS, [_parameter(component) for component in findings.components])
 
 
-def _parameter(component: Component) -> tuple[str, ...]:
+def _parameter(component: Component) -> list[tuple[str, ...]]:
     agrees = component.outcomes[Outcome.AGREES]
     worst = component.worst
     ratio = worst.error / worst.allowed if worst.allowed else (0.0 if worst.error == 0 else math.inf)
-    return (
-        component.name,
-        str(component.compared),
-        str(agrees),
-        str(component.compared - agrees) if component.compared > agrees else "–",
-        "–" if math.isnan(component.least_digits) else f"{component.least_digits:.1f}",
-        f"{_ratio(ratio)} {component.worst_step:>7}",
-        f"{_limit(component.limit_median)}  {_limit(component.limit_max)}",
-    )
+    return [
+        (component.name,),
+        (str(component.compared),),
+        (str(agrees),),
+        (str(component.compared - agrees) if component.compared > agrees else "–",),
+        ("–" if math.isnan(component.least_digits) else f"{component.least_digits:.1f}",),
+        (_ratio(ratio), f"{component.worst_step:>6}"),
+        (_limit(component.limit_median), _limit(component.limit_max)),
+    ]
 
 
 def _ratio(ratio: float) -> str:
@@ -199,5 +203,4 @@ def _verdict(findings: Findings, layout: Layout) -> Iterator[Text]:
         f"{losses.outcomes[outcome]} of {losses.compared} losses; the formula was not replayed.",
         style=style,
     )
-    told = "bit-identical" if identical == compared else "to the last bit the same"
-    yield from layout.prose(f"autograd and symbolic gradients are {told} in {identical} of {compared}.")
+    yield from layout.prose(f"autograd and symbolic gradients are bit-identical in {identical} of {compared}.")

@@ -27,7 +27,7 @@ def train(
     witness: Witness | None = None,
     third_opinion: bool = False,
     stop_on_failure: bool = False,
-    keep_going: Callable[[int], bool] = always,
+    keep_going: Callable[[int, int], bool] = always,
     **settings: Any,
 ) -> Report:
     """Train a model by autograd's gradients and by the symbolic ones, and judge every step.
@@ -38,8 +38,8 @@ def train(
 
     `data` overrides the model's own. `predict` lists inputs at which both trainings predict in the
     end. `witness` states the gradients in place of `loss.backward()`. `third_opinion` adds finite
-    differences at the steps that are kept. `keep_going` is asked before each step, with the number
-    of those done; its False ends the run, and the report is marked as partial.
+    differences at the steps that are kept. `keep_going` is asked before each step, with the numbers
+    of those done and planned; its False ends the run, and the report is marked as partial.
 
     Raises InputError for data, settings and inputs that do not fit.
 
