@@ -57,7 +57,8 @@ class RoundedArithmetic:
 
     def constant(self, value: int | float) -> Rounded:
         exact = arb(value)
-        representable = float(np.dtype(self._format.name).type(value)) == exact
+        with np.errstate(over="ignore"):
+            representable = float(np.dtype(self._format.name).type(value)) == exact
         return Rounded(exact if representable else exact * self._round)
 
     def apply(self, operation: Operation, *arguments: Rounded) -> Rounded:

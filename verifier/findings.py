@@ -218,7 +218,8 @@ class Collector:
 
 
 def _in_ulps(verdicts: Verdicts) -> tuple[Any, Any]:
-    return verdicts.error / verdicts.ulp, verdicts.allowed / verdicts.ulp
+    with np.errstate(over="ignore"):
+        return verdicts.error / verdicts.ulp, verdicts.allowed / verdicts.ulp
 
 
 class _Tally:

@@ -1,0 +1,216 @@
+"""The judge: honest numbers are never refused, planted ones are found, and nothing slips through."""
+
+import math
+
+import numpy as np
+import pytest
+import sympy
+import torch
+
+import verifier
+from verifier.arithmetic import balls
+from verifier.derive import differentiate
+from verifier.expression import read, symbol
+from verifier.floats import FLOAT32, FLOAT64
+from verifier.functions import exp, log, maximum, sqrt, where
+from verifier.judge import Judge, Note, Outcome
+from verifier.program import Builder
+from verifier.runner import always
+from verifier.source import TORCH, function
+from verifier.witnesses import Autograd, exact, finite_differences
+
+STARTS = 100_000
+
+
+def draw(names, count, dtype, spread):
+    generator = np.random.default_rng(len(names) + count)
+    return {
+        name: (generator.choice([-1.0, 1.0], count) * np.exp(spread * generator.normal(size=count))).astype(dtype)
+        for name in names
+    }
+
+
+def judged(model, format, at):
+    """Autograd's loss and gradients at many starts at once, judged."""
+    tensors = {name: torch.tensor(values, requires_grad=name in model.parameters) for name, values in at.items()}
+    loss = function("loss", ", ".join(at), model.program.only_last, TORCH)(*tensors.values())
+    loss.sum().backward()
+    stated = [loss.detach().double().numpy(), *(tensors[name].grad.double().numpy() for name in model.parameters)]
+    arguments = {name: values.astype(np.float64)[:, None] for name, values in at.items()}
+    return stated, Judge(model.gradient_program, format).verdicts(arguments, stated, stated)
+
+
+@pytest.mark.parametrize("name", ["linear", "quadratic"])
+@pytest.mark.parametrize("format", [FLOAT32, FLOAT64], ids=lambda known: known.name)
+def test_no_correct_result_is_refused(name, format):
+    model = verifier.load(name)
+    undecided = 0
+    for spread in (1.0, 4.0):
+        at = draw([*model.columns, *model.start], STARTS // 2, format.name, spread)
+        _, components = judged(model, format, at)
+        for verdicts in components:
+            assert not verdicts.failing.any()
+            undecided += int((verdicts.severity == Outcome.UNDECIDED.severity).sum())
+    assert undecided <= STARTS // 1000
+
+
+@pytest.mark.parametrize("name", ["linear", "quadratic"])
+def test_at_the_ends_of_the_range_only_overflow_is_refused(name):
+    """Where an operation on the way overflows, NaN or infinity stands for an ordinary number: that is reported."""
+    model = verifier.load(name)
+    stated, components = judged(model, FLOAT32, draw([*model.columns, *model.start], 20_000, "float32", 20.0))
+    for side, verdicts in zip(stated, components, strict=True):
+        assert not (verdicts.failing & np.isfinite(side)).any()
+
+
+@pytest.mark.parametrize("name", ["linear", "quadratic"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_planted_errors_around_the_allowance(name, dtype, sign):
+    """exact ± 2 allowed is never accepted, exact ± 0.9 allowed always is, wherever 10 ulps are allowed."""
+    model = verifier.load(name)
+    report = verifier.train(model, dtype=dtype)
+    judge = Judge(model.gradient_program, report.findings.settings.format)
+    arguments = {
+        **{part: np.array([[step.inputs[part]] for step in report.steps]) for part in model.columns},
+        **{part: np.array([[step.parameters[part]] for step in report.steps]) for part in model.parameters},
+    }
+    columns = [[step.loss for step in report.steps]]
+    columns += [[step.gradient[part] for step in report.steps] for part in model.parameters]
+    centres = [np.array([float(item.enclosure) for item in column]) for column in columns]
+    allowed = [np.array([item.allowed for item in column]) for column in columns]
+    room = [np.array([item.allowed_ulps > 10 for item in column]) for column in columns]
+    assert sum(int(chosen.sum()) for chosen in room) > (20 if name == "linear" else 600)
+    for factor, expected in ((2.0, False), (0.9, True)):
+        stated = [
+            (centre + sign * factor * width).astype(dtype).astype(np.float64)
+            for centre, width in zip(centres, allowed, strict=True)
+        ]
+        for verdicts, chosen in zip(judge.verdicts(arguments, stated, stated), room, strict=True):
+            accepted = verdicts.severity[chosen] == Outcome.AGREES.severity
+            assert (accepted == expected).all()
+
+
+def one(formula, names, stated, format=FLOAT64, **at):
+    """A formula's derivative by its first name, stated at one point."""
+    with sympy.evaluate(False):
+        tree = formula(*map(symbol, names))
+    builder = Builder()
+    node = read(tree, builder, {symbol(name): builder.symbol(name) for name in names})
+    gradient = differentiate(builder.program(node), names[:1])
+    arguments = {name: np.array([[value]]) for name, value in at.items()}
+    sides = [np.array([0.0]), np.array([stated])]
+    return Judge(gradient, format).verdicts(arguments, sides, sides)[1][0]
+
+
+def square(x):
+    return x**2
+
+
+@pytest.mark.parametrize("stated", [math.nan, math.inf, -math.inf])
+def test_nan_and_infinity_never_agree(stated):
+    assert one(square, ["x"], stated, x=3.0).outcome is Outcome.DISAGREES
+
+
+def test_exact_zero():
+    assert one(square, ["x"], 0.0, x=0.0).outcome is Outcome.AGREES
+    assert one(square, ["x"], -0.0, x=0.0).outcome is Outcome.AGREES
+    wrong = one(square, ["x"], 5e-324, x=0.0)
+    assert wrong.outcome is Outcome.DISAGREES
+    assert wrong.allowed == 0.0
+    assert wrong.exact == "0"
+
+
+def test_a_single_rounding_must_be_right_to_the_last_bit():
+    assert one(square, ["x"], 6.0, x=3.0).outcome is Outcome.AGREES
+    assert one(square, ["x"], np.nextafter(6.0, 7.0), x=3.0).outcome is Outcome.DISAGREES
+
+
+def test_a_chain_of_roundings_may_be_off_by_their_number():
+    found = one(lambda x, y: x * y * y * y, ["x", "y"], 0.1 * 0.1 * 0.1, x=1.0, y=0.1)
+    assert found.outcome is Outcome.AGREES
+    assert 1.0 < found.allowed_ulps < 4.0
+
+
+def test_parameters_that_are_not_finite():
+    found = one(square, ["x"], math.nan, x=math.nan)
+    assert (found.outcome, found.note) == (Outcome.UNDECIDED, Note.NOT_FINITE)
+
+
+def test_outside_the_domain():
+    found = one(lambda x: log(x) * x, ["x"], 1.0, x=-1.0)
+    assert (found.outcome, found.note) == (Outcome.UNDECIDED, Note.NO_EXACT_VALUE)
+
+
+def test_infinite_derivative():
+    assert one(sqrt, ["x"], math.inf, x=0.0).outcome is Outcome.UNDECIDED
+
+
+def test_blind_where_rounding_is_as_large_as_the_terms():
+    found = one(lambda x, y: x * y * y, ["x", "y"], 0.0, format=FLOAT32, x=1.0, y=1e-30)
+    assert (found.outcome, found.note) == (Outcome.UNDECIDED, Note.BLIND)
+    assert one(lambda x, y: x * y * y, ["x", "y"], 1.0, format=FLOAT32, x=1.0, y=1e-30).outcome is Outcome.DISAGREES
+
+
+def test_overflow_on_the_way():
+    found = one(lambda x: 1 / (1 + exp(-x)), ["x"], 0.0, x=-800.0)
+    assert (found.outcome, found.note) == (Outcome.UNDECIDED, Note.OVERFLOW)
+
+
+@pytest.mark.parametrize(
+    ("formula", "inside", "outside"),
+    [
+        (lambda x: maximum(x, 0), (0.0, 0.5, 1.0), (-0.1, 1.1)),
+        (abs, (-1.0, 0.0, 1.0), (-1.1, 1.1)),
+        (lambda x: where(x > 0, 2 * x, -x), (-1.0, 0.3, 2.0), (-1.1, 2.1)),
+    ],
+)
+def test_at_a_kink_anything_between_the_one_sided_derivatives(formula, inside, outside):
+    for stated in inside:
+        found = one(formula, ["x"], stated, x=0.0)
+        assert (found.outcome, found.note) == (Outcome.AGREES, Note.KINK)
+    for stated in outside:
+        assert one(formula, ["x"], stated, x=0.0).outcome is Outcome.DISAGREES
+    assert one(formula, ["x"], 0.3, x=1.0).outcome is Outcome.DISAGREES
+
+
+def test_the_exact_value_survives_cancellation_that_costs_every_digit():
+    """(x + 1e16) - 1e16: torch has no digit left, Arb all; the allowance says so."""
+    found = one(lambda x: ((x + 1e16) - 1e16) ** 2, ["x"], 0.0, x=0.25)
+    assert found.exact == "0.500000000000000000000000000000"
+    assert found.outcome is Outcome.AGREES
+    assert found.allowed > 1.0
+
+
+def test_precision_is_raised_until_the_enclosure_is_narrow():
+    with sympy.evaluate(False):
+        tree = (exp(symbol("x")) - 1) ** 2
+    builder = Builder()
+    program = builder.program(read(tree, builder, {symbol("x"): builder.symbol("x")}))
+    at = {"x": balls(np.array([[1e-60]]))}
+    (coarse,), (fine,) = (exact(program, at, [np.array([within])]) for within in (1.0, 1e-150))
+    assert coarse.radius[0] > 1e-140
+    assert fine.radius[0] < 1e-150
+    assert fine.ball[0].str(10, radius=False).startswith("1.0000000")
+
+
+def test_narrower_dtype_has_the_larger_allowance():
+    wide, narrow = (one(square, ["x"], 6.0, format=known, x=3.0).allowed for known in (FLOAT64, FLOAT32))
+    assert narrow > 1e8 * wide
+
+
+def test_finite_differences_are_a_third_opinion():
+    model = verifier.load("quadratic")
+    at = {"x": 3.0, "y": 6.0, "w1": 0.5, "w2": -1.0, "b": 2.0}
+    found = finite_differences(
+        model.gradient_program, model.parameters, {name: np.array([[value]]) for name, value in at.items()}
+    )
+    residual = 0.5 * 9 - 3 + 2 - 6
+    expected = {"w1": 18 * residual, "w2": 6 * residual, "b": 2 * residual}
+    assert {name: float(value[0]) for name, value in found.items()} == pytest.approx(expected, rel=1e-9)
+
+
+def test_interface_names():
+    assert [str(outcome) for outcome in Outcome] == ["agrees", "undecided", "disagrees"]
+    assert always(1, 2)
+    assert callable(Autograd().differentiate)
