@@ -62,6 +62,8 @@ def _numbers(name: str, column: Any) -> Any:
         array = np.asarray(column)
         numeric = array.dtype.kind in "iuf"
         numbers = array.astype(np.float64) if numeric else _converted(name, column)
+    except InputError:
+        raise
     except (ValueError, OverflowError):
         raise InputError(f"column {name} is ragged: give one number a row") from None
     if numbers.ndim != 1:

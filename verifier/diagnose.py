@@ -63,7 +63,7 @@ def _stale(now: Comparison, before: Comparison | None) -> _Prediction | None:
 _RULES = (
     _Rule("sign flipped", "the sign is flipped", _flipped),
     _Rule("zeroed", "the gradient was set to zero or its path is cut", _zeroed),
-    _Rule("accumulated", "the gradient was not zeroed: it is added to that of the step before", _accumulated),
+    _Rule("accumulated", "not zeroed: the gradient of the step before is added", _accumulated),
     _Rule("stale", "it is the gradient of the step before", _stale),
 )
 
@@ -85,7 +85,7 @@ def causes(step: Step, before: Step | None) -> list[Cause]:
 def _explain(name: str, step: int, now: Comparison, before: Comparison | None) -> list[Cause]:
     if not math.isfinite(now.stated):
         evidence = f"stated {now.stated}, exact {now.exact}"
-        sentence = "an operation on the way overflows or is undefined, the gradient itself is not"
+        sentence = "an operation on the way overflows or is undefined"
         return [Cause("not finite", name, step, sentence, evidence)]
     found = []
     for rule in _RULES:

@@ -94,4 +94,4 @@ class Report:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
     def _advice(self) -> str:
-        return " --stop-on-failure --finite-differences" if self.replay else ""
+        return " --finite-differences" if self.replay else ""

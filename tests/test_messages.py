@@ -1,0 +1,198 @@
+"""Bad input: one clear sentence on standard error, word for word, exit code 2, nothing written."""
+
+import pytest
+
+from verifier.cli import run
+
+HEAD = "from verifier import Model, model, squared_error\nfrom verifier.functions import *\n"
+DECORATED = "@model(loss=squared_error, data={data})\ndef line(x, *, w=1.0):\n    return w * x\n"
+GOOD = HEAD + DECORATED.format(data='{"x": [1.0], "y": [2.0]}')
+
+
+def refused(capsys, *arguments):
+    code = run(list(arguments))
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.out == ""
+    assert captured.err.startswith("verifier: ")
+    assert captured.err.count("\n") == 1
+    return captured.err.removeprefix("verifier: ").removesuffix("\n")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+ARGUMENTS = {
+    "linaer": "there is no model 'linaer' in the gallery: did you mean linear? "
+    "(a file of your own is path/to/file.py::name)",
+    "zzz": "there is no model 'zzz' in the gallery: it has linear, quadratic "
+    "(a file of your own is path/to/file.py::name)",
+    "own.py": "own.py is a file: say which of its models, as in own.py::name",
+    "missing.py::line": "there is no file 'missing.py': give path/to/file.py::name",
+    "own.py::nothing": "own.py has no model 'nothing': it has line",
+    "linear --epochs 0": "epochs is 0: train for at least 1 epoch, a whole number",
+    "linear --epochs -3": "epochs is -3: train for at least 1 epoch, a whole number",
+    "linear --lr -0.1": "the learning rate is -0.1: use a finite number, 0 or above",
+    "linear --lr nan": "the learning rate is nan: use a finite number, 0 or above",
+    "linear --lr inf": "the learning rate is inf: use a finite number, 0 or above",
+    "linear --batch 0": "batch is 0: use a whole number of rows, 1 or more, or all",
+    "linear --batch some": "batch is 'some': use a whole number of rows, 1 or more, or all",
+    "linear --seed -1": "the seed is -1: use a whole number, 0 or above",
+    "linear --dtype float17": "dtype 'float17' is not one that verifier trains in: use float32 or float64",
+    "linear --optimizer adm": "there is no optimizer 'adm': did you mean adam?",
+    "linear --optimizer lbfgs": "optimizer lbfgs cannot be set up: it calls the loss several times a step; "
+    "verifier judges one gradient a step",
+    "linear --predict z=4": "cannot predict: model linear has no input 'z', its inputs are x",
+    "linear --predict x": "cannot predict at 'x': write name=number, as in --predict x=4",
+    "linear --predict x=four": "cannot predict at 'x=four': write name=number, as in --predict x=4",
+    "linear --json no/such/folder.json": "cannot write 'no/such/folder.json': there is no folder '{folder}/no/such'",
+    "linear --json .": "cannot write '.': it is a folder",
+    "linear --plot costs.gif": "cannot draw 'costs.gif': end its name in .svg, .png, .pdf",
+    "linear --nonsense": "No such option: --nonsense (Possible options: --seed) (verifier --help)",
+    "linear --epochs many": "Invalid value for '--epochs': Input should be a valid integer, "
+    "unable to parse string as an integer (verifier --help)",
+}
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS)
+def test_arguments(arguments, folder, capsys):
+    (folder / "own.py").write_text(GOOD)
+    expected = ARGUMENTS[arguments].format(folder=folder)
+    assert refused(capsys, "train", *arguments.split()) == expected
+    assert [path.name for path in folder.iterdir() if path.name != "__pycache__"] == ["own.py"]
+
+
+def body(text, signature="x, *, w=1.0"):
+    return HEAD + f'@model(loss=squared_error, data={{"x": [1.0], "y": [2.0]}})\ndef line({signature}):\n{text}\n'
+
+
+def data(text):
+    return HEAD + DECORATED.format(data=text)
+
+
+FILES = {
+    "def (": "own.py:1: the file is not Python: invalid syntax",
+    "x = 1\n1 / 0": "own.py:2: ZeroDivisionError: division by zero",
+    "raise SystemExit(3)": "own.py:1: SystemExit: 3",
+    "x = 1": "own.py has no model 'line': it has none: decorate a function with @verifier.model(...)",
+    body("    return w * x", "x, *, w=1.0, v=2.0"): "model line: parameter v does not occur in the formula: "
+    "use it there or remove it",
+    body("    return w * x", "x, *, w"): "own.py: own.py:3: line: parameter w has no number to start from: write w=1.0",
+    body("    return w * x", "x, w=1.0"): "own.py: own.py:3: line: input w has a default: parameters stand behind "
+    "a *, as in (x, *, w=...)",
+    body("    return x[0]", "*x"): "own.py: own.py:3: line takes *x: name each input and each parameter",
+    body("    return x", "x"): "own.py: model line has no parameter to train: give it one with a start value",
+    body("    return w * x", "x, *, w='a'"): "own.py: model line: parameter w starts from 'a', "
+    "which is not a finite number",
+    body("    return w * x", "x, *, w=float('nan')"): "own.py: model line: parameter w starts from nan, "
+    "which is not a finite number",
+    body("    return w * x", "x, *, w=[1.0, 2.0]"): "own.py: model line: parameter w starts from an array: "
+    "verifier takes single numbers so far",
+    body("    w * x"): "own.py:3: line returns None: end it with a return",
+    body("    return [w * x]"): "own.py:3: line returns a list: return one formula",
+    body("    return w * y"): "own.py:3: line cannot be run on symbols: NameError: name 'y' is not defined",
+    body("    if x > 0:\n        return w * x\n    return x"): "own.py:5: `x > 0` decides a branch, "
+    "but a formula has no value: use verifier.functions.where",
+    body("    return w * (x if x else 1)"): "own.py:5: `x` decides a branch, but a formula has no value: "
+    "use verifier.functions.where",
+    body("    return w * (x == 1)"): "own.py:5: `x == 1` compares formulas, not values: "
+    "use <, <=, > or >= in verifier.functions.where",
+    body("    return w * (x in (1, 2))"): "own.py:5: `x in (1, 2)` compares formulas, not values: "
+    "use <, <=, > or >= in verifier.functions.where",
+    body("    return where(0 < x < 1, w, x)"): "own.py:5: `0 < x < 1`: a chain asks a formula whether it is true: "
+    "nest where(condition, a, b)",
+    body("    return w * (x and 1)"): "own.py:5: `x and 1`: and, or and not ask a formula whether it is true: "
+    "nest where(condition, a, b)",
+    body("    return w * x^2"): "own.py:5: `w * x ^ 2`: ^ is not a power in Python: write **",
+    body("    import math\n    return math.exp(w * x)"): "own.py:6: `math.exp(w * x)` takes numbers, not formulas: "
+    "use verifier.functions.exp",
+    body("    import numpy as np\n    return np.exp(w * x)"): "own.py:6: `np.exp(w * x)` takes numbers, "
+    "not formulas: use verifier.functions.exp",
+    body("    return max(w * x, 0)"): "own.py:5: `max(w * x, 0)` takes numbers, not formulas: "
+    "use verifier.functions.maximum",
+    body("    return w * int(x)"): "own.py:5: `int(x)` takes numbers, not formulas: verifier.functions has "
+    "exp, log, sqrt, sin, cos, tanh, maximum, minimum, where",
+    body("    return w * x if type(x) is float else 2 * w * x"): "own.py:5: `type(x) is float` decides a branch, "
+    "but a formula has no value: use verifier.functions.where",
+    data("None"): "there is no data: give columns x, y",
+    data('{"x": [], "y": []}'): "column x is empty: give at least one row",
+    data('{"x": [1.0, 2.0], "y": [2.0]}'): "the columns differ in length: x has 2, y has 1: "
+    "give each the same number of rows",
+    data('{"x": [1.0]}'): "the data has no column 'y': it has x",
+    data('{"x": [1.0, "two"], "y": [1, 2]}'): "column x holds 'two' at index 1, which is not a number",
+    data('{"x": [1.0, "2"], "y": [1, 2]}'): "column x holds '2' at index 1, which is not a number",
+    data('{"x": [1.0, float("nan")], "y": [1, 2]}'): "column x holds nan at index 1: remove that row or fill it in",
+    data('{"x": [1.0, float("inf")], "y": [1, 2]}'): "column x holds inf at index 1: remove that row or fill it in",
+    data('{"x": [1.0, None], "y": [1, 2]}'): "column x holds None at index 1, which is not a number",
+    data('{"x": [[1.0, 2.0]], "y": [1]}'): "column x has shape (1, 2): give one number a row",
+    data('{"x": [[1.0, 2.0], [1.0]], "y": [1, 2]}'): "column x is ragged: give one number a row",
+    data('{"x": 1.0, "y": 2.0}'): "column x has shape (): give one number a row",
+    data('{"x": [1e39], "y": [2.0]}'): "column x holds 1e+39 at index 0, too large for float32",
+    data("[1, 2]"): 'the data is a list: give a mapping of columns, such as {"x": [...], "y": [...]}',
+    HEAD + "@model(loss=squared_error, train={'epoch': 3})\ndef line(x, *, w=1.0):\n    return w * x\n": "own.py: "
+    "model line: train has no setting 'epoch': it has epochs, lr, optimizer, dtype, batch, shuffle, seed",
+    HEAD + "@model()\ndef line(x, *, w=1.0):\n    return w * x\n": "own.py: model line has inputs but no loss: "
+    "add loss=squared_error, or a loss of your own",
+    HEAD + "@model(loss=squared_error, fixed=['v'])\ndef line(x, *, w=1.0):\n    return w * x\n": "own.py: "
+    "model line: fixed names 'v', which is not a parameter: w",
+    HEAD + "import sympy\nx, w, v = sympy.symbols('x w v')\n"
+    "line = Model(w * x + v, inputs=[x], start={w: 1.0}, loss=squared_error, data={'x': [1], 'y': [2]}, "
+    "name='line')\n": "the formula uses v, which is neither an input nor a parameter: name it as one of them",
+    HEAD + "import sympy\nx, w = sympy.symbols('x w')\n"
+    "line = Model(w * sympy.gamma(x), inputs=[x], start={w: 1.0}, loss=squared_error, data={'x': [1], 'y': [2]}, "
+    "name='line')\n": "gamma is not an operation that verifier knows: it knows abs, add, cos, divide, e, exp, "
+    "greater, greater_equal, less, less_equal, log, maximum, mean, minimum, multiply, negative, pi, power, sign, "
+    "sin, size, sqrt, square, subtract, sum, tanh, where",
+    HEAD + "line = Model('w*x', start={'w': 1.0})": "own.py: model model: a str is not a SymPy expression",
+}
+
+
+@pytest.mark.parametrize("source", FILES, ids=range(len(FILES)))
+def test_model_files(source, folder, capsys):
+    (folder / "own.py").write_text(source)
+    assert refused(capsys, "train", "own.py::line") == FILES[source]
+
+
+def test_what_a_trace_misses_is_found_on_numbers(folder, capsys):
+    source = body("    global calls\n    calls += 1\n    return w * x * calls").replace("@model", "calls = 0\n@model")
+    (folder / "own.py").write_text(source)
+    assert refused(capsys, "train", "own.py::line") == (
+        "own.py:4: line gives 1.5 on numbers but its formula gives 0.75 at x=0.75, y=0.75, w=1.0: "
+        "the body must do the same for symbols as for numbers"
+    )
+
+
+def test_a_folder_that_cannot_be_written(folder, capsys, monkeypatch):
+    import tempfile
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    assert refused(capsys, "train", "linear", "--json", "out.json") == "cannot write 'out.json': Permission denied"
+
+
+def test_escapes_in_text_do_not_reach_the_terminal(folder, capsys):
+    assert refused(capsys, "train", "\x1b[2Jmodel") == (
+        "there is no model '\\x1b[2Jmodel' in the gallery: it has linear, quadratic "
+        "(a file of your own is path/to/file.py::name)"
+    )
+    (folder / "own.py").write_text("raise ValueError('one\\ntwo\\x1b[31m')")
+    assert refused(capsys, "train", "own.py::line") == "own.py:1: ValueError: one\\ntwo\\x1b[31m"
+
+
+def test_show_needs_the_plain_loop(folder, capsys):
+    source = GOOD.replace("@model(", "@model(train={'batch': 'all'}, ")
+    (folder / "own.py").write_text(source)
+    assert refused(capsys, "show", "own.py::line", "--torch") == (
+        "--torch writes the plain loop only: sgd, one sample a step, in the order given"
+    )
+
+
+def test_the_good_file_is_good(folder, capsys):
+    (folder / "own.py").write_text(GOOD)
+    assert run(["train", "own.py::line"]) == 0
+    assert "AGREES  100 of 100 gradients" in capsys.readouterr().out
