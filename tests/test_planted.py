@@ -67,9 +67,7 @@ def test_taken_from_the_step_before():
 def test_every_cause_that_fits_is_named():
     """At step 2 the gradient before was 0: taken from there and set to zero are the same number."""
     report = planted(Stale(B, 2))
-    sentence = (
-        "likely the gradient was set to zero or its path is cut, or it is the gradient of the step before"
-    )
+    sentence = "likely the gradient was set to zero or its path is cut, or it is the gradient of the step before"
     assert [cause.cause for cause in report.causes] == ["zeroed", "stale"]
     assert sentence in re.sub(r"\s+", " ", str(report))
 
@@ -108,9 +106,7 @@ def test_command_line_says_it_and_exits_with_1(monkeypatch, capsys):
 
 
 def test_stop_on_failure():
-    report = verifier.train(
-        verifier.load("quadratic"), witness=Tampered(B, torch.neg, (6, 50)), stop_on_failure=True
-    )
+    report = verifier.train(verifier.load("quadratic"), witness=Tampered(B, torch.neg, (6, 50)), stop_on_failure=True)
     assert report.steps[-1].number == 6
     assert failing(report) == [(6, "b")]
     assert "stopped at the failure, after 6 of 300 steps" in str(report)

@@ -251,7 +251,7 @@ class _Watch:
         return not self.interrupted
 
     def _show(self, done: int, planned: int) -> None:
-        if self._bar is None and time.monotonic() - self._started > PROGRESS_AFTER:
+        if self._bar is None and sys.stderr.isatty() and time.monotonic() - self._started > PROGRESS_AFTER:
             self._bar = _progress_bar()
             self._task = self._bar.add_task("training", total=planned)
             self._bar.start()

@@ -175,7 +175,8 @@ class Collector:
         return sorted({*early, *room})
 
     def _follow(self, judged: Judged) -> None:
-        apart = np.abs(judged.parameters - judged.twin_parameters)
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(judged.parameters - judged.twin_parameters)
         # Both infinite or both NaN is no distance: the trainings went there together.
         together = (judged.parameters == judged.twin_parameters) | (
             np.isnan(judged.parameters) & np.isnan(judged.twin_parameters)

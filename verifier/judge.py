@@ -77,7 +77,8 @@ class Comparison:
     @property
     def exact(self) -> str:
         """The exact value in decimal: as many digits as are proved, at most 30."""
-        return str(self.enclosure.str(30, radius=False))
+        with precision(FIRST_PRECISION):
+            return str(self.enclosure.str(30, radius=False))
 
     @property
     def exact_is_zero(self) -> bool:
@@ -202,7 +203,7 @@ class _Component:
             error=error,
             allowed=np.where(known, allowed, np.inf),
             ulp=self._ulp(centre),
-            digits=self._digits(error, centre),
+            digits=np.where(known, self._digits(error, centre), np.nan),
             severity=self._severity(known & (np.abs(centre) <= self.format.largest), error <= allowed, allowed, blind),
             note=self._note(known, border, allowed, blind),
         )

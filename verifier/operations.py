@@ -267,7 +267,11 @@ def _tie(ahead: Any, behind: Any) -> Any:
 
 
 def _reduction(name: str, arb_row: Callable[..., Any]) -> Operation:
-    notation: dict[str, Any] = {"torch": Call(f"torch.{name}"), "numpy": Call(f"np.{name}"), "python": Call(f"np.{name}")}
+    notation: dict[str, Any] = {
+        "torch": Call(f"torch.{name}"),
+        "numpy": Call(f"np.{name}"),
+        "python": Call(f"np.{name}"),
+    }
     return Operation(name, sympy.Function(name), arb=arb_row, **notation)
 
 

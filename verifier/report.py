@@ -84,8 +84,7 @@ class Report:
 
     def lines(self, width: int) -> Iterator[Text]:
         """The tables, line by line, at most `width` columns wide."""
-        again = self.replay or "report.steps, in Python"
-        return training_lines(self.findings, self.view, layout_for(width), f"{again}{self._advice()}")
+        return training_lines(self.findings, self.view, layout_for(width), self._advice())
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         yield from self.lines(options.max_width)
@@ -94,4 +93,7 @@ class Report:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
     def _advice(self) -> str:
-        return " --finite-differences" if self.replay else ""
+        """What to try next at a failure."""
+        if self.replay is None:
+            return "verifier.train(..., third_opinion=True)"
+        return f"{self.replay.partition(' --predict ')[0]} --finite-differences"

@@ -91,15 +91,15 @@ def _step(findings: Findings, step: Step, layout: Layout, advice: str) -> Iterat
     judged = {**({} if step.loss.outcome is Outcome.AGREES else {"loss": step.loss}), **step.gradient}
     for name, comparison in judged.items():
         yield from layout.comparison(name, comparison)
+        opinion = findings.finite_differences.get(step.number, {})
+        if name in opinion:
+            yield from layout.field("finite differences", opinion[name])
         if comparison.outcome is Outcome.DISAGREES:
             yield from _reasons(findings, step, name, layout, advice)
         elif comparison.note:
             yield from layout.prose(
                 f"{'':14}{comparison.note}", style="yellow" if comparison.note is not Note.KINK else "dim"
             )
-        opinion = findings.finite_differences.get(step.number, {})
-        if name in opinion:
-            yield from layout.field("finite differences", opinion[name])
     if step.number % findings.steps_an_epoch == 0:
         yield from layout.prose(f"epoch {step.epoch}   cost {number(step.loss.stated)}")
 

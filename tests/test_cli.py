@@ -1,0 +1,171 @@
+"""The command line as a process: interruption, help, start-up, the installed wheel."""
+
+import os
+import signal
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from verifier.cli import run
+from verifier.witnesses import Autograd
+
+ROOT = Path(__file__).parent.parent
+
+
+class Interrupting(Autograd):
+    """Presses Ctrl-C during a step, once or twice."""
+
+    def __init__(self, *steps):
+        self.steps, self.step = steps, 0
+
+    def differentiate(self, loss, parameters):
+        super().differentiate(loss, parameters)
+        self.step += 1
+        if self.step in self.steps:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_interrupted_run_prints_what_was_done(monkeypatch, capsys):
+    monkeypatch.setattr("verifier.training.Autograd", lambda: Interrupting(1500))
+    before = signal.getsignal(signal.SIGINT)
+    assert run(["train", "linear", "--epochs", "100000000"]) == 130
+    captured = capsys.readouterr()
+    assert "PARTIAL  interrupted after 1500 of 300000000 steps" in captured.out
+    assert "AGREES  1500 of 1500 gradients" in captured.out
+    assert captured.err == ""
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_interruption_ends_the_program(monkeypatch, capsys):
+    class Twice(Interrupting):
+        def differentiate(self, loss, parameters):
+            super().differentiate(loss, parameters)
+            if self.step == 10:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("verifier.training.Autograd", lambda: Twice(10))
+    assert run(["train", "linear"]) == 130
+    assert capsys.readouterr().out == ""
+
+
+def test_a_real_process_can_be_interrupted(tmp_path):
+    model = tmp_path / "slow.py"
+    model.write_text(
+        "import os, signal, threading\nfrom verifier import model, squared_error\n"
+        "threading.Timer(6.0, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "@model(loss=squared_error, data={'x': [1.0], 'y': [2.0]})\ndef line(x, *, w=1.0):\n    return w * x\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "verifier", "train", f"{model}::line", "--epochs", "100000000"],
+        capture_output=True, text=True, encoding="utf-8", timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 130, done.stderr
+    assert "PARTIAL  interrupted after " in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [[], ["list"], ["show"], ["train"]])
+def test_help_has_examples(command, capsys):
+    assert run([*command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "Usage: verifier" in shown
+    if command:
+        assert "Example" in shown
+
+
+def test_no_arguments_is_help(capsys):
+    assert run([]) == 0
+    assert "train" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == "verifier 0.1.0\n"
+
+
+def test_list(capsys):
+    assert run(["list"]) == 0
+    assert capsys.readouterr().out == (
+        "linear     y = w·x on three points of a line through the origin: the tutorial's first model.\n"
+        "quadratic  y = w1·x² + w2·x + b on three points that lie on a line: the tutorial's second model.\n"
+    )
+
+
+def test_show(capsys):
+    assert run(["show", "quadratic"]) == 0
+    assert capsys.readouterr().out == (
+        "quadratic(x, *, w1=1.0, w2=1.0, b=0.0)\n"
+        "  prediction  b + w1*x**2 + w2*x\n"
+        "  loss        (b + w1*x**2 + w2*x - y)**2\n"
+        "  gradient\n"
+        "    w1  2*x**2*(b + w1*x**2 + w2*x - y)\n"
+        "    w2  2*x*(b + w1*x**2 + w2*x - y)\n"
+        "    b   2*(b + w1*x**2 + w2*x - y)\n"
+    )
+    assert run(["show", "linear", "--latex"]) == 0
+    assert capsys.readouterr().out == (
+        "\\hat{y} = w x\nL = \\left(w x - y\\right)^{2}\n\\frac{\\partial L}{\\partial w} = 2 x \\left(w x - y\\right)\n"
+    )
+
+
+def test_heavy_libraries_wait_until_they_are_needed():
+    code = (
+        "import sys, verifier\nfrom verifier.cli import run\nrun(['--help'])\nrun(['list'])\n"
+        "print([name for name in ('torch', 'matplotlib', 'sympy') if name in sys.modules])"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8"
+    ).stdout
+    assert out.splitlines()[-1] == "[]"
+
+
+def test_progress_bar_after_a_second(monkeypatch, capsys):
+    import verifier.cli
+
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    for after, shown in ((-1.0, True), (1e9, False)):
+        monkeypatch.setattr(verifier.cli, "PROGRESS_AFTER", after)
+        assert run(["train", "linear"]) == 0
+        captured = capsys.readouterr()
+        assert ("training" in captured.err) is shown
+        assert "training" not in captured.out
+
+
+def test_installed_wheel_works_outside_the_checkout(tmp_path):
+    """Built, installed into an empty environment, run from another folder; dependencies come from this one."""
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT],
+        check=True, env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+    )  # fmt: skip
+    (wheel,) = tmp_path.glob("*.whl")
+    home = tmp_path / "empty"
+    venv.create(home, with_pip=False)
+    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel],
+        check=True,
+    )  # fmt: skip
+    here = next(path for path in sys.path if path.endswith("site-packages"))
+    # The dependencies by path, without the .pth files that would bring the checkout along.
+    environment = {**os.environ, "PYTHONPATH": here, "PYTHONSAFEPATH": "1"}
+    script = python.parent / "verifier"
+
+    def installed(*arguments):
+        return subprocess.run(
+            [script, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8"
+        )
+
+    where = subprocess.run(
+        [python, "-c", "import verifier; print(verifier.__file__)"], cwd=tmp_path, env=environment,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert str(home) in where.stdout
+    listed = installed("list")
+    assert listed.returncode == 0, listed.stderr
+    assert listed.stdout.startswith("linear ")
+    trained = installed("train", "linear", "--predict", "x=4")
+    assert trained.returncode == 0, trained.stderr
+    assert "prediction x=4: 7.999998569488525 both ways" in trained.stdout

@@ -1,0 +1,58 @@
+"""The structure: each stage imports only stages before it, and the contents page is true."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import verifier
+
+PACKAGE = Path(verifier.__file__).parent
+STAGES = [
+    "errors", "floats", "operations", "program", "arithmetic", "expression", "functions", "losses", "trace", "derive",
+    "source", "modeling", "gallery", "allowance", "witnesses", "judge", "data", "optimizers", "runner", "diagnose",
+    "findings", "layout", "tables", "document", "report", "training", "written", "files", "pictures", "cli",
+]  # fmt: skip
+
+
+def imported(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "verifier":
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("verifier."):
+            names.add(node.module.split(".")[1])
+    return names & set(STAGES)
+
+
+def test_every_module_is_a_stage():
+    modules = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
+    assert modules == set(STAGES)
+
+
+def test_stages_import_only_earlier_stages():
+    for place, stage in enumerate(STAGES):
+        later = imported(PACKAGE / f"{stage}.py") - set(STAGES[:place])
+        assert not later, f"{stage} imports {later}"
+
+
+def test_a_later_import_would_be_found(tmp_path):
+    path = tmp_path / "errors.py"
+    path.write_text("def late():\n    from verifier.cli import run\n    return run\n")
+    assert imported(path) == {"cli"}
+
+
+def test_contents():
+    for name in verifier.__all__:
+        assert getattr(verifier, name) is not None
+    with pytest.raises(AttributeError, match="module 'verifier' has no attribute 'nothing'"):
+        _ = verifier.nothing
+
+
+def test_the_symbolic_side_has_no_torch():
+    for stage in ("operations", "program", "arithmetic", "expression", "derive", "allowance", "judge"):
+        assert "import torch" not in (PACKAGE / f"{stage}.py").read_text(encoding="utf-8")
