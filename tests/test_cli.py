@@ -107,7 +107,8 @@ def test_show(capsys):
     )
     assert run(["show", "linear", "--latex"]) == 0
     assert capsys.readouterr().out == (
-        "\\hat{y} = w x\nL = \\left(w x - y\\right)^{2}\n\\frac{\\partial L}{\\partial w} = 2 x \\left(w x - y\\right)\n"
+        "\\hat{y} = w x\nL = \\left(w x - y\\right)^{2}\n"
+        "\\frac{\\partial L}{\\partial w} = 2 x \\left(w x - y\\right)\n"
     )
 
 

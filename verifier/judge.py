@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ class Comparison:
         return bool(self.enclosure == 0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Verdicts:
     """One component judged at many points: each field is an array with an entry a point."""
 
@@ -104,17 +105,17 @@ class Verdicts:
     """The place of the note among all notes."""
 
     def __getitem__(self, point: int) -> Comparison:
-        return Comparison(
-            stated=float(self.stated[point]),
-            symbolic=float(self.symbolic[point]),
-            enclosure=self.enclosure[point],
-            error=float(self.error[point]),
-            allowed=float(self.allowed[point]),
-            ulp=float(self.ulp[point]),
-            digits=float(self.digits[point]),
-            outcome=_OUTCOMES[int(self.severity[point])],
-            note=_NOTES[int(self.note[point])],
-        )
+        return self._comparison(*(column[point] for column in self._lists))
+
+    @cached_property
+    def _lists(self) -> list[list[Any]]:
+        """The fields as lists of Python's own numbers, for many comparisons at the cost of one conversion."""
+        return [np.asarray(getattr(self, column.name)).tolist() for column in fields(Verdicts)]
+
+    @staticmethod
+    def _comparison(*entry: Any) -> Comparison:
+        stated, symbolic, enclosure, _, error, allowed, ulp, digits, severity, note = entry
+        return Comparison(stated, symbolic, enclosure, error, allowed, ulp, digits, _OUTCOMES[severity], _NOTES[note])
 
     @property
     def failing(self) -> Any:

@@ -188,6 +188,7 @@ ROWS = (
         sympy.sqrt,
         arb=_each(arb.sqrt, 1),
         derivatives=lambda a: (1 / (2 * sympy.sqrt(a)),),
+        ulps=1.0,
         **_function("sqrt"),
     ),
     Operation("exp", sympy.exp, arb=_each(arb.exp, 1), ulps=3.0, **_function("exp")),

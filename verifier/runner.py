@@ -221,22 +221,27 @@ class _SymbolicTraining:
     def __init__(self, model: Model, columns: Columns, schedule: Schedule, rule: Optimizer) -> None:
         number = np.dtype(schedule.settings.dtype).type
         self._columns = [values.astype(number) for values in columns.values.values()]
-        self.parameters = {name: number(value) for name, value in model.start.items()}
+        self._samples = list(zip(*self._columns, strict=True)) if schedule.single else []
+        self._fixed = {name: number(model.start[name]) for name in model.start if name in model.fixed}
         self._names = model.parameters
+        self._trained: Sequence[Any] = [number(model.start[name]) for name in self._names]
         program = model.gradient_program if schedule.single else model.batch_gradient_program
-        self._gradient = function(f"{model.name}_gradient", _positional(model), program, NUMPY)
-        self._update = rule.on_numbers(self._trained())
+        order = ", ".join((*model.columns, *model.parameters, *self._fixed))
+        self._gradient = function(f"{model.name}_gradient", order, program, NUMPY)
+        self._update = rule.on_numbers(self._trained)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """All parameters by name, as they stand now."""
+        return {**self._fixed, **dict(zip(self._names, self._trained, strict=True))}
 
     def step(self, rows: Rows) -> list[float]:
         """The trained parameters before the step, and the loss."""
-        trained = self._trained()
-        sample = [column[rows] for column in self._columns]
-        loss, *gradient = self._gradient(*sample, *self.parameters.values())
-        self.parameters.update(zip(self._names, self._update(trained, gradient), strict=True))
+        trained = self._trained
+        sample = self._samples[rows] if isinstance(rows, int) else [column[rows] for column in self._columns]
+        loss, *gradient = self._gradient(*sample, *trained, *self._fixed.values())
+        self._trained = self._update(trained, gradient)
         return [*trained, loss]
-
-    def _trained(self) -> list[Any]:
-        return [self.parameters[name] for name in self._names]
 
 
 def _positional(model: Model) -> str:
