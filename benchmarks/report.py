@@ -1,0 +1,37 @@
+"""Write `reports/`: the evidence, each file by one command (`make reports`)."""
+
+import contextlib
+import io
+import platform
+from pathlib import Path
+
+import budgets
+import startup
+import training
+
+from verifier.document import versions
+
+REPORTS = Path(__file__).parent.parent / "reports"
+PARTS = {
+    "training.md": ("A judged step over the same loop in bare torch", "make bench", training.main),
+    "startup.md": ("Start-up of whole processes", "make bench", startup.main),
+    "budgets.md": (
+        "Largest errors found, in ulps, beside each row's budget",
+        "python benchmarks/budgets.py",
+        budgets.main,
+    ),
+}
+
+
+def main() -> None:
+    told = ", ".join(f"{name} {number}" for name, number in versions().items())
+    for name, (title, command, action) in PARTS.items():
+        shown = io.StringIO()
+        with contextlib.redirect_stdout(shown):
+            action()
+        text = f"# {title}\n\nMade by `make reports` (`{command}` prints it) with {told}, on {platform.machine()}.\n\n"
+        (REPORTS / name).write_text(f"{text}```\n{shown.getvalue()}```\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
