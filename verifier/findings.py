@@ -6,7 +6,6 @@ each component, and those with a failure (the first 1,000 of them); everything i
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -113,7 +112,7 @@ class Collector:
         self._done = 0
         self._tallies: list[_Tally] = []
         self._kept: dict[int, Step] = {}
-        self._last: deque[Step] = deque(maxlen=KEPT_ENDS)
+        self._recent: list[Judged] = []
         self._failures = 0
         self._causes: list[Cause] = []
         self._before: Step | None = None
@@ -138,7 +137,8 @@ class Collector:
     def findings(self, interrupted: bool) -> Findings:
         """What was gathered. There must have been at least one step."""
         kept = dict(self._kept)
-        kept.update((step.number, step) for step in self._last)
+        recent = [(judged, place) for judged in self._recent for place in range(len(judged))]
+        kept.update((judged.first + place, judged.step(place)) for judged, place in recent[-KEPT_ENDS:])
         kept.update((tally.worst_step.number, tally.worst_step) for tally in self._tallies if tally.worst_step)
         return Findings(
             settings=self._settings,
@@ -163,15 +163,21 @@ class Collector:
             before = judged.step(place - 1) if place else self._before
             self._causes.extend(causes(judged.step(place), before))
         self._failures += len(failing_places)
+        self._remember(judged)
         self._before = judged.step(len(judged) - 1)
         for tally, verdicts in zip(self._tallies, judged.verdicts, strict=True):
             tally.keep_worst(judged, verdicts)
+
+    def _remember(self, judged: Judged) -> None:
+        """Hold on to as many of the latest batches as the last steps may need."""
+        self._recent.append(judged)
+        while sum(map(len, self._recent[1:])) >= KEPT_ENDS:
+            self._recent.pop(0)
 
     def _places(self, judged: Judged, failing: set[int]) -> list[int]:
         """Of a long run: its first steps and the failing ones; the last ones are kept in turn."""
         early = range(max(0, min(len(judged), KEPT_ENDS + 1 - judged.first)))
         room = sorted(failing)[: max(0, KEPT_FAILURES - self._failures)]
-        self._last.extend(judged.step(place) for place in range(max(0, len(judged) - KEPT_ENDS), len(judged)))
         return sorted({*early, *room})
 
     def _follow(self, judged: Judged) -> None:
@@ -219,8 +225,9 @@ class Collector:
 
 
 def _in_ulps(verdicts: Verdicts) -> tuple[Any, Any]:
-    with np.errstate(over="ignore"):
-        return verdicts.error / verdicts.ulp, verdicts.allowed / verdicts.ulp
+    """Error and allowance in ulps; NaN at an exact 0, where ulps say nothing."""
+    ulp = np.where(verdicts.centre == 0, np.nan, verdicts.ulp)
+    return verdicts.error / ulp, verdicts.allowed / ulp
 
 
 class _Tally:
@@ -331,7 +338,7 @@ class _Buckets:
 
 def _merged(rows: Any, size: int) -> Any:
     groups = rows.reshape(-1, size, rows.shape[1])
-    merged = groups.max(axis=1) if len(groups) else groups.reshape(0, rows.shape[1])
+    merged = np.fmax.reduce(groups, axis=1) if len(groups) else groups.reshape(0, rows.shape[1])
     if len(groups):
         merged[:, 0] = groups[:, 0, 0]
     return merged

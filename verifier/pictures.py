@@ -63,7 +63,7 @@ def _errors(axes: Any, findings: Findings) -> None:
         axes.plot(steps[failing], error[failing], "x", markersize=8, color=colour)
     axes.set(
         xlabel="step", ylabel="ulps of the exact gradient", yscale="log",
-        title="Autograd's error and what rounding allows (x marks a failure)",
+        title="Autograd's error and what rounding allows (x: failure; exact zeros left out)",
     )  # fmt: skip
     axes.legend(fontsize="small", ncols=max(1, len(findings.gradients)))
     for text in axes.get_legend().get_texts():
