@@ -46,8 +46,8 @@ ARGUMENTS = {
     "linear --optimizer lbfgs": "optimizer lbfgs cannot be set up: it calls the loss several times a step; "
     "verifier judges one gradient a step",
     "linear --predict z=4": "cannot predict: model linear has no input 'z', its inputs are x",
-    "linear --predict x": "cannot predict at 'x': write name=number, as in --predict x=4",
-    "linear --predict x=four": "cannot predict at 'x=four': write name=number, as in --predict x=4",
+    "linear --predict x": "cannot predict at 'x': write each input once as name=number, as in --predict x=4",
+    "linear --predict x=four": "cannot predict at 'x=four': write each input once as name=number, as in --predict x=4",
     "linear --json no/such/folder.json": "cannot write 'no/such/folder.json': there is no folder '{folder}/no/such'",
     "linear --json .": "cannot write '.': it is a folder",
     "linear --plot costs.gif": "cannot draw 'costs.gif': end its name in .svg, .png, .pdf",
@@ -145,7 +145,7 @@ FILES = {
     "line = Model(w * sympy.gamma(x), inputs=[x], start={w: 1.0}, loss=squared_error, data={'x': [1], 'y': [2]}, "
     "name='line')\n": "gamma is not an operation that verifier knows: it knows abs, add, cos, divide, e, exp, "
     "greater, greater_equal, less, less_equal, log, maximum, mean, minimum, multiply, negative, pi, power, sign, "
-    "sin, size, sqrt, square, subtract, sum, tanh, where",
+    "sin, size, spread, sqrt, square, subtract, sum, tanh, where",
     HEAD + "line = Model('w*x', start={'w': 1.0})": "own.py: model model: a str is not a SymPy expression",
 }
 

@@ -24,7 +24,7 @@ from verifier.operations import CORRECTLY_ROUNDED, TABLE, Operation
 from verifier.program import Program, evaluate
 
 _CONDITIONS = frozenset({"less", "less_equal", "greater", "greater_equal"})
-_EXACT = frozenset({"negative", "abs", "maximum", "minimum", "where", "size"})
+_EXACT = frozenset({"negative", "abs", "maximum", "minimum", "where"})
 _DOUBLE_ROUNDING = 1.0 + 2.0**-10
 """Constants are worked out in Python's float64 and rounded again, a little more than half an ulp."""
 
@@ -73,6 +73,10 @@ class RoundedArithmetic:
                 return self._sum(operation, arguments, border)
             case "sum" | "mean":
                 return self._reduction(operation, balls[0], border)
+            case "size":
+                return Rounded(operation.arb(*balls))
+            case "spread":
+                return Rounded(operation.arb(*balls), arguments[1].border)
             case name if name in _EXACT:
                 return Rounded(_array(operation.arb(*balls)), border)
         return Rounded(self._ranged(self._widened(operation, _array(operation.arb(*balls))), operation), border)
@@ -121,7 +125,7 @@ class RoundedArithmetic:
         large = ~(np.abs(middle(result)) < self._format.largest / 2)
         if large.any():
             result = result.copy()
-            result[large] = arb(0, float("inf"))
+            result[large] = arb("nan")
         return result
 
 
@@ -184,6 +188,8 @@ class SizeArithmetic:
                     return value, sizes[0]
                 case "sum" | "mean":
                     return value, _FLOAT64.apply(operation, sizes[0])
+                case "spread":
+                    return value, np.full_like(values[0], sizes[1])
                 case "where":
                     return value, np.where(values[0], sizes[1], sizes[2])
             return value, np.abs(value)

@@ -33,7 +33,8 @@ class NumPyArithmetic:
         return self._type(value)
 
     def constant(self, value: int | float) -> Any:
-        return self._type(value)
+        with np.errstate(over="ignore"):
+            return self._type(value)
 
     def apply(self, operation: Operation, *arguments: Any) -> Any:
         with np.errstate(all="ignore"):

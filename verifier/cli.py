@@ -74,6 +74,8 @@ def show(
     from verifier.gallery import load
     from verifier.training import settings_for
 
+    if torch and latex:
+        raise InputError("--latex and --torch are two ways to write a model: choose one")
     chosen = load(model)
     if torch:
         typer.echo(written.torch_loop(chosen, settings_for(chosen, {})), nl=False)
@@ -154,7 +156,10 @@ def train(
 def _batch(text: str | None) -> int | str | None:
     if text is None or text == "all":
         return text
-    return int(text) if text.isascii() and text.lstrip("-").isdigit() else text
+    try:
+        return int(text)
+    except ValueError:
+        return text
 
 
 def _point(text: str) -> dict[str, float]:
@@ -163,11 +168,13 @@ def _point(text: str) -> dict[str, float]:
     for part in text.split(","):
         name, equals, value = part.partition("=")
         try:
-            if not equals:
+            if not equals or name.strip() in point:
                 raise ValueError
             point[name.strip()] = float(value)
         except ValueError:
-            raise InputError(f"cannot predict at {text!r}: write name=number, as in --predict x=4") from None
+            raise InputError(
+                f"cannot predict at {text!r}: write each input once as name=number, as in --predict x=4"
+            ) from None
     return point
 
 
@@ -188,6 +195,8 @@ class Outputs:
 
         if self._plot is not None:
             pictures.check_suffix(self._plot)
+            if self._plot == self._json:
+                raise InputError(f"cannot write {str(self._plot)!r}: --json and --plot name the same file")
         for path in (self._json, self._plot):
             if path is not None and str(path) != "-":
                 files.check_writable(path)
@@ -218,7 +227,8 @@ def _print(report: Report) -> None:
     width = console.width if console.is_terminal or "COLUMNS" in os.environ else 80
     for line in report.lines(width):
         if not _encodes(console.encoding):
-            line.plain = line.plain.translate(_ASCII)
+            ascii_only = line.plain.translate(_ASCII).encode(console.encoding, "backslashreplace")
+            line.plain = ascii_only.decode(console.encoding)
         console.print(line, soft_wrap=True)
 
 
@@ -302,6 +312,7 @@ def run(arguments: list[str]) -> int:
     """The exit code of these arguments."""
     try:
         result = app(arguments or ["--help"], standalone_mode=False, prog_name="verifier")
+        sys.stdout.flush()
     except InputError as error:
         return _refuse(str(error))
     except _UsageError as error:
@@ -311,8 +322,11 @@ def run(arguments: list[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
-        return 1
+        # Whoever read standard output has enough; Python must not try to flush the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        return _refuse(f"cannot write the report: {error.strerror or error}")
     return result if isinstance(result, int) else 0
 
 

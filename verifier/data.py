@@ -58,6 +58,8 @@ def _example(names: Sequence[str]) -> str:
 
 def _numbers(name: str, column: Any) -> Any:
     """The column as float64. Numbers inside text are text."""
+    if isinstance(column, dict | set | frozenset):
+        raise InputError(f"column {name} is a {type(column).__name__}, which has no order of rows: give a list")
     try:
         array = np.asarray(column)
         numeric = array.dtype.kind in "iuf"
@@ -66,6 +68,8 @@ def _numbers(name: str, column: Any) -> Any:
         raise
     except (ValueError, OverflowError):
         raise InputError(f"column {name} is ragged: give one number a row") from None
+    except (TypeError, RuntimeError) as error:
+        raise InputError(f"column {name} is a {type(column).__name__}, not a list of numbers: {error}") from None
     if numbers.ndim != 1:
         raise InputError(f"column {name} has shape {numbers.shape}: give one number a row")
     if not len(numbers):

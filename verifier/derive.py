@@ -8,6 +8,7 @@ the gradient's program is linear in that of the formula's.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -62,6 +63,11 @@ class _Sweep:
     def derivative(self, name: str) -> int:
         return self._adjoints.get(self._symbols.get(name, -1), self._builder.constant(0))
 
+    @property
+    def reached(self) -> set[str]:
+        """The symbols that have an adjoint."""
+        return {name for name, index in self._symbols.items() if index in self._adjoints}
+
     def _pass_back(self, node: Node, index: int, adjoint: int) -> None:
         active = [position for position, argument in enumerate(node.arguments) if self._active[argument]]
         for position in active:
@@ -69,9 +75,16 @@ class _Sweep:
             self._accumulate(argument, self._contribution(node, position, adjoint))
 
     def _accumulate(self, argument: int, contribution: int) -> None:
-        """Add to the argument's adjoint, summed over the rows where the argument is shared by them."""
-        if self._builder[argument].shape == SCALAR and self._builder[contribution].shape == BATCH:
+        """Add to the argument's adjoint, which has the argument's own shape.
+
+        What comes from the rows is summed where they share the argument; what a reduction passes back
+        goes to each of its rows.
+        """
+        shapes = (self._builder[argument].shape, self._builder[contribution].shape)
+        if shapes == (SCALAR, BATCH):
             contribution = self._builder.apply("sum", contribution)
+        elif shapes == (BATCH, SCALAR):
+            contribution = self._builder.apply("spread", argument, contribution)
         earlier = self._adjoints.get(argument)
         self._adjoints[argument] = (
             contribution if earlier is None else self._builder.apply("add", earlier, contribution)
@@ -126,6 +139,15 @@ def _active(builder: Builder, value: int, names: frozenset[str]) -> list[bool]:
     return active
 
 
+def reached(program: Program, names: Sequence[str]) -> set[str]:
+    """Which of the names the first result depends on in a differentiable way."""
+    builder = Builder()
+    value = builder.copy(program, program.outputs[0])
+    sweep = _Sweep(builder, value, frozenset(names))
+    sweep.run()
+    return sweep.reached
+
+
 _PLACES = tuple(sympy.Symbol(f"argument_{position}", real=True) for position in range(8))
 
 
@@ -148,8 +170,8 @@ def local_derivative(operation: str, constants: tuple[int | float | None, ...], 
 
 
 def _plain(operation: str, constants: tuple[int | float | None, ...], written: Any) -> Any:
-    """A power's own rule with its constant exponent worked out: 2*x instead of 2*x**(2 - 1)."""
-    if operation == "power" and constants[1] is not None:
-        base, exponent = _PLACES[0], constants[1]
-        return sympy.sympify(exponent) * base if exponent == 2 else sympy.sympify(exponent) * base ** (exponent - 1)
-    return written
+    """A power's own rule with its constant exponent worked out, 3*x**2 instead of 3*x**(3 - 1), where that is exact."""
+    exponent = constants[1] if operation == "power" else None
+    if exponent is None or Fraction(exponent) - 1 != Fraction(exponent - 1):
+        return written
+    return sympy.sympify(exponent) * _PLACES[0] ** (exponent - 1)

@@ -7,6 +7,7 @@ see is an ordinary expression rebuilt from the program.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ _CALLS = {
     row.sympy: row.name for row in TABLE.values() if isinstance(row.sympy, type) and row.name not in ("add", "multiply")
 }
 _CONSTANTS = {sympy.pi: "pi", sympy.E: "e"}
-_OWN_POWERS = (sympy.S.NegativeOne, sympy.S.Half, sympy.Integer(2))
+_OWN_POWERS = (sympy.S.NegativeOne, sympy.S.Half, sympy.Integer(2), sympy.Integer(-2))
 _FOLDED = {sympy.Max: "maximum", sympy.Min: "minimum"}
 
 
@@ -110,6 +111,8 @@ def _row_of(tree: Any) -> str:
 
 
 def _number(tree: Any, builder: Builder) -> int:
+    if abs(tree) > sys.float_info.max:
+        raise InputError("the formula contains a number beyond the largest float64: remove it")
     if isinstance(tree, sympy.Integer):
         return builder.constant(int(tree))
     if isinstance(tree, sympy.Rational):
@@ -153,6 +156,9 @@ def _power(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
         return builder.apply("sqrt", places[tree.base])
     if tree.exp == sympy.Integer(2):
         return builder.apply("square", places[tree.base])
+    if tree.exp == sympy.Integer(-2):
+        # As torch computes it: x*x overflows before 1/x² underflows.
+        return builder.apply("divide", builder.constant(1), builder.apply("square", places[tree.base]))
     if tree.base is sympy.E:
         return builder.apply("exp", places[tree.exp])
     return builder.apply("power", places[tree.base], places[tree.exp])

@@ -17,15 +17,18 @@ def check_writable(path: Path) -> None:
         raise InputError(f"cannot write {str(path)!r}: there is no folder {str(folder)!r}")
     if path.is_dir():
         raise InputError(f"cannot write {str(path)!r}: it is a folder")
+    if path.exists() and not path.is_file():
+        raise InputError(f"cannot write {str(path)!r}: it is not a regular file (- is standard output)")
     _beside(path).unlink()
 
 
 def write(path: Path, fill: Callable[[Path], object]) -> None:
     """Let `fill` write a new file in the same folder, then put it in place. Raises InputError."""
-    beside = _beside(path)
+    place = path.resolve()
+    beside = _beside(place)
     try:
         fill(beside)
-        beside.replace(path)
+        beside.replace(place)
     except OSError as error:
         raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
     finally:

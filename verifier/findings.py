@@ -254,7 +254,8 @@ class _Tally:
         self._limits.add(limits)
         if limits.size:
             self._largest_limit = np.fmax(self._largest_limit, limits.max())
-        digits = verdicts.digits[~np.isnan(verdicts.digits)]
+        decided = verdicts.severity != Outcome.UNDECIDED.severity
+        digits = verdicts.digits[decided & ~np.isnan(verdicts.digits)]
         if digits.size:
             self._least_digits = np.fmin(self._least_digits, digits.min())
 

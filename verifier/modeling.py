@@ -102,10 +102,12 @@ class Model:
         written = callable(expression) and inspect.isfunction(expression)
         self._formula: Formula = _Body(expression) if written else _Written(_checked_expression(expression, name))
         self.name = name
+        if not str(name).isidentifier():
+            raise InputError(f"{str(name)!r} cannot name a model: use a Python name")
         self.description = (inspect.getdoc(expression) or "") if written else ""
         self.inputs = tuple(_symbol_name(part, name) for part in inputs)
         self.start = {_symbol_name(part, name): _number(part, value, name) for part, value in start.items()}
-        self.fixed = frozenset(_symbol_name(part, name) for part in fixed)
+        self.fixed = frozenset(_symbol_name(part, name) for part in ([fixed] if isinstance(fixed, str) else fixed))
         self.loss = loss
         self.data = data
         self.training = dict(train or {})
@@ -133,6 +135,7 @@ class Model:
 
         program = to_program(self._trees, (), (*self.columns, *self.start))
         self._refuse_unused(program)
+        self._refuse_undefined_constants(program)
         point = {**dict.fromkeys(self.columns, 0.75), **self.start}
         self._formula.verify(program, point)
         return program
@@ -216,7 +219,11 @@ class Model:
     def _differentiated(self, program: Program) -> Program:
         from verifier.derive import differentiate
 
-        return differentiate(program.only_last, self.parameters)
+        loss = program.only_last
+        self._refuse_unreached(loss)
+        gradient = differentiate(loss, self.parameters)
+        self._refuse_undefined_constants(gradient)
+        return gradient
 
     def _check_roles(self) -> None:
         names = [*self.inputs, *self.start]
@@ -238,6 +245,25 @@ class Model:
                 raise InputError(
                     f"model {self.name}: parameter {name} does not occur in the formula: use it there or remove it"
                 )
+
+    def _refuse_unreached(self, program: Program) -> None:
+        from verifier.derive import reached
+
+        for name in self.parameters:
+            if name not in reached(program, self.parameters):
+                raise InputError(
+                    f"model {self.name}: no gradient reaches parameter {name}: the loss depends on it"
+                    " through conditions only, or not at all"
+                )
+
+    def _refuse_undefined_constants(self, program: Program) -> None:
+        from verifier.source import undefined_constants
+
+        if undefined_constants(program):
+            raise InputError(
+                f"model {self.name}: a constant in the formula or its gradient is not a finite number,"
+                " such as 1/0 or log(-1): remove it"
+            )
 
 
 def model(

@@ -146,6 +146,14 @@ def _comparison(
     return Operation(name, build, arb=arb_row, **_same(symbol, 1, python))
 
 
+def _by_divisor(a: Any, b: Any) -> Any:
+    """As autograd does: by the reciprocal for a number over a tensor, else the quotient once more.
+
+    (1/b² overflows where the derivative does not.)
+    """
+    return -((1 / b) * (1 / b) * a) if a.is_number else -((a / b) / b)
+
+
 def _square(number: Any) -> Any:
     return number * number
 
@@ -157,11 +165,12 @@ ROWS = (
     Operation("subtract", lambda a, b: a - b, arb=np.subtract, **_same("-", 3, operator.sub)),
     Operation("multiply", sympy.Mul, arb=np.multiply, **_same("*", 4, operator.mul)),
     Operation(
+        # torch computes a number over a tensor as reciprocal times number: two roundings.
         "divide",
         lambda a, b: a / b,
         arb=np.divide,
-        # The quotient again, as autograd does: 1/b² overflows where the derivative does not.
-        derivatives=lambda a, b: (1 / b, -((a / b) / b)),
+        ulps=1.0,
+        derivatives=lambda a, b: (1 / b, _by_divisor(a, b)),
         **_same("/", 4, operator.truediv),
     ),
     Operation("negative", operator.neg, arb=np.negative, **_same("-", 5, operator.neg)),
@@ -280,7 +289,8 @@ def _arb_sum(rows: Any) -> Any:
     return np.add.reduce(rows, axis=-1, keepdims=True)
 
 
-# Reductions take the rows of a batch, the last axis, to a scalar; `size` is the number of rows.
+# Reductions take the rows of a batch, the last axis, to a scalar; `size` is the number of rows, and
+# `spread` gives each row of its first argument the second one.
 REDUCTIONS = (
     _reduction("sum", _arb_sum),
     _reduction("mean", lambda rows: np.divide(_arb_sum(rows), arb(rows.shape[-1]))),
@@ -291,6 +301,14 @@ REDUCTIONS = (
         torch=Call("torch.numel"),
         numpy=Call("np.size"),
         python=Call("np.size"),
+    ),
+    Operation(
+        "spread",
+        sympy.Function("spread"),
+        arb=lambda like, value: np.full_like(like, value, dtype=object),
+        torch=Call("torch.full_like"),
+        numpy=Call("np.full_like"),
+        python=Call("np.full_like"),
     ),
 )
 

@@ -51,6 +51,8 @@ class Settings:
             raise InputError(f"batch is {self.batch!r}: use a whole number of rows, 1 or more, or all")
         if not _is_whole(self.seed) or self.seed < 0:
             raise InputError(f"the seed is {self.seed!r}: use a whole number, 0 or above")
+        if not isinstance(self.shuffle, bool):
+            raise InputError(f"shuffle is {self.shuffle!r}: use True or False")
         format_named(self.dtype)
 
     @property
@@ -262,6 +264,12 @@ def always(done: int, planned: int) -> bool:
     return True
 
 
+def _refuse_large_starts(model: Model, format: Format) -> None:
+    for name, value in model.start.items():
+        if abs(value) > format.largest:
+            raise InputError(f"parameter {name} starts from {value!r}, too large for {format.name}")
+
+
 class Run:
     """Two trainings of a model, step by step, as an iterable of judged steps.
 
@@ -279,6 +287,7 @@ class Run:
         self.stopped = False
         self._settings = settings
         self._keep_going = keep_going
+        _refuse_large_starts(model, settings.format)
         rule = optimizer_named(settings.optimizer, settings.lr)
         self._autograd = _AutogradTraining(model, self.columns, self.schedule, witness, rule)
         self._twin = _SymbolicTraining(model, self.columns, self.schedule, rule)

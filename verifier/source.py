@@ -10,8 +10,12 @@ import linecache
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+
+from verifier.arithmetic import NumPyArithmetic
 from verifier.operations import TABLE, Call, Infix, Name, Notation, Operation, Suffix
 from verifier.program import CONSTANT, SYMBOL, Node, Program
 
@@ -48,6 +52,10 @@ NUMPY = Language(
 )
 
 
+_LONG = 400
+"""Longer expressions get a name; Python reads only so many nested parentheses."""
+
+
 @dataclass(frozen=True)
 class _Text:
     """A piece of source and how tightly it binds."""
@@ -74,7 +82,7 @@ class _Writer:
         for index, node in enumerate(self.program.nodes):
             text = self._node(node, index, texts)
             simple = node.operation in (SYMBOL, CONSTANT) or index in self.names
-            if uses[index] > 1 and not simple and self._varies(index):
+            if (uses[index] > 1 or len(text.text) > _LONG) and not simple and self._varies(index):
                 name = self._fresh_name()
                 self.lines.append(f"{name} = {text.text}")
                 text = _Text(name)
@@ -99,6 +107,9 @@ class _Writer:
 
     def _operation(self, row: Operation, node: Node, arguments: list[_Text]) -> _Text:
         plain = [not self._varies(argument) for argument in node.arguments]
+        if row.name == "where" and plain[0]:
+            condition, taken, otherwise = (argument.text for argument in arguments)
+            return _Text(f"({taken} if {condition} else {otherwise})")
         if row.name in self.language.special and any(plain) and not all(plain):
             written = self._special(row.name, arguments, plain)
             if written is not None:
@@ -124,15 +135,25 @@ class _Writer:
         tensor, number = arguments if plain[1] else arguments[::-1]
         return form.format(tensor=tensor.text, number=number.text)
 
+    @cached_property
+    def _varying(self) -> list[bool]:
+        """For each node whether it depends on a symbol; what does not is a plain Python number."""
+        varying: list[bool] = []
+        for index, node in enumerate(self.program.nodes):
+            inherited = any(varying[argument] for argument in node.arguments)
+            varying.append(inherited or index in self.names or node.operation == SYMBOL)
+        return varying
+
     def _varies(self, index: int) -> bool:
-        """Whether the node depends on a symbol; what does not is a plain Python number."""
-        node = self.program.nodes[index]
-        return index in self.names or node.operation == SYMBOL or any(map(self._varies, node.arguments))
+        return self._varying[index]
 
 
 def _number(value: int | float) -> _Text:
     if isinstance(value, float) and not math.isfinite(value):
         return _Text(f'float("{value}")')
+    if abs(value) >= 2**63:
+        # Torch takes no larger whole numbers.
+        value = float(value)
     return _Text(repr(value), _ATOM if math.copysign(1.0, value) > 0 else _NEGATIVE)
 
 
@@ -184,11 +205,21 @@ def function(name: str, signature: str, program: Program, language: Language) ->
 
 
 def _scope(language: Language) -> dict[str, Any]:
-    import numpy
-
-    scope: dict[str, Any] = {"math": math, "np": numpy, "__name__": f"verifier.generated.{language.name}"}
+    scope: dict[str, Any] = {"math": math, "np": np, "__name__": f"verifier.generated.{language.name}"}
     if language is TORCH:
         import torch
 
         scope["torch"] = torch
     return scope
+
+
+def undefined_constants(program: Program) -> bool:
+    """Whether some operation on plain numbers alone has no finite result."""
+    arithmetic = NumPyArithmetic("float64")
+    values: dict[int, Any] = {}
+    for index, node in enumerate(program.nodes):
+        if node.operation == CONSTANT:
+            values[index] = arithmetic.constant(node.payload)
+        elif node.operation != SYMBOL and all(argument in values for argument in node.arguments):
+            values[index] = arithmetic.apply(TABLE[node.operation], *(values[place] for place in node.arguments))
+    return not all(np.isfinite(value).all() for value in values.values())

@@ -203,4 +203,6 @@ def _verdict(findings: Findings, layout: Layout) -> Iterator[Text]:
         f"{losses.outcomes[outcome]} of {losses.compared} losses; the formula was not replayed.",
         style=style,
     )
+    if outcome is Outcome.UNDECIDED and all(component.decided for component in findings.components):
+        yield from layout.prose("nothing disagrees, and every component has decided comparisons: exit code 0.")
     yield from layout.prose(f"autograd and symbolic gradients are bit-identical in {identical} of {compared}.")

@@ -11,6 +11,7 @@ import numpy as np
 
 from verifier.errors import InputError
 from verifier.findings import Collector, Findings
+from verifier.floats import Format
 from verifier.modeling import Model
 from verifier.report import Report
 from verifier.runner import Run, Settings, always
@@ -49,7 +50,7 @@ def train(
     (<Outcome.AGREES: 'agrees'>, True, -2.0)
     """
     chosen = settings_for(model, settings)
-    points = [_checked_point(model, point) for point in predict]
+    points = [_checked_point(model, point, chosen.format) for point in predict]
     run = Run(model, model.data if data is None else data, chosen, witness or Autograd(), keep_going)
     collector = Collector(chosen, run.schedule.steps, run.schedule.steps_an_epoch)
     for judged in run:
@@ -74,7 +75,7 @@ def settings_for(model: Model, given: Mapping[str, Any]) -> Settings:
     return replace(DEFAULTS, **{**model.training, **given})
 
 
-def _checked_point(model: Model, point: Mapping[str, float]) -> dict[str, float]:
+def _checked_point(model: Model, point: Mapping[str, float], format: Format) -> dict[str, float]:
     inputs = ", ".join(model.inputs) or "none"
     for name in point:
         if name not in model.inputs:
@@ -82,6 +83,9 @@ def _checked_point(model: Model, point: Mapping[str, float]) -> dict[str, float]
     for name in model.inputs:
         if name not in point:
             raise InputError(f"cannot predict: model {model.name} needs a value for {name}, its inputs are {inputs}")
+    for name, value in point.items():
+        if not abs(float(value)) <= format.largest:
+            raise InputError(f"cannot predict at {name}={value}: it is not a finite {format.name}")
     return {name: float(value) for name, value in point.items()}
 
 
