@@ -51,6 +51,14 @@ ARGUMENTS = {
     "linear --json no/such/folder.json": "cannot write 'no/such/folder.json': there is no folder '{folder}/no/such'",
     "linear --json .": "cannot write '.': it is a folder",
     "linear --plot costs.gif": "cannot draw 'costs.gif': end its name in .svg, .png, .pdf",
+    "linear --json /dev/null": "cannot write '/dev/null': it is not a regular file (- is standard output)",
+    "linear --json a.svg --plot a.svg": "cannot write 'a.svg': --json and --plot name the same file",
+    "linear --batch --3": "batch is '--3': use a whole number of rows, 1 or more, or all",
+    "linear --predict x=1,x=2": "cannot predict at 'x=1,x=2': write each input once as name=number, "
+    "as in --predict x=4",
+    "linear --predict x=nan": "cannot predict at x=nan: it is not a finite float32",
+    "linear --predict x=1e39": "cannot predict at x=1e+39: it is not a finite float32",
+    "own.py::line --predict y=1": "cannot predict: model line has no input 'y', its inputs are x",
     "linear --nonsense": "No such option: --nonsense (Possible options: --seed) (verifier --help)",
     "linear --epochs many": "Invalid value for '--epochs': Input should be a valid integer, "
     "unable to parse string as an integer (verifier --help)",
@@ -131,9 +139,17 @@ FILES = {
     data('{"x": [[1.0, 2.0], [1.0]], "y": [1, 2]}'): "column x is ragged: give one number a row",
     data('{"x": 1.0, "y": 2.0}'): "column x has shape (): give one number a row",
     data('{"x": [1e39], "y": [2.0]}'): "column x holds 1e+39 at index 0, too large for float32",
+    data('{"x": iter([1.0]), "y": [1.0]}'): "column x is a list_iterator, not a list of numbers: "
+    "object of type 'list_iterator' has no len()",
+    data('{"x": {1: 2}, "y": [1.0]}'): "column x is a dict, which has no order of rows: give a list",
     data("[1, 2]"): 'the data is a list: give a mapping of columns, such as {"x": [...], "y": [...]}',
     HEAD + "@model(loss=squared_error, train={'epoch': 3})\ndef line(x, *, w=1.0):\n    return w * x\n": "own.py: "
     "model line: train has no setting 'epoch': it has epochs, lr, optimizer, dtype, batch, shuffle, seed",
+    HEAD + "@model(loss=squared_error, data={'x': [1], 'y': [2]}, train={'shuffle': 'no'})\n"
+    "def line(x, *, w=1.0):\n    return w * x\n": "shuffle is 'no': use True or False",
+    body("    return w * x", "x, *, w=1e39"): "parameter w starts from 1e+39, too large for float32",
+    HEAD + "import sympy\nx, w = sympy.symbols('x w')\nline = Model(w * x, inputs=[x], start={w: 1.0}, "
+    "loss=squared_error, name='a b')\n": "own.py: 'a b' cannot name a model: use a Python name",
     HEAD + "@model()\ndef line(x, *, w=1.0):\n    return w * x\n": "own.py: model line has inputs but no loss: "
     "add loss=squared_error, or a loss of your own",
     HEAD + "@model(loss=squared_error, fixed=['v'])\ndef line(x, *, w=1.0):\n    return w * x\n": "own.py: "
@@ -196,3 +212,39 @@ def test_the_good_file_is_good(folder, capsys):
     (folder / "own.py").write_text(GOOD)
     assert run(["train", "own.py::line"]) == 0
     assert "AGREES  100 of 100 gradients" in capsys.readouterr().out
+
+
+def test_show_refuses_names_that_the_loop_needs(folder, capsys):
+    (folder / "own.py").write_text(body("    return range * x", "x, *, range=1.0"))
+    assert refused(capsys, "show", "own.py::line", "--torch") == (
+        "--torch cannot write the loop: range is a name that the loop itself needs"
+    )
+    assert refused(capsys, "show", "linear", "--torch", "--latex") == (
+        "--latex and --torch are two ways to write a model: choose one"
+    )
+
+
+def test_a_full_disk_is_said(folder, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("verifier.cli._print", full)
+    assert refused(capsys, "train", "linear") == "cannot write the report: No space left on device"
+
+
+def test_a_link_is_followed(folder, capsys):
+    (folder / "real.json").write_text("old")
+    (folder / "link.json").symlink_to("real.json")
+    assert run(["train", "linear", "--json", "link.json"]) == 0
+    assert (folder / "link.json").is_symlink()
+    assert (folder / "real.json").read_text(encoding="utf-8").startswith("{")
+
+
+def test_what_a_model_file_prints_is_not_in_the_report(folder, capsys):
+    import json
+
+    (folder / "own.py").write_text("print('hello')\n" + GOOD)
+    assert run(["train", "own.py::line", "--json", "-"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["ok"] is True
+    assert captured.err == "hello\n"

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -137,8 +137,9 @@ def train(
     from verifier.tables import View
     from verifier.training import train as run
 
-    chosen = load(model)
-    with _watched() as keep_going:
+    # What a model file prints is a message; standard output is for the report.
+    with _watched() as keep_going, redirect_stdout(sys.stderr):
+        chosen = load(model)
         report = run(
             chosen,
             predict=points,

@@ -41,6 +41,9 @@ def torch_loop(model: Model, settings: Settings) -> str:
     """
     if settings.optimizer != "sgd" or settings.batch != 1 or settings.shuffle:
         raise InputError("--torch writes the plain loop only: sgd, one sample a step, in the order given")
+    clash = _LOOP_NAMES & {*model.columns, *model.start}
+    if clash:
+        raise InputError(f"--torch cannot write the loop: {min(clash)} is a name that the loop itself needs")
     parts = [
         *_data(model, settings),
         "",
@@ -53,6 +56,9 @@ def torch_loop(model: Model, settings: Settings) -> str:
     ]
     text = "\n".join(parts) + "\n"
     return ("import math\n\n" if "math." in text else "") + "import torch\n\n" + text
+
+
+_LOOP_NAMES = {"range", "print", "zip", "epoch", "cost", "parameter", "predict", "loss", "prediction"}
 
 
 def _data(model: Model, settings: Settings) -> Iterator[str]:
