@@ -12,7 +12,7 @@ from verifier.arithmetic import balls
 from verifier.derive import differentiate
 from verifier.expression import read, symbol
 from verifier.floats import FLOAT32, FLOAT64
-from verifier.functions import exp, log, maximum, sqrt, where
+from verifier.functions import exp, log, maximum, minimum, sin, sqrt, where
 from verifier.judge import Judge, Note, Outcome
 from verifier.program import Builder
 from verifier.runner import always
@@ -214,3 +214,9 @@ def test_interface_names():
     assert [str(outcome) for outcome in Outcome] == ["agrees", "undecided", "disagrees"]
     assert always(1, 2)
     assert callable(Autograd().differentiate)
+
+
+def test_overflow_beyond_arbs_own_range_is_not_forgotten():
+    """exp(1e194) is a ball of infinite radius to Arb, whose sine would be a harmless [-1, 1]; torch has NaN there."""
+    found = one(lambda w, b: minimum(sin(exp(b)), w * 1000), ["w", "b"], 1000.0, w=1.0, b=1e194)
+    assert found.outcome is not Outcome.DISAGREES

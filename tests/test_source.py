@@ -180,6 +180,7 @@ def minimised(formula, fixed=(), dtype="float32", **start):
         ("w ** -2", {"w": 0.7}),
         ("where(sin(b * b) < 2, w, 2 * w) + 0 * b", {"w": 3.0, "b": 1e30}),
         ("minimum(log(w * w), sin(b * b)) + 0 * b", {"w": 3.6e14, "b": 1e30}),
+        ("minimum(sin(exp(b)), w / 0.001) + 0 * b", {"w": 1.16, "b": 1e30}),
         ("where(pi > 3, w, 2) * w", {"w": 1.5}),
         ("where(pi > 3, 1, 2) * w", {"w": 1.5}),
         ("w * 10**30 + maximum(w, 10**25)", {"w": 1.5}),

@@ -118,7 +118,7 @@ class RoundedArithmetic:
         if small.any():
             loss = arb(0, self._format.smallest_subnormal * max(operation.ulps, 1.0))
             result = result.copy()
-            result[small] = [ball if ball == 0 else ball + loss for ball in result[small]]
+            result[small] = [_underflowed(ball, loss) for ball in result[small]]
         return self._overflowed(result)
 
     def _overflowed(self, result: Any) -> Any:
@@ -132,6 +132,13 @@ class RoundedArithmetic:
 def _array(value: Any) -> Any:
     """A lone ball as an array of one, which broadcasts as it does."""
     return value if isinstance(value, np.ndarray) else np.array([value], dtype=object)
+
+
+def _underflowed(ball: Any, loss: Any) -> Any:
+    if ball == 0:
+        return ball
+    # A ball around 0 of infinite radius is how Arb says overflow.
+    return ball + loss if ball.is_finite() else arb("nan")
 
 
 def _any(borders: Any) -> Any:
