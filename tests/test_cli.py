@@ -51,11 +51,23 @@ def test_a_second_interruption_ends_the_program(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_interrupted_before_the_first_step(tmp_path, capsys):
+    path = tmp_path / "own.py"
+    path.write_text(
+        "import signal\nfrom verifier import model, squared_error\nsignal.raise_signal(signal.SIGINT)\n"
+        "@model(loss=squared_error, data={'x': [1.0], 'y': [2.0]})\ndef line(x, *, w=1.0):\n    return w * x\n"
+    )
+    assert run(["train", f"{path}::line"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_real_process_can_be_interrupted(tmp_path):
     model = tmp_path / "slow.py"
     model.write_text(
-        "import os, signal, threading\nfrom verifier import model, squared_error\n"
-        "threading.Timer(6.0, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "import os, signal, sys, threading, time\nfrom verifier import model, squared_error\n"
+        "def interrupt():\n    while 'verifier.training' not in sys.modules:\n        time.sleep(0.1)\n"
+        "    time.sleep(3)\n    os.kill(os.getpid(), signal.SIGINT)\n"
+        "threading.Thread(target=interrupt, daemon=True).start()\n"
         "@model(loss=squared_error, data={'x': [1.0], 'y': [2.0]})\ndef line(x, *, w=1.0):\n    return w * x\n"
     )
     done = subprocess.run(

@@ -140,6 +140,7 @@ def train(
     # What a model file prints is a message; standard output is for the report.
     with _watched() as keep_going, redirect_stdout(sys.stderr):
         chosen = load(model)
+        keep_going.refuse_if_interrupted()
         report = run(
             chosen,
             predict=points,
@@ -268,6 +269,11 @@ class _Watch:
             self._bar.start()
         if self._bar is not None:
             self._bar.update(self._task, completed=done)
+
+    def refuse_if_interrupted(self) -> None:
+        """End the program where nothing has been done yet."""
+        if self.interrupted:
+            raise KeyboardInterrupt
 
     def clear(self) -> None:
         if self._bar is not None:
