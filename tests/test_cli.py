@@ -51,6 +51,20 @@ def test_a_second_interruption_ends_the_program(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no broken pipes there")
+@pytest.mark.parametrize("arguments", [["--every", "1", "--epochs", "900"], ["--json", "-"]])
+def test_a_reader_who_has_enough_is_no_disagreement(arguments):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "verifier", "train", "linear", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(timeout=60) == 141
+
+
 def test_interrupted_before_the_first_step(tmp_path, capsys):
     path = tmp_path / "own.py"
     path.write_text(

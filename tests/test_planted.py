@@ -7,7 +7,6 @@ import torch
 from liars import NotZeroed, Stale, Tampered
 
 import verifier
-from verifier import witnesses
 from verifier.cli import run
 from verifier.judge import Outcome
 
@@ -155,4 +154,3 @@ def test_a_witness_need_not_be_autograd():
 
     report = verifier.train(verifier.load("linear"), epochs=1, witness=Nothing())
     assert report.outcome is Outcome.DISAGREES
-    assert isinstance(witnesses.Autograd(), witnesses.Autograd)

@@ -206,3 +206,8 @@ def test_plot_shows_both_costs_and_the_errors(tmp_path):
     text = path.read_text(encoding="utf-8")
     for label in ("moved by autograd's gradients", "moved by the symbolic gradients", "w1: allowed", "b: error"):
         assert label in text
+
+
+def test_a_prediction_of_nan_is_the_same_both_ways():
+    report = verifier.train(verifier.load("linear"), lr=1.0, epochs=60, predict=[{"x": 4}])
+    assert "prediction x=4: nan both ways" in str(report)

@@ -116,7 +116,7 @@ class RoundedArithmetic:
         sizes = np.abs(middle(result))
         small = sizes < self._format.smallest_normal
         if small.any():
-            loss = arb(0, self._format.smallest_subnormal * max(operation.ulps, 1.0))
+            loss = arb(0, self._format.smallest_subnormal * operation.ulps * _DOUBLE_ROUNDING)
             result = result.copy()
             result[small] = [_underflowed(ball, loss) for ball in result[small]]
         return self._overflowed(result)

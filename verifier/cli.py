@@ -207,7 +207,7 @@ class Outputs:
         from verifier import files, pictures
 
         if self._json_to_standard_output:
-            typer.echo(_json_text(report))
+            _echo(_json_text(report))
         else:
             _print(report)
         if self._json is not None and not self._json_to_standard_output:
@@ -215,6 +215,20 @@ class Outputs:
         if self._plot is not None:
             title = f"{report.model.name}: {report.outcome.value}"
             files.write(self._plot, lambda path: pictures.draw(report.findings, title, path))
+
+
+class _ReaderGone(Exception):
+    """Whoever read standard output has enough.
+
+    Rich and typer would exit with 1, which says here that something disagrees.
+    """
+
+
+def _echo(text: str) -> None:
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        raise _ReaderGone from None
 
 
 def _json_text(report: Report) -> str:
@@ -225,7 +239,11 @@ def _print(report: Report) -> None:
     """The tables in the terminal's width and colours; ASCII where the terminal has nothing else."""
     from rich.console import Console
 
-    console = Console(highlight=False)
+    class Terminal(Console):
+        def on_broken_pipe(self) -> None:
+            raise _ReaderGone
+
+    console = Terminal(highlight=False)
     width = console.width if console.is_terminal or "COLUMNS" in os.environ else 80
     for line in report.lines(width):
         if not _encodes(console.encoding):
@@ -328,8 +346,8 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
-        # Whoever read standard output has enough; Python must not try to flush the rest.
+    except (_ReaderGone, BrokenPipeError):
+        # Python must not try to flush the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:

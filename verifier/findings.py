@@ -116,7 +116,8 @@ class Collector:
         self._failures = 0
         self._causes: list[Cause] = []
         self._before: Step | None = None
-        self._drifts: list[tuple[Any, Any]] = []
+        self._last_drift: Any = None
+        self._largest_drift: Any = None
         self._names: tuple[str, ...] = ()
         self._not_finite: NotFinite | None = None
         self._costs = _Buckets()
@@ -128,7 +129,7 @@ class Collector:
             self._names = judged.names
             self._tallies = [_Tally("loss", "value"), *(_Tally(name, "reverse") for name in judged.names)]
         for tally, verdicts in zip(self._tallies, judged.verdicts, strict=True):
-            tally.add(judged.first, verdicts)
+            tally.add(verdicts)
         failing = np.flatnonzero(np.any([verdicts.failing for verdicts in judged.verdicts], axis=0))
         self._keep(judged, failing)
         self._follow(judged)
@@ -188,8 +189,9 @@ class Collector:
             np.isnan(judged.parameters) & np.isnan(judged.twin_parameters)
         )
         apart = np.where(together, 0.0, apart)
-        self._drifts.append((apart[-1], apart.max(axis=0)))
-        self._drifts = [(self._drifts[-1][0], np.max([largest for _, largest in self._drifts], axis=0))]
+        largest = apart.max(axis=0)
+        self._last_drift = apart[-1]
+        self._largest_drift = largest if self._largest_drift is None else np.maximum(self._largest_drift, largest)
         self._look_for_nan(judged)
         steps = np.arange(judged.first, judged.first + len(judged))[:, None]
         ulps = [column for verdicts in judged.verdicts[1:] for column in _in_ulps(verdicts)]
@@ -220,8 +222,8 @@ class Collector:
             self._not_finite = NotFinite(first.step, first.what, value)
 
     def _drift(self) -> dict[str, Drift]:
-        last, largest = self._drifts[0]
-        return {name: Drift(float(last[place]), float(largest[place])) for place, name in enumerate(self._names)}
+        drifts = zip(self._last_drift.tolist(), self._largest_drift.tolist(), strict=True)
+        return {name: Drift(*drift) for name, drift in zip(self._names, drifts, strict=True)}
 
 
 def _in_ulps(verdicts: Verdicts) -> tuple[Any, Any]:
@@ -244,7 +246,7 @@ class _Tally:
         self._worst_rank = (-1, -1.0)
         self.worst_step: Step | None = None
 
-    def add(self, first: int, verdicts: Verdicts) -> None:
+    def add(self, verdicts: Verdicts) -> None:
         self._counts += np.bincount(verdicts.severity, minlength=len(_OUTCOMES))
         same = verdicts.stated == verdicts.symbolic
         self._identical += int(np.sum(same & (np.signbit(verdicts.stated) == np.signbit(verdicts.symbolic))))

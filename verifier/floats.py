@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from verifier.errors import InputError
@@ -38,7 +39,7 @@ class Format:
     @property
     def decimal_digits(self) -> float:
         """Decimal digits that one rounding leaves right."""
-        return self.precision * 0.30102999566398120
+        return self.precision * math.log10(2.0)
 
 
 FLOAT32 = Format("float32", 24, -126, (2.0 - 2.0**-23) * 2.0**127)

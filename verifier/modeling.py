@@ -249,8 +249,9 @@ class Model:
     def _refuse_unreached(self, program: Program) -> None:
         from verifier.derive import reached
 
+        found = reached(program, self.parameters)
         for name in self.parameters:
-            if name not in reached(program, self.parameters):
+            if name not in found:
                 raise InputError(
                     f"model {self.name}: no gradient reaches parameter {name}: the loss depends on it"
                     " through conditions only, or not at all"

@@ -81,8 +81,8 @@ class Operation:
     arb: Callable[..., Any]
     """Takes NumPy object arrays of Arb balls and returns the array of enclosures."""
     ulps: float = CORRECTLY_ROUNDED
-    """Largest distance of torch's and NumPy's results from the exact one, in ulps of it, taken as
-    one ulp for every one that `benchmarks/budgets.py` found, rounded up with room to spare."""
+    """How far torch's and NumPy's results may be from the exact one, in ulps of it: a whole number above
+    the largest that `benchmarks/budgets.py` found for either of them."""
     derivatives: Callable[..., tuple[Any, ...]] | None = None
     """The derivative for each argument, as SymPy trees in the order of operations to be used."""
 

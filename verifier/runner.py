@@ -7,6 +7,7 @@ The runner yields records and prints nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -257,6 +258,11 @@ class Prediction:
     inputs: dict[str, float]
     autograd: float
     symbolic: float
+
+    @property
+    def same(self) -> bool:
+        """Whether both are the same number, or both are NaN."""
+        return self.autograd == self.symbolic or (math.isnan(self.autograd) and math.isnan(self.symbolic))
 
 
 def always(done: int, planned: int) -> bool:

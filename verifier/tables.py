@@ -159,7 +159,7 @@ def _ending(findings: Findings, layout: Layout) -> Iterator[Text]:
     yield from layout.prose(_drift(findings))
     for prediction in findings.predictions:
         point = " ".join(f"{name}={plain(value)}" for name, value in prediction.inputs.items())
-        if prediction.autograd == prediction.symbolic:
+        if prediction.same:
             told = f"{number(prediction.autograd)} both ways"
         else:
             told = f"{number(prediction.autograd)} by autograd, {number(prediction.symbolic)} by the symbolic gradient"
