@@ -217,7 +217,7 @@ class Outputs:
             files.write(self._plot, lambda path: pictures.draw(report.findings, title, path))
 
 
-class _ReaderGone(Exception):
+class _ReaderGoneError(Exception):
     """Whoever read standard output has enough.
 
     Rich and typer would exit with 1, which says here that something disagrees.
@@ -228,7 +228,7 @@ def _echo(text: str) -> None:
     try:
         typer.echo(text)
     except BrokenPipeError:
-        raise _ReaderGone from None
+        raise _ReaderGoneError from None
 
 
 def _json_text(report: Report) -> str:
@@ -241,7 +241,7 @@ def _print(report: Report) -> None:
 
     class Terminal(Console):
         def on_broken_pipe(self) -> None:
-            raise _ReaderGone
+            raise _ReaderGoneError
 
     console = Terminal(highlight=False)
     width = console.width if console.is_terminal or "COLUMNS" in os.environ else 80
@@ -346,7 +346,7 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return 130
-    except (_ReaderGone, BrokenPipeError):
+    except (_ReaderGoneError, BrokenPipeError):
         # Python must not try to flush the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
