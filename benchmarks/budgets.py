@@ -1,68 +1,92 @@
-"""The largest error of torch's and NumPy's functions in ulps of the exact result, against Arb.
+"""The largest error of torch's and NumPy's functions in ulps, against Arb: what the rows' budgets rest on.
 
-`python benchmarks/budgets.py` prints what the rows' budgets in `verifier/operations.py` rest on:
-seeded points over each function's domain, log-uniform in size, in float32 and float64.
+`python benchmarks/budgets.py [ROW ...]` draws seeded points where each row says that its budget was
+measured, in float32 and float64, on vectors (where the libraries use their vector code) and on
+single numbers. Results below the smallest normal number are left out: they may be 0.
 """
+
+import sys
 
 import numpy as np
 import torch
 
 from verifier.arithmetic import balls, middle, precision
 from verifier.floats import FORMATS
-from verifier.operations import TABLE
+from verifier.operations import EXACT, Call
+from verifier.table import ROWS
 
-POINTS = 20_000
-DOMAINS = {
-    "sqrt": (1e-30, 1e30, False), "exp": (1e-6, 80.0, True), "log": (1e-30, 1e30, False),
-    "sin": (1e-6, 1e4, True), "cos": (1e-6, 1e4, True), "tanh": (1e-6, 20.0, True),
-}  # fmt: skip
+POINTS = 4_000
+SINGLE = 200
 
 
-def worst(ours, exact, known) -> float:
+def points(row, dtype):
+    generator = np.random.default_rng(0)
+    with np.errstate(over="ignore"):
+        drawn = [part.sample(POINTS, generator).astype(dtype) for part in row.measured]
+    return [column if place not in row.whole else column[:1] for place, column in enumerate(drawn)]
+
+
+def stated(row, library, at):
+    """Results on the whole vectors, with those of the first points one by one at the end."""
+    varying = [column for column in at if column.size > 1]
+    first = [column[:SINGLE] for column in varying]
+    function = getattr(row, library).function
+    if library == "numpy":
+        call = lambda columns: function(*[c if c.size > 1 else int(c[0]) for c in columns])  # noqa: E731
+        one = [call([c[k : k + 1][0:1].repeat(2) if c.size > 1 else c for c in at])[0] for k in range(SINGLE)]
+        with np.errstate(all="ignore"):
+            return np.concatenate([np.asarray(call(at)), one])
+    vectors = [torch.tensor(column) if column.size > 1 else int(column[0]) for column in at]
+    one = [
+        function(*[torch.tensor(column[k]) if column.size > 1 else int(column[0]) for column in at]).item()
+        for k in range(len(first[0]))
+    ]
+    return np.concatenate([function(*vectors).double().numpy(), one])
+
+
+def worst(row, ours, exact, at, known):
+    """The largest error in ulps of the row's size, and where it is."""
     centre = middle(exact)
-    exponent = np.maximum(np.frexp(centre)[1] - 1, known.smallest_exponent)
-    ulp = np.ldexp(1.0, exponent - known.precision + 1)
-    error = np.abs(middle(balls(np.asarray(ours, dtype=np.float64)) - exact)) / ulp
-    usable = (np.abs(centre) > known.smallest_normal) & (np.abs(centre) < known.largest)
-    return float(error[usable].max())
+    usable = np.isfinite(centre) & (np.abs(centre) > known.smallest_normal) & (np.abs(centre) < known.largest)
+    if row.budget.size is not None:
+        size = middle(row.budget.size(exact, *[balls(column.astype(np.float64)) for column in at]))
+    else:
+        size = np.abs(centre)
+    # The allowance counts two unit roundoffs of the size for an ulp.
+    unit = 2.0 * known.unit_roundoff * size
+    with np.errstate(all="ignore"):
+        error = np.abs(middle(balls(np.asarray(ours, dtype=np.float64)) - exact)) / unit
+    error[~usable] = 0.0
+    error[usable & ~np.isfinite(error)] = np.inf
+    place = int(np.argmax(error))
+    return float(error[place]), place
+
+
+def line(row) -> str:
+    cells = []
+    for known in FORMATS.values():
+        at = points(row, known.name)
+        with precision(200):
+            exact = row.arb(*[balls(column.astype(np.float64)) for column in at])
+            exact = np.concatenate([exact, exact[:SINGLE]])
+            wide = [np.concatenate([c, c[:SINGLE]]) if c.size > 1 else c for c in at]
+            for library in ("torch", "numpy"):
+                error, place = worst(row, stated(row, library, at), exact, wide, known)
+                cells.append(f"{error:>9.3f}")
+                if "-v" in sys.argv:
+                    cells.append(f" at {[float(c[place]) if c.size > 1 else float(c[0]) for c in wide]}")
+    budget = f"{row.budget.torch:g} / {row.budget.numpy:g}"
+    return f"{row.name:<12} {budget:>9}  " + " ".join(cells)
 
 
 def main() -> None:
-    print(
-        f"{'row':<8} {'budget':>6}"
-        + "".join(f"{f'{name} {side}':>16}" for name in FORMATS for side in ("torch", "numpy"))
-    )
-    generator = np.random.default_rng(0)
-    for name, (low, high, both) in DOMAINS.items():
-        sizes = np.exp(generator.uniform(np.log(low), np.log(high), POINTS))
-        points = sizes * (generator.choice([-1.0, 1.0], POINTS) if both else 1.0)
-        print(line(name, points), flush=True)
-    bases = np.exp(generator.uniform(-5, 5, POINTS))
-    print(power_line(bases, generator.uniform(-8, 8, POINTS)))
-
-
-def line(name: str, points) -> str:
-    row, cells = TABLE[name], []
-    for known in FORMATS.values():
-        at = points.astype(known.name)
-        with precision(200):
-            exact = row.arb(balls(at.astype(np.float64)))
-            cells += [worst(row.torch.function(torch.tensor(at)), exact, known)]
-            cells += [worst(row.numpy.function(at), exact, known)]
-    return f"{name:<8} {row.ulps:>6}" + "".join(f"{cell:>16.3f}" for cell in cells)
-
-
-def power_line(bases, exponents) -> str:
-    row, cells = TABLE["power"], []
-    for known in FORMATS.values():
-        base, exponent = bases.astype(known.name), exponents.astype(known.name)
-        with precision(200):
-            exact = row.arb(balls(base.astype(np.float64)), balls(exponent.astype(np.float64)))
-            cells += [
-                worst(torch.tensor(base) ** torch.tensor(exponent), exact, known),
-                worst(base**exponent, exact, known),
-            ]
-    return f"{'power':<8} {row.ulps:>6}" + "".join(f"{cell:>16.3f}" for cell in cells)
+    wanted = [word for word in sys.argv[1:] if not word.startswith("-")]
+    print(f"{'':<12} {'budget':>9}  {'float32':>9} {'':>9} {'float64':>9}")
+    print(f"{'row':<12} {'torch/np':>9}  {'torch':>9} {'numpy':>9} {'torch':>9} {'numpy':>9}")
+    for row in ROWS:
+        if row.measured and isinstance(row.torch, Call) and row.budget is not EXACT and row.name != "where":
+            if not wanted or row.name in wanted:
+                print(line(row), flush=True)
 
 
 if __name__ == "__main__":

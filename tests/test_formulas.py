@@ -14,9 +14,9 @@ from verifier.derive import differentiate
 from verifier.expression import SymPyArithmetic, read, symbol
 from verifier.floats import FLOAT32, FLOAT64
 from verifier.judge import Judge
-from verifier.operations import TABLE
 from verifier.program import Builder, evaluate
 from verifier.source import NUMPY, TORCH, function
+from verifier.table import TABLE
 
 DATA = Path(__file__).parent / "data"
 KNOWN = {"exp", "log", "sqrt", "sin", "cos", "tanh", "pi", "e", "Abs", "Max", "Min", "Piecewise", "Rational", "True"}

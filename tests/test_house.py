@@ -9,8 +9,8 @@ import verifier
 
 PACKAGE = Path(verifier.__file__).parent
 STAGES = [
-    "errors", "floats", "operations", "program", "arithmetic", "expression", "functions", "losses", "trace", "derive",
-    "source", "modeling", "gallery", "allowance", "witnesses", "judge", "data", "optimizers", "runner", "diagnose",
+    "errors", "floats", "operations", "elementary", "special", "activations", "table", "program", "arithmetic",
+    "expression", "functions", "losses", "trace", "derive", "guard", "source", "text", "modeling", "gallery", "allowance", "witnesses", "judge", "tabular", "data", "optimizers", "runner", "diagnose",
     "findings", "layout", "tables", "document", "report", "training", "written", "files", "pictures", "cli",
 ]  # fmt: skip
 

@@ -78,7 +78,7 @@ def test_expressions_keep_sympys_order_and_forms():
     [
         (lambda a, x: a * sympy.Piecewise((x, x > 1)), "does not say what holds when none of its conditions does"),
         (lambda a, x: a * x + sympy.oo, "a number beyond the largest float64: remove it"),
-        (lambda a, x: a * x % 2, "Mod is not an operation that verifier knows"),
+        (lambda a, x: a * sympy.Ci(x), "Ci is not a function that verifier knows"),
     ],
 )
 def test_expressions_that_cannot_be_read(build, sentence):
@@ -162,7 +162,7 @@ def test_a_parameter_that_every_row_shares(loss, batch):
 def minimised(formula, fixed=(), dtype="float32", **start):
     """A formula without data, trained for one step."""
     names = ", ".join(f"{name}=0.0" for name in start)
-    scope = {name: getattr(verifier.functions, name) for name in verifier.functions.__all__}
+    scope = {name: getattr(verifier.functions, name) for name in dir(verifier.functions)}
     exec(f"def formula(*, {names}):\n    return {formula}", scope)
     model = Model(scope["formula"], start=start, fixed=fixed, name="formula")
     return train(model, epochs=1, lr=0.0, dtype=dtype)

@@ -20,11 +20,14 @@ from flint import arb
 
 from verifier.arithmetic import NumPyArithmetic, middle
 from verifier.floats import Format
-from verifier.operations import CORRECTLY_ROUNDED, TABLE, Operation
+from verifier.operations import Call, Operation
 from verifier.program import Program, evaluate
+from verifier.table import REDUCTIONS, TABLE
 
-_CONDITIONS = frozenset({"less", "less_equal", "greater", "greater_equal"})
-_EXACT = frozenset({"negative", "abs", "maximum", "minimum", "where"})
+_INEQUALITIES = frozenset({"less", "less_equal", "greater", "greater_equal"})
+_DECIDED = frozenset({"equal", "not_equal", "and", "or", "not"})
+_STEPS = frozenset({"floor", "ceiling"})
+_REDUCTIONS = frozenset(row.name for row in REDUCTIONS)
 _DOUBLE_ROUNDING = 1.0 + 2.0**-10
 """Constants are worked out in Python's float64 and rounded again, a little more than half an ulp."""
 
@@ -47,8 +50,9 @@ class Rounded:
 class RoundedArithmetic:
     """Balls of Arb that also contain every rounding of a format; arguments are exact."""
 
-    def __init__(self, format: Format) -> None:
+    def __init__(self, format: Format, library: str) -> None:
         self._format = format
+        self._library = library
         self._spread = arb(0, format.unit_roundoff * _DOUBLE_ROUNDING)
         self._round = arb(1) + self._spread
 
@@ -65,8 +69,10 @@ class RoundedArithmetic:
         balls = [argument.ball for argument in arguments]
         border = _any(argument.border for argument in arguments)
         match operation.name:
-            case name if name in _CONDITIONS:
-                return self._condition(operation, balls, border)
+            case name if name in _INEQUALITIES:
+                return self._inequality(operation, balls, border)
+            case name if name in _DECIDED:
+                return self._condition(operation, balls)
             case "sign":
                 return self._sign(balls[0], border)
             case "add" | "subtract":
@@ -77,11 +83,20 @@ class RoundedArithmetic:
                 return Rounded(operation.arb(*balls))
             case "spread":
                 return Rounded(operation.arb(*balls), arguments[1].border)
-            case name if name in _EXACT:
-                return Rounded(_array(operation.arb(*balls)), border)
-        return Rounded(self._ranged(self._widened(operation, _array(operation.arb(*balls))), operation), border)
+            case name if name in _STEPS:
+                step = _array(operation.arb(*balls))
+                return Rounded(step, _any((border, ~_is_exact(step))))
+        result = _array(operation.arb(*balls))
+        if operation.budget.of(self._library) == 0.0:
+            return Rounded(result, border)
+        return Rounded(self._ranged(self._widened(operation, result, balls), operation), border)
 
-    def _condition(self, operation: Operation, balls: list[Any], border: Any) -> Rounded:
+    def _condition(self, operation: Operation, balls: list[Any]) -> Rounded:
+        """Undecided (None) where rounding may make it true or false."""
+        decided = _array(operation.arb(*balls))
+        return Rounded(decided, np.equal(decided, None))
+
+    def _inequality(self, operation: Operation, balls: list[Any], border: Any) -> Rounded:
         """Undecided (None) also where both sides may be equal: there any of the one-sided results will do."""
         apart = np.asarray(np.not_equal(*map(_array, balls)), dtype=bool)
         return Rounded(np.where(apart, operation.arb(*balls), None), _any((border, ~apart)))
@@ -102,24 +117,31 @@ class RoundedArithmetic:
         spread = self._spread * (rows.shape[-1] - 1)
         result = operation.arb(rows) + spread * operation.arb(np.abs(rows))
         if operation.name == "mean":
-            result = self._widened(operation, result)
+            result = self._widened(operation, result, [rows])
         return Rounded(self._ranged(result, operation), _any_row(border))
 
-    def _widened(self, operation: Operation, result: Any) -> Any:
-        if operation.ulps == CORRECTLY_ROUNDED:
-            return result * self._round
+    def _widened(self, operation: Operation, result: Any, balls: list[Any]) -> Any:
         # An ulp is at most twice the unit roundoff of the number.
-        return result * (arb(1) + self._spread * (2.0 * operation.ulps))
+        ulps, size = 2.0 * operation.budget.of(self._library), operation.budget.size
+        if size is not None:
+            return result + self._spread * ulps * size(result, *balls)
+        return result * (self._round if ulps == 1.0 else arb(1) + self._spread * ulps)
 
     def _ranged(self, result: Any, operation: Operation) -> Any:
         """Add what underflow may lose; nothing is known where the format overflows."""
         sizes = np.abs(middle(result))
         small = sizes < self._format.smallest_normal
         if small.any():
-            loss = arb(0, self._format.smallest_subnormal * operation.ulps * _DOUBLE_ROUNDING)
+            loss = arb(0, self._lost(operation))
             result = result.copy()
             result[small] = [_underflowed(ball, loss) for ball in result[small]]
         return self._overflowed(result)
+
+    def _lost(self, operation: Operation) -> float:
+        """What an underflow may lose: a library's function may give 0 for a number below the smallest normal one."""
+        if isinstance(operation.torch, Call) and operation.name not in _REDUCTIONS:
+            return self._format.smallest_normal
+        return self._format.smallest_subnormal * operation.budget.of(self._library) * _DOUBLE_ROUNDING
 
     def _overflowed(self, result: Any) -> Any:
         large = ~(np.abs(middle(result)) < self._format.largest / 2)
@@ -132,6 +154,13 @@ class RoundedArithmetic:
 def _array(value: Any) -> Any:
     """A lone ball as an array of one, which broadcasts as it does."""
     return value if isinstance(value, np.ndarray) else np.array([value], dtype=object)
+
+
+_is_exact_ball = np.frompyfunc(lambda ball: ball.is_exact(), 1, 1)
+
+
+def _is_exact(balls: Any) -> Any:
+    return np.asarray(_is_exact_ball(balls), dtype=bool)
 
 
 def _underflowed(ball: Any, loss: Any) -> Any:
@@ -153,12 +182,12 @@ def _any_row(border: Any) -> Any:
     return border if border is False else np.any(border, axis=-1, keepdims=True)
 
 
-def rounded(program: Program, format: Format, arguments: Mapping[str, Any]) -> tuple[Rounded, ...]:
-    """For each result of the program, the balls of all that honest code in that format may state.
+def rounded(program: Program, format: Format, library: str, arguments: Mapping[str, Any]) -> tuple[Rounded, ...]:
+    """For each result of the program, the balls of all that honest code of that library may state in that format.
 
     Arguments are object arrays of Arb balls, exact floats of the format.
     """
-    return evaluate(program, RoundedArithmetic(format), arguments)
+    return evaluate(program, RoundedArithmetic(format, library), arguments)
 
 
 _FLOAT64 = NumPyArithmetic("float64")

@@ -15,11 +15,9 @@ from typing import Any
 import sympy
 
 from verifier.expression import read
-from verifier.operations import TABLE
+from verifier.operations import flat
 from verifier.program import BATCH, CONSTANT, SCALAR, SYMBOL, Builder, Node, Program
-
-_FLAT = frozenset({"less", "less_equal", "greater", "greater_equal", "sign", "size"})
-"""Operations whose derivative is zero wherever there is one."""
+from verifier.table import TABLE
 
 
 def differentiate(program: Program, names: Sequence[str]) -> Program:
@@ -135,8 +133,26 @@ def _active(builder: Builder, value: int, names: frozenset[str]) -> list[bool]:
             active.append(node.payload in names)
         else:
             inputs_active = any(active[argument] for argument in node.arguments)
-            active.append(node.operation not in _FLAT and inputs_active)
+            active.append(inputs_active and not _is_flat(node.operation))
     return active
+
+
+def without_derivative(program: Program, names: Sequence[str]) -> list[int]:
+    """The nodes on the way from the names to the first result by which torch has no derivative."""
+    builder = Builder()
+    value = builder.copy(program, program.outputs[0])
+    active = _active(builder, value, frozenset(names))
+    own = builder.program(value)
+    return [
+        index
+        for index, node in enumerate(own.nodes)
+        if node.operation in TABLE and any(active[node.arguments[place]] for place in TABLE[node.operation].lost)
+    ]
+
+
+def _is_flat(operation: str) -> bool:
+    """Whether the derivative is zero wherever there is one."""
+    return operation == "size" or (operation in TABLE and TABLE[operation].derivatives is flat)
 
 
 def reached(program: Program, names: Sequence[str]) -> set[str]:

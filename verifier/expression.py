@@ -8,21 +8,27 @@ see is an ordinary expression rebuilt from the program.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import sympy
+from sympy.codegen import cfunctions
 
 from verifier.errors import InputError
-from verifier.operations import TABLE, Operation
-from verifier.program import SYMBOL, Builder, Program, evaluate
+from verifier.operations import Operation
+from verifier.program import CONSTANT, SYMBOL, Builder, Program, evaluate
+from verifier.table import BY_CLASS, COMPOSED, COMPOSITIONS, TABLE
 
-_CALLS = {
-    row.sympy: row.name for row in TABLE.values() if isinstance(row.sympy, type) and row.name not in ("add", "multiply")
-}
 _CONSTANTS = {sympy.pi: "pi", sympy.E: "e"}
 _OWN_POWERS = (sympy.S.NegativeOne, sympy.S.Half, sympy.Integer(2), sympy.Integer(-2))
-_FOLDED = {sympy.Max: "maximum", sympy.Min: "minimum"}
+_FOLDED = {sympy.Max: "maximum", sympy.Min: "minimum", sympy.And: "and", sympy.Or: "or"}
+_SPELLINGS = {
+    cfunctions.exp2: "exp2", cfunctions.expm1: "expm1", cfunctions.log1p: "log1p", cfunctions.log2: "log2",
+    cfunctions.log10: "log10", cfunctions.hypot: "hypot", sympy.digamma: "digamma",
+}  # fmt: skip
+"""Other SymPy classes of the same meaning."""
+_BESSEL = {(sympy.besseli, 0): "i0", (sympy.besseli, 1): "i1", (sympy.besselj, 0): "j0", (sympy.besselj, 1): "j1"}
 
 
 def read(expression: Any, builder: Builder, symbols: Mapping[Any, int]) -> int:
@@ -38,12 +44,30 @@ def read(expression: Any, builder: Builder, symbols: Mapping[Any, int]) -> int:
         if tree in places:
             waiting.pop()
             continue
-        missing = [part for part in _parts(tree) if part not in places]
+        same = _expansion(tree)
+        missing = [part for part in ((same,) if same is not None else _parts(tree)) if part not in places]
         waiting.extend(reversed(missing))
         if not missing:
-            places[tree] = _node(tree, builder, places)
+            places[tree] = _node(tree, builder, places) if same is None else places[same]
             waiting.pop()
     return places[expression]
+
+
+def _expansion(tree: Any) -> Any:
+    """The tree written by other operations where it has no row of its own, else None."""
+    composition = COMPOSED.get(type(tree))
+    if composition is not None:
+        with sympy.evaluate(False):
+            return composition.definition(*tree.args)
+    if isinstance(tree, sympy.log) and len(tree.args) == 2:
+        with sympy.evaluate(False):
+            return sympy.log(tree.args[0]) / sympy.log(tree.args[1])
+    if isinstance(tree, sympy.besseli | sympy.besselj) and (type(tree), tree.args[0]) in _BESSEL:
+        return TABLE[_BESSEL[type(tree), tree.args[0]]].sympy(tree.args[1])
+    if isinstance(tree, sympy.zeta) and len(tree.args) == 1:
+        with sympy.evaluate(False):
+            return sympy.zeta(tree.args[0], sympy.S.One)
+    return None
 
 
 def _parts(tree: Any) -> tuple[Any, ...]:
@@ -98,16 +122,31 @@ def _node(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
         return _piecewise(tree, builder, places)
     if type(tree) in _FOLDED:
         return _folded(tree, builder, places)
-    return builder.apply(_row_of(tree), *(places[part] for part in tree.args))
+    return apply_row(_row_of(tree), builder, [places[part] for part in tree.args])
+
+
+def apply_row(name: str, builder: Builder, arguments: Sequence[int]) -> int:
+    """The node of a row. Raises InputError where an argument must be a whole number and is not."""
+    for place in TABLE[name].whole:
+        node = builder[arguments[place]]
+        if node.operation != CONSTANT or not isinstance(node.payload, int) or node.payload < 0:
+            raise InputError(
+                f"the {_ORDINALS[place]} argument of {name} must be a whole number, written out, such as {name}(1, x)"
+            )
+    return builder.apply(name, *arguments)
+
+
+_ORDINALS = ("first", "second", "third")
 
 
 def _row_of(tree: Any) -> str:
-    try:
-        return _CALLS[type(tree)]
-    except KeyError:
-        raise InputError(
-            f"{type(tree).__name__} is not an operation that verifier knows: it knows {', '.join(sorted(TABLE))}"
-        ) from None
+    kind = type(tree)
+    name = BY_CLASS.get(kind) or _SPELLINGS.get(kind)
+    if name is None:
+        near = get_close_matches(kind.__name__, [*TABLE, *COMPOSITIONS], n=1)
+        hint = f"did you mean {near[0]}?" if near else "verifier.functions lists those that it knows"
+        raise InputError(f"{kind.__name__} is not a function that verifier knows: {hint}")
+    return name
 
 
 def _number(tree: Any, builder: Builder) -> int:
@@ -175,7 +214,7 @@ def _piecewise(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
 
 
 def _folded(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
-    """Max and Min keep no order of arguments; a sorted one makes the program the same each time."""
+    """Max, Min, And and Or keep no order of arguments; a sorted one makes the program the same each time."""
     first, *rest = sorted(tree.args, key=sympy.default_sort_key)
     result = places[first]
     for part in rest:

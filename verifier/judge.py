@@ -148,6 +148,8 @@ class Judge:
 
     program: Program
     format: Format
+    library: str = "torch"
+    """Whose budgets of rounding hold: torch or numpy."""
 
     def verdicts(self, arguments: Arguments, stated: Sequence[Any], symbolic: Sequence[Any]) -> list[Verdicts]:
         """For each result of the program, the statements at all points judged.
@@ -159,7 +161,9 @@ class Judge:
         usable = np.all([np.isfinite(values).all(axis=-1) for values in arguments.values()], axis=0)
         points = {name: balls(values) for name, values in finite.items()}
         with precision(FIRST_PRECISION):
-            honest = [_at_points(result, len(usable)) for result in rounded(self.program, self.format, points)]
+            honest = [
+                _at_points(result, len(usable)) for result in rounded(self.program, self.format, self.library, points)
+            ]
         within = [np.maximum(radius(result.ball) / 1000.0, self.format.smallest_subnormal) for result in honest]
         enclosures = exact(self.program, points, within)
         terms = [np.broadcast_to(np.ravel(size), usable.shape) for size in sizes(self.program, finite)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import keyword
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,7 +18,7 @@ from verifier.errors import InputError
 if TYPE_CHECKING:
     import sympy
 
-    from verifier.program import Program
+    from verifier.program import Builder, Program, Shape
 
 Loss = Callable[..., Any]
 TRAINING_KEYS = ("epochs", "lr", "optimizer", "dtype", "batch", "shuffle", "seed")
@@ -26,8 +27,8 @@ TRAINING_KEYS = ("epochs", "lr", "optimizer", "dtype", "batch", "shuffle", "seed
 class Formula(Protocol):
     """Where a model's prediction comes from."""
 
-    def tree(self, inputs: Sequence[str], parameters: Sequence[str]) -> Any:
-        """The prediction as a SymPy tree in verifier's symbols, with its `.args` in the order to compute."""
+    def write(self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]) -> int:
+        """The node that computes the prediction, from nodes by name, in the order of operations to compute."""
 
     def verify(self, program: Program, values: Mapping[str, float]) -> None:
         """Hold the program of the prediction against the formula on numbers. Raises InputError."""
@@ -38,11 +39,17 @@ class _Body:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
+        self._tree: Any = None
 
-    def tree(self, inputs: Sequence[str], parameters: Sequence[str]) -> Any:
-        from verifier.trace import trace
+    def write(self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]) -> int:
+        from verifier.trace import trace, where
 
-        return trace(self.function, inputs, parameters)
+        if self._tree is None:
+            self._tree = trace(self.function, inputs, parameters)
+        try:
+            return _read(self._tree, builder, {**inputs, **parameters})
+        except InputError as error:
+            raise InputError(f"{where(self.function)}: {error}") from error
 
     def verify(self, program: Program, values: Mapping[str, float]) -> None:
         from verifier.trace import compare_with_numbers
@@ -56,14 +63,35 @@ class _Written:
     def __init__(self, expression: Any) -> None:
         self.expression = expression
 
-    def tree(self, inputs: Sequence[str], parameters: Sequence[str]) -> Any:
+    def write(self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]) -> int:
         from verifier.expression import symbol
 
         names = {part: symbol(part.name) for part in self.expression.free_symbols}
-        return self.expression.xreplace(names)
+        return _read(self.expression.xreplace(names), builder, {**inputs, **parameters})
 
     def verify(self, program: Program, values: Mapping[str, float]) -> None:
         """Nothing to hold it against: the expression is all there is."""
+
+
+class _Text:
+    """A formula as text, in the order of operations as written."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def write(self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]) -> int:
+        from verifier.text import read_text
+
+        return read_text(self.text, builder, {**inputs, **parameters})
+
+    def verify(self, program: Program, values: Mapping[str, float]) -> None:
+        """Nothing to hold it against: the text is all there is."""
+
+
+def _read(tree: Any, builder: Builder, places: Mapping[str, int]) -> int:
+    from verifier.expression import read, symbol
+
+    return read(tree, builder, {symbol(name): place for name, place in places.items()})
 
 
 class Model:
@@ -74,8 +102,9 @@ class Model:
     function.
 
     `inputs` are symbols or names of data columns, `start` maps parameters to their start values,
-    `fixed` names parameters that are not trained. `loss` takes the prediction and data columns by
-    name. Without inputs and without a loss the expression itself is minimised.
+    `fixed` names parameters that are not trained. `loss` takes the prediction, then data columns or
+    parameters by name. `weights` names a column that multiplies each row's loss; `reduction` says
+    whether a batch takes the "mean" or the "sum" of its rows' losses. Without inputs and without a loss the expression itself is minimised.
 
     Raises InputError for a symbol without a role, a parameter without a number, or an unknown setting.
 
@@ -94,13 +123,15 @@ class Model:
         inputs: Sequence[Any] = (),
         start: Mapping[Any, float],
         loss: Loss | None = None,
-        data: Mapping[str, Any] | None = None,
+        data: Any = None,
         train: Mapping[str, Any] | None = None,
         fixed: Sequence[Any] = (),
+        weights: str | None = None,
+        reduction: str = "mean",
         name: str = "model",
     ) -> None:
-        written = callable(expression) and inspect.isfunction(expression)
-        self._formula: Formula = _Body(expression) if written else _Written(_checked_expression(expression, name))
+        written = inspect.isfunction(expression)
+        self._formula: Formula = _formula(expression, name)
         self.name = name
         if not str(name).isidentifier():
             raise InputError(f"{str(name)!r} cannot name a model: use a Python name")
@@ -109,6 +140,8 @@ class Model:
         self.start = {_symbol_name(part, name): _number(part, value, name) for part, value in start.items()}
         self.fixed = frozenset(_symbol_name(part, name) for part in ([fixed] if isinstance(fixed, str) else fixed))
         self.loss = loss
+        self.weights = weights
+        self.reduction = reduction
         self.data = data
         self.training = dict(train or {})
         self.origin = ""
@@ -118,6 +151,36 @@ class Model:
     def __repr__(self) -> str:
         return f"<Model {self.name}: inputs {', '.join(self.inputs) or 'none'}; parameters {', '.join(self.start)}>"
 
+    @classmethod
+    def from_text(cls, formula: str, *, inputs: str | Sequence[str] = (), **roles: Any) -> Model:
+        """A model of a formula written as text, with its operations in the order in which they are written.
+
+        `inputs` are names, in a list or in one string with spaces or commas between them; the other
+        arguments are those of Model. The text is parsed, never evaluated (docs/formulas.md).
+
+        Raises InputError with a caret under the place where the text is not a formula.
+
+        >>> from verifier import Model, squared_error
+        >>> line = Model.from_text("w*x + b", inputs="x", start={"w": 1.0, "b": 0.0}, loss=squared_error)
+        >>> line.gradient["b"]
+        2*(b + w*x - y)
+        """
+        if not isinstance(formula, str):
+            raise InputError(f"a {type(formula).__name__} is not text: give the formula as a string")
+        listed = inputs.replace(",", " ").split() if isinstance(inputs, str) else inputs
+        model = cls(_Text(formula), inputs=listed, **roles)
+        _ = model.program
+        return model
+
+    def with_weights(self, column: str) -> Model:
+        """The same model, with each row's loss multiplied by a column of the data. Raises InputError."""
+        weighted = copy(self)
+        weighted.weights = column
+        for name in [name for name in vars(weighted) if isinstance(vars(Model).get(name), cached_property)]:
+            del vars(weighted)[name]
+        weighted._check_roles()
+        return weighted
+
     @property
     def parameters(self) -> tuple[str, ...]:
         """The names of the parameters that are trained, in the order written."""
@@ -125,15 +188,17 @@ class Model:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """The data columns that one sample consists of: the inputs, then what the loss takes."""
-        return (*self.inputs, *(name for name in _loss_columns(self.loss, self.name) if name not in self.inputs))
+        """The data columns that one sample consists of: the inputs, what the loss takes besides parameters, weights."""
+        more = [name for name in _loss_arguments(self.loss, self.name) if name not in self.start]
+        return tuple(dict.fromkeys([*self.inputs, *more, *([self.weights] if self.weights else [])]))
 
     @cached_property
     def program(self) -> Program:
         """The prediction and the loss of one sample, in the order of operations as written."""
-        from verifier.trace import to_program
+        from verifier.program import SCALAR
 
-        program = to_program(self._trees, (), (*self.columns, *self.start))
+        builder, prediction, loss = self._built(SCALAR)
+        program = builder.program(prediction, loss)
         self._refuse_unused(program)
         self._refuse_undefined_constants(program)
         point = {**dict.fromkeys(self.columns, 0.75), **self.start}
@@ -141,25 +206,30 @@ class Model:
         return program
 
     @cached_property
-    def batch_program(self) -> Program:
-        """The predictions of a batch and the mean of their losses."""
-        from verifier.program import Builder
-        from verifier.trace import to_program
+    def guarded_program(self) -> Program:
+        """The same, with guards in its branches: what torch and NumPy compute."""
+        from verifier.guard import guarded
 
-        rows = to_program(self._trees, self.columns, tuple(self.start))
-        builder = Builder()
-        places: dict[int, int] = {}
-        prediction, loss = (builder.copy(rows, output, places) for output in rows.outputs)
-        return builder.program(prediction, builder.apply("mean", loss))
+        return guarded(self.program)
+
+    @cached_property
+    def batch_program(self) -> Program:
+        """The predictions of a batch and the mean (or sum) of their losses, guarded."""
+        from verifier.guard import guarded
+        from verifier.program import BATCH
+
+        _ = self.program
+        builder, prediction, loss = self._built(BATCH)
+        return guarded(builder.program(prediction, builder.apply(self.reduction, loss)))
 
     @cached_property
     def gradient_program(self) -> Program:
         """The loss of one sample and its derivative by each trained parameter."""
-        return self._differentiated(self.program)
+        return self._differentiated(self.guarded_program)
 
     @cached_property
     def batch_gradient_program(self) -> Program:
-        """The mean loss of a batch and its derivative by each trained parameter."""
+        """The loss of a batch and its derivative by each trained parameter."""
         return self._differentiated(self.batch_program)
 
     @cached_property
@@ -183,7 +253,7 @@ class Model:
 
         from verifier.expression import expressions
 
-        _, *derivatives = expressions(self.gradient_program)
+        _, *derivatives = expressions(self._differentiated(self.program))
         factored = (sympy.factor_terms(derivative) for derivative in derivatives)
         return dict(zip(self.parameters, factored, strict=True))
 
@@ -192,14 +262,14 @@ class Model:
         """The prediction as a torch function: inputs by position, parameters by keyword."""
         from verifier.source import TORCH, function
 
-        return function(self.name, self.signature, self.program.only(self.program.outputs[0]), TORCH)
+        return function(self.name, self.signature, self.guarded_program.only(self.guarded_program.outputs[0]), TORCH)
 
     @cached_property
     def numpy(self) -> Callable[..., Any]:
         """The prediction as a NumPy function: inputs by position, parameters by keyword."""
         from verifier.source import NUMPY, function
 
-        return function(self.name, self.signature, self.program.only(self.program.outputs[0]), NUMPY)
+        return function(self.name, self.signature, self.guarded_program.only(self.guarded_program.outputs[0]), NUMPY)
 
     @property
     def signature(self) -> str:
@@ -207,20 +277,42 @@ class Model:
         parameters = ", ".join(f"{name}={value!r}" for name, value in self.start.items())
         return ", ".join(part for part in (*self.inputs, "*", parameters) if part)
 
+    def _built(self, rows: Shape) -> tuple[Builder, int, int]:
+        """A builder with the nodes of the prediction and the loss, where the columns have that shape."""
+        from verifier.program import Builder
+
+        builder = Builder()
+        columns = {name: builder.symbol(name, rows) for name in self.columns}
+        parameters = {name: builder.symbol(name) for name in self.start}
+        inputs = {name: columns[name] for name in self.inputs}
+        prediction = self._formula.write(builder, inputs, parameters)
+        loss = self._write_loss(builder, prediction, {**columns, **parameters})
+        if self.weights:
+            loss = builder.apply("multiply", columns[self.weights], loss)
+        return builder, prediction, loss
+
+    def _write_loss(self, builder: Builder, prediction: int, places: Mapping[str, int]) -> int:
+        if self.loss is None:
+            return prediction
+        from verifier.expression import read, symbol
+        from verifier.trace import PREDICTION
+
+        symbols = {PREDICTION: prediction, **{symbol(name): place for name, place in places.items()}}
+        return read(self._loss_tree, builder, symbols)
+
     @cached_property
-    def _trees(self) -> tuple[Any, Any]:
+    def _loss_tree(self) -> Any:
         from verifier.trace import trace_loss
 
-        prediction = self._formula.tree(self.inputs, tuple(self.start))
-        if self.loss is None:
-            return prediction, prediction
-        return prediction, trace_loss(self.loss, prediction, _loss_columns(self.loss, self.name))
+        assert self.loss is not None
+        return trace_loss(self.loss, _loss_arguments(self.loss, self.name))
 
     def _differentiated(self, program: Program) -> Program:
         from verifier.derive import differentiate
 
         loss = program.only_last
         self._refuse_unreached(loss)
+        self._refuse_without_derivative(loss)
         gradient = differentiate(loss, self.parameters)
         self._refuse_undefined_constants(gradient)
         return gradient
@@ -236,6 +328,10 @@ class Model:
             raise InputError(f"model {self.name}: train has no setting {key!r}: it has {_list(TRAINING_KEYS)}")
         if not self.parameters:
             raise InputError(f"model {self.name} has no parameter to train: give it one with a start value")
+        if self.reduction not in ("mean", "sum"):
+            raise InputError(f"model {self.name}: reduction is {self.reduction!r}: use mean or sum")
+        if self.weights is not None and (self.loss is None or not str(self.weights).isidentifier()):
+            raise InputError(f"model {self.name}: weights name a column of the data, and need a loss: {self.weights!r}")
         if self.inputs and self.loss is None:
             raise InputError(f"model {self.name} has inputs but no loss: add loss=squared_error, or a loss of your own")
 
@@ -257,6 +353,19 @@ class Model:
                     " through conditions only, or not at all"
                 )
 
+    def _refuse_without_derivative(self, program: Program) -> None:
+        from verifier.derive import without_derivative
+        from verifier.table import TABLE
+        from verifier.text import write_text
+
+        for index in without_derivative(program, self.parameters):
+            row = TABLE[program.nodes[index].operation]
+            called = getattr(row.torch, "name", row.name)
+            raise InputError(
+                f"model {self.name}: torch has no derivative of {row.name}, here {write_text(program.only(index))}:"
+                f" {called} silently gives a result that has no gradient"
+            )
+
     def _refuse_undefined_constants(self, program: Program) -> None:
         from verifier.source import undefined_constants
 
@@ -270,9 +379,11 @@ class Model:
 def model(
     *,
     loss: Loss | None = None,
-    data: Mapping[str, Any] | None = None,
+    data: Any = None,
     train: Mapping[str, Any] | None = None,
     fixed: Sequence[str] = (),
+    weights: str | None = None,
+    reduction: str = "mean",
 ) -> Callable[[Callable[..., Any]], Model]:
     """Make a model of a plain function.
 
@@ -300,6 +411,8 @@ def model(
             data=data,
             train=train,
             fixed=fixed,
+            weights=weights,
+            reduction=reduction,
             name=function.__name__,
         )
 
@@ -326,7 +439,7 @@ def _roles(function: Callable[..., Any]) -> tuple[list[str], dict[str, Any]]:
     return inputs, start
 
 
-def _loss_columns(loss: Loss | None, name: str) -> tuple[str, ...]:
+def _loss_arguments(loss: Loss | None, name: str) -> tuple[str, ...]:
     """The names of the loss's positional arguments behind the prediction."""
     if loss is None:
         return ()
@@ -338,6 +451,12 @@ def _loss_columns(loss: Loss | None, name: str) -> tuple[str, ...]:
     if not positional:
         raise InputError(f"model {name}: the loss takes no prediction: write def loss(prediction, y)")
     return tuple(positional[1:])
+
+
+def _formula(expression: Any, name: str) -> Formula:
+    if isinstance(expression, _Text):
+        return expression
+    return _Body(expression) if inspect.isfunction(expression) else _Written(_checked_expression(expression, name))
 
 
 def _checked_expression(expression: Any, name: str) -> Any:
@@ -354,7 +473,7 @@ def _checked_expression(expression: Any, name: str) -> Any:
 
 def _symbol_name(part: Any, model: str) -> str:
     name = str(part)
-    if not name.isidentifier() or keyword.iskeyword(name) or name in ("math", "np", "torch"):
+    if not name.isidentifier() or keyword.iskeyword(name) or name in ("math", "np", "special", "torch"):
         raise InputError(f"model {model}: {name!r} cannot name an input or a parameter: use a Python name of its own")
     return name
 

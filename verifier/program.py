@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from verifier.operations import TABLE, Operation
+from verifier.operations import Operation
+from verifier.table import TABLE
 
 SYMBOL = "symbol"
 CONSTANT = "constant"

@@ -193,7 +193,7 @@ class _AutogradTraining:
         }
         self._trained = [self.parameters[name] for name in model.parameters]
         self._samples = list(zip(*self._columns, strict=True)) if schedule.single else []
-        program = (model.program if schedule.single else model.batch_program).only_last
+        program = (model.guarded_program if schedule.single else model.batch_program).only_last
         self._loss = function(f"{model.name}_loss", _positional(model), program, TORCH)
         self._update = rule.on_tensors(self._trained)
         self._differentiate = witness.differentiate

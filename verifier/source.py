@@ -11,16 +11,17 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from verifier.arithmetic import NumPyArithmetic
-from verifier.operations import TABLE, Call, Infix, Name, Notation, Operation, Suffix
+from verifier.operations import ATOM, NEGATIVE, Call, Infix, Name, Notation, Operation, Suffix
 from verifier.program import CONSTANT, SYMBOL, Node, Program
+from verifier.table import TABLE
 
-_ATOM = 9
-MODULES = ("math", "np", "torch")
+MODULES = ("math", "np", "special", "torch")
 """Names that generated source uses, so that no symbol may have them."""
 
 
@@ -42,6 +43,7 @@ TORCH = Language(
         "maximum": "torch.clamp({tensor}, min={number})",
         "minimum": "torch.clamp({tensor}, max={number})",
         "where": "torch.where({condition}, {symbol}.new_tensor({taken}), {otherwise})",
+        **dict.fromkeys(("atan2", "hypot", "logaddexp"), "{symbol}.new_tensor({number})"),
     },
 )
 NUMPY = Language(
@@ -61,7 +63,7 @@ class _Text:
     """A piece of source and how tightly it binds."""
 
     text: str
-    precedence: int = _ATOM
+    precedence: int = ATOM
 
     def within(self, precedence: int) -> str:
         return self.text if self.precedence >= precedence else f"({self.text})"
@@ -118,8 +120,8 @@ class _Writer:
         match notation:
             case Name(name):
                 return _Text(name)
-            case Call(name):
-                return _Text(f"{name}({', '.join(argument.text for argument in arguments)})")
+            case Call():
+                return _Text(notation.written([argument.text for argument in arguments]))
             case Suffix(symbol, precedence):
                 return _Text(arguments[0].within(precedence + 1) + symbol, precedence)
         return _infix(notation, arguments)
@@ -132,6 +134,12 @@ class _Writer:
                 return None
             condition, taken, otherwise = (argument.text for argument in arguments)
             return form.format(condition=condition, taken=taken, otherwise=otherwise, symbol=self.program.symbols[-1])
+        if row not in ("maximum", "minimum"):
+            wrapped = [
+                form.format(symbol=self.program.symbols[-1], number=argument.text) if number else argument.text
+                for argument, number in zip(arguments, plain, strict=True)
+            ]
+            return self.language.notation(TABLE[row]).written(wrapped)  # type: ignore[union-attr]
         tensor, number = arguments if plain[1] else arguments[::-1]
         return form.format(tensor=tensor.text, number=number.text)
 
@@ -154,10 +162,7 @@ def _number(value: int | float) -> _Text:
     if abs(value) >= 2**63:
         # Torch takes no larger whole numbers.
         value = float(value)
-    return _Text(repr(value), _ATOM if math.copysign(1.0, value) > 0 else _NEGATIVE)
-
-
-_NEGATIVE = 5
+    return _Text(repr(value), ATOM if math.copysign(1.0, value) > 0 else NEGATIVE)
 
 
 def _infix(notation: Infix, arguments: list[_Text]) -> _Text:
@@ -197,20 +202,29 @@ def function(name: str, signature: str, program: Program, language: Language) ->
     source = definition(name, signature, program, language)
     path = f"<verifier {language.name} {name} {abs(hash(source)):x}>"
     linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
-    scope = _scope(language)
+    scope = _scope(language, program)
     # The source is generated from a program's nodes: names that are identifiers, numbers and rows.
     exec(compile(source, path, "exec"), scope)  # noqa: S102
     result: Callable[..., Any] = scope[name]
     return result
 
 
-def _scope(language: Language) -> dict[str, Any]:
+def _scope(language: Language, program: Program) -> dict[str, Any]:
+    """The modules that the source mentions, and the functions that people brought along."""
     scope: dict[str, Any] = {"math": math, "np": np, "__name__": f"verifier.generated.{language.name}"}
     if language is TORCH:
         import torch
 
         scope["torch"] = torch
-    return scope
+    calls = [
+        notation
+        for row in {node.operation for node in program.nodes} & TABLE.keys()
+        for notation in (language.notation(TABLE[row]), TABLE[row].python)
+        if isinstance(notation, Call)
+    ]
+    if any(call.name.startswith("special.") for call in calls):
+        scope["special"] = import_module("scipy.special")
+    return {**scope, **{call.name: call.own for call in calls if call.own is not None}}
 
 
 def undefined_constants(program: Program) -> bool:

@@ -12,18 +12,18 @@ import inspect
 import math
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import sympy
 
+from verifier import functions
 from verifier.arithmetic import NumPyArithmetic
 from verifier.errors import InputError
-from verifier.expression import read, symbol
-from verifier.program import BATCH, SCALAR, Builder, Program, evaluate
-
-_FUNCTIONS = "exp, log, sqrt, sin, cos, tanh, maximum, minimum, where"
+from verifier.expression import symbol
+from verifier.program import Program, evaluate
 
 
 def trace(body: Callable[..., Any], inputs: Iterable[str], parameters: Iterable[str]) -> Any:
@@ -40,7 +40,7 @@ def trace(body: Callable[..., Any], inputs: Iterable[str], parameters: Iterable[
             raise
         except Exception as error:
             raise InputError(
-                f"{_where(body)}: {body.__name__} cannot be run on symbols: {type(error).__name__}: {error}"
+                f"{where(body)}: {body.__name__} cannot be run on symbols: {type(error).__name__}: {error}"
             ) from error
         return _expression(result, body)
 
@@ -52,29 +52,25 @@ def _expression(result: Any, body: Callable[..., Any]) -> Any:
         tree = None
     if not isinstance(tree, sympy.Expr):
         kind = "None: end it with a return" if result is None else f"a {type(result).__name__}: return one formula"
-        raise InputError(f"{_where(body)}: {body.__name__} returns {kind}")
+        raise InputError(f"{where(body)}: {body.__name__} returns {kind}")
     return tree
 
 
-def trace_loss(loss: Callable[..., Any], prediction: Any, columns: Iterable[str]) -> Any:
-    """What the loss returns for that prediction and for symbols of its columns."""
+PREDICTION = sympy.Dummy("prediction", real=True)
+"""Stands for the prediction in a loss."""
+
+
+def trace_loss(loss: Callable[..., Any], columns: Iterable[str]) -> Any:
+    """What the loss returns for PREDICTION and for symbols of its columns."""
     columns = tuple(columns)
 
     def applied(*values: Any) -> Any:
-        return loss(prediction, *values)
+        return loss(PREDICTION, *values)
 
     applied.__name__ = getattr(loss, "__name__", "the loss")
     _refuse_untraceable(loss, set(inspect.signature(loss).parameters))
     applied.__wrapped__ = loss  # type: ignore[attr-defined]
     return trace(applied, columns, ())
-
-
-def to_program(trees: Iterable[Any], batched: Iterable[str], scalars: Iterable[str]) -> Program:
-    """One program with a result for each tree; batched symbols have a value for each row."""
-    builder = Builder()
-    symbols = {symbol(name): builder.symbol(name, BATCH) for name in batched}
-    symbols |= {symbol(name): builder.symbol(name, SCALAR) for name in scalars}
-    return builder.program(*(read(tree, builder, symbols) for tree in trees))
 
 
 def compare_with_numbers(program: Program, body: Callable[..., Any], values: Mapping[str, float]) -> None:
@@ -84,7 +80,7 @@ def compare_with_numbers(program: Program, body: Callable[..., Any], values: Map
     there, says nothing. A few roundings may differ (`x*(1/y)` is read as `x/y`), hence 1e-9.
     Raises InputError.
     """
-    positional, keywords = _call_arguments(body, values)
+    positional, keywords = _call_arguments(body, {name: np.float64(value) for name, value in values.items()})
     try:
         with np.errstate(all="ignore"):
             expected = float(body(*positional, **keywords))
@@ -94,7 +90,7 @@ def compare_with_numbers(program: Program, body: Callable[..., Any], values: Map
     if math.isfinite(expected) and not math.isclose(float(traced), expected, rel_tol=1e-9, abs_tol=1e-300):
         point = ", ".join(f"{name}={value!r}" for name, value in values.items())
         raise InputError(
-            f"{_where(body)}: {body.__name__} gives {expected!r} on numbers but its formula gives {float(traced)!r}"
+            f"{where(body)}: {body.__name__} gives {expected!r} on numbers but its formula gives {float(traced)!r}"
             f" at {point}: the body must do the same for symbols as for numbers"
         )
 
@@ -128,7 +124,8 @@ def _file(body: Callable[..., Any]) -> str:
     return Path(inspect.unwrap(body).__code__.co_filename).name
 
 
-def _where(body: Callable[..., Any]) -> str:
+def where(body: Callable[..., Any]) -> str:
+    """The file and line at which the body begins."""
     return f"{_file(body)}:{inspect.unwrap(body).__code__.co_firstlineno}"
 
 
@@ -160,7 +157,8 @@ def _complaint(node: ast.AST, symbolic: set[str]) -> str | None:
             return _comparison_complaint(node, operators)
         case ast.BoolOp() | ast.UnaryOp(op=ast.Not()) if _mentions(node, symbolic):
             return (
-                f"`{ast.unparse(node)}`: and, or and not ask a formula whether it is true: nest where(condition, a, b)"
+                f"`{ast.unparse(node)}`: and, or and not ask a formula whether it is true: write &, | and ~,"
+                " with parentheses around each condition"
             )
         case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) | ast.Assert(test=test) if _mentions(
             test, symbolic
@@ -175,9 +173,9 @@ def _complaint(node: ast.AST, symbolic: set[str]) -> str | None:
 
 def _comparison_complaint(node: ast.Compare, operators: list[ast.cmpop]) -> str | None:
     if len(operators) > 1:
-        return f"`{ast.unparse(node)}`: a chain asks a formula whether it is true: nest where(condition, a, b)"
+        return f"`{ast.unparse(node)}`: a chain asks a formula whether it is true: write (a < b) & (b < c)"
     if isinstance(operators[0], ast.Eq | ast.NotEq | ast.In | ast.NotIn | ast.Is | ast.IsNot):
-        return f"`{ast.unparse(node)}` compares formulas, not values: use <, <=, > or >= in verifier.functions.where"
+        return f"`{ast.unparse(node)}` compares formulas, not values: use <, <=, > or >=, or verifier.functions.equal"
     return None
 
 
@@ -189,9 +187,12 @@ def _call_complaint(node: ast.Call, called: str) -> str | None:
     if module not in ("math", "np", "numpy", "torch", "cmath") and called not in _NUMBERS_ONLY:
         return None
     instead = _NUMBERS_ONLY.get(called, name)
-    if instead in _FUNCTIONS.split(", "):
+    instead = functions.ALIASES.get(instead, instead)
+    if instead in dir(functions):
         return f"`{ast.unparse(node)}` takes numbers, not formulas: use verifier.functions.{instead}"
     if instead in ("abs", "fabs", "pow", "sum"):
         instead = "abs" if instead == "fabs" else instead
         return f"`{ast.unparse(node)}` takes numbers, not formulas: use Python's own {instead}"
-    return f"`{ast.unparse(node)}` takes numbers, not formulas: verifier.functions has {_FUNCTIONS}"
+    near = get_close_matches(instead, dir(functions), n=1)
+    hint = f"verifier.functions has {near[0]}" if near else "verifier.functions lists what formulas can use"
+    return f"`{ast.unparse(node)}` takes numbers, not formulas: {hint}"
