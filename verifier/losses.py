@@ -1,12 +1,16 @@
 """Losses: functions of the prediction and of data columns, traced together with the model.
 
-A loss takes the prediction first, then columns of the data by name; keyword-only arguments are
-constants. The mean over the batch is taken by the trainer.
+A loss takes the prediction first, then columns of the data, or parameters of the model, by name;
+keyword-only arguments are constants, which `functools.partial` changes. The model's `reduction` takes
+the mean or the sum over a batch. Each is written so that no intermediate overflows where the loss
+itself does not.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+from verifier.functions import exp, log, logaddexp, logsigmoid, maximum, sigmoid, softplus, where
 
 
 def squared_error(prediction: Any, y: Any) -> Any:
@@ -16,3 +20,132 @@ def squared_error(prediction: Any, y: Any) -> Any:
     4.0
     """
     return (prediction - y) ** 2
+
+
+def absolute_error(prediction: Any, y: Any) -> Any:
+    """|prediction - y|, whose minimum is the median.
+
+    >>> absolute_error(3.0, 1.0)
+    2.0
+    """
+    return abs(prediction - y)
+
+
+def huber(prediction: Any, y: Any, *, delta: float = 1.0) -> Any:
+    """Half the square of the residual up to delta, then a line (Huber, Ann. Math. Statist. 35, 1964).
+
+    >>> huber(3.0, 1.0), huber(1.5, 1.0)
+    (1.5, 0.125)
+    """
+    residual = prediction - y
+    size = abs(residual)
+    return where(size <= delta, residual**2 / 2, delta * (size - delta / 2))
+
+
+def smooth_l1(prediction: Any, y: Any, *, beta: float = 1.0) -> Any:
+    """Huber's loss divided by beta, as `torch.nn.SmoothL1Loss` has it.
+
+    >>> smooth_l1(3.0, 1.0), smooth_l1(1.5, 1.0, beta=2.0)
+    (1.5, 0.0625)
+    """
+    residual = prediction - y
+    size = abs(residual)
+    return where(size < beta, residual**2 / (2 * beta), size - beta / 2)
+
+
+def log_cosh(prediction: Any, y: Any) -> Any:
+    """log(cosh(prediction - y)), written as a log-sum-exp.
+
+    >>> log_cosh(1.0, 1.0)
+    0.0
+    """
+    residual = prediction - y
+    return logaddexp(residual, -residual) - log(2)
+
+
+def quantile(prediction: Any, y: Any, *, q: float = 0.5) -> Any:
+    """The pinball loss, whose minimum is the q-quantile (Koenker and Bassett, Econometrica 46, 1978).
+
+    >>> quantile(1.0, 3.0, q=0.9), quantile(3.0, 1.0, q=0.75)
+    (1.8, 0.5)
+    """
+    residual = y - prediction
+    return maximum(q * residual, (q - 1) * residual)
+
+
+def binary_cross_entropy_with_logits(prediction: Any, y: Any) -> Any:
+    """-y log(p) - (1 - y) log(1 - p) at p = sigmoid(prediction), for y from 0 to 1.
+
+    >>> binary_cross_entropy_with_logits(0.0, 1.0)
+    0.6931471805599453
+    """
+    return softplus(prediction) - y * prediction
+
+
+def focal(prediction: Any, y: Any, *, gamma: float = 2.0, alpha: float = 0.25) -> Any:
+    """The cross-entropy of logits, weighted down where it is already small, for y of 0 or 1.
+
+    -alpha (1 - p)^gamma log(p) for y = 1, -(1 - alpha) p^gamma log(1 - p) for y = 0, at
+    p = sigmoid(prediction) (Lin et al., arXiv:1708.02002, equation 5).
+
+    >>> round(focal(0.0, 1.0), 6), round(focal(0.0, 0.0), 6)
+    (0.043322, 0.129965)
+    """
+    positive = alpha * sigmoid(-prediction) ** gamma * -logsigmoid(prediction)
+    negative = (1 - alpha) * sigmoid(prediction) ** gamma * -logsigmoid(-prediction)
+    return y * positive + (1 - y) * negative
+
+
+def poisson_nll(prediction: Any, y: Any) -> Any:
+    """exp(prediction) - y prediction: a count's negative log-likelihood, but for log(y!); prediction is the log of its mean.
+
+    >>> poisson_nll(0.0, 2.0)
+    1.0
+    """
+    return exp(prediction) - y * prediction
+
+
+def gaussian_nll(prediction: Any, y: Any, variance: Any) -> Any:
+    """Half of log(variance) + (prediction - y)²/variance; the variance is a column or a parameter of the model.
+
+    >>> gaussian_nll(3.0, 1.0, 1.0)
+    2.0
+    """
+    return (log(variance) + (prediction - y) ** 2 / variance) / 2
+
+
+def hinge(prediction: Any, y: Any) -> Any:
+    """max(0, 1 - y prediction), for y of -1 or 1.
+
+    >>> hinge(0.5, 1.0), hinge(2.0, 1.0)
+    (0.5, 0.0)
+    """
+    return maximum(1 - y * prediction, 0)
+
+
+def squared_hinge(prediction: Any, y: Any) -> Any:
+    """The square of the hinge loss, for y of -1 or 1.
+
+    >>> squared_hinge(0.5, 1.0)
+    0.25
+    """
+    return maximum(1 - y * prediction, 0) ** 2
+
+
+LOSSES = {
+    loss.__name__: loss
+    for loss in (
+        squared_error,
+        absolute_error,
+        huber,
+        smooth_l1,
+        log_cosh,
+        quantile,
+        binary_cross_entropy_with_logits,
+        focal,
+        poisson_nll,
+        gaussian_nll,
+        hinge,
+        squared_hinge,
+    )
+}
