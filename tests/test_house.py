@@ -10,8 +10,10 @@ import verifier
 PACKAGE = Path(verifier.__file__).parent
 STAGES = [
     "errors", "floats", "operations", "elementary", "special", "activations", "table", "program", "arithmetic",
-    "expression", "functions", "losses", "trace", "derive", "guard", "source", "text", "modeling", "gallery", "allowance", "witnesses", "judge", "tabular", "data", "optimizers", "runner", "diagnose",
-    "findings", "layout", "tables", "document", "report", "training", "written", "files", "pictures", "cli",
+    "expression", "calls", "functions", "losses", "trace", "derive", "guard", "source", "tokens", "operators", "text",
+    "spelling", "modeling", "gallery", "allowance", "witnesses", "judge", "tabular", "data", "optimizers",
+    "runner", "diagnose", "findings", "layout", "tables", "document", "report", "training", "written", "files",
+    "pictures", "cli",
 ]  # fmt: skip
 
 

@@ -159,8 +159,7 @@ FILES = {
     "name='line')\n": "the formula uses v, which is neither an input nor a parameter: name it as one of them",
     HEAD + "import sympy\nx, w = sympy.symbols('x w')\n"
     "line = Model(w * sympy.LambertW(x), inputs=[x], start={w: 1.0}, loss=squared_error, data={'x': [1], 'y': [2]}, "
-    "name='line')\n": "LambertW is not a function that verifier knows: verifier.functions lists "
-    "those that it knows",
+    "name='line')\n": "LambertW is not a function that verifier knows: verifier.functions lists those that it knows",
     HEAD + "line = Model('w*x', start={'w': 1.0})": "own.py: model model: a str is not a SymPy expression",
 }
 

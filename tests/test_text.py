@@ -14,12 +14,13 @@ import sympy
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from verifier import functions
+from verifier import calls
 from verifier.errors import InputError
 from verifier.expression import read, symbol
 from verifier.program import BATCH, CONSTANT, SYMBOL, Builder, evaluate
+from verifier.spelling import write_text
 from verifier.table import TABLE
-from verifier.text import DEEPEST, LONGEST, names, read_text, write_text
+from verifier.text import DEEPEST, LONGEST, names, read_text
 
 NAMES = ("x", "y", "z")
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -227,7 +228,6 @@ REFUSED = {
         "              ^",
     ),
     "!x": ("! has no meaning in a formula: write not", "  !x", "  ^"),
-    "~x": ("~ has no meaning in a formula: write - for a sign, not for a condition", "  ~x", "  ^"),
     "lambda x: x": ("lambda has no meaning in a formula", "  lambda x: x", "  ^"),
     "x if x > 0 else 0": (
         "if has no meaning in a formula: write where(condition, a, b)",
@@ -644,7 +644,7 @@ def test_traced_formulas_there_and_back(text):
 NUMBER_ROWS = sorted(
     name
     for name, row in TABLE.items()
-    if name in functions.names() and not row.whole and name not in ("equal", "not_equal")
+    if name in calls.names() and not row.whole and name not in ("equal", "not_equal")
 )
 ARITHMETIC = ["add", "subtract", "multiply", "divide", "power", "negative", "square"]
 
@@ -686,9 +686,9 @@ def test_any_program_there_and_back(program):
         assert re.search("has no finite value in float64$|^the formula has more than 20000 characters", str(error))
 
 
-@pytest.mark.parametrize("name", sorted(functions.names() | set(functions.ALIASES)))
+@pytest.mark.parametrize("name", sorted(calls.names() | set(calls.ALIASES)))
 def test_every_function_there_and_back(name):
-    least, most = functions.arity(functions.ALIASES.get(name, name))
+    least, most = calls.arity(calls.ALIASES.get(name, name))
     for count in {least, least + 1 if most is None else most}:
         arguments = ["x", "y", "z", "x", "y"][:count]
         if name == "polygamma":
@@ -778,8 +778,7 @@ DECLARED = {
 def test_published_formulas(name):
     for entry in collection(name):
         declared = DECLARED[name](entry)
-        # The Feynman collection writes its signs as ~, as its source does.
-        texts = [entry["formula"].replace("~", "-")]
+        texts = [entry["formula"]]
         if entry.get("formula_alt"):
             texts.append(entry["formula_alt"])
         if entry.get("precondition"):

@@ -39,17 +39,17 @@ def _xlogy(a: Any, b: Any) -> Any:
     return arb(0) if a == 0 else a * b.log()
 
 
-sigmoid = named("sigmoid", lambda a: 1 / (1 + sympy.exp(-a)), lambda a: ((1 - sigmoid(a)) * sigmoid(a),))
-logit = named("logit", lambda a: sympy.log(a / (1 - a)), lambda a: (1 / (a * (1 - a)),))
-logsigmoid = named("logsigmoid", lambda a: -sympy.log(1 + sympy.exp(-a)), lambda a: (sigmoid(-a),))
-softplus = named("softplus", lambda a: sympy.log(1 + sympy.exp(a)), lambda a: (sigmoid(a),))
-relu = named("relu", lambda a: sympy.Max(a, 0), lambda a: (Where(a > 0, sympy.S.One, sympy.S.Zero),))
-logaddexp = named(
+sigmoid: Any = named("sigmoid", lambda a: 1 / (1 + sympy.exp(-a)), lambda a: ((1 - sigmoid(a)) * sigmoid(a),))
+logit: Any = named("logit", lambda a: sympy.log(a / (1 - a)), lambda a: (1 / (a * (1 - a)),))
+logsigmoid: Any = named("logsigmoid", lambda a: -sympy.log(1 + sympy.exp(-a)), lambda a: (sigmoid(-a),))
+softplus: Any = named("softplus", lambda a: sympy.log(1 + sympy.exp(a)), lambda a: (sigmoid(a),))
+relu: Any = named("relu", lambda a: sympy.Max(a, 0), lambda a: (Where(a > 0, sympy.S.One, sympy.S.Zero),))
+logaddexp: Any = named(
     "logaddexp",
     lambda a, b: sympy.log(sympy.exp(a) + sympy.exp(b)),
     lambda a, b: (sigmoid(a - b), sigmoid(b - a)),
 )
-xlogy = named(
+xlogy: Any = named(
     "xlogy", lambda a, b: Where(sympy.Eq(a, 0), sympy.S.Zero, a * sympy.log(b)), lambda a, b: (sympy.log(b), a / b)
 )
 

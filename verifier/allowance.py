@@ -94,7 +94,7 @@ class RoundedArithmetic:
     def _condition(self, operation: Operation, balls: list[Any]) -> Rounded:
         """Undecided (None) where rounding may make it true or false."""
         decided = _array(operation.arb(*balls))
-        return Rounded(decided, np.equal(decided, None))
+        return Rounded(decided, np.asarray(_is_undecided(decided), dtype=bool))
 
     def _inequality(self, operation: Operation, balls: list[Any], border: Any) -> Rounded:
         """Undecided (None) also where both sides may be equal: there any of the one-sided results will do."""
@@ -156,6 +156,7 @@ def _array(value: Any) -> Any:
     return value if isinstance(value, np.ndarray) else np.array([value], dtype=object)
 
 
+_is_undecided = np.frompyfunc(lambda condition: condition is None, 1, 1)
 _is_exact_ball = np.frompyfunc(lambda ball: ball.is_exact(), 1, 1)
 
 

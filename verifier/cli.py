@@ -339,7 +339,7 @@ def run(arguments: list[str]) -> int:
         result = app(arguments or ["--help"], standalone_mode=False, prog_name="verifier")
         sys.stdout.flush()
     except InputError as error:
-        return _refuse(str(error))
+        return _refuse(error.sentence, error.excerpt)
     except _UsageError as error:
         return _refuse(f"{error.format_message().rstrip('.')} (verifier --help)")
     except typer.Exit as error:
@@ -355,6 +355,6 @@ def run(arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _refuse(sentence: str) -> int:
-    sys.stderr.write(f"verifier: {printable(sentence)}\n")
+def _refuse(sentence: str, excerpt: str = "") -> int:
+    sys.stderr.write(f"verifier: {printable(sentence)}\n" + (f"{excerpt}\n" if excerpt else ""))
     return 2

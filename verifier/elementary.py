@@ -159,12 +159,12 @@ def _constant(name: str, value: Tree, arb_row: Any) -> Operation:
     return Operation(name, lambda: value, arb=arb_row, measured=(), **notation)
 
 
-exp2 = named("exp2", lambda a: 2**a, lambda a: (exp2(a) * sympy.log(2),))
-expm1 = named("expm1", lambda a: sympy.exp(a) - 1, lambda a: (expm1(a) + 1,))
-log1p = named("log1p", lambda a: sympy.log(1 + a), lambda a: (1 / (a + 1),))
-log2 = named("log2", lambda a: sympy.log(a) / sympy.log(2), lambda a: (1 / (a * sympy.log(2)),))
-log10 = named("log10", lambda a: sympy.log(a) / sympy.log(10), lambda a: (1 / (a * sympy.log(10)),))
-hypot = named("hypot", lambda a, b: sympy.sqrt(a**2 + b**2), lambda a, b: (a / hypot(a, b), b / hypot(a, b)))
+exp2: Any = named("exp2", lambda a: 2**a, lambda a: (exp2(a) * sympy.log(2),))
+expm1: Any = named("expm1", lambda a: sympy.exp(a) - 1, lambda a: (expm1(a) + 1,))
+log1p: Any = named("log1p", lambda a: sympy.log(1 + a), lambda a: (1 / (a + 1),))
+log2: Any = named("log2", lambda a: sympy.log(a) / sympy.log(2), lambda a: (1 / (a * sympy.log(2)),))
+log10: Any = named("log10", lambda a: sympy.log(a) / sympy.log(10), lambda a: (1 / (a * sympy.log(10)),))
+hypot: Any = named("hypot", lambda a, b: sympy.sqrt(a**2 + b**2), lambda a, b: (a / hypot(a, b), b / hypot(a, b)))
 
 _ARITHMETIC = (
     Operation("add", sympy.Add, arb=np.add, arity=2, **_same("+", SUM, operator.add)),
@@ -287,8 +287,9 @@ _HYPERBOLAS = (
         derivatives=lambda a: (1 / sympy.sqrt(a * a + 1),), **_call("torch.asinh", "np.arcsinh", "math.asinh"),
     ),
     Operation(
-        "acosh", sympy.acosh, arb=each(arb.acosh), budget=Budget(2.0, 2.0), domain="a ≥ 1", measured=(Interval(1.0, 1e15),),
-        derivatives=lambda a: (1 / sympy.sqrt(a * a - 1),), **_call("torch.acosh", "np.arccosh", "math.acosh"),
+        "acosh", sympy.acosh, arb=each(arb.acosh), budget=Budget(2.0, 2.0), domain="a ≥ 1",
+        measured=(Interval(1.0, 1e15),), derivatives=lambda a: (1 / sympy.sqrt(a * a - 1),),
+        **_call("torch.acosh", "np.arccosh", "math.acosh"),
     ),
     Operation(
         "atanh", sympy.atanh, arb=each(arb.atanh), budget=Budget(2.0, 2.0), domain="-1 < a < 1", measured=(_UNIT,),
@@ -325,11 +326,13 @@ _STEPS = (
         **_call("torch.remainder", "np.remainder", "np.remainder"),
     ),
     Operation(
-        "maximum", Maximum, arb=each(arb.max, 2), budget=EXACT, derivatives=lambda a, b: (_tie(a > b, a < b), _tie(b > a, b < a)),
+        "maximum", Maximum, arb=each(arb.max, 2), budget=EXACT,
+        derivatives=lambda a, b: (_tie(a > b, a < b), _tie(b > a, b < a)),
         measured=(Interval(), Interval()), **_call("torch.maximum", "np.maximum", "max"),
     ),
     Operation(
-        "minimum", Minimum, arb=each(arb.min, 2), budget=EXACT, derivatives=lambda a, b: (_tie(a < b, a > b), _tie(b < a, b > a)),
+        "minimum", Minimum, arb=each(arb.min, 2), budget=EXACT,
+        derivatives=lambda a, b: (_tie(a < b, a > b), _tie(b < a, b > a)),
         measured=(Interval(), Interval()), **_call("torch.minimum", "np.minimum", "min"),
     ),
 )  # fmt: skip

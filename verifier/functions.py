@@ -1,10 +1,11 @@
 """The functions that a model's body calls: on symbols they write the formula, on numbers they compute.
 
-Every row and every composition of the operations table can be imported from here by its name.
+Every row and every composition of the operations table can be imported from here by its name, also
+one that was added. SymPy is loaded when one of them is called, not when it is imported.
 
->>> from verifier.functions import exp, maximum, sigmoid
->>> exp(0.0), sigmoid(0.0)
-(1.0, 0.5)
+>>> from verifier.functions import exp, maximum, piecewise, sigmoid
+>>> exp(0.0), sigmoid(0.0), piecewise((1.0, False), (2.0, True))
+(1.0, 0.5, 2.0)
 >>> import sympy
 >>> maximum(sympy.Symbol("x"), 0, 1)
 Max(1, x)
@@ -12,159 +13,54 @@ Max(1, x)
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
-from functools import cache, reduce
+import sys
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-import sympy
-
-from verifier.arithmetic import NumPyArithmetic
-from verifier.errors import InputError
-from verifier.expression import apply_row, read
-from verifier.operations import Call
-from verifier.program import SYMBOL, Builder, Program, evaluate
-from verifier.table import COMPOSITIONS, REDUCTIONS, TABLE
-
-pi = sympy.pi
-e = sympy.E
-
-ALIASES = {
-    "Abs": "abs", "Max": "maximum", "Min": "minimum", "Mod": "remainder", "Heaviside": "heaviside", "sgn": "sign",
-    "ceil": "ceiling", "lgamma": "loggamma", "expit": "sigmoid", "swish": "silu",
-    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arctan2": "atan2",
-    "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
-}  # fmt: skip
-"""Other spellings, SymPy's and NumPy's."""
-
-_FOLDED = ("maximum", "minimum")
-_NOT_CALLED = {"not", *(row.name for row in REDUCTIONS)}
+_NAMES = (
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "beta", "cbrt", "ceiling", "cos", "cosh", "cot",
+    "coth", "csc", "csch", "digamma", "e", "elu", "equal", "erf", "erfc", "erfcx", "erfinv", "exp", "exp2",
+    "expm1", "floor", "frac", "gamma", "gelu", "gelu_tanh", "heaviside", "hypot", "i0", "i0e", "i1", "i1e",
+    "j0", "j1", "leaky_relu", "log", "log10", "log1p", "log2", "log_ndtr", "logaddexp", "loggamma", "logit",
+    "logsigmoid", "logsumexp", "maximum", "minimum", "mish", "ndtr", "normal_density", "not_equal", "pi",
+    "piecewise", "polygamma", "relu", "remainder", "sec", "sech", "selu", "sigmoid", "sign", "silu", "sin",
+    "sinc", "sinh", "softmax", "softplus", "sqrt", "tan", "tanh", "where", "xlogy", "zeta"
+)  # fmt: skip
+__all__ = list(_NAMES)
 
 
-def names() -> set[str]:
-    """What can be called by its name."""
-    called = {name for name, row in TABLE.items() if isinstance(row.torch, Call) and name not in _NOT_CALLED}
-    return {*called, "equal", "not_equal", *COMPOSITIONS}
+def piecewise(*branches: tuple[Any, Any]) -> Any:
+    """The value of the first (value, condition) whose condition holds; the last condition must be True."""
+    from verifier import calls
 
-
-def arity(name: str) -> tuple[int, int | None]:
-    """The smallest and the largest number of arguments of a function; None is any number."""
-    if name in _FOLDED:
-        return 2, None
-    if name in TABLE:
-        return TABLE[name].arguments, TABLE[name].arguments
-    parameters = inspect.signature(COMPOSITIONS[name].definition).parameters.values()
-    needed = sum(part.default is part.empty and part.kind is not part.VAR_POSITIONAL for part in parameters)
-    if any(part.kind is part.VAR_POSITIONAL for part in parameters):
-        return max(needed, 1), None
-    return needed, len(parameters)
-
-
-def write(name: str, builder: Builder, arguments: Sequence[int]) -> int:
-    """The node of the builder that applies the function of that name to nodes.
-
-    Raises InputError where an argument must be a whole number and is not.
-    """
-    if name in _FOLDED:
-        return reduce(lambda left, right: builder.apply(name, left, right), arguments)
-    if name in TABLE:
-        return apply_row(name, builder, arguments)
-    program = _composed(name, len(arguments))
-    places = {
-        index: arguments[int(node.payload.removeprefix(_ARGUMENT))]
-        for index, node in enumerate(program.nodes)
-        if node.operation == SYMBOL
-    }
-    return builder.copy(program, program.outputs[0], places)
-
-
-_ARGUMENT = "argument_"
-
-
-@cache
-def _composed(name: str, count: int) -> Program:
-    """The composition's definition as a program of the symbols argument_0, argument_1, ..."""
-    builder = Builder()
-    names = [f"{_ARGUMENT}{place}" for place in range(count)]
-    symbols = {sympy.Symbol(part, real=True): builder.symbol(part) for part in names}
-    with sympy.evaluate(False):
-        tree = COMPOSITIONS[name].definition(*symbols)
-    return builder.program(read(tree, builder, symbols))
-
-
-def piecewise(*branches: Any) -> Any:
-    """The value of the first (value, condition) whose condition holds; the last condition must be True.
-
-    >>> piecewise((1.0, False), (2.0, True))
-    2.0
-    """
-    *earlier, (result, last) = branches
-    if last not in (True, sympy.true):
-        raise InputError(
-            "piecewise does not say what holds when none of its conditions does: end it with (value, True)"
-        )
-    where = _function("where")
-    for value, condition in reversed(earlier):
-        result = where(condition, value, result)
-    return result
+    return calls.piecewise(branches)
 
 
 @cache
 def _function(name: str) -> Callable[..., Any]:
-    least, most = arity(name)
-
     def function(*arguments: Any) -> Any:
-        if len(arguments) < least or (most is not None and len(arguments) > most):
-            raise TypeError(f"{name} takes {_count(least, most)}, not {len(arguments)}")
-        if any(isinstance(argument, sympy.Basic) for argument in arguments):
-            return _on_symbols(name, [sympy.sympify(argument) for argument in arguments])
-        return _on_numbers(name, arguments)
+        from verifier import calls
+
+        return calls.call(name, arguments)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"The function {name!r} of the operations table (docs/operations.md)."
     return function
 
 
-def _count(least: int, most: int | None) -> str:
-    if most is None:
-        return f"{least} arguments or more"
-    return f"{least} argument{'s' * (least != 1)}" if least == most else f"{least} to {most} arguments"
+def __getattr__(name: str) -> Callable[..., Any]:
+    if name in ("pi", "e"):
+        import sympy
 
-
-def _on_symbols(name: str, arguments: list[Any]) -> Any:
-    if name in _FOLDED:
-        return reduce(TABLE[name].sympy, arguments)
-    return (TABLE[name].sympy if name in TABLE else COMPOSITIONS[name].definition)(*arguments)
-
-
-def _on_numbers(name: str, arguments: Sequence[Any]) -> Any:
-    if name in _FOLDED:
-        return reduce(_from_numpy(name), arguments)
-    if name in TABLE:
-        return _from_numpy(name)(*arguments)
-    program = _composed(name, len(arguments))
-    given = {f"{_ARGUMENT}{place}": argument for place, argument in enumerate(arguments)}
-    return _plain(evaluate(program, NumPyArithmetic("float64"), given)[0])
-
-
-def _from_numpy(name: str) -> Callable[..., Any]:
-    def function(*arguments: Any) -> Any:
-        return _plain(TABLE[name].numpy.function(*arguments))
-
-    return function
-
-
-def _plain(result: Any) -> Any:
-    return float(result) if getattr(result, "ndim", None) == 0 and result.dtype.kind == "f" else result
-
-
-def __getattr__(name: str) -> Any:
-    if name == "__all__":
-        return __dir__()
-    if name in names():
+        constants: dict[str, Any] = {"pi": sympy.pi, "e": sympy.E}
+        return constants[name]  # type: ignore[no-any-return]
+    if name in __dir__():
         return _function(name)
     raise AttributeError(f"verifier.functions has no {name!r}: it has {', '.join(__dir__())}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*names(), "e", "pi", "piecewise"} - {"abs"})
+    """What stands above, and what people have added."""
+    calls = sys.modules.get("verifier.calls")
+    return sorted({*_NAMES, *(calls.names() - {"abs"} if calls else ())})

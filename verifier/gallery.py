@@ -92,7 +92,7 @@ def _run(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise error.located(str(path)) from error
     except SyntaxError as error:
         raise InputError(f"{path}:{error.lineno}: the file is not Python: {error.msg}") from error
     except (Exception, SystemExit) as error:

@@ -16,7 +16,7 @@ import numpy as np
 
 from verifier.arithmetic import NumPyArithmetic
 from verifier.derive import differentiate
-from verifier.program import CONSTANT, SYMBOL, Builder, Program, evaluate
+from verifier.program import CONSTANT, SYMBOL, Builder, Node, Program, evaluate
 
 _LINEAR = frozenset({"add", "subtract", "negative", "abs", "relu", "maximum", "minimum", "where"})
 _TAME = frozenset({"sin", "cos", "tanh", "atan", "erf", "sigmoid"})
@@ -132,41 +132,36 @@ class _Copier:
 
 
 def _wild(program: Program, own: list[int]) -> list[int]:
-    """The nodes that may have no finite value or derivative where all symbols are finite.
-
-    A node's degree is the number of symbols that are multiplied in it; what is wild counts as 0, for
-    it is going to be guarded.
-    """
+    """The nodes that may have no finite value or derivative where all symbols are finite."""
     degrees: dict[int, int] = {}
-    wild = []
     varying = _varying(program)
+    wild = []
     for index in own:
-        node = program.nodes[index]
-        inner = [degrees.get(part, 0) for part in node.arguments]
-        varies = [varying[part] for part in node.arguments]
-        match node.operation:
-            case "symbol":
-                degree = 1
-            case "constant":
-                degree = 0
-            case "multiply":
-                degree = sum(inner)
-            case "square":
-                degree = 2 * inner[0]
-            case "divide" if not varies[1]:
-                degree = inner[0]
-            case "where":
-                degree = 1
-            case name if name in _LINEAR:
-                degree = max(inner)
-            case name if name in _FLAT or (name in _TAME and inner[0] < _WILD - 1):
-                degree = 1
-            case _:
-                degree = _WILD if any(varies) else 0
+        degree = _degree(program.nodes[index], degrees, varying) if varying[index] else 0
         if degree >= _WILD:
             wild.append(index)
+        # What is wild is going to be guarded.
         degrees[index] = degree if degree < _WILD else 0
     return wild
+
+
+def _degree(node: Node, degrees: dict[int, int], varying: list[bool]) -> int:
+    """How many symbols are multiplied in a node, at most; as many as make it wild where nothing is known."""
+    inner = [degrees.get(part, 0) for part in node.arguments]
+    match node.operation:
+        case "multiply":
+            return sum(inner)
+        case "square":
+            return 2 * inner[0]
+        case "divide" if not varying[node.arguments[1]]:
+            return inner[0]
+        case name if name in _LINEAR:
+            return max(inner)
+        case name if name in _FLAT or name == SYMBOL:
+            return 1
+        case name if name in _TAME and inner[0] < _WILD - 1:
+            return 1
+    return _WILD
 
 
 def _varying(program: Program) -> list[bool]:
@@ -178,7 +173,7 @@ def _varying(program: Program) -> list[bool]:
 
 
 def _harmless(program: Program, wild: list[int]) -> dict[str, float]:
-    """Numbers for the symbols of these nodes at which they and their derivatives are finite; none where none is found."""
+    """Numbers for the symbols of these nodes at which they and their derivatives are finite, if any are found."""
     parts = [program.only(index) for index in wild]
     names = sorted({name for part in parts for name in part.symbols})
     if len(names) <= _SYMBOLS_APART:

@@ -97,7 +97,9 @@ def focal(prediction: Any, y: Any, *, gamma: float = 2.0, alpha: float = 0.25) -
 
 
 def poisson_nll(prediction: Any, y: Any) -> Any:
-    """exp(prediction) - y prediction: a count's negative log-likelihood, but for log(y!); prediction is the log of its mean.
+    """exp(prediction) - y prediction: a count's negative log-likelihood but for log(y!).
+
+    The prediction is the logarithm of the mean.
 
     >>> poisson_nll(0.0, 2.0)
     1.0

@@ -49,7 +49,7 @@ class _Body:
         try:
             return _read(self._tree, builder, {**inputs, **parameters})
         except InputError as error:
-            raise InputError(f"{where(self.function)}: {error}") from error
+            raise error.located(where(self.function)) from error
 
     def verify(self, program: Program, values: Mapping[str, float]) -> None:
         from verifier.trace import compare_with_numbers
@@ -104,7 +104,8 @@ class Model:
     `inputs` are symbols or names of data columns, `start` maps parameters to their start values,
     `fixed` names parameters that are not trained. `loss` takes the prediction, then data columns or
     parameters by name. `weights` names a column that multiplies each row's loss; `reduction` says
-    whether a batch takes the "mean" or the "sum" of its rows' losses. Without inputs and without a loss the expression itself is minimised.
+    whether a batch takes the "mean" or the "sum" of its rows' losses. Without inputs and without a
+    loss the expression itself is minimised.
 
     Raises InputError for a symbol without a role, a parameter without a number, or an unknown setting.
 
@@ -304,8 +305,7 @@ class Model:
     def _loss_tree(self) -> Any:
         from verifier.trace import trace_loss
 
-        assert self.loss is not None
-        return trace_loss(self.loss, _loss_arguments(self.loss, self.name))
+        return trace_loss(self.loss, _loss_arguments(self.loss, self.name)) if self.loss else None
 
     def _differentiated(self, program: Program) -> Program:
         from verifier.derive import differentiate
@@ -331,7 +331,9 @@ class Model:
         if self.reduction not in ("mean", "sum"):
             raise InputError(f"model {self.name}: reduction is {self.reduction!r}: use mean or sum")
         if self.weights is not None and (self.loss is None or not str(self.weights).isidentifier()):
-            raise InputError(f"model {self.name}: weights name a column of the data, and need a loss: {self.weights!r}")
+            raise InputError(
+                f"model {self.name}: weights is {self.weights!r}: name a column of the data that multiplies the loss"
+            )
         if self.inputs and self.loss is None:
             raise InputError(f"model {self.name} has inputs but no loss: add loss=squared_error, or a loss of your own")
 
@@ -355,8 +357,8 @@ class Model:
 
     def _refuse_without_derivative(self, program: Program) -> None:
         from verifier.derive import without_derivative
+        from verifier.spelling import write_text
         from verifier.table import TABLE
-        from verifier.text import write_text
 
         for index in without_derivative(program, self.parameters):
             row = TABLE[program.nodes[index].operation]

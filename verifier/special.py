@@ -67,24 +67,24 @@ def _log_ndtr(a: Any) -> Any:
     return ((-a / arb(2).sqrt()).erfc() / 2).log()
 
 
-_erfcx_class = named(
+_erfcx_class: Any = named(
     "erfcx",
     lambda a: sympy.erfc(a) * sympy.exp(a**2),
     lambda a: (2 * a * _erfcx_class(a) - 2 / sympy.sqrt(sympy.pi),),
 )
-_ndtr_class = named("ndtr", lambda a: sympy.erfc(-a / sympy.sqrt(2)) / 2, lambda a: (_ndtr_slope(a),))
-_log_ndtr_class = named(
+_ndtr_class: Any = named("ndtr", lambda a: sympy.erfc(-a / sympy.sqrt(2)) / 2, lambda a: (_ndtr_slope(a),))
+_log_ndtr_class: Any = named(
     "log_ndtr", lambda a: sympy.log(sympy.erfc(-a / sympy.sqrt(2)) / 2), lambda a: (_log_ndtr_slope(a),)
 )
-_digamma_class = named("digamma", lambda a: sympy.polygamma(0, a), lambda a: (sympy.polygamma(1, a),))
-_i0 = named("i0", lambda a: sympy.besseli(0, a), lambda a: (_i1(a),))
-_i1 = named("i1", lambda a: sympy.besseli(1, a), lambda a: (_i1_slope(a),))
-_i0e = named(
+_digamma_class: Any = named("digamma", lambda a: sympy.polygamma(0, a), lambda a: (sympy.polygamma(1, a),))
+_i0: Any = named("i0", lambda a: sympy.besseli(0, a), lambda a: (_i1(a),))
+_i1: Any = named("i1", lambda a: sympy.besseli(1, a), lambda a: (_i1_slope(a),))
+_i0e: Any = named(
     "i0e", lambda a: sympy.besseli(0, a) * sympy.exp(-sympy.Abs(a)), lambda a: (_i1e(a) - sympy.sign(a) * _i0e(a),)
 )
-_i1e = named("i1e", lambda a: sympy.besseli(1, a) * sympy.exp(-sympy.Abs(a)), lambda a: (_i1e_slope(a),))
-_j0 = named("j0", lambda a: sympy.besselj(0, a), lambda a: (-_j1(a),))
-_j1 = named("j1", lambda a: sympy.besselj(1, a), lambda a: (_j0(a) - _j1(a) / a,))
+_i1e: Any = named("i1e", lambda a: sympy.besseli(1, a) * sympy.exp(-sympy.Abs(a)), lambda a: (_i1e_slope(a),))
+_j0: Any = named("j0", lambda a: sympy.besselj(0, a), lambda a: (-_j1(a),))
+_j1: Any = named("j1", lambda a: sympy.besselj(1, a), lambda a: (_j0(a) - _j1(a) / a,))
 
 
 def _normal_density(a: Tree) -> Tree:

@@ -1,4 +1,4 @@
-"""Formulas as text: read into nodes by a parser of their own, and written back.
+"""Formulas as text: read into nodes by a parser of their own.
 
 Only what is listed here is understood: numbers, declared names, Python's operators, and the
 functions of `verifier.functions`. Python and SymPy never see the text. What is open while reading,
@@ -6,98 +6,48 @@ brackets and operators, stands on a stack of the reader's own, so that no text e
 
 >>> build = Builder()
 >>> x = build.symbol("x")
->>> node = read_text("-x**2 + 1", build, {"x": x})
->>> write_text(build.program(node))
-'-x**2 + 1'
+>>> build[read_text("x**2", build, {"x": x})].operation
+'square'
 """
 
 from __future__ import annotations
 
 import difflib
-import keyword
 import math
-import re
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from verifier import functions
+from verifier import calls
 from verifier.arithmetic import NumPyArithmetic
 from verifier.errors import InputError
-from verifier.program import CONSTANT, SYMBOL, Builder, Node, Program
+from verifier.operators import (
+    BOTH,
+    COMPARISON,
+    COMPARISONS,
+    CONSTANTS,
+    DENIAL,
+    INFIX,
+    POWER,
+    PREFIX,
+    Operator,
+    operate,
+    whole_number,
+)
+from verifier.program import CONSTANT, SYMBOL, Builder, Node
 from verifier.table import TABLE
+from verifier.tokens import END, FUNCTION, NAME, NUMBER, SPACE, FormulaError, Token, no_meaning, short, tokens
 
 LONGEST = 20_000
 """Characters of a formula."""
 DEEPEST = 100
 """Brackets, signs, powers and denials that may stand inside one another."""
-DIGITS = 309
-"""Digits of a whole number: the largest float64 has so many."""
 
-
-class FormulaError(InputError):
-    """A formula that cannot be read: one sentence, then the formula with a caret under the place."""
-
-    def __init__(self, sentence: str, text: str, place: int) -> None:
-        super().__init__(sentence)
-        self.args = (f"{self}\n{_excerpt(text, place)}",)
-
-
-_WIDTH = 60
-
-
-def _excerpt(text: str, place: int) -> str:
-    """At most 60 characters around the place, and a caret below it; each takes one column."""
-    start = max(0, min(place - _WIDTH // 2, len(text) - _WIDTH))
-    window = text[start : start + _WIDTH]
-    shown = "".join(" " if letter in _SPACE else letter if " " < letter <= "~" else "?" for letter in window)
-    left, right = "…" if start else "", "…" if start + _WIDTH < len(text) else ""
-    return f"  {left}{shown}{right}\n  {' ' * (len(left) + place - start)}^"
-
-
-def _short(text: str) -> str:
-    """A piece of a formula on one line, of at most 40 characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= 40 else f"{line[:39]}…"
-
-
-# How tightly things bind, as in Python.
-_EITHER, _BOTH, _DENIAL, _COMPARISON, _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(1, 10)
-
-
-class _Operator(NamedTuple):
-    row: str
-    precedence: int
-
-
-_COMPARISONS = {
-    "<": "less",
-    "<=": "less_equal",
-    ">": "greater",
-    ">=": "greater_equal",
-    "==": "equal",
-    "!=": "not_equal",
-}
-_INFIX = {
-    "or": _Operator("or", _EITHER),
-    "and": _Operator("and", _BOTH),
-    **{symbol: _Operator(row, _COMPARISON) for symbol, row in _COMPARISONS.items()},
-    "+": _Operator("add", _SUM),
-    "-": _Operator("subtract", _SUM),
-    "*": _Operator("multiply", _PRODUCT),
-    "/": _Operator("divide", _PRODUCT),
-    "**": _Operator("power", _POWER),
-}
-_PREFIX = {"-": _Operator("negative", _SIGN), "+": _Operator("", _SIGN), "not": _Operator("not", _DENIAL)}
-_SYMBOLS = {operator.row: symbol for symbol, operator in _INFIX.items()}
-
-_CONSTANTS = {"pi": "pi", "e": "e", "E": "e"}
 _ORDERS = {
-    **{row: row for row in _COMPARISONS.values()},
+    **{row: row for row in COMPARISONS.values()},
     "Lt": "less",
     "Le": "less_equal",
     "Gt": "greater",
@@ -117,126 +67,6 @@ _FORMS: dict[str, tuple[int, int | None]] = {
     **dict.fromkeys(("add", "subtract", "multiply", "power"), (2, 2)),
 }
 
-
-# Tokens.
-
-_SPACE = " \t\r\n"
-_NUMBER = "number"
-_NAME = "name"
-_FUNCTION = "function"
-_OPERATOR = "operator"
-_END = "end"
-_TOKEN = re.compile(
-    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<function>[A-Za-z_]\w*)(?=[ \t\r\n]*\()"
-    r"|(?P<name>[A-Za-z_]\w*)"
-    r"|(?P<operator>\*\*|<=|>=|==|!=|/(?!/)|[-+*<>(),])",
-    re.ASCII,
-)
-_LIKE_NUMBER = re.compile(r"0[xXoObB][0-9a-fA-F]+|[\d.]+(?:[eE][+-]?[\d.]+)?(?:_[\w.]*)?", re.ASCII)
-_WORDS = ("and", "or", "not")
-_FOREIGN = {
-    "^": "write ** for a power",
-    "=": "write == to compare",
-    "//": "write / to divide",
-    ".": "a formula has no attributes",
-    "[": "group with ( and )",
-    "]": "group with ( and )",
-    "{": "group with ( and )",
-    "}": "group with ( and )",
-    '"': "a formula has no strings",
-    "'": "a formula has no strings",
-    "&": "write and",
-    "|": "write or",
-    "!": "write not",
-    "~": "write - for a sign, not for a condition",
-    "if": "write where(condition, a, b)",
-    "else": "write where(condition, a, b)",
-}
-_LOOKALIKES = {
-    **dict.fromkeys("−–—‐‑﹣－", "-"),
-    **dict.fromkeys("×·⋅∙∗", "*"),
-    **dict.fromkeys("÷∕⁄", "/"),
-    "²": "**2",
-    "³": "**3",
-    "π": "pi",
-    "√": "sqrt(...)",
-    "≤": "<=",
-    "≥": ">=",
-    "≠": "!=",
-    "\u00a0": "a space",
-}
-
-
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    start: int
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.text)
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    place = 0
-    while place < len(text):
-        if text[place] in _SPACE:
-            place += 1
-            continue
-        token = _token(text, place)
-        yield token
-        place = token.end
-    yield _Token(_END, "", len(text))
-
-
-def _token(text: str, place: int) -> _Token:
-    match = _TOKEN.match(text, place)
-    if match is None:
-        raise FormulaError(_meaningless(text, place), text, place)
-    token = _Token(str(match.lastgroup), match.group(), place)
-    if token.text in _WORDS:
-        return _Token(_OPERATOR, token.text, place)
-    if keyword.iskeyword(token.text) and token.text not in ("True", "False"):
-        raise FormulaError(_no_meaning(token.text), text, place)
-    if token.kind == _NUMBER:
-        _check_number(token, text)
-    return token
-
-
-def _no_meaning(symbol: str) -> str:
-    return f"{symbol} has no meaning in a formula" + (f": {_FOREIGN[symbol]}" if symbol in _FOREIGN else "")
-
-
-def _meaningless(text: str, place: int) -> str:
-    """The sentence about a character that begins no token."""
-    letter = text[place]
-    if " " < letter <= "~":
-        return _no_meaning("//" if letter == "/" else letter)
-    named = f"U+{ord(letter):04X} {unicodedata.name(letter, '')}".rstrip()
-    instead = f"write {_LOOKALIKES[letter]}" if letter in _LOOKALIKES else "write plain ASCII"
-    return f"the character {named} has no meaning in a formula: {instead}"
-
-
-def _check_number(token: _Token, text: str) -> None:
-    """Raise for what begins as a number and goes on as none, and for whole numbers in a strange form."""
-    like = _LIKE_NUMBER.match(text, token.start)
-    if like is not None and like.end() > token.end:
-        raise FormulaError(
-            f"{_short(like.group())} is not a number: write digits, a point and an exponent, as in 1.5e-3",
-            text,
-            token.start,
-        )
-    if not token.text.isdecimal():
-        return
-    if len(token.text) > DIGITS:
-        raise FormulaError(f"this whole number has {len(token.text)} digits: {DIGITS} is the most", text, token.start)
-    whole = token.text.lstrip("0")
-    if whole and whole != token.text:
-        raise FormulaError(f"{_short(token.text)} begins with 0: write {_short(whole)}", text, token.start)
-
-
-# Reading.
 
 _QUANTITY = "a number"
 _CONDITION = "a condition"
@@ -262,21 +92,21 @@ class _Part:
 class _Pending(NamedTuple):
     """An operator that waits for what stands behind it."""
 
-    operator: _Operator
-    token: _Token
+    operator: Operator
+    token: Token
     prefix: bool
 
     @property
     def nests(self) -> bool:
-        return self.prefix or self.operator.precedence == _POWER
+        return self.prefix or self.operator.precedence == POWER
 
 
 @dataclass(slots=True)
 class _Frame:
     """What stands inside one pair of brackets, as far as it has been read."""
 
-    bracket: _Token | None = None
-    function: _Token | None = None
+    bracket: Token | None = None
+    function: Token | None = None
     pair: bool = False
     arguments: list[_Part] = field(default_factory=list)
     operands: list[_Part] = field(default_factory=list)
@@ -292,19 +122,19 @@ class _Reader:
         self._symbols = symbols
         self._declaring = declaring
         self._numbers = _Numbers(draft)
-        self._functions = {*_FORMS, *functions.names(), *functions.ALIASES}
+        self._functions = {*_FORMS, *calls.names(), *calls.ALIASES}
         self._frames = [_Frame()]
         self._depth = 0
-        self._previous: _Token | None = None
+        self._previous: Token | None = None
         self._wants_operand = True
 
     def formula(self) -> int:
         """The node of the whole text, which is a number. Raises InputError."""
-        if not self._text.strip(_SPACE):
+        if not self._text.strip(SPACE):
             raise InputError("the formula is empty")
         if len(self._text) > LONGEST:
             raise InputError(f"the formula has {len(self._text)} characters: {LONGEST} is the most")
-        for token in _tokens(self._text):
+        for token in tokens(self._text):
             if self._wants_operand:
                 self._operand(token)
             else:
@@ -316,20 +146,20 @@ class _Reader:
         return FormulaError(sentence, self._text, place)
 
     def _fragment(self, part: _Part) -> str:
-        return _short(self._text[part.start : part.end])
+        return short(self._text[part.start : part.end])
 
     # Where an operand has to stand.
 
-    def _operand(self, token: _Token) -> None:
-        if token.kind == _NUMBER:
+    def _operand(self, token: Token) -> None:
+        if token.kind == NUMBER:
             self._push(self._literal(token))
-        elif token.kind == _NAME:
+        elif token.kind == NAME:
             self._push(self._named(token))
-        elif token.kind == _FUNCTION:
+        elif token.kind == FUNCTION:
             self._check_function(token)
         elif token.text == "(":
             self._open(token)
-        elif token.text in _PREFIX:
+        elif token.text in PREFIX:
             self._prefix(token)
         elif token.text == ")" and self._frames[-1].function and self._previous == self._frames[-1].bracket:
             self._close(token)
@@ -340,20 +170,20 @@ class _Reader:
         self._frames[-1].operands.append(part)
         self._wants_operand = False
 
-    def _literal(self, token: _Token) -> _Part:
+    def _literal(self, token: Token) -> _Part:
         value: int | float = int(token.text) if token.text.isdecimal() else float(token.text)
         return replace(self._made(self._draft.constant(value), token.start, token.end), literal=True)
 
-    def _named(self, token: _Token) -> _Part:
+    def _named(self, token: Token) -> _Part:
         name = token.text
         if name in self._symbols:
             return _Part(self._symbols[name], token.start, token.end)
-        if name in _CONSTANTS:
-            return _Part(self._draft.apply(_CONSTANTS[name]), token.start, token.end)
+        if name in CONSTANTS:
+            return _Part(self._draft.apply(CONSTANTS[name]), token.start, token.end)
         if name == "True":
             return _Part(-1, token.start, token.end, _TRUE)
         if name == "False":
-            raise self._error(_no_meaning(name), token.start)
+            raise self._error(no_meaning(name), token.start)
         if not self._declaring:
             raise self._error(self._unknown_symbol(name), token.start)
         self._symbols[name] = self._draft.symbol(name)
@@ -363,20 +193,18 @@ class _Reader:
         if name in self._functions:
             return f"{name} is a function: write {name}(...)"
         if not self._symbols:
-            return f"there is no symbol {_short(name)}: none is declared"
-        names = [_short(symbol) for symbol in self._symbols]
+            return f"there is no symbol {short(name)}: none is declared"
+        names = [short(symbol) for symbol in self._symbols]
         more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-        return f"there is no symbol {_short(name)}: there is {', '.join(names[:20])}{more}"
+        return f"there is no symbol {short(name)}: there is {', '.join(names[:20])}{more}"
 
-    def _check_function(self, token: _Token) -> None:
+    def _check_function(self, token: Token) -> None:
         name = token.text
         if name in self._functions:
             return
-        if name in self._symbols or name in _CONSTANTS:
-            raise self._error(
-                f"{_short(name)} is not a function: write * between {_short(name)} and (...)", token.start
-            )
-        raise self._error(f"there is no function {_short(name)}{self._instead_of(name)}", token.start)
+        if name in self._symbols or name in CONSTANTS:
+            raise self._error(f"{short(name)} is not a function: write * between {short(name)} and (...)", token.start)
+        raise self._error(f"there is no function {short(name)}{self._instead_of(name)}", token.start)
 
     def _instead_of(self, name: str) -> str:
         """What to write for a function that there is not, where one can tell."""
@@ -385,54 +213,54 @@ class _Reader:
         close = difflib.get_close_matches(name, sorted(self._functions), n=1)
         return f": did you mean {close[0]}?" if close else ""
 
-    def _open(self, token: _Token) -> None:
+    def _open(self, token: Token) -> None:
         around, before = self._frames[-1], self._previous
-        function = before if before is not None and before.kind == _FUNCTION else None
+        function = before if before is not None and before.kind == FUNCTION else None
         first = not function and not around.operands and not around.operators
         pair = first and around.function is not None and around.function.text == "Piecewise"
         self._frames.append(_Frame(token, function, pair))
         self._nest(token)
 
-    def _prefix(self, token: _Token) -> None:
-        operator, waiting = _PREFIX[token.text], self._frames[-1].operators
-        if token.text == "not" and waiting and waiting[-1].operator.precedence > _DENIAL:
+    def _prefix(self, token: Token) -> None:
+        operator, waiting = PREFIX[token.text], self._frames[-1].operators
+        if token.text == "not" and waiting and waiting[-1].operator.precedence > DENIAL:
             raise self._error(f"{waiting[-1].token.text} binds before not: write (not ...)", token.start)
         waiting.append(_Pending(operator, token, prefix=True))
         self._nest(token)
 
-    def _nest(self, token: _Token) -> None:
+    def _nest(self, token: Token) -> None:
         self._depth += 1
         if self._depth > DEEPEST:
             raise self._error(f"the formula nests more than {DEEPEST} deep", token.start)
 
-    def _nothing(self, token: _Token) -> FormulaError:
+    def _nothing(self, token: Token) -> FormulaError:
         """There should be an operand before this token."""
         before = self._previous
         if token.text == ")" and len(self._frames) == 1:
             return self._error("this ) closes nothing", token.start)
         if before is None:
             return self._error(f"nothing stands before {token.text}", token.start)
-        if token.kind == _END:
+        if token.kind == END:
             sentence = "this ( is never closed" if before.text == "(" else f"nothing stands behind {before.text}"
             return self._error(sentence, before.start)
         return self._error(f"nothing stands between {before.text} and {token.text}", token.start)
 
     # Behind an operand.
 
-    def _continuation(self, token: _Token) -> None:
-        if token.text in _INFIX:
+    def _continuation(self, token: Token) -> None:
+        if token.text in INFIX:
             self._infix(token)
         elif token.text == ")":
             self._close(token)
         elif token.text == ",":
             self._comma(token)
-        elif token.kind == _END:
+        elif token.kind == END:
             self._finish()
         else:
             raise self._error(self._side_by_side(token), token.start)
 
-    def _infix(self, token: _Token) -> None:
-        operator = _INFIX[token.text]
+    def _infix(self, token: Token) -> None:
+        operator = INFIX[token.text]
         self._reduce(operator.precedence)
         pending = _Pending(operator, token, prefix=False)
         self._frames[-1].operators.append(pending)
@@ -440,15 +268,15 @@ class _Reader:
         if pending.nests:
             self._nest(token)
 
-    def _side_by_side(self, token: _Token) -> str:
+    def _side_by_side(self, token: Token) -> str:
         if token.text == "not":
             return "not stands where an operator has to stand"
         before = self._previous.text if self._previous else ""
-        left = "(...)" if before == ")" else _short(before)
-        right = "(...)" if token.text == "(" else _short(token.text)
-        return f"write * between {left} and {right}{'(...)' if token.kind == _FUNCTION else ''}"
+        left = "(...)" if before == ")" else short(before)
+        right = "(...)" if token.text == "(" else short(token.text)
+        return f"write * between {left} and {right}{'(...)' if token.kind == FUNCTION else ''}"
 
-    def _comma(self, token: _Token) -> None:
+    def _comma(self, token: Token) -> None:
         frame = self._frames[-1]
         if not frame.function and not frame.pair:
             raise self._error("this comma separates no arguments: write a decimal point as .", token.start)
@@ -456,7 +284,7 @@ class _Reader:
         frame.arguments.append(frame.operands.pop())
         self._wants_operand = True
 
-    def _close(self, token: _Token) -> None:
+    def _close(self, token: Token) -> None:
         frame = self._frames[-1]
         if frame.bracket is None:
             raise self._error("this ) closes nothing", token.start)
@@ -484,7 +312,7 @@ class _Reader:
         frame = self._frames[-1]
         while frame.operators:
             own = frame.operators[-1].operator.precedence
-            if own < precedence or own == precedence == _POWER:
+            if own < precedence or own == precedence == POWER:
                 return
             pending = frame.operators.pop()
             self._depth -= pending.nests
@@ -495,7 +323,7 @@ class _Reader:
 
     def _signed(self, pending: _Pending, part: _Part) -> _Part:
         start = pending.token.start
-        if pending.token.text == "not":
+        if pending.token.text == "not" or (pending.token.text == "~" and part.kind == _CONDITION):
             return self._made(self._draft.apply("not", self._condition(part)), start, part.end, _CONDITION)
         node = self._number(part)
         if pending.token.text == "+":
@@ -506,10 +334,10 @@ class _Reader:
 
     def _joined(self, pending: _Pending, left: _Part, right: _Part) -> _Part:
         row, precedence = pending.operator
-        if precedence <= _BOTH:
+        if precedence <= BOTH:
             node = self._draft.apply(row, self._condition(left), self._condition(right))
             return self._made(node, left.start, right.end, _CONDITION)
-        if precedence == _COMPARISON:
+        if precedence == COMPARISON:
             return self._comparison(row, left, right)
         node = operate(self._draft, row, self._number(left), self._number(right))
         return self._made(node, left.start, right.end)
@@ -547,7 +375,7 @@ class _Reader:
 
     # Functions.
 
-    def _call(self, function: _Token, arguments: list[_Part], end: int) -> _Part:
+    def _call(self, function: Token, arguments: list[_Part], end: int) -> _Part:
         name = function.text
         self._check_count(function, len(arguments))
         if name == "Piecewise":
@@ -559,20 +387,20 @@ class _Reader:
         conditional = name in _FOLDS or name in _ORDERS or name == "Not"
         return self._made(node, function.start, end, _CONDITION if conditional else _QUANTITY)
 
-    def _check_count(self, function: _Token, count: int) -> None:
-        least, most = _FORMS.get(function.text) or functions.arity(_canonical(function.text))
+    def _check_count(self, function: Token, count: int) -> None:
+        least, most = _FORMS.get(function.text) or calls.arity(_canonical(function.text))
         if count < least or (most is not None and count > most):
             takes = f"at least {least}" if most is None else str(most) if least == most else f"{least} to {most}"
             noun = "argument" if takes.rpartition(" ")[2] == "1" else "arguments"
             raise self._error(f"{function.text} takes {takes} {noun}, here it has {count}", function.start)
 
-    def _written(self, function: _Token, arguments: Sequence[int]) -> int:
+    def _written(self, function: Token, arguments: Sequence[int]) -> int:
         try:
-            return functions.write(_canonical(function.text), self._draft, arguments)
+            return calls.write(_canonical(function.text), self._draft, arguments)
         except InputError as error:
             raise self._error(str(error), function.start) from None
 
-    def _form(self, name: str, arguments: list[_Part], function: _Token) -> int:
+    def _form(self, name: str, arguments: list[_Part], function: Token) -> int:
         if name in _FOLDS:
             conditions = [self._condition(argument) for argument in arguments]
             return reduce(lambda left, right: self._draft.apply(_FOLDS[name], left, right), conditions)
@@ -588,7 +416,7 @@ class _Reader:
             return self._rational(numbers, function)
         return self._draft.apply(_ORDERS.get(name, name), *numbers)
 
-    def _rational(self, numbers: list[int], function: _Token) -> int:
+    def _rational(self, numbers: list[int], function: Token) -> int:
         """The fraction in lowest terms, as SymPy has it."""
         over, under = (self._numbers.whole(number) for number in numbers)
         if over is None or under is None:
@@ -626,7 +454,7 @@ class _Reader:
 
 
 def _canonical(name: str) -> str:
-    return functions.ALIASES.get(name, name)
+    return calls.ALIASES.get(name, name)
 
 
 class _Numbers:
@@ -651,7 +479,7 @@ class _Numbers:
         if value is None or not np.all(value == np.trunc(value)):
             return None
         # Beyond 2**53 a float64 stands for more than one whole number, and only a literal says which.
-        return _whole(self._build, index) if abs(value) > 2**53 else int(value)
+        return whole_number(self._build, index) if abs(value) > 2**53 else int(value)
 
     def _value(self, index: int) -> Any:
         node = self._build[index]
@@ -667,53 +495,6 @@ class _Numbers:
             return self._arithmetic.constant(value)
         except OverflowError:
             return math.inf
-
-
-# What an operator does to nodes, as `verifier.expression.read` has it.
-
-
-def operate(build: Builder, row: str, left: int, right: int) -> int:
-    """The node of an arithmetic operator between two others.
-
-    >>> build = Builder()
-    >>> x = build.symbol("x")
-    >>> build[operate(build, "power", x, build.constant(2))].operation
-    'square'
-    """
-    if row == "power":
-        return _raised(build, left, right)
-    if row == "multiply" and _whole(build, left) == -1:
-        return build.apply("negative", right)
-    if row in ("add", "subtract"):
-        taken = _without_sign(build, right)
-        if taken is not None:
-            return build.apply("subtract" if row == "add" else "add", left, taken)
-    return build.apply(row, left, right)
-
-
-def _raised(build: Builder, base: int, exponent: int) -> int:
-    whole = _whole(build, exponent)
-    if whole == 2:
-        return build.apply("square", base)
-    if whole in (-1, -2):
-        # As torch computes it: x*x overflows before 1/x² underflows.
-        return build.apply("divide", build.constant(1), base if whole == -1 else build.apply("square", base))
-    if build[base].operation == "e":
-        return build.apply("exp", exponent)
-    return build.apply("power", base, exponent)
-
-
-def _whole(build: Builder, node: int) -> int | None:
-    value = build[node].payload
-    return value if build[node].operation == CONSTANT and isinstance(value, int) else None
-
-
-def _without_sign(build: Builder, node: int) -> int | None:
-    """What a negative node is the negative of; None for one that does not show its sign."""
-    operation, payload = build[node].operation, build[node].payload
-    if operation == "negative":
-        return build[node].arguments[0]
-    return build.constant(-payload) if operation == CONSTANT and payload < 0 else None
 
 
 def read_text(text: str, builder: Builder, symbols: Mapping[str, int]) -> int:
@@ -758,103 +539,3 @@ def names(text: str) -> tuple[str, ...]:
     found: dict[str, int] = {}
     _Reader(text, Builder(), found, declaring=True).formula()
     return tuple(found)
-
-
-# Writing.
-
-
-class _Hole(NamedTuple):
-    """Where the text of a node comes in a longer one, in brackets if it binds less tightly than this."""
-
-    node: int
-    precedence: int = 0
-
-
-class _Written(NamedTuple):
-    """The text of a node: pieces of text, and holes for its arguments."""
-
-    pieces: tuple[str | _Hole, ...]
-    precedence: int = _ATOM
-
-
-def write_text(program: Program) -> str:
-    """The program's only result as text, with no brackets that do not matter.
-
-    `read_text` gives the same node for it. Raises InputError where that cannot be, and where the
-    text, in which shared nodes stand each time they are used, would be too long.
-    """
-    (output,) = program.outputs
-    build, places = Builder(), dict[int, int]()
-    root = build.copy(program, output, places)
-    nodes = sorted(places.values())
-    symbols = {str(build[node].payload): node for node in nodes if build[node].operation == SYMBOL}
-    written = {node: _write(build, node, symbols) for node in nodes}
-    text = _filled(written, root)
-    try:
-        same = read_text(text, build, symbols) == root
-    except InputError as error:
-        raise InputError(f"the formula cannot be written as text: {str(error).partition(chr(10))[0]}") from None
-    if not same:
-        raise InputError("the formula cannot be written as text: it would be read as another one")
-    return text
-
-
-def _filled(written: Mapping[int, _Written], root: int) -> str:
-    lengths: dict[int, int] = {}
-    for node, (pieces, _) in written.items():
-        lengths[node] = sum(len(piece) if isinstance(piece, str) else lengths[piece.node] for piece in pieces)
-        if lengths[node] > LONGEST:
-            raise InputError(f"the formula has more than {LONGEST} characters: it is not written out")
-    texts: list[str] = []
-    waiting: list[str | _Hole] = [_Hole(root)]
-    while waiting:
-        piece = waiting.pop()
-        if isinstance(piece, str):
-            texts.append(piece)
-        else:
-            pieces, precedence = written[piece.node]
-            within = ("(", *pieces, ")") if precedence < piece.precedence else pieces
-            waiting.extend(reversed(within))
-    return "".join(texts)
-
-
-def _write(build: Builder, index: int, symbols: Mapping[str, int]) -> _Written:
-    node = build[index]
-    if node.operation == SYMBOL:
-        return _Written((str(node.payload),))
-    if node.operation == CONSTANT:
-        return _Written((repr(node.payload),), _SIGN if math.copysign(1.0, node.payload) < 0 else _ATOM)
-    if node.operation == "negative":
-        return _write_negative(build, *node.arguments)
-    if node.operation == "not":
-        return _Written(("not ", _Hole(node.arguments[0], _DENIAL)), _DENIAL)
-    if node.operation == "square":
-        return _Written((_Hole(node.arguments[0], _ATOM), "**2"), _POWER)
-    if node.operation in _CONSTANTS.values() and not node.arguments:
-        return _Written(("E" if node.operation in symbols else node.operation,))
-    if node.operation in _SYMBOLS and _is_operator(build, index):
-        return _write_infix(node)
-    separated = [piece for argument in node.arguments for piece in (", ", _Hole(argument))]
-    return _Written((f"{node.operation}(", *separated[1:], ")"))
-
-
-def _is_operator(build: Builder, index: int) -> bool:
-    """Whether reading the operator between the arguments gives the node itself."""
-    row, arguments = build[index].operation, build[index].arguments
-    return _INFIX[_SYMBOLS[row]].precedence <= _COMPARISON or operate(build, row, *arguments) == index
-
-
-def _write_negative(build: Builder, argument: int) -> _Written:
-    # -3 is a number and -(3) the negative of one.
-    literal = build[argument].operation == CONSTANT and math.copysign(1.0, build[argument].payload) > 0
-    return _Written(("-", _Hole(argument, _ATOM + 1 if literal else _SIGN)), _SIGN)
-
-
-def _write_infix(node: Node) -> _Written:
-    symbol = _SYMBOLS[node.operation]
-    own = _INFIX[symbol].precedence
-    left, right = node.arguments
-    if own == _POWER:
-        return _Written((_Hole(left, _ATOM), symbol, _Hole(right, _SIGN)), own)
-    # Only the left operand may go without brackets: a + (b + c) is not (a + b) + c in floats.
-    return _Written((_Hole(left, own + (own == _COMPARISON)), f" {symbol} ", _Hole(right, own + 1)), own)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from verifier import functions
+from verifier import calls, functions
 from verifier.arithmetic import NumPyArithmetic
 from verifier.errors import InputError
 from verifier.expression import symbol
@@ -187,7 +187,7 @@ def _call_complaint(node: ast.Call, called: str) -> str | None:
     if module not in ("math", "np", "numpy", "torch", "cmath") and called not in _NUMBERS_ONLY:
         return None
     instead = _NUMBERS_ONLY.get(called, name)
-    instead = functions.ALIASES.get(instead, instead)
+    instead = calls.ALIASES.get(instead, instead)
     if instead in dir(functions):
         return f"`{ast.unparse(node)}` takes numbers, not formulas: use verifier.functions.{instead}"
     if instead in ("abs", "fabs", "pow", "sum"):

@@ -1,0 +1,154 @@
+"""The tokens of a formula written as text, and the error that shows the place in it."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from verifier.errors import InputError
+
+DIGITS = 309
+"""Digits of a whole number: the largest float64 has so many."""
+
+
+class FormulaError(InputError):
+    """A formula that cannot be read: one sentence, then the formula with a caret under the place."""
+
+    def __init__(self, sentence: str, text: str, place: int) -> None:
+        super().__init__(sentence, _excerpt(text, place))
+
+
+_WIDTH = 60
+
+
+def _excerpt(text: str, place: int) -> str:
+    """At most 60 characters around the place, and a caret below it; each takes one column."""
+    start = max(0, min(place - _WIDTH // 2, len(text) - _WIDTH))
+    window = text[start : start + _WIDTH]
+    shown = "".join(" " if letter in SPACE else letter if " " < letter <= "~" else "?" for letter in window)
+    left, right = "…" if start else "", "…" if start + _WIDTH < len(text) else ""
+    return f"  {left}{shown}{right}\n  {' ' * (len(left) + place - start)}^"
+
+
+def short(text: str) -> str:
+    """A piece of a formula on one line, of at most 40 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= 40 else f"{line[:39]}…"
+
+
+SPACE = " \t\r\n"
+NUMBER = "number"
+NAME = "name"
+FUNCTION = "function"
+OPERATOR = "operator"
+END = "end"
+_TOKEN = re.compile(
+    r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"|(?P<function>[A-Za-z_]\w*)(?=[ \t\r\n]*\()"
+    r"|(?P<name>[A-Za-z_]\w*)"
+    r"|(?P<operator>\*\*|<=|>=|==|!=|/(?!/)|[-+~*<>(),])",
+    re.ASCII,
+)
+_LIKE_NUMBER = re.compile(r"0[xXoObB][0-9a-fA-F]+|[\d.]+(?:[eE][+-]?[\d.]+)?(?:_[\w.]*)?", re.ASCII)
+_WORDS = ("and", "or", "not")
+_FOREIGN = {
+    "^": "write ** for a power",
+    "=": "write == to compare",
+    "//": "write / to divide",
+    ".": "a formula has no attributes",
+    "[": "group with ( and )",
+    "]": "group with ( and )",
+    "{": "group with ( and )",
+    "}": "group with ( and )",
+    '"': "a formula has no strings",
+    "'": "a formula has no strings",
+    "&": "write and",
+    "|": "write or",
+    "!": "write not",
+    "if": "write where(condition, a, b)",
+    "else": "write where(condition, a, b)",
+}
+_LOOKALIKES = {
+    **dict.fromkeys("−–—‐‑﹣－", "-"),
+    **dict.fromkeys("×·⋅∙∗", "*"),
+    **dict.fromkeys("÷∕⁄", "/"),
+    "²": "**2",
+    "³": "**3",
+    "π": "pi",
+    "√": "sqrt(...)",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+    "\u00a0": "a space",
+}
+
+
+class Token(NamedTuple):
+    kind: str
+    text: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
+
+
+def tokens(text: str) -> Iterator[Token]:
+    place = 0
+    while place < len(text):
+        if text[place] in SPACE:
+            place += 1
+            continue
+        token = _token(text, place)
+        yield token
+        place = token.end
+    yield Token(END, "", len(text))
+
+
+def _token(text: str, place: int) -> Token:
+    match = _TOKEN.match(text, place)
+    if match is None:
+        raise FormulaError(_meaningless(text, place), text, place)
+    token = Token(str(match.lastgroup), match.group(), place)
+    if token.text in _WORDS:
+        return Token(OPERATOR, token.text, place)
+    if keyword.iskeyword(token.text) and token.text not in ("True", "False"):
+        raise FormulaError(no_meaning(token.text), text, place)
+    if token.kind == NUMBER:
+        _check_number(token, text)
+    return token
+
+
+def no_meaning(symbol: str) -> str:
+    return f"{symbol} has no meaning in a formula" + (f": {_FOREIGN[symbol]}" if symbol in _FOREIGN else "")
+
+
+def _meaningless(text: str, place: int) -> str:
+    """The sentence about a character that begins no token."""
+    letter = text[place]
+    if " " < letter <= "~":
+        return no_meaning("//" if letter == "/" else letter)
+    named = f"U+{ord(letter):04X} {unicodedata.name(letter, '')}".rstrip()
+    instead = f"write {_LOOKALIKES[letter]}" if letter in _LOOKALIKES else "write plain ASCII"
+    return f"the character {named} has no meaning in a formula: {instead}"
+
+
+def _check_number(token: Token, text: str) -> None:
+    """Raise for what begins as a number and goes on as none, and for whole numbers in a strange form."""
+    like = _LIKE_NUMBER.match(text, token.start)
+    if like is not None and like.end() > token.end:
+        raise FormulaError(
+            f"{short(like.group())} is not a number: write digits, a point and an exponent, as in 1.5e-3",
+            text,
+            token.start,
+        )
+    if not token.text.isdecimal():
+        return
+    if len(token.text) > DIGITS:
+        raise FormulaError(f"this whole number has {len(token.text)} digits: {DIGITS} is the most", text, token.start)
+    whole = token.text.lstrip("0")
+    if whole and whole != token.text:
+        raise FormulaError(f"{short(token.text)} begins with 0: write {short(whole)}", text, token.start)
