@@ -14,9 +14,8 @@ Max(1, x)
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 _NAMES = (
     "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "beta", "cbrt", "ceiling", "cos", "cosh", "cot",
@@ -37,8 +36,17 @@ def piecewise(*branches: tuple[Any, Any]) -> Any:
     return calls.piecewise(branches)
 
 
+class Function(Protocol):
+    """Takes SymPy expressions, or numbers and arrays."""
+
+    __name__: str
+    __qualname__: str
+
+    def __call__(self, *arguments: Any) -> Any: ...
+
+
 @cache
-def _function(name: str) -> Callable[..., Any]:
+def _function(name: str) -> Function:
     def function(*arguments: Any) -> Any:
         from verifier import calls
 
@@ -49,7 +57,7 @@ def _function(name: str) -> Callable[..., Any]:
     return function
 
 
-def __getattr__(name: str) -> Callable[..., Any]:
+def __getattr__(name: str) -> Function:
     if name in ("pi", "e"):
         import sympy
 

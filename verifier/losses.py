@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from verifier.functions import exp, log, logaddexp, logsigmoid, maximum, sigmoid, softplus, where
+from verifier import functions
 
 
 def squared_error(prediction: Any, y: Any) -> Any:
@@ -39,7 +39,7 @@ def huber(prediction: Any, y: Any, *, delta: float = 1.0) -> Any:
     """
     residual = prediction - y
     size = abs(residual)
-    return where(size <= delta, residual**2 / 2, delta * (size - delta / 2))
+    return functions.where(size <= delta, residual**2 / 2, delta * (size - delta / 2))
 
 
 def smooth_l1(prediction: Any, y: Any, *, beta: float = 1.0) -> Any:
@@ -50,7 +50,7 @@ def smooth_l1(prediction: Any, y: Any, *, beta: float = 1.0) -> Any:
     """
     residual = prediction - y
     size = abs(residual)
-    return where(size < beta, residual**2 / (2 * beta), size - beta / 2)
+    return functions.where(size < beta, residual**2 / (2 * beta), size - beta / 2)
 
 
 def log_cosh(prediction: Any, y: Any) -> Any:
@@ -60,7 +60,7 @@ def log_cosh(prediction: Any, y: Any) -> Any:
     0.0
     """
     residual = prediction - y
-    return logaddexp(residual, -residual) - log(2)
+    return functions.logaddexp(residual, -residual) - functions.log(2)
 
 
 def quantile(prediction: Any, y: Any, *, q: float = 0.5) -> Any:
@@ -70,7 +70,7 @@ def quantile(prediction: Any, y: Any, *, q: float = 0.5) -> Any:
     (1.8, 0.5)
     """
     residual = y - prediction
-    return maximum(q * residual, (q - 1) * residual)
+    return functions.maximum(q * residual, (q - 1) * residual)
 
 
 def binary_cross_entropy_with_logits(prediction: Any, y: Any) -> Any:
@@ -79,7 +79,7 @@ def binary_cross_entropy_with_logits(prediction: Any, y: Any) -> Any:
     >>> binary_cross_entropy_with_logits(0.0, 1.0)
     0.6931471805599453
     """
-    return softplus(prediction) - y * prediction
+    return functions.softplus(prediction) - y * prediction
 
 
 def focal(prediction: Any, y: Any, *, gamma: float = 2.0, alpha: float = 0.25) -> Any:
@@ -91,8 +91,8 @@ def focal(prediction: Any, y: Any, *, gamma: float = 2.0, alpha: float = 0.25) -
     >>> round(focal(0.0, 1.0), 6), round(focal(0.0, 0.0), 6)
     (0.043322, 0.129965)
     """
-    positive = alpha * sigmoid(-prediction) ** gamma * -logsigmoid(prediction)
-    negative = (1 - alpha) * sigmoid(prediction) ** gamma * -logsigmoid(-prediction)
+    positive = alpha * functions.sigmoid(-prediction) ** gamma * -functions.logsigmoid(prediction)
+    negative = (1 - alpha) * functions.sigmoid(prediction) ** gamma * -functions.logsigmoid(-prediction)
     return y * positive + (1 - y) * negative
 
 
@@ -104,7 +104,7 @@ def poisson_nll(prediction: Any, y: Any) -> Any:
     >>> poisson_nll(0.0, 2.0)
     1.0
     """
-    return exp(prediction) - y * prediction
+    return functions.exp(prediction) - y * prediction
 
 
 def gaussian_nll(prediction: Any, y: Any, variance: Any) -> Any:
@@ -113,7 +113,7 @@ def gaussian_nll(prediction: Any, y: Any, variance: Any) -> Any:
     >>> gaussian_nll(3.0, 1.0, 1.0)
     2.0
     """
-    return (log(variance) + (prediction - y) ** 2 / variance) / 2
+    return (functions.log(variance) + (prediction - y) ** 2 / variance) / 2
 
 
 def hinge(prediction: Any, y: Any) -> Any:
@@ -122,7 +122,7 @@ def hinge(prediction: Any, y: Any) -> Any:
     >>> hinge(0.5, 1.0), hinge(2.0, 1.0)
     (0.5, 0.0)
     """
-    return maximum(1 - y * prediction, 0)
+    return functions.maximum(1 - y * prediction, 0)
 
 
 def squared_hinge(prediction: Any, y: Any) -> Any:
@@ -131,7 +131,7 @@ def squared_hinge(prediction: Any, y: Any) -> Any:
     >>> squared_hinge(0.5, 1.0)
     0.25
     """
-    return maximum(1 - y * prediction, 0) ** 2
+    return functions.maximum(1 - y * prediction, 0) ** 2
 
 
 LOSSES = {
