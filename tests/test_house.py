@@ -12,8 +12,8 @@ STAGES = [
     "errors", "floats", "operations", "elementary", "special", "activations", "table", "program", "arithmetic",
     "expression", "calls", "functions", "losses", "trace", "derive", "guard", "source", "tokens", "operators", "text",
     "spelling", "modeling", "gallery", "allowance", "witnesses", "judge", "tabular", "data", "optimizers",
-    "runner", "diagnose", "findings", "layout", "tables", "document", "report", "training", "written", "files",
-    "pictures", "cli",
+    "runner", "diagnose", "findings", "layout", "tables", "document", "report", "training", "typed", "summary", "written",
+    "files", "pictures", "cli",
 ]  # fmt: skip
 
 

@@ -13,10 +13,23 @@ if TYPE_CHECKING:
     from verifier.gallery import load as load
     from verifier.judge import Comparison as Comparison
     from verifier.judge import Outcome as Outcome
+    from verifier.losses import absolute_error as absolute_error
+    from verifier.losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
+    from verifier.losses import focal as focal
+    from verifier.losses import gaussian_nll as gaussian_nll
+    from verifier.losses import hinge as hinge
+    from verifier.losses import huber as huber
+    from verifier.losses import log_cosh as log_cosh
+    from verifier.losses import poisson_nll as poisson_nll
+    from verifier.losses import quantile as quantile
+    from verifier.losses import smooth_l1 as smooth_l1
     from verifier.losses import squared_error as squared_error
+    from verifier.losses import squared_hinge as squared_hinge
     from verifier.modeling import Model as Model
     from verifier.modeling import model as model
     from verifier.report import Report as Report
+    from verifier.summary import Summary as Summary
+    from verifier.summary import train_all as train_all
     from verifier.training import train as train
 
 _CONTENTS = {
@@ -26,10 +39,23 @@ _CONTENTS = {
     "Model": "modeling",
     "Outcome": "judge",
     "Report": "report",
+    "Summary": "summary",
+    "absolute_error": "losses",
+    "binary_cross_entropy_with_logits": "losses",
+    "focal": "losses",
+    "gaussian_nll": "losses",
+    "hinge": "losses",
+    "huber": "losses",
     "load": "gallery",
+    "log_cosh": "losses",
     "model": "modeling",
+    "poisson_nll": "losses",
+    "quantile": "losses",
+    "smooth_l1": "losses",
     "squared_error": "losses",
+    "squared_hinge": "losses",
     "train": "training",
+    "train_all": "summary",
 }
 
 __version__ = "0.1.0"

@@ -21,7 +21,9 @@ import verifier
 from verifier.errors import InputError, printable
 
 if TYPE_CHECKING:
+    from verifier.modeling import Model
     from verifier.report import Report
+    from verifier.summary import Summary
 
 app = typer.Typer(
     name="verifier",
@@ -32,7 +34,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-MODEL = Annotated[str, typer.Argument(metavar="MODEL", help="A gallery name, or path/to/file.py::name.")]
+MODEL = Annotated[str | None, typer.Argument(metavar="MODEL", help="A gallery name, or path/to/file.py::name.")]
+FORMULA = Annotated[str | None, typer.Option(metavar="TEXT", help="A formula in place of MODEL, such as 'w*x + b'.")]
+INPUTS = Annotated[
+    list[str] | None, typer.Option("--input", metavar="x", help="A symbol of the formula that is an input.")
+]
+START = Annotated[
+    list[str] | None, typer.Option("--start", metavar="w=0.5", help="Where a parameter of the formula starts; else 1.")
+]
+LOSS = Annotated[str | None, typer.Option("--loss", help="The formula's loss, by its name in verifier.losses.")]
 
 
 def _version(asked: bool) -> None:
@@ -52,18 +62,24 @@ def _main(
 
 @app.command("list", epilog="Example: verifier list")
 def list_models() -> None:
-    """List the gallery's models."""
-    from verifier.gallery import gallery
+    """List the gallery's models, in groups by their loss."""
+    from verifier.gallery import gallery, groups
 
     models = gallery()
     width = max(map(len, models), default=0)
-    for name, model in models.items():
-        typer.echo(f"{name:<{width}}  {printable(model.description.partition(chr(10))[0])}")
+    for place, (kind, group) in enumerate(groups(models.values()).items()):
+        typer.echo(("\n" if place else "") + kind)
+        for model in group:
+            typer.echo(f"  {model.name:<{width}}  {printable(model.description.partition(chr(10))[0])}")
 
 
 @app.command(epilog="Examples: verifier show quadratic; verifier show quadratic --torch > loop.py")
 def show(
-    model: MODEL,
+    model: MODEL = None,
+    formula: FORMULA = None,
+    inputs: INPUTS = None,
+    start: START = None,
+    loss: LOSS = None,
     latex: Annotated[bool, typer.Option("--latex", help="Write the formulas in LaTeX.")] = False,
     torch: Annotated[
         bool, typer.Option("--torch", help="Write the torch training loop that a person would write.")
@@ -71,12 +87,11 @@ def show(
 ) -> None:
     """Show a model's formula and gradient."""
     from verifier import written
-    from verifier.gallery import load
     from verifier.training import settings_for
 
     if torch and latex:
         raise InputError("--latex and --torch are two ways to write a model: choose one")
-    chosen = load(model)
+    chosen = _chosen(model, formula, inputs, start, loss, None)
     if torch:
         typer.echo(written.torch_loop(chosen, settings_for(chosen, {})), nl=False)
         return
@@ -89,7 +104,21 @@ def show(
     "verifier train my_models.py::bump --dtype float64 --json report.json"
 )
 def train(
-    model: MODEL,
+    model: MODEL = None,
+    formula: FORMULA = None,
+    inputs: INPUTS = None,
+    start: START = None,
+    loss: LOSS = None,
+    everything: Annotated[bool, typer.Option("--all", help="Train the whole gallery and print one table.")] = False,
+    data: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Data from a CSV file whose first line names the columns.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="A column that multiplies each row's loss.")
+    ] = None,
+    hold_out: Annotated[
+        float | None, typer.Option(metavar="0.2", help="Hold out this fraction of the rows and report their loss.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="sgd, or any of torch.optim by its name.")] = None,
@@ -127,32 +156,78 @@ def train(
     """
     given: dict[str, Any] = {
         "epochs": epochs, "lr": lr, "optimizer": optimizer, "dtype": dtype, "batch": _batch(batch),
-        "shuffle": shuffle, "seed": seed,
+        "shuffle": shuffle, "seed": seed, "hold_out": hold_out,
     }  # fmt: skip
     points = [_point(text) for text in predict or []]
     outputs = Outputs(json_file, plot)
     outputs.check()
 
-    from verifier.gallery import load
+    settings = {name: value for name, value in given.items() if value is not None}
+    if everything:
+        if any(asked is not None for asked in (model, formula, data, weights, plot)) or points:
+            raise InputError(
+                "--all trains the gallery as it is: give no model, formula, data, plot or prediction with it"
+            )
+        raise typer.Exit(_code(_train_all(settings, outputs), allow_undecided))
+
     from verifier.tables import View
     from verifier.training import train as run
 
     # What a model file prints is a message; standard output is for the report.
     with _watched() as keep_going, redirect_stdout(sys.stderr):
-        chosen = load(model)
+        chosen = _chosen(model, formula, inputs, start, loss, data)
+        chosen = chosen.with_weights(weights) if weights else chosen
         keep_going.refuse_if_interrupted()
         report = run(
             chosen,
+            data=data,
             predict=points,
             stop_on_failure=stop_on_failure,
             third_opinion=finite_differences,
             keep_going=keep_going,
-            **{name: value for name, value in given.items() if value is not None},
+            **settings,
         )
     report = replace(report, view=View(every, only_failing))
     outputs.write(report)
-    code = report.exit_code
-    raise typer.Exit(0 if code == 3 and allow_undecided else code)
+    raise typer.Exit(_code(report.exit_code, allow_undecided))
+
+
+def _code(code: int, allow_undecided: bool) -> int:
+    return 0 if code == 3 and allow_undecided else code
+
+
+def _chosen(
+    model: str | None,
+    formula: str | None,
+    inputs: list[str] | None,
+    start: list[str] | None,
+    loss: str | None,
+    data: str | None,
+) -> Model:
+    """The model that was named, or that of the formula that was typed. Raises InputError unless it is one of them."""
+    from verifier.gallery import load
+    from verifier.typed import Typed, typed_model
+
+    if (model is None) == (formula is None):
+        raise InputError("say which model: a name of the gallery, path/to/file.py::name, or --formula 'w*x + b'")
+    if formula is not None:
+        return typed_model(Typed(formula, tuple(inputs or ()), tuple(start or ()), loss, data))
+    if inputs or start or loss:
+        raise InputError("--input, --start and --loss say what a formula leaves open: give them with --formula")
+    return load(str(model))
+
+
+def _train_all(settings: dict[str, Any], outputs: Outputs) -> int:
+    """Train the gallery and write its table; the exit code."""
+    from verifier.gallery import gallery
+    from verifier.summary import train_all
+
+    with _watched() as keep_going, redirect_stdout(sys.stderr):
+        models = gallery().values()
+        keep_going.refuse_if_interrupted()
+        summary = train_all(models, keep_going=keep_going, **settings)
+    outputs.write(summary)
+    return summary.exit_code
 
 
 def _batch(text: str | None) -> int | str | None:
@@ -203,8 +278,9 @@ class Outputs:
             if path is not None and str(path) != "-":
                 files.check_writable(path)
 
-    def write(self, report: Report) -> None:
+    def write(self, report: Report | Summary) -> None:
         from verifier import files, pictures
+        from verifier.report import Report
 
         if self._json_to_standard_output:
             _echo(_json_text(report))
@@ -212,7 +288,7 @@ class Outputs:
             _print(report)
         if self._json is not None and not self._json_to_standard_output:
             files.write(self._json, lambda path: path.write_text(_json_text(report) + "\n", encoding="utf-8"))
-        if self._plot is not None:
+        if self._plot is not None and isinstance(report, Report):
             title = f"{report.model.name}: {report.outcome.value}"
             files.write(self._plot, lambda path: pictures.draw(report.findings, title, path))
 
@@ -231,11 +307,11 @@ def _echo(text: str) -> None:
         raise _ReaderGoneError from None
 
 
-def _json_text(report: Report) -> str:
+def _json_text(report: Report | Summary) -> str:
     return json.dumps(report.to_json(), allow_nan=False, indent=1, ensure_ascii=False)
 
 
-def _print(report: Report) -> None:
+def _print(report: Report | Summary) -> None:
     """The tables in the terminal's width and colours; ASCII where the terminal has nothing else."""
     from rich.console import Console
 

@@ -40,6 +40,7 @@ def training_document(model: Model, findings: Findings, verdict: Mapping[str, An
         "not_finite": asdict(findings.not_finite) if findings.not_finite else None,
         "drift": {name: asdict(drift) for name, drift in findings.drift.items()},
         "predictions": [asdict(prediction) for prediction in findings.predictions],
+        "held_out": asdict(findings.held_out) if findings.held_out else None,
         "causes": [asdict(cause) for cause in findings.causes],
     }
     cleaned: dict[str, Any] = _clean(document)

@@ -14,7 +14,7 @@ import numpy as np
 
 from verifier.diagnose import Cause, causes
 from verifier.judge import Comparison, Outcome, Verdicts
-from verifier.runner import Judged, Prediction, Settings, Step
+from verifier.runner import HeldOut, Judged, Prediction, Settings, Step
 
 KEPT_STEPS = 10_000
 KEPT_ENDS = 100
@@ -94,6 +94,7 @@ class Findings:
     not_finite: NotFinite | None
     curves: Curves
     predictions: tuple[Prediction, ...] = ()
+    held_out: HeldOut | None = None
     finite_differences: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     """The third opinion at the kept steps, where it was asked for."""
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
+from os import PathLike
 from pathlib import Path
 from types import ModuleType
 
@@ -28,6 +29,15 @@ def folder() -> Path:
 def gallery() -> dict[str, Model]:
     """All models of the gallery by name, in alphabetical order of their files."""
     return {model.name: model for path in _files() for model in _models(path, lambda name: name).values()}
+
+
+def groups(models: Iterable[Model]) -> dict[str, list[Model]]:
+    """The models by what is minimised, in the order in which each kind first comes."""
+    found: dict[str, list[Model]] = {}
+    for model in models:
+        loss = getattr(model.loss, "__name__", None)
+        found.setdefault(f"loss {loss}" if loss else "no data: the formula itself is minimised", []).append(model)
+    return found
 
 
 def load(name: str) -> Model:
@@ -77,7 +87,9 @@ def _models(path: Path, origin: Callable[[str], str]) -> dict[str, Model]:
     found = {name: value for name, value in vars(module).items() if isinstance(value, Model)}
     for name, model in found.items():
         model.description = model.description or (module.__doc__ or "").strip()
-        model.origin = origin(name)
+        model.origin = (origin(name),)
+        if isinstance(model.data, str | PathLike):
+            model.data = path.parent / model.data
     return found
 
 

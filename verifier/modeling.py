@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from verifier.program import Builder, Program, Shape
 
 Loss = Callable[..., Any]
-TRAINING_KEYS = ("epochs", "lr", "optimizer", "dtype", "batch", "shuffle", "seed")
+TRAINING_KEYS = ("epochs", "lr", "optimizer", "dtype", "batch", "shuffle", "seed", "hold_out")
 
 
 class Formula(Protocol):
@@ -145,8 +145,8 @@ class Model:
         self.reduction = reduction
         self.data = data
         self.training = dict(train or {})
-        self.origin = ""
-        """How the command line names this model; empty where it cannot."""
+        self.origin: tuple[str, ...] = ()
+        """The words that name this model on the command line; none where it has no name there."""
         self._check_roles()
 
     def __repr__(self) -> str:
@@ -177,6 +177,7 @@ class Model:
         """The same model, with each row's loss multiplied by a column of the data. Raises InputError."""
         weighted = copy(self)
         weighted.weights = column
+        weighted.origin = (*self.origin, "--weights", column) if self.origin else ()
         for name in [name for name in vars(weighted) if isinstance(vars(Model).get(name), cached_property)]:
             del vars(weighted)[name]
         weighted._check_roles()

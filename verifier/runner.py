@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.data import Columns, columns
+from verifier.data import NO_DATA, Columns, columns, held_out
 from verifier.errors import InputError
 from verifier.floats import Format, format_named
 from verifier.judge import Comparison, Judge, Verdicts, joined
@@ -42,6 +42,8 @@ class Settings:
     """Rows a step: 1 is one sample a step, without a mean; "all" is the whole data."""
     shuffle: bool
     seed: int
+    hold_out: float
+    """The fraction of the rows that is not trained on; the seed chooses them."""
 
     def __post_init__(self) -> None:
         if not _is_whole(self.epochs) or self.epochs < 1:
@@ -52,6 +54,8 @@ class Settings:
             raise InputError(f"batch is {self.batch!r}: use a whole number of rows, 1 or more, or all")
         if not _is_whole(self.seed) or self.seed < 0:
             raise InputError(f"the seed is {self.seed!r}: use a whole number, 0 or above")
+        if not _is_real(self.hold_out) or not 0 <= self.hold_out < 1:
+            raise InputError(f"hold_out is {self.hold_out!r}: use a fraction of the rows, 0 or above and below 1")
         if not isinstance(self.shuffle, bool):
             raise InputError(f"shuffle is {self.shuffle!r}: use True or False")
         format_named(self.dtype)
@@ -265,6 +269,20 @@ class Prediction:
         return self.autograd == self.symbolic or (math.isnan(self.autograd) and math.isnan(self.symbolic))
 
 
+@dataclass(frozen=True)
+class HeldOut:
+    """The loss of the rows that were not trained on, with each training's last parameters."""
+
+    rows: int
+    autograd: float
+    symbolic: float
+
+    @property
+    def same(self) -> bool:
+        """Whether both are the same number, or both are NaN."""
+        return self.autograd == self.symbolic or (math.isnan(self.autograd) and math.isnan(self.symbolic))
+
+
 def always(done: int, planned: int) -> bool:
     """Go on whatever number of steps is done."""
     return True
@@ -287,7 +305,10 @@ class Run:
         self, model: Model, data: Any, settings: Settings, witness: Witness, keep_going: Callable[[int, int], bool]
     ) -> None:
         self.model = model
-        self.columns = columns(data, model.columns, settings.format)
+        given = columns(data, model.columns, settings.format)
+        self.columns, self._held_out = given, NO_DATA
+        if settings.hold_out:
+            self.columns, self._held_out = held_out(given, settings.hold_out, settings.seed)
         self.schedule = Schedule(self.columns.rows, settings)
         self.done = 0
         self.stopped = False
@@ -319,6 +340,23 @@ class Run:
         with np.errstate(all="ignore"):
             symbolic = float(self.model.numpy(*values, **self._twin.parameters))
         return Prediction(dict(zip(self.model.inputs, map(float, values), strict=True)), autograd, symbolic)
+
+    def held_out(self) -> HeldOut | None:
+        """The loss of the held-out rows, as both trainings stand now; None where none are held out."""
+        if not self._held_out.rows:
+            return None
+        number = np.dtype(self._settings.dtype)
+        values = {name: column.astype(number) for name, column in self._held_out.values.items()}
+        program = self.model.batch_program.only_last
+        with torch.no_grad():
+            tensors = [torch.tensor(column) for column in values.values()]
+            loss = function("held_out", _positional(self.model), program, TORCH)
+            autograd = float(loss(*tensors, *self._autograd.parameters.values()))
+        start = {name: self._twin.parameters[name] for name in self.model.start}
+        with np.errstate(all="ignore"):
+            twin = function("held_out", _positional(self.model), program, NUMPY)
+            symbolic = float(twin(*values.values(), *start.values()))
+        return HeldOut(self._held_out.rows, autograd, symbolic)
 
     def _train(self, chunk: list[tuple[int, Rows]]) -> tuple[list[list[float]], list[list[float]]]:
         records, twins = [], []

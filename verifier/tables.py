@@ -11,7 +11,7 @@ from rich.text import Text
 from verifier.findings import Component, Findings
 from verifier.judge import Note, Outcome
 from verifier.layout import Column, Layout, number, plain, short
-from verifier.runner import Step
+from verifier.runner import HeldOut, Prediction, Step
 
 EPOCH_STEPS = 6
 """Of a long epoch at most so many steps are shown unless asked for."""
@@ -134,21 +134,22 @@ def _parameters(findings: Findings, layout: Layout) -> Iterator[Text]:
 
 def _parameter(component: Component) -> list[tuple[str, ...]]:
     agrees = component.outcomes[Outcome.AGREES]
-    worst = component.worst
-    ratio = worst.error / worst.allowed if worst.allowed else (0.0 if worst.error == 0 else math.inf)
     return [
         (component.name,),
         (str(component.compared),),
         (str(agrees),),
         (str(component.compared - agrees) if component.compared > agrees else "–",),
         ("–" if math.isnan(component.least_digits) else f"{component.least_digits:.1f}",),
-        (_ratio(ratio), f"{component.worst_step:>6}"),
+        (ratio(component), f"{component.worst_step:>6}"),
         (_limit(component.limit_median), _limit(component.limit_max)),
     ]
 
 
-def _ratio(ratio: float) -> str:
-    return "–" if math.isnan(ratio) else f"{ratio:.2g}"
+def ratio(component: Component) -> str:
+    """The worst error as a fraction of its allowance."""
+    worst = component.worst
+    value = worst.error / worst.allowed if worst.allowed else (0.0 if worst.error == 0 else math.inf)
+    return "–" if math.isnan(value) else f"{value:.2g}"
 
 
 def _limit(limit: float) -> str:
@@ -159,11 +160,10 @@ def _ending(findings: Findings, layout: Layout) -> Iterator[Text]:
     yield from layout.prose(_drift(findings))
     for prediction in findings.predictions:
         point = " ".join(f"{name}={plain(value)}" for name, value in prediction.inputs.items())
-        if prediction.same:
-            told = f"{number(prediction.autograd)} both ways"
-        else:
-            told = f"{number(prediction.autograd)} by autograd, {number(prediction.symbolic)} by the symbolic gradient"
-        yield from layout.prose(f"prediction {point}: {told}")
+        yield from layout.prose(f"prediction {point}: {_both_ways(prediction)}")
+    if findings.held_out:
+        rows = f"{findings.held_out.rows} row{'s' * (findings.held_out.rows != 1)}"
+        yield from layout.prose(f"held out {rows}: loss {_both_ways(findings.held_out)}")
     if findings.not_finite:
         first = findings.not_finite
         yield from layout.prose(f"not finite from step {first.step} on: {first.what} is {first.value}", style="yellow")
@@ -174,6 +174,12 @@ def _ending(findings: Findings, layout: Layout) -> Iterator[Text]:
     elif findings.done < findings.planned:
         yield from layout.prose(f"stopped at the failure, after {findings.done} of {findings.planned} steps")
     yield from _verdict(findings, layout)
+
+
+def _both_ways(stated: Prediction | HeldOut) -> str:
+    if stated.same:
+        return f"{number(stated.autograd)} both ways"
+    return f"{number(stated.autograd)} by autograd, {number(stated.symbolic)} by the symbolic gradient"
 
 
 def _drift(findings: Findings) -> str:

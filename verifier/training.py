@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,13 @@ from verifier.report import Report
 from verifier.runner import Run, Settings, always
 from verifier.witnesses import Autograd, Witness, finite_differences
 
-DEFAULTS = Settings(epochs=100, lr=0.01, optimizer="sgd", dtype="float32", batch=1, shuffle=False, seed=0)
+DEFAULTS = Settings(epochs=100, lr=0.01, optimizer="sgd", dtype="float32", batch=1, shuffle=False, seed=0, hold_out=0.0)
 
 
 def train(
     model: Model,
     *,
-    data: Mapping[str, Any] | None = None,
+    data: Any = None,
     predict: Iterable[Mapping[str, float]] = (),
     witness: Witness | None = None,
     third_opinion: bool = False,
@@ -35,9 +36,11 @@ def train(
 
     Settings are epochs, lr, optimizer ("sgd", a name of `torch.optim`, or a function of the list of
     parameters that returns an optimizer), dtype ("float32" or "float64"), batch (rows a step, or
-    "all"), shuffle and seed; what is not given is taken from the model, then from DEFAULTS.
+    "all"), shuffle, seed and hold_out (the fraction of the rows that is not trained on, whose loss is
+    reported in the end); what is not given is taken from the model, then from DEFAULTS.
 
-    `data` overrides the model's own. `predict` lists inputs at which both trainings predict in the
+    `data` overrides the model's own: a mapping of columns, the path of a CSV file with a header, a
+    data frame of pandas or polars, a torch dataset. `predict` lists inputs at which both trainings predict in the
     end. `witness` states the gradients in place of `loss.backward()`. `third_opinion` adds finite
     differences at the steps that are kept. `keep_going` is asked before each step, with the numbers
     of those done and planned; its False ends the run, and the report is marked as partial.
@@ -61,10 +64,10 @@ def train(
     if not run.done:
         raise InputError("the run was ended before its first step: there is nothing to report")
     findings = collector.findings(interrupted=run.stopped)
-    findings = replace(findings, predictions=tuple(run.predict(point) for point in points))
+    findings = replace(findings, predictions=tuple(run.predict(point) for point in points), held_out=run.held_out())
     if third_opinion:
         findings = replace(findings, finite_differences=_third_opinion(run, findings))
-    return Report(model, findings, replay_command(model, chosen, points) if data is None else None)
+    return Report(model, findings, replay_command(model, data, chosen, points))
 
 
 def settings_for(model: Model, given: Mapping[str, Any]) -> Settings:
@@ -101,15 +104,16 @@ def _third_opinion(run: Run, findings: Findings) -> dict[int, dict[str, float]]:
     return opinions
 
 
-def replay_command(model: Model, settings: Settings, points: Iterable[Mapping[str, float]]) -> str | None:
+def replay_command(model: Model, data: Any, settings: Settings, points: Iterable[Mapping[str, float]]) -> str | None:
     """The shell command that trains this model in this way; None where there is none."""
-    if not model.origin or not isinstance(settings.optimizer, str):
+    if not model.origin or not isinstance(settings.optimizer, str) or not isinstance(data, str | PathLike | None):
         return None
     own = replace(DEFAULTS, **model.training)
-    words = ["verifier", "train", model.origin]
+    words = ["verifier", "train", *model.origin, *(["--data", str(data)] if data is not None else [])]
     for name, value in vars(settings).items():
         if value != getattr(own, name):
-            words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+            option = f"--{name.replace('_', '-')}"
+            words += [option] if value is True else [option, str(value)]
     for point in points:
         words += ["--predict", ",".join(f"{name}={value!r}" for name, value in point.items())]
     return shlex.join(words)

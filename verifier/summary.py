@@ -1,0 +1,116 @@
+"""Summary: the reports of several models in one table, with one verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rich.text import Text
+
+from verifier.document import FORMAT, versions
+from verifier.judge import Outcome
+from verifier.layout import STYLES, WIDTH, Column, layout_for
+from verifier.modeling import Model
+from verifier.report import Report
+from verifier.runner import always
+from verifier.tables import ratio
+from verifier.training import train
+
+_COLUMNS = (
+    Column("model", "", ("model",)),
+    Column("steps", "", ("steps",)),
+    Column("compared", "", ("compared",)),
+    Column("agrees", "", ("agrees",)),
+    Column("other", "", ("other",)),
+    Column("digits", "least", ("digits, least",)),
+    Column("error/allowed", "worst", ("error/allowed",)),
+    Column("outcome", "", ("outcome",)),
+)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The reports of several models. `print(summary)` shows a row for each."""
+
+    reports: tuple[Report, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst outcome of all reports."""
+        return max((report.outcome for report in self.reports), key=lambda outcome: outcome.severity)
+
+    @property
+    def ok(self) -> bool:
+        return self.exit_code == 0
+
+    @property
+    def exit_code(self) -> int:
+        """130 where a training was interrupted, else 1 where anything disagrees, 3 where anything is undecided, 0."""
+        codes = {report.exit_code for report in self.reports}
+        return next((code for code in (130, 1, 3) if code in codes), 0)
+
+    def to_json(self) -> dict[str, Any]:
+        """All reports in one document of the format `verifier/1`."""
+        return {
+            "format": FORMAT,
+            "command": "train",
+            "versions": versions(),
+            "outcome": self.outcome.value,
+            "ok": self.ok,
+            "reports": [report.to_json() for report in self.reports],
+        }
+
+    def lines(self, width: int) -> Iterator[Text]:
+        """The table, line by line, at most `width` columns wide."""
+        layout = layout_for(width)
+        yield from layout.summary(_COLUMNS, [_row(report) for report in self.reports])
+        for report in self.reports:
+            if not report.ok and report.replay:
+                yield from layout.prose(f"look at {report.model.name}: {report.replay}")
+        agreeing = sum(report.ok for report in self.reports)
+        yield from layout.prose(
+            f"{self.outcome.value.upper()}  {agreeing} of {len(self.reports)} models verified.",
+            style=STYLES[self.outcome],
+        )
+
+    def __str__(self) -> str:
+        return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
+
+
+def _row(report: Report) -> list[tuple[str, ...]]:
+    compared = sum(component.compared for component in report.components)
+    agrees = sum(component.outcomes[Outcome.AGREES] for component in report.components)
+    digits = [component.least_digits for component in report.components if not math.isnan(component.least_digits)]
+    return [
+        (report.model.name,),
+        (str(report.findings.done),),
+        (str(compared),),
+        (str(agrees),),
+        (str(compared - agrees) if compared > agrees else "–",),
+        (f"{min(digits):.1f}" if digits else "–",),
+        (max((ratio(component) for component in report.components), key=_size),),
+        ("interrupted" if report.findings.interrupted else report.outcome.value,),
+    ]
+
+
+def _size(ratio: str) -> float:
+    return -1.0 if ratio == "–" else float(ratio)
+
+
+def train_all(models: Iterable[Model], *, keep_going: Callable[[int, int], bool] = always, **settings: Any) -> Summary:
+    """Train each model with its own settings, but for those given, and judge every step.
+
+    Raises InputError for settings that do not fit.
+
+    >>> import verifier
+    >>> print(verifier.train_all([verifier.load("linear")], epochs=2).outcome)
+    agrees
+    """
+    reports = []
+    for model in models:
+        reports.append(train(model, keep_going=keep_going, **settings))
+        if reports[-1].findings.interrupted:
+            break
+    return Summary(tuple(reports))
