@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from verifier.errors import GradientError as GradientError
     from verifier.errors import InputError as InputError
+    from verifier.extending import add_function as add_function
     from verifier.gallery import load as load
     from verifier.judge import Comparison as Comparison
     from verifier.judge import Outcome as Outcome
@@ -41,6 +42,7 @@ _CONTENTS = {
     "Report": "report",
     "Summary": "summary",
     "absolute_error": "losses",
+    "add_function": "extending",
     "binary_cross_entropy_with_logits": "losses",
     "focal": "losses",
     "gaussian_nll": "losses",

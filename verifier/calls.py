@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from functools import cache, reduce
 from typing import Any
 
+import numpy as np
 import sympy
+from sympy.core.parameters import global_parameters
 
 from verifier.arithmetic import NumPyArithmetic
 from verifier.errors import InputError
@@ -99,7 +101,11 @@ def call(name: str, arguments: Sequence[Any]) -> Any:
     least, most = arity(name)
     if len(arguments) < least or (most is not None and len(arguments) > most):
         raise TypeError(f"{name} takes {_count(least, most)}, not {len(arguments)}")
-    if any(isinstance(argument, sympy.Basic) for argument in arguments):
+    if name == "where" and isinstance(arguments[0], bool | np.bool_):
+        return arguments[1] if arguments[0] else arguments[2]
+    # While a body is traced, sqrt(2) is the square root of 2 and not the float next to it.
+    traced = not global_parameters.evaluate
+    if traced or any(isinstance(argument, sympy.Basic) for argument in arguments):
         return _on_symbols(name, [sympy.sympify(argument) for argument in arguments])
     return _on_numbers(name, arguments)
 

@@ -217,8 +217,15 @@ class Minimum(sympy.Function):  # type: ignore[misc]
         return sympy.Min(a, b)
 
 
-def named(name: str, definition: Callable[..., Tree], derivatives: Callable[..., tuple[Tree, ...]]) -> type:
+def named(
+    name: str,
+    definition: Callable[..., Tree],
+    derivatives: Callable[..., tuple[Tree, ...]],
+    arguments: int | None = None,
+) -> type:
     """A SymPy function of that name, for one that SymPy lacks; its numbers come from the definition.
+
+    It takes so many arguments, or as many as the definition.
 
     >>> double = named("double", lambda x: 2 * x, lambda x: (sympy.Integer(2),))
     >>> x = sympy.Symbol("x")
@@ -233,7 +240,7 @@ def named(name: str, definition: Callable[..., Tree], derivatives: Callable[...,
         return definition(*self.args)._eval_evalf(precision)
 
     members = {
-        "nargs": len(inspect.signature(definition).parameters),
+        "nargs": arguments or len(inspect.signature(definition).parameters),
         "is_real": True,
         "fdiff": fdiff,
         "_eval_evalf": evaluated,

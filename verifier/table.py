@@ -1,10 +1,12 @@
 """The operations table: every row and every composition by name.
 
-Whatever verifier does with an operation, it looks it up here, also one that a person has added.
+Whatever verifier does with an operation, it looks it up here, also one that a person has added with
+`verifier.add_function`.
 """
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +15,7 @@ import sympy
 from flint import arb
 
 from verifier import activations, elementary, special
+from verifier.errors import InputError
 from verifier.operations import Call, Composition, Operation
 
 
@@ -65,3 +68,23 @@ BY_CLASS: dict[Any, str] = {row.sympy: row.name for row in TABLE.values() if isi
 
 COMPOSED: dict[Any, Composition] = {row.sympy: row for row in COMPOSITIONS.values() if row.sympy is not None}
 """Which composition each SymPy class of functions is read as."""
+
+
+def add(row: Operation | Composition) -> None:
+    """Make a row or a composition known everywhere: in bodies, in text and in expressions.
+
+    Raises InputError for a name that is taken, or is no Python name.
+    """
+    if not row.name.isidentifier() or keyword.iskeyword(row.name) or row.name in _RESERVED:
+        raise InputError(f"{row.name!r} cannot name a function: use a Python name of its own")
+    if row.name in TABLE or row.name in COMPOSITIONS:
+        raise InputError(f"there is a function {row.name} already: use another name")
+    if isinstance(row, Operation):
+        TABLE[row.name] = row
+        if isinstance(row.sympy, type):
+            BY_CLASS[row.sympy] = row.name
+    else:
+        COMPOSITIONS[row.name] = row
+
+
+_RESERVED = ("piecewise", "math", "np", "special", "torch")

@@ -1,0 +1,94 @@
+"""Functions that people add to the operations table."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import sympy
+
+from verifier.arithmetic import ArbArithmetic
+from verifier.derive import differentiate
+from verifier.errors import InputError
+from verifier.expression import SymPyArithmetic, read, symbol
+from verifier.operations import Budget, Call, Composition, Operation, Tree, each, named
+from verifier.program import Builder, Program, evaluate
+from verifier.source import NUMPY, function
+from verifier.table import add
+
+
+def add_function(
+    name: str,
+    definition: Callable[..., Any],
+    *,
+    torch: Callable[..., Any] | None = None,
+    numpy: Callable[..., Any] | None = None,
+    ulps: float = 4.0,
+) -> None:
+    """Add a function that models can use from then on, in bodies, in text and in expressions.
+
+    `definition` says what it means, in functions of `verifier.functions`; its exact value and its
+    derivative come from there. `torch` is the code that computes it on tensors, with the backward that
+    is to be judged; without it, torch computes the definition. `numpy` computes it on arrays, else the
+    definition does. `ulps` is how far the code's value may be from the exact one; its gradient may be
+    as far as rounding in the definition's derivative explains.
+
+    Raises InputError for a name that is taken and a definition that is no formula.
+
+    >>> import verifier
+    >>> verifier.add_function("bent", lambda x: (verifier.functions.sqrt(x**2 + 1) - 1) / 2 + x)
+    >>> model = verifier.Model.from_text("bent(w*x)", inputs="x", start={"w": 1.0}, loss=verifier.squared_error)
+    >>> model.expression
+    w*x + sqrt(w**2*x**2 + 1)/2 - 1/2
+    """
+    if torch is None:
+        _program(name, definition)
+        add(Composition(name, definition))
+        return
+    program = _program(name, definition)
+    arguments = program.symbols
+    computed = numpy or function(name, ", ".join(arguments), program, NUMPY)
+    derivatives = _derivatives(program, arguments)
+    add(
+        Operation(
+            name,
+            named(name, lambda *parts: _value(program, parts), derivatives, len(arguments)),
+            torch=Call(name, own=torch),
+            numpy=Call(name, own=computed),
+            python=Call(f"{name}_of_numbers", own=computed),
+            arb=each(lambda *balls: evaluate(program, ArbArithmetic(), dict(zip(arguments, balls, strict=True)))[0]),
+            budget=Budget(ulps, ulps),
+            derivatives=derivatives,
+            arity=len(arguments),
+        )
+    )
+
+
+def _program(name: str, definition: Callable[..., Any]) -> Program:
+    """The definition in the order in which it is written. Raises InputError."""
+    names = list(inspect.signature(definition).parameters)
+    builder = Builder()
+    symbols = {symbol(part): builder.symbol(part) for part in names}
+    try:
+        with sympy.evaluate(False):
+            tree = sympy.sympify(definition(*symbols), strict=True)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"the definition of {name} cannot be run on symbols: {error}") from error
+    program = builder.program(read(tree, builder, symbols))
+    if list(program.symbols) != names:
+        raise InputError(f"the definition of {name} must use each of its arguments: {', '.join(names)}")
+    return program
+
+
+def _value(program: Program, parts: Sequence[Tree]) -> Tree:
+    return evaluate(program, SymPyArithmetic(), dict(zip(program.symbols, parts, strict=True)))[0]
+
+
+def _derivatives(program: Program, arguments: Sequence[str]) -> Callable[..., tuple[Tree, ...]]:
+    gradient = differentiate(program, arguments)
+
+    def derivatives(*parts: Tree) -> tuple[Tree, ...]:
+        return evaluate(gradient, SymPyArithmetic(), dict(zip(arguments, parts, strict=True)))[1:]
+
+    return derivatives
