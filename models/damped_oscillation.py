@@ -3,8 +3,9 @@
 The underdamped harmonic oscillator let go at rest (for small d) of any book on mechanics. The data are
 2·exp(-t/4)·cos(2t) at t = 0, 0.5, ..., 8, rounded to four decimals.
 
-It teaches that the start decides: from w = 1.8 training ends at w = 2.00; from w = 3 the swings run
-out of step with the data, and it ends elsewhere, at a hundred times the cost and more.
+It teaches that the start decides: from w = 1.8 training ends at w = 2.00 and a mean squared error below
+0.001; from w = 4 the swings are out of step with the data, and it damps them away instead (d above 1),
+at a mean squared error of 0.28.
 """
 
 from verifier import model, squared_error

@@ -1,7 +1,7 @@
 """level + slope·(quarter - 7.5)/10, the logarithm of a mean count.
 
-A. J. Dobson, An Introduction to Generalized Linear Models, 1990: deaths from AIDS in Australia in each
-quarter from the first of 1983 to the second of 1986.
+A. J. Dobson, An Introduction to Generalized Linear Models, 1990: deaths from AIDS in Australia in fourteen
+quarters, from 1983 to 1986.
 
 It teaches that a loss need not be 0 at its minimum, nor positive: exp(z) - y·z leaves log(y!) out and
 ends at a mean of -33.72. Training ends at the maximum of the likelihood, slope 2.565 and level 2.264: deaths

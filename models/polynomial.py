@@ -5,7 +5,7 @@ Stability of Numerical Algorithms, 2nd ed., 2002, section 5.1) takes one product
 
 It teaches that the order of operations is part of a model: the text is computed as it is written, and
 the gradient of each coefficient goes through the same nested products, so that c3's allowance counts
-more roundings than c0's. `of_degree` builds the family.
+more roundings than c0's (the detection limits in the report). `of_degree` builds the family.
 
 The data are the Chebyshev polynomial T3(x) = 4x³ - 3x at nine points that floats hold exactly. Training
 of degree 3 ends within 0.03 of its coefficients 0, -3, 0, 4; degree 2 has no better fit than a mean

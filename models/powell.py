@@ -5,7 +5,7 @@ The Computer Journal 5, 1962, pages 147-151; problem 13 of Moré, Garbow and Hil
 Softw. 7, 1981, pages 17-41. It starts at (3, -1, 0, 1), where it is 215; its minimum is 0 at the origin,
 where the matrix of second derivatives is singular.
 
-It teaches how flat a fourth power is: the loss falls from 215 to below 10 in 10 steps and is still
+It teaches how flat a fourth power is: the loss falls from 215 to below 10 in 20 steps and is still
 above 0.2 after 300, as the gradient vanishes with the third power of the distance.
 """
 

@@ -5,7 +5,7 @@ Computer Journal 3, 1960, pages 175-184; problem 1 of Moré, Garbow and Hillstro
 1981, pages 17-41. It starts at (-1.2, 1), where it is 24.2; its minimum is 0 at (1, 1).
 
 It teaches that a gradient that is right can still lead slowly: descent is down in the valley, below 4.2,
-after 10 steps, and after 300 still above 3, with x below 0. Adam with `--optimizer Adam --lr 0.5` is below
+after two steps, and after 300 still above 3, with x below 0. With `--optimizer Adam --lr 0.5` it is below
 0.01 by then.
 """
 

@@ -159,11 +159,11 @@ def test_every_row_says_where_and_how_well_it_is_computed():
 
 def test_the_list_of_functions_is_the_table():
     assert set(functions.__all__) == (calls.names() | {"pi", "e", "piecewise"}) - {"abs"}
-    with pytest.raises(AttributeError, match="verifier.functions has no 'nothing': it has acos, "):
+    with pytest.raises(AttributeError, match=r"verifier.functions has no 'nothing': it has acos, "):
         _ = functions.nothing
-    with pytest.raises(TypeError, match="^atan2 takes 2 arguments, not 1$"):
+    with pytest.raises(TypeError, match=r"^atan2 takes 2 arguments, not 1$"):
         functions.atan2(1.0)
-    with pytest.raises(TypeError, match="^maximum takes 2 arguments or more, not 1$"):
+    with pytest.raises(TypeError, match=r"^maximum takes 2 arguments or more, not 1$"):
         functions.maximum(1.0)
-    with pytest.raises(TypeError, match="^elu takes 1 to 2 arguments, not 3$"):
+    with pytest.raises(TypeError, match=r"^elu takes 1 to 2 arguments, not 3$"):
         functions.elu(1.0, 2.0, 3.0)

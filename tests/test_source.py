@@ -40,7 +40,7 @@ def test_numbers_in_where_and_maximum_have_the_tensors_dtype():
         at = {"a": torch.tensor(0.7, dtype=dtype), "b": torch.tensor(1.3, dtype=dtype)}
         assert everything.torch(torch.tensor(0.5, dtype=dtype), **at).dtype == dtype
         assert everything.numpy(number(0.5), a=number(0.7), b=number(1.3)).dtype == number
-    assert "torch.where(x > a, b.new_tensor(0.1), 0.3)" in source(everything)
+    assert "torch.where(x > a, x.new_tensor(0.1), 0.3)" in source(everything)
     assert "torch.clamp(t1, min=0.1)" in source(everything)
     assert "torch.clamp(b * x, max=0.7)" in source(everything)
     assert "math.pi * x - math.e" in source(everything)

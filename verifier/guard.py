@@ -21,6 +21,7 @@ from verifier.program import CONSTANT, SYMBOL, Builder, Node, Program, evaluate
 _LINEAR = frozenset({"add", "subtract", "negative", "abs", "relu", "maximum", "minimum", "where"})
 _TAME = frozenset({"sin", "cos", "tanh", "atan", "erf", "sigmoid"})
 """Functions that are finite with a finite derivative at every finite number."""
+_POLYNOMIAL = _LINEAR | {"multiply", "square", "divide"}
 _FLAT = frozenset({"sign", "floor", "ceiling", "less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
 _WILD = 3
 """The derivative of a product of so many symbols may overflow."""
@@ -97,12 +98,12 @@ class _Copier:
         if node.operation != "where":
             return self.builder.apply(node.operation, *(self._copies[part, context] for part in node.arguments))
         condition, taken, otherwise = node.arguments
-        place = self._copies[condition, context]
+        place, shared = self._copies[condition, context], frozenset(self._own(condition))
         return self.builder.apply(
             "where",
             place,
-            self._branch(taken, self._inside(context, place, holds=True)),
-            self._branch(otherwise, self._inside(context, place, holds=False)),
+            self._branch(taken, self._inside(context, place, holds=True), shared),
+            self._branch(otherwise, self._inside(context, place, holds=False), shared),
         )
 
     def _inside(self, context: _Context, condition: int, *, holds: bool) -> _Context:
@@ -113,10 +114,11 @@ class _Copier:
         inner = condition if holds else self.builder.apply("not", condition)
         return _Context(self.builder.apply("and", outer, inner), holds=True, guards=context.guards)
 
-    def _branch(self, index: int, context: _Context) -> int:
+    def _branch(self, index: int, context: _Context, shared: frozenset[int]) -> int:
+        """The copy of a branch; `shared` is what its condition needs too."""
         if len(self.builder) > self._limit:
             return self.copy(index, _Context(guards=context.guards))
-        wild = _wild(self._program, self._own(index))
+        wild = _wild(self._program, self._own(index), shared)
         numbers = _harmless(self._program, wild) if wild else {}
         guards = {
             **dict(context.guards),
@@ -131,13 +133,19 @@ class _Copier:
         return self.builder.apply("where", context.condition or 0, *branches)
 
 
-def _wild(program: Program, own: list[int]) -> list[int]:
-    """The nodes that may have no finite value or derivative where all symbols are finite."""
+def _wild(program: Program, own: list[int], shared: frozenset[int]) -> list[int]:
+    """The nodes that may have no finite value or derivative where all symbols are finite.
+
+    A sum or product that the condition needs too is as good as a symbol: were it infinite, the
+    condition would say nothing either way.
+    """
     degrees: dict[int, int] = {}
     varying = _varying(program)
     wild = []
     for index in own:
         degree = _degree(program.nodes[index], degrees, varying) if varying[index] else 0
+        if index in shared and program.nodes[index].operation in _POLYNOMIAL:
+            degree = min(degree, 1)
         if degree >= _WILD:
             wild.append(index)
         # What is wild is going to be guarded.

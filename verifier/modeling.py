@@ -261,10 +261,11 @@ class Model:
 
     @cached_property
     def torch(self) -> Callable[..., Any]:
-        """The prediction as a torch function: inputs by position, parameters by keyword."""
-        from verifier.source import TORCH, function
+        """The prediction as a torch function: inputs by position, parameters by keyword, tensors or numbers."""
+        from verifier.source import TORCH, function, of_tensors
 
-        return function(self.name, self.signature, self.guarded_program.only(self.guarded_program.outputs[0]), TORCH)
+        program = self.guarded_program.only(self.guarded_program.outputs[0])
+        return of_tensors(function(self.name, self.signature, program, TORCH))
 
     @cached_property
     def numpy(self) -> Callable[..., Any]:

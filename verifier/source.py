@@ -6,11 +6,12 @@ used more often gets a name.
 
 from __future__ import annotations
 
+import inspect
 import linecache
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 from importlib import import_module
 from typing import Any
 
@@ -133,10 +134,10 @@ class _Writer:
             if not (plain[1] and plain[2]):
                 return None
             condition, taken, otherwise = (argument.text for argument in arguments)
-            return form.format(condition=condition, taken=taken, otherwise=otherwise, symbol=self.program.symbols[-1])
+            return form.format(condition=condition, taken=taken, otherwise=otherwise, symbol=self.program.symbols[0])
         if row not in ("maximum", "minimum"):
             wrapped = [
-                form.format(symbol=self.program.symbols[-1], number=argument.text) if number else argument.text
+                form.format(symbol=self.program.symbols[0], number=argument.text) if number else argument.text
                 for argument, number in zip(arguments, plain, strict=True)
             ]
             return self.language.notation(TABLE[row]).written(wrapped)  # type: ignore[union-attr]
@@ -207,6 +208,26 @@ def function(name: str, signature: str, program: Program, language: Language) ->
     exec(compile(source, path, "exec"), scope)  # noqa: S102
     result: Callable[..., Any] = scope[name]
     return result
+
+
+def of_tensors(generated: Callable[..., Any]) -> Callable[..., Any]:
+    """The same torch function for numbers too, which become tensors like the others."""
+    import torch
+
+    defaults = {part.name: part.default for part in inspect.signature(generated).parameters.values()}
+
+    @wraps(generated)
+    def accepting(*inputs: Any, **parameters: Any) -> Any:
+        given = {name: value for name, value in defaults.items() if value is not inspect.Parameter.empty} | parameters
+        tensors = [value for value in (*inputs, *given.values()) if isinstance(value, torch.Tensor)]
+        like = tensors[0] if tensors else torch.tensor(0.0)
+
+        def tensor(value: Any) -> torch.Tensor:
+            return value if isinstance(value, torch.Tensor) else like.new_tensor(value)
+
+        return generated(*map(tensor, inputs), **{name: tensor(value) for name, value in given.items()})
+
+    return accepting
 
 
 def _scope(language: Language, program: Program) -> dict[str, Any]:
