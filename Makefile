@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench reports clean
+.PHONY: demo test bench budgets fuzz reports clean
 
 demo: .venv/ready
 	$(BIN)/verifier train linear --predict x=4
@@ -16,6 +16,14 @@ test: .venv/ready
 bench: .venv/ready
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/rows.py
+
+budgets: .venv/ready
+	$(BIN)/python benchmarks/budgets.py
+
+fuzz: .venv/ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt atheris
+	$(BIN)/python benchmarks/fuzz_text.py
 
 reports: .venv/ready
 	$(BIN)/python benchmarks/report.py
@@ -24,7 +32,7 @@ reports: .venv/ready
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "verifier needs Python 3.11 or later: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt setuptools wheel
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable . coverage hypothesis mypy pytest pytest-cov ruff
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable . coverage hypothesis mypy pandas polars pytest pytest-cov ruff
 	touch $@
 
 clean:

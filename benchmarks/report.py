@@ -6,6 +6,7 @@ import platform
 from pathlib import Path
 
 import budgets
+import rows
 import startup
 import training
 
@@ -15,9 +16,14 @@ REPORTS = Path(__file__).parent.parent / "reports"
 PARTS = {
     "training.md": ("A judged step over the same loop in bare torch", "make bench", training.main),
     "startup.md": ("Start-up of whole processes", "make bench", startup.main),
+    "rows.md": (
+        "A million rows from a file, trained in batches, over the same loop in bare torch",
+        "make bench",
+        rows.main,
+    ),
     "budgets.md": (
         "Largest errors found, in ulps, beside each row's budget",
-        "python benchmarks/budgets.py",
+        "make budgets",
         budgets.main,
     ),
 }

@@ -4,9 +4,9 @@ E. Rutherford and F. Soddy, "The Cause and Nature of Radioactivity", Phil. Mag. 
 370-396, in the table of the activity of ThX: days 2 to 15, as they write that the first two days are
 not regular. Here t counts days from the second, and y is the activity divided by 100.
 
-It teaches that the origin of time matters: training ends at k = 0.171 a day, a half-life log(2)/k of 4.1
-days (theirs was about four); with the same days counted from 0 the same training ends at k = 0.154 and five times
-the cost, because there a and k are not determined apart from each other.
+It teaches that the origin of time matters: training ends at k = 0.171 a day, a half-life log(2)/k of
+4.1 days (theirs was about four); with the same days counted from 0 the same training ends at k = 0.154
+and five times the cost, because there a and k are not determined apart from each other.
 """
 
 from verifier import model, squared_error

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from verifier.cli import run
+from verifier.gallery import gallery
 from verifier.witnesses import Autograd
 
 ROOT = Path(__file__).parent.parent
@@ -114,10 +115,16 @@ def test_version(capsys):
 
 def test_list(capsys):
     assert run(["list"]) == 0
-    assert capsys.readouterr().out == (
-        "linear     y = w·x on three points of a line through the origin: the tutorial's first model.\n"
-        "quadratic  y = w1·x² + w2·x + b on three points that lie on a line: the tutorial's second model.\n"
-    )
+    shown = capsys.readouterr().out
+    assert shown.startswith("loss squared_error\n  damped_oscillation   ")
+    assert (
+        "  linear               y = w·x on three points of a line through the\n"
+        "                       origin: the tutorial's first model.\n"
+    ) in shown
+    assert "\n\nno data: the formula itself is minimised\n  beale                " in shown
+    assert all(len(line) < 80 for line in shown.splitlines())
+    for name in gallery():
+        assert f"\n  {name} " in shown
 
 
 def test_show(capsys):
@@ -140,13 +147,15 @@ def test_show(capsys):
 
 def test_heavy_libraries_wait_until_they_are_needed():
     code = (
-        "import sys, verifier\nfrom verifier.cli import run\nrun(['--help'])\nrun(['list'])\n"
-        "print([name for name in ('torch', 'matplotlib', 'sympy') if name in sys.modules])"
+        "import sys, verifier\nfrom verifier.cli import run\nfrom verifier.functions import exp\nrun(['--help'])\n"
+        "print('sympy' in sys.modules)\nrun(['list'])\n"
+        "print([name for name in ('torch', 'matplotlib', 'scipy') if name in sys.modules])"
     )
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8"
     ).stdout
     assert out.splitlines()[-1] == "[]"
+    assert "False" in out.splitlines()
 
 
 def test_progress_bar_after_a_second(monkeypatch, capsys):
@@ -192,7 +201,7 @@ def test_installed_wheel_works_outside_the_checkout(tmp_path):
     assert str(home) in where.stdout
     listed = installed("list")
     assert listed.returncode == 0, listed.stderr
-    assert listed.stdout.startswith("linear ")
+    assert "\n  linear " in listed.stdout
     trained = installed("train", "linear", "--predict", "x=4")
     assert trained.returncode == 0, trained.stderr
     assert "prediction x=4: 7.999998569488525 both ways" in trained.stdout

@@ -28,7 +28,7 @@ def folder(tmp_path, monkeypatch):
 ARGUMENTS = {
     "linaer": "there is no model 'linaer' in the gallery: did you mean linear? "
     "(a file of your own is path/to/file.py::name)",
-    "zzz": "there is no model 'zzz' in the gallery: it has linear, quadratic "
+    "zzz": "there is no model 'zzz' in the gallery: verifier list names them "
     "(a file of your own is path/to/file.py::name)",
     "own.py": "own.py is a file: say which of its models, as in own.py::name",
     "missing.py::line": "there is no file 'missing.py': give path/to/file.py::name",
@@ -59,7 +59,7 @@ ARGUMENTS = {
     "linear --predict x=nan": "cannot predict at x=nan: it is not a finite float32",
     "linear --predict x=1e39": "cannot predict at x=1e+39: it is not a finite float32",
     "own.py::line --predict y=1": "cannot predict: model line has no input 'y', its inputs are x",
-    "linear --nonsense": "No such option: --nonsense (Possible options: --seed) (verifier --help)",
+    "linear --nonsense": "No such option: --nonsense (Possible options: --loss, --seed) (verifier --help)",
     "linear --epochs many": "Invalid value for '--epochs': Input should be a valid integer, "
     "unable to parse string as an integer (verifier --help)",
 }
@@ -144,7 +144,7 @@ FILES = {
     data('{"x": {1: 2}, "y": [1.0]}'): "column x is a dict, which has no order of rows: give a list",
     data("[1, 2]"): 'the data is a list: give a mapping of columns, such as {"x": [...], "y": [...]}',
     HEAD + "@model(loss=squared_error, train={'epoch': 3})\ndef line(x, *, w=1.0):\n    return w * x\n": "own.py: "
-    "model line: train has no setting 'epoch': it has epochs, lr, optimizer, dtype, batch, shuffle, seed",
+    "model line: train has no setting 'epoch': it has epochs, lr, optimizer, dtype, batch, shuffle, seed, hold_out",
     HEAD + "@model(loss=squared_error, data={'x': [1], 'y': [2]}, train={'shuffle': 'no'})\n"
     "def line(x, *, w=1.0):\n    return w * x\n": "shuffle is 'no': use True or False",
     body("    return w * x", "x, *, w=1e39"): "parameter w starts from 1e+39, too large for float32",
@@ -191,7 +191,7 @@ def test_a_folder_that_cannot_be_written(folder, capsys, monkeypatch):
 
 def test_escapes_in_text_do_not_reach_the_terminal(folder, capsys):
     assert refused(capsys, "train", "\x1b[2Jmodel") == (
-        "there is no model '\\x1b[2Jmodel' in the gallery: it has linear, quadratic "
+        "there is no model '\\x1b[2Jmodel' in the gallery: verifier list names them "
         "(a file of your own is path/to/file.py::name)"
     )
     (folder / "own.py").write_text("raise ValueError('one\\ntwo\\x1b[31m')")

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -70,7 +71,10 @@ def list_models() -> None:
     for place, (kind, group) in enumerate(groups(models.values()).items()):
         typer.echo(("\n" if place else "") + kind)
         for model in group:
-            typer.echo(f"  {model.name:<{width}}  {printable(model.description.partition(chr(10))[0])}")
+            first, *rest = textwrap.wrap(printable(model.description.partition("\n")[0]), 75 - width) or [""]
+            typer.echo(f"  {model.name:<{width}}  {first}")
+            for line in rest:
+                typer.echo(f"  {'':<{width}}  {line}")
 
 
 @app.command(epilog="Examples: verifier show quadratic; verifier show quadratic --torch > loop.py")

@@ -15,7 +15,7 @@ from verifier.expression import SymPyArithmetic, read, symbol
 from verifier.operations import Budget, Call, Composition, Operation, Tree, each, named
 from verifier.program import Builder, Program, evaluate
 from verifier.source import NUMPY, function
-from verifier.table import add
+from verifier.table import add, check_name
 
 
 def add_function(
@@ -42,6 +42,7 @@ def add_function(
     >>> model.expression
     w*x + sqrt(w**2*x**2 + 1)/2 - 1/2
     """
+    check_name(name)
     if torch is None:
         _program(name, definition)
         add(Composition(name, definition))

@@ -32,10 +32,10 @@ def gallery() -> dict[str, Model]:
 
 
 def groups(models: Iterable[Model]) -> dict[str, list[Model]]:
-    """The models by what is minimised, in the order in which each kind first comes."""
+    """The models by what is minimised: those with a loss first, each kind where it first comes."""
     found: dict[str, list[Model]] = {}
-    for model in models:
-        loss = getattr(model.loss, "__name__", None)
+    for model in sorted(models, key=lambda model: model.loss is None):
+        loss = getattr(getattr(model.loss, "func", model.loss), "__name__", None)
         found.setdefault(f"loss {loss}" if loss else "no data: the formula itself is minimised", []).append(model)
     return found
 
@@ -64,7 +64,7 @@ def _from_gallery(name: str) -> Model:
     if name in models:
         return models[name]
     near = get_close_matches(name, models, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(models)}"
+    hint = f"did you mean {near[0]}?" if near else "verifier list names them"
     raise InputError(f"there is no model {name!r} in the gallery: {hint} (a file of your own is path/to/file.py::name)")
 
 

@@ -70,15 +70,20 @@ COMPOSED: dict[Any, Composition] = {row.sympy: row for row in COMPOSITIONS.value
 """Which composition each SymPy class of functions is read as."""
 
 
+def check_name(name: str) -> None:
+    """Raise InputError for a name that is taken, or is no Python name."""
+    if not name.isidentifier() or keyword.iskeyword(name) or name in _RESERVED:
+        raise InputError(f"{name!r} cannot name a function: use a Python name of its own")
+    if name in TABLE or name in COMPOSITIONS:
+        raise InputError(f"there is a function {name} already: use another name")
+
+
 def add(row: Operation | Composition) -> None:
     """Make a row or a composition known everywhere: in bodies, in text and in expressions.
 
     Raises InputError for a name that is taken, or is no Python name.
     """
-    if not row.name.isidentifier() or keyword.iskeyword(row.name) or row.name in _RESERVED:
-        raise InputError(f"{row.name!r} cannot name a function: use a Python name of its own")
-    if row.name in TABLE or row.name in COMPOSITIONS:
-        raise InputError(f"there is a function {row.name} already: use another name")
+    check_name(row.name)
     if isinstance(row, Operation):
         TABLE[row.name] = row
         if isinstance(row.sympy, type):

@@ -113,8 +113,10 @@ def _refuse_untraceable(body: Callable[..., Any], symbols: set[str]) -> None:
         return
     function = next((node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)), None)
     if function is not None:
-        symbolic = _symbolic_names(function, symbols)
-        for node in ast.walk(function):
+        # Decorators and defaults are run by Python, not traced.
+        traced = ast.Module(function.body, type_ignores=[])
+        symbolic = _symbolic_names(traced, symbols)
+        for node in ast.walk(traced):
             complaint = _complaint(node, symbolic)
             if complaint:
                 raise InputError(f"{_file(body)}:{first + node.lineno - 1}: {complaint}")  # type: ignore[attr-defined]
@@ -129,7 +131,7 @@ def where(body: Callable[..., Any]) -> str:
     return f"{_file(body)}:{inspect.unwrap(body).__code__.co_firstlineno}"
 
 
-def _symbolic_names(function: ast.FunctionDef, symbols: set[str]) -> set[str]:
+def _symbolic_names(function: ast.AST, symbols: set[str]) -> set[str]:
     """The names in the body that hold symbols: the arguments and whatever is assigned from them."""
     names = set(symbols)
     before = -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,15 +44,14 @@ def typed_model(typed: Typed) -> Model:
     """
     used = names(typed.formula)
     given = _numbers(typed.start)
-    for name in (*typed.inputs, *given):
-        if name not in used:
-            raise InputError(f"the formula has no symbol {name!r}: it has {', '.join(used) or 'none'}")
     columns = {*typed.inputs, *column_names(typed.data)} - given.keys()
     inputs = [name for name in used if name in columns]
-    start = {name: given.get(name, START) for name in used if name not in columns}
     loss = _loss(typed.loss, inputs)
-    if loss is not None:
-        start |= {name: value for name, value in given.items() if name not in used}
+    in_loss = inspect.signature(loss).parameters if loss else ()
+    for name in (*typed.inputs, *(name for name in given if name not in in_loss)):
+        if name not in used:
+            raise InputError(f"the formula has no symbol {name!r}: it has {', '.join(used) or 'none'}")
+    start = {name: START for name in used if name not in columns} | dict(given)
     model = Model.from_text(typed.formula, inputs=inputs, start=start, loss=loss, data=typed.data, name=NAME)
     model.description = typed.formula
     model.origin = _words(typed)

@@ -1,0 +1,80 @@
+"""The gallery in one table: a row a model, one verdict, one exit code."""
+
+import json
+
+import verifier
+from verifier.cli import run
+from verifier.gallery import gallery, groups
+from verifier.judge import Outcome
+from verifier.witnesses import Autograd
+
+
+class Lying(Autograd):
+    def differentiate(self, loss, parameters):
+        super().differentiate(loss, parameters)
+        parameters[0].grad = -parameters[0].grad
+
+
+def test_the_tutorials_two():
+    summary = verifier.train_all([verifier.load("linear"), verifier.load("quadratic")], epochs=3)
+    assert summary.ok
+    assert str(summary) == (
+        "model      steps  compared  agrees  other  digits  error/allowed  outcome\n"
+        "                                            least          worst\n"
+        "───────────────────────────────────────────────────────────────────────────────\n"
+        "linear         9        18      18      –     6.5           0.26   agrees\n"
+        "quadratic      9        36      36      –     5.9           0.15   agrees\n"
+        "AGREES  2 of 2 models verified."
+    )
+
+
+def test_one_wrong_model_is_the_verdict_of_all(monkeypatch):
+    monkeypatch.setattr("verifier.training.Autograd", Lying)
+    summary = verifier.train_all([verifier.load("linear"), verifier.load("quadratic")], epochs=1)
+    assert (summary.outcome, summary.exit_code) == (Outcome.DISAGREES, 1)
+    text = str(summary)
+    assert "look at linear: verifier train linear --epochs 1" in text
+    assert text.endswith("DISAGREES  0 of 2 models verified.")
+
+
+def test_exit_codes(monkeypatch):
+    monkeypatch.setattr("verifier.training.Autograd", Lying)
+    assert run(["train", "--all", "--epochs", "1"]) == 1
+
+
+def test_the_whole_gallery_on_the_command_line(capsys):
+    assert run(["train", "--all", "--epochs", "1", "--json", "-"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert [part["model"]["name"] for part in report["reports"]] == list(gallery())
+    assert (report["format"], report["command"], report["outcome"], report["ok"]) == (
+        "verifier/1",
+        "train",
+        "agrees",
+        True,
+    )
+
+
+def test_narrow_terminals_stack(capsys):
+    summary = verifier.train_all([verifier.load("linear")], epochs=1)
+    assert [line.plain for line in summary.lines(40)][:4] == [
+        "linear",
+        "  steps            3",
+        "  compared         6",
+        "  agrees           6",
+    ]
+
+
+def test_an_interrupted_training_ends_the_rest():
+    asked = iter(range(100))
+    summary = verifier.train_all(gallery().values(), keep_going=lambda done, planned: next(asked) < 5)
+    assert len(summary.reports) == 1
+    assert summary.exit_code == 130
+    assert "interrupted" in str(summary)
+
+
+def test_groups_are_by_what_is_minimised():
+    found = groups(gallery().values())
+    assert [model.name for model in found["loss squared_error"]][:0] == []
+    assert "quadratic" in [model.name for model in found["loss squared_error"]]
+    assert all(model.loss is None for model in found["no data: the formula itself is minimised"])
+    assert sum(map(len, found.values())) == len(gallery())
