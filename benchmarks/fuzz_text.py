@@ -16,7 +16,26 @@ with atheris.instrument_imports(include=READER):
     from verifier.text import read_text
 
 SECONDS = 120
-WORDS = ["x", "y", "gamma", "(", ")", "**", "+", "-", "*", "/", ",", "<", "==", "and", "not", "where", "Piecewise", "1e9"]
+WORDS = [
+    "x",
+    "y",
+    "gamma",
+    "(",
+    ")",
+    "**",
+    "+",
+    "-",
+    "*",
+    "/",
+    ",",
+    "<",
+    "==",
+    "and",
+    "not",
+    "where",
+    "Piecewise",
+    "1e9",
+]
 
 
 def one(data: bytes) -> None:

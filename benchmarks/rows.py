@@ -26,7 +26,7 @@ def main() -> None:
         columns = np.column_stack([x, 2 * x + 1 + 0.1 * generator.normal(size=ROWS)])
         np.savetxt(path, columns, fmt="%.9g", delimiter=",", header="x,y", comments="")
         print(
-            f"{'batch':>6} {'read s':>7} {'bare us/row':>12} {'judged us/row':>14} {'ratio':>6} {'peak MB':>8} {'outcome':>8}"
+            f"{'batch':>6} {'read s':>7} {'bare us/row':>12} {'judged us/row':>14} {'ratio':>6} {'peak MB':>8}  outcome"
         )
         for batch in BATCHES:
             command = [sys.executable, __file__, str(path), batch]
@@ -59,7 +59,7 @@ def one(path: str, batch: str) -> None:
     per_row = 1e6 / ROWS
     print(
         f"{batch:>6} {read:>7.2f} {plain * per_row:>12.3f} {judged * per_row:>14.3f} {judged / plain:>6.1f} "
-        f"{peak:>8.0f} {report.outcome.value:>8}"
+        f"{peak:>8.0f}   {report.outcome.value}"
     )
 
 

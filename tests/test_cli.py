@@ -118,8 +118,8 @@ def test_list(capsys):
     shown = capsys.readouterr().out
     assert shown.startswith("loss squared_error\n  damped_oscillation   ")
     assert (
-        "  linear               y = w·x on three points of a line through the\n"
-        "                       origin: the tutorial's first model.\n"
+        "  linear               y = w·x on three points of a line through the origin:\n"
+        "                       the tutorial's first model.\n"
     ) in shown
     assert "\n\nno data: the formula itself is minimised\n  beale                " in shown
     assert all(len(line) < 80 for line in shown.splitlines())
