@@ -11,7 +11,8 @@ is a proof. Sums are bounded for every order of their terms (the same book, sect
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
@@ -25,7 +26,6 @@ from verifier.program import Program, evaluate
 from verifier.table import REDUCTIONS, TABLE
 
 _INEQUALITIES = frozenset({"less", "less_equal", "greater", "greater_equal"})
-_DECIDED = frozenset({"equal", "not_equal", "and", "or", "not"})
 _STEPS = frozenset({"floor", "ceiling"})
 _REDUCTIONS = frozenset(row.name for row in REDUCTIONS)
 _DOUBLE_ROUNDING = 1.0 + 2.0**-10
@@ -39,6 +39,9 @@ class Rounded:
     ball: Any
     border: Any = False
     """Where a condition or a kink on the way lies within rounding of its border (array of bool)."""
+    unsure: Any = False
+    """Where honest code may find itself on either side of that border, since its two sides are not
+    exactly known to be the same number (array of bool)."""
     terms: Any = None
     """For a sum, the sum of its terms' sizes: a bound of every partial sum in every order."""
 
@@ -47,12 +50,25 @@ class Rounded:
         return np.abs(self.ball) if self.terms is None else self.terms
 
 
-class RoundedArithmetic:
-    """Balls of Arb that also contain every rounding of a format; arguments are exact."""
+class Side(Enum):
+    """How a comparison is decided that rounding leaves open."""
 
-    def __init__(self, format: Format, library: str) -> None:
+    CODED = "as the code would decide it at the middle"
+    LEFT_GREATER = "as if its left side were the greater one"
+    LEFT_SMALLER = "as if its left side were the smaller one"
+
+
+class RoundedArithmetic:
+    """Balls of Arb that also contain every rounding of a format; arguments are exact.
+
+    All comparisons that rounding leaves open are decided to the same side, so that what belongs to
+    one branch stays together: the branch, its derivative and its guards.
+    """
+
+    def __init__(self, format: Format, library: str, side: Side = Side.CODED) -> None:
         self._format = format
         self._library = library
+        self._side = side
         self._spread = arb(0, format.unit_roundoff * _DOUBLE_ROUNDING)
         self._round = arb(1) + self._spread
 
@@ -68,57 +84,77 @@ class RoundedArithmetic:
     def apply(self, operation: Operation, *arguments: Rounded) -> Rounded:
         balls = [argument.ball for argument in arguments]
         border = _any(argument.border for argument in arguments)
+        unsure = _any(argument.unsure for argument in arguments)
         match operation.name:
             case name if name in _INEQUALITIES:
-                return self._inequality(operation, balls, border)
-            case name if name in _DECIDED:
-                return self._condition(operation, balls)
+                return self._inequality(operation, balls, border, unsure)
+            case "equal" | "not_equal":
+                return self._equality(operation, balls, border, unsure)
             case "sign":
-                return self._sign(balls[0], border)
+                return self._sign(balls[0], border, unsure)
             case "add" | "subtract":
-                return self._sum(operation, arguments, border)
+                return self._sum(operation, arguments, border, unsure)
             case "sum" | "mean":
-                return self._reduction(operation, balls[0], border)
+                return self._reduction(operation, balls[0], _any_row(border), _any_row(unsure))
             case "size":
                 return Rounded(operation.arb(*balls))
             case "spread":
-                return Rounded(operation.arb(*balls), arguments[1].border)
+                return Rounded(operation.arb(*balls), arguments[1].border, arguments[1].unsure)
             case name if name in _STEPS:
                 step = _array(operation.arb(*balls))
-                return Rounded(step, _any((border, ~_is_exact(step))))
+                between = ~_is_exact(step)
+                return Rounded(step, _any((border, between)), _any((unsure, between)))
         result = _array(operation.arb(*balls))
         if operation.budget.of(self._library) == 0.0:
-            return Rounded(result, border)
-        return Rounded(self._ranged(self._widened(operation, result, balls), operation), border)
+            return Rounded(result, border, unsure)
+        return Rounded(self._ranged(self._widened(operation, result, balls), operation), border, unsure)
 
-    def _condition(self, operation: Operation, balls: list[Any]) -> Rounded:
-        """Undecided (None) where rounding may make it true or false."""
+    def _inequality(self, operation: Operation, balls: list[Any], border: Any, unsure: Any) -> Rounded:
+        left, right = np.broadcast_arrays(*map(_array, balls))
+        close = ~np.asarray(np.not_equal(left, right), dtype=bool)
+        decided = _array(operation.arb(left, right))
+        open_ = close & np.asarray(_is_undecided(decided), dtype=bool)
+        if close.any():
+            decided = decided.copy()
+            greater = operation.name.startswith("greater")
+            if self._side is Side.CODED:
+                decided[open_] = operation.arb(_midpoints(left[open_]), _midpoints(right[open_]))
+            else:
+                decided[close] = greater == (self._side is Side.LEFT_GREATER)
+        return Rounded(decided, _any((border, close)), _any((unsure, open_)))
+
+    def _equality(self, operation: Operation, balls: list[Any], border: Any, unsure: Any) -> Rounded:
+        """Two numbers that are exactly known are the same or not; others that are close may be either."""
         decided = _array(operation.arb(*balls))
-        return Rounded(decided, np.asarray(_is_undecided(decided), dtype=bool))
+        open_ = np.asarray(_is_undecided(decided), dtype=bool)
+        if open_.any():
+            decided = decided.copy()
+            decided[open_] = (operation.name == "equal") == (self._side is Side.CODED)
+        return Rounded(decided, _any((border, open_)), _any((unsure, open_)))
 
-    def _inequality(self, operation: Operation, balls: list[Any], border: Any) -> Rounded:
-        """Undecided (None) also where both sides may be equal: there any of the one-sided results will do."""
-        apart = np.asarray(np.not_equal(*map(_array, balls)), dtype=bool)
-        return Rounded(np.where(apart, operation.arb(*balls), None), _any((border, ~apart)))
+    def _sign(self, ball: Any, border: Any, unsure: Any) -> Rounded:
+        """At 0 the code has 0; the one-sided derivatives of |x| are -1 and 1."""
+        ball = _array(ball)
+        kink = ~np.asarray(np.not_equal(ball, arb(0)), dtype=bool)
+        open_ = kink & ~_is_exact(ball)
+        sign = TABLE["sign"].arb(ball)
+        if kink.any():
+            sides = {Side.CODED: TABLE["sign"].arb(_midpoints(ball[kink])), Side.LEFT_GREATER: arb(1)}
+            sign[kink] = sides.get(self._side, arb(-1))
+        return Rounded(sign, _any((border, kink)), _any((unsure, open_)))
 
-    def _sign(self, ball: Any, border: Any) -> Rounded:
-        """[-1, 1] where the argument may be 0: the hull of the one-sided derivatives of |x|."""
-        kink = ~np.asarray(np.not_equal(_array(ball), arb(0)), dtype=bool)
-        hull = np.where(kink, arb(0, 1), TABLE["sign"].arb(_array(ball)))
-        return Rounded(hull, _any((border, kink)))
-
-    def _sum(self, operation: Operation, arguments: tuple[Rounded, ...], border: Any) -> Rounded:
+    def _sum(self, operation: Operation, arguments: tuple[Rounded, ...], border: Any, unsure: Any) -> Rounded:
         terms = np.add(arguments[0].size, arguments[1].size)
         result = _array(operation.arb(*(argument.ball for argument in arguments)))
-        return Rounded(self._overflowed(result + self._spread * terms), border, terms)
+        return Rounded(self._overflowed(result + self._spread * terms), border, unsure, terms)
 
-    def _reduction(self, operation: Operation, rows: Any, border: Any) -> Rounded:
+    def _reduction(self, operation: Operation, rows: Any, border: Any, unsure: Any) -> Rounded:
         """n - 1 additions, each wrong by at most the unit roundoff of the sum of the sizes; a mean divides once."""
         spread = self._spread * (rows.shape[-1] - 1)
         result = operation.arb(rows) + spread * operation.arb(np.abs(rows))
         if operation.name == "mean":
             result = self._widened(operation, result, [rows])
-        return Rounded(self._ranged(result, operation), _any_row(border))
+        return Rounded(self._ranged(result, operation), border, unsure)
 
     def _widened(self, operation: Operation, result: Any, balls: list[Any]) -> Any:
         # An ulp is at most twice the unit roundoff of the number.
@@ -141,7 +177,8 @@ class RoundedArithmetic:
         """What an underflow may lose: a library's function may give 0 for a number below the smallest normal one."""
         if isinstance(operation.torch, Call) and operation.name not in _REDUCTIONS:
             return self._format.smallest_normal
-        return self._format.smallest_subnormal * operation.budget.of(self._library) * _DOUBLE_ROUNDING
+        # Half of the smallest subnormal is none: the factors are multiplied first.
+        return self._format.smallest_subnormal * max(1.0, operation.budget.of(self._library) * _DOUBLE_ROUNDING)
 
     def _overflowed(self, result: Any) -> Any:
         large = ~(np.abs(middle(result)) < self._format.largest / 2)
@@ -157,6 +194,7 @@ def _array(value: Any) -> Any:
 
 
 _is_undecided = np.frompyfunc(lambda condition: condition is None, 1, 1)
+_midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
 _is_exact_ball = np.frompyfunc(lambda ball: ball.is_exact(), 1, 1)
 
 
@@ -183,12 +221,46 @@ def _any_row(border: Any) -> Any:
     return border if border is False else np.any(border, axis=-1, keepdims=True)
 
 
-def rounded(program: Program, format: Format, library: str, arguments: Mapping[str, Any]) -> tuple[Rounded, ...]:
-    """For each result of the program, the balls of all that honest code of that library may state in that format.
+def rounded(program: Program, format: Format, library: str, arguments: Mapping[str, Any]) -> list[Rounded]:
+    """For each result, and each point, the ball of all that honest code of that library may state in that format.
 
-    Arguments are object arrays of Arb balls, exact floats of the format.
+    The first result is the value, the others its derivatives. At a border the balls hold the
+    one-sided derivatives and what the code decides there; the value is open only where honest code may
+    be on either side. Arguments are object arrays of Arb balls, exact floats of the format.
     """
-    return evaluate(program, RoundedArithmetic(format, library), arguments)
+    points = max((values.shape[0] for values in arguments.values()), default=1)
+    coded = _evaluated(program, RoundedArithmetic(format, library), arguments, points)
+    border = np.any([result.border for result in coded], axis=0)
+    if not border.any():
+        return coded
+    there = {name: values[border] for name, values in arguments.items()}
+    sides = [
+        _evaluated(program, RoundedArithmetic(format, library, side), there, int(border.sum()))
+        for side in (Side.LEFT_GREATER, Side.LEFT_SMALLER)
+    ]
+    for place, result in enumerate(coded):
+        for side in sides:
+            hull = _hull(result.ball[border], side[place].ball)
+            open_ = result.border[border] if place else result.unsure[border]
+            result.ball[border] = np.where(open_, hull, result.ball[border])
+    return [replace(coded[0], border=coded[0].unsure), *coded[1:]]
+
+
+_hull = np.frompyfunc(lambda one, other: one.union(other), 2, 1)
+
+
+def _evaluated(
+    program: Program, arithmetic: RoundedArithmetic, arguments: Mapping[str, Any], points: int
+) -> list[Rounded]:
+    """The results with an entry for each point, also where they are the same at all of them."""
+
+    def spread(values: Any) -> Any:
+        return np.broadcast_to(values if isinstance(values, bool) else np.ravel(values), (points,)).copy()
+
+    return [
+        Rounded(spread(_array(result.ball)), spread(result.border), spread(result.unsure))
+        for result in evaluate(program, arithmetic, arguments)
+    ]
 
 
 _FLOAT64 = NumPyArithmetic("float64")

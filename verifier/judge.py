@@ -161,9 +161,7 @@ class Judge:
         usable = np.all([np.isfinite(values).all(axis=-1) for values in arguments.values()], axis=0)
         points = {name: balls(values) for name, values in finite.items()}
         with precision(FIRST_PRECISION):
-            honest = [
-                _at_points(result, len(usable)) for result in rounded(self.program, self.format, self.library, points)
-            ]
+            honest = rounded(self.program, self.format, self.library, points)
         within = [np.maximum(radius(result.ball) / 1000.0, self.format.smallest_subnormal) for result in honest]
         enclosures = exact(self.program, points, within)
         terms = [np.broadcast_to(np.ravel(size), usable.shape) for size in sizes(self.program, finite)]
@@ -246,9 +244,3 @@ class _Component:
 
 
 _midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
-
-
-def _at_points(result: Rounded, points: int) -> Rounded:
-    """A result with an entry for each point, also where it is the same at all of them."""
-    border = result.border if result.border is False else np.ravel(result.border)
-    return Rounded(np.broadcast_to(np.ravel(result.ball), (points,)), np.broadcast_to(border, (points,)))
