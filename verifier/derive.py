@@ -115,8 +115,10 @@ class _Sweep:
             return adjoint
         if _is_constant(builder[factor], -1):
             return builder.apply("negative", adjoint)
-        if builder[factor].operation == "divide" and _is_constant(builder[builder[factor].arguments[0]], 1):
-            return builder.apply("divide", adjoint, builder[factor].arguments[1])
+        if builder[factor].operation == "divide":
+            # As autograd does, from the left: what comes from above times the numerator, by the denominator.
+            over, under = builder[factor].arguments
+            return builder.apply("divide", self._scaled(adjoint, over), under)
         return builder.apply("multiply", adjoint, factor)
 
 

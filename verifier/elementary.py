@@ -320,7 +320,7 @@ _STEPS = (
         **_call("torch.ceil", "np.ceil", "np.ceil"),
     ),
     Operation(
-        "remainder", sympy.Mod, arb=each(_remainder, 2), budget=Budget(1.0, 1.0, lambda result, a, b: np.abs(b)),
+        "remainder", sympy.Mod, arb=each(_remainder, 2), budget=Budget(1.0, 1.0),
         derivatives=lambda a, b: (sympy.S.One, -sympy.floor(a / b)), domain="every a, b ≠ 0",
         measured=(Interval(-1e6, 1e6), Interval(0.01, 100.0)),
         **_call("torch.remainder", "np.remainder", "np.remainder"),

@@ -150,7 +150,7 @@ def _row_of(tree: Any) -> str:
 
 
 def _number(tree: Any, builder: Builder) -> int:
-    if abs(tree) > sys.float_info.max:
+    if tree is not sympy.nan and abs(tree) > sys.float_info.max:
         raise InputError("the formula contains a number beyond the largest float64: remove it")
     if isinstance(tree, sympy.Integer):
         return builder.constant(int(tree))

@@ -8,7 +8,7 @@ all of it is finite. What the taken branch computes is the same to the last bit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from verifier.arithmetic import NumPyArithmetic
 from verifier.derive import differentiate
-from verifier.program import CONSTANT, SYMBOL, Builder, Node, Program, evaluate
+from verifier.program import CONSTANT, SCALAR, SYMBOL, Builder, Node, Program, evaluate
 
 _LINEAR = frozenset({"add", "subtract", "negative", "abs", "relu", "maximum", "minimum", "where"})
 _TAME = frozenset({"sin", "cos", "tanh", "atan", "erf", "sigmoid"})
@@ -27,11 +27,19 @@ _WILD = 3
 """The derivative of a product of so many symbols may overflow."""
 
 _PLACES = (1, 0.5, 2, -1, 0, -0.5, 0.25, 3, -3)
-"""Numbers that may stand in place of a symbol, the simplest first."""
-_SYMBOLS_APART = 3
-"""Up to so many symbols may stand at numbers of their own; more all stand at the same one."""
-GROWTH = 20
+"""Numbers that may stand in place of a symbol, the simplest first; those around the formula's own follow."""
+_TRIALS = 2000
+"""So many combinations of numbers are tried at most."""
+_LARGE = 1e6
+"""Factors beyond it count like a symbol, for what they make may overflow."""
+GROWTH = 5
 """Once a program is so many times as long, the branches that are left stay as they are."""
+DEEPEST = 50
+"""Branches inside more branches than that stay as they are."""
+LONGEST = 100
+"""Branches of more nodes than that stay as they are."""
+_ELSEWHERE = 0.75
+"""Where symbols stand that need no guard."""
 
 
 def guarded(program: Program) -> Program:
@@ -43,6 +51,8 @@ def guarded(program: Program) -> Program:
     >>> branches = build.program(build.apply("where", positive, build.apply("log", x), x))
     >>> [node.operation for node in guarded(branches).nodes]
     ['symbol', 'constant', 'greater', 'constant', 'where', 'log', 'where']
+
+    A where whose condition depends on no symbol becomes the branch that it takes.
     """
     if not any(node.operation == "where" for node in program.nodes):
         return program
@@ -67,8 +77,12 @@ class _Copier:
     def __init__(self, program: Program) -> None:
         self.builder = Builder()
         self._program = program
+        self._varying = _varying(program)
+        self._places = _places(program)
         self._copies: dict[tuple[int, _Context], int] = {}
+        self._plain: dict[int, int] = {}
         self._limit = GROWTH * len(program.nodes) + 100
+        self._depth = 0
 
     def copy(self, output: int, context: _Context) -> int:
         for index in self._own(output):
@@ -85,8 +99,16 @@ class _Copier:
             if index not in found:
                 found.add(index)
                 node = self._program.nodes[index]
-                waiting.extend(node.arguments[:1] if node.operation == "where" else node.arguments)
+                waiting.extend(node.arguments if node.operation != "where" else (self._first(node),))
         return sorted(found)
+
+    def _first(self, node: Node) -> int:
+        """What a where needs always: its condition, or the branch that it takes by a constant one."""
+        condition, taken, otherwise = node.arguments
+        if self._varying[condition]:
+            return condition
+        (holds,) = evaluate(self._program.only(condition), NumPyArithmetic("float64"), {})
+        return taken if holds else otherwise
 
     def _copied(self, index: int, context: _Context) -> int:
         node = self._program.nodes[index]
@@ -98,6 +120,8 @@ class _Copier:
         if node.operation != "where":
             return self.builder.apply(node.operation, *(self._copies[part, context] for part in node.arguments))
         condition, taken, otherwise = node.arguments
+        if not self._varying[condition]:
+            return self._copies[self._first(node), context]
         place, shared = self._copies[condition, context], frozenset(self._own(condition))
         return self.builder.apply(
             "where",
@@ -116,41 +140,54 @@ class _Copier:
 
     def _branch(self, index: int, context: _Context, shared: frozenset[int]) -> int:
         """The copy of a branch; `shared` is what its condition needs too."""
-        if len(self.builder) > self._limit:
-            return self.copy(index, _Context(guards=context.guards))
-        wild = _wild(self._program, self._own(index), shared)
-        numbers = _harmless(self._program, wild) if wild else {}
+        if len(self.builder) > self._limit or self._depth == DEEPEST:
+            return self.builder.copy(self._program, index, self._plain)
+        numbers = self._numbers(index, shared)
         guards = {
             **dict(context.guards),
             **{name: self._guard(name, number, context) for name, number in numbers.items()},
         }
-        return self.copy(index, _Context(context.condition, context.holds, tuple(guards.items())))
+        self._depth += 1
+        copied = self.copy(index, _Context(context.condition, context.holds, tuple(guards.items())))
+        self._depth -= 1
+        return copied
+
+    def _numbers(self, index: int, shared: frozenset[int]) -> dict[str, float]:
+        """Where the symbols of a branch are to stand when it is not taken; none where it may stay as it is."""
+        wild = self._wild(self._own(index), shared)
+        if not wild:
+            return {}
+        branch = self._program.only(index)
+        if len(branch.nodes) > LONGEST:
+            return {}
+        # A trial is one row, whatever the shapes of the symbols.
+        row = Program(tuple(replace(node, shape=SCALAR) for node in branch.nodes), branch.outputs)
+        return _harmless(row, self._program.only(*wild).symbols, self._places)
+
+    def _wild(self, own: list[int], shared: frozenset[int]) -> list[int]:
+        """The nodes that may have no finite value or derivative where all symbols are finite.
+
+        A sum or product that the condition needs too is as good as a symbol: were it infinite, the
+        condition would say nothing either way.
+        """
+        degrees: dict[int, int] = {}
+        wild = []
+        for index in own:
+            node = self._program.nodes[index]
+            degree = _degree(node, degrees, self._varying) if self._varying[index] else _constant_degree(node)
+            if index in shared and node.operation in _POLYNOMIAL:
+                degree = min(degree, 1)
+            if degree >= _WILD:
+                wild.append(index)
+            # What is wild is going to be guarded.
+            degrees[index] = degree if degree < _WILD else 0
+        return wild
 
     def _guard(self, name: str, number: float, context: _Context) -> int:
         shape = next(node.shape for node in self._program.nodes if node.operation == SYMBOL and node.payload == name)
         symbol, harmless = self.builder.symbol(name, shape), self.builder.constant(number)
         branches = (symbol, harmless) if context.holds else (harmless, symbol)
         return self.builder.apply("where", context.condition or 0, *branches)
-
-
-def _wild(program: Program, own: list[int], shared: frozenset[int]) -> list[int]:
-    """The nodes that may have no finite value or derivative where all symbols are finite.
-
-    A sum or product that the condition needs too is as good as a symbol: were it infinite, the
-    condition would say nothing either way.
-    """
-    degrees: dict[int, int] = {}
-    varying = _varying(program)
-    wild = []
-    for index in own:
-        degree = _degree(program.nodes[index], degrees, varying) if varying[index] else 0
-        if index in shared and program.nodes[index].operation in _POLYNOMIAL:
-            degree = min(degree, 1)
-        if degree >= _WILD:
-            wild.append(index)
-        # What is wild is going to be guarded.
-        degrees[index] = degree if degree < _WILD else 0
-    return wild
 
 
 def _degree(node: Node, degrees: dict[int, int], varying: list[bool]) -> int:
@@ -162,7 +199,7 @@ def _degree(node: Node, degrees: dict[int, int], varying: list[bool]) -> int:
         case "square":
             return 2 * inner[0]
         case "divide" if not varying[node.arguments[1]]:
-            return inner[0]
+            return sum(inner)
         case name if name in _LINEAR:
             return max(inner)
         case name if name in _FLAT or name == SYMBOL:
@@ -170,6 +207,19 @@ def _degree(node: Node, degrees: dict[int, int], varying: list[bool]) -> int:
         case name if name in _TAME and inner[0] < _WILD - 1:
             return 1
     return _WILD
+
+
+def _constant_degree(node: Node) -> int:
+    """Very large and very small factors may make what they multiply or divide overflow."""
+    size = abs(node.payload) if node.operation == CONSTANT else 0
+    return 1 if size > _LARGE or 0 < size < 1 / _LARGE else 0
+
+
+def _places(program: Program) -> tuple[float, ...]:
+    """Numbers to try: simple ones, and those beside, twice and half the formula's own constants."""
+    own = dict.fromkeys(abs(node.payload) for node in program.nodes if node.operation == CONSTANT)
+    around = [sign * number for size in own for number in (size, size + 1, 2 * size, size / 2) for sign in (1, -1)]
+    return tuple(dict.fromkeys([*_PLACES, *around[:40]]))
 
 
 def _varying(program: Program) -> list[bool]:
@@ -180,19 +230,13 @@ def _varying(program: Program) -> list[bool]:
     return varying
 
 
-def _harmless(program: Program, wild: list[int]) -> dict[str, float]:
-    """Numbers for the symbols of these nodes at which they and their derivatives are finite, if any are found."""
-    parts = [program.only(index) for index in wild]
-    names = sorted({name for part in parts for name in part.symbols})
-    if len(names) <= _SYMBOLS_APART:
-        trials = np.array(list(product(_PLACES, repeat=len(names))), dtype=np.float64)
-    else:
-        trials = np.repeat(np.array(_PLACES, dtype=np.float64)[:, None], len(names), axis=1)
-    fine = np.ones(len(trials), dtype=bool)
-    at = dict(zip(names, trials.T, strict=True))
-    for part in parts:
-        for result in _values(part, at):
-            fine &= np.isfinite(result) & (np.abs(result) < _LARGE)
+def _harmless(branch: Program, names: tuple[str, ...], places: tuple[float, ...]) -> dict[str, float]:
+    """Numbers for these symbols at which the branch and its derivatives are finite, if any are found."""
+    trials = _trials(len(names), np.array(places, dtype=np.float64)).astype(np.float32)
+    at = {**dict.fromkeys(branch.symbols, np.float32(_ELSEWHERE)), **dict(zip(names, trials.T, strict=True))}
+    # In float32, which overflows first.
+    results = evaluate(differentiate(branch, branch.symbols), NumPyArithmetic("float32"), at)
+    fine = np.all([np.broadcast_to(np.isfinite(result), len(trials)) for result in results], axis=0)
     if not fine.any():
         return {}
     chosen = trials[int(np.argmax(fine))]
@@ -201,9 +245,10 @@ def _harmless(program: Program, wild: list[int]) -> dict[str, float]:
     }
 
 
-_LARGE = 1e6
-
-
-def _values(program: Program, at: dict[str, Any]) -> tuple[Any, ...]:
-    names = program.symbols
-    return evaluate(differentiate(program, names), NumPyArithmetic("float64"), {name: at[name] for name in names})
+def _trials(symbols: int, places: Any) -> Any:
+    """Combinations of the places, a row each: all of them where they are few, else equal ones and a seeded choice."""
+    if len(places) ** symbols <= _TRIALS:
+        return np.array(list(product(places, repeat=symbols)))
+    equal = np.repeat(places[:, None], symbols, axis=1)
+    drawn = np.random.default_rng(0).choice(places, (_TRIALS - len(places), symbols))
+    return np.concatenate([equal, drawn])

@@ -313,8 +313,8 @@ class Model:
         from verifier.derive import differentiate
 
         loss = program.only_last
-        self._refuse_unreached(loss)
         self._refuse_without_derivative(loss)
+        self._refuse_unreached(loss)
         gradient = differentiate(loss, self.parameters)
         self._refuse_undefined_constants(gradient)
         return gradient
