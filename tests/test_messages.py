@@ -149,7 +149,7 @@ FILES = {
     "def line(x, *, w=1.0):\n    return w * x\n": "shuffle is 'no': use True or False",
     body("    return w * x", "x, *, w=1e39"): "parameter w starts from 1e+39, too large for float32",
     HEAD + "import sympy\nx, w = sympy.symbols('x w')\nline = Model(w * x, inputs=[x], start={w: 1.0}, "
-    "loss=squared_error, name='a b')\n": "own.py: 'a b' cannot name a model: use a Python name",
+    "loss=squared_error, name='a b')\n": "own.py: 'a b' cannot name a model: use a Python name of its own",
     HEAD + "@model()\ndef line(x, *, w=1.0):\n    return w * x\n": "own.py: model line has inputs but no loss: "
     "add loss=squared_error, or a loss of your own",
     HEAD + "@model(loss=squared_error, fixed=['v'])\ndef line(x, *, w=1.0):\n    return w * x\n": "own.py: "

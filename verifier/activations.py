@@ -80,7 +80,7 @@ ROWS = (
     Operation(
         "relu", relu, arb=each(lambda a: a.max(arb(0))), budget=EXACT,
         derivatives=lambda a: (Where(a > 0, sympy.S.One, sympy.S.Zero),),
-        torch=Call("torch.relu"), numpy=Call("np.maximum", extra=(0,)), python=Call("max", extra=(0,)),
+        torch=Call("torch.relu"), numpy=Call("np.maximum", extra=(0,)), python=Call("builtins.max", extra=(0,)),
     ),
     Operation(
         "logaddexp", logaddexp, arb=each(lambda a, b: a + _softplus(b - a), 2),

@@ -305,7 +305,7 @@ _HYPERBOLAS = (
 _STEPS = (
     Operation(
         "abs", sympy.Abs, arb=np.abs, budget=EXACT, derivatives=lambda a: (sympy.sign(a),),
-        **_call("torch.abs", "np.abs", "abs"),
+        **_call("torch.abs", "np.abs", "math.fabs"),
     ),
     Operation(
         "sign", sympy.sign, arb=each(arb.sgn), budget=EXACT, derivatives=flat, arity=1,
@@ -313,11 +313,11 @@ _STEPS = (
     ),
     Operation(
         "floor", sympy.floor, arb=each(arb.floor), budget=EXACT, derivatives=flat, arity=1,
-        **_call("torch.floor", "np.floor", "np.floor"),
+        **_call("torch.floor", "np.floor", "math.floor"),
     ),
     Operation(
         "ceiling", sympy.ceiling, arb=each(arb.ceil), budget=EXACT, derivatives=flat, arity=1,
-        **_call("torch.ceil", "np.ceil", "np.ceil"),
+        **_call("torch.ceil", "np.ceil", "math.ceil"),
     ),
     Operation(
         "remainder", sympy.Mod, arb=each(_remainder, 2), budget=Budget(1.0, 1.0),
@@ -327,13 +327,13 @@ _STEPS = (
     ),
     Operation(
         "maximum", Maximum, arb=each(arb.max, 2), budget=EXACT,
-        derivatives=lambda a, b: (_tie(a > b, a < b), _tie(b > a, b < a)),
-        measured=(Interval(), Interval()), **_call("torch.maximum", "np.maximum", "max"),
+        derivatives=lambda a, b: (_tie(a > b, a < b), _tie(a < b, a > b)),
+        measured=(Interval(), Interval()), **_call("torch.maximum", "np.maximum", "builtins.max"),
     ),
     Operation(
         "minimum", Minimum, arb=each(arb.min, 2), budget=EXACT,
-        derivatives=lambda a, b: (_tie(a < b, a > b), _tie(b < a, b > a)),
-        measured=(Interval(), Interval()), **_call("torch.minimum", "np.minimum", "min"),
+        derivatives=lambda a, b: (_tie(a < b, a > b), _tie(a > b, a < b)),
+        measured=(Interval(), Interval()), **_call("torch.minimum", "np.minimum", "builtins.min"),
     ),
 )  # fmt: skip
 

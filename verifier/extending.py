@@ -57,7 +57,7 @@ def add_function(
             named(name, lambda *parts: _value(program, parts), derivatives, len(arguments)),
             torch=Call(name, own=torch),
             numpy=Call(name, own=computed),
-            python=Call(f"{name}_of_numbers", own=computed),
+            python=Call(f"{name}_of_numbers", own=lambda *numbers: float(computed(*numbers))),
             arb=each(lambda *balls: evaluate(program, ArbArithmetic(), dict(zip(arguments, balls, strict=True)))[0]),
             budget=Budget(ulps, ulps),
             derivatives=derivatives,

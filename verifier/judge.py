@@ -164,10 +164,12 @@ class Judge:
             honest = rounded(self.program, self.format, self.library, points)
         within = [np.maximum(radius(result.ball) / 1000.0, self.format.smallest_subnormal) for result in honest]
         enclosures = exact(self.program, points, within)
+        # Where the value does not exist, what its derivative's formula gives there means nothing.
+        defined = np.isfinite(enclosures[0].radius)
         terms = [np.broadcast_to(np.ravel(size), usable.shape) for size in sizes(self.program, finite)]
         with precision(FIRST_PRECISION):
             return [
-                _Component(self.format, usable, *columns).verdicts()
+                _Component(self.format, usable, defined, *columns).verdicts()
                 for columns in zip(stated, symbolic, honest, enclosures, within, terms, strict=True)
             ]
 
@@ -178,6 +180,7 @@ class _Component:
 
     format: Format
     usable: Any
+    defined: Any
     stated: Any
     symbolic: Any
     honest: Rounded
@@ -187,7 +190,7 @@ class _Component:
 
     def verdicts(self) -> Verdicts:
         width = self.enclosure.radius
-        known = self.usable & np.isfinite(width) & (width <= self.within)
+        known = self.usable & self.defined & np.isfinite(width) & (width <= self.within)
         border = self.honest.border & (self.within < np.inf)
         reference = self.enclosure.ball
         if border.any():

@@ -134,8 +134,8 @@ class Model:
         written = inspect.isfunction(expression)
         self._formula: Formula = _formula(expression, name)
         self.name = name
-        if not str(name).isidentifier():
-            raise InputError(f"{str(name)!r} cannot name a model: use a Python name")
+        if not _is_name(str(name)):
+            raise InputError(f"{str(name)!r} cannot name a model: use a Python name of its own")
         self.description = (inspect.getdoc(expression) or "") if written else ""
         self.inputs = tuple(_symbol_name(part, name) for part in inputs)
         self.start = {_symbol_name(part, name): _number(part, value, name) for part, value in start.items()}
@@ -197,12 +197,13 @@ class Model:
     @cached_property
     def program(self) -> Program:
         """The prediction and the loss of one sample, in the order of operations as written."""
+        from verifier.guard import guarded
         from verifier.program import SCALAR
 
         builder, prediction, loss = self._built(SCALAR)
         program = builder.program(prediction, loss)
         self._refuse_unused(program)
-        self._refuse_undefined_constants(program)
+        self._refuse_undefined_constants(guarded(program))
         point = {**dict.fromkeys(self.columns, 0.75), **self.start}
         self._formula.verify(program, point)
         return program
@@ -475,9 +476,17 @@ def _checked_expression(expression: Any, name: str) -> Any:
     return checked
 
 
+_MODULES = ("builtins", "math", "np", "special", "torch")
+"""Names that generated source uses (`verifier.source.MODULES`, which is not imported for them alone)."""
+
+
+def _is_name(name: str) -> bool:
+    return name.isidentifier() and not keyword.iskeyword(name) and name not in _MODULES
+
+
 def _symbol_name(part: Any, model: str) -> str:
     name = str(part)
-    if not name.isidentifier() or keyword.iskeyword(name) or name in ("math", "np", "special", "torch"):
+    if not _is_name(name):
         raise InputError(f"model {model}: {name!r} cannot name an input or a parameter: use a Python name of its own")
     return name
 

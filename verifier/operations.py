@@ -36,7 +36,7 @@ class Infix:
 # How tightly Python's operators bind.
 COMPARISON, EITHER, BOTH, SUM, PRODUCT, NEGATIVE, POWER, ATOM = range(1, 9)
 
-_HOMES = {"np": "numpy", "special": "scipy.special", "": "builtins"}
+_HOMES = {"np": "numpy", "special": "scipy.special"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class Call:
     keywords: tuple[tuple[str, float], ...] = ()
     own: Callable[..., Any] | None = None
     """The function itself where a person brought it along; its name then has no module."""
+
+    @property
+    def gives_array(self) -> bool:
+        """Whether plain numbers come back as NumPy's."""
+        return self.name.startswith(("np.", "special."))
 
     @cached_property
     def function(self) -> Callable[..., Any]:

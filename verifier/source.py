@@ -6,6 +6,7 @@ used more often gets a name.
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import linecache
 import math
@@ -18,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from verifier.arithmetic import NumPyArithmetic
-from verifier.operations import ATOM, NEGATIVE, Call, Infix, Name, Notation, Operation, Suffix
-from verifier.program import CONSTANT, SYMBOL, Node, Program
+from verifier.operations import ATOM, NEGATIVE, PRODUCT, Call, Infix, Name, Notation, Operation, Suffix
+from verifier.program import CONSTANT, SYMBOL, Node, Program, evaluate
 from verifier.table import TABLE
 
-MODULES = ("math", "np", "special", "torch")
+MODULES = ("builtins", "math", "np", "special", "torch")
 """Names that generated source uses, so that no symbol may have them."""
 
 
@@ -44,14 +45,18 @@ TORCH = Language(
         "maximum": "torch.clamp({tensor}, min={number})",
         "minimum": "torch.clamp({tensor}, max={number})",
         "where": "torch.where({condition}, {symbol}.new_tensor({taken}), {otherwise})",
-        **dict.fromkeys(("atan2", "hypot", "logaddexp"), "{symbol}.new_tensor({number})"),
+        **dict.fromkeys(("atan2", "hypot", "logaddexp", "remainder"), "{symbol}.new_tensor({number})"),
     },
 )
 NUMPY = Language(
     "numpy",
     lambda row: row.numpy,
     # np.where of two Python numbers is float64 whatever the rest is.
-    {"where": "np.where({condition}, np.result_type({symbol}).type({taken}), {otherwise})"},
+    {
+        "where": "np.where({condition}, np.result_type({symbol}).type({taken}), {otherwise})",
+        # SciPy's takes a Python number for a float64.
+        "xlogy": "np.result_type({symbol}).type({number})",
+    },
 )
 
 
@@ -106,7 +111,10 @@ class _Writer:
             return _Text(str(node.payload))
         if node.operation == CONSTANT:
             return _number(node.payload)
-        return self._operation(TABLE[node.operation], node, [texts[argument] for argument in node.arguments])
+        arguments = [texts[argument] for argument in node.arguments]
+        if self._varies(index):
+            arguments = [self._plain_number(place, text) for place, text in zip(node.arguments, arguments, strict=True)]
+        return self._operation(TABLE[node.operation], node, arguments)
 
     def _operation(self, row: Operation, node: Node, arguments: list[_Text]) -> _Text:
         plain = [not self._varies(argument) for argument in node.arguments]
@@ -122,10 +130,19 @@ class _Writer:
             case Name(name):
                 return _Text(name)
             case Call():
-                return _Text(notation.written([argument.text for argument in arguments]))
+                written = notation.written([argument.text for argument in arguments])
+                # NumPy's numbers would make what they meet float64.
+                return _Text(f"{written}.item()" if all(plain) and notation.gives_array else written)
             case Suffix(symbol, precedence):
                 return _Text(arguments[0].within(precedence + 1) + symbol, precedence)
         return _infix(notation, arguments)
+
+    def _plain_number(self, index: int, text: _Text) -> _Text:
+        """A constant as it meets a tensor: torch takes whole numbers of 64 bits only."""
+        if self._varies(index) or index in self.names or self.program.nodes[index].operation == CONSTANT:
+            return text
+        (value,) = evaluate(self.program.only(index), NumPyArithmetic("float64"), {})
+        return _Text(f"1.0 * {text.within(PRODUCT + 1)}", PRODUCT) if abs(float(value)) >= _WHOLE else text
 
     def _special(self, row: str, arguments: list[_Text], plain: list[bool]) -> str | None:
         """Maximum and minimum with one plain argument; where with two plain branches."""
@@ -157,10 +174,13 @@ class _Writer:
         return self._varying[index]
 
 
+_WHOLE = 2**63
+
+
 def _number(value: int | float) -> _Text:
     if isinstance(value, float) and not math.isfinite(value):
         return _Text(f'float("{value}")')
-    if abs(value) >= 2**63:
+    if abs(value) >= _WHOLE:
         # Torch takes no larger whole numbers.
         value = float(value)
     return _Text(repr(value), ATOM if math.copysign(1.0, value) > 0 else NEGATIVE)
@@ -232,7 +252,8 @@ def of_tensors(generated: Callable[..., Any]) -> Callable[..., Any]:
 
 def _scope(language: Language, program: Program) -> dict[str, Any]:
     """The modules that the source mentions, and the functions that people brought along."""
-    scope: dict[str, Any] = {"math": math, "np": np, "__name__": f"verifier.generated.{language.name}"}
+    name = f"verifier.generated.{language.name}"
+    scope: dict[str, Any] = {"builtins": builtins, "math": math, "np": np, "__name__": name}
     if language is TORCH:
         import torch
 

@@ -352,7 +352,7 @@ class _Reader:
     def _made(self, node: int, start: int, end: int, kind: str = _QUANTITY) -> _Part:
         """The part of a node that has just been built, if its constants have finite values."""
         part = _Part(node, start, end, kind)
-        if not self._numbers.finite():
+        if not self._numbers.finite(node):
             raise self._error(f"{self._fragment(part)} has no finite value in float64", start)
         return part
 
@@ -466,12 +466,17 @@ class _Numbers:
         self._values: dict[int, Any] = {}
         self._seen = 0
 
-    def finite(self) -> bool:
-        """Whether all that have been built since the last time are finite."""
+    def finite(self, node: int) -> bool:
+        """Whether a node, built just now, is finite or depends on a symbol.
+
+        A branch that it does not take may be anything.
+        """
         new = range(self._seen, len(self._build))
         self._seen = len(self._build)
-        values = [self._value(index) for index in new]
-        return all(bool(np.isfinite(value).all()) for value in values if value is not None)
+        for index in new:
+            self._value(index)
+        value = self._values.get(node)
+        return value is None or bool(np.isfinite(value).all())
 
     def whole(self, index: int) -> int | None:
         """The whole number that a node is, also as 10**12; None for any other."""

@@ -1,0 +1,80 @@
+"""Constants: worked out by Python in the generated source, without changing anyone's dtype."""
+
+import numpy as np
+import pytest
+import torch
+
+import verifier
+from verifier import calls
+from verifier.program import Builder
+from verifier.source import NUMPY, TORCH, function
+from verifier.table import TABLE
+from verifier.text import names
+
+
+@pytest.mark.parametrize("name", sorted(calls.names() - {"where", "equal", "not_equal"}))
+@pytest.mark.parametrize("mixed", [False, True])
+def test_the_dtype_is_that_of_the_symbols(name, mixed):
+    """The function of numbers alone, and of a number beside a symbol, in float32."""
+    least, _ = calls.arity(name)
+    whole = getattr(TABLE.get(name), "whole", ())
+    for number in range(least) if mixed else (None,):
+        builder = Builder()
+        w = builder.symbol("w")
+        constant = builder.constant(1.25 if name == "acosh" else 0.75)
+        arguments = [
+            builder.constant(2) if place in whole else constant if number in (None, place) else w
+            for place in range(least)
+        ]
+        program = builder.program(builder.apply("multiply", calls.write(name, builder, arguments), w))
+        for value in (np.float32(0.5), np.array([0.5, 0.25], dtype=np.float32)):
+            assert function("f", "w", program, NUMPY)(value).dtype == np.float32
+        for tensor in (torch.tensor(0.5), torch.tensor([0.5, 0.25])):
+            assert function("f", "w", program, TORCH)(tensor).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "10**20*w*x",
+        "2**64*w*x",
+        "w*x/2**80",
+        "3**50*w*x",
+        "2**62*4*w*x",
+        "2**64 - w*x",
+        "maximum(w*x, 2**70)",
+        "abs(-2**70)*w*x",
+        "floor(2**70)*w*x",
+        "polygamma(1, 1.5)*w*x",
+        "where(not 1 < 2 and w < 3, w, 2*w)*x",
+        "w*x*where(1 < 2 and w < 3 and not 2 < 1, 3, 4)",
+        "gamma(3)*w*x",
+        "sinc(0)*w*x",
+        "gelu(where(1 < 2, 0.5, w)) + w*x",
+        "relu(-1.5)*max + max*x",
+        "abs(-3)*abs*x + min*maximum(2, 3)",
+        "float*x + minimum(1, 2)*int",
+    ],
+)
+def test_formulas_with_constants_train(text):
+    start = {name: 1.25 for name in names(text) if name != "x"}
+    model = verifier.Model.from_text(
+        text, inputs="x", start=start, loss=verifier.squared_error, data={"x": [1.0, 2.0], "y": [1.0, 2.0]}
+    )
+    report = verifier.train(model, epochs=2, dtype="float64", lr=1e-45)
+    assert report.ok, str(report)
+
+
+def test_a_parameter_in_a_branch_that_is_never_taken():
+    model = verifier.Model.from_text(
+        "where(1 < 2, w, b)*x", inputs="x", start={"w": 1.0, "b": 1.0}, loss=verifier.huber
+    )
+    with pytest.raises(verifier.InputError, match=r"^model model: no gradient reaches parameter b: "):
+        _ = model.gradient_program
+
+
+@pytest.mark.parametrize("name", ["torch", "math", "special", "np", "builtins", "class", "lambda", "None", "two words"])
+def test_names_that_source_cannot_have(name):
+    with pytest.raises(verifier.InputError) as error:
+        verifier.Model.from_text("w", start={"w": 1.0}, name=name)
+    assert str(error.value) == f"{name!r} cannot name a model: use a Python name of its own"
