@@ -196,6 +196,7 @@ class Where(sympy.Function):  # type: ignore[misc]
     Piecewise looks into its conditions even there and may not return."""
 
     nargs = 3
+    is_commutative = is_real = True  # or SymPy asks the condition, without end
 
     @classmethod
     def eval(cls, condition: Tree, taken: Tree, otherwise: Tree) -> Tree:
@@ -206,6 +207,7 @@ class Maximum(sympy.Function):  # type: ignore[misc]
     """Max that keeps the order of its two arguments inside `sympy.evaluate(False)`."""
 
     nargs = 2
+    is_commutative = is_real = True
 
     @classmethod
     def eval(cls, a: Tree, b: Tree) -> Tree:
@@ -216,6 +218,7 @@ class Minimum(sympy.Function):  # type: ignore[misc]
     """Min that keeps the order of its two arguments inside `sympy.evaluate(False)`."""
 
     nargs = 2
+    is_commutative = is_real = True
 
     @classmethod
     def eval(cls, a: Tree, b: Tree) -> Tree:
