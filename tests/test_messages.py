@@ -199,10 +199,10 @@ def test_escapes_in_text_do_not_reach_the_terminal(folder, capsys):
 
 
 def test_show_needs_the_plain_loop(folder, capsys):
-    source = GOOD.replace("@model(", "@model(train={'batch': 'all'}, ")
+    source = GOOD.replace("@model(", "@model(train={'batch': 2}, ")
     (folder / "own.py").write_text(source)
     assert refused(capsys, "show", "own.py::line", "--torch") == (
-        "--torch writes the plain loop only: sgd, one sample a step, in the order given"
+        "--torch writes the plain loop only: one sample a step or all at once, in the order given"
     )
 
 

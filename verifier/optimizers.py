@@ -105,6 +105,14 @@ def optimizer_named(name: Any, lr: float) -> Optimizer:
     return TorchOptimizer(str(name), lambda parameters: found(parameters, lr=lr))
 
 
+def torch_optimizer(name: Any) -> str:
+    """The name that the optimizer has in `torch.optim`. Raises InputError where it has none there."""
+    if callable(name):
+        raise InputError(f"optimizer {getattr(name, '__name__', 'given')} has no name in torch.optim")
+    optimizer_named(name, 0.0)
+    return str(_torch_classes()[str(name).lower()].__name__)
+
+
 _UNFIT = {
     "lbfgs": "it calls the loss several times a step; verifier judges one gradient a step",
     "sparseadam": "it takes sparse gradients only",

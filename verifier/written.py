@@ -10,6 +10,7 @@ from verifier.data import columns
 from verifier.errors import InputError
 from verifier.expression import symbol
 from verifier.modeling import Model
+from verifier.optimizers import torch_optimizer
 from verifier.program import Builder
 from verifier.runner import Settings
 from verifier.source import TORCH, definition
@@ -35,12 +36,12 @@ def latex(model: Model) -> Iterator[str]:
 
 
 def torch_loop(model: Model, settings: Settings) -> str:
-    """A training loop in plain torch that prints the gradients that verifier judges.
+    """A training loop in plain torch that prints the gradients that verifier judges, with the guarded code.
 
-    Raises InputError for settings that the plain loop does not have.
+    Raises InputError for settings that the plain loop does not have, and for data that is not written out.
     """
-    if settings.optimizer != "sgd" or settings.batch != 1 or settings.shuffle:
-        raise InputError("--torch writes the plain loop only: sgd, one sample a step, in the order given")
+    if settings.batch not in (1, "all") or settings.shuffle or settings.hold_out:
+        raise InputError("--torch writes the plain loop only: one sample a step or all at once, in the order given")
     clash = _LOOP_NAMES & {*model.columns, *model.start}
     if clash:
         raise InputError(f"--torch cannot write the loop: {min(clash)} is a name that the loop itself needs")
@@ -52,18 +53,23 @@ def torch_loop(model: Model, settings: Settings) -> str:
         "",
         *_functions(model),
         "",
+        *_optimizer(model, settings),
         *_loop(model, settings),
     ]
     text = "\n".join(parts) + "\n"
-    return ("import math\n\n" if "math." in text else "") + "import torch\n\n" + text
+    modules = [name for name in ("builtins", "math") if f"{name}." in text]
+    return "".join(f"import {name}\n" for name in modules) + ("\n" if modules else "") + "import torch\n\n" + text
 
 
-_LOOP_NAMES = {"range", "print", "zip", "epoch", "cost", "parameter", "predict", "loss", "prediction"}
+_LOOP_NAMES = {"range", "print", "zip", "epoch", "cost", "parameter", "predict", "loss", "prediction", "optimizer"}
+_WRITTEN_ROWS = 1000
 
 
 def _data(model: Model, settings: Settings) -> Iterator[str]:
-    values = columns(model.data, model.columns, settings.format).values
-    for name, column in values.items():
+    given = columns(model.data, model.columns, settings.format)
+    if given.rows > _WRITTEN_ROWS:
+        raise InputError(f"--torch writes the data out, and {given.rows} rows are too many: at most {_WRITTEN_ROWS}")
+    for name, column in given.values.items():
         yield f"{name}_data = torch.tensor({column.tolist()}, dtype=torch.{settings.dtype})"
 
 
@@ -74,35 +80,59 @@ def _start(model: Model, settings: Settings) -> Iterator[str]:
 
 
 def _functions(model: Model) -> Iterator[str]:
-    prediction, loss = model.program.outputs
-    yield definition("predict", ", ".join(model.inputs), model.program.only(prediction), TORCH)
+    prediction, loss = model.guarded_program.outputs
+    yield definition("predict", ", ".join(model.inputs), model.guarded_program.only(prediction), TORCH)
     if model.loss is not None:
         builder = Builder()
         places = {prediction: builder.symbol("prediction")}
-        program = builder.program(builder.copy(model.program, loss, places))
+        program = builder.program(builder.copy(model.guarded_program, loss, places))
         yield "\n" + definition("loss", ", ".join(("prediction", *_loss_columns(model))), program, TORCH)
 
 
 def _loss_columns(model: Model) -> list[str]:
-    _, loss = model.program.outputs
-    return [name for name in model.columns if name not in model.inputs and name in model.program.only(loss).symbols]
+    used = model.guarded_program.only_last.symbols
+    return [name for name in model.columns if name not in model.inputs and name in used]
+
+
+def _optimizer(model: Model, settings: Settings) -> Iterator[str]:
+    if _own_update(settings):
+        return
+    name = torch_optimizer(settings.optimizer)
+    yield f"optimizer = torch.optim.{name}([{', '.join(model.parameters)}], lr={settings.lr!r})"
+
+
+def _own_update(settings: Settings) -> bool:
+    return str(settings.optimizer).lower() == "sgd"
 
 
 def _loop(model: Model, settings: Settings) -> Iterator[str]:
-    predicted = f"predict({', '.join(model.inputs)})"
-    cost = predicted if model.loss is None else f"loss({', '.join((predicted, *_loss_columns(model)))})"
     yield f"for epoch in range({settings.epochs}):"
     inner = "    "
-    if model.columns:
+    names = {name: name for name in model.columns}
+    reduced = ""
+    if model.columns and settings.batch == 1:
         yield f"    for {', '.join(model.columns)} in zip({', '.join(f'{name}_data' for name in model.columns)}):"
         inner = "        "
-    trained = f"({', '.join(model.parameters)},)" if len(model.parameters) == 1 else f"({', '.join(model.parameters)})"
-    shown = ", ".join(f"{name}.grad.item()" for name in model.parameters)
-    yield f"{inner}cost = {cost}"
+    elif model.columns:
+        names = {name: f"{name}_data" for name in model.columns}
+        reduced = f".{model.reduction}()"
+    predicted = f"predict({', '.join(names[name] for name in model.inputs)})"
+    arguments = ", ".join((predicted, *(names[name] for name in _loss_columns(model))))
+    yield f"{inner}cost = {predicted if model.loss is None else f'loss({arguments}){reduced}'}"
     yield f"{inner}cost.backward()"
+    shown = ", ".join(f"{name}.grad.item()" for name in model.parameters)
     yield f'{inner}print("grad", {shown})'
-    yield f"{inner}with torch.no_grad():"
-    yield f"{inner}    for parameter in {trained}:"
-    yield f"{inner}        parameter -= {settings.lr!r} * parameter.grad"
-    yield f"{inner}        parameter.grad = None"
+    yield from (f"{inner}{line}" for line in _update(model, settings))
     yield '    print("epoch", epoch, "cost", cost.item())'
+
+
+def _update(model: Model, settings: Settings) -> Iterator[str]:
+    if not _own_update(settings):
+        yield "optimizer.step()"
+        yield "optimizer.zero_grad()"
+        return
+    trained = f"({', '.join(model.parameters)},)" if len(model.parameters) == 1 else f"({', '.join(model.parameters)})"
+    yield "with torch.no_grad():"
+    yield f"    for parameter in {trained}:"
+    yield f"        parameter -= {settings.lr!r} * parameter.grad"
+    yield "        parameter.grad = None"
