@@ -178,6 +178,7 @@ _ARITHMETIC = (
         budget=Budget(torch=1.0),
         derivatives=lambda a, b: (1 / b, _by_divisor(a, b)),
         domain="every a, b ≠ 0",
+        measured=(Interval(-1e6, 1e6), Interval(0.01, 1e6)),
         **_same("/", PRODUCT, operator.truediv),
     ),
     Operation("negative", operator.neg, arb=np.negative, budget=EXACT, arity=1, **_same("-", NEGATIVE, operator.neg)),
