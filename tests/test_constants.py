@@ -21,7 +21,7 @@ def test_the_dtype_is_that_of_the_symbols(name, mixed):
     for number in range(least) if mixed else (None,):
         builder = Builder()
         w = builder.symbol("w")
-        constant = builder.constant(1.25 if name == "acosh" else 0.75)
+        constant = builder.constant(1.25 if name in ("acosh", "asec", "acsc", "acoth") else 0.75)
         arguments = [
             builder.constant(2) if place in whole else constant if number in (None, place) else w
             for place in range(least)

@@ -25,7 +25,7 @@ CONDITIONS = {"equal", "not_equal"}
 NAMES = sorted(calls.names() - CONDITIONS - {"where"})
 POINTS = 300
 FLAT = ("sign", "floor", "ceiling", "heaviside")
-INSIDE = {"acosh": 1.625, "zeta": 2.625}
+INSIDE = {"acosh": 1.625, "zeta": 2.625, "asec": 1.625, "acsc": 1.625, "acoth": 1.625}
 EDGES = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 3.0, 1e-10, -1e-10, 1e-37, 20.0, -20.0]
 
 

@@ -15,6 +15,8 @@ from verifier.operations import (
     Call,
     Composition,
     Interval,
+    Maximum,
+    Minimum,
     Operation,
     Tree,
     Where,
@@ -119,6 +121,11 @@ def _elu(a: Tree, alpha: Tree = 1) -> Tree:
     return Where(a > 0, a, expm1(a) if alpha == 1 else alpha * expm1(a))
 
 
+def _celu(a: Tree, alpha: Tree = 1) -> Tree:
+    """Barron, Continuously Differentiable Exponential Linear Units (arXiv:1704.07483)."""
+    return Where(a > 0, a, expm1(a) if alpha == 1 else alpha * expm1(a / alpha))
+
+
 def _selu(a: Tree) -> Tree:
     """Klambauer et al., Self-Normalizing Neural Networks (arXiv:1706.02515), equation 2 and section 3."""
     return 1.0507009873554805 * Where(a > 0, a, 1.6732632423543772 * expm1(a))
@@ -128,6 +135,13 @@ COMPOSITIONS = (
     Composition("leaky_relu", lambda a, slope=0.01: Where(a > 0, a, slope * a)),
     Composition("elu", _elu, measured=(_MODERATE,)),
     Composition("selu", _selu, measured=(_MODERATE,)),
+    Composition("celu", _celu, measured=(_MODERATE,)),
+    Composition("relu6", lambda a: Minimum(Maximum(a, 0), 6)),
+    Composition("hardtanh", lambda a: Minimum(Maximum(a, -1), 1)),
+    Composition("hardsigmoid", lambda a: Minimum(Maximum(a + 3, 0), 6) / 6),
+    Composition("hardswish", lambda a: a * Minimum(Maximum(a + 3, 0), 6) / 6),
+    Composition("softsign", lambda a: a / (1 + sympy.Abs(a))),
+    Composition("tanhshrink", lambda a: a - sympy.tanh(a)),
     Composition("silu", lambda a: a * sigmoid(a), measured=(_MODERATE,)),
     Composition("gelu", lambda a: a * (1 + sympy.erf(a / sympy.sqrt(2))) / 2, measured=(_SMALL,)),
     Composition("gelu_tanh", _gelu_tanh, measured=(_SMALL,)),

@@ -20,7 +20,9 @@ from verifier.table import COMPOSITIONS, REDUCTIONS, TABLE
 
 ALIASES = {
     "Abs": "abs", "Max": "maximum", "Min": "minimum", "Mod": "remainder", "Heaviside": "heaviside", "sgn": "sign",
-    "ceil": "ceiling", "lgamma": "loggamma", "expit": "sigmoid", "swish": "silu",
+    "ceil": "ceiling", "lgamma": "loggamma", "gammaln": "loggamma", "tgamma": "gamma", "psi": "digamma",
+    "fabs": "abs", "fmax": "maximum", "fmin": "minimum", "max": "maximum", "min": "minimum",
+    "expit": "sigmoid", "swish": "silu",
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arctan2": "atan2",
     "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
 }  # fmt: skip

@@ -372,6 +372,12 @@ COMPOSITIONS = (
     Composition("sech", lambda a: 1 / sympy.cosh(a), sympy.sech, measured=(Interval(-80, 80),)),
     Composition("csch", lambda a: 1 / sympy.sinh(a), sympy.csch, "a ≠ 0", (Interval(-80, 80),)),
     Composition("coth", lambda a: 1 / sympy.tanh(a), sympy.coth, "a ≠ 0"),
+    Composition("asec", lambda a: sympy.acos(1 / a), sympy.asec, "|a| ≥ 1", (Interval(1.0, 1e6),)),
+    Composition("acsc", lambda a: sympy.asin(1 / a), sympy.acsc, "|a| ≥ 1", (Interval(1.0, 1e6),)),
+    Composition("acot", lambda a: sympy.atan(1 / a), sympy.acot, "a ≠ 0"),
+    Composition("asech", lambda a: sympy.acosh(1 / a), sympy.asech, "0 < a ≤ 1", (Interval(1e-6, 1.0),)),
+    Composition("acsch", lambda a: sympy.asinh(1 / a), sympy.acsch, "a ≠ 0", (Interval(1e-6, 1e6),)),
+    Composition("acoth", lambda a: sympy.atanh(1 / a), sympy.acoth, "|a| > 1", (Interval(1.0, 1e6),)),
     Composition("cbrt", lambda a: sympy.sign(a) * sympy.Abs(a) ** sympy.Rational(1, 3)),
     Composition(
         "heaviside",

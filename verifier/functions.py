@@ -18,13 +18,15 @@ from functools import cache
 from typing import Any, Protocol
 
 _NAMES = (
-    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "beta", "cbrt", "ceiling", "cos", "cosh", "cot",
-    "coth", "csc", "csch", "digamma", "e", "elu", "equal", "erf", "erfc", "erfcx", "erfinv", "exp", "exp2",
-    "expm1", "floor", "frac", "gamma", "gelu", "gelu_tanh", "heaviside", "hypot", "i0", "i0e", "i1", "i1e",
-    "j0", "j1", "leaky_relu", "log", "log10", "log1p", "log2", "log_ndtr", "logaddexp", "loggamma", "logit",
+    "acos", "acosh", "acot", "acoth", "acsc", "acsch", "asec", "asech", "asin", "asinh", "atan", "atan2",
+    "atanh", "beta", "cbrt", "ceiling", "celu", "cos", "cosh", "cot", "coth", "csc", "csch", "digamma", "e",
+    "elu", "equal", "erf", "erfc", "erfcx", "erfinv", "exp", "exp2", "expm1", "floor", "frac", "gamma", "gelu",
+    "gelu_tanh", "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hypot", "i0", "i0e", "i1", "i1e", "j0",
+    "j1", "leaky_relu", "log", "log10", "log1p", "log2", "log_ndtr", "logaddexp", "loggamma", "logit",
     "logsigmoid", "logsumexp", "maximum", "minimum", "mish", "ndtr", "normal_density", "not_equal", "pi",
-    "piecewise", "polygamma", "relu", "remainder", "sec", "sech", "selu", "sigmoid", "sign", "silu", "sin",
-    "sinc", "sinh", "softmax", "softplus", "sqrt", "tan", "tanh", "where", "xlogy", "zeta"
+    "piecewise", "polygamma", "relu", "relu6", "remainder", "sec", "sech", "selu", "sigmoid", "sign", "silu",
+    "sin", "sinc", "sinh", "softmax", "softplus", "softsign", "sqrt", "tan", "tanh", "tanhshrink", "where",
+    "xlogy", "zeta",
 )  # fmt: skip
 __all__ = list(_NAMES)
 
