@@ -21,7 +21,6 @@ from verifier.training import train
 _COLUMNS = (
     Column("model", "", ("model",)),
     Column("steps", "", ("steps",)),
-    Column("compared", "", ("compared",)),
     Column("agrees", "", ("agrees",)),
     Column("other", "", ("other",)),
     Column("digits", "least", ("digits, least",)),
@@ -86,10 +85,9 @@ def _row(report: Report) -> list[tuple[str, ...]]:
     return [
         (report.model.name,),
         (str(report.findings.done),),
-        (str(compared),),
         (str(agrees),),
         (str(compared - agrees) if compared > agrees else "–",),
-        (f"{min(digits):.1f}" if digits else "–",),
+        (f"{abs(min(digits)):.1f}" if digits else "–",),
         (max((ratio(component) for component in report.components), key=_size),),
         ("interrupted" if report.findings.interrupted else report.outcome.value,),
     ]
