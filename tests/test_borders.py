@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from honest import verdicts
 
 import verifier
 from verifier.derive import differentiate
@@ -82,6 +83,24 @@ def test_a_gradient_where_there_is_no_value_is_undecided():
     assert slope.outcome is Outcome.UNDECIDED
 
 
+@pytest.mark.parametrize("library", ["torch", "numpy"])
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("atan2(x, y)", {"x": [-0.0, 0.0], "y": [-8.4, -8.4]}),
+        ("atan2(x, y)", {"x": [-0.0, -0.0], "y": [-0.0, 2.0]}),
+        ("remainder(x, 0.7)", {"x": [1e300, 4.4942328371557893e307]}),
+        ("hardtanh(remainder(x, 0.7))", {"x": [1e300, -4.4942328371557893e307]}),
+    ],
+)
+def test_negative_zeros_and_long_divisions(text, at, library):
+    builder = Builder()
+    program = builder.program(read_text(text, builder, {name: builder.symbol(name) for name in at}))
+    points = {name: np.array(values) for name, values in at.items()}
+    for found in verdicts(program, list(at), FLOAT64, library, points):
+        assert not (found.failing & np.isfinite(found.stated)).any()
+
+
 UNDERFLOWS = [
     ("csch(x)", {"x": 414.158}),
     ("sech(x)", {"x": 414.158}),
@@ -97,8 +116,6 @@ UNDERFLOWS = [
 @pytest.mark.parametrize("library", ["torch", "numpy"])
 @pytest.mark.parametrize(("text", "at"), UNDERFLOWS, ids=[case[0] for case in UNDERFLOWS])
 def test_honest_underflow_is_never_refused(text, at, library):
-    from honest import verdicts
-
     builder = Builder()
     program = builder.program(read_text(text, builder, {name: builder.symbol(name) for name in at}))
     for known in (FLOAT32, FLOAT64):

@@ -65,6 +65,15 @@ def test_formulas_with_constants_train(text):
     assert report.ok, str(report)
 
 
+def test_constants_beyond_the_dtype():
+    model = verifier.Model.from_text(
+        "maximum(w*x, 10**39)", inputs="x", start={"w": 1.0}, loss=verifier.huber, data={"x": [1.0], "y": [1.0]}
+    )
+    with pytest.raises(verifier.InputError, match=r"^the formula's constant 1e\+39 is too large for float32$"):
+        verifier.train(model, epochs=1)
+    assert verifier.train(model, epochs=1, dtype="float64").ok
+
+
 def test_a_parameter_in_a_branch_that_is_never_taken():
     model = verifier.Model.from_text(
         "where(1 < 2, w, b)*x", inputs="x", start={"w": 1.0, "b": 1.0}, loss=verifier.huber

@@ -105,6 +105,8 @@ class RoundedArithmetic:
                 between = ~_is_exact(step)
                 return Rounded(step, _any((border, between)), _any((unsure, between)))
         result = _array(operation.arb(*balls))
+        if operation.name == "atan2":
+            result = _either_zero(result, *balls)
         if operation.budget.of(self._library) == 0.0:
             return Rounded(result, border, unsure)
         return Rounded(self._ranged(self._widened(operation, result, balls), operation), border, unsure)
@@ -200,6 +202,12 @@ _is_exact_ball = np.frompyfunc(lambda ball: ball.is_exact(), 1, 1)
 
 def _is_exact(balls: Any) -> Any:
     return np.asarray(_is_exact_ball(balls), dtype=bool)
+
+
+def _either_zero(angle: Any, a: Any, b: Any) -> Any:
+    """Arb knows no negative zero: atan2(-0.0, -1.0) is -pi and atan2(0.0, -1.0) is pi."""
+    zero = ~np.asarray(np.not_equal(a, arb(0)), dtype=bool) & ~np.asarray(np.greater(b, arb(0)), dtype=bool)
+    return np.where(zero, arb(0, 3.2), angle)
 
 
 def _underflowed(ball: Any, loss: Any) -> Any:

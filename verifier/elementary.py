@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
 
+import flint
 import numpy as np
 import sympy
 from flint import arb
@@ -93,7 +95,14 @@ def _whole_power(base: Any, exponent: int) -> Any:
 
 
 def _remainder(a: Any, b: Any) -> Any:
-    return a - b * (a / b).floor()
+    """a - b floor(a/b), with as many more bits as the quotient has before its point."""
+    before = flint.ctx.prec
+    quotient = float(abs(a / b).mid()) if b != 0 else math.inf
+    try:
+        flint.ctx.prec = before + (math.frexp(quotient)[1] if 1 < quotient < math.inf else 0)
+        return a - b * (a / b).floor()
+    finally:
+        flint.ctx.prec = before
 
 
 def _compare(certain: Callable[[Any, Any], bool], impossible: Callable[[Any, Any], bool]) -> Any:

@@ -22,7 +22,7 @@ from verifier.floats import Format, format_named
 from verifier.judge import Comparison, Judge, Verdicts, joined
 from verifier.modeling import Model
 from verifier.optimizers import Optimizer, optimizer_named
-from verifier.source import NUMPY, TORCH, function
+from verifier.source import NUMPY, TORCH, constant_value, function
 from verifier.witnesses import Witness, symbolic
 
 CHUNK_STEPS = 1024
@@ -294,6 +294,16 @@ def _refuse_large_starts(model: Model, format: Format) -> None:
             raise InputError(f"parameter {name} starts from {value!r}, too large for {format.name}")
 
 
+def _refuse_large_constants(model: Model, format: Format) -> None:
+    """torch turns a number beside a tensor into one of the tensor's dtype here, and stops where it cannot."""
+    program = model.guarded_program
+    beside = [node.arguments[-2:] for node in program.nodes if node.operation in ("maximum", "minimum", "where")]
+    for index in dict.fromkeys(index for pair in beside for index in pair):
+        value = constant_value(program, index)
+        if value is not None and abs(value) > format.largest:
+            raise InputError(f"the formula's constant {value:.6g} is too large for {format.name}")
+
+
 class Run:
     """Two trainings of a model, step by step, as an iterable of judged steps.
 
@@ -315,6 +325,7 @@ class Run:
         self._settings = settings
         self._keep_going = keep_going
         _refuse_large_starts(model, settings.format)
+        _refuse_large_constants(model, settings.format)
         rule = optimizer_named(settings.optimizer, settings.lr)
         self._autograd = _AutogradTraining(model, self.columns, self.schedule, witness, rule)
         self._twin = _SymbolicTraining(model, self.columns, self.schedule, rule)

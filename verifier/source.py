@@ -139,10 +139,12 @@ class _Writer:
 
     def _plain_number(self, index: int, text: _Text) -> _Text:
         """A constant as it meets a tensor: torch takes whole numbers of 64 bits only."""
-        if self._varies(index) or index in self.names or self.program.nodes[index].operation == CONSTANT:
+        if index in self.names or self.program.nodes[index].operation == CONSTANT:
             return text
-        (value,) = evaluate(self.program.only(index), NumPyArithmetic("float64"), {})
-        return _Text(f"1.0 * {text.within(PRODUCT + 1)}", PRODUCT) if abs(float(value)) >= _WHOLE else text
+        value = constant_value(self.program, index)
+        if value is None or abs(value) < _WHOLE:
+            return text
+        return _Text(f"1.0 * {text.within(PRODUCT + 1)}", PRODUCT)
 
     def _special(self, row: str, arguments: list[_Text], plain: list[bool]) -> str | None:
         """Maximum and minimum with one plain argument; where with two plain branches."""
@@ -267,6 +269,14 @@ def _scope(language: Language, program: Program) -> dict[str, Any]:
     if any(call.name.startswith("special.") for call in calls):
         scope["special"] = import_module("scipy.special")
     return {**scope, **{call.name: call.own for call in calls if call.own is not None}}
+
+
+def constant_value(program: Program, index: int) -> float | None:
+    """The value of a node that depends on no symbol; None of any other."""
+    part = program.only(index)
+    if part.symbols:
+        return None
+    return float(evaluate(part, NumPyArithmetic("float64"), {})[0])
 
 
 def undefined_constants(program: Program) -> bool:
