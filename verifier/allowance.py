@@ -82,6 +82,8 @@ class RoundedArithmetic:
         return Rounded(exact if representable else exact * self._round)
 
     def apply(self, operation: Operation, *arguments: Rounded) -> Rounded:
+        if operation.name in _REDUCTIONS:
+            return self._over_rows(operation, arguments)
         balls = [argument.ball for argument in arguments]
         border = _any(argument.border for argument in arguments)
         unsure = _any(argument.unsure for argument in arguments)
@@ -94,12 +96,6 @@ class RoundedArithmetic:
                 return self._sign(balls[0], border, unsure)
             case "add" | "subtract":
                 return self._sum(operation, arguments, border, unsure)
-            case "sum" | "mean":
-                return self._reduction(operation, balls[0], _any_row(border), _any_row(unsure))
-            case "size":
-                return Rounded(operation.arb(*balls))
-            case "spread":
-                return Rounded(operation.arb(*balls), arguments[1].border, arguments[1].unsure)
             case name if name in _STEPS:
                 step = _array(operation.arb(*balls))
                 between = ~_is_exact(step)
@@ -110,6 +106,15 @@ class RoundedArithmetic:
         if operation.budget.of(self._library) == 0.0:
             return Rounded(result, border, unsure)
         return Rounded(self._ranged(self._widened(operation, result, balls), operation), border, unsure)
+
+    def _over_rows(self, operation: Operation, arguments: tuple[Rounded, ...]) -> Rounded:
+        rows, last = arguments[0], arguments[-1]
+        match operation.name:
+            case "size":
+                return Rounded(operation.arb(rows.ball))
+            case "spread":
+                return Rounded(operation.arb(rows.ball, last.ball), last.border, last.unsure)
+        return self._reduction(operation, rows.ball, _any_row(rows.border), _any_row(rows.unsure))
 
     def _inequality(self, operation: Operation, balls: list[Any], border: Any, unsure: Any) -> Rounded:
         left, right = np.broadcast_arrays(*map(_array, balls))

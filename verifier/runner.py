@@ -22,7 +22,7 @@ from verifier.floats import Format, format_named
 from verifier.judge import Comparison, Judge, Verdicts, joined
 from verifier.modeling import Model
 from verifier.optimizers import Optimizer, optimizer_named
-from verifier.source import NUMPY, TORCH, constant_value, function
+from verifier.source import NUMPY, TORCH, constant_values, function
 from verifier.witnesses import Witness, symbolic
 
 CHUNK_STEPS = 1024
@@ -298,9 +298,10 @@ def _refuse_large_constants(model: Model, format: Format) -> None:
     """torch turns a number beside a tensor into one of the tensor's dtype here, and stops where it cannot."""
     program = model.guarded_program
     beside = [node.arguments[-2:] for node in program.nodes if node.operation in ("maximum", "minimum", "where")]
-    for index in dict.fromkeys(index for pair in beside for index in pair):
-        value = constant_value(program, index)
-        if value is not None and abs(value) > format.largest:
+    constants = constant_values(program)
+    for index in dict.fromkeys(index for pair in beside for index in pair if index in constants):
+        value = float(constants[index])
+        if abs(value) > format.largest:
             raise InputError(f"the formula's constant {value:.6g} is too large for {format.name}")
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from verifier.arithmetic import NumPyArithmetic
 from verifier.operations import ATOM, NEGATIVE, PRODUCT, Call, Infix, Name, Notation, Operation, Suffix
-from verifier.program import CONSTANT, SYMBOL, Node, Program, evaluate
+from verifier.program import CONSTANT, SYMBOL, Node, Program
 from verifier.table import TABLE
 
 MODULES = ("builtins", "math", "np", "special", "torch")
@@ -141,8 +141,8 @@ class _Writer:
         """A constant as it meets a tensor: torch takes whole numbers of 64 bits only."""
         if index in self.names or self.program.nodes[index].operation == CONSTANT:
             return text
-        value = constant_value(self.program, index)
-        if value is None or abs(value) < _WHOLE:
+        value = self._constants.get(index)
+        if value is None or abs(float(value)) < _WHOLE:
             return text
         return _Text(f"1.0 * {text.within(PRODUCT + 1)}", PRODUCT)
 
@@ -162,6 +162,10 @@ class _Writer:
             return self.language.notation(TABLE[row]).written(wrapped)  # type: ignore[union-attr]
         tensor, number = arguments if plain[1] else arguments[::-1]
         return form.format(tensor=tensor.text, number=number.text)
+
+    @cached_property
+    def _constants(self) -> dict[int, Any]:
+        return constant_values(self.program)
 
     @cached_property
     def _varying(self) -> list[bool]:
@@ -271,16 +275,8 @@ def _scope(language: Language, program: Program) -> dict[str, Any]:
     return {**scope, **{call.name: call.own for call in calls if call.own is not None}}
 
 
-def constant_value(program: Program, index: int) -> float | None:
-    """The value of a node that depends on no symbol; None of any other."""
-    part = program.only(index)
-    if part.symbols:
-        return None
-    return float(evaluate(part, NumPyArithmetic("float64"), {})[0])
-
-
-def undefined_constants(program: Program) -> bool:
-    """Whether some operation on plain numbers alone has no finite result."""
+def constant_values(program: Program) -> dict[int, Any]:
+    """The float64 values of the nodes that depend on no symbol, by their indices."""
     arithmetic = NumPyArithmetic("float64")
     values: dict[int, Any] = {}
     for index, node in enumerate(program.nodes):
@@ -288,4 +284,9 @@ def undefined_constants(program: Program) -> bool:
             values[index] = arithmetic.constant(node.payload)
         elif node.operation != SYMBOL and all(argument in values for argument in node.arguments):
             values[index] = arithmetic.apply(TABLE[node.operation], *(values[place] for place in node.arguments))
-    return not all(np.isfinite(value).all() for value in values.values())
+    return values
+
+
+def undefined_constants(program: Program) -> bool:
+    """Whether some operation on plain numbers alone has no finite result."""
+    return not all(np.isfinite(value).all() for value in constant_values(program).values())
