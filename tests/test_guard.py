@@ -133,6 +133,24 @@ def test_a_branch_that_is_finite_nowhere_is_left_as_it_is():
     assert guarded(program) == program
 
 
+def test_what_is_computed_outside_a_branch_is_used_there():
+    model = verifier.Model.from_text("elu(w*x + b)", inputs="x", start={"w": 1.0, "b": 0.0}, loss=verifier.huber)
+    prediction, loss = model.guarded_program.outputs
+    assert definition("f", "x, w, b", model.guarded_program.only(prediction), TORCH) == (
+        "def f(x, w, b):\n    t1 = w * x + b\n    t2 = t1 > 0\n"
+        "    return torch.where(t2, t1, torch.expm1(torch.where(t2, 1, t1)))\n"
+    )
+    builder = Builder()
+    alone = builder.program(builder.copy(model.guarded_program, loss, {prediction: builder.symbol("prediction")}))
+    assert set(alone.symbols) == {"prediction", "y"}
+
+
+def test_long_chains_of_branches():
+    text = "Piecewise(" + ", ".join(f"(log(x - {k}), x > {k + 1})" for k in range(60, 0, -1)) + ", (x, True))"
+    _, slopes = gradient(guarded(program_of(text)), [0.5, 1.0, 2.0, 2.5, 61.0, 70.0])
+    assert np.isfinite(slopes).all()
+
+
 def test_both_formats_judge_guarded_programs():
     for known in (FLOAT32, FLOAT64):
         at = {"x": np.array([-2.0, -0.5, 0.25, 3.0, 100.0]).astype(known.name)}

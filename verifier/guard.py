@@ -8,6 +8,7 @@ all of it is finite. What the taken branch computes is the same to the last bit.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -21,8 +22,8 @@ from verifier.program import CONSTANT, SCALAR, SYMBOL, Builder, Node, Program, e
 _LINEAR = frozenset({"add", "subtract", "negative", "abs", "relu", "maximum", "minimum", "where"})
 _TAME = frozenset({"sin", "cos", "tanh", "atan", "erf", "sigmoid"})
 """Functions that are finite with a finite derivative at every finite number."""
-_POLYNOMIAL = _LINEAR | {"multiply", "square", "divide"}
-_FLAT = frozenset({"sign", "floor", "ceiling", "less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
+_CONDITIONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or", "not"})
+_FLAT = _CONDITIONS | {"sign", "floor", "ceiling"}
 _WILD = 3
 """The derivative of a product of so many symbols may overflow."""
 
@@ -34,7 +35,7 @@ _LARGE = 1e6
 """Factors beyond it count like a symbol, for what they make may overflow."""
 GROWTH = 5
 """Once a program is so many times as long, the branches that are left stay as they are."""
-DEEPEST = 50
+DEEPEST = 150
 """Branches inside more branches than that stay as they are."""
 LONGEST = 100
 """Branches of more nodes than that stay as they are."""
@@ -62,12 +63,13 @@ def guarded(program: Program) -> Program:
 
 @dataclass(frozen=True)
 class _Context:
-    """Where a node is copied to: in a branch under a condition, with some symbols guarded."""
+    """Where a node is copied to: a branch under a condition, and what stands there for some nodes."""
 
     condition: int | None = None
     holds: bool = True
     """Whether the branch is taken where the condition holds, or where it does not."""
-    guards: tuple[tuple[str, int], ...] = ()
+    leaves: tuple[tuple[int, int], ...] = ()
+    """Symbols, and nodes that are computed outside the branch anyway, with the nodes to use for them."""
 
 
 _ALWAYS = _Context()
@@ -85,13 +87,13 @@ class _Copier:
         self._depth = 0
 
     def copy(self, output: int, context: _Context) -> int:
-        for index in self._own(output):
+        for index in self._own(output, dict(context.leaves)):
             if (index, context) not in self._copies:
                 self._copies[index, context] = self._copied(index, context)
         return self._copies[output, context]
 
-    def _own(self, output: int) -> list[int]:
-        """What a node needs, in order, without what lies inside branches."""
+    def _own(self, output: int, leaves: Collection[int]) -> list[int]:
+        """What a node needs, in order, without what lies behind leaves or inside branches."""
         found: set[int] = set()
         waiting = [output]
         while waiting:
@@ -99,7 +101,8 @@ class _Copier:
             if index not in found:
                 found.add(index)
                 node = self._program.nodes[index]
-                waiting.extend(node.arguments if node.operation != "where" else (self._first(node),))
+                if index not in leaves:
+                    waiting.extend(node.arguments if node.operation != "where" else (self._first(node),))
         return sorted(found)
 
     def _first(self, node: Node) -> int:
@@ -111,10 +114,11 @@ class _Copier:
         return taken if holds else otherwise
 
     def _copied(self, index: int, context: _Context) -> int:
-        node = self._program.nodes[index]
+        node, leaves = self._program.nodes[index], dict(context.leaves)
+        if index in leaves:
+            return leaves[index]
         if node.operation == SYMBOL:
-            plain = self.builder.symbol(str(node.payload), node.shape)
-            return dict(context.guards).get(str(node.payload), plain)
+            return self.builder.symbol(str(node.payload), node.shape)
         if node.operation == CONSTANT:
             return self.builder.constant(node.payload)
         if node.operation != "where":
@@ -122,72 +126,87 @@ class _Copier:
         condition, taken, otherwise = node.arguments
         if not self._varying[condition]:
             return self._copies[self._first(node), context]
-        place, shared = self._copies[condition, context], frozenset(self._own(condition))
+        leaves |= {part: self._copies[part, context] for part in self._settled(condition, leaves)}
+        place = self._copies[condition, context]
         return self.builder.apply(
             "where",
             place,
-            self._branch(taken, self._inside(context, place, holds=True), shared),
-            self._branch(otherwise, self._inside(context, place, holds=False), shared),
+            self._branch(taken, self._inside(context, place, holds=True), leaves),
+            self._branch(otherwise, self._inside(context, place, holds=False), leaves),
         )
+
+    def _settled(self, condition: int, leaves: Collection[int]) -> list[int]:
+        """The numbers that a condition is about and that are finite where the symbols are.
+
+        A branch uses them as they are: it need not compute them once more with guards inside.
+        """
+        return [
+            index
+            for index in self._own(condition, leaves)
+            if self._varying[index]
+            and self._program.nodes[index].operation not in _CONDITIONS | {SYMBOL}
+            and not self._wild(self._own(index, leaves), leaves)
+        ]
 
     def _inside(self, context: _Context, condition: int, *, holds: bool) -> _Context:
         """A branch of a where inside the context."""
         if context.condition is None:
-            return _Context(condition, holds, context.guards)
+            return _Context(condition, holds)
         outer = context.condition if context.holds else self.builder.apply("not", context.condition)
         inner = condition if holds else self.builder.apply("not", condition)
-        return _Context(self.builder.apply("and", outer, inner), holds=True, guards=context.guards)
+        return _Context(self.builder.apply("and", outer, inner))
 
-    def _branch(self, index: int, context: _Context, shared: frozenset[int]) -> int:
-        """The copy of a branch; `shared` is what its condition needs too."""
+    def _branch(self, index: int, context: _Context, leaves: dict[int, int]) -> int:
+        """The copy of a branch; `leaves` is what is computed outside it."""
         if len(self.builder) > self._limit or self._depth == DEEPEST:
             return self.builder.copy(self._program, index, self._plain)
-        numbers = self._numbers(index, shared)
         guards = {
-            **dict(context.guards),
-            **{name: self._guard(name, number, context) for name, number in numbers.items()},
+            leaf: self._guard(leaf, number, context, leaves) for leaf, number in self._numbers(index, leaves).items()
         }
         self._depth += 1
-        copied = self.copy(index, _Context(context.condition, context.holds, tuple(guards.items())))
+        copied = self.copy(index, replace(context, leaves=tuple((leaves | guards).items())))
         self._depth -= 1
         return copied
 
-    def _numbers(self, index: int, shared: frozenset[int]) -> dict[str, float]:
-        """Where the symbols of a branch are to stand when it is not taken; none where it may stay as it is."""
-        wild = self._wild(self._own(index), shared)
-        if not wild:
-            return {}
-        branch = self._program.only(index)
-        if len(branch.nodes) > LONGEST:
-            return {}
-        # A trial is one row, whatever the shapes of the symbols.
-        row = Program(tuple(replace(node, shape=SCALAR) for node in branch.nodes), branch.outputs)
-        return _harmless(row, self._program.only(*wild).symbols, self._places)
+    def _guard(self, leaf: int, number: float, context: _Context, leaves: dict[int, int]) -> int:
+        node = self._program.nodes[leaf]
+        own = self.builder.symbol(str(node.payload), node.shape) if node.operation == SYMBOL else leaves[leaf]
+        harmless = self.builder.constant(number)
+        return self.builder.apply(
+            "where", context.condition or 0, *((own, harmless) if context.holds else (harmless, own))
+        )
 
-    def _wild(self, own: list[int], shared: frozenset[int]) -> list[int]:
-        """The nodes that may have no finite value or derivative where all symbols are finite.
+    def _numbers(self, index: int, leaves: Collection[int]) -> dict[int, float]:
+        """Where symbols and leaves are to stand when the branch is not taken; none where it may stay as it is."""
+        own = self._own(index, leaves)
+        wild = self._wild(own, leaves)
+        if not wild or len(own) > LONGEST:
+            return {}
+        # Each leaf is a symbol here, named by its index, and a trial is one row, whatever the shapes.
+        builder = Builder()
+        nodes = self._program.nodes
+        free = [part for part in own if part in leaves or nodes[part].operation == SYMBOL]
+        places = {part: builder.symbol(str(part)) for part in free}
+        root, *others = [builder.copy(self._program, part, places) for part in (index, *wild)]
+        row = Program(
+            tuple(replace(node, shape=SCALAR) for node in builder.program(root).nodes), builder.program(root).outputs
+        )
+        numbers = _harmless(row, builder.program(*others).symbols, self._places)
+        return {int(name): number for name, number in numbers.items()}
 
-        A sum or product that the condition needs too is as good as a symbol: were it infinite, the
-        condition would say nothing either way.
-        """
+    def _wild(self, own: list[int], leaves: Collection[int]) -> list[int]:
+        """The nodes that may have no finite value or derivative where all symbols and leaves are finite."""
         degrees: dict[int, int] = {}
         wild = []
         for index in own:
             node = self._program.nodes[index]
             degree = _degree(node, degrees, self._varying) if self._varying[index] else _constant_degree(node)
-            if index in shared and node.operation in _POLYNOMIAL:
-                degree = min(degree, 1)
+            degree = 1 if index in leaves else degree
             if degree >= _WILD:
                 wild.append(index)
             # What is wild is going to be guarded.
             degrees[index] = degree if degree < _WILD else 0
         return wild
-
-    def _guard(self, name: str, number: float, context: _Context) -> int:
-        shape = next(node.shape for node in self._program.nodes if node.operation == SYMBOL and node.payload == name)
-        symbol, harmless = self.builder.symbol(name, shape), self.builder.constant(number)
-        branches = (symbol, harmless) if context.holds else (harmless, symbol)
-        return self.builder.apply("where", context.condition or 0, *branches)
 
 
 def _degree(node: Node, degrees: dict[int, int], varying: list[bool]) -> int:
