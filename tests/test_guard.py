@@ -145,6 +145,14 @@ def test_what_is_computed_outside_a_branch_is_used_there():
     assert set(alone.symbols) == {"prediction", "y"}
 
 
+def test_branches_inside_what_is_guarded():
+    program = program_of("where(x > 0, exp(log(x) + where(y > 1, log(y), y)), x)")
+    x, y = (torch.tensor(values, requires_grad=True) for values in ([0.0, 2.0, -1.0], [0.0, 3.0, 0.5]))
+    function("f", "x, y", guarded(program), TORCH)(x, y).sum().backward()
+    assert torch.isfinite(x.grad).all()
+    assert torch.isfinite(y.grad).all()
+
+
 def test_long_chains_of_branches():
     text = "Piecewise(" + ", ".join(f"(log(x - {k}), x > {k + 1})" for k in range(60, 0, -1)) + ", (x, True))"
     _, slopes = gradient(guarded(program_of(text)), [0.5, 1.0, 2.0, 2.5, 61.0, 70.0])

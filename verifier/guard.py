@@ -191,7 +191,9 @@ class _Copier:
         row = Program(
             tuple(replace(node, shape=SCALAR) for node in builder.program(root).nodes), builder.program(root).outputs
         )
-        numbers = _harmless(row, builder.program(*others).symbols, self._places)
+        # What lies inside branches further in keeps its symbols' own names, and has guards of its own.
+        guarded_names = tuple(name for name in builder.program(*others).symbols if name.isdecimal())
+        numbers = _harmless(row, guarded_names, self._places)
         return {int(name): number for name, number in numbers.items()}
 
     def _wild(self, own: list[int], leaves: Collection[int]) -> list[int]:
