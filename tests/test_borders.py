@@ -101,6 +101,35 @@ def test_negative_zeros_and_long_divisions(text, at, library):
         assert not (found.failing & np.isfinite(found.stated)).any()
 
 
+@pytest.mark.parametrize("x", [0.4, 0.5, 0.6])
+def test_a_tie_between_data_and_constants_is_no_kink(x):
+    """No derivative is taken through such a condition: it is decided as written, and a wrong gradient is found."""
+    model = verifier.Model.from_text(
+        "where(x > 0.5, 5*b, b)", inputs="x", start={"b": 1.0}, loss=verifier.squared_error
+    )
+    report = verifier.train(model, data={"x": [x], "y": [0.0]}, epochs=1, lr=0.0, dtype="float64")
+    (step,) = report.steps
+    factor = {0.4: 1.0, 0.5: 1.0, 0.6: 5.0}[x]
+    assert float(step.gradient["b"].enclosure) == 2 * factor**2
+    assert step.gradient["b"].note is Note.NONE
+    assert step.gradient["b"].allowed < 1e-12
+
+
+def test_a_zero_in_the_data_beside_a_logarithm():
+    model = verifier.Model.from_text(
+        "where(x > 0, w*log(x), b*x)", inputs="x", start={"w": 1.0, "b": 1.0}, loss=verifier.squared_error
+    )
+    report = verifier.train(model, data={"x": [0.0, 1.0], "y": [0.0, 1.0]}, epochs=2)
+    assert all(component.outcomes[Outcome.AGREES] == component.compared for component in report.components)
+
+
+def test_ties_of_many():
+    names_ = [f"p{place}" for place in range(6)]
+    text = f"Max({', '.join(f'{name}*x' for name in names_)})"
+    model = verifier.Model.from_text(text, inputs="x", start=dict.fromkeys(names_, 1.0), loss=verifier.squared_error)
+    assert verifier.train(model, data={"x": [1.0, 2.0], "y": [0.0, 1.0]}, epochs=1).ok
+
+
 UNDERFLOWS = [
     ("csch(x)", {"x": 414.158}),
     ("sech(x)", {"x": 414.158}),

@@ -106,6 +106,18 @@ def test_without_code_of_its_own_it_is_what_its_definition_says():
     assert verifier.train(text, epochs=3).ok
 
 
+def test_two_arguments():
+    verifier.add_function("product", lambda a, b: a * b, torch=lambda a, b: a * b)
+    text = verifier.Model.from_text("product(x, w)", inputs="x", start={"w": 1.0}, loss=verifier.squared_error)
+    assert verifier.train(text, data=DATA, epochs=2).ok
+
+
+@pytest.mark.parametrize("ulps", [-1, float("nan"), float("inf")])
+def test_budgets_that_are_none(ulps):
+    with pytest.raises(verifier.InputError, match=r"^ulps is .+: use a finite number, 0 or above$"):
+        verifier.add_function("swish2", definition, torch=Swish.apply, ulps=ulps)
+
+
 def test_numpys_code_may_be_given():
     seen = []
 
@@ -127,6 +139,7 @@ def test_numpys_code_may_be_given():
         ("lambda", lambda x: x, "'lambda' cannot name a function: use a Python name of its own"),
         ("torch", lambda x: x, "'torch' cannot name a function: use a Python name of its own"),
         ("half", lambda x, y: x / 2, "the definition of half must use each of its arguments: x, y"),
+        ("number", 5, "the definition of number is a int: give a function"),
         ("text", lambda x: "x", "the definition of text cannot be run on symbols: "),
     ],
 )

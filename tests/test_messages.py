@@ -114,6 +114,8 @@ FILES = {
     "write (a < b) & (b < c)",
     body("    return w * (x and 1)"): "own.py:5: `x and 1`: and, or and not ask a formula whether it is true: "
     "write &, | and ~, with parentheses around each condition",
+    body("    return where(x, w, x)"): "own.py:3: line cannot be run on symbols: TypeError: "
+    "where takes a condition first, such as x > 0",
     body("    return w * x^2"): "own.py:5: `w * x ^ 2`: ^ is not a power in Python: write **",
     body("    import math\n    return math.exp(w * x)"): "own.py:6: `math.exp(w * x)` takes numbers, not formulas: "
     "use verifier.functions.exp",

@@ -102,6 +102,10 @@ SENTENCES = {
     "prediction with it",
     ("train", "--formula", "torch*x", "--data", "points.csv"): "model formula: 'torch' cannot name an input or a "
     "parameter: use a Python name of its own",
+    ("train", "--formula", "a*X", "--data", "points.csv"): "no column of the data is a symbol of the formula: "
+    "it has x, y, z",
+    ("train", "--formula", "w*x", "--data", "points.csv", "--start", "y=1"): "the formula has no symbol 'y': "
+    "it has w, x",
     ("train", "--formula", "j0(w)"): "model formula: torch has no derivative of j0, here j0(w): "
     "torch.special.bessel_j0 silently gives a result that has no gradient",
 }  # fmt: skip

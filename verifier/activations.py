@@ -21,6 +21,7 @@ from verifier.operations import (
     Tree,
     Where,
     each,
+    larger,
     named,
 )
 
@@ -80,7 +81,7 @@ ROWS = (
         numpy=Call("np.logaddexp", extra=(0,)), python=Call("np.logaddexp", extra=(0,)),
     ),
     Operation(
-        "relu", relu, arb=each(lambda a: a.max(arb(0))), budget=EXACT,
+        "relu", relu, arb=each(lambda a: larger(a, arb(0))), budget=EXACT,
         derivatives=lambda a: (Where(a > 0, sympy.S.One, sympy.S.Zero),),
         torch=Call("torch.relu"), numpy=Call("np.maximum", extra=(0,)), python=Call("builtins.max", extra=(0,)),
     ),

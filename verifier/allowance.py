@@ -10,7 +10,7 @@ is a proof. Sums are bounded for every order of their terms (the same book, sect
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
@@ -42,6 +42,8 @@ class Rounded:
     unsure: Any = False
     """Where honest code may find itself on either side of that border, since its two sides are not
     exactly known to be the same number (array of bool)."""
+    given: bool = False
+    """Whether it is made of data and constants alone, so that no derivative is taken through it."""
     terms: Any = None
     """For a sum, the sum of its terms' sizes: a bound of every partial sum in every order."""
 
@@ -72,16 +74,20 @@ class RoundedArithmetic:
         self._spread = arb(0, format.unit_roundoff * _DOUBLE_ROUNDING)
         self._round = arb(1) + self._spread
 
-    def symbol(self, value: Any) -> Rounded:
-        return Rounded(value)
+    def symbol(self, value: Rounded) -> Rounded:
+        return value
 
     def constant(self, value: int | float) -> Rounded:
         exact = arb(value)
         with np.errstate(over="ignore"):
             representable = float(np.dtype(self._format.name).type(value)) == exact
-        return Rounded(exact if representable else exact * self._round)
+        return Rounded(exact if representable else exact * self._round, given=True)
 
     def apply(self, operation: Operation, *arguments: Rounded) -> Rounded:
+        given = all(argument.given for argument in arguments)
+        return replace(self._applied(operation, arguments, given), given=given)
+
+    def _applied(self, operation: Operation, arguments: tuple[Rounded, ...], given: bool) -> Rounded:
         if operation.name in _REDUCTIONS:
             return self._over_rows(operation, arguments)
         balls = [argument.ball for argument in arguments]
@@ -89,11 +95,11 @@ class RoundedArithmetic:
         unsure = _any(argument.unsure for argument in arguments)
         match operation.name:
             case name if name in _INEQUALITIES:
-                return self._inequality(operation, balls, border, unsure)
+                return self._inequality(operation, balls, border, unsure, given)
             case "equal" | "not_equal":
                 return self._equality(operation, balls, border, unsure)
             case "sign":
-                return self._sign(balls[0], border, unsure)
+                return self._sign(balls[0], border, unsure, given)
             case "add" | "subtract":
                 return self._sum(operation, arguments, border, unsure)
             case name if name in _STEPS:
@@ -116,11 +122,13 @@ class RoundedArithmetic:
                 return Rounded(operation.arb(rows.ball, last.ball), last.border, last.unsure)
         return self._reduction(operation, rows.ball, _any_row(rows.border), _any_row(rows.unsure))
 
-    def _inequality(self, operation: Operation, balls: list[Any], border: Any, unsure: Any) -> Rounded:
+    def _inequality(self, operation: Operation, balls: list[Any], border: Any, unsure: Any, given: bool) -> Rounded:
+        """Between numbers that no derivative is taken of, a tie is no kink: it is decided as written."""
         left, right = np.broadcast_arrays(*map(_array, balls))
         close = ~np.asarray(np.not_equal(left, right), dtype=bool)
         decided = _array(operation.arb(left, right))
         open_ = close & np.asarray(_is_undecided(decided), dtype=bool)
+        close = open_ if given else close
         if close.any():
             decided = decided.copy()
             greater = operation.name.startswith("greater")
@@ -139,11 +147,12 @@ class RoundedArithmetic:
             decided[open_] = (operation.name == "equal") == (self._side is Side.CODED)
         return Rounded(decided, _any((border, open_)), _any((unsure, open_)))
 
-    def _sign(self, ball: Any, border: Any, unsure: Any) -> Rounded:
+    def _sign(self, ball: Any, border: Any, unsure: Any, given: bool) -> Rounded:
         """At 0 the code has 0; the one-sided derivatives of |x| are -1 and 1."""
         ball = _array(ball)
         kink = ~np.asarray(np.not_equal(ball, arb(0)), dtype=bool)
         open_ = kink & ~_is_exact(ball)
+        kink = open_ if given else kink
         sign = TABLE["sign"].arb(ball)
         if kink.any():
             sides = {Side.CODED: TABLE["sign"].arb(_midpoints(ball[kink])), Side.LEFT_GREATER: arb(1)}
@@ -153,7 +162,7 @@ class RoundedArithmetic:
     def _sum(self, operation: Operation, arguments: tuple[Rounded, ...], border: Any, unsure: Any) -> Rounded:
         terms = np.add(arguments[0].size, arguments[1].size)
         result = _array(operation.arb(*(argument.ball for argument in arguments)))
-        return Rounded(self._overflowed(result + self._spread * terms), border, unsure, terms)
+        return Rounded(self._overflowed(result + self._spread * terms), border, unsure, terms=terms)
 
     def _reduction(self, operation: Operation, rows: Any, border: Any, unsure: Any) -> Rounded:
         """n - 1 additions, each wrong by at most the unit roundoff of the sum of the sizes; a mean divides once."""
@@ -234,19 +243,23 @@ def _any_row(border: Any) -> Any:
     return border if border is False else np.any(border, axis=-1, keepdims=True)
 
 
-def rounded(program: Program, format: Format, library: str, arguments: Mapping[str, Any]) -> list[Rounded]:
+def rounded(
+    program: Program, format: Format, library: str, arguments: Mapping[str, Any], data: Collection[str]
+) -> list[Rounded]:
     """For each result, and each point, the ball of all that honest code of that library may state in that format.
 
     The first result is the value, the others its derivatives. At a border the balls hold the
     one-sided derivatives and what the code decides there; the value is open only where honest code may
-    be on either side. Arguments are object arrays of Arb balls, exact floats of the format.
+    be on either side. Arguments are object arrays of Arb balls, exact floats of the format; `data` names
+    those by which nothing is differentiated.
     """
     points = max((values.shape[0] for values in arguments.values()), default=1)
-    coded = _evaluated(program, RoundedArithmetic(format, library), arguments, points)
+    given = {name: Rounded(values, given=name in data) for name, values in arguments.items()}
+    coded = _evaluated(program, RoundedArithmetic(format, library), given, points)
     border = np.any([result.border for result in coded], axis=0)
     if not border.any():
         return coded
-    there = {name: values[border] for name, values in arguments.items()}
+    there = {name: replace(values, ball=values.ball[border]) for name, values in given.items()}
     sides = [
         _evaluated(program, RoundedArithmetic(format, library, side), there, int(border.sum()))
         for side in (Side.LEFT_GREATER, Side.LEFT_SMALLER)

@@ -119,6 +119,8 @@ def _count(least: int, most: int | None) -> str:
 
 
 def _on_symbols(name: str, arguments: list[Any]) -> Any:
+    if name == "where" and isinstance(arguments[0], sympy.Expr):
+        raise TypeError("where takes a condition first, such as x > 0")
     if name in _FOLDED:
         return reduce(TABLE[name].sympy, arguments)
     return (TABLE[name].sympy if name in TABLE else COMPOSITIONS[name].definition)(*arguments)

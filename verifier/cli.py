@@ -69,12 +69,12 @@ def list_models() -> None:
     models = gallery()
     width = max(map(len, models), default=0)
     for place, (kind, group) in enumerate(groups(models.values()).items()):
-        typer.echo(("\n" if place else "") + kind)
+        _echo(("\n" if place else "") + kind)
         for model in group:
             first, *rest = textwrap.wrap(printable(model.description.partition("\n")[0]), 75 - width) or [""]
-            typer.echo(f"  {model.name:<{width}}  {first}")
+            _echo(f"  {model.name:<{width}}  {first}")
             for line in rest:
-                typer.echo(f"  {'':<{width}}  {line}")
+                _echo(f"  {'':<{width}}  {line}")
 
 
 @app.command(epilog="Examples: verifier show quadratic; verifier show quadratic --torch > loop.py")
@@ -97,10 +97,10 @@ def show(
         raise InputError("--latex and --torch are two ways to write a model: choose one")
     chosen = _chosen(model, formula, inputs, start, loss, None)
     if torch:
-        typer.echo(written.torch_loop(chosen, settings_for(chosen, {})), nl=False)
+        _echo(written.torch_loop(chosen, settings_for(chosen, {})).rstrip())
         return
     for line in written.latex(chosen) if latex else written.formulas(chosen):
-        typer.echo(printable(line))
+        _echo(printable(line))
 
 
 @app.command(
@@ -324,6 +324,7 @@ def _print(report: Report | Summary) -> None:
             raise _ReaderGoneError
 
     console = Terminal(highlight=False)
+    console.width = console.width or 80
     width = console.width if console.is_terminal or "COLUMNS" in os.environ else 80
     for line in report.lines(width):
         if not _encodes(console.encoding):
@@ -399,6 +400,10 @@ def _watched() -> Iterator[_Watch]:
     before = signal.signal(signal.SIGINT, watch.interrupt)
     try:
         yield watch
+    except InputError:
+        # A run that was ended before its first step has nothing to say.
+        watch.refuse_if_interrupted()
+        raise
     finally:
         signal.signal(signal.SIGINT, before)
         watch.clear()
@@ -417,7 +422,8 @@ def run(arguments: list[str]) -> int:
     """The exit code of these arguments."""
     try:
         result = app(arguments or ["--help"], standalone_mode=False, prog_name="verifier")
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except InputError as error:
         return _refuse(error.sentence, error.excerpt)
     except _UsageError as error:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
+from verifier.errors import InputError
 from verifier.findings import Component, Findings
 from verifier.judge import Comparison, Outcome
 from verifier.modeling import Model
@@ -60,11 +61,26 @@ def _name(optimizer: Any) -> str:
 def _model(model: Model) -> dict[str, Any]:
     return {
         "name": model.name,
-        "prediction": str(model.expression),
-        "loss": str(model.loss_expression),
+        "prediction": _shown(lambda: model.expression),
+        "loss": _shown(lambda: model.loss_expression),
         "parameters": dict(model.start),
-        "gradient": {name: str(derivative) for name, derivative in model.gradient.items()},
+        "gradient": _gradient(model),
     }
+
+
+def _shown(expression: Callable[[], Any]) -> str | None:
+    """The expression as text; None where it is too long for people."""
+    try:
+        return str(expression())
+    except InputError:
+        return None
+
+
+def _gradient(model: Model) -> dict[str, str | None]:
+    try:
+        return {name: str(derivative) for name, derivative in model.gradient.items()}
+    except InputError:
+        return dict.fromkeys(model.parameters)
 
 
 def _component(component: Component, dtype: str) -> dict[str, Any]:

@@ -35,7 +35,9 @@ from verifier.operations import (
     Where,
     each,
     flat,
+    larger,
     named,
+    smaller,
     within,
 )
 
@@ -336,12 +338,12 @@ _STEPS = (
         **_call("torch.remainder", "np.remainder", "np.remainder"),
     ),
     Operation(
-        "maximum", Maximum, arb=each(arb.max, 2), budget=EXACT,
+        "maximum", Maximum, arb=each(larger, 2), budget=EXACT,
         derivatives=lambda a, b: (_tie(a > b, a < b), _tie(a < b, a > b)),
         measured=(Interval(), Interval()), **_call("torch.maximum", "np.maximum", "builtins.max"),
     ),
     Operation(
-        "minimum", Minimum, arb=each(arb.min, 2), budget=EXACT,
+        "minimum", Minimum, arb=each(smaller, 2), budget=EXACT,
         derivatives=lambda a, b: (_tie(a < b, a > b), _tie(a > b, a < b)),
         measured=(Interval(), Interval()), **_call("torch.minimum", "np.minimum", "builtins.min"),
     ),

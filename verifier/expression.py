@@ -239,6 +239,10 @@ NODE_LIMIT = 2000
 """Programs of more nodes have no expression for people: the tree may be exponentially larger."""
 
 
+TREE_LIMIT = 5000
+"""Expressions of more operations, each counted where it stands, are nothing that people read."""
+
+
 def symbol(name: str) -> sympy.Symbol:
     """The real symbol of that name that verifier's expressions use."""
     return sympy.Symbol(name, real=True)
@@ -251,5 +255,11 @@ def expressions(program: Program) -> tuple[sympy.Expr, ...]:
     """
     if len(program.nodes) > NODE_LIMIT:
         raise InputError(f"the formula has {len(program.nodes)} nodes: above {NODE_LIMIT} it is not written out")
+    sizes: list[int] = []
+    for node in program.nodes:
+        sizes.append(1 + sum(sizes[argument] for argument in node.arguments))
+    longest = max(sizes[output] for output in program.outputs)
+    if longest > TREE_LIMIT:
+        raise InputError(f"written out, the formula has {longest} operations: above {TREE_LIMIT} it is not shown")
     arguments = {str(node.payload): symbol(str(node.payload)) for node in program.nodes if node.operation == SYMBOL}
     return evaluate(program, SymPyArithmetic(), arguments)

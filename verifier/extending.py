@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -43,6 +44,10 @@ def add_function(
     w*x + sqrt(w**2*x**2 + 1)/2 - 1/2
     """
     check_name(name)
+    if not callable(definition):
+        raise InputError(f"the definition of {name} is a {type(definition).__name__}: give a function")
+    if not 0 <= ulps < math.inf:
+        raise InputError(f"ulps is {ulps!r}: use a finite number, 0 or above")
     if torch is None:
         _program(name, definition)
         add(Composition(name, definition))
@@ -58,7 +63,10 @@ def add_function(
             torch=Call(name, own=torch),
             numpy=Call(name, own=computed),
             python=Call(f"{name}_of_numbers", own=lambda *numbers: float(computed(*numbers))),
-            arb=each(lambda *balls: evaluate(program, ArbArithmetic(), dict(zip(arguments, balls, strict=True)))[0]),
+            arb=each(
+                lambda *balls: evaluate(program, ArbArithmetic(), dict(zip(arguments, balls, strict=True)))[0],
+                len(arguments),
+            ),
             budget=Budget(ulps, ulps),
             derivatives=derivatives,
             arity=len(arguments),

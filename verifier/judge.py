@@ -150,6 +150,8 @@ class Judge:
     format: Format
     library: str = "torch"
     """Whose budgets of rounding hold: torch or numpy."""
+    data: frozenset[str] = frozenset()
+    """The symbols that are data: a tie between them is no kink."""
 
     def verdicts(self, arguments: Arguments, stated: Sequence[Any], symbolic: Sequence[Any]) -> list[Verdicts]:
         """For each result of the program, the statements at all points judged.
@@ -161,7 +163,7 @@ class Judge:
         usable = np.all([np.isfinite(values).all(axis=-1) for values in arguments.values()], axis=0)
         points = {name: balls(values) for name, values in finite.items()}
         with precision(FIRST_PRECISION):
-            honest = rounded(self.program, self.format, self.library, points)
+            honest = rounded(self.program, self.format, self.library, points, self.data)
         within = [np.maximum(radius(result.ball) / 1000.0, self.format.smallest_subnormal) for result in honest]
         enclosures = exact(self.program, points, within)
         # Where the value does not exist, what its derivative's formula gives there means nothing.

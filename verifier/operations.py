@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import sympy
+from flint import arb
 
 Tree = Any
 """A SymPy expression or condition; unevaluated inside `sympy.evaluate(False)`."""
@@ -254,6 +255,24 @@ def named(
         "_eval_evalf": evaluated,
     }
     return type(name, (sympy.Function,), members)
+
+
+def larger(a: Any, b: Any) -> Any:
+    """A ball around the larger of two numbers, with the middle of one of theirs: a tie stays a tie."""
+    if a >= b or b >= a:
+        return a if a >= b else b
+    return _around(a if a.mid() >= b.mid() else b, a.max(b))
+
+
+def smaller(a: Any, b: Any) -> Any:
+    """A ball around the smaller of two numbers, with the middle of one of theirs."""
+    if a <= b or b <= a:
+        return a if a <= b else b
+    return _around(a if a.mid() <= b.mid() else b, a.min(b))
+
+
+def _around(ball: Any, hull: Any) -> Any:
+    return ball.mid() + (hull - ball.mid()).abs_upper() * arb(0, 1)
 
 
 def each(function: Callable[..., Any], arguments: int = 1) -> Any:

@@ -331,7 +331,7 @@ class Run:
         self._autograd = _AutogradTraining(model, self.columns, self.schedule, witness, rule)
         self._twin = _SymbolicTraining(model, self.columns, self.schedule, rule)
         program = model.gradient_program if self.schedule.single else model.batch_gradient_program
-        self._judge = Judge(program, settings.format)
+        self._judge = Judge(program, settings.format, data=frozenset((*model.columns, *model.fixed)))
 
     def __iter__(self) -> Iterator[Judged]:
         turns = iter(self.schedule)

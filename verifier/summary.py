@@ -34,6 +34,8 @@ class Summary:
     """The reports of several models. `print(summary)` shows a row for each."""
 
     reports: tuple[Report, ...]
+    planned: int
+    """How many models were to be trained."""
 
     @property
     def outcome(self) -> Outcome:
@@ -48,6 +50,8 @@ class Summary:
     def exit_code(self) -> int:
         """130 where a training was interrupted, else 1 where anything disagrees, 3 where anything is undecided, 0."""
         codes = {report.exit_code for report in self.reports}
+        if len(self.reports) < self.planned:
+            return 130
         return next((code for code in (130, 1, 3) if code in codes), 0)
 
     def to_json(self) -> dict[str, Any]:
@@ -68,9 +72,12 @@ class Summary:
         for report in self.reports:
             if not report.ok and report.replay:
                 yield from layout.prose(f"look at {report.model.name}: {report.replay}")
+        if self.exit_code == 130:
+            done = sum(not report.findings.interrupted for report in self.reports)
+            yield from layout.prose(f"PARTIAL  interrupted after {done} of {self.planned} models", style="yellow")
         agreeing = sum(report.ok for report in self.reports)
         yield from layout.prose(
-            f"{self.outcome.value.upper()}  {agreeing} of {len(self.reports)} models verified.",
+            f"{self.outcome.value.upper()}  {agreeing} of {self.planned} models verified.",
             style=STYLES[self.outcome],
         )
 
@@ -106,9 +113,10 @@ def train_all(models: Iterable[Model], *, keep_going: Callable[[int, int], bool]
     >>> print(verifier.train_all([verifier.load("linear")], epochs=2).outcome)
     agrees
     """
-    reports = []
-    for model in models:
-        reports.append(train(model, keep_going=keep_going, **settings))
-        if reports[-1].findings.interrupted:
+    reports: list[Report] = []
+    chosen = tuple(models)
+    for model in chosen:
+        if reports and (reports[-1].findings.interrupted or not keep_going(0, 0)):
             break
-    return Summary(tuple(reports))
+        reports.append(train(model, keep_going=keep_going, **settings))
+    return Summary(tuple(reports), len(chosen))

@@ -52,6 +52,8 @@ def train(
     >>> report.outcome, report.ok, report.steps[0].gradient["w"].stated
     (<Outcome.AGREES: 'agrees'>, True, -2.0)
     """
+    if not isinstance(model, Model):
+        raise InputError(f"train takes a model, not {model!r}: verifier.load('quadratic') gives one of the gallery")
     chosen = settings_for(model, settings)
     points = [_checked_point(model, point, chosen.format) for point in predict]
     run = Run(model, model.data if data is None else data, chosen, witness or Autograd(), keep_going)

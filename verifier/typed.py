@@ -44,11 +44,14 @@ def typed_model(typed: Typed) -> Model:
     """
     used = names(typed.formula)
     given = _numbers(typed.start)
-    columns = {*typed.inputs, *column_names(typed.data)} - given.keys()
+    offered = column_names(typed.data)
+    columns = {*typed.inputs, *offered} - given.keys()
     inputs = [name for name in used if name in columns]
     loss = _loss(typed.loss, inputs)
     in_loss = inspect.signature(loss).parameters if loss else ()
-    for name in (*typed.inputs, *(name for name in given if name not in in_loss)):
+    if typed.data is not None and not inputs:
+        raise InputError(f"no column of the data is a symbol of the formula: it has {', '.join(offered) or 'none'}")
+    for name in (*typed.inputs, *(name for name in given if name in offered or name not in in_loss)):
         if name not in used:
             raise InputError(f"the formula has no symbol {name!r}: it has {', '.join(used) or 'none'}")
     start = {name: START for name in used if name not in columns} | dict(given)
