@@ -11,9 +11,10 @@ from verifier.table import COMPOSITIONS, ROWS
 
 HEAD = """# Operations
 
-Made by `python docs/operations.py` from the table itself. What stands here can be used in the body of a
-model (`from verifier.functions import ...`), in a formula as text and, under SymPy's own name where SymPy
-has it, in an expression. SymPy's own functions mean the same rows.
+Made by `python docs/operations.py` from the table itself. Functions can be used in the body of a model
+(`from verifier.functions import ...`), in a formula as text and, under SymPy's own name where SymPy has it,
+in an expression. Arithmetic, comparisons and conditions are written with Python's operators: in a body
+`(x > 0) & ~(y < 1)`, in text `x > 0 and not y < 1`. SymPy's own functions in a body mean the same rows.
 
 An *ulp* is counted as two unit roundoffs of the result. *torch* and *NumPy* are the budgets: how far the
 library's value may be from the exact one, 0.5 being correctly rounded and 0 exact; `make budgets` measures
