@@ -90,12 +90,14 @@ def show(
     ] = False,
 ) -> None:
     """Show a model's formula and gradient."""
-    from verifier import written
-    from verifier.training import settings_for
-
     if torch and latex:
         raise InputError("--latex and --torch are two ways to write a model: choose one")
     chosen = _chosen(model, formula, inputs, start, loss, None)
+
+    # What cannot be read is refused before torch is loaded.
+    from verifier import written
+    from verifier.training import settings_for
+
     if torch:
         _echo(written.torch_loop(chosen, settings_for(chosen, {})).rstrip())
         return
@@ -174,13 +176,14 @@ def train(
             )
         raise typer.Exit(_code(_train_all(settings, outputs), allow_undecided))
 
-    from verifier.tables import View
-    from verifier.training import train as run
-
     # What a model file prints is a message; standard output is for the report.
     with _watched() as keep_going, redirect_stdout(sys.stderr):
         chosen = _chosen(model, formula, inputs, start, loss, data)
         chosen = chosen.with_weights(weights) if weights else chosen
+
+        from verifier.tables import View
+        from verifier.training import train as run
+
         keep_going.refuse_if_interrupted()
         report = run(
             chosen,
@@ -272,9 +275,11 @@ class Outputs:
 
     def check(self) -> None:
         """Raise InputError before anything runs if one of the files could not be written."""
-        from verifier import files, pictures
+        from verifier import files
 
         if self._plot is not None:
+            from verifier import pictures
+
             pictures.check_suffix(self._plot)
             if self._plot == self._json:
                 raise InputError(f"cannot write {str(self._plot)!r}: --json and --plot name the same file")
