@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from verifier.cli import run
+from verifier.errors import InputError
 from verifier.gallery import gallery
 from verifier.witnesses import Autograd
 
@@ -156,6 +157,42 @@ def test_heavy_libraries_wait_until_they_are_needed():
     ).stdout
     assert out.splitlines()[-1] == "[]"
     assert "False" in out.splitlines()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no broken pipes there")
+@pytest.mark.parametrize("words", ["list", "show quadratic", "show quadratic --torch", "train --all --epochs 1"])
+def test_output_that_nobody_reads_is_no_disagreement(words):
+    read, write = os.pipe()
+    os.close(read)
+    process = subprocess.run([sys.executable, "-m", "verifier", *words.split()], stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert process.returncode == 141
+    assert process.stderr == b""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell's way to close a stream")
+def test_no_standard_output_at_all():
+    command = f"{sys.executable} -m verifier train linear --epochs 1 >&-"
+    process = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert (process.returncode, process.stderr) == (0, "")
+
+
+def test_a_terminal_without_columns(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "0")
+    assert run(["train", "linear", "--epochs", "1"]) == 0
+    assert "AGREES  3 of 3 gradients" in capsys.readouterr().out
+
+
+def test_an_interruption_before_the_first_step(monkeypatch, capsys):
+    """Whatever is said of it by then, it is an interruption and nothing that cannot be used."""
+
+    def interrupted(*_, **__):
+        signal.raise_signal(signal.SIGINT)
+        raise InputError("the run was ended before its first step: there is nothing to report")
+
+    monkeypatch.setattr("verifier.training.train", interrupted)
+    assert run(["train", "linear"]) == 130
+    assert capsys.readouterr().err == ""
 
 
 def test_progress_bar_after_a_second(monkeypatch, capsys):

@@ -56,11 +56,29 @@ def test_all_of_the_collections_are_here():
     assert len(CASES) == 70 + 60 + 40
 
 
+KAHAN = "bench/numerics/great-debate.fpcore#Kahan's Monster"
+ROOTS = "bench/hamming/rearrangement.fpcore#2isqrt (example 3.6)"
+UNDECIDED = {
+    # Its condition asks whether a difference is 0 that is 0, which no enclosure can prove.
+    (KAHAN, "float32"): {"value", "y"},
+    (KAHAN, "float64"): {"value", "y"},
+    # Its box goes to 1e308: beyond float32, and in float64 the derivative is smaller than any float.
+    (ROOTS, "float32"): {"value", "x"},
+    (ROOTS, "float64"): {"x"},
+    # Its box goes to 1e100, beyond float32.
+    ("bench/hamming/trigonometry.fpcore#2atan (example 3.5)", "float32"): {"value", "N"},
+    # 1.7e308*t overflows: in float32 everywhere, in float64 from t = 1.06 on.
+    ("bench/numerics/fma.fpcore#fma_test2", "float32"): {"value", "t"},
+    ("bench/numerics/fma.fpcore#fma_test2", "float64"): {"value"},
+}
+"""Formulas of which no point at all can be decided in a format, and why."""
+
+
 @pytest.mark.parametrize("library", ["torch", "numpy"])
 @pytest.mark.parametrize("format", [FLOAT32, FLOAT64], ids=lambda known: known.name)
 @each_formula
 def test_value_and_gradient_agree_with_arb(name, formula, box, format, library):
-    """No statement may disagree, but for those listed with their reason; a listed one must."""
+    """No statement may disagree and some must be decided, but for those listed with their reason; a listed one must."""
     program = guarded(program_of(formula, box))
     names = [part for part in box if part in program.symbols]
     at = {part: values for part, values in points(box, POINTS, format.name).items() if part in names}
@@ -72,8 +90,8 @@ def test_value_and_gradient_agree_with_arb(name, formula, box, format, library):
         if (defect["case"], defect["dtype"]) == (name, format.name) and defect["library"] in (library, "both")
     }
     assert failing == listed
-    for judged in found.values():
-        assert set(np.unique(judged.severity)) <= {outcome.severity for outcome in Outcome}
+    undecided = {part for part, judged in found.items() if not (judged.severity == Outcome.AGREES.severity).any()}
+    assert undecided == UNDECIDED.get((name, format.name), set())
 
 
 def test_the_list_of_known_defects_names_what_there_is():
@@ -106,9 +124,6 @@ def test_gradient_is_that_of_sympy(name, formula, box):
         expected = plain.diff(symbol(part)).evalf(40, subs=at)
         found = derivative.evalf(40, subs=at)
         assert abs(found - expected) <= 1e-25 * (1 + abs(expected)), part
-
-
-KAHAN = "bench/numerics/great-debate.fpcore#Kahan's Monster"
 
 
 @each_formula

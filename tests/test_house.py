@@ -9,7 +9,7 @@ import verifier
 
 PACKAGE = Path(verifier.__file__).parent
 STAGES = [
-    "errors", "floats", "operations", "elementary", "special", "activations", "table", "program", "arithmetic",
+    "errors", "names", "floats", "operations", "elementary", "special", "activations", "table", "program", "arithmetic",
     "expression", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending", "tokens",
     "operators", "text", "spelling", "modeling", "gallery", "allowance", "witnesses", "judge", "tabular",
     "data", "optimizers", "runner", "diagnose", "findings", "layout", "tables", "document", "report",

@@ -4,7 +4,10 @@ import re
 import shlex
 from pathlib import Path
 
+from verifier import calls
 from verifier.cli import run
+from verifier.gallery import gallery
+from verifier.losses import LOSSES
 
 TEXT = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -25,6 +28,20 @@ def test_library_code_runs(capsys, tmp_path, monkeypatch):
     assert shown.startswith("agrees True\n")
     assert "AGREES  100 of 100 gradients" in shown
     assert run(["train", "mine.py::decay"]) == 0
+
+
+def test_the_formula_on_the_command_line(tmp_path, monkeypatch):
+    (command,) = re.findall(r"^    verifier (train --formula .+)$", TEXT, re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "points.csv").write_text("t,y\n" + "".join(f"{t},{2.0 / (t + 1)}\n" for t in range(10)))
+    assert run(shlex.split(command)) == 0
+
+
+def test_numbers_that_are_written_as_words():
+    changes = (Path(__file__).parent.parent / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert ("sixteen models" in TEXT, "sixteen models" in changes, len(gallery())) == (True, True, 16)
+    assert ("Twelve losses" in changes, len(LOSSES)) == (True, 12)
+    assert ("About 90 functions" in changes, round(len(calls.names()), -1)) == (True, 90)
 
 
 def test_commands_are_in_the_makefile():

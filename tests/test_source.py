@@ -243,3 +243,32 @@ def test_a_tie_in_one_row_of_a_batch():
         return 2.0 * w + maximum(x, w)
 
     assert train(tied, batch="all", epochs=1).ok
+
+
+def test_expressions_that_nobody_could_read(capsys):
+    """Few nodes, but each stands twice in the next one: the tree would have thousands of millions."""
+    text = "w*x"
+    for _ in range(8):
+        text = f"mish({text})"
+    model = Model.from_text(text, inputs="x", start={"w": 0.5}, loss=squared_error, data={"x": [1.0], "y": [1.0]})
+    with pytest.raises(
+        verifier.InputError, match=r"^written out, the formula has \d+ operations: above 5000 it is not"
+    ):
+        _ = model.gradient
+    report = verifier.train(model, epochs=1)
+    assert report.ok
+    assert report.to_json()["model"]["gradient"] == {"w": None}
+
+
+def test_what_is_no_model_and_no_text():
+    with pytest.raises(verifier.InputError) as error:
+        verifier.train("quadratic")
+    assert str(error.value) == (
+        "train takes a model, not 'quadratic': verifier.load('quadratic') gives one of the gallery"
+    )
+    with pytest.raises(verifier.InputError, match=r"^a int is not text: give the formula as a string$"):
+        Model.from_text(5, start={"w": 1.0})
+    with pytest.raises(verifier.InputError, match=r"^there is no model to train: give at least one$"):
+        verifier.train_all([])
+    with pytest.raises(verifier.InputError, match=r"^the first argument of polygamma must be a whole number"):
+        Model.from_text("polygamma(w, w)", start={"w": 1.0})

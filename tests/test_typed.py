@@ -98,8 +98,15 @@ SENTENCES = {
     "or --formula 'w*x + b'",
     ("show", "linear", "--loss", "huber"): "--input, --start and --loss say what a formula leaves open: "
     "give them with --formula",
-    ("train", "--all", "linear"): "--all trains the gallery as it is: give no model, formula, data, plot or "
-    "prediction with it",
+    **dict.fromkeys(
+        [
+            ("train", "--all", *more)
+            for more in (["linear"], ["--formula", "w"], ["--input", "x"], ["--start", "w=1"], ["--loss", "huber"],
+                         ["--data", "points.csv"], ["--weights", "z"], ["--predict", "x=1"], ["--every", "2"],
+                         ["--plot", "all.svg"], ["--only-failing"], ["--stop-on-failure"], ["--finite-differences"])
+        ],
+        "--all trains the gallery as it is, in one table: give only settings and --json with it",
+    ),
     ("train", "--formula", "torch*x", "--data", "points.csv"): "model formula: 'torch' cannot name an input or a "
     "parameter: use a Python name of its own",
     ("train", "--formula", "a*X", "--data", "points.csv"): "no column of the data is a symbol of the formula: "

@@ -184,17 +184,17 @@ class RoundedArithmetic:
         sizes = np.abs(middle(result))
         small = sizes < self._format.smallest_normal
         if small.any():
-            loss = arb(0, self._lost(operation))
+            loss = arb(0, 1) * self._lost(operation)
             result = result.copy()
             result[small] = [_underflowed(ball, loss) for ball in result[small]]
         return self._overflowed(result)
 
-    def _lost(self, operation: Operation) -> float:
+    def _lost(self, operation: Operation) -> arb:
         """What an underflow may lose: a library's function may give 0 for a number below the smallest normal one."""
         if isinstance(operation.torch, Call) and operation.name not in _REDUCTIONS:
-            return self._format.smallest_normal
-        # Half of the smallest subnormal is none: the factors are multiplied first.
-        return self._format.smallest_subnormal * max(1.0, operation.budget.of(self._library) * _DOUBLE_ROUNDING)
+            return arb(self._format.smallest_normal)
+        # As a float64, half of its smallest subnormal would be 0.
+        return arb(self._format.smallest_subnormal) * operation.budget.of(self._library) * _DOUBLE_ROUNDING
 
     def _overflowed(self, result: Any) -> Any:
         large = ~(np.abs(middle(result)) < self._format.largest / 2)

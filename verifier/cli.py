@@ -170,10 +170,9 @@ def train(
 
     settings = {name: value for name, value in given.items() if value is not None}
     if everything:
-        if any(asked is not None for asked in (model, formula, data, weights, plot)) or points:
-            raise InputError(
-                "--all trains the gallery as it is: give no model, formula, data, plot or prediction with it"
-            )
+        beside = (model, formula, inputs, start, loss, data, weights, predict, every, plot)
+        if any(asked is not None for asked in beside) or only_failing or stop_on_failure or finite_differences:
+            raise InputError("--all trains the gallery as it is, in one table: give only settings and --json with it")
         raise typer.Exit(_code(_train_all(settings, outputs), allow_undecided))
 
     # What a model file prints is a message; standard output is for the report.

@@ -14,7 +14,7 @@ import numpy as np
 
 from verifier.errors import InputError
 from verifier.floats import Format
-from verifier.tabular import csv_file, listed, quoted, shortened
+from verifier.tabular import counted, csv_file, listed, quoted, shortened
 
 NO_NUMBERS = (str, bytes, bool, complex, np.bool_, np.complexfloating, np.datetime64, np.timedelta64)
 """Types of entries that are refused although `float` would take some of them."""
@@ -118,7 +118,7 @@ def held_out(columns: Columns, fraction: float, seed: int) -> tuple[Columns, Col
     if not 0 < count < rows:
         lost, other = ("hold out", "larger") if count == 0 else ("train on", "smaller")
         raise InputError(
-            f"holding out {fraction} of {_counted(rows, 'row')} leaves none to {lost}: "
+            f"holding out {fraction} of {counted(rows, 'row')} leaves none to {lost}: "
             f"give more rows or a {other} fraction"
         )
     held = np.zeros(rows, dtype=bool)
@@ -292,7 +292,7 @@ def _entries(row: Any, index: int, names: Sequence[str]) -> Sequence[Any]:
         raise InputError(f"row {index} of the dataset is {_article(row)}: give a tuple of {', '.join(names)}")
     if len(row) != len(names):
         raise InputError(
-            f"row {index} of the dataset has {_counted(len(row), 'entry', 'entries')}: give {', '.join(names)}"
+            f"row {index} of the dataset has {counted(len(row), 'entry', 'entries')}: give {', '.join(names)}"
         )
     return row
 
@@ -414,7 +414,3 @@ def _shown(entry: Any) -> str:
 
 def _error(error: Exception) -> str:
     return f"{type(error).__name__}: {shortened(str(error))}"
-
-
-def _counted(count: int, one: str, several: str = "") -> str:
-    return f"{count} {one if count == 1 else several or one + 's'}"

@@ -79,7 +79,7 @@ class _Copier:
     def __init__(self, program: Program) -> None:
         self.builder = Builder()
         self._program = program
-        self._varying = _varying(program)
+        self._varying = program.varying
         self._places = _places(program)
         self._copies: dict[tuple[int, _Context], int] = {}
         self._plain: dict[int, int] = {}
@@ -241,14 +241,6 @@ def _places(program: Program) -> tuple[float, ...]:
     own = dict.fromkeys(abs(node.payload) for node in program.nodes if node.operation == CONSTANT)
     around = [sign * number for size in own for number in (size, size + 1, 2 * size, size / 2) for sign in (1, -1)]
     return tuple(dict.fromkeys([*_PLACES, *around[:40]]))
-
-
-def _varying(program: Program) -> list[bool]:
-    """For each node whether it depends on a symbol."""
-    varying: list[bool] = []
-    for node in program.nodes:
-        varying.append(node.operation == SYMBOL or any(varying[part] for part in node.arguments))
-    return varying
 
 
 def _harmless(branch: Program, names: tuple[str, ...], places: tuple[float, ...]) -> dict[str, float]:

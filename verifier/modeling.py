@@ -6,7 +6,6 @@ This module is imported by every model file, so it loads SymPy only when a model
 from __future__ import annotations
 
 import inspect
-import keyword
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import cached_property
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from verifier.errors import InputError
+from verifier.names import is_name
 
 if TYPE_CHECKING:
     import sympy
@@ -134,7 +134,7 @@ class Model:
         written = inspect.isfunction(expression)
         self._formula: Formula = _formula(expression, name)
         self.name = name
-        if not _is_name(str(name)):
+        if not is_name(str(name)):
             raise InputError(f"{str(name)!r} cannot name a model: use a Python name of its own")
         self.description = (inspect.getdoc(expression) or "") if written else ""
         self.inputs = tuple(_symbol_name(part, name) for part in inputs)
@@ -476,17 +476,9 @@ def _checked_expression(expression: Any, name: str) -> Any:
     return checked
 
 
-_MODULES = ("builtins", "math", "np", "special", "torch")
-"""Names that generated source uses (`verifier.source.MODULES`, which is not imported for them alone)."""
-
-
-def _is_name(name: str) -> bool:
-    return name.isidentifier() and not keyword.iskeyword(name) and name not in _MODULES
-
-
 def _symbol_name(part: Any, model: str) -> str:
     name = str(part)
-    if not _is_name(name):
+    if not is_name(name):
         raise InputError(f"model {model}: {name!r} cannot name an input or a parameter: use a Python name of its own")
     return name
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 from verifier.operations import Operation
@@ -46,6 +47,14 @@ class Program:
     def symbols(self) -> tuple[str, ...]:
         """The names of the symbols that the results depend on, in order of first use."""
         return tuple(str(node.payload) for node in self.nodes if node.operation == SYMBOL)
+
+    @cached_property
+    def varying(self) -> list[bool]:
+        """For each node whether it depends on a symbol; what does not is a plain number."""
+        varying: list[bool] = []
+        for node in self.nodes:
+            varying.append(node.operation == SYMBOL or any(varying[part] for part in node.arguments))
+        return varying
 
     def uses(self) -> list[int]:
         """How often each node is taken by another or is a result."""

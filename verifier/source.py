@@ -23,9 +23,6 @@ from verifier.operations import ATOM, NEGATIVE, PRODUCT, Call, Infix, Name, Nota
 from verifier.program import CONSTANT, SYMBOL, Node, Program
 from verifier.table import TABLE
 
-MODULES = ("builtins", "math", "np", "special", "torch")
-"""Names that generated source uses, so that no symbol may have them."""
-
 
 @dataclass(frozen=True)
 class Language:
@@ -81,7 +78,6 @@ class _Writer:
 
     program: Program
     language: Language
-    names: Mapping[int, str]
     lines: list[str] = field(default_factory=list)
 
     def results(self) -> list[str]:
@@ -89,7 +85,7 @@ class _Writer:
         texts: list[_Text] = []
         for index, node in enumerate(self.program.nodes):
             text = self._node(node, index, texts)
-            simple = node.operation in (SYMBOL, CONSTANT) or index in self.names
+            simple = node.operation in (SYMBOL, CONSTANT)
             if (uses[index] > 1 or len(text.text) > _LONG) and not simple and self._varies(index):
                 name = self._fresh_name()
                 self.lines.append(f"{name} = {text.text}")
@@ -98,15 +94,13 @@ class _Writer:
         return [texts[output].text for output in self.program.outputs]
 
     def _fresh_name(self) -> str:
-        taken = {*self.program.symbols, *self.names.values()}
+        taken = set(self.program.symbols)
         name = f"t{len(self.lines) + 1}"
         while name in taken:
             name += "_"
         return name
 
     def _node(self, node: Node, index: int, texts: Sequence[_Text]) -> _Text:
-        if index in self.names:
-            return _Text(self.names[index])
         if node.operation == SYMBOL:
             return _Text(str(node.payload))
         if node.operation == CONSTANT:
@@ -139,7 +133,7 @@ class _Writer:
 
     def _plain_number(self, index: int, text: _Text) -> _Text:
         """A constant as it meets a tensor: torch takes whole numbers of 64 bits only."""
-        if index in self.names or self.program.nodes[index].operation == CONSTANT:
+        if self.program.nodes[index].operation == CONSTANT:
             return text
         value = self._constants.get(index)
         if value is None or abs(float(value)) < _WHOLE:
@@ -167,17 +161,8 @@ class _Writer:
     def _constants(self) -> dict[int, Any]:
         return constant_values(self.program)
 
-    @cached_property
-    def _varying(self) -> list[bool]:
-        """For each node whether it depends on a symbol; what does not is a plain Python number."""
-        varying: list[bool] = []
-        for index, node in enumerate(self.program.nodes):
-            inherited = any(varying[argument] for argument in node.arguments)
-            varying.append(inherited or index in self.names or node.operation == SYMBOL)
-        return varying
-
     def _varies(self, index: int) -> bool:
-        return self._varying[index]
+        return self.program.varying[index]
 
 
 _WHOLE = 2**63
@@ -202,9 +187,9 @@ def _infix(notation: Infix, arguments: list[_Text]) -> _Text:
     return _Text(f"{arguments[0].within(own)} {notation.symbol} {arguments[1].within(own + 1)}", own)
 
 
-def body(program: Program, language: Language, names: Mapping[int, str] | None = None) -> tuple[list[str], list[str]]:
-    """The assignments and the result expressions; `names` stand in for the nodes at their indices."""
-    writer = _Writer(program, language, names or {})
+def body(program: Program, language: Language) -> tuple[list[str], list[str]]:
+    """The assignments and the result expressions."""
+    writer = _Writer(program, language)
     results = writer.results()
     return writer.lines, results
 

@@ -10,6 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from verifier.document import FORMAT, versions
+from verifier.errors import InputError
 from verifier.judge import Outcome
 from verifier.layout import STYLES, WIDTH, Column, layout_for
 from verifier.modeling import Model
@@ -115,6 +116,8 @@ def train_all(models: Iterable[Model], *, keep_going: Callable[[int, int], bool]
     """
     reports: list[Report] = []
     chosen = tuple(models)
+    if not chosen:
+        raise InputError("there is no model to train: give at least one")
     for model in chosen:
         if reports and (reports[-1].findings.interrupted or not keep_going(0, 0)):
             break

@@ -6,7 +6,6 @@ Whatever verifier does with an operation, it looks it up here, also one that a p
 
 from __future__ import annotations
 
-import keyword
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from flint import arb
 
 from verifier import activations, elementary, special
 from verifier.errors import InputError
+from verifier.names import is_name
 from verifier.operations import Call, Composition, Operation
 
 
@@ -72,7 +72,7 @@ COMPOSED: dict[Any, Composition] = {row.sympy: row for row in COMPOSITIONS.value
 
 def check_name(name: str) -> None:
     """Raise InputError for a name that is taken, or is no Python name."""
-    if not name.isidentifier() or keyword.iskeyword(name) or name in _RESERVED:
+    if not is_name(name) or name == "piecewise":
         raise InputError(f"{name!r} cannot name a function: use a Python name of its own")
     if name in TABLE or name in COMPOSITIONS:
         raise InputError(f"there is a function {name} already: use another name")
@@ -90,6 +90,3 @@ def add(row: Operation | Composition) -> None:
             BY_CLASS[row.sympy] = row.name
     else:
         COMPOSITIONS[row.name] = row
-
-
-_RESERVED = ("piecewise", "math", "np", "special", "torch")

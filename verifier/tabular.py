@@ -53,7 +53,7 @@ class CsvFile:
         if rows is None:
             rows = self._walk(places)
         if len(table) != rows:
-            raise InputError(f"cannot read {str(self.path)!r}: it had {_counted(rows, 'row')} and then {len(table)}")
+            raise InputError(f"cannot read {str(self.path)!r}: it had {counted(rows, 'row')} and then {len(table)}")
         return dict(zip(names, table.T, strict=True))
 
     def entry(self, name: str, row: int) -> tuple[int, str]:
@@ -111,7 +111,7 @@ class CsvFile:
     def _check(self, line: int, fields: Sequence[str], places: Sequence[int]) -> None:
         if len(fields) != len(self.header):
             raise InputError(
-                f"{self.path}:{line}: the row has {_counted(len(fields), 'field')}, the header {len(self.header)}"
+                f"{self.path}:{line}: the row has {counted(len(fields), 'field')}, the header {len(self.header)}"
             )
         for place in places:
             name, text = self.header[place], fields[place]
@@ -294,5 +294,6 @@ def _undecodable_line(path: Path) -> int:
         return next(number for number, line in enumerate(stream, 1) if line.decode(errors="ignore").encode() != line)
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def counted(count: int, one: str, several: str = "") -> str:
+    """1 row, 2 rows; 1 entry, 2 entries."""
+    return f"{count} {one if count == 1 else several or one + 's'}"
