@@ -64,7 +64,7 @@ ROWS = (
     ),
     Operation(
         "logit", logit, arb=each(lambda a: (a / (1 - a)).log()), domain="0 < a < 1",
-        budget=Budget(2.0, 2.0, lambda result, a: np.abs(result) + arb(1)), measured=(Interval(0.0, 1.0),),
+        budget=Budget(2.0, 2.0, lambda result, a: np.abs(result) + 1), measured=(Interval(0.0, 1.0),),
         derivatives=lambda a: (1 / (a * (1 - a)),),
         torch=Call("torch.logit"), numpy=Call("special.logit"), python=Call("special.logit"),
     ),
@@ -87,7 +87,7 @@ ROWS = (
     ),
     Operation(
         "logaddexp", logaddexp, arb=each(lambda a, b: a + _softplus(b - a), 2),
-        budget=Budget(2.0, 2.0, lambda result, a, b: np.abs(a) + np.abs(b) + arb(1)), measured=(_MODERATE, _MODERATE),
+        budget=Budget(2.0, 2.0, lambda result, a, b: np.abs(a) + np.abs(b) + 1), measured=(_MODERATE, _MODERATE),
         derivatives=lambda a, b: (sigmoid(a - b), sigmoid(b - a)),
         torch=Call("torch.logaddexp"), numpy=Call("np.logaddexp"), python=Call("np.logaddexp"),
     ),

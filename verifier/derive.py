@@ -104,7 +104,7 @@ class _Sweep:
         arguments = tuple(self._builder[index] for index in node.arguments)
         constants = tuple(argument.payload if argument.operation == CONSTANT else None for argument in arguments)
         tree = local_derivative(node.operation, constants, position)
-        return read(tree, self._builder, dict(zip(_PLACES, node.arguments, strict=False)))
+        return read(tree, self._builder, dict(zip(PLACES, node.arguments, strict=False)))
 
     def _scaled(self, adjoint: int, factor: int) -> int:
         """adjoint times factor, where neither 0, 1 nor -1 costs an operation and 1/x becomes a division."""
@@ -166,7 +166,7 @@ def reached(program: Program, names: Sequence[str]) -> set[str]:
     return sweep.reached
 
 
-_PLACES = tuple(sympy.Symbol(f"argument_{position}", real=True) for position in range(8))
+PLACES = tuple(sympy.Symbol(f"argument_{position}", real=True) for position in range(8))
 
 
 @lru_cache(maxsize=4096)
@@ -178,7 +178,7 @@ def local_derivative(operation: str, constants: tuple[int | float | None, ...], 
     row = TABLE[operation]
     places = [
         place if constant is None else sympy.sympify(constant)
-        for place, constant in zip(_PLACES, constants, strict=False)
+        for place, constant in zip(PLACES, constants, strict=False)
     ]
     if row.derivatives is None:
         return row.sympy(*places).diff(places[position])
@@ -192,4 +192,4 @@ def _plain(operation: str, constants: tuple[int | float | None, ...], written: A
     exponent = constants[1] if operation == "power" else None
     if exponent is None or Fraction(exponent) - 1 != Fraction(exponent - 1):
         return written
-    return sympy.sympify(exponent) * _PLACES[0] ** (exponent - 1)
+    return sympy.sympify(exponent) * PLACES[0] ** (exponent - 1)

@@ -44,7 +44,12 @@ class Format:
 
 FLOAT32 = Format("float32", 24, -126, (2.0 - 2.0**-23) * 2.0**127)
 FLOAT64 = Format("float64", 53, -1022, (2.0 - 2.0**-52) * 2.0**1023)
+FLOAT16 = Format("float16", 11, -14, 65504.0)
+BFLOAT16 = Format("bfloat16", 8, -126, (2.0 - 2.0**-7) * 2.0**127)
 FORMATS = {known.name: known for known in (FLOAT32, FLOAT64)}
+
+CODE_FORMATS = {known.name: known for known in (FLOAT64, FLOAT32, BFLOAT16, FLOAT16)}
+"""The formats that torch code may compute in."""
 
 
 def format_named(name: str) -> Format:

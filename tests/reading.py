@@ -1,0 +1,81 @@
+"""Code read into an array program, held against torch's own numbers and against its own derivative."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from verifier.adjoints import gradients
+from verifier.arrays import evaluate
+from verifier.capture import Joint, captured, tensors
+from verifier.lowering import lowered, plain
+from verifier.noise import NoiseArithmetic
+from verifier.replay import BallArithmetic, replay
+
+
+class Silent(NoiseArithmetic):
+    """Float64 arithmetic without any noise: what the rules compute, as numbers."""
+
+    def _noise(self, place, values):
+        return np.zeros((1,) * values.ndim)
+
+
+def joint_of(code, inputs, seed=0):
+    """The joint function of code at inputs, and its arguments: the inputs and random multipliers of its results."""
+    torch.manual_seed(seed)
+    results = tensors(code(*inputs))
+    wanted = tuple(place for place, tensor in enumerate(inputs) if tensor.is_floating_point())
+    seeds = [torch.randn_like(result) for result in results if result.is_floating_point()]
+    return Joint(code, wanted, len(results)), [*inputs, *seeds]
+
+
+def read(code, *inputs):
+    """The lowered joint graph of code, and its arguments by name."""
+    joint, arguments = joint_of(code, inputs)
+    names = [f"argument{place}" for place in range(len(arguments))]
+    low = lowered(captured(joint, arguments), names, arguments)
+    given = {name: plain(value) for name, value in zip(names, arguments, strict=True) if value.is_floating_point()}
+    return joint, arguments, low, given
+
+
+def largest_error(code, *inputs):
+    """How far the rules' float64 results are from torch's at most, relative to each result's largest entry."""
+    joint, arguments, low, given = read(code, *inputs)
+    stated = joint(*arguments)
+    kept = [
+        (node, value) for node, value in zip(low.results, stated, strict=True) if node is not None and value is not None
+    ]
+    found = evaluate(low.builder.program(*(node for node, _ in kept)), Silent(), given)
+    return max(_apart(ours[0], plain(theirs)) for ours, (_, theirs) in zip(found, kept, strict=True))
+
+
+def _apart(ours, theirs):
+    assert ours.shape == theirs.shape
+    size = np.abs(theirs).max(initial=0.0) or 1.0
+    return float(np.abs(ours - theirs).max(initial=0.0) / size)
+
+
+def agreeing_digits(code, *inputs):
+    """To how many digits the replayed backward agrees with the derivative of the replayed forward, at least."""
+    joint, arguments, low, given = read(code, *inputs)
+    build = low.builder
+    count = joint.results
+    by = [build.input(f"argument{place}", tuple(inputs[place].shape)) for place in joint.wanted]
+    seeds = {
+        node: build.input(f"argument{len(inputs) + place}", build.shape(node))
+        for place, node in enumerate(low.results[:count])
+    }
+    exact = gradients(build, seeds, by)
+    code_ = [build.expand(build.constant(0), build.shape(node)) if own is None else own
+             for own, node in zip(low.results[count:], by, strict=True)]  # fmt: skip
+    balls = replay(build.program(*exact, *code_), given, BallArithmetic())
+    return min(_digits(*pair) for pair in zip(balls[: len(by)], balls[len(by) :], strict=True))
+
+
+def _digits(exact, code):
+    size = max((abs(float(ball)) for ball in np.ravel(exact)), default=0.0) or 1.0
+    apart = [
+        abs(float((one - other).abs_upper())) / size for one, other in zip(np.ravel(exact), np.ravel(code), strict=True)
+    ]
+    worst = max(apart, default=0.0)
+    return 99.0 if worst == 0 else float(-np.log10(worst)) if np.isfinite(worst) else float("-inf")

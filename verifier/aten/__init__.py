@@ -1,0 +1,1 @@
+"""The rules by which ATen operations become array programs, by kind of operation."""

@@ -1,0 +1,317 @@
+"""Lowering: a graph of ATen operations becomes an array program, one small rule an operation.
+
+The graph is run on the actual tensors while it is read. Whole numbers (indices, sizes, the places of
+maxima) are taken as they come out, so that a replay takes the same elements as the code did; numbers
+become nodes. In a 16-bit format an operation computes in float32 inside and rounds once.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+
+from verifier.arrays import ArrayBuilder, places
+from verifier.capture import NotReadableError
+from verifier.expression import read
+from verifier.floats import CODE_FORMATS, FLOAT32, Format
+from verifier.table import COMPOSITIONS
+
+Rule = Callable[..., Any]
+_RULES: dict[str, Rule] = {}
+_RULE_MODULES = ("creation", "elementwise", "movement", "reductions", "matrices", "activations", "networks", "losses")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A tensor while it is lowered: its node, and what it actually was."""
+
+    node: int
+    actual: torch.Tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.actual.shape)
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Register a rule for ATen operations by name, all their overloads.
+
+    A rule takes a Lowering and the operation's arguments by the names of its schema, as many as it asks
+    for, and returns the node of the result, or a tuple of nodes; None in a tuple keeps what came out.
+    """
+
+    def register(function: Rule) -> Rule:
+        for name in names:
+            if name in _RULES:
+                raise ValueError(f"two rules for {name}")
+            _RULES[name] = function
+        return function
+
+    return register
+
+
+@cache
+def rules() -> dict[str, Rule]:
+    """Every rule by the name of its operation."""
+    for module in _RULE_MODULES:
+        import_module(f"verifier.aten.{module}")
+    return _RULES
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A graph as nodes of a builder."""
+
+    builder: ArrayBuilder
+    results: tuple[int | None, ...]
+    """The node of each result, None where the graph has none there."""
+    actual: dict[int, np.ndarray]
+    """What tensors actually were, by node, as float64."""
+    kept: bool
+    """Whether nothing but numbers was decided while reading, so that the program holds at other points too."""
+    operations: tuple[str, ...]
+    """The names of the operations that were read, in order."""
+
+
+class Lowering:
+    """Reads one graph into a builder."""
+
+    def __init__(self, builder: ArrayBuilder) -> None:
+        self.build = builder
+        self.actual: dict[int, np.ndarray] = {}
+        self.kept = True
+        self.operations: list[str] = []
+
+    def lift(self, value: Any) -> int:
+        """The node of a cell, a number, or a tensor that is taken as it is."""
+        if isinstance(value, Cell):
+            return value.node
+        if isinstance(value, torch.Tensor):
+            return self.build.constant(plain(value))
+        return self.build.constant(value)
+
+    def apply(self, operation: str, *arguments: Any) -> int:
+        """A row of the table; arguments are nodes (int) or numbers (float)."""
+        nodes = [part if isinstance(part, int) else self.build.constant(part) for part in arguments]
+        return self.build.apply(operation, *nodes)
+
+    def composed(self, name: str, *arguments: int) -> int:
+        """A composition of the table."""
+        import sympy
+
+        symbols = [sympy.Symbol(f"composed_{place}", real=True) for place in range(len(arguments))]
+        with sympy.evaluate(False):
+            tree = COMPOSITIONS[name].definition(*symbols)
+        return read(tree, self.build, dict(zip(symbols, arguments, strict=True)))  # type: ignore[arg-type]
+
+    def moved(self, operation: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        """An operation that only moves elements or fills in zeros, found out by moving their places."""
+        cells: list[Cell] = []
+
+        def numbered(value: Any) -> Any:
+            if isinstance(value, list | tuple):
+                return type(value)(numbered(part) for part in value)
+            if not isinstance(value, Cell):
+                return value
+            start = 1 + sum(cell.actual.numel() for cell in cells)
+            cells.append(value)
+            return torch.arange(start, start + value.actual.numel()).reshape(value.actual.shape)
+
+        indices = operation(**{name: numbered(value) for name, value in arguments.items()})
+        joined = self.build.join([cell.node for cell in cells])
+        if isinstance(indices, torch.Tensor):
+            return self.build.take(joined, indices.numpy() - 1)
+        return tuple(self.build.take(joined, index.numpy() - 1) for index in indices)
+
+    def joined(self, axis: int, *nodes: int) -> int:
+        """Arrays one behind another along an axis."""
+        indices, start = [], 0
+        for node in nodes:
+            indices.append(places(self.build.shape(node)) + start)
+            start += indices[-1].size
+        return self.build.take(self.build.join(nodes), np.concatenate(indices, axis))
+
+    def run(self, graph: torch.fx.GraphModule, inputs: Sequence[Cell]) -> tuple[int | None, ...]:
+        """The nodes of the graph's results. Raises NotReadableError for an operation without a rule."""
+        values: dict[torch.fx.Node, Any] = {}
+        waiting = iter(inputs)
+        for node in graph.graph.nodes:
+            if node.op == "placeholder":
+                values[node] = next(waiting)
+            elif node.op == "get_attr":
+                values[node] = self._constant(_attribute(graph, str(node.target)))
+            elif node.op == "output":
+                return tuple(self._result(part) for part in torch.fx.node.map_arg(list(node.args[0]), values.get) or ())
+            else:
+                arguments = torch.fx.node.map_arg(node.args, values.get)
+                keywords = torch.fx.node.map_arg(node.kwargs, values.get)
+                values[node] = self._called(node.target, arguments, keywords)
+        raise NotReadableError("the graph has no results")
+
+    def _result(self, part: Any) -> int | None:
+        if part is None:
+            return None
+        return self.lift(part)
+
+    def _constant(self, tensor: torch.Tensor) -> Any:
+        """A tensor that the code closes over: given, exact as it is."""
+        if not tensor.is_floating_point():
+            return tensor
+        return Cell(self.build.constant(np.atleast_1d(plain(tensor)) if tensor.ndim else plain(tensor)), tensor)
+
+    def _called(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        if not isinstance(target, torch._ops.OpOverload):
+            return target(*arguments, **keywords)
+        actual = target(*actual_of(arguments), **actual_of(keywords))
+        name = target._schema.name.partition("::")[2]
+        self.operations.append(name)
+        if torch.Tag.nondeterministic_seeded in target.tags:
+            raise NotReadableError(f"aten::{name} is random, and a random number has no derivative to hold it against")
+        if not has_cells((arguments, keywords)) or name in _BY_SHAPE:
+            return actual
+        if _is_whole(actual):
+            if name not in rules():
+                self.kept = False
+                return actual
+        elif name not in rules():
+            raise NotReadableError(f"aten::{name} has no rule")
+        return self._lowered(name, target, _bound(target, arguments, keywords), actual)
+
+    def _lowered(self, name: str, target: Any, bound: dict[str, Any], actual: Any) -> Any:
+        _refuse_complex(name, actual)
+        function = rules()[name]
+        parameters = inspect.signature(function).parameters
+        given = {key: value for key, value in bound.items() if key in parameters}
+        if "operation" in parameters:
+            given = {"operation": target, "bound": bound}
+        if "actual" in parameters:
+            given["actual"] = actual
+        format = _format(actual)
+        with self.build.rounding(FLOAT32 if format is not None and format.precision < FLOAT32.precision else format):
+            try:
+                found = function(self, **given)
+            except NotImplementedError as error:
+                raise NotReadableError(f"aten::{name} has no rule for {error}") from error
+        if isinstance(actual, tuple | list):
+            nodes = found if isinstance(found, tuple) else (found,)
+            padded = (*nodes, *(None for _ in range(len(actual) - len(nodes))))
+            return type(actual)(self._cell(node, part) for node, part in zip(padded, actual, strict=True))
+        return self._cell(found, actual)
+
+    def _cell(self, node: int | None, actual: Any) -> Any:
+        if node is None or not isinstance(actual, torch.Tensor):
+            self.kept = self.kept and not (isinstance(actual, torch.Tensor) and actual.numel())
+            return actual
+        format = _format(actual)
+        if format is not None and format.precision < FLOAT32.precision:
+            node = self.build.round(node, format)
+        if self.build.shape(node) != tuple(actual.shape):
+            node = self.build.expand(node, tuple(actual.shape))
+        if actual.is_floating_point():
+            self.actual.setdefault(node, plain(actual))
+        return Cell(node, actual)
+
+
+_BY_SHAPE = frozenset(
+    {"ones_like", "zeros_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty",
+     "new_empty_strided", "sym_size", "sym_numel", "sym_stride"}
+)  # fmt: skip
+"""Operations that take nothing from a tensor but its shape."""
+
+
+def lowered(graph: torch.fx.GraphModule, names: Sequence[str], arguments: Sequence[torch.Tensor]) -> Lowered:
+    """The graph as nodes, its arguments as inputs of these names.
+
+    Raises NotReadableError for an operation without a rule, and for randomness.
+    """
+    builder = ArrayBuilder()
+    lowering = Lowering(builder)
+    cells = []
+    for name, argument in zip(names, arguments, strict=True):
+        if argument.is_floating_point():
+            node = builder.input(name, tuple(argument.shape))
+            lowering.actual[node] = plain(argument)
+            cells.append(Cell(node, argument))
+        else:
+            cells.append(argument)  # type: ignore[arg-type]
+    with torch.no_grad():
+        results = lowering.run(graph, cells)
+    return Lowered(builder, results, lowering.actual, lowering.kept, tuple(lowering.operations))
+
+
+def plain(tensor: torch.Tensor) -> np.ndarray:
+    """A tensor's numbers as float64, exactly; truth values as such."""
+    tensor = tensor.detach().cpu()
+    if tensor.dtype == torch.bool:
+        return tensor.numpy()
+    return tensor.double().numpy()
+
+
+def _attribute(module: Any, path: str) -> Any:
+    for part in path.split("."):
+        module = getattr(module, part)
+    return module
+
+
+def actual_of(value: Any) -> Any:
+    """The tensors of cells, also of those in lists and mappings."""
+    if isinstance(value, Cell):
+        return value.actual
+    if isinstance(value, list | tuple):
+        return type(value)(actual_of(part) for part in value)
+    if isinstance(value, dict):
+        return {key: actual_of(part) for key, part in value.items()}
+    return value
+
+
+def has_cells(value: Any) -> bool:
+    """Whether there is a cell in it."""
+    if isinstance(value, list | tuple):
+        return any(has_cells(part) for part in value)
+    if isinstance(value, dict):
+        return any(has_cells(part) for part in value.values())
+    return isinstance(value, Cell)
+
+
+def _bound(target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
+    """The arguments by the names of the schema, with its defaults."""
+    bound = {}
+    for place, argument in enumerate(target._schema.arguments):
+        if place < len(arguments):
+            bound[argument.name] = arguments[place]
+        elif argument.name in keywords:
+            bound[argument.name] = keywords[argument.name]
+        elif argument.has_default_value():
+            bound[argument.name] = argument.default_value
+    return bound
+
+
+def _tensors(actual: Any) -> list[torch.Tensor]:
+    parts = actual if isinstance(actual, tuple | list) else [actual]
+    return [part for part in parts if isinstance(part, torch.Tensor)]
+
+
+def _is_whole(actual: Any) -> bool:
+    return not any(part.is_floating_point() or part.is_complex() for part in _tensors(actual))
+
+
+def _refuse_complex(name: str, actual: Any) -> None:
+    if any(part.is_complex() for part in _tensors(actual)):
+        raise NotReadableError(f"aten::{name} gives complex numbers, which are not judged")
+
+
+def _format(actual: Any) -> Format | None:
+    for part in _tensors(actual):
+        if part.is_floating_point():
+            name = str(part.dtype).removeprefix("torch.")
+            if name not in CODE_FORMATS:
+                raise NotReadableError(f"{name} is not a format that is judged")
+            return CODE_FORMATS[name]
+    return None

@@ -1,0 +1,283 @@
+"""Monte Carlo arithmetic: an array program replayed with every operation's result moved by its own rounding.
+
+A handful of seeded replays in float64, in which each operation's result is multiplied by 1 + d with d
+drawn evenly between plus and minus its unit roundoff (times its budget in ulps), show how far rounding
+alone can move the results (Parker, Monte Carlo Arithmetic, UCLA CSD-970002, 1997; Denis et al., Verificarlo,
+arXiv:1509.01347). Two results that are the same number are moved alike, so that rounding errors which
+come again and again add up here as they do in the code.
+
+Comparisons that rounding leaves open are decided either way, another way in each replay. Where both
+sides are the same number there is a kink: the replays that decide it to one side stay together, and
+what lies between the sides is honest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from verifier.arrays import NOTHING, ArrayNode, ArrayProgram, evaluate
+from verifier.floats import FLOAT64, Format
+from verifier.operations import Call, Operation
+from verifier.table import TABLE
+
+REPLAYS = 9
+"""Thrice so many as there are ways to decide a kink."""
+DEVIATIONS = 32.0
+"""Standard deviations of the noise that a right statement may be away."""
+_COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
+_GREATER = frozenset({"greater", "greater_equal", "not_equal"})
+_WAYS = 3
+_TERMS_SHARE = 0.25
+"""Of the square root of a sum's number of terms: a walk of so many roundings in whatever order, seen from
+32 deviations (Higham and Mary, A new approach to probabilistic rounding error analysis, SISC 41, 2019)."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Where the noisy replays put a result: float64 arrays of its shape."""
+
+    low: Any
+    """The lowest of the middles of the replays that decide kinks alike."""
+    high: Any
+    deviation: Any
+    """The standard deviation within them; NaN or infinite where replays left the format."""
+
+    @property
+    def kink(self) -> Any:
+        """Where the sides of a kink give different numbers (array of bool)."""
+        with np.errstate(invalid="ignore"):
+            return (self.high - self.low) > DEVIATIONS * self.deviation
+
+
+class NoiseArithmetic:
+    """Float64 arrays whose first axis are the replays; `open` collects what rounding leaves undecided."""
+
+    def __init__(self, gain: float = 1.0, seed: int = 0) -> None:
+        self.gain = gain
+        """All noise is so many times larger than it is: float64 cannot show noise of float64's own size."""
+        generator = np.random.default_rng(seed)
+        self._salts = generator.integers(1, 2**63, size=REPLAYS, dtype=np.uint64)
+        self.open: dict[int, Any] = {}
+        """By the place of a comparison: an array of bool of its shape, where it is open."""
+        self.kinks = False
+        """Whether both sides of a comparison were the same number anywhere."""
+
+    def input(self, value: Any) -> Any:
+        return np.asarray(value, dtype=np.float64)[None]
+
+    def constant(self, place: int, node: ArrayNode) -> Any:
+        array = node.payload.array[None]
+        if node.format is None or array.dtype == bool or _holds(node.format, float(array[0])):
+            return array
+        return self._moved(place, array, node.format, 1.0)
+
+    def take(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        index = node.payload.array
+        flat = argument.reshape(argument.shape[0], -1)
+        if not (index == NOTHING).any():
+            return flat[:, index]
+        nothing = np.zeros((flat.shape[0], 1), dtype=flat.dtype)
+        return np.concatenate([flat, nothing], axis=1)[:, index]
+
+    def pile(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        index = node.payload.array.ravel()
+        kept = index != NOTHING
+        count = int(np.prod(node.shape))
+        most = int(np.bincount(index[kept], minlength=1).max(initial=0))
+        flat = argument.reshape(argument.shape[0], -1)[:, kept]
+        totals = np.stack([np.bincount(index[kept], weights=row, minlength=count) for row in flat])
+        sizes = np.stack([np.bincount(index[kept], weights=np.abs(row), minlength=count) for row in flat])
+        lead = (flat.shape[0], *node.shape)
+        return self._summed(place, node, totals.reshape(lead), sizes.reshape(lead), most)
+
+    def join(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
+        lead = max(argument.shape[0] for argument in arguments)
+        parts = [np.broadcast_to(part, (lead, *part.shape[1:])).reshape(lead, -1) for part in arguments]
+        return np.concatenate(parts, axis=1)
+
+    def reshape(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        return argument.reshape(argument.shape[0], *node.shape)
+
+    def total(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        axes = tuple(axis + 1 for axis in node.payload)
+        terms = int(np.prod([argument.shape[axis] for axis in axes]))
+        with np.errstate(all="ignore"):
+            return self._summed(place, node, argument.sum(axis=axes), np.abs(argument).sum(axis=axes), terms)
+
+    def contract(self, place: int, node: ArrayNode, left: Any, right: Any) -> Any:
+        with np.errstate(all="ignore"):
+            sizes = np.matmul(np.abs(left), np.abs(right))
+            return self._summed(place, node, np.matmul(left, right), sizes, left.shape[-1] + 1)
+
+    def round(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        return argument if node.format is None else self._moved(place, argument, node.format, 1.0)
+
+    def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
+        operation = TABLE[node.operation]
+        parts = _aligned(arguments)
+        if operation.name in _COMPARISONS:
+            return self._compared(place, operation, *parts)
+        if operation.name == "sign":
+            return self._sign(place, parts[0])
+        with np.errstate(all="ignore"):
+            result = np.asarray(_function(operation)(*parts))
+        if not arguments:
+            result = result.reshape(1)
+        if node.format is None or operation.budget.torch == 0.0:
+            return result
+        with np.errstate(all="ignore"):
+            if operation.name in ("add", "subtract"):
+                return self._summed(place, node, result, np.abs(parts[0]) + np.abs(parts[1]), 2, of_result=True)
+            return self._moved(place, result, node.format, self._budget(operation, result, parts), operation)
+
+    def _budget(self, operation: Operation, result: Any, parts: tuple[Any, ...]) -> Any:
+        """How many units of roundoff the result may be off; an ulp is at most two of them."""
+        ulps, size = 2.0 * operation.budget.torch, operation.budget.size
+        if size is None:
+            return ulps
+        return ulps * np.abs(_size_in_floats(size, result, parts) / np.where(result == 0, 1.0, result))
+
+    def _summed(
+        self, place: int, node: ArrayNode, totals: Any, sizes: Any, terms: int, *, of_result: bool = False
+    ) -> Any:
+        """A sum of so many terms in any order, whose sizes add up to `sizes`."""
+        if node.format is None or terms < 2:
+            return totals
+        units = min(terms - 1.0, max(1.0, _TERMS_SHARE * np.sqrt(terms)))
+        size = np.abs(totals) if of_result else sizes
+        # A product that underflows on the way loses half a subnormal.
+        lost = np.where(size > 0, node.format.smallest_subnormal, 0.0)
+        noise = self._noise(place, totals) * (units * self.gain)
+        return _ranged(totals + noise * (node.format.unit_roundoff * size + lost), node.format)
+
+    def _moved(self, place: int, values: Any, format: Format, units: Any, operation: Operation | None = None) -> Any:
+        noise = self._noise(place, values) * self.gain
+        with np.errstate(all="ignore"):
+            moved = values * (1.0 + noise * (units * format.unit_roundoff))
+            small = (np.abs(values) < format.smallest_normal) & (values != 0)
+            if small.any():
+                # Below the smallest normal number a library's function may give 0, and a rounding loses half a subnormal.
+                call = operation is not None and isinstance(operation.torch, Call)
+                loss = np.where(call, np.abs(values) / self.gain, format.smallest_subnormal)
+                moved = np.where(small, values + noise * loss, moved)
+        return _ranged(moved, format)
+
+    def _noise(self, place: int, values: Any) -> Any:
+        """Even between -1 and 1: in each replay another number, in one replay the same for the same value."""
+        bits = np.ascontiguousarray(np.broadcast_to(values, (REPLAYS, *values.shape[1:]))).view(np.uint64)
+        salts = (self._salts + np.uint64(place)).reshape(-1, *([1] * (values.ndim - 1)))
+        with np.errstate(over="ignore"):
+            mixed = _mixed(bits ^ _mixed(salts))
+        return (mixed >> np.uint64(11)).astype(np.float64) * (2.0**-52) - 1.0
+
+    def _compared(self, place: int, operation: Operation, left: Any, right: Any) -> Any:
+        with np.errstate(all="ignore"):
+            apart = np.asarray(left, dtype=np.float64) - np.asarray(right, dtype=np.float64)
+            decided = np.asarray(_function(operation)(left, right))
+        tie, near = self._borders(place, apart)
+        if tie is None:
+            return decided
+        greater = operation.name in _GREATER
+        return self._split(decided, tie, near, greater, ~np.asarray(greater))
+
+    def _sign(self, place: int, values: Any) -> Any:
+        tie, near = self._borders(place, values)
+        signs = np.sign(values)
+        return signs if tie is None else self._split(signs, tie, near, 1.0, -1.0)
+
+    def _borders(self, place: int, apart: Any) -> tuple[Any, Any]:
+        """Where both sides are the same number, and where rounding may decide; (None, None) where nowhere."""
+        tie = np.all(apart == 0, axis=0)
+        with np.errstate(all="ignore"):
+            middle = apart.mean(axis=0)
+            near = ~tie & (np.abs(middle) <= DEVIATIONS / self.gain * apart.std(axis=0))
+        if not (tie.any() or near.any()):
+            return None, None
+        self.open[place] = tie | near
+        self.kinks = self.kinks or bool(tie.any())
+        return tie, near
+
+    def _split(self, decided: Any, tie: Any, near: Any, one: Any, other: Any) -> Any:
+        """Each third of the replays decides ties its own way: as coded, to one side, to the other."""
+        shape = (REPLAYS, *decided.shape[1:])
+        decided = np.broadcast_to(decided, shape).copy()
+        way = (np.arange(REPLAYS) % _WAYS).reshape(-1, *([1] * (decided.ndim - 1)))
+        decided = np.where(tie & (way == 1), one, np.where(tie & (way == 2), other, decided))
+        # What rounding decides may fall out differently in each place.
+        coin = (
+            _mixed(self._salts.reshape(way.shape) + np.arange(near.size, dtype=np.uint64).reshape(near.shape))
+            & np.uint64(1)
+        ) == 1
+        return np.where(near, np.where(coin, one, other), decided)
+
+
+def _mixed(bits: Any) -> Any:
+    """The finaliser of splitmix64 (Steele, Lea and Flood, OOPSLA 2014)."""
+    with np.errstate(over="ignore"):
+        bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return bits ^ (bits >> np.uint64(31))
+
+
+def _ranged(values: Any, format: Format) -> Any:
+    """Infinite where the format overflows; float64 does so by itself."""
+    if format is FLOAT64:
+        return values
+    with np.errstate(all="ignore"):
+        return np.where(np.abs(values) > format.largest, np.copysign(np.inf, values), values)
+
+
+def _holds(format: Format, number: float) -> bool:
+    if number == 0 or not np.isfinite(number) or format is FLOAT64:
+        return True
+    mantissa, exponent = np.frexp(number)
+    scaled = mantissa * 2.0**format.precision
+    return bool(scaled == np.floor(scaled)) and format.smallest_exponent < exponent and abs(number) <= format.largest
+
+
+def _aligned(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Arrays that broadcast against each other behind the axis of the replays."""
+    rank = max((argument.ndim for argument in arguments), default=0)
+    return tuple(
+        argument.reshape(argument.shape[0], *([1] * (rank - argument.ndim)), *argument.shape[1:])
+        for argument in arguments
+    )
+
+
+def _function(operation: Operation) -> Any:
+    return operation.numpy.function
+
+
+def _size_in_floats(size: Any, result: Any, parts: tuple[Any, ...]) -> Any:
+    """A budget's size is written for balls; here it gets numbers."""
+    return np.asarray(size(result, *parts), dtype=np.float64)
+
+
+GAIN = 256.0
+
+
+def arithmetic_for(program: ArrayProgram, seed: int = 0) -> NoiseArithmetic:
+    """Noise that float64 can show for the formats of a program."""
+    formats = {node.format for node in program.nodes if node.format is not None}
+    return NoiseArithmetic(GAIN if formats == {FLOAT64} else 1.0, seed)
+
+
+def noisy(program: ArrayProgram, arguments: Mapping[str, Any], arithmetic: NoiseArithmetic) -> list[Spread]:
+    """How rounding spreads each result; arguments are float64 arrays, exact as they are."""
+    return [_spread(values, arithmetic) for values in evaluate(program, arithmetic, arguments)]
+
+
+def _spread(values: Any, arithmetic: NoiseArithmetic) -> Spread:
+    values = np.broadcast_to(values, (REPLAYS, *values.shape[1:]))
+    with np.errstate(all="ignore"):
+        if not arithmetic.kinks:
+            middle = values.mean(axis=0)
+            return Spread(middle, middle, values.std(axis=0, ddof=1) / arithmetic.gain)
+        groups = [values[way::_WAYS] for way in range(_WAYS)]
+        middles = np.stack([group.mean(axis=0) for group in groups])
+        variance = np.mean([group.var(axis=0, ddof=1) for group in groups], axis=0)
+        return Spread(middles.min(axis=0), middles.max(axis=0), np.sqrt(variance) / arithmetic.gain)

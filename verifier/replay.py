@@ -1,0 +1,209 @@
+"""The exact results of an array program: its operations replayed in ball arithmetic.
+
+Every result is a ball that is proved to hold the exact value (Johansson, Arb: efficient
+arbitrary-precision midpoint-radius interval arithmetic, IEEE Trans. Computers 66, 2017). Rounding
+plays no part: two programs of the same function agree to dozens of digits, two of different ones do not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from flint import arb, arb_mat
+
+from verifier.arithmetic import balls, precision, radius
+from verifier.arrays import NOTHING, ArrayNode, ArrayProgram, evaluate
+from verifier.operations import Operation
+from verifier.table import TABLE
+
+FIRST_BITS = 256
+LAST_BITS = 4096
+ENOUGH_DIGITS = 40
+"""The precision is doubled until the balls are known to so many digits of their array's largest entry."""
+
+_ZERO = arb(0)
+_COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How code decided what rounding leaves open: where that is so, and the values that it compared."""
+
+    open: Any
+    """Array of bool."""
+    values: tuple[Any, ...]
+    """The float64 arrays that it had."""
+
+
+@dataclass(frozen=True)
+class BallArithmetic:
+    """Arb balls at the precision in force."""
+
+    decisions: Mapping[int, Decision] = field(default_factory=dict)
+    """By the place of a comparison's node."""
+    blurred: frozenset[int] = frozenset()
+    """The places of constants that are rounded decimals: they get half a unit of their last digit."""
+
+    def input(self, value: Any) -> Any:
+        return balls(value)
+
+    def constant(self, place: int, node: ArrayNode) -> Any:
+        array = node.payload.array
+        if array.dtype == bool:
+            return array.astype(object)
+        exact = _array(balls(array))
+        return exact if place not in self.blurred else _array(exact + arb(0, half_a_unit(float(array))))
+
+    def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
+        operation = TABLE[node.operation]
+        if operation.name in _COMPARISONS or operation.name == "sign":
+            return self._decided(place, operation, arguments)
+        return _array(operation.arb(*arguments))
+
+    def take(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        index = node.payload.array
+        flat = np.ravel(argument)
+        if not (index == NOTHING).any():
+            return flat[index]
+        nothing = False if flat.size and isinstance(flat[0], bool) else _ZERO
+        return np.append(flat, nothing)[index]  # NOTHING is the last place
+
+    def pile(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        return piled(argument, node.payload.array, node.shape)
+
+    def join(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
+        return np.concatenate([np.ravel(argument) for argument in arguments])
+
+    def reshape(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        return np.reshape(argument, node.shape)
+
+    def total(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        return _array(np.add.reduce(argument, axis=node.payload, initial=_ZERO))
+
+    def contract(self, place: int, node: ArrayNode, left: Any, right: Any) -> Any:
+        (rows, inner), columns = left.shape[-2:], right.shape[-1]
+        batch = int(np.prod(node.shape[:-2]))
+        result = np.empty((batch, rows, columns), dtype=object)
+        pairs = zip(left.reshape(batch, rows, inner), right.reshape(batch, inner, columns), strict=True)
+        for place_, (one, other) in enumerate(pairs):
+            result[place_] = _product(one, other)
+        return result.reshape(node.shape)
+
+    def round(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        return argument
+
+    def _decided(self, place: int, operation: Operation, arguments: tuple[Any, ...]) -> Any:
+        decided = _array(operation.arb(*arguments))
+        decision = self.decisions.get(place)
+        if decision is not None and decision.open.any():
+            coded = _array(operation.arb(*(balls(value) for value in decision.values)))
+            decided = np.where(np.broadcast_to(decision.open, decided.shape), coded, decided)
+        if operation.name == "sign":
+            return decided
+        undecided = np.equal(decided, None).astype(bool)
+        if undecided.any():
+            sides = [_midpoints(np.broadcast_to(argument, decided.shape)[undecided]) for argument in arguments]
+            decided[undecided] = operation.arb(*sides)
+        return decided
+
+
+def half_a_unit(number: float) -> float:
+    """Half a unit of the last digit of a number's shortest decimal, or half an ulp of float64 if that is more.
+
+    >>> half_a_unit(0.7978845608)
+    5e-11
+    """
+    digits = Decimal(repr(number)).as_tuple()
+    return max(0.5 * 10.0 ** int(digits.exponent) if len(digits.digits) > SHORT_DIGITS else 0.0, math.ulp(number) / 2)
+
+
+SHORT_DIGITS = 7
+"""A decimal of at most so many digits is meant as it stands; a longer one may be a rounded number."""
+
+
+def _product(left: Any, right: Any) -> Any:
+    """By Arb's own product of matrices where both have numbers only."""
+    if not left.size or not right.size:
+        return np.full((left.shape[0], right.shape[1]), _ZERO, dtype=object)
+    product = arb_mat(left.tolist()) * arb_mat(right.tolist())
+    result = np.empty((left.shape[0], right.shape[1]), dtype=object)
+    result[...] = product.tolist()
+    return result
+
+
+def piled(argument: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of that shape, with each element added at its place."""
+    result = np.full(int(np.prod(shape)), _ZERO, dtype=object)
+    for place, element in zip(index.ravel().tolist(), np.ravel(argument).tolist(), strict=True):
+        if place != NOTHING:
+            result[place] = result[place] + element
+    return result.reshape(shape)
+
+
+def _array(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value
+    result = np.empty((), dtype=object)
+    result[()] = value
+    return result
+
+
+_midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
+
+
+def replay(program: ArrayProgram, arguments: Mapping[str, Any], arithmetic: BallArithmetic) -> list[Any]:
+    """The balls of each result, as object arrays; arguments are float64 arrays, exact as they are.
+
+    The precision is doubled, up to 4,096 bits, until each ball's radius is small against the largest
+    entry of its array. A ball of infinite radius or NaN says that no value exists, or none that Arb can prove.
+    """
+    bits = FIRST_BITS
+    results: list[Any] = []
+    while bits <= LAST_BITS:
+        with precision(bits):
+            found = [_array(result) for result in evaluate(program, arithmetic, arguments)]
+        if results and _no_better(results, found):
+            return results
+        results = found
+        largest = max((_largest(result) for result in results), default=0.0)
+        if all(_known(result, largest) for result in results):
+            break
+        bits *= 2
+    return results
+
+
+def _known(result: Any, overall: float) -> bool:
+    """Whether each ball is narrow against its array, or much more so against all results: an exact 0 has no size."""
+    widths = radius(result)
+    limit = max(10.0**-ENOUGH_DIGITS * _largest(result), 10.0 ** (-1.5 * ENOUGH_DIGITS) * overall)
+    return bool((widths <= limit).all())
+
+
+def _largest(result: Any) -> float:
+    finite = np.isfinite(radius(result))
+    return float(np.asarray(_size(result), dtype=np.float64)[finite].max(initial=0.0))
+
+
+def _no_better(before: list[Any], now: list[Any]) -> bool:
+    """Whether a higher precision did not make any ball finite or narrower."""
+    return all(
+        bool(np.all(_bad(one) == _bad(two))) and not _shrunk(one, two) for one, two in zip(before, now, strict=True)
+    )
+
+
+def _bad(result: Any) -> Any:
+    return ~np.isfinite(radius(result))
+
+
+def _shrunk(before: Any, now: Any) -> bool:
+    old, new = radius(before), radius(now)
+    finite = np.isfinite(old) & np.isfinite(new) & (old > 0)
+    return bool((new[finite] < old[finite]).any())
+
+
+_size = np.frompyfunc(lambda ball: abs(float(ball.mid())), 1, 1)
