@@ -111,7 +111,11 @@ class RoundedArithmetic:
             result = _either_zero(result, *balls)
         if operation.budget.of(self._library) == 0.0:
             return Rounded(result, border, unsure)
-        return Rounded(self._ranged(self._widened(operation, result, balls), operation), border, unsure)
+        return Rounded(self.rounded(operation, result, balls), border, unsure)
+
+    def rounded(self, operation: Operation, result: Any, balls: list[Any]) -> Any:
+        """The exact results of an operation widened by its rounding, underflow and overflow included."""
+        return self._ranged(self._widened(operation, result, balls), operation)
 
     def _over_rows(self, operation: Operation, arguments: tuple[Rounded, ...]) -> Rounded:
         rows, last = arguments[0], arguments[-1]
@@ -162,7 +166,7 @@ class RoundedArithmetic:
     def _sum(self, operation: Operation, arguments: tuple[Rounded, ...], border: Any, unsure: Any) -> Rounded:
         terms = np.add(arguments[0].size, arguments[1].size)
         result = _array(operation.arb(*(argument.ball for argument in arguments)))
-        return Rounded(self._overflowed(result + self._spread * terms), border, unsure, terms=terms)
+        return Rounded(self.overflowed(result + self._spread * terms), border, unsure, terms=terms)
 
     def _reduction(self, operation: Operation, rows: Any, border: Any, unsure: Any) -> Rounded:
         """n - 1 additions, each wrong by at most the unit roundoff of the sum of the sizes; a mean divides once."""
@@ -187,7 +191,7 @@ class RoundedArithmetic:
             loss = arb(0, 1) * self._lost(operation)
             result = result.copy()
             result[small] = [_underflowed(ball, loss) for ball in result[small]]
-        return self._overflowed(result)
+        return self.overflowed(result)
 
     def _lost(self, operation: Operation) -> arb:
         """What an underflow may lose: a library's function may give 0 for a number below the smallest normal one."""
@@ -196,7 +200,8 @@ class RoundedArithmetic:
         # As a float64, half of its smallest subnormal would be 0.
         return arb(self._format.smallest_subnormal) * operation.budget.of(self._library) * _DOUBLE_ROUNDING
 
-    def _overflowed(self, result: Any) -> Any:
+    def overflowed(self, result: Any) -> Any:
+        """Nothing is known where the format overflows."""
         large = ~(np.abs(middle(result)) < self._format.largest / 2)
         if large.any():
             result = result.copy()

@@ -33,7 +33,7 @@ class Joint:
     results: int
     """How many tensors the code returns."""
     second: bool = False
-    """Whether the Hessian is wanted: the derivative of each gradient's element, of a single result."""
+    """Whether the Hessian comes behind the gradients: for each gradient's elements in order, the derivative by each input."""
 
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """The results, then the gradient by each wanted input, None where there is none."""
@@ -41,31 +41,30 @@ class Joint:
         inputs = [argument.detach() for argument in arguments[:count]]
         for place in self.wanted:
             inputs[place].requires_grad_()
+        by = [inputs[place] for place in self.wanted]
         with torch.enable_grad():
             results = tensors(self.code(*inputs))
-            pairs = [
-                (result, seed) for result, seed in zip(results, arguments[count:], strict=True) if result.requires_grad
-            ]
-            by = [inputs[place] for place in self.wanted]
-            if not pairs:
-                return (*(result.detach() for result in results), *(None for _ in by))
-            outputs, seeds = zip(*pairs, strict=True)
-            found = torch.autograd.grad(outputs, by, seeds, allow_unused=True, create_graph=self.second)
-            if self.second:
-                return self._hessian(found, by)
-        return (*(result.detach() for result in results), *found)
+            found = self._gradients(results, by, arguments[count:])
+            rows = self._hessian(found, by) if self.second else []
+        return tuple(None if part is None else part.detach() for part in (*results, *found, *rows))
+
+    def _gradients(self, results: Tensors, by: Tensors, seeds: Tensors) -> Sequence[torch.Tensor | None]:
+        pairs = [(result, seed) for result, seed in zip(results, seeds, strict=True) if result.requires_grad]
+        if not pairs:
+            return [None for _ in by]
+        outputs, weights = zip(*pairs, strict=True)
+        return torch.autograd.grad(outputs, by, weights, allow_unused=True, create_graph=self.second)
 
     @staticmethod
-    def _hessian(gradient: Sequence[torch.Tensor | None], by: Tensors) -> tuple[torch.Tensor | None, ...]:
-        """For each gradient and each of its elements in order, its derivative by each wanted input."""
+    def _hessian(gradient: Sequence[torch.Tensor | None], by: Tensors) -> list[torch.Tensor | None]:
         rows: list[torch.Tensor | None] = []
-        for part in gradient:
-            for element in () if part is None else part.reshape(-1).unbind():
-                if element.requires_grad:
+        for part, input_ in zip(gradient, by, strict=True):
+            for element in [None] * input_.numel() if part is None else part.reshape(-1).unbind():
+                if element is not None and element.requires_grad:
                     rows.extend(torch.autograd.grad(element, by, retain_graph=True, allow_unused=True))
                 else:
                     rows.extend(None for _ in by)
-        return tuple(rows)
+        return rows
 
 
 def tensors(result: Any) -> list[torch.Tensor]:

@@ -43,6 +43,7 @@ class Note(StrEnum):
     NO_EXACT_VALUE = "no exact value exists here"
     OVERFLOW = "rounding or overflow on the way can move it anywhere"
     BLIND = "rounding can be as large as the terms it is made of"
+    INACCURATE = "inaccurate: more than half of the digits are lost, and the point itself allows more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,36 +201,66 @@ class _Component:
             reference = np.where(border, _midpoints(self.honest.ball), reference)
         certain = np.asarray(np.equal(self.honest.ball, reference), dtype=bool)
         allowed = np.where(certain, 0.0, largest_size(self.honest.ball - reference))
-        error = np.abs(middle(balls(self.stated) - reference))
-        centre = middle(reference)
-        blind = np.isfinite(allowed) & (allowed >= self.terms) & (allowed > 0) & ~border
+        case = Case(self.format, self.stated, self.symbolic, reference, known, allowed, self.terms, border, self.usable)
+        return case.verdicts()
+
+
+@dataclass(frozen=True)
+class Case:
+    """Statements with everything that they are held against: arrays of one length."""
+
+    format: Format
+    stated: Any
+    """float64, as the next one."""
+    symbolic: Any
+    reference: Any
+    """Balls around the exact values; at a kink, around the middle of the one-sided derivatives."""
+    known: Any
+    """Where there is such a value (bool)."""
+    allowed: Any
+    """How far rounding can move an honest statement from the reference; infinite or NaN where that is not known."""
+    terms: Any
+    """The size of the terms that the value is made of."""
+    kink: Any
+    usable: Any
+    """Where all arguments are finite (bool)."""
+
+    def verdicts(self) -> Verdicts:
+        """The verdict on each: it agrees only where `error <= allowed` is true."""
+        allowed = np.where(np.isnan(self.allowed), np.inf, self.allowed)
+        with np.errstate(all="ignore"):
+            error = np.abs(middle(balls(self.stated) - self.reference))
+        centre = middle(self.reference)
+        blind = np.isfinite(allowed) & (allowed >= self.terms) & (allowed > 0) & ~self.kink
         return Verdicts(
             stated=self.stated,
             symbolic=self.symbolic,
-            enclosure=np.where(known, reference, _UNKNOWN),
-            centre=np.where(known, centre, np.nan),
+            enclosure=np.where(self.known, self.reference, _UNKNOWN),
+            centre=np.where(self.known, centre, np.nan),
             error=error,
-            allowed=np.where(known, allowed, np.inf),
+            allowed=np.where(self.known, allowed, np.inf),
             ulp=self._ulp(centre),
-            digits=np.where(known, self._digits(error, centre), np.nan),
-            severity=self._severity(known & (np.abs(centre) <= self.format.largest), error <= allowed, allowed, blind),
-            note=self._note(known, border, allowed, blind),
+            digits=np.where(self.known, self._digits(error, centre), np.nan),
+            severity=self._severity(centre, error <= allowed, allowed, blind),
+            note=self._note(allowed, blind),
         )
 
-    def _severity(self, ordinary: Any, explained: Any, allowed: Any, blind: Any) -> Any:
+    def _severity(self, centre: Any, explained: Any, allowed: Any, blind: Any) -> Any:
+        with np.errstate(invalid="ignore"):
+            ordinary = self.known & (np.abs(centre) <= self.format.largest)
         finite = np.isfinite(self.stated)
         severity = np.full(self.stated.shape, Outcome.UNDECIDED.severity)
         severity[ordinary & finite & explained & np.isfinite(allowed) & ~blind] = Outcome.AGREES.severity
         severity[ordinary & ~(finite & explained)] = Outcome.DISAGREES.severity
         return severity
 
-    def _note(self, known: Any, border: Any, allowed: Any, blind: Any) -> Any:
+    def _note(self, allowed: Any, blind: Any) -> Any:
         reasons = {
             Note.NOT_FINITE: ~self.usable,
-            Note.NO_EXACT_VALUE: ~known,
+            Note.NO_EXACT_VALUE: ~self.known,
             Note.OVERFLOW: ~np.isfinite(allowed),
             Note.BLIND: blind,
-            Note.KINK: border,
+            Note.KINK: self.kink,
         }
         return np.select(list(reasons.values()), [_NOTES.index(note) for note in reasons], _NOTES.index(Note.NONE))
 

@@ -14,7 +14,6 @@ what lies between the sides is honest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,23 +35,6 @@ _TERMS_SHARE = 0.25
 32 deviations (Higham and Mary, A new approach to probabilistic rounding error analysis, SISC 41, 2019)."""
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Where the noisy replays put a result: float64 arrays of its shape."""
-
-    low: Any
-    """The lowest of the middles of the replays that decide kinks alike."""
-    high: Any
-    deviation: Any
-    """The standard deviation within them; NaN or infinite where replays left the format."""
-
-    @property
-    def kink(self) -> Any:
-        """Where the sides of a kink give different numbers (array of bool)."""
-        with np.errstate(invalid="ignore"):
-            return (self.high - self.low) > DEVIATIONS * self.deviation
-
-
 class NoiseArithmetic:
     """Float64 arrays whose first axis are the replays; `open` collects what rounding leaves undecided."""
 
@@ -63,8 +45,8 @@ class NoiseArithmetic:
         self._salts = generator.integers(1, 2**63, size=REPLAYS, dtype=np.uint64)
         self.open: dict[int, Any] = {}
         """By the place of a comparison: an array of bool of its shape, where it is open."""
-        self.kinks = False
-        """Whether both sides of a comparison were the same number anywhere."""
+        self.ties: dict[int, Any] = {}
+        """The same, where both sides are the same number: a kink."""
 
     def input(self, value: Any) -> Any:
         return np.asarray(value, dtype=np.float64)[None]
@@ -198,7 +180,8 @@ class NoiseArithmetic:
         if not (tie.any() or near.any()):
             return None, None
         self.open[place] = tie | near
-        self.kinks = self.kinks or bool(tie.any())
+        if tie.any():
+            self.ties[place] = tie
         return tie, near
 
     def _split(self, decided: Any, tie: Any, near: Any, one: Any, other: Any) -> Any:
@@ -266,18 +249,17 @@ def arithmetic_for(program: ArrayProgram, seed: int = 0) -> NoiseArithmetic:
     return NoiseArithmetic(GAIN if formats == {FLOAT64} else 1.0, seed)
 
 
-def noisy(program: ArrayProgram, arguments: Mapping[str, Any], arithmetic: NoiseArithmetic) -> list[Spread]:
-    """How rounding spreads each result; arguments are float64 arrays, exact as they are."""
-    return [_spread(values, arithmetic) for values in evaluate(program, arithmetic, arguments)]
+def deviations(program: ArrayProgram, arguments: Mapping[str, Any], arithmetic: NoiseArithmetic) -> list[Any]:
+    """The standard deviation of each result's entries under rounding, as float64 arrays; NaN or infinite
+    where a replay leaves the format. Arguments are float64 arrays, exact as they are.
+    """
+    return [_deviation(values, arithmetic) for values in evaluate(program, arithmetic, arguments)]
 
 
-def _spread(values: Any, arithmetic: NoiseArithmetic) -> Spread:
+def _deviation(values: Any, arithmetic: NoiseArithmetic) -> Any:
+    """Within the replays that decide kinks alike."""
     values = np.broadcast_to(values, (REPLAYS, *values.shape[1:]))
+    groups = [values[way::_WAYS] for way in range(_WAYS)] if arithmetic.ties else [values]
     with np.errstate(all="ignore"):
-        if not arithmetic.kinks:
-            middle = values.mean(axis=0)
-            return Spread(middle, middle, values.std(axis=0, ddof=1) / arithmetic.gain)
-        groups = [values[way::_WAYS] for way in range(_WAYS)]
-        middles = np.stack([group.mean(axis=0) for group in groups])
         variance = np.mean([group.var(axis=0, ddof=1) for group in groups], axis=0)
-        return Spread(middles.min(axis=0), middles.max(axis=0), np.sqrt(variance) / arithmetic.gain)
+        return np.sqrt(variance) / arithmetic.gain

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from flint import arb, arb_mat
@@ -27,17 +27,44 @@ ENOUGH_DIGITS = 40
 """The precision is doubled until the balls are known to so many digits of their array's largest entry."""
 
 _ZERO = arb(0)
+_GREATER = frozenset({"greater", "greater_equal", "not_equal"})
 _COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
 
 
+class Decision(Protocol):
+    """What is decided about a comparison's node, given what exact arithmetic says (True, False or None)."""
+
+    def __call__(self, operation: Operation, decided: Any) -> Any: ...
+
+
 @dataclass(frozen=True)
-class Decision:
-    """How code decided what rounding leaves open: where that is so, and the values that it compared."""
+class AsCoded:
+    """Where rounding leaves it open, as the code found it."""
 
     open: Any
     """Array of bool."""
     values: tuple[Any, ...]
-    """The float64 arrays that it had."""
+    """The float64 arrays that it compared."""
+
+    def __call__(self, operation: Operation, decided: Any) -> Any:
+        coded = as_objects(operation.arb(*(balls(value) for value in self.values)))
+        return np.where(np.broadcast_to(self.open, decided.shape), coded, decided)
+
+
+@dataclass(frozen=True)
+class ToOneSide:
+    """Where both sides are the same number, as if the left one were the greater one, or the smaller one."""
+
+    ties: Any
+    """Array of bool."""
+    left_is_greater: bool
+
+    def __call__(self, operation: Operation, decided: Any) -> Any:
+        if operation.name == "sign":
+            side: Any = arb(1 if self.left_is_greater else -1)
+        else:
+            side = (operation.name in _GREATER) == self.left_is_greater
+        return np.where(np.broadcast_to(self.ties, decided.shape), side, decided)
 
 
 @dataclass(frozen=True)
@@ -56,14 +83,14 @@ class BallArithmetic:
         array = node.payload.array
         if array.dtype == bool:
             return array.astype(object)
-        exact = _array(balls(array))
-        return exact if place not in self.blurred else _array(exact + arb(0, half_a_unit(float(array))))
+        exact = as_objects(balls(array))
+        return exact if place not in self.blurred else as_objects(exact + arb(0, half_a_unit(float(array))))
 
     def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
         operation = TABLE[node.operation]
         if operation.name in _COMPARISONS or operation.name == "sign":
             return self._decided(place, operation, arguments)
-        return _array(operation.arb(*arguments))
+        return as_objects(operation.arb(*arguments))
 
     def take(self, place: int, node: ArrayNode, argument: Any) -> Any:
         index = node.payload.array
@@ -83,7 +110,7 @@ class BallArithmetic:
         return np.reshape(argument, node.shape)
 
     def total(self, place: int, node: ArrayNode, argument: Any) -> Any:
-        return _array(np.add.reduce(argument, axis=node.payload, initial=_ZERO))
+        return as_objects(np.add.reduce(argument, axis=node.payload, initial=_ZERO))
 
     def contract(self, place: int, node: ArrayNode, left: Any, right: Any) -> Any:
         (rows, inner), columns = left.shape[-2:], right.shape[-1]
@@ -98,11 +125,9 @@ class BallArithmetic:
         return argument
 
     def _decided(self, place: int, operation: Operation, arguments: tuple[Any, ...]) -> Any:
-        decided = _array(operation.arb(*arguments))
-        decision = self.decisions.get(place)
-        if decision is not None and decision.open.any():
-            coded = _array(operation.arb(*(balls(value) for value in decision.values)))
-            decided = np.where(np.broadcast_to(decision.open, decided.shape), coded, decided)
+        decided = as_objects(operation.arb(*arguments))
+        if place in self.decisions:
+            decided = self.decisions[place](operation, decided)
         if operation.name == "sign":
             return decided
         undecided = np.equal(decided, None).astype(bool)
@@ -145,7 +170,8 @@ def piled(argument: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return result.reshape(shape)
 
 
-def _array(value: Any) -> Any:
+def as_objects(value: Any) -> Any:
+    """A lone ball as an array without axes."""
     if isinstance(value, np.ndarray):
         return value
     result = np.empty((), dtype=object)
@@ -166,7 +192,7 @@ def replay(program: ArrayProgram, arguments: Mapping[str, Any], arithmetic: Ball
     results: list[Any] = []
     while bits <= LAST_BITS:
         with precision(bits):
-            found = [_array(result) for result in evaluate(program, arithmetic, arguments)]
+            found = [as_objects(result) for result in evaluate(program, arithmetic, arguments)]
         if results and _no_better(results, found):
             return results
         results = found

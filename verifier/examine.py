@@ -1,0 +1,419 @@
+"""Examine: the gradients that torch code states at one point, held against the exact ones.
+
+Three questions. Is it the same function as the formula? Is the formula of its gradient right: does its
+own joint graph, replayed exactly, give the exact gradient? And does rounding, operation by operation
+along that graph, explain the numbers? Where no graph can be captured, the formula's own program takes
+its place for the third question, and the second is not answered.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from flint import arb
+
+from verifier.adjoints import gradients
+from verifier.arithmetic import largest_size, middle, radius
+from verifier.arrays import CONSTANT, ArrayBuilder, ArrayProgram
+from verifier.capture import Joint, NotReadableError, captured, tensors
+from verifier.errors import InputError
+from verifier.floats import CODE_FORMATS, FLOAT32, Format
+from verifier.judge import Case, Outcome, Verdicts
+from verifier.lifting import Reduction, common_shape, lifted, unreduced
+from verifier.lowering import Lowered, lowered, plain
+from verifier.noise import DEVIATIONS, arithmetic_for, deviations
+from verifier.program import Program
+from verifier.proof import proved
+from verifier.replay import AsCoded, BallArithmetic, Decision, ToOneSide, replay
+from verifier.terms import term_sizes
+
+SEED = "seed of "
+"""What multiplies a result's derivative is an input of its own, named after the result."""
+MOST_DIGITS = 77.0
+"""What 256 bits hold."""
+PROVABLE = 2_000
+"""Programs of at most so many numbers get a proved allowance."""
+
+
+@dataclass(frozen=True)
+class Formula:
+    """What the code is supposed to compute."""
+
+    program: Program
+    reduction: Reduction = unreduced
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """How the code's own graph came out in exact arithmetic."""
+
+    digits: float
+    """To how many digits all components agree with the exact ones, at least."""
+    literals: tuple[float, ...] = ()
+    """Rounded decimals in the code that have to be granted half a unit of their last digit for that."""
+    wrong: tuple[str, ...] = ()
+    """The components whose formula is wrong."""
+
+
+@dataclass(frozen=True)
+class NotReplayed:
+    """Why there is no graph to replay."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """One array of statements, judged element by element."""
+
+    name: str
+    quantity: str
+    """value, reverse or second."""
+    dtype: str
+    shape: tuple[int, ...]
+    tier: str
+    """How the allowance was found: proved or estimated."""
+    verdicts: Verdicts
+    """In the order of the flattened array."""
+    wrong_formula: Any
+    """Where the formula does not replay (array of bool)."""
+
+    @property
+    def outcome(self) -> Outcome:
+        worst = int(self.verdicts.severity.max(initial=0))
+        return tuple(Outcome)[worst]
+
+    def count(self, outcome: Outcome) -> int:
+        return int(np.sum(self.verdicts.severity == outcome.severity))
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What is known of the code's gradients at one point."""
+
+    parts: tuple[Part, ...]
+    formula: Replayed | NotReplayed
+    operations: tuple[str, ...] = ()
+    """The ATen operations of the joint graph, in order."""
+    same_function: bool = True
+    """Whether the code's value is that of the formula that was given."""
+
+    @property
+    def outcome(self) -> Outcome:
+        return max((part.outcome for part in self.parts), key=lambda outcome: outcome.severity, default=Outcome.UNDECIDED)
+
+    def __getitem__(self, name: str) -> Part:
+        return next(part for part in self.parts if part.name == name)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Code on tensors at one point."""
+
+    code: Callable[..., Any]
+    """Takes the inputs in order and returns a tensor or a tuple of tensors."""
+    inputs: Mapping[str, torch.Tensor]
+    wanted: tuple[str, ...] = ()
+    """The inputs that gradients are taken by; all floating-point ones by default."""
+    seeds: tuple[torch.Tensor, ...] = ()
+    """What multiplies each result's derivative; drawn at random by default."""
+    second: bool = False
+    """Whether the Hessian of a single number is wanted, in place of value and gradient."""
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        return self.wanted or tuple(name for name, tensor in self.inputs.items() if tensor.is_floating_point())
+
+
+def examine(subject: Subject, formula: Formula | None = None) -> Examination:
+    """The verdicts on value and gradient, or on the Hessian, of code at one point.
+
+    Without a formula it is read from the code's own forward. Raises InputError where there is neither
+    a formula nor a forward that can be read, and whatever the code itself raises.
+
+    >>> x = torch.tensor([0.5, 1.5], dtype=torch.float64)
+    >>> examination = examine(Subject(torch.tanh, {"x": x}))
+    >>> examination["x"].outcome.value, examination.formula.digits > 50
+    ('agrees', True)
+    """
+    point = _Point(subject)
+    try:
+        graph = captured(point.joint, point.arguments)
+        read: Lowered | NotReplayed = lowered(graph, point.names, point.arguments)
+    except NotReadableError as error:
+        read = NotReplayed(str(error))
+    if isinstance(read, NotReplayed):
+        if formula is None:
+            raise InputError(f"the code's forward cannot be read: {read.reason}; give its formula or a plain version")
+        return _by_numbers(point, formula, read)
+    return _by_graph(point, formula, read)
+
+
+class _Point:
+    """The code run once: what it states, and under which names."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.inputs = dict(subject.inputs)
+        self.by = subject.by
+        with torch.no_grad():
+            self.results = tensors(subject.code(*(tensor.detach().clone() for tensor in self.inputs.values())))
+        seeds = subject.seeds or tuple(_seed(result, place) for place, result in enumerate(self.results))
+        places = {name: place for place, name in enumerate(self.inputs)}
+        self.joint = Joint(subject.code, tuple(places[name] for name in self.by), len(self.results), subject.second)
+        self.arguments = [*self.inputs.values(), *seeds]
+        self.names = [*self.inputs, *(f"{SEED}{place}" for place in range(len(self.results)))]
+        self.stated = self.joint(*self.arguments)
+        self.given = {
+            name: plain(value)
+            for name, value in zip(self.names, self.arguments, strict=True)
+            if value.is_floating_point()
+        }
+
+        self.labels = [*self._values, *((name, "reverse") for name in self.by)]
+        self.shapes = [tuple(result.shape) for result in self.results]
+        self.shapes += [tuple(self.inputs[name].shape) for name in self.by]
+        if subject.second:
+            pairs = [(one, element, other) for one in self.by for element in range(self.inputs[one].numel()) for other in self.by]
+            self.labels += [(f"{one}[{element}] {other}", "second") for one, element, other in pairs]
+            self.shapes += [tuple(self.inputs[other].shape) for _, _, other in pairs]
+
+    @property
+    def _values(self) -> list[tuple[str, str]]:
+        many = len(self.results) > 1
+        return [(f"value {place}" if many else "value", "value") for place in range(len(self.results))]
+
+    def format(self, place: int) -> Format:
+        stated = self.stated[place]
+        dtype = self.results[0].dtype if stated is None else stated.dtype
+        return CODE_FORMATS[str(dtype).removeprefix("torch.")]
+
+    def numbers(self, place: int) -> Any:
+        """What is stated, as float64; zeros where torch says that there is no gradient."""
+        stated = self.stated[place]
+        return np.zeros(self.shapes[place]) if stated is None else plain(stated)
+
+
+def _seed(result: torch.Tensor, place: int) -> torch.Tensor:
+    """Numbers around 1 and -1, none of them 1."""
+    generator = torch.Generator().manual_seed(place)
+    drawn = torch.rand(result.shape, generator=generator, dtype=torch.float64) + 0.5
+    signs = torch.randint(0, 2, result.shape, generator=generator) * 2.0 - 1.0
+    return (drawn * signs).to(result.dtype).to(result.device)
+
+
+def _inputs(point: _Point, builder: ArrayBuilder) -> dict[str, int]:
+    return {
+        name: builder.input(name, tuple(value.shape))
+        for name, value in zip(point.names, point.arguments, strict=True)
+        if value.is_floating_point()
+    }
+
+
+def _derived(point: _Point, builder: ArrayBuilder, values: Sequence[int]) -> list[int]:
+    """Values, their derivatives and, where they are wanted, their second derivatives, as nodes."""
+    inputs = _inputs(point, builder)
+    by = [inputs[name] for name in point.by]
+    seeds: dict[int, int] = {}
+    for place, node in enumerate(values):
+        seed = inputs[f"{SEED}{place}"]
+        seeds[node] = builder.apply("add", seeds[node], seed) if node in seeds else seed
+    first = gradients(builder, seeds, by)
+    rows: list[int] = []
+    if point.subject.second:
+        for node in first:
+            for element in range(math.prod(builder.shape(node))):
+                rows.extend(gradients(builder, {builder.take(node, np.asarray(element)): builder.constant(1)}, by))
+    return [*values, *first, *rows]
+
+
+def _by_graph(point: _Point, formula: Formula | None, read: Lowered) -> Examination:
+    builder, count = read.builder, len(point.results)
+    code = [
+        builder.expand(builder.constant(0), shape) if node is None else node
+        for node, shape in zip(read.results, point.shapes, strict=True)
+    ]
+    exact = _derived(point, builder, code[:count] if formula is None else [_of_formula(point, builder, formula)])
+    forward = code[:count] if formula is None else []
+    pair = _Pair(point, read, code, exact, _literals(builder, code, forward))
+    examination = pair.examination()
+    if formula is None or not any(name.startswith("value") for name in examination.formula.wrong):
+        return examination
+    # The gradient is not blamed for another function: it is held against that of its own forward.
+    own = _by_graph(point, None, read)
+    return replace(own, parts=(*examination.parts[:count], *own.parts[count:]), same_function=False)
+
+
+def _of_formula(point: _Point, builder: ArrayBuilder, formula: Formula) -> int:
+    value = formula.reduction(builder, lifted(formula.program, builder, _inputs(point, builder)))
+    return common_shape(builder, value, point.shapes[0])
+
+
+def _literals(builder: ArrayBuilder, code: Sequence[int], forward: Sequence[int]) -> set[int]:
+    """The constants of the code that are rounded decimals and do not define its forward."""
+    reached, defining = builder.places_in(*code), builder.places_in(*forward)
+    return {index for index in reached if index not in defining and _is_rounded(builder[index].number)}
+
+
+def _is_rounded(number: float | None) -> bool:
+    """Whether a constant is no short binary number, so that it may stand for one that is not a float."""
+    return number is not None and math.isfinite(number) and math.frexp(number)[0] * 2.0**11 % 1.0 != 0.0
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The code's statements as nodes beside the exact ones."""
+
+    point: _Point
+    read: Lowered
+    code: Sequence[int]
+    exact: Sequence[int]
+    literals: set[int]
+
+    def examination(self) -> Examination:
+        builder, count = self.read.builder, len(self.code)
+        outputs = (*self.code, *self.exact)
+        program, places = builder.program(*outputs), builder.places_in(*outputs)
+        noise = arithmetic_for(program)
+        deviation = deviations(program, self.point.given, noise)
+        decisions = self._decisions(places, noise.open)
+        balls = replay(program, self.point.given, BallArithmetic(decisions))
+        apart = _apart(balls[:count], balls[count:])
+        formula, wrong = self._formula(program, places, decisions, apart)
+        hulls = self._hulls(program, decisions, noise.ties, balls[count:])
+        honest = self._honest()
+        sizes = term_sizes(builder.program(*self.code), self.point.given)
+        parts = [
+            self._part(place, balls[count + place], hulls[place], deviation[place], honest[place], sizes[place], wrong[place])
+            for place in range(count)
+        ]
+        return Examination(tuple(parts), formula, self.read.operations)
+
+    def _decisions(self, places: Mapping[int, int], open_: Mapping[int, Any]) -> dict[int, Decision]:
+        """How the code decided where rounding leaves it open, for the nodes whose values it showed."""
+        found = {}
+        for index, place in places.items():
+            arguments = self.read.builder[index].arguments
+            if place in open_ and any(argument in self.read.actual for argument in arguments):
+                values = [self._actual(argument) for argument in arguments]
+                if None not in [None if value is None else 0 for value in values]:
+                    found[place] = AsCoded(open_[place], tuple(values))
+        return found
+
+    def _actual(self, node: int) -> Any:
+        if self.read.builder[node].operation == CONSTANT:
+            return self.read.builder[node].payload.array
+        return self.read.actual.get(node)
+
+    def _formula(
+        self, program: ArrayProgram, places: Mapping[int, int], decisions: Mapping[int, Decision], apart: list[Any]
+    ) -> tuple[Replayed, list[Any]]:
+        """Whether everything replays; if not, whether it does when rounded decimals are granted their last digit."""
+        wrong = [_excludes_zero(difference) for difference, _ in apart]
+        blurred = frozenset(places[index] for index in self.literals)
+        literals: tuple[float, ...] = ()
+        if blurred and any(part.any() for part in wrong):
+            count = len(self.code)
+            balls = replay(program, self.point.given, BallArithmetic(decisions, blurred))
+            granted = [_excludes_zero(difference) for difference, _ in _apart(balls[:count], balls[count:])]
+            if any((one != other).any() for one, other in zip(wrong, granted, strict=True)):
+                wrong = granted
+                literals = tuple(sorted(float(self.read.builder[index].number or 0.0) for index in self.literals))
+        names = [name for (name, _), part in zip(self.point.labels, wrong, strict=True) if part.any()]
+        digits = min((_digits(difference, size) for difference, size in apart), default=MOST_DIGITS)
+        return Replayed(digits, literals, tuple(names)), wrong
+
+    def _hulls(
+        self, program: ArrayProgram, decisions: Mapping[int, Decision], ties: Mapping[int, Any], exact: Sequence[Any]
+    ) -> list[Any]:
+        """For each exact array the balls that also hold the one-sided derivatives of its kinks."""
+        hulls = list(exact)
+        for greater in (True, False) if ties else ():
+            sides = {place: ToOneSide(mask, greater) for place, mask in ties.items()}
+            found = replay(program, self.point.given, BallArithmetic({**decisions, **sides}))
+            hulls = [_union(hull, side) for hull, side in zip(hulls, found[len(self.code) :], strict=True)]
+        return hulls
+
+    def _honest(self) -> list[Any]:
+        """For small programs the proved balls of what honest code may state; else nothing."""
+        program = self.read.builder.program(*self.code)
+        if program.elements > PROVABLE:
+            return [None] * len(self.code)
+        return proved(program, self.point.given)
+
+    def _part(self, place: int, exact: Any, hull: Any, deviation: Any, honest: Any, terms: Any, wrong: Any) -> Part:
+        name, quantity = self.point.labels[place]
+        exact, hull = np.ravel(exact), np.ravel(hull)
+        kink = np.isfinite(radius(hull)) & (radius(hull) > 2.0 * radius(exact) + 1e-30 * np.abs(middle(exact)))
+        allowed, tier = self._allowed(exact, np.ravel(deviation), honest)
+        case = Case(
+            format=self.point.format(place),
+            stated=np.ravel(self.point.numbers(place)),
+            symbolic=middle(exact),
+            reference=np.where(kink, _middles(hull), exact),
+            known=np.isfinite(radius(hull)),
+            allowed=np.where(kink, radius(hull) + allowed, allowed + radius(exact)),
+            terms=np.ravel(terms),
+            kink=kink,
+            usable=np.full(kink.shape, all(np.isfinite(value).all() for value in self.point.given.values())),
+        )
+        verdicts = case.verdicts()
+        # What is wrong in exact arithmetic is wrong, however small it is.
+        blamed = np.ravel(wrong) & ~kink & case.known
+        verdicts.severity[blamed] = Outcome.DISAGREES.severity
+        return Part(name, quantity, case.format.name, self.point.shapes[place], tier, verdicts, blamed)
+
+    @staticmethod
+    def _allowed(exact: Any, deviation: Any, honest: Any) -> tuple[Any, str]:
+        """The proved reach of honest code where it is known and the smaller one, else the estimated one."""
+        estimated = DEVIATIONS * deviation
+        if honest is None:
+            return estimated, "estimated"
+        honest = np.ravel(honest)
+        reach = np.where(np.asarray(np.equal(honest, exact), dtype=bool), 0.0, largest_size(honest - exact))
+        return (reach, "proved") if np.isfinite(reach).all() else (estimated, "estimated")
+
+
+_union = np.frompyfunc(lambda one, other: one.union(other), 2, 1)
+_middles = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
+
+
+def _apart(code: Sequence[Any], exact: Sequence[Any]) -> list[tuple[Any, float]]:
+    """For each array the balls of the difference, and the size of its largest exact entry."""
+    return [(np.subtract(one, other), float(_largest(other))) for one, other in zip(code, exact, strict=True)]
+
+
+def _largest(balls: Any) -> float:
+    sizes = np.abs(middle(balls)) if balls.size else np.zeros(1)
+    return float(np.nanmax(np.where(np.isfinite(sizes), sizes, 0.0), initial=0.0))
+
+
+def _excludes_zero(difference: Any) -> Any:
+    """Where two balls are proved to be different numbers; NaN proves nothing."""
+    return np.asarray(np.not_equal(difference, arb(0)), dtype=bool) & np.isfinite(radius(difference))
+
+
+def _digits(difference: Any, size: float) -> float:
+    """Agreeing digits of the largest difference, against the largest entry."""
+    reach = largest_size(difference)
+    worst = float(np.max(np.where(np.isfinite(reach), reach, 0.0), initial=0.0))
+    # largest_size is above 0 also for an exact 0.
+    return MOST_DIGITS if size == 0 else min(MOST_DIGITS, -math.log10(max(worst / size, 10.0**-MOST_DIGITS)))
+
+
+def _by_numbers(point: _Point, formula: Formula, reason: NotReplayed) -> Examination:
+    """Without a graph the formula's own program says how far rounding goes."""
+    builder = ArrayBuilder()
+    lowest = min((point.format(place) for place in range(len(point.labels))), key=lambda format: format.precision)
+    with builder.rounding(FLOAT32 if lowest.precision < FLOAT32.precision else lowest):
+        exact = _derived(point, builder, [_of_formula(point, builder, formula)])
+    with builder.rounding(lowest):
+        code = [builder.round(node, lowest) for node in exact] if lowest.precision < FLOAT32.precision else exact
+    read = Lowered(builder, tuple(code), {}, True, ())
+    examination = _Pair(point, read, code, exact, set()).examination()
+    return replace(examination, formula=reason)
