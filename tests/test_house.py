@@ -12,8 +12,8 @@ STAGES = [
     "errors", "names", "floats", "operations", "elementary", "special", "activations", "table", "program", "arithmetic",
     "expression", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending", "tokens",
     "operators", "text", "spelling", "modeling", "gallery", "allowance", "witnesses", "judge", "arrays", "adjoints",
-    "replay", "noise", "terms", "capture", "lowering", "aten", "tabular",
-    "data", "optimizers", "runner", "diagnose", "findings", "layout", "tables", "document", "report",
+    "replay", "proof", "noise", "terms", "capture", "lowering", "aten", "lifting", "examine", "tabular",
+    "data", "optimizers", "runner", "formula", "diagnose", "findings", "layout", "tables", "document", "report",
     "training", "typed", "summary", "written", "files", "pictures", "cli",
 ]  # fmt: skip
 

@@ -33,7 +33,7 @@ class Joint:
     results: int
     """How many tensors the code returns."""
     second: bool = False
-    """Whether the Hessian comes behind the gradients: for each gradient's elements in order, the derivative by each input."""
+    """Whether the Hessian comes behind the gradients: for each element of each, the derivative by each input."""
 
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """The results, then the gradient by each wanted input, None where there is none."""
@@ -93,8 +93,9 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
             raise NotReadableError(_sentence(error)) from error
 
 
+_BY_VALUES = "the code decides by the values of a tensor in Python (if, while, float(), .item())"
 _REASONS = (
-    (r"_local_scalar_dense|data-dependent|GuardOnDataDependent", "the code decides by the values of a tensor in Python (if, while, float(), .item())"),
+    (r"_local_scalar_dense|data-dependent|GuardOnDataDependent", _BY_VALUES),
     (r"dynamo-optimized|torch\.compile", "the code is compiled, and a compiled kernel has no graph of operations"),
     (r"\.numpy\(\)|numpy", "the code leaves torch for NumPy"),
     (r"data_ptr|storage", "the code reads the memory of a tensor itself, as a kernel of its own does"),

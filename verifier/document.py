@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import Any
 
 from verifier.errors import InputError
+from verifier.examine import NotReplayed
 from verifier.findings import Component, Findings
 from verifier.judge import Comparison, Outcome
 from verifier.modeling import Model
@@ -31,8 +32,7 @@ def training_document(model: Model, findings: Findings, verdict: Mapping[str, An
         "settings": {**asdict(findings.settings), "optimizer": _name(findings.settings.optimizer)},
         "model": _model(model),
         **verdict,
-        # Numbers are all that is judged here: no graph of the code is captured.
-        "formula": {"replayed": False, "digits": None},
+        "formula": _formula(findings),
         "components": [_component(component, findings.settings.dtype) for component in findings.components],
         "steps": [_step(step, findings.finite_differences.get(step.number, {})) for step in findings.steps],
         "steps_done": findings.done,
@@ -46,6 +46,19 @@ def training_document(model: Model, findings: Findings, verdict: Mapping[str, An
     }
     cleaned: dict[str, Any] = _clean(document)
     return cleaned
+
+
+def _formula(findings: Findings) -> dict[str, Any]:
+    formula = findings.formula
+    if isinstance(formula, NotReplayed):
+        return {"replayed": False, "digits": None, "steps": [], "wrong": [], "reason": formula.reason}
+    return {
+        "replayed": True,
+        "digits": int(formula.digits),
+        "steps": list(formula.steps),
+        "wrong": [asdict(part) for part in formula.parted],
+        "reason": None,
+    }
 
 
 def versions() -> dict[str, str]:

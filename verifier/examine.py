@@ -105,7 +105,9 @@ class Examination:
 
     @property
     def outcome(self) -> Outcome:
-        return max((part.outcome for part in self.parts), key=lambda outcome: outcome.severity, default=Outcome.UNDECIDED)
+        return max(
+            (part.outcome for part in self.parts), key=lambda outcome: outcome.severity, default=Outcome.UNDECIDED
+        )
 
     def __getitem__(self, name: str) -> Part:
         return next(part for part in self.parts if part.name == name)
@@ -179,7 +181,12 @@ class _Point:
         self.shapes = [tuple(result.shape) for result in self.results]
         self.shapes += [tuple(self.inputs[name].shape) for name in self.by]
         if subject.second:
-            pairs = [(one, element, other) for one in self.by for element in range(self.inputs[one].numel()) for other in self.by]
+            pairs = [
+                (one, element, other)
+                for one in self.by
+                for element in range(self.inputs[one].numel())
+                for other in self.by
+            ]
             self.labels += [(f"{one}[{element}] {other}", "second") for one, element, other in pairs]
             self.shapes += [tuple(self.inputs[other].shape) for _, _, other in pairs]
 
@@ -240,9 +247,10 @@ def _by_graph(point: _Point, formula: Formula | None, read: Lowered) -> Examinat
     ]
     exact = _derived(point, builder, code[:count] if formula is None else [_of_formula(point, builder, formula)])
     forward = code[:count] if formula is None else []
-    pair = _Pair(point, read, code, exact, _literals(builder, code, forward))
+    pair = _Pair(point, read, code, exact, rounded_constants(builder, code, forward))
     examination = pair.examination()
-    if formula is None or not any(name.startswith("value") for name in examination.formula.wrong):
+    wrong = examination.formula.wrong if isinstance(examination.formula, Replayed) else ()
+    if formula is None or not any(name.startswith("value") for name in wrong):
         return examination
     # The gradient is not blamed for another function: it is held against that of its own forward.
     own = _by_graph(point, None, read)
@@ -254,8 +262,8 @@ def _of_formula(point: _Point, builder: ArrayBuilder, formula: Formula) -> int:
     return common_shape(builder, value, point.shapes[0])
 
 
-def _literals(builder: ArrayBuilder, code: Sequence[int], forward: Sequence[int]) -> set[int]:
-    """The constants of the code that are rounded decimals and do not define its forward."""
+def rounded_constants(builder: ArrayBuilder, code: Sequence[int], forward: Sequence[int]) -> set[int]:
+    """The constants of some nodes that may be rounded decimals, without those that define others (a forward)."""
     reached, defining = builder.places_in(*code), builder.places_in(*forward)
     return {index for index in reached if index not in defining and _is_rounded(builder[index].number)}
 
@@ -289,14 +297,16 @@ class _Pair:
         honest = self._honest()
         sizes = term_sizes(builder.program(*self.code), self.point.given)
         parts = [
-            self._part(place, balls[count + place], hulls[place], deviation[place], honest[place], sizes[place], wrong[place])
+            self._part(
+                place, balls[count + place], hulls[place], deviation[place], honest[place], sizes[place], wrong[place]
+            )
             for place in range(count)
         ]
         return Examination(tuple(parts), formula, self.read.operations)
 
     def _decisions(self, places: Mapping[int, int], open_: Mapping[int, Any]) -> dict[int, Decision]:
         """How the code decided where rounding leaves it open, for the nodes whose values it showed."""
-        found = {}
+        found: dict[int, Decision] = {}
         for index, place in places.items():
             arguments = self.read.builder[index].arguments
             if place in open_ and any(argument in self.read.actual for argument in arguments):
@@ -409,7 +419,7 @@ def _digits(difference: Any, size: float) -> float:
 def _by_numbers(point: _Point, formula: Formula, reason: NotReplayed) -> Examination:
     """Without a graph the formula's own program says how far rounding goes."""
     builder = ArrayBuilder()
-    lowest = min((point.format(place) for place in range(len(point.labels))), key=lambda format: format.precision)
+    lowest = min((point.format(place) for place in range(len(point.labels))), key=lambda one: one.precision)
     with builder.rounding(FLOAT32 if lowest.precision < FLOAT32.precision else lowest):
         exact = _derived(point, builder, [_of_formula(point, builder, formula)])
     with builder.rounding(lowest):

@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 
 from verifier.diagnose import Cause, causes
+from verifier.examine import NotReplayed
+from verifier.formula import FormulaReplayed
 from verifier.judge import Comparison, Outcome, Verdicts
 from verifier.runner import HeldOut, Judged, Prediction, Settings, Step
 
+_NOT_YET = NotReplayed("the run has not ended")
 KEPT_STEPS = 10_000
 KEPT_ENDS = 100
 KEPT_FAILURES = 1_000
@@ -95,6 +98,8 @@ class Findings:
     curves: Curves
     predictions: tuple[Prediction, ...] = ()
     held_out: HeldOut | None = None
+    formula: FormulaReplayed | NotReplayed = _NOT_YET
+    """How the code's own graph came out in exact arithmetic."""
     finite_differences: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     """The third opinion at the kept steps, where it was asked for."""
 

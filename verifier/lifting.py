@@ -72,4 +72,6 @@ def common_shape(builder: ArrayBuilder, node: int, shape: Shape) -> int:
         return builder.expand(node, shape)
     except ValueError:
         mine = builder.shape(node)
-        raise InputError(f"the formula's value has the shape {mine}, the code's has {shape}: say the reduction") from None
+        raise InputError(
+            f"the formula's value has the shape {mine}, the code's has {shape}: say the reduction"
+        ) from None

@@ -193,8 +193,8 @@ class Lowering:
             given = {"operation": target, "bound": bound}
         if "actual" in parameters:
             given["actual"] = actual
-        format = _format(actual)
-        with self.build.rounding(FLOAT32 if format is not None and format.precision < FLOAT32.precision else format):
+        own = _format(actual)
+        with self.build.rounding(FLOAT32 if own is not None and own.precision < FLOAT32.precision else own):
             try:
                 found = function(self, **given)
             except NotImplementedError as error:
@@ -209,9 +209,9 @@ class Lowering:
         if node is None or not isinstance(actual, torch.Tensor):
             self.kept = self.kept and not (isinstance(actual, torch.Tensor) and actual.numel())
             return actual
-        format = _format(actual)
-        if format is not None and format.precision < FLOAT32.precision:
-            node = self.build.round(node, format)
+        own = _format(actual)
+        if own is not None and own.precision < FLOAT32.precision:
+            node = self.build.round(node, own)
         if self.build.shape(node) != tuple(actual.shape):
             node = self.build.expand(node, tuple(actual.shape))
         if actual.is_floating_point():

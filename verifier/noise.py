@@ -142,7 +142,7 @@ class NoiseArithmetic:
             moved = values * (1.0 + noise * (units * format.unit_roundoff))
             small = (np.abs(values) < format.smallest_normal) & (values != 0)
             if small.any():
-                # Below the smallest normal number a library's function may give 0, and a rounding loses half a subnormal.
+                # There a library's function may give 0, and a rounding loses half a subnormal.
                 call = operation is not None and isinstance(operation.torch, Call)
                 loss = np.where(call, np.abs(values) / self.gain, format.smallest_subnormal)
                 moved = np.where(small, values + noise * loss, moved)

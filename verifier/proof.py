@@ -23,7 +23,9 @@ from verifier.replay import BallArithmetic, piled
 from verifier.table import TABLE
 
 BITS = 128
-_COMPARED = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign", "floor", "ceiling"})
+_COMPARED = frozenset(
+    {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign", "floor", "ceiling"}
+)
 
 
 class _RoundedBalls(BallArithmetic):
@@ -57,7 +59,9 @@ class _RoundedBalls(BallArithmetic):
 
     def total(self, place: int, node: ArrayNode, argument: Any) -> Any:
         terms = int(np.prod([argument.shape[axis] for axis in node.payload]))
-        return _bounded(node.format, super().total(place, node, argument), super().total(place, node, np.abs(argument)), terms)
+        return _bounded(
+            node.format, super().total(place, node, argument), super().total(place, node, np.abs(argument)), terms
+        )
 
     def contract(self, place: int, node: ArrayNode, left: Any, right: Any) -> Any:
         sizes = super().contract(place, node, np.abs(left), np.abs(right))

@@ -130,7 +130,7 @@ class BallArithmetic:
             decided = self.decisions[place](operation, decided)
         if operation.name == "sign":
             return decided
-        undecided = np.equal(decided, None).astype(bool)
+        undecided = np.asarray(_is_open(decided), dtype=bool)
         if undecided.any():
             sides = [_midpoints(np.broadcast_to(argument, decided.shape)[undecided]) for argument in arguments]
             decided[undecided] = operation.arb(*sides)
@@ -179,6 +179,7 @@ def as_objects(value: Any) -> Any:
     return result
 
 
+_is_open = np.frompyfunc(lambda condition: condition is None, 1, 1)
 _midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
 
 

@@ -198,14 +198,14 @@ class _AutogradTraining:
         self._trained = [self.parameters[name] for name in model.parameters]
         self._samples = list(zip(*self._columns, strict=True)) if schedule.single else []
         program = (model.guarded_program if schedule.single else model.batch_program).only_last
-        self._loss = function(f"{model.name}_loss", _positional(model), program, TORCH)
+        self.loss = function(f"{model.name}_loss", _positional(model), program, TORCH)
         self._update = rule.on_tensors(self._trained)
         self._differentiate = witness.differentiate
 
     def step(self, rows: Rows) -> list[float]:
         """The trained parameters before the step, the loss, and the gradient, in a row."""
         record = [parameter.item() for parameter in self._trained]
-        loss = self._loss(*self._sample(rows), *self.parameters.values())
+        loss = self.loss(*self._sample(rows), *self.parameters.values())
         self._differentiate(loss, self._trained)
         record.append(loss.item())
         record.extend(_item(parameter.grad) for parameter in self._trained)
@@ -330,8 +330,9 @@ class Run:
         rule = optimizer_named(settings.optimizer, settings.lr)
         self._autograd = _AutogradTraining(model, self.columns, self.schedule, witness, rule)
         self._twin = _SymbolicTraining(model, self.columns, self.schedule, rule)
-        program = model.gradient_program if self.schedule.single else model.batch_gradient_program
-        self._judge = Judge(program, settings.format, data=frozenset((*model.columns, *model.fixed)))
+        self.gradient_program = model.gradient_program if self.schedule.single else model.batch_gradient_program
+        """The loss of a step and its derivatives."""
+        self._judge = Judge(self.gradient_program, settings.format, data=frozenset((*model.columns, *model.fixed)))
 
     def __iter__(self) -> Iterator[Judged]:
         turns = iter(self.schedule)
@@ -341,6 +342,23 @@ class Run:
             records, twins = self._train(chunk)
             if records:
                 yield self._judged(first, chunk[: len(records)], np.array(records), np.array(twins, dtype=np.float64))
+
+    @property
+    def torch_loss(self) -> Callable[..., torch.Tensor]:
+        """The code that is judged: the loss of data columns, then of all parameters, in order."""
+        return self._autograd.loss
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return getattr(torch, self._settings.dtype)  # type: ignore[no-any-return]
+
+    def arguments_at(self, step: Step, rows: int) -> dict[str, Any]:
+        """What the loss was computed of at a step, at most so many rows of it: a float64 array a name, in order."""
+        chosen = next(taken for number, (_, taken) in enumerate(self.schedule, start=1) if number == step.number)
+        parameters = np.array([[step.parameters[name] for name in self.model.parameters]])
+        arguments = {name: values[0] for name, values in self._arguments([chosen], parameters).items()}
+        cut = {name: arguments[name][:rows] for name in self.model.columns}
+        return {**cut, **{name: arguments[name] for name in self.model.start}}
 
     def predict(self, inputs: Mapping[str, float]) -> Prediction:
         """Both trainings' predictions at these inputs, as they stand now."""

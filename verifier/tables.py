@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from verifier.examine import NotReplayed
 from verifier.findings import Component, Findings
+from verifier.formula import FormulaReplayed
 from verifier.judge import Note, Outcome
 from verifier.layout import Column, Layout, number, plain, short
 from verifier.runner import HeldOut, Prediction, Step
@@ -193,8 +195,28 @@ def _drift(findings: Findings) -> str:
 
 
 def outcome_of(findings: Findings) -> Outcome:
-    """The worst outcome of all components."""
+    """The worst outcome of all components; a formula that does not replay disagrees."""
+    if isinstance(findings.formula, FormulaReplayed) and findings.formula.parted:
+        return Outcome.DISAGREES
     return max((component.outcome for component in findings.components), key=lambda outcome: outcome.severity)
+
+
+def _formula(findings: Findings, layout: Layout) -> Iterator[Text]:
+    """How the code's graph came out in exact arithmetic: which formulas are other ones, or why there was no replay."""
+    formula = findings.formula
+    if isinstance(formula, NotReplayed):
+        yield from layout.prose(f"the formula was not replayed: {formula.reason}.")
+        return
+    steps = "1 step" if len(formula.steps) == 1 else f"{len(formula.steps)} steps"
+    if not formula.parted:
+        yield from layout.prose(f"the formula replays to {int(formula.digits)} digits, exactly, at {steps}.")
+    for name in dict.fromkeys(part.component for part in formula.parted):
+        first = next(part for part in formula.parted if part.component == name)
+        yield from layout.prose(
+            f"wrong formula  {name}: replayed exactly at step {first.step}, "
+            f"the code's and the symbolic one agree to {first.digits:.1f} digits only",
+            style="bold red",
+        )
 
 
 def _verdict(findings: Findings, layout: Layout) -> Iterator[Text]:
@@ -206,9 +228,10 @@ def _verdict(findings: Findings, layout: Layout) -> Iterator[Text]:
     style = {Outcome.AGREES: "bold green", Outcome.UNDECIDED: "bold yellow", Outcome.DISAGREES: "bold red"}[outcome]
     yield from layout.prose(
         f"{outcome.value.upper()}  {counted} of {compared} gradients, "
-        f"{losses.outcomes[outcome]} of {losses.compared} losses; the formula was not replayed.",
+        f"{losses.outcomes[outcome]} of {losses.compared} losses.",
         style=style,
     )
+    yield from _formula(findings, layout)
     if outcome is Outcome.UNDECIDED and all(component.decided for component in findings.components):
         yield from layout.prose("nothing disagrees, and every component has decided comparisons: exit code 0.")
     yield from layout.prose(f"autograd and symbolic gradients are bit-identical in {identical} of {compared}.")

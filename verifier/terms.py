@@ -62,7 +62,7 @@ class SizeArithmetic:
     def row(self, place: int, node: ArrayNode, *arguments: _Pair) -> _Pair:
         values, sizes = [pair[0] for pair in arguments], [pair[1] for pair in arguments]
         with np.errstate(all="ignore"):
-            value = np.asarray(TABLE[node.operation].numpy.function(*values))  # type: ignore[union-attr]
+            value = np.asarray(TABLE[node.operation].numpy.function(*values))
             match node.operation:
                 case "add" | "subtract":
                     return value, sizes[0] + sizes[1]

@@ -13,6 +13,7 @@ import numpy as np
 from verifier.errors import InputError
 from verifier.findings import Collector, Findings
 from verifier.floats import Format
+from verifier.formula import replayed
 from verifier.modeling import Model
 from verifier.report import Report
 from verifier.runner import Run, Settings, always
@@ -67,6 +68,7 @@ def train(
         raise InputError("the run was ended before its first step: there is nothing to report")
     findings = collector.findings(interrupted=run.stopped)
     findings = replace(findings, predictions=tuple(run.predict(point) for point in points), held_out=run.held_out())
+    findings = replace(findings, formula=replayed(run, findings.steps))
     if third_opinion:
         findings = replace(findings, finite_differences=_third_opinion(run, findings))
     return Report(model, findings, replay_command(model, data, chosen, points))
