@@ -84,6 +84,8 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
         warnings.simplefilter("ignore")
         try:
             traced = make_fx(joint, tracing_mode="real", _allow_non_fake_inputs=True)(*arguments)
+            if not any(_is_in_place(node.target) for node in traced.graph.nodes):
+                return traced
             return make_fx(torch.func.functionalize(traced, remove="mutations"), _allow_non_fake_inputs=True)(
                 *arguments
             )
@@ -91,6 +93,10 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
             raise
         except Exception as error:
             raise NotReadableError(_sentence(error)) from error
+
+
+def _is_in_place(target: Any) -> bool:
+    return isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable
 
 
 _BY_VALUES = "the code decides by the values of a tensor in Python (if, while, float(), .item())"

@@ -174,6 +174,8 @@ class Lowering:
         self.operations.append(name)
         if torch.Tag.nondeterministic_seeded in target.tags:
             raise NotReadableError(f"aten::{name} is random, and a random number has no derivative to hold it against")
+        if name in _FILLS and isinstance(actual, torch.Tensor) and actual.is_floating_point():
+            return self._filled(_bound(target, arguments, keywords)[_FILLS[name]], actual)
         if not has_cells((arguments, keywords)) or name in _BY_SHAPE:
             return actual
         if _is_whole(actual):
@@ -183,6 +185,12 @@ class Lowering:
         elif name not in rules():
             raise NotReadableError(f"aten::{name} has no rule")
         return self._lowered(name, target, _bound(target, arguments, keywords), actual)
+
+    def _filled(self, number: Any, actual: torch.Tensor) -> Cell:
+        """A number as it was written, which the tensor's format may have to round."""
+        with self.build.rounding(_format(actual)):
+            node = self.build.constant(float(number))
+        return Cell(self.build.expand(node, tuple(actual.shape)), actual)
 
     def _lowered(self, name: str, target: Any, bound: dict[str, Any], actual: Any) -> Any:
         _refuse_complex(name, actual)
@@ -219,8 +227,10 @@ class Lowering:
         return Cell(node, actual)
 
 
+_FILLS = {"scalar_tensor": "s", "full": "fill_value", "full_like": "fill_value", "new_full": "fill_value"}
+"""Operations that make a tensor of one number, and where the number stands."""
 _BY_SHAPE = frozenset(
-    {"ones_like", "zeros_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty",
+    {"ones_like", "zeros_like", "empty_like", "new_zeros", "new_ones", "new_empty",
      "new_empty_strided", "sym_size", "sym_numel", "sym_stride"}
 )  # fmt: skip
 """Operations that take nothing from a tensor but its shape."""

@@ -138,15 +138,22 @@ class BallArithmetic:
 
 
 def half_a_unit(number: float) -> float:
-    """Half a unit of the last digit of a number's shortest decimal, or half an ulp of float64 if that is more.
+    """Half a unit of the last digit of a number's shortest decimal, or half an ulp of the format that it is of.
 
-    >>> half_a_unit(0.7978845608)
-    5e-11
+    A constant of 16 digits or more was computed, in float64, and may be off by two ulps of it.
+
+    >>> half_a_unit(0.7978845608), half_a_unit(0.25 + 2.0**-20) == 2.0**-26
+    (5e-11, True)
     """
     digits = Decimal(repr(number)).as_tuple()
+    if float(np.float32(number)) == number:
+        return float(np.spacing(np.float32(abs(number)))) / 2
+    if len(digits.digits) >= COMPUTED_DIGITS:
+        return 2.0 * math.ulp(number)
     return max(0.5 * 10.0 ** int(digits.exponent) if len(digits.digits) > SHORT_DIGITS else 0.0, math.ulp(number) / 2)
 
 
+COMPUTED_DIGITS = 16
 SHORT_DIGITS = 7
 """A decimal of at most so many digits is meant as it stands; a longer one may be a rounded number."""
 

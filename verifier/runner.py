@@ -349,6 +349,10 @@ class Run:
         return self._autograd.loss
 
     @property
+    def format(self) -> Format:
+        return self._settings.format
+
+    @property
     def dtype(self) -> torch.dtype:
         return getattr(torch, self._settings.dtype)  # type: ignore[no-any-return]
 
