@@ -146,8 +146,10 @@ def half_a_unit(number: float) -> float:
     (5e-11, True)
     """
     digits = Decimal(repr(number)).as_tuple()
-    if float(np.float32(number)) == number:
-        return float(np.spacing(np.float32(abs(number)))) / 2
+    with np.errstate(over="ignore"):
+        single = np.float32(number)
+    if np.isfinite(single) and float(single) == number:
+        return float(np.spacing(np.abs(single))) / 2
     if len(digits.digits) >= COMPUTED_DIGITS:
         return 2.0 * math.ulp(number)
     return max(0.5 * 10.0 ** int(digits.exponent) if len(digits.digits) > SHORT_DIGITS else 0.0, math.ulp(number) / 2)
