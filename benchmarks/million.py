@@ -10,7 +10,7 @@ import sys
 import time
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -119,12 +119,25 @@ def formulas(points: int) -> Iterator[Case]:
         yield from of_formula("fpbench", case["id"], case["formula"], box, points)
 
 
-def of_formula(collection: str, name: str, text: str, box: dict[str, tuple[float, float]], points: int) -> Iterator[Case]:
+def of_formula(
+    collection: str, name: str, text: str, box: dict[str, tuple[float, float]], points: int
+) -> Iterator[Case]:
     program = program_of(text, box)
     names = [part for part in box if part in program.symbols]
     code = function("f", ", ".join(names), guarded(program), TORCH)
     for dtype in FORMATS:
-        yield collection, name, dtype, Subject(code, drawn(box, names, points, dtype)), Formula(guarded(program))
+        at = inside(code, drawn(box, names, 4 * points, dtype), points)
+        if at:
+            yield collection, name, dtype, Subject(code, at), Formula(guarded(program))
+        else:
+            print(f"no point in the domain: {collection} {name} {dtype}", file=sys.stderr)
+
+
+def inside(code: Callable[..., torch.Tensor], at: dict[str, torch.Tensor], points: int) -> dict[str, torch.Tensor]:
+    """The first points at which the formula has a value in float64: elsewhere there is no gradient to judge."""
+    value = code(*(tensor.double() for tensor in at.values())) + sum(tensor.double() * 0 for tensor in at.values())
+    kept = torch.nonzero(value.isfinite())[:points, 0]
+    return {name: tensor[kept] for name, tensor in at.items()} if kept.numel() else {}
 
 
 def program_of(text: str, box: dict[str, tuple[float, float]]) -> Program:
@@ -134,9 +147,7 @@ def program_of(text: str, box: dict[str, tuple[float, float]]) -> Program:
 
 def drawn(box: dict[str, tuple[float, float]], names: list[str], points: int, dtype: str) -> dict[str, torch.Tensor]:
     generator = np.random.default_rng(0)
-    values = {name: torch.tensor(generator.uniform(*box[name], points)).to(getattr(torch, dtype)) for name in names}
-    finite = torch.stack([value.isfinite() for value in values.values()]).all(0)
-    return {name: value[finite] for name, value in values.items()} if finite.any() else values
+    return {name: torch.tensor(generator.uniform(*box[name], points)).to(getattr(torch, dtype)) for name in names}
 
 
 def functions(points: int) -> Iterator[Case]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -190,7 +190,7 @@ class ArrayBuilder:
 
     def program(self, *outputs: int) -> ArrayProgram:
         """What these nodes need, in order, and they as its results."""
-        kept = self._needed(outputs)
+        kept = self.needed(outputs)
         place = {index: position for position, index in enumerate(kept)}
         nodes = [self._nodes[index] for index in kept]
         moved = tuple(
@@ -203,9 +203,22 @@ class ArrayBuilder:
 
     def places_in(self, *outputs: int) -> dict[int, int]:
         """Where the nodes of this builder stand in the program of these outputs."""
-        return {index: position for position, index in enumerate(self._needed(outputs))}
+        return {index: position for position, index in enumerate(self.needed(outputs))}
 
-    def _needed(self, outputs: Sequence[int]) -> list[int]:
+    def uses(self, outputs: Sequence[int]) -> dict[int, int]:
+        """How often each node that the outputs need is taken by another or is an output."""
+        counts: dict[int, int] = dict.fromkeys(self.needed(outputs), 0)
+        for index in (*outputs, *(argument for node in counts for argument in self._nodes[node].arguments)):
+            counts[index] += 1
+        return counts
+
+    def again(self, index: int, copies: Mapping[int, int]) -> int:
+        """The same operation on the copies of its arguments."""
+        node = self._nodes[index]
+        return self._add(replace(node, arguments=tuple(copies[argument] for argument in node.arguments)))
+
+    def needed(self, outputs: Sequence[int]) -> list[int]:
+        """The nodes that the outputs depend on, and they, in order of evaluation."""
         needed: set[int] = set()
         waiting = list(outputs)
         while waiting:

@@ -83,27 +83,56 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            traced = make_fx(joint, tracing_mode="real", _allow_non_fake_inputs=True)(*arguments)
+            traced = _traced(joint, arguments)
+            _refuse_foreign(joint, arguments, traced)
             if not any(_is_in_place(node.target) for node in traced.graph.nodes):
                 return traced
-            return make_fx(torch.func.functionalize(traced, remove="mutations"), _allow_non_fake_inputs=True)(
-                *arguments
-            )
+            return _traced(torch.func.functionalize(traced, remove="mutations"), arguments)
         except NotReadableError:
             raise
         except Exception as error:
             raise NotReadableError(_sentence(error)) from error
 
 
+def _traced(function: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphModule:
+    return make_fx(function, tracing_mode="real", _allow_non_fake_inputs=True)(*arguments)
+
+
+def _refuse_foreign(joint: Callable[..., Any], arguments: Tensors, traced: torch.fx.GraphModule) -> None:
+    """Raise NotReadableError where numbers come from outside torch's operations.
+
+    They stand in the graph as constants, like tensors that the code closes over; but at another point they
+    are other numbers.
+    """
+    if not _constants(traced):
+        return
+    elsewhere = [value * (1 + 2.0**-8) if value.is_floating_point() else value for value in arguments]
+    again = _constants(_traced(joint, elsewhere))
+    same = len(again) == len(_constants(traced)) and all(map(_equal, _constants(traced), again))
+    if not same:
+        raise NotReadableError(_LEAVES)
+
+
+def _constants(graph: torch.fx.GraphModule) -> list[torch.Tensor]:
+    """The floating-point tensors that stand in a graph as they are."""
+    found = [getattr(graph, str(node.target), None) for node in graph.graph.nodes if node.op == "get_attr"]
+    return [tensor for tensor in found if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()]
+
+
+def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
+    return one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())
+
+
 def _is_in_place(target: Any) -> bool:
     return isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable
 
 
+_LEAVES = "the code leaves torch: numbers in it come from NumPy or from a kernel of its own"
 _BY_VALUES = "the code decides by the values of a tensor in Python (if, while, float(), .item())"
 _REASONS = (
     (r"_local_scalar_dense|data-dependent|GuardOnDataDependent", _BY_VALUES),
     (r"dynamo-optimized|torch\.compile", "the code is compiled, and a compiled kernel has no graph of operations"),
-    (r"\.numpy\(\)|numpy", "the code leaves torch for NumPy"),
+    (r"\.numpy\(\)|numpy", _LEAVES),
     (r"data_ptr|storage", "the code reads the memory of a tensor itself, as a kernel of its own does"),
 )  # fmt: skip
 
