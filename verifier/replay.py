@@ -18,6 +18,7 @@ from flint import arb, arb_mat
 
 from verifier.arithmetic import balls, precision, radius
 from verifier.arrays import NOTHING, ArrayNode, ArrayProgram, evaluate
+from verifier.floats import Format
 from verifier.operations import Operation
 from verifier.table import TABLE
 
@@ -84,7 +85,7 @@ class BallArithmetic:
         if array.dtype == bool:
             return array.astype(object)
         exact = as_objects(balls(array))
-        return exact if place not in self.blurred else as_objects(exact + arb(0, half_a_unit(float(array))))
+        return exact if place not in self.blurred else as_objects(exact + arb(0, half_a_unit(float(array), node.format)))
 
     def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
         operation = TABLE[node.operation]
@@ -137,14 +138,18 @@ class BallArithmetic:
         return decided
 
 
-def half_a_unit(number: float) -> float:
-    """Half a unit of the last digit of a number's shortest decimal, or half an ulp of float64 if that is more.
+def half_a_unit(number: float, format: Format | None = None) -> float:
+    """Half a unit of the last digit of a number's shortest decimal, or half an ulp if that is more.
+
+    The ulp is float64's, or that of a narrower format which the number is a float of.
 
     >>> half_a_unit(0.7978845608)
     5e-11
     """
     digits = Decimal(repr(number)).as_tuple()
-    return max(0.5 * 10.0 ** int(digits.exponent) if len(digits.digits) > SHORT_DIGITS else 0.0, math.ulp(number) / 2)
+    decimal = 0.5 * 10.0 ** int(digits.exponent) if len(digits.digits) > SHORT_DIGITS else 0.0
+    held = format is not None and format.holds(number)
+    return max(decimal, abs(number) * format.unit_roundoff if held and format else 0.0, math.ulp(number) / 2)
 
 
 SHORT_DIGITS = 7
