@@ -79,8 +79,7 @@ class RoundedArithmetic:
 
     def constant(self, value: int | float) -> Rounded:
         exact = arb(value)
-        with np.errstate(over="ignore"):
-            representable = float(np.dtype(self._format.name).type(value)) == exact
+        representable = exact == float(value) and self._format.holds(float(value))
         return Rounded(exact if representable else exact * self._round, given=True)
 
     def apply(self, operation: Operation, *arguments: Rounded) -> Rounded:

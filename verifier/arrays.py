@@ -33,7 +33,8 @@ class Fixed:
     __slots__ = ("_key", "array")
 
     def __init__(self, array: Any) -> None:
-        self.array = np.asarray(array)
+        self.array = np.array(array, order="C")
+        self.array.setflags(write=False)
         self._key = (self.array.shape, self.array.dtype.str, self.array.tobytes())
 
     def __eq__(self, other: object) -> bool:
@@ -58,7 +59,7 @@ class ArrayNode:
     @property
     def number(self) -> float | None:
         """A constant's number where it has no axes."""
-        if self.operation != CONSTANT or self.shape:
+        if self.operation != CONSTANT or self.shape or self.payload.array.dtype == bool:
             return None
         return float(self.payload.array)
 
@@ -157,7 +158,7 @@ class ArrayBuilder:
         if self.shape(argument) == tuple(shape):
             return argument
         if self._nodes[argument].operation == RESHAPE:
-            argument = self._nodes[argument].arguments[0]
+            return self.reshape(self._nodes[argument].arguments[0], shape)
         return self._add(ArrayNode(RESHAPE, (argument,), tuple(shape)))
 
     def sum(self, argument: int, axes: Sequence[int]) -> int:

@@ -38,7 +38,8 @@ class Joint:
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """The results, then the gradient by each wanted input, None where there is none."""
         count = len(arguments) - self.results
-        inputs = [argument.detach() for argument in arguments[:count]]
+        # Code may write to what it is given, and may be given one tensor twice.
+        inputs = [argument.detach().clone() for argument in arguments[:count]]
         for place in self.wanted:
             inputs[place].requires_grad_()
         by = [inputs[place] for place in self.wanted]
@@ -80,6 +81,8 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
 
     Raises NotReadableError where the code decides by its data in Python, leaves torch, or is compiled.
     """
+    # To a tracer a tensor that is given twice is one input.
+    arguments = [argument.detach().clone() for argument in arguments]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -9,7 +9,7 @@ its place for the third question, and the second is not answered.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,24 +18,26 @@ import torch
 from flint import arb
 
 from verifier.adjoints import gradients
-from verifier.arithmetic import largest_size, middle, radius
+from verifier.arithmetic import largest_size, middle, precision, radius
 from verifier.arrays import CONSTANT, ArrayBuilder, ArrayProgram
 from verifier.capture import Joint, NotReadableError, captured, tensors
 from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS, FLOAT32, Format
-from verifier.judge import Case, Outcome, Verdicts
+from verifier.judge import Case, Note, Outcome, Verdicts
 from verifier.lifting import Reduction, common_shape, lifted, order_free, unreduced
 from verifier.lowering import Lowered, lowered, plain
 from verifier.noise import DEVIATIONS, arithmetic_for, deviations
 from verifier.program import Program
 from verifier.proof import proved
-from verifier.replay import AsCoded, BallArithmetic, Decision, ToOneSide, replay
+from verifier.replay import LAST_BITS, AsCoded, BallArithmetic, Decision, ToOneSide, replay
 from verifier.terms import term_sizes
 
 SEED = "seed of "
 """What multiplies a result's derivative is an input of its own, named after the result."""
 MOST_DIGITS = 77.0
 """What 256 bits hold."""
+NAMED = 16
+"""Of at most so many literals those are named that make the difference, of more all."""
 PROVABLE = 2_000
 """Programs of at most so many numbers get a proved allowance."""
 
@@ -169,6 +171,10 @@ class _Point:
         places = {name: place for place, name in enumerate(self.inputs)}
         self.joint = Joint(subject.code, tuple(places[name] for name in self.by), len(self.results), subject.second)
         self.arguments = [*self.inputs.values(), *seeds]
+        for result in self.results:
+            if not result.is_floating_point():
+                name = str(result.dtype).removeprefix("torch.")
+                raise InputError(f"the code returns numbers of dtype {name}, which have no gradient")
         self.names = [*self.inputs, *(f"{SEED}{place}" for place in range(len(self.results)))]
         self.stated = self.joint(*self.arguments)
         self.given = {
@@ -249,8 +255,7 @@ def _by_graph(point: _Point, formula: Formula | None, read: Lowered) -> Examinat
     forward = code[:count] if formula is None else []
     pair = _Pair(point, read, code, exact, rounded_constants(builder, code, forward))
     examination = pair.examination()
-    wrong = examination.formula.wrong if isinstance(examination.formula, Replayed) else ()
-    if formula is None or not any(name.startswith("value") for name in wrong):
+    if formula is None or not any(part.wrong_formula.any() for part in examination.parts[:count]):
         return examination
     # The gradient is not blamed for another function: it is held against that of its own forward.
     own = _by_graph(point, None, read)
@@ -258,6 +263,8 @@ def _by_graph(point: _Point, formula: Formula | None, read: Lowered) -> Examinat
 
 
 def _of_formula(point: _Point, builder: ArrayBuilder, formula: Formula) -> int:
+    if len(point.results) != 1:
+        raise InputError(f"the code returns {len(point.results)} tensors, the formula describes one")
     value = formula.reduction(builder, lifted(formula.program, builder, _inputs(point, builder)))
     return common_shape(builder, value, point.shapes[0])
 
@@ -284,6 +291,11 @@ class _Pair:
     literals: set[int]
 
     def examination(self) -> Examination:
+        # Differences and hulls of balls are as exact as the balls are.
+        with precision(LAST_BITS):
+            return self._examination()
+
+    def _examination(self) -> Examination:
         builder, count = self.read.builder, len(self.code)
         outputs = (*self.code, *self.exact)
         program, places = builder.program(*outputs), builder.places_in(*outputs)
@@ -291,16 +303,17 @@ class _Pair:
         deviation = deviations(program, self.point.given, noise)
         decisions = self._decisions(places, noise.open)
         balls = replay(program, self.point.given, BallArithmetic(decisions))
-        apart = _apart(balls[:count], balls[count:])
-        formula, wrong = self._formula(program, places, decisions, apart)
-        hulls = self._hulls(program, decisions, noise.ties, balls[count:])
-        honest = self._honest()
+        exact = balls[count:]
+        hulls = self._hulls(program, decisions, noise.ties, exact)
+        kinks = [_kinks(*pair) for pair in zip(exact, hulls, strict=True)]
+        formula, wrong = self._formula(program, places, decisions, balls, kinks)
         sizes = term_sizes(builder.program(*self.code), self.point.given)
+        honest = self._honest()
         parts = [
-            self._part(
-                place, balls[count + place], hulls[place], deviation[place], honest[place], sizes[place], wrong[place]
+            self._part(place, _Known(*map(np.ravel, columns)), honest[place])
+            for place, columns in enumerate(
+                zip(balls[:count], exact, hulls, kinks, deviation[:count], sizes, wrong, strict=True)
             )
-            for place in range(count)
         ]
         return Examination(tuple(parts), formula, self.read.operations)
 
@@ -321,22 +334,30 @@ class _Pair:
         return self.read.actual.get(node)
 
     def _formula(
-        self, program: ArrayProgram, places: Mapping[int, int], decisions: Mapping[int, Decision], apart: list[Any]
+        self,
+        program: ArrayProgram,
+        places: Mapping[int, int],
+        decisions: Mapping[int, Decision],
+        balls: list[Any],
+        kinks: list[Any],
     ) -> tuple[Replayed, list[Any]]:
         """Whether everything replays; if not, whether it does when rounded decimals are granted their last digit."""
-        wrong = [_excludes_zero(difference) for difference, _ in apart]
-        blurred = frozenset(places[index] for index in self.literals)
-        literals: tuple[float, ...] = ()
-        if blurred and any(part.any() for part in wrong):
-            count = len(self.code)
-            balls = replay(program, self.point.given, BallArithmetic(decisions, blurred))
-            granted = [_excludes_zero(difference) for difference, _ in _apart(balls[:count], balls[count:])]
-            if any((one != other).any() for one, other in zip(wrong, granted, strict=True)):
-                wrong = granted
-                literals = tuple(sorted(float(self.read.builder[index].number or 0.0) for index in self.literals))
+
+        def wrong_with(granted: Iterable[int]) -> list[Any]:
+            blurred = frozenset(places[index] for index in granted)
+            found = replay(program, self.point.given, BallArithmetic(decisions, blurred)) if blurred else balls
+            return [_excludes_zero(part) & ~kink for part, kink in zip(_apart(found), kinks, strict=True)]
+
+        wrong, literals = wrong_with(()), set[int]()
+        if self.literals and any(part.any() for part in wrong):
+            granted = wrong_with(self.literals)
+            if not _same(wrong, granted):
+                wrong, literals = granted, _needed(self.literals, lambda chosen: _same(wrong_with(chosen), granted))
         names = [name for (name, _), part in zip(self.point.labels, wrong, strict=True) if part.any()]
-        digits = min((_digits(difference, size) for difference, size in apart), default=MOST_DIGITS)
-        return Replayed(digits, literals, tuple(names)), wrong
+        digits = [_digits(*columns) for columns in zip(_apart(balls), balls[len(self.code) :], kinks, strict=True)]
+        known = [number for number in digits if not math.isnan(number)]
+        numbers = sorted({float(self.read.builder[index].number or 0.0) for index in literals})
+        return Replayed(min(known, default=math.nan), tuple(numbers), tuple(names)), wrong
 
     def _hulls(
         self, program: ArrayProgram, decisions: Mapping[int, Decision], ties: Mapping[int, Any], exact: Sequence[Any]
@@ -356,46 +377,92 @@ class _Pair:
             return [None] * len(self.code)
         return proved(program, self.point.given)
 
-    def _part(self, place: int, exact: Any, hull: Any, deviation: Any, honest: Any, terms: Any, wrong: Any) -> Part:
+    def _part(self, place: int, known: _Known, honest: Any) -> Part:
         name, quantity = self.point.labels[place]
-        exact, hull = np.ravel(exact), np.ravel(hull)
-        kink = np.isfinite(radius(hull)) & (radius(hull) > 2.0 * radius(exact) + 1e-30 * np.abs(middle(exact)))
-        allowed, tier = self._allowed(exact, np.ravel(deviation), honest)
+        rounding, tier = known.rounding(honest)
+        finite = all(np.isfinite(value).all() for value in self.point.given.values())
         case = Case(
             format=self.point.format(place),
             stated=np.ravel(self.point.numbers(place)),
-            symbolic=middle(exact),
-            reference=np.where(kink, _middles(hull), exact),
-            known=np.isfinite(radius(hull)),
-            allowed=np.where(kink, radius(hull) + allowed, allowed + radius(exact)),
-            terms=np.ravel(terms),
-            kink=kink,
-            usable=np.full(kink.shape, all(np.isfinite(value).all() for value in self.point.given.values())),
+            symbolic=middle(known.exact),
+            reference=np.where(known.kink, _middles(known.hull), known.exact),
+            known=np.isfinite(radius(known.hull)),
+            allowed=rounding + np.where(known.kink, radius(known.hull), known.granted),
+            terms=known.terms,
+            kink=known.kink,
+            usable=np.full(known.kink.shape, finite),
         )
         verdicts = case.verdicts()
         # What is wrong in exact arithmetic is wrong, however small it is.
-        blamed = np.ravel(wrong) & ~kink & case.known
+        blamed = known.wrong & case.known
         verdicts.severity[blamed] = Outcome.DISAGREES.severity
         return Part(name, quantity, case.format.name, self.point.shapes[place], tier, verdicts, blamed)
 
-    @staticmethod
-    def _allowed(exact: Any, deviation: Any, honest: Any) -> tuple[Any, str]:
-        """The proved reach of honest code where it is known and the smaller one, else the estimated one."""
-        estimated = DEVIATIONS * deviation
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known of one array beside what the code states of it, element by element."""
+
+    code: Any
+    """The balls of the code's own graph, replayed."""
+    exact: Any
+    hull: Any
+    """The balls that also hold the one-sided derivatives of the kinks."""
+    kink: Any
+    deviation: Any
+    """Of the noisy replays."""
+    terms: Any
+    wrong: Any
+    """Where the formula does not replay."""
+
+    @property
+    def granted(self) -> Any:
+        """How far the code's own graph may be from the exact value: by rounded decimals, not by a wrong formula."""
+        return np.where(self.wrong, 0.0, _reach(self.code, self.exact)) + radius(self.exact)
+
+    def rounding(self, honest: Any) -> tuple[Any, str]:
+        """How far rounding may move the code from its own graph: as proved, if that is not more than what is estimated."""
+        estimated = DEVIATIONS * self.deviation
         if honest is None:
             return estimated, "estimated"
-        honest = np.ravel(honest)
-        reach = np.where(np.asarray(np.equal(honest, exact), dtype=bool), 0.0, largest_size(honest - exact))
-        return (reach, "proved") if np.isfinite(reach).all() else (estimated, "estimated")
+        proved_ = _reach(np.ravel(honest), self.code)
+        with np.errstate(invalid="ignore"):
+            is_smaller = bool(np.isfinite(proved_).all() and not proved_.sum() > estimated.sum())
+        return (proved_, "proved") if is_smaller else (estimated, "estimated")
 
 
 _union = np.frompyfunc(lambda one, other: one.union(other), 2, 1)
 _middles = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
 
 
-def _apart(code: Sequence[Any], exact: Sequence[Any]) -> list[tuple[Any, float]]:
-    """For each array the balls of the difference, and the size of its largest exact entry."""
-    return [(np.subtract(one, other), float(_largest(other))) for one, other in zip(code, exact, strict=True)]
+def _apart(balls: Sequence[Any]) -> list[Any]:
+    """For each array of the code the balls of the difference from the exact ones, which are the second half."""
+    count = len(balls) // 2
+    return [np.asarray(np.subtract(one, other)) for one, other in zip(balls[:count], balls[count:], strict=True)]
+
+
+def _reach(balls: Any, other: Any) -> Any:
+    """How far two balls can be apart; 0 where both are the same number."""
+    return np.where(np.asarray(np.equal(balls, other), dtype=bool), 0.0, largest_size(balls - other))
+
+
+def _kinks(exact: Any, hull: Any) -> Any:
+    """Where the one-sided derivatives are more than the exact one."""
+    wide = radius(hull)
+    return np.isfinite(wide) & (wide > 2.0 * radius(exact) + 1e-30 * np.abs(middle(exact)))
+
+
+def _same(some: Sequence[Any], others: Sequence[Any]) -> bool:
+    return all(np.array_equal(one, other) for one, other in zip(some, others, strict=True))
+
+
+def _needed(literals: set[int], suffice: Callable[[set[int]], bool]) -> set[int]:
+    """The literals without those that can be left out; of very many all."""
+    needed = set(literals)
+    for index in sorted(literals) if len(literals) <= NAMED else ():
+        if suffice(needed - {index}):
+            needed.remove(index)
+    return needed
 
 
 def _largest(balls: Any) -> float:
@@ -408,12 +475,17 @@ def _excludes_zero(difference: Any) -> Any:
     return np.asarray(np.not_equal(difference, arb(0)), dtype=bool) & np.isfinite(radius(difference))
 
 
-def _digits(difference: Any, size: float) -> float:
-    """Agreeing digits of the largest difference, against the largest entry."""
+def _digits(difference: Any, exact: Any, kink: Any) -> float:
+    """Agreeing digits of the largest difference, against the largest entry; NaN where nothing is known."""
     reach = largest_size(difference)
-    worst = float(np.max(np.where(np.isfinite(reach), reach, 0.0), initial=0.0))
+    known = np.isfinite(reach) & ~kink
+    if exact.size and not known.any():
+        return math.nan
     # largest_size is above 0 also for an exact 0.
-    return MOST_DIGITS if size == 0 else min(MOST_DIGITS, -math.log10(max(worst / size, 10.0**-MOST_DIGITS)))
+    size, worst = _largest(exact), float(np.max(reach, where=known, initial=0.0))
+    if size == 0:
+        return MOST_DIGITS if worst < 1e-300 else 0.0
+    return max(0.0, min(MOST_DIGITS, -math.log10(max(worst / size, 10.0**-MOST_DIGITS))))
 
 
 def _by_numbers(point: _Point, formula: Formula, reason: NotReplayed) -> Examination:
@@ -426,5 +498,15 @@ def _by_numbers(point: _Point, formula: Formula, reason: NotReplayed) -> Examina
     if lowest.precision < FLOAT32.precision:
         code = [builder.round(node, lowest) for node in code]
     read = Lowered(builder, tuple(code), {}, True, ())
-    examination = _Pair(point, read, code, exact, set()).examination()
-    return replace(examination, formula=reason)
+    examination = replace(_Pair(point, read, code, exact, set()).examination(), formula=reason)
+    value, *others = examination.parts
+    if value.outcome is not Outcome.DISAGREES:
+        return examination
+    return replace(examination, parts=(value, *map(_not_blamed, others)), same_function=False)
+
+
+def _not_blamed(part: Part) -> Part:
+    """The statements as undecided: the exact ones are those of another function."""
+    severity = np.full(part.verdicts.severity.shape, Outcome.UNDECIDED.severity)
+    note = np.full(severity.shape, list(Note).index(Note.OTHER_FUNCTION))
+    return replace(part, verdicts=replace(part.verdicts, severity=severity, note=note))

@@ -41,6 +41,18 @@ class Format:
         """Decimal digits that one rounding leaves right."""
         return self.precision * math.log10(2.0)
 
+    def holds(self, number: float) -> bool:
+        """Whether that float64 is a number of this format, a normal one or 0; infinities and NaN are.
+
+        >>> FLOAT32.holds(0.5), FLOAT32.holds(0.1)
+        (True, False)
+        """
+        if number == 0 or not math.isfinite(number):
+            return True
+        mantissa, exponent = math.frexp(number)
+        whole = (mantissa * 2.0**self.precision).is_integer()
+        return whole and exponent > self.smallest_exponent and abs(number) <= self.largest
+
 
 FLOAT32 = Format("float32", 24, -126, (2.0 - 2.0**-23) * 2.0**127)
 FLOAT64 = Format("float64", 53, -1022, (2.0 - 2.0**-52) * 2.0**1023)

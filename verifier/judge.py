@@ -43,6 +43,7 @@ class Note(StrEnum):
     NO_EXACT_VALUE = "no exact value exists here"
     OVERFLOW = "rounding or overflow on the way can move it anywhere"
     BLIND = "rounding can be as large as the terms it is made of"
+    OTHER_FUNCTION = "the code computes another function than the formula, so its gradient is not held against it"
     INACCURATE = "inaccurate: more than half of the digits are lost, and the point itself allows more"
 
 
@@ -242,7 +243,7 @@ class Case:
             ulp=self._ulp(centre),
             digits=np.where(self.known, self._digits(error, centre), np.nan),
             severity=self._severity(centre, error <= allowed, allowed, blind),
-            note=self._note(allowed, blind),
+            note=self._note(allowed, blind, error <= allowed),
         )
 
     def _severity(self, centre: Any, explained: Any, allowed: Any, blind: Any) -> Any:
@@ -254,9 +255,9 @@ class Case:
         severity[ordinary & ~(finite & explained)] = Outcome.DISAGREES.severity
         return severity
 
-    def _note(self, allowed: Any, blind: Any) -> Any:
+    def _note(self, allowed: Any, blind: Any, explained: Any) -> Any:
         reasons = {
-            Note.NOT_FINITE: ~self.usable,
+            Note.NOT_FINITE: ~self.usable & ~(self.known & explained),
             Note.NO_EXACT_VALUE: ~self.known,
             Note.OVERFLOW: ~np.isfinite(allowed),
             Note.BLIND: blind,

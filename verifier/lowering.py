@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.arrays import ArrayBuilder, places
+from verifier.arrays import CONSTANT, JOIN, RESHAPE, TAKE, ArrayBuilder, places
 from verifier.capture import NotReadableError
 from verifier.expression import read
 from verifier.floats import CODE_FORMATS, FLOAT32, Format
-from verifier.table import COMPOSITIONS
+from verifier.table import COMPOSITIONS, TABLE
 
 Rule = Callable[..., Any]
 _RULES: dict[str, Rule] = {}
@@ -88,6 +88,16 @@ class Lowering:
         self.actual: dict[int, np.ndarray] = {}
         self.kept = True
         self.operations: list[str] = []
+        self._held: dict[tuple[int, Format], bool] = {}
+
+    def given(self, name: str, tensor: torch.Tensor) -> Cell:
+        """The cell of an input, whose numbers are floats of its own format."""
+        node = self.build.input(name, tuple(tensor.shape))
+        self.actual[node] = plain(tensor)
+        own = _format(tensor)
+        if own is not None:
+            self._held[node, own] = True
+        return Cell(node, tensor)
 
     def lift(self, value: Any) -> int:
         """The node of a cell, a number, or a tensor that is taken as it is."""
@@ -161,10 +171,11 @@ class Lowering:
         return self.lift(part)
 
     def _constant(self, tensor: torch.Tensor) -> Any:
-        """A tensor that the code closes over: given, exact as it is."""
+        """A tensor that the code closes over: given, exact as it is; a single number may be a rounded one."""
         if not tensor.is_floating_point():
             return tensor
-        return Cell(self.build.constant(np.atleast_1d(plain(tensor)) if tensor.ndim else plain(tensor)), tensor)
+        with self.build.rounding(_format(tensor)):
+            return Cell(self.build.constant(plain(tensor)), tensor)
 
     def _called(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         if not isinstance(target, torch._ops.OpOverload):
@@ -179,7 +190,7 @@ class Lowering:
         if not has_cells((arguments, keywords)) or name in _BY_SHAPE:
             return actual
         if _is_whole(actual):
-            if name not in rules():
+            if name not in rules() or not _is_truth(actual):
                 self.kept = False
                 return actual
         elif name not in rules():
@@ -218,15 +229,31 @@ class Lowering:
             self.kept = self.kept and not (isinstance(actual, torch.Tensor) and actual.numel())
             return actual
         own = _format(actual)
-        if own is not None and own.precision < FLOAT32.precision:
+        if own is not None and own.precision < FLOAT32.precision and not self._holds(node, own):
             node = self.build.round(node, own)
+            self._held[node, own] = True
         if self.build.shape(node) != tuple(actual.shape):
             node = self.build.expand(node, tuple(actual.shape))
         if actual.is_floating_point():
             self.actual.setdefault(node, plain(actual))
         return Cell(node, actual)
 
+    def _holds(self, node: int, format: Format) -> bool:
+        """Whether a node's elements are floats of a format without being rounded: only moved, chosen or negated."""
+        key = node, format
+        if key not in self._held:
+            made = self.build[node]
+            if made.operation == CONSTANT:
+                self._held[key] = all(map(format.holds, np.ravel(made.payload.array).astype(np.float64).tolist()))
+            else:
+                exact = made.operation in _MOVES or (
+                    made.operation in TABLE and TABLE[made.operation].budget.torch == 0.0 and made.arguments != ()
+                )
+                self._held[key] = exact and all(self._holds(argument, format) for argument in made.arguments)
+        return self._held[key]
 
+
+_MOVES = frozenset({TAKE, RESHAPE, JOIN})
 _FILLS = {"scalar_tensor": "s", "full": "fill_value", "full_like": "fill_value", "new_full": "fill_value"}
 """Operations that make a tensor of one number, and where the number stands."""
 _BY_SHAPE = frozenset(
@@ -246,9 +273,7 @@ def lowered(graph: torch.fx.GraphModule, names: Sequence[str], arguments: Sequen
     cells = []
     for name, argument in zip(names, arguments, strict=True):
         if argument.is_floating_point():
-            node = builder.input(name, tuple(argument.shape))
-            lowering.actual[node] = plain(argument)
-            cells.append(Cell(node, argument))
+            cells.append(lowering.given(name, argument))
         else:
             cells.append(argument)  # type: ignore[arg-type]
     with torch.no_grad():
@@ -310,6 +335,10 @@ def _tensors(actual: Any) -> list[torch.Tensor]:
 
 def _is_whole(actual: Any) -> bool:
     return not any(part.is_floating_point() or part.is_complex() for part in _tensors(actual))
+
+
+def _is_truth(actual: Any) -> bool:
+    return all(part.dtype == torch.bool for part in _tensors(actual))
 
 
 def _refuse_complex(name: str, actual: Any) -> None:

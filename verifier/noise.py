@@ -53,7 +53,7 @@ class NoiseArithmetic:
 
     def constant(self, place: int, node: ArrayNode) -> Any:
         array = node.payload.array[None]
-        if node.format is None or array.dtype == bool or _holds(node.format, float(array[0])):
+        if node.format is None or array.dtype == bool or node.format.holds(float(array[0])):
             return array
         return self._moved(place, array, node.format, 1.0)
 
@@ -134,7 +134,8 @@ class NoiseArithmetic:
         # A product that underflows on the way loses half a subnormal.
         lost = np.where(size > 0, node.format.smallest_subnormal, 0.0)
         noise = self._noise(place, totals) * (units * self.gain)
-        return _ranged(totals + noise * (node.format.unit_roundoff * size + lost), node.format)
+        moved = totals + noise * (node.format.unit_roundoff * size + lost)
+        return _ranged(np.where(np.isinf(totals), totals, moved), node.format)
 
     def _moved(self, place: int, values: Any, format: Format, units: Any, operation: Operation | None = None) -> Any:
         noise = self._noise(place, values) * self.gain
@@ -212,14 +213,6 @@ def _ranged(values: Any, format: Format) -> Any:
         return values
     with np.errstate(all="ignore"):
         return np.where(np.abs(values) > format.largest, np.copysign(np.inf, values), values)
-
-
-def _holds(format: Format, number: float) -> bool:
-    if number == 0 or not np.isfinite(number) or format is FLOAT64:
-        return True
-    mantissa, exponent = np.frexp(number)
-    scaled = mantissa * 2.0**format.precision
-    return bool(scaled == np.floor(scaled)) and format.smallest_exponent < exponent and abs(number) <= format.largest
 
 
 def _aligned(arguments: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -19,6 +19,7 @@ from verifier.allowance import RoundedArithmetic
 from verifier.arithmetic import precision
 from verifier.arrays import ArrayNode, ArrayProgram, evaluate
 from verifier.floats import Format
+from verifier.operations import Operation
 from verifier.replay import BallArithmetic, piled
 from verifier.table import TABLE
 
@@ -49,7 +50,7 @@ class _RoundedBalls(BallArithmetic):
             return result
         if operation.name in ("add", "subtract"):
             return _bounded(node.format, result, np.add(*map(np.abs, arguments)), 2)
-        return _shaped(_model(node.format).rounded(operation, result, list(arguments)), result)
+        return _rounded(node.format, operation, result, list(arguments))
 
     def pile(self, place: int, node: ArrayNode, argument: Any) -> Any:
         index = node.payload.array
@@ -70,7 +71,7 @@ class _RoundedBalls(BallArithmetic):
     def round(self, place: int, node: ArrayNode, argument: Any) -> Any:
         if node.format is None:
             return argument
-        return _shaped(_model(node.format).rounded(TABLE["multiply"], np.asarray(argument, dtype=object), []), argument)
+        return _rounded(node.format, TABLE["multiply"], np.asarray(argument, dtype=object), [])
 
 
 class _OpenError(Exception):
@@ -93,8 +94,9 @@ def _bounded(format: Format | None, totals: Any, sizes: Any, terms: int) -> Any:
     return _model(format).overflowed(np.where(nonzero, widened + lost, widened))
 
 
-def _shaped(balls: Any, like: Any) -> Any:
-    return np.reshape(balls, np.shape(like))
+def _rounded(format: Format, operation: Operation, result: Any, arguments: list[Any]) -> Any:
+    """The results widened by the operation's rounding; the model works on arrays that have an axis."""
+    return np.reshape(_model(format).rounded(operation, np.atleast_1d(result), arguments), np.shape(result))
 
 
 def proved(program: ArrayProgram, arguments: Mapping[str, Any]) -> list[Any]:

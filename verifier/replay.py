@@ -18,6 +18,7 @@ from flint import arb, arb_mat
 
 from verifier.arithmetic import balls, precision, radius
 from verifier.arrays import NOTHING, ArrayNode, ArrayProgram, evaluate
+from verifier.floats import Format
 from verifier.operations import Operation
 from verifier.table import TABLE
 
@@ -84,7 +85,9 @@ class BallArithmetic:
         if array.dtype == bool:
             return array.astype(object)
         exact = as_objects(balls(array))
-        return exact if place not in self.blurred else as_objects(exact + arb(0, half_a_unit(float(array))))
+        return (
+            exact if place not in self.blurred else as_objects(exact + arb(0, half_a_unit(float(array), node.format)))
+        )
 
     def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
         operation = TABLE[node.operation]
@@ -137,22 +140,22 @@ class BallArithmetic:
         return decided
 
 
-def half_a_unit(number: float) -> float:
-    """Half a unit of the last digit of a number's shortest decimal, or half an ulp of the format that it is of.
+def half_a_unit(number: float, format: Format | None = None) -> float:
+    """Half a unit of the last digit of a number's shortest decimal, or half an ulp if that is more.
 
-    A constant of 16 digits or more was computed, in float64, and may be off by two ulps of it.
+    The ulp is float64's, or that of a narrower format which the number is a float of. A constant of 16 digits
+    or more was computed, in float64, and may be off by two ulps of it.
 
-    >>> half_a_unit(0.7978845608), half_a_unit(0.25 + 2.0**-20) == 2.0**-26
-    (5e-11, True)
+    >>> half_a_unit(0.7978845608)
+    5e-11
     """
     digits = Decimal(repr(number)).as_tuple()
-    with np.errstate(over="ignore"):
-        single = np.float32(number)
-    if np.isfinite(single) and float(single) == number:
-        return float(np.spacing(np.abs(single))) / 2
+    held = format is not None and format.holds(number)
+    narrow = abs(number) * format.unit_roundoff if held and format else 0.0
     if len(digits.digits) >= COMPUTED_DIGITS:
-        return 2.0 * math.ulp(number)
-    return max(0.5 * 10.0 ** int(digits.exponent) if len(digits.digits) > SHORT_DIGITS else 0.0, math.ulp(number) / 2)
+        return max(narrow, 2.0 * math.ulp(number))
+    decimal = 0.5 * 10.0 ** int(digits.exponent) if len(digits.digits) > SHORT_DIGITS else 0.0
+    return max(decimal, narrow, math.ulp(number) / 2)
 
 
 COMPUTED_DIGITS = 16
