@@ -85,13 +85,16 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
         warnings.simplefilter("ignore")
         try:
             traced = make_fx(joint, tracing_mode="real", _allow_non_fake_inputs=True)(*arguments)
-            return make_fx(torch.func.functionalize(traced, remove="mutations"), _allow_non_fake_inputs=True)(
+            graph = make_fx(torch.func.functionalize(traced, remove="mutations"), _allow_non_fake_inputs=True)(
                 *arguments
             )
         except NotReadableError:
             raise
         except Exception as error:
             raise NotReadableError(_sentence(error)) from error
+    # Forward mode leaves steps on tensors without numbers, whose results nobody takes.
+    graph.graph.eliminate_dead_code()
+    return graph
 
 
 _REASONS = (

@@ -118,17 +118,19 @@ class Lowering:
         def numbered(value: Any) -> Any:
             if isinstance(value, list | tuple):
                 return type(value)(numbered(part) for part in value)
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
+                value = Cell(self.lift(value), value)
             if not isinstance(value, Cell):
                 return value
             start = 1 + sum(cell.actual.numel() for cell in cells)
             cells.append(value)
-            return torch.arange(start, start + value.actual.numel()).reshape(value.actual.shape)
+            return numbers_from(start, value.shape)
 
         indices = operation(**{name: numbered(value) for name, value in arguments.items()})
         joined = self.build.join([cell.node for cell in cells])
         if isinstance(indices, torch.Tensor):
-            return self.build.take(joined, indices.numpy() - 1)
-        return tuple(self.build.take(joined, index.numpy() - 1) for index in indices)
+            return self.build.take(joined, places_of(indices))
+        return tuple(self.build.take(joined, places_of(index)) for index in indices)
 
     def joined(self, axis: int, *nodes: int) -> int:
         """Arrays one behind another along an axis."""
@@ -177,7 +179,7 @@ class Lowering:
         if not has_cells((arguments, keywords)) or name in _BY_SHAPE:
             return actual
         if _is_whole(actual):
-            if name not in rules():
+            if name not in rules() or not _is_truth(actual):
                 self.kept = False
                 return actual
         elif name not in rules():
@@ -246,6 +248,17 @@ def lowered(graph: torch.fx.GraphModule, names: Sequence[str], arguments: Sequen
     return Lowered(builder, results, lowering.actual, lowering.kept, tuple(lowering.operations))
 
 
+def numbers_from(start: int, shape: Sequence[int]) -> torch.Tensor:
+    """Whole numbers from `start` on in that shape, in the format that every operation takes."""
+    count = int(np.prod(shape))
+    return torch.arange(start, start + count, dtype=torch.float64).reshape(tuple(shape))
+
+
+def places_of(numbers: torch.Tensor) -> np.ndarray:
+    """The places that elements counted from 1 came from; what is filled with 0 came from NOTHING."""
+    return numbers.numpy().astype(np.int64) - 1
+
+
 def plain(tensor: torch.Tensor) -> np.ndarray:
     """A tensor's numbers as float64, exactly; truth values as such."""
     tensor = tensor.detach().cpu()
@@ -300,6 +313,10 @@ def _tensors(actual: Any) -> list[torch.Tensor]:
 
 def _is_whole(actual: Any) -> bool:
     return not any(part.is_floating_point() or part.is_complex() for part in _tensors(actual))
+
+
+def _is_truth(actual: Any) -> bool:
+    return all(part.dtype == torch.bool for part in _tensors(actual))
 
 
 def _refuse_complex(name: str, actual: Any) -> None:

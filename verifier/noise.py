@@ -152,7 +152,8 @@ class NoiseArithmetic:
         # A product that underflows on the way loses half a subnormal.
         lost = np.where(size > 0, node.format.smallest_subnormal, 0.0)
         noise = self._noise(place, totals) * (units * self.gain)
-        return _ranged(totals + noise * (node.format.unit_roundoff * size + lost), node.format)
+        moved = totals + noise * (node.format.unit_roundoff * size + lost)
+        return _ranged(np.where(np.isinf(totals), totals, moved), node.format)
 
     def _moved(self, place: int, values: Any, format: Format, units: Any, operation: Operation | None = None) -> Any:
         noise = self._noise(place, values) * self.gain
