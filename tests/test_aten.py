@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from reading import agreeing_digits, largest_error
+from reading import agreeing_digits, deviations_off, largest_error, read
 
 from verifier.capture import NotReadableError
+from verifier.noise import DEVIATIONS
 
 
 def t(*shape, seed=1, low=None):
@@ -50,3 +51,26 @@ def test_a_wrong_backward_is_found():
 def test_what_has_no_rule_is_named():
     with pytest.raises(NotReadableError, match="aten::bernoulli is random"):
         agreeing_digits(torch.nn.functional.dropout, t(3))
+
+
+def test_constant_numbers_move_among_given_ones():
+    assert agreeing_digits(lambda x: x.masked_select(x > 0).exp(), t(3, 4)) > 30
+
+
+def test_whole_numbers_are_taken_as_they_come_out():
+    low = read(lambda x: x * (x > 0).sum(), t(3))[2]
+    assert not low.kept
+    assert largest_error(lambda x: x * (x > 0).sum(), t(3)) == 0
+
+
+def test_true_is_one():
+    assert largest_error(lambda x: x * (x > 0).to(x.dtype), t(5)) == 0
+
+
+def test_infinite_sums_have_no_noise():
+    assert deviations_off(lambda x: (x.masked_fill(x > 0, float("-inf")) - 1).exp(), t(5).float()) <= DEVIATIONS
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_steps_on_tensors_without_numbers_are_left_out():
+    assert agreeing_digits(torch.func.hessian(lambda x: x.square().sum().exp()), t(2)) > 30

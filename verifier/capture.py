@@ -86,15 +86,17 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            traced = _traced(joint, arguments)
-            _refuse_foreign(joint, arguments, traced)
-            if not any(_is_in_place(node.target) for node in traced.graph.nodes):
-                return traced
-            return _traced(torch.func.functionalize(traced, remove="mutations"), arguments)
+            graph = _traced(joint, arguments)
+            _refuse_foreign(joint, arguments, graph)
+            if any(_is_in_place(node.target) for node in graph.graph.nodes):
+                graph = _traced(torch.func.functionalize(graph, remove="mutations"), arguments)
         except NotReadableError:
             raise
         except Exception as error:
             raise NotReadableError(_sentence(error)) from error
+    # Forward mode leaves steps on tensors without numbers, whose results nobody takes.
+    graph.graph.eliminate_dead_code()
+    return graph
 
 
 def _traced(function: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphModule:

@@ -128,17 +128,19 @@ class Lowering:
         def numbered(value: Any) -> Any:
             if isinstance(value, list | tuple):
                 return type(value)(numbered(part) for part in value)
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
+                value = Cell(self.lift(value), value)
             if not isinstance(value, Cell):
                 return value
             start = 1 + sum(cell.actual.numel() for cell in cells)
             cells.append(value)
-            return torch.arange(start, start + value.actual.numel()).reshape(value.actual.shape)
+            return numbers_from(start, value.shape)
 
         indices = operation(**{name: numbered(value) for name, value in arguments.items()})
         joined = self.build.join([cell.node for cell in cells])
         if isinstance(indices, torch.Tensor):
-            return self.build.take(joined, indices.numpy() - 1)
-        return tuple(self.build.take(joined, index.numpy() - 1) for index in indices)
+            return self.build.take(joined, places_of(indices))
+        return tuple(self.build.take(joined, places_of(index)) for index in indices)
 
     def joined(self, axis: int, *nodes: int) -> int:
         """Arrays one behind another along an axis."""
@@ -279,6 +281,17 @@ def lowered(graph: torch.fx.GraphModule, names: Sequence[str], arguments: Sequen
     with torch.no_grad():
         results = lowering.run(graph, cells)
     return Lowered(builder, results, lowering.actual, lowering.kept, tuple(lowering.operations))
+
+
+def numbers_from(start: int, shape: Sequence[int]) -> torch.Tensor:
+    """Whole numbers from `start` on in that shape, in the format that every operation takes."""
+    count = int(np.prod(shape))
+    return torch.arange(start, start + count, dtype=torch.float64).reshape(tuple(shape))
+
+
+def places_of(numbers: torch.Tensor) -> np.ndarray:
+    """The places that elements counted from 1 came from; what is filled with 0 came from NOTHING."""
+    return numbers.numpy().astype(np.int64) - 1
 
 
 def plain(tensor: torch.Tensor) -> np.ndarray:
