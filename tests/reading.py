@@ -11,8 +11,8 @@ from verifier.adjoints import gradients
 from verifier.arrays import evaluate
 from verifier.capture import Joint, captured, tensors
 from verifier.lowering import lowered, plain
-from verifier.noise import NoiseArithmetic, arithmetic_for, noisy
-from verifier.replay import BallArithmetic, Decision, replay
+from verifier.noise import NoiseArithmetic, arithmetic_for, deviations
+from verifier.replay import AsCoded, BallArithmetic, replay
 
 
 class Silent(NoiseArithmetic):
@@ -97,7 +97,7 @@ def deviations_off(code, *inputs):
     ]
     program = low.builder.program(*(node for node, _ in kept))
     arithmetic = arithmetic_for(program)
-    spreads = noisy(program, given, arithmetic)
+    spreads = deviations(program, given, arithmetic)
     exact = replay(program, given, BallArithmetic(_decisions(low, program, [node for node, _ in kept], arithmetic)))
     return max(
         (_off(balls, spread, plain(stated)) for balls, spread, (_, stated) in zip(exact, spreads, kept, strict=True)),
@@ -108,7 +108,7 @@ def deviations_off(code, *inputs):
 def _decisions(low, program, outputs, arithmetic):
     index_of = {place: index for index, place in low.builder.places_in(*outputs).items()}
     return {
-        place: Decision(open_, tuple(low.actual[index_of[argument]] for argument in program.nodes[place].arguments))
+        place: AsCoded(open_, tuple(low.actual[index_of[argument]] for argument in program.nodes[place].arguments))
         for place, open_ in arithmetic.open.items()
         if all(index_of[argument] in low.actual for argument in program.nodes[place].arguments)
     }
@@ -117,4 +117,4 @@ def _decisions(low, program, outputs, arithmetic):
 def _off(balls, spread, stated):
     error = np.abs(np.vectorize(lambda ball: float(ball.mid()), otypes=[float])(balls) - stated)
     with np.errstate(all="ignore"):
-        return float(np.where(error == 0, 0.0, error / spread.deviation).max(initial=0.0))
+        return float(np.where(error == 0, 0.0, error / spread).max(initial=0.0))
