@@ -7,13 +7,16 @@ backward computes is in the graph as well; what is written in place is then writ
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 import torch
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing, make_fx
+from torch.utils._python_dispatch import TorchDispatchMode
 
 Tensors = Sequence[torch.Tensor]
 
@@ -84,14 +87,72 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            traced = make_fx(joint, tracing_mode="real", _allow_non_fake_inputs=True)(*arguments)
-            return make_fx(torch.func.functionalize(traced, remove="mutations"), _allow_non_fake_inputs=True)(
-                *arguments
-            )
+            traced = make_fx(_checked(joint), tracing_mode="real", _allow_non_fake_inputs=True)(*arguments)
+            constants = _lifted_constants(traced)
+            functional = torch.func.functionalize(traced, remove="mutations")
+            graph = make_fx(lambda *given: functional(*given, *constants), _allow_non_fake_inputs=True)(*arguments)
+            graph.graph.eliminate_dead_code()
+            return graph
         except NotReadableError:
             raise
         except Exception as error:
             raise NotReadableError(_sentence(error)) from error
+
+
+def _lifted_constants(module: torch.fx.GraphModule) -> list[torch.Tensor]:
+    """The tensors that the code closes over, which become arguments behind the others.
+
+    What is written in place is written out of place for arguments only.
+    """
+    graph, constants = module.graph, []
+    behind = next(node for node in graph.nodes if node.op != "placeholder")
+    for node in [node for node in graph.nodes if node.op == "get_attr"]:
+        constants.append(getattr(module, node.target))
+        with graph.inserting_before(behind):
+            node.replace_all_uses_with(graph.placeholder(f"constant_{len(constants)}"))
+    module.graph.eliminate_dead_code()
+    module.recompile()
+    return constants
+
+
+_CHECKS = frozenset(
+    check.__code__
+    for check in (
+        torch.nn.functional.gaussian_nll_loss,
+        torch.distributions.Distribution.__init__,
+        torch.distributions.Distribution._validate_sample,
+    )
+)
+"""Code of torch that looks at the values of its arguments for nothing but to raise an error."""
+
+
+class _ArgumentChecks(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Lets such code see a value; when the code is run without capturing it, its error is raised as ever."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten._local_scalar_dense.default and _asking() in _CHECKS:
+            with disable_proxy_modes_tracing():
+                return func(*args)
+        return func(*args, **(kwargs or {}))
+
+
+def _asking() -> CodeType:
+    """The Python code that called into torch, past the wrappers that torch puts around a dispatch mode."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and _WRAPPER.search(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame.f_code
+
+
+_WRAPPER = re.compile(r"torch[/\\](_compile\.py|_dynamo[/\\]|fx[/\\]experimental[/\\]proxy_tensor\.py)")
+
+
+def _checked(joint: Callable[..., Any]) -> Callable[..., Any]:
+    def run(*arguments: torch.Tensor) -> Any:
+        with _ArgumentChecks():  # type: ignore[no-untyped-call]
+            return joint(*arguments)
+
+    return run
 
 
 _REASONS = (
