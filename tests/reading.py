@@ -60,7 +60,12 @@ def _apart(ours, theirs):
 
 def agreeing_digits(code, *inputs):
     """To how many digits the replayed backward agrees with the derivative of the replayed forward, at least."""
-    joint, arguments, low, given = read(code, *inputs)
+    return min(_digits(*pair) for pair in zip(*_pairs(code, inputs), strict=True))
+
+
+def _pairs(code, inputs, blurred=False):
+    """The replayed derivatives of the forward, and what the replayed backward gives."""
+    joint, _, low, given = read(code, *inputs)
     build = low.builder
     count = joint.results
     by = [build.input(f"argument{place}", tuple(inputs[place].shape)) for place in joint.wanted]
@@ -71,8 +76,10 @@ def agreeing_digits(code, *inputs):
     exact = gradients(build, seeds, by)
     code_ = [build.expand(build.constant(0), build.shape(node)) if own is None else own
              for own, node in zip(low.results[count:], by, strict=True)]  # fmt: skip
-    balls = replay(build.program(*exact, *code_), given, BallArithmetic())
-    return min(_digits(*pair) for pair in zip(balls[: len(by)], balls[len(by) :], strict=True))
+    program = build.program(*exact, *code_)
+    literals = (place for place, node in enumerate(program.nodes) if node.number is not None and node.number % 1)
+    balls = replay(program, given, BallArithmetic(blurred=frozenset(literals) if blurred else frozenset()))
+    return balls[: len(by)], balls[len(by) :]
 
 
 def _digits(exact, code):

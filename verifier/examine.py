@@ -421,7 +421,7 @@ class _Known:
         return np.where(self.wrong, 0.0, _reach(self.code, self.exact)) + radius(self.exact)
 
     def rounding(self, honest: Any) -> tuple[Any, str]:
-        """How far rounding may move the code from its own graph: as proved, if that is not more than what is estimated."""
+        """How far rounding may move the code from its own graph: as proved, if that is the smaller reach."""
         estimated = DEVIATIONS * self.deviation
         if honest is None:
             return estimated, "estimated"

@@ -28,6 +28,8 @@ REPLAYS = 9
 DEVIATIONS = 32.0
 """Standard deviations of the noise that a right statement may be away."""
 _COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
+_EQUALITIES = frozenset({"equal", "not_equal"})
+"""They ask whether two numbers are the same, such as a label and its class: that they are is no border."""
 _GREATER = frozenset({"greater", "greater_equal", "not_equal"})
 _WAYS = 3
 _TERMS_SHARE = 0.25
@@ -161,7 +163,7 @@ class NoiseArithmetic:
         with np.errstate(all="ignore"):
             apart = np.asarray(left, dtype=np.float64) - np.asarray(right, dtype=np.float64)
             decided = np.asarray(_function(operation)(left, right))
-        tie, near = self._borders(place, apart)
+        tie, near = self._borders(place, apart, ties=operation.name not in _EQUALITIES)
         if tie is None:
             return decided
         greater = operation.name in _GREATER
@@ -172,12 +174,13 @@ class NoiseArithmetic:
         signs = np.sign(values)
         return signs if tie is None else self._split(signs, tie, near, 1.0, -1.0)
 
-    def _borders(self, place: int, apart: Any) -> tuple[Any, Any]:
+    def _borders(self, place: int, apart: Any, *, ties: bool = True) -> tuple[Any, Any]:
         """Where both sides are the same number, and where rounding may decide; (None, None) where nowhere."""
-        tie = np.all(apart == 0, axis=0)
+        same = np.all(apart == 0, axis=0)
+        tie = same & ties
         with np.errstate(all="ignore"):
             middle = apart.mean(axis=0)
-            near = ~tie & (np.abs(middle) <= DEVIATIONS / self.gain * apart.std(axis=0))
+            near = ~same & (np.abs(middle) <= DEVIATIONS / self.gain * apart.std(axis=0))
         if not (tie.any() or near.any()):
             return None, None
         self.open[place] = tie | near

@@ -385,8 +385,9 @@ def cross_product(low: Lowering, self: Any, other: Any, actual: torch.Tensor, di
         node = low.build.expand(low.lift(value), tuple(actual.shape))
         return low.build.take(node, np.roll(places(tuple(actual.shape)), -by, dim))
 
-    ahead = low.apply("multiply", turned(self, 1), turned(other, 2))
-    return low.apply("subtract", ahead, low.apply("multiply", turned(self, 2), turned(other, 1)))
+    ahead = low.narrowed(low.apply("multiply", turned(self, 1), turned(other, 2)), actual)
+    behind = low.narrowed(low.apply("multiply", turned(self, 2), turned(other, 1)), actual)
+    return low.apply("subtract", ahead, behind)
 
 
 def _apart(low: Lowering, x1: Any, x2: Any) -> int:
