@@ -223,7 +223,7 @@ class Lowering:
 
 _BY_SHAPE = frozenset(
     {"ones_like", "zeros_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty",
-     "new_empty_strided", "sym_size", "sym_numel", "sym_stride"}
+     "new_empty_strided", "_new_zeros_with_same_feature_meta", "sym_size", "sym_numel", "sym_stride"}
 )  # fmt: skip
 """Operations that take nothing from a tensor but its shape."""
 
