@@ -274,7 +274,7 @@ _FILLS = {"scalar_tensor": "s", "full": "fill_value", "full_like": "fill_value",
 """Operations that make a tensor of one number, and where the number stands."""
 _BY_SHAPE = frozenset(
     {"ones_like", "zeros_like", "empty_like", "new_zeros", "new_ones", "new_empty",
-     "new_empty_strided", "sym_size", "sym_numel", "sym_stride"}
+     "new_empty_strided", "_new_zeros_with_same_feature_meta", "sym_size", "sym_numel", "sym_stride"}
 )  # fmt: skip
 """Operations that take nothing from a tensor but its shape."""
 

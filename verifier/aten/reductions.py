@@ -128,8 +128,14 @@ def folded(low: Lowering, node: int, axis: int, row: str) -> int:
     return node
 
 
+_OF_NOTHING = {"multiply": 1.0, "or": False, "and": True}
+"""What rows make of no elements; there is no extreme of nothing."""
+
+
 def folded_over(low: Lowering, node: int, dim: Any, keepdim: bool, row: str) -> int:
     shape = low.build.shape(node)
+    if count_of(shape, dim) == 0:
+        return low.build.expand(low.build.constant(_OF_NOTHING[row]), without(shape, dim, keepdim))
     for axis in axes_of(shape, dim) if shape else ():
         node = folded(low, node, axis, row)
     return low.build.reshape(node, without(shape, dim, keepdim))
