@@ -197,7 +197,7 @@ class NoiseArithmetic:
         tie = same & ties
         with np.errstate(all="ignore"):
             middle = apart.mean(axis=0)
-            near = ~same & (np.abs(middle) <= DEVIATIONS / self.gain * apart.std(axis=0))
+            near = ~same & (np.abs(middle) <= DEVIATIONS / self.gain * _deviation(apart, 0))
         if not (tie.any() or near.any()):
             return None, None
         self.open[place] = tie | near
@@ -279,8 +279,21 @@ def _spread(values: Any, arithmetic: NoiseArithmetic) -> Spread:
     with np.errstate(all="ignore"):
         if not arithmetic.kinks:
             middle = values.mean(axis=0)
-            return Spread(middle, middle, values.std(axis=0, ddof=1) / arithmetic.gain)
+            return Spread(middle, middle, _deviation(values, 1) / arithmetic.gain)
         groups = [values[way::_WAYS] for way in range(_WAYS)]
         middles = np.stack([group.mean(axis=0) for group in groups])
-        variance = np.mean([group.var(axis=0, ddof=1) for group in groups], axis=0)
-        return Spread(middles.min(axis=0), middles.max(axis=0), np.sqrt(variance) / arithmetic.gain)
+        within = np.stack([group - middle for group, middle in zip(groups, middles, strict=True)])
+        deviation = _size(within.reshape(REPLAYS, *middles.shape[1:]), REPLAYS - _WAYS)
+        return Spread(middles.min(axis=0), middles.max(axis=0), deviation / arithmetic.gain)
+
+
+def _deviation(values: Any, freedom: int) -> Any:
+    """The standard deviation along the first axis, of so many values less `freedom`."""
+    return _size(values - values.mean(axis=0), len(values) - freedom)
+
+
+def _size(apart: Any, count: int) -> Any:
+    """The root of the sum of squares over a count; a square may underflow or overflow where its root does not."""
+    largest = np.abs(apart).max(axis=0)
+    scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+    return np.sqrt(np.square(apart / scale).sum(axis=0) / count) * scale
