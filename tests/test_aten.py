@@ -84,3 +84,7 @@ def test_checks_of_arguments_are_no_branches():
 def test_what_no_result_needs_is_not_read():
     assert "neg" not in read(lambda x: (x.neg(), x.exp())[1], t(3))[2].operations
     assert largest_error(lambda x: torch.sgn(x) * x, t(3)) == 0
+
+
+def test_derivatives_of_polygamma_are_read():
+    assert agreeing_digits(lambda x: torch.polygamma(1, x), t(3, low=0.5)) > 30
