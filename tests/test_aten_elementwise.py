@@ -465,7 +465,8 @@ def test_empty_tensors():
 SECOND = {
     name: CASES[name][0]
     for name in ("gelu", "gelu tanh", "silu", "mish", "elu", "selu", "celu", "softplus", "logsigmoid", "tanh",
-                 "sigmoid", "hardswish", "softshrink", "leaky_relu", "sinc", "mse, mean", "huber, mean", "bce with logits, mean",
+                 "sigmoid", "hardswish", "softshrink", "leaky_relu", "sinc",
+                 "mse, mean", "huber, mean", "bce with logits, mean",
                  "cross_entropy, mean", "soft_margin, mean")
 }  # fmt: skip
 """Backwards whose own derivative torch has as well, as operations that have rules."""
