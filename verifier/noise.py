@@ -180,7 +180,7 @@ class NoiseArithmetic:
         tie = same & ties
         with np.errstate(all="ignore"):
             middle = apart.mean(axis=0)
-            near = ~same & (np.abs(middle) <= DEVIATIONS / self.gain * apart.std(axis=0))
+            near = ~same & (np.abs(middle) <= DEVIATIONS / self.gain * _size(apart - middle, len(apart)))
         if not (tie.any() or near.any()):
             return None, None
         self.open[place] = tie | near
@@ -257,5 +257,12 @@ def _deviation(values: Any, arithmetic: NoiseArithmetic) -> Any:
     values = np.broadcast_to(values, (REPLAYS, *values.shape[1:]))
     groups = [values[way::_WAYS] for way in range(_WAYS)] if arithmetic.ties else [values]
     with np.errstate(all="ignore"):
-        variance = np.mean([group.var(axis=0, ddof=1) for group in groups], axis=0)
-        return np.sqrt(variance) / arithmetic.gain
+        within = np.concatenate([group - group.mean(axis=0) for group in groups])
+        return _size(within, REPLAYS - len(groups)) / arithmetic.gain
+
+
+def _size(apart: Any, count: int) -> Any:
+    """The root of the sum of squares over a count; a square may underflow or overflow where its root does not."""
+    largest = np.abs(apart).max(axis=0)
+    scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+    return np.sqrt(np.square(apart / scale).sum(axis=0) / count) * scale
