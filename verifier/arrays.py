@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -188,6 +188,10 @@ class ArrayBuilder:
 
     def permute(self, argument: int, axes: Sequence[int]) -> int:
         return self.take(argument, places(self.shape(argument)).transpose(axes))
+
+    def again(self, index: int, arguments: Sequence[int]) -> int:
+        """The same operation on other arguments of the same shapes."""
+        return self._add(replace(self._nodes[index], arguments=tuple(arguments)))
 
     def program(self, *outputs: int) -> ArrayProgram:
         """What these nodes need, in order, and they as its results."""

@@ -24,7 +24,7 @@ from verifier.capture import Joint, NotReadableError, captured, tensors
 from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS, FLOAT32, Format
 from verifier.judge import Case, Note, Outcome, Verdicts
-from verifier.lifting import Reduction, common_shape, lifted, unreduced
+from verifier.lifting import Reduction, common_shape, lifted, rounded_each, unreduced
 from verifier.lowering import Lowered, lowered, plain
 from verifier.noise import DEVIATIONS, arithmetic_for, deviations
 from verifier.program import Program
@@ -496,8 +496,7 @@ def _by_numbers(point: _Point, formula: Formula, reason: NotReplayed) -> Examina
     lowest = min((point.format(place) for place in range(len(point.labels))), key=lambda one: one.precision)
     with builder.rounding(FLOAT32 if lowest.precision < FLOAT32.precision else lowest):
         exact = _derived(point, builder, [_of_formula(point, builder, formula)])
-    with builder.rounding(lowest):
-        code = [builder.round(node, lowest) for node in exact] if lowest.precision < FLOAT32.precision else exact
+    code = rounded_each(builder, exact, lowest) if lowest.precision < FLOAT32.precision else exact
     read = Lowered(builder, tuple(code), {}, True, ())
     examination = replace(_Pair(point, read, code, exact, set()).examination(), formula=reason)
     value, *others = examination.parts

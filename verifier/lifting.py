@@ -5,14 +5,16 @@ Sums of several terms are added up in any order, since code of the same formula 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from verifier.arrays import ArrayBuilder, Shape
 from verifier.errors import InputError
+from verifier.floats import Format
 from verifier.program import CONSTANT, SYMBOL, Node, Program
+from verifier.table import TABLE
 
 
 class Reduction(Protocol):
@@ -75,3 +77,14 @@ def common_shape(builder: ArrayBuilder, node: int, shape: Shape) -> int:
         raise InputError(
             f"the formula's value has the shape {mine}, the code's has {shape}: say the reduction"
         ) from None
+
+
+def rounded_each(builder: ArrayBuilder, nodes: Sequence[int], format: Format) -> list[int]:
+    """The same nodes with every operation rounded to a 16-bit format, as torch does where nothing is fused."""
+    moved: dict[int, int] = {}
+    for index in builder.places_in(*nodes):
+        node = builder[index]
+        again = builder.again(index, [moved[argument] for argument in node.arguments])
+        is_exact = node.operation in TABLE and TABLE[node.operation].budget.torch == 0.0
+        moved[index] = again if node.format is None or is_exact else builder.round(again, format)
+    return [moved[node] for node in nodes]
