@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.overrides import TorchFunctionMode
 
 Tensors = Sequence[torch.Tensor]
 
@@ -38,13 +39,13 @@ class Joint:
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """The results, then the gradient by each wanted input, None where there is none."""
         count = len(arguments) - self.results
-        # Code may write to what it is given, and may be given one tensor twice.
-        inputs = [argument.detach().clone() for argument in arguments[:count]]
+        inputs = [argument.detach() for argument in arguments[:count]]
         for place in self.wanted:
             inputs[place].requires_grad_()
         by = [inputs[place] for place in self.wanted]
         with torch.enable_grad():
-            results = tensors(self.code(*inputs))
+            # Code may write to what it is given.
+            results = tensors(self.code(*(input_.clone() for input_ in inputs)))
             found = self._gradients(results, by, arguments[count:])
             rows = self._hessian(found, by) if self.second else []
         return tuple(None if part is None else part.detach() for part in (*results, *found, *rows))
@@ -86,7 +87,8 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            traced = make_fx(joint, tracing_mode="real", _allow_non_fake_inputs=True)(*arguments)
+            with _InTorch():
+                traced = make_fx(joint, tracing_mode="real", _allow_non_fake_inputs=True)(*arguments)
             return make_fx(torch.func.functionalize(traced, remove="mutations"), _allow_non_fake_inputs=True)(
                 *arguments
             )
@@ -96,12 +98,28 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
             raise NotReadableError(_sentence(error)) from error
 
 
+class _InTorch(TorchFunctionMode):
+    """Refuses what a tracer does not see: numbers that leave torch come back as constants."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in _LEAVING:
+            raise NotReadableError(_LEAVING[func])
+        return func(*args, **(kwargs or {}))
+
+
 _BY_VALUES = "the code decides by the values of a tensor in Python (if, while, float(), .item())"
+_NUMPY = "the code leaves torch for NumPy"
+_MEMORY = "the code reads the memory of a tensor itself, as a kernel of its own does"
+_LEAVING = {
+    torch.Tensor.numpy: _NUMPY, torch.Tensor.__array__: _NUMPY, torch.Tensor.tolist: _BY_VALUES,
+    torch.Tensor.data_ptr: _MEMORY, torch.Tensor.untyped_storage: _MEMORY, torch.Tensor.storage: _MEMORY,
+    torch.Tensor.__dlpack__: _MEMORY,
+}  # fmt: skip
 _REASONS = (
     (r"_local_scalar_dense|data-dependent|GuardOnDataDependent", _BY_VALUES),
     (r"dynamo-optimized|torch\.compile", "the code is compiled, and a compiled kernel has no graph of operations"),
-    (r"\.numpy\(\)|numpy", "the code leaves torch for NumPy"),
-    (r"data_ptr|storage", "the code reads the memory of a tensor itself, as a kernel of its own does"),
+    (r"\.numpy\(\)|numpy", _NUMPY),
+    (r"data_ptr|storage", _MEMORY),
 )  # fmt: skip
 
 

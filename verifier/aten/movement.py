@@ -13,7 +13,7 @@ from verifier.lowering import Cell, Lowering, actual_of, has_cells, rule
       "split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes", "chunk", "unbind", "cat", "stack", "flip",
       "roll", "rot90", "repeat", "repeat_interleave", "diagonal", "diag_embed", "as_strided", "unfold", "narrow", "gather",
       "index", "index_select", "take", "tril", "triu", "slice_backward", "select_backward", "diagonal_backward",
-      "slice_scatter", "select_scatter", "diagonal_scatter", "movedim", "swapaxes", "view_copy", "permute_copy", "_reshape_alias",
+      "slice_scatter", "select_scatter", "diagonal_scatter", "as_strided_scatter", "movedim", "swapaxes", "view_copy", "permute_copy", "_reshape_alias",
       "masked_select", "unsafe_chunk", "tile", "hstack", "vstack", "expand_copy", "t_copy", "transpose_copy", "pixel_shuffle",
       "pixel_unshuffle", "channel_shuffle", "scatter", "masked_scatter", "trace_backward", "_unsafe_index", "atleast_1d")  # fmt: skip
 def moved(low: Lowering, operation: Any, bound: dict[str, Any]) -> Any:
