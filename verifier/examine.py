@@ -24,7 +24,7 @@ from verifier.capture import Joint, NotReadableError, captured, tensors
 from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS, FLOAT32, Format
 from verifier.judge import Case, Note, Outcome, Verdicts
-from verifier.lifting import Reduction, common_shape, lifted, order_free, unreduced
+from verifier.lifting import Reduction, common_shape, lifted, order_free, rounded_each, unreduced
 from verifier.lowering import Lowered, lowered, plain
 from verifier.noise import DEVIATIONS, arithmetic_for, deviations
 from verifier.program import Program
@@ -496,7 +496,7 @@ def _by_numbers(point: _Point, formula: Formula, reason: NotReplayed) -> Examina
         exact = _derived(point, builder, [_of_formula(point, builder, formula)])
         code = order_free(builder, exact)
     if lowest.precision < FLOAT32.precision:
-        code = [builder.round(node, lowest) for node in code]
+        code = rounded_each(builder, code, lowest)
     read = Lowered(builder, tuple(code), {}, True, ())
     examination = replace(_Pair(point, read, code, exact, set()).examination(), formula=reason)
     value, *others = examination.parts
