@@ -13,7 +13,8 @@ STAGES = [
     "expression", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending", "tokens",
     "operators", "text", "spelling", "modeling", "gallery", "allowance", "witnesses", "judge", "tabular",
     "data", "optimizers", "runner", "diagnose", "findings", "layout", "tables", "document", "report",
-    "training", "typed", "summary", "written", "files", "pictures", "cli",
+    "training", "graph", "blackboard", "explanation", "parting", "standing", "watching", "nodes", "explaining",
+    "typed", "summary", "written", "files", "pictures", "cli",
 ]  # fmt: skip
 
 

@@ -46,15 +46,15 @@ ARGUMENTS = {
     "linear --optimizer lbfgs": "optimizer lbfgs cannot be set up: it calls the loss several times a step; "
     "verifier judges one gradient a step",
     "linear --predict z=4": "cannot predict: model linear has no input 'z', its inputs are x",
-    "linear --predict x": "cannot predict at 'x': write each input once as name=number, as in --predict x=4",
-    "linear --predict x=four": "cannot predict at 'x=four': write each input once as name=number, as in --predict x=4",
+    "linear --predict x": "cannot predict at 'x': write each name once as name=number, as in --predict x=4",
+    "linear --predict x=four": "cannot predict at 'x=four': write each name once as name=number, as in --predict x=4",
     "linear --json no/such/folder.json": "cannot write 'no/such/folder.json': there is no folder '{folder}/no/such'",
     "linear --json .": "cannot write '.': it is a folder",
     "linear --plot costs.gif": "cannot draw 'costs.gif': end its name in .svg, .png, .pdf",
     "linear --json /dev/null": "cannot write '/dev/null': it is not a regular file (- is standard output)",
     "linear --json a.svg --plot a.svg": "cannot write 'a.svg': --json and --plot name the same file",
     "linear --batch --3": "batch is '--3': use a whole number of rows, 1 or more, or all",
-    "linear --predict x=1,x=2": "cannot predict at 'x=1,x=2': write each input once as name=number, "
+    "linear --predict x=1,x=2": "cannot predict at 'x=1,x=2': write each name once as name=number, "
     "as in --predict x=4",
     "linear --predict x=nan": "cannot predict at x=nan: it is not a finite float32",
     "linear --predict x=1e39": "cannot predict at x=1e+39: it is not a finite float32",

@@ -11,7 +11,7 @@ from verifier.cli import run
 from verifier.judge import Outcome
 
 W1, W2, B = 0, 1, 2
-TRY = "              try  verifier train quadratic --finite-differences"
+TRY = "              try  verifier explain quadratic --step 6"
 
 
 def failing(report):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from verifier.errors import GradientError as GradientError
     from verifier.errors import InputError as InputError
+    from verifier.explaining import explain as explain
+    from verifier.explanation import Explanation as Explanation
     from verifier.extending import add_function as add_function
     from verifier.gallery import load as load
     from verifier.judge import Comparison as Comparison
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 _CONTENTS = {
     "Comparison": "judge",
+    "Explanation": "explanation",
     "GradientError": "errors",
     "InputError": "errors",
     "Model": "modeling",
@@ -44,6 +47,7 @@ _CONTENTS = {
     "absolute_error": "losses",
     "add_function": "extending",
     "binary_cross_entropy_with_logits": "losses",
+    "explain": "explaining",
     "focal": "losses",
     "gaussian_nll": "losses",
     "hinge": "losses",
