@@ -95,7 +95,7 @@ def test_a_real_process_can_be_interrupted(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", [[], ["list"], ["show"], ["train"]])
+@pytest.mark.parametrize("command", [[], ["list"], ["show"], ["train"], ["explain"]])
 def test_help_has_examples(command, capsys):
     assert run([*command, "--help"]) == 0
     shown = capsys.readouterr().out

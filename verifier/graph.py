@@ -11,6 +11,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import sympy
+
 from verifier.derive import Adjoints, adjoints, differentiate
 from verifier.expression import expressions
 from verifier.guard import CONDITIONS
@@ -156,7 +158,7 @@ class Graph:
     def _derivatives(self, index: int, gradient: Program, active: Collection[str]) -> tuple[str, ...]:
         node = self.program.nodes[index]
         if node.operation != "where":
-            return tuple(map(str, expressions(gradient)[1:]))
+            return tuple(sympy.sstr(derivative, full_prec=False) for derivative in expressions(gradient)[1:])
         condition, taken, otherwise = map(self._operand, node.arguments)
         if taken == otherwise:
             return ("1",)

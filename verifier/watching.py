@@ -51,8 +51,9 @@ class _Watcher:
             tensor.register_hook(partial(self._pass, index))  # type: ignore[no-untyped-call]
         return tensor
 
-    def _pass(self, index: int, gradient: torch.Tensor) -> None:
-        self.passed[index] = gradient.detach().clone()
+    def _pass(self, index: int, gradient: torch.Tensor | None) -> None:
+        if gradient is not None:
+            self.passed[index] = gradient.detach().clone()
 
 
 def watch(training: AutogradTraining, graph: Graph, sample: Mapping[str, Any]) -> Seen:
