@@ -14,7 +14,7 @@ STAGES = [
     "operators", "text", "spelling", "modeling", "gallery", "allowance", "witnesses", "judge", "tabular",
     "data", "optimizers", "runner", "diagnose", "findings", "layout", "tables", "document", "report",
     "training", "graph", "blackboard", "explanation", "parting", "standing", "watching", "nodes", "explaining",
-    "typed", "summary", "written", "files", "pictures", "cli",
+    "typed", "summary", "written", "script", "wording", "chalk", "handout", "teaching", "files", "pictures", "cli",
 ]  # fmt: skip
 
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from verifier.report import Report as Report
     from verifier.summary import Summary as Summary
     from verifier.summary import train_all as train_all
+    from verifier.teaching import Lesson as Lesson
+    from verifier.teaching import lesson as lesson
     from verifier.training import train as train
 
 _CONTENTS = {
@@ -40,6 +42,7 @@ _CONTENTS = {
     "Explanation": "explanation",
     "GradientError": "errors",
     "InputError": "errors",
+    "Lesson": "teaching",
     "Model": "modeling",
     "Outcome": "judge",
     "Report": "report",
@@ -52,6 +55,7 @@ _CONTENTS = {
     "gaussian_nll": "losses",
     "hinge": "losses",
     "huber": "losses",
+    "lesson": "teaching",
     "load": "gallery",
     "log_cosh": "losses",
     "model": "modeling",

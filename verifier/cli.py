@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from verifier.modeling import Model
     from verifier.report import Report
     from verifier.summary import Summary
+    from verifier.teaching import Lesson
 
 app = typer.Typer(
     name="verifier",
@@ -257,6 +258,49 @@ def explain(
     raise typer.Exit(_code(explanation.exit_code, allow_undecided))
 
 
+@app.command(epilog="Examples: verifier lesson; verifier lesson quadratic; verifier lesson tensor --lang zh")
+def lesson(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A lesson's name or number; else all are listed.")
+    ] = None,
+    lang: Annotated[str, typer.Option(help="en, or zh for the first four.")] = "en",
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page that loads nothing.")
+    ] = None,
+    json_file: JSON = None,
+) -> None:
+    """Walk through a lesson: its code is run and its claims are checked.
+
+    Exit code: 0 where every claim holds, 1 where one does not, 2 the input cannot be used.
+    """
+    from verifier.script import scripts
+
+    outputs = Outputs(json_file, None)
+    outputs.check()
+    if name is None:
+        if html is not None or json_file is not None:
+            raise InputError(
+                "--html and --json write one lesson: say which, as in verifier lesson quadratic --html FILE"
+            )
+        for found in scripts(lang):
+            _echo(f"{found.number:>2}  {found.name:<13} {found.title}")
+        return
+
+    from verifier import files
+    from verifier.script import script
+    from verifier.teaching import taught
+
+    written = script(name, lang)
+    if html is not None:
+        files.check_writable(html)
+    shown = taught(written)
+    outputs.write(shown)
+    if html is not None:
+        page = shown.to_html()
+        files.write(html, lambda path: path.write_text(page, encoding="utf-8"))
+    raise typer.Exit(shown.exit_code)
+
+
 def _code(code: int, allow_undecided: bool) -> int:
     return 0 if code == 3 and allow_undecided else code
 
@@ -345,7 +389,7 @@ class Outputs:
             if path is not None and str(path) != "-":
                 files.check_writable(path)
 
-    def write(self, report: Report | Summary | Explanation) -> None:
+    def write(self, report: Report | Summary | Explanation | Lesson) -> None:
         from verifier import files, pictures
         from verifier.report import Report
 
@@ -374,11 +418,11 @@ def _echo(text: str) -> None:
         raise _ReaderGoneError from None
 
 
-def _json_text(report: Report | Summary | Explanation) -> str:
+def _json_text(report: Report | Summary | Explanation | Lesson) -> str:
     return json.dumps(report.to_json(), allow_nan=False, indent=1, ensure_ascii=False)
 
 
-def _print(report: Report | Summary | Explanation) -> None:
+def _print(report: Report | Summary | Explanation | Lesson) -> None:
     """The tables in the terminal's width and colours; ASCII where the terminal has nothing else."""
     from rich.console import Console
 
