@@ -169,8 +169,12 @@ def _parts(path: Path) -> tuple[str, list[Passage | _Written]]:
     return heading.removeprefix("# "), [*parts, *_passage(text[place:])]
 
 
+_CHINESE_BREAK = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\n(?=[\u3000-\u9fff\uff00-\uffef])")
+"""Where a line of Chinese goes on: a space would stand between words that have none."""
+
+
 def _passage(text: str) -> list[Passage]:
-    return [Passage(text.strip())] if text.strip() else []
+    return [Passage(_CHINESE_BREAK.sub("", text.strip()))] if text.strip() else []
 
 
 def _block(part: Passage | _Written) -> Passage | Code | Claim:

@@ -57,9 +57,7 @@ class Lesson:
     def to_json(self) -> dict[str, Any]:
         """The claims in the format `verifier/1`, in JSON's own types."""
         claims = [
-            {**asdict(checked.claim), "variable": checked.claim.measured, "measured": checked.measured}
-            | {"holds": checked.holds}
-            for checked in self.claims
+            {**asdict(checked.claim), "measured": checked.measured, "holds": checked.holds} for checked in self.claims
         ]
         script = {"number": self.script.number, "name": self.script.name, "title": self.title}
         cleaned: dict[str, Any] = clean(
