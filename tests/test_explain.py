@@ -83,7 +83,7 @@ def test_every_printed_step_of_the_tutorial(name):
         assert found.loss.stated == found["loss"].values[0].stated == printed["cost"]
 
 
-@pytest.mark.parametrize("settings", [{}, {"dtype": "float64"}, {"batch": 2}, {"batch": "all", "optimizer": "adam"}])
+@pytest.mark.parametrize("settings", [{}, {"dtype": "float64"}, {"batch": 2, "shuffle": True}, {"batch": "all", "optimizer": "adam"}])
 @pytest.mark.parametrize("formula", FORMS)
 def test_it_says_what_a_training_says(formula, settings):
     model = typed(formula, w=0.7)
@@ -211,6 +211,8 @@ AT = {
     "--at x=2": (2, "step 2 is the first of the training's 300 that uses x=2; the parameters are as step 1 left them"),
     "--step 300": (300, "step 300 of the training's 300; the parameters are as steps 1 to 299 left them"),
     "--at x=4,y=8": (1, "x=4 y=8 is no row of the data; the parameters are where the training starts"),
+    "--at x=7 --step 1": (1, "step 1 of the training's 300, with x=7 in the place of its sample; the parameters are"
+                             " where the training starts"),
     "--at w1=2": (1, "step 1 of the training's 300; w1=2 in the place of 1.0; the parameters are where the training"
                      " starts"),
     "--at x=7 --step 2": (2, "step 2 of the training's 300, with x=7 in the place of its sample; the parameters are"
@@ -448,6 +450,28 @@ def test_another_function_on_the_way_forward():
     found = verifier.explain(typed("off(w*x) + b", w=0.5, b=0.5))
     assert (found.parting.node, found.parting.quantity) == ("t2", Quantity.VALUE)
     assert "the code and the formula are different functions there." in " ".join(told(found).split())
+
+
+def test_an_overflow_on_the_way_forward():
+    found = verifier.explain(typed("log(1 - sigmoid(w*x))", w=20.0), at={"x": 1.0, "y": 0.0})
+    assert found.parting.quantity is Quantity.VALUE
+    assert "torch has -inf and the exact number is -20.000000002061154; an operation overflows or is" in " ".join(
+        told(found).split()
+    )
+
+
+def test_interrupted_on_the_way(monkeypatch, capsys):
+    """The first Ctrl-C ends the run after its step; there is nothing to show of it."""
+    import signal
+
+    class Interrupting(Autograd):
+        def differentiate(self, loss, parameters):
+            super().differentiate(loss, parameters)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("verifier.explaining.Autograd", Interrupting)
+    assert run(["explain", "linear", "--step", "100"]) == 130
+    assert capsys.readouterr() == ("", "")
 
 
 def test_undecided_where_nothing_is_known(capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -37,11 +38,11 @@ def _forward(nodes: Sequence[Node]) -> Parting | None:
     for node in nodes:
         wrong = _worst(node.values)
         if wrong is not None:
-            sentence = (
-                f"on the way forward, at {node.title}: {_both(wrong)}; the code and the formula are"
-                " different functions there"
-            )
-            return Parting(node.name, Quantity.VALUE, sentence)
+            reason = "the code and the formula are different functions there"
+            if not math.isfinite(wrong.stated):
+                reason = "an operation overflows or is undefined there"
+            told = f"on the way forward, at {node.title}: {_both(wrong)}; {reason}"
+            return Parting(node.name, Quantity.VALUE, told)
     return None
 
 

@@ -46,15 +46,17 @@ def stand_at(run: Run, point: Mapping[str, float], step: int | None) -> Stand:
     Raises InputError for a step that there is not, and for data of which a column is missing.
     """
     wanted = {name: point[name] for name in run.model.columns if name in point}
-    used = _first_use(run, wanted)
+    used = _first_use(run, wanted) if step is None or not run.schedule.single else None
     number = step if step is not None else used.step if used else 1
     epoch, rows = run.advance(number)
-    sample, row = _sample(run, rows, wanted, used if step is None or not isinstance(rows, int) else None)
+    own = rows if isinstance(rows, int) and (step is not None or not wanted) else None
+    row = used.row if used else own
+    sample = _replaced(run, row, wanted) if wanted else _rows(run, rows)
     chosen = [_which(run, number, wanted, used, asked=step is not None)]
     if wanted and not run.schedule.single:
         chosen.append("its batch is this row by itself")
     chosen += [*_moved(run, point), _left(number)]
-    return Stand(number, epoch, row, sample, "; ".join(chosen))
+    return Stand(number, epoch, row if used or not wanted else None, sample, "; ".join(chosen))
 
 
 @dataclass(frozen=True)
@@ -77,20 +79,21 @@ def _first_use(run: Run, wanted: Mapping[str, float]) -> _Use | None:
     return None
 
 
-def _sample(run: Run, rows: Rows, wanted: Mapping[str, float], used: _Use | None) -> tuple[dict[str, Any], int | None]:
-    """The columns of what is taken, and the row of the data where it is one; the values wanted replace a row's own."""
+def _rows(run: Run, rows: Rows) -> dict[str, Any]:
+    """The columns of these rows."""
+    return {name: values[np.atleast_1d(rows)] for name, values in run.columns.values.items()}
+
+
+def _replaced(run: Run, row: int | None, wanted: Mapping[str, float]) -> dict[str, Any]:
+    """One row in which the values that are wanted stand in the place of its own. Raises InputError without a row."""
     columns = run.columns.values
-    row = used.row if used else rows if isinstance(rows, int) else None
-    if not wanted:
-        return {name: values[np.atleast_1d(rows)] for name, values in columns.items()}, row
-    if used is None and (row is None or run.done == 0):
-        missing = [name for name in columns if name not in wanted]
-        if missing:
-            raise InputError(
-                f"cannot explain at {_listed(wanted)}: no row of the data has it; give {', '.join(missing)} as well"
-            )
-    base = {name: values[row if row is not None else 0] for name, values in columns.items()}
-    return {name: np.array([wanted.get(name, base[name])]) for name in columns}, used.row if used else None
+    missing = [name for name in columns if name not in wanted]
+    if row is None and missing:
+        raise InputError(
+            f"cannot explain at {_listed(wanted)}: no row of the data has it; give {', '.join(missing)} as well"
+        )
+    base = {} if row is None else _rows(run, row)
+    return {**base, **{name: np.array([value]) for name, value in wanted.items()}}
 
 
 def _which(run: Run, number: int, wanted: Mapping[str, float], used: _Use | None, *, asked: bool) -> str:
