@@ -371,9 +371,9 @@ class _Pair:
         return hulls
 
     def _honest(self) -> list[Any]:
-        """For small programs the proved balls of what honest code may state; else nothing."""
+        """For small programs of elementary operations the proved balls of what honest code may state; else nothing."""
         program = self.read.builder.program(*self.code)
-        if program.elements > PROVABLE:
+        if program.elements > PROVABLE or not self.read.elementary:
             return [None] * len(self.code)
         return proved(program, self.point.given)
 

@@ -18,7 +18,7 @@ from flint import arb, arb_mat
 
 from verifier.arithmetic import balls, precision, radius
 from verifier.arrays import NOTHING, ArrayNode, ArrayProgram, evaluate
-from verifier.floats import Format
+from verifier.floats import FLOAT32, Format
 from verifier.operations import Operation
 from verifier.table import TABLE
 
@@ -152,8 +152,9 @@ def half_a_unit(number: float, format: Format | None = None) -> float:
     5e-11
     """
     digits = Decimal(repr(number)).as_tuple()
-    held = format is not None and format.holds(number)
-    narrow = abs(number) * format.unit_roundoff if held and format else 0.0
+    # Of float32 also where more is computed with: kernels have constants that were floats once.
+    holding = [one for one in (format, FLOAT32) if one is not None and one.holds(number)]
+    narrow = max((abs(number) * one.unit_roundoff for one in holding), default=0.0)
     if len(digits.digits) >= COMPUTED_DIGITS:
         return max(narrow, 2.0 * math.ulp(number))
     decimal = 0.5 * 10.0 ** int(digits.exponent) if len(digits.digits) > SHORT_DIGITS else 0.0
