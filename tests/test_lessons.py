@@ -7,9 +7,11 @@ import shlex
 from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
+from io import StringIO
 
 import pytest
 from rich.cells import cell_len
+from rich.console import Console
 
 import verifier
 from verifier.cli import run
@@ -271,6 +273,12 @@ def test_nothing_that_is_written_becomes_markup():
     assert page.tags.count("a") == 1
     # Title and heading, text and code in it, source and what it printed, claim and command.
     assert page.text.count("<script>alert(1)</script>") == 8
+
+
+def test_it_shows_itself_in_a_rich_console():
+    out = StringIO()
+    Console(file=out, width=80).print(shown("kink"))
+    assert out.getvalue().rstrip() == str(shown("kink"))
 
 
 def test_the_library_has_it():

@@ -34,7 +34,7 @@ def lesson_lines(script: Script, parts: Sequence[Passage | Code | Checked], widt
                 yield from _rendered(Markdown(text, hyperlinks=False), width)
             case Code():
                 yield from _code(part, width)
-            case Checked():
+            case _:
                 yield from _claim(part, words, width)
     yield Text()
     ok = all(part.holds for part in parts if isinstance(part, Checked))
