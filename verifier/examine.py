@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,12 @@ from verifier.adjoints import gradients
 from verifier.arithmetic import largest_size, middle, precision, radius
 from verifier.arrays import CONSTANT, ArrayBuilder, ArrayProgram
 from verifier.capture import Joint, NotReadableError, captured, tensors
+from verifier.conditioning import Accuracy, Point, accuracy, few
 from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS, FLOAT32, Format
 from verifier.judge import Case, Note, Outcome, Verdicts
 from verifier.lifting import Reduction, common_shape, lifted, rounded_each, unreduced
+from verifier.limits import limited
 from verifier.lowering import Lowered, lowered, plain
 from verifier.noise import DEVIATIONS, arithmetic_for, deviations
 from verifier.program import Program
@@ -95,6 +98,33 @@ class Part:
 
 
 @dataclass(frozen=True)
+class _Measured:
+    """How far the exact results move with the inputs: worked out when it is asked for."""
+
+    point: Point
+    exact: Sequence[Any]
+
+    @cached_property
+    def moved(self) -> list[Any]:
+        with precision(LAST_BITS):
+            return [np.ravel(far) for far in self.point.moved(self.exact)]
+
+    def accuracy(self, place: int, part: Part) -> Accuracy:
+        return accuracy(
+            part.name, CODE_FORMATS[part.dtype], part.verdicts.centre, part.verdicts.error, self.moved[place]
+        )
+
+    def noted(self, parts: Sequence[Part]) -> list[Part]:
+        """The parts with a note where they agree and more than half of the digits are gone needlessly."""
+        for place, part in enumerate(parts):
+            verdicts = part.verdicts
+            plain = (verdicts.severity == Outcome.AGREES.severity) & (verdicts.note == 0)
+            if (plain & few(CODE_FORMATS[part.dtype], verdicts.centre, verdicts.error)).any():
+                verdicts.note[plain & self.accuracy(place, part).is_needless] = list(Note).index(Note.INACCURATE)
+        return list(parts)
+
+
+@dataclass(frozen=True)
 class Examination:
     """What is known of the code's gradients at one point."""
 
@@ -104,6 +134,14 @@ class Examination:
     """The ATen operations of the joint graph, in order."""
     same_function: bool = True
     """Whether the code's value is that of the formula that was given."""
+    measured: _Measured | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def accuracy(self) -> dict[str, Accuracy]:
+        """By part, the digits that agree and those that the point itself allows; costs some replays."""
+        if self.measured is None:
+            return {}
+        return {part.name: self.measured.accuracy(place, part) for place, part in enumerate(self.parts)}
 
     @property
     def outcome(self) -> Outcome:
@@ -183,6 +221,11 @@ class _Point:
             if value.is_floating_point()
         }
 
+        self.formats = {
+            name: _format(value)
+            for name, value in zip(self.names, self.arguments, strict=True)
+            if value.is_floating_point()
+        }
         self.labels = [*self._values, *((name, "reverse") for name in self.by)]
         self.shapes = [tuple(result.shape) for result in self.results]
         self.shapes += [tuple(self.inputs[name].shape) for name in self.by]
@@ -203,13 +246,16 @@ class _Point:
 
     def format(self, place: int) -> Format:
         stated = self.stated[place]
-        dtype = self.results[0].dtype if stated is None else stated.dtype
-        return CODE_FORMATS[str(dtype).removeprefix("torch.")]
+        return _format(self.results[0] if stated is None else stated)
 
     def numbers(self, place: int) -> Any:
         """What is stated, as float64; zeros where torch says that there is no gradient."""
         stated = self.stated[place]
         return np.zeros(self.shapes[place]) if stated is None else plain(stated)
+
+
+def _format(tensor: torch.Tensor) -> Format:
+    return CODE_FORMATS[str(tensor.dtype).removeprefix("torch.")]
 
 
 def _seed(result: torch.Tensor, place: int) -> torch.Tensor:
@@ -303,19 +349,30 @@ class _Pair:
         deviation = deviations(program, self.point.given, noise)
         decisions = self._decisions(places, noise.open)
         balls = replay(program, self.point.given, BallArithmetic(decisions))
-        exact = balls[count:]
+        exact_program = builder.program(*self.exact)
+        limits = limited(exact_program, balls[count:], self.point.given, self.point.by)
+        exact = [found.balls.reshape(np.shape(part)) for found, part in zip(limits, balls[count:], strict=True)]
+        balls = [*balls[:count], *exact]
         hulls = self._hulls(program, decisions, noise.ties, exact)
         kinks = [_kinks(*pair) for pair in zip(exact, hulls, strict=True)]
         formula, wrong = self._formula(program, places, decisions, balls, kinks)
         sizes = term_sizes(builder.program(*self.code), self.point.given)
         honest = self._honest()
+        notes = [found.note for found in limits]
         parts = [
             self._part(place, _Known(*map(np.ravel, columns)), honest[place])
             for place, columns in enumerate(
-                zip(balls[:count], exact, hulls, kinks, deviation[:count], sizes, wrong, strict=True)
+                zip(balls[:count], exact, hulls, kinks, deviation[:count], sizes, wrong, notes, strict=True)
             )
         ]
-        return Examination(tuple(parts), formula, self.read.operations)
+        point = Point(exact_program, self.point.given, self.point.formats, self._exact_decisions(decisions, places))
+        measured = _Measured(point, exact)
+        return Examination(tuple(measured.noted(parts)), formula, self.read.operations, measured=measured)
+
+    def _exact_decisions(self, decisions: Mapping[int, Decision], places: Mapping[int, int]) -> dict[int, Decision]:
+        """The decisions by their places in the program of the exact results alone."""
+        own = self.read.builder.places_in(*self.exact)
+        return {own[index]: decisions[place] for index, place in places.items() if index in own and place in decisions}
 
     def _decisions(self, places: Mapping[int, int], open_: Mapping[int, Any]) -> dict[int, Decision]:
         """How the code decided where rounding leaves it open, for the nodes whose values it showed."""
@@ -345,18 +402,18 @@ class _Pair:
 
         def wrong_with(granted: Iterable[int]) -> list[Any]:
             blurred = frozenset(places[index] for index in granted)
-            found = replay(program, self.point.given, BallArithmetic(decisions, blurred)) if blurred else balls
+            code = replay(program, self.point.given, BallArithmetic(decisions, blurred))[:count] if blurred else balls[:count]
+            found = [*code, *balls[count:]]
             return [_excludes_zero(part) & ~kink for part, kink in zip(_apart(found), kinks, strict=True)]
 
+        count = len(self.code)
         wrong, literals = wrong_with(()), set[int]()
         if self.literals and any(part.any() for part in wrong):
             granted = wrong_with(self.literals)
             if not _same(wrong, granted):
                 wrong, literals = granted, _needed(self.literals, lambda chosen: _same(wrong_with(chosen), granted))
         names = [name for (name, _), part in zip(self.point.labels, wrong, strict=True) if part.any()]
-        digits = [
-            _digits(*columns) for columns in zip(_apart(balls), balls[len(self.code) :], kinks, strict=True)
-        ]
+        digits = [_digits(*columns) for columns in zip(_apart(balls), balls[count:], kinks, strict=True)]
         known = [number for number in digits if not math.isnan(number)]
         numbers = sorted({float(self.read.builder[index].number or 0.0) for index in literals})
         return Replayed(min(known, default=math.nan), tuple(numbers), tuple(names)), wrong
@@ -398,6 +455,8 @@ class _Pair:
         # What is wrong in exact arithmetic is wrong, however small it is.
         blamed = known.wrong & case.known
         verdicts.severity[blamed] = Outcome.DISAGREES.severity
+        for note in set(known.note.tolist()) - {Note.NONE, Note.NO_EXACT_VALUE}:
+            verdicts.note[known.note == note] = list(Note).index(note)
         return Part(name, quantity, case.format.name, self.point.shapes[place], tier, verdicts, blamed)
 
 
@@ -416,6 +475,8 @@ class _Known:
     terms: Any
     wrong: Any
     """Where the formula does not replay."""
+    note: Any
+    """Where the exact value is a limit, or why there is none."""
 
     @property
     def granted(self) -> Any:
@@ -433,7 +494,9 @@ class _Known:
         return (proved_, "proved") if is_smaller else (estimated, "estimated")
 
 
-_union = np.frompyfunc(lambda one, other: one.union(other), 2, 1)
+_ZERO = arb(0)
+_union = np.frompyfunc(lambda one, other: one.union(other) if other.is_finite() else one, 2, 1)
+"""A side without a value, the untaken half of a guard, takes nothing away from the other."""
 _middles = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
 
 
@@ -479,15 +542,15 @@ def _excludes_zero(difference: Any) -> Any:
 
 def _digits(difference: Any, exact: Any, kink: Any) -> float:
     """Agreeing digits of the largest difference, against the largest entry; NaN where nothing is known."""
-    reach = largest_size(difference)
-    known = np.isfinite(reach) & ~kink
+    known = np.isfinite(radius(difference)) & ~kink
     if exact.size and not known.any():
         return math.nan
-    # largest_size is above 0 also for an exact 0.
-    size, worst = _largest(exact), float(np.max(reach, where=known, initial=0.0))
+    size = _largest(exact)
+    # Relative to the size as balls: a difference may be smaller than any float64.
+    worst = float(np.max(_reach(difference / arb(size or 1.0), _ZERO), where=known, initial=0.0))
     if size == 0:
         return MOST_DIGITS if worst < 1e-300 else 0.0
-    return max(0.0, min(MOST_DIGITS, -math.log10(max(worst / size, 10.0**-MOST_DIGITS))))
+    return max(0.0, min(MOST_DIGITS, -math.log10(max(worst, 10.0**-MOST_DIGITS))))
 
 
 def _by_numbers(point: _Point, formula: Formula, reason: NotReplayed) -> Examination:
