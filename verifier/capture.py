@@ -89,6 +89,8 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
         try:
             with _InTorch():
                 traced = make_fx(joint, tracing_mode="real", _allow_non_fake_inputs=True)(*arguments)
+            if not _writes(traced):
+                return traced
             return make_fx(torch.func.functionalize(traced, remove="mutations"), _allow_non_fake_inputs=True)(
                 *arguments
             )
@@ -96,6 +98,13 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
             raise
         except Exception as error:
             raise NotReadableError(_sentence(error)) from error
+
+
+def _writes(graph: torch.fx.GraphModule) -> bool:
+    """Whether an operation of the graph is in place."""
+    return any(
+        isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable for node in graph.graph.nodes
+    )
 
 
 class _InTorch(TorchFunctionMode):

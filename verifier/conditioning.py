@@ -1,7 +1,7 @@
 """Conditioning: how many digits a point itself allows, beside how many a statement has.
 
 The inputs of a result are floats, so they are known to a unit roundoff and no better. The exact result is
-replayed at inputs that are moved by as much, up or down at random; how far it moves is the size of the
+replayed at inputs that are moved by as much, up or down; how far it moves is the size of the
 error that nobody can be blamed for (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed.,
 section 1.6). Digits are counted against the largest entry of the whole array.
 """
@@ -19,7 +19,9 @@ from verifier.arrays import ArrayProgram
 from verifier.floats import Format
 from verifier.replay import BallArithmetic, Decision, replay
 
-MOVES = 4
+MOVES = 6
+"""In the first ones neighbours among the numbers go opposite ways, then pairs of them, then fours; then it is random."""
+_PATTERNS = 3
 
 
 class _Given(BallArithmetic):
@@ -41,22 +43,22 @@ class Point:
 
     def moved(self, exact: Sequence[Any]) -> list[Any]:
         """How far each exact result moves with its inputs at most, as float64 arrays; infinite where it is unknown."""
-        generator = np.random.default_rng(0)
         farthest = [np.zeros(np.shape(result)) for result in exact]
-        for _ in range(MOVES):
-            found = replay(self.program, self._moved(generator), _Given(self.decisions))
+        for move in range(MOVES):
+            found = replay(self.program, self._moved(move), _Given(self.decisions))
             apart = [largest_size(np.subtract(one, other)) for one, other in zip(found, exact, strict=True)]
             farthest = [np.maximum(*pair) for pair in zip(farthest, apart, strict=True)]
         return farthest
 
-    def _moved(self, generator: np.random.Generator) -> dict[str, Any]:
-        return {
-            name: np.asarray(
-                balls(values) * (1 + balls(generator.choice([-1.0, 1.0], values.shape) * self.formats[name].unit_roundoff)),
-                dtype=object,
-            )
-            for name, values in self.arguments.items()
-        }
+    def _moved(self, move: int) -> dict[str, Any]:
+        generator, start, found = np.random.default_rng(move), 0, {}
+        for name, values in self.arguments.items():
+            order = start + np.arange(values.size).reshape(values.shape)
+            bits = order >> move & 1 if move < _PATTERNS else generator.integers(0, 2, values.shape)
+            factor = 1 + balls((2.0 * bits - 1.0) * self.formats[name].unit_roundoff)
+            found[name] = np.asarray(balls(values) * factor, dtype=object)
+            start += values.size
+        return found
 
 
 @dataclass(frozen=True)

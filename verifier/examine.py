@@ -63,6 +63,8 @@ class Replayed:
     """Rounded decimals in the code that have to be granted half a unit of their last digit for that."""
     wrong: tuple[str, ...] = ()
     """The components whose formula is wrong."""
+    narrow: tuple[float, ...] = ()
+    """Literals that explain all that is wrong, if they are float32's where a wider format is used."""
 
 
 @dataclass(frozen=True)
@@ -305,7 +307,8 @@ def _by_graph(point: _Point, formula: Formula | None, read: Lowered) -> Examinat
         return examination
     # The gradient is not blamed for another function: it is held against that of its own forward.
     own = _by_graph(point, None, read)
-    return replace(own, parts=(*examination.parts[:count], *own.parts[count:]), same_function=False)
+    formula_ = replace(own.formula, narrow=examination.formula.narrow)  # type: ignore[union-attr, type-var]
+    return replace(own, parts=(*examination.parts[:count], *own.parts[count:]), formula=formula_, same_function=False)
 
 
 def _of_formula(point: _Point, builder: ArrayBuilder, formula: Formula) -> int:
@@ -345,8 +348,9 @@ class _Pair:
         builder, count = self.read.builder, len(self.code)
         outputs = (*self.code, *self.exact)
         program, places = builder.program(*outputs), builder.places_in(*outputs)
-        noise = arithmetic_for(program)
-        deviation = deviations(program, self.point.given, noise)
+        rounded = self._as_in_forward(program)
+        noise = arithmetic_for(rounded)
+        deviation = deviations(rounded, self.point.given, noise)
         decisions = self._decisions(places, noise.open)
         balls = replay(program, self.point.given, BallArithmetic(decisions))
         exact_program = builder.program(*self.exact)
@@ -354,15 +358,15 @@ class _Pair:
         exact = [found.balls.reshape(np.shape(part)) for found, part in zip(limits, balls[count:], strict=True)]
         balls = [*balls[:count], *exact]
         hulls = self._hulls(program, decisions, noise.ties, exact)
-        kinks = [_kinks(*pair) for pair in zip(exact, hulls, strict=True)]
+        kinks = [hull.is_wider_than(one) for hull, one in zip(hulls, exact, strict=True)]
         formula, wrong = self._formula(program, places, decisions, balls, kinks)
         sizes = term_sizes(builder.program(*self.code), self.point.given)
         honest = self._honest()
         notes = [found.note for found in limits]
         parts = [
-            self._part(place, _Known(*map(np.ravel, columns)), honest[place])
+            self._part(place, _Known(hulls[place].flat, *map(np.ravel, columns)), honest[place])
             for place, columns in enumerate(
-                zip(balls[:count], exact, hulls, kinks, deviation[:count], sizes, wrong, notes, strict=True)
+                zip(balls[:count], exact, kinks, deviation[:count], sizes, wrong, notes, strict=True)
             )
         ]
         point = Point(exact_program, self.point.given, self.point.formats, self._exact_decisions(decisions, places))
@@ -400,9 +404,10 @@ class _Pair:
     ) -> tuple[Replayed, list[Any]]:
         """Whether everything replays; if not, whether it does when rounded decimals are granted their last digit."""
 
-        def wrong_with(granted: Iterable[int]) -> list[Any]:
+        def wrong_with(granted: Iterable[int], *, narrowed: bool = False) -> list[Any]:
             blurred = frozenset(places[index] for index in granted)
-            code = replay(program, self.point.given, BallArithmetic(decisions, blurred))[:count] if blurred else balls[:count]
+            arithmetic = BallArithmetic(decisions, blurred, narrowed)
+            code = replay(program, self.point.given, arithmetic)[:count] if blurred else balls[:count]
             found = [*code, *balls[count:]]
             return [_excludes_zero(part) & ~kink for part, kink in zip(_apart(found), kinks, strict=True)]
 
@@ -413,28 +418,51 @@ class _Pair:
             if not _same(wrong, granted):
                 wrong, literals = granted, _needed(self.literals, lambda chosen: _same(wrong_with(chosen), granted))
         names = [name for (name, _), part in zip(self.point.labels, wrong, strict=True) if part.any()]
+
+        def replays_narrowed(chosen: set[int]) -> bool:
+            return not any(part.any() for part in wrong_with(chosen, narrowed=True))
+
+        singles = {index for index in self.literals if FLOAT32.holds(self._number(index))}
+        explained = bool(names and singles) and replays_narrowed(singles)
+        narrow = _needed(singles, replays_narrowed) if explained else set[int]()
         digits = [_digits(*columns) for columns in zip(_apart(balls), balls[count:], kinks, strict=True)]
         known = [number for number in digits if not math.isnan(number)]
-        numbers = sorted({float(self.read.builder[index].number or 0.0) for index in literals})
-        return Replayed(min(known, default=math.nan), tuple(numbers), tuple(names)), wrong
+        literals_, narrow_ = (tuple(sorted({self._number(index) for index in some})) for some in (literals, narrow))
+        return Replayed(min(known, default=math.nan), literals_, tuple(names), narrow_), wrong
+
+    def _number(self, index: int) -> float:
+        return float(self.read.builder[index].payload.array)
 
     def _hulls(
         self, program: ArrayProgram, decisions: Mapping[int, Decision], ties: Mapping[int, Any], exact: Sequence[Any]
-    ) -> list[Any]:
+    ) -> list[_Hull]:
         """For each exact array the balls that also hold the one-sided derivatives of its kinks."""
-        hulls = list(exact)
+        sides = [[one] for one in exact]
         for greater in (True, False) if ties else ():
-            sides = {place: ToOneSide(mask, greater) for place, mask in ties.items()}
-            found = replay(program, self.point.given, BallArithmetic({**decisions, **sides}))
-            hulls = [_union(hull, side) for hull, side in zip(hulls, found[len(self.code) :], strict=True)]
-        return hulls
+            chosen = {place: ToOneSide(mask, greater) for place, mask in ties.items()}
+            found = replay(program, self.point.given, BallArithmetic({**decisions, **chosen}))
+            for known, side in zip(sides, found[len(self.code) :], strict=True):
+                known.append(side)
+        return [_Hull.of(known) for known in sides]
 
     def _honest(self) -> list[Any]:
         """For small programs the proved balls of what honest code may state; else nothing."""
         program = self.read.builder.program(*self.code)
         if program.elements > PROVABLE:
             return [None] * len(self.code)
-        return proved(program, self.point.given)
+        return proved(self._as_in_forward(program), self.point.given)
+
+    def _as_in_forward(self, program: ArrayProgram) -> ArrayProgram:
+        """No operation rounded more coarsely than the forward's: a backward in a narrower format is not honest."""
+        forward = self.read.builder.program(*self.code[: len(self.point.results)])
+        formats = [node.format for node in forward.nodes if node.format is not None]
+        formats += [self.point.format(place) for place in range(len(self.code))]
+        coarsest = min(formats, key=lambda format: format.precision)
+        nodes = [
+            replace(node, format=coarsest) if node.format and node.format.precision < coarsest.precision else node
+            for node in program.nodes
+        ]
+        return replace(program, nodes=tuple(nodes))
 
     def _part(self, place: int, known: _Known, honest: Any) -> Part:
         name, quantity = self.point.labels[place]
@@ -444,9 +472,9 @@ class _Pair:
             format=self.point.format(place),
             stated=np.ravel(self.point.numbers(place)),
             symbolic=middle(known.exact),
-            reference=np.where(known.kink, _middles(known.hull), known.exact),
-            known=np.isfinite(radius(known.hull)),
-            allowed=rounding + np.where(known.kink, radius(known.hull), known.granted),
+            reference=np.where(known.kink, known.hull.middle, known.exact),
+            known=np.isfinite(radius(known.exact)),
+            allowed=rounding + np.where(known.kink, known.hull.reach, known.granted),
             terms=known.terms,
             kink=known.kink,
             usable=np.full(known.kink.shape, finite),
@@ -461,14 +489,39 @@ class _Pair:
 
 
 @dataclass(frozen=True)
+class _Hull:
+    """What lies between the one-sided derivatives, as its middle and how far it reaches from there."""
+
+    middle: Any
+    reach: Any
+    """float64: the radius of a ball would have half as many digits."""
+
+    @classmethod
+    def of(cls, sides: Sequence[Any]) -> _Hull:
+        union = sides[0]
+        for side in sides[1:]:
+            union = _union(union, side)
+        middles = np.asarray(_middles(union), dtype=object)
+        # A side without a value, the half of a guard that is not taken, takes nothing away from the others.
+        reaches = [np.where(np.isfinite(radius(side)), _reach(side, middles), 0.0) for side in sides]
+        return cls(middles, np.max(reaches, axis=0))
+
+    @property
+    def flat(self) -> _Hull:
+        return _Hull(np.ravel(self.middle), np.ravel(self.reach))
+
+    def is_wider_than(self, exact: Any) -> Any:
+        return np.isfinite(radius(exact)) & (self.reach > 4.0 * radius(exact) + 1e-30 * np.abs(middle(exact)))
+
+
+@dataclass(frozen=True)
 class _Known:
     """What is known of one array beside what the code states of it, element by element."""
 
+    hull: _Hull
     code: Any
     """The balls of the code's own graph, replayed."""
     exact: Any
-    hull: Any
-    """The balls that also hold the one-sided derivatives of the kinks."""
     kink: Any
     deviation: Any
     """Of the noisy replays."""
@@ -496,7 +549,6 @@ class _Known:
 
 _ZERO = arb(0)
 _union = np.frompyfunc(lambda one, other: one.union(other) if other.is_finite() else one, 2, 1)
-"""A side without a value, the untaken half of a guard, takes nothing away from the other."""
 _middles = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
 
 
@@ -509,12 +561,6 @@ def _apart(balls: Sequence[Any]) -> list[Any]:
 def _reach(balls: Any, other: Any) -> Any:
     """How far two balls can be apart; 0 where both are the same number."""
     return np.where(np.asarray(np.equal(balls, other), dtype=bool), 0.0, largest_size(balls - other))
-
-
-def _kinks(exact: Any, hull: Any) -> Any:
-    """Where the one-sided derivatives are more than the exact one."""
-    wide = radius(hull)
-    return np.isfinite(wide) & (wide > 2.0 * radius(exact) + 1e-30 * np.abs(middle(exact)))
 
 
 def _same(some: Sequence[Any], others: Sequence[Any]) -> bool:
