@@ -43,6 +43,9 @@ class Note(StrEnum):
     NO_EXACT_VALUE = "no exact value exists here"
     OVERFLOW = "rounding or overflow on the way can move it anywhere"
     BLIND = "rounding can be as large as the terms it is made of"
+    LIMIT = "the exact value is a limit: the formula itself has no value here"
+    INFINITE = "the exact value is infinite"
+    TOO_LONG = "no exact value exists here, and its limit was not found in time"
     OTHER_FUNCTION = "the code computes another function than the formula, so its gradient is not held against it"
     INACCURATE = "inaccurate: more than half of the digits are lost, and the point itself allows more"
 

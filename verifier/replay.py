@@ -78,6 +78,8 @@ class BallArithmetic:
     """By the place of a comparison's node."""
     blurred: frozenset[int] = frozenset()
     """The places of constants that are rounded decimals: they get half a unit of their last digit."""
+    narrowed: bool = False
+    """Whether a constant that is a float32 number gets half an ulp of float32 instead, whatever it is used in."""
 
     def input(self, value: Any) -> Any:
         return balls(value)
@@ -87,9 +89,9 @@ class BallArithmetic:
         if array.dtype == bool:
             return array.astype(object)
         exact = as_objects(balls(array))
-        return (
-            exact if place not in self.blurred else as_objects(exact + arb(0, half_a_unit(float(array), node.format)))
-        )
+        if place not in self.blurred:
+            return exact
+        return as_objects(exact + arb(0, half_a_unit(float(array), FLOAT32 if self.narrowed else node.format)))
 
     def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
         operation = TABLE[node.operation]
@@ -152,9 +154,8 @@ def half_a_unit(number: float, format: Format | None = None) -> float:
     5e-11
     """
     digits = Decimal(repr(number)).as_tuple()
-    # Of float32 also where more is computed with: kernels have constants that were floats once.
-    holding = [one for one in (format, FLOAT32) if one is not None and one.holds(number)]
-    narrow = max((abs(number) * one.unit_roundoff for one in holding), default=0.0)
+    held = format is not None and format.holds(number)
+    narrow = abs(number) * format.unit_roundoff if held and format else 0.0
     if len(digits.digits) >= COMPUTED_DIGITS:
         return max(narrow, 2.0 * math.ulp(number))
     decimal = 0.5 * 10.0 ** int(digits.exponent) if len(digits.digits) > SHORT_DIGITS else 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sympy
+import torch
 
 from verifier.activations import sigmoid, softplus
 from verifier.elementary import expm1, log1p
