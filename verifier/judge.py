@@ -44,6 +44,7 @@ class Note(StrEnum):
     OVERFLOW = "rounding or overflow on the way can move it anywhere"
     BLIND = "rounding can be as large as the terms it is made of"
     OTHER_FUNCTION = "the code computes another function than the formula, so its gradient is not held against it"
+    CHANGING = "not deterministic: it comes out differently when the code is run again"
     INACCURATE = "inaccurate: more than half of the digits are lost, and the point itself allows more"
 
 
