@@ -11,8 +11,8 @@ from verifier.adjoints import gradients
 from verifier.arrays import evaluate
 from verifier.capture import Joint, captured, tensors
 from verifier.lowering import lowered, plain
-from verifier.noise import NoiseArithmetic, arithmetic_for, noisy
-from verifier.replay import BallArithmetic, Decision, replay
+from verifier.noise import NoiseArithmetic, arithmetic_for, deviations
+from verifier.replay import AsCoded, BallArithmetic, replay
 
 
 class Silent(NoiseArithmetic):
@@ -60,7 +60,12 @@ def _apart(ours, theirs):
 
 def agreeing_digits(code, *inputs):
     """To how many digits the replayed backward agrees with the derivative of the replayed forward, at least."""
-    joint, arguments, low, given = read(code, *inputs)
+    return min(_digits(*pair) for pair in zip(*_pairs(code, inputs), strict=True))
+
+
+def _pairs(code, inputs, blurred=False):
+    """The replayed derivatives of the forward, and what the replayed backward gives."""
+    joint, _, low, given = read(code, *inputs)
     build = low.builder
     count = joint.results
     by = [build.input(f"argument{place}", tuple(inputs[place].shape)) for place in joint.wanted]
@@ -71,8 +76,10 @@ def agreeing_digits(code, *inputs):
     exact = gradients(build, seeds, by)
     code_ = [build.expand(build.constant(0), build.shape(node)) if own is None else own
              for own, node in zip(low.results[count:], by, strict=True)]  # fmt: skip
-    balls = replay(build.program(*exact, *code_), given, BallArithmetic())
-    return min(_digits(*pair) for pair in zip(balls[: len(by)], balls[len(by) :], strict=True))
+    program = build.program(*exact, *code_)
+    literals = (place for place, node in enumerate(program.nodes) if node.number is not None and node.number % 1)
+    balls = replay(program, given, BallArithmetic(blurred=frozenset(literals) if blurred else frozenset()))
+    return balls[: len(by)], balls[len(by) :]
 
 
 def _digits(exact, code):
@@ -97,7 +104,7 @@ def deviations_off(code, *inputs):
     ]
     program = low.builder.program(*(node for node, _ in kept))
     arithmetic = arithmetic_for(program)
-    spreads = noisy(program, given, arithmetic)
+    spreads = deviations(program, given, arithmetic)
     exact = replay(program, given, BallArithmetic(_decisions(low, program, [node for node, _ in kept], arithmetic)))
     return max(
         (_off(balls, spread, plain(stated)) for balls, spread, (_, stated) in zip(exact, spreads, kept, strict=True)),
@@ -108,7 +115,7 @@ def deviations_off(code, *inputs):
 def _decisions(low, program, outputs, arithmetic):
     index_of = {place: index for index, place in low.builder.places_in(*outputs).items()}
     return {
-        place: Decision(open_, tuple(low.actual[index_of[argument]] for argument in program.nodes[place].arguments))
+        place: AsCoded(open_, tuple(low.actual[index_of[argument]] for argument in program.nodes[place].arguments))
         for place, open_ in arithmetic.open.items()
         if all(index_of[argument] in low.actual for argument in program.nodes[place].arguments)
     }
@@ -117,4 +124,4 @@ def _decisions(low, program, outputs, arithmetic):
 def _off(balls, spread, stated):
     error = np.abs(np.vectorize(lambda ball: float(ball.mid()), otypes=[float])(balls) - stated)
     with np.errstate(all="ignore"):
-        return float(np.where(error == 0, 0.0, error / spread.deviation).max(initial=0.0))
+        return float(np.where(error == 0, 0.0, error / spread).max(initial=0.0))

@@ -1,4 +1,4 @@
-"""Gradients of array programs: against torch's autograd, against finite differences in Arb, and where branches are dead."""
+"""Gradients of array programs: against autograd, against finite differences in Arb, and in dead branches."""
 
 import math
 
@@ -39,7 +39,7 @@ def prepared(function, given):
 
 def differences(function, **given):
     """Central differences at 1e-30 with 300 bits: right to 50 digits or so."""
-    build, by, result, seed = prepared(function, given)
+    build, _, result, seed = prepared(function, given)
     program, step, found = build.program(result), arb(10) ** -30, []
 
     def at(name, place, sign):

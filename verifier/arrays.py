@@ -198,6 +198,10 @@ class ArrayBuilder:
     def permute(self, argument: int, axes: Sequence[int]) -> int:
         return self.take(argument, places(self.shape(argument)).transpose(axes))
 
+    def again(self, index: int, arguments: Sequence[int]) -> int:
+        """The same operation on other arguments of the same shapes."""
+        return self._add(replace(self._nodes[index], arguments=tuple(arguments)))
+
     def program(self, *outputs: int) -> ArrayProgram:
         """What these nodes need, in order, and they as its results."""
         kept = self.needed(outputs)
@@ -221,11 +225,6 @@ class ArrayBuilder:
         for index in (*outputs, *(argument for node in counts for argument in self._nodes[node].arguments)):
             counts[index] += 1
         return counts
-
-    def again(self, index: int, copies: Mapping[int, int]) -> int:
-        """The same operation on the copies of its arguments."""
-        node = self._nodes[index]
-        return self._add(replace(node, arguments=tuple(copies[argument] for argument in node.arguments)))
 
     def needed(self, outputs: Sequence[int]) -> list[int]:
         """The nodes that the outputs depend on, and they, in order of evaluation."""

@@ -7,13 +7,17 @@ backward computes is in the graph as well; what is written in place is then writ
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 import torch
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing, make_fx
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 Tensors = Sequence[torch.Tensor]
 
@@ -38,13 +42,13 @@ class Joint:
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """The results, then the gradient by each wanted input, None where there is none."""
         count = len(arguments) - self.results
-        # Code may write to what it is given, and may be given one tensor twice.
-        inputs = [argument.detach().clone() for argument in arguments[:count]]
+        inputs = [argument.detach() for argument in arguments[:count]]
         for place in self.wanted:
             inputs[place].requires_grad_()
         by = [inputs[place] for place in self.wanted]
         with torch.enable_grad():
-            results = tensors(self.code(*inputs))
+            # Code may write to what it is given.
+            results = tensors(self.code(*(input_.clone() for input_ in inputs)))
             found = self._gradients(results, by, arguments[count:])
             rows = self._hessian(found, by) if self.second else []
         return tuple(None if part is None else part.detach() for part in (*results, *found, *rows))
@@ -86,10 +90,13 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            graph = _traced(joint, arguments)
-            _refuse_foreign(joint, arguments, graph)
+            with _InTorch():
+                graph = _traced(_checked(joint), arguments)
+            _refuse_foreign(_checked(joint), arguments, graph)
             if any(_is_in_place(node.target) for node in graph.graph.nodes):
-                graph = _traced(torch.func.functionalize(graph, remove="mutations"), arguments)
+                constants = _lifted_constants(graph)
+                functional = torch.func.functionalize(graph, remove="mutations")
+                graph = _traced(lambda *given: functional(*given, *constants), arguments)
         except NotReadableError:
             raise
         except Exception as error:
@@ -132,13 +139,87 @@ def _is_in_place(target: Any) -> bool:
     return isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable
 
 
-_LEAVES = "the code leaves torch: numbers in it come from NumPy or from a kernel of its own"
+def _lifted_constants(module: torch.fx.GraphModule) -> list[torch.Tensor]:
+    """The tensors that the code closes over, which become arguments behind the others.
+
+    What is written in place is written out of place for arguments only.
+    """
+    graph, constants = module.graph, []
+    behind = next(node for node in graph.nodes if node.op != "placeholder")
+    for node in [node for node in graph.nodes if node.op == "get_attr"]:
+        constants.append(getattr(module, node.target))
+        with graph.inserting_before(behind):
+            node.replace_all_uses_with(graph.placeholder(f"constant_{len(constants)}"))
+    module.graph.eliminate_dead_code()
+    module.recompile()
+    return constants
+
+
+_CHECKS = frozenset(
+    check.__code__
+    for check in (
+        torch.nn.functional.gaussian_nll_loss,
+        torch.distributions.Distribution.__init__,
+        torch.distributions.Distribution._validate_sample,
+    )
+)
+"""Code of torch that looks at the values of its arguments for nothing but to raise an error."""
+
+
+class _ArgumentChecks(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Lets such code see a value; when the code is run without capturing it, its error is raised as ever."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten._local_scalar_dense.default and _asking() in _CHECKS:
+            with disable_proxy_modes_tracing():
+                return func(*args)
+        return func(*args, **(kwargs or {}))
+
+
+def _asking() -> CodeType:
+    """The Python code that called into torch, past the wrappers that torch puts around a dispatch mode."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and (
+        frame.f_code.co_filename == __file__ or _WRAPPER.search(frame.f_code.co_filename)
+    ):
+        frame = frame.f_back
+    return frame.f_code
+
+
+_WRAPPER = re.compile(r"torch[/\\](_compile\.py|overrides\.py|_dynamo[/\\]|fx[/\\]experimental[/\\]proxy_tensor\.py)")
+
+
+def _checked(joint: Callable[..., Any]) -> Callable[..., Any]:
+    def run(*arguments: torch.Tensor) -> Any:
+        with _ArgumentChecks():  # type: ignore[no-untyped-call]
+            return joint(*arguments)
+
+    return run
+
+
+class _InTorch(TorchFunctionMode):
+    """Refuses what a tracer does not see: numbers that leave torch come back as constants."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in _LEAVING:
+            raise NotReadableError(_LEAVING[func])
+        return func(*args, **(kwargs or {}))
+
+
+_LEAVES = "the code leaves torch: numbers in it come from elsewhere, as from a kernel of its own"
 _BY_VALUES = "the code decides by the values of a tensor in Python (if, while, float(), .item())"
+_NUMPY = "the code leaves torch for NumPy"
+_MEMORY = "the code reads the memory of a tensor itself, as a kernel of its own does"
+_LEAVING = {
+    torch.Tensor.numpy: _NUMPY, torch.Tensor.__array__: _NUMPY, torch.Tensor.tolist: _BY_VALUES,
+    torch.Tensor.data_ptr: _MEMORY, torch.Tensor.untyped_storage: _MEMORY, torch.Tensor.storage: _MEMORY,
+    torch.Tensor.__dlpack__: _MEMORY,
+}  # fmt: skip
 _REASONS = (
     (r"_local_scalar_dense|data-dependent|GuardOnDataDependent", _BY_VALUES),
     (r"dynamo-optimized|torch\.compile", "the code is compiled, and a compiled kernel has no graph of operations"),
-    (r"\.numpy\(\)|numpy", _LEAVES),
-    (r"data_ptr|storage", "the code reads the memory of a tensor itself, as a kernel of its own does"),
+    (r"\.numpy\(\)|numpy", _NUMPY),
+    (r"data_ptr|storage", _MEMORY),
 )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from verifier.capture import Joint, NotReadableError, captured, tensors
 from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS, FLOAT32, Format
 from verifier.judge import Case, Note, Outcome, Verdicts
-from verifier.lifting import Reduction, common_shape, lifted, order_free, unreduced
+from verifier.lifting import Reduction, common_shape, lifted, order_free, rounded_each, unreduced
 from verifier.lowering import Lowered, lowered, plain
 from verifier.noise import DEVIATIONS, arithmetic_for, deviations
 from verifier.program import Program
@@ -459,7 +459,7 @@ class _Known:
         return np.where(self.wrong, 0.0, _reach(self.code, self.exact)) + radius(self.exact)
 
     def rounding(self, honest: Any) -> tuple[Any, str]:
-        """How far rounding may move the code from its own graph: as proved, if that is not more than what is estimated."""
+        """How far rounding may move the code from its own graph: as proved, if that is the smaller reach."""
         estimated = DEVIATIONS * self.deviation
         if honest is None:
             return estimated, "estimated"
@@ -557,7 +557,7 @@ def _by_numbers(point: _Point, builder: ArrayBuilder, values: list[int], reason:
         exact = _derived(point, builder, values)
         code = order_free(builder, exact)
     if point.lowest.precision < FLOAT32.precision:
-        code = [builder.round(node, point.lowest) for node in code]
+        code = rounded_each(builder, code, point.lowest)
     read = Lowered(builder, tuple(code), {}, True, ())
     examination = replace(_Pair(point, read, code, exact, set()).examination(), formula=reason)
     value, *others = examination.parts

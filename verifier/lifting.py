@@ -9,7 +9,9 @@ import numpy as np
 
 from verifier.arrays import ArrayBuilder, Shape
 from verifier.errors import InputError
+from verifier.floats import Format
 from verifier.program import CONSTANT, SYMBOL, Node, Program
+from verifier.table import TABLE
 
 
 class Reduction(Protocol):
@@ -84,7 +86,7 @@ def order_free(builder: ArrayBuilder, outputs: Sequence[int]) -> list[int]:
     for index in builder.needed(outputs):
         terms = _terms(builder, index, uses)
         if len(terms) <= 2:
-            copies[index] = builder.again(index, copies)
+            copies[index] = builder.again(index, [copies[argument] for argument in builder[index].arguments])
             continue
         shape = builder.shape(index)
         signed = [
@@ -109,3 +111,14 @@ def _terms(builder: ArrayBuilder, root: int, uses: Mapping[int, int]) -> list[tu
         else:
             terms.append((index, taken))
     return terms
+
+
+def rounded_each(builder: ArrayBuilder, nodes: Sequence[int], format: Format) -> list[int]:
+    """The same nodes with every operation rounded to a 16-bit format, as torch does where nothing is fused."""
+    moved: dict[int, int] = {}
+    for index in builder.places_in(*nodes):
+        node = builder[index]
+        again = builder.again(index, [moved[argument] for argument in node.arguments])
+        is_exact = node.operation in TABLE and TABLE[node.operation].budget.torch == 0.0
+        moved[index] = again if node.format is None or is_exact else builder.round(again, format)
+    return [moved[node] for node in nodes]

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+import sympy
 import torch
 
 from verifier.arrays import CONSTANT, JOIN, RESHAPE, TAKE, ArrayBuilder, places
@@ -112,14 +113,17 @@ class Lowering:
         nodes = [part if isinstance(part, int) else self.build.constant(part) for part in arguments]
         return self.build.apply(operation, *nodes)
 
-    def composed(self, name: str, *arguments: int) -> int:
-        """A composition of the table."""
-        import sympy
-
-        symbols = [sympy.Symbol(f"composed_{place}", real=True) for place in range(len(arguments))]
+    def formula(self, definition: Callable[..., Any], *arguments: Any) -> int:
+        """What a function from SymPy trees to a tree says, in its order of operations, of nodes (int) or cells."""
+        symbols = [sympy.Symbol(f"argument_{place}", real=True) for place in range(len(arguments))]
+        nodes = [part if isinstance(part, int) else self.lift(part) for part in arguments]
         with sympy.evaluate(False):
-            tree = COMPOSITIONS[name].definition(*symbols)
-        return read(tree, self.build, dict(zip(symbols, arguments, strict=True)))  # type: ignore[arg-type]
+            tree = definition(*symbols)
+        return read(tree, self.build, dict(zip(symbols, nodes, strict=True)))  # type: ignore[arg-type]
+
+    def composed(self, name: str, *arguments: Any) -> int:
+        """A composition of the table."""
+        return self.formula(COMPOSITIONS[name].definition, *arguments)
 
     def moved(self, operation: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """An operation that only moves elements or fills in zeros, found out by moving their places."""
@@ -149,6 +153,16 @@ class Lowering:
             indices.append(places(self.build.shape(node)) + start)
             start += indices[-1].size
         return self.build.take(self.build.join(nodes), np.concatenate(indices, axis))
+
+    def narrowed(self, node: int, actual: torch.Tensor) -> int:
+        """The node rounded to a result's own 16-bit format, for kernels that round inside as well."""
+        own = _format(actual)
+        return self.build.round(node, own) if own is not None and own.precision < FLOAT32.precision else node
+
+    def held(self, node: int, actual: torch.Tensor) -> bool:
+        """Whether a node is a constant that the code had as it stands, so that nothing was rounded."""
+        constant = self.build[node]
+        return constant.operation == CONSTANT and np.array_equal(constant.payload.array, plain(actual))
 
     def run(self, graph: torch.fx.GraphModule, inputs: Sequence[Cell]) -> tuple[int | None, ...]:
         """The nodes of the graph's results. Raises NotReadableError for an operation without a rule."""
@@ -185,8 +199,8 @@ class Lowering:
         actual = target(*actual_of(arguments), **actual_of(keywords))
         name = target._schema.name.partition("::")[2]
         self.operations.append(name)
-        if torch.Tag.nondeterministic_seeded in target.tags:
-            raise NotReadableError(f"aten::{name} is random, and a random number has no derivative to hold it against")
+        if torch.Tag.nondeterministic_seeded in target.tags and name not in rules():
+            raise random(name)
         if name in _FILLS and isinstance(actual, torch.Tensor) and actual.is_floating_point():
             return self._filled(_bound(target, arguments, keywords)[_FILLS[name]], actual)
         if not has_cells((arguments, keywords)) or name in _BY_SHAPE:
@@ -260,7 +274,7 @@ _FILLS = {"scalar_tensor": "s", "full": "fill_value", "full_like": "fill_value",
 """Operations that make a tensor of one number, and where the number stands."""
 _BY_SHAPE = frozenset(
     {"ones_like", "zeros_like", "empty_like", "new_zeros", "new_ones", "new_empty",
-     "new_empty_strided", "sym_size", "sym_numel", "sym_stride"}
+     "new_empty_strided", "_new_zeros_with_same_feature_meta", "sym_size", "sym_numel", "sym_stride"}
 )  # fmt: skip
 """Operations that take nothing from a tensor but its shape."""
 
@@ -292,6 +306,11 @@ def numbers_from(start: int, shape: Sequence[int]) -> torch.Tensor:
 def places_of(numbers: torch.Tensor) -> np.ndarray:
     """The places that elements counted from 1 came from; what is filled with 0 came from NOTHING."""
     return numbers.numpy().astype(np.int64) - 1
+
+
+def random(name: str) -> NotReadableError:
+    """Why an operation that draws random numbers is not read."""
+    return NotReadableError(f"aten::{name} is random, and a random number has no derivative to hold it against")
 
 
 def plain(tensor: torch.Tensor) -> np.ndarray:

@@ -24,6 +24,8 @@ from verifier.table import TABLE
 
 FIRST_BITS = 256
 LAST_BITS = 4096
+FULL_BITS = 1024
+"""Up to so many bits the smallest float64 beside 1 may not be seen at all, so that more of them may help."""
 ENOUGH_DIGITS = 40
 """The precision is doubled until the balls are known to so many digits of their array's largest entry."""
 
@@ -206,7 +208,7 @@ def replay(program: ArrayProgram, arguments: Mapping[str, Any], arithmetic: Ball
     while bits <= LAST_BITS:
         with precision(bits):
             found = [as_objects(result) for result in evaluate(program, arithmetic, arguments)]
-        if results and _no_better(results, found):
+        if bits > FULL_BITS and _no_better(results, found):
             return results
         results = found
         largest = max((_largest(result) for result in results), default=0.0)

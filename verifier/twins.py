@@ -75,8 +75,7 @@ def in_blocks(terms: Tensor) -> Tensor:
 
 
 def shuffled(terms: Tensor) -> Tensor:
-    order = torch.randperm(len(terms), generator=torch.Generator().manual_seed(0))
-    return forwards(terms[order])
+    return forwards(terms[[place * 7 % len(terms) for place in range(len(terms))]])
 
 
 def compensated(terms: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.arrays import places
+from verifier.arrays import NOTHING, places
 from verifier.aten.reductions import folded_over, summed
 from verifier.lowering import Cell, Lowering, Rule, actual_of, rule
 
@@ -213,15 +213,33 @@ def factored(low: Lowering, A: Cell, actual: Any) -> int:  # noqa: N803
     return _factored(low, A.node, *actual[:2])
 
 
+def _apart(low: Lowering, node: int, lower: torch.Tensor, upper: torch.Tensor) -> tuple[int, int]:
+    """L, with its ones, and U out of both in one."""
+    below = _part(low, node, lower, np.tri(lower.shape[-2], lower.shape[-1], -1))
+    ones = low.build.constant(np.broadcast_to(np.eye(*lower.shape[-2:]), lower.shape))
+    return low.apply("add", below, ones), _part(low, node, upper, 1 - np.tri(upper.shape[-2], upper.shape[-1], -1))
+
+
+def _part(low: Lowering, node: int, like: torch.Tensor, kept: Any) -> int:
+    """A matrix's corner of that shape, as far as it is kept."""
+    corner = places(low.build.shape(node))[..., : like.shape[-2], : like.shape[-1]]
+    return low.build.take(node, np.where(kept == 1, corner, NOTHING))
+
+
+@rule("linalg_lu")
+def factored_apart(low: Lowering, A: Cell, actual: Any) -> tuple[int, int, int]:  # noqa: N803
+    low.kept = False
+    exchanges, lower, upper = actual
+    node = eliminated(low, _reordered(low, A.node, exchanges.argmax(-2).numpy()))
+    return low.lift(exchanges), *_apart(low, node, lower, upper)
+
+
 @rule("lu_unpack")
-def unpacked(low: Lowering, LU_data: Any, LU_pivots: torch.Tensor, actual: Any) -> tuple[int | None, ...]:  # noqa: N803
-    exchanges, lower, _ = actual
-    parts = low.moved(torch.ops.aten.lu_unpack, {"LU_data": LU_data, "LU_pivots": LU_pivots, "unpack_pivots": False})
+def unpacked(low: Lowering, LU_data: Any, actual: Any) -> tuple[int | None, ...]:  # noqa: N803
+    exchanges, lower, upper = actual
     if not lower.numel():
         return low.lift(exchanges), None, None
-    # The ones on L's diagonal are filled in: as places they read as the first element.
-    ones = np.broadcast_to(np.eye(*lower.shape[-2:]) == 1.0, lower.shape)
-    return low.lift(exchanges), low.apply("where", low.build.constant(ones), 1.0, parts[1]), parts[2]
+    return low.lift(exchanges), *_apart(low, low.lift(LU_data), lower, upper)
 
 
 def _sign(factors: torch.Tensor, pivots: torch.Tensor) -> Any:

@@ -128,8 +128,14 @@ def folded(low: Lowering, node: int, axis: int, row: str) -> int:
     return node
 
 
+_OF_NOTHING = {"multiply": 1.0, "or": False, "and": True}
+"""What rows make of no elements; there is no extreme of nothing."""
+
+
 def folded_over(low: Lowering, node: int, dim: Any, keepdim: bool, row: str) -> int:
     shape = low.build.shape(node)
+    if count_of(shape, dim) == 0:
+        return low.build.expand(low.build.constant(_OF_NOTHING[row]), without(shape, dim, keepdim))
     for axis in axes_of(shape, dim) if shape else ():
         node = folded(low, node, axis, row)
     return low.build.reshape(node, without(shape, dim, keepdim))
@@ -385,8 +391,9 @@ def cross_product(low: Lowering, self: Any, other: Any, actual: torch.Tensor, di
         node = low.build.expand(low.lift(value), tuple(actual.shape))
         return low.build.take(node, np.roll(places(tuple(actual.shape)), -by, dim))
 
-    ahead = low.apply("multiply", turned(self, 1), turned(other, 2))
-    return low.apply("subtract", ahead, low.apply("multiply", turned(self, 2), turned(other, 1)))
+    ahead = low.narrowed(low.apply("multiply", turned(self, 1), turned(other, 2)), actual)
+    behind = low.narrowed(low.apply("multiply", turned(self, 2), turned(other, 1)), actual)
+    return low.apply("subtract", ahead, behind)
 
 
 def _apart(low: Lowering, x1: Any, x2: Any) -> int:
