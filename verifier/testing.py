@@ -75,6 +75,10 @@ class Liar:
     lie: Lie
     kind: str = ""
     """What liars of several sizes have in common; else the name."""
+    at_full_size: Lie | None = None
+    """The same lie so large that float64 shows it, where it may be too small for that."""
+    wrong_formula: bool = True
+    """Whether exact arithmetic shows it, too; a lie may be in the rounding alone."""
 
     @property
     def row(self) -> str:
@@ -177,8 +181,8 @@ class Noisy:
         self._generator = np.random.default_rng(0)
 
     def __call__(self, right: Right) -> Tensor:
-        drawn = self._generator.normal(size=tuple(right.gradient.shape))
-        return right.gradient * (1.0 + self.size * torch.as_tensor(drawn)).to(right.gradient.dtype)
+        drawn = torch.as_tensor(self._generator.normal(size=tuple(right.gradient.shape)))
+        return (right.gradient.double() * (1.0 + self.size * drawn)).to(right.gradient.dtype)
 
 
 def _permuted(right: Right, order: Callable[[Tensor], Tensor]) -> Tensor:
@@ -238,6 +242,11 @@ def scaled(size: float) -> Lie:
     return lambda right: right.gradient + size * right.gradient
 
 
+def one_scaled(size: float) -> Lie:
+    """The last component alone times 1 + size."""
+    return lambda right: right.gradient + size * (_last(right.gradient) * right.gradient)
+
+
 def off(by: Any) -> Lie:
     """So much is added to each component: numbers that broadcast against the gradient."""
     return lambda right: right.gradient + torch.as_tensor(by).to(right.gradient.dtype)
@@ -250,7 +259,13 @@ SMALLEST = 1e-20
 LIARS = (
     Liar("sign flipped", "the gradient has the other sign", lambda right: -right.gradient),
     *(
-        Liar(f"factor 1 + {size:g}", f"the gradient is multiplied by 1 + {size:g}", scaled(size), "factor 1 + d")
+        Liar(
+            f"factor 1 + {size:g}",
+            f"the gradient is multiplied by 1 + {size:g}",
+            scaled(size),
+            kind="factor 1 + d",
+            at_full_size=scaled(1.0),
+        )
         for size in FACTORS
     ),
     Liar("zeroed", "the gradient is 0", lambda right: torch.zeros_like(right.gradient)),
@@ -259,8 +274,9 @@ LIARS = (
         Liar(
             f"one component times 1 + {size:g}",
             f"the last component alone is multiplied by 1 + {size:g}",
-            lambda right, size=size: right.gradient + size * (_last(right.gradient) * right.gradient),  # type: ignore[misc]
-            "one component of many",
+            one_scaled(size),
+            kind="one component of many",
+            at_full_size=one_scaled(1.0),
         )
         for size in (1.0, 1e-2, 1e-4, 1e-8)
     ),
@@ -279,11 +295,13 @@ LIARS = (
     Liar("stale", "the gradient of the step before", lambda right: right.elsewhere(_before)),
     Liar("accumulated", "the gradient of the step before is added",
          lambda right: right.gradient + right.elsewhere(_before)),
-    Liar("narrower dtype", "computed in a narrower dtype", _narrower),
-    Liar("wrong dtype", "stated in a narrower dtype", lambda right: right.gradient.to(NARROWER[right.gradient.dtype])),
-    Liar("wrong shape", "one element too many", lambda right: torch.cat([right.gradient.reshape(-1)] * 2)[:-1]),
+    Liar("narrower dtype", "computed in a narrower dtype", _narrower, wrong_formula=False),
+    Liar("wrong dtype", "stated in a narrower dtype", lambda right: right.gradient.to(NARROWER[right.gradient.dtype]),
+         wrong_formula=False),
+    Liar("wrong shape", "two components too many", lambda right: torch.cat([right.gradient.reshape(-1), torch.ones(2)]),
+         wrong_formula=False),
     Liar("NaN", "the last component is NaN",
-         lambda right: torch.where(_last(right.gradient) == 1.0, torch.nan, right.gradient)),
+         lambda right: torch.where(_last(right.gradient) == 1.0, torch.nan, right.gradient), wrong_formula=False),
 )  # fmt: skip
 """Liars that are planted in every way."""
 RACY = Liar("racy", "another gradient each time, off by a thousandth", Noisy(1e-3))
