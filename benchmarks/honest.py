@@ -26,11 +26,15 @@ TIERS = {"proved": 10**9, "estimated": 0}
 
 
 def main(formulas: int) -> None:
-    print(f"{'dtype':>10} {'tier':>10} {'formulas':>9} {'judged':>8} {'disagree':>9} {'undecided':>10} {'ratio':>7} {'10 %':>6} {'90 %':>6}")
+    print(
+        f"{'dtype':>10} {'tier':>10} {'formulas':>9} {'judged':>8} {'disagree':>9} {'undecided':>10} {'ratio':>7} {'10 %':>6} {'90 %':>6}"
+    )
     for dtype in DTYPES:
         for tier, provable in TIERS.items():
             examining.PROVABLE = provable
-            print(f"{str(dtype).removeprefix('torch.'):>10} {tier:>10} {formulas:>9} {_row(formulas, dtype)}", flush=True)
+            print(
+                f"{str(dtype).removeprefix('torch.'):>10} {tier:>10} {formulas:>9} {_row(formulas, dtype)}", flush=True
+            )
 
 
 def _row(formulas: int, dtype: torch.dtype) -> str:
@@ -61,11 +65,16 @@ def _ratio(case: Case, inputs: dict, found) -> float:
         tensors = {name: value.clone().requires_grad_() for name, value in inputs.items()}
         value = code(**tensors)
         stated = torch.autograd.grad(value, tuple(tensors.values()), seeds(value, 0), allow_unused=True)
-        numbers = [np.zeros(part.shape) if one is None else plain(one) for one, part in zip(stated, found.parts[1:], strict=True)]
+        numbers = [
+            np.zeros(part.shape) if one is None else plain(one)
+            for one, part in zip(stated, found.parts[1:], strict=True)
+        ]
         off = [np.abs(one.ravel() - part.verdicts.centre) for one, part in zip(numbers, found.parts[1:], strict=True)]
         errors = off if errors is None else [np.maximum(*pair) for pair in zip(errors, off, strict=True)]
     with np.errstate(all="ignore"):
-        every = np.concatenate([part.verdicts.allowed / worst for part, worst in zip(found.parts[1:], errors, strict=True)])
+        every = np.concatenate(
+            [part.verdicts.allowed / worst for part, worst in zip(found.parts[1:], errors, strict=True)]
+        )
     # Where nothing is rounded both are 0.
     every = every[~np.isnan(every)]
     return float(np.median(every)) if every.size else np.nan

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 
@@ -9,8 +11,8 @@ from verifier.adjoints import gradients
 from verifier.arrays import evaluate
 from verifier.capture import Joint, captured, tensors
 from verifier.lowering import lowered, plain
-from verifier.noise import NoiseArithmetic
-from verifier.replay import BallArithmetic, replay
+from verifier.noise import NoiseArithmetic, arithmetic_for, deviations
+from verifier.replay import AsCoded, BallArithmetic, replay
 
 
 class Silent(NoiseArithmetic):
@@ -29,8 +31,9 @@ def joint_of(code, inputs, seed=0):
     return Joint(code, wanted, len(results)), [*inputs, *seeds]
 
 
+@lru_cache(maxsize=1)
 def read(code, *inputs):
-    """The lowered joint graph of code, and its arguments by name."""
+    """The lowered joint graph of code, and its arguments by name; read once for the same tensors."""
     joint, arguments = joint_of(code, inputs)
     names = [f"argument{place}" for place in range(len(arguments))]
     low = lowered(captured(joint, arguments), names, arguments)
@@ -57,7 +60,12 @@ def _apart(ours, theirs):
 
 def agreeing_digits(code, *inputs):
     """To how many digits the replayed backward agrees with the derivative of the replayed forward, at least."""
-    joint, arguments, low, given = read(code, *inputs)
+    return min(_digits(*pair) for pair in zip(*_pairs(code, inputs), strict=True))
+
+
+def _pairs(code, inputs, blurred=False):
+    """The replayed derivatives of the forward, and what the replayed backward gives."""
+    joint, _, low, given = read(code, *inputs)
     build = low.builder
     count = joint.results
     by = [build.input(f"argument{place}", tuple(inputs[place].shape)) for place in joint.wanted]
@@ -68,8 +76,10 @@ def agreeing_digits(code, *inputs):
     exact = gradients(build, seeds, by)
     code_ = [build.expand(build.constant(0), build.shape(node)) if own is None else own
              for own, node in zip(low.results[count:], by, strict=True)]  # fmt: skip
-    balls = replay(build.program(*exact, *code_), given, BallArithmetic())
-    return min(_digits(*pair) for pair in zip(balls[: len(by)], balls[len(by) :], strict=True))
+    program = build.program(*exact, *code_)
+    literals = (place for place, node in enumerate(program.nodes) if node.number is not None and node.number % 1)
+    balls = replay(program, given, BallArithmetic(blurred=frozenset(literals) if blurred else frozenset()))
+    return balls[: len(by)], balls[len(by) :]
 
 
 def _digits(exact, code):
@@ -79,3 +89,39 @@ def _digits(exact, code):
     ]
     worst = max(apart, default=0.0)
     return 99.0 if worst == 0 else float(-np.log10(worst)) if np.isfinite(worst) else float("-inf")
+
+
+def deviations_off(code, *inputs):
+    """How many standard deviations of the noise torch's numbers are from the exact ones at most, by result.
+
+    0 where they are equal, infinite where the noise says that they must be; not to be used at kinks.
+    """
+    joint, arguments, low, given = read(code, *inputs)
+    kept = [
+        (node, value)
+        for node, value in zip(low.results, joint(*arguments), strict=True)
+        if node is not None and value is not None
+    ]
+    program = low.builder.program(*(node for node, _ in kept))
+    arithmetic = arithmetic_for(program)
+    spreads = deviations(program, given, arithmetic)
+    exact = replay(program, given, BallArithmetic(_decisions(low, program, [node for node, _ in kept], arithmetic)))
+    return max(
+        (_off(balls, spread, plain(stated)) for balls, spread, (_, stated) in zip(exact, spreads, kept, strict=True)),
+        default=0.0,
+    )
+
+
+def _decisions(low, program, outputs, arithmetic):
+    index_of = {place: index for index, place in low.builder.places_in(*outputs).items()}
+    return {
+        place: AsCoded(open_, tuple(low.actual[index_of[argument]] for argument in program.nodes[place].arguments))
+        for place, open_ in arithmetic.open.items()
+        if all(index_of[argument] in low.actual for argument in program.nodes[place].arguments)
+    }
+
+
+def _off(balls, spread, stated):
+    error = np.abs(np.vectorize(lambda ball: float(ball.mid()), otypes=[float])(balls) - stated)
+    with np.errstate(all="ignore"):
+        return float(np.where(error == 0, 0.0, error / spread).max(initial=0.0))

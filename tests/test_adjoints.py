@@ -1,4 +1,4 @@
-"""Gradients of array programs: against torch's autograd, against finite differences in Arb, and where branches are dead."""
+"""Gradients of array programs: against autograd, against finite differences in Arb, and in dead branches."""
 
 import math
 
@@ -18,7 +18,9 @@ X, Y = GENERATOR.normal(size=(2, 3)), GENERATOR.normal(size=(2, 3))
 
 
 def replayed(build, nodes, **given):
-    return replay(build.program(*nodes), {name: np.asarray(value, float) for name, value in given.items()}, BallArithmetic())
+    return replay(
+        build.program(*nodes), {name: np.asarray(value, float) for name, value in given.items()}, BallArithmetic()
+    )
 
 
 def derivative(function, **given):
@@ -37,7 +39,7 @@ def prepared(function, given):
 
 def differences(function, **given):
     """Central differences at 1e-30 with 300 bits: right to 50 digits or so."""
-    build, by, result, seed = prepared(function, given)
+    build, _, result, seed = prepared(function, given)
     program, step, found = build.program(result), arb(10) ** -30, []
 
     def at(name, place, sign):
@@ -100,7 +102,9 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_against_finite_differences(kind):
     function, given = KINDS[kind]
-    for one, other, value in zip(derivative(function, **given), differences(function, **given), given.values(), strict=True):
+    for one, other, value in zip(
+        derivative(function, **given), differences(function, **given), given.values(), strict=True
+    ):
         assert one.shape == np.shape(value)
         np.testing.assert_allclose(one, other, rtol=1e-14, atol=1e-25)
 
@@ -159,7 +163,9 @@ def test_several_results_add_up():
 def guarded(build, x):
     """where(x == 0, x/2, sqrt(x) + 1)"""
     root = build.apply("add", build.apply("sqrt", x), build.constant(1))
-    return build.apply("where", build.apply("equal", x, build.constant(0)), build.apply("divide", x, build.constant(2)), root)
+    return build.apply(
+        "where", build.apply("equal", x, build.constant(0)), build.apply("divide", x, build.constant(2)), root
+    )
 
 
 def normalised(build, x):
@@ -172,7 +178,9 @@ def normalised(build, x):
 def nested(build, x):
     """where(x > 0, where(x > 1, sqrt(x - 1), x), 0): at 0 and 1 the inner derivatives do not exist."""
     one = build.constant(1)
-    inner = build.apply("where", build.apply("greater", x, one), build.apply("sqrt", build.apply("subtract", x, one)), x)
+    inner = build.apply(
+        "where", build.apply("greater", x, one), build.apply("sqrt", build.apply("subtract", x, one)), x
+    )
     return build.apply("where", build.apply("greater", x, build.constant(0)), inner, build.constant(0))
 
 
@@ -233,6 +241,8 @@ def test_second_derivatives_against_autograd():
     product = build.sum(build.apply("multiply", node, build.constant(w.numpy())), (0,))
     value = build.sum(build.apply("multiply", build.apply("tanh", product), build.apply("exp", node)), (0,))
     (first,) = gradients(build, {value: build.constant(1)}, [node])
-    rows = [gradients(build, {build.take(first, np.asarray(place)): build.constant(1)}, [node])[0] for place in range(3)]
+    rows = [
+        gradients(build, {build.take(first, np.asarray(place)): build.constant(1)}, [node])[0] for place in range(3)
+    ]
     found = np.array([middle(row) for row in replayed(build, rows, x=x.numpy())])
     np.testing.assert_allclose(found, torch.autograd.functional.hessian(code, x).numpy(), rtol=1e-13)

@@ -133,7 +133,7 @@ def test_programs_keep_their_results():
     found = [result[0] for result in evaluate(program, Silent(), {"x": np.array([0.0, 1.0])})]
     assert found[0].tolist() == found[2].tolist() == np.exp([0.0, 1.0]).tolist()
     assert found[3].tolist() == [0.0, 1.0]
-    assert found[1].tolist() == (np.exp([0.0, 1.0]) + [0.0, 1.0]).tolist()
+    assert found[1].tolist() == np.add(np.exp([0.0, 1.0]), [0.0, 1.0]).tolist()
     assert program.elements == 6
 
 

@@ -57,9 +57,7 @@ def test_true_roundings_are_within_a_factor(format):
     assert (error <= DEVIATIONS * found).all()
 
 
-@pytest.mark.parametrize(
-    "name", ["negative", "abs", "floor", "maximum", "sign", "where"]
-)
+@pytest.mark.parametrize("name", ["negative", "abs", "floor", "maximum", "sign", "where"])
 def test_exact_operations_are_not_moved(name):
     def function(build, x):
         conditions = (build.apply("less", x, build.constant(5.0)),) if name == "where" else ()
@@ -147,9 +145,7 @@ def test_sizes_whose_squares_leave_float64():
     assert (found < 1.0).all()
 
 
-@pytest.mark.parametrize(
-    ("format", "x"), [(FLOAT16, 300.0), (BFLOAT16, 2e19), (FLOAT32, 2e19), (FLOAT64, 1.4e154)]
-)
+@pytest.mark.parametrize(("format", "x"), [(FLOAT16, 300.0), (BFLOAT16, 2e19), (FLOAT32, 2e19), (FLOAT64, 1.4e154)])
 def test_overflow_is_not_finite(format, x):
     assert not np.isfinite(deviation(lambda b, x: b.apply("multiply", x, x), format, x=x))
 
@@ -177,7 +173,14 @@ def test_ties_are_kinks_and_stay_together():
 
 def test_at_a_tie_the_sides_do_not_widen_the_allowance():
     """A third of the replays takes each side; within a side nothing moves."""
-    assert deviation(lambda b, x: b.apply("where", b.apply("greater", x, b.constant(0)), b.constant(1.0), b.constant(0.0)), FLOAT32, x=0.0) == 0.0
+    assert (
+        deviation(
+            lambda b, x: b.apply("where", b.apply("greater", x, b.constant(0)), b.constant(1.0), b.constant(0.0)),
+            FLOAT32,
+            x=0.0,
+        )
+        == 0.0
+    )
 
 
 def test_near_ties_are_open_but_no_kinks():

@@ -113,7 +113,10 @@ def test_infinite_inputs(value):
     build = ArrayBuilder()
     x = build.input("x", ())
     exp, inverse, square = build.apply("exp", x), build.apply("divide", build.constant(1), x), build.apply("square", x)
-    found = [middle(ball)[()] for ball in replay(build.program(exp, inverse, square), {"x": np.asarray(value)}, BallArithmetic())]
+    found = [
+        middle(ball)[()]
+        for ball in replay(build.program(exp, inverse, square), {"x": np.asarray(value)}, BallArithmetic())
+    ]
     assert found == [math.exp(value), 0.0, math.inf]
 
 
@@ -131,7 +134,11 @@ def compared(name, decisions, left, right):
     result = build.apply("where", build.apply(name, a, b), build.constant(1.0), build.constant(0.0))
     program = build.program(result)
     place = next(place for place, node in enumerate(program.nodes) if node.operation == name)
-    (found,) = replay(program, {"a": np.asarray(left), "b": np.asarray(right)}, BallArithmetic({place: decisions} if decisions else {}))
+    (found,) = replay(
+        program,
+        {"a": np.asarray(left), "b": np.asarray(right)},
+        BallArithmetic({place: decisions} if decisions else {}),
+    )
     return middle(found).tolist()
 
 
@@ -166,7 +173,9 @@ def test_what_exact_arithmetic_cannot_decide_is_decided_in_the_middle():
     x = build.input("x", ())
     sine = build.apply("sin", x)
     zero = build.apply("subtract", build.apply("multiply", sine, sine), build.apply("square", sine))
-    result = build.apply("where", build.apply("greater_equal", zero, build.constant(0)), build.constant(1.0), build.constant(2.0))
+    result = build.apply(
+        "where", build.apply("greater_equal", zero, build.constant(0)), build.constant(1.0), build.constant(2.0)
+    )
     assert float(replay(build.program(result), {"x": np.asarray(1.0)}, BallArithmetic())[0]) in (1.0, 2.0)
 
 

@@ -166,7 +166,9 @@ def test_json_reads_back(tmp_path):
     assert document["outcome"] == "agrees"
     assert document["ok"] is True
     assert document["replay"] == "verifier train quadratic --predict x=4.0"
-    assert document["formula"] == {"replayed": False, "digits": None}
+    assert document["formula"]["replayed"] is True
+    assert document["formula"]["digits"] > 60
+    assert document["formula"]["wrong"] == []
     assert document["model"]["gradient"]["b"] == "2*(b + w1*x**2 + w2*x - y)"
     assert document["steps"][2]["gradient"]["w1"]["exact"] == "77.0400063246488571166992187500"
     assert document["components"][1]["outcomes"] == {"agrees": 300, "undecided": 0, "disagrees": 0}

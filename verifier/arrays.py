@@ -195,7 +195,7 @@ class ArrayBuilder:
 
     def program(self, *outputs: int) -> ArrayProgram:
         """What these nodes need, in order, and they as its results."""
-        kept = self._needed(outputs)
+        kept = self.needed(outputs)
         place = {index: position for position, index in enumerate(kept)}
         nodes = [self._nodes[index] for index in kept]
         moved = tuple(
@@ -208,9 +208,17 @@ class ArrayBuilder:
 
     def places_in(self, *outputs: int) -> dict[int, int]:
         """Where the nodes of this builder stand in the program of these outputs."""
-        return {index: position for position, index in enumerate(self._needed(outputs))}
+        return {index: position for position, index in enumerate(self.needed(outputs))}
 
-    def _needed(self, outputs: Sequence[int]) -> list[int]:
+    def uses(self, outputs: Sequence[int]) -> dict[int, int]:
+        """How often each node that the outputs need is taken by another or is an output."""
+        counts: dict[int, int] = dict.fromkeys(self.needed(outputs), 0)
+        for index in (*outputs, *(argument for node in counts for argument in self._nodes[node].arguments)):
+            counts[index] += 1
+        return counts
+
+    def needed(self, outputs: Sequence[int]) -> list[int]:
+        """The nodes that the outputs depend on, and they, in order of evaluation."""
         needed: set[int] = set()
         waiting = list(outputs)
         while waiting:

@@ -7,14 +7,17 @@ backward computes is in the graph as well; what is written in place is then writ
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 import torch
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing, make_fx
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 Tensors = Sequence[torch.Tensor]
 
@@ -88,23 +91,110 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
         warnings.simplefilter("ignore")
         try:
             with _InTorch():
-                traced = make_fx(joint, tracing_mode="real", _allow_non_fake_inputs=True)(*arguments)
-            if not _writes(traced):
-                return traced
-            return make_fx(torch.func.functionalize(traced, remove="mutations"), _allow_non_fake_inputs=True)(
-                *arguments
-            )
+                graph = _traced(_checked(joint), arguments)
+            _refuse_foreign(_checked(joint), arguments, graph)
+            if any(_is_in_place(node.target) for node in graph.graph.nodes):
+                constants = _lifted_constants(graph)
+                functional = torch.func.functionalize(graph, remove="mutations")
+                graph = _traced(lambda *given: functional(*given, *constants), arguments)
         except NotReadableError:
             raise
         except Exception as error:
             raise NotReadableError(_sentence(error)) from error
+    # Forward mode leaves steps on tensors without numbers, whose results nobody takes.
+    graph.graph.eliminate_dead_code()
+    return graph
 
 
-def _writes(graph: torch.fx.GraphModule) -> bool:
-    """Whether an operation of the graph is in place."""
-    return any(
-        isinstance(node.target, torch._ops.OpOverload) and node.target._schema.is_mutable for node in graph.graph.nodes
+def _traced(function: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphModule:
+    return make_fx(function, tracing_mode="real", _allow_non_fake_inputs=True)(*arguments)
+
+
+def _refuse_foreign(joint: Callable[..., Any], arguments: Tensors, traced: torch.fx.GraphModule) -> None:
+    """Raise NotReadableError where numbers come from outside torch's operations.
+
+    They stand in the graph as constants, like tensors that the code closes over; but at another point they
+    are other numbers.
+    """
+    if not _constants(traced):
+        return
+    elsewhere = [value * (1 + 2.0**-8) if value.is_floating_point() else value for value in arguments]
+    again = _constants(_traced(joint, elsewhere))
+    same = len(again) == len(_constants(traced)) and all(map(_equal, _constants(traced), again))
+    if not same:
+        raise NotReadableError(_LEAVES)
+
+
+def _constants(graph: torch.fx.GraphModule) -> list[torch.Tensor]:
+    """The floating-point tensors that stand in a graph as they are."""
+    found = [getattr(graph, str(node.target), None) for node in graph.graph.nodes if node.op == "get_attr"]
+    return [tensor for tensor in found if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()]
+
+
+def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
+    return one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())
+
+
+def _is_in_place(target: Any) -> bool:
+    return isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable
+
+
+def _lifted_constants(module: torch.fx.GraphModule) -> list[torch.Tensor]:
+    """The tensors that the code closes over, which become arguments behind the others.
+
+    What is written in place is written out of place for arguments only.
+    """
+    graph, constants = module.graph, []
+    behind = next(node for node in graph.nodes if node.op != "placeholder")
+    for node in [node for node in graph.nodes if node.op == "get_attr"]:
+        constants.append(getattr(module, node.target))
+        with graph.inserting_before(behind):
+            node.replace_all_uses_with(graph.placeholder(f"constant_{len(constants)}"))
+    module.graph.eliminate_dead_code()
+    module.recompile()
+    return constants
+
+
+_CHECKS = frozenset(
+    check.__code__
+    for check in (
+        torch.nn.functional.gaussian_nll_loss,
+        torch.distributions.Distribution.__init__,
+        torch.distributions.Distribution._validate_sample,
     )
+)
+"""Code of torch that looks at the values of its arguments for nothing but to raise an error."""
+
+
+class _ArgumentChecks(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Lets such code see a value; when the code is run without capturing it, its error is raised as ever."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten._local_scalar_dense.default and _asking() in _CHECKS:
+            with disable_proxy_modes_tracing():
+                return func(*args)
+        return func(*args, **(kwargs or {}))
+
+
+def _asking() -> CodeType:
+    """The Python code that called into torch, past the wrappers that torch puts around a dispatch mode."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and (
+        frame.f_code.co_filename == __file__ or _WRAPPER.search(frame.f_code.co_filename)
+    ):
+        frame = frame.f_back
+    return frame.f_code
+
+
+_WRAPPER = re.compile(r"torch[/\\](_compile\.py|overrides\.py|_dynamo[/\\]|fx[/\\]experimental[/\\]proxy_tensor\.py)")
+
+
+def _checked(joint: Callable[..., Any]) -> Callable[..., Any]:
+    def run(*arguments: torch.Tensor) -> Any:
+        with _ArgumentChecks():  # type: ignore[no-untyped-call]
+            return joint(*arguments)
+
+    return run
 
 
 class _InTorch(TorchFunctionMode):
@@ -116,6 +206,7 @@ class _InTorch(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+_LEAVES = "the code leaves torch: numbers in it come from elsewhere, as from a kernel of its own"
 _BY_VALUES = "the code decides by the values of a tensor in Python (if, while, float(), .item())"
 _NUMPY = "the code leaves torch for NumPy"
 _MEMORY = "the code reads the memory of a tensor itself, as a kernel of its own does"

@@ -128,12 +128,18 @@ def _node(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
 def apply_row(name: str, builder: Builder, arguments: Sequence[int]) -> int:
     """The node of a row. Raises InputError where an argument must be a whole number and is not."""
     for place in TABLE[name].whole:
-        node = builder[arguments[place]]
-        if node.operation != CONSTANT or not isinstance(node.payload, int) or node.payload < 0:
+        if not _is_whole(builder[arguments[place]]):
             raise InputError(
                 f"the {_ORDINALS[place]} argument of {name} must be a whole number, written out, such as {name}(1, x)"
             )
     return builder.apply(name, *arguments)
+
+
+def _is_whole(node: Any) -> bool:
+    """Whether a node is a whole number from 0 on; a constant of an array program has its number as a float."""
+    number = getattr(node, "number", node.payload)
+    written = isinstance(number, int) or (number is not node.payload and number is not None and number.is_integer())
+    return bool(node.operation == CONSTANT and written and number >= 0)
 
 
 _ORDINALS = ("first", "second", "third")

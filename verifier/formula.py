@@ -18,10 +18,12 @@ import torch
 from verifier.arithmetic import ArbArithmetic, balls, largest_size, middle, precision, radius
 from verifier.capture import Joint, NotReadableError, captured
 from verifier.examine import MOST_DIGITS, NotReplayed, rounded_constants
-from verifier.lowering import lowered, plain
+from verifier.lowering import lowered
+from verifier.operations import Call
 from verifier.program import evaluate
 from verifier.replay import FIRST_BITS, BallArithmetic, replay
 from verifier.runner import Run, Step
+from verifier.table import TABLE
 
 REPLAYED_STEPS = 8
 """At most so many steps are replayed, evenly spread over those that are kept."""
@@ -56,7 +58,8 @@ def replayed(run: Run, steps: Sequence[Step]) -> FormulaReplayed | NotReplayed:
     if not chosen:
         return NotReplayed("no step has finite parameters")
     try:
-        agreements = [part for step in chosen for part in _agreements(run, step)]
+        graphs = _Graphs(run)
+        agreements = [part for step in chosen for part in _agreements(run, graphs, step)]
     except NotReadableError as error:
         return NotReplayed(str(error))
     known = [part for part in agreements if not math.isnan(part[0].digits)]
@@ -70,23 +73,34 @@ def _spread(count: int) -> list[int]:
     return sorted(set(np.linspace(0, count - 1, min(count, REPLAYED_STEPS)).round().astype(int).tolist()))
 
 
-def _agreements(run: Run, step: Step) -> list[tuple[Parted, bool]]:
+def _agreements(run: Run, graphs: _Graphs, step: Step) -> list[tuple[Parted, bool]]:
     """For the loss and each gradient how it agrees, and whether it is proved to be another number."""
     arguments = run.arguments_at(step, REPLAYED_ROWS)
-    graph = _Graph(run, arguments)
+    code_balls, code_granted = graphs.balls(arguments)
     program = run.gradient_program
     with precision(FIRST_BITS), np.errstate(all="ignore"):
         given = {name: balls(values[None]) for name, values in arguments.items()}
         exact = [np.ravel(result)[0] for result in evaluate(program, ArbArithmetic(), given)]
     apart, granted = (
-        [one - other for one, other in zip(code, exact, strict=True)] for code in (graph.balls(), graph.granted())
+        [one - other for one, other in zip(code, exact, strict=True)] for code in (code_balls, code_granted)
     )
     names = ("loss", *run.model.parameters)
     size = max((abs(value) for value in middle(np.array(exact, dtype=object)) if math.isfinite(value)), default=0.0)
     return [
-        (Parted(name, step.number, _digits(difference, ball, size)), _is_other(difference) and _is_other(blurred))
+        _agreement(Parted(name, step.number, _digits(difference, ball, size)), blurred, _granted(run))
         for name, difference, blurred, ball in zip(names, apart, granted, exact, strict=True)
     ]
+
+
+def _agreement(part: Parted, blurred: Any, granted: float) -> tuple[Parted, bool]:
+    return part, _is_other(blurred) and part.digits < granted
+
+
+def _granted(run: Run) -> float:
+    """The digits beyond which code of a person's own may differ: its function may be off by so many ulps."""
+    rows = [TABLE[node.operation] for node in run.gradient_program.nodes if node.operation in TABLE]
+    ulps = max((row.budget.torch for row in rows if isinstance(row.torch, Call) and row.torch.own), default=0.0)
+    return math.inf if ulps == 0 else -math.log10(2.0 * ulps * run.format.unit_roundoff)
 
 
 def _is_other(difference: Any) -> bool:
@@ -94,30 +108,52 @@ def _is_other(difference: Any) -> bool:
     return bool(difference != 0) and math.isfinite(float(difference.rad()))
 
 
+class _Graphs:
+    """The joint graph of a training's code, read anew only where shapes or whole numbers in it change."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._latest: _Graph | None = None
+
+    def balls(self, arguments: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+        """Loss and gradient, as they are and with half a unit of the last digit of rounded decimals granted."""
+        if self._latest is None or not self._latest.holds_for(arguments):
+            self._latest = _Graph(self._run, arguments)
+        return self._latest.balls(arguments)
+
+
 class _Graph:
-    """The joint graph of a training's code at one step, with loss and gradient as results."""
+    """A joint graph with loss and gradient as results."""
 
     def __init__(self, run: Run, arguments: dict[str, Any]) -> None:
-        names = list(arguments)
-        shaped = [values if values.size > 1 else values.reshape(()) for values in arguments.values()]
-        tensors = [torch.tensor(values, dtype=run.dtype) for values in (*shaped, np.ones(()))]
+        names = [*arguments, "seed"]
+        tensors = [torch.tensor(values, dtype=run.dtype) for values in _shaped(arguments).values()]
         joint = Joint(run.torch_loss, tuple(names.index(name) for name in run.model.parameters), 1)
-        low = lowered(captured(joint, tensors), [*names, "seed"], tensors)
+        low = lowered(captured(joint, tensors), names, tensors)
         nodes = [low.builder.constant(0) if node is None else node for node in low.results]
         places = low.builder.places_in(*nodes)
+        self._kept = low.kept
+        self._shapes = [values.shape for values in arguments.values()]
         self._program = low.builder.program(*nodes)
         self._rounded = frozenset(places[node] for node in rounded_constants(low.builder, nodes, ()))
-        self._given = {name: plain(tensor) for name, tensor in zip([*names, "seed"], tensors, strict=True)}
 
-    def balls(self) -> list[Any]:
-        return self._replayed(BallArithmetic())
+    def holds_for(self, arguments: dict[str, Any]) -> bool:
+        return self._kept and self._shapes == [values.shape for values in arguments.values()]
 
-    def granted(self) -> list[Any]:
-        """With half a unit of the last digit of its rounded decimals."""
-        return self._replayed(BallArithmetic(blurred=self._rounded)) if self._rounded else self.balls()
+    def balls(self, arguments: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+        plain_ = self._replayed(arguments, BallArithmetic())
+        if not self._rounded:
+            return plain_, plain_
+        return plain_, self._replayed(arguments, BallArithmetic(blurred=self._rounded, narrowed=True))
 
-    def _replayed(self, arithmetic: BallArithmetic) -> list[Any]:
-        return [np.ravel(result)[0] for result in replay(self._program, self._given, arithmetic)]
+    def _replayed(self, arguments: dict[str, Any], arithmetic: BallArithmetic) -> list[Any]:
+        return [np.ravel(result)[0] for result in replay(self._program, _shaped(arguments), arithmetic)]
+
+
+def _shaped(arguments: dict[str, Any]) -> dict[str, Any]:
+    """A single row is a number without axes; the loss is not weighted."""
+    shaped = {name: values if values.size > 1 else values.reshape(()) for name, values in arguments.items()}
+    return {**shaped, "seed": np.ones(())}
 
 
 def _digits(difference: Any, exact: Any, size: float) -> float:

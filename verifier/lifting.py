@@ -1,7 +1,4 @@
-"""Lifting: a formula as an array program, each of its symbols an array, with its reduction at the end.
-
-Sums of several terms are added up in any order, since code of the same formula may add them in any.
-"""
+"""Lifting: a formula as an array program, each of its symbols an array, with its reduction at the end."""
 
 from __future__ import annotations
 
@@ -77,6 +74,43 @@ def common_shape(builder: ArrayBuilder, node: int, shape: Shape) -> int:
         raise InputError(
             f"the formula's value has the shape {mine}, the code's has {shape}: say the reduction"
         ) from None
+
+
+def order_free(builder: ArrayBuilder, outputs: Sequence[int]) -> list[int]:
+    """The same results with every chain of additions as one sum, which may be added up in any order.
+
+    What a kernel of one's own computes is a formula, in an order that nobody can see.
+    """
+    uses = builder.uses(outputs)
+    copies: dict[int, int] = {}
+    for index in builder.needed(outputs):
+        terms = _terms(builder, index, uses)
+        if len(terms) <= 2:
+            copies[index] = builder.again(index, [copies[argument] for argument in builder[index].arguments])
+            continue
+        shape = builder.shape(index)
+        signed = [
+            builder.expand(builder.apply("negative", copies[term]) if taken else copies[term], shape)
+            for term, taken in terms
+        ]
+        stacked = builder.reshape(builder.join(signed), (len(terms), *shape))
+        with builder.rounding(builder[index].format):
+            copies[index] = builder.sum(stacked, (0,))
+    return [copies[output] for output in outputs]
+
+
+def _terms(builder: ArrayBuilder, root: int, uses: Mapping[int, int]) -> list[tuple[int, bool]]:
+    """What a node adds up, each with whether it is taken away; inner sums that others use as well are terms."""
+    terms, waiting = [], [(root, False)]
+    while waiting:
+        index, taken = waiting.pop()
+        node = builder[index]
+        if node.operation in ("add", "subtract") and (index == root or uses[index] == 1):
+            left, right = node.arguments
+            waiting += [(right, taken ^ (node.operation == "subtract")), (left, taken)]
+        else:
+            terms.append((index, taken))
+    return terms
 
 
 def rounded_each(builder: ArrayBuilder, nodes: Sequence[int], format: Format) -> list[int]:

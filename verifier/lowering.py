@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+import sympy
 import torch
 
 from verifier.arrays import CONSTANT, JOIN, RESHAPE, TAKE, ArrayBuilder, places
@@ -78,6 +79,8 @@ class Lowered:
     """Whether nothing but numbers was decided while reading, so that the program holds at other points too."""
     operations: tuple[str, ...]
     """The names of the operations that were read, in order."""
+    elementary: bool = True
+    """Whether each operation is a single one of the table: a kernel that does several things does them its own way."""
 
 
 class Lowering:
@@ -88,6 +91,7 @@ class Lowering:
         self.actual: dict[int, np.ndarray] = {}
         self.kept = True
         self.operations: list[str] = []
+        self.elementary = True
         self._held: dict[tuple[int, Format], bool] = {}
 
     def given(self, name: str, tensor: torch.Tensor) -> Cell:
@@ -112,14 +116,17 @@ class Lowering:
         nodes = [part if isinstance(part, int) else self.build.constant(part) for part in arguments]
         return self.build.apply(operation, *nodes)
 
-    def composed(self, name: str, *arguments: int) -> int:
-        """A composition of the table."""
-        import sympy
-
-        symbols = [sympy.Symbol(f"composed_{place}", real=True) for place in range(len(arguments))]
+    def formula(self, definition: Callable[..., Any], *arguments: Any) -> int:
+        """What a function from SymPy trees to a tree says, in its order of operations, of nodes (int) or cells."""
+        symbols = [sympy.Symbol(f"argument_{place}", real=True) for place in range(len(arguments))]
+        nodes = [part if isinstance(part, int) else self.lift(part) for part in arguments]
         with sympy.evaluate(False):
-            tree = COMPOSITIONS[name].definition(*symbols)
-        return read(tree, self.build, dict(zip(symbols, arguments, strict=True)))  # type: ignore[arg-type]
+            tree = definition(*symbols)
+        return read(tree, self.build, dict(zip(symbols, nodes, strict=True)))  # type: ignore[arg-type]
+
+    def composed(self, name: str, *arguments: Any) -> int:
+        """A composition of the table."""
+        return self.formula(COMPOSITIONS[name].definition, *arguments)
 
     def moved(self, operation: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         """An operation that only moves elements or fills in zeros, found out by moving their places."""
@@ -128,17 +135,19 @@ class Lowering:
         def numbered(value: Any) -> Any:
             if isinstance(value, list | tuple):
                 return type(value)(numbered(part) for part in value)
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
+                value = Cell(self.lift(value), value)
             if not isinstance(value, Cell):
                 return value
             start = 1 + sum(cell.actual.numel() for cell in cells)
             cells.append(value)
-            return torch.arange(start, start + value.actual.numel()).reshape(value.actual.shape)
+            return numbers_from(start, value.shape)
 
         indices = operation(**{name: numbered(value) for name, value in arguments.items()})
         joined = self.build.join([cell.node for cell in cells])
         if isinstance(indices, torch.Tensor):
-            return self.build.take(joined, indices.numpy() - 1)
-        return tuple(self.build.take(joined, index.numpy() - 1) for index in indices)
+            return self.build.take(joined, places_of(indices))
+        return tuple(self.build.take(joined, places_of(index)) for index in indices)
 
     def joined(self, axis: int, *nodes: int) -> int:
         """Arrays one behind another along an axis."""
@@ -147,6 +156,16 @@ class Lowering:
             indices.append(places(self.build.shape(node)) + start)
             start += indices[-1].size
         return self.build.take(self.build.join(nodes), np.concatenate(indices, axis))
+
+    def narrowed(self, node: int, actual: torch.Tensor) -> int:
+        """The node rounded to a result's own 16-bit format, for kernels that round inside as well."""
+        own = _format(actual)
+        return self.build.round(node, own) if own is not None and own.precision < FLOAT32.precision else node
+
+    def held(self, node: int, actual: torch.Tensor) -> bool:
+        """Whether a node is a constant that the code had as it stands, so that nothing was rounded."""
+        constant = self.build[node]
+        return constant.operation == CONSTANT and np.array_equal(constant.payload.array, plain(actual))
 
     def run(self, graph: torch.fx.GraphModule, inputs: Sequence[Cell]) -> tuple[int | None, ...]:
         """The nodes of the graph's results. Raises NotReadableError for an operation without a rule."""
@@ -183,8 +202,10 @@ class Lowering:
         actual = target(*actual_of(arguments), **actual_of(keywords))
         name = target._schema.name.partition("::")[2]
         self.operations.append(name)
-        if torch.Tag.nondeterministic_seeded in target.tags:
-            raise NotReadableError(f"aten::{name} is random, and a random number has no derivative to hold it against")
+        if torch.Tag.nondeterministic_seeded in target.tags and name not in rules():
+            raise random(name)
+        if name in _FILLS and isinstance(actual, torch.Tensor) and actual.is_floating_point():
+            return self._filled(_bound(target, arguments, keywords)[_FILLS[name]], actual)
         if not has_cells((arguments, keywords)) or name in _BY_SHAPE:
             return actual
         if _is_whole(actual):
@@ -195,6 +216,12 @@ class Lowering:
             raise NotReadableError(f"aten::{name} has no rule")
         return self._lowered(name, target, _bound(target, arguments, keywords), actual)
 
+    def _filled(self, number: Any, actual: torch.Tensor) -> Cell:
+        """A number as it was written, which the tensor's format may have to round."""
+        with self.build.rounding(_format(actual)):
+            node = self.build.constant(float(number))
+        return Cell(self.build.expand(node, tuple(actual.shape)), actual)
+
     def _lowered(self, name: str, target: Any, bound: dict[str, Any], actual: Any) -> Any:
         _refuse_complex(name, actual)
         function = rules()[name]
@@ -204,12 +231,15 @@ class Lowering:
             given = {"operation": target, "bound": bound}
         if "actual" in parameters:
             given["actual"] = actual
-        own = _format(actual)
+        own, before = _format(actual), len(self.build)
         with self.build.rounding(FLOAT32 if own is not None and own.precision < FLOAT32.precision else own):
             try:
                 found = function(self, **given)
             except NotImplementedError as error:
                 raise NotReadableError(f"aten::{name} has no rule for {error}") from error
+        made = [self.build[place] for place in range(before, len(self.build))]
+        rounded = [node for node in made if node.format is not None and node.operation != CONSTANT]
+        self.elementary = self.elementary and len(rounded) <= 1
         if isinstance(actual, tuple | list):
             nodes = found if isinstance(found, tuple) else (found,)
             padded = (*nodes, *(None for _ in range(len(actual) - len(nodes))))
@@ -230,7 +260,6 @@ class Lowering:
             self.actual.setdefault(node, plain(actual))
         return Cell(node, actual)
 
-
     def _holds(self, node: int, format: Format) -> bool:
         """Whether a node's elements are floats of a format without being rounded: only moved, chosen or negated."""
         key = node, format
@@ -247,9 +276,11 @@ class Lowering:
 
 
 _MOVES = frozenset({TAKE, RESHAPE, JOIN})
+_FILLS = {"scalar_tensor": "s", "full": "fill_value", "full_like": "fill_value", "new_full": "fill_value"}
+"""Operations that make a tensor of one number, and where the number stands."""
 _BY_SHAPE = frozenset(
-    {"ones_like", "zeros_like", "full_like", "empty_like", "new_zeros", "new_ones", "new_full", "new_empty",
-     "new_empty_strided", "sym_size", "sym_numel", "sym_stride"}
+    {"ones_like", "zeros_like", "empty_like", "new_zeros", "new_ones", "new_empty",
+     "new_empty_strided", "_new_zeros_with_same_feature_meta", "sym_size", "sym_numel", "sym_stride"}
 )  # fmt: skip
 """Operations that take nothing from a tensor but its shape."""
 
@@ -269,7 +300,23 @@ def lowered(graph: torch.fx.GraphModule, names: Sequence[str], arguments: Sequen
             cells.append(argument)  # type: ignore[arg-type]
     with torch.no_grad():
         results = lowering.run(graph, cells)
-    return Lowered(builder, results, lowering.actual, lowering.kept, tuple(lowering.operations))
+    return Lowered(builder, results, lowering.actual, lowering.kept, tuple(lowering.operations), lowering.elementary)
+
+
+def numbers_from(start: int, shape: Sequence[int]) -> torch.Tensor:
+    """Whole numbers from `start` on in that shape, in the format that every operation takes."""
+    count = int(np.prod(shape))
+    return torch.arange(start, start + count, dtype=torch.float64).reshape(tuple(shape))
+
+
+def places_of(numbers: torch.Tensor) -> np.ndarray:
+    """The places that elements counted from 1 came from; what is filled with 0 came from NOTHING."""
+    return numbers.numpy().astype(np.int64) - 1
+
+
+def random(name: str) -> NotReadableError:
+    """Why an operation that draws random numbers is not read."""
+    return NotReadableError(f"aten::{name} is random, and a random number has no derivative to hold it against")
 
 
 def plain(tensor: torch.Tensor) -> np.ndarray:

@@ -28,6 +28,8 @@ REPLAYS = 9
 DEVIATIONS = 32.0
 """Standard deviations of the noise that a right statement may be away."""
 _COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
+_EQUALITIES = frozenset({"equal", "not_equal"})
+"""They ask whether two numbers are the same, such as a label and its class: that they are is no border."""
 _GREATER = frozenset({"greater", "greater_equal", "not_equal"})
 _WAYS = 3
 _TERMS_SHARE = 0.25
@@ -56,13 +58,14 @@ class NoiseArithmetic:
         return np.asarray(value, dtype=np.float64)[None]
 
     def constant(self, place: int, node: ArrayNode) -> Any:
-        array = node.payload.array[None]
-        if self._is_exact(node) or array.dtype == bool or node.format.holds(float(array[0])):
+        array, rounding = node.payload.array[None], self._format(node)
+        if rounding is None or array.dtype == bool or rounding.holds(float(array[0])):
             return array
-        return self._moved(place, array, node.format, 1.0)
+        return self._moved(place, array, rounding, 1.0)
 
-    def _is_exact(self, node: ArrayNode) -> bool:
-        return node.format is None or node.format in self.silent
+    def _format(self, node: ArrayNode) -> Format | None:
+        """What a node is rounded to here; None where it is not moved."""
+        return None if node.format in self.silent else node.format
 
     def take(self, place: int, node: ArrayNode, argument: Any) -> Any:
         index = node.payload.array
@@ -103,7 +106,8 @@ class NoiseArithmetic:
             return self._summed(place, node, np.matmul(left, right), sizes, left.shape[-1] + 1)
 
     def round(self, place: int, node: ArrayNode, argument: Any) -> Any:
-        return argument if self._is_exact(node) else self._moved(place, argument, node.format, 1.0)
+        rounding = self._format(node)
+        return argument if rounding is None else self._moved(place, argument, rounding, 1.0)
 
     def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
         operation = TABLE[node.operation]
@@ -116,12 +120,13 @@ class NoiseArithmetic:
             result = np.asarray(_function(operation)(*parts))
         if not arguments:
             result = result.reshape(1)
-        if self._is_exact(node) or operation.budget.torch == 0.0:
+        rounding = self._format(node)
+        if rounding is None or operation.budget.torch == 0.0:
             return result
         with np.errstate(all="ignore"):
             if operation.name in ("add", "subtract"):
                 return self._summed(place, node, result, np.abs(parts[0]) + np.abs(parts[1]), 2, of_result=True)
-            return self._moved(place, result, node.format, self._budget(operation, result, parts), operation)
+            return self._moved(place, result, rounding, self._budget(operation, result, parts), operation)
 
     def _budget(self, operation: Operation, result: Any, parts: tuple[Any, ...]) -> Any:
         """How many units of roundoff the result may be off; an ulp is at most two of them."""
@@ -134,15 +139,16 @@ class NoiseArithmetic:
         self, place: int, node: ArrayNode, totals: Any, sizes: Any, terms: int, *, of_result: bool = False
     ) -> Any:
         """A sum of so many terms in any order, whose sizes add up to `sizes`."""
-        if self._is_exact(node) or terms < 2:
+        rounding = self._format(node)
+        if rounding is None or terms < 2:
             return totals
         units = min(terms - 1.0, max(1.0, _TERMS_SHARE * np.sqrt(terms)))
         size = np.abs(totals) if of_result else sizes
         # A product that underflows on the way loses half a subnormal.
-        lost = np.where(size > 0, node.format.smallest_subnormal, 0.0)
+        lost = np.where(size > 0, rounding.smallest_subnormal, 0.0)
         noise = self._noise(place, totals) * (units * self.gain)
-        moved = totals + noise * (node.format.unit_roundoff * size + lost)
-        return _ranged(np.where(np.isinf(totals), totals, moved), node.format)
+        moved = totals + noise * (rounding.unit_roundoff * size + lost)
+        return _ranged(np.where(np.isinf(totals), totals, moved), rounding)
 
     def _moved(self, place: int, values: Any, format: Format, units: Any, operation: Operation | None = None) -> Any:
         noise = self._noise(place, values) * self.gain
@@ -168,7 +174,7 @@ class NoiseArithmetic:
         with np.errstate(all="ignore"):
             apart = np.asarray(left, dtype=np.float64) - np.asarray(right, dtype=np.float64)
             decided = np.asarray(_function(operation)(left, right))
-        tie, near = self._borders(place, apart)
+        tie, near = self._borders(place, apart, ties=operation.name not in _EQUALITIES)
         if tie is None:
             return decided
         greater = operation.name in _GREATER
@@ -179,12 +185,13 @@ class NoiseArithmetic:
         signs = np.sign(values)
         return signs if tie is None else self._split(signs, tie, near, 1.0, -1.0)
 
-    def _borders(self, place: int, apart: Any) -> tuple[Any, Any]:
+    def _borders(self, place: int, apart: Any, *, ties: bool = True) -> tuple[Any, Any]:
         """Where both sides are the same number, and where rounding may decide; (None, None) where nowhere."""
-        tie = np.all(apart == 0, axis=0)
+        same = np.all(apart == 0, axis=0)
+        tie = same & ties
         with np.errstate(all="ignore"):
             middle = apart.mean(axis=0)
-            near = ~tie & (np.abs(middle) <= DEVIATIONS / self.gain * apart.std(axis=0))
+            near = ~same & (np.abs(middle) <= DEVIATIONS / self.gain * apart.std(axis=0))
         if not (tie.any() or near.any()):
             return None, None
         self.open[place] = tie | near

@@ -75,6 +75,8 @@ def _scaled(order: int) -> Any:
 
 
 def _log_ndtr(a: Any) -> Any:
+    if a > 0:  # close to 0, where a logarithm of something close to 1 knows few digits
+        return (-(a / arb(2).sqrt()).erfc() / 2).log1p()
     return ((-a / arb(2).sqrt()).erfc() / 2).log()
 
 

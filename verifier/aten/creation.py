@@ -10,8 +10,8 @@ from verifier.floats import CODE_FORMATS
 from verifier.lowering import Cell, Lowering, rule
 
 
-@rule("alias", "clone", "contiguous", "detach", "lift_fresh_copy", "lift", "lift_fresh", "view_as", "_conj", "_neg_view",
-      "positive", "resolve_conj", "resolve_neg", "_reshape_copy")  # fmt: skip
+@rule("alias", "clone", "contiguous", "detach", "lift_fresh_copy", "lift", "lift_fresh", "view_as", "_conj",
+      "_neg_view", "positive", "resolve_conj", "resolve_neg", "_reshape_copy", "real")  # fmt: skip
 def same(low: Lowering, self: Cell) -> int:
     return self.node
 
@@ -22,7 +22,7 @@ def converted(low: Lowering, self: Cell, actual: Any) -> int:
     if self.actual.dtype == torch.bool:
         return low.apply("where", self.node, 1.0, 0.0)
     before, after = (str(tensor.dtype).removeprefix("torch.") for tensor in (self.actual, actual))
-    if CODE_FORMATS[after].precision >= CODE_FORMATS[before].precision:
+    if low.held(self.node, actual) or CODE_FORMATS[after].precision >= CODE_FORMATS[before].precision:
         return self.node
     return low.build.round(self.node, CODE_FORMATS[after])
 
