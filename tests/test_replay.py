@@ -64,7 +64,8 @@ def test_precision_is_doubled_until_it_is_enough(digits):
     program, given_ = cancelling(digits)
     (ball,) = replay(program, given_, BallArithmetic())
     assert radius(ball) < 1e-40
-    assert float(ball[()]) == pytest.approx(0.5 + 10.0**-digits / 6 + 10.0 ** (-2 * digits) / 24, rel=1e-15)
+    small = 10.0**-digits
+    assert float(ball[()]) == pytest.approx(0.5 + small / 6 + small**2 / 24, rel=1e-15)
 
 
 def test_one_precision_would_not_have_been_enough():

@@ -460,7 +460,7 @@ class _Pair:
         forward = self.read.builder.program(*self.code[: len(self.point.results)])
         formats = [node.format for node in forward.nodes if node.format is not None]
         formats += [self.point.format(place) for place in range(len(self.code))]
-        coarsest = min(formats, key=lambda format: format.precision)
+        coarsest = min(formats, key=lambda known: known.precision)
         nodes = [
             replace(node, format=coarsest) if node.format and node.format.precision < coarsest.precision else node
             for node in program.nodes
