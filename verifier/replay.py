@@ -79,7 +79,8 @@ class BallArithmetic:
     blurred: frozenset[int] = frozenset()
     """The places of constants that are rounded decimals: they get half a unit of their last digit."""
     narrowed: bool = False
-    """Whether a constant that is a float32 number gets half an ulp of float32 instead, whatever it is used in."""
+    """Whether a constant that is a float32 number gets half an ulp of float32, whatever it is used in: kernels
+    have constants that were floats once."""
     halves: float = 1.0
     """How many such halves they get."""
 
@@ -93,7 +94,7 @@ class BallArithmetic:
         exact = as_objects(balls(array))
         if place not in self.blurred:
             return exact
-        half = half_a_unit(float(array), FLOAT32 if self.narrowed else node.format)
+        half = half_a_unit(float(array), node.format, FLOAT32 if self.narrowed else None)
         return as_objects(exact + arb(0, self.halves * half))
 
     def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
@@ -147,17 +148,17 @@ class BallArithmetic:
         return decided
 
 
-def half_a_unit(number: float, format: Format | None = None) -> float:
+def half_a_unit(number: float, *formats: Format | None) -> float:
     """Half a unit of the last digit of a number's shortest decimal, or half an ulp if that is more.
 
-    The ulp is float64's, or that of a narrower format which the number is a float of.
+    The ulp is float64's, or that of narrower formats which the number is a float of.
 
     >>> half_a_unit(0.7978845608)
     5e-11
     """
     digits = Decimal(repr(number)).as_tuple()
-    held = format is not None and format.holds(number)
-    narrow = abs(number) * format.unit_roundoff if held and format else 0.0
+    holding = [one for one in formats if one is not None and one.holds(number)]
+    narrow = max((abs(number) * one.unit_roundoff for one in holding), default=0.0)
     decimal = 0.5 * 10.0 ** int(digits.exponent) if len(digits.digits) > SHORT_DIGITS else 0.0
     return max(decimal, narrow, math.ulp(number) / 2)
 
