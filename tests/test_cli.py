@@ -95,7 +95,7 @@ def test_a_real_process_can_be_interrupted(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", [[], ["list"], ["show"], ["train"]])
+@pytest.mark.parametrize("command", [[], ["list"], ["show"], ["train"], ["explain"], ["lesson"]])
 def test_help_has_examples(command, capsys):
     assert run([*command, "--help"]) == 0
     shown = capsys.readouterr().out
@@ -242,3 +242,7 @@ def test_installed_wheel_works_outside_the_checkout(tmp_path):
     trained = installed("train", "linear", "--predict", "x=4")
     assert trained.returncode == 0, trained.stderr
     assert "prediction x=4: 7.999998569488525 both ways" in trained.stdout
+    page = tmp_path / "page.html"
+    taught = installed("lesson", "backward", "--lang", "zh", "--html", page)
+    assert taught.returncode == 0, taught.stderr
+    assert page.read_text(encoding="utf-8").count("✓") == 2

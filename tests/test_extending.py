@@ -5,9 +5,10 @@ import pytest
 import torch
 
 import verifier
-from verifier import calls, functions
+from verifier import functions
+from verifier.extending import temporarily
 from verifier.judge import Outcome
-from verifier.table import BY_CLASS, COMPOSITIONS, TABLE
+from verifier.table import COMPOSITIONS, TABLE
 
 DATA = {"x": [1.0, 2.0, -3.0], "y": [0.0, 1.0, 2.0]}
 
@@ -15,12 +16,8 @@ DATA = {"x": [1.0, 2.0, -3.0], "y": [0.0, 1.0, 2.0]}
 @pytest.fixture(autouse=True)
 def as_before():
     """Take out again what a test adds."""
-    known = [(table, dict(table)) for table in (TABLE, COMPOSITIONS, BY_CLASS)]
-    yield
-    for table, before in known:
-        table.clear()
-        table.update(before)
-    calls._composed.cache_clear()
+    with temporarily():
+        yield
 
 
 class Swish(torch.autograd.Function):

@@ -12,9 +12,10 @@ STAGES = [
     "errors", "names", "floats", "operations", "elementary", "special", "activations", "table", "program", "arithmetic",
     "expression", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending", "tokens",
     "operators", "text", "spelling", "modeling", "gallery", "allowance", "witnesses", "judge", "arrays", "adjoints",
-    "replay", "proof", "noise", "terms", "capture", "lowering", "aten", "lifting", "examine", "tabular",
+    "replay", "proof", "noise", "terms", "limits", "conditioning", "capture", "lowering", "aten", "lifting", "examine", "tabular",
     "data", "optimizers", "runner", "formula", "diagnose", "findings", "layout", "tables", "document", "report",
-    "training", "typed", "summary", "written", "files", "pictures", "cli",
+    "training", "graph", "blackboard", "explanation", "parting", "standing", "watching", "nodes", "explaining",
+    "typed", "summary", "written", "script", "wording", "chalk", "handout", "teaching", "files", "pictures", "cli",
 ]  # fmt: skip
 
 
@@ -65,5 +66,5 @@ def test_contents():
 
 
 def test_the_symbolic_side_has_no_torch():
-    for stage in ("operations", "program", "arithmetic", "expression", "derive", "allowance", "judge"):
+    for stage in ("operations", "program", "arithmetic", "expression", "derive", "graph", "allowance", "judge"):
         assert "import torch" not in (PACKAGE / f"{stage}.py").read_text(encoding="utf-8")

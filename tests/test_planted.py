@@ -11,7 +11,7 @@ from verifier.cli import run
 from verifier.judge import Outcome
 
 W1, W2, B = 0, 1, 2
-TRY = "              try  verifier train quadratic --finite-differences"
+TRY = "              try  verifier explain quadratic --step 6"
 
 
 def failing(report):
@@ -78,7 +78,7 @@ def test_no_cause_is_invented():
     report = planted(Tampered(B, lambda gradient: 1.7 * gradient, (6,)))
     assert failing(report) == [(6, "b")]
     assert report.causes == ()
-    assert "              no cause found" in str(report).splitlines()
+    assert f"              no cause found     {TRY.strip()}" in str(report).splitlines()
 
 
 @pytest.mark.parametrize(("value", "told"), [(float("nan"), "nan"), (float("inf"), "inf")])

@@ -8,6 +8,7 @@ from verifier import calls
 from verifier.cli import run
 from verifier.gallery import gallery
 from verifier.losses import LOSSES
+from verifier.script import scripts
 
 TEXT = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -40,6 +41,7 @@ def test_the_formula_on_the_command_line(tmp_path, monkeypatch):
 def test_numbers_that_are_written_as_words():
     changes = (Path(__file__).parent.parent / "CHANGELOG.md").read_text(encoding="utf-8")
     assert ("sixteen models" in TEXT, "sixteen models" in changes, len(gallery())) == (True, True, 16)
+    assert ("eleven lessons" in TEXT, "eleven lessons" in changes, len(scripts())) == (True, True, 11)
     assert ("Twelve losses" in changes, len(LOSSES)) == (True, 12)
     assert ("About 90 functions" in changes, round(len(calls.names()), -1)) == (True, 90)
 

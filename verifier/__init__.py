@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from verifier.errors import GradientError as GradientError
     from verifier.errors import InputError as InputError
+    from verifier.explaining import explain as explain
+    from verifier.explanation import Explanation as Explanation
     from verifier.extending import add_function as add_function
     from verifier.gallery import load as load
     from verifier.judge import Comparison as Comparison
@@ -31,12 +33,16 @@ if TYPE_CHECKING:
     from verifier.report import Report as Report
     from verifier.summary import Summary as Summary
     from verifier.summary import train_all as train_all
+    from verifier.teaching import Lesson as Lesson
+    from verifier.teaching import lesson as lesson
     from verifier.training import train as train
 
 _CONTENTS = {
     "Comparison": "judge",
+    "Explanation": "explanation",
     "GradientError": "errors",
     "InputError": "errors",
+    "Lesson": "teaching",
     "Model": "modeling",
     "Outcome": "judge",
     "Report": "report",
@@ -44,10 +50,12 @@ _CONTENTS = {
     "absolute_error": "losses",
     "add_function": "extending",
     "binary_cross_entropy_with_logits": "losses",
+    "explain": "explaining",
     "focal": "losses",
     "gaussian_nll": "losses",
     "hinge": "losses",
     "huber": "losses",
+    "lesson": "teaching",
     "load": "gallery",
     "log_cosh": "losses",
     "model": "modeling",

@@ -72,6 +72,11 @@ def write(name: str, builder: Builder, arguments: Sequence[int]) -> int:
 _ARGUMENT = "argument_"
 
 
+def forget() -> None:
+    """Forget the compositions that were read: a name may have another meaning from now on."""
+    _composed.cache_clear()
+
+
 @cache
 def _composed(name: str, count: int) -> Program:
     """The composition's definition as a program of the symbols argument_0, argument_1, ..."""

@@ -22,9 +22,11 @@ import verifier
 from verifier.errors import InputError, printable
 
 if TYPE_CHECKING:
+    from verifier.explanation import Explanation
     from verifier.modeling import Model
     from verifier.report import Report
     from verifier.summary import Summary
+    from verifier.teaching import Lesson
 
 app = typer.Typer(
     name="verifier",
@@ -44,6 +46,24 @@ START = Annotated[
     list[str] | None, typer.Option("--start", metavar="w=0.5", help="Where a parameter of the formula starts; else 1.")
 ]
 LOSS = Annotated[str | None, typer.Option("--loss", help="The formula's loss, by its name in verifier.losses.")]
+DATA = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Data from a CSV file whose first line names the columns.")
+]
+WEIGHTS = Annotated[str | None, typer.Option(metavar="COLUMN", help="A column that multiplies each row's loss.")]
+HOLD_OUT = Annotated[
+    float | None, typer.Option(metavar="0.2", help="Hold out this fraction of the rows and report their loss.")
+]
+EPOCHS = Annotated[int | None, typer.Option(help="Passes over the data.")]
+LR = Annotated[float | None, typer.Option(help="Learning rate.")]
+OPTIMIZER = Annotated[str | None, typer.Option(help="sgd, or any of torch.optim by its name.")]
+DTYPE = Annotated[str | None, typer.Option(help="float32 or float64.")]
+BATCH = Annotated[str | None, typer.Option(help="Rows a step, or all.")]
+SHUFFLE = Annotated[bool | None, typer.Option("--shuffle", help="Take the rows of each epoch in random order.")]
+SEED = Annotated[int | None, typer.Option(help="Seed of the random order.")]
+ALLOW_UNDECIDED = Annotated[bool, typer.Option("--allow-undecided", help="Exit with 0 where nothing could be decided.")]
+JSON = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")
+]
 
 
 def _version(asked: bool) -> None:
@@ -116,24 +136,16 @@ def train(
     start: START = None,
     loss: LOSS = None,
     everything: Annotated[bool, typer.Option("--all", help="Train the whole gallery and print one table.")] = False,
-    data: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Data from a CSV file whose first line names the columns.")
-    ] = None,
-    weights: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="A column that multiplies each row's loss.")
-    ] = None,
-    hold_out: Annotated[
-        float | None, typer.Option(metavar="0.2", help="Hold out this fraction of the rows and report their loss.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None,
-    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="sgd, or any of torch.optim by its name.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
-    batch: Annotated[str | None, typer.Option(help="Rows a step, or all.")] = None,
-    shuffle: Annotated[
-        bool | None, typer.Option("--shuffle", help="Take the rows of each epoch in random order.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the random order.")] = None,
+    data: DATA = None,
+    weights: WEIGHTS = None,
+    hold_out: HOLD_OUT = None,
+    epochs: EPOCHS = None,
+    lr: LR = None,
+    optimizer: OPTIMIZER = None,
+    dtype: DTYPE = None,
+    batch: BATCH = None,
+    shuffle: SHUFFLE = None,
+    seed: SEED = None,
     predict: Annotated[
         list[str] | None, typer.Option(metavar="x=4", help="Predict there in the end; may be repeated.")
     ] = None,
@@ -145,12 +157,8 @@ def train(
     finite_differences: Annotated[
         bool, typer.Option("--finite-differences", help="Add finite differences as a third opinion.")
     ] = False,
-    allow_undecided: Annotated[
-        bool, typer.Option("--allow-undecided", help="Exit with 0 where nothing could be decided.")
-    ] = False,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")
-    ] = None,
+    allow_undecided: ALLOW_UNDECIDED = False,
+    json_file: JSON = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw costs and errors (.svg, .png or .pdf).")
     ] = None,
@@ -164,7 +172,7 @@ def train(
         "epochs": epochs, "lr": lr, "optimizer": optimizer, "dtype": dtype, "batch": _batch(batch),
         "shuffle": shuffle, "seed": seed, "hold_out": hold_out,
     }  # fmt: skip
-    points = [_point(text) for text in predict or []]
+    points = [_point(text, "predict", "--predict x=4") for text in predict or []]
     outputs = Outputs(json_file, plot)
     outputs.check()
 
@@ -196,6 +204,101 @@ def train(
     report = replace(report, view=View(every, only_failing))
     outputs.write(report)
     raise typer.Exit(_code(report.exit_code, allow_undecided))
+
+
+@app.command(
+    epilog="Examples: verifier explain quadratic --at x=3,y=6; verifier explain quadratic --step 6; "
+    "verifier explain --formula 'exp(-k*t)' --input t --at t=2,y=0.5,k=0.3"
+)
+def explain(
+    model: MODEL = None,
+    formula: FORMULA = None,
+    inputs: INPUTS = None,
+    start: START = None,
+    loss: LOSS = None,
+    at: Annotated[str | None, typer.Option(metavar="x=3,y=6", help="Data, and parameters, to explain it at.")] = None,
+    step: Annotated[
+        int | None, typer.Option(metavar="N", help="The step of the training, as train numbers it.")
+    ] = None,
+    data: DATA = None,
+    weights: WEIGHTS = None,
+    hold_out: HOLD_OUT = None,
+    epochs: EPOCHS = None,
+    lr: LR = None,
+    optimizer: OPTIMIZER = None,
+    dtype: DTYPE = None,
+    batch: BATCH = None,
+    shuffle: SHUFFLE = None,
+    seed: SEED = None,
+    allow_undecided: ALLOW_UNDECIDED = False,
+    json_file: JSON = None,
+) -> None:
+    """Show how the gradient of one step comes about, node by node.
+
+    Without --at and --step it is the first step of the training. --at with a row of the data
+    is the first step that uses it. The settings are those of train.
+    """
+    given: dict[str, Any] = {
+        "epochs": epochs, "lr": lr, "optimizer": optimizer, "dtype": dtype, "batch": _batch(batch),
+        "shuffle": shuffle, "seed": seed, "hold_out": hold_out,
+    }  # fmt: skip
+    point = _point(at, "explain", "--at x=3,y=6") if at is not None else None
+    outputs = Outputs(json_file, None)
+    outputs.check()
+    with _watched() as keep_going, redirect_stdout(sys.stderr):
+        chosen = _chosen(model, formula, inputs, start, loss, data)
+        chosen = chosen.with_weights(weights) if weights else chosen
+
+        from verifier.explaining import explain as run
+
+        keep_going.refuse_if_interrupted()
+        settings = {name: value for name, value in given.items() if value is not None}
+        explanation = run(chosen, at=point, step=step, data=data, keep_going=keep_going, **settings)
+    outputs.write(explanation)
+    raise typer.Exit(_code(explanation.exit_code, allow_undecided))
+
+
+@app.command(epilog="Examples: verifier lesson; verifier lesson quadratic; verifier lesson tensor --lang zh")
+def lesson(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="A lesson's name or number; else all are listed.")
+    ] = None,
+    lang: Annotated[str, typer.Option(help="en, or zh for the first four.")] = "en",
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page that loads nothing.")
+    ] = None,
+    json_file: JSON = None,
+) -> None:
+    """Walk through a lesson: its code is run and its claims are checked.
+
+    Exit code: 0 where every claim holds, 1 where one does not, 2 the input cannot be used.
+    """
+    from verifier.script import scripts
+
+    outputs = Outputs(json_file, None)
+    outputs.check()
+    if name is None:
+        if html is not None or json_file is not None:
+            raise InputError(
+                "--html and --json write one lesson: say which, as in verifier lesson quadratic --html FILE"
+            )
+        for found in scripts(lang):
+            _echo(f"{found.number:>2}  {found.name:<13} {found.title}")
+        return
+
+    from verifier import files
+    from verifier.script import script
+    from verifier.teaching import taught
+
+    written = script(name, lang)
+    if html is not None:
+        files.check_writable(html)
+    shown = taught(written)
+    outputs.write(shown)
+    if html is not None:
+        page = shown.to_html()
+        files.write(html, lambda path: path.write_text(page, encoding="utf-8"))
+    raise typer.Exit(shown.exit_code)
 
 
 def _code(code: int, allow_undecided: bool) -> int:
@@ -245,7 +348,7 @@ def _batch(text: str | None) -> int | str | None:
         return text
 
 
-def _point(text: str) -> dict[str, float]:
+def _point(text: str, verb: str, example: str) -> dict[str, float]:
     """x=4,z=2 as a mapping. Raises InputError."""
     point = {}
     for part in text.split(","):
@@ -256,7 +359,7 @@ def _point(text: str) -> dict[str, float]:
             point[name.strip()] = float(value)
         except ValueError:
             raise InputError(
-                f"cannot predict at {text!r}: write each input once as name=number, as in --predict x=4"
+                f"cannot {verb} at {text!r}: write each name once as name=number, as in {example}"
             ) from None
     return point
 
@@ -286,7 +389,7 @@ class Outputs:
             if path is not None and str(path) != "-":
                 files.check_writable(path)
 
-    def write(self, report: Report | Summary) -> None:
+    def write(self, report: Report | Summary | Explanation | Lesson) -> None:
         from verifier import files, pictures
         from verifier.report import Report
 
@@ -315,11 +418,11 @@ def _echo(text: str) -> None:
         raise _ReaderGoneError from None
 
 
-def _json_text(report: Report | Summary) -> str:
+def _json_text(report: Report | Summary | Explanation | Lesson) -> str:
     return json.dumps(report.to_json(), allow_nan=False, indent=1, ensure_ascii=False)
 
 
-def _print(report: Report | Summary) -> None:
+def _print(report: Report | Summary | Explanation | Lesson) -> None:
     """The tables in the terminal's width and colours; ASCII where the terminal has nothing else."""
     from rich.console import Console
 
@@ -337,7 +440,9 @@ def _print(report: Report | Summary) -> None:
         console.print(line, soft_wrap=True)
 
 
-_ASCII = str.maketrans({"─": "-", "⋯": "...", "–": "-", "·": "*", "²": "^2"})
+_ASCII = str.maketrans(
+    {"─": "-", "⋯": "...", "–": "-", "·": "*", "²": "^2", "│": "|", "├": "|", "└": "`", "∂": "d", "Σ": "sum"}
+)
 
 
 def _encodes(encoding: str) -> bool:

@@ -8,6 +8,7 @@ the gradient's program is linear in that of the formula's.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -40,6 +41,35 @@ def differentiate(program: Program, names: Sequence[str]) -> Program:
     return builder.program(value, *(sweep.derivative(name) for name in names))
 
 
+@dataclass(frozen=True)
+class Adjoints:
+    """The first result of a program and its derivative by each node on the way to some symbols."""
+
+    program: Program
+    """The result, then the derivatives."""
+    nodes: tuple[int, ...]
+    """By which nodes of the program that was differentiated, in order."""
+
+
+def adjoints(program: Program, names: Sequence[str]) -> Adjoints:
+    """What the sweep of `differentiate` finds on its way, by every node and not by the symbols alone.
+
+    >>> build = Builder()
+    >>> x = build.symbol("x")
+    >>> fourth = build.program(build.apply("square", build.apply("square", x)))
+    >>> from verifier.expression import expressions
+    >>> adjoints(fourth, ["x"]).nodes, expressions(adjoints(fourth, ["x"]).program)
+    ((0, 1, 2), (x**4, 4*x**3, 2*x**2, 1))
+    """
+    builder = Builder()
+    places: dict[int, int] = {}
+    value = builder.copy(program, program.outputs[0], places)
+    sweep = _Sweep(builder, value, frozenset(names))
+    sweep.run()
+    found = {index: sweep.adjoints[place] for index, place in sorted(places.items()) if place in sweep.adjoints}
+    return Adjoints(builder.program(value, *found.values()), tuple(found))
+
+
 class _Sweep:
     """Adjoints of the nodes of a builder, from one node back."""
 
@@ -47,7 +77,7 @@ class _Sweep:
         self._builder = builder
         self._value = value
         self._active = _active(builder, value, names)
-        self._adjoints: dict[int, int] = {value: builder.constant(1)}
+        self.adjoints: dict[int, int] = {value: builder.constant(1)}
         self._symbols: dict[str, int] = {}
 
     def run(self) -> None:
@@ -55,16 +85,16 @@ class _Sweep:
             node = self._builder[index]
             if node.operation == SYMBOL and self._active[index]:
                 self._symbols[str(node.payload)] = index
-            elif index in self._adjoints:
-                self._pass_back(node, index, self._adjoints[index])
+            elif index in self.adjoints:
+                self._pass_back(node, index, self.adjoints[index])
 
     def derivative(self, name: str) -> int:
-        return self._adjoints.get(self._symbols.get(name, -1), self._builder.constant(0))
+        return self.adjoints.get(self._symbols.get(name, -1), self._builder.constant(0))
 
     @property
     def reached(self) -> set[str]:
         """The symbols that have an adjoint."""
-        return {name for name, index in self._symbols.items() if index in self._adjoints}
+        return {name for name, index in self._symbols.items() if index in self.adjoints}
 
     def _pass_back(self, node: Node, index: int, adjoint: int) -> None:
         active = [position for position, argument in enumerate(node.arguments) if self._active[argument]]
@@ -83,10 +113,8 @@ class _Sweep:
             contribution = self._builder.apply("sum", contribution)
         elif shapes == (BATCH, SCALAR):
             contribution = self._builder.apply("spread", argument, contribution)
-        earlier = self._adjoints.get(argument)
-        self._adjoints[argument] = (
-            contribution if earlier is None else self._builder.apply("add", earlier, contribution)
-        )
+        earlier = self.adjoints.get(argument)
+        self.adjoints[argument] = contribution if earlier is None else self._builder.apply("add", earlier, contribution)
 
     def _contribution(self, node: Node, position: int, adjoint: int) -> int:
         apply = self._builder.apply

@@ -18,7 +18,7 @@ from verifier.examine import NotReplayed
 from verifier.findings import Component, Findings
 from verifier.judge import Comparison, Outcome
 from verifier.modeling import Model
-from verifier.runner import Step
+from verifier.runner import Settings, Step
 
 FORMAT = "verifier/1"
 
@@ -29,8 +29,8 @@ def training_document(model: Model, findings: Findings, verdict: Mapping[str, An
         "format": FORMAT,
         "command": "train",
         "versions": versions(),
-        "settings": {**asdict(findings.settings), "optimizer": _name(findings.settings.optimizer)},
-        "model": _model(model),
+        "settings": settings_document(findings.settings),
+        "model": model_document(model),
         **verdict,
         "formula": _formula(findings),
         "components": [_component(component, findings.settings.dtype) for component in findings.components],
@@ -44,7 +44,7 @@ def training_document(model: Model, findings: Findings, verdict: Mapping[str, An
         "held_out": asdict(findings.held_out) if findings.held_out else None,
         "causes": [asdict(cause) for cause in findings.causes],
     }
-    cleaned: dict[str, Any] = _clean(document)
+    cleaned: dict[str, Any] = clean(document)
     return cleaned
 
 
@@ -67,11 +67,15 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(package) for name, package in names.items()}}
 
 
-def _name(optimizer: Any) -> str:
+def settings_document(settings: Settings) -> dict[str, Any]:
+    return {**asdict(settings), "optimizer": optimizer_name(settings.optimizer)}
+
+
+def optimizer_name(optimizer: Any) -> str:
     return optimizer if isinstance(optimizer, str) else str(getattr(optimizer, "__name__", type(optimizer).__name__))
 
 
-def _model(model: Model) -> dict[str, Any]:
+def model_document(model: Model) -> dict[str, Any]:
     return {
         "name": model.name,
         "prediction": _shown(lambda: model.expression),
@@ -106,7 +110,7 @@ def _component(component: Component, dtype: str) -> dict[str, Any]:
         "outcomes": {outcome.value: component.outcomes[outcome] for outcome in Outcome},
         "identical": component.identical,
         "detection_limit": {"median": component.limit_median, "max": component.limit_max},
-        "worst": {"step": component.worst_step, **_comparison(component.worst, "stated"), **_detail(component)},
+        "worst": {"step": component.worst_step, **comparison_document(component.worst, "stated"), **_detail(component)},
     }
 
 
@@ -114,7 +118,7 @@ def _detail(component: Component) -> dict[str, Any]:
     return {"error": component.worst.error, "digits": component.worst.digits}
 
 
-def _comparison(judged: Comparison, stated: str) -> dict[str, Any]:
+def comparison_document(judged: Comparison, stated: str) -> dict[str, Any]:
     return {
         stated: judged.stated,
         "symbolic": judged.symbolic,
@@ -132,11 +136,11 @@ def _step(step: Step, finite_differences: Mapping[str, float]) -> dict[str, Any]
         "epoch": step.epoch,
         "sample": step.sample,
         "inputs": step.inputs,
-        "loss": _comparison(step.loss, "autograd"),
+        "loss": comparison_document(step.loss, "autograd"),
         "parameters": step.parameters,
         "gradient": {
             name: {
-                **_comparison(judged, "autograd"),
+                **comparison_document(judged, "autograd"),
                 **({"finite_differences": finite_differences[name]} if name in finite_differences else {}),
             }
             for name, judged in step.gradient.items()
@@ -144,12 +148,12 @@ def _step(step: Step, finite_differences: Mapping[str, float]) -> dict[str, Any]
     }
 
 
-def _clean(value: Any) -> Any:
+def clean(value: Any) -> Any:
     """The value in JSON's own types, with a word for every float that JSON cannot write."""
     if isinstance(value, Mapping):
-        return {str(key): _clean(part) for key, part in value.items()}
+        return {str(key): clean(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_clean(part) for part in value]
+        return [clean(part) for part in value]
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value

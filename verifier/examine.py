@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,12 @@ from verifier.adjoints import gradients
 from verifier.arithmetic import largest_size, middle, precision, radius
 from verifier.arrays import CONSTANT, ArrayBuilder, ArrayProgram
 from verifier.capture import Joint, NotReadableError, captured, tensors
+from verifier.conditioning import Accuracy, Point, accuracy, few
 from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS, FLOAT32, Format
 from verifier.judge import Case, Note, Outcome, Verdicts
 from verifier.lifting import Reduction, common_shape, lifted, order_free, rounded_each, unreduced
+from verifier.limits import limited
 from verifier.lowering import Lowered, lowered, plain
 from verifier.noise import DEVIATIONS, arithmetic_for, deviations
 from verifier.program import Program
@@ -60,6 +63,8 @@ class Replayed:
     """Rounded decimals in the code that have to be granted half a unit of their last digit for that."""
     wrong: tuple[str, ...] = ()
     """The components whose formula is wrong."""
+    narrow: tuple[float, ...] = ()
+    """Literals that explain all that is wrong, if they are float32's where a wider format is used."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,33 @@ class Part:
 
 
 @dataclass(frozen=True)
+class _Measured:
+    """How far the exact results move with the inputs: worked out when it is asked for."""
+
+    point: Point
+    exact: Sequence[Any]
+
+    @cached_property
+    def moved(self) -> list[Any]:
+        with precision(LAST_BITS):
+            return [np.ravel(far) for far in self.point.moved(self.exact)]
+
+    def accuracy(self, place: int, part: Part) -> Accuracy:
+        return accuracy(
+            part.name, CODE_FORMATS[part.dtype], part.verdicts.centre, part.verdicts.error, self.moved[place]
+        )
+
+    def noted(self, parts: Sequence[Part]) -> list[Part]:
+        """The parts with a note where they agree and more than half of the digits are gone needlessly."""
+        for place, part in enumerate(parts):
+            verdicts = part.verdicts
+            plain = (verdicts.severity == Outcome.AGREES.severity) & (verdicts.note == 0)
+            if (plain & few(CODE_FORMATS[part.dtype], verdicts.centre, verdicts.error)).any():
+                verdicts.note[plain & self.accuracy(place, part).is_needless] = list(Note).index(Note.INACCURATE)
+        return list(parts)
+
+
+@dataclass(frozen=True)
 class Examination:
     """What is known of the code's gradients at one point."""
 
@@ -104,6 +136,14 @@ class Examination:
     """The ATen operations of the joint graph, in order."""
     same_function: bool = True
     """Whether the code's value is that of the formula that was given."""
+    measured: _Measured | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def accuracy(self) -> dict[str, Accuracy]:
+        """By part, the digits that agree and those that the point itself allows; costs some replays."""
+        if self.measured is None:
+            return {}
+        return {part.name: self.measured.accuracy(place, part) for place, part in enumerate(self.parts)}
 
     @property
     def outcome(self) -> Outcome:
@@ -183,6 +223,11 @@ class _Point:
             if value.is_floating_point()
         }
 
+        self.formats = {
+            name: _format(value)
+            for name, value in zip(self.names, self.arguments, strict=True)
+            if value.is_floating_point()
+        }
         self.labels = [*self._values, *((name, "reverse") for name in self.by)]
         self.shapes = [tuple(result.shape) for result in self.results]
         self.shapes += [tuple(self.inputs[name].shape) for name in self.by]
@@ -210,19 +255,13 @@ class _Point:
         return min((self.format(place) for place in range(len(self.labels))), key=_precision)
 
     @property
-    def coarsest(self) -> Format:
-        """The least precise format among those of inputs and results."""
-        formats = [_format_of(part) for part in (*self.arguments, *self.results) if part.is_floating_point()]
-        return min(formats, key=_precision)
-
-    @property
     def _values(self) -> list[tuple[str, str]]:
         many = len(self.results) > 1
         return [(f"value {place}" if many else "value", "value") for place in range(len(self.results))]
 
     def format(self, place: int) -> Format:
         stated = self.stated[place]
-        return _format_of(self.results[0] if stated is None else stated)
+        return _format(self.results[0] if stated is None else stated)
 
     def numbers(self, place: int) -> Any:
         """What is stated, as float64; zeros where torch says that there is no gradient."""
@@ -237,12 +276,12 @@ class _Point:
         return np.zeros(math.prod(self.shapes[place])) if stated is None else np.ravel(plain(stated))
 
 
-def _format_of(tensor: torch.Tensor) -> Format:
-    return CODE_FORMATS[str(tensor.dtype).removeprefix("torch.")]
-
-
 def _precision(format: Format) -> int:
     return format.precision
+
+
+def _format(tensor: torch.Tensor) -> Format:
+    return CODE_FORMATS[str(tensor.dtype).removeprefix("torch.")]
 
 
 def _seed(result: torch.Tensor, place: int) -> torch.Tensor:
@@ -292,7 +331,15 @@ def _by_graph(point: _Point, formula: Formula | None, read: Lowered) -> Examinat
         return examination
     # The gradient is not blamed for another function: it is held against that of its own forward.
     own = _by_graph(point, None, read)
-    return replace(own, parts=(*examination.parts[:count], *own.parts[count:]), same_function=False)
+    parts = (*examination.parts[:count], *own.parts[count:])
+    return replace(own, parts=parts, formula=_with_narrow(own.formula, examination.formula), same_function=False)
+
+
+def _with_narrow(replayed: Replayed | NotReplayed, other: Replayed | NotReplayed) -> Replayed | NotReplayed:
+    """What a replay says, with the constants of a narrower format that another one found."""
+    if isinstance(replayed, Replayed) and isinstance(other, Replayed):
+        return replace(replayed, narrow=other.narrow)
+    return replayed
 
 
 def _of_formula(point: _Point, builder: ArrayBuilder, formula: Formula) -> int:
@@ -331,28 +378,36 @@ class _Pair:
     def _examination(self) -> Examination:
         builder, count = self.read.builder, len(self.code)
         outputs = (*self.code, *self.exact)
-        program, places = self._program(*outputs), builder.places_in(*outputs)
-        noise = arithmetic_for(program)
-        deviation = deviations(program, self.point.given, noise)
+        program, places = builder.program(*outputs), builder.places_in(*outputs)
+        rounded = self._as_in_forward(program)
+        noise = arithmetic_for(rounded)
+        deviation = deviations(rounded, self.point.given, noise)
         decisions = self._decisions(places, noise.open)
         balls = replay(program, self.point.given, BallArithmetic(decisions))
-        exact = balls[count:]
+        exact_program = builder.program(*self.exact)
+        limits = limited(exact_program, balls[count:], self.point.given, self.point.by)
+        exact = [found.balls.reshape(np.shape(part)) for found, part in zip(limits, balls[count:], strict=True)]
+        balls = [*balls[:count], *exact]
         hulls = self._hulls(program, decisions, noise.ties, exact)
-        kinks = [_kinks(*pair) for pair in zip(exact, hulls, strict=True)]
+        kinks = [hull.is_wider_than(one) for hull, one in zip(hulls, exact, strict=True)]
         formula, wrong = self._formula(program, places, decisions, balls, kinks)
         sizes = term_sizes(builder.program(*self.code), self.point.given)
         honest = self._honest()
+        notes = [found.note for found in limits]
         parts = [
-            self._part(place, _Known(*map(np.ravel, columns)), honest[place])
+            self._part(place, _Known(hulls[place].flat, *map(np.ravel, columns)), honest[place])
             for place, columns in enumerate(
-                zip(balls[:count], exact, hulls, kinks, deviation[:count], sizes, wrong, strict=True)
+                zip(balls[:count], exact, kinks, deviation[:count], sizes, wrong, notes, strict=True)
             )
         ]
-        return Examination(tuple(parts), formula, self.read.operations)
+        point = Point(exact_program, self.point.given, self.point.formats, self._exact_decisions(decisions, places))
+        measured = _Measured(point, exact)
+        return Examination(tuple(measured.noted(parts)), formula, self.read.operations, measured=measured)
 
-    def _program(self, *outputs: int) -> ArrayProgram:
-        """What is computed in a less precise format than that of inputs and results is not honest rounding."""
-        return self.read.builder.program(*outputs).rounded_no_coarser(self.point.coarsest)
+    def _exact_decisions(self, decisions: Mapping[int, Decision], places: Mapping[int, int]) -> dict[int, Decision]:
+        """The decisions by their places in the program of the exact results alone."""
+        own = self.read.builder.places_in(*self.exact)
+        return {own[index]: decisions[place] for index, place in places.items() if index in own and place in decisions}
 
     def _decisions(self, places: Mapping[int, int], open_: Mapping[int, Any]) -> dict[int, Decision]:
         """How the code decided where rounding leaves it open, for the nodes whose values it showed."""
@@ -380,39 +435,65 @@ class _Pair:
     ) -> tuple[Replayed, list[Any]]:
         """Whether everything replays; if not, whether it does when rounded decimals are granted their last digit."""
 
-        def wrong_with(granted: Iterable[int]) -> list[Any]:
+        def wrong_with(granted: Iterable[int], *, narrowed: bool = False) -> list[Any]:
             blurred = frozenset(places[index] for index in granted)
-            found = replay(program, self.point.given, BallArithmetic(decisions, blurred)) if blurred else balls
+            arithmetic = BallArithmetic(decisions, blurred, narrowed)
+            code = replay(program, self.point.given, arithmetic)[:count] if blurred else balls[:count]
+            found = [*code, *balls[count:]]
             return [_excludes_zero(part) & ~kink for part, kink in zip(_apart(found), kinks, strict=True)]
 
+        count = len(self.code)
         wrong, literals = wrong_with(()), set[int]()
         if self.literals and any(part.any() for part in wrong):
             granted = wrong_with(self.literals)
             if not _same(wrong, granted):
                 wrong, literals = granted, _needed(self.literals, lambda chosen: _same(wrong_with(chosen), granted))
         names = [name for (name, _), part in zip(self.point.labels, wrong, strict=True) if part.any()]
-        digits = [_digits(*columns) for columns in zip(_apart(balls), balls[len(self.code) :], kinks, strict=True)]
+
+        def replays_narrowed(chosen: set[int]) -> bool:
+            return not any(part.any() for part in wrong_with(chosen, narrowed=True))
+
+        singles = {index for index in self.literals if FLOAT32.holds(self._number(index))}
+        explained = bool(names and singles) and replays_narrowed(singles)
+        narrow = _needed(singles, replays_narrowed) if explained else set[int]()
+        digits = [_digits(*columns) for columns in zip(_apart(balls), balls[count:], kinks, strict=True)]
         known = [number for number in digits if not math.isnan(number)]
-        numbers = sorted({float(self.read.builder[index].number or 0.0) for index in literals})
-        return Replayed(min(known, default=math.nan), tuple(numbers), tuple(names)), wrong
+        literals_, narrow_ = (tuple(sorted({self._number(index) for index in some})) for some in (literals, narrow))
+        return Replayed(min(known, default=math.nan), literals_, tuple(names), narrow_), wrong
+
+    def _number(self, index: int) -> float:
+        return float(self.read.builder[index].payload.array)
 
     def _hulls(
         self, program: ArrayProgram, decisions: Mapping[int, Decision], ties: Mapping[int, Any], exact: Sequence[Any]
-    ) -> list[Any]:
+    ) -> list[_Hull]:
         """For each exact array the balls that also hold the one-sided derivatives of its kinks."""
-        hulls = list(exact)
+        sides = [[one] for one in exact]
         for greater in (True, False) if ties else ():
-            sides = {place: ToOneSide(mask, greater) for place, mask in ties.items()}
-            found = replay(program, self.point.given, BallArithmetic({**decisions, **sides}))
-            hulls = [_union(hull, side) for hull, side in zip(hulls, found[len(self.code) :], strict=True)]
-        return hulls
+            chosen = {place: ToOneSide(mask, greater) for place, mask in ties.items()}
+            found = replay(program, self.point.given, BallArithmetic({**decisions, **chosen}))
+            for known, side in zip(sides, found[len(self.code) :], strict=True):
+                known.append(side)
+        return [_Hull.of(known) for known in sides]
 
     def _honest(self) -> list[Any]:
-        """For small programs the proved balls of what honest code may state; else nothing."""
-        program = self._program(*self.code)
-        if program.elements > PROVABLE:
+        """For small programs of elementary operations the proved balls of what honest code may state; else nothing."""
+        program = self.read.builder.program(*self.code)
+        if program.elements > PROVABLE or not self.read.elementary:
             return [None] * len(self.code)
-        return proved(program, self.point.given)
+        return proved(self._as_in_forward(program), self.point.given)
+
+    def _as_in_forward(self, program: ArrayProgram) -> ArrayProgram:
+        """No operation rounded more coarsely than the forward's: a backward in a narrower format is not honest."""
+        forward = self.read.builder.program(*self.code[: len(self.point.results)])
+        formats = [node.format for node in forward.nodes if node.format is not None]
+        formats += [self.point.format(place) for place in range(len(self.code))]
+        coarsest = min(formats, key=lambda one: one.precision)
+        nodes = [
+            replace(node, format=coarsest) if node.format and node.format.precision < coarsest.precision else node
+            for node in program.nodes
+        ]
+        return replace(program, nodes=tuple(nodes))
 
     def _part(self, place: int, known: _Known, honest: Any) -> Part:
         name, quantity = self.point.labels[place]
@@ -422,9 +503,9 @@ class _Pair:
             format=self.point.format(place),
             stated=self.point.numbers(place),
             symbolic=middle(known.exact),
-            reference=np.where(known.kink, _middles(known.hull), known.exact),
-            known=np.isfinite(radius(known.hull)),
-            allowed=rounding + np.where(known.kink, radius(known.hull), known.granted),
+            reference=np.where(known.kink, known.hull.middle, known.exact),
+            known=np.isfinite(radius(known.exact)),
+            allowed=rounding + np.where(known.kink, known.hull.reach, known.granted),
             terms=known.terms,
             kink=known.kink,
             usable=np.full(known.kink.shape, finite),
@@ -433,25 +514,54 @@ class _Pair:
         # What is wrong in exact arithmetic is wrong, however small it is; so is what cannot be had again.
         blamed, changing = known.wrong & case.known, self.point.changing(place)
         verdicts.severity[blamed | changing] = Outcome.DISAGREES.severity
+        for note in set(known.note.tolist()) - {Note.NONE, Note.NO_EXACT_VALUE}:
+            verdicts.note[known.note == note] = list(Note).index(note)
         verdicts.note[changing] = list(Note).index(Note.CHANGING)
         return Part(name, quantity, case.format.name, self.point.shapes[place], tier, verdicts, blamed)
+
+
+@dataclass(frozen=True)
+class _Hull:
+    """What lies between the one-sided derivatives, as its middle and how far it reaches from there."""
+
+    middle: Any
+    reach: Any
+    """float64: the radius of a ball would have half as many digits."""
+
+    @classmethod
+    def of(cls, sides: Sequence[Any]) -> _Hull:
+        union = sides[0]
+        for side in sides[1:]:
+            union = _union(union, side)
+        middles = np.asarray(_middles(union), dtype=object)
+        # A side without a value, the half of a guard that is not taken, takes nothing away from the others.
+        reaches = [np.where(np.isfinite(radius(side)), _reach(side, middles), 0.0) for side in sides]
+        return cls(middles, np.max(reaches, axis=0))
+
+    @property
+    def flat(self) -> _Hull:
+        return _Hull(np.ravel(self.middle), np.ravel(self.reach))
+
+    def is_wider_than(self, exact: Any) -> Any:
+        return np.isfinite(radius(exact)) & (self.reach > 4.0 * radius(exact) + 1e-30 * np.abs(middle(exact)))
 
 
 @dataclass(frozen=True)
 class _Known:
     """What is known of one array beside what the code states of it, element by element."""
 
+    hull: _Hull
     code: Any
     """The balls of the code's own graph, replayed."""
     exact: Any
-    hull: Any
-    """The balls that also hold the one-sided derivatives of the kinks."""
     kink: Any
     deviation: Any
     """Of the noisy replays."""
     terms: Any
     wrong: Any
     """Where the formula does not replay."""
+    note: Any
+    """Where the exact value is a limit, or why there is none."""
 
     @property
     def granted(self) -> Any:
@@ -469,7 +579,8 @@ class _Known:
         return (proved_, "proved") if is_smaller else (estimated, "estimated")
 
 
-_union = np.frompyfunc(lambda one, other: one.union(other), 2, 1)
+_ZERO = arb(0)
+_union = np.frompyfunc(lambda one, other: one.union(other) if other.is_finite() else one, 2, 1)
 _middles = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
 
 
@@ -482,12 +593,6 @@ def _apart(balls: Sequence[Any]) -> list[Any]:
 def _reach(balls: Any, other: Any) -> Any:
     """How far two balls can be apart; 0 where both are the same number."""
     return np.where(np.asarray(np.equal(balls, other), dtype=bool), 0.0, largest_size(balls - other))
-
-
-def _kinks(exact: Any, hull: Any) -> Any:
-    """Where the one-sided derivatives are more than the exact one."""
-    wide = radius(hull)
-    return np.isfinite(wide) & (wide > 2.0 * radius(exact) + 1e-30 * np.abs(middle(exact)))
 
 
 def _same(some: Sequence[Any], others: Sequence[Any]) -> bool:
@@ -515,15 +620,15 @@ def _excludes_zero(difference: Any) -> Any:
 
 def _digits(difference: Any, exact: Any, kink: Any) -> float:
     """Agreeing digits of the largest difference, against the largest entry; NaN where nothing is known."""
-    reach = largest_size(difference)
-    known = np.isfinite(reach) & ~kink
+    known = np.isfinite(radius(difference)) & ~kink
     if exact.size and not known.any():
         return math.nan
-    # largest_size is above 0 also for an exact 0.
-    size, worst = _largest(exact), float(np.max(reach, where=known, initial=0.0))
+    size = _largest(exact)
+    # Relative to the size as balls: a difference may be smaller than any float64.
+    worst = float(np.max(_reach(difference / arb(size or 1.0), _ZERO), where=known, initial=0.0))
     if size == 0:
         return MOST_DIGITS if worst < 1e-300 else 0.0
-    return max(0.0, min(MOST_DIGITS, -math.log10(max(worst / size, 10.0**-MOST_DIGITS))))
+    return max(0.0, min(MOST_DIGITS, -math.log10(max(worst, 10.0**-MOST_DIGITS))))
 
 
 def _by_formula(point: _Point, formula: Formula, reason: NotReplayed) -> Examination:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sympy
 
 from verifier.arithmetic import ArbArithmetic
-from verifier.derive import differentiate
+from verifier.calls import forget
+from verifier.derive import differentiate, local_derivative
 from verifier.errors import InputError
 from verifier.expression import SymPyArithmetic, read, symbol
 from verifier.operations import Budget, Call, Composition, Operation, Tree, each, named
 from verifier.program import Builder, Program, evaluate
 from verifier.source import NUMPY, function
-from verifier.table import add, check_name
+from verifier.table import BY_CLASS, COMPOSITIONS, TABLE, add, check_name
 
 
 def add_function(
@@ -72,6 +74,27 @@ def add_function(
             arity=len(arguments),
         )
     )
+
+
+@contextmanager
+def temporarily() -> Iterator[None]:
+    """Take out again, at the end of the block, the functions that were added in it.
+
+    >>> with temporarily():
+    ...     add_function("halved", lambda x: x / 2)
+    >>> "halved" in COMPOSITIONS
+    False
+    """
+    tables: tuple[dict[Any, Any], ...] = (TABLE, COMPOSITIONS, BY_CLASS)
+    known = [(table, dict(table)) for table in tables]
+    try:
+        yield
+    finally:
+        for table, before in known:
+            table.clear()
+            table.update(before)
+        forget()
+        local_derivative.cache_clear()
 
 
 def _program(name: str, definition: Callable[..., Any]) -> Program:

@@ -22,8 +22,8 @@ from verifier.program import CONSTANT, SCALAR, SYMBOL, Builder, Node, Program, e
 _LINEAR = frozenset({"add", "subtract", "negative", "abs", "relu", "maximum", "minimum", "where"})
 _TAME = frozenset({"sin", "cos", "tanh", "atan", "erf", "sigmoid"})
 """Functions that are finite with a finite derivative at every finite number."""
-_CONDITIONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or", "not"})
-_FLAT = _CONDITIONS | {"sign", "floor", "ceiling"}
+CONDITIONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or", "not"})
+_FLAT = CONDITIONS | {"sign", "floor", "ceiling"}
 _WILD = 3
 """The derivative of a product of so many symbols may overflow."""
 
@@ -144,7 +144,7 @@ class _Copier:
             index
             for index in self._own(condition, leaves)
             if self._varying[index]
-            and self._program.nodes[index].operation not in _CONDITIONS | {SYMBOL}
+            and self._program.nodes[index].operation not in CONDITIONS | {SYMBOL}
             and not self._wild(self._own(index, leaves), leaves)
         ]
 

@@ -59,6 +59,10 @@ class Column:
 class Layout(Protocol):
     """How the parts of a report become lines."""
 
+    @property
+    def width(self) -> int:
+        """How long a line may be."""
+
     def rule(self) -> Iterator[Text]: ...
 
     def header(self) -> Iterator[Text]: ...
@@ -81,14 +85,14 @@ class Layout(Protocol):
 
 class _Prose:
     def __init__(self, width: int) -> None:
-        self._width = width
+        self.width = width
 
     def prose(self, text: str, style: str = "") -> Iterator[Text]:
         shown = printable(text)
         indent = " " * (len(shown) - len(shown.lstrip()))
         for line in textwrap.wrap(
             shown,
-            self._width,
+            self.width,
             subsequent_indent=indent,
             break_long_words=True,
             break_on_hyphens=False,
@@ -169,7 +173,7 @@ class Stacked(_Prose):
     """Less than 80 columns: a field a line, every number in full."""
 
     def rule(self) -> Iterator[Text]:
-        yield Text("─" * (self._width - 1), style="dim")
+        yield Text("─" * (self.width - 1), style="dim")
 
     def header(self) -> Iterator[Text]:
         yield from self.rule()

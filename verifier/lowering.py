@@ -79,6 +79,8 @@ class Lowered:
     """Whether nothing but numbers was decided while reading, so that the program holds at other points too."""
     operations: tuple[str, ...]
     """The names of the operations that were read, in order."""
+    elementary: bool = True
+    """Whether each operation is a single one of the table: a kernel that does several things does them its own way."""
 
 
 class Lowering:
@@ -89,6 +91,7 @@ class Lowering:
         self.actual: dict[int, np.ndarray] = {}
         self.kept = True
         self.operations: list[str] = []
+        self.elementary = True
         self._held: dict[tuple[int, Format], bool] = {}
 
     def given(self, name: str, tensor: torch.Tensor) -> Cell:
@@ -228,12 +231,15 @@ class Lowering:
             given = {"operation": target, "bound": bound}
         if "actual" in parameters:
             given["actual"] = actual
-        own = _format(actual)
+        own, before = _format(actual), len(self.build)
         with self.build.rounding(FLOAT32 if own is not None and own.precision < FLOAT32.precision else own):
             try:
                 found = function(self, **given)
             except NotImplementedError as error:
                 raise NotReadableError(f"aten::{name} has no rule for {error}") from error
+        made = [self.build[place] for place in range(before, len(self.build))]
+        rounded = [node for node in made if node.format is not None and node.operation != CONSTANT]
+        self.elementary = self.elementary and len(rounded) <= 1
         if isinstance(actual, tuple | list):
             nodes = found if isinstance(found, tuple) else (found,)
             padded = (*nodes, *(None for _ in range(len(actual) - len(nodes))))
@@ -294,7 +300,7 @@ def lowered(graph: torch.fx.GraphModule, names: Sequence[str], arguments: Sequen
             cells.append(argument)  # type: ignore[arg-type]
     with torch.no_grad():
         results = lowering.run(graph, cells)
-    return Lowered(builder, results, lowering.actual, lowering.kept, tuple(lowering.operations))
+    return Lowered(builder, results, lowering.actual, lowering.kept, tuple(lowering.operations), lowering.elementary)
 
 
 def numbers_from(start: int, shape: Sequence[int]) -> torch.Tensor:

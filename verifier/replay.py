@@ -18,7 +18,7 @@ from flint import arb, arb_mat
 
 from verifier.arithmetic import balls, precision, radius
 from verifier.arrays import NOTHING, ArrayNode, ArrayProgram, evaluate
-from verifier.floats import Format
+from verifier.floats import FLOAT32, Format
 from verifier.operations import Operation
 from verifier.table import TABLE
 
@@ -78,6 +78,8 @@ class BallArithmetic:
     """By the place of a comparison's node."""
     blurred: frozenset[int] = frozenset()
     """The places of constants that are rounded decimals: they get half a unit of their last digit."""
+    narrowed: bool = False
+    """Whether a constant that is a float32 number gets half an ulp of float32 instead, whatever it is used in."""
 
     def input(self, value: Any) -> Any:
         return balls(value)
@@ -87,9 +89,9 @@ class BallArithmetic:
         if array.dtype == bool:
             return array.astype(object)
         exact = as_objects(balls(array))
-        return (
-            exact if place not in self.blurred else as_objects(exact + arb(0, half_a_unit(float(array), node.format)))
-        )
+        if place not in self.blurred:
+            return exact
+        return as_objects(exact + arb(0, half_a_unit(float(array), FLOAT32 if self.narrowed else node.format)))
 
     def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
         operation = TABLE[node.operation]

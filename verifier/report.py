@@ -84,7 +84,7 @@ class Report:
 
     def lines(self, width: int) -> Iterator[Text]:
         """The tables, line by line, at most `width` columns wide."""
-        return training_lines(self.findings, self.view, layout_for(width), self._advice())
+        return training_lines(self.findings, self.view, layout_for(width), self._advice)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         yield from self.lines(options.max_width)
@@ -92,8 +92,9 @@ class Report:
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
-    def _advice(self) -> str:
-        """What to try next at a failure."""
+    def _advice(self, step: int) -> str:
+        """What to try next at a step that fails."""
         if self.replay is None:
-            return "verifier.train(..., third_opinion=True)"
-        return f"{self.replay.partition(' --predict ')[0]} --finite-differences"
+            return f"verifier.explain(..., step={step})"
+        training = self.replay.partition(" --predict ")[0]
+        return f"{training.replace('verifier train', 'verifier explain', 1)} --step {step}"

@@ -185,7 +185,7 @@ class Schedule:
                 yield from ((epoch, order[low : low + self.size]) for low in range(0, self.rows, self.size))
 
 
-class _AutogradTraining:
+class AutogradTraining:
     """The training that is judged: torch's forward, the witness's gradients, torch's update."""
 
     def __init__(self, model: Model, columns: Columns, schedule: Schedule, witness: Witness, rule: Optimizer) -> None:
@@ -195,21 +195,21 @@ class _AutogradTraining:
             name: torch.tensor(value, dtype=dtype, requires_grad=name in model.parameters)
             for name, value in model.start.items()
         }
-        self._trained = [self.parameters[name] for name in model.parameters]
+        self.trained = [self.parameters[name] for name in model.parameters]
         self._samples = list(zip(*self._columns, strict=True)) if schedule.single else []
         program = (model.guarded_program if schedule.single else model.batch_program).only_last
         self.loss = function(f"{model.name}_loss", _positional(model), program, TORCH)
-        self._update = rule.on_tensors(self._trained)
-        self._differentiate = witness.differentiate
+        self.update = rule.on_tensors(self.trained)
+        self.differentiate = witness.differentiate
 
     def step(self, rows: Rows) -> list[float]:
         """The trained parameters before the step, the loss, and the gradient, in a row."""
-        record = [parameter.item() for parameter in self._trained]
+        record = [parameter.item() for parameter in self.trained]
         loss = self.loss(*self._sample(rows), *self.parameters.values())
-        self._differentiate(loss, self._trained)
+        self.differentiate(loss, self.trained)
         record.append(loss.item())
-        record.extend(_item(parameter.grad) for parameter in self._trained)
-        self._update()
+        record.extend(_item(parameter.grad) for parameter in self.trained)
+        self.update()
         return record
 
     def _sample(self, rows: Rows) -> Sequence[torch.Tensor]:
@@ -323,12 +323,12 @@ class Run:
         self.schedule = Schedule(self.columns.rows, settings)
         self.done = 0
         self.stopped = False
-        self._settings = settings
+        self.settings = settings
         self._keep_going = keep_going
         _refuse_large_starts(model, settings.format)
         _refuse_large_constants(model, settings.format)
         rule = optimizer_named(settings.optimizer, settings.lr)
-        self._autograd = _AutogradTraining(model, self.columns, self.schedule, witness, rule)
+        self.autograd = AutogradTraining(model, self.columns, self.schedule, witness, rule)
         self._twin = _SymbolicTraining(model, self.columns, self.schedule, rule)
         self.gradient_program = model.gradient_program if self.schedule.single else model.batch_gradient_program
         """The loss of a step and its derivatives."""
@@ -346,15 +346,15 @@ class Run:
     @property
     def torch_loss(self) -> Callable[..., torch.Tensor]:
         """The code that is judged: the loss of data columns, then of all parameters, in order."""
-        return self._autograd.loss
+        return self.autograd.loss
 
     @property
     def format(self) -> Format:
-        return self._settings.format
+        return self.settings.format
 
     @property
     def dtype(self) -> torch.dtype:
-        return getattr(torch, self._settings.dtype)  # type: ignore[no-any-return]
+        return getattr(torch, self.settings.dtype)  # type: ignore[no-any-return]
 
     def arguments_at(self, step: Step, rows: int) -> dict[str, Any]:
         """What the loss was computed of at a step, at most so many rows of it: a float64 array a name, in order."""
@@ -364,13 +364,29 @@ class Run:
         cut = {name: arguments[name][:rows] for name in self.model.columns}
         return {**cut, **{name: arguments[name] for name in self.model.start}}
 
+    def advance(self, number: int) -> tuple[int, Rows]:
+        """Train by autograd up to before that step, and judge nothing; the step's epoch and rows.
+
+        Raises InputError for a step that the training does not have, and where it was ended before.
+        """
+        if not 1 <= number <= self.schedule.steps:
+            raise InputError(f"the training has {self.schedule.steps} steps: step {number} is none of them")
+        turns = iter(self.schedule)
+        with np.errstate(all="ignore"):
+            for _, rows in islice(turns, number - 1):
+                if not self._keep_going(self.done, number - 1):
+                    raise InputError(f"the run was ended before step {number}: there is nothing to show of it")
+                self.autograd.step(rows)
+                self.done += 1
+        return next(turns)
+
     def predict(self, inputs: Mapping[str, float]) -> Prediction:
         """Both trainings' predictions at these inputs, as they stand now."""
-        number = np.dtype(self._settings.dtype).type
+        number = np.dtype(self.settings.dtype).type
         values = [number(inputs[name]) for name in self.model.inputs]
         with torch.no_grad():
             tensors = [torch.tensor(value) for value in values]
-            autograd = float(self.model.torch(*tensors, **self._autograd.parameters))
+            autograd = float(self.model.torch(*tensors, **self.autograd.parameters))
         with np.errstate(all="ignore"):
             symbolic = float(self.model.numpy(*values, **self._twin.parameters))
         return Prediction(dict(zip(self.model.inputs, map(float, values), strict=True)), autograd, symbolic)
@@ -379,13 +395,13 @@ class Run:
         """The loss of the held-out rows, as both trainings stand now; None where none are held out."""
         if not self._held_out.rows:
             return None
-        number = np.dtype(self._settings.dtype)
+        number = np.dtype(self.settings.dtype)
         values = {name: column.astype(number) for name, column in self._held_out.values.items()}
         program = self.model.batch_program.only_last
         with torch.no_grad():
             tensors = [torch.tensor(column) for column in values.values()]
             loss = function("held_out", _positional(self.model), program, TORCH)
-            autograd = float(loss(*tensors, *self._autograd.parameters.values()))
+            autograd = float(loss(*tensors, *self.autograd.parameters.values()))
         start = {name: self._twin.parameters[name] for name in self.model.start}
         with np.errstate(all="ignore"):
             twin = function("held_out", _positional(self.model), program, NUMPY)
@@ -400,7 +416,7 @@ class Run:
                 if not self._keep_going(self.done, planned):
                     self.stopped = True
                     break
-                records.append(self._autograd.step(rows))
+                records.append(self.autograd.step(rows))
                 twins.append(self._twin.step(rows))
                 self.done += 1
         return records, twins
@@ -428,9 +444,9 @@ class Run:
     def _verdicts(self, rows: list[Rows], parameters: Any, stated: Any) -> list[Verdicts]:
         """Steps of equally many rows, judged at autograd's parameters."""
         arguments = self._arguments(rows, parameters)
-        number = np.dtype(self._settings.dtype)
+        number = np.dtype(self.settings.dtype)
         rounded = {name: values.astype(number) for name, values in arguments.items()}
-        symbolically = symbolic(self._judge.program, self._settings.dtype, rounded)
+        symbolically = symbolic(self._judge.program, self.settings.dtype, rounded)
         return self._judge.verdicts(
             arguments, list(stated.T), [np.asarray(values, dtype=np.float64) for values in symbolically]
         )

@@ -212,13 +212,55 @@ def definition(name: str, signature: str, program: Program, language: Language) 
 def function(name: str, signature: str, program: Program, language: Language) -> Callable[..., Any]:
     """The function itself; `inspect.getsource` shows its source."""
     source = definition(name, signature, program, language)
+    return _compiled(name, source, language, _scope(language, program))
+
+
+def _compiled(name: str, source: str, language: Language, scope: dict[str, Any]) -> Callable[..., Any]:
     path = f"<verifier {language.name} {name} {abs(hash(source)):x}>"
     linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
-    scope = _scope(language, program)
     # The source is generated from a program's nodes: names that are identifiers, numbers and rows.
     exec(compile(source, path, "exec"), scope)  # noqa: S102
     result: Callable[..., Any] = scope[name]
     return result
+
+
+Watch = Callable[[int, Any], Any]
+"""Is given the index of a node and what it came to; what it returns is used in its place."""
+
+
+def watched(name: str, signature: str, program: Program, language: Language, watch: Watch) -> Callable[..., Any]:
+    """The function of `function`, of which `watch` sees the result of every operation on a symbol.
+
+    >>> from verifier.program import Builder
+    >>> build = Builder()
+    >>> x = build.symbol("x")
+    >>> program = build.program(build.apply("add", build.apply("square", x), build.constant(1)))
+    >>> seen = {}
+    >>> watched("f", "x", program, NUMPY, lambda index, value: seen.setdefault(index, value))(3.0), seen
+    (np.float64(10.0), {1: np.float64(9.0), 3: np.float64(10.0)})
+    """
+    writer = _Watched(program, language)
+    results = writer.results()
+    statements = [*writer.lines, f"return {', '.join(results)}"]
+    source = f"def {name}({signature}):\n" + "".join(f"    {line}\n" for line in statements)
+    return _compiled(name, source, language, {**_scope(language, program), writer.watch: watch})
+
+
+class _Watched(_Writer):
+    """Writes a call around each operation on a symbol."""
+
+    @property
+    def watch(self) -> str:
+        name = "watch"
+        while name in self.program.symbols:
+            name += "_"
+        return name
+
+    def _node(self, node: Node, index: int, texts: Sequence[_Text]) -> _Text:
+        text = super()._node(node, index, texts)
+        if node.operation == SYMBOL or not self._varies(index):
+            return text
+        return _Text(f"{self.watch}({index}, {text.text})")
 
 
 def of_tensors(generated: Callable[..., Any]) -> Callable[..., Any]:

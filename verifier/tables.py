@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -14,6 +14,9 @@ from verifier.formula import FormulaReplayed
 from verifier.judge import Note, Outcome
 from verifier.layout import Column, Layout, number, plain, short
 from verifier.runner import HeldOut, Prediction, Step
+
+Advice = Callable[[int], str]
+"""The command to try next at a step that fails, by its number."""
 
 EPOCH_STEPS = 6
 """Of a long epoch at most so many steps are shown unless asked for."""
@@ -51,8 +54,8 @@ def _fails(step: Step) -> bool:
     return any(judged.outcome is Outcome.DISAGREES for judged in (step.loss, *step.gradient.values()))
 
 
-def training_lines(findings: Findings, view: View, layout: Layout, advice: str) -> Iterator[Text]:
-    """The steps, the parameters, drift and predictions, and the verdict. `advice` is the command to try next."""
+def training_lines(findings: Findings, view: View, layout: Layout, advice: Advice) -> Iterator[Text]:
+    """The steps, the parameters, drift and predictions, and the verdict."""
     shown = view.chosen(findings)
     if shown:
         yield from layout.header()
@@ -85,7 +88,7 @@ def _left_out(findings: Findings, before: int, after: int, layout: Layout) -> It
     yield from layout.prose(f"⋯ {steps} not shown{told}   (--every 1, --only-failing)", style="dim")
 
 
-def _step(findings: Findings, step: Step, layout: Layout, advice: str) -> Iterator[Text]:
+def _step(findings: Findings, step: Step, layout: Layout, advice: Advice) -> Iterator[Text]:
     inputs = [f"{name}={plain(value)}" for name, value in step.inputs.items()]
     yield from layout.heading(
         [f"step {step.number}", f"epoch {step.epoch}", *inputs], f"loss {number(step.loss.stated)}"
@@ -106,17 +109,18 @@ def _step(findings: Findings, step: Step, layout: Layout, advice: str) -> Iterat
         yield from layout.prose(f"epoch {step.epoch}   cost {number(step.loss.stated)}")
 
 
-def _reasons(findings: Findings, step: Step, name: str, layout: Layout, advice: str) -> Iterator[Text]:
+def _reasons(findings: Findings, step: Step, name: str, layout: Layout, advice: Advice) -> Iterator[Text]:
     sentences = [cause.sentence for cause in findings.causes if (cause.step, cause.component) == (step.number, name)]
     if name == "loss" and not sentences:
         sentences = ["code and formula are different functions"]
     likely = f"likely {', or '.join(sentences)}" if sentences else "no cause found"
-    together = f"{'':14}{likely}     try  {advice}"
+    command = advice(step.number)
+    together = f"{'':14}{likely}     try  {command}"
     if len(together) < 80:
         yield from layout.prose(together)
     else:
         yield from layout.prose(f"{'':14}{likely}")
-        yield from layout.prose(f"{'':14}try  {advice}")
+        yield from layout.prose(f"{'':14}try  {command}")
 
 
 _COLUMNS = (

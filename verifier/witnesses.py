@@ -40,7 +40,9 @@ class Autograd:
     def differentiate(self, loss: torch.Tensor, parameters: Sequence[torch.Tensor]) -> None:
         for parameter in parameters:
             parameter.grad = None
-        loss.backward()  # type: ignore[no-untyped-call]
+        # Where every path is cut there is nothing to go back through, and the gradients stay None.
+        if loss.requires_grad:
+            loss.backward()  # type: ignore[no-untyped-call]
 
 
 def symbolic(program: Program, dtype: str, arguments: Arguments) -> list[Any]:

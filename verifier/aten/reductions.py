@@ -298,9 +298,11 @@ def safe_softmax(low: Lowering, self: Cell, dim: int) -> int:
 
 
 @rule("_log_softmax")
-def log_softmax(low: Lowering, self: Cell, dim: int) -> int:
+def log_softmax(low: Lowering, self: Cell, dim: int, actual: torch.Tensor) -> int:
+    """Along an axis that is not the last one the sum is kept in the result's own format."""
     exponentials, shifted = shifted_exponentials(low, self, dim)
-    return low.apply("subtract", shifted, low.apply("log", summed(low, exponentials, dim, True)))
+    total = low.narrowed(summed(low, exponentials, dim, True), actual)
+    return low.apply("subtract", shifted, low.apply("log", total))
 
 
 @rule("_softmax_backward_data")

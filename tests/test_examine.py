@@ -1,0 +1,684 @@
+"""Examine: what is said of code at one point, outcome by outcome and word for word."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from flint import arb
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from rewriting import Case as Random
+
+from verifier import examine as examining
+from verifier.errors import InputError
+from verifier.examine import Formula, NotReplayed, Replayed, Subject, examine
+from verifier.floats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, FLOAT64
+from verifier.judge import Case, Note, Outcome
+from verifier.lifting import REDUCTIONS
+from verifier.program import Builder
+from verifier.text import read_text
+
+X = torch.tensor([0.5, -1.5], dtype=torch.float64)
+AGREES, UNDECIDED, DISAGREES = Outcome.AGREES, Outcome.UNDECIDED, Outcome.DISAGREES
+
+
+def formula(text, *names, reduction="none"):
+    builder = Builder()
+    return Formula(
+        builder.program(read_text(text, builder, {name: builder.symbol(name) for name in names})), REDUCTIONS[reduction]
+    )
+
+
+def stating(forward, slope):
+    """Code with a backward of its own."""
+
+    class Stated(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return forward(x)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * slope(*ctx.saved_tensors)
+
+    return Stated.apply
+
+
+def unreadable(forward, slope):
+    """The same as a kernel: numbers leave torch on the way."""
+    inner = stating(lambda x: forward(torch.from_numpy(x.detach().numpy())), slope)
+    return lambda x, *others: inner(x)
+
+
+def examined(code, given=None, **inputs):
+    return examine(Subject(code, inputs), given)
+
+
+def outcomes(examination):
+    return {part.name: part.outcome for part in examination.parts}
+
+
+def notes(part):
+    return [list(Note)[place] for place in part.verdicts.note]
+
+
+# The comparator: one statement, an exact value, an allowance.
+
+
+def judged(stated, exact, allowed=1e-12, format=FLOAT64, terms=None, kink=False, known=True, usable=True):
+    one = np.ones(1)
+    case = Case(
+        format, one * stated, one * 0, np.array([arb(exact)], dtype=object), np.array([known]), one * allowed,
+        one * (abs(exact) if terms is None else terms), np.array([kink]), np.array([usable]),
+    )  # fmt: skip
+    comparison = case.verdicts()[0]
+    return comparison.outcome, comparison.note
+
+
+@pytest.mark.parametrize(
+    ("stated", "exact", "allowed", "expected"),
+    [
+        (1.0, 1.0, 0.0, (AGREES, Note.NONE)),
+        (1.0 + 1e-13, 1.0, 1e-12, (AGREES, Note.NONE)),
+        (1.0 + 2e-12, 1.0, 1e-12, (DISAGREES, Note.NONE)),
+        (math.nan, 1.0, 1e-12, (DISAGREES, Note.NONE)),
+        (math.nan, 1.0, math.inf, (DISAGREES, Note.OVERFLOW)),
+        (math.inf, 1.0, math.inf, (DISAGREES, Note.OVERFLOW)),
+        (-math.inf, 1.0, math.nan, (DISAGREES, Note.OVERFLOW)),
+        (1.0, 1.0, math.inf, (UNDECIDED, Note.OVERFLOW)),
+        (1.0, 1.0, math.nan, (UNDECIDED, Note.OVERFLOW)),
+        (0.0, 0.0, 0.0, (AGREES, Note.NONE)),
+        (-0.0, 0.0, 0.0, (AGREES, Note.NONE)),
+        (5e-324, 0.0, 0.0, (DISAGREES, Note.NONE)),
+        (1e-320, 1e-320, 0.0, (AGREES, Note.NONE)),
+        (1e-320, 1.1e-320, 0.0, (DISAGREES, Note.NONE)),
+        (FLOAT64.largest, FLOAT64.largest, 0.0, (AGREES, Note.NONE)),
+        (math.inf, FLOAT64.largest, 1e300, (DISAGREES, Note.NONE)),
+        (0.9, 1.0, 1.0, (UNDECIDED, Note.BLIND)),
+        (2.5, 1.0, 1.0, (DISAGREES, Note.BLIND)),
+    ],
+)  # fmt: skip
+def test_the_comparator(stated, exact, allowed, expected):
+    assert judged(stated, exact, allowed) == expected
+
+
+def test_without_an_exact_value_nothing_is_decided():
+    for stated in (1.0, math.nan, math.inf):
+        assert judged(stated, math.nan, known=False) == (UNDECIDED, Note.NO_EXACT_VALUE)
+        assert judged(stated, 1.0, known=False, usable=False) == (UNDECIDED, Note.NOT_FINITE)
+
+
+def test_an_infinite_exact_value_is_never_agreed_with():
+    assert judged(math.inf, math.inf)[0] is UNDECIDED
+    assert judged(1.0, math.inf)[0] is UNDECIDED
+
+
+@pytest.mark.parametrize("format", CODE_FORMATS.values(), ids=lambda known: known.name)
+def test_what_is_beyond_the_format_is_not_decided(format):
+    assert judged(format.largest, format.largest, 0.0, format)[0] is AGREES
+    assert judged(math.inf, format.largest * 1.1, math.inf, format) == (UNDECIDED, Note.OVERFLOW)
+
+
+def test_at_a_kink_the_allowance_is_no_blindness():
+    assert judged(0.9, 0.5, 0.5, terms=0.1, kink=True) == (AGREES, Note.KINK)
+    assert judged(1.1, 0.5, 0.5, terms=0.1, kink=True) == (DISAGREES, Note.KINK)
+
+
+def test_nothing_to_compare():
+    empty = np.zeros(0)
+    none = np.zeros(0, dtype=bool)
+    verdicts = Case(FLOAT32, empty, empty, empty.astype(object), none, empty, empty, none, none).verdicts()
+    assert verdicts.severity.shape == (0,)
+
+
+def test_notes_word_for_word():
+    assert [str(note) for note in Note] == [
+        "",
+        "at a kink or border: any value between the one-sided derivatives agrees",
+        "a parameter or an input is not finite",
+        "no exact value exists here",
+        "rounding or overflow on the way can move it anywhere",
+        "rounding can be as large as the terms it is made of",
+        "the exact value is a limit: the formula itself has no value here",
+        "the exact value is infinite",
+        "no exact value exists here, and its limit was not found in time",
+        "the code computes another function than the formula, so its gradient is not held against it",
+        "not deterministic: it comes out differently when the code is run again",
+        "inaccurate: more than half of the digits are lost, and the point itself allows more",
+    ]
+
+
+# Code without a formula.
+
+
+@pytest.mark.parametrize("stated", [math.nan, math.inf, -math.inf])
+def test_a_gradient_that_is_not_finite_disagrees(stated):
+    code = stating(torch.sin, lambda x: torch.full_like(x, stated))
+    assert outcomes(examined(code, x=X)) == {"value": AGREES, "x": DISAGREES}
+
+
+def test_a_negative_zero_is_a_zero():
+    assert examined(stating(lambda x: 0.0 * x, lambda x: -0.0 * x), x=X).outcome is AGREES
+
+
+def test_an_exact_zero_allows_nothing():
+    tiny = stating(torch.floor, lambda x: torch.full_like(x, 5e-324))
+    assert examined(tiny, x=X)["x"].outcome is DISAGREES
+    assert (examined(torch.floor, x=X)["x"].verdicts.allowed == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (2, 0)])
+def test_tensors_without_elements(shape):
+    examination = examined(lambda x: x.exp().sum(-1), x=torch.zeros(shape, dtype=torch.float64))
+    assert examination["x"].outcome is AGREES
+    assert examination["x"].count(AGREES) == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("shape", [(), (1,), (2, 3)])
+def test_every_dtype_and_shape(dtype, shape):
+    x = torch.linspace(0.5, 2, max(1, math.prod(shape)), dtype=torch.float64).reshape(shape).to(dtype)
+    examination = examined(lambda x: x * x.exp() + x, x=x)
+    assert examination.outcome is AGREES
+    assert examination["x"].dtype == str(dtype).removeprefix("torch.")
+    assert examination["x"].shape == shape
+    wrong = stating(torch.sin, lambda x: x.cos() * (1 + 64 * torch.finfo(dtype).eps))
+    assert examined(wrong, x=x)["x"].outcome is DISAGREES
+
+
+def test_subnormals_and_the_largest_float():
+    for dtype in (torch.float64, torch.float32):
+        limits = torch.finfo(dtype)
+        x = torch.tensor([limits.smallest_normal / 8, limits.max], dtype=dtype)
+        assert examined(lambda x: x * 0.25, x=x)["x"].outcome is AGREES
+        value = examined(lambda x: x * 0.25, x=x)["value"]
+        assert value.outcome is AGREES
+        assert examined(lambda x: x * 4, x=x)["value"].outcome is UNDECIDED
+
+
+def test_a_wrong_shape_is_refused_by_torch():
+    class Wrong(torch.autograd.Function):
+        forward = staticmethod(lambda ctx, x: x.sin())
+        backward = staticmethod(lambda ctx, g: g.new_ones(5))
+
+    told = "the code's backward cannot be run: RuntimeError: Function WrongBackward returned an invalid gradient"
+    with pytest.raises(InputError, match=told):
+        examined(Wrong.apply, x=X)
+    summed = stating(torch.sin, lambda x: torch.ones(3, 1, dtype=x.dtype))
+    assert examined(summed, x=X)["x"].outcome is DISAGREES
+
+
+def test_what_is_not_deterministic_disagrees_however_small_it_is():
+    calls = iter(range(10))
+    racy = stating(torch.sin, lambda x: torch.nextafter(x.cos(), x.cos() + next(calls) % 2))
+    part = examined(racy, x=X)["x"]
+    assert part.outcome is DISAGREES
+    assert part.verdicts[0].note is Note.CHANGING
+    assert (part.verdicts.error <= part.verdicts.allowed).all()
+
+
+def test_a_backward_without_a_graph_is_held_against_the_forwards():
+    def random(x):
+        return x.cos() + torch.rand_like(x) * 0
+
+    examination = examined(stating(torch.sin, random), x=X)
+    assert examination.outcome is AGREES
+    assert examination.formula.reason.startswith("aten::rand_like is random")
+    assert examined(stating(torch.sin, lambda x: random(x) * 1.5), x=X)["x"].outcome is DISAGREES
+
+
+def test_a_backward_in_a_narrower_dtype_disagrees():
+    wrong = stating(torch.sin, lambda x: x.float().cos().double())
+    assert examined(wrong, x=X)["x"].outcome is DISAGREES
+    assert examined(stating(torch.sin, lambda x: x.bfloat16().cos().float()), x=X.float())["x"].outcome is DISAGREES
+
+
+def test_code_of_mixed_precision_agrees_as_far_as_it_goes():
+    """Its forward is in the narrower format as well."""
+    part = examined(lambda x: (x.float() * 1.1).sin().double() * x, x=X)["x"]
+    assert part.outcome is AGREES
+    assert part.verdicts.allowed.min() > 1e-9
+
+
+def test_results_without_a_gradient():
+    with pytest.raises(InputError, match="^the code returns numbers of dtype int64, which have no gradient$"):
+        examined(lambda x: x.long(), x=X)
+    with pytest.raises(InputError, match="^the code returns numbers of dtype complex128, which have no gradient$"):
+        examined(lambda x: torch.complex(x, x), x=X)
+    with pytest.raises(TypeError, match="^the code does not return tensors$"):
+        examined(lambda x: 3.0, x=X)
+
+
+def test_what_the_code_raises_is_raised():
+    def broken(x):
+        raise ZeroDivisionError("in the code of a user")
+
+    with pytest.raises(ZeroDivisionError, match="^in the code of a user$"):
+        examined(broken, x=X)
+
+
+def test_code_that_cannot_be_read_needs_a_formula():
+    with pytest.raises(
+        InputError,
+        match="^the code's forward cannot be read: the code leaves torch for NumPy; give its formula or a plain version$",
+    ):
+        examined(unreadable(torch.sin, torch.cos), x=X)
+
+
+def test_inputs_that_are_not_finite():
+    x = torch.tensor([math.nan, 1.0, -math.inf], dtype=torch.float64)
+    part = examined(torch.exp, x=x)["x"]
+    assert [tuple(Outcome)[place] for place in part.verdicts.severity] == [UNDECIDED, AGREES, AGREES]
+    assert notes(part) == [Note.NOT_FINITE, Note.NONE, Note.NONE]
+
+
+def test_many_inputs_and_results():
+    inputs = {f"x{place}": X + place for place in range(12)}
+
+    def code(*arguments):
+        return torch.stack(arguments).exp().sum(0), sum(arguments).sin(), arguments[3]
+
+    found = outcomes(examined(code, **inputs))
+    assert list(found) == ["value 0", "value 1", "value 2", *inputs]
+    assert set(found.values()) == {AGREES}
+
+
+def test_only_what_is_wanted():
+    examination = examine(Subject(lambda x, y: x * y, {"x": X, "y": X}, wanted=("y",)))
+    assert list(outcomes(examination)) == ["value", "y"]
+
+
+def test_integer_inputs_are_data():
+    examination = examined(lambda x, index: x[index].exp(), x=X, index=torch.tensor([1, 1]))
+    assert outcomes(examination) == {"value": AGREES, "x": AGREES}
+
+
+def test_a_gradient_that_is_missing():
+    assert outcomes(examined(lambda x, y: x.sin(), x=X, y=X)) == {"value": AGREES, "x": AGREES, "y": AGREES}
+    assert outcomes(examined(lambda x: x.detach() * 2.5, x=X)) == {"value": AGREES, "x": DISAGREES}
+
+
+def test_an_input_may_have_any_name():
+    wrong = stating(torch.sin, lambda x: x.cos() * (1 + 1e-9))
+    examination = examined(wrong, formula("sin(value_of_x)", "value_of_x"), value_of_x=X)
+    assert examination.same_function
+    assert examination.formula.wrong == ("value_of_x",)
+
+
+def test_a_wrong_formula_is_found_however_small():
+    wrong = stating(torch.sin, lambda x: x.cos() * (1 + 2.0**-50))
+    examination = examined(wrong, x=X)
+    assert examination["x"].outcome is DISAGREES
+    assert examination["x"].wrong_formula.all()
+    assert 14 < examination.formula.digits < 16
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_relative_error_of_1e_20(dtype):
+    """Two factors that float cannot tell from 1, and their product can."""
+    wrong = stating(torch.sin, lambda x: x.cos() + x.cos() * 1e-20)
+    assert examined(wrong, x=X.to(dtype))["x"].outcome is DISAGREES
+    assert 19 < examined(wrong, x=X.to(dtype)).formula.digits < 21
+
+
+def test_the_allowance_is_not_the_error_of_a_wrong_formula():
+    part = examined(stating(torch.sin, lambda x: x.cos() * 2), x=X)["x"]
+    assert (part.verdicts.allowed < 1e-14).all()
+    assert (part.verdicts.error > 0.05).all()
+
+
+# A formula beside the code.
+
+
+def test_a_formula_that_is_the_codes_own():
+    examination = examined(lambda x: x.sin() ** 2 + x.cos() ** 2 + x, formula("1 + x", "x"), x=X)
+    assert examination.outcome is AGREES
+    assert examination.same_function
+    assert examination.formula.digits > 70
+
+
+def test_another_function_is_said_and_the_gradient_not_blamed():
+    examination = examined(torch.sin, formula("cos(x)", "x"), x=X)
+    assert outcomes(examination) == {"value": DISAGREES, "x": AGREES}
+    assert not examination.same_function
+
+
+def test_another_function_with_a_wrong_gradient_is_blamed_for_its_own():
+    examination = examined(stating(torch.sin, lambda x: x.cos() * 2), formula("cos(x)", "x"), x=X)
+    assert outcomes(examination) == {"value": DISAGREES, "x": DISAGREES}
+
+
+def test_a_function_that_differs_by_less_than_rounding():
+    examination = examined(lambda x: x.sin() * (1 + 2.0**-52), formula("sin(x)", "x"), x=X)
+    assert not examination.same_function
+
+
+@pytest.mark.parametrize(("reduction", "code"), [("sum", torch.sum), ("mean", torch.mean), ("none", torch.clone)])
+def test_reductions(reduction, code):
+    given = formula("x*x", "x", reduction=reduction)
+    assert examined(lambda x: code(x * x), given, x=X).outcome is AGREES
+    if reduction != "none":
+        other = formula("x*x", "x", reduction={"sum": "mean", "mean": "sum"}[reduction])
+        assert not examined(lambda x: code(x * x), other, x=X).same_function
+
+
+def test_a_reduction_that_is_missing():
+    with pytest.raises(
+        InputError, match=r"^the formula's value has the shape \(2,\), the code's has \(\): say the reduction$"
+    ):
+        examined(lambda x: x.sum(), formula("x", "x"), x=X)
+
+
+def test_a_symbol_that_is_no_input():
+    with pytest.raises(InputError, match="^the formula uses y, which is not among the inputs: name it as one of them$"):
+        examined(torch.sin, formula("sin(x) + y", "x", "y"), x=X)
+
+
+def test_a_formula_describes_one_result():
+    with pytest.raises(InputError, match="^the code returns 2 tensors, the formula describes one$"):
+        examined(lambda x: (x, x), formula("x", "x"), x=X)
+
+
+# Literals.
+
+GELU = "0.5*x*(1 + tanh(sqrt(2/pi)*(x + 0.044715*x**3)))"
+
+
+def gelu(x):
+    return 0.5 * x * (1 + torch.tanh(0.7978845608 * (x + 0.044715 * x**3)))
+
+
+def test_a_rounded_decimal_is_granted_half_a_unit_and_named():
+    examination = examined(gelu, formula(GELU, "x"), x=X)
+    assert examination.outcome is AGREES
+    assert examination.formula.literals == (0.7978845608,)
+    assert 11 < examination.formula.digits < 13
+
+
+def test_a_rounded_decimal_does_not_excuse_more():
+    def wrong(x):
+        return 0.5 * x * (1 + torch.tanh(0.7978845618 * (x + 0.044715 * x**3)))
+
+    examination = examined(wrong, formula(GELU, "x"), x=X)
+    assert not examination.same_function
+    assert examination.formula.literals == ()
+
+
+def test_a_literal_of_the_formula_itself_is_exact():
+    examination = examined(lambda x: x * 0.7978845608, x=X)
+    assert examination.formula == Replayed(77.0)
+
+
+def test_a_sixth_of_float64_is_granted_its_last_digit():
+    examination = examined(lambda x: x * (1 / 6), formula("x/6", "x"), x=X)
+    assert examination.outcome is AGREES
+    assert examination.formula.literals == (1 / 6,)
+
+
+def test_a_sixth_of_float32():
+    sixth = float(np.float32(1 / 6))
+    single = examined(lambda x: x * torch.tensor(1 / 6), formula("x/6", "x"), x=X.float())
+    assert single.outcome is AGREES
+    assert single.formula.literals == (sixth,)
+    double = examined(lambda x: x * sixth, formula("x/6", "x"), x=X)
+    assert double["value"].outcome is DISAGREES
+    assert double.formula.literals == ()
+    assert double.formula.narrow == (sixth,)
+
+
+def test_a_backward_with_a_sixth_of_float32_is_wrong_and_explained():
+    sixth = float(np.float32(1 / 6))
+    examination = examined(stating(lambda x: x / 6, lambda x: sixth), x=X)
+    assert examination["x"].outcome is DISAGREES
+    assert examination.formula.narrow == (sixth,)
+    assert examined(stating(lambda x: x / 6, lambda x: 0.1666), x=X).formula.narrow == ()
+
+
+# Kinks.
+
+ZERO = torch.zeros(2, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("forward", "inside", "outside"),
+    [
+        (torch.relu, (0.0, 0.3, 1.0), (-1e-9, 1 + 1e-9, 7.0)),
+        (torch.abs, (-1.0, 0.0, 0.5, 1.0), (-1 - 1e-9, 1.1)),
+        (lambda x: torch.maximum(2 * x, -3 * x), (-3.0, 0.0, 2.0), (-3.1, 2.1)),
+        (lambda x: torch.where(x > 0, 2 * x, x), (1.0, 1.5, 2.0), (0.9, 2.1)),
+    ],
+)
+def test_at_a_kink_anything_between_the_one_sided_derivatives(forward, inside, outside):
+    for slope in inside:
+        examination = examined(stating(forward, lambda x, slope=slope: torch.full_like(x, slope)), x=ZERO)
+        assert examination["x"].outcome is AGREES, slope
+        assert notes(examination["x"]) == [Note.KINK, Note.KINK]
+        assert examination.formula.wrong == ()
+    for slope in outside:
+        assert (
+            examined(stating(forward, lambda x, slope=slope: torch.full_like(x, slope)), x=ZERO)["x"].outcome
+            is DISAGREES
+        )
+
+
+def test_beside_a_kink_there_is_none():
+    x = torch.tensor([0.0, 1e-300, 1.5], dtype=torch.float64)
+    part = examined(stating(torch.relu, lambda x: torch.full_like(x, 1.0)), x=x)["x"]
+    assert part.outcome is AGREES
+    assert notes(part) == [Note.KINK, Note.NONE, Note.NONE]
+    wrong = examined(stating(torch.relu, lambda x: torch.full_like(x, 1 - 1e-15)), x=x)["x"]
+    assert wrong.wrong_formula.tolist() == [False, True, True]
+
+
+def test_two_conventions_at_a_tie_are_no_wrong_formula():
+    examination = examined(torch.relu, formula("max(x, 0)", "x"), x=ZERO)
+    assert examination.outcome is AGREES
+    assert examination.formula.wrong == ()
+
+
+def test_guards_whose_other_half_has_no_value():
+    x = torch.tensor([0.0, 2.0], dtype=torch.float64)
+
+    def safe(x):
+        return torch.where(x > 0, x * torch.where(x > 0, x, 1.0).log(), 0.0)
+
+    assert examined(safe, x=x).outcome is AGREES
+
+
+# Limits.
+
+
+@pytest.mark.parametrize(
+    ("code", "at", "limit"),
+    [
+        (lambda x: (x**4).sqrt().sum(), [0.0, 0.0], 0.0),
+        (lambda x: x.acos().square().sum(), [1.0], -2.0),
+        (lambda x: (x * x * x.log()).sum(), [0.0], 0.0),
+        (lambda x: (x * x).sum().sqrt() ** 2, [0.0, 0.0], 0.0),
+        (lambda x: (x.sin() / x).sum(), [0.0], 0.0),
+    ],
+)
+def test_the_exact_value_may_be_a_limit(code, at, limit):
+    x = torch.tensor(at, dtype=torch.float64)
+    examination = examine(Subject(code, {"x": x}, seeds=(torch.ones((), dtype=torch.float64),)))
+    part = examination["x"]
+    assert part.outcome is DISAGREES
+    assert notes(part) == [Note.LIMIT] * len(at)
+    assert part.verdicts.centre.tolist() == [limit] * len(at)
+    assert np.isnan(part.verdicts.stated).all()
+
+
+@pytest.mark.parametrize(
+    ("code", "at", "note"),
+    [
+        (lambda x: x.sqrt(), [0.0], Note.INFINITE),
+        (lambda x: (x * x).sqrt(), [0.0], Note.NO_EXACT_VALUE),
+        (lambda x: (x * x).sum().sqrt(), [0.0, 0.0], Note.NO_EXACT_VALUE),
+        (lambda x: (x - 1).sqrt(), [0.0], Note.NO_EXACT_VALUE),
+    ],
+)
+def test_where_there_is_no_limit_nothing_is_decided(code, at, note):
+    part = examined(code, x=torch.tensor(at, dtype=torch.float64))["x"]
+    assert part.outcome is UNDECIDED
+    assert notes(part) == [note] * len(at)
+
+
+def test_safe_code_agrees_with_the_limit_and_unsafe_slopes_do_not():
+    def safe(x):
+        return torch.where(x > 0, x * x * torch.where(x > 0, x, 1.0).log(), 0.0)
+
+    x = torch.tensor([0.0, 2.0], dtype=torch.float64)
+    examination = examined(safe, formula("x*x*log(x)", "x"), x=x)
+    assert examination.outcome is AGREES
+    assert notes(examination["x"]) == [Note.LIMIT, Note.NONE]
+    wrong = examined(lambda x: safe(x) + torch.where(x > 0, 0.0, 1e-9 * x), formula("x*x*log(x)", "x"), x=x)
+    assert wrong["x"].outcome is DISAGREES
+
+
+# No graph.
+
+
+def test_a_kernel_without_a_graph_is_judged_by_its_formula():
+    examination = examined(unreadable(torch.sin, torch.cos), formula("sin(x)", "x"), x=X)
+    assert examination.formula == NotReplayed("the code leaves torch for NumPy")
+    assert outcomes(examination) == {"value": AGREES, "x": AGREES}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_wrong_kernel_is_found(dtype):
+    wrong = unreadable(torch.sin, lambda x: x.cos() * (1 + 64 * torch.finfo(dtype).eps))
+    examination = examined(wrong, formula("sin(x)", "x"), x=X.to(dtype))
+    assert outcomes(examination) == {"value": AGREES, "x": DISAGREES}
+
+
+def test_a_kernel_of_another_function_is_not_blamed_for_its_gradient():
+    examination = examined(unreadable(torch.sin, torch.cos), formula("cos(x)", "x"), x=X)
+    assert outcomes(examination) == {"value": DISAGREES, "x": UNDECIDED}
+    assert notes(examination["x"]) == [Note.OTHER_FUNCTION] * 2
+    assert not examination.same_function
+
+
+@pytest.mark.parametrize("format", [BFLOAT16, FLOAT16], ids=lambda known: known.name)
+def test_a_kernel_may_round_each_operation(format):
+    """Without a graph it is not known what is fused: torch's own operations one after another are honest."""
+    x = torch.linspace(-2, 2, 50).to(getattr(torch, format.name))
+    code = lambda x: ((x * 1.3 + 0.7).exp() * x).tanh() * x  # noqa: E731
+    given = formula("tanh(exp(x*1.3 + 0.7)*x)*x", "x")
+    part = examined(lambda x: code(x) + 0 * np.float32(x.detach().float().numpy()[0]), given, x=x)
+    assert isinstance(part.formula, NotReplayed)
+    assert part.outcome is not DISAGREES
+
+
+# Second order.
+
+
+def test_hessians():
+    def code(x, y):
+        return (x * y.exp()).sum() + (x**3).sum() ** 2
+
+    examination = examine(Subject(code, {"x": X, "y": X + 1}, second=True))
+    assert {part.name for part in examination.parts if part.quantity == "second"} == {
+        f"{one}[{place}] {other}" for one in "xy" for place in (0, 1) for other in "xy"
+    }
+    assert examination.outcome is AGREES
+
+
+def test_a_wrong_second_derivative_is_found():
+    """A backward that is right and whose own derivative is not."""
+    code = stating(torch.sin, stating(torch.cos, lambda x: -x.sin() * (1 + 1e-10)))
+    assert examined(code, x=X).outcome is AGREES
+    examination = examine(Subject(lambda x: code(x).sum(), {"x": X}, second=True))
+    assert examination["x"].outcome is AGREES
+    assert examination["x[0] x"].outcome is DISAGREES
+
+
+# Accuracy.
+
+
+def tanhshrink(x):
+    return x - x.tanh()
+
+
+def test_digits_that_are_gone_needlessly():
+    part = examined(tanhshrink, x=torch.tensor([1e-6], dtype=torch.float64))["x"]
+    assert part.outcome is AGREES
+    assert notes(part) == [Note.INACCURATE]
+
+
+def test_no_digits_are_missed_where_the_point_allows_none():
+    """(x - y)² at two neighbours: nobody can do better."""
+    x = torch.tensor(1.0, dtype=torch.float64)
+    examination = examined(lambda x, y: (x - y + 1e-20) ** 2, x=x, y=x + 1e-13)
+    assert {note for part in examination.parts for note in notes(part)} == {Note.NONE}
+
+
+def test_digits_are_counted_against_the_whole_tensor():
+    part = examined(tanhshrink, x=torch.tensor([1e-6, 1.0], dtype=torch.float64))["x"]
+    assert notes(part) == [Note.NONE, Note.NONE]
+
+
+def test_an_exact_zero_is_never_inaccurate():
+    part = examined(lambda x: ((x + 1) - 1 - x) * 1.0, x=torch.tensor([1e-9], dtype=torch.float64))["x"]
+    assert notes(part) == [Note.NONE]
+
+
+def test_accuracy_on_demand():
+    found = examined(tanhshrink, x=torch.tensor([1e-6], dtype=torch.float64)).accuracy["x"]
+    assert found.agreeing[0] < 8
+    assert found.possible[0] > 15
+    assert found.is_needless.tolist() == [True]
+    point = torch.tensor(1.0, dtype=torch.float64)
+    cancelling = examined(lambda x, y: (x - y) ** 2, x=point, y=point + 1e-12).accuracy["x"]
+    assert 2 < cancelling.possible[0] < 6
+    assert not cancelling.is_needless.any()
+    zero = examined(torch.floor, x=X).accuracy["x"]
+    assert np.isnan(zero.agreeing).all()
+
+
+# Tiers.
+
+
+def test_the_tier_is_the_one_with_the_smaller_allowance(monkeypatch):
+    short = examined(lambda x: (x * x).sin(), x=X)["x"]
+    assert short.tier == "proved"
+    monkeypatch.setattr(examining, "PROVABLE", 0)
+    estimated = examined(lambda x: (x * x).sin(), x=X)["x"]
+    assert estimated.tier == "estimated"
+    assert (short.verdicts.allowed < estimated.verdicts.allowed).all()
+
+
+def test_long_programs_are_estimated():
+    def code(x):
+        for _ in range(60):
+            x = (x * 1.1).sin() + x / 3
+        return x
+
+    part = examined(code, x=X)["x"]
+    assert part.tier == "estimated"
+    assert part.outcome is AGREES
+
+
+# Honest code.
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(
+    seed=some.integers(0, 2**31),
+    dtype=some.sampled_from([torch.float64, torch.float32, torch.bfloat16, torch.float16]),
+    shape=some.sampled_from([(1,), (4,), (2, 3), (0,)]),
+    provable=some.sampled_from([0, 2_000]),
+)
+def test_honest_code_is_accepted(seed, dtype, shape, provable):
+    """Whatever the order of summation, expanded or factored; fused code is in benchmarks/honest.py as well."""
+    case = Random(seed)
+    if shape == (0,) and case.reduction != "none":
+        return
+    before, examining.PROVABLE = examining.PROVABLE, provable
+    try:
+        examination = examine(Subject(case.code(), case.inputs(dtype, shape)), case.formula())
+    finally:
+        examining.PROVABLE = before
+    assert examination.outcome is not DISAGREES
+    assert examination.same_function

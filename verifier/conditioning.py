@@ -1,0 +1,100 @@
+"""Conditioning: how many digits a point itself allows, beside how many a statement has.
+
+The inputs of a result are floats, so they are known to a unit roundoff and no better. The exact result is
+replayed at inputs that are moved by as much, up or down; how far it moves is the size of the
+error that nobody can be blamed for (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed.,
+section 1.6). Digits are counted against the largest entry of the whole array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from verifier.arithmetic import balls, largest_size
+from verifier.arrays import ArrayProgram
+from verifier.floats import Format
+from verifier.replay import BallArithmetic, Decision, replay
+
+MOVES = 6
+"""In the first ones neighbouring numbers go opposite ways, then pairs of them, then fours; then it is random."""
+_PATTERNS = 3
+
+
+class _Given(BallArithmetic):
+    """Arguments are balls already."""
+
+    def input(self, value: Any) -> Any:
+        return value
+
+
+@dataclass(frozen=True)
+class Point:
+    """An exact program at inputs of some formats."""
+
+    program: ArrayProgram
+    arguments: Mapping[str, Any]
+    """float64 arrays"""
+    formats: Mapping[str, Format]
+    decisions: Mapping[int, Decision]
+
+    def moved(self, exact: Sequence[Any]) -> list[Any]:
+        """How far each exact result moves with its inputs at most, as float64 arrays; infinite where it is unknown."""
+        farthest = [np.zeros(np.shape(result)) for result in exact]
+        for move in range(MOVES):
+            found = replay(self.program, self._moved(move), _Given(self.decisions))
+            apart = [largest_size(np.subtract(one, other)) for one, other in zip(found, exact, strict=True)]
+            farthest = [np.maximum(*pair) for pair in zip(farthest, apart, strict=True)]
+        return farthest
+
+    def _moved(self, move: int) -> dict[str, Any]:
+        generator, start, found = np.random.default_rng(move), 0, {}
+        for name, values in self.arguments.items():
+            order = start + np.arange(values.size).reshape(values.shape)
+            bits = order >> move & 1 if move < _PATTERNS else generator.integers(0, 2, values.shape)
+            factor = 1 + balls((2.0 * bits - 1.0) * self.formats[name].unit_roundoff)
+            found[name] = np.asarray(balls(values) * factor, dtype=object)
+            start += values.size
+        return found
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The digits of one array of statements, in the order of the flattened array, against its largest entry."""
+
+    name: str
+    format: Format
+    agreeing: Any
+    """Decimal digits that agree with the exact value; NaN for an exact 0 and where there is no exact value."""
+    possible: Any
+    """Decimal digits that the point allows: its inputs are floats, and so is the result."""
+
+    @property
+    def is_needless(self) -> Any:
+        """Where more than half of the format's digits are gone that the point allows (array of bool)."""
+        with np.errstate(invalid="ignore"):
+            return self.possible - self.agreeing > self.format.decimal_digits / 2
+
+
+def accuracy(name: str, format: Format, centre: Any, error: Any, moved: Any) -> Accuracy:
+    """The accuracy of statements that are off by `error` from exact values that move so far."""
+    known = np.isfinite(centre) & (centre != 0)
+    size = float(np.abs(centre).max(where=np.isfinite(centre), initial=0.0))
+    rounding = np.maximum(format.unit_roundoff * np.abs(centre), format.smallest_subnormal)
+    lost = np.where(np.isfinite(moved), np.maximum(moved, rounding), np.inf)
+    return Accuracy(name, format, _digits(error, size, known, format), _digits(lost, size, known, format))
+
+
+def _digits(error: Any, size: float, known: Any, format: Format) -> Any:
+    with np.errstate(all="ignore"):
+        digits = -np.log10(np.where(known, error, np.nan) / size)
+    return np.clip(digits, 0.0, format.decimal_digits)
+
+
+def few(format: Format, centre: Any, error: Any) -> Any:
+    """Where less than half of the format's digits agree, so that it is worth asking what the point allows."""
+    everything = accuracy("", format, centre, error, np.zeros_like(centre))
+    return everything.is_needless
