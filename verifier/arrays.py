@@ -71,15 +71,6 @@ class ArrayProgram:
     nodes: tuple[ArrayNode, ...]
     outputs: tuple[int, ...]
 
-    def rounded_no_coarser(self, format: Format) -> ArrayProgram:
-        """The same operations, those in a less precise format than this one as if they were done in this one."""
-
-        def finer(node: ArrayNode) -> ArrayNode:
-            coarser = node.format is not None and node.format.precision < format.precision
-            return replace(node, format=format) if coarser else node
-
-        return ArrayProgram(tuple(map(finer, self.nodes)), self.outputs)
-
     def last_uses(self) -> list[int]:
         """For each node the place of the last node that takes it; results are kept to the end."""
         last = list(range(len(self.nodes)))
