@@ -50,3 +50,13 @@ def test_a_wrong_backward_is_found():
 def test_what_has_no_rule_is_named():
     with pytest.raises(NotReadableError, match="aten::bernoulli is random"):
         agreeing_digits(torch.nn.functional.dropout, t(3))
+
+
+def test_tensors_that_the_code_closes_over_are_moved_too():
+    zeros = torch.zeros(3, dtype=torch.bfloat16)
+    assert agreeing_digits(lambda x: zeros.slice_scatter(x, 0, 1, 3).sin(), t(2).bfloat16()) > 30
+
+
+def test_parameters_that_the_code_closes_over_are_numbers():
+    weight = torch.nn.Parameter(t(3, seed=2))
+    assert largest_error(lambda x: (x * weight).sin(), t(3)) < 1e-13

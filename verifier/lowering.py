@@ -118,17 +118,19 @@ class Lowering:
         def numbered(value: Any) -> Any:
             if isinstance(value, list | tuple):
                 return type(value)(numbered(part) for part in value)
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
+                value = Cell(self.lift(value), value)
             if not isinstance(value, Cell):
                 return value
             start = 1 + sum(cell.actual.numel() for cell in cells)
             cells.append(value)
-            return torch.arange(start, start + value.actual.numel()).reshape(value.actual.shape)
+            return numbers_from(start, value.shape)
 
         indices = operation(**{name: numbered(value) for name, value in arguments.items()})
         joined = self.build.join([cell.node for cell in cells])
         if isinstance(indices, torch.Tensor):
-            return self.build.take(joined, indices.numpy() - 1)
-        return tuple(self.build.take(joined, index.numpy() - 1) for index in indices)
+            return self.build.take(joined, places_of(indices))
+        return tuple(self.build.take(joined, places_of(index)) for index in indices)
 
     def joined(self, axis: int, *nodes: int) -> int:
         """Arrays one behind another along an axis."""
@@ -164,6 +166,7 @@ class Lowering:
         """A tensor that the code closes over: given, exact as it is."""
         if not tensor.is_floating_point():
             return tensor
+        tensor = tensor.detach()
         return Cell(self.build.constant(np.atleast_1d(plain(tensor)) if tensor.ndim else plain(tensor)), tensor)
 
     def _called(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -172,7 +175,7 @@ class Lowering:
         actual = target(*actual_of(arguments), **actual_of(keywords))
         name = target._schema.name.partition("::")[2]
         self.operations.append(name)
-        if torch.Tag.nondeterministic_seeded in target.tags:
+        if torch.Tag.nondeterministic_seeded in target.tags and name not in rules():
             raise NotReadableError(f"aten::{name} is random, and a random number has no derivative to hold it against")
         if name in _FILLS and isinstance(actual, torch.Tensor) and actual.is_floating_point():
             return self._filled(_bound(target, arguments, keywords)[_FILLS[name]], actual)
@@ -248,12 +251,24 @@ def lowered(graph: torch.fx.GraphModule, names: Sequence[str], arguments: Sequen
         if argument.is_floating_point():
             node = builder.input(name, tuple(argument.shape))
             lowering.actual[node] = plain(argument)
-            cells.append(Cell(node, argument))
+            cells.append(Cell(node, argument.detach()))
         else:
             cells.append(argument)  # type: ignore[arg-type]
-    with torch.no_grad():
+    # Nothing here asks for a gradient, but some operations keep what their backward needs only in this mode.
+    with torch.enable_grad():
         results = lowering.run(graph, cells)
     return Lowered(builder, results, lowering.actual, lowering.kept, tuple(lowering.operations))
+
+
+def numbers_from(start: int, shape: Sequence[int]) -> torch.Tensor:
+    """Whole numbers from `start` on in that shape, in the format that every operation takes."""
+    count = int(np.prod(shape))
+    return torch.arange(start, start + count, dtype=torch.float64).reshape(tuple(shape))
+
+
+def places_of(numbers: torch.Tensor) -> np.ndarray:
+    """The places that elements counted from 1 came from; what is filled with 0 came from NOTHING."""
+    return numbers.numpy().astype(np.int64) - 1
 
 
 def plain(tensor: torch.Tensor) -> np.ndarray:
