@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 
@@ -9,7 +11,7 @@ from verifier.adjoints import gradients
 from verifier.arrays import evaluate
 from verifier.capture import Joint, captured, tensors
 from verifier.lowering import lowered, plain
-from verifier.noise import NoiseArithmetic
+from verifier.noise import NoiseArithmetic, arithmetic_for, deviations
 from verifier.replay import BallArithmetic, replay
 
 
@@ -29,8 +31,9 @@ def joint_of(code, inputs, seed=0):
     return Joint(code, wanted, len(results)), [*inputs, *seeds]
 
 
+@lru_cache(maxsize=1)
 def read(code, *inputs):
-    """The lowered joint graph of code, and its arguments by name."""
+    """The lowered joint graph of code, and its arguments by name; read once for the same tensors."""
     joint, arguments = joint_of(code, inputs)
     names = [f"argument{place}" for place in range(len(arguments))]
     low = lowered(captured(joint, arguments), names, arguments)
@@ -79,3 +82,55 @@ def _digits(exact, code):
     ]
     worst = max(apart, default=0.0)
     return 99.0 if worst == 0 else float(-np.log10(worst)) if np.isfinite(worst) else float("-inf")
+
+
+def deviations_off(code, *inputs):
+    """How many standard deviations of the noise torch's numbers are from the exact ones at most, by result.
+
+    0 where they are equal, infinite where the noise says that they must be; not to be used at kinks.
+    """
+    joint, arguments, low, given = read(code, *inputs)
+    kept = [
+        (node, value)
+        for node, value in zip(low.results, joint(*arguments), strict=True)
+        if node is not None and value is not None
+    ]
+    program = low.builder.program(*(node for node, _ in kept))
+    spreads = deviations(program, given, arithmetic_for(program))
+    exact = replay(program, given, BallArithmetic())
+    return max(
+        (_off(balls, spread, plain(stated)) for balls, spread, (_, stated) in zip(exact, spreads, kept, strict=True)),
+        default=0.0,
+    )
+
+
+def _off(balls, deviation, stated):
+    error = np.abs(np.vectorize(lambda ball: float(ball.mid()), otypes=[float])(balls) - stated)
+    with np.errstate(all="ignore"):
+        return float(np.where(error == 0, 0.0, error / deviation).max(initial=0.0))
+
+
+def module_of(module, *inputs, train=True, **options):
+    """A module as code on its inputs and parameters, and both of them, in float64; its buffers are left as they were."""
+    module = module.double().train(train)
+    named = dict(module.named_parameters())
+
+    def code(*arguments):
+        buffers = {name: _like(value, arguments[0]) for name, value in module.named_buffers()}
+        parameters = dict(zip(named, arguments[len(inputs) :], strict=True))
+        return flat(torch.func.functional_call(module, {**parameters, **buffers}, arguments[: len(inputs)], options))
+
+    return (code, *inputs, *(value.detach().clone() for value in named.values()))
+
+
+def _like(value, tensor):
+    """A copy, in the dtype of a tensor if it has numbers."""
+    return value.to(tensor.dtype if value.is_floating_point() else value.dtype, copy=True)
+
+
+def flat(result):
+    """All tensors of a result that is nested, the only one by itself."""
+    if isinstance(result, torch.Tensor):
+        return result
+    parts = [flat(part) for part in result if part is not None]
+    return tuple(tensor for part in parts for tensor in (part if isinstance(part, tuple) else (part,)))

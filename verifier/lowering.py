@@ -25,7 +25,10 @@ from verifier.table import COMPOSITIONS
 
 Rule = Callable[..., Any]
 _RULES: dict[str, Rule] = {}
-_RULE_MODULES = ("creation", "elementwise", "movement", "reductions", "matrices", "activations", "networks", "losses")
+_RULE_MODULES = (
+    "creation", "elementwise", "movement", "reductions", "matrices", "activations", "convolution", "pooling",
+    "normalisation", "attention", "recurrent", "resampling", "losses",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
