@@ -151,8 +151,8 @@ def test_where_it_is_open_the_code_decides():
 
 @pytest.mark.parametrize(
     ("name", "greater", "smaller"),
-    [("greater", 1.0, 0.0), ("greater_equal", 1.0, 0.0), ("less", 0.0, 1.0), ("less_equal", 0.0, 1.0), ("not_equal", 1.0, 0.0),
-     ("equal", 0.0, 1.0)],
+    [("greater", 1.0, 0.0), ("greater_equal", 1.0, 0.0), ("less", 0.0, 1.0), ("less_equal", 0.0, 1.0),
+     ("not_equal", 1.0, 0.0), ("equal", 0.0, 1.0)],
 )  # fmt: skip
 def test_ties_go_to_one_side(name, greater, smaller):
     ties = np.array([True, False])
