@@ -145,6 +145,7 @@ def test_notes_word_for_word():
         "the exact value is infinite",
         "no exact value exists here, and its limit was not found in time",
         "the code computes another function than the formula, so its gradient is not held against it",
+        "not deterministic: it comes out differently when the code is run again",
         "inaccurate: more than half of the digits are lost, and the point itself allows more",
     ]
 
@@ -197,15 +198,35 @@ def test_subnormals_and_the_largest_float():
         assert examined(lambda x: x * 4, x=x)["value"].outcome is UNDECIDED
 
 
-def test_a_wrong_shape_is_torchs_own_error():
+def test_a_wrong_shape_is_refused_by_torch():
     class Wrong(torch.autograd.Function):
         forward = staticmethod(lambda ctx, x: x.sin())
         backward = staticmethod(lambda ctx, g: g.new_ones(5))
 
-    with pytest.raises(RuntimeError, match="returned an invalid gradient"):
+    told = "the code's backward cannot be run: RuntimeError: Function WrongBackward returned an invalid gradient"
+    with pytest.raises(InputError, match=told):
         examined(Wrong.apply, x=X)
     summed = stating(torch.sin, lambda x: torch.ones(3, 1, dtype=x.dtype))
     assert examined(summed, x=X)["x"].outcome is DISAGREES
+
+
+def test_what_is_not_deterministic_disagrees_however_small_it_is():
+    calls = iter(range(10))
+    racy = stating(torch.sin, lambda x: torch.nextafter(x.cos(), x.cos() + next(calls) % 2))
+    part = examined(racy, x=X)["x"]
+    assert part.outcome is DISAGREES
+    assert part.verdicts[0].note is Note.CHANGING
+    assert (part.verdicts.error <= part.verdicts.allowed).all()
+
+
+def test_a_backward_without_a_graph_is_held_against_the_forwards():
+    def random(x):
+        return x.cos() + torch.rand_like(x) * 0
+
+    examination = examined(stating(torch.sin, random), x=X)
+    assert examination.outcome is AGREES
+    assert examination.formula.reason.startswith("aten::rand_like is random")
+    assert examined(stating(torch.sin, lambda x: random(x) * 1.5), x=X)["x"].outcome is DISAGREES
 
 
 def test_a_backward_in_a_narrower_dtype_disagrees():

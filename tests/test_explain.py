@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from verifier.cli import run
 from verifier.explanation import Quantity, Role
 from verifier.graph import graph_of
 from verifier.judge import Outcome
+from verifier.parting import parting
 from verifier.source import TORCH, function, watched
 from verifier.witnesses import Autograd
 
@@ -83,9 +85,10 @@ def test_every_printed_step_of_the_tutorial(name):
         assert found.loss.stated == found["loss"].values[0].stated == printed["cost"]
 
 
-@pytest.mark.parametrize(
-    "settings", [{}, {"dtype": "float64"}, {"batch": 2, "shuffle": True}, {"batch": "all", "optimizer": "adam"}]
-)
+SETTINGS = ({}, {"dtype": "float64"}, {"batch": 2, "shuffle": True}, {"batch": "all", "optimizer": "adam"})
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("formula", FORMS)
 def test_it_says_what_a_training_says(formula, settings):
     model = typed(formula, w=0.7)
@@ -193,6 +196,55 @@ def test_a_kink_is_told():
     assert found.outcome is Outcome.AGREES
     told = " ".join(str(found).split())
     assert "at a kink or border: any value between the one-sided derivatives agrees" in told
+
+
+def test_the_smallest_model():
+    found = verifier.explain(verifier.Model.from_text("w", start={"w": 1.5}))
+    assert (found.outcome, [node.title for node in found.nodes]) == (Outcome.AGREES, ["w"])
+    assert "∂L/∂w = 1\n" in str(found)
+
+
+def test_a_sum_passes_on_what_it_gets():
+    model = verifier.Model.from_text(
+        "w*x", inputs="x", start={"w": 0.5}, loss=verifier.squared_error, data=DATA, reduction="sum"
+    )
+    found = verifier.explain(model, batch="all")
+    assert (found.ok, found["loss"].formula, found["loss"].edges[0].formula) == (True, "sum(t2)", "1")
+
+
+def test_a_branch_that_is_the_same_either_way():
+    """The formula decides nothing there, and the guarded code keeps the branch all the same."""
+    found = verifier.explain(typed("where(x > 1, w, w)*x", w=0.5))
+    assert found.ok
+    assert [edge.formula for node in found.nodes for edge in node.edges if node.formula.startswith("where")] == ["1"]
+
+
+def test_formulas_that_are_too_long_are_left_out():
+    formula = "w*x"
+    for _ in range(11):
+        formula = f"({formula})*({formula})"
+    found = verifier.explain(typed(formula, w=1.0), at={"x": 1.0, "y": 2.0})
+    assert found.ok
+    assert found.formulas == {}
+    assert "by SymPy" not in str(found)
+
+
+def test_undecided_rows_are_counted():
+    data = {"x": [1.0, -1.0, -2.0, -3.0, -4.0], "y": [0.0] * 5}
+    found = verifier.explain(typed("log(w*x)", w=1.0), data=data, batch="all")
+    assert found.outcome is Outcome.UNDECIDED
+    assert "  ⋯ 5 rows in all; 1 agrees, 4 undecided" in str(found)
+
+
+def test_it_shows_itself_in_a_rich_console():
+    from io import StringIO
+
+    from rich.console import Console
+
+    out = StringIO()
+    found = verifier.explain(verifier.load("linear"))
+    Console(file=out, width=80).print(found)
+    assert out.getvalue().rstrip() == "\n".join(line.plain for line in found.lines(80)).rstrip()
 
 
 def test_many_paths_are_left_to_the_equations():
@@ -365,6 +417,27 @@ def test_a_gradient_that_comes_from_elsewhere():
     )
     assert "  no backward() ran: what is passed from node to node cannot be seen" in str(found)
     assert "w1       1.0 stays: it has no gradient" in str(found)
+
+
+def test_a_backward_from_something_else():
+    class Doubled(Autograd):
+        def differentiate(self, loss, parameters):
+            super().differentiate(2 * loss, parameters)
+
+    found = verifier.explain(quadratic(), step=2, witness=Doubled())
+    assert told(found) == (
+        "from the loss back, at loss: torch has 2.0 and the exact number is\n1.0; backward() does not start from this"
+        " loss, or not with 1."
+    )
+
+
+@pytest.mark.parametrize(("arrived", "word"), [(True, "it"), (False, "nothing")])
+def test_a_wrong_adjoint_that_no_single_derivative_explains(arrived, word):
+    found = verifier.explain(quadratic(), step=3)
+    wrong = replace(found["t2"].adjoints[0], outcome=Outcome.DISAGREES, stated=1.0)
+    nodes = [replace(node, adjoints=(wrong,), arrived=arrived) if node.name == "t2" else node for node in found.nodes]
+    sentence = parting(nodes, found.gradient, {}, "float32").sentence
+    assert sentence.endswith(f"; {word} is passed back through t4 = t2 + t3")
 
 
 class Hump(torch.autograd.Function):

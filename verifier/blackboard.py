@@ -35,11 +35,9 @@ def explanation_lines(explanation: Explanation, layout: Layout) -> Iterator[Text
         ("the tensors as torch holds them", _tensors),
         ("the update", _updates),
     ):
-        lines = list(part(explanation, layout))
-        if lines:
-            yield Text()
-            yield from layout.prose(title, style="bold")
-            yield from lines
+        yield Text()
+        yield from layout.prose(title, style="bold")
+        yield from part(explanation, layout)
     yield Text()
     yield from _verdict(explanation, layout)
 

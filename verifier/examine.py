@@ -177,8 +177,9 @@ class Subject:
 def examine(subject: Subject, formula: Formula | None = None) -> Examination:
     """The verdicts on value and gradient, or on the Hessian, of code at one point.
 
-    Without a formula it is read from the code's own forward. Raises InputError where there is neither
-    a formula nor a forward that can be read, and whatever the code itself raises.
+    Without a formula it is the code's own forward, as it is read. What comes out differently when the code is
+    run a second time disagrees. Raises InputError where there is neither a formula nor a forward that can
+    be read, and where the backward cannot be run; and whatever the forward itself raises.
 
     >>> x = torch.tensor([0.5, 1.5], dtype=torch.float64)
     >>> examination = examine(Subject(torch.tanh, {"x": x}))
@@ -192,9 +193,7 @@ def examine(subject: Subject, formula: Formula | None = None) -> Examination:
     except NotReadableError as error:
         read = NotReplayed(str(error))
     if isinstance(read, NotReplayed):
-        if formula is None:
-            raise InputError(f"the code's forward cannot be read: {read.reason}; give its formula or a plain version")
-        return _by_numbers(point, formula, read)
+        return _by_own_forward(point, read) if formula is None else _by_formula(point, formula, read)
     return _by_graph(point, formula, read)
 
 
@@ -216,7 +215,8 @@ class _Point:
                 name = str(result.dtype).removeprefix("torch.")
                 raise InputError(f"the code returns numbers of dtype {name}, which have no gradient")
         self.names = [*self.inputs, *(f"{SEED}{place}" for place in range(len(self.results)))]
-        self.stated = self.joint(*self.arguments)
+        self.stated = self._run()
+        self._again = self._run()
         self.given = {
             name: plain(value)
             for name, value in zip(self.names, self.arguments, strict=True)
@@ -241,6 +241,19 @@ class _Point:
             self.labels += [(f"{one}[{element}] {other}", "second") for one, element, other in pairs]
             self.shapes += [tuple(self.inputs[other].shape) for _, _, other in pairs]
 
+    def _run(self) -> tuple[torch.Tensor | None, ...]:
+        """What the code states; its forward has been run before."""
+        try:
+            return self.joint(*self.arguments)
+        except Exception as error:
+            first = str(error).strip().partition("\n")[0]
+            raise InputError(f"the code's backward cannot be run: {type(error).__name__}: {first}") from error
+
+    @property
+    def lowest(self) -> Format:
+        """The least precise format among those of what is stated."""
+        return min((self.format(place) for place in range(len(self.labels))), key=_precision)
+
     @property
     def _values(self) -> list[tuple[str, str]]:
         many = len(self.results) > 1
@@ -252,8 +265,19 @@ class _Point:
 
     def numbers(self, place: int) -> Any:
         """What is stated, as float64; zeros where torch says that there is no gradient."""
-        stated = self.stated[place]
-        return np.zeros(self.shapes[place]) if stated is None else plain(stated)
+        return self._flat(self.stated[place], place)
+
+    def changing(self, place: int) -> Any:
+        """Where the code stated another number when it was run again (array of bool)."""
+        one, other = self.numbers(place), self._flat(self._again[place], place)
+        return ~((one == other) | (np.isnan(one) & np.isnan(other)))
+
+    def _flat(self, stated: torch.Tensor | None, place: int) -> Any:
+        return np.zeros(math.prod(self.shapes[place])) if stated is None else np.ravel(plain(stated))
+
+
+def _precision(format: Format) -> int:
+    return format.precision
 
 
 def _format(tensor: torch.Tensor) -> Format:
@@ -473,7 +497,7 @@ class _Pair:
         finite = all(np.isfinite(value).all() for value in self.point.given.values())
         case = Case(
             format=self.point.format(place),
-            stated=np.ravel(self.point.numbers(place)),
+            stated=self.point.numbers(place),
             symbolic=middle(known.exact),
             reference=np.where(known.kink, known.hull.middle, known.exact),
             known=np.isfinite(radius(known.exact)),
@@ -483,11 +507,12 @@ class _Pair:
             usable=np.full(known.kink.shape, finite),
         )
         verdicts = case.verdicts()
-        # What is wrong in exact arithmetic is wrong, however small it is.
-        blamed = known.wrong & case.known
-        verdicts.severity[blamed] = Outcome.DISAGREES.severity
+        # What is wrong in exact arithmetic is wrong, however small it is; so is what cannot be had again.
+        blamed, changing = known.wrong & case.known, self.point.changing(place)
+        verdicts.severity[blamed | changing] = Outcome.DISAGREES.severity
         for note in set(known.note.tolist()) - {Note.NONE, Note.NO_EXACT_VALUE}:
             verdicts.note[known.note == note] = list(Note).index(note)
+        verdicts.note[changing] = list(Note).index(Note.CHANGING)
         return Part(name, quantity, case.format.name, self.point.shapes[place], tier, verdicts, blamed)
 
 
@@ -604,15 +629,36 @@ def _digits(difference: Any, exact: Any, kink: Any) -> float:
     return max(0.0, min(MOST_DIGITS, -math.log10(max(worst, 10.0**-MOST_DIGITS))))
 
 
-def _by_numbers(point: _Point, formula: Formula, reason: NotReplayed) -> Examination:
+def _by_formula(point: _Point, formula: Formula, reason: NotReplayed) -> Examination:
     """Without a graph the formula's own program says how far rounding goes."""
     builder = ArrayBuilder()
-    lowest = min((point.format(place) for place in range(len(point.labels))), key=lambda one: one.precision)
-    with builder.rounding(FLOAT32 if lowest.precision < FLOAT32.precision else lowest):
-        exact = _derived(point, builder, [_of_formula(point, builder, formula)])
+    with builder.rounding(_inside(point)):
+        value = _of_formula(point, builder, formula)
+    return _by_numbers(point, builder, [value], reason)
+
+
+def _by_own_forward(point: _Point, reason: NotReplayed) -> Examination:
+    """Without a graph of the backward that of the forward says it."""
+    try:
+        graph = captured(replace(point.joint, wanted=()), point.arguments)
+        forward = lowered(graph, point.names, point.arguments)
+    except NotReadableError as error:
+        raise InputError(f"the code's forward cannot be read: {error}; give its formula or a plain version") from error
+    values = [forward.builder.constant(0) if node is None else node for node in forward.results]
+    return _by_numbers(point, forward.builder, values, reason)
+
+
+def _inside(point: _Point) -> Format:
+    """What a kernel is taken to compute in: float32 where it states fewer digits."""
+    return max(point.lowest, FLOAT32, key=_precision)
+
+
+def _by_numbers(point: _Point, builder: ArrayBuilder, values: list[int], reason: NotReplayed) -> Examination:
+    with builder.rounding(_inside(point)):
+        exact = _derived(point, builder, values)
         code = order_free(builder, exact)
-    if lowest.precision < FLOAT32.precision:
-        code = rounded_each(builder, code, lowest)
+    if point.lowest.precision < FLOAT32.precision:
+        code = rounded_each(builder, code, point.lowest)
     read = Lowered(builder, tuple(code), {}, True, ())
     examination = replace(_Pair(point, read, code, exact, set()).examination(), formula=reason)
     value, *others = examination.parts

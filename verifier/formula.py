@@ -27,6 +27,8 @@ from verifier.table import TABLE
 
 REPLAYED_STEPS = 8
 """At most so many steps are replayed, evenly spread over those that are kept."""
+COMPUTED = 4.0
+"""A model's constants are worked out in float64 before torch sees them: within two ulps."""
 REPLAYED_ROWS = 256
 """Of a batch at most so many rows."""
 
@@ -144,7 +146,7 @@ class _Graph:
         plain_ = self._replayed(arguments, BallArithmetic())
         if not self._rounded:
             return plain_, plain_
-        return plain_, self._replayed(arguments, BallArithmetic(blurred=self._rounded, narrowed=True))
+        return plain_, self._replayed(arguments, BallArithmetic(blurred=self._rounded, halves=COMPUTED))
 
     def _replayed(self, arguments: dict[str, Any], arithmetic: BallArithmetic) -> list[Any]:
         return [np.ravel(result)[0] for result in replay(self._program, _shaped(arguments), arithmetic)]

@@ -78,11 +78,6 @@ class Graph:
         """The loss, and its derivative by every node through which a gradient passes."""
         return adjoints(self.program, self.parameters)
 
-    @cached_property
-    def values(self) -> Program:
-        """Every node as a result of its own."""
-        return Program(self.program.nodes, tuple(range(len(self.program.nodes))))
-
     def has_rows(self, index: int) -> bool:
         """Whether the node has a number for each row."""
         return self.program.nodes[index].shape == BATCH

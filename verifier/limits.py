@@ -242,9 +242,7 @@ class _Elements:
             case op if op == CONTRACT:
                 return _factors(shapes, node, at)
         where = np.unravel_index(at, node.shape) if node.shape else ()
-        return [
-            (argument, _broadcast(shape, where)) for argument, shape in zip(node.arguments, shapes, strict=True)
-        ]
+        return [(argument, _broadcast(shape, where)) for argument, shape in zip(node.arguments, shapes, strict=True)]
 
 
 def _sum(parts: Sequence[Any]) -> Any:
@@ -291,6 +289,7 @@ def _summed(shape: tuple[int, ...], node: ArrayNode, at: int) -> list[int]:
 def _factors(shapes: Sequence[tuple[int, ...]], node: ArrayNode, at: int) -> list[tuple[int, int]]:
     *batch, row, column = np.unravel_index(at, node.shape)
     sides = []
+    index: Any
     for shape, argument, index in zip(
         shapes, node.arguments, ((*batch, row, slice(None)), (*batch, slice(None), column)), strict=True
     ):

@@ -69,10 +69,9 @@ def _blamed(node: Node, named: Mapping[str, Node]) -> str:
                 )
     if not node.tracked:
         return f"the tensor of {node.title} requires no gradient: the path is cut there"
-    through = ", ".join(user.title for user in users)
-    if not node.arrived:
-        return f"nothing is passed back through {through}: the path is cut there"
-    return f"it is passed back through {through}"
+    if not users:
+        return "backward() does not start from this loss, or not with 1"
+    return f"{'it' if node.arrived else 'nothing'} is passed back through {', '.join(user.title for user in users)}"
 
 
 def _behind(

@@ -81,6 +81,8 @@ class BallArithmetic:
     narrowed: bool = False
     """Whether a constant that is a float32 number gets half an ulp of float32, whatever it is used in: kernels
     have constants that were floats once."""
+    halves: float = 1.0
+    """How many such halves they get."""
 
     def input(self, value: Any) -> Any:
         return balls(value)
@@ -92,8 +94,8 @@ class BallArithmetic:
         exact = as_objects(balls(array))
         if place not in self.blurred:
             return exact
-        held = (node.format, FLOAT32 if self.narrowed else None)
-        return as_objects(exact + arb(0, half_a_unit(float(array), *held)))
+        half = half_a_unit(float(array), node.format, FLOAT32 if self.narrowed else None)
+        return as_objects(exact + arb(0, self.halves * half))
 
     def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
         operation = TABLE[node.operation]
@@ -149,8 +151,7 @@ class BallArithmetic:
 def half_a_unit(number: float, *formats: Format | None) -> float:
     """Half a unit of the last digit of a number's shortest decimal, or half an ulp if that is more.
 
-    The ulp is float64's, or that of narrower formats which the number is a float of. A constant of 16 digits
-    or more was computed, in float64, and may be off by two ulps of it.
+    The ulp is float64's, or that of narrower formats which the number is a float of.
 
     >>> half_a_unit(0.7978845608)
     5e-11
@@ -158,13 +159,10 @@ def half_a_unit(number: float, *formats: Format | None) -> float:
     digits = Decimal(repr(number)).as_tuple()
     holding = [one for one in formats if one is not None and one.holds(number)]
     narrow = max((abs(number) * one.unit_roundoff for one in holding), default=0.0)
-    if len(digits.digits) >= COMPUTED_DIGITS:
-        return max(narrow, 2.0 * math.ulp(number))
     decimal = 0.5 * 10.0 ** int(digits.exponent) if len(digits.digits) > SHORT_DIGITS else 0.0
     return max(decimal, narrow, math.ulp(number) / 2)
 
 
-COMPUTED_DIGITS = 16
 SHORT_DIGITS = 7
 """A decimal of at most so many digits is meant as it stands; a longer one may be a rounded number."""
 

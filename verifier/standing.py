@@ -71,12 +71,10 @@ def _first_use(run: Run, wanted: Mapping[str, float]) -> _Use | None:
     """The first step of the training that uses a row with these values, and the first such row in it."""
     columns = run.columns.values
     fits = np.all([columns[name] == value for name, value in wanted.items()], axis=0)
-    if wanted and fits.any():
-        for step, (_, rows) in enumerate(run.schedule, start=1):
-            for row in np.atleast_1d(rows).tolist():
-                if fits[row]:
-                    return _Use(step, row)
-    return None
+    if not wanted or not fits.any():
+        return None
+    turns = enumerate(run.schedule, start=1)
+    return next(_Use(step, row) for step, (_, rows) in turns for row in np.atleast_1d(rows).tolist() if fits[row])
 
 
 def _rows(run: Run, rows: Rows) -> dict[str, Any]:

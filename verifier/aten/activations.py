@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import sympy
+import torch
 
 from verifier.activations import sigmoid, softplus
 from verifier.elementary import expm1, log1p
@@ -296,9 +297,11 @@ def glu_backward(low: Lowering, grad_output: Cell, self: Cell, dim: int) -> int:
 
 
 @rule("logit")
-def logit(low: Lowering, self: Cell, eps: float | None = None) -> int:
+def logit(low: Lowering, self: Cell, actual: torch.Tensor, eps: float | None = None) -> int:
+    """In 16 bits each of its steps is rounded."""
     node = self.node if eps is None else hardtanh(low, self, eps, 1 - eps)
-    return low.formula(lambda x: sympy.log(x / (1 - x)), node)
+    below = low.narrowed(low.apply("subtract", 1.0, node), actual)
+    return low.apply("log", low.narrowed(low.apply("divide", node, below), actual))
 
 
 @rule("logit_backward")

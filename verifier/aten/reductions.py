@@ -299,10 +299,10 @@ def safe_softmax(low: Lowering, self: Cell, dim: int) -> int:
 
 @rule("_log_softmax")
 def log_softmax(low: Lowering, self: Cell, dim: int, actual: torch.Tensor) -> int:
-    """Along an axis that is not the last one the logarithm is kept in the result's own format."""
+    """Along an axis that is not the last one the sum is kept in the result's own format."""
     exponentials, shifted = shifted_exponentials(low, self, dim)
-    logarithm = low.narrowed(low.apply("log", summed(low, exponentials, dim, True)), actual)
-    return low.apply("subtract", low.narrowed(shifted, actual), logarithm)
+    total = low.narrowed(summed(low, exponentials, dim, True), actual)
+    return low.apply("subtract", shifted, low.apply("log", total))
 
 
 @rule("_softmax_backward_data")
