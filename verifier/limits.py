@@ -24,6 +24,7 @@ import numpy as np
 import sympy
 from flint import arb
 
+from verifier.arithmetic import precision
 from verifier.arrays import (
     CONSTANT,
     CONTRACT,
@@ -39,6 +40,7 @@ from verifier.arrays import (
     ArrayProgram,
 )  # fmt: skip
 from verifier.judge import Note
+from verifier.replay import FIRST_BITS
 from verifier.table import TABLE
 
 SECONDS = 3.0
@@ -92,10 +94,12 @@ def _at(
         elements.reach(output, place)
     except _TooLargeError:
         return Note.NO_EXACT_VALUE
-    return clock.timed(lambda: _limit(elements, output, place, clock.known), Note.TOO_LONG)
+    answer = clock.timed(lambda: _limit(elements, output, place, clock.known), Note.TOO_LONG)
+    return answer if isinstance(answer, Note) else _as_ball(answer)
 
 
-def _limit(elements: _Elements, output: int, place: int, known: dict[tuple[Any, ...], arb | Note]) -> arb | Note:
+def _limit(elements: _Elements, output: int, place: int, known: dict[tuple[Any, ...], Any]) -> Any:
+    """A number of SymPy's, or why there is none."""
     try:
         lines = tuple(elements.along(line, output, place) for line in elements.lines)
     except _NO_LIMIT:
@@ -109,7 +113,7 @@ _NO_LIMIT = (ArithmeticError, ValueError, TypeError, NotImplementedError, Attrib
 """What SymPy raises where it knows no limit."""
 
 
-def _common(lines: tuple[Any, ...]) -> arb | Note:
+def _common(lines: tuple[Any, ...]) -> Any:
     """The limit on every line, if it is one number."""
     try:
         sides = [_side(line) for line in lines]
@@ -120,7 +124,7 @@ def _common(lines: tuple[Any, ...]) -> arb | Note:
         return Note.NO_EXACT_VALUE
     if not all(side.is_finite for side in known):
         return Note.INFINITE if all(side == known[0] for side in known) else Note.NO_EXACT_VALUE
-    return _as_ball(known[0])
+    return known[0]
 
 
 def _side(expression: Any) -> Any:
@@ -135,10 +139,12 @@ def _side(expression: Any) -> Any:
 
 
 def _as_ball(number: Any) -> arb:
-    if number.is_Rational:
-        return arb(int(number.p)) / arb(int(number.q))
-    ball = arb(str(number.evalf(DIGITS)))
-    return ball + arb(0, 1) * abs(ball) * arb(10) ** (2 - DIGITS)
+    # Not in the other thread: the precision is one for all threads.
+    with precision(FIRST_BITS):
+        if number.is_Rational:
+            return arb(int(number.p)) / arb(int(number.q))
+        ball = arb(str(number.evalf(DIGITS)))
+        return ball + arb(0, 1) * abs(ball) * arb(10) ** (2 - DIGITS)
 
 
 _T = sympy.Symbol("t", positive=True)
@@ -321,7 +327,7 @@ class _Clock:
 
     def __init__(self) -> None:
         self.left = SECONDS
-        self.known: dict[tuple[Any, ...], arb | Note] = {}
+        self.known: dict[tuple[Any, ...], Any] = {}
         """The answers for entries that were the same expressions."""
 
     def timed(self, work: Callable[[], Any], late: Any) -> Any:

@@ -275,7 +275,8 @@ class Lowering:
                 exact = made.operation in _MOVES or (
                     made.operation in TABLE and TABLE[made.operation].budget.torch == 0.0 and made.arguments != ()
                 )
-                self._held[key] = exact and all(self._holds(argument, format) for argument in made.arguments)
+                chosen = made.arguments[1:] if made.operation == "where" else made.arguments
+                self._held[key] = exact and all(self._holds(argument, format) for argument in chosen)
         return self._held[key]
 
 
