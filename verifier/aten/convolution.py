@@ -98,7 +98,10 @@ def convolution(
     product = (pair.to_wide if transposed else pair.to_narrow)(input, weight)
     if bias is None:
         return product
-    return low.apply("add", product, low.build.reshape(low.lift(bias), (1, after[1], *(1 for _ in after[2:]))))
+    # In 16 bits the product is kept in the result's own format before the bias is added.
+    return low.apply(
+        "add", low.narrowed(product, actual), low.build.reshape(low.lift(bias), (1, after[1], *(1 for _ in after[2:])))
+    )
 
 
 @rule("convolution_backward")
