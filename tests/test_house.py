@@ -10,10 +10,11 @@ import verifier
 PACKAGE = Path(verifier.__file__).parent
 STAGES = [
     "errors", "names", "floats", "operations", "elementary", "special", "activations", "table", "program", "arithmetic",
-    "expression", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending", "tokens",
+    "expression", "mathml", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending", "tokens",
     "operators", "text", "spelling", "modeling", "gallery", "allowance", "witnesses", "judge", "tabular",
-    "data", "optimizers", "runner", "diagnose", "findings", "layout", "tables", "document", "report",
-    "training", "typed", "summary", "written", "files", "pictures", "cli",
+    "data", "optimizers", "runner", "diagnose", "thinning", "findings", "layout", "tables", "document",
+    "vector", "surface", "pictures", "sketch", "page", "webpage", "report", "training", "typed", "summary",
+    "written", "files", "cli",
 ]  # fmt: skip
 
 

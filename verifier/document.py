@@ -28,7 +28,7 @@ def training_document(model: Model, findings: Findings, verdict: Mapping[str, An
         "format": FORMAT,
         "command": "train",
         "versions": versions(),
-        "settings": {**asdict(findings.settings), "optimizer": _name(findings.settings.optimizer)},
+        "settings": {**asdict(findings.settings), "optimizer": optimizer_name(findings.settings.optimizer)},
         "model": _model(model),
         **verdict,
         # Numbers are all that is judged here: no graph of the code is captured.
@@ -54,7 +54,8 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(package) for name, package in names.items()}}
 
 
-def _name(optimizer: Any) -> str:
+def optimizer_name(optimizer: Any) -> str:
+    """What an optimizer is called: its name, or that of the function that makes it."""
     return optimizer if isinstance(optimizer, str) else str(getattr(optimizer, "__name__", type(optimizer).__name__))
 
 

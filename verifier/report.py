@@ -16,8 +16,11 @@ from verifier.findings import Component, Drift, Findings
 from verifier.judge import Outcome
 from verifier.layout import WIDTH, layout_for
 from verifier.modeling import Model
+from verifier.page import Page
+from verifier.pictures import Picture, pictures
 from verifier.runner import Prediction, Step
 from verifier.tables import DEFAULT_VIEW, View, outcome_of, training_lines
+from verifier.webpage import training_page
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,21 @@ class Report:
         """The report as the format `verifier/1`, in JSON's own types."""
         verdict = {"replay": self.replay, "outcome": self.outcome.value, "ok": self.ok}
         return training_document(self.model, self.findings, verdict)
+
+    def to_html(self) -> str:
+        """The report as a page: one HTML file that needs no other, and no network."""
+        return self._page().html()
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The pictures of the training; each shows itself in a notebook, and `svg()` writes it."""
+        return pictures(self.model, self.findings)
+
+    def _repr_html_(self) -> str:
+        return self._page().fragment()
+
+    def _page(self) -> Page:
+        return training_page(self.model, self.findings, self.replay, self._advice())
 
     def lines(self, width: int) -> Iterator[Text]:
         """The tables, line by line, at most `width` columns wide."""

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from verifier.findings import Component, Findings
 from verifier.judge import Note, Outcome
-from verifier.layout import Column, Layout, number, plain, short
+from verifier.layout import UNBROKEN, Column, Layout, Stacked, number, plain, short
 from verifier.runner import HeldOut, Prediction, Step
 
 EPOCH_STEPS = 6
@@ -174,6 +174,11 @@ def _ending(findings: Findings, layout: Layout) -> Iterator[Text]:
     elif findings.done < findings.planned:
         yield from layout.prose(f"stopped at the failure, after {findings.done} of {findings.planned} steps")
     yield from _verdict(findings, layout)
+
+
+def endings(findings: Findings) -> list[str]:
+    """What stands below the tables, a sentence each."""
+    return [line.plain for line in _ending(findings, Stacked(UNBROKEN))]
 
 
 def _both_ways(stated: Prediction | HeldOut) -> str:
