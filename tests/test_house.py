@@ -12,7 +12,7 @@ STAGES = [
     "errors", "names", "floats", "operations", "elementary", "special", "activations", "table", "program", "arithmetic",
     "expression", "mathml", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending", "tokens",
     "operators", "text", "spelling", "modeling", "gallery", "allowance", "witnesses", "judge", "tabular",
-    "data", "optimizers", "runner", "diagnose", "thinning", "findings", "layout", "tables", "document",
+    "data", "optimizers", "runner", "diagnose", "thinning", "findings", "frame", "layout", "tables", "document",
     "vector", "surface", "pictures", "sketch", "page", "webpage", "report", "training", "typed", "summary",
     "written", "files", "cli",
 ]  # fmt: skip

@@ -337,10 +337,9 @@ def test_of_each_stretch_the_worst_step_is_kept():
 
 def test_of_very_many_parameters_the_worst_are_shown(monkeypatch):
     monkeypatch.setattr("verifier.webpage.COMPONENTS", 5)
-    monkeypatch.setattr("verifier.webpage.ROWS", 8)
     model = verifier.load("tanh_network")
     report = verifier.train(model, epochs=2, witness=Tampered(12, torch.neg, (3,)))
-    sections = training_page(model, report.findings, None, "x").sections
+    sections = training_page(model, report.findings, None, "x", rows=8).sections
     parameters, steps = sections[3], sections[4]
     assert [row[0] for row in parameters.rows][:2] == ["loss", "bias"]
     assert len(parameters.rows) == 6

@@ -104,7 +104,7 @@ def show(
     if torch:
         _echo(written.torch_loop(chosen, settings_for(chosen, {})).rstrip())
         return
-    for line in written.latex(chosen) if latex else written.formulas(chosen):
+    for line in chosen.latex() if latex else written.formulas(chosen):
         _echo(printable(line))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Picture:
     name: str
     title: str
     description: str
-    paint: Callable[[Any], None]
+    paint: Callable[[Any], None] = field(repr=False)
 
     def svg(self) -> str:
         """The picture as SVG, with its title and description as texts for a screen reader."""

@@ -32,7 +32,7 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary:
     """The reports of several models. `print(summary)` shows a row for each."""
 
@@ -113,6 +113,9 @@ class Summary:
             f"{self.outcome.value.upper()}  {agreeing} of {self.planned} models verified.",
             style=STYLES[self.outcome],
         )
+
+    def __repr__(self) -> str:
+        return f"<Summary {self.outcome.value}: {', '.join(report.model.name for report in self.reports)}>"
 
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))

@@ -24,13 +24,14 @@ from verifier.thinning import rank
 
 ROWS = 1_200
 """The table of steps has about so many rows at most."""
+NOTEBOOK_ROWS = 60
 FAILING_STEPS = 40
 COMPONENTS = 1_000
 CAUSES = 30
 FORMULA_CHARACTERS = 200_000
 
 
-def training_page(model: Model, findings: Findings, replay: str | None, advice: str) -> Page:
+def training_page(model: Model, findings: Findings, replay: str | None, advice: str, rows: int = ROWS) -> Page:
     """The page; `replay` is the command that shows the training again, `advice` the one to try next."""
     headline, *sentences = _verdict(findings)
     return Page(
@@ -43,7 +44,7 @@ def training_page(model: Model, findings: Findings, replay: str | None, advice: 
             _formulas(model),
             Pictures("Pictures", pictures(model, findings)),
             parameter_table(findings),
-            _step_table(findings),
+            _step_table(findings, rows),
             _how(model, findings, replay),
         ],
     )
@@ -198,10 +199,10 @@ def _or_dash(value: float, form: str) -> str:
     return "–" if math.isnan(value) else f"{value:{form}}"
 
 
-def _step_table(findings: Findings) -> Table:
+def _step_table(findings: Findings, most_rows: int) -> Table:
     width = 1 + len(findings.gradients)
-    steps = chosen_steps(findings, max(8, ROWS // width))
-    most = max(8, ROWS // len(steps))
+    steps = chosen_steps(findings, max(8, most_rows // width))
+    most = max(8, most_rows // len(steps))
     chosen = [(step, name, part) for step in steps for name, part in _worst_parts(step, most)]
     rows = [_step_row(step, name, part) for step, name, part in chosen]
     return Table(
