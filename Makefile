@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench budgets fuzz reports clean
+.PHONY: demo test docs bench budgets fuzz reports clean
 
 demo: .venv/ready
 	$(BIN)/verifier train linear --predict x=4
@@ -12,6 +12,9 @@ test: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+
+docs: .venv/ready
+	$(BIN)/mkdocs build --strict
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/training.py
@@ -36,4 +39,4 @@ reports: .venv/ready
 	touch $@
 
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv build site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -1,6 +1,8 @@
 """The structure: each stage imports only stages before it, and the contents page is true."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,11 @@ def test_contents():
         assert getattr(verifier, name) is not None
     with pytest.raises(AttributeError, match="module 'verifier' has no attribute 'nothing'"):
         _ = verifier.nothing
+
+
+def test_modules_by_their_name_alone():
+    code = "import verifier; print(verifier.functions.exp, verifier.losses.huber)"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_the_symbolic_side_has_no_torch():
