@@ -685,7 +685,7 @@ def test_long_programs_are_estimated():
     provable=some.sampled_from([0, 2_000]),
 )
 def test_honest_code_is_accepted(seed, dtype, shape, provable):
-    """Whatever the order of summation, expanded or factored; fused code is in benchmarks/honest.py as well."""
+    """Whatever the order of summation, expanded or factored."""
     case = Random(seed)
     if shape == (0,) and case.reduction != "none":
         return
@@ -694,5 +694,16 @@ def test_honest_code_is_accepted(seed, dtype, shape, provable):
         examination = examine(Subject(case.code(), case.inputs(dtype, shape)), case.formula())
     finally:
         examining.PROVABLE = before
+    assert examination.outcome is not DISAGREES
+    assert examination.same_function
+
+
+@settings(max_examples=15, derandomize=True, deadline=None)
+@given(seed=some.integers(0, 2**31), dtype=some.sampled_from([torch.float32, torch.bfloat16, torch.float16]))
+def test_honest_fused_code_is_accepted(seed, dtype):
+    """A kernel that computes in float64 and rounds once, forward and backward."""
+    case = Random(seed)
+    case.reduction = "none"
+    examination = examine(Subject(case.fused(), case.inputs(dtype, (4,))), case.formula())
     assert examination.outcome is not DISAGREES
     assert examination.same_function

@@ -182,6 +182,20 @@ def test_what_takes_too_long_is_stopped(monkeypatch):
     assert threading.active_count() == before
 
 
+def test_many_entries_without_a_limit_end_in_time(monkeypatch):
+    monkeypatch.setattr(limits, "SECONDS", 0.3)
+    start = time.monotonic()
+    _, notes = found(lambda b, x: quotient(b, b.constant(1), x), x=np.zeros(20_000))
+    assert {Note.NO_EXACT_VALUE, Note.TOO_LONG} == set(notes)
+    assert time.monotonic() - start < 10
+
+
+def test_inputs_that_are_not_finite_have_no_limits(monkeypatch):
+    monkeypatch.setattr(sympy, "limit", endless)
+    _, notes = found(lambda b, x: quotient(b, b.apply("sin", x), x), x=[0.0, math.nan, math.inf])
+    assert notes[:2] == [Note.NO_EXACT_VALUE] * 2
+
+
 def test_an_interruption_stops_the_work_and_is_passed_on(monkeypatch):
     monkeypatch.setattr(sympy, "limit", endless)
     join = threading.Thread.join

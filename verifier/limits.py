@@ -69,15 +69,17 @@ def limited(
 ) -> list[Limits]:
     """The results of a program with limits where they have no exact value.
 
-    `results` are its exact balls; `names` says by which inputs the point is approached.
+    `results` are its exact balls; `names` says by which inputs the point is approached. Where an input is not
+    finite nothing is looked for.
     """
     clock = _Clock()
+    usable = all(np.isfinite(values).all() for values in arguments.values())
     found = []
     for output, balls in zip(program.outputs, results, strict=True):
         entries = np.array(np.ravel(balls), dtype=object)
         note = np.full(entries.shape, Note.NONE, dtype=object)
         for place in [place for place, ball in enumerate(entries) if not ball.is_finite()]:
-            answer = _at(program, output, place, arguments, names, clock)
+            answer = _at(program, output, place, arguments, names, clock) if usable else Note.NO_EXACT_VALUE
             if isinstance(answer, Note):
                 note[place] = answer
             else:
@@ -90,11 +92,15 @@ def _at(
     program: ArrayProgram, output: int, place: int, arguments: Mapping[str, Any], names: Collection[str], clock: _Clock
 ) -> arb | Note:
     elements = _Elements(program, arguments, names)
-    try:
-        elements.reach(output, place)
-    except _TooLargeError:
-        return Note.NO_EXACT_VALUE
-    answer = clock.timed(lambda: _limit(elements, output, place, clock.known), Note.TOO_LONG)
+
+    def worked_out() -> Any:
+        try:
+            elements.reach(output, place)
+        except _TooLargeError:
+            return Note.NO_EXACT_VALUE
+        return _limit(elements, output, place, clock.known)
+
+    answer = clock.timed(worked_out, Note.TOO_LONG)
     return answer if isinstance(answer, Note) else _as_ball(answer)
 
 
