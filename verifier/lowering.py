@@ -21,7 +21,7 @@ import torch
 from verifier.arrays import CONSTANT, JOIN, RESHAPE, TAKE, ArrayBuilder, places
 from verifier.capture import NotReadableError
 from verifier.expression import read
-from verifier.floats import CODE_FORMATS, FLOAT32, Format
+from verifier.floats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, Format
 from verifier.table import COMPOSITIONS, TABLE
 
 Rule = Callable[..., Any]
@@ -236,7 +236,7 @@ class Lowering:
         if "actual" in parameters:
             given["actual"] = actual
         own, before = _format(actual), len(self.build)
-        with self.build.rounding(FLOAT32 if own is not None and own.precision < FLOAT32.precision else own):
+        with self.build.rounding(_inside(name, own)):
             try:
                 found = function(self, **given)
             except NotImplementedError as error:
@@ -288,6 +288,24 @@ _BY_SHAPE = frozenset(
      "new_empty_strided", "_new_zeros_with_same_feature_meta", "sym_size", "sym_numel", "sym_stride"}
 )  # fmt: skip
 """Operations that take nothing from a tensor but its shape."""
+
+
+_ALL_THE_WAY = {
+    "convolution": {FLOAT16}, "convolution_backward": {FLOAT16}, "_adaptive_avg_pool3d": {FLOAT16, BFLOAT16},
+    "_adaptive_avg_pool3d_backward": {FLOAT16, BFLOAT16}, "upsample_linear1d": {FLOAT16, BFLOAT16},
+    "upsample_linear1d_backward": {FLOAT16, BFLOAT16}, "upsample_bilinear2d": {FLOAT16, BFLOAT16},
+    "upsample_bilinear2d_backward": {FLOAT16, BFLOAT16}, "upsample_bicubic2d": {FLOAT16, BFLOAT16},
+    "upsample_bicubic2d_backward": {FLOAT16, BFLOAT16}, "upsample_trilinear3d": {FLOAT16, BFLOAT16},
+    "upsample_trilinear3d_backward": {FLOAT16, BFLOAT16},
+}  # fmt: skip
+"""Kernels of the CPU that round each step to these formats, and add up in them."""
+
+
+def _inside(name: str, own: Format | None) -> Format | None:
+    """What an operation rounds to inside."""
+    if own is None or own.precision >= FLOAT32.precision or own in _ALL_THE_WAY.get(name, ()):
+        return own
+    return FLOAT32
 
 
 def lowered(graph: torch.fx.GraphModule, names: Sequence[str], arguments: Sequence[torch.Tensor]) -> Lowered:
