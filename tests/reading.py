@@ -127,6 +127,16 @@ def _off(balls, spread, stated):
         return float(np.where(error == 0, 0.0, error / spread).max(initial=0.0))
 
 
+def overlaps_with_blurred_literals(code, *inputs):
+    """Whether backward and derivative of forward may be equal when each literal is a rounded number."""
+    exact, stated = _pairs(code, inputs, blurred=True)
+    return all(
+        one.overlaps(other)
+        for ours, theirs in zip(exact, stated, strict=True)
+        for one, other in zip(np.ravel(ours), np.ravel(theirs), strict=True)
+    )
+
+
 def module_of(module, *inputs, train=True, **options):
     """A module as code on its inputs and parameters, and both of them, in float64; its buffers are left alone."""
     module = module.double().train(train)
