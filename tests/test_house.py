@@ -12,9 +12,10 @@ STAGES = [
     "errors", "names", "floats", "operations", "elementary", "special", "activations", "table", "program", "arithmetic",
     "expression", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending", "tokens",
     "operators", "text", "spelling", "modeling", "gallery", "allowance", "witnesses", "judge", "arrays", "adjoints",
-    "replay", "proof", "noise", "terms", "limits", "conditioning", "capture", "lowering", "aten", "lifting", "examine", "tabular",
-    "data", "optimizers", "runner", "formula", "diagnose", "findings", "layout", "tables", "document", "report",
+    "replay", "proof", "noise", "terms", "limits", "conditioning", "capture", "lowering", "aten", "lifting",
+    "examine", "tabular", "data", "optimizers", "runner", "formula", "diagnose", "findings", "layout", "tables", "document", "report",
     "training", "graph", "blackboard", "explanation", "parting", "standing", "watching", "nodes", "explaining",
+    "cases", "twins", "testing", "trials", "trialreport",
     "typed", "summary", "written", "script", "wording", "chalk", "handout", "teaching", "files", "pictures", "cli",
 ]  # fmt: skip
 

@@ -645,9 +645,7 @@ def _by_own_forward(point: _Point, reason: NotReplayed) -> Examination:
         graph = captured(replace(point.joint, wanted=()), point.arguments)
         forward = lowered(graph, point.names, point.arguments)
     except NotReadableError as error:
-        raise InputError(
-            f"the code's forward cannot be read: {error}; give its formula or a plain version"
-        ) from error
+        raise InputError(f"the code's forward cannot be read: {error}; give its formula or a plain version") from error
     values = [forward.builder.constant(0) if node is None else node for node in forward.results]
     return _by_numbers(point, forward.builder, values, reason)
 

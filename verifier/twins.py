@@ -71,7 +71,7 @@ def pairwise(terms: Tensor) -> Tensor:
 
 
 def in_blocks(terms: Tensor) -> Tensor:
-    return forwards(torch.stack([forwards(block) for block in terms.split(5)]))
+    return forwards(torch.stack([forwards(terms[start : start + 5]) for start in range(0, len(terms), 5)]))
 
 
 def shuffled(terms: Tensor) -> Tensor:
@@ -116,11 +116,14 @@ def _sums() -> list[Twin]:
     for name, order in ORDERS.items():
         gradient = f"the gradient of a slope added up {name}, in float32 at least"
         value = f"a sum added up {name} in its own format"
-        # In 16-bit formats a product that is not rounded is no other order of the same operations.
         found.append(Twin(f"gradient {name}", gradient, _SLOPE, _summed_by(order)))
-        found.append(Twin(f"sum {name}", value, _POWER, lambda x, w, order=order: order(w * x * x)))  # type: ignore[misc]
+        found.append(Twin(f"sum {name}", value, _POWER, _value_by(order)))
         found.append(Twin(f"kernel {name}", f"a kernel that sums {name}", _POWER, _kernel_by(order), in_numbers=True))
     return found
+
+
+def _value_by(order: Callable[[Tensor], Tensor]) -> Code:
+    return lambda x, w: order(w * x * x)
 
 
 def _kernel_by(order: Callable[[Tensor], Tensor]) -> Code:
@@ -194,7 +197,7 @@ _LOGITS = Case("logits", lambda x, y: torch.relu(x) - x * y + torch.log1p(torch.
                {"x": Drawn((10,), -8.0, 8.0), "y": Drawn((10,), 0.0, 1.0)}, "log(1 + exp(x)) - x*y")  # fmt: skip
 _RATIO = Case("ratio", lambda x, y: x / y, {"x": _TEN, "y": Drawn((10,), 0.5, 4.0)}, "x/y")
 _SURFACE = Case("mixed product", lambda a, b, c, x: a * x + (b * x + c * x),
-                {name: _TEN for name in "abcx"}, "a*x + (b*x + c*x)")  # fmt: skip
+                dict.fromkeys("abcx", _TEN), "a*x + (b*x + c*x)")  # fmt: skip
 _SPREAD = Case("variance", lambda x: (x - x.mean()).square().mean(), {"x": _TEN})
 _TANH = replace(named("tanh"), inputs={"x": _TEN})
 
