@@ -252,7 +252,47 @@ def test_the_tables_word_for_word():
     assert str(trials) == TABLES
 
 
-TABLES = ""
+TABLES = """\
+Lies found of those planted in numbers, by the size of the error in detection
+limits, and of those planted in a formula; gradcheck's of the errors of 4 or
+more in float64.
+lie           below   1/4     1        4    wrong  gradcheck  gradcheck
+                1/4  to 1  to 4  or more  formula       slow       fast
+───────────────────────────────────────────────────────────────────────────────
+zeroed          0/1   0/1   1/1      2/2        –        2/2        0/2
+factor 1 + d      –     –     –        –      1/1          –          –
+all             0/1   0/1   1/1      2/2      1/1        2/2        0/2
+
+The judge, by dtype; the detection limit is relative, the median of honest
+code.
+dtype     4 limits  formula off  detection      honest   false  undecided
+           or more     by 1e-20      limit  components  alarms
+───────────────────────────────────────────────────────────────────────────────
+float64        2/2          1/1    2.0e-15         200       0      0.50%
+float32          –            –          –         100       0      0.00%
+bfloat16         –            –          –           0       0          –
+float16          –            –          –           0       0          –
+
+torch.autograd.gradcheck with its defaults on the same code: errors of 4 or
+more of our detection limits that it rejects, and honest code that it rejects.
+dtype      slow          slow   fast          fast
+          finds  false alarms  finds  false alarms
+───────────────────────────────────────────────────────────────────────────────
+float64     2/2           0/1    0/2           1/1
+float32       –             –      –             –
+bfloat16      –             –      –             –
+float16       –             –      –             –
+
+Honest code: the same functions by other algorithms, in all dtypes.
+twin           components   false  undecided  error/allowed
+                           alarms                     worst
+───────────────────────────────────────────────────────────────────────────────
+no lie, graph         200       0      0.50%           0.50
+Horner                100       0      0.00%              –
+all                   300       0      0.33%
+
+PASSED  found 3 of 3 lies that must be found; 0 false alarms in 300 components
+of honest code."""
 
 
 def test_failures_are_named():

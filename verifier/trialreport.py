@@ -115,12 +115,11 @@ class Trials:
         if self.done < self.planned:
             yield from layout.prose(f"PARTIAL  interrupted after {self.done} of {self.planned} trials", "yellow")
         failed = bool(self.missed or self.false_alarms)
-        components, alarms = (
-            sum(getattr(one, name) for one in self.acquitted) for name in ("components", "false_alarms")
-        )
+        components = sum(one.components for one in self.acquitted)
+        alarms = sum(one.false_alarms for one in self.acquitted)
         yield from layout.prose(
-            f"{'FAILED' if failed else 'PASSED'}  found {len(self.must) - len(self.missed)} of {len(self.must)} lies that "
-            f"must be found; {alarms} false alarms in {components} components of honest code.",
+            f"{'FAILED' if failed else 'PASSED'}  found {len(self.must) - len(self.missed)} of {len(self.must)} lies "
+            f"that must be found; {alarms} false alarms in {components} components of honest code.",
             STYLES[Outcome.DISAGREES if failed else Outcome.AGREES],
         )
 
