@@ -26,9 +26,8 @@ TIERS = {"proved": 10**9, "estimated": 0}
 
 
 def main(formulas: int) -> None:
-    print(
-        f"{'dtype':>10} {'tier':>10} {'formulas':>9} {'judged':>8} {'disagree':>9} {'undecided':>10} {'ratio':>7} {'10 %':>6} {'90 %':>6}"
-    )
+    heads = {"dtype": 10, "tier": 10, "formulas": 9, "judged": 8, "disagree": 9, "undecided": 10, "ratio": 7}
+    print(" ".join(f"{head:>{width}}" for head, width in {**heads, "10 %": 6, "90 %": 6}.items()))
     for dtype in DTYPES:
         for tier, provable in TIERS.items():
             examining.PROVABLE = provable

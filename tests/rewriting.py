@@ -156,6 +156,10 @@ class Case:
         node = read_text(written(self.tree), builder, {name: builder.symbol(name) for name in NAMES})
         return Formula(builder.program(node), REDUCTIONS[self.reduction])
 
+    def fused(self):
+        """Honest code as a kernel, without its reduction."""
+        return lambda x, y: Fused.apply(self.tree, x, y)
+
     def code(self):
         """Honest code: another way to write it each time."""
         tree = rewritten(self.tree, self.chance)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
 from io import StringIO
+from types import ModuleType
 
 import pytest
 from rich.cells import cell_len
@@ -129,6 +130,17 @@ def test_a_translation_has_the_same_blocks(name):
         assert not isinstance(part, Passage) or re.search(r"[\u4e00-\u9fff]", part.text)
     assert not any(re.search(r"[\u4e00-\u9fff] ?\n? [\u4e00-\u9fff]", part.text) for part in there.parts
                    if isinstance(part, Passage))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_lesson_imports_what_it_uses(name, monkeypatch):
+    """In a fresh program a module of verifier is no attribute of it until it was imported."""
+    for attribute, value in list(vars(verifier).items()):
+        if isinstance(value, ModuleType):
+            monkeypatch.delattr(verifier, attribute)
+    with pytest.raises(AttributeError):
+        _ = verifier.functions
+    assert verifier.lesson(name).ok
 
 
 def test_a_lesson_leaves_nothing_behind():

@@ -1,4 +1,4 @@
-"""Noisy replays: each operation is moved by about its own rounding, equal numbers alike, and what is open is said to be."""
+"""Noisy replays: each operation is moved by about its own rounding, equal numbers alike; what is open is said."""
 
 import numpy as np
 import pytest
@@ -118,8 +118,8 @@ def test_float64_beside_float32_is_seen_too():
         double = build.apply("multiply", x, x)
     program = build.program(single, double, build.apply("subtract", single, double))
     found = deviations(program, {"x": X}, arithmetic_for(program))
-    for values, format in zip(found, (FLOAT32, FLOAT64, FLOAT32), strict=True):
-        assert 0.5 < np.median(values / X**2) / format.unit_roundoff < 0.65
+    for values, known in zip(found, (FLOAT32, FLOAT64, FLOAT32), strict=True):
+        assert 0.5 < np.median(values / X**2) / known.unit_roundoff < 0.65
         assert (values > 0).all()
 
 
@@ -154,11 +154,10 @@ def opened(function, format=FLOAT32, **given):
     program = prepared(function, format, given)
     arithmetic = arithmetic_for(program)
     evaluate(program, arithmetic, {name: np.asarray(value, float) for name, value in given.items()})
-    merged = [
+    return [
         {program.nodes[place].operation: mask.tolist() for place, mask in found.items()}
         for found in (arithmetic.open, arithmetic.ties)
     ]
-    return merged
 
 
 def test_ties_are_kinks_and_stay_together():

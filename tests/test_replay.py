@@ -64,7 +64,8 @@ def test_precision_is_doubled_until_it_is_enough(digits):
     program, given_ = cancelling(digits)
     (ball,) = replay(program, given_, BallArithmetic())
     assert radius(ball) < 1e-40
-    assert float(ball[()]) == pytest.approx(0.5 + 10.0**-digits / 6 + 10.0 ** (-2 * digits) / 24, rel=1e-15)
+    small = 10.0**-digits
+    assert float(ball[()]) == pytest.approx(0.5 + small / 6 + small**2 / 24, rel=1e-15)
 
 
 def test_one_precision_would_not_have_been_enough():
@@ -150,8 +151,8 @@ def test_where_it_is_open_the_code_decides():
 
 @pytest.mark.parametrize(
     ("name", "greater", "smaller"),
-    [("greater", 1.0, 0.0), ("greater_equal", 1.0, 0.0), ("less", 0.0, 1.0), ("less_equal", 0.0, 1.0), ("not_equal", 1.0, 0.0),
-     ("equal", 0.0, 1.0)],
+    [("greater", 1.0, 0.0), ("greater_equal", 1.0, 0.0), ("less", 0.0, 1.0), ("less_equal", 0.0, 1.0),
+     ("not_equal", 1.0, 0.0), ("equal", 0.0, 1.0)],
 )  # fmt: skip
 def test_ties_go_to_one_side(name, greater, smaller):
     ties = np.array([True, False])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from io import StringIO
 
@@ -11,11 +12,14 @@ from rich.markdown import Markdown
 from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.text import Text
+from rich.theme import Theme
 
 from verifier.layout import number
 from verifier.script import Checked, Code, Passage, Script
 from verifier.wording import WORDING, Wording
 
+_THEME = Theme({"markdown.code": "cyan", "markdown.h2": "bold", "markdown.item.bullet": "none"})
+"""Rich's own has words on black, which a light terminal has nothing of."""
 MOST_COLUMNS = 80
 """Longer lines are hard to read."""
 
@@ -46,15 +50,8 @@ def _code(code: Code, width: int) -> Iterator[Text]:
     source = Syntax(code.source.rstrip(), "python", theme="ansi_dark", background_color="default", word_wrap=True)
     yield from _rendered(Padding(source, (0, 0, 0, 4)), width)
     for line in code.printed.splitlines():
-        for place, part in enumerate(_pieces(line, width - 6)):
-            yield Text.assemble(("    │ " if place == 0 else "    │  ", "dim"), part)
-
-
-def _pieces(line: str, width: int) -> list[str]:
-    """A printed line, cut where it is too long."""
-    if len(line) <= width:
-        return [line]
-    return [line[place : place + width - 1] for place in range(0, len(line), width - 1)]
+        for part in textwrap.wrap(line, width - 6, subsequent_indent="  ", break_on_hyphens=False) or [""]:
+            yield Text.assemble(("    │ ", "dim"), part)
 
 
 def _claim(checked: Checked, words: Wording, width: int) -> Iterator[Text]:
@@ -73,7 +70,9 @@ def _claim(checked: Checked, words: Wording, width: int) -> Iterator[Text]:
 
 def _rendered(what: RenderableType, width: int) -> Iterator[Text]:
     """What rich makes of it, line by line, without the blanks at the ends."""
-    console = Console(file=StringIO(), width=width, color_system="standard", force_terminal=True, legacy_windows=False)
+    console = Console(
+        file=StringIO(), width=width, color_system="standard", force_terminal=True, legacy_windows=False, theme=_THEME
+    )
     for segments in console.render_lines(what, pad=False):
         line = Text.assemble(*((segment.text, segment.style or "") for segment in segments if not segment.control))
         line.rstrip()

@@ -20,7 +20,7 @@ from verifier.floats import Format
 from verifier.replay import BallArithmetic, Decision, replay
 
 MOVES = 6
-"""In the first ones neighbouring numbers go opposite ways, then pairs of them, then fours; then it is random."""
+"""In the first ones neighbours among the numbers go opposite ways, then pairs, then fours; then it is random."""
 _PATTERNS = 3
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,7 @@ class Replayed:
     wrong: tuple[str, ...] = ()
     """The components whose formula is wrong."""
     narrow: tuple[float, ...] = ()
-    """Literals that explain all that is wrong, if they are float32's where a wider format is used."""
+    """Literals that are granted half an ulp of float32 for that, though they are used in a wider format."""
 
 
 @dataclass(frozen=True)
@@ -331,15 +331,7 @@ def _by_graph(point: _Point, formula: Formula | None, read: Lowered) -> Examinat
         return examination
     # The gradient is not blamed for another function: it is held against that of its own forward.
     own = _by_graph(point, None, read)
-    parts = (*examination.parts[:count], *own.parts[count:])
-    return replace(own, parts=parts, formula=_with_narrow(own.formula, examination.formula), same_function=False)
-
-
-def _with_narrow(replayed: Replayed | NotReplayed, other: Replayed | NotReplayed) -> Replayed | NotReplayed:
-    """What a replay says, with the constants of a narrower format that another one found."""
-    if isinstance(replayed, Replayed) and isinstance(other, Replayed):
-        return replace(replayed, narrow=other.narrow)
-    return replayed
+    return replace(own, parts=(*examination.parts[:count], *own.parts[count:]), same_function=False)
 
 
 def _of_formula(point: _Point, builder: ArrayBuilder, formula: Formula) -> int:
@@ -390,14 +382,14 @@ class _Pair:
         balls = [*balls[:count], *exact]
         hulls = self._hulls(program, decisions, noise.ties, exact)
         kinks = [hull.is_wider_than(one) for hull, one in zip(hulls, exact, strict=True)]
-        formula, wrong = self._formula(program, places, decisions, balls, kinks)
+        formula, wrong, unexplained = self._formula(program, places, decisions, balls, kinks)
         sizes = term_sizes(builder.program(*self.code), self.point.given)
         honest = self._honest()
         notes = [found.note for found in limits]
         parts = [
             self._part(place, _Known(hulls[place].flat, *map(np.ravel, columns)), honest[place])
             for place, columns in enumerate(
-                zip(balls[:count], exact, kinks, deviation[:count], sizes, wrong, notes, strict=True)
+                zip(balls[:count], exact, kinks, deviation[:count], sizes, wrong, unexplained, notes, strict=True)
             )
         ]
         point = Point(exact_program, self.point.given, self.point.formats, self._exact_decisions(decisions, places))
@@ -432,37 +424,41 @@ class _Pair:
         decisions: Mapping[int, Decision],
         balls: list[Any],
         kinks: list[Any],
-    ) -> tuple[Replayed, list[Any]]:
-        """Whether everything replays; if not, whether it does when rounded decimals are granted their last digit."""
+    ) -> tuple[Replayed, list[Any], list[Any]]:
+        """Whether everything replays, and where not: when rounded decimals are granted their last digit, and when
+        what may be a float32 number is granted that as well (which makes the formula right, and the numbers not).
+        """
+        count = len(self.code)
 
-        def wrong_with(granted: Iterable[int], *, narrowed: bool = False) -> list[Any]:
+        def wrong_with(granted: Iterable[int], narrowed: bool = False) -> list[Any]:
             blurred = frozenset(places[index] for index in granted)
             arithmetic = BallArithmetic(decisions, blurred, narrowed)
             code = replay(program, self.point.given, arithmetic)[:count] if blurred else balls[:count]
             found = [*code, *balls[count:]]
             return [_excludes_zero(part) & ~kink for part, kink in zip(_apart(found), kinks, strict=True)]
 
-        count = len(self.code)
-        wrong, literals = wrong_with(()), set[int]()
-        if self.literals and any(part.any() for part in wrong):
-            granted = wrong_with(self.literals)
-            if not _same(wrong, granted):
-                wrong, literals = granted, _needed(self.literals, lambda chosen: _same(wrong_with(chosen), granted))
+        unexplained, literals = self._granted(wrong_with(()), wrong_with)
+        wrong, narrow = self._granted(unexplained, partial(wrong_with, narrowed=True))
         names = [name for (name, _), part in zip(self.point.labels, wrong, strict=True) if part.any()]
-
-        def replays_narrowed(chosen: set[int]) -> bool:
-            return not any(part.any() for part in wrong_with(chosen, narrowed=True))
-
-        singles = {index for index in self.literals if FLOAT32.holds(self._number(index))}
-        explained = bool(names and singles) and replays_narrowed(singles)
-        narrow = _needed(singles, replays_narrowed) if explained else set[int]()
         digits = [_digits(*columns) for columns in zip(_apart(balls), balls[count:], kinks, strict=True)]
         known = [number for number in digits if not math.isnan(number)]
-        literals_, narrow_ = (tuple(sorted({self._number(index) for index in some})) for some in (literals, narrow))
-        return Replayed(min(known, default=math.nan), literals_, tuple(names), narrow_), wrong
+        narrow_ = tuple(number for number in self._numbers(narrow) if FLOAT32.holds(number))
+        formula = Replayed(min(known, default=math.nan), self._numbers(literals), tuple(names), narrow_)
+        return formula, wrong, unexplained
 
-    def _number(self, index: int) -> float:
-        return float(self.read.builder[index].payload.array)
+    def _granted(
+        self, wrong: list[Any], wrong_with: Callable[[Iterable[int]], list[Any]]
+    ) -> tuple[list[Any], set[int]]:
+        """What is still wrong with literals granted, and which of them make the difference."""
+        if not self.literals or not any(part.any() for part in wrong):
+            return wrong, set()
+        granted = wrong_with(self.literals)
+        if _same(wrong, granted):
+            return wrong, set()
+        return granted, _needed(self.literals, lambda chosen: _same(wrong_with(chosen), granted))
+
+    def _numbers(self, literals: Iterable[int]) -> tuple[float, ...]:
+        return tuple(sorted({float(self.read.builder[index].payload.array) for index in literals}))
 
     def _hulls(
         self, program: ArrayProgram, decisions: Mapping[int, Decision], ties: Mapping[int, Any], exact: Sequence[Any]
@@ -488,7 +484,7 @@ class _Pair:
         forward = self.read.builder.program(*self.code[: len(self.point.results)])
         formats = [node.format for node in forward.nodes if node.format is not None]
         formats += [self.point.format(place) for place in range(len(self.code))]
-        coarsest = min(formats, key=lambda one: one.precision)
+        coarsest = min(formats, key=lambda known: known.precision)
         nodes = [
             replace(node, format=coarsest) if node.format and node.format.precision < coarsest.precision else node
             for node in program.nodes
@@ -560,13 +556,15 @@ class _Known:
     terms: Any
     wrong: Any
     """Where the formula does not replay."""
+    unexplained: Any
+    """Where it does not without taking a constant for a float32 number."""
     note: Any
     """Where the exact value is a limit, or why there is none."""
 
     @property
     def granted(self) -> Any:
         """How far the code's own graph may be from the exact value: by rounded decimals, not by a wrong formula."""
-        return np.where(self.wrong, 0.0, _reach(self.code, self.exact)) + radius(self.exact)
+        return np.where(self.unexplained, 0.0, _reach(self.code, self.exact)) + radius(self.exact)
 
     def rounding(self, honest: Any) -> tuple[Any, str]:
         """How far rounding may move the code from its own graph: as proved, if that is the smaller reach."""

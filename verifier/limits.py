@@ -24,6 +24,7 @@ import numpy as np
 import sympy
 from flint import arb
 
+from verifier.arithmetic import precision
 from verifier.arrays import (
     CONSTANT,
     CONTRACT,
@@ -37,8 +38,9 @@ from verifier.arrays import (
     TOTAL,
     ArrayNode,
     ArrayProgram,
-)
+)  # fmt: skip
 from verifier.judge import Note
+from verifier.replay import FIRST_BITS
 from verifier.table import TABLE
 
 SECONDS = 3.0
@@ -67,15 +69,17 @@ def limited(
 ) -> list[Limits]:
     """The results of a program with limits where they have no exact value.
 
-    `results` are its exact balls; `names` says by which inputs the point is approached.
+    `results` are its exact balls; `names` says by which inputs the point is approached. Where an input is not
+    finite nothing is looked for.
     """
     clock = _Clock()
+    usable = all(np.isfinite(values).all() for values in arguments.values())
     found = []
     for output, balls in zip(program.outputs, results, strict=True):
         entries = np.array(np.ravel(balls), dtype=object)
         note = np.full(entries.shape, Note.NONE, dtype=object)
         for place in [place for place, ball in enumerate(entries) if not ball.is_finite()]:
-            answer = _at(program, output, place, arguments, names, clock)
+            answer = _at(program, output, place, arguments, names, clock) if usable else Note.NO_EXACT_VALUE
             if isinstance(answer, Note):
                 note[place] = answer
             else:
@@ -88,14 +92,20 @@ def _at(
     program: ArrayProgram, output: int, place: int, arguments: Mapping[str, Any], names: Collection[str], clock: _Clock
 ) -> arb | Note:
     elements = _Elements(program, arguments, names)
-    try:
-        elements.reach(output, place)
-    except _TooLargeError:
-        return Note.NO_EXACT_VALUE
-    return clock.timed(lambda: _limit(elements, output, place, clock.known), Note.TOO_LONG)
+
+    def worked_out() -> Any:
+        try:
+            elements.reach(output, place)
+        except _TooLargeError:
+            return Note.NO_EXACT_VALUE
+        return _limit(elements, output, place, clock.known)
+
+    answer = clock.timed(worked_out, Note.TOO_LONG)
+    return answer if isinstance(answer, Note) else _as_ball(answer)
 
 
-def _limit(elements: _Elements, output: int, place: int, known: dict[tuple[Any, ...], arb | Note]) -> arb | Note:
+def _limit(elements: _Elements, output: int, place: int, known: dict[tuple[Any, ...], Any]) -> Any:
+    """A number of SymPy's, or why there is none."""
     try:
         lines = tuple(elements.along(line, output, place) for line in elements.lines)
     except _NO_LIMIT:
@@ -109,7 +119,7 @@ _NO_LIMIT = (ArithmeticError, ValueError, TypeError, NotImplementedError, Attrib
 """What SymPy raises where it knows no limit."""
 
 
-def _common(lines: tuple[Any, ...]) -> arb | Note:
+def _common(lines: tuple[Any, ...]) -> Any:
     """The limit on every line, if it is one number."""
     try:
         sides = [_side(line) for line in lines]
@@ -120,7 +130,7 @@ def _common(lines: tuple[Any, ...]) -> arb | Note:
         return Note.NO_EXACT_VALUE
     if not all(side.is_finite for side in known):
         return Note.INFINITE if all(side == known[0] for side in known) else Note.NO_EXACT_VALUE
-    return _as_ball(known[0])
+    return known[0]
 
 
 def _side(expression: Any) -> Any:
@@ -135,10 +145,12 @@ def _side(expression: Any) -> Any:
 
 
 def _as_ball(number: Any) -> arb:
-    if number.is_Rational:
-        return arb(int(number.p)) / arb(int(number.q))
-    ball = arb(str(number.evalf(DIGITS)))
-    return ball + arb(0, 1) * abs(ball) * arb(10) ** (2 - DIGITS)
+    # Not in the other thread: the precision is one for all threads.
+    with precision(FIRST_BITS):
+        if number.is_Rational:
+            return arb(int(number.p)) / arb(int(number.q))
+        ball = arb(str(number.evalf(DIGITS)))
+        return ball + arb(0, 1) * abs(ball) * arb(10) ** (2 - DIGITS)
 
 
 _T = sympy.Symbol("t", positive=True)
@@ -200,41 +212,18 @@ class _Elements:
                 waiting.pop()
         return known[output, place]
 
-    def _value(self, node: ArrayNode, at: int, parts: list[Any], line: Mapping[tuple[str, int], int]) -> Any:  # noqa: C901 (a case an operation)
-        match node.operation:
-            case "input":
-                start = _exact(np.ravel(self.arguments[str(node.payload)])[at])
-                return start + line.get((str(node.payload), at), 0) * _T
-            case "constant":
-                value = np.ravel(node.payload.array)[at]
-                return bool(value) if node.payload.array.dtype == bool else _exact(value)
-            case "contract":
-                half = len(parts) // 2
-                return sum((a * b for a, b in zip(parts[:half], parts[half:], strict=True)), sympy.S.Zero)
-            case "total" | "pile":
-                return sum(parts, sympy.S.Zero)
-            case "take" if not parts:
-                return sympy.S.Zero
-            case "take" | "reshape" | "round" | "join":
-                return parts[0]
-            case "where":
-                return parts[1] if parts[0] else parts[2]
-            case "and":
-                return all(parts)
-            case "or":
-                return any(parts)
-            case "not":
-                return not parts[0]
-            case "less" | "less_equal" | "greater" | "greater_equal" | "equal" | "not_equal":
-                return _decided(TABLE[node.operation].sympy, parts[0] - parts[1])
-            case "sign":
-                return sympy.Integer(_decided(sympy.Gt, parts[0])) - sympy.Integer(_decided(sympy.Lt, parts[0]))
-            case "abs":
-                return parts[0] if _decided(sympy.Ge, parts[0]) else -parts[0]
-            case "maximum" | "minimum":
-                first = _decided(sympy.Ge, parts[0] - parts[1]) == (node.operation == "maximum")
-                return parts[0] if first else parts[1]
-        return TABLE[node.operation].sympy(*parts)
+    def _value(self, node: ArrayNode, at: int, parts: list[Any], line: Mapping[tuple[str, int], int]) -> Any:
+        if node.operation == INPUT:
+            start = _exact(np.ravel(self.arguments[str(node.payload)])[at])
+            return start + line.get((str(node.payload), at), 0) * _T
+        if node.operation == CONSTANT:
+            value = np.ravel(node.payload.array)[at]
+            return bool(value) if node.payload.array.dtype == bool else _exact(value)
+        if node.operation in _GATHERED:
+            return _GATHERED[node.operation](parts)
+        if node.operation in _COMPARED:
+            return _decided(TABLE[node.operation].sympy, parts[0] - parts[1])
+        return _CHOSEN.get(node.operation, TABLE[node.operation].sympy)(*parts)
 
     def _parts(self, node: ArrayNode, at: int) -> list[tuple[int, int]]:
         """The elements that an element is made of."""
@@ -262,6 +251,40 @@ class _Elements:
         return [(argument, _broadcast(shape, where)) for argument, shape in zip(node.arguments, shapes, strict=True)]
 
 
+def _sum(parts: Sequence[Any]) -> Any:
+    return sum(parts, sympy.S.Zero)
+
+
+def _dot(parts: Sequence[Any]) -> Any:
+    half = len(parts) // 2
+    return _sum([a * b for a, b in zip(parts[:half], parts[half:], strict=True)])
+
+
+def _sign(a: Any) -> Any:
+    return sympy.Integer(_decided(sympy.Gt, a)) - sympy.Integer(_decided(sympy.Lt, a))
+
+
+def _larger(a: Any, b: Any) -> Any:
+    return a if _decided(sympy.Ge, a - b) else b
+
+
+_GATHERED: dict[str, Callable[[list[Any]], Any]] = {
+    TOTAL: _sum, PILE: _sum, TAKE: _sum, RESHAPE: _sum, ROUND: _sum, JOIN: _sum, CONTRACT: _dot, "and": all, "or": any,
+}  # fmt: skip
+"""What an element is, made of its parts; of one part it is that, of none (NOTHING) it is 0."""
+_CHOSEN: dict[str, Callable[..., Any]] = {
+    "not": lambda condition: not condition,
+    "where": lambda condition, taken, otherwise: taken if condition else otherwise,
+    "sign": _sign,
+    "abs": lambda a: a * _sign(a),
+    "maximum": _larger,
+    "minimum": lambda a, b: a + b - _larger(a, b),
+    "relu": lambda a: _larger(a, sympy.S.Zero),
+}
+"""Rows that are decided beside the point, so that SymPy meets neither Piecewise nor Abs."""
+_COMPARED = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
+
+
 def _summed(shape: tuple[int, ...], node: ArrayNode, at: int) -> list[int]:
     where = list(np.unravel_index(at, node.shape)) if node.shape else []
     index: list[Any] = [slice(None) if axis in node.payload else where.pop(0) for axis in range(len(shape))]
@@ -276,7 +299,7 @@ def _factors(shapes: Sequence[tuple[int, ...]], node: ArrayNode, at: int) -> lis
     for shape, argument, index in zip(
         shapes, node.arguments, ((*batch, row, slice(None)), (*batch, slice(None), column)), strict=True
     ):
-        places = np.arange(int(np.prod(shape))).reshape(shape)
+        places: Any = np.arange(int(np.prod(shape))).reshape(shape)
         sides.append([(argument, int(source)) for source in np.ravel(places[index])[: MOST_NODES + 1]])
     return [*sides[0], *sides[1]]
 
@@ -302,7 +325,7 @@ def _decided(relation: Callable[..., Any], difference: Any) -> bool:
 
 
 class _Stopped(BaseException):
-    """Time is up."""
+    """Time is up; no Exception, so that SymPy does not catch it."""
 
 
 class _Clock:
@@ -310,7 +333,7 @@ class _Clock:
 
     def __init__(self) -> None:
         self.left = SECONDS
-        self.known: dict[tuple[Any, ...], arb | Note] = {}
+        self.known: dict[tuple[Any, ...], Any] = {}
         """The answers for entries that were the same expressions."""
 
     def timed(self, work: Callable[[], Any], late: Any) -> Any:

@@ -79,7 +79,8 @@ class BallArithmetic:
     blurred: frozenset[int] = frozenset()
     """The places of constants that are rounded decimals: they get half a unit of their last digit."""
     narrowed: bool = False
-    """Whether a constant that is a float32 number gets half an ulp of float32 instead, whatever it is used in."""
+    """Whether a constant that is a float32 number gets half an ulp of float32, whatever it is used in: kernels
+    have constants that were floats once."""
     halves: float = 1.0
     """How many such halves they get."""
 
@@ -93,7 +94,7 @@ class BallArithmetic:
         exact = as_objects(balls(array))
         if place not in self.blurred:
             return exact
-        half = half_a_unit(float(array), FLOAT32 if self.narrowed else node.format)
+        half = half_a_unit(float(array), node.format, FLOAT32 if self.narrowed else None)
         return as_objects(exact + arb(0, self.halves * half))
 
     def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
@@ -147,19 +148,26 @@ class BallArithmetic:
         return decided
 
 
-def half_a_unit(number: float, format: Format | None = None) -> float:
+def half_a_unit(number: float, *formats: Format | None) -> float:
     """Half a unit of the last digit of a number's shortest decimal, or half an ulp if that is more.
 
-    The ulp is float64's, or that of a narrower format which the number is a float of.
+    The ulp is float64's, or that of narrower formats which the number is a float of. What has no
+    short decimal beside it may have been worked out, as math.sqrt(2 * math.pi), and be off by two ulps of float64.
 
     >>> half_a_unit(0.7978845608)
     5e-11
     """
     digits = Decimal(repr(number)).as_tuple()
-    held = format is not None and format.holds(number)
-    narrow = abs(number) * format.unit_roundoff if held and format else 0.0
+    holding = [one for one in formats if one is not None and one.holds(number)]
+    narrow = max((abs(number) * one.unit_roundoff for one in holding), default=0.0)
     decimal = 0.5 * 10.0 ** int(digits.exponent) if len(digits.digits) > SHORT_DIGITS else 0.0
-    return max(decimal, narrow, math.ulp(number) / 2)
+    worked_out = 2.0 * math.ulp(number) if _is_worked_out(number) else 0.0
+    return max(decimal, narrow, worked_out, math.ulp(number) / 2)
+
+
+def _is_worked_out(number: float) -> bool:
+    beside = [number + steps * math.ulp(number) for steps in range(-2, 3)]
+    return all(len(Decimal(repr(one)).as_tuple().digits) > SHORT_DIGITS for one in beside)
 
 
 SHORT_DIGITS = 7

@@ -1,0 +1,234 @@
+"""Limits where a formula has no value: found, refused with a reason, or stopped in time."""
+
+import math
+import threading
+import time
+
+import numpy as np
+import pytest
+import sympy
+from flint import arb
+
+from verifier import limits
+from verifier.adjoints import gradients
+from verifier.arithmetic import precision
+from verifier.arrays import NOTHING, ArrayBuilder
+from verifier.judge import Note
+from verifier.limits import limited
+from verifier.replay import BallArithmetic, replay
+
+
+def found(function, by=None, **given):
+    """The limits of a function of nodes at a point, as floats, and the notes."""
+    build = ArrayBuilder()
+    nodes = [build.input(name, np.shape(value)) for name, value in given.items()]
+    program = build.program(function(build, *nodes))
+    given = {name: np.asarray(value, float) for name, value in given.items()}
+    exact = replay(program, given, BallArithmetic())
+    (limit,) = limited(program, exact, given, tuple(given) if by is None else by)
+    return [float(ball) for ball in limit.balls], limit.note.tolist()
+
+
+def quotient(build, x, y):
+    return build.apply("divide", x, y)
+
+
+def test_what_has_a_value_is_left_alone():
+    values, notes = found(lambda b, x: quotient(b, b.apply("sin", x), x), x=[0.0, 1.0])
+    assert values == [1.0, math.sin(1.0)]
+    assert notes == [Note.LIMIT, Note.NONE]
+
+
+def through(build, x):
+    """x/x through every kind of operation: 1, whatever x is."""
+    pair = build.join([x, build.reshape(x, (1, 1))])
+    moved = build.round(build.take(pair, [1, NOTHING, 0]), None)
+    total = build.sum(build.reshape(moved, (3, 1)), (0, 1))
+    piled = build.pile(build.apply("add", moved, build.constant(0)), [0, 0, 0], (1,))
+    matrix = build.contract(build.reshape(moved, (1, 3)), build.constant(np.ones((3, 1))))
+    return quotient(build, build.apply("multiply", total, piled), build.apply("square", build.reshape(matrix, (1,))))
+
+
+def test_every_kind_of_operation():
+    assert found(through, x=[0.0]) == ([1.0], [Note.LIMIT])
+
+
+CHOICES = {
+    "abs": (lambda b, x: quotient(b, b.apply("multiply", x, b.apply("abs", x)), x), 0.0, Note.LIMIT),
+    "sign": (lambda b, x: quotient(b, b.apply("multiply", x, b.apply("sign", x)), x), math.nan, Note.NO_EXACT_VALUE),
+    "maximum": (
+        lambda b, x: quotient(b, b.apply("maximum", x, b.apply("negative", x)), b.apply("abs", x)), 1.0, Note.LIMIT,
+    ),
+    "minimum": (
+        lambda b, x: quotient(b, b.apply("minimum", x, b.apply("negative", x)), b.apply("abs", x)), -1.0, Note.LIMIT,
+    ),
+    "where": (
+        lambda b, x: quotient(
+            b, b.apply("where", b.apply("greater", x, b.constant(0)), x, b.apply("multiply", x, b.constant(2))), x
+        ),
+        math.nan,
+        Note.NO_EXACT_VALUE,
+    ),
+    "not": (
+        lambda b, x: quotient(
+            b, b.apply("where", b.apply("not", b.apply("equal", x, b.constant(0))), x, b.constant(7)), x
+        ),
+        1.0,
+        Note.LIMIT,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_choices_are_made_beside_the_point(name):
+    function, value, note = CHOICES[name]
+    values, notes = found(function, x=[0.0])
+    assert values == pytest.approx([value], nan_ok=True)
+    assert notes == [note]
+
+
+@pytest.mark.parametrize(
+    ("function", "x", "value", "note"),
+    [
+        (lambda b, x: quotient(b, b.constant(1), b.apply("square", x)), 0.0, math.nan, Note.INFINITE),
+        (lambda b, x: quotient(b, b.constant(1), x), 0.0, math.nan, Note.NO_EXACT_VALUE),
+        (lambda b, x: b.apply("sqrt", x), -1.0, math.nan, Note.NO_EXACT_VALUE),
+        (lambda b, x: b.apply("sin", quotient(b, b.constant(1), x)), 0.0, math.nan, Note.NO_EXACT_VALUE),
+        (lambda b, x: quotient(b, x, x), math.inf, math.nan, Note.NO_EXACT_VALUE),
+        (lambda b, x: b.apply("multiply", x, b.apply("log", x)), 0.0, 0.0, Note.LIMIT),
+    ],
+)
+def test_where_there_is_none(function, x, value, note):
+    values, notes = found(function, x=[x])
+    assert notes == [note]
+    assert values == pytest.approx([value], nan_ok=True)
+
+
+def test_limits_that_are_no_rationals():
+    values, notes = found(lambda b, x: quotient(b, b.apply("exp", b.constant(1)), b.apply("divide", x, x)), x=[0.0])
+    assert values == [math.e]
+    assert notes == [Note.LIMIT]
+
+
+def test_the_limit_encloses_the_number():
+    build = ArrayBuilder()
+    x = build.input("x", ())
+    program = build.program(quotient(build, build.apply("sin", build.apply("multiply", x, build.apply("pi"))), x))
+    given = {"x": np.asarray(0.0)}
+    (limit,) = limited(program, replay(program, given, BallArithmetic()), given, ("x",))
+    with precision(400):
+        assert arb.pi() in limit.balls[0]
+        assert limit.balls[0].rad() < 1e-50
+
+
+def test_several_inputs_from_several_sides():
+    def product(build, x, y):
+        return build.apply("multiply", x, y)
+
+    def norm(build, x, y):
+        return build.apply("sqrt", build.apply("add", build.apply("square", x), build.apply("square", y)))
+
+    known = found(lambda b, x, y: quotient(b, product(b, x, y), norm(b, x, y)), x=[0.0], y=[0.0])
+    assert known == ([0.0], [Note.LIMIT])
+    # It depends on the side that one comes from.
+    ratio = found(lambda b, x, y: quotient(b, product(b, x, y), b.apply("square", norm(b, x, y))), x=[0.0], y=[0.0])
+    assert ratio[1] == [Note.NO_EXACT_VALUE]
+
+
+def test_only_what_the_point_is_approached_by_moves():
+    values, notes = found(quotient, by=("x",), x=[0.0], y=[0.0])
+    assert notes == [Note.NO_EXACT_VALUE]
+    assert math.isnan(values[0])
+
+
+def test_one_element_of_a_large_array():
+    x = np.ones(10_000)
+    x[77] = 0.0
+    values, notes = found(lambda b, x: quotient(b, b.apply("sin", x), x), x=x)
+    assert notes.count(Note.LIMIT) == 1
+    assert values[77] == 1.0
+
+
+def test_an_entry_that_is_made_of_too_many_others():
+    def centred(build, x):
+        return quotient(build, x, build.expand(build.sum(x, (0,)), (400,)))
+
+    _, notes = found(centred, x=np.zeros(400))
+    assert set(notes) == {Note.NO_EXACT_VALUE}
+
+
+def test_equal_entries_are_worked_out_once(monkeypatch):
+    calls = []
+    limit = sympy.limit
+    monkeypatch.setattr(sympy, "limit", lambda *arguments: calls.append(arguments) or limit(*arguments))
+    assert found(lambda b, x: quotient(b, b.apply("sin", x), x), x=np.zeros(50))[0] == [1.0] * 50
+    assert len(calls) == 2
+
+
+def endless(*_):
+    while True:
+        time.sleep(0.001)
+
+
+def test_what_takes_too_long_is_stopped(monkeypatch):
+    monkeypatch.setattr(limits, "SECONDS", 0.2)
+    monkeypatch.setattr(sympy, "limit", endless)
+    before = threading.active_count()
+    start = time.monotonic()
+    values, notes = found(lambda b, x: quotient(b, b.apply("sin", x), x), x=[0.0, 0.0])
+    assert notes == [Note.TOO_LONG, Note.TOO_LONG]
+    assert all(map(math.isnan, values))
+    assert time.monotonic() - start < 5
+    assert threading.active_count() == before
+
+
+def test_many_entries_without_a_limit_end_in_time(monkeypatch):
+    monkeypatch.setattr(limits, "SECONDS", 0.3)
+    start = time.monotonic()
+    _, notes = found(lambda b, x: quotient(b, b.constant(1), x), x=np.zeros(20_000))
+    assert {Note.NO_EXACT_VALUE, Note.TOO_LONG} == set(notes)
+    assert time.monotonic() - start < 10
+
+
+def test_inputs_that_are_not_finite_have_no_limits(monkeypatch):
+    monkeypatch.setattr(sympy, "limit", endless)
+    _, notes = found(lambda b, x: quotient(b, b.apply("sin", x), x), x=[0.0, math.nan, math.inf])
+    assert notes[:2] == [Note.NO_EXACT_VALUE] * 2
+
+
+def test_an_interruption_stops_the_work_and_is_passed_on(monkeypatch):
+    monkeypatch.setattr(sympy, "limit", endless)
+    join = threading.Thread.join
+    waits = []
+
+    def interrupted(self, timeout=None):
+        waits.append(timeout)
+        if len(waits) == 1:
+            raise KeyboardInterrupt
+        return join(self, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", interrupted)
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        found(lambda b, x: quotient(b, b.apply("sin", x), x), x=[0.0])
+    assert threading.active_count() == before
+
+
+def test_errors_of_our_own_are_not_hidden(monkeypatch):
+    def broken(*_):
+        raise LookupError("ours")
+
+    monkeypatch.setattr(limits, "_common", broken)
+    with pytest.raises(LookupError, match="ours"):
+        found(lambda b, x: quotient(b, b.apply("sin", x), x), x=[0.0])
+
+
+def test_gradients():
+    build = ArrayBuilder()
+    x = build.input("x", (2,))
+    norm = build.apply("sqrt", build.sum(build.apply("square", x), (0,)))
+    (dx,) = gradients(build, {build.apply("square", norm): build.constant(1)}, [x])
+    program, given = build.program(dx), {"x": np.zeros(2)}
+    (limit,) = limited(program, replay(program, given, BallArithmetic()), given, ("x",))
+    assert [float(ball) for ball in limit.balls] == [0.0, 0.0]
+    assert limit.note.tolist() == [Note.LIMIT, Note.LIMIT]
