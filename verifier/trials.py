@@ -160,7 +160,13 @@ SMALL = liar_named(f"factor 1 + {SMALLEST:g}")
 """The smallest lie, which every case gets in every input."""
 _OTHERS = tuple(one for one in LIARS if one is not SMALL)
 
-FULL = Scope(CASES, _OTHERS, TWINS, ("linear", "quadratic", "exponential_decay", "logistic_regression", "tanh_network"))
+FULL = Scope(
+    CASES,
+    _OTHERS,
+    TWINS,
+    ("linear", "quadratic", "exponential_decay", "logistic_regression", "tanh_network"),
+    every=2,
+)
 QUICK = Scope(
     tuple(map(named, ("bump", "tanh network"))),
     _OTHERS,
