@@ -1,8 +1,9 @@
-"""Write `reports/`: the evidence, each file by one command (`make reports`)."""
+"""Write `reports/`: the evidence, each file by one command (`make reports`); or only the files that are named."""
 
 import contextlib
 import io
 import platform
+import sys
 from pathlib import Path
 
 import budgets
@@ -10,6 +11,7 @@ import rows
 import startup
 import training
 
+import verifier
 from verifier.document import versions
 
 REPORTS = Path(__file__).parent.parent / "reports"
@@ -26,12 +28,18 @@ PARTS = {
         "make budgets",
         budgets.main,
     ),
+    "selftest.md": (
+        "The judge on trial: what it finds of wrong gradients, and what it says of honest ones",
+        "verifier selftest",
+        lambda: print(verifier.selftest()),
+    ),
 }
 
 
 def main() -> None:
     told = ", ".join(f"{name} {number}" for name, number in versions().items())
-    for name, (title, command, action) in PARTS.items():
+    for name in sys.argv[1:] or PARTS:
+        title, command, action = PARTS[name]
         shown = io.StringIO()
         with contextlib.redirect_stdout(shown):
             action()

@@ -10,7 +10,7 @@ from verifier.cli import run
 from verifier.gallery import gallery, groups
 
 FOLDER = Path(__file__).parent
-COMMANDS = ("", "list", "show", "train")
+COMMANDS = ("", "list", "show", "train", "selftest")
 
 
 def commands() -> str:

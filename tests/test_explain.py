@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from liars import NotZeroed, Stale, Tampered
 from test_extending import as_before  # noqa: F401 (functions are added here)
 from test_forms import FORMS
 
@@ -19,6 +18,7 @@ from verifier.graph import graph_of
 from verifier.judge import Outcome
 from verifier.parting import parting
 from verifier.source import TORCH, function, watched
+from verifier.testing import NotZeroed, Stale, Tampered
 from verifier.witnesses import Autograd
 
 TRACES = json.loads((Path(__file__).parent / "data" / "tutorial_traces.json").read_text())

@@ -8,11 +8,11 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from liars import NotZeroed, Tampered
 
 import verifier
 from verifier import Model, squared_error
 from verifier.gallery import folder, gallery, load
+from verifier.testing import NotZeroed, Tampered
 
 TUTORIAL = ("linear", "quadratic")
 NAMES = sorted(gallery())

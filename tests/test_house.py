@@ -18,8 +18,8 @@ STAGES = [
     "examine", "tabular", "data", "optimizers", "runner", "formula", "diagnose", "thinning", "findings", "frame",
     "layout", "tables", "document", "vector", "surface", "pictures", "sketch", "page", "webpage", "report", "training",
     "graph", "blackboard", "explanation", "parting", "standing", "watching", "nodes", "explaining", "typed", "summary",
-    "written", "script", "wording", "chalk", "handout", "teaching", "cases", "testing", "twins", "trials", "files",
-    "cli",
+    "written", "script", "wording", "chalk", "handout", "teaching", "cases", "twins", "testing", "trials",
+    "trialreport", "files", "cli",
 ]  # fmt: skip
 
 

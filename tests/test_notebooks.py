@@ -11,10 +11,10 @@ import nbformat
 import pytest
 import torch
 from hostile import PAYLOADS
-from liars import Tampered
 from test_page import Reader, hostile_report
 
 import verifier
+from verifier.testing import Tampered
 
 DOCS = Path(__file__).parent.parent / "docs"
 NOTEBOOKS = ("training.ipynb", "own_model.ipynb")

@@ -10,7 +10,6 @@ import sympy
 import torch
 from browser import DARK, Browser
 from hostile import PAYLOADS
-from liars import Tampered
 from markupsafe import Markup
 
 import verifier
@@ -20,6 +19,7 @@ from verifier.diagnose import Cause
 from verifier.errors import printable
 from verifier.mathml import derivative, mathml
 from verifier.page import Causes, Facts, Finding, Formula, Formulas, Page, Table
+from verifier.testing import Tampered
 from verifier.thinning import SHOWN_STEPS
 from verifier.webpage import ROWS, chosen_steps, training_page
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from hostile import PAYLOADS
-from liars import Tampered
 
 import verifier
 from verifier import squared_error
@@ -16,6 +15,7 @@ from verifier.findings import Drift
 from verifier.pictures import DRAWN, Picture, draw, pictures
 from verifier.sketch import sketches
 from verifier.surface import ROWS, SIDE, surface
+from verifier.testing import Tampered
 from verifier.vector import accessible, inline
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -4,11 +4,11 @@ import re
 
 import pytest
 import torch
-from liars import NotZeroed, Stale, Tampered
 
 import verifier
 from verifier.cli import run
 from verifier.judge import Outcome
+from verifier.testing import NotZeroed, Stale, Tampered
 
 W1, W2, B = 0, 1, 2
 TRY = "              try  verifier explain quadratic --step 6"

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import sympy
 import torch
-from liars import Tampered
 
 import verifier
 from verifier import Model, Outcome, squared_error
 from verifier.findings import KEPT_ENDS, KEPT_STEPS
 from verifier.functions import exp, sin, tanh
+from verifier.testing import Tampered
 from verifier.thinning import CURVE_POINTS
 from verifier.training import DEFAULTS, train
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from liars import Tampered
 
 import verifier
 from verifier.cli import run
 from verifier.layout import layout_for, short
 from verifier.report import Report
 from verifier.tables import View
+from verifier.testing import Tampered
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = {

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from verifier.teaching import Lesson as Lesson
     from verifier.teaching import lesson as lesson
     from verifier.training import train as train
+    from verifier.trialreport import Trials as Trials
+    from verifier.trialreport import selftest as selftest
 
 _CONTENTS = {
     "Comparison": "judge",
@@ -47,6 +49,7 @@ _CONTENTS = {
     "Outcome": "judge",
     "Report": "report",
     "Summary": "summary",
+    "Trials": "trialreport",
     "absolute_error": "losses",
     "add_function": "extending",
     "binary_cross_entropy_with_logits": "losses",
@@ -64,6 +67,7 @@ _CONTENTS = {
     "smooth_l1": "losses",
     "squared_error": "losses",
     "squared_hinge": "losses",
+    "selftest": "trialreport",
     "train": "training",
     "train_all": "summary",
 }

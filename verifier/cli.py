@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from verifier.report import Report
     from verifier.summary import Summary
     from verifier.teaching import Lesson
+    from verifier.trialreport import Trials
 
 app = typer.Typer(
     name="verifier",
@@ -384,6 +385,30 @@ def _point(text: str, verb: str, example: str) -> dict[str, float]:
     return point
 
 
+@app.command(epilog="Examples: verifier selftest --quick; verifier selftest --seed 1 --json trials.json")
+def selftest(
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the points that are tried.")] = 0,
+    quick: Annotated[bool, typer.Option("--quick", help="Try a part of it, in half a minute.")] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")
+    ] = None,
+) -> None:
+    """Put the judge on trial: plant wrong gradients, and let honest code pass.
+
+    Exit code: 0 passed, 1 a lie that must be found was missed or honest code refused,
+    2 the input cannot be used, 130 interrupted.
+    """
+    outputs = Outputs(json_file, None, None)
+    outputs.check()
+    with _watched("selftest", every=1) as keep_going:
+        from verifier.trialreport import selftest as run
+
+        keep_going.refuse_if_interrupted()
+        trials = run(seed=seed, quick=quick, keep_going=keep_going)
+    outputs.write(trials)
+    raise typer.Exit(trials.exit_code)
+
+
 class Outputs:
     """Where the report goes besides the terminal."""
 
@@ -418,7 +443,7 @@ class Outputs:
             if path is not None:
                 seen[path] = option
 
-    def write(self, report: Report | Summary | Explanation | Lesson) -> None:
+    def write(self, report: Report | Summary | Explanation | Lesson | Trials) -> None:
         from verifier import files
 
         if _is_standard_output(self._json):
@@ -463,7 +488,7 @@ def _echo(text: str) -> None:
         raise _ReaderGoneError from None
 
 
-def _json_text(report: Report | Summary | Explanation | Lesson) -> str:
+def _json_text(report: Report | Summary | Explanation | Lesson | Trials) -> str:
     return json.dumps(report.to_json(), allow_nan=False, indent=1, ensure_ascii=False)
 
 
@@ -506,20 +531,21 @@ PROGRESS_AFTER = 1.0
 class _Watch:
     """Asked before each step: shows a progress bar on standard error after a second, and says when to end."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str, every: int) -> None:
         self.interrupted = False
+        self._what, self._every = what, every
         self._started = time.monotonic()
         self._bar: Any = None
 
     def __call__(self, done: int, planned: int) -> bool:
-        if done % 256 == 0:
+        if done % self._every == 0:
             self._show(done, planned)
         return not self.interrupted
 
     def _show(self, done: int, planned: int) -> None:
         if self._bar is None and sys.stderr.isatty() and time.monotonic() - self._started > PROGRESS_AFTER:
             self._bar = _progress_bar()
-            self._task = self._bar.add_task("training", total=planned)
+            self._task = self._bar.add_task(self._what, total=planned)
             self._bar.start()
         if self._bar is not None:
             self._bar.update(self._task, completed=done)
@@ -547,8 +573,9 @@ def _progress_bar() -> Any:
 
 
 @contextmanager
-def _watched() -> Iterator[_Watch]:
-    watch = _Watch()
+def _watched(what: str = "training", every: int = 256) -> Iterator[_Watch]:
+    """`every` says at how many steps at least the progress is worth showing."""
+    watch = _Watch(what, every)
     if threading.current_thread() is not threading.main_thread():
         yield watch
         return

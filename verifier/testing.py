@@ -6,7 +6,7 @@ that leaves torch. Liars that need a training, one step after the other, are wit
 
 >>> from verifier.cases import named
 >>> tanh = named("tanh")
->>> wrong = GRAPH.plant(tanh.code, liar("sign flipped").lie, 0)
+>>> wrong = GRAPH.plant(tanh.code, liar_named("sign flipped").lie, 0)
 >>> from verifier.examine import examine
 >>> examine(tanh.subject(wrong, "float32")).outcome.value
 'disagrees'
@@ -97,14 +97,13 @@ class _Told(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, incoming: Tensor) -> Any:
-        inputs = ctx.saved_tensors
+        inputs, place = ctx.saved_tensors, int(ctx.place)
         gradients = list(_backward(ctx.code, inputs, incoming))
 
         def by_place(inputs: Sequence[Tensor], incoming: Tensor) -> Tensor:
-            own: Tensor = _backward(ctx.code, inputs, incoming)[ctx.place]
-            return own
+            return _backward(ctx.code, inputs, incoming)[place]
 
-        gradients[ctx.place] = ctx.lie(Right(gradients[ctx.place], inputs, ctx.place, incoming, by_place))
+        gradients[place] = ctx.lie(Right(gradients[place], inputs, place, incoming, by_place))
         return (None, None, None, *gradients)
 
 
@@ -183,7 +182,9 @@ class Noisy:
 
     def __call__(self, right: Right) -> Tensor:
         drawn = torch.as_tensor(self._generator.normal(size=tuple(right.gradient.shape)))
-        return (right.gradient.double() * (1.0 + self.size * drawn)).to(right.gradient.dtype)
+        # A race is there before the result is rounded.
+        exact = right.backward([tensor.double() for tensor in right.inputs], right.incoming.double())
+        return (exact * (1.0 + self.size * drawn)).to(right.gradient.dtype)
 
 
 def _permuted(right: Right, order: Callable[[Tensor], Tensor]) -> Tensor:
@@ -309,7 +310,7 @@ RACY = Liar("racy", "another gradient each time, off by a thousandth", Noisy(1e-
 """A race is in the numbers, never in a graph."""
 
 
-def liar(name: str) -> Liar:
+def liar_named(name: str) -> Liar:
     """The liar of that name."""
     return next(known for known in (*LIARS, RACY) if known.name == name)
 

@@ -31,6 +31,7 @@ from verifier.testing import (
     LIARS,
     NUMBERS,
     RACY,
+    SMALLEST,
     Liar,
     NotZeroed,
     Planting,
@@ -38,6 +39,7 @@ from verifier.testing import (
     Stale,
     Tampered,
     honest,
+    liar_named,
     off,
     scaled,
 )
@@ -99,6 +101,48 @@ Task = Callable[[], Iterator[Result]]
 
 
 @dataclass(frozen=True)
+class Hard:
+    """A planted error that is hard to find."""
+
+    liar: Liar
+    case: Case
+    dtypes: tuple[str, ...]
+    planting: Planting = GRAPH
+
+
+def _only_in_16_bits(right: Right) -> Tensor:
+    return scaled(2.0**-10)(right) if right.gradient.element_size() == 2 else right.gradient  # type: ignore[return-value]
+
+
+def _flipped_where_flat(right: Right) -> Tensor:
+    (x,) = right.inputs
+    return torch.where(x > 7.0, -right.gradient, right.gradient)
+
+
+def _term_off(right: Right) -> Tensor:
+    """The slope's first term, 2^20, times 1 + 1e-12."""
+    return right.gradient + 1e-12 * (2.0**20 * right.incoming)
+
+
+_FLAT = replace(named("tanh"), name="tanh at 8", inputs={"x": Drawn((3,), 8.0, 8.0)})
+_CANCELS = Case("cancellation", lambda x: 2.0**20 * x - (2.0**20 - 0.5) * x, {"x": Drawn((4,))})
+
+HARD = (
+    Hard(
+        Liar("16-bit path", "wrong by 2^-10 in 16-bit formats only", _only_in_16_bits, at_full_size=scaled(1.0)),
+        named("tanh network"),
+        ("bfloat16", "float16"),
+    ),
+    Hard(Liar("tanh' flipped at 8", "smaller than the allowance", _flipped_where_flat), _FLAT, ("float32",)),
+    Hard(
+        Liar("term that cancels", "one of two that cancel times 1 + 1e-12", _term_off, at_full_size=scaled(1.0)),
+        _CANCELS,
+        ("float64", "float32"),
+    ),
+)
+
+
+@dataclass(frozen=True)
 class Scope:
     """What is tried."""
 
@@ -106,16 +150,29 @@ class Scope:
     liars: tuple[Liar, ...]
     twins: tuple[Twin, ...]
     models: tuple[str, ...]
+    hard: tuple[Hard, ...] = HARD
+    dtypes: tuple[str, ...] = DTYPES
+    every: int = 1
+    """Of the liars each case gets one in so many in each dtype, another one in the next; so do twins."""
 
 
-FULL = Scope(CASES, LIARS, TWINS, ("linear", "quadratic", "exponential_decay", "logistic_regression", "tanh_network"))
+SMALL = liar_named(f"factor 1 + {SMALLEST:g}")
+"""The smallest lie, which every case gets in every input."""
+_OTHERS = tuple(one for one in LIARS if one is not SMALL)
+
+FULL = Scope(
+    CASES,
+    _OTHERS,
+    TWINS,
+    ("linear", "quadratic", "exponential_decay", "logistic_regression", "tanh_network"),
+    every=2,
+)
 QUICK = Scope(
     tuple(map(named, ("bump", "tanh network"))),
-    tuple(
-        liar for liar in LIARS if liar.row != "factor 1 + d" or liar.name.endswith(("0.001", "e-06", "e-14", "e-20"))
-    ),
-    tuple(twin for twin in TWINS if twin.name.split()[-1] not in ("forwards", "backwards", "5", "compensated")),
+    _OTHERS,
+    TWINS,
     ("linear",),
+    every=3,
 )
 
 
@@ -123,13 +180,15 @@ def tasks(scope: Scope, seed: int) -> list[Task]:
     """Everything to be tried, in pieces of a second or so."""
     found: list[Task] = []
     for place, case in enumerate(scope.cases):
-        for dtype in DTYPES:
-            for chunk in range(0, len(scope.liars), 8):
-                liars = scope.liars[chunk : chunk + 8] if chunk else (*scope.liars[:8], RACY)
-                found.append(_bound(_of_case, case, dtype, liars, seed, place))
-    found += [_bound(_of_twin, twin, dtype, seed) for twin in scope.twins for dtype in DTYPES]
+        for turn, dtype in enumerate(scope.dtypes):
+            chosen = scope.liars[(place + turn) % scope.every :: scope.every]
+            found.append(_bound(_on_its_own, case, dtype, seed))
+            for start in range(0, len(chosen), 8):
+                found.append(_bound(_of_case, case, dtype, chosen[start : start + 8], seed, place + start))
+    for place, twin in enumerate(scope.twins):
+        found += [_bound(_of_twin, twin, dtype, seed) for dtype in scope.dtypes[place % scope.every :: scope.every]]
     found += [_bound(_of_model, name, dtype) for name in scope.models for dtype in ("float64", "float32")]
-    return [*found, *(_bound(_hard, one) for one in HARD)]
+    return [*found, *(_bound(_hard, one) for one in scope.hard)]
 
 
 def _bound(action: Callable[..., Iterator[Result]], *arguments: Any) -> Task:
@@ -160,10 +219,10 @@ class _Bench:
     def _formula(self, planting: Planting) -> Formula | None:
         return self.case.formula if planting is KERNEL else None
 
-    def planted(self, liar: Liar, planting: Planting, place: int, code: Code | None = None) -> Planted | None:
+    def planted(self, liar: Liar, planting: Planting, place: int) -> Planted | None:
         """The lie judged; None where the code states what it stated without it."""
         before = self.honest(planting, place)[self.names[place]]
-        wrong = planting.plant(self.case.code, liar.lie, place) if code is None else code
+        wrong = planting.plant(self.case.code, liar.lie, place)
         in_formula = planting is GRAPH and liar.wrong_formula
         if in_formula and not self._shows(liar, place):
             return None
@@ -176,6 +235,14 @@ class _Bench:
             return None
         found = now is None or now.outcome is Outcome.DISAGREES
         return Planted(liar.name, liar.row, self.case.name, self.dtype, planting.name, size, in_formula, found)
+
+    def tried(self, liar: Liar, planting: Planting, place: int) -> Iterator[Planted]:
+        """The lie judged, if it is one here; what is in the numbers is shown to gradcheck as well."""
+        found = self.planted(liar, planting, place)
+        if found is not None and planting is NUMBERS:
+            found = replace(found, gradcheck=self.checked(planting.plant(self.case.code, liar.lie, place)))
+        if found is not None:
+            yield found
 
     def _shows(self, liar: Liar, place: int) -> bool:
         """Whether the lie is one at this point: float64 shows it at full size."""
@@ -221,22 +288,20 @@ def checked(code: Code, inputs: dict[str, Tensor]) -> Checked:
 
 def _of_case(case: Case, dtype: str, liars: tuple[Liar, ...], seed: int, start: int) -> Iterator[Result]:
     bench = _Bench(case, dtype, seed)
-    if RACY in liars:
-        yield from _honestly(bench)
-        yield from _around_the_limit(bench)
     for number, liar in enumerate(liars):
         place = (start + seed + number) % len(bench.names)
-        found = [
-            bench.planted(liar, planting, place) for planting in (bench.plantings if liar is not RACY else (NUMBERS,))
-        ]
-        told: Checked | None = None
-        for one in found:
-            if one is None:
-                continue
-            if one.planting == NUMBERS.name:
-                told = bench.checked(NUMBERS.plant(case.code, liar.lie, place))
-                one = replace(one, gradcheck=told)
-            yield one
+        for planting in bench.plantings:
+            yield from bench.tried(liar, planting, place)
+
+
+def _on_its_own(case: Case, dtype: str, seed: int) -> Iterator[Result]:
+    """What every case gets: honest code, what is racy, the smallest lie, and numbers moved around the limit."""
+    bench = _Bench(case, dtype, seed)
+    yield from _honestly(bench)
+    yield from bench.tried(RACY, NUMBERS, 0)
+    for place in range(len(bench.names)):
+        yield from bench.tried(SMALL, GRAPH, place)
+    yield from _around_the_limit(bench)
 
 
 def _honestly(bench: _Bench) -> Iterator[Result]:
@@ -256,9 +321,7 @@ def _around_the_limit(bench: _Bench) -> Iterator[Result]:
         for count in AROUND:
             by = torch.as_tensor(count * np.where(np.isfinite(part.verdicts.allowed), part.verdicts.allowed, 0.0))
             liar = Liar(f"off by {count:g} limits", "so much is added", off(by.reshape(part.shape)), "off by limits")
-            found = bench.planted(liar, planting, place)
-            if found is not None:
-                yield found
+            yield from bench.tried(liar, planting, place)
 
 
 def acquitted(
@@ -355,50 +418,6 @@ def _limits(before: Comparison, now: Comparison) -> float:
     return apart / before.allowed
 
 
-@dataclass(frozen=True)
-class Hard:
-    """A planted error that is hard to find."""
-
-    liar: Liar
-    case: Case
-    dtypes: tuple[str, ...]
-    planting: Planting = GRAPH
-
-
-def _only_in_16_bits(right: Right) -> Tensor:
-    return scaled(2.0**-10)(right) if right.gradient.element_size() == 2 else right.gradient  # type: ignore[return-value]
-
-
-def _flipped_where_flat(right: Right) -> Tensor:
-    (x,) = right.inputs
-    return torch.where(x > 7.0, -right.gradient, right.gradient)
-
-
-def _term_off(right: Right) -> Tensor:
-    """The slope's first term, 2^20, times 1 + 1e-12."""
-    return right.gradient + 1e-12 * (2.0**20 * right.incoming)
-
-
-_FLAT = replace(named("tanh"), name="tanh at 8", inputs={"x": Drawn((3,), 8.0, 8.0)})
-_CANCELS = Case("cancellation", lambda x: 2.0**20 * x - (2.0**20 - 0.5) * x, {"x": Drawn((4,))})
-
-HARD = (
-    Hard(
-        Liar("16-bit path", "wrong by 2^-10 in 16-bit formats only", _only_in_16_bits, at_full_size=scaled(1.0)),
-        named("tanh network"),
-        ("bfloat16", "float16"),
-    ),
-    Hard(Liar("tanh' flipped at 8", "smaller than the allowance", _flipped_where_flat), _FLAT, ("float32",)),
-    Hard(
-        Liar("term that cancels", "one of two that cancel times 1 + 1e-12", _term_off, at_full_size=scaled(1.0)),
-        _CANCELS,
-        ("float64", "float32"),
-    ),
-)
-
-
 def _hard(one: Hard) -> Iterator[Result]:
     for dtype in one.dtypes:
-        found = _Bench(one.case, dtype, 0).planted(one.liar, one.planting, 0)
-        if found is not None:
-            yield found
+        yield from _Bench(one.case, dtype, 0).tried(one.liar, one.planting, 0)

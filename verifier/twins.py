@@ -71,7 +71,7 @@ def pairwise(terms: Tensor) -> Tensor:
 
 
 def in_blocks(terms: Tensor) -> Tensor:
-    return forwards(torch.stack([forwards(block) for block in torch.split(terms, 5)]))
+    return forwards(torch.stack([forwards(terms[start : start + 5]) for start in range(0, len(terms), 5)]))
 
 
 def shuffled(terms: Tensor) -> Tensor:
@@ -116,11 +116,14 @@ def _sums() -> list[Twin]:
     for name, order in ORDERS.items():
         gradient = f"the gradient of a slope added up {name}, in float32 at least"
         value = f"a sum added up {name} in its own format"
-        # In 16-bit formats a product that is not rounded is no other order of the same operations.
         found.append(Twin(f"gradient {name}", gradient, _SLOPE, _summed_by(order)))
-        found.append(Twin(f"sum {name}", value, _POWER, lambda x, w, order=order: order(w * x * x)))
+        found.append(Twin(f"sum {name}", value, _POWER, _value_by(order)))
         found.append(Twin(f"kernel {name}", f"a kernel that sums {name}", _POWER, _kernel_by(order), in_numbers=True))
     return found
+
+
+def _value_by(order: Callable[[Tensor], Tensor]) -> Code:
+    return lambda x, w: order(w * x * x)
 
 
 def _kernel_by(order: Callable[[Tensor], Tensor]) -> Code:
