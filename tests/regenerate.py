@@ -7,10 +7,21 @@ import test_explain
 from documents import PAGES, played
 from test_tables import CASES, GOLDEN, lines
 
-for name, case in {**CASES, **test_explain.CASES}.items():
-    for width in (80, 40):
-        (GOLDEN / f"{name}_{width}.txt").write_text("\n".join(lines(case(), width)) + "\n", encoding="utf-8")
 
-for page in PAGES:
-    with TemporaryDirectory() as folder:
-        page.write_text(played(page.read_text(encoding="utf-8"), Path(folder)), encoding="utf-8")
+def golden() -> None:
+    for name, case in {**CASES, **test_explain.CASES}.items():
+        for width in (80, 40):
+            text = "\n".join(lines(case(), width)) + "\n"
+            (GOLDEN / f"{name}_{width}.txt").write_text(text, encoding="utf-8")
+
+
+def documents() -> None:
+    for page in PAGES:
+        with TemporaryDirectory() as folder:
+            page.write_text(played(page.read_text(encoding="utf-8"), Path(folder)), encoding="utf-8")
+
+
+# pytest imports this file when it looks for doctests: then nothing may be written, or no golden test could fail.
+if __name__ == "__main__":
+    golden()
+    documents()

@@ -228,6 +228,15 @@ def test_names_in_formulas_are_text():
     assert mathml(sympy.Symbol("&lt;script&gt;")) == "<math><mi>&lt;script&gt;</mi></math>"
 
 
+def test_what_sympy_has_no_markup_for_is_text():
+    class Own(sympy.Basic):
+        pass
+
+    assert mathml(Own(sympy.Symbol("<b>"))) == (
+        "<math><mrow><mi>own</mi><mrow><mo>(</mo><mi>&lt;b&gt;</mi><mo>)</mo></mrow></mrow></math>"
+    )
+
+
 def test_formulas_read_as_in_a_textbook():
     x, w1 = sympy.symbols("x w1")
     assert mathml(2 * w1 - x) == (

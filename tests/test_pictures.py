@@ -297,3 +297,29 @@ def test_a_picture_by_itself(tmp_path):
     part = Picture("dot", "One dot", "A dot at 1.", lambda axes: axes.plot([1], [1], "o", label="dot"))
     draw([part], "title", tmp_path / "dot.svg")
     assert "One dot: A dot at 1." in (tmp_path / "dot.svg").read_text(encoding="utf-8")
+
+
+def test_of_few_stretches_each_keeps_its_worst_step(monkeypatch):
+    monkeypatch.setattr("verifier.thinning.SHOWN_STEPS", 3)
+    report = verifier.train(verifier.load("linear"), epochs=4000, witness=Tampered(0, torch.neg, (5001,)))
+    numbers = [step.number for step in report.findings.worst_steps]
+    assert len(numbers) <= 3
+    assert numbers == sorted(numbers)
+    assert 5001 in numbers
+
+
+def test_a_cost_that_stays_is_drawn():
+    still = verifier.train(verifier.load("linear"), epochs=3, lr=0.0)
+    lines = [line.plain for line in sketches(still.findings, 80)]
+    assert sum("*" in line for line in lines[1:12]) == 1
+    assert still.pictures[0].svg()
+
+
+def test_styles_become_attributes():
+    svg = "<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'><style>*{}</style>{}</svg>"
+    text = (
+        "<text style=\"font: 12px 'Some Font'; text-anchor: middle\">a</text><g style='font: inherit; fill: #000000'/>"
+    )
+    written = inline(svg.replace("{}</svg>", f"{text}</svg>"), "x")
+    assert "style" not in written
+    assert 'font-size="12" text-anchor="middle" fill="currentColor">a<' in written.replace("ns0:", "")

@@ -63,8 +63,6 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
 
 
 def _written(node: Any) -> str:
-    if isinstance(node, str):
-        return f"<mtext>{_text(node)}</mtext>"
     if node.nodeType == node.TEXT_NODE:
         return _text(node.data)
     inside = "".join(map(_written, node.childNodes))
