@@ -270,7 +270,8 @@ class Lowering:
         if key not in self._held:
             made = self.build[node]
             if made.operation == CONSTANT:
-                self._held[key] = made.format == format or all(map(format.holds, np.ravel(made.payload.array).astype(np.float64).tolist()))
+                numbers = np.ravel(made.payload.array).astype(np.float64).tolist()
+                self._held[key] = made.format == format or all(map(format.holds, numbers))
             else:
                 exact = made.operation in _MOVES or (
                     made.operation in TABLE and TABLE[made.operation].budget.torch == 0.0 and made.arguments != ()
