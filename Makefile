@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench budgets fuzz reports clean
+.PHONY: demo test docs bench budgets fuzz reports clean
 
 demo: .venv/ready
 	$(BIN)/verifier train linear --predict x=4
@@ -12,6 +12,9 @@ test: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+
+docs: .venv/ready
+	$(BIN)/mkdocs build --strict
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/training.py
@@ -32,8 +35,8 @@ reports: .venv/ready
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "verifier needs Python 3.11 or later: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt setuptools wheel
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable . coverage hypothesis mypy pandas polars pytest pytest-cov ruff
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-build-isolation --editable . coverage hypothesis ipykernel mkdocs mkdocs-material "mkdocstrings[python]" mypy nbclient nbformat pandas polars pytest pytest-cov ruff
 	touch $@
 
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv build site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from layers import LAYERS, function_of
 
 from verifier.errors import InputError
 from verifier.examine import Examination, Formula, NotReplayed, Subject, examine
@@ -183,12 +184,13 @@ def losses(points: int) -> Iterator[Case]:
 
 
 def layers(points: int) -> Iterator[Case]:
-    from layers import LAYERS  # type: ignore[import-not-found]
-
-    for name, build in LAYERS.items():
+    for layer in LAYERS:
         for dtype in FORMATS:
-            for seed in range(max(1, points // 100)):
-                yield "layers", name, dtype, build(seed, getattr(torch, dtype)), None
+            code, inputs = function_of(layer, getattr(torch, dtype))
+            for seed in range(max(1, points // 50)):
+                generator = torch.Generator().manual_seed(seed)
+                drawn_ = [torch.randn(one.shape, generator=generator).to(one.dtype) for one in inputs]
+                yield "layers", layer.name, dtype, Subject(code, {f"x{n}": one for n, one in enumerate(drawn_)}), None
 
 
 if __name__ == "__main__":

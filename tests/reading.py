@@ -125,3 +125,29 @@ def _off(balls, spread, stated):
     error = np.abs(np.vectorize(lambda ball: float(ball.mid()), otypes=[float])(balls) - stated)
     with np.errstate(all="ignore"):
         return float(np.where(error == 0, 0.0, error / spread).max(initial=0.0))
+
+
+def module_of(module, *inputs, train=True, **options):
+    """A module as code on its inputs and parameters, and both of them, in float64; its buffers are left alone."""
+    module = module.double().train(train)
+    named = dict(module.named_parameters())
+
+    def code(*arguments):
+        buffers = {name: _like(value, arguments[0]) for name, value in module.named_buffers()}
+        parameters = dict(zip(named, arguments[len(inputs) :], strict=True))
+        return flat(torch.func.functional_call(module, {**parameters, **buffers}, arguments[: len(inputs)], options))
+
+    return (code, *inputs, *(value.detach().clone() for value in named.values()))
+
+
+def _like(value, tensor):
+    """A copy, in the dtype of a tensor if it has numbers."""
+    return value.to(tensor.dtype if value.is_floating_point() else value.dtype, copy=True)
+
+
+def flat(result):
+    """All tensors of a result that is nested, the only one by itself."""
+    if isinstance(result, torch.Tensor):
+        return result
+    parts = [flat(part) for part in result if part is not None]
+    return tuple(tensor for part in parts for tensor in (part if isinstance(part, tuple) else (part,)))

@@ -117,3 +117,13 @@ def test_what_no_result_needs_is_not_read():
 
 def test_derivatives_of_polygamma_are_read():
     assert agreeing_digits(lambda x: torch.polygamma(1, x), t(3, low=0.5)) > 30
+
+
+def test_tensors_that_the_code_closes_over_are_moved_too():
+    zeros = torch.zeros(3, dtype=torch.bfloat16)
+    assert agreeing_digits(lambda x: zeros.slice_scatter(x, 0, 1, 3).sin(), t(2).bfloat16()) > 30
+
+
+def test_parameters_that_the_code_closes_over_are_numbers():
+    weight = torch.nn.Parameter(t(3, seed=2))
+    assert largest_error(lambda x: (x * weight).sin(), t(3)) < 1e-13

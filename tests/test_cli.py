@@ -239,7 +239,8 @@ def test_installed_wheel_works_outside_the_checkout(tmp_path):
     listed = installed("list")
     assert listed.returncode == 0, listed.stderr
     assert "\n  linear " in listed.stdout
-    trained = installed("train", "linear", "--predict", "x=4")
+    trained = installed("train", "linear", "--predict", "x=4", "--html", "page.html")
+    assert "<!DOCTYPE html>" in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert trained.returncode == 0, trained.stderr
     assert "prediction x=4: 7.999998569488525 both ways" in trained.stdout
     page = tmp_path / "page.html"

@@ -1,6 +1,8 @@
 """The structure: each stage imports only stages before it, and the contents page is true."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,13 +12,14 @@ import verifier
 PACKAGE = Path(verifier.__file__).parent
 STAGES = [
     "errors", "names", "floats", "operations", "elementary", "special", "activations", "table", "program", "arithmetic",
-    "expression", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending", "tokens",
+    "expression", "mathml", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending", "tokens",
     "operators", "text", "spelling", "modeling", "gallery", "allowance", "witnesses", "judge", "arrays", "adjoints",
     "replay", "proof", "noise", "terms", "limits", "conditioning", "capture", "lowering", "aten", "lifting",
-    "examine", "tabular",
-    "data", "optimizers", "runner", "formula", "diagnose", "findings", "layout", "tables", "document", "report",
-    "training", "graph", "blackboard", "explanation", "parting", "standing", "watching", "nodes", "explaining",
-    "typed", "summary", "written", "script", "wording", "chalk", "handout", "teaching", "files", "pictures", "cli",
+    "examine", "tabular", "data", "optimizers", "runner", "formula", "diagnose", "thinning", "findings", "frame",
+    "layout", "tables", "document", "vector", "surface", "pictures", "sketch", "page", "webpage", "report", "training",
+    "graph", "blackboard", "explanation", "parting", "standing", "watching", "nodes", "explaining", "typed", "summary",
+    "written", "script", "wording", "chalk", "handout", "teaching", "cases", "testing", "twins", "trials", "files",
+    "cli",
 ]  # fmt: skip
 
 
@@ -64,6 +67,11 @@ def test_contents():
         assert getattr(verifier, name) is not None
     with pytest.raises(AttributeError, match="module 'verifier' has no attribute 'nothing'"):
         _ = verifier.nothing
+
+
+def test_modules_by_their_name_alone():
+    code = "import verifier; print(verifier.functions.exp, verifier.losses.huber)"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_the_symbolic_side_has_no_torch():

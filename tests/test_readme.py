@@ -1,4 +1,4 @@
-"""The README says what the program does: its transcript is run, its code is run."""
+"""What the README says besides its transcript and its code, which test_docs runs as it runs every document."""
 
 import re
 import shlex
@@ -11,12 +11,6 @@ from verifier.losses import LOSSES
 from verifier.script import scripts
 
 TEXT = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
-
-
-def test_transcript_is_real(capsys):
-    ((command, expected),) = re.findall(r"```console\n\$ verifier (.+)\n([^`]+)```", TEXT)
-    assert run(shlex.split(command)) == 0
-    assert capsys.readouterr().out == expected
 
 
 def test_library_code_runs(capsys, tmp_path, monkeypatch):

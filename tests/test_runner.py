@@ -10,8 +10,9 @@ from liars import Tampered
 
 import verifier
 from verifier import Model, Outcome, squared_error
-from verifier.findings import CURVE_POINTS, KEPT_ENDS, KEPT_STEPS
+from verifier.findings import KEPT_ENDS, KEPT_STEPS
 from verifier.functions import exp, sin, tanh
+from verifier.thinning import CURVE_POINTS
 from verifier.training import DEFAULTS, train
 
 X = [0.5, -1.0, 2.0, 0.25, 1.5]
@@ -159,7 +160,7 @@ def test_keeping_rule():
     assert len(numbers) <= 2 * KEPT_ENDS + 4
     assert report.components[1].compared == 12_000
     assert report.outcome is Outcome.DISAGREES
-    assert len(report.findings.curves.errors) <= 2 * CURVE_POINTS
+    assert len(report.findings.curves.errors) <= CURVE_POINTS + 2
     shorter = train(model, epochs=3000)
     assert len(shorter.steps) == 9000
 

@@ -190,26 +190,6 @@ def test_json_has_words_for_what_is_not_finite():
     assert document["not_finite"]["what"] == "the loss"
 
 
-@pytest.mark.parametrize(("suffix", "head"), [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".pdf", b"%PDF")])
-def test_plot(tmp_path, suffix, head):
-    path = tmp_path / f"costs{suffix}"
-    assert run(["train", "quadratic", "--plot", str(path)]) == 0
-    assert path.read_bytes().startswith(head)
-    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
-
-
-def test_plot_shows_both_costs_and_the_errors(tmp_path):
-    from matplotlib import rcParams
-
-    path = tmp_path / "costs.svg"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(rcParams, "svg.fonttype", "none")
-        assert run(["train", "quadratic", "--plot", str(path)]) == 0
-    text = path.read_text(encoding="utf-8")
-    for label in ("moved by autograd's gradients", "moved by the symbolic gradients", "w1: allowed", "b: error"):
-        assert label in text
-
-
 def test_a_prediction_of_nan_is_the_same_both_ways():
     report = verifier.train(verifier.load("linear"), lr=1.0, epochs=60, predict=[{"x": 4}])
     assert "prediction x=4: nan both ways" in str(report)

@@ -103,9 +103,10 @@ SENTENCES = {
             ("train", "--all", *more)
             for more in (["linear"], ["--formula", "w"], ["--input", "x"], ["--start", "w=1"], ["--loss", "huber"],
                          ["--data", "points.csv"], ["--weights", "z"], ["--predict", "x=1"], ["--every", "2"],
-                         ["--plot", "all.svg"], ["--only-failing"], ["--stop-on-failure"], ["--finite-differences"])
+                         ["--plot", "all.svg"], ["--plot"], ["--only-failing"], ["--stop-on-failure"],
+                         ["--finite-differences"])
         ],
-        "--all trains the gallery as it is, in one table: give only settings and --json with it",
+        "--all trains the gallery as it is, in one table: give only settings, --json and --html with it",
     ),
     ("train", "--formula", "torch*x", "--data", "points.csv"): "model formula: 'torch' cannot name an input or a "
     "parameter: use a Python name of its own",

@@ -68,6 +68,9 @@ _CONTENTS = {
     "train_all": "summary",
 }
 
+_MODULES = ("functions", "losses")
+"""Modules that people reach by their name alone: `verifier.functions.exp`."""
+
 __version__ = "0.1.0"
 __all__ = ["__version__", *_CONTENTS]  # noqa: PLE0604 (names from the table above)
 
@@ -75,4 +78,6 @@ __all__ = ["__version__", *_CONTENTS]  # noqa: PLE0604 (names from the table abo
 def __getattr__(name: str) -> Any:
     if name in _CONTENTS:
         return getattr(import_module(f"verifier.{_CONTENTS[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"verifier.{name}")
     raise AttributeError(f"module 'verifier' has no attribute {name!r}")

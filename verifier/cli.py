@@ -9,19 +9,22 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
+from typer.core import TyperCommand
 
 import verifier
 from verifier.errors import InputError, printable
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from verifier.explanation import Explanation
     from verifier.modeling import Model
     from verifier.report import Report
@@ -121,13 +124,29 @@ def show(
     if torch:
         _echo(written.torch_loop(chosen, settings_for(chosen, {})).rstrip())
         return
-    for line in written.latex(chosen) if latex else written.formulas(chosen):
+    for line in chosen.latex() if latex else written.formulas(chosen):
         _echo(printable(line))
 
 
+class _PlotAlone(TyperCommand):
+    """Lets --plot stand without a file, which typer has no word for: it then means the terminal, as --plot - does."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, list(_with_terminal(args)))
+
+
+def _with_terminal(words: list[str]) -> Iterator[str]:
+    for word, following in zip(words, [*words[1:], "--"], strict=True):
+        yield word
+        if word == "--plot" and following.startswith("-") and following != "-":
+            yield "-"
+
+
 @app.command(
+    cls=_PlotAlone,
     epilog="Examples: verifier train quadratic; verifier train linear --epochs 10 --every 1 --predict x=4; "
-    "verifier train my_models.py::bump --dtype float64 --json report.json"
+    "verifier train my_models.py::bump --dtype float64 --json report.json; "
+    "verifier train rosenbrock --html report.html",
 )
 def train(
     model: MODEL = None,
@@ -160,7 +179,13 @@ def train(
     allow_undecided: ALLOW_UNDECIDED = False,
     json_file: JSON = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw costs and errors (.svg, .png or .pdf).")
+        Path | None,
+        typer.Option(
+            metavar="[FILE]", help="Draw costs, errors and paths (.svg, .png or .pdf); alone: in the terminal."
+        ),
+    ] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page that needs nothing else.")
     ] = None,
 ) -> None:
     """Train a model both ways and judge every gradient.
@@ -173,14 +198,16 @@ def train(
         "shuffle": shuffle, "seed": seed, "hold_out": hold_out,
     }  # fmt: skip
     points = [_point(text, "predict", "--predict x=4") for text in predict or []]
-    outputs = Outputs(json_file, plot)
+    outputs = Outputs(json_file, plot, html_file)
     outputs.check()
 
     settings = {name: value for name, value in given.items() if value is not None}
     if everything:
         beside = (model, formula, inputs, start, loss, data, weights, predict, every, plot)
         if any(asked is not None for asked in beside) or only_failing or stop_on_failure or finite_differences:
-            raise InputError("--all trains the gallery as it is, in one table: give only settings and --json with it")
+            raise InputError(
+                "--all trains the gallery as it is, in one table: give only settings, --json and --html with it"
+            )
         raise typer.Exit(_code(_train_all(settings, outputs), allow_undecided))
 
     # What a model file prints is a message; standard output is for the report.
@@ -243,7 +270,7 @@ def explain(
         "shuffle": shuffle, "seed": seed, "hold_out": hold_out,
     }  # fmt: skip
     point = _point(at, "explain", "--at x=3,y=6") if at is not None else None
-    outputs = Outputs(json_file, None)
+    outputs = Outputs(json_file, None, None)
     outputs.check()
     with _watched() as keep_going, redirect_stdout(sys.stderr):
         chosen = _chosen(model, formula, inputs, start, loss, data)
@@ -275,7 +302,7 @@ def lesson(
     """
     from verifier.script import scripts
 
-    outputs = Outputs(json_file, None)
+    outputs = Outputs(json_file, None, html)
     outputs.check()
     if name is None:
         if html is not None or json_file is not None:
@@ -286,18 +313,11 @@ def lesson(
             _echo(f"{found.number:>2}  {found.name:<13} {found.title}")
         return
 
-    from verifier import files
     from verifier.script import script
     from verifier.teaching import taught
 
-    written = script(name, lang)
-    if html is not None:
-        files.check_writable(html)
-    shown = taught(written)
+    shown = taught(script(name, lang))
     outputs.write(shown)
-    if html is not None:
-        page = shown.to_html()
-        files.write(html, lambda path: path.write_text(page, encoding="utf-8"))
     raise typer.Exit(shown.exit_code)
 
 
@@ -367,41 +387,66 @@ def _point(text: str, verb: str, example: str) -> dict[str, float]:
 class Outputs:
     """Where the report goes besides the terminal."""
 
-    def __init__(self, json_file: Path | None, plot: Path | None) -> None:
+    def __init__(self, json_file: Path | None, plot: Path | None, html_file: Path | None) -> None:
         self._json = json_file
         self._plot = plot
-
-    @property
-    def _json_to_standard_output(self) -> bool:
-        return self._json is not None and str(self._json) == "-"
+        self._html = html_file
+        self._files = {"--json": json_file, "--plot": plot, "--html": html_file}
 
     def check(self) -> None:
         """Raise InputError before anything runs if one of the files could not be written."""
         from verifier import files
 
-        if self._plot is not None:
+        if _is_standard_output(self._html):
+            raise InputError("--html writes a file: name it, as in --html report.html")
+        if _is_standard_output(self._json) and _is_standard_output(self._plot):
+            raise InputError("--json - and --plot without a file both go to standard output: give one of them a file")
+        if self._plot is not None and not _is_standard_output(self._plot):
             from verifier import pictures
 
             pictures.check_suffix(self._plot)
-            if self._plot == self._json:
-                raise InputError(f"cannot write {str(self._plot)!r}: --json and --plot name the same file")
-        for path in (self._json, self._plot):
-            if path is not None and str(path) != "-":
+        self._refuse_one_file_for_two()
+        for path in self._files.values():
+            if path is not None and not _is_standard_output(path):
                 files.check_writable(path)
 
-    def write(self, report: Report | Summary | Explanation | Lesson) -> None:
-        from verifier import files, pictures
-        from verifier.report import Report
+    def _refuse_one_file_for_two(self) -> None:
+        seen: dict[Path, str] = {}
+        for option, path in self._files.items():
+            if path is not None and path in seen and not _is_standard_output(path):
+                raise InputError(f"cannot write {str(path)!r}: {seen[path]} and {option} name the same file")
+            if path is not None:
+                seen[path] = option
 
-        if self._json_to_standard_output:
+    def write(self, report: Report | Summary | Explanation | Lesson) -> None:
+        from verifier import files
+
+        if _is_standard_output(self._json):
             _echo(_json_text(report))
         else:
-            _print(report)
-        if self._json is not None and not self._json_to_standard_output:
+            _print(report.lines)
+        if self._json is not None and not _is_standard_output(self._json):
             files.write(self._json, lambda path: path.write_text(_json_text(report) + "\n", encoding="utf-8"))
-        if self._plot is not None and isinstance(report, Report):
+        if self._html is not None:
+            page = cast("Report | Summary | Lesson", report).to_html()
+            files.write(self._html, lambda path: path.write_text(page, encoding="utf-8"))
+        if self._plot is not None:
+            self._draw(report, self._plot)
+
+    def _draw(self, report: Any, plot: Path) -> None:
+        """The pictures of one training; several are not drawn."""
+        from verifier import files, pictures, sketch
+
+        if _is_standard_output(plot):
+            _echo("")
+            _print(lambda width: sketch.sketches(report.findings, width))
+        else:
             title = f"{report.model.name}: {report.outcome.value}"
-            files.write(self._plot, lambda path: pictures.draw(report.findings, title, path))
+            files.write(plot, lambda path: pictures.draw(report.pictures, title, path))
+
+
+def _is_standard_output(path: Path | None) -> bool:
+    return path is not None and str(path) == "-"
 
 
 class _ReaderGoneError(Exception):
@@ -422,8 +467,8 @@ def _json_text(report: Report | Summary | Explanation | Lesson) -> str:
     return json.dumps(report.to_json(), allow_nan=False, indent=1, ensure_ascii=False)
 
 
-def _print(report: Report | Summary | Explanation | Lesson) -> None:
-    """The tables in the terminal's width and colours; ASCII where the terminal has nothing else."""
+def _print(lines: Callable[[int], Iterator[Text]]) -> None:
+    """What `lines` makes of a width, in the terminal's width and colours; ASCII where the terminal has nothing else."""
     from rich.console import Console
 
     class Terminal(Console):
@@ -433,7 +478,7 @@ def _print(report: Report | Summary | Explanation | Lesson) -> None:
     console = Terminal(highlight=False)
     console.width = console.width or 80
     width = console.width if console.is_terminal or "COLUMNS" in os.environ else 80
-    for line in report.lines(width):
+    for line in lines(width):
         if not _encodes(console.encoding):
             ascii_only = line.plain.translate(_ASCII).encode(console.encoding, "backslashreplace")
             line.plain = ascii_only.decode(console.encoding)
@@ -441,7 +486,7 @@ def _print(report: Report | Summary | Explanation | Lesson) -> None:
 
 
 _ASCII = str.maketrans(
-    {"─": "-", "⋯": "...", "–": "-", "−": "-", "·": "*", "•": "*", "²": "^2", "∂": "d", "Σ": "sum"}
+    {"─": "-", "⋯": "...", "–": "-", "−": "-", "·": "*", "•": "*", "²": "^2", "∂": "d", "Σ": "sum", "┤": "+"}
     | dict.fromkeys("│├└", "|")
 )
 

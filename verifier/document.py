@@ -72,6 +72,7 @@ def settings_document(settings: Settings) -> dict[str, Any]:
 
 
 def optimizer_name(optimizer: Any) -> str:
+    """What an optimizer is called: its name, or that of the function that makes it."""
     return optimizer if isinstance(optimizer, str) else str(getattr(optimizer, "__name__", type(optimizer).__name__))
 
 

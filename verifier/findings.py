@@ -12,17 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from verifier.data import NO_DATA, Columns
 from verifier.diagnose import Cause, causes
 from verifier.examine import NotReplayed
 from verifier.formula import FormulaReplayed
 from verifier.judge import Comparison, Outcome, Verdicts
 from verifier.runner import HeldOut, Judged, Prediction, Settings, Step
+from verifier.thinning import Buckets, Sample, WorstSteps, first, largest, worst
 
 _NOT_YET = NotReplayed("the run has not ended")
 KEPT_STEPS = 10_000
 KEPT_ENDS = 100
 KEPT_FAILURES = 1_000
-CURVE_POINTS = 2_000
 _OUTCOMES = tuple(Outcome)
 
 
@@ -64,12 +65,16 @@ class Drift:
 
 @dataclass(frozen=True)
 class Curves:
-    """For pictures: at most a few thousand points, each the worst of the steps that it stands for."""
+    """For pictures: at most a thousand points each, however long the run."""
 
     costs: Any
-    """Rows of epoch, autograd's cost, the symbolic training's cost."""
+    """Rows of epoch, autograd's cost, the symbolic training's cost; the largest of the epochs that a row stands for."""
     errors: Any
-    """Rows of step, then for each parameter the error and the allowance in ulps."""
+    """Points by parameters by step, error and allowance in ulps (NaN at an exact 0), and severity.
+
+    Each is a step that was: the worst of those that the point stands for."""
+    paths: Any
+    """Rows of step, autograd's parameters, the symbolic training's parameters, before the step; evenly thinned."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,10 @@ class Findings:
     """How the code's own graph came out in exact arithmetic."""
     finite_differences: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     """The third opinion at the kept steps, where it was asked for."""
+    worst_steps: tuple[Step, ...] = ()
+    """At most `thinning.SHOWN_STEPS` steps, evenly spread: of each stretch of the run the worst one."""
+    data: Columns = NO_DATA
+    """What was trained on."""
 
     @property
     def gradients(self) -> tuple[Component, ...]:
@@ -126,8 +135,10 @@ class Collector:
         self._largest_drift: Any = None
         self._names: tuple[str, ...] = ()
         self._not_finite: NotFinite | None = None
-        self._costs = _Buckets()
-        self._errors = _Buckets()
+        self._costs = Buckets(largest)
+        self._errors = Buckets(worst)
+        self._paths = Buckets(first)
+        self._worst = WorstSteps()
 
     def add(self, judged: Judged) -> None:
         """Gather these steps."""
@@ -158,7 +169,8 @@ class Collector:
             drift=self._drift(),
             causes=tuple(self._causes),
             not_finite=self._not_finite,
-            curves=Curves(self._costs.rows(), self._errors.rows()),
+            curves=Curves(self._costs.rows(), self._errors.rows(), self._paths.rows()),
+            worst_steps=self._worst.steps(),
         )
 
     def _keep(self, judged: Judged, failing: Any) -> None:
@@ -199,10 +211,12 @@ class Collector:
         self._last_drift = apart[-1]
         self._largest_drift = largest if self._largest_drift is None else np.maximum(self._largest_drift, largest)
         self._look_for_nan(judged)
-        steps = np.arange(judged.first, judged.first + len(judged))[:, None]
-        ulps = [column for verdicts in judged.verdicts[1:] for column in _in_ulps(verdicts)]
-        self._errors.add(np.column_stack([steps, *ulps]))
-        last = steps[:, 0] % self._steps_an_epoch == 0
+        self._worst.add(judged)
+        steps = np.arange(judged.first, judged.first + len(judged), dtype=np.float64)
+        points = [np.stack([steps, *_in_ulps(verdicts), verdicts.severity], axis=1) for verdicts in judged.verdicts[1:]]
+        self._errors.add(np.stack(points, axis=1))
+        self._paths.add(np.column_stack([steps, judged.parameters, judged.twin_parameters]))
+        last = steps % self._steps_an_epoch == 0
         costs = np.column_stack([judged.epochs, judged.verdicts[0].stated, judged.twin_losses])
         self._costs.add(costs[last])
 
@@ -247,7 +261,7 @@ class _Tally:
         self._counts = np.zeros(len(_OUTCOMES), dtype=np.int64)
         self._identical = 0
         self._least_digits = np.nan
-        self._limits = _Sample()
+        self._limits = Sample()
         self._largest_limit = np.nan
         self._worst_rank = (-1, -1.0)
         self.worst_step: Step | None = None
@@ -294,60 +308,3 @@ class _Tally:
             worst_step=worst.number,
             worst=worst.loss if self._quantity == "value" else worst.gradient[self._name],
         )
-
-
-class _Sample:
-    """Numbers of a long series, evenly thinned to at most KEPT_STEPS of them."""
-
-    def __init__(self) -> None:
-        self._values = np.empty(0)
-        self._stride = 1
-        self._seen = 0
-
-    def add(self, values: Any) -> None:
-        offset = -self._seen % self._stride
-        self._seen += len(values)
-        self._values = np.concatenate([self._values, values[offset :: self._stride]])
-        while len(self._values) > KEPT_STEPS:
-            self._values = self._values[::2]
-            self._stride *= 2
-
-    def median(self) -> float:
-        return float(np.median(self._values)) if len(self._values) else float("nan")
-
-
-class _Buckets:
-    """Rows of a long series, merged into at most CURVE_POINTS buckets, each the largest of its rows.
-
-    The first column counts; a bucket has the first of its counts.
-    """
-
-    def __init__(self) -> None:
-        self._kept: Any = None
-        self._tail: Any = None
-        self._stride = 1
-
-    def add(self, rows: Any) -> None:
-        fresh = rows if self._tail is None else np.concatenate([self._tail, rows])
-        whole = len(fresh) // self._stride * self._stride
-        self._tail = fresh[whole:]
-        merged = _merged(fresh[:whole], self._stride)
-        self._kept = merged if self._kept is None else np.concatenate([self._kept, merged])
-        while len(self._kept) > CURVE_POINTS:
-            even = len(self._kept) // 2 * 2
-            # An odd one out waits in a bucket of its own; its count says where it stands.
-            self._kept = np.concatenate([_merged(self._kept[:even], 2), self._kept[even:]])
-            self._stride *= 2
-
-    def rows(self) -> Any:
-        if self._kept is None:
-            return np.empty((0, 3))
-        return np.concatenate([self._kept, self._tail]) if len(self._tail) else self._kept
-
-
-def _merged(rows: Any, size: int) -> Any:
-    groups = rows.reshape(-1, size, rows.shape[1])
-    merged = np.fmax.reduce(groups, axis=1) if len(groups) else groups.reshape(0, rows.shape[1])
-    if len(groups):
-        merged[:, 0] = groups[:, 0, 0]
-    return merged

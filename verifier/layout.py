@@ -18,6 +18,8 @@ from verifier.errors import printable
 from verifier.judge import Comparison, Outcome
 
 WIDTH = 80
+UNBROKEN = 1_000_000
+"""A width for sentences that something else will break."""
 _RIGHT = 79
 
 STYLES = {Outcome.AGREES: "green", Outcome.UNDECIDED: "yellow", Outcome.DISAGREES: "bold red"}

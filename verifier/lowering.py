@@ -26,7 +26,10 @@ from verifier.table import COMPOSITIONS, TABLE
 
 Rule = Callable[..., Any]
 _RULES: dict[str, Rule] = {}
-_RULE_MODULES = ("creation", "elementwise", "movement", "reductions", "matrices", "activations", "networks", "losses")
+_RULE_MODULES = (
+    "creation", "elementwise", "movement", "reductions", "matrices", "activations", "convolution", "pooling",
+    "normalisation", "attention", "recurrent", "resampling", "losses",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -196,6 +199,7 @@ class Lowering:
         """A tensor that the code closes over: given, exact as it is; a single number may be a rounded one."""
         if not tensor.is_floating_point():
             return tensor
+        tensor = tensor.detach()
         with self.build.rounding(_format(tensor)):
             return Cell(self.build.constant(plain(tensor)), tensor)
 
@@ -301,10 +305,11 @@ def lowered(graph: torch.fx.GraphModule, names: Sequence[str], arguments: Sequen
     cells = []
     for name, argument in zip(names, arguments, strict=True):
         if argument.is_floating_point():
-            cells.append(lowering.given(name, argument))
+            cells.append(lowering.given(name, argument.detach()))
         else:
             cells.append(argument)  # type: ignore[arg-type]
-    with torch.no_grad():
+    # Nothing here asks for a gradient, but some operations keep what their backward needs only in this mode.
+    with torch.enable_grad():
         results = lowering.run(graph, cells)
     return Lowered(builder, results, lowering.actual, lowering.kept, tuple(lowering.operations), lowering.elementary)
 

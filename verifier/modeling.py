@@ -275,6 +275,34 @@ class Model:
 
         return function(self.name, self.signature, self.guarded_program.only(self.guarded_program.outputs[0]), NUMPY)
 
+    def latex(self) -> tuple[str, ...]:
+        """The prediction, the loss and the gradient in LaTeX, an equation each.
+
+        Raises InputError where one of them is too long to be written out.
+
+        >>> from verifier import load
+        >>> load("linear").latex()[0]
+        '\\\\hat{y} = w x'
+        """
+        import sympy
+
+        from verifier.expression import symbol
+
+        derivatives = (
+            rf"\frac{{\partial L}}{{\partial {sympy.latex(symbol(name))}}} = {sympy.latex(derivative)}"
+            for name, derivative in self.gradient.items()
+        )
+        prediction = rf"\hat{{y}} = {sympy.latex(self.expression)}"
+        return (prediction, f"L = {sympy.latex(self.loss_expression)}", *derivatives)
+
+    def _repr_latex_(self) -> str | None:
+        """What a notebook shows; where that is too long, it shows the representation."""
+        try:
+            lines = (line.replace(" = ", " &= ", 1) for line in self.latex())
+            return r"$\displaystyle \begin{aligned} " + r" \\ ".join(lines) + r" \end{aligned}$"
+        except InputError:
+            return None
+
     @property
     def signature(self) -> str:
         """The arguments of the prediction, as in the function that a person writes."""

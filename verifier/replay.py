@@ -151,7 +151,8 @@ class BallArithmetic:
 def half_a_unit(number: float, *formats: Format | None) -> float:
     """Half a unit of the last digit of a number's shortest decimal, or half an ulp if that is more.
 
-    The ulp is float64's, or that of narrower formats which the number is a float of.
+    The ulp is float64's, or that of narrower formats which the number is a float of. What has no
+    short decimal beside it may have been worked out, as math.sqrt(2 * math.pi), and be off by two ulps of float64.
 
     >>> half_a_unit(0.7978845608)
     5e-11
@@ -160,7 +161,13 @@ def half_a_unit(number: float, *formats: Format | None) -> float:
     holding = [one for one in formats if one is not None and one.holds(number)]
     narrow = max((abs(number) * one.unit_roundoff for one in holding), default=0.0)
     decimal = 0.5 * 10.0 ** int(digits.exponent) if len(digits.digits) > SHORT_DIGITS else 0.0
-    return max(decimal, narrow, math.ulp(number) / 2)
+    worked_out = 2.0 * math.ulp(number) if _is_worked_out(number) else 0.0
+    return max(decimal, narrow, worked_out, math.ulp(number) / 2)
+
+
+def _is_worked_out(number: float) -> bool:
+    beside = [number + steps * math.ulp(number) for steps in range(-2, 3)]
+    return all(len(Decimal(repr(one)).as_tuple().digits) > SHORT_DIGITS for one in beside)
 
 
 SHORT_DIGITS = 7

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
@@ -13,14 +13,21 @@ from verifier.diagnose import Cause
 from verifier.document import training_document
 from verifier.errors import GradientError
 from verifier.findings import Component, Drift, Findings
+from verifier.frame import frame
 from verifier.judge import Outcome
 from verifier.layout import WIDTH, layout_for
 from verifier.modeling import Model
+from verifier.page import Page
+from verifier.pictures import Picture, pictures
 from verifier.runner import Prediction, Step
 from verifier.tables import DEFAULT_VIEW, View, outcome_of, training_lines
+from verifier.webpage import NOTEBOOK_ROWS, ROWS, training_page
+
+if TYPE_CHECKING:
+    import pandas
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What a training showed. `print(report)` shows the tables; in a rich console they have colour."""
 
@@ -82,12 +89,43 @@ class Report:
         verdict = {"replay": self.replay, "outcome": self.outcome.value, "ok": self.ok}
         return training_document(self.model, self.findings, verdict)
 
+    def to_frame(self) -> pandas.DataFrame:
+        """A pandas frame with a row for each judged number: the loss and each gradient of the steps that were kept.
+
+        Its columns are step, epoch and sample (missing for a batch), name and quantity ("value" for the loss,
+        "reverse" for a gradient), parameter (its value before the step), autograd and symbolic, exact (a decimal
+        string), error, allowed, ulps, digits, outcome and note; with a third opinion also finite_differences.
+
+        Raises InputError where pandas is not installed.
+        """
+        return frame(self.findings)
+
+    def to_html(self) -> str:
+        """The report as a page: one HTML file that needs no other, and no network."""
+        return self._page().html()
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The pictures of the training; each shows itself in a notebook, and `svg()` writes it."""
+        return pictures(self.model, self.findings)
+
+    def _repr_html_(self) -> str:
+        return self._page(NOTEBOOK_ROWS).fragment()
+
+    def _page(self, rows: int = ROWS) -> Page:
+        first = next((cause.step for cause in self.causes), self.steps[0].number)
+        return training_page(self.model, self.findings, self.replay, self._advice(first), rows)
+
     def lines(self, width: int) -> Iterator[Text]:
         """The tables, line by line, at most `width` columns wide."""
         return training_lines(self.findings, self.view, layout_for(width), self._advice)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         yield from self.lines(options.max_width)
+
+    def __repr__(self) -> str:
+        compared = sum(part.compared for part in self.findings.gradients)
+        return f"<Report {self.model.name}: {self.outcome.value}, {compared} gradients in {self.findings.done} steps>"
 
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))

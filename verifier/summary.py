@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.text import Text
@@ -12,12 +12,14 @@ from rich.text import Text
 from verifier.document import FORMAT, versions
 from verifier.errors import InputError
 from verifier.judge import Outcome
-from verifier.layout import STYLES, WIDTH, Column, layout_for
+from verifier.layout import STYLES, UNBROKEN, WIDTH, Column, Layout, Stacked, layout_for
 from verifier.modeling import Model
+from verifier.page import Page, Table
 from verifier.report import Report
 from verifier.runner import always
 from verifier.tables import ratio
 from verifier.training import train
+from verifier.webpage import parameter_table
 
 _COLUMNS = (
     Column("model", "", ("model",)),
@@ -30,7 +32,7 @@ _COLUMNS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Summary:
     """The reports of several models. `print(summary)` shows a row for each."""
 
@@ -66,10 +68,40 @@ class Summary:
             "reports": [report.to_json() for report in self.reports],
         }
 
+    def to_html(self) -> str:
+        """The summary as a page: one HTML file that needs no other, and no network."""
+        return self._page().html()
+
+    def _repr_html_(self) -> str:
+        return self._page().fragment()
+
+    def _page(self) -> Page:
+        headline, *more = [line.plain for line in reversed(list(self._verdict(Stacked(UNBROKEN))))]
+        return Page(
+            title=f"verifier: {self.planned} models",
+            outcome=self.outcome,
+            verdict=headline,
+            sentences=list(reversed(more)),
+            sections=[self._table(), *(_section(report) for report in self.reports)],
+        )
+
+    def _table(self) -> Table:
+        return Table(
+            title="Models",
+            caption="The worst of each model's losses and gradients.",
+            columns=tuple(" ".join(filter(None, (column.top, column.bottom))) for column in _COLUMNS),
+            rows=[[cell for (cell,) in _row(report)] for report in self.reports],
+            outcomes=[report.outcome for report in self.reports],
+            words=frozenset((len(_COLUMNS) - 1,)),
+        )
+
     def lines(self, width: int) -> Iterator[Text]:
         """The table, line by line, at most `width` columns wide."""
         layout = layout_for(width)
         yield from layout.summary(_COLUMNS, [_row(report) for report in self.reports])
+        yield from self._verdict(layout)
+
+    def _verdict(self, layout: Layout) -> Iterator[Text]:
         for report in self.reports:
             if not report.ok and report.replay:
                 yield from layout.prose(f"look at {report.model.name}: {report.replay}")
@@ -82,8 +114,17 @@ class Summary:
             style=STYLES[self.outcome],
         )
 
+    def __repr__(self) -> str:
+        return f"<Summary {self.outcome.value}: {', '.join(report.model.name for report in self.reports)}>"
+
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
+
+
+def _section(report: Report) -> Table:
+    """A model's parameters, named by it."""
+    name = report.model.name
+    return replace(parameter_table(report.findings), title=name, caption=report.replay or name)
 
 
 def _row(report: Report) -> list[tuple[str, ...]]:

@@ -12,7 +12,7 @@ from verifier.examine import NotReplayed
 from verifier.findings import Component, Findings
 from verifier.formula import FormulaReplayed
 from verifier.judge import Note, Outcome
-from verifier.layout import Column, Layout, number, plain, short
+from verifier.layout import UNBROKEN, Column, Layout, Stacked, number, plain, short
 from verifier.runner import HeldOut, Prediction, Step
 
 Advice = Callable[[int], str]
@@ -182,6 +182,11 @@ def _ending(findings: Findings, layout: Layout) -> Iterator[Text]:
     yield from _verdict(findings, layout)
 
 
+def endings(findings: Findings) -> list[str]:
+    """What stands below the tables, a sentence each."""
+    return [line.plain for line in _ending(findings, Stacked(UNBROKEN))]
+
+
 def _both_ways(stated: Prediction | HeldOut) -> str:
     if stated.same:
         return f"{number(stated.autograd)} both ways"
@@ -205,22 +210,27 @@ def outcome_of(findings: Findings) -> Outcome:
     return max((component.outcome for component in findings.components), key=lambda outcome: outcome.severity)
 
 
-def _formula(findings: Findings, layout: Layout) -> Iterator[Text]:
+def formula_sentences(findings: Findings) -> Iterator[str]:
     """How the code's graph came out in exact arithmetic: which formulas are other ones, or why there was no replay."""
     formula = findings.formula
     if isinstance(formula, NotReplayed):
-        yield from layout.prose(f"the formula was not replayed: {formula.reason}.")
+        yield f"the formula was not replayed: {formula.reason}."
         return
     steps = "1 step" if len(formula.steps) == 1 else f"{len(formula.steps)} steps"
     if not formula.parted:
-        yield from layout.prose(f"the formula replays to {int(formula.digits)} digits, exactly, at {steps}.")
+        yield f"the formula replays to {int(formula.digits)} digits, exactly, at {steps}."
     for name in dict.fromkeys(part.component for part in formula.parted):
         first = next(part for part in formula.parted if part.component == name)
-        yield from layout.prose(
+        yield (
             f"wrong formula  {name}: replayed exactly at step {first.step}, "
-            f"the code's and the symbolic one agree to {first.digits:.1f} digits only",
-            style="bold red",
+            f"the code's and the symbolic one agree to {first.digits:.1f} digits only"
         )
+
+
+def _formula(findings: Findings, layout: Layout) -> Iterator[Text]:
+    wrong = isinstance(findings.formula, FormulaReplayed) and bool(findings.formula.parted)
+    for sentence in formula_sentences(findings):
+        yield from layout.prose(sentence, style="bold red" if wrong else "")
 
 
 def _verdict(findings: Findings, layout: Layout) -> Iterator[Text]:

@@ -101,7 +101,8 @@ class _Told(torch.autograd.Function):
         gradients = list(_backward(ctx.code, inputs, incoming))
 
         def by_place(inputs: Sequence[Tensor], incoming: Tensor) -> Tensor:
-            return _backward(ctx.code, inputs, incoming)[ctx.place]
+            own: Tensor = _backward(ctx.code, inputs, incoming)[ctx.place]
+            return own
 
         gradients[ctx.place] = ctx.lie(Right(gradients[ctx.place], inputs, ctx.place, incoming, by_place))
         return (None, None, None, *gradients)

@@ -67,7 +67,8 @@ def train(
     if not run.done:
         raise InputError("the run was ended before its first step: there is nothing to report")
     findings = collector.findings(interrupted=run.stopped)
-    findings = replace(findings, predictions=tuple(run.predict(point) for point in points), held_out=run.held_out())
+    predictions = tuple(run.predict(point) for point in points)
+    findings = replace(findings, predictions=predictions, held_out=run.held_out(), data=run.columns)
     findings = replace(findings, formula=replayed(run, findings.steps))
     if third_opinion:
         findings = replace(findings, finite_differences=_third_opinion(run, findings))

@@ -71,7 +71,7 @@ def pairwise(terms: Tensor) -> Tensor:
 
 
 def in_blocks(terms: Tensor) -> Tensor:
-    return forwards(torch.stack([forwards(block) for block in terms.split(5)]))
+    return forwards(torch.stack([forwards(block) for block in torch.split(terms, 5)]))
 
 
 def shuffled(terms: Tensor) -> Tensor:
@@ -118,7 +118,7 @@ def _sums() -> list[Twin]:
         value = f"a sum added up {name} in its own format"
         # In 16-bit formats a product that is not rounded is no other order of the same operations.
         found.append(Twin(f"gradient {name}", gradient, _SLOPE, _summed_by(order)))
-        found.append(Twin(f"sum {name}", value, _POWER, lambda x, w, order=order: order(w * x * x)))  # type: ignore[misc]
+        found.append(Twin(f"sum {name}", value, _POWER, lambda x, w, order=order: order(w * x * x)))
         found.append(Twin(f"kernel {name}", f"a kernel that sums {name}", _POWER, _kernel_by(order), in_numbers=True))
     return found
 

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import sympy
-
 from verifier.data import columns
 from verifier.errors import InputError
-from verifier.expression import symbol
 from verifier.modeling import Model
 from verifier.optimizers import torch_optimizer
 from verifier.program import Builder
@@ -25,14 +22,6 @@ def formulas(model: Model) -> Iterator[str]:
     width = max(map(len, model.parameters))
     for name, derivative in model.gradient.items():
         yield f"    {name:<{width}}  {derivative}"
-
-
-def latex(model: Model) -> Iterator[str]:
-    """The same in LaTeX, an equation a line."""
-    yield rf"\hat{{y}} = {sympy.latex(model.expression)}"
-    yield f"L = {sympy.latex(model.loss_expression)}"
-    for name, derivative in model.gradient.items():
-        yield rf"\frac{{\partial L}}{{\partial {sympy.latex(symbol(name))}}} = {sympy.latex(derivative)}"
 
 
 def torch_loop(model: Model, settings: Settings) -> str:
