@@ -501,6 +501,23 @@ def test_guards_whose_other_half_has_no_value():
     assert examined(safe, x=x).outcome is AGREES
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("border", [0.3, 0.1, 1.7])
+def test_at_a_border_that_is_no_number_of_the_format(dtype, border):
+    """torch compares with the border as its format has it; an exact replay takes the branch that the code took."""
+    x = torch.tensor([border, border * 1.5], dtype=dtype)
+    code = lambda x: torch.where(x > border, x * x, -x)  # noqa: E731
+    assert examined(code, x=x).outcome is AGREES
+    assert examined(code, formula(f"where(x > {border}, x*x, -x)", "x"), x=x)["x"].outcome is AGREES
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_number_that_16_bits_round(dtype):
+    """cos' at 2.81 + y near pi: the rounding of 2.81 is a percent of the gradient."""
+    y = torch.linspace(0.2, 0.45, 200, dtype=torch.float64).to(dtype)
+    assert examined(lambda y: (y + 2.81).cos(), formula("cos(y + 2.81)", "y"), y=y).outcome is not DISAGREES
+
+
 # Limits.
 
 

@@ -206,7 +206,8 @@ def test_a_recurrence_of_100_steps(dtype):
 
     x, w = tensor(0.3, -0.1, 0.05, dtype=dtype), tensor(0.9, 1.1, -1.3, dtype=dtype)
     accepted(examined(code, x=x, w=w))
-    refused(code, x=x, w=w)
+    if dtype is DOUBLE:
+        refused(code, x=x, w=w)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
@@ -222,6 +223,8 @@ def test_leapfrog_of_100_steps(dtype):
 
     q, p = tensor(0.5, 3.1, dtype=dtype), tensor(1.0, 0.01, dtype=dtype)
     accepted(examined(code, q=q, p=p))
+    if dtype is torch.float32:
+        refused(code, q=q, p=p)
 
 
 def trained_network(inputs=784, hidden=256, batch=128, steps=15):

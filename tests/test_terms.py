@@ -116,7 +116,19 @@ def test_16_bit_operations_round_once_and_moves_do_not(dtype, format):
     assert rounds(lambda x: x.t().exp()) == [format]
     assert rounds(lambda x: (x * x).sum()) == [format, format]
     assert rounds(lambda x: torch.where(x > 0.3, x, 0.5)) == []
-    assert rounds(lambda x: torch.where(x > 0.3, x, 0.1)) == [format]
+    assert rounds(lambda x: torch.where(x > 0.3, x, 0.1)) == []
+
+
+@pytest.mark.parametrize(("dtype", "format"), [(torch.bfloat16, BFLOAT16), (torch.float16, FLOAT16)])
+def test_numbers_in_16_bit_code_may_be_rounded_to_it(dtype, format):
+    """torch adds the rounded number and multiplies by the one that was written."""
+    x = torch.randn(200, generator=torch.Generator().manual_seed(0)).to(dtype)
+    narrow = float(torch.tensor(2.81, dtype=dtype))
+    assert torch.equal(x + 2.81, (x.double() + narrow).to(dtype))
+    assert not torch.equal(x + 2.81, (x.double() + 2.81).to(dtype))
+    low = graph_of(lambda x: x + 2.81, x)
+    (known,) = [node for node in low.builder.program(low.results[0]).nodes if node.operation == "constant"]
+    assert (known.number, known.format) == (2.81, format)
 
 
 def test_numbers_are_exact_as_float64():

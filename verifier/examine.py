@@ -29,10 +29,11 @@ from verifier.judge import Case, Note, Outcome, Verdicts
 from verifier.lifting import Reduction, common_shape, lifted, order_free, rounded_each, unreduced
 from verifier.limits import limited
 from verifier.lowering import Lowered, lowered, plain
-from verifier.noise import DEVIATIONS, arithmetic_for, deviations
+from verifier.noise import DEVIATIONS, NoiseArithmetic, arithmetic_for, deviations
 from verifier.program import Program
 from verifier.proof import proved
 from verifier.replay import LAST_BITS, AsCoded, BallArithmetic, Decision, ToOneSide, replay
+from verifier.table import TABLE
 from verifier.terms import term_sizes
 
 SEED = "seed of "
@@ -375,6 +376,8 @@ class _Pair:
         noise = arithmetic_for(rounded)
         deviation = deviations(rounded, self.point.given, noise)
         decisions = self._decisions(places, noise.open)
+        if decisions:
+            deviation = deviations(rounded, self.point.given, self._decided(rounded, decisions))
         balls = replay(program, self.point.given, BallArithmetic(decisions))
         exact_program = builder.program(*self.exact)
         limits = limited(exact_program, balls[count:], self.point.given, self.point.by)
@@ -401,9 +404,9 @@ class _Pair:
         own = self.read.builder.places_in(*self.exact)
         return {own[index]: decisions[place] for index, place in places.items() if index in own and place in decisions}
 
-    def _decisions(self, places: Mapping[int, int], open_: Mapping[int, Any]) -> dict[int, Decision]:
+    def _decisions(self, places: Mapping[int, int], open_: Mapping[int, Any]) -> dict[int, AsCoded]:
         """How the code decided where rounding leaves it open, for the nodes whose values it showed."""
-        found: dict[int, Decision] = {}
+        found: dict[int, AsCoded] = {}
         for index, place in places.items():
             arguments = self.read.builder[index].arguments
             if place in open_ and any(argument in self.read.actual for argument in arguments):
@@ -412,10 +415,25 @@ class _Pair:
                     found[place] = AsCoded(open_[place], tuple(values))
         return found
 
+    @staticmethod
+    def _decided(program: ArrayProgram, decisions: Mapping[int, AsCoded]) -> NoiseArithmetic:
+        """Noise that takes the branches that the code took."""
+        noise = arithmetic_for(program)
+        noise.coded = {
+            place: TABLE[program.nodes[place].operation].numpy.function(*decision.values)
+            for place, decision in decisions.items()
+        }
+        if noise.beside is not None:
+            noise.beside.coded = noise.coded
+        return noise
+
     def _actual(self, node: int) -> Any:
-        if self.read.builder[node].operation == CONSTANT:
-            return self.read.builder[node].payload.array
-        return self.read.actual.get(node)
+        known = self.read.builder[node]
+        if known.operation != CONSTANT:
+            return self.read.actual.get(node)
+        if known.format is None or known.payload.array.dtype == bool:
+            return known.payload.array
+        return plain(torch.tensor(known.payload.array).to(getattr(torch, known.format.name)))
 
     def _formula(
         self,

@@ -96,6 +96,7 @@ class Lowering:
         self.operations: list[str] = []
         self.elementary = True
         self._held: dict[tuple[int, Format], bool] = {}
+        self._scalars: Format | None = None
 
     def given(self, name: str, tensor: torch.Tensor) -> Cell:
         """The cell of an input, whose numbers are floats of its own format."""
@@ -112,7 +113,9 @@ class Lowering:
             return value.node
         if isinstance(value, torch.Tensor):
             return self.build.constant(plain(value))
-        return self.build.constant(value)
+        # torch rounds a number to the format of the tensor beside it, to 16 bits where it adds and compares.
+        with self.build.rounding(self._scalars):
+            return self.build.constant(value)
 
     def apply(self, operation: str, *arguments: Any) -> int:
         """A row of the table; arguments are nodes (int) or numbers (float)."""
@@ -236,6 +239,7 @@ class Lowering:
         if "actual" in parameters:
             given["actual"] = actual
         own, before = _format(actual), len(self.build)
+        self._scalars = own or _format([value.actual for value in bound.values() if isinstance(value, Cell)])
         with self.build.rounding(_inside(name, own)):
             try:
                 found = function(self, **given)
@@ -270,7 +274,8 @@ class Lowering:
         if key not in self._held:
             made = self.build[node]
             if made.operation == CONSTANT:
-                self._held[key] = all(map(format.holds, np.ravel(made.payload.array).astype(np.float64).tolist()))
+                numbers = np.ravel(made.payload.array).astype(np.float64).tolist()
+                self._held[key] = made.format == format or all(map(format.holds, numbers))
             else:
                 exact = made.operation in _MOVES or (
                     made.operation in TABLE and TABLE[made.operation].budget.torch == 0.0 and made.arguments != ()

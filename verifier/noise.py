@@ -45,6 +45,8 @@ class NoiseArithmetic:
         """All noise is so many times larger than it is: float64 cannot show noise of float64's own size."""
         self.silent = silent
         """Operations rounded to these formats are not moved."""
+        self.coded: Mapping[int, Any] = {}
+        """By the place of a comparison: how the code decided it, where that is known, in place of a coin."""
         self.beside: NoiseArithmetic | None = None
         """What moves those, in replays of their own: noise of two gains cannot be seen at once."""
         generator = np.random.default_rng(seed)
@@ -178,12 +180,12 @@ class NoiseArithmetic:
         if tie is None:
             return decided
         greater = operation.name in _GREATER
-        return self._split(decided, tie, near, greater, ~np.asarray(greater))
+        return self._split(place, decided, tie, near, greater, ~np.asarray(greater))
 
     def _sign(self, place: int, values: Any) -> Any:
         tie, near = self._borders(place, values)
         signs = np.sign(values)
-        return signs if tie is None else self._split(signs, tie, near, 1.0, -1.0)
+        return signs if tie is None else self._split(place, signs, tie, near, 1.0, -1.0)
 
     def _borders(self, place: int, apart: Any, *, ties: bool = True) -> tuple[Any, Any]:
         """Where both sides are the same number, and where rounding may decide; (None, None) where nowhere."""
@@ -199,12 +201,14 @@ class NoiseArithmetic:
             self.ties[place] = tie
         return tie, near
 
-    def _split(self, decided: Any, tie: Any, near: Any, one: Any, other: Any) -> Any:
+    def _split(self, place: int, decided: Any, tie: Any, near: Any, one: Any, other: Any) -> Any:
         """Each third of the replays decides ties its own way: as coded, to one side, to the other."""
         shape = (REPLAYS, *decided.shape[1:])
         decided = np.broadcast_to(decided, shape).copy()
         way = (np.arange(REPLAYS) % _WAYS).reshape(-1, *([1] * (decided.ndim - 1)))
         decided = np.where(tie & (way == 1), one, np.where(tie & (way == 2), other, decided))
+        if place in self.coded:
+            return np.where(near, self.coded[place], decided)
         # What rounding decides may fall out differently in each place.
         coin = (
             _mixed(self._salts.reshape(way.shape) + np.arange(near.size, dtype=np.uint64).reshape(near.shape))
