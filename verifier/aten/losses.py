@@ -274,3 +274,32 @@ def multilabel_margin_backward(low: Lowering, grad_output: Any, self: Cell, targ
     shape = tuple(self.shape)
     to_labels = low.build.pile(low.apply("negative", slope), chosen, shape)
     return low.apply("add", low.build.pile(slope, others, shape), to_labels)
+
+
+@rule("binary_cross_entropy_with_logits")
+def cross_entropy_of_logits(
+    low: Lowering,
+    self: Any,
+    target: Any,
+    actual: Any,
+    weight: Any = None,
+    pos_weight: Any = None,
+    reduction: int = _MEAN,
+) -> int:
+    """(1 - y) x - (1 + (p - 1) y) log sigmoid(x), each step a tensor of its own."""
+
+    def step(row: str, one: Any, other: Any) -> int:
+        return low.narrowed(low.apply(row, *map(_node(low), (one, other))), actual)
+
+    logarithm = low.narrowed(low.apply("logsigmoid", low.lift(self)), actual)
+    if pos_weight is not None:
+        more = step("multiply", step("subtract", pos_weight, 1.0), target)
+        logarithm = step("multiply", logarithm, step("add", more, 1.0))
+    loss = step("subtract", step("multiply", step("subtract", 1.0, target), self), logarithm)
+    if weight is not None:
+        loss = step("multiply", loss, weight)
+    return _reduced(low, loss, reduction, actual)
+
+
+def _node(low: Lowering) -> Any:
+    return lambda part: part if isinstance(part, int) else low.lift(part)
