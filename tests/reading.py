@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from functools import lru_cache
 
 import numpy as np
@@ -135,6 +136,11 @@ def overlaps_with_blurred_literals(code, *inputs):
         for ours, theirs in zip(exact, stated, strict=True)
         for one, other in zip(np.ravel(ours), np.ravel(theirs), strict=True)
     )
+
+
+def shared_out(cases, formats):
+    """Each case with one of the formats, by its name: all of them with all would take most of the suite's time."""
+    return [(case, formats[zlib.crc32(case.encode()) % len(formats)]) for case in cases]
 
 
 def module_of(module, *inputs, train=True, **options):

@@ -4,7 +4,7 @@ import random
 
 import pytest
 import torch
-from reading import agreeing_digits, deviations_off, largest_error
+from reading import agreeing_digits, deviations_off, largest_error, shared_out
 from torch.nn import functional as F  # noqa: N812
 
 from verifier.capture import NotReadableError
@@ -617,14 +617,13 @@ ABSENT = ("cdist", "pdist", "quantile", "vander")
 NARROW = [case for case in sorted(CASES.keys() - SOLVERS.keys() - EDGES.keys()) if not case.startswith(ABSENT)]
 
 
-@pytest.mark.parametrize("case", sorted(CASES.keys() - EDGES.keys() - WRONG.keys() - ANOTHER_ALGORITHM.keys()))
-def test_float32_is_explained_by_noise(case):
-    assert deviations_off(*read_at(case, 2, torch.float32)) <= DEVIATIONS
+JUDGED = sorted(CASES.keys() - EDGES.keys() - WRONG.keys() - ANOTHER_ALGORITHM.keys())
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
-@pytest.mark.parametrize("case", [case for case in NARROW if case not in {*WRONG, *ANOTHER_ALGORITHM}])
-def test_16_bits_are_explained_by_noise(case):
-    dtype = (torch.bfloat16, torch.float16)[NARROW.index(case) % 2]
+@pytest.mark.parametrize(("case", "dtype"), shared_out(JUDGED, DTYPES), ids=str)
+def test_rounding_explains_the_numbers(case, dtype):
+    dtype = dtype if case in NARROW else torch.float32
     assert deviations_off(*read_at(case, 3, dtype)) <= DEVIATIONS
 
 

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - as everybody calls it
-from reading import Silent, agreeing_digits, deviations_off, largest_error, overlaps_with_blurred_literals, read
+from reading import (
+    Silent,
+    agreeing_digits,
+    deviations_off,
+    largest_error,
+    overlaps_with_blurred_literals,
+    read,
+    shared_out,
+)
 
 from verifier import lowering
 from verifier.arrays import evaluate
@@ -389,8 +397,9 @@ def in_format(case, format):
     return code, *(value.to(format) for value in inputs)
 
 
-@pytest.mark.parametrize("format", FORMATS, ids=str)
-@pytest.mark.parametrize("case", [name for name in CASES if not name.endswith(", sum")])
+@pytest.mark.parametrize(
+    ("case", "format"), shared_out([name for name in CASES if not name.endswith(", sum")], FORMATS), ids=str
+)
 def test_rounding_explains_the_numbers(case, format):
     if format.itemsize == 2 and case in NOT_IN_16_BITS:
         with pytest.raises((NotReadableError, NotImplementedError, RuntimeError), match="not implemented for"):

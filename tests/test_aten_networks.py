@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from reading import agreeing_digits, deviations_off, largest_error, module_of, read
+from reading import agreeing_digits, deviations_off, largest_error, module_of, read, shared_out
 from torch import nn
 
 from verifier.aten.normalisation import layer_norm
@@ -249,8 +249,7 @@ def cast(case, dtype):
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections")
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(("case", "dtype"), shared_out(CASES, DTYPES), ids=str)
 def test_stated_numbers_are_within_the_noise(case, dtype):
     if case in NOT_IN_16_BITS and dtype.itemsize == 2:
         with pytest.raises(NotImplementedError, match=NOT_IN_16_BITS[case]):
