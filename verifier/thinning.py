@@ -111,6 +111,7 @@ class WorstSteps:
         self._kept: dict[int, tuple[float, Step]] = {}
 
     def add(self, judged: Judged) -> None:
+        self._make_room(judged.first + len(judged) - 1)
         ranks = np.max([rank(part.severity, part.error, part.allowed) for part in judged.verdicts], axis=0)
         stretches = (np.arange(len(judged)) + judged.first - 1) // self._stride
         for stretch in np.unique(stretches).tolist():
@@ -118,7 +119,10 @@ class WorstSteps:
             place = int(places[np.argmax(ranks[places])])
             if float(ranks[place]) > self._found(stretch):
                 self._kept[stretch] = (float(ranks[place]), judged.step(place))
-        while len(self._kept) > SHOWN_STEPS:
+
+    def _make_room(self, steps: int) -> None:
+        """Join stretches until so many steps are at most SHOWN_STEPS of them."""
+        while steps > SHOWN_STEPS * self._stride:
             self._stride *= 2
             kept, self._kept = self._kept, {}
             for stretch, (found, step) in kept.items():
