@@ -118,7 +118,7 @@ def _refuse_foreign(joint: Callable[..., Any], arguments: Tensors, traced: torch
     """
     if not _constants(traced):
         return
-    elsewhere = [value * (1 + 2.0**-8) if value.is_floating_point() else value for value in arguments]
+    elsewhere = [value * (1 + 2.0**-6) if value.is_floating_point() else value for value in arguments]
     again = _constants(_traced(joint, elsewhere))
     same = len(again) == len(_constants(traced)) and all(map(_equal, _constants(traced), again))
     if not same:

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from verifier.allowance import sizes
 from verifier.arithmetic import ArbArithmetic, balls, largest_size, middle, precision, radius
 from verifier.capture import Joint, NotReadableError, captured
 from verifier.examine import MOST_DIGITS, NotReplayed, rounded_constants
+from verifier.floats import FLOAT64
 from verifier.lowering import lowered
 from verifier.operations import Call
 from verifier.program import evaluate
@@ -88,26 +90,29 @@ def _agreements(run: Run, graphs: _Graphs, step: Step) -> list[tuple[Parted, boo
     )
     names = ("loss", *run.model.parameters)
     size = max((abs(value) for value in middle(np.array(exact, dtype=object)) if math.isfinite(value)), default=0.0)
+    terms = sizes(program, {name: values[None] for name, values in arguments.items()})
+    grants = [_grant(run) * float(np.ravel(part)[0]) for part in terms]
     return [
-        _agreement(Parted(name, step.number, _digits(difference, ball, size)), blurred, _granted(run))
-        for name, difference, blurred, ball in zip(names, apart, granted, exact, strict=True)
+        (Parted(name, step.number, _digits(difference, ball, size)), _is_other(blurred, grant))
+        for name, difference, blurred, ball, grant in zip(names, apart, granted, exact, grants, strict=True)
     ]
 
 
-def _agreement(part: Parted, blurred: Any, granted: float) -> tuple[Parted, bool]:
-    return part, _is_other(blurred) and part.digits < granted
+def _grant(run: Run) -> float:
+    """How much of its terms a formula may differ by: where torch computes another function than is said.
 
-
-def _granted(run: Run) -> float:
-    """The digits beyond which code of a person's own may differ: its function may be off by so many ulps."""
+    Code of a person's own may be off by the ulps that were given with it, and torch's softplus becomes
+    the identity where that is less than half an ulp of float64.
+    """
     rows = [TABLE[node.operation] for node in run.gradient_program.nodes if node.operation in TABLE]
-    ulps = max((row.budget.torch for row in rows if isinstance(row.torch, Call) and row.torch.own), default=0.0)
-    return math.inf if ulps == 0 else -math.log10(2.0 * ulps * run.format.unit_roundoff)
+    own = [row.budget.torch for row in rows if isinstance(row.torch, Call) and row.torch.own]
+    threshold = any(row.name == "softplus" for row in rows)
+    return 2.0 * max(own, default=0.0) * run.format.unit_roundoff + threshold * FLOAT64.unit_roundoff
 
 
-def _is_other(difference: Any) -> bool:
-    """Whether two balls are proved to be different numbers."""
-    return bool(difference != 0) and math.isfinite(float(difference.rad()))
+def _is_other(difference: Any, grant: float) -> bool:
+    """Whether two balls are proved to be different numbers, by more than is granted."""
+    return bool(abs(difference) > grant) and math.isfinite(float(difference.rad()))
 
 
 class _Graphs:
