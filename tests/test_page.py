@@ -81,7 +81,8 @@ def test_the_verdict_comes_first_and_in_words(failing, page):
     said = "Rounding does not explain a gradient that autograd stated: w2 at 2 of 300 steps."
     assert text.index(said) < text.index("Model, loss and gradient")
     assert words(failing)[0] == said
-    assert "DISAGREES  2 of 900 gradients, 0 of 300 losses; the formula was not replayed." in words(failing)
+    assert "DISAGREES  2 of 900 gradients, 0 of 300 losses." in words(failing)
+    assert "the formula replays to 77 digits, exactly, at 8 steps." in words(failing)
 
 
 def test_the_other_verdicts():
@@ -113,7 +114,7 @@ def test_causes_stand_with_their_evidence(page, failing):
     assert "w2 at step 6" in text
     assert "likely the sign is flipped" in text
     assert failing.causes[0].evidence in text
-    assert "verifier train quadratic --finite-differences" in text
+    assert "verifier explain quadratic --step" in text
 
 
 def test_a_failure_without_a_cause_is_said_too():

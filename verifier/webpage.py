@@ -19,7 +19,7 @@ from verifier.modeling import Model
 from verifier.page import Causes, Facts, Finding, Formula, Formulas, Page, Pictures, Table
 from verifier.pictures import pictures
 from verifier.runner import Step
-from verifier.tables import endings, formula_sentences, outcome_of, ratio
+from verifier.tables import endings, outcome_of, ratio
 from verifier.thinning import rank
 
 ROWS = 1_200
@@ -65,8 +65,6 @@ def _verdict(findings: Findings) -> Iterator[str]:
     )
     if findings.interrupted:
         yield "The run was interrupted: this is what had been done by then."
-    for sentence in formula_sentences(findings):
-        yield f"{sentence[0].upper()}{sentence[1:].rstrip('.')}."
     limits = [part for part in findings.gradients if not math.isnan(part.limit_max)]
     if limits:
         least = max(part.limit_median for part in limits)

@@ -75,12 +75,26 @@ def affine_outer(low: Lowering, self: Any, vec1: Any, vec2: Any, beta: float = 1
 
 
 @rule("_trilinear")
-def trilinear(low: Lowering, i1: Any, i2: Any, i3: Any, expand1: Any, expand2: Any, expand3: Any, sumdim: Any) -> int:
+def trilinear(
+    low: Lowering,
+    i1: Any,
+    i2: Any,
+    i3: Any,
+    expand1: Any,
+    expand2: Any,
+    expand3: Any,
+    sumdim: Any,
+    actual: torch.Tensor,
+) -> int:
+    """Each product is a tensor of the result's own format."""
+
     def widened(value: Any, axes: Any) -> int:
         return _shaped(low, value, *np.expand_dims(np.empty(tuple(actual_of(value).shape)), tuple(axes)).shape)
 
-    first = low.apply("multiply", widened(i1, expand1), widened(i2, expand2))
-    return summed(low, low.apply("multiply", first, widened(i3, expand3)), sumdim, False) if sumdim else first
+    first = low.narrowed(low.apply("multiply", widened(i1, expand1), widened(i2, expand2)), actual)
+    if not sumdim:
+        return first
+    return summed(low, low.narrowed(low.apply("multiply", first, widened(i3, expand3)), actual), sumdim, False)
 
 
 def _at(low: Lowering, node: int, *key: Any) -> int:
