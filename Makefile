@@ -20,6 +20,9 @@ bench: .venv/ready
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/rows.py
+	$(BIN)/python benchmarks/layers.py
+	$(BIN)/python benchmarks/judging.py
+	$(BIN)/python benchmarks/honest.py
 
 budgets: .venv/ready
 	$(BIN)/python benchmarks/budgets.py

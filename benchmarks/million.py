@@ -1,7 +1,7 @@
 """A million components of honest code judged: what disagrees, and what cannot be decided.
 
-`python benchmarks/million.py [POINTS]` prints the table of `reports/million.md`: formulas of three real
-collections, the functions of torch.nn.functional, the gallery's losses and layers of torch.nn, in four
+`python benchmarks/million.py [POINTS [COLLECTION ...]]` prints the table of `reports/million.md`: formulas of
+three real collections, the functions of torch.nn.functional, the gallery's losses and layers of torch.nn, in four
 formats. Code that disagrees must be listed in `tests/known_defects.json`; the exit code is 1 otherwise.
 """
 
@@ -10,7 +10,7 @@ import sys
 import time
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +33,7 @@ POINTS = 400
 Case = tuple[str, str, str, Subject, Formula | None]
 
 
-def main() -> int:
-    points = int(sys.argv[1]) if len(sys.argv) > 1 else POINTS
+def main(points: int = POINTS, collections: Sequence[str] = ()) -> int:
     warnings.simplefilter("ignore")
     torch.set_num_threads(2)
     known = {(entry["case"], entry["dtype"]) for entry in json.loads((TESTS / "known_defects.json").read_text())}
@@ -42,7 +41,7 @@ def main() -> int:
     seconds: dict[tuple[str, str], float] = defaultdict(float)
     digits: dict[str, float] = {}
     unlisted = []
-    for collection, name, dtype, subject, formula in cases(points):
+    for collection, name, dtype, subject, formula in cases(points, collections):
         start = time.perf_counter()
         try:
             found = examine(subject, formula)
@@ -103,11 +102,10 @@ def _table(counts: dict[tuple[str, str], Counter[str]], seconds: dict[tuple[str,
     print(f"| all | all | {sum(totals[dtype] for dtype in FORMATS)} | | | | | |")
 
 
-def cases(points: int) -> Iterator[Case]:
+def cases(points: int, collections: Sequence[str]) -> Iterator[Case]:
     """Every case: collection, name, format, code at its points, and the formula where there is one."""
-    chosen = sys.argv[2:] or ["formulas", "functions", "losses", "layers"]
     sources = {"formulas": formulas, "functions": functions, "losses": losses, "layers": layers}
-    for name in chosen:
+    for name in collections or sources:
         yield from sources[name](points)
 
 
@@ -194,4 +192,4 @@ def layers(points: int) -> Iterator[Case]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*map(int, sys.argv[1:2]), sys.argv[2:]) if sys.argv[1:] else main())

@@ -7,6 +7,10 @@ import sys
 from pathlib import Path
 
 import budgets
+import honest
+import judging
+import layers
+import million
 import rows
 import startup
 import training
@@ -27,6 +31,18 @@ PARTS = {
         "Largest errors found, in ulps, beside each row's budget",
         "make budgets",
         budgets.main,
+    ),
+    "layers.md": ("Layers of networks: seconds to read, derive, replay and add noise", "make bench", layers.main),
+    "judging.md": ("Components judged in a second, beside gradcheck", "make bench", judging.main),
+    "honest.md": (
+        "Honest code in a hundred ways: the allowance over the largest error seen",
+        "make bench",
+        lambda: honest.main(100),
+    ),
+    "million.md": (
+        "A million components of honest code",
+        "python benchmarks/million.py",
+        million.main,
     ),
     "selftest.md": (
         "The judge on trial: what it finds of wrong gradients, and what it says of honest ones",

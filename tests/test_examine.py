@@ -724,3 +724,20 @@ def test_honest_fused_code_is_accepted(seed, dtype):
     examination = examine(Subject(case.fused(), case.inputs(dtype, (4,))), case.formula())
     assert examination.outcome is not DISAGREES
     assert examination.same_function
+
+
+def test_the_kernel_is_named_where_its_formula_replays():
+    """The kernel of hardsigmoid multiplies by the float32 number nearest a sixth, in float64 too."""
+    examination = examined(torch.nn.functional.hardsigmoid, x=torch.linspace(-2.5, 2.5, 7, dtype=torch.float64))
+    assert examination.outcome is DISAGREES
+    assert examination.causes == (
+        "x: the formula replays, the kernel, which has 0.1666666716337204, a number of float32, is off by 3e-08",
+    )
+    assert examined(torch.nn.functional.hardsigmoid, x=torch.linspace(-2.5, 2.5, 7)).causes == ()
+
+
+def test_other_causes():
+    wrong = examined(stating(torch.sin, lambda x: x.cos() * (1 + 2.0**-30)), x=X)
+    assert wrong.causes == ("x: the formula is wrong, by 9e-10 at most",)
+    other = examined(lambda x: 2 * x.sin(), formula("sin(x)", "x"), x=X)
+    assert other.causes == ("value: code and formula are different functions",)

@@ -9,7 +9,7 @@ its place for the third question, and the second is not answered.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
@@ -96,6 +96,13 @@ class Part:
         worst = int(self.verdicts.severity.max(initial=0))
         return tuple(Outcome)[worst]
 
+    def relative_error(self, where: Any = True) -> float:
+        """The largest error of what disagrees there, as a fraction of the exact value; NaN where that is 0."""
+        chosen = (self.verdicts.severity == Outcome.DISAGREES.severity) & where & (self.verdicts.centre != 0)
+        with np.errstate(all="ignore"):
+            ratios = self.verdicts.error / np.abs(self.verdicts.centre)
+        return float(np.max(ratios[chosen], initial=0.0)) if chosen.any() else math.nan
+
     def count(self, outcome: Outcome) -> int:
         return int(np.sum(self.verdicts.severity == outcome.severity))
 
@@ -138,6 +145,23 @@ class Examination:
     same_function: bool = True
     """Whether the code's value is that of the formula that was given."""
     measured: _Measured | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Why statements disagree, where the replay tells it: a sentence for each part, with its size."""
+        return tuple(
+            sentence for part in self.parts if part.outcome is Outcome.DISAGREES for sentence in self._causes(part)
+        )
+
+    def _causes(self, part: Part) -> Iterator[str]:
+        if not self.same_function and part.quantity == "value":
+            yield f"{part.name}: code and formula are different functions"
+        elif part.wrong_formula.any():
+            yield f"{part.name}: the formula is wrong, by {part.relative_error(part.wrong_formula):.0e} at most"
+        elif isinstance(self.formula, Replayed):
+            constants = ", ".join(f"{number!r}, a number of float32" for number in self.formula.narrow)
+            told = f", which has {constants}," if constants else ""
+            yield f"{part.name}: the formula replays, the kernel{told} is off by {part.relative_error():.0e}"
 
     @cached_property
     def accuracy(self) -> dict[str, Accuracy]:
