@@ -134,12 +134,12 @@ def test_a_translation_has_the_same_blocks(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_lesson_imports_what_it_uses(name, monkeypatch):
-    """In a fresh program a module of verifier is no attribute of it until it was imported."""
+    """In a fresh program a module of verifier is no attribute of it until it was imported, but for two."""
     for attribute, value in list(vars(verifier).items()):
         if isinstance(value, ModuleType):
             monkeypatch.delattr(verifier, attribute)
     with pytest.raises(AttributeError):
-        _ = verifier.functions
+        _ = verifier.modeling
     assert verifier.lesson(name).ok
 
 
