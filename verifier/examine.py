@@ -42,6 +42,8 @@ MOST_DIGITS = 77.0
 """What 256 bits hold."""
 NAMED = 16
 """Of at most so many literals those are named that make the difference, of more all."""
+RERUNS = 4
+"""How often code is run again: noise may round to the same number of 16 bits now and then."""
 PROVABLE = 2_000
 """Programs of at most so many numbers get a proved allowance."""
 
@@ -241,7 +243,7 @@ class _Point:
                 raise InputError(f"the code returns numbers of dtype {name}, which have no gradient")
         self.names = [*self.inputs, *(f"{SEED}{place}" for place in range(len(self.results)))]
         self.stated = self._run()
-        self._again = self._run()
+        self._again = [self._run() for _ in range(1 if subject.second else RERUNS)]
         self.given = {
             name: plain(value)
             for name, value in zip(self.names, self.arguments, strict=True)
@@ -294,8 +296,9 @@ class _Point:
 
     def changing(self, place: int) -> Any:
         """Where the code stated another number when it was run again (array of bool)."""
-        one, other = self.numbers(place), self._flat(self._again[place], place)
-        return ~((one == other) | (np.isnan(one) & np.isnan(other)))
+        one = self.numbers(place)
+        others = [self._flat(run[place], place) for run in self._again]
+        return np.any([~((one == other) | (np.isnan(one) & np.isnan(other))) for other in others], axis=0)
 
     def _flat(self, stated: torch.Tensor | None, place: int) -> Any:
         return np.zeros(math.prod(self.shapes[place])) if stated is None else np.ravel(plain(stated))
