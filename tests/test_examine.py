@@ -632,6 +632,12 @@ def tanhshrink(x):
     return x - x.tanh()
 
 
+def test_digits_of_a_gradient_that_cancels_to_nothing():
+    assert examined(lambda x: x.sin() ** 2 + x.cos() ** 2, x=X).formula.digits > 70
+    wrong = stating(lambda x: x.sin() ** 2 + x.cos() ** 2, lambda x: 1e-30 * x)
+    assert 25 < examined(wrong, x=X).formula.digits < 35
+
+
 def test_digits_that_are_gone_needlessly():
     part = examined(tanhshrink, x=torch.tensor([1e-6], dtype=torch.float64))["x"]
     assert part.outcome is AGREES

@@ -412,8 +412,8 @@ class _Pair:
         balls = [*balls[:count], *exact]
         hulls = self._hulls(program, decisions, noise.ties, exact)
         kinks = [hull.is_wider_than(one) for hull, one in zip(hulls, exact, strict=True)]
-        formula, wrong, unexplained = self._formula(program, places, decisions, balls, kinks)
         sizes = term_sizes(builder.program(*self.code), self.point.given)
+        formula, wrong, unexplained = self._formula(program, places, decisions, balls, kinks, sizes)
         honest = self._honest()
         notes = [found.note for found in limits]
         parts = [
@@ -469,6 +469,7 @@ class _Pair:
         decisions: Mapping[int, Decision],
         balls: list[Any],
         kinks: list[Any],
+        terms: Sequence[Any],
     ) -> tuple[Replayed, list[Any], list[Any]]:
         """Whether everything replays, and where not: when rounded decimals are granted their last digit, and when
         what may be a float32 number is granted that as well (which makes the formula right, and the numbers not).
@@ -485,7 +486,8 @@ class _Pair:
         unexplained, literals = self._granted(wrong_with(()), wrong_with)
         wrong, narrow = self._granted(unexplained, partial(wrong_with, narrowed=True))
         names = [name for (name, _), part in zip(self.point.labels, wrong, strict=True) if part.any()]
-        digits = [_digits(*columns) for columns in zip(_apart(balls), balls[count:], kinks, strict=True)]
+        sizes = [float(np.max(size, where=np.isfinite(size), initial=0.0)) for size in terms]
+        digits = [_digits(*columns) for columns in zip(_apart(balls), balls[count:], kinks, sizes, strict=True)]
         known = [number for number in digits if not math.isnan(number)]
         narrow_ = tuple(number for number in self._numbers(narrow) if FLOAT32.holds(number))
         formula = Replayed(min(known, default=math.nan), self._numbers(literals), tuple(names), narrow_)
@@ -661,12 +663,15 @@ def _excludes_zero(difference: Any) -> Any:
     return np.asarray(np.not_equal(difference, arb(0)), dtype=bool) & np.isfinite(radius(difference))
 
 
-def _digits(difference: Any, exact: Any, kink: Any) -> float:
-    """Agreeing digits of the largest difference, against the largest entry; NaN where nothing is known."""
+def _digits(difference: Any, exact: Any, kink: Any, terms: float) -> float:
+    """Agreeing digits of the largest difference, against the largest entry; NaN where nothing is known.
+
+    Where every entry may be 0, they are measured against the terms that cancel.
+    """
     known = np.isfinite(radius(difference)) & ~kink
     if exact.size and not known.any():
         return math.nan
-    size = _largest(exact)
+    size = _largest(exact) if _excludes_zero(exact).any() else terms
     # Relative to the size as balls: a difference may be smaller than any float64.
     worst = float(np.max(_reach(difference / arb(size or 1.0), _ZERO), where=known, initial=0.0))
     if size == 0:
