@@ -413,7 +413,7 @@ class _Pair:
         hulls = self._hulls(program, decisions, noise.ties, exact)
         kinks = [hull.is_wider_than(one) for hull, one in zip(hulls, exact, strict=True)]
         sizes = term_sizes(builder.program(*self.code), self.point.given)
-        formula, wrong, unexplained = self._formula(program, places, decisions, balls, kinks, sizes)
+        formula, wrong, unexplained = self._formula(program, places, decisions, balls, kinks)
         honest = self._honest()
         notes = [found.note for found in limits]
         parts = [
@@ -469,7 +469,6 @@ class _Pair:
         decisions: Mapping[int, Decision],
         balls: list[Any],
         kinks: list[Any],
-        terms: Sequence[Any],
     ) -> tuple[Replayed, list[Any], list[Any]]:
         """Whether everything replays, and where not: when rounded decimals are granted their last digit, and when
         what may be a float32 number is granted that as well (which makes the formula right, and the numbers not).
@@ -486,6 +485,7 @@ class _Pair:
         unexplained, literals = self._granted(wrong_with(()), wrong_with)
         wrong, narrow = self._granted(unexplained, partial(wrong_with, narrowed=True))
         names = [name for (name, _), part in zip(self.point.labels, wrong, strict=True) if part.any()]
+        terms = term_sizes(self.read.builder.program(*self.exact), self.point.given)
         sizes = [float(np.max(size, where=np.isfinite(size), initial=0.0)) for size in terms]
         digits = [_digits(*columns) for columns in zip(_apart(balls), balls[count:], kinks, sizes, strict=True)]
         known = [number for number in digits if not math.isnan(number)]
