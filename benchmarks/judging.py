@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import torch
 
-from verifier.examine import Subject, examine
+from verifier.examine import examine
+from verifier.subject import Subject
 
 F = torch.nn.functional
 CASES: dict[str, tuple[Callable[..., torch.Tensor], tuple[tuple[int, ...], ...]]] = {

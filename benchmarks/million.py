@@ -19,12 +19,14 @@ import torch
 from layers import LAYERS, function_of
 
 from verifier.errors import InputError
-from verifier.examine import Examination, Formula, NotReplayed, Subject, examine
+from verifier.examination import Examination, NotReplayed
+from verifier.examine import Formula, examine
 from verifier.gallery import gallery
 from verifier.guard import guarded
 from verifier.judge import Outcome
 from verifier.program import Builder, Program
 from verifier.source import TORCH, function
+from verifier.subject import Subject
 from verifier.text import read_text
 
 TESTS = Path(__file__).parent.parent / "tests"

@@ -23,7 +23,7 @@ from reading import (
 
 from verifier import lowering
 from verifier.arrays import evaluate
-from verifier.capture import Joint, NotReadableError, captured
+from verifier.capture import NotReadableError, SecondOrder, captured
 from verifier.lowering import plain, rules
 from verifier.noise import DEVIATIONS
 
@@ -460,7 +460,7 @@ SECOND = {
 @pytest.mark.parametrize("case", SECOND)
 def test_numbers_of_the_hessian(case):
     code, (first, *others) = SECOND[case], CASES[case][1:]
-    joint = Joint(lambda x: code(x, *others).sum(), (0,), 1, second=True)
+    joint = SecondOrder(lambda x: code(x, *others).sum(), (0,), 1)
     arguments = [first, torch.ones((), dtype=torch.float64)]
     low = lowering.lowered(captured(joint, arguments), ["x", "seed"], arguments)
     stated = joint(*arguments)

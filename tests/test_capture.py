@@ -5,9 +5,10 @@ import pytest
 import torch
 from reading import read
 
-from verifier.capture import Joint, NotReadableError, captured, tensors
-from verifier.examine import Subject, examine
+from verifier.capture import Joint, NotReadableError, SecondOrder, captured, tensors
+from verifier.examine import examine
 from verifier.judge import Outcome
+from verifier.subject import Subject
 
 X = torch.tensor([0.5, -1.5, 2.0], dtype=torch.float64)
 
@@ -209,8 +210,8 @@ def test_a_custom_function_is_read_through_its_own_backward():
 
 
 def test_second_derivatives_are_in_the_graph():
-    joint = Joint(lambda x: (x**3).sum(), (0,), 1, second=True)
+    joint = SecondOrder(lambda x: (x**3).sum(), (0,), 1)
     found = joint(X, torch.ones((), dtype=torch.float64))
     assert torch.allclose(torch.stack(found[2:]), torch.diag(6 * X))
-    linear = Joint(lambda x: x.sum(), (0,), 1, second=True)
+    linear = SecondOrder(lambda x: x.sum(), (0,), 1)
     assert linear(X, torch.ones((), dtype=torch.float64))[2:] == (None, None, None)

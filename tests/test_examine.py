@@ -12,11 +12,13 @@ from rewriting import Case as Random
 
 from verifier import examine as examining
 from verifier.errors import InputError
-from verifier.examine import Formula, NotReplayed, Replayed, Subject, examine
+from verifier.examination import NotReplayed, Replayed
+from verifier.examine import Formula, examine
 from verifier.floats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, FLOAT64
 from verifier.judge import Case, Note, Outcome
 from verifier.lifting import REDUCTIONS
 from verifier.program import Builder
+from verifier.subject import SECOND, Subject
 from verifier.text import read_text
 
 X = torch.tensor([0.5, -1.5], dtype=torch.float64)
@@ -609,7 +611,7 @@ def test_hessians():
     def code(x, y):
         return (x * y.exp()).sum() + (x**3).sum() ** 2
 
-    examination = examine(Subject(code, {"x": X, "y": X + 1}, second=True))
+    examination = examine(Subject(code, {"x": X, "y": X + 1}, quantity=SECOND))
     assert {part.name for part in examination.parts if part.quantity == "second"} == {
         f"{one}[{place}] {other}" for one in "xy" for place in (0, 1) for other in "xy"
     }
@@ -620,7 +622,7 @@ def test_a_wrong_second_derivative_is_found():
     """A backward that is right and whose own derivative is not."""
     code = stating(torch.sin, stating(torch.cos, lambda x: -x.sin() * (1 + 1e-10)))
     assert examined(code, x=X).outcome is AGREES
-    examination = examine(Subject(lambda x: code(x).sum(), {"x": X}, second=True))
+    examination = examine(Subject(lambda x: code(x).sum(), {"x": X}, quantity=SECOND))
     assert examination["x"].outcome is AGREES
     assert examination["x[0] x"].outcome is DISAGREES
 

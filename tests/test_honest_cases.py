@@ -6,11 +6,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from verifier.examine import Examination, Formula, NotReplayed, Subject, examine
+from verifier.examination import Examination, NotReplayed
+from verifier.examine import Formula, examine
 from verifier.judge import Outcome
 from verifier.lifting import REDUCTIONS
 from verifier.lowering import rules
 from verifier.program import Builder
+from verifier.subject import Subject
 from verifier.text import read_text
 
 DOUBLE = torch.float64

@@ -14,7 +14,8 @@ from verifier import trialreport, trials
 from verifier.cases import CASES, DTYPES, named
 from verifier.cli import run
 from verifier.errors import InputError
-from verifier.examine import Replayed, examine
+from verifier.examination import Replayed
+from verifier.examine import examine
 from verifier.judge import Note, Outcome
 from verifier.testing import (
     GRAPH,

@@ -15,6 +15,7 @@ from types import CodeType
 from typing import Any
 
 import torch
+from torch.autograd import forward_ad
 from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing, make_fx
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -36,29 +37,42 @@ class Joint:
     """The places of the inputs that gradients are taken by."""
     results: int
     """How many tensors the code returns."""
-    second: bool = False
-    """Whether the Hessian comes behind the gradients: for each element of each, the derivative by each input."""
 
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """The results, then the gradient by each wanted input, None where there is none."""
+        results, by, seeds = self._forward(arguments)
+        with torch.enable_grad():
+            return _detached([*results, *self._gradients(results, by, seeds)])
+
+    def _forward(self, arguments: Tensors) -> tuple[list[torch.Tensor], list[torch.Tensor], Tensors]:
+        """The results, the inputs that gradients are taken by, and what multiplies the results' derivatives."""
         count = len(arguments) - self.results
         inputs = [argument.detach() for argument in arguments[:count]]
         for place in self.wanted:
             inputs[place].requires_grad_()
-        by = [inputs[place] for place in self.wanted]
         with torch.enable_grad():
             # Code may write to what it is given.
             results = tensors(self.code(*(input_.clone() for input_ in inputs)))
-            found = self._gradients(results, by, arguments[count:])
-            rows = self._hessian(found, by) if self.second else []
-        return tuple(None if part is None else part.detach() for part in (*results, *found, *rows))
+        return results, [inputs[place] for place in self.wanted], arguments[count:]
 
-    def _gradients(self, results: Tensors, by: Tensors, seeds: Tensors) -> Sequence[torch.Tensor | None]:
+    def _gradients(
+        self, results: Tensors, by: Tensors, seeds: Tensors, *, again: bool = False
+    ) -> Sequence[torch.Tensor | None]:
         pairs = [(result, seed) for result, seed in zip(results, seeds, strict=True) if result.requires_grad]
         if not pairs:
             return [None for _ in by]
         outputs, weights = zip(*pairs, strict=True)
-        return torch.autograd.grad(outputs, by, weights, allow_unused=True, create_graph=self.second)
+        return torch.autograd.grad(outputs, by, weights, allow_unused=True, create_graph=again)
+
+
+class SecondOrder(Joint):
+    """The Hessian comes behind the gradients: for each element of each, the derivative by each input."""
+
+    def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        results, by, seeds = self._forward(arguments)
+        with torch.enable_grad():
+            found = self._gradients(results, by, seeds, again=True)
+            return _detached([*results, *found, *self._hessian(found, by)])
 
     @staticmethod
     def _hessian(gradient: Sequence[torch.Tensor | None], by: Tensors) -> list[torch.Tensor | None]:
@@ -70,6 +84,24 @@ class Joint:
                 else:
                     rows.extend(None for _ in by)
         return rows
+
+
+class ForwardMode(Joint):
+    """Forward mode: what stands behind the inputs are their tangents, and behind the results are theirs."""
+
+    def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        count = len(arguments) - len(self.wanted)
+        inputs = [argument.detach() for argument in arguments[:count]]
+        with forward_ad.dual_level():
+            for place, tangent in zip(self.wanted, arguments[count:], strict=True):
+                inputs[place] = forward_ad.make_dual(inputs[place], tangent)  # type: ignore[no-untyped-call]
+            results = tensors(self.code(*(input_.clone() for input_ in inputs)))
+            pairs = [forward_ad.unpack_dual(result) for result in results]  # type: ignore[no-untyped-call]
+        return _detached([*(pair.primal for pair in pairs), *(pair.tangent for pair in pairs)])
+
+
+def _detached(parts: Sequence[torch.Tensor | None]) -> tuple[torch.Tensor | None, ...]:
+    return tuple(None if part is None else part.detach() for part in parts)
 
 
 def tensors(result: Any) -> list[torch.Tensor]:

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from verifier.examine import Formula, Subject
+from verifier.examine import Formula
 from verifier.guard import guarded
 from verifier.lifting import REDUCTIONS
 from verifier.program import Builder
+from verifier.subject import Subject
 from verifier.text import read_text
 
 DTYPES = ("float64", "float32", "bfloat16", "float16")

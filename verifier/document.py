@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import Any
 
 from verifier.errors import InputError
-from verifier.examine import NotReplayed
+from verifier.examination import NotReplayed
 from verifier.findings import Component, Findings
 from verifier.judge import Comparison, Outcome
 from verifier.modeling import Model

@@ -9,9 +9,9 @@ its place for the third question, and the second is not answered.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,11 +21,12 @@ from flint import arb
 from verifier.adjoints import gradients
 from verifier.arithmetic import largest_size, middle, precision, radius
 from verifier.arrays import CONSTANT, ArrayBuilder, ArrayProgram
-from verifier.capture import Joint, NotReadableError, captured, tensors
-from verifier.conditioning import Accuracy, Point, accuracy, few
+from verifier.capture import Joint, NotReadableError, captured
+from verifier.conditioning import Point
 from verifier.errors import InputError
-from verifier.floats import CODE_FORMATS, FLOAT32, Format
-from verifier.judge import Case, Note, Outcome, Verdicts
+from verifier.examination import Exact, Examination, NotReplayed, Part, Replayed
+from verifier.floats import FLOAT32, Format
+from verifier.judge import Case, Note, Outcome
 from verifier.lifting import Reduction, common_shape, lifted, order_free, rounded_each, unreduced
 from verifier.limits import limited
 from verifier.lowering import Lowered, lowered, plain
@@ -33,17 +34,14 @@ from verifier.noise import DEVIATIONS, NoiseArithmetic, arithmetic_for, deviatio
 from verifier.program import Program
 from verifier.proof import proved
 from verifier.replay import LAST_BITS, AsCoded, BallArithmetic, Decision, ToOneSide, replay
+from verifier.subject import SECOND, SEED, TANGENT, Statements, Subject
 from verifier.table import TABLE
 from verifier.terms import term_sizes
 
-SEED = "seed of "
-"""What multiplies a result's derivative is an input of its own, named after the result."""
 MOST_DIGITS = 77.0
 """What 256 bits hold."""
 NAMED = 16
 """Of at most so many literals those are named that make the difference, of more all."""
-RERUNS = 4
-"""How often code is run again: noise may round to the same number of 16 bits now and then."""
 PROVABLE = 2_000
 """Programs of at most so many numbers get a proved allowance."""
 
@@ -54,151 +52,6 @@ class Formula:
 
     program: Program
     reduction: Reduction = unreduced
-
-
-@dataclass(frozen=True)
-class Replayed:
-    """How the code's own graph came out in exact arithmetic."""
-
-    digits: float
-    """To how many digits all components agree with the exact ones, at least."""
-    literals: tuple[float, ...] = ()
-    """Rounded decimals in the code that have to be granted half a unit of their last digit for that."""
-    wrong: tuple[str, ...] = ()
-    """The components whose formula is wrong."""
-    narrow: tuple[float, ...] = ()
-    """Literals that are granted half an ulp of float32 for that, though they are used in a wider format."""
-
-
-@dataclass(frozen=True)
-class NotReplayed:
-    """Why there is no graph to replay."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Part:
-    """One array of statements, judged element by element."""
-
-    name: str
-    quantity: str
-    """value, reverse or second."""
-    dtype: str
-    shape: tuple[int, ...]
-    tier: str
-    """How the allowance was found: proved or estimated."""
-    verdicts: Verdicts
-    """In the order of the flattened array."""
-    wrong_formula: Any
-    """Where the formula does not replay (array of bool)."""
-
-    @property
-    def outcome(self) -> Outcome:
-        worst = int(self.verdicts.severity.max(initial=0))
-        return tuple(Outcome)[worst]
-
-    def relative_error(self, where: Any = True) -> float:
-        """The largest error of what disagrees there, as a fraction of the exact value; NaN where that is 0."""
-        chosen = (self.verdicts.severity == Outcome.DISAGREES.severity) & where & (self.verdicts.centre != 0)
-        with np.errstate(all="ignore"):
-            ratios = self.verdicts.error / np.abs(self.verdicts.centre)
-        return float(np.max(ratios[chosen], initial=0.0)) if chosen.any() else math.nan
-
-    def count(self, outcome: Outcome) -> int:
-        return int(np.sum(self.verdicts.severity == outcome.severity))
-
-
-@dataclass(frozen=True)
-class _Measured:
-    """How far the exact results move with the inputs: worked out when it is asked for."""
-
-    point: Point
-    exact: Sequence[Any]
-
-    @cached_property
-    def moved(self) -> list[Any]:
-        with precision(LAST_BITS):
-            return [np.ravel(far) for far in self.point.moved(self.exact)]
-
-    def accuracy(self, place: int, part: Part) -> Accuracy:
-        return accuracy(
-            part.name, CODE_FORMATS[part.dtype], part.verdicts.centre, part.verdicts.error, self.moved[place]
-        )
-
-    def noted(self, parts: Sequence[Part]) -> list[Part]:
-        """The parts with a note where they agree and more than half of the digits are gone needlessly."""
-        for place, part in enumerate(parts):
-            verdicts = part.verdicts
-            plain = (verdicts.severity == Outcome.AGREES.severity) & (verdicts.note == 0)
-            if (plain & few(CODE_FORMATS[part.dtype], verdicts.centre, verdicts.error)).any():
-                verdicts.note[plain & self.accuracy(place, part).is_needless] = list(Note).index(Note.INACCURATE)
-        return list(parts)
-
-
-@dataclass(frozen=True)
-class Examination:
-    """What is known of the code's gradients at one point."""
-
-    parts: tuple[Part, ...]
-    formula: Replayed | NotReplayed
-    operations: tuple[str, ...] = ()
-    """The ATen operations of the joint graph, in order."""
-    same_function: bool = True
-    """Whether the code's value is that of the formula that was given."""
-    measured: _Measured | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def causes(self) -> tuple[str, ...]:
-        """Why statements disagree, where the replay tells it: a sentence for each part, with its size."""
-        return tuple(
-            sentence for part in self.parts if part.outcome is Outcome.DISAGREES for sentence in self._causes(part)
-        )
-
-    def _causes(self, part: Part) -> Iterator[str]:
-        if not self.same_function and part.quantity == "value":
-            yield f"{part.name}: code and formula are different functions"
-        elif part.wrong_formula.any():
-            yield f"{part.name}: the formula is wrong, by {part.relative_error(part.wrong_formula):.0e} at most"
-        elif isinstance(self.formula, Replayed):
-            constants = ", ".join(f"{number!r}, a number of float32" for number in self.formula.narrow)
-            told = f", which has {constants}," if constants else ""
-            yield f"{part.name}: the formula replays, the kernel{told} is off by {part.relative_error():.0e}"
-
-    @cached_property
-    def accuracy(self) -> dict[str, Accuracy]:
-        """By part, the digits that agree and those that the point itself allows; costs some replays."""
-        if self.measured is None:
-            return {}
-        return {part.name: self.measured.accuracy(place, part) for place, part in enumerate(self.parts)}
-
-    @property
-    def outcome(self) -> Outcome:
-        return max(
-            (part.outcome for part in self.parts), key=lambda outcome: outcome.severity, default=Outcome.UNDECIDED
-        )
-
-    def __getitem__(self, name: str) -> Part:
-        return next(part for part in self.parts if part.name == name)
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Code on tensors at one point."""
-
-    code: Callable[..., Any]
-    """Takes the inputs in order and returns a tensor or a tuple of tensors."""
-    inputs: Mapping[str, torch.Tensor]
-    wanted: tuple[str, ...] = ()
-    """The inputs that gradients are taken by; all floating-point ones by default."""
-    seeds: tuple[torch.Tensor, ...] = ()
-    """What multiplies each result's derivative; drawn at random by default."""
-    second: bool = False
-    """Whether the Hessian of a single number is wanted, in place of value and gradient."""
-
-    @property
-    def by(self) -> tuple[str, ...]:
-        return self.wanted or tuple(name for name, tensor in self.inputs.items() if tensor.is_floating_point())
 
 
 def examine(subject: Subject, formula: Formula | None = None) -> Examination:
@@ -213,7 +66,7 @@ def examine(subject: Subject, formula: Formula | None = None) -> Examination:
     >>> examination["x"].outcome.value, examination.formula.digits > 50
     ('agrees', True)
     """
-    point = _Point(subject)
+    point = Statements(subject)
     try:
         graph = captured(point.joint, point.arguments)
         read: Lowered | NotReplayed = lowered(graph, point.names, point.arguments)
@@ -224,103 +77,7 @@ def examine(subject: Subject, formula: Formula | None = None) -> Examination:
     return _by_graph(point, formula, read)
 
 
-class _Point:
-    """The code run once: what it states, and under which names."""
-
-    def __init__(self, subject: Subject) -> None:
-        self.subject = subject
-        self.inputs = dict(subject.inputs)
-        self.by = subject.by
-        with torch.no_grad():
-            self.results = tensors(subject.code(*(tensor.detach().clone() for tensor in self.inputs.values())))
-        seeds = subject.seeds or tuple(_seed(result, place) for place, result in enumerate(self.results))
-        places = {name: place for place, name in enumerate(self.inputs)}
-        self.joint = Joint(subject.code, tuple(places[name] for name in self.by), len(self.results), subject.second)
-        self.arguments = [*self.inputs.values(), *seeds]
-        for result in self.results:
-            if not result.is_floating_point():
-                name = str(result.dtype).removeprefix("torch.")
-                raise InputError(f"the code returns numbers of dtype {name}, which have no gradient")
-        self.names = [*self.inputs, *(f"{SEED}{place}" for place in range(len(self.results)))]
-        self.stated = self._run()
-        self._again = [self._run() for _ in range(1 if subject.second else RERUNS)]
-        self.given = {
-            name: plain(value)
-            for name, value in zip(self.names, self.arguments, strict=True)
-            if value.is_floating_point()
-        }
-
-        self.formats = {
-            name: _format(value)
-            for name, value in zip(self.names, self.arguments, strict=True)
-            if value.is_floating_point()
-        }
-        self.labels = [*self._values, *((name, "reverse") for name in self.by)]
-        self.shapes = [tuple(result.shape) for result in self.results]
-        self.shapes += [tuple(self.inputs[name].shape) for name in self.by]
-        if subject.second:
-            pairs = [
-                (one, element, other)
-                for one in self.by
-                for element in range(self.inputs[one].numel())
-                for other in self.by
-            ]
-            self.labels += [(f"{one}[{element}] {other}", "second") for one, element, other in pairs]
-            self.shapes += [tuple(self.inputs[other].shape) for _, _, other in pairs]
-
-    def _run(self) -> tuple[torch.Tensor | None, ...]:
-        """What the code states; its forward has been run before."""
-        try:
-            return self.joint(*self.arguments)
-        except Exception as error:
-            first = str(error).strip().partition("\n")[0]
-            raise InputError(f"the code's backward cannot be run: {type(error).__name__}: {first}") from error
-
-    @property
-    def lowest(self) -> Format:
-        """The least precise format among those of what is stated."""
-        return min((self.format(place) for place in range(len(self.labels))), key=_precision)
-
-    @property
-    def _values(self) -> list[tuple[str, str]]:
-        many = len(self.results) > 1
-        return [(f"value {place}" if many else "value", "value") for place in range(len(self.results))]
-
-    def format(self, place: int) -> Format:
-        stated = self.stated[place]
-        return _format(self.results[0] if stated is None else stated)
-
-    def numbers(self, place: int) -> Any:
-        """What is stated, as float64; zeros where torch says that there is no gradient."""
-        return self._flat(self.stated[place], place)
-
-    def changing(self, place: int) -> Any:
-        """Where the code stated another number when it was run again (array of bool)."""
-        one = self.numbers(place)
-        others = [self._flat(run[place], place) for run in self._again]
-        return np.any([~((one == other) | (np.isnan(one) & np.isnan(other))) for other in others], axis=0)
-
-    def _flat(self, stated: torch.Tensor | None, place: int) -> Any:
-        return np.zeros(math.prod(self.shapes[place])) if stated is None else np.ravel(plain(stated))
-
-
-def _precision(format: Format) -> int:
-    return format.precision
-
-
-def _format(tensor: torch.Tensor) -> Format:
-    return CODE_FORMATS[str(tensor.dtype).removeprefix("torch.")]
-
-
-def _seed(result: torch.Tensor, place: int) -> torch.Tensor:
-    """Numbers around 1 and -1, none of them 1."""
-    generator = torch.Generator().manual_seed(place)
-    drawn = torch.rand(result.shape, generator=generator, dtype=torch.float64) + 0.5
-    signs = torch.randint(0, 2, result.shape, generator=generator) * 2.0 - 1.0
-    return (drawn * signs).to(result.dtype).to(result.device)
-
-
-def _inputs(point: _Point, builder: ArrayBuilder) -> dict[str, int]:
+def _inputs(point: Statements, builder: ArrayBuilder) -> dict[str, int]:
     return {
         name: builder.input(name, tuple(value.shape))
         for name, value in zip(point.names, point.arguments, strict=True)
@@ -328,24 +85,39 @@ def _inputs(point: _Point, builder: ArrayBuilder) -> dict[str, int]:
     }
 
 
-def _derived(point: _Point, builder: ArrayBuilder, values: Sequence[int]) -> list[int]:
+def _derived(point: Statements, builder: ArrayBuilder, values: Sequence[int]) -> list[int]:
     """Values, their derivatives and, where they are wanted, their second derivatives, as nodes."""
     inputs = _inputs(point, builder)
     by = [inputs[name] for name in point.by]
-    seeds: dict[int, int] = {}
-    for place, node in enumerate(values):
-        seed = inputs[f"{SEED}{place}"]
-        seeds[node] = builder.apply("add", seeds[node], seed) if node in seeds else seed
-    first = gradients(builder, seeds, by)
+    if point.forward:
+        return [*values, *_tangents(builder, values, by, [inputs[f"{TANGENT}{name}"] for name in point.by])]
+    first = _weighted(builder, values, [inputs[f"{SEED}{place}"] for place in range(len(values))], by)
     rows: list[int] = []
-    if point.subject.second:
+    if point.subject.quantity == SECOND:
         for node in first:
             for element in range(math.prod(builder.shape(node))):
                 rows.extend(gradients(builder, {builder.take(node, np.asarray(element)): builder.constant(1)}, by))
     return [*values, *first, *rows]
 
 
-def _by_graph(point: _Point, formula: Formula | None, read: Lowered) -> Examination:
+def _weighted(builder: ArrayBuilder, values: Sequence[int], weights: Sequence[int], by: Sequence[int]) -> list[int]:
+    """The derivatives of the results' weighted sum."""
+    seeds: dict[int, int] = {}
+    for node, weight in zip(values, weights, strict=True):
+        seeds[node] = builder.apply("add", seeds[node], weight) if node in seeds else weight
+    return gradients(builder, seeds, by)
+
+
+def _tangents(builder: ArrayBuilder, values: Sequence[int], by: Sequence[int], moves: Sequence[int]) -> list[int]:
+    """How each result moves: the gradient is linear in what multiplies the results, and its derivative by those is it.
+
+    (Townsend, A new trick for calculating Jacobian vector products, 2017.)
+    """
+    weights = [builder.input(f"{SEED}{place}", builder.shape(node)) for place, node in enumerate(values)]
+    return _weighted(builder, _weighted(builder, values, weights, by), moves, weights)
+
+
+def _by_graph(point: Statements, formula: Formula | None, read: Lowered) -> Examination:
     builder, count = read.builder, len(point.results)
     code = [
         builder.expand(builder.constant(0), shape) if node is None else node
@@ -362,7 +134,7 @@ def _by_graph(point: _Point, formula: Formula | None, read: Lowered) -> Examinat
     return replace(own, parts=(*examination.parts[:count], *own.parts[count:]), same_function=False)
 
 
-def _of_formula(point: _Point, builder: ArrayBuilder, formula: Formula) -> int:
+def _of_formula(point: Statements, builder: ArrayBuilder, formula: Formula) -> int:
     if len(point.results) != 1:
         raise InputError(f"the code returns {len(point.results)} tensors, the formula describes one")
     value = formula.reduction(builder, lifted(formula.program, builder, _inputs(point, builder)))
@@ -384,7 +156,7 @@ def _is_rounded(number: float | None) -> bool:
 class _Pair:
     """The code's statements as nodes beside the exact ones."""
 
-    point: _Point
+    point: Statements
     read: Lowered
     code: Sequence[int]
     exact: Sequence[int]
@@ -423,8 +195,8 @@ class _Pair:
             )
         ]
         point = Point(exact_program, self.point.given, self.point.formats, self._exact_decisions(decisions, places))
-        measured = _Measured(point, exact)
-        return Examination(tuple(measured.noted(parts)), formula, self.read.operations, measured=measured)
+        measured = Exact(point, exact)
+        return Examination(tuple(measured.noted(parts)), formula, self.read.operations, exact=measured)
 
     def _exact_decisions(self, decisions: Mapping[int, Decision], places: Mapping[int, int]) -> dict[int, Decision]:
         """The decisions by their places in the program of the exact results alone."""
@@ -560,7 +332,7 @@ class _Pair:
         for note in set(known.note.tolist()) - {Note.NONE, Note.NO_EXACT_VALUE}:
             verdicts.note[known.note == note] = list(Note).index(note)
         verdicts.note[changing] = list(Note).index(Note.CHANGING)
-        return Part(name, quantity, case.format.name, self.point.shapes[place], tier, verdicts, blamed)
+        return Part(name, quantity, case.format.name, self.point.shapes[place], tier, verdicts, blamed, case)
 
 
 @dataclass(frozen=True)
@@ -679,7 +451,7 @@ def _digits(difference: Any, exact: Any, kink: Any, terms: float) -> float:
     return max(0.0, min(MOST_DIGITS, -math.log10(max(worst, 10.0**-MOST_DIGITS))))
 
 
-def _by_formula(point: _Point, formula: Formula, reason: NotReplayed) -> Examination:
+def _by_formula(point: Statements, formula: Formula, reason: NotReplayed) -> Examination:
     """Without a graph the formula's own program says how far rounding goes."""
     builder = ArrayBuilder()
     with builder.rounding(_inside(point)):
@@ -687,23 +459,24 @@ def _by_formula(point: _Point, formula: Formula, reason: NotReplayed) -> Examina
     return _by_numbers(point, builder, [value], reason)
 
 
-def _by_own_forward(point: _Point, reason: NotReplayed) -> Examination:
+def _by_own_forward(point: Statements, reason: NotReplayed) -> Examination:
     """Without a graph of the backward that of the forward says it."""
     try:
-        graph = captured(replace(point.joint, wanted=()), point.arguments)
-        forward = lowered(graph, point.names, point.arguments)
+        graph = captured(Joint(point.joint.code, (), len(point.results)), [*point.inputs.values(), *point.results])
+        names = [*point.inputs, *(f"{SEED}{place}" for place in range(len(point.results)))]
+        forward = lowered(graph, names, [*point.inputs.values(), *point.results])
     except NotReadableError as error:
         raise InputError(f"the code's forward cannot be read: {error}; give its formula or a plain version") from error
     values = [forward.builder.constant(0) if node is None else node for node in forward.results]
     return _by_numbers(point, forward.builder, values, reason)
 
 
-def _inside(point: _Point) -> Format:
+def _inside(point: Statements) -> Format:
     """What a kernel is taken to compute in: float32 where it states fewer digits."""
-    return max(point.lowest, FLOAT32, key=_precision)
+    return max(point.lowest, FLOAT32, key=lambda known: known.precision)
 
 
-def _by_numbers(point: _Point, builder: ArrayBuilder, values: list[int], reason: NotReplayed) -> Examination:
+def _by_numbers(point: Statements, builder: ArrayBuilder, values: list[int], reason: NotReplayed) -> Examination:
     with builder.rounding(_inside(point)):
         exact = _derived(point, builder, values)
         code = order_free(builder, exact)

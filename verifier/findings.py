@@ -14,7 +14,7 @@ import numpy as np
 
 from verifier.data import NO_DATA, Columns
 from verifier.diagnose import Cause, causes
-from verifier.examine import NotReplayed
+from verifier.examination import NotReplayed
 from verifier.formula import FormulaReplayed
 from verifier.judge import Comparison, Outcome, Verdicts
 from verifier.runner import HeldOut, Judged, Prediction, Settings, Step

@@ -18,7 +18,8 @@ import torch
 from verifier.allowance import sizes
 from verifier.arithmetic import ArbArithmetic, balls, largest_size, middle, precision, radius
 from verifier.capture import Joint, NotReadableError, captured
-from verifier.examine import MOST_DIGITS, NotReplayed, rounded_constants
+from verifier.examination import NotReplayed
+from verifier.examine import MOST_DIGITS, rounded_constants
 from verifier.floats import FLOAT64
 from verifier.lowering import lowered
 from verifier.operations import Call

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from verifier.examine import NotReplayed
+from verifier.examination import NotReplayed
 from verifier.findings import Component, Findings
 from verifier.formula import FormulaReplayed
 from verifier.judge import Note, Outcome

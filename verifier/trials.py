@@ -20,7 +20,8 @@ from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
 from verifier.cases import CASES, DTYPES, Case, Drawn, named
 from verifier.errors import InputError
-from verifier.examine import Examination, Formula, Part, examine
+from verifier.examination import Examination, Part
+from verifier.examine import Formula, examine
 from verifier.gallery import load
 from verifier.judge import Comparison, Outcome
 from verifier.runner import Step
