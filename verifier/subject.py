@@ -1,0 +1,151 @@
+"""Subject: code on tensors at one point, run; what it states, and under which names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from verifier.capture import ForwardMode, Joint, SecondOrder, tensors
+from verifier.errors import InputError
+from verifier.floats import CODE_FORMATS, Format
+from verifier.lowering import plain
+
+SEED = "seed of "
+"""What multiplies a result's derivative is an input of its own, named after the result."""
+TANGENT = "tangent of "
+"""So is what an input's derivative is multiplied by in forward mode, named after the input."""
+RERUNS = 4
+"""How often code is run again: noise may round to the same number of 16 bits now and then."""
+REVERSE, FORWARD, SECOND = "reverse", "forward", "second"
+_JOINTS: dict[str, type[Joint]] = {REVERSE: Joint, FORWARD: ForwardMode, SECOND: SecondOrder}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Code on tensors at one point."""
+
+    code: Callable[..., Any]
+    """Takes the inputs in order and returns a tensor or a tuple of tensors."""
+    inputs: Mapping[str, torch.Tensor]
+    wanted: tuple[str, ...] = ()
+    """The inputs that gradients are taken by; all floating-point ones by default."""
+    seeds: tuple[torch.Tensor, ...] = ()
+    """What multiplies each result's derivative, or in forward mode each input's; drawn at random by default."""
+    quantity: str = REVERSE
+    """Which derivative is wanted: reverse, forward, or second for the Hessian behind the gradient."""
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        return self.wanted or tuple(name for name, tensor in self.inputs.items() if tensor.is_floating_point())
+
+
+class Statements:
+    """The code run once: what it states, and under which names."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.inputs = dict(subject.inputs)
+        self.by = subject.by
+        self.forward = subject.quantity == FORWARD
+        with torch.no_grad():
+            self.results = tensors(subject.code(*(tensor.detach().clone() for tensor in self.inputs.values())))
+        for result in self.results:
+            if not result.is_floating_point():
+                raise InputError(f"the code returns numbers of dtype {_name(result)}, which have no gradient")
+        places = {name: place for place, name in enumerate(self.inputs)}
+        kind = _JOINTS[subject.quantity]
+        self.joint = kind(subject.code, tuple(places[name] for name in self.by), len(self.results))
+        moved = [self.inputs[name] for name in self.by] if self.forward else self.results
+        drawn = tuple(_drawn(tensor, place) for place, tensor in enumerate(moved))
+        self.arguments = [*self.inputs.values(), *(subject.seeds or drawn)]
+        behind = [f"{TANGENT}{name}" for name in self.by] if self.forward else self._seeds
+        self.names = [*self.inputs, *behind]
+        self.stated = self._run()
+        self._again = [self._run() for _ in range(1 if subject.quantity == SECOND else RERUNS)]
+        numbers = {
+            name: value for name, value in zip(self.names, self.arguments, strict=True) if value.is_floating_point()
+        }
+        self.given = {name: plain(value) for name, value in numbers.items()}
+        self.formats = {name: _format(value) for name, value in numbers.items()}
+        self.labels, self.shapes = self._labelled()
+
+    def _labelled(self) -> tuple[list[tuple[str, str]], list[tuple[int, ...]]]:
+        """What is stated: each part's name and quantity, and its shape."""
+        shapes = [tuple(result.shape) for result in self.results]
+        values = [(name, "value") for name in self._values]
+        if self.forward:
+            return [*values, *((name, FORWARD) for name in self._values)], [*shapes, *shapes]
+        first = [(name, REVERSE) for name in self.by]
+        shapes += [tuple(self.inputs[name].shape) for name in self.by]
+        pairs = [
+            (one, element, other)
+            for one in (self.by if self.subject.quantity == SECOND else ())
+            for element in range(self.inputs[one].numel())
+            for other in self.by
+        ]
+        second = [(f"{one}[{element}] {other}", SECOND) for one, element, other in pairs]
+        return [*values, *first, *second], [*shapes, *(tuple(self.inputs[other].shape) for _, _, other in pairs)]
+
+    def _run(self) -> tuple[torch.Tensor | None, ...]:
+        """What the code states; its forward has been run before."""
+        try:
+            return self.joint(*self.arguments)
+        except Exception as error:
+            first = str(error).strip().partition("\n")[0]
+            half = "forward mode" if self.forward else "backward"
+            raise InputError(f"the code's {half} cannot be run: {type(error).__name__}: {first}") from error
+
+    @property
+    def lowest(self) -> Format:
+        """The least precise format among those of what is stated."""
+        return min((self.format(place) for place in range(len(self.labels))), key=_precision)
+
+    @property
+    def _values(self) -> list[str]:
+        return [f"value {place}" for place in range(len(self.results))] if len(self.results) > 1 else ["value"]
+
+    @property
+    def _seeds(self) -> list[str]:
+        return [f"{SEED}{place}" for place in range(len(self.results))]
+
+    def format(self, place: int) -> Format:
+        stated = self.stated[place]
+        return _format(self.results[0] if stated is None else stated)
+
+    def numbers(self, place: int) -> Any:
+        """What is stated, as float64; zeros where torch says that there is no gradient."""
+        return self._flat(self.stated[place], place)
+
+    def changing(self, place: int) -> Any:
+        """Where the code stated another number when it was run again (array of bool)."""
+        one = self.numbers(place)
+        others = [self._flat(run[place], place) for run in self._again]
+        return np.any([~((one == other) | (np.isnan(one) & np.isnan(other))) for other in others], axis=0)
+
+    def _flat(self, stated: torch.Tensor | None, place: int) -> Any:
+        return np.zeros(math.prod(self.shapes[place])) if stated is None else np.ravel(plain(stated))
+
+
+def _precision(format: Format) -> int:
+    return format.precision
+
+
+def _name(tensor: torch.Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _format(tensor: torch.Tensor) -> Format:
+    return CODE_FORMATS[_name(tensor)]
+
+
+def _drawn(like: torch.Tensor, place: int) -> torch.Tensor:
+    """Numbers around 1 and -1, none of them 1."""
+    generator = torch.Generator().manual_seed(place)
+    drawn = torch.rand(like.shape, generator=generator, dtype=torch.float64) + 0.5
+    signs = torch.randint(0, 2, like.shape, generator=generator) * 2.0 - 1.0
+    return (drawn * signs).to(like.dtype).to(like.device)
