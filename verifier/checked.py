@@ -89,7 +89,7 @@ class CheckSettings:
 
 
 @dataclass(frozen=True)
-class CheckReport:
+class Checked:
     """What is known of a target's gradients."""
 
     target: str
@@ -109,8 +109,6 @@ class CheckReport:
     replay: str | None = None
     """The command that shows this again; None where there is none."""
     interrupted: bool = False
-    source: str = ""
-    """The file of the target, where it has one."""
 
     @cached_property
     def judged(self) -> tuple[Finding, ...]:
