@@ -125,6 +125,8 @@ class Examination:
     """The ATen operations of the joint graph, in order."""
     same_function: bool = True
     """Whether the code's value is that of the formula that was given."""
+    detached: tuple[str, ...] = ()
+    """Where the code takes values out of autograd, a phrase for each place."""
     exact: Exact | None = field(default=None, repr=False, compare=False)
 
     @property
