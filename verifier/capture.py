@@ -54,9 +54,12 @@ class Joint:
         for place in self.wanted:
             inputs[place].requires_grad_()
         with torch.enable_grad():
-            # Code may write to what it is given.
-            results = tensors(self.code(*(input_.clone() for input_ in inputs)))
+            results = tensors(self.code(*map(self._own, inputs)))
         return results, [inputs[place] for place in self.wanted], arguments[count:]
+
+    def _own(self, input_: torch.Tensor) -> torch.Tensor:
+        """What the code gets for an input: it may write to what it is given."""
+        return input_.clone()
 
     def _gradients(
         self, results: Tensors, by: Tensors, seeds: Tensors, *, again: bool = False

@@ -15,6 +15,7 @@ from verifier.conditioning import Accuracy, Point, accuracy, few
 from verifier.floats import CODE_FORMATS
 from verifier.judge import Case, Note, Outcome, Verdicts
 from verifier.replay import LAST_BITS, BallArithmetic, replay
+from verifier.subject import Statements
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,8 @@ class Examination:
     detached: tuple[str, ...] = ()
     """Where the code takes values out of autograd, a phrase for each place."""
     exact: Exact | None = field(default=None, repr=False, compare=False)
+    statements: Statements | None = field(default=None, repr=False, compare=False)
+    """What the code stated, as tensors."""
 
     @property
     def causes(self) -> tuple[str, ...]:
