@@ -717,6 +717,22 @@ def test_no_forward_mode():
         examine(Subject(stating(torch.sin, torch.cos), {"x": X}, quantity=FORWARD))
 
 
+def test_no_second_derivative():
+    class Once(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.sin()
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0].cos()
+
+    with pytest.raises(InputError, match=r"^the code's backward cannot be run: RuntimeError: a backward is marked"):
+        examine(Subject(lambda x: Once.apply(x) * x, {"x": X}, quantity=SECOND))
+
+
 def test_some_rows_of_the_hessian():
     examination = examine(Subject(lambda x: x**3, {"x": X}, quantity=SECOND, rows={"x": (1,)}))
     assert [part.name for part in examination.parts] == ["value", "x", "x[1] x"]

@@ -80,8 +80,11 @@ class SecondOrder(Joint):
 
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         results, by, seeds = self._forward(arguments)
+        # A backward that cannot be differentiated says so only where its argument has a gradient.
+        seeds = [seed.detach().requires_grad_() for seed in seeds]
         with torch.enable_grad():
             found = self._gradients(results, by, seeds, again=True)
+            _refuse_once_differentiable(found)
             return _detached([*results, *found, *self._hessian(found, by)])
 
     def _hessian(self, gradient: Sequence[torch.Tensor | None], by: Tensors) -> list[torch.Tensor | None]:
@@ -95,6 +98,20 @@ class SecondOrder(Joint):
                 else:
                     rows.extend(None for _ in by)
         return rows
+
+
+def _refuse_once_differentiable(gradient: Sequence[torch.Tensor | None]) -> None:
+    """Raise RuntimeError where a backward says that it cannot be differentiated: torch puts an error into the graph."""
+    waiting = [part.grad_fn for part in gradient if part is not None]
+    seen: set[Any] = set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        if node.name() == "Error":
+            raise RuntimeError("a backward is marked as once_differentiable")
+        seen.add(node)
+        waiting.extend(following for following, _ in node.next_functions)
 
 
 class ForwardMode(Joint):
