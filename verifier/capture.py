@@ -108,7 +108,7 @@ def _refuse_once_differentiable(gradient: Sequence[torch.Tensor | None]) -> None
         node = waiting.pop()
         if node is None or node in seen:
             continue
-        if node.name() == "Error":
+        if node.name().rpartition("::")[2] == "Error":
             raise RuntimeError("a backward is marked as once_differentiable")
         seen.add(node)
         waiting.extend(following for following, _ in node.next_functions)
