@@ -13,9 +13,10 @@ PACKAGE = Path(verifier.__file__).parent
 STAGES = [
     "errors", "names", "floats", "operations", "elementary", "special", "activations", "table", "program", "arithmetic",
     "expression", "mathml", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending", "tokens",
-    "operators", "text", "spelling", "modeling", "loading", "gallery", "allowance", "witnesses", "judge", "arrays", "adjoints",
-    "replay", "proof", "noise", "terms", "running", "limits", "conditioning", "capture", "lowering", "aten", "lifting",
-    "subject", "examination", "examine", "checked", "nesting", "tensortext", "inputs", "target", "tabular", "data",
+    "operators", "text", "spelling", "modeling", "loading", "gallery", "allowance", "witnesses", "judge", "arrays",
+    "adjoints", "replay", "proof", "noise", "terms", "running", "limits", "conditioning", "capture", "lowering", "aten",
+    "lifting", "subject", "examination", "examine", "checked", "nesting", "tensortext", "inputs", "arguments",
+    "results", "modules", "binding", "trying", "locating", "target", "tabular", "data",
     "optimizers", "runner", "formula", "diagnose", "thinning", "findings", "frame",
     "layout", "tables", "document", "vector", "surface", "pictures", "sketch", "page", "webpage", "report", "training",
     "graph", "blackboard", "explanation", "parting", "standing", "watching", "nodes", "explaining", "typed", "summary",
