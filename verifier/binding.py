@@ -7,6 +7,7 @@ other; they are set anew for each call, on a copy of the module, so that nothing
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -95,7 +96,11 @@ def bound(target: Callable[..., Any], inputs: Mapping[str, Any], dtype: str) -> 
     def returned(*values: torch.Tensor) -> Results:
         by_name = dict(zip(names, values, strict=True))
         arguments = {name: replaced(value, name, by_name.get) for name, value in given.items()}
-        return results_of(callee.name, callee({name: by_name[name] for name in state}, arguments))
+        with warnings.catch_warnings():
+            # Code is run many times, and its inputs are no leaves of torch's graph, of which torch may warn.
+            warnings.simplefilter("ignore")
+            result = callee({name: by_name[name] for name in state}, arguments)
+        return results_of(callee.name, result)
 
     wanted = [name for name, tensor in tensors.items() if tensor.is_floating_point()]
     wanted += [name for name in state if name in callee.trained]

@@ -26,7 +26,7 @@ def run_file(path: Path) -> ModuleType:
     # Dataclasses, and what reads the source of a class, look their module up there.
     sys.modules[module.__name__] = module
     try:
-        with importable(resolved.parent), refusing(str(path), resolved):
+        with importable(resolved.parent), _refusing(path, resolved):
             spec.loader.exec_module(module)
     except InputError:
         del sys.modules[module.__name__]
@@ -45,20 +45,20 @@ def importable(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def refusing(shown: str, file: Path) -> Iterator[None]:
-    """What somebody's code raises when it is loaded, as an InputError located at the last line of the file that ran."""
+def _refusing(path: Path, resolved: Path) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise error.located(shown) from error
+        raise error.located(str(path)) from error
     except SyntaxError as error:
         # The file itself may import one that is not Python.
-        place = shown if error.filename in (None, str(file)) else error.filename
-        raise InputError(f"{place}:{error.lineno}: the file is not Python: {error.msg}") from error
+        file = path if error.filename in (None, str(resolved)) else error.filename
+        raise InputError(f"{file}:{error.lineno}: the file is not Python: {error.msg}") from error
     except (Exception, SystemExit) as error:
-        raise InputError(f"{shown}:{_line(error, file)}: {type(error).__name__}: {error}") from error
+        raise InputError(f"{path}:{_line(error, resolved)}: {type(error).__name__}: {error}") from error
 
 
 def _line(error: BaseException, path: Path) -> int:
+    """The last line of the file that ran before the error."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
     return lines[-1] if lines and lines[-1] is not None else 1

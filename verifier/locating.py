@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from verifier.errors import InputError
-from verifier.loading import importable, refusing, run_file
+from verifier.loading import importable, run_file
+from verifier.running import own_frames
 
 _FORMS = "give path/to/file.py::name or package.module:name"
 
@@ -60,15 +61,23 @@ def _file(path: Path) -> ModuleType:
 def _package(name: str) -> ModuleType:
     if not all(part.isidentifier() for part in name.split(".")):
         raise InputError(f"{name!r} is not the name of a module: {_FORMS}")
-    with importable(Path.cwd()):
-        try:
-            with refusing(name, Path()):
-                return importlib.import_module(name)
-        except InputError as error:
-            cause = error.__cause__
-            if isinstance(cause, ModuleNotFoundError) and f"{name}.".startswith(f"{cause.name}."):
-                raise InputError(f"there is no module {cause.name!r}: {_FORMS}") from None
-            raise
+    try:
+        with importable(Path.cwd()):
+            return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if f"{name}.".startswith(f"{error.name}."):
+            raise InputError(f"there is no module {error.name!r}: {_FORMS}") from None
+        raise _not_imported(name, error) from error
+    except (Exception, SystemExit) as error:
+        raise _not_imported(name, error) from error
+
+
+def _not_imported(name: str, error: BaseException) -> InputError:
+    frames = own_frames(error)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    if isinstance(error, SyntaxError):
+        return InputError(f"{name} cannot be imported: {error.filename}:{error.lineno} is not Python: {error.msg}")
+    return InputError(f"{name} cannot be imported: {type(error).__name__}{place}: {error}")
 
 
 def _is_method(found: Any, part: str) -> bool:

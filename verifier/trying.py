@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +42,9 @@ def tried(bound: Bound, timeout: float | None = None) -> Run:
     so many seconds.
     """
     try:
-        return within(timeout, lambda: _run(bound))
+        # Code that is left behind may have changed how warnings are treated.
+        with warnings.catch_warnings():
+            return within(timeout, lambda: _run(bound))
     except OutOfTimeError:
         raise InputError(
             f"{bound.name} does not return within {timeout:g} seconds: give it smaller inputs, or more time"
