@@ -20,7 +20,7 @@ STAGES = [
     "layout", "tables", "document", "vector", "surface", "pictures", "sketch", "page", "webpage", "report", "training",
     "graph", "blackboard", "explanation", "parting", "standing", "watching", "nodes", "explaining", "typed", "summary",
     "written", "script", "wording", "chalk", "handout", "teaching", "cases", "twins", "testing", "trials",
-    "trialreport", "files", "cli",
+    "trialreport", "files", "defaults", "collecting", "plugin", "cli",
 ]  # fmt: skip
 
 
