@@ -15,12 +15,12 @@ STAGES = [
     "expression", "mathml", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending", "tokens",
     "operators", "text", "spelling", "modeling", "gallery", "allowance", "witnesses", "judge", "arrays", "adjoints",
     "replay", "proof", "noise", "terms", "limits", "conditioning", "capture", "lowering", "aten", "lifting",
-    "subject", "examination", "examine", "checked", "tabular", "data",
+    "subject", "examination", "examine", "defaults", "checked", "tabular", "tomltable", "config", "data",
     "optimizers", "runner", "formula", "diagnose", "thinning", "findings", "frame",
     "layout", "tables", "document", "vector", "surface", "pictures", "sketch", "page", "webpage", "report", "training",
     "graph", "blackboard", "explanation", "parting", "standing", "watching", "nodes", "explaining", "typed", "summary",
     "written", "script", "wording", "chalk", "handout", "teaching", "cases", "twins", "testing", "trials",
-    "trialreport", "files", "defaults", "collecting", "plugin", "cli",
+    "trialreport", "files", "collecting", "plugin", "cli",
 ]  # fmt: skip
 
 

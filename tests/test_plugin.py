@@ -91,7 +91,7 @@ def test_it_is_declared():
     assert declared == {"pytest11": {"verifier": "verifier.plugin"}}
 
 
-HEAVY = "torch numpy sympy flint rich scipy matplotlib typer".split()
+HEAVY = ["torch", "numpy", "sympy", "flint", "rich", "scipy", "matplotlib", "typer"]
 
 
 def loaded(pytester, options, body):
@@ -293,7 +293,7 @@ def test_a_report_that_cannot_be_written(tmp_path):
             return "{}"
 
     collector = Collector("test", tmp_path / "gone")
-    with pytest.raises(ValueError, match="cannot write .*: No such file or directory"):
+    with pytest.raises(ValueError, match=r"cannot write .*: No such file or directory"):
         collector.add(Report())
     assert collector.take() == ["agrees"] and collector.take() == []
 
