@@ -21,7 +21,7 @@ STAGES = [
     "configreport", "configrun",
     "graph", "blackboard", "explanation", "parting", "standing", "watching", "nodes", "explaining", "typed", "summary",
     "written", "script", "wording", "chalk", "handout", "teaching", "cases", "twins", "testing", "trials",
-    "trialreport", "files", "collecting", "plugin", "cli",
+    "trialreport", "files", "collecting", "targettests", "plugin", "cli",
 ]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path, PureWindowsPath
 
 import pytest
+import test_configrun  # noqa: F401 (a run within this one unloads what it is the first to load)
 
 from verifier.collecting import Collector, file_name, told
 
@@ -364,3 +365,90 @@ def test_a_failure_in_a_worker(pytester):
     text = shown(pytester.runpytest_subprocess(*PLUGIN, "-p", "xdist.plugin", "-n1"))
     assert ALONE.partition("focal: ")[2] in text
     assert SUMMED_UP in text
+
+
+TARGETS = """
+[settings]
+seed = 6
+[[target]]
+target = "a.py::agreeing"
+inputs = {}
+points = 2
+[[target]]
+target = "a.py::agreeing"
+inputs = { x = 1 }
+[[target]]
+target = "a.py::wrong"
+inputs = {}
+"""
+# The records of checks are those of test_configrun.
+CHECKS = """
+import sys
+from types import ModuleType
+import pytest
+import verifier
+from test_configrun import Engine
+from verifier import defaults
+
+class Counted(Engine):
+    def check(self, target, **given):
+        report = super().check(target, **given)
+        print("ASKED", target.rpartition(":")[2], given["points"], given["seed"], given["dtypes"])
+        defaults.current().reports(report)
+        return report
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call():
+    inputs = ModuleType("verifier.inputs")
+    inputs.parsed = list
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "verifier.inputs", inputs)
+        patch.setitem(vars(verifier), "check", Counted().check)
+        return (yield)
+"""
+
+
+@pytest.fixture
+def targets(pytester):
+    pytester.makeconftest(CHECKS)
+    pytester.makefile(".toml", verifier=TARGETS)
+    pytester.makepyfile("def test_beside():\n    pass\n")
+    return pytester
+
+
+def test_targets_are_tests_where_they_are_asked_for(targets):
+    result = run(targets, "--verifier", "--verifier-points=9", "--verifier-dtypes=float16", "-s", "-v")
+    text = shown(result)
+    assert result.parseoutcomes() == {"passed": 3, "failed": 1}
+    assert "ASKED agreeing 2 6 ('float16',)" in text and "ASKED agreeing 9 6 ('float16',)" in text
+    assert "verifier.toml::a.py:agreeing[2] " in text
+    assert "\nverifier: 3 checks, 2 agree, 1 disagrees\n" in text
+
+
+FAILED_TARGET = """
+______________________________ target a.py:wrong _______________________________
+a.py::wrong: disagrees
+
+report of wrong
+80 columns: disagrees
+"""
+
+
+def test_a_file_that_is_named_is_collected(targets):
+    result = run(targets, "verifier.toml")
+    assert result.parseoutcomes() == {"passed": 2, "failed": 1}
+    assert FAILED_TARGET in shown(result)
+    assert "\nFAILED verifier.toml::a.py:wrong - Failed: a.py::wrong: disagrees\n" in shown(result)
+    assert run(targets, "verifier.toml::a.py:agreeing[2]").parseoutcomes() == {"passed": 1}
+
+
+def test_a_file_that_is_not_asked_for_is_left_alone(targets):
+    assert run(targets).parseoutcomes() == {"passed": 1}
+
+
+def test_a_file_that_cannot_be_used_is_a_sentence(pytester):
+    pytester.makefile(".toml", verifier="[[target]]\n")
+    result = run(pytester, "--verifier")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    assert f"\n{pytester.path / 'verifier.toml'}: target 1: target is missing\n" in shown(result)
+    assert "Traceback" not in shown(result)

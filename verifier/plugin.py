@@ -21,6 +21,7 @@ import verifier
 if TYPE_CHECKING:
     from verifier.collecting import Collector
 
+CONFIG = "verifier.toml"
 _PACKAGE = Path(__file__).parent
 _SESSION = "verifier-checks"
 
@@ -59,6 +60,16 @@ def pytest_configure(config: pytest.Config) -> None:
     given = {setting.name: _given(config, setting) for setting in _SETTINGS}
     if config.getoption("verifier") or any(given.values()):
         config.pluginmanager.register(_session(config, given), _SESSION)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """A verifier.toml where they are asked for, or where it is named itself."""
+    if file_path.name != CONFIG or not (parent.config.getoption("verifier") or parent.session.isinitpath(file_path)):
+        return None
+
+    from verifier.targettests import TargetFile
+
+    return TargetFile.at(file_path, parent, _chosen(parent.config))
 
 
 class _Given(NamedTuple):
