@@ -16,12 +16,14 @@ STAGES = [
     "extending", "tokens", "operators", "text", "spelling", "modeling", "loading", "gallery", "allowance",
     "witnesses", "judge", "arrays", "adjoints", "replay", "proof", "noise", "terms", "running", "limits",
     "conditioning", "capture", "lowering", "aten", "lifting", "subject", "specification", "examination", "examine",
-    "checked", "nesting", "tensortext", "inputs", "arguments", "results", "modules", "binding", "trying", "locating",
-    "target", "domain", "critical", "sweep", "edgepoints", "edges", "simplicity", "simplify", "tabular", "data",
-    "optimizers", "runner", "formula", "diagnose", "thinning", "findings", "frame", "layout", "tables", "document",
-    "vector", "surface", "pictures", "sketch", "page", "webpage", "report", "training", "graph", "blackboard",
-    "explanation", "parting", "standing", "watching", "nodes", "explaining", "typed", "summary", "written", "script",
-    "wording", "chalk", "handout", "teaching", "cases", "twins", "testing", "trials", "trialreport", "files", "cli",
+    "defaults", "checked", "nesting", "tensortext", "inputs", "arguments", "results", "modules", "binding", "trying",
+    "locating", "target", "domain", "critical", "sweep", "edgepoints", "edges", "simplicity", "simplify", "tabular",
+    "tomltable", "config", "acceptance", "data", "optimizers", "runner", "formula", "diagnose", "thinning",
+    "findings", "frame", "layout", "tables", "document", "vector", "surface", "pictures", "sketch", "page", "webpage",
+    "report", "training", "configreport", "configrun", "graph", "blackboard", "explanation", "parting", "standing",
+    "watching", "nodes", "explaining", "typed", "summary", "written", "script", "wording", "chalk", "handout",
+    "teaching", "cases", "twins", "testing", "trials", "trialreport", "files", "collecting", "targettests", "plugin",
+    "cli",
 ]  # fmt: skip
 
 
