@@ -27,9 +27,11 @@ _STYLE = STYLES[Outcome.DISAGREES]
 def failure_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
     """A block for each component that disagrees, the worst first, and what fails apart from numbers."""
     ruled_out = tally.checked.ruled_out
-    for place, component in enumerate(tally.failing[:BLOCKS]):
-        causes = _causes(tally, component)
-        yield from _block(tally, component, layout)
+    for place, same in enumerate(tally.failing[:BLOCKS]):
+        causes = _causes(tally, same)
+        yield from _block(tally, same[0], layout)
+        if len(same) > 1:
+            yield from layout.labelled("  also       ", "; ".join(_spot(one.shown) for one in same[1:] if one.shown))
         yield from _why(causes, ruled_out, layout)
         ruled_out = ruled_out if causes else ()
         if place == 0 and tally.checked.replay:
@@ -120,13 +122,11 @@ def _apart(place: Place) -> str:
     return f"{digits}; {place.part.dtype} allows {allows}"
 
 
-def _causes(tally: Tally, component: CheckComponent) -> list[CheckCause]:
-    """Those of the component, each sentence once."""
-    own = [
-        cause
-        for cause in tally.checked.causes
-        if cause.component in component.part_names | {component.name} and cause.dtype in ("", component.dtype)
-    ]
+def _causes(tally: Tally, same: Sequence[CheckComponent]) -> list[CheckCause]:
+    """Those of one component in its dtypes, each sentence once."""
+    names = {name for component in same for name in (component.name, *component.part_names)}
+    dtypes = {"", *(component.dtype for component in same)}
+    own = [cause for cause in tally.checked.causes if cause.component in names and cause.dtype in dtypes]
     return list({cause.sentence: cause for cause in reversed(own)}.values())[::-1]
 
 
@@ -179,6 +179,8 @@ def _digits(tally: Tally, layout: Layout) -> Iterator[Text]:
 
 def _undecided(tally: Tally, layout: Layout) -> Iterator[Text]:
     """The components of which nothing was decided, with the commonest reason."""
+    for dtype in tally.empty_dtypes:
+        yield from layout.labelled("undecided  ", f"nothing was compared in {dtype}", STYLES[Outcome.UNDECIDED])
     for component in tally.undecided[:BLOCKS]:
         notes = Counter(list(Note)[note] for one in component.statements for note in one.part.verdicts.note.tolist())
         reason = notes.most_common(1)[0][0].value
