@@ -15,7 +15,7 @@ STAGES = [
     "expression", "mathml", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending", "tokens",
     "operators", "text", "spelling", "modeling", "gallery", "allowance", "witnesses", "judge", "arrays", "adjoints",
     "replay", "proof", "noise", "terms", "limits", "conditioning", "capture", "lowering", "aten", "lifting",
-    "subject", "examination", "examine", "checked", "tabular", "data",
+    "subject", "specification", "examination", "examine", "checked", "tabular", "data",
     "optimizers", "runner", "formula", "diagnose", "thinning", "findings", "frame",
     "layout", "tables", "document", "naming", "tally", "checktables", "checkfailures",
     "checkverdict", "checkdocument", "checkframe", "markdown", "checkreport", "vector", "surface", "pictures", "sketch", "page", "webpage", "report", "training",

@@ -64,6 +64,14 @@ class ArrayNode:
         return float(self.payload.array)
 
 
+_HELD = "held"
+
+
+def is_held(node: ArrayNode) -> bool:
+    """Whether nothing is differentiated through it."""
+    return node.operation == RESHAPE and node.payload == _HELD
+
+
 @dataclass(frozen=True)
 class ArrayProgram:
     """Nodes in the order of evaluation, and which of them are the results."""
@@ -157,9 +165,13 @@ class ArrayBuilder:
     def reshape(self, argument: int, shape: Shape) -> int:
         if self.shape(argument) == tuple(shape):
             return argument
-        if self._nodes[argument].operation == RESHAPE:
+        if self._nodes[argument].operation == RESHAPE and not is_held(self._nodes[argument]):
             return self.reshape(self._nodes[argument].arguments[0], shape)
         return self._add(ArrayNode(RESHAPE, (argument,), tuple(shape)))
+
+    def hold(self, argument: int) -> int:
+        """The argument as it is, but as a constant to whoever differentiates."""
+        return self._add(ArrayNode(RESHAPE, (argument,), self.shape(argument), _HELD))
 
     def sum(self, argument: int, axes: Sequence[int]) -> int:
         """The sum over these axes, which are gone from the result."""

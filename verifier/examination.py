@@ -15,6 +15,7 @@ from verifier.conditioning import Accuracy, Point, accuracy, few
 from verifier.floats import CODE_FORMATS
 from verifier.judge import Case, Note, Outcome, Verdicts
 from verifier.replay import LAST_BITS, BallArithmetic, replay
+from verifier.subject import Statements
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,11 @@ class Examination:
     """The ATen operations of the joint graph, in order."""
     same_function: bool = True
     """Whether the code's value is that of the formula that was given."""
+    detached: tuple[str, ...] = ()
+    """Where the code takes values out of autograd, a phrase for each place."""
     exact: Exact | None = field(default=None, repr=False, compare=False)
+    statements: Statements | None = field(default=None, repr=False, compare=False)
+    """What the code stated, as tensors."""
 
     @property
     def causes(self) -> tuple[str, ...]:

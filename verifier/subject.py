@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,6 @@ TANGENT = "tangent of "
 RERUNS = 4
 """How often code is run again: noise may round to the same number of 16 bits now and then."""
 REVERSE, FORWARD, SECOND = "reverse", "forward", "second"
-_JOINTS: dict[str, type[Joint]] = {REVERSE: Joint, FORWARD: ForwardMode, SECOND: SecondOrder}
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,10 @@ class Subject:
     """What multiplies each result's derivative, or in forward mode each input's; drawn at random by default."""
     quantity: str = REVERSE
     """Which derivative is wanted: reverse, forward, or second for the Hessian behind the gradient."""
+    rows: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Of the Hessian by these inputs only the rows of these elements of the flattened input."""
+    honour_detach: bool = False
+    """Whether what the code takes out of autograd is a constant to the exact gradient, too."""
 
     @property
     def by(self) -> tuple[str, ...]:
@@ -58,8 +61,13 @@ class Statements:
             if not result.is_floating_point():
                 raise InputError(f"the code returns numbers of dtype {_name(result)}, which have no gradient")
         places = {name: place for place, name in enumerate(self.inputs)}
-        kind = _JOINTS[subject.quantity]
-        self.joint = kind(subject.code, tuple(places[name] for name in self.by), len(self.results))
+        wanted, count = tuple(places[name] for name in self.by), len(self.results)
+        self.rows = [subject.rows.get(name, tuple(range(self.inputs[name].numel()))) for name in self.by]
+        self.joint: Joint
+        if subject.quantity == SECOND:
+            self.joint = SecondOrder(subject.code, wanted, count, tuple(self.rows))
+        else:
+            self.joint = (ForwardMode if self.forward else Joint)(subject.code, wanted, count)
         moved = [self.inputs[name] for name in self.by] if self.forward else self.results
         drawn = tuple(_drawn(tensor, place) for place, tensor in enumerate(moved))
         self.arguments = [*self.inputs.values(), *(subject.seeds or drawn)]
@@ -84,8 +92,8 @@ class Statements:
         shapes += [tuple(self.inputs[name].shape) for name in self.by]
         pairs = [
             (one, element, other)
-            for one in (self.by if self.subject.quantity == SECOND else ())
-            for element in range(self.inputs[one].numel())
+            for one, rows in zip(self.by, self.rows if self.subject.quantity == SECOND else (), strict=False)
+            for element in rows
             for other in self.by
         ]
         second = [(f"{one}[{element}] {other}", SECOND) for one, element, other in pairs]

@@ -21,10 +21,11 @@ from torch.fx.experimental.proxy_tensor import get_proxy_mode
 from verifier.cases import CASES, DTYPES, Case, Drawn, named
 from verifier.errors import InputError
 from verifier.examination import Examination, Part
-from verifier.examine import Formula, examine
+from verifier.examine import examine
 from verifier.gallery import load
 from verifier.judge import Comparison, Outcome
 from verifier.runner import Step
+from verifier.specification import Formula
 from verifier.testing import (
     FACTORS,
     GRAPH,
