@@ -15,6 +15,7 @@ from verifier.document import schema
 from verifier.trialreport import Trials
 from verifier.trials import Acquitted, Checked, Planted
 
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 REFUSES = Checked(slow=True, fast=False)
 PLANTED = Planted("zeroed", "zeroed", "tanh", "float32", "graph", float("inf"), True, False, REFUSES)
 HONEST = Acquitted("no lie", "tanh", "float32", "own forward", 4, 1, 1, 0.5, (1e-7, float("nan")))
@@ -48,7 +49,10 @@ SPOILT = {
     "unknown": (lambda document: document.update(colour="red"), "('colour' was unexpected)"),
     "outcome": (lambda document: document.update(outcome="fine"), "'fine' is not one of ['agrees', "),
     "count": (lambda document: document["components"][0].update(compared=-1), "-1 is less than the minimum of 0"),
-    "number": (lambda document: document["components"][0]["worst"].update(error="tiny"), "'tiny' is not valid under"),
+    "number": (
+        lambda document: document["components"][0]["detection_limit"].update(max="tiny"),
+        "'tiny' is not valid under any",
+    ),
     "point": (lambda document: document["points"][0].update(kind="lucky"), "'lucky' is not one of ['given', "),
 }
 

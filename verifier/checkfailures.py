@@ -11,6 +11,7 @@ from rich.text import Text
 
 from verifier.checked import CheckCause
 from verifier.checktables import check_named
+from verifier.floats import CODE_FORMATS
 from verifier.judge import Comparison, Note, Outcome
 from verifier.layout import STYLES, Layout, number, short
 from verifier.naming import agreeing, located, target_name, titled
@@ -54,8 +55,10 @@ def _block(tally: Tally, component: CheckComponent, layout: Layout) -> Iterator[
     if place is None:
         return
     judged = place.comparison
-    where = " ".join(filter(None, (_called(tally, component), "disagrees", check_named(place.finding.check).where)))
-    yield from layout.prose(f"{where} {_spot(place)}", style=_STYLE)
+    how = check_named(place.finding.check).where
+    yield from layout.prose(
+        f"{_called(tally, component)} disagrees{f' {how},' if how else ''} {_spot(place)}", style=_STYLE
+    )
     stated, exact = signed(judged)
     yield from layout.labelled(f"  {_source(component):<11}", stated)
     yield from layout.labelled("  exact      ", f"{exact}   {_apart(place)}")
@@ -117,9 +120,10 @@ def _as_float(value: Decimal) -> str:
 def _apart(place: Place) -> str:
     """How far the two are apart, and how far rounding could have moved them."""
     judged = place.comparison
-    digits = f"off by {short(judged.error)}" if judged.exact_is_zero else agreeing(judged.digits)
-    allows = short(judged.allowed) if math.isfinite(judged.allowed) else "anything"
-    return f"{digits}; {place.part.dtype} allows {allows}"
+    measured = judged.exact_is_zero and math.isfinite(judged.error)
+    digits = f"off by {short(judged.error)}" if measured else agreeing(judged.digits)
+    allows = f"; {place.part.dtype} allows {short(judged.allowed)}" if math.isfinite(judged.allowed) else ""
+    return f"{digits}{allows}"
 
 
 def _causes(tally: Tally, same: Sequence[CheckComponent]) -> list[CheckCause]:
@@ -141,26 +145,26 @@ def _why(causes: Sequence[CheckCause], ruled_out: Sequence[str], layout: Layout)
 
 def _otherwise(tally: Tally, layout: Layout) -> Iterator[Text]:
     """What fails apart from numbers: each sentence once, with the points at which it does."""
-    found: dict[tuple[str, str, str], list[int]] = {}
-    for finding in tally.checked.judged:
-        for sentence in finding.failures:
-            points = found.setdefault((finding.check, finding.dtype, sentence), [])
-            points.extend([finding.point.number] if finding.point else [])
-    for (check, dtype, sentence), points in list(found.items())[:BLOCKS]:
-        where = f"in {dtype}{_at(points)}"
-        name = target_name(tally.checked.target)
-        yield from layout.prose(f"{name} fails {where}: {check_named(check).title}", style=_STYLE)
-        yield from layout.labelled("  ", sentence)
-        yield Text()
-    yield from _left_out(len(found), "other failures", layout)
+    for one in tally.checks:
+        found: dict[str, list[int]] = {}
+        for finding in one.failing:
+            for sentence in finding.failures:
+                found.setdefault(sentence, []).extend([finding.point.number] if finding.point else [])
+        if found:
+            title = check_named(one.check).title
+            yield from layout.prose(f"{target_name(tally.checked.target)} fails in {one.dtype}: {title}", style=_STYLE)
+        for sentence, points in list(found.items())[:BLOCKS]:
+            yield from layout.labelled("  ", f"{sentence}{_at(points)}")
+        yield from _left_out(len(found), "other failures", layout)
+        if 0 < len(found) <= BLOCKS:
+            yield Text()
 
 
 def _at(points: Sequence[int]) -> str:
     if not points:
         return ""
-    if len(points) == 1:
-        return f" at point {points[0]}"
-    return f" at {len(points):,} points, first at point {points[0]}"
+    first = f"point {points[0]}"
+    return f" (at {first})" if len(points) == 1 else f" (at {len(points):,} points, first {first})"
 
 
 def _digits(tally: Tally, layout: Layout) -> Iterator[Text]:
@@ -168,19 +172,20 @@ def _digits(tally: Tally, layout: Layout) -> Iterator[Text]:
     for component in tally.too_few_digits[:BLOCKS]:
         place = component.least_accurate
         if place is not None:
-            yield from layout.labelled(
-                "too few digits  ",
-                f"{_called(tally, component)} has {place.digits:.1f} {_spot(place)}: "
-                f"{tally.checked.settings.digits:g} were asked for",
-                _STYLE,
-            )
+            told = f"{_called(tally, component)} has {place.digits:.1f} {_spot(place)}: {_asked(tally, place)}"
+            yield from layout.labelled("too few digits  ", told, _STYLE)
     yield from _left_out(len(tally.too_few_digits), "components with too few digits", layout)
+
+
+def _asked(tally: Tally, place: Place) -> str:
+    wanted = tally.checked.settings.digits or 0.0
+    holds = CODE_FORMATS[place.part.dtype].decimal_digits
+    more = f", and {place.part.dtype} holds {holds:.1f}" if wanted > holds else ""
+    return f"{wanted:g} were asked for{more}"
 
 
 def _undecided(tally: Tally, layout: Layout) -> Iterator[Text]:
     """The components of which nothing was decided, with the commonest reason."""
-    for dtype in tally.empty_dtypes:
-        yield from layout.labelled("undecided  ", f"nothing was compared in {dtype}", STYLES[Outcome.UNDECIDED])
     for component in tally.undecided[:BLOCKS]:
         notes = Counter(list(Note)[note] for one in component.statements for note in one.part.verdicts.note.tolist())
         reason = notes.most_common(1)[0][0].value

@@ -63,6 +63,8 @@ def verdict(tally: Tally) -> str:
     """What follows the outcome: how many numbers have it, what else fails, and how the formula came out."""
     compared = tally.outcomes.total()
     told = [f"{tally.outcomes[tally.outcome]:,} of {compared:,}" if compared else "nothing was compared"]
+    if compared and tally.empty_dtypes:
+        told.append(f"nothing was compared in {', '.join(tally.empty_dtypes)}")
     failing = {one.check for one in tally.checks if one.failing}
     if failing:
         told.append(f"{counted(len(failing), 'check')} {'fails' if len(failing) == 1 else 'fail'} apart from numbers")

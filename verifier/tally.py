@@ -41,6 +41,8 @@ class Statement:
         verdicts = self.part.verdicts
         nothing_lost = np.zeros_like(verdicts.error)
         found = accuracy("", CODE_FORMATS[self.part.dtype], verdicts.centre, verdicts.error, nothing_lost).agreeing
+        # What is no number has no digits right.
+        found = np.where(np.isnan(verdicts.error) & (np.abs(verdicts.centre) > 0), 0.0, found)
         return np.where(verdicts.severity == Outcome.UNDECIDED.severity, np.nan, found)
 
     @cached_property
@@ -322,8 +324,11 @@ class Tally:
 
     @property
     def outcome(self) -> Outcome:
-        """The worst of all; fewer digits than were asked for disagree."""
-        return Outcome.DISAGREES if self.too_few_digits else self.checked.outcome
+        """The worst of all; fewer digits than were asked for disagree, and nothing compared in a dtype is undecided."""
+        if self.too_few_digits:
+            return Outcome.DISAGREES
+        nothing = [Outcome.UNDECIDED] if self.empty_dtypes else []
+        return max([self.checked.outcome, *nothing], key=lambda outcome: outcome.severity)
 
     @property
     def exit_code(self) -> int:
