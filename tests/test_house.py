@@ -19,11 +19,12 @@ STAGES = [
     "defaults", "checked", "nesting", "tensortext", "inputs", "arguments", "results", "modules", "binding", "trying",
     "locating", "target", "domain", "critical", "sweep", "edgepoints", "edges", "simplicity", "simplify", "tabular",
     "tomltable", "config", "acceptance", "data", "optimizers", "runner", "formula", "diagnose", "thinning",
-    "findings", "frame", "layout", "tables", "document", "vector", "surface", "pictures", "sketch", "page", "webpage",
-    "report", "training", "configreport", "configrun", "graph", "blackboard", "explanation", "parting", "standing",
-    "watching", "nodes", "explaining", "typed", "summary", "written", "script", "wording", "chalk", "handout",
-    "teaching", "cases", "twins", "testing", "trials", "trialreport", "files", "collecting", "targettests", "plugin",
-    "cli",
+    "findings", "frame", "layout", "tables", "document", "naming", "tally", "checktables", "checkfailures",
+    "checkverdict", "checkdocument", "checkframe", "markdown", "checkreport", "vector", "surface", "pictures",
+    "sketch", "page", "webpage", "report", "training", "configreport", "configrun", "graph", "blackboard",
+    "explanation", "parting", "standing", "watching", "nodes", "explaining", "typed", "summary", "written", "script",
+    "wording", "chalk", "handout", "teaching", "cases", "twins", "testing", "trials", "trialreport", "files",
+    "collecting", "targettests", "plugin", "cli",
 ]  # fmt: skip
 
 

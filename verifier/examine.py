@@ -175,7 +175,9 @@ class _Pair:
         ]
         point = Point(exact_program, self.point.given, self.point.formats, self._exact_decisions(decisions, places))
         measured = Exact(point, exact)
-        return Examination(tuple(measured.noted(parts)), formula, self.read.operations, exact=measured, statements=self.point)
+        return Examination(
+            tuple(measured.noted(parts)), formula, self.read.operations, exact=measured, statements=self.point
+        )
 
     def _exact_decisions(self, decisions: Mapping[int, Decision], places: Mapping[int, int]) -> dict[int, Decision]:
         """The decisions by their places in the program of the exact results alone."""
