@@ -12,12 +12,14 @@ from verifier.arithmetic import middle
 from verifier.arrays import ArrayNode, ArrayProgram, evaluate
 from verifier.blame.paths import MOST_ELEMENTS
 from verifier.blame.spelled import bare
-from verifier.blame.told import SCREEN, Found, Told, exact_at, replay_of
+from verifier.blame.told import SCREEN, Found, Told, exact_at, overlap, replay_of
 from verifier.operations import Operation
 from verifier.replay import ToOneSide
 from verifier.terms import SizeArithmetic
 
 CONDITIONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign"})
+MOST_CONDITIONS = 16
+"""So many conditions are tried together."""
 MOST_FLIPS = 64
 """Single elements of a condition that are tried."""
 
@@ -56,33 +58,65 @@ def wrong_branch(told: Told) -> Found | None:
     if told.point is None or told.part.quantity == "value" or told.point.program.elements > MOST_ELEMENTS:
         return None
     program = told.point.program
+    return _one_condition(told, program) or _several_conditions(told, program)
+
+
+def _one_condition(told: Told, program: ArrayProgram) -> Found | None:
     for place, mask in _flips(program):
         if not _screened(told, place, mask):
             continue
-        flipped = exact_at(told.point, {}, {place: _Flipped(mask, told.point.decisions.get(place))})
+        flipped = _flipped(told, place, mask)
         # Each component has its own element of the condition, which may be decided rightly.
         chosen = np.where(told.near(told.exact) & ~told.disagreeing, told.exact, flipped)
         for predicted in (flipped, chosen):
             if told.fits(predicted):
-                return Found("wrong branch", _sentence(told, program, place), predicted)
+                return Found("wrong branch", _sentence(told, [_condition(program, place)]), predicted)
     return None
 
 
-def _sentence(told: Told, program: ArrayProgram, place: int) -> str:
+def _several_conditions(told: Told, program: ArrayProgram) -> Found | None:
+    """Each component that disagrees has one of its conditions decided the other way."""
+    predicted, left, used = told.exact.copy(), told.disagreeing.copy(), []
+    for place, mask in _whole(program)[:MOST_CONDITIONS]:
+        flipped = _flipped(told, place, mask)
+        fitting = told.near(flipped) & left
+        if fitting.any():
+            predicted[fitting] = flipped[fitting]
+            left &= ~fitting
+            used.append(_condition(program, place))
+    if left.any() or not told.fits(predicted):
+        return None
+    return Found("wrong branch", _sentence(told, used), predicted)
+
+
+def _flipped(told: Told, place: int, mask: Any) -> Any:
+    """The exact numbers with a condition decided the other way."""
+    point = told.point
+    return None if point is None else exact_at(point, {}, {place: _Flipped(mask, point.decisions.get(place))})
+
+
+def _condition(program: ArrayProgram, place: int) -> str:
+    node = program.nodes[place]
+    return f"the sign of {bare(program, node.arguments[0])}" if node.operation == "sign" else bare(program, place)
+
+
+def _sentence(told: Told, conditions: list[str]) -> str:
     count, many = int(told.disagreeing.sum()), told.disagreeing.size
     where = f", in {count} of {many} components" if many > 1 else ""
-    node = program.nodes[place]
-    condition = f"the sign of {bare(program, node.arguments[0])}" if node.operation == "sign" else bare(program, place)
-    return f"it is the gradient with {condition} decided the other way{where}"
+    return f"it is the gradient with {' or '.join(dict.fromkeys(conditions))} decided the other way{where}"
+
+
+def _whole(program: ArrayProgram) -> list[tuple[int, Any]]:
+    """Conditions as a whole."""
+    places = [place for place, node in enumerate(program.nodes) if node.operation in CONDITIONS]
+    return [(place, np.ones(program.nodes[place].shape, dtype=bool)) for place in places]
 
 
 def _flips(program: ArrayProgram) -> Iterator[tuple[int, Any]]:
     """Conditions as a whole, then their single elements."""
-    places = [place for place, node in enumerate(program.nodes) if node.operation in CONDITIONS]
-    for place in places:
-        yield place, np.ones(program.nodes[place].shape, dtype=bool)
-    for place in places:
-        shape = program.nodes[place].shape
+    yield from _whole(program)
+    for place, whole in _whole(program):
+        shape = whole.shape
         count = int(np.prod(shape))
         for element in range(count if 1 < count <= MOST_FLIPS else 0):
             mask = np.zeros(shape, dtype=bool)
@@ -125,10 +159,7 @@ def kink_convention(told: Told) -> Found | None:
         own = {place: ToOneSide(mask, greater) for place, mask in told.point.ties.items()}
         (found,) = replay_of(point, told.place, told.coded.literals, code)
         exact = exact_at(told.point, {}, own)
-        if bool((np.ravel(_overlaps(np.ravel(found), exact))).all()):
+        if overlap(found, exact):
             sentence = "only at a kink, where both sides of a condition are equal: beside it the backward is right"
             return Found("kink convention", sentence)
     return None
-
-
-_overlaps = np.frompyfunc(lambda one, other: bool(one.overlaps(other)) and one.is_finite(), 2, 1)

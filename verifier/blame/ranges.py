@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from verifier.arithmetic import precision
-from verifier.arrays import ArrayNode, ArrayProgram, evaluate
+from verifier.arrays import CONSTANT, JOIN, PILE, RESHAPE, ROUND, TAKE, TOTAL, ArrayNode, ArrayProgram, evaluate
 from verifier.blame.told import Found, Told
 from verifier.conditioning import Point
 from verifier.floats import FLOAT64, Format
@@ -26,9 +26,7 @@ _Pair = tuple[Any, Any]
 class _InRange(SizeArithmetic):
     """Float64 numbers that overflow and underflow as the formats of the nodes do; `seen` keeps them all."""
 
-    def __init__(self, small: bool = True) -> None:
-        self.small = small
-        """Whether what is too small becomes 0."""
+    def __init__(self) -> None:
         self.seen: dict[int, Any] = {}
 
     def _kept(self, place: int, node: ArrayNode, pair: _Pair) -> _Pair:
@@ -37,6 +35,9 @@ class _InRange(SizeArithmetic):
             value = _cut(value, node.format)
         self.seen[place] = value
         return value, size
+
+    def constant(self, place: int, node: ArrayNode) -> _Pair:
+        return self._kept(place, node, super().constant(place, node))
 
     def row(self, place: int, node: ArrayNode, *arguments: _Pair) -> _Pair:
         return self._kept(place, node, super().row(place, node, *arguments))
@@ -58,16 +59,34 @@ def _cut(value: Any, format: Format) -> Any:
 
 
 class _DeadIsNothing(_InRange):
-    """0 times anything is 0, and so is 0 over 0: what a branch that is not taken should pass back."""
+    """0 from a branch that is not taken times anything is 0, and so is it over 0."""
+
+    def __init__(self, program: ArrayProgram) -> None:
+        super().__init__()
+        self.dead: set[int] = set()
+        """The places of what such branches pass back."""
+        for place, node in enumerate(program.nodes):
+            is_branch = node.operation == "where" and any(_is_zero(program.nodes[one]) for one in node.arguments[1:])
+            if is_branch or (node.operation in _PASSING and self.dead & set(node.arguments)):
+                self.dead.add(place)
 
     def row(self, place: int, node: ArrayNode, *arguments: _Pair) -> _Pair:
         value, size = super().row(place, node, *arguments)
         if node.operation not in ("multiply", "divide"):
             return value, size
-        zero = arguments[0][0] == 0
-        if node.operation == "multiply":
-            zero = zero | (arguments[1][0] == 0)
+        sides = arguments if node.operation == "multiply" else arguments[:1]
+        known = zip(node.arguments, sides, strict=False)
+        zero: Any = False
+        for argument, pair in known:
+            zero = zero | ((pair[0] == 0) & (argument in self.dead))
         return np.where(np.isnan(value) & zero, 0.0, value), size
+
+
+_PASSING = frozenset({"multiply", "divide", "negative", TAKE, RESHAPE, TOTAL, PILE, JOIN})
+
+
+def _is_zero(node: ArrayNode) -> bool:
+    return node.operation == CONSTANT and not np.any(node.payload.array)
 
 
 def not_finite(told: Told) -> Found | None:
@@ -91,7 +110,7 @@ def _dead(told: Told, wrong: Any) -> Found | None:
     """A branch that is not taken passes 0 back, and its derivative is not finite."""
     if told.coded is None or not any(node.operation == "where" for node in told.coded.point.program.nodes):
         return None
-    leaking, found = _of_code(told, _InRange()), _of_code(told, _DeadIsNothing())
+    leaking, found = _of_code(told, _InRange()), _of_code(told, _DeadIsNothing(told.coded.point.program))
     with np.errstate(invalid="ignore"):
         apart = np.abs(found - told.part.verdicts.centre)
         slack = told.part.verdicts.allowed + 1e-6 * np.abs(told.part.verdicts.centre)
@@ -137,16 +156,27 @@ def _blamed(told: Told, place: int, element: int, found: Any) -> Found | None:
     if told.coded is None:
         return None
     node = told.coded.point.program.nodes[place]
+    if node.operation == CONSTANT:
+        number = float(np.ravel(node.payload.array)[element])
+        return Found("not finite", f"the code itself puts {number} there", found)
     exact = _exact_node(told.coded.point, place, element)
     if exact.is_finite():
         limit = (node.format or FLOAT64).largest
-        sentence = f"{node.operation} on the way gives {_short(exact)}, and {_name(node)} ends at {limit:.3g}"
+        sentence = _beyond(told.coded.point.program, place, exact, limit)
         return Found("overflow of an intermediate", sentence, found)
     return Found("not finite", f"{node.operation} on the way has no finite value", found)
 
 
-def _name(node: ArrayNode) -> str:
-    return (node.format or FLOAT64).name
+def _beyond(program: ArrayProgram, place: int, exact: Any, end: float) -> str:
+    format_ = (program.nodes[place].format or FLOAT64).name
+    number = exact.str(3, radius=False)
+    return f"{_operation(program, place)} on the way gives {number}, and {format_} ends at {end:.3g}"
+
+
+def _operation(program: ArrayProgram, place: int) -> str:
+    """What was computed before it was rounded."""
+    node = program.nodes[place]
+    return _operation(program, node.arguments[0]) if node.operation == ROUND else node.operation
 
 
 def _exact_node(point: Point, place: int, element: int) -> Any:
@@ -155,10 +185,6 @@ def _exact_node(point: Point, place: int, element: int) -> Any:
     with precision(FIRST_BITS):
         (found,) = evaluate(program, BallArithmetic(point.decisions), point.arguments)
     return np.ravel(found)[element]
-
-
-def _short(ball: Any) -> str:
-    return str(ball.str(3, radius=False))
 
 
 def underflow(told: Told) -> Found | None:
@@ -176,6 +202,6 @@ def underflow(told: Told) -> Found | None:
         if exact is not None and exact.is_finite() and exact != 0:
             node = program.nodes[place]
             least = (node.format or FLOAT64).smallest_subnormal
-            sentence = f"{node.operation} on the way gives {_short(exact)}, and {_name(node)} ends at {least:.3g}"
+            sentence = _beyond(program, place, exact, least)
             return Found("underflow of an intermediate", sentence, found)
     return None

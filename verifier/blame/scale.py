@@ -15,6 +15,8 @@ from verifier.replay import LAST_BITS
 
 SHARP = 1e-3
 """A factor must be known so well, as a fraction, to be told from other ones."""
+NEARLY = 1e-2
+"""A factor closer to 1 is no mistake of the formula where that replays."""
 SMALL = 3
 """A sum over fewer rows stands for a mean only perhaps: 2 is a common factor by itself."""
 
@@ -86,6 +88,8 @@ def factor(told: Told) -> Found | None:
         if found is not None:
             return found
         predicted = told.exact * arb(ratio.mid())
+        if told.is_replayed and abs(float(ratio.mid()) - 1.0) < NEARLY:
+            return None
         several = int((told.known & (told.centre != 0)).sum()) > 1
         if not several or not sharp:
             return None

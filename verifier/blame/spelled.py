@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from verifier.arrays import CONSTANT, CONTRACT, INPUT, PILE, RESHAPE, ROUND, TAKE, TOTAL, ArrayProgram
 from verifier.operations import Infix
 from verifier.subject import SEED, TANGENT
@@ -25,7 +27,8 @@ def _text(program: ArrayProgram, place: int, left: int) -> str:
     if node.operation == INPUT:
         return _input(str(node.payload))
     if node.operation == CONSTANT:
-        return f"{node.number:g}" if node.number is not None else "constants"
+        numbers = np.unique(node.payload.array)
+        return f"{numbers[0]:g}" if len(numbers) == 1 else "constants"
     if node.operation == "where" and program.nodes[node.arguments[2]].number == 0:
         # What multiplies a branch that is not taken is 0.
         return _text(program, node.arguments[1], left)

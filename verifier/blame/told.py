@@ -94,9 +94,14 @@ class Told:
     @cached_property
     def exact(self) -> Any:
         """The exact numbers as balls."""
-        if self.measured is not None and self.place is not None and self.is_in_graph:
+        if self.measured is not None and self.place is not None and self.is_in_graph and self._is_held_against_own:
             return np.ravel(self.measured.exact[self.place])
         return np.ravel(self.part.case.reference)
+
+    @property
+    def _is_held_against_own(self) -> bool:
+        """Whether the exact program is the one that this part is held against."""
+        return self.part.quantity != "value" or (self.examination is not None and self.examination.same_function)
 
     @cached_property
     def stated(self) -> Any:
@@ -244,6 +249,11 @@ def exact_at(point: Point, arguments: dict[str, Any], decisions: dict[int, Any] 
     return np.ravel(found)
 
 
+def overlap(some: Any, others: Any) -> bool:
+    """Whether balls may be the same numbers everywhere; what has no value is none."""
+    return bool(np.all(_overlaps(np.ravel(some), np.ravel(others))))
+
+
 def first(founds: Sequence[Callable[[], Found | None]]) -> Found | None:
     """What the first of them finds."""
     return next((found for find in founds if (found := find()) is not None), None)
@@ -258,4 +268,5 @@ def _lower(ball: Any) -> float:
     return float(ball.abs_lower()) if ball.is_finite() else math.nan
 
 
+_overlaps = np.frompyfunc(lambda one, other: bool(one.overlaps(other)) and one.is_finite(), 2, 1)
 _least = np.frompyfunc(_lower, 1, 1)
