@@ -18,9 +18,10 @@ def _reduction(told: Told) -> Found | None:
     """A sum where the formula takes the mean, or the other way round."""
     counts = {count for shape in told.shapes().values() for count in (math.prod(shape), *shape) if count > 1}
     for count in sorted(counts, reverse=True):
-        ways = (("takes the sum", "the mean", told.exact * count), ("takes the mean", "the sum", told.exact / count))
-        for code, formula, predicted in ways:
-            if told.fits(predicted):
+        ways = (("takes the sum", "the mean", float(count)), ("takes the mean", "the sum", 1.0 / count))
+        for code, formula, factor in ways:
+            predicted = told.exact * count if factor > 1 else told.exact / count
+            if told.fits(predicted, told.allowed * factor):
                 sentence = f"the code {code} of {count}, the formula {formula}"
                 return Found("wrong reduction", sentence, predicted)
     return None

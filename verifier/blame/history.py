@@ -13,6 +13,8 @@ from verifier.judge import Note
 from verifier.replay import LAST_BITS
 from verifier.subject import TANGENT
 
+SEEDS_APART = 2.0
+"""What multiplies the results' derivatives is 1/2 at least, so that 1 in its place makes rounding twice as large."""
 _CHANGING = list(Note).index(Note.CHANGING)
 
 
@@ -55,21 +57,21 @@ def _unsteady(told: Told) -> Found:
     return Found("not deterministic", sentence)
 
 
-def _earlier(told: Told) -> Any:
-    """The exact numbers at the point before; None where they are not known."""
+def _earlier(told: Told) -> tuple[Any, Any] | None:
+    """The exact numbers at the point before, and what is allowed there; None where they are not known."""
     before, place = told.before, told.place
     if before is None or before.exact is None or place is None or place >= len(before.exact.exact):
         return None
     found = np.ravel(before.exact.exact[place])
-    return found if found.shape == told.exact.shape else None
+    return (found, before.parts[place].verdicts.allowed) if found.shape == told.exact.shape else None
 
 
 def stale(told: Told) -> Found | None:
     """The gradient at the point before."""
     earlier = _earlier(told)
-    if earlier is None or not told.fits(earlier):
+    if earlier is None or not told.fits(*earlier):
         return None
-    return Found("stale", "it is the gradient at the point before this one", earlier)
+    return Found("stale", "it is the gradient at the point before this one", earlier[0])
 
 
 def accumulated(told: Told) -> Found | None:
@@ -78,8 +80,8 @@ def accumulated(told: Told) -> Found | None:
     if earlier is None:
         return None
     with precision(LAST_BITS):
-        predicted = told.exact + earlier
-    if not told.fits(predicted):
+        predicted = told.exact + earlier[0]
+    if not told.fits(predicted, earlier[1]):
         return None
     return Found("gradients accumulated", "the gradient at the point before this one is added to it", predicted)
 
@@ -94,7 +96,7 @@ def incoming_ignored(told: Told) -> Found | None:
         if not ones:
             continue
         predicted = exact_at(point, ones)
-        if told.fits(predicted):
+        if told.fits(predicted, SEEDS_APART * told.allowed):
             what = "the tangent" if chosen[0].startswith(TANGENT) else "grad_output"
             return Found("grad_output ignored", f"it is the gradient with {what} taken for 1", predicted)
     return None

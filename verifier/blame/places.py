@@ -17,7 +17,7 @@ def misplaced(told: Told) -> Found | None:
     if int(told.known.sum()) > 1:
         for cause, sentence, order in _orders(told.part.shape):
             predicted = told.exact[order]
-            if told.fits(predicted):
+            if told.fits(predicted, told.allowed[order]):
                 return Found(cause, sentence, predicted)
     return _swapped(told) or _exchanged(told)
 
@@ -52,7 +52,7 @@ def _swapped(told: Told) -> Found | None:
     order = np.arange(told.part.verdicts.stated.size)
     order[wrong[np.argsort(stated, kind="stable")]] = wrong[np.argsort(exact, kind="stable")]
     predicted = told.exact[order]
-    if not told.fits(predicted):
+    if not told.fits(predicted, told.allowed[order]):
         return None
     if len(wrong) == 2:
         sentence = f"{told.named(wrong[0])} and {told.named(wrong[1])} are swapped"
@@ -73,7 +73,7 @@ def _exchanged(told: Told) -> Found | None:
         ):
             place = told.examination.parts.index(other)
             predicted = np.ravel(told.measured.exact[place])
-            if told.fits(predicted):
+            if told.fits(predicted, other.verdicts.allowed):
                 sentence = f"it is the gradient by {other.name}: the two may be returned in the wrong order"
                 return Found("components swapped", sentence, predicted)
     return None

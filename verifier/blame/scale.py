@@ -50,7 +50,7 @@ def reduced(told: Told) -> Found | None:
                 ("mean for sum", arb(1) / count, f"1/{count} of"),
                 ("sum for mean", arb(count), f"{count} times"),
             ):
-                if told.fits(told.exact * factor):
+                if told.fits(told.exact * factor, told.allowed * float(factor)):
                     return Found(cause, f"{cause}: it is {text} the exact gradient, and {where}", told.exact * factor)
     return None
 
@@ -81,7 +81,7 @@ def factor(told: Told) -> Found | None:
     with precision(LAST_BITS):
         element = _largest(told)
         ratio = told.stated[element] / told.exact[element]
-        if not told.fits(told.exact * arb(ratio.mid())) or ratio == 0:
+        if ratio == 0 or not told.fits(told.exact * arb(ratio.mid()), told.allowed * abs(float(ratio.mid()))):
             return None
         sharp = told.allowed[element] <= SHARP * abs(told.centre[element])
         found = _simple(told, ratio.mid(), sharp)
@@ -103,7 +103,7 @@ def _simple(told: Told, ratio: Any, sharp: bool) -> Found | None:
         if not sharp and text not in _PLAIN:
             continue
         signed = arb(constant) if ratio > 0 else -arb(constant)
-        if told.fits(told.exact * signed):
+        if told.fits(told.exact * signed, told.allowed * abs(float(signed))):
             sign = "" if ratio > 0 else "-"
             return Found(
                 "constant factor",

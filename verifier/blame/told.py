@@ -140,8 +140,8 @@ class Told:
         allowed = np.max(self.allowed, where=self.known, initial=0.0)
         return float(allowed / self.size) if self.size else 0.0
 
-    def near(self, predicted: Any) -> Any:
-        """Where a prediction fits what was stated (array of bool)."""
+    def near(self, predicted: Any, more: Any = 0.0) -> Any:
+        """Where a prediction fits what was stated, with so much more allowance (array of bool)."""
         with precision(LAST_BITS):
             values = np.ravel(predicted)
             values = values if values.dtype == object else np.asarray(balls(values))
@@ -150,13 +150,14 @@ class Told:
             slack = self.allowed
             if not self.is_in_graph:
                 slack = np.maximum(slack, self.relative * sizes) + self.format.unit_roundoff * sizes
+                slack = slack + np.where(np.isfinite(more), more, np.nan)
             with np.errstate(invalid="ignore"):
                 reach = np.asarray(_least(apart), dtype=np.float64)
                 return np.isfinite(radius(values)) & self.known & (reach <= slack)
 
-    def fits(self, predicted: Any) -> bool:
+    def fits(self, predicted: Any, more: Any = 0.0) -> bool:
         """Whether a prediction explains the whole array: what disagrees and what does not."""
-        near, wrong = self.near(predicted), self.disagreeing & self.known
+        near, wrong = self.near(predicted, more), self.disagreeing & self.known
         everywhere = bool((near | ~self.known).all()) and bool((self.known | ~self.disagreeing).all())
         return everywhere and bool(wrong.any())
 
