@@ -17,14 +17,15 @@ STAGES = [
     "witnesses", "judge", "arrays", "adjoints", "replay", "proof", "noise", "terms", "running", "limits",
     "conditioning", "capture", "lowering", "aten", "lifting", "subject", "specification", "examination", "examine",
     "defaults", "checked", "nesting", "tensortext", "inputs", "arguments", "results", "modules", "binding", "trying",
-    "locating", "target", "domain", "critical", "sweep", "edgepoints", "edges", "simplicity", "simplify", "tabular",
-    "tomltable", "config", "acceptance", "data", "optimizers", "runner", "formula", "diagnose", "thinning",
-    "findings", "frame", "layout", "tables", "document", "naming", "tally", "checktables", "checkfailures",
-    "checkverdict", "checkdocument", "checkframe", "markdown", "checkreport", "vector", "surface", "pictures",
-    "sketch", "page", "webpage", "report", "training", "configreport", "configrun", "graph", "blackboard",
-    "explanation", "parting", "standing", "watching", "nodes", "explaining", "typed", "summary", "written", "script",
-    "wording", "chalk", "handout", "teaching", "cases", "twins", "testing", "trials", "trialreport", "files",
-    "collecting", "targettests", "plugin", "cli",
+    "locating", "target", "specified", "checks", "retyped", "blame", "domain", "critical", "sweep", "edgepoints",
+    "edges", "simplicity", "simplify", "layout", "naming", "tally", "checktables", "checkfailures", "checkverdict",
+    "tabular", "data", "optimizers", "runner", "formula", "diagnose", "thinning", "findings", "document",
+    "checkdocument", "frame", "checkframe", "markdown", "checkreport", "checking", "readback", "tomltable", "config",
+    "acceptance", "tables", "vector", "surface", "pictures", "sketch", "page", "webpage", "report", "training",
+    "configreport", "configrun", "graph", "blackboard", "explanation", "parting", "standing", "watching", "nodes",
+    "explaining", "typed", "summary", "written", "script", "wording", "chalk", "handout", "teaching", "cases",
+    "twins", "testing", "seeded", "deeds", "blametrial", "blametable", "trials", "trialreport", "files", "collecting",
+    "targettests", "plugin", "cli",
 ]  # fmt: skip
 
 

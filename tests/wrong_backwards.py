@@ -165,13 +165,17 @@ PLANTED = {
     "mut_sinc0": Planted(
         sinc,
         lambda g, x: g * sinc_slope(x),
-        lambda g, x: g * torch.where(x == 0, torch.zeros_like(x), sinc_slope(torch.where(x == 0, torch.ones_like(x), x))),
+        lambda g, x: (
+            g * torch.where(x == 0, torch.zeros_like(x), sinc_slope(torch.where(x == 0, torch.ones_like(x), x)))
+        ),
         {"x": torch.tensor([0.0, 0.5, -1.25])},
         ("0/0", "NaN"),
     ),
     "mut_logsigmoid0": Planted(
         torch.nn.functional.logsigmoid,
-        lambda g, x: g * torch.where(x > 0, 1 - torch.sigmoid(x), torch.where(x < 0, torch.sigmoid(-x), torch.zeros_like(x))),
+        lambda g, x: (
+            g * torch.where(x > 0, 1 - torch.sigmoid(x), torch.where(x < 0, torch.sigmoid(-x), torch.zeros_like(x)))
+        ),
         lambda g, x: g * torch.sigmoid(-x),
         {"x": between(-2, 2, shape=(6,))},
         ("zeroed", "path detached", "kink convention"),

@@ -89,6 +89,17 @@ class ArrayProgram:
             last[output] = len(self.nodes)
         return last
 
+    def needed(self, *places: int) -> set[int]:
+        """The places of the nodes that some of them depend on, and they."""
+        found: set[int] = set()
+        waiting = list(places)
+        while waiting:
+            place = waiting.pop()
+            if place not in found:
+                found.add(place)
+                waiting.extend(self.nodes[place].arguments)
+        return found
+
     @property
     def elements(self) -> int:
         """How many numbers are computed on the way."""

@@ -39,6 +39,8 @@ class Bound:
     name: str
     constants: Mapping[str, Any]
     """Everything else that was given, by flat names."""
+    arguments: tuple[str, ...] = ()
+    """Those of the inputs that are arguments, and no parameters or buffers."""
 
     @cached_property
     def results(self) -> tuple[str, ...]:
@@ -112,6 +114,7 @@ def bound(target: Callable[..., Any], inputs: Mapping[str, Any], dtype: str) -> 
         wanted=tuple(wanted),
         name=callee.name,
         constants={name: leaf for name, leaf in parts if not isinstance(leaf, torch.Tensor)},
+        arguments=tuple(tensors),
         returned=returned,
     )
 

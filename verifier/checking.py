@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,18 +14,19 @@ from verifier import defaults
 from verifier.arrays import ArrayBuilder, ArrayProgram
 from verifier.blame import blamed
 from verifier.capture import NotReadableError
-from verifier.checked import Checked, CheckPoint, CheckSettings, Finding
+from verifier.checked import CheckCause, Checked, CheckPoint, CheckSettings, Finding
 from verifier.checkreport import CheckReport
 from verifier.checks import AT_EVERY_POINT, AT_ONE_POINT, NAMES, Check, Trial
-from verifier.edges import Domain, edge_points, edge_values
+from verifier.edges import Domain, edge_points, edges, own_points
 from verifier.errors import InputError
 from verifier.examination import Examination
 from verifier.floats import CODE_FORMATS
-from verifier.inputs import domains_of, drawn, dtypes_of, is_drawn
+from verifier.inputs import Between, drawn, dtypes_of
 from verifier.judge import Outcome
-from verifier.retyped import at_point, command
+from verifier.nesting import leaves
+from verifier.retyped import command
 from verifier.simplify import simplest
-from verifier.specification import Specification, forward_nodes
+from verifier.specification import forward_nodes
 from verifier.specified import Intended
 from verifier.target import Bound, bound, load_target, name_of, tried
 
@@ -143,7 +145,8 @@ class _Checking:
     def _explained(self, checked: Checked) -> Checked:
         """With the causes of what disagrees, and the simplest point at which it does."""
         failing = [finding for finding in checked.judged if finding.outcome is Outcome.DISAGREES]
-        causes, ruled_out = [], []
+        causes: list[CheckCause] = []
+        ruled_out: list[str] = []
         for finding in failing:
             found = blamed(finding, self._before(checked, finding))
             causes.extend(found.causes)
@@ -213,14 +216,37 @@ class _Dtype:
         self._settings = checking.settings
 
     @cached_property
+    def drawn(self) -> dict[str, Domain]:
+        """Where the inputs lie that are drawn, by flat names."""
+        return {
+            name: Domain(leaf.low, leaf.high)
+            for name, leaf in self._leaves
+            if isinstance(leaf, Between) and leaf.low < leaf.high
+        }
+
+    @cached_property
     def domains(self) -> dict[str, Domain]:
-        """Where inputs may lie: where they are drawn, else between the numbers given."""
-        return domains_of(self.checking.inputs, self._bound(1).arguments)
+        """Where an argument may lie when a point is made simpler: where it is drawn, else between the numbers given."""
+        point = self._bound(1)
+        given = {name: point.inputs[name] for name in point.arguments if name in point.wanted}
+        hulls = {
+            name: Domain(_below(float(tensor.min())), _above(float(tensor.max())))
+            for name, tensor in given.items()
+            if tensor.numel() and tensor.isfinite().all()
+        }
+        return {**hulls, **self.drawn}
+
+    @cached_property
+    def _leaves(self) -> list[tuple[str, Any]]:
+        return [pair for name, value in self.checking.inputs.items() for pair in leaves(value, name)]
 
     def findings(self) -> Iterator[Finding]:
         trials = list(self._random())
         tried(trials[0].bound, self._settings.timeout)
-        trials = [replace(trial, beside=trials[1 - place] if len(trials) > 1 and place < 2 else None) for place, trial in enumerate(trials)]
+        trials = [
+            replace(trial, beside=trials[1 - place] if len(trials) > 1 and place < 2 else None)
+            for place, trial in enumerate(trials)
+        ]
         trials += self._edges(trials[0])
         for check in self._chosen(AT_EVERY_POINT):
             for trial in trials:
@@ -236,7 +262,7 @@ class _Dtype:
         return bound(self.checking.code, given, self.dtype)
 
     def _random(self) -> Iterator[Trial]:
-        many = is_drawn(self.checking.inputs)
+        many = bool(self.drawn)
         for number in range(1, 1 + (self._settings.points if many else 1)):
             yield self.trial(self._bound(number).inputs, "random" if many else "given")
 
@@ -251,16 +277,25 @@ class _Dtype:
         return Trial(at, point, specification, self._settings.honour_detach)
 
     def _edges(self, base: Trial) -> Iterator[Trial]:
-        if not is_drawn(self.checking.inputs):
+        if not bool(self.drawn):
             return
         program = _forward(base)
         if program is None:
             return
         given = base.statements.given
         limit = EDGE_POINTS if program.elements < LARGE else 1
-        values = edge_values(program, given, self.domains, CODE_FORMATS[self.dtype])
-        for inputs in edge_points(values, base.bound.inputs, limit):
+        found = edges(program, given, self.drawn, CODE_FORMATS[self.dtype])
+        points = [*edge_points(found.values, base.bound.inputs, limit), *own_points(found.own, base.bound.inputs)]
+        for inputs in points[: limit + 1]:
             yield self.trial(inputs, "edge")
+
+
+def _below(number: float) -> float:
+    return math.nextafter(min(number, 0.0), -math.inf)
+
+
+def _above(number: float) -> float:
+    return math.nextafter(max(number, 0.0), math.inf)
 
 
 def _forward(trial: Trial) -> ArrayProgram | None:
@@ -277,6 +312,3 @@ def _forward(trial: Trial) -> ArrayProgram | None:
 
 def _listed(numbers: Mapping[float, None]) -> str:
     return ", ".join(map(repr, numbers))
-
-
-_ = Specification

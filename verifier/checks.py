@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from flint import arb
 
 from verifier.arithmetic import balls
 from verifier.capture import Joint, tensors
@@ -44,9 +45,7 @@ class Trial:
 
     @property
     def subject(self) -> Subject:
-        return Subject(
-            self.bound.code, self.bound.inputs, self.bound.wanted, honour_detach=self.honour_detach
-        )
+        return Subject(self.bound.code, self.bound.inputs, self.bound.wanted, honour_detach=self.honour_detach)
 
     @cached_property
     def examination(self) -> Examination:
@@ -59,10 +58,7 @@ class Trial:
     @property
     def statements(self) -> Statements:
         """What the code stated there, as tensors."""
-        found = self.examination.statements
-        if found is None:
-            raise ValueError("an examination without statements")
-        return found
+        return _statements(self.examination)
 
     def finding(self, check: Check, parts: Sequence[Part], failures: Sequence[str] = ()) -> Finding:
         return Finding(check.name, self.point.dtype, self.point, tuple(parts), tuple(failures))
@@ -135,8 +131,14 @@ class Both:
 
 def _behind(examination: Examination) -> Sequence[torch.Tensor]:
     """What multiplies the results, or the inputs."""
-    statements = examination.statements
-    return [] if statements is None else statements.arguments[len(statements.inputs) :]
+    statements = _statements(examination)
+    return statements.arguments[len(statements.inputs) :]
+
+
+def _statements(examination: Examination) -> Statements:
+    if examination.coded is None:
+        raise ValueError("an examination without the code that was examined")
+    return examination.coded.statements
 
 
 @dataclass(frozen=True)
@@ -150,14 +152,15 @@ class _Sum:
 
 
 def _product(parts: Sequence[Part], weights: Sequence[Any]) -> _Sum:
+    pairs = list(zip(parts, weights, strict=True))
     with np.errstate(all="ignore"):
-        allowed = sum(
-            float(np.abs(weight) @ part.verdicts.allowed) for part, weight in zip(parts, weights, strict=True)
-        )
-        terms = sum(float(np.abs(weight) @ np.abs(part.verdicts.stated)) for part, weight in zip(parts, weights, strict=True))
-    pairs = zip(parts, weights, strict=True)
-    exact = [np.sum(balls(part.verdicts.stated) * balls(weight), initial=balls(np.zeros(1))[0]) for part, weight in pairs]
-    return _Sum(sum(exact[1:], exact[0]), allowed, terms)
+        allowed = sum(float(np.abs(weight) @ part.verdicts.allowed) for part, weight in pairs)
+        terms = sum(float(np.abs(weight) @ np.abs(part.verdicts.stated)) for part, weight in pairs)
+    exact = [np.sum(balls(part.verdicts.stated) * balls(weight), initial=_ZERO) for part, weight in pairs]
+    return _Sum(sum(exact, _ZERO), allowed, terms)
+
+
+_ZERO = arb(0)
 
 
 def _against(like: Part, reverse: _Sum, forward: _Sum) -> Part:
@@ -209,7 +212,7 @@ class Asked:
 
     name: str
     ask: Callable[[Trial], Sequence[torch.Tensor | None]]
-    """Raises _Impossible with a reason where that makes no sense."""
+    """Raises _ImpossibleError with a reason where that makes no sense."""
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         try:
@@ -220,12 +223,12 @@ class Asked:
         yield trial.finding(self, _restated(trial.examination, stated))
 
 
-class _Impossible(Exception):
+class _ImpossibleError(Exception):
     """Why a question makes no sense, in a sentence."""
 
 
 def _told(error: Exception) -> str:
-    return str(error) if isinstance(error, _Impossible) else f"asked so, the code raises {_first(error)}"
+    return str(error) if isinstance(error, _ImpossibleError) else f"asked so, the code raises {_first(error)}"
 
 
 def _first(error: Exception) -> str:
@@ -284,7 +287,7 @@ def _vmapped(trial: Trial) -> Sequence[torch.Tensor | None]:
                 given[place] = tensor
             return tuple(tensors(joint.code(*(tensor.clone() for tensor in given))))
 
-        results, pull = torch.func.vjp(of_wanted, *(inputs[place] for place in joint.wanted))
+        results, pull, *_ = torch.func.vjp(of_wanted, *(inputs[place] for place in joint.wanted))
         return (*results, *pull(tuple(weights)))
 
     stacked = [torch.stack(pair) for pair in zip(here.arguments, there.arguments, strict=True)]
@@ -407,7 +410,7 @@ class Overwriting:
             if pairs:
                 outputs, incoming = zip(*pairs, strict=True)
                 torch.autograd.grad(outputs, [leaves[place] for place in joint.wanted], incoming, allow_unused=True)
-        yield trial.finding(self, (), self._failures(statements, given, versions, weights))
+        yield trial.finding(self, (), tuple(self._failures(statements, given, versions, weights)))
 
     @staticmethod
     def _failures(

@@ -117,6 +117,17 @@ class Exact:
 
 
 @dataclass(frozen=True)
+class Coded:
+    """The code as it was run and read, for what is asked of its statements besides their numbers."""
+
+    statements: Statements
+    point: Point
+    """Its statements as a program; where no graph could be read, those of its formula."""
+    literals: frozenset[int]
+    """The places of constants that may be rounded decimals."""
+
+
+@dataclass(frozen=True)
 class Examination:
     """What is known of the code's gradients at one point."""
 
@@ -129,8 +140,7 @@ class Examination:
     detached: tuple[str, ...] = ()
     """Where the code takes values out of autograd, a phrase for each place."""
     exact: Exact | None = field(default=None, repr=False, compare=False)
-    statements: Statements | None = field(default=None, repr=False, compare=False)
-    """What the code stated, as tensors."""
+    coded: Coded | None = field(default=None, repr=False, compare=False)
 
     @property
     def causes(self) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from verifier.arrays import CONSTANT, ArrayBuilder, ArrayProgram
 from verifier.capture import DETACHED, NotReadableError, captured, followed
 from verifier.conditioning import Point
 from verifier.errors import InputError
-from verifier.examination import Exact, Examination, NotReplayed, Part, Replayed
+from verifier.examination import Coded, Exact, Examination, NotReplayed, Part, Replayed
 from verifier.floats import FLOAT32, Format
 from verifier.judge import Case, Note, Outcome
 from verifier.lifting import order_free, rounded_each
@@ -173,16 +173,25 @@ class _Pair:
                 zip(balls[:count], exact, kinks, deviation[:count], sizes, wrong, unexplained, notes, strict=True)
             )
         ]
-        point = Point(exact_program, self.point.given, self.point.formats, self._exact_decisions(decisions, places))
-        measured = Exact(point, exact)
-        return Examination(
-            tuple(measured.noted(parts)), formula, self.read.operations, exact=measured, statements=self.point
-        )
+        measured = Exact(self._only(self.exact, places, decisions, noise.ties), exact)
+        own = builder.places_in(*self.code)
+        literals = frozenset(own[index] for index in self.literals)
+        coded = Coded(self.point, self._only(self.code, places, decisions, noise.ties), literals)
+        return Examination(tuple(measured.noted(parts)), formula, self.read.operations, exact=measured, coded=coded)
 
-    def _exact_decisions(self, decisions: Mapping[int, Decision], places: Mapping[int, int]) -> dict[int, Decision]:
-        """The decisions by their places in the program of the exact results alone."""
-        own = self.read.builder.places_in(*self.exact)
-        return {own[index]: decisions[place] for index, place in places.items() if index in own and place in decisions}
+    def _only(
+        self,
+        nodes: Sequence[int],
+        places: Mapping[int, int],
+        decisions: Mapping[int, Decision],
+        ties: Mapping[int, Any],
+    ) -> Point:
+        """The program of some of the nodes alone, with what is known of comparisons by their places there."""
+        own = self.read.builder.places_in(*nodes)
+        both = [(place, own[index]) for index, place in places.items() if index in own]
+        decided, tied = ({now: known[at] for at, now in both if at in known} for known in (decisions, ties))
+        program = self.read.builder.program(*nodes)
+        return Point(program, self.point.given, self.point.formats, decided, tied)
 
     def _decisions(self, places: Mapping[int, int], open_: Mapping[int, Any]) -> dict[int, AsCoded]:
         """How the code decided where rounding leaves it open, for the nodes whose values it showed."""

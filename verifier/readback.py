@@ -94,7 +94,9 @@ def _taken(node: ArrayNode, source: ArrayNode, argument: _Text) -> _Text:
     if np.any(index == NOTHING):
         return _Text(f"pad({argument.text})")
     if index.size == 1:
-        return _Text(f"{argument.within(ATOM)}[{', '.join(map(str, np.unravel_index(int(index.ravel()[0]), source.shape)))}]")
+        return _Text(
+            f"{argument.within(ATOM)}[{', '.join(map(str, np.unravel_index(int(index.ravel()[0]), source.shape)))}]"
+        )
     return _Text(f"take({argument.text})")
 
 
@@ -115,5 +117,3 @@ def _row(operation: str, arguments: list[_Text]) -> _Text:
         before, after = (ATOM, SIGN) if symbol == "**" else (own, own + 1)
         return _Text(f"{left.within(before)}{spaced}{right.within(after)}", own)
     return _Text(f"{operation}({', '.join(argument.text for argument in arguments)})")
-
-

@@ -27,13 +27,16 @@ def command(
     """
     try:
         words = [*_target(target), *_intended(intended), *_inputs(inputs), *_settings(settings)]
-    except _Untypable:
+    except _UntypableError:
         return None
     return shlex.join(["verifier", "check", *words])
 
 
 def at_point(
-    target: Callable[..., Any] | str, inputs: Mapping[str, Any], point: Mapping[str, torch.Tensor], intended: Intended,
+    target: Callable[..., Any] | str,
+    inputs: Mapping[str, Any],
+    point: Mapping[str, torch.Tensor],
+    intended: Intended,
     settings: CheckSettings,
 ) -> str | None:
     """The command that checks at one point of the inputs that were drawn."""
@@ -41,8 +44,8 @@ def at_point(
     return command(target, chosen, intended, settings)
 
 
-class _Untypable(Exception):
-    pass
+class _UntypableError(Exception):
+    """Only Python can make the check again."""
 
 
 def _target(target: Callable[..., Any] | str) -> Iterator[str]:
@@ -56,7 +59,7 @@ def _target(target: Callable[..., Any] | str) -> Iterator[str]:
         file = None
     name = getattr(owner, "__qualname__", "")
     if file is None or not all(part.isidentifier() for part in name.split(".")):
-        raise _Untypable
+        raise _UntypableError
     path = Path(file)
     yield f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}::{name}"
 
@@ -64,7 +67,7 @@ def _target(target: Callable[..., Any] | str) -> Iterator[str]:
 def _intended(intended: Intended) -> Iterator[str]:
     if intended.formula is not None:
         if not isinstance(intended.formula, str):
-            raise _Untypable
+            raise _UntypableError
         yield from ("--formula", intended.formula)
     if intended.reference is not None:
         yield from ("--reference", *_target(intended.reference))
@@ -78,7 +81,7 @@ def _inputs(inputs: Mapping[str, Any]) -> Iterator[str]:
             shape = "x".join(map(str, value.shape))
             yield from ("--input", f"{name}={value.low!r}:{value.high!r}{':' + shape if shape else ''}")
         elif isinstance(value, torch.Tensor) and value.numel() > MOST_NUMBERS:
-            raise _Untypable
+            raise _UntypableError
         else:
             yield from spelled({name: value})
 

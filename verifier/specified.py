@@ -70,7 +70,7 @@ class Intended:
             return read_text(self.formula, builder, symbols)
         from verifier.expression import read
 
-        tree = self.formula.expression if isinstance(self.formula, Model) else self.formula
+        tree: Any = self.formula.expression if isinstance(self.formula, Model) else self.formula
         unknown = sorted(str(symbol) for symbol in tree.free_symbols if str(symbol) not in symbols)
         if unknown:
             raise InputError(f"the formula uses {unknown[0]}, which is not among the inputs: name it as one of them")

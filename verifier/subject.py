@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,28 @@ class Statements:
         self.formats = {name: _format(value) for name, value in numbers.items()}
         self.labels, self.shapes = self._labelled()
 
+    @cached_property
+    def has_own_backward(self) -> bool:
+        """Whether a backward written by hand, an `autograd.Function`, lies between the results and the inputs."""
+        with torch.enable_grad():
+            inputs = [tensor.detach().clone() for tensor in self.inputs.values()]
+            for tensor in inputs:
+                tensor.requires_grad_(tensor.is_floating_point())
+            # Code may write to what it is given.
+            results = tensors(self.subject.code(*(tensor.clone() for tensor in inputs)))
+        seen: set[Any] = set()
+        waiting = [result.grad_fn for result in results]
+        while waiting:
+            node = waiting.pop()
+            if node is not None and node not in seen:
+                seen.add(node)
+                waiting.extend(following for following, _ in node.next_functions)
+        return any(isinstance(node, torch.autograd.function.BackwardCFunction) for node in seen)
+
+    def runs(self, place: int) -> list[Any]:
+        """What is stated, as float64, each time that the code was run."""
+        return [self._flat(run[place], place) for run in (self.stated, *self._again)]
+
     def _labelled(self) -> tuple[list[tuple[str, str]], list[tuple[int, ...]]]:
         """What is stated: each part's name and quantity, and its shape."""
         shapes = [tuple(result.shape) for result in self.results]
@@ -131,8 +154,7 @@ class Statements:
 
     def changing(self, place: int) -> Any:
         """Where the code stated another number when it was run again (array of bool)."""
-        one = self.numbers(place)
-        others = [self._flat(run[place], place) for run in self._again]
+        one, *others = self.runs(place)
         return np.any([~((one == other) | (np.isnan(one) & np.isnan(other))) for other in others], axis=0)
 
     def _flat(self, stated: torch.Tensor | None, place: int) -> Any:

@@ -10,6 +10,8 @@ from typing import Any
 
 from rich.text import Text
 
+from verifier.blametable import NO_CAUSE, Naming, naming_table, namings
+from verifier.blametrial import Accused
 from verifier.cases import DTYPES
 from verifier.document import FORMAT, clean, versions
 from verifier.errors import InputError
@@ -60,15 +62,25 @@ class Trials:
         return [one for one in self.acquitted if one.false_alarms]
 
     @property
+    def namings(self) -> list[Naming]:
+        """How often each cause was named, where it is there and where it is not."""
+        return namings([one for one in self.results if isinstance(one, Accused)])
+
+    @property
+    def misnamed(self) -> list[Naming]:
+        """The causes that are named too seldom, or too often."""
+        return [row for row in self.namings if not row.is_good]
+
+    @property
     def ok(self) -> bool:
         return self.exit_code == 0
 
     @property
     def exit_code(self) -> int:
-        """130 interrupted; 1 where a lie that must be found was missed or honest code refused; else 0."""
+        """130 interrupted; 1 where a lie was missed, honest code refused or a cause misnamed; else 0."""
         if self.done < self.planned:
             return 130
-        return 1 if self.missed or self.false_alarms else 0
+        return 1 if self.missed or self.false_alarms or self.misnamed else 0
 
     def to_json(self) -> dict[str, Any]:
         """All results in the format `verifier/1`."""
@@ -84,6 +96,8 @@ class Trials:
                 "honest": [asdict(one) for one in self.acquitted],
                 "missed": [asdict(one) for one in self.missed],
                 "false_alarms": [asdict(one) for one in self.false_alarms],
+                "causes": [asdict(row) for row in self.namings],
+                "accused": [asdict(one) for one in self.results if isinstance(one, Accused)],
             }
         )
         return document
@@ -99,6 +113,9 @@ class Trials:
         yield Text("")
         yield from _twins(layout, self.acquitted)
         yield Text("")
+        if self.namings:
+            yield from naming_table(layout, self.namings)
+            yield Text("")
         yield from self._verdict(layout)
 
     def _verdict(self, layout: Layout) -> Iterator[Text]:
@@ -112,9 +129,15 @@ class Trials:
             yield from layout.prose(
                 f"false alarm: {one.name} in {one.case}, {one.dtype}, by {one.way}: {told}", "bold red"
             )
+        for row in self.misnamed:
+            yield from layout.prose(
+                f"misnamed: {row.cause or NO_CAUSE}: rightly in {row.rightly} of {row.planted} formulas, "
+                f"in {row.wrongly} of {row.elsewhere} in which it is not there",
+                "bold red",
+            )
         if self.done < self.planned:
             yield from layout.prose(f"PARTIAL  interrupted after {self.done} of {self.planned} trials", "yellow")
-        failed = bool(self.missed or self.false_alarms)
+        failed = bool(self.missed or self.false_alarms or self.misnamed)
         components = sum(one.components for one in self.acquitted)
         alarms = sum(one.false_alarms for one in self.acquitted)
         yield from layout.prose(
