@@ -18,7 +18,8 @@ STAGES = [
     "subject", "examination", "examine", "checked", "tabular", "data",
     "optimizers", "runner", "formula", "diagnose", "thinning", "findings", "frame",
     "layout", "tables", "document", "vector", "surface", "pictures", "sketch", "page", "webpage", "report", "training",
-    "graph", "blackboard", "explanation", "parting", "standing", "watching", "nodes", "explaining", "typed", "summary",
+    "graph", "chains", "layers", "blackboard", "diagram", "explainpage", "explanation",
+    "parting", "standing", "watching", "nodes", "explaining", "typed", "summary",
     "written", "script", "wording", "chalk", "handout", "teaching", "cases", "twins", "testing", "trials",
     "trialreport", "files", "cli",
 ]  # fmt: skip

@@ -68,6 +68,9 @@ ALLOW_UNDECIDED = Annotated[bool, typer.Option("--allow-undecided", help="Exit w
 JSON = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")
 ]
+HTML = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page that needs nothing else.")
+]
 
 
 def _version(asked: bool) -> None:
@@ -185,9 +188,7 @@ def train(
             metavar="[FILE]", help="Draw costs, errors and paths (.svg, .png or .pdf); alone: in the terminal."
         ),
     ] = None,
-    html_file: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page that needs nothing else.")
-    ] = None,
+    html_file: HTML = None,
 ) -> None:
     """Train a model both ways and judge every gradient.
 
@@ -235,7 +236,7 @@ def train(
 
 
 @app.command(
-    epilog="Examples: verifier explain quadratic --at x=3,y=6; verifier explain quadratic --step 6; "
+    epilog="Examples: verifier explain quadratic --at x=3,y=6; verifier explain quadratic --step 6 --html step.html; "
     "verifier explain --formula 'exp(-k*t)' --input t --at t=2,y=0.5,k=0.3"
 )
 def explain(
@@ -260,6 +261,7 @@ def explain(
     seed: SEED = None,
     allow_undecided: ALLOW_UNDECIDED = False,
     json_file: JSON = None,
+    html_file: HTML = None,
 ) -> None:
     """Show how the gradient of one step comes about, node by node.
 
@@ -271,7 +273,7 @@ def explain(
         "shuffle": shuffle, "seed": seed, "hold_out": hold_out,
     }  # fmt: skip
     point = _point(at, "explain", "--at x=3,y=6") if at is not None else None
-    outputs = Outputs(json_file, None, None)
+    outputs = Outputs(json_file, None, html_file)
     outputs.check()
     with _watched() as keep_going, redirect_stdout(sys.stderr):
         chosen = _chosen(model, formula, inputs, start, loss, data)
