@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import InputError
@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 def frame(findings: Findings) -> pandas.DataFrame:
     """A row for each judged number of the steps that were kept. Raises InputError without pandas."""
+    return framed(_rows(findings)).astype({"sample": "Int64"})
+
+
+def framed(rows: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
+    """A frame of these rows. Raises InputError without pandas."""
     try:
         import pandas
     except ImportError:
         raise InputError("to_frame needs pandas: install it, as in pip install 'verifier[pandas]'") from None
-    rows = pandas.DataFrame(list(_rows(findings)))
-    return rows.astype({"sample": "Int64"})
+    return pandas.DataFrame(list(rows))
 
 
 def _rows(findings: Findings) -> Iterator[dict[str, Any]]:

@@ -21,6 +21,8 @@ WIDTH = 80
 UNBROKEN = 1_000_000
 """A width for sentences that something else will break."""
 _RIGHT = 79
+_ROOMY = 60
+"""From so many columns on, text stands below text and not below its label."""
 
 STYLES = {Outcome.AGREES: "green", Outcome.UNDECIDED: "yellow", Outcome.DISAGREES: "bold red"}
 
@@ -84,6 +86,9 @@ class Layout(Protocol):
     def prose(self, text: str, style: str = "") -> Iterator[Text]:
         """A sentence, broken at spaces where it must be."""
 
+    def labelled(self, label: str, text: str, style: str = "") -> Iterator[Text]:
+        """A sentence behind a label; what does not fit beside it stands below it."""
+
 
 class _Prose:
     def __init__(self, width: int) -> None:
@@ -101,6 +106,17 @@ class _Prose:
             drop_whitespace=True,
         ):
             yield Text(line, style=style)
+
+    def labelled(self, label: str, text: str, style: str = "") -> Iterator[Text]:
+        first, below = printable(label), " " * (len(label) if self.width >= _ROOMY else min(len(label), 4))
+        word = text.partition(" ")[0]
+        if len(first) + len(word) > self.width:
+            yield Text(first.rstrip(), style=style)
+            first = below
+        for line in textwrap.wrap(
+            printable(text), self.width, initial_indent=first, subsequent_indent=below, break_on_hyphens=False
+        ):
+            yield Text(line.rstrip(), style=style)
 
 
 class Wide(_Prose):

@@ -1,0 +1,188 @@
+"""Check failures: each component that disagrees, with both numbers, the likely cause and the next step."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
+
+from rich.text import Text
+
+from verifier.checked import CheckCause
+from verifier.checktables import check_named
+from verifier.judge import Comparison, Note, Outcome
+from verifier.layout import STYLES, Layout, number, short
+from verifier.naming import agreeing, located, target_name, titled
+from verifier.subject import FORWARD
+from verifier.tally import CheckComponent, Place, Tally
+
+BLOCKS = 10
+"""At most so many components that disagree are shown, and so many sentences of what else fails."""
+DIGITS = 17
+"""So many digits tell a float64 from its neighbours."""
+_STYLE = STYLES[Outcome.DISAGREES]
+
+
+def failure_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
+    """A block for each component that disagrees, the worst first, and what fails apart from numbers."""
+    ruled_out = tally.checked.ruled_out
+    for place, component in enumerate(tally.failing[:BLOCKS]):
+        causes = _causes(tally, component)
+        yield from _block(tally, component, layout)
+        yield from _why(causes, ruled_out, layout)
+        ruled_out = ruled_out if causes else ()
+        if place == 0 and tally.checked.replay:
+            yield from layout.labelled("  try        ", tally.checked.replay)
+        yield Text()
+    yield from _left_out(len(tally.failing), "components that disagree", layout)
+    yield from _otherwise(tally, layout)
+    yield from _digits(tally, layout)
+    yield from _undecided(tally, layout)
+
+
+def _left_out(count: int, what: str, layout: Layout) -> Iterator[Text]:
+    if count > BLOCKS:
+        yield from layout.prose(f"⋯ {what} not shown: {count - BLOCKS:,}; --json FILE has them all", style="dim")
+        yield Text()
+
+
+def _block(tally: Tally, component: CheckComponent, layout: Layout) -> Iterator[Text]:
+    place = component.shown
+    if place is None:
+        return
+    judged = place.comparison
+    where = " ".join(filter(None, (_called(tally, component), "disagrees", check_named(place.finding.check).where)))
+    yield from layout.prose(f"{where} {_spot(place)}", style=_STYLE)
+    stated, exact = signed(judged)
+    yield from layout.labelled(f"  {_source(component):<11}", stated)
+    yield from layout.labelled("  exact      ", f"{exact}   {_apart(place)}")
+    if place.is_wrong_formula and judged.error <= judged.allowed:
+        yield from layout.labelled("  formula    ", "wrong: in exact arithmetic, where nothing is rounded, it differs")
+    if judged.note is not Note.NONE:
+        yield from layout.labelled("  note       ", judged.note.value)
+
+
+def _called(tally: Tally, component: CheckComponent) -> str:
+    """The component as its target's."""
+    return f"{target_name(tally.checked.target)}.{component.name}"
+
+
+def _spot(place: Place) -> str:
+    """The dtype, the point, the element and what the inputs are there."""
+    point = place.finding.point
+    told = f"in {place.finding.dtype}{f' at point {point.number}' if point else ''}"
+    return ", ".join(filter(None, (told, located(place.part, place.index, point))))
+
+
+def _source(component: CheckComponent) -> str:
+    return {"value": "code", FORWARD: "forward"}.get(component.quantity, "autograd")
+
+
+def signed(judged: Comparison) -> tuple[str, str]:
+    """What was stated and the exact value; both with their sign where that differs."""
+    stated, exact = number(judged.stated), exact_text(judged)
+    if stated.startswith("-") and exact[0].isdigit() and not judged.exact_is_zero:
+        return stated, f"+{exact}"
+    if exact.startswith("-") and judged.stated > 0:
+        return f"+{stated}", exact
+    return stated, exact
+
+
+def exact_text(judged: Comparison) -> str:
+    """The exact value as Python writes a float, with `…` where it goes on."""
+    try:
+        value = Decimal(judged.exact)
+    except InvalidOperation:
+        return judged.exact
+    if value.is_nan():
+        return "not known"
+    cut = Context(prec=DIGITS, rounding=ROUND_DOWN).create_decimal(value)
+    return f"{_as_float(cut)}{'' if cut == value else '…'}"
+
+
+def _as_float(value: Decimal) -> str:
+    """In Python's own spelling: 1e-07 and 1e+16, else with a point."""
+    if not value:
+        return "0.0"
+    exponent = value.adjusted()
+    if -5 < exponent < 16:
+        text = f"{value.normalize():f}"
+        return text if "." in text else f"{text}.0"
+    return f"{value.scaleb(-exponent).normalize():f}e{exponent:+03d}"
+
+
+def _apart(place: Place) -> str:
+    """How far the two are apart, and how far rounding could have moved them."""
+    judged = place.comparison
+    digits = f"off by {short(judged.error)}" if judged.exact_is_zero else agreeing(judged.digits)
+    allows = short(judged.allowed) if math.isfinite(judged.allowed) else "anything"
+    return f"{digits}; {place.part.dtype} allows {allows}"
+
+
+def _causes(tally: Tally, component: CheckComponent) -> list[CheckCause]:
+    """Those of the component, each sentence once."""
+    own = [
+        cause
+        for cause in tally.checked.causes
+        if cause.component in component.part_names | {component.name} and cause.dtype in ("", component.dtype)
+    ]
+    return list({cause.sentence: cause for cause in reversed(own)}.values())[::-1]
+
+
+def _why(causes: Sequence[CheckCause], ruled_out: Sequence[str], layout: Layout) -> Iterator[Text]:
+    for place, cause in enumerate(causes):
+        evidence = f" ({cause.evidence})" if cause.evidence else ""
+        yield from layout.labelled("  or         " if place else "  likely     ", f"{cause.sentence}{evidence}")
+    if not causes:
+        tried = f"; ruled out: {', '.join(ruled_out)}" if ruled_out else ""
+        yield from layout.labelled("  ", f"no cause found{tried}")
+
+
+def _otherwise(tally: Tally, layout: Layout) -> Iterator[Text]:
+    """What fails apart from numbers: each sentence once, with the points at which it does."""
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for finding in tally.checked.judged:
+        for sentence in finding.failures:
+            points = found.setdefault((finding.check, finding.dtype, sentence), [])
+            points.extend([finding.point.number] if finding.point else [])
+    for (check, dtype, sentence), points in list(found.items())[:BLOCKS]:
+        where = f"in {dtype}{_at(points)}"
+        name = target_name(tally.checked.target)
+        yield from layout.prose(f"{name} fails {where}: {check_named(check).title}", style=_STYLE)
+        yield from layout.labelled("  ", sentence)
+        yield Text()
+    yield from _left_out(len(found), "other failures", layout)
+
+
+def _at(points: Sequence[int]) -> str:
+    if not points:
+        return ""
+    if len(points) == 1:
+        return f" at point {points[0]}"
+    return f" at {len(points):,} points, first at point {points[0]}"
+
+
+def _digits(tally: Tally, layout: Layout) -> Iterator[Text]:
+    """The components with fewer digits than were asked for."""
+    for component in tally.too_few_digits[:BLOCKS]:
+        place = component.least_accurate
+        if place is not None:
+            yield from layout.labelled(
+                "too few digits  ",
+                f"{_called(tally, component)} has {place.digits:.1f} {_spot(place)}: "
+                f"{tally.checked.settings.digits:g} were asked for",
+                _STYLE,
+            )
+    yield from _left_out(len(tally.too_few_digits), "components with too few digits", layout)
+
+
+def _undecided(tally: Tally, layout: Layout) -> Iterator[Text]:
+    """The components of which nothing was decided, with the commonest reason."""
+    for component in tally.undecided[:BLOCKS]:
+        notes = Counter(list(Note)[note] for one in component.statements for note in one.part.verdicts.note.tolist())
+        reason = notes.most_common(1)[0][0].value
+        name = f"{target_name(tally.checked.target)}.{titled(component.name, component.quantity)}"
+        told = f"{name} in {component.dtype}, all of {component.compared:,}: {reason}"
+        yield from layout.labelled("undecided  ", told, STYLES[Outcome.UNDECIDED])
+    yield from _left_out(len(tally.undecided), "undecided components", layout)

@@ -1,0 +1,45 @@
+"""Check frame: every number that a check judged, as a table of pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from verifier.frame import framed
+from verifier.tally import CheckComponent, Place, Tally
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def check_frame(tally: Tally) -> pandas.DataFrame:
+    """A row for each judged number. Raises InputError without pandas."""
+    return framed(_rows(tally)).astype({"point": "Int64"})
+
+
+def _rows(tally: Tally) -> Iterator[dict[str, Any]]:
+    for component in tally.components:
+        for statement in component.statements:
+            for element in range(statement.part.verdicts.error.size):
+                yield _row(component, Place(statement, element))
+
+
+def _row(component: CheckComponent, place: Place) -> dict[str, Any]:
+    judged, point = place.comparison, place.finding.point
+    return {
+        "check": place.finding.check,
+        "point": point.number if point else None,
+        "kind": point.kind if point else None,
+        "dtype": component.dtype,
+        "name": place.part.name,
+        "quantity": component.quantity,
+        "index": place.index,
+        "stated": judged.stated,
+        "exact": judged.exact,
+        "error": judged.error,
+        "allowed": judged.allowed,
+        "ulps": judged.ulps,
+        "digits": judged.digits,
+        "outcome": judged.outcome.value,
+        "note": judged.note.value,
+    }

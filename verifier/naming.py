@@ -1,0 +1,109 @@
+"""Naming: what the numbers of a check are called, with their place in their array and what was given there."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from verifier.checked import CheckPoint
+from verifier.examination import Part
+from verifier.layout import plain
+from verifier.subject import FORWARD, REVERSE, SECOND
+
+NAMED = 3
+"""At most so many inputs are told with a number."""
+LISTED = 8
+"""Tensors of at most so many numbers are told in full."""
+_ROW = re.compile(r"(.*)\[(\d+)\] (.*)", re.DOTALL)
+
+
+def target_name(target: str) -> str:
+    """What a target is called within a sentence: without its file or module.
+
+    >>> target_name("losses.py::focal"), target_name("package.losses:focal"), target_name("focal")
+    ('focal', 'focal', 'focal')
+    """
+    return re.split(r"::|(?<=\w):(?=\w)", target)[-1] or target
+
+
+def component_name(part: Part) -> str:
+    """The name of what a part belongs to: all rows of a Hessian's block are one component."""
+    found = _ROW.fullmatch(part.name) if part.quantity == SECOND else None
+    return f"{found[1]} {found[3]}" if found else part.name
+
+
+def titled(name: str, quantity: str) -> str:
+    """A component as the row of a table calls it."""
+    return f"{name}, {quantity}" if quantity in (FORWARD, SECOND) else name
+
+
+def located(part: Part, index: tuple[int, ...], point: CheckPoint | None) -> str:
+    """Where a number stands, and what the inputs are there.
+
+    They are those of the same shape, as `p[3] = 0.75`; of a second derivative the two that it is taken by.
+    """
+    inputs = point.inputs if point else {}
+    found = _ROW.fullmatch(part.name) if part.quantity == SECOND else None
+    if found:
+        one, row, other = found.groups()
+        first = np.unravel_index(int(row), inputs[one].shape) if one in inputs else (row,)
+        return (
+            f"by {_entry(one, tuple(map(int, first)), inputs.get(one))} and {_entry(other, index, inputs.get(other))}"
+        )
+    own = part.name if part.quantity == REVERSE else None
+    beside = [name for name, tensor in inputs.items() if name != own and tuple(tensor.shape) == part.shape]
+    first_told = [_entry(part.name, index, inputs.get(own) if own else None)] if own or index else []
+    room = NAMED - len(first_told)
+    return ", ".join([*first_told, *(_entry(name, index, inputs[name]) for name in beside[:room])])
+
+
+def _entry(name: str, index: tuple[int, ...], tensor: torch.Tensor | None) -> str:
+    place = f"{name}[{','.join(map(str, index))}]" if index else name
+    if tensor is None or tensor.ndim != len(index):
+        return place
+    return f"{place} = {_number(tensor[index].item())}"
+
+
+def _number(value: bool | float | complex) -> str:
+    return plain(value) if isinstance(value, float) else str(value)
+
+
+def listed(point: CheckPoint) -> str:
+    """The inputs of a point; of a large tensor only its shape."""
+    return ", ".join(f"{name} = {_listed(tensor)}" for name, tensor in point.inputs.items())
+
+
+def _listed(tensor: torch.Tensor) -> str:
+    if tensor.numel() > LISTED:
+        return f"{'×'.join(map(str, tensor.shape))} numbers"
+    return "".join(_nested(tensor.tolist()))
+
+
+def _nested(values: object) -> Iterator[str]:
+    if isinstance(values, list):
+        yield f"[{', '.join(''.join(_nested(value)) for value in values)}]"
+    elif isinstance(values, bool | int | float | complex):
+        yield _number(values)
+
+
+def counted(count: int, what: str) -> str:
+    """A count with its noun.
+
+    >>> counted(1, "point"), counted(4096, "point")
+    ('1 point', '4,096 points')
+    """
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def agreeing(digits: float) -> str:
+    """How many digits agree, in words.
+
+    >>> agreeing(0.3), agreeing(1.9), agreeing(6.9)
+    ('no digit agrees', '1 digit agrees', '6 digits agree')
+    """
+    whole = 0 if math.isnan(digits) else int(digits)
+    return f"{whole or 'no'} digit{'s agree' if whole > 1 else ' agrees'}"

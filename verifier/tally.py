@@ -1,0 +1,317 @@
+"""Tally: what a check found, counted by component and by check, with the verdict that follows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from verifier.checked import Checked, CheckPoint, Finding
+from verifier.conditioning import accuracy
+from verifier.examination import Part, Replayed
+from verifier.floats import CODE_FORMATS
+from verifier.judge import Comparison, Note, Outcome
+from verifier.naming import component_name
+
+_INACCURATE = list(Note).index(Note.INACCURATE)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Numbers that were judged together, and where they come from."""
+
+    finding: Finding
+    part: Part
+
+    @cached_property
+    def ratios(self) -> Any:
+        """The errors as fractions of what is allowed; infinite where they are no numbers."""
+        verdicts = self.part.verdicts
+        with np.errstate(all="ignore"):
+            ratios = np.where(verdicts.error == 0, 0.0, verdicts.error / verdicts.allowed)
+        return np.where(np.isnan(ratios), np.inf, ratios)
+
+    @cached_property
+    def digits(self) -> Any:
+        """Agreeing digits, counted against the largest entry of the whole array; NaN where nothing is decided."""
+        verdicts = self.part.verdicts
+        nothing_lost = np.zeros_like(verdicts.error)
+        found = accuracy("", CODE_FORMATS[self.part.dtype], verdicts.centre, verdicts.error, nothing_lost).agreeing
+        return np.where(verdicts.severity == Outcome.UNDECIDED.severity, np.nan, found)
+
+    @cached_property
+    def worst(self) -> Place:
+        """The worst outcome, and within it the largest error for its allowance."""
+        return Place(self, int(np.lexsort((self.ratios, self.part.verdicts.severity))[-1]))
+
+    @property
+    def least_accurate(self) -> Place:
+        """Where the fewest digits agree. Some must be known."""
+        return Place(self, int(np.nanargmin(self.digits)))
+
+
+@dataclass(frozen=True)
+class Place:
+    """One number that was judged."""
+
+    statement: Statement
+    element: int
+    """Its place in the flattened array."""
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        return self.part.verdicts[self.element]
+
+    @property
+    def part(self) -> Part:
+        return self.statement.part
+
+    @property
+    def finding(self) -> Finding:
+        return self.statement.finding
+
+    @property
+    def index(self) -> tuple[int, ...]:
+        """Where it stands in its array; empty for a single number."""
+        return tuple(int(place) for place in np.unravel_index(self.element, self.part.shape))
+
+    @property
+    def ratio(self) -> float:
+        return float(self.statement.ratios[self.element])
+
+    @property
+    def digits(self) -> float:
+        """Agreeing digits, counted against the largest entry of the whole array."""
+        return float(self.statement.digits[self.element])
+
+    @property
+    def is_wrong_formula(self) -> bool:
+        return bool(np.ravel(self.part.wrong_formula)[self.element])
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        return self.comparison.outcome.severity, self.ratio
+
+
+@dataclass(frozen=True)
+class CheckComponent:
+    """All comparisons of one quantity of the target in one dtype: a value, or a derivative by one input."""
+
+    name: str
+    quantity: str
+    """value, reverse, forward or second."""
+    dtype: str
+    statements: tuple[Statement, ...]
+    """In the order of the checks."""
+
+    @property
+    def compared(self) -> int:
+        return sum(self.outcomes.values())
+
+    @cached_property
+    def outcomes(self) -> dict[Outcome, int]:
+        return {outcome: sum(one.part.count(outcome) for one in self.statements) for outcome in Outcome}
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst; undecided where nothing was compared."""
+        found = [outcome for outcome, count in self.outcomes.items() if count]
+        return max(found, key=lambda outcome: outcome.severity, default=Outcome.UNDECIDED)
+
+    @property
+    def decided(self) -> int:
+        return self.compared - self.outcomes[Outcome.UNDECIDED]
+
+    @property
+    def inaccurate(self) -> int:
+        """How many lack more than half of the dtype's digits needlessly."""
+        return sum(int(np.sum(one.part.verdicts.note == _INACCURATE)) for one in self.statements)
+
+    @property
+    def tier(self) -> str:
+        return "proved" if all(one.part.tier == "proved" for one in self.statements) else "estimated"
+
+    @property
+    def part_names(self) -> frozenset[str]:
+        """The names of the parts that it is made of; a Hessian has one for each row."""
+        return frozenset(one.part.name for one in self.statements)
+
+    @cached_property
+    def least_accurate(self) -> Place | None:
+        """Where the fewest digits agree; None where the exact value is always 0, or nothing is decided."""
+        known = [one.least_accurate for one in self.statements if not np.isnan(one.digits).all()]
+        return min(known, key=lambda place: place.digits, default=None)
+
+    @cached_property
+    def limits(self) -> Any:
+        """The detection limits: allowances relative to exact values, where that is known and not 0."""
+        verdicts = [one.part.verdicts for one in self.statements]
+        with np.errstate(all="ignore"):
+            found = np.concatenate([one.allowed / np.abs(one.centre) for one in verdicts])
+        return found[np.isfinite(found)]
+
+    @property
+    def limit_median(self) -> float:
+        return float(np.median(self.limits)) if self.limits.size else float("nan")
+
+    @property
+    def limit_max(self) -> float:
+        return float(self.limits.max()) if self.limits.size else float("nan")
+
+    @cached_property
+    def worst(self) -> Place | None:
+        """The worst outcome, and within it the largest error for its allowance; None where nothing was compared."""
+        return max(self._worst, key=lambda place: place.rank, default=None)
+
+    @cached_property
+    def shown(self) -> Place | None:
+        """Where a failure is shown: at a simplified point if there is one, in the first check that finds it."""
+        failing = [place for place in self._worst if place.comparison.outcome is Outcome.DISAGREES]
+        if not failing:
+            return self.worst
+        simple = [place for place in failing if place.finding.point and place.finding.point.kind == "simplified"]
+        first = (simple or failing)[0].finding.check
+        return max((one for one in simple or failing if one.finding.check == first), key=lambda place: place.ratio)
+
+    @property
+    def _worst(self) -> list[Place]:
+        return [one.worst for one in self.statements if one.part.verdicts.error.size]
+
+
+@dataclass(frozen=True)
+class CheckTally:
+    """What one check found in one dtype, at all points."""
+
+    check: str
+    dtype: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def made(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if not finding.absent)
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Why it was not made, each reason once."""
+        return tuple(dict.fromkeys(finding.absent for finding in self.findings if finding.absent))
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        return tuple(part for finding in self.made for part in finding.parts)
+
+    @property
+    def compared(self) -> int:
+        return sum(self.outcomes.values())
+
+    @property
+    def outcomes(self) -> dict[Outcome, int]:
+        """Of the numbers that were judged."""
+        return {outcome: sum(part.count(outcome) for part in self.parts) for outcome in Outcome}
+
+    @property
+    def failing(self) -> tuple[Finding, ...]:
+        """Where something apart from numbers is wrong."""
+        return tuple(finding for finding in self.made if finding.failures)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The worst; None where the check was not made."""
+        found = [finding.outcome for finding in self.made if finding.outcome is not None]
+        return max(found, key=lambda outcome: outcome.severity, default=None)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The counts of a whole check, and its verdict."""
+
+    checked: Checked
+
+    @cached_property
+    def components(self) -> tuple[CheckComponent, ...]:
+        """By name, quantity and dtype, over all checks and points."""
+        found: dict[tuple[str, str, str], list[Statement]] = {}
+        for finding in self.checked.judged:
+            for part in finding.parts:
+                key = (component_name(part), part.quantity, finding.dtype)
+                found.setdefault(key, []).append(Statement(finding, part))
+        return tuple(CheckComponent(*key, tuple(statements)) for key, statements in found.items())
+
+    @cached_property
+    def checks(self) -> tuple[CheckTally, ...]:
+        """By check and dtype."""
+        found: dict[tuple[str, str], list[Finding]] = {}
+        for finding in self.checked.findings:
+            found.setdefault((finding.check, finding.dtype), []).append(finding)
+        return tuple(CheckTally(*key, tuple(findings)) for key, findings in found.items())
+
+    @cached_property
+    def dtypes(self) -> tuple[str, ...]:
+        """Those that were asked for, else those that were tried."""
+        tried = (finding.dtype for finding in self.checked.findings)
+        return tuple(dict.fromkeys((*self.checked.settings.dtypes, *tried)))
+
+    @cached_property
+    def points(self) -> tuple[CheckPoint, ...]:
+        """Each once, by number."""
+        found = {finding.point.number: finding.point for finding in self.checked.findings if finding.point}
+        return tuple(found[number] for number in sorted(found))
+
+    @cached_property
+    def failing(self) -> tuple[CheckComponent, ...]:
+        """The components that disagree, the largest error for its allowance first."""
+        found = [component for component in self.components if component.outcome is Outcome.DISAGREES]
+        return tuple(sorted(found, key=lambda one: -one.shown.ratio if one.shown else 0.0))
+
+    @cached_property
+    def undecided(self) -> tuple[CheckComponent, ...]:
+        """The components of which nothing was decided."""
+        return tuple(component for component in self.components if component.compared and not component.decided)
+
+    @cached_property
+    def too_few_digits(self) -> tuple[CheckComponent, ...]:
+        """The components with fewer digits than were asked for."""
+        return tuple(self._too_few_digits())
+
+    def _too_few_digits(self) -> Iterator[CheckComponent]:
+        wanted = self.checked.settings.digits
+        for component in self.components:
+            least = component.least_accurate
+            if wanted is not None and least is not None and least.digits < wanted:
+                yield component
+
+    @property
+    def wrong_formulas(self) -> tuple[str, ...]:
+        """The components whose formula is wrong in exact arithmetic."""
+        known = (found.examination.formula for found in self.checked.judged if found.examination is not None)
+        names = (name for formula in known if isinstance(formula, Replayed) for name in formula.wrong)
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def same_function(self) -> bool:
+        """Whether the code's value is that of the formula, wherever it was examined."""
+        examined = (finding.examination for finding in self.checked.judged)
+        return all(one.same_function for one in examined if one is not None)
+
+    @property
+    def outcomes(self) -> Counter[Outcome]:
+        """Of all numbers that were judged."""
+        return Counter({outcome: sum(one.outcomes[outcome] for one in self.components) for outcome in Outcome})
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst of all; fewer digits than were asked for disagree."""
+        return Outcome.DISAGREES if self.too_few_digits else self.checked.outcome
+
+    @property
+    def exit_code(self) -> int:
+        """0 verified, 1 something disagrees, 3 something has no decided comparison at all, 130 interrupted."""
+        if self.checked.interrupted:
+            return 130
+        if self.outcome is Outcome.DISAGREES:
+            return 1
+        decided = {component.dtype for component in self.components if component.decided}
+        return 0 if decided and not self.undecided and decided.issuperset(self.dtypes) else 3
