@@ -23,7 +23,7 @@ STAGES = [
     "graph", "chains", "layers", "blackboard", "diagram", "explainpage", "explanation",
     "parting", "standing", "watching", "nodes", "explaining", "typed", "summary",
     "written", "script", "wording", "chalk", "handout", "teaching", "cases", "twins", "testing", "trials",
-    "trialreport", "files", "cli",
+    "trialtables", "trialreport", "files", "cli",
 ]  # fmt: skip
 
 

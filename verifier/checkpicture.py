@@ -24,7 +24,7 @@ POINTS = 300
 LEAST, MOST = 1e-4, 1e4
 """Where the smallest and the largest errors stand, as fractions of what is allowed."""
 _LOOKS = {
-    Outcome.AGREES: {"marker": "o", "s": 12, "color": COLOURS[0], "alpha": 0.5},
+    Outcome.AGREES: {"marker": "o", "s": 12, "color": COLOURS[0], "alpha": 0.8},
     Outcome.UNDECIDED: {"marker": "^", "s": 26, "edgecolors": COLOURS[4], "facecolors": "none"},
     Outcome.DISAGREES: {"marker": "x", "s": 46, "color": COLOURS[1]},
 }
