@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from verifier.cli import run
+from verifier.cli import app, run
 from verifier.gallery import gallery, groups
 
 FOLDER = Path(__file__).parent
-COMMANDS = ("", "list", "show", "train", "selftest")
+COMMANDS = ("", *(command.name or command.callback.__name__ for command in app.registered_commands))
 
 
 def commands() -> str:

@@ -22,10 +22,11 @@ STAGES = [
     "tabular", "data", "optimizers", "runner", "formula", "diagnose", "thinning", "findings", "document",
     "checkdocument", "frame", "checkframe", "markdown", "checkreport", "checking", "readback", "tomltable", "config",
     "acceptance", "tables", "vector", "surface", "pictures", "sketch", "page", "webpage", "report", "training",
-    "configreport", "configrun", "graph", "blackboard", "explanation", "parting", "standing", "watching", "nodes",
-    "explaining", "typed", "summary", "written", "script", "wording", "chalk", "handout", "teaching", "cases",
-    "twins", "testing", "seeded", "deeds", "blametrial", "blametable", "trials", "trialreport", "files", "collecting",
-    "targettests", "plugin", "cli",
+    "configreport", "configrun", "graph", "chains", "blackboard", "layers", "diagram", "explainpage", "explanation",
+    "parting", "standing", "watching", "nodes", "explaining", "typed", "summary", "written", "script", "wording",
+    "chalk", "handout", "teaching", "cases", "twins", "testing", "seeded", "deeds", "blametrial", "trials",
+    "trialtables", "blametable", "trialreport", "files", "collecting", "targettests", "plugin", "cli", "checkpicture",
+    "checkpage",
 ]  # fmt: skip
 
 

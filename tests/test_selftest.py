@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from test_page import Reader
 
 import verifier
 from verifier import trialreport, trials
@@ -319,6 +320,45 @@ def test_narrow_terminals_stack():
     assert "  wrong formula    –" in lines
 
 
+# The page.
+
+
+def test_a_page_of_what_passed():
+    trials = of(planted(), acquitted())
+    page = trials._page()
+    assert (page.outcome, page.verdict) == (Outcome.AGREES, "The judge passed its trial.")
+    assert page.sentences == ["Found 1 of 1 lies that must be found; 0 false alarms in 200 components of honest code."]
+    assert [part.title for part in page.sections] == [
+        "Lies by kind", "The judge by dtype", "gradcheck on the same code", "Honest code", "How this was made",
+    ]  # fmt: skip
+    assert page.sections[0].columns[-2:] == ("gradcheck, slow", "gradcheck, fast")
+    assert page.sections[0].rows[0] == ("zeroed", "–", "–", "–", "1/1", "–", "1/1", "0/1")
+    reader = Reader(trials.to_html())
+    assert not reader.open
+    assert ["zeroed", "–", "–", "–", "1/1", "–", "1/1", "0/1"] in reader.rows
+    assert "verifier selftest --quick --seed 0" in "".join(reader.text)
+    assert not Reader(trials._repr_html_()).open
+
+
+def test_a_page_of_what_failed():
+    trials = of(planted(found=False, size=12.345), acquitted(false_alarms=2, name="Horner", way="formula"))
+    page = trials._page()
+    assert (page.outcome, page.verdict) == (Outcome.DISAGREES, "The judge failed its trial.")
+    assert [(one.where, one.sentence) for one in page.sections[0].findings] == [
+        ("missed: zeroed in bump, float64, numbers", "12.3 detection limits"),
+        ("false alarm: Horner in bump, float64, by formula", "2 of 200 refused"),
+    ]
+    many = of(*[planted(found=False)] * 101)._page().sections[0]
+    assert (len(many.findings), many.note) == (100, "The first 100 of 101.")
+
+
+def test_a_page_of_what_was_interrupted():
+    page = of(planted(), done=2)._page()
+    assert (page.outcome, page.verdict) == (
+        Outcome.UNDECIDED, "Nothing has failed so far: interrupted after 2 of 3 trials.",
+    )  # fmt: skip
+
+
 SMALLER = Scope((BUMP,), (liar_named("sign flipped"),), TWINS[:1], (), (), ("float32",))
 
 
@@ -367,7 +407,9 @@ def test_interrupted(small):
 
 def test_command_line(small, capsys, tmp_path):
     path = tmp_path / "trials.json"
-    assert run(["selftest", "--quick", "--json", str(path)]) == 0
+    page = tmp_path / "trials.html"
+    assert run(["selftest", "--quick", "--json", str(path), "--html", str(page)]) == 0
+    assert "The judge passed its trial." in page.read_text(encoding="utf-8")
     assert "PASSED  found " in capsys.readouterr().out
     document = json.loads(path.read_text())
     assert (document["format"], document["command"], document["ok"]) == ("verifier/1", "selftest", True)

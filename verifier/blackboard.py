@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from verifier.chains import Path, paths_to
 from verifier.document import optimizer_name
 from verifier.judge import Comparison, Note, Outcome
 from verifier.layout import STYLES, Layout, number, plain
@@ -39,7 +40,7 @@ def explanation_lines(explanation: Explanation, layout: Layout) -> Iterator[Text
         yield from layout.prose(title, style="bold")
         yield from part(explanation, layout)
     yield Text()
-    yield from _verdict(explanation, layout)
+    yield from verdict_lines(explanation, layout)
 
 
 def _head(explanation: Explanation, layout: Layout) -> Iterator[Text]:
@@ -115,15 +116,20 @@ def _numbers(title: str, numbers: Sequence[Comparison], rows: int | None, layout
             yield from _judged(title, judged, layout)
         return
     yield from layout.prose(title)
-    failing = next((place for place, judged in enumerate(numbers) if judged.outcome is Outcome.DISAGREES), None)
-    shown = [*range(min(SHOWN_ROWS, len(numbers)))]
-    for place in shown if failing is None or failing in shown else [*shown, failing]:
+    for place in shown_rows(numbers):
         yield from _judged(f"  row {place}", numbers[place], layout)
-    if rows > len(shown):
+    if rows > min(SHOWN_ROWS, len(numbers)):
         counts = Counter(judged.outcome for judged in numbers)
         told = ", ".join(f"{counts[found]} {_verb(found, counts[found])}" for found in Outcome if counts[found])
         of = "" if rows == len(numbers) else f" of the first {len(numbers)} judged here"
         yield from layout.prose(f"  ⋯ {_rows(rows)} in all; {told}{of}", style="dim")
+
+
+def shown_rows(numbers: Sequence[Comparison]) -> list[int]:
+    """The first rows of a batch, and the first one that disagrees."""
+    failing = next((place for place, judged in enumerate(numbers) if judged.outcome is Outcome.DISAGREES), None)
+    shown = [*range(min(SHOWN_ROWS, len(numbers)))]
+    return shown if failing is None or failing in shown else [*shown, failing]
 
 
 def _verb(outcome: Outcome, count: int) -> str:
@@ -173,7 +179,7 @@ def _chains(explanation: Explanation, layout: Layout) -> Iterator[Text]:
 
 def _chain(explanation: Explanation, name: str, judged: Comparison, layout: Layout) -> Iterator[Text]:
     named = {node.name: node for node in explanation.nodes}
-    paths = _paths(named, name, PATHS + 1)
+    paths = paths_to(named, name, PATHS + 1)
     rows = explanation.place.rows or 1
     left = f"∂L/∂{name}"
     pad = " " * len(left)
@@ -189,26 +195,10 @@ def _chain(explanation: Explanation, name: str, judged: Comparison, layout: Layo
         yield from layout.prose(f"  by SymPy  {explanation.formulas[name]}")
 
 
-_Path = list[tuple[str, "Edge"]]
 _Told = Callable[[str, "Edge"], str]
 
 
-def _paths(named: dict[str, Node], name: str, limit: int) -> list[_Path]:
-    """The ways from the loss to a node, each as the derivatives along it; at most so many."""
-    node = named[name]
-    if not node.users:
-        return [[]]
-    found: list[_Path] = []
-    for user in node.users:
-        for edge in named[user].edges:
-            if edge.argument == name:
-                found += [[*path, (user, edge)] for path in _paths(named, user, limit - len(found))]
-        if len(found) >= limit:
-            break
-    return found[:limit]
-
-
-def _added(paths: list[_Path], told: _Told) -> str:
+def _added(paths: Sequence[Path], told: _Told) -> str:
     return "  +  ".join(" · ".join(told(user, edge) for user, edge in path) or "1" for path in paths)
 
 
@@ -258,7 +248,8 @@ def _moved(explanation: Explanation, update: Update) -> str:
     return f"{number(update.before)} - {plain(settings.lr)} · {number(update.gradient)}"
 
 
-def _verdict(explanation: Explanation, layout: Layout) -> Iterator[Text]:
+def verdict_lines(explanation: Explanation, layout: Layout) -> Iterator[Text]:
+    """Where the two part, why, and what was counted."""
     outcome = explanation.outcome
     if explanation.parting is not None:
         yield from layout.prose(f"The two part {explanation.parting.sentence}.", style="red")

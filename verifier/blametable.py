@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-from rich.text import Text
 
 from verifier.blametrial import Accused
 from verifier.deeds import DEEDS
-from verifier.layout import Column, Layout
+from verifier.layout import Column
+from verifier.trialtables import Sheet
 
 RIGHTLY, WRONGLY = 0.95, 0.01
 """The share of formulas in which a cause must be named that is there, and may be named that is not."""
@@ -46,16 +45,21 @@ def _naming(cause: str, accused: Sequence[Accused]) -> Naming:
     return Naming(cause, len(own), sum(one.is_right for one in own), len(others), wrongly)
 
 
-def naming_table(layout: Layout, rows: Sequence[Naming]) -> Iterator[Text]:
-    yield from layout.prose(
-        "Causes of mistakes planted in random formulas: named where they are, and where not.", "bold"
+def naming_sheet(rows: Sequence[Naming]) -> Sheet:
+    """The causes as a table."""
+    return Sheet(
+        "Causes",
+        "Causes of mistakes planted in random formulas: named where they are, and where not.",
+        tuple(Column(*names, (" ".join(names).strip(),)) for names in _TITLES),
+        tuple(
+            (
+                row.cause or NO_CAUSE,
+                _of(row.rightly, row.planted),
+                _of(row.wrongly, row.elsewhere) if row.cause else "–",
+            )
+            for row in rows
+        ),
     )
-    columns = [Column(*names, (" ".join(names).strip(),)) for names in _TITLES]
-    table = [
-        [row.cause or NO_CAUSE, _of(row.rightly, row.planted), _of(row.wrongly, row.elsewhere) if row.cause else "–"]
-        for row in rows
-    ]
-    yield from layout.summary(columns, [[(cell,) for cell in row] for row in table])
 
 
 def _of(some: int, all_: int) -> str:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -67,6 +67,9 @@ SEED = Annotated[int | None, typer.Option(help="Seed of the random order.")]
 ALLOW_UNDECIDED = Annotated[bool, typer.Option("--allow-undecided", help="Exit with 0 where nothing could be decided.")]
 JSON = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")
+]
+HTML = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page that needs nothing else.")
 ]
 
 
@@ -185,9 +188,7 @@ def train(
             metavar="[FILE]", help="Draw costs, errors and paths (.svg, .png or .pdf); alone: in the terminal."
         ),
     ] = None,
-    html_file: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page that needs nothing else.")
-    ] = None,
+    html_file: HTML = None,
 ) -> None:
     """Train a model both ways and judge every gradient.
 
@@ -235,7 +236,7 @@ def train(
 
 
 @app.command(
-    epilog="Examples: verifier explain quadratic --at x=3,y=6; verifier explain quadratic --step 6; "
+    epilog="Examples: verifier explain quadratic --at x=3,y=6; verifier explain quadratic --step 6 --html step.html; "
     "verifier explain --formula 'exp(-k*t)' --input t --at t=2,y=0.5,k=0.3"
 )
 def explain(
@@ -260,6 +261,7 @@ def explain(
     seed: SEED = None,
     allow_undecided: ALLOW_UNDECIDED = False,
     json_file: JSON = None,
+    html_file: HTML = None,
 ) -> None:
     """Show how the gradient of one step comes about, node by node.
 
@@ -271,7 +273,7 @@ def explain(
         "shuffle": shuffle, "seed": seed, "hold_out": hold_out,
     }  # fmt: skip
     point = _point(at, "explain", "--at x=3,y=6") if at is not None else None
-    outputs = Outputs(json_file, None, None)
+    outputs = Outputs(json_file, None, html_file)
     outputs.check()
     with _watched() as keep_going, redirect_stdout(sys.stderr):
         chosen = _chosen(model, formula, inputs, start, loss, data)
@@ -385,20 +387,21 @@ def _point(text: str, verb: str, example: str) -> dict[str, float]:
     return point
 
 
-@app.command(epilog="Examples: verifier selftest --quick; verifier selftest --seed 1 --json trials.json")
+@app.command(epilog="Examples: verifier selftest --quick; verifier selftest --seed 1 --html trials.html")
 def selftest(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the points that are tried.")] = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Try a part of it, in half a minute.")] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")
     ] = None,
+    html_file: HTML = None,
 ) -> None:
     """Put the judge on trial: plant wrong gradients, and let honest code pass.
 
     Exit code: 0 passed, 1 a lie that must be found was missed or honest code refused,
     2 the input cannot be used, 130 interrupted.
     """
-    outputs = Outputs(json_file, None, None)
+    outputs = Outputs(json_file, None, html_file)
     outputs.check()
     with _watched("selftest", every=1) as keep_going:
         from verifier.trialreport import selftest as run
@@ -453,7 +456,7 @@ class Outputs:
         if self._json is not None and not _is_standard_output(self._json):
             files.write(self._json, lambda path: path.write_text(_json_text(report) + "\n", encoding="utf-8"))
         if self._html is not None:
-            page = cast("Report | Summary | Lesson", report).to_html()
+            page = report.to_html()
             files.write(self._html, lambda path: path.write_text(page, encoding="utf-8"))
         if self._plot is not None:
             self._draw(report, self._plot)

@@ -8,7 +8,7 @@ Torch's is judged as in a training.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +19,7 @@ from verifier.blackboard import explanation_lines
 from verifier.diagnose import Cause
 from verifier.document import FORMAT, clean, comparison_document, model_document, settings_document, versions
 from verifier.errors import GradientError
+from verifier.explainpage import explanation_page
 from verifier.judge import Comparison, Outcome
 from verifier.layout import WIDTH, layout_for
 from verifier.modeling import Model
@@ -51,6 +52,8 @@ class Edge:
     """In the names of the nodes."""
     numbers: tuple[Comparison, ...]
     """Torch's own, of this operation alone: one, or one a judged row."""
+    derivative: Any = field(default=None, repr=False, compare=False)
+    """The formula as SymPy has it; None for a choice by a condition."""
 
 
 @dataclass(frozen=True)
@@ -227,6 +230,13 @@ class Explanation:
             }
         )
         return cleaned
+
+    def to_html(self) -> str:
+        """The explanation as a page: one HTML file that needs no other, and no network."""
+        return explanation_page(self).html()
+
+    def _repr_html_(self) -> str:
+        return explanation_page(self).fragment()
 
     def lines(self, width: int) -> Iterator[Text]:
         """Graph, forward, backward, chain rule, tensors and update, at most `width` columns wide."""

@@ -37,6 +37,8 @@ class Operation:
     """The nodes through which a gradient passes."""
     formulas: tuple[str, ...]
     """Those derivatives, in the names of the nodes."""
+    derivatives: tuple[sympy.Expr, ...]
+    """The same as SymPy has them; none for a choice, whose condition is no number."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,11 @@ class Graph:
         computed = value.apply(node.operation, *(self._alone(value, part, BATCH) for part in node.arguments))
         by_row = self._of_one_row(row, node.operation, [self._alone(row, part, ()) for part in node.arguments])
         gradient = differentiate(row.program(by_row), active)
-        return Operation(value.program(computed), gradient, active, self._derivatives(index, gradient, active))
+        if node.operation == "where":
+            return Operation(value.program(computed), gradient, active, self._chosen(index, active), ())
+        derivatives = expressions(gradient)[1:]
+        formulas = tuple(sympy.sstr(derivative, full_prec=False) for derivative in derivatives)
+        return Operation(value.program(computed), gradient, active, formulas, derivatives)
 
     def _alone(self, builder: Builder, index: int, shape: tuple[str, ...]) -> int:
         if index not in self.names:
@@ -150,11 +156,9 @@ class Graph:
         symbol = builder.symbol(self.names[index], shape if self.has_rows(index) else ())
         return builder.apply("greater", symbol, builder.constant(0)) if self.is_condition(index) else symbol
 
-    def _derivatives(self, index: int, gradient: Program, active: Collection[str]) -> tuple[str, ...]:
-        node = self.program.nodes[index]
-        if node.operation != "where":
-            return tuple(sympy.sstr(derivative, full_prec=False) for derivative in expressions(gradient)[1:])
-        condition, taken, otherwise = map(self._operand, node.arguments)
+    def _chosen(self, index: int, active: Collection[str]) -> tuple[str, ...]:
+        """The derivatives of a choice: 1 where its argument is the one taken, else 0."""
+        condition, taken, otherwise = map(self._operand, self.program.nodes[index].arguments)
         if taken == otherwise:
             return ("1",)
         return tuple(f"(1 if {condition} else 0)" if name == taken else f"(0 if {condition} else 1)" for name in active)

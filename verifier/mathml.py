@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import sympy
@@ -19,8 +20,8 @@ _ELEMENTS = frozenset(
     ("mrow", "mi", "mn", "mo", "mtext", "mspace", "mfrac", "msqrt", "mroot", "msub", "msup", "msubsup", "munder",
      "mover", "munderover", "mtable", "mtr", "mtd", "mstyle", "mpadded", "mphantom")
 )  # fmt: skip
-_INVISIBLE = "\u2061\u2062\u2063\u2064"
-"""Application, times, separator and plus: operators of MathML that have no picture."""
+_INVISIBLE = "\u2061\u2062\u2063\u2064\u2003"
+"""Application, times, separator and plus: operators of MathML that have no picture; and a wide space."""
 _MINUS = "\u2212"
 _ENTITY = re.compile(r"&(#x?[0-9a-fA-F]+|[A-Za-z]+);")
 
@@ -37,8 +38,32 @@ def mathml(expression: Any) -> str:
 
 def derivative(name: str) -> str:
     """The derivative of the loss by the parameter of that name."""
-    by = _written(_Printer()._print(sympy.Symbol(name)))
-    return f"<math><mfrac><mrow><mo>∂</mo><mi>L</mi></mrow><mrow><mo>∂</mo>{by}</mrow></mfrac></math>"
+    return f"<math>{partial('L', name)}</math>"
+
+
+def partial(name: str, by: str) -> str:
+    """The derivative of one node by another, as a part of a `math` element."""
+    above, below = (_written(_Printer()._print(sympy.Symbol(part))) for part in (name, by))
+    return f"<mfrac><mrow><mo>∂</mo>{above}</mrow><mrow><mo>∂</mo>{below}</mrow></mfrac>"
+
+
+def product(factors: Sequence[str]) -> str:
+    """Parts of a `math` element with a dot between them."""
+    return f"<mrow>{'<mo>·</mo>'.join(factors)}</mrow>"
+
+
+def added(terms: Sequence[str]) -> str:
+    """Parts of a `math` element with a plus between them."""
+    return f"<mrow>{'<mo>+</mo>'.join(terms)}</mrow>"
+
+
+def text(words: str) -> str:
+    """Words as a `math` element.
+
+    >>> text("1 if a < b")
+    '<math><mtext>1 if a &lt; b</mtext></math>'
+    """
+    return f"<math><mtext>{_text(words)}</mtext></math>"
 
 
 class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]

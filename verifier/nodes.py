@@ -147,9 +147,12 @@ class Nodes:
         judged = self._judged(
             alone.gradient, arguments, [np.full(points, np.nan), *stated], frozenset(taken) - frozenset(alone.names)
         )
+        derivatives = alone.derivatives or (None,) * len(alone.names)
         return [
-            Edge(name, formula, tuple(numbers))
-            for name, formula, numbers in zip(alone.names, alone.formulas, judged[1:], strict=True)
+            Edge(name, formula, tuple(numbers), derivative)
+            for name, formula, numbers, derivative in zip(
+                alone.names, alone.formulas, judged[1:], derivatives, strict=True
+            )
         ]
 
     def _taken(self, index: int) -> torch.Tensor:

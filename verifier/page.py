@@ -13,14 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from markupsafe import Markup
 
 from verifier.errors import printable
 from verifier.judge import Outcome
-from verifier.pictures import Picture
-from verifier.vector import inline
+from verifier.vector import inline, inline_sized
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -42,15 +41,51 @@ class Formulas:
     note: str = ""
 
 
+class Drawn(Protocol):
+    """A picture and the text for those who do not see it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
+
+    def svg(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Pictures:
     kind: ClassVar[str] = "pictures"
     title: str
-    pictures: Sequence[Picture]
+    pictures: Sequence[Drawn]
 
-    def drawn(self) -> list[tuple[Picture, Markup]]:
+    def drawn(self) -> list[tuple[Drawn, Markup]]:
         """Each picture with its SVG, as an element of this page."""
         return [(picture, Markup(inline(picture.svg(), picture.name))) for picture in self.pictures]  # noqa: S704
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """A picture whose words must stay as large as they are: it is scrolled where there is no room."""
+
+    kind: ClassVar[str] = "diagram"
+    title: str
+    picture: Drawn
+
+    def drawn(self) -> Markup:
+        return Markup(inline_sized(self.picture.svg(), self.picture.name))  # noqa: S704
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Sentences, where there is nothing else to show."""
+
+    kind: ClassVar[str] = "prose"
+    title: str
+    sentences: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -99,7 +134,7 @@ class Facts:
     facts: Sequence[tuple[str, str]]
 
 
-Section = Formulas | Pictures | Table | Causes | Facts
+Section = Formulas | Pictures | Diagram | Prose | Table | Causes | Facts
 
 
 @dataclass(frozen=True)

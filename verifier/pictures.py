@@ -25,7 +25,7 @@ from verifier.vector import accessible, svg_of
 SUFFIXES = (".svg", ".png", ".pdf")
 DRAWN = 6
 """At most so many parameters are drawn: the worst ones."""
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _LABEL = 24
 _FLOOR = 1e-3
@@ -109,7 +109,7 @@ def _legend(axes: Any) -> None:
         text.set_parse_math(False)
 
 
-def _named(name: str) -> str:
+def legend_name(name: str) -> str:
     """A name short enough for a legend. A leading underscore would hide it there."""
     shown = printable(name)
     shown = shown if len(shown) <= _LABEL else f"{shown[: _LABEL - 1]}…"
@@ -120,8 +120,8 @@ def _costs(findings: Findings) -> Picture:
     rows = findings.curves.costs
 
     def paint(axes: Any) -> None:
-        axes.plot(rows[:, 0], rows[:, 1], color=_COLOURS[0], linewidth=3.0, label="autograd")
-        axes.plot(rows[:, 0], rows[:, 2], color=_COLOURS[1], linestyle="--", label="symbolic")
+        axes.plot(rows[:, 0], rows[:, 1], color=COLOURS[0], linewidth=3.0, label="autograd")
+        axes.plot(rows[:, 0], rows[:, 2], color=COLOURS[1], linestyle="--", label="symbolic")
         axes.set(xlabel="epoch", ylabel="cost")
         if spans(rows[:, 1:]):
             axes.set_yscale("log")
@@ -150,8 +150,8 @@ def _errors(findings: Findings, drawn: Sequence[Component]) -> Picture:
 
     def paint(axes: Any) -> None:
         axes.set(xlabel="step", ylabel="ulps of the exact gradient", yscale="log")
-        for component, colour, marker in zip(drawn, _COLOURS, _MARKERS, strict=False):
-            _error_of(axes, points[:, names.index(component.name)], _named(component.name), (colour, marker))
+        for component, colour, marker in zip(drawn, COLOURS, _MARKERS, strict=False):
+            _error_of(axes, points[:, names.index(component.name)], legend_name(component.name), (colour, marker))
         axes.plot([], [], "x", color="#000000", markersize=8, label="x: disagrees")
 
     title = "Autograd's error and what rounding allows"
@@ -202,10 +202,10 @@ def _paths(findings: Findings, drawn: Sequence[Component]) -> Picture:
 
     def paint(axes: Any) -> None:
         axes.set(xlabel="step", ylabel="value before the step")
-        for component, colour, marker in zip(drawn, _COLOURS, _MARKERS, strict=False):
+        for component, colour, marker in zip(drawn, COLOURS, _MARKERS, strict=False):
             autograd, symbolic = _columns(rows, names, component.name)
             axes.plot(step, autograd, color=colour, linewidth=3.0, marker=marker, markersize=7, markevery=0.2,
-                      label=f"{_named(component.name)}: autograd")  # fmt: skip
+                      label=f"{legend_name(component.name)}: autograd")  # fmt: skip
             axes.plot(step, symbolic, color="#000000", linewidth=1.0, linestyle=":")
         axes.plot([], [], color="#000000", linewidth=1.0, linestyle=":", label="dotted: symbolic")
 
@@ -240,11 +240,11 @@ def _surface(findings: Findings, found: Surface) -> Picture:
         autograd, symbolic = found.autograd, found.symbolic
         edge = withStroke(linewidth=4.5, foreground="#222222")
         axes.plot(*autograd.T, color="#FFFFFF", linewidth=3.0, label="solid: autograd", path_effects=[edge])
-        axes.plot(*symbolic.T, color=_COLOURS[1], linestyle="--", linewidth=1.5, label="dashed: symbolic")
-        axes.plot(*autograd[0], "o", color=_COLOURS[1], label="start")
-        axes.plot(*autograd[-1], "*", markersize=12, color=_COLOURS[1], label="end")
-        axes.set_xlabel(_named(first), parse_math=False)
-        axes.set_ylabel(_named(second), parse_math=False)
+        axes.plot(*symbolic.T, color=COLOURS[1], linestyle="--", linewidth=1.5, label="dashed: symbolic")
+        axes.plot(*autograd[0], "o", color=COLOURS[1], label="start")
+        axes.plot(*autograd[-1], "*", markersize=12, color=COLOURS[1], label="end")
+        axes.set_xlabel(legend_name(first), parse_math=False)
+        axes.set_ylabel(legend_name(second), parse_math=False)
         axes.set(xlim=(found.first[0], found.first[-1]), ylim=(found.second[0], found.second[-1]))
 
     start, end = (", ".join(plain(float(f"{v:.6g}")) for v in found.autograd[place]) for place in (0, -1))

@@ -43,7 +43,20 @@ def accessible(svg: str, name: str, title: str, description: str) -> str:
 
 
 def inline(svg: str, name: str) -> str:
-    """The same as an element of a page: no declaration, no style, names of parts that begin with `name`."""
+    """The same as an element of a page that is as wide as its place."""
+    root = _embedded(svg, name)
+    for prop in ("width", "height"):
+        root.attrib.pop(prop)
+    return _written(root)
+
+
+def inline_sized(svg: str, name: str) -> str:
+    """The same as an element of a page, in its own size."""
+    return _written(_embedded(svg, name))
+
+
+def _embedded(svg: str, name: str) -> Any:
+    """The drawing without declaration and style, with names of parts that begin with `name`."""
     root = _parsed(svg)
     for parent in list(root.iter()):
         for child in list(parent):
@@ -53,10 +66,8 @@ def inline(svg: str, name: str) -> str:
         _unstyled(element)
         for attribute, value in element.items():
             element.set(attribute, _renamed(attribute, value, name))
-    for prop in ("width", "height"):
-        root.attrib.pop(prop)
     root.attrib.update(_JOINS)
-    return _written(root)
+    return root
 
 
 def _parsed(svg: str) -> Any:

@@ -207,9 +207,8 @@ def _step_table(findings: Findings, most_rows: int) -> Table:
     rows = [_step_row(step, name, part) for step, name, part in chosen]
     return Table(
         title="Steps",
-        caption="Errors and allowances in ulps of the exact value; at an exact 0 both are absolute.",
-        columns=("step", "epoch", "inputs", "quantity", "autograd", "symbolic", "exact", "error", "allowed", "outcome",
-                 "note"),
+        caption=JUDGED_CAPTION,
+        columns=("step", "epoch", "inputs", "quantity", *JUDGED),
         rows=rows,
         outcomes=[part.outcome for _, _, part in chosen],
         header=3,
@@ -263,10 +262,19 @@ def _thinned(findings: Findings, shown: int, width: int, most: int) -> str:
 
 def _step_row(step: Step, name: str, part: Comparison) -> list[str]:
     inputs = " ".join(f"{column}={plain(value)}" for column, value in step.inputs.items())
+    return [str(step.number), str(step.epoch), inputs, name, *judged_cells(part)]
+
+
+JUDGED = ("autograd", "symbolic", "exact", "error", "allowed", "outcome", "note")
+JUDGED_CAPTION = "Errors and allowances in ulps of the exact value; at an exact 0 both are absolute."
+
+
+def judged_cells(part: Comparison) -> list[str]:
+    """The cells of the columns JUDGED."""
     error, allowed = (part.error, part.allowed) if part.exact_is_zero else (part.ulps, part.allowed_ulps)
     known = math.isfinite(float(part.enclosure))
     return [
-        str(step.number), str(step.epoch), inputs, name, number(part.stated), number(part.symbolic),
+        number(part.stated), number(part.symbolic),
         part.exact if known else "–", short(error) if known else "–", short(allowed) if known else "–",
         part.outcome.value, "" if part.note is Note.NONE else part.note.value,
     ]  # fmt: skip
