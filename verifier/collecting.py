@@ -47,7 +47,7 @@ def file_name(test: str, number: int) -> str:
     """The file of a test's report: another for each test and number, and good on every system.
 
     >>> file_name("tests/test_loss.py::test_focal[float32-a/b]", 1)
-    'tests-test_loss-py-test_focal-float32-a-b-1ff36f6a-1.json'
+    'tests-test_loss-py-test_focal-float32-a-b-28aa1c60-1.json'
     """
     readable = re.sub(r"[^A-Za-z0-9_]+", "-", test).strip("-")[-LONGEST:]
     # What is replaced or cut off, and capitals where a system tells none, still make a difference.
