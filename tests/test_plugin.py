@@ -21,7 +21,6 @@ PLUGIN = ["-p", "verifier.plugin", "-p", "no:cacheprovider", "-W", "ignore:Modul
 """For runs in which no plugin is there by being installed."""
 
 ENGINE = '''
-import json
 import pytest
 import verifier
 from verifier import defaults
@@ -36,7 +35,7 @@ class Report:
         self.settings = settings
 
     def to_json(self):
-        return json.dumps({"outcome": self.outcome, **self.settings})
+        return {"outcome": self.outcome, **self.settings}
 
     def __str__(self):
         return f"target: {self.outcome}\\\\n  x  {self.settings}"
@@ -291,7 +290,7 @@ def test_a_report_that_cannot_be_written(tmp_path):
         outcome = "agrees"
 
         def to_json(self):
-            return "{}"
+            return {}
 
     collector = Collector("test", tmp_path / "gone")
     with pytest.raises(ValueError, match=r"cannot write .*: No such file or directory"):

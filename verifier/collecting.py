@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +35,7 @@ class Collector:
         self._made += 1
         self._outcomes.append(str(report.outcome))
         if self._folder is not None:
-            text = report.to_json()
+            text = json.dumps(report.to_json(), allow_nan=False, indent=1, ensure_ascii=False)
             write(self._folder / file_name(self._test, self._made), lambda place: place.write_text(text, "utf-8"))
 
     def take(self) -> list[str]:
