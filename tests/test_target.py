@@ -615,6 +615,7 @@ def test_targets_in_a_package(layer, monkeypatch):
             "{file}::Wide: Wide needs width to be made: "
             "make one where it stands, as in layer = Wide(...), and name that",
         ),
+        ("eps.imagine", "float has no 'imagine': nothing in it can be called"),
         ("Bad", "{file}::Bad: Bad() raises ValueError: no"),
     ],
 )

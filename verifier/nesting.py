@@ -21,6 +21,7 @@ class Leaf:
 
 _WORD = re.compile(r"\w+")
 _FLAT = re.compile(r"\w+(?:\.\w+|\[[^\[\]]+\])*")
+_INDEX = re.compile(r"[0-9]{1,9}")
 _STEP = re.compile(r"(\w+)|\[([^\[\]]+)\]")
 
 
@@ -81,7 +82,7 @@ def _steps(name: str) -> list[Any]:
     if not _FLAT.fullmatch(name):
         raise InputError(f"{name!r} cannot be the name of an input: write x, w[0] or state.h")
     first, *others = _STEP.findall(name)
-    return [first[0], *(int(inside) if inside.isdecimal() else inside or key for key, inside in others)]
+    return [first[0], *(int(inside) if _INDEX.fullmatch(inside) else inside or key for key, inside in others)]
 
 
 def _closed(part: Any) -> Any:
