@@ -39,13 +39,10 @@ class Bound:
     name: str
     constants: Mapping[str, Any]
     """Everything else that was given, by flat names."""
-<<<<<<< HEAD
-    arguments: tuple[str, ...] = ()
-    """Those of the inputs that are arguments, and no parameters or buffers."""
-=======
     returned: Callable[..., Results] = field(repr=False)
     """Takes the inputs in order too; returns those tensors with their names."""
->>>>>>> target
+    arguments: tuple[str, ...] = ()
+    """Those of the inputs that are arguments, and no parameters or buffers."""
 
     @cached_property
     def results(self) -> tuple[str, ...]:
