@@ -17,7 +17,7 @@ STAGES = [
     "replay", "proof", "noise", "terms", "limits", "conditioning", "capture", "lowering", "aten", "lifting",
     "subject", "specification", "examination", "examine", "checked", "tabular", "data",
     "optimizers", "runner", "formula", "diagnose", "thinning", "findings", "frame",
-    "layout", "tables", "document", "naming", "tally", "checktables", "checkfailures",
+    "layout", "tables", "document", "naming", "checkcomponents", "tally", "checktables", "checkfailures",
     "checkverdict", "checkdocument", "checkframe", "markdown", "checkreport",
     "vector", "surface", "pictures", "sketch", "page", "webpage", "report", "training",
     "graph", "blackboard", "explanation", "parting", "standing", "watching", "nodes", "explaining", "typed", "summary",
