@@ -11,18 +11,20 @@ import verifier
 
 PACKAGE = Path(verifier.__file__).parent
 STAGES = [
-    "errors", "names", "floats", "operations", "elementary", "special", "activations", "table", "program", "arithmetic",
-    "expression", "mathml", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending", "tokens",
-    "operators", "text", "spelling", "modeling", "gallery", "allowance", "witnesses", "judge", "arrays", "adjoints",
-    "replay", "proof", "noise", "terms", "limits", "conditioning", "capture", "lowering", "aten", "lifting",
-    "subject", "specification", "examination", "examine", "checked", "tabular", "data",
-    "optimizers", "runner", "formula", "diagnose", "thinning", "findings", "frame",
-    "layout", "tables", "document", "naming", "checkcomponents", "tally", "checktables", "checkfailures",
-    "checkverdict", "checkdocument", "checkframe", "markdown", "checkreport",
-    "vector", "surface", "pictures", "sketch", "page", "webpage", "report", "training",
-    "graph", "blackboard", "explanation", "parting", "standing", "watching", "nodes", "explaining", "typed", "summary",
-    "written", "script", "wording", "chalk", "handout", "teaching", "cases", "twins", "testing", "trials",
-    "trialreport", "files", "cli",
+    "errors", "names", "floats", "operations", "elementary", "special", "activations", "table", "program",
+    "arithmetic", "expression", "mathml", "calls", "functions", "losses", "trace", "derive", "guard", "source",
+    "extending", "tokens", "operators", "text", "spelling", "modeling", "loading", "gallery", "allowance",
+    "witnesses", "judge", "arrays", "adjoints", "replay", "proof", "noise", "terms", "running", "limits",
+    "conditioning", "capture", "lowering", "aten", "lifting", "subject", "specification", "examination", "examine",
+    "defaults", "checked", "nesting", "tensortext", "inputs", "arguments", "results", "modules", "binding", "trying",
+    "locating", "target", "domain", "critical", "sweep", "edgepoints", "edges", "simplicity", "simplify", "tabular",
+    "tomltable", "config", "acceptance", "data", "optimizers", "runner", "formula", "diagnose", "thinning",
+    "findings", "frame", "layout", "tables", "document", "naming", "checkcomponents", "tally", "checktables",
+    "checkfailures", "checkverdict", "checkdocument", "checkframe", "markdown", "checkreport", "vector", "surface", "pictures",
+    "sketch", "page", "webpage", "report", "training", "configreport", "configrun", "graph", "blackboard",
+    "explanation", "parting", "standing", "watching", "nodes", "explaining", "typed", "summary", "written", "script",
+    "wording", "chalk", "handout", "teaching", "cases", "twins", "testing", "trials", "trialreport", "files",
+    "collecting", "targettests", "plugin", "cli",
 ]  # fmt: skip
 
 

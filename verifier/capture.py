@@ -65,7 +65,7 @@ class Joint:
         self, results: Tensors, by: Tensors, seeds: Tensors, *, again: bool = False
     ) -> Sequence[torch.Tensor | None]:
         pairs = [(result, seed) for result, seed in zip(results, seeds, strict=True) if result.requires_grad]
-        if not pairs:
+        if not pairs or not by:
             return [None for _ in by]
         outputs, weights = zip(*pairs, strict=True)
         return torch.autograd.grad(outputs, by, weights, allow_unused=True, create_graph=again)
