@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
+from verifier.checkcomponents import CheckComponent
 from verifier.checkdocument import check_document
 from verifier.checked import CheckCause, Checked
 from verifier.checkframe import check_frame
@@ -19,7 +20,7 @@ from verifier.examination import NotReplayed, Replayed
 from verifier.judge import Outcome
 from verifier.layout import WIDTH, layout_for
 from verifier.markdown import check_markdown
-from verifier.tally import CheckComponent, Tally
+from verifier.tally import Tally
 
 if TYPE_CHECKING:
     import pandas
