@@ -20,12 +20,13 @@ from layers import LAYERS, function_of
 
 from verifier.errors import InputError
 from verifier.examination import Examination, NotReplayed
-from verifier.examine import Formula, examine
+from verifier.examine import examine
 from verifier.gallery import gallery
 from verifier.guard import guarded
 from verifier.judge import Outcome
 from verifier.program import Builder, Program
 from verifier.source import TORCH, function
+from verifier.specification import Formula
 from verifier.subject import Subject
 from verifier.text import read_text
 

@@ -11,9 +11,9 @@ import random
 
 import torch
 
-from verifier.examine import Formula
 from verifier.lifting import REDUCTIONS
 from verifier.program import Builder
+from verifier.specification import Formula
 from verifier.text import read_text
 
 SAFE = {

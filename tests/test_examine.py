@@ -13,12 +13,13 @@ from rewriting import Case as Random
 from verifier import examine as examining
 from verifier.errors import InputError
 from verifier.examination import NotReplayed, Replayed
-from verifier.examine import Formula, examine
+from verifier.examine import examine
 from verifier.floats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, FLOAT64
 from verifier.judge import Case, Note, Outcome
 from verifier.lifting import REDUCTIONS
 from verifier.program import Builder
-from verifier.subject import SECOND, Subject
+from verifier.specification import Formula, Reference
+from verifier.subject import FORWARD, SECOND, Subject
 from verifier.text import read_text
 
 X = torch.tensor([0.5, -1.5], dtype=torch.float64)
@@ -632,6 +633,110 @@ def test_a_wrong_second_derivative_is_found():
 
 def tanhshrink(x):
     return x - x.tanh()
+
+
+def detaching(x):
+    kept = x.detach() * x
+    with torch.no_grad():
+        wave = x.sin()
+    return kept + wave * x
+
+
+def test_what_is_taken_out_of_autograd_is_named():
+    examination = examined(detaching, x=X)
+    assert examination["x"].outcome is DISAGREES
+    first = detaching.__code__.co_firstlineno
+    assert examination.detached == (
+        f"detach in test_examine.py, line {first + 1}",
+        f"torch.no_grad() in test_examine.py, line {first + 3}",
+    )
+
+
+def test_what_is_taken_out_of_autograd_may_be_meant():
+    examination = examine(Subject(detaching, {"x": X}, honour_detach=True))
+    assert examination.outcome is AGREES
+    assert examination.formula.digits > 70
+    wrong = examine(Subject(stating(detaching, lambda x: x + x.sin() + 1e-9), {"x": X}, honour_detach=True))
+    assert wrong["x"].outcome is DISAGREES
+
+
+def test_a_backward_may_detach():
+    assert examined(stating(torch.sin, lambda x: x.detach().cos()), x=X).detached == ()
+
+
+def test_a_reference_says_what_is_right():
+    twin = Reference(lambda x: x * x + x.sin() * x)
+    assert examine(Subject(lambda x: x * (x + x.sin()), {"x": X}), twin).outcome is AGREES
+    wrong = stating(lambda x: x * (x + x.sin()), lambda x: 2 * x + x.sin())
+    assert outcomes(examine(Subject(wrong, {"x": X}), twin)) == {"value": AGREES, "x": DISAGREES}
+
+
+def test_a_reference_of_another_function_or_shape():
+    examination = examine(Subject(lambda x: x * x, {"x": X}), Reference(lambda x: x * x + 1))
+    assert outcomes(examination) == {"value": DISAGREES, "x": AGREES}
+    with pytest.raises(InputError, match=r"^the reference returns the shapes a number, the code returns 2$"):
+        examine(Subject(lambda x: x * x, {"x": X}), Reference(lambda x: (x * x).sum()))
+    with pytest.raises(InputError, match=r"^the reference's forward cannot be read: the code decides by the values"):
+        examine(Subject(lambda x: x * x, {"x": X}), Reference(lambda x: x * x if x[0] > 0 else x))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_forward_mode(dtype):
+    def code(x, y):
+        return x.sin() * y, (x * y).sum()
+
+    examination = examine(Subject(code, {"x": X.to(dtype), "y": X.to(dtype) + 1}, quantity=FORWARD))
+    assert [(part.name, part.quantity) for part in examination.parts] == [
+        ("value 0", "value"), ("value 1", "value"), ("value 0", "forward"), ("value 1", "forward"),
+    ]  # fmt: skip
+    assert examination.outcome is AGREES
+    assert examination.formula.digits > 70
+
+
+def test_a_wrong_forward_mode():
+    class Wrong(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_forward(x)
+            return x.sin()
+
+        @staticmethod
+        def backward(ctx, g):
+            raise NotImplementedError
+
+        @staticmethod
+        def jvp(ctx, t):
+            return -t * ctx.saved_tensors[0].cos()
+
+    value, tangent = examine(Subject(Wrong.apply, {"x": X}, quantity=FORWARD)).parts
+    assert (value.outcome, tangent.outcome) == (AGREES, DISAGREES)
+
+
+def test_no_forward_mode():
+    with pytest.raises(InputError, match=r"^the code's forward mode cannot be run: NotImplementedError: You must"):
+        examine(Subject(stating(torch.sin, torch.cos), {"x": X}, quantity=FORWARD))
+
+
+def test_no_second_derivative():
+    class Once(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.sin()
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0].cos()
+
+    with pytest.raises(InputError, match=r"^the code's backward cannot be run: RuntimeError: a backward is marked"):
+        examine(Subject(lambda x: Once.apply(x) * x, {"x": X}, quantity=SECOND))
+
+
+def test_some_rows_of_the_hessian():
+    examination = examine(Subject(lambda x: x**3, {"x": X}, quantity=SECOND, rows={"x": (1,)}))
+    assert [part.name for part in examination.parts] == ["value", "x", "x[1] x"]
+    assert examination.outcome is AGREES
 
 
 def test_digits_of_a_gradient_that_cancels_to_nothing():

@@ -7,11 +7,12 @@ import torch
 from torch.nn import functional
 
 from verifier.examination import Examination, NotReplayed
-from verifier.examine import Formula, examine
+from verifier.examine import examine
 from verifier.judge import Outcome
 from verifier.lifting import REDUCTIONS
 from verifier.lowering import rules
 from verifier.program import Builder
+from verifier.specification import Formula
 from verifier.subject import Subject
 from verifier.text import read_text
 

@@ -11,19 +11,22 @@ import verifier
 
 PACKAGE = Path(verifier.__file__).parent
 STAGES = [
-    "errors", "names", "floats", "operations", "elementary", "special", "activations", "table", "program", "arithmetic",
-    "expression", "mathml", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending", "tokens",
-    "operators", "text", "spelling", "modeling", "gallery", "allowance", "witnesses", "judge", "arrays", "adjoints",
-    "replay", "proof", "noise", "terms", "limits", "conditioning", "capture", "lowering", "aten", "lifting",
-    "subject", "examination", "examine", "checked", "tabular", "data",
-    "optimizers", "runner", "formula", "diagnose", "thinning", "findings", "frame",
-    "layout", "tables", "document", "naming", "tally", "checktables", "checkfailures", "checkverdict",
-    "checkdocument", "checkframe", "markdown", "vector", "surface", "pictures", "sketch", "page", "checkpicture",
-    "checkpage", "checkreport", "webpage", "report", "training",
-    "graph", "chains", "layers", "blackboard", "diagram", "explainpage", "explanation",
-    "parting", "standing", "watching", "nodes", "explaining", "typed", "summary",
-    "written", "script", "wording", "chalk", "handout", "teaching", "cases", "twins", "testing", "trials",
-    "trialtables", "trialreport", "files", "cli",
+    "errors", "names", "floats", "operations", "elementary", "special", "activations", "table", "program",
+    "arithmetic", "expression", "mathml", "calls", "functions", "losses", "trace", "derive", "guard", "source",
+    "extending", "tokens", "operators", "text", "spelling", "modeling", "loading", "gallery", "allowance",
+    "witnesses", "judge", "arrays", "adjoints", "replay", "proof", "noise", "terms", "running", "limits",
+    "conditioning", "capture", "lowering", "aten", "lifting", "subject", "specification", "examination", "examine",
+    "defaults", "checked", "nesting", "tensortext", "inputs", "arguments", "results", "modules", "binding", "trying",
+    "locating", "target", "specified", "checks", "retyped", "blame", "domain", "critical", "sweep", "edgepoints",
+    "edges", "simplicity", "simplify", "layout", "naming", "tally", "checktables", "checkfailures", "checkverdict",
+    "tabular", "data", "optimizers", "runner", "formula", "diagnose", "thinning", "findings", "document",
+    "checkdocument", "frame", "checkframe", "markdown", "checkreport", "checking", "readback", "tomltable", "config",
+    "acceptance", "tables", "vector", "surface", "pictures", "sketch", "page", "webpage", "report", "training",
+    "configreport", "configrun", "graph", "chains", "blackboard", "layers", "diagram", "explainpage", "explanation",
+    "parting", "standing", "watching", "nodes", "explaining", "typed", "summary", "written", "script", "wording",
+    "chalk", "handout", "teaching", "cases", "twins", "testing", "seeded", "deeds", "blametrial", "trials",
+    "trialtables", "blametable", "trialreport", "files", "collecting", "targettests", "plugin", "cli", "checkpicture",
+    "checkpage",
 ]  # fmt: skip
 
 

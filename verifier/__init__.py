@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from verifier.explanation import Explanation as Explanation
     from verifier.extending import add_function as add_function
     from verifier.gallery import load as load
+    from verifier.inputs import between as between
     from verifier.judge import Comparison as Comparison
     from verifier.judge import Outcome as Outcome
     from verifier.losses import absolute_error as absolute_error
@@ -52,6 +53,7 @@ _CONTENTS = {
     "Trials": "trialreport",
     "absolute_error": "losses",
     "add_function": "extending",
+    "between": "inputs",
     "binary_cross_entropy_with_logits": "losses",
     "explain": "explaining",
     "focal": "losses",

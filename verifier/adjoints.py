@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from verifier.arrays import CONSTANT, INPUT, NOTHING, ArrayBuilder, ArrayNode, places
+from verifier.arrays import CONSTANT, INPUT, NOTHING, ArrayBuilder, ArrayNode, is_held, places
 from verifier.derive import PLACES, local_derivative
 from verifier.expression import read
 from verifier.operations import flat
@@ -218,6 +218,6 @@ def _active(builder: ArrayBuilder, last: int, wanted: frozenset[int]) -> list[bo
 
 
 def _is_flat(node: ArrayNode) -> bool:
-    if node.operation in (INPUT, CONSTANT):
+    if node.operation in (INPUT, CONSTANT) or is_held(node):
         return True
     return node.operation in TABLE and TABLE[node.operation].derivatives is flat

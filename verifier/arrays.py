@@ -64,6 +64,14 @@ class ArrayNode:
         return float(self.payload.array)
 
 
+_HELD = "held"
+
+
+def is_held(node: ArrayNode) -> bool:
+    """Whether nothing is differentiated through it."""
+    return node.operation == RESHAPE and node.payload == _HELD
+
+
 @dataclass(frozen=True)
 class ArrayProgram:
     """Nodes in the order of evaluation, and which of them are the results."""
@@ -80,6 +88,17 @@ class ArrayProgram:
         for output in self.outputs:
             last[output] = len(self.nodes)
         return last
+
+    def needed(self, *places: int) -> set[int]:
+        """The places of the nodes that some of them depend on, and they."""
+        found: set[int] = set()
+        waiting = list(places)
+        while waiting:
+            place = waiting.pop()
+            if place not in found:
+                found.add(place)
+                waiting.extend(self.nodes[place].arguments)
+        return found
 
     @property
     def elements(self) -> int:
@@ -157,9 +176,13 @@ class ArrayBuilder:
     def reshape(self, argument: int, shape: Shape) -> int:
         if self.shape(argument) == tuple(shape):
             return argument
-        if self._nodes[argument].operation == RESHAPE:
+        if self._nodes[argument].operation == RESHAPE and not is_held(self._nodes[argument]):
             return self.reshape(self._nodes[argument].arguments[0], shape)
         return self._add(ArrayNode(RESHAPE, (argument,), tuple(shape)))
+
+    def hold(self, argument: int) -> int:
+        """The argument as it is, but as a constant to whoever differentiates."""
+        return self._add(ArrayNode(RESHAPE, (argument,), self.shape(argument), _HELD))
 
     def sum(self, argument: int, axes: Sequence[int]) -> int:
         """The sum over these axes, which are gone from the result."""

@@ -11,7 +11,10 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import CodeType
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import torch
@@ -51,39 +54,64 @@ class Joint:
         for place in self.wanted:
             inputs[place].requires_grad_()
         with torch.enable_grad():
-            # Code may write to what it is given.
-            results = tensors(self.code(*(input_.clone() for input_ in inputs)))
+            results = tensors(self.code(*map(self._own, inputs)))
         return results, [inputs[place] for place in self.wanted], arguments[count:]
+
+    def _own(self, input_: torch.Tensor) -> torch.Tensor:
+        """What the code gets for an input: it may write to what it is given."""
+        return input_.clone()
 
     def _gradients(
         self, results: Tensors, by: Tensors, seeds: Tensors, *, again: bool = False
     ) -> Sequence[torch.Tensor | None]:
         pairs = [(result, seed) for result, seed in zip(results, seeds, strict=True) if result.requires_grad]
-        if not pairs:
+        if not pairs or not by:
             return [None for _ in by]
         outputs, weights = zip(*pairs, strict=True)
         return torch.autograd.grad(outputs, by, weights, allow_unused=True, create_graph=again)
 
 
+@dataclass(frozen=True)
 class SecondOrder(Joint):
-    """The Hessian comes behind the gradients: for each element of each, the derivative by each input."""
+    """The Hessian comes behind the gradients: for chosen elements of each, the derivative by each input."""
+
+    rows: tuple[tuple[int, ...], ...] | None = None
+    """For each wanted input the elements whose gradient is differentiated again; None is all of them."""
 
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         results, by, seeds = self._forward(arguments)
+        # A backward that cannot be differentiated says so only where its argument has a gradient.
+        seeds = [seed.detach().requires_grad_() for seed in seeds]
         with torch.enable_grad():
             found = self._gradients(results, by, seeds, again=True)
+            _refuse_once_differentiable(found)
             return _detached([*results, *found, *self._hessian(found, by)])
 
-    @staticmethod
-    def _hessian(gradient: Sequence[torch.Tensor | None], by: Tensors) -> list[torch.Tensor | None]:
+    def _hessian(self, gradient: Sequence[torch.Tensor | None], by: Tensors) -> list[torch.Tensor | None]:
         rows: list[torch.Tensor | None] = []
-        for part, input_ in zip(gradient, by, strict=True):
-            for element in [None] * input_.numel() if part is None else part.reshape(-1).unbind():
+        chosen = [range(input_.numel()) for input_ in by] if self.rows is None else self.rows
+        for part, elements in zip(gradient, chosen, strict=True):
+            flat = None if part is None else part.reshape(-1).unbind()
+            for element in [None if flat is None else flat[place] for place in elements]:
                 if element is not None and element.requires_grad:
                     rows.extend(torch.autograd.grad(element, by, retain_graph=True, allow_unused=True))
                 else:
                     rows.extend(None for _ in by)
         return rows
+
+
+def _refuse_once_differentiable(gradient: Sequence[torch.Tensor | None]) -> None:
+    """Raise RuntimeError where a backward says that it cannot be differentiated: torch puts an error into the graph."""
+    waiting = [part.grad_fn for part in gradient if part is not None]
+    seen: set[Any] = set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        if node.name().rpartition("::")[2] == "Error":
+            raise RuntimeError("a backward is marked as once_differentiable")
+        seen.add(node)
+        waiting.extend(following for following, _ in node.next_functions)
 
 
 class ForwardMode(Joint):
@@ -92,12 +120,21 @@ class ForwardMode(Joint):
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         count = len(arguments) - len(self.wanted)
         inputs = [argument.detach() for argument in arguments[:count]]
+        _prepare_forward_mode()
         with forward_ad.dual_level():
             for place, tangent in zip(self.wanted, arguments[count:], strict=True):
                 inputs[place] = forward_ad.make_dual(inputs[place], tangent)  # type: ignore[no-untyped-call]
             results = tensors(self.code(*(input_.clone() for input_ in inputs)))
             pairs = [forward_ad.unpack_dual(result) for result in results]  # type: ignore[no-untyped-call]
         return _detached([*(pair.primal for pair in pairs), *(pair.tangent for pair in pairs)])
+
+
+@cache
+def _prepare_forward_mode() -> None:
+    """Load what forward mode needs, at whose first use torch warns of a part of its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import_module("torch._decomp.decompositions_for_jvp")
 
 
 def _detached(parts: Sequence[torch.Tensor | None]) -> tuple[torch.Tensor | None, ...]:
@@ -122,7 +159,7 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with _InTorch():
+            with _InTorch() as mode:
                 graph = _traced(_checked(joint), arguments)
             _refuse_foreign(_checked(joint), arguments, graph)
             if any(_is_in_place(node.target) for node in graph.graph.nodes):
@@ -135,6 +172,16 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
             raise NotReadableError(_sentence(error)) from error
     # Forward mode leaves steps on tensors without numbers, whose results nobody takes.
     graph.graph.eliminate_dead_code()
+    graph.meta[DETACHED] = tuple(mode.detached)
+    return graph
+
+
+def followed(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """The graph without marks where the code takes values out of autograd, so that they are differentiated as well."""
+    for node in [node for node in graph.graph.nodes if node.target is torch.ops.aten.detach_copy.default]:
+        node.replace_all_uses_with(node.args[0])
+        graph.graph.erase_node(node)
+    graph.recompile()
     return graph
 
 
@@ -202,22 +249,24 @@ class _ArgumentChecks(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Lets such code see a value; when the code is run without capturing it, its error is raised as ever."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten._local_scalar_dense.default and _asking() in _CHECKS:
+        if func is torch.ops.aten._local_scalar_dense.default and _asking().f_code in _CHECKS:
             with disable_proxy_modes_tracing():
                 return func(*args)
         return func(*args, **(kwargs or {}))
 
 
-def _asking() -> CodeType:
-    """The Python code that called into torch, past the wrappers that torch puts around a dispatch mode."""
+def _asking() -> FrameType:
+    """The Python code that called into torch, past the wrappers that torch puts around a mode."""
     frame = sys._getframe(2)
     while frame.f_back is not None and (
-        frame.f_code.co_filename == __file__ or _WRAPPER.search(frame.f_code.co_filename)
+        (frame.f_code.co_filename == __file__ and frame.f_code.co_name in _MODES)
+        or _WRAPPER.search(frame.f_code.co_filename)
     ):
         frame = frame.f_back
-    return frame.f_code
+    return frame
 
 
+_MODES = frozenset({"__torch_function__", "__torch_dispatch__", "_marked"})
 _WRAPPER = re.compile(r"torch[/\\](_compile\.py|overrides\.py|_dynamo[/\\]|fx[/\\]experimental[/\\]proxy_tensor\.py)")
 
 
@@ -230,14 +279,43 @@ def _checked(joint: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _InTorch(TorchFunctionMode):
-    """Refuses what a tracer does not see: numbers that leave torch come back as constants."""
+    """Refuses what a tracer does not see: numbers that leave torch come back as constants.
+
+    What the code takes out of autograd by itself is marked with a copy that nothing else makes, and named.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.detached: list[str] = []
+        self._without_gradient = False
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in _LEAVING:
             raise NotReadableError(_LEAVING[func])
-        return func(*args, **(kwargs or {}))
+        differentiable = torch.is_grad_enabled()
+        result = func(*args, **(kwargs or {}))
+        if func is torch._C._set_grad_enabled:
+            self._without_gradient = differentiable and not args[0]
+        elif (func in _DETACHING and differentiable) or (self._without_gradient and not differentiable):
+            return self._marked(result, args, _asking())
+        return result
+
+    def _marked(self, result: Any, args: Any, asking: FrameType) -> Any:
+        """A result that autograd does not follow though an argument has a gradient, marked."""
+        followed = any(isinstance(part, torch.Tensor) and part.requires_grad for part in args)
+        if not isinstance(result, torch.Tensor) or not followed or _NOT_THEIRS.search(asking.f_code.co_filename):
+            return result
+        how = "torch.no_grad()" if self._without_gradient else "detach"
+        sentence = f"{how} in {Path(asking.f_code.co_filename).name}, line {asking.f_lineno}"
+        if sentence not in self.detached:
+            self.detached.append(sentence)
+        return torch.detach_copy(result)
 
 
+_DETACHING = frozenset({torch.Tensor.detach, torch.detach, torch.Tensor.detach_, torch.Tensor.data.__get__})  # type: ignore[attr-defined]
+_NOT_THEIRS = re.compile(rf"[/\\]torch[/\\]|{re.escape(__file__)}")
+DETACHED = "detached"
+"""Where a captured graph keeps how the code takes values out of autograd, a phrase for each place."""
 _LEAVES = "the code leaves torch: numbers in it come from elsewhere, as from a kernel of its own"
 _BY_VALUES = "the code decides by the values of a tensor in Python (if, while, float(), .item())"
 _NUMPY = "the code leaves torch for NumPy"

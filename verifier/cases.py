@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from verifier.examine import Formula
 from verifier.guard import guarded
 from verifier.lifting import REDUCTIONS
 from verifier.program import Builder
+from verifier.specification import Formula
 from verifier.subject import Subject
 from verifier.text import read_text
 

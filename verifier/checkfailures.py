@@ -11,6 +11,7 @@ from rich.text import Text
 
 from verifier.checked import CheckCause
 from verifier.checktables import check_named
+from verifier.floats import CODE_FORMATS
 from verifier.judge import Comparison, Note, Outcome
 from verifier.layout import STYLES, Layout, number, short
 from verifier.naming import agreeing, located, target_name, titled
@@ -27,9 +28,11 @@ _STYLE = STYLES[Outcome.DISAGREES]
 def failure_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
     """A block for each component that disagrees, the worst first, and what fails apart from numbers."""
     ruled_out = tally.checked.ruled_out
-    for place, component in enumerate(tally.failing[:BLOCKS]):
-        causes = _causes(tally, component)
-        yield from _block(tally, component, layout)
+    for place, same in enumerate(tally.failing[:BLOCKS]):
+        causes = _causes(tally, same)
+        yield from _block(tally, same[0], layout)
+        if len(same) > 1:
+            yield from layout.labelled("  also       ", "; ".join(_spot(one.shown) for one in same[1:] if one.shown))
         yield from _why(causes, ruled_out, layout)
         ruled_out = ruled_out if causes else ()
         if place == 0 and tally.checked.replay:
@@ -52,8 +55,10 @@ def _block(tally: Tally, component: CheckComponent, layout: Layout) -> Iterator[
     if place is None:
         return
     judged = place.comparison
-    where = " ".join(filter(None, (_called(tally, component), "disagrees", check_named(place.finding.check).where)))
-    yield from layout.prose(f"{where} {_spot(place)}", style=_STYLE)
+    how = check_named(place.finding.check).where
+    yield from layout.prose(
+        f"{_called(tally, component)} disagrees{f' {how},' if how else ''} {_spot(place)}", style=_STYLE
+    )
     stated, exact = signed(judged)
     yield from layout.labelled(f"  {_source(component):<11}", stated)
     yield from layout.labelled("  exact      ", f"{exact}   {_apart(place)}")
@@ -115,18 +120,17 @@ def _as_float(value: Decimal) -> str:
 def _apart(place: Place) -> str:
     """How far the two are apart, and how far rounding could have moved them."""
     judged = place.comparison
-    digits = f"off by {short(judged.error)}" if judged.exact_is_zero else agreeing(judged.digits)
-    allows = short(judged.allowed) if math.isfinite(judged.allowed) else "anything"
-    return f"{digits}; {place.part.dtype} allows {allows}"
+    measured = judged.exact_is_zero and math.isfinite(judged.error)
+    digits = f"off by {short(judged.error)}" if measured else agreeing(judged.digits)
+    allows = f"; {place.part.dtype} allows {short(judged.allowed)}" if math.isfinite(judged.allowed) else ""
+    return f"{digits}{allows}"
 
 
-def _causes(tally: Tally, component: CheckComponent) -> list[CheckCause]:
-    """Those of the component, each sentence once."""
-    own = [
-        cause
-        for cause in tally.checked.causes
-        if cause.component in component.part_names | {component.name} and cause.dtype in ("", component.dtype)
-    ]
+def _causes(tally: Tally, same: Sequence[CheckComponent]) -> list[CheckCause]:
+    """Those of one component in its dtypes, each sentence once."""
+    names = {name for component in same for name in (component.name, *component.part_names)}
+    dtypes = {"", *(component.dtype for component in same)}
+    own = [cause for cause in tally.checked.causes if cause.component in names and cause.dtype in dtypes]
     return list({cause.sentence: cause for cause in reversed(own)}.values())[::-1]
 
 
@@ -141,26 +145,26 @@ def _why(causes: Sequence[CheckCause], ruled_out: Sequence[str], layout: Layout)
 
 def _otherwise(tally: Tally, layout: Layout) -> Iterator[Text]:
     """What fails apart from numbers: each sentence once, with the points at which it does."""
-    found: dict[tuple[str, str, str], list[int]] = {}
-    for finding in tally.checked.judged:
-        for sentence in finding.failures:
-            points = found.setdefault((finding.check, finding.dtype, sentence), [])
-            points.extend([finding.point.number] if finding.point else [])
-    for (check, dtype, sentence), points in list(found.items())[:BLOCKS]:
-        where = f"in {dtype}{_at(points)}"
-        name = target_name(tally.checked.target)
-        yield from layout.prose(f"{name} fails {where}: {check_named(check).title}", style=_STYLE)
-        yield from layout.labelled("  ", sentence)
-        yield Text()
-    yield from _left_out(len(found), "other failures", layout)
+    for one in tally.checks:
+        found: dict[str, list[int]] = {}
+        for finding in one.failing:
+            for sentence in finding.failures:
+                found.setdefault(sentence, []).extend([finding.point.number] if finding.point else [])
+        if found:
+            title = check_named(one.check).title
+            yield from layout.prose(f"{target_name(tally.checked.target)} fails in {one.dtype}: {title}", style=_STYLE)
+        for sentence, points in list(found.items())[:BLOCKS]:
+            yield from layout.labelled("  ", f"{sentence}{_at(points)}")
+        yield from _left_out(len(found), "other failures", layout)
+        if 0 < len(found) <= BLOCKS:
+            yield Text()
 
 
 def _at(points: Sequence[int]) -> str:
     if not points:
         return ""
-    if len(points) == 1:
-        return f" at point {points[0]}"
-    return f" at {len(points):,} points, first at point {points[0]}"
+    first = f"point {points[0]}"
+    return f" (at {first})" if len(points) == 1 else f" (at {len(points):,} points, first {first})"
 
 
 def _digits(tally: Tally, layout: Layout) -> Iterator[Text]:
@@ -168,13 +172,16 @@ def _digits(tally: Tally, layout: Layout) -> Iterator[Text]:
     for component in tally.too_few_digits[:BLOCKS]:
         place = component.least_accurate
         if place is not None:
-            yield from layout.labelled(
-                "too few digits  ",
-                f"{_called(tally, component)} has {place.digits:.1f} {_spot(place)}: "
-                f"{tally.checked.settings.digits:g} were asked for",
-                _STYLE,
-            )
+            told = f"{_called(tally, component)} has {place.digits:.1f} {_spot(place)}: {_asked(tally, place)}"
+            yield from layout.labelled("too few digits  ", told, _STYLE)
     yield from _left_out(len(tally.too_few_digits), "components with too few digits", layout)
+
+
+def _asked(tally: Tally, place: Place) -> str:
+    wanted = tally.checked.settings.digits or 0.0
+    holds = CODE_FORMATS[place.part.dtype].decimal_digits
+    more = f", and {place.part.dtype} holds {holds:.1f}" if wanted > holds else ""
+    return f"{wanted:g} were asked for{more}"
 
 
 def _undecided(tally: Tally, layout: Layout) -> Iterator[Text]:

@@ -11,7 +11,7 @@ from verifier.checktables import component_lines, heading_lines, tally_lines
 from verifier.examination import NotReplayed
 from verifier.judge import Note, Outcome
 from verifier.layout import STYLES, Layout
-from verifier.naming import counted, listed, titled
+from verifier.naming import agreeing, counted, listed, titled
 from verifier.tally import Tally
 
 
@@ -63,9 +63,11 @@ def verdict(tally: Tally) -> str:
     """What follows the outcome: how many numbers have it, what else fails, and how the formula came out."""
     compared = tally.outcomes.total()
     told = [f"{tally.outcomes[tally.outcome]:,} of {compared:,}" if compared else "nothing was compared"]
+    if compared and tally.empty_dtypes:
+        told.append(f"nothing was compared in {', '.join(tally.empty_dtypes)}")
     failing = {one.check for one in tally.checks if one.failing}
     if failing:
-        told.append(f"{counted(len(failing), 'check')} {'fails' if len(failing) == 1 else 'fail'} otherwise")
+        told.append(f"{counted(len(failing), 'check')} {'fails' if len(failing) == 1 else 'fail'} apart from numbers")
     if tally.too_few_digits:
         short_of = counted(len(tally.too_few_digits), "component")
         have = "has" if len(tally.too_few_digits) == 1 else "have"
@@ -83,5 +85,5 @@ def formula_sentence(tally: Tally) -> str:
     wrong = tally.wrong_formulas
     if wrong:
         names = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
-        return f"the formula of {names} is wrong: replayed exactly, it agrees to {formula.digits:.1f} digits only"
+        return f"the formula of {names} is wrong: replayed exactly, {agreeing(formula.digits)}"
     return f"the formula replays to {int(formula.digits)} digits"

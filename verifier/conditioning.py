@@ -9,7 +9,7 @@ section 1.6). Digits are counted against the largest entry of the whole array.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,22 @@ class Point:
     """float64 arrays"""
     formats: Mapping[str, Format]
     decisions: Mapping[int, Decision]
+    ties: Mapping[int, Any] = field(default_factory=dict)
+    """By the place of a comparison where its sides are the same number (arrays of bool)."""
+
+    def only(self, result: int) -> Point:
+        """The same with one of the results alone."""
+        kept = sorted(self.program.needed(self.program.outputs[result]))
+        place = {before: now for now, before in enumerate(kept)}
+        nodes = [self.program.nodes[before] for before in kept]
+        moved = tuple(replace(node, arguments=tuple(place[one] for one in node.arguments)) for node in nodes)
+        decisions, ties = ({place[at]: what for at, what in known.items() if at in place} for known in self._known)
+        program = ArrayProgram(moved, (place[self.program.outputs[result]],))
+        return replace(self, program=program, decisions=decisions, ties=ties)
+
+    @property
+    def _known(self) -> tuple[Mapping[int, Any], Mapping[int, Any]]:
+        return self.decisions, self.ties
 
     def moved(self, exact: Sequence[Any]) -> list[Any]:
         """How far each exact result moves with its inputs at most, as float64 arrays; infinite where it is unknown."""

@@ -6,11 +6,13 @@ Floats read back as the same floats; NaN and infinities are the strings "NaN", "
 
 from __future__ import annotations
 
+import json
 import math
 import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from verifier.errors import InputError
@@ -21,6 +23,7 @@ from verifier.modeling import Model
 from verifier.runner import Settings, Step
 
 FORMAT = "verifier/1"
+SCHEMA = Path(__file__).parent / "schema" / "verifier-1.json"
 
 
 def training_document(model: Model, findings: Findings, verdict: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,6 +62,16 @@ def _formula(findings: Findings) -> dict[str, Any]:
         "wrong": [asdict(part) for part in formula.parted],
         "reason": None,
     }
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of every report in the format `verifier/1`.
+
+    >>> schema()["title"]
+    'verifier/1'
+    """
+    read: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    return read
 
 
 def versions() -> dict[str, str]:

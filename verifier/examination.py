@@ -15,6 +15,7 @@ from verifier.conditioning import Accuracy, Point, accuracy, few
 from verifier.floats import CODE_FORMATS
 from verifier.judge import Case, Note, Outcome, Verdicts
 from verifier.replay import LAST_BITS, BallArithmetic, replay
+from verifier.subject import Statements
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,17 @@ class Exact:
 
 
 @dataclass(frozen=True)
+class Coded:
+    """The code as it was run and read, for what is asked of its statements besides their numbers."""
+
+    statements: Statements
+    point: Point
+    """Its statements as a program; where no graph could be read, those of its formula."""
+    literals: frozenset[int]
+    """The places of constants that may be rounded decimals."""
+
+
+@dataclass(frozen=True)
 class Examination:
     """What is known of the code's gradients at one point."""
 
@@ -125,7 +137,10 @@ class Examination:
     """The ATen operations of the joint graph, in order."""
     same_function: bool = True
     """Whether the code's value is that of the formula that was given."""
+    detached: tuple[str, ...] = ()
+    """Where the code takes values out of autograd, a phrase for each place."""
     exact: Exact | None = field(default=None, repr=False, compare=False)
+    coded: Coded | None = field(default=None, repr=False, compare=False)
 
     @property
     def causes(self) -> tuple[str, ...]:

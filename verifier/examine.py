@@ -21,19 +21,19 @@ from flint import arb
 from verifier.adjoints import gradients
 from verifier.arithmetic import largest_size, middle, precision, radius
 from verifier.arrays import CONSTANT, ArrayBuilder, ArrayProgram
-from verifier.capture import Joint, NotReadableError, captured
+from verifier.capture import DETACHED, NotReadableError, captured, followed
 from verifier.conditioning import Point
 from verifier.errors import InputError
-from verifier.examination import Exact, Examination, NotReplayed, Part, Replayed
+from verifier.examination import Coded, Exact, Examination, NotReplayed, Part, Replayed
 from verifier.floats import FLOAT32, Format
 from verifier.judge import Case, Note, Outcome
-from verifier.lifting import Reduction, common_shape, lifted, order_free, rounded_each, unreduced
+from verifier.lifting import order_free, rounded_each
 from verifier.limits import limited
 from verifier.lowering import Lowered, lowered, plain
 from verifier.noise import DEVIATIONS, NoiseArithmetic, arithmetic_for, deviations
-from verifier.program import Program
 from verifier.proof import proved
 from verifier.replay import LAST_BITS, AsCoded, BallArithmetic, Decision, ToOneSide, replay
+from verifier.specification import Specification, forward_nodes, input_nodes
 from verifier.subject import SECOND, SEED, TANGENT, Statements, Subject
 from verifier.table import TABLE
 from verifier.terms import term_sizes
@@ -46,15 +46,7 @@ PROVABLE = 2_000
 """Programs of at most so many numbers get a proved allowance."""
 
 
-@dataclass(frozen=True)
-class Formula:
-    """What the code is supposed to compute."""
-
-    program: Program
-    reduction: Reduction = unreduced
-
-
-def examine(subject: Subject, formula: Formula | None = None) -> Examination:
+def examine(subject: Subject, specification: Specification | None = None) -> Examination:
     """The verdicts on value and gradient, or on the Hessian, of code at one point.
 
     Without a formula it is the code's own forward, as it is read. What comes out differently when the code is
@@ -69,33 +61,27 @@ def examine(subject: Subject, formula: Formula | None = None) -> Examination:
     point = Statements(subject)
     try:
         graph = captured(point.joint, point.arguments)
+        detached = graph.meta[DETACHED]
+        graph = graph if subject.honour_detach else followed(graph)
         read: Lowered | NotReplayed = lowered(graph, point.names, point.arguments)
     except NotReadableError as error:
         read = NotReplayed(str(error))
     if isinstance(read, NotReplayed):
-        return _by_own_forward(point, read) if formula is None else _by_formula(point, formula, read)
-    return _by_graph(point, formula, read)
-
-
-def _inputs(point: Statements, builder: ArrayBuilder) -> dict[str, int]:
-    return {
-        name: builder.input(name, tuple(value.shape))
-        for name, value in zip(point.names, point.arguments, strict=True)
-        if value.is_floating_point()
-    }
+        return _by_own_forward(point, read) if specification is None else _by_specification(point, specification, read)
+    return replace(_by_graph(point, specification, read), detached=detached)
 
 
 def _derived(point: Statements, builder: ArrayBuilder, values: Sequence[int]) -> list[int]:
     """Values, their derivatives and, where they are wanted, their second derivatives, as nodes."""
-    inputs = _inputs(point, builder)
+    inputs = input_nodes(point, builder)
     by = [inputs[name] for name in point.by]
     if point.forward:
         return [*values, *_tangents(builder, values, by, [inputs[f"{TANGENT}{name}"] for name in point.by])]
     first = _weighted(builder, values, [inputs[f"{SEED}{place}"] for place in range(len(values))], by)
     rows: list[int] = []
     if point.subject.quantity == SECOND:
-        for node in first:
-            for element in range(math.prod(builder.shape(node))):
+        for node, elements in zip(first, point.rows, strict=True):
+            for element in elements:
                 rows.extend(gradients(builder, {builder.take(node, np.asarray(element)): builder.constant(1)}, by))
     return [*values, *first, *rows]
 
@@ -117,28 +103,21 @@ def _tangents(builder: ArrayBuilder, values: Sequence[int], by: Sequence[int], m
     return _weighted(builder, _weighted(builder, values, weights, by), moves, weights)
 
 
-def _by_graph(point: Statements, formula: Formula | None, read: Lowered) -> Examination:
+def _by_graph(point: Statements, specification: Specification | None, read: Lowered) -> Examination:
     builder, count = read.builder, len(point.results)
     code = [
         builder.expand(builder.constant(0), shape) if node is None else node
         for node, shape in zip(read.results, point.shapes, strict=True)
     ]
-    exact = _derived(point, builder, code[:count] if formula is None else [_of_formula(point, builder, formula)])
-    forward = code[:count] if formula is None else []
+    exact = _derived(point, builder, code[:count] if specification is None else specification.values(point, builder))
+    forward = code[:count] if specification is None else []
     pair = _Pair(point, read, code, exact, rounded_constants(builder, code, forward))
     examination = pair.examination()
-    if formula is None or not any(part.wrong_formula.any() for part in examination.parts[:count]):
+    if specification is None or not any(part.wrong_formula.any() for part in examination.parts[:count]):
         return examination
     # The gradient is not blamed for another function: it is held against that of its own forward.
     own = _by_graph(point, None, read)
     return replace(own, parts=(*examination.parts[:count], *own.parts[count:]), same_function=False)
-
-
-def _of_formula(point: Statements, builder: ArrayBuilder, formula: Formula) -> int:
-    if len(point.results) != 1:
-        raise InputError(f"the code returns {len(point.results)} tensors, the formula describes one")
-    value = formula.reduction(builder, lifted(formula.program, builder, _inputs(point, builder)))
-    return common_shape(builder, value, point.shapes[0])
 
 
 def rounded_constants(builder: ArrayBuilder, code: Sequence[int], forward: Sequence[int]) -> set[int]:
@@ -194,14 +173,25 @@ class _Pair:
                 zip(balls[:count], exact, kinks, deviation[:count], sizes, wrong, unexplained, notes, strict=True)
             )
         ]
-        point = Point(exact_program, self.point.given, self.point.formats, self._exact_decisions(decisions, places))
-        measured = Exact(point, exact)
-        return Examination(tuple(measured.noted(parts)), formula, self.read.operations, exact=measured)
+        measured = Exact(self._only(self.exact, places, decisions, noise.ties), exact)
+        own = builder.places_in(*self.code)
+        literals = frozenset(own[index] for index in self.literals)
+        coded = Coded(self.point, self._only(self.code, places, decisions, noise.ties), literals)
+        return Examination(tuple(measured.noted(parts)), formula, self.read.operations, exact=measured, coded=coded)
 
-    def _exact_decisions(self, decisions: Mapping[int, Decision], places: Mapping[int, int]) -> dict[int, Decision]:
-        """The decisions by their places in the program of the exact results alone."""
-        own = self.read.builder.places_in(*self.exact)
-        return {own[index]: decisions[place] for index, place in places.items() if index in own and place in decisions}
+    def _only(
+        self,
+        nodes: Sequence[int],
+        places: Mapping[int, int],
+        decisions: Mapping[int, Decision],
+        ties: Mapping[int, Any],
+    ) -> Point:
+        """The program of some of the nodes alone, with what is known of comparisons by their places there."""
+        own = self.read.builder.places_in(*nodes)
+        both = [(place, own[index]) for index, place in places.items() if index in own]
+        decided, tied = ({now: known[at] for at, now in both if at in known} for known in (decisions, ties))
+        program = self.read.builder.program(*nodes)
+        return Point(program, self.point.given, self.point.formats, decided, tied)
 
     def _decisions(self, places: Mapping[int, int], open_: Mapping[int, Any]) -> dict[int, AsCoded]:
         """How the code decided where rounding leaves it open, for the nodes whose values it showed."""
@@ -451,24 +441,22 @@ def _digits(difference: Any, exact: Any, kink: Any, terms: float) -> float:
     return max(0.0, min(MOST_DIGITS, -math.log10(max(worst, 10.0**-MOST_DIGITS))))
 
 
-def _by_formula(point: Statements, formula: Formula, reason: NotReplayed) -> Examination:
+def _by_specification(point: Statements, specification: Specification, reason: NotReplayed) -> Examination:
     """Without a graph the formula's own program says how far rounding goes."""
     builder = ArrayBuilder()
     with builder.rounding(_inside(point)):
-        value = _of_formula(point, builder, formula)
-    return _by_numbers(point, builder, [value], reason)
+        values = specification.values(point, builder)
+    return _by_numbers(point, builder, values, reason)
 
 
 def _by_own_forward(point: Statements, reason: NotReplayed) -> Examination:
     """Without a graph of the backward that of the forward says it."""
+    builder = ArrayBuilder()
     try:
-        graph = captured(Joint(point.joint.code, (), len(point.results)), [*point.inputs.values(), *point.results])
-        names = [*point.inputs, *(f"{SEED}{place}" for place in range(len(point.results)))]
-        forward = lowered(graph, names, [*point.inputs.values(), *point.results])
+        values = forward_nodes(point.joint.code, point, builder)
     except NotReadableError as error:
         raise InputError(f"the code's forward cannot be read: {error}; give its formula or a plain version") from error
-    values = [forward.builder.constant(0) if node is None else node for node in forward.results]
-    return _by_numbers(point, forward.builder, values, reason)
+    return _by_numbers(point, builder, values, reason)
 
 
 def _inside(point: Statements) -> Format:

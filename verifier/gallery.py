@@ -6,16 +6,13 @@ The models of the gallery lie in `verifier/models` of an installed package and i
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
-from types import ModuleType
 
 from verifier.errors import InputError
+from verifier.loading import run_file
 from verifier.modeling import Model
 
 
@@ -83,7 +80,7 @@ def _files() -> Iterator[Path]:
 
 
 def _models(path: Path, origin: Callable[[str], str]) -> dict[str, Model]:
-    module = _run(path)
+    module = run_file(path)
     found = {name: value for name, value in vars(module).items() if isinstance(value, Model)}
     for name, model in found.items():
         model.description = model.description or (module.__doc__ or "").strip()
@@ -91,30 +88,3 @@ def _models(path: Path, origin: Callable[[str], str]) -> dict[str, Model]:
         if isinstance(model.data, str | PathLike):
             model.data = path.parent / model.data
     return found
-
-
-def _run(path: Path) -> ModuleType:
-    """The file as a module of its own; its folder is importable from while it runs."""
-    resolved = path.resolve()
-    spec = importlib.util.spec_from_file_location(f"verifier_model_{resolved.stem}_{abs(hash(resolved)):x}", resolved)
-    if spec is None or spec.loader is None:
-        raise InputError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(resolved.parent))
-    try:
-        spec.loader.exec_module(module)
-    except InputError as error:
-        raise error.located(str(path)) from error
-    except SyntaxError as error:
-        raise InputError(f"{path}:{error.lineno}: the file is not Python: {error.msg}") from error
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{path}:{_line(error, resolved)}: {type(error).__name__}: {error}") from error
-    finally:
-        sys.path.remove(str(resolved.parent))
-    return module
-
-
-def _line(error: BaseException, path: Path) -> int:
-    """The last line of the file that ran before the error."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
-    return lines[-1] if lines and lines[-1] is not None else 1

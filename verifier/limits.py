@@ -4,16 +4,13 @@ An entry of a result is written out as an expression on straight lines into the 
 lies in its domain, and SymPy takes the limit on each. Where all of them are the same finite number, that
 is the value there: sqrt(x⁴) has the derivative 0 at 0, acos(x)² has -2 at 1.
 
-SymPy may not return, so it works in a thread that is stopped by an asynchronous exception when its time is
-up. (A child process would have to import SymPy first, which costs more than most limits take, and
-forking is not safe beside torch's threads.) SymPy is written in Python and so can be stopped nearly
-everywhere; what one long operation of a library in C holds up ends with the program.
+SymPy may not return, so it is stopped when its time is up. (A child process would have to import SymPy
+first, which costs more than most limits take, and forking is not safe beside torch's threads.) It is written
+in Python and so can be stopped nearly everywhere.
 """
 
 from __future__ import annotations
 
-import ctypes
-import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +38,7 @@ from verifier.arrays import (
 )  # fmt: skip
 from verifier.judge import Note
 from verifier.replay import FIRST_BITS
+from verifier.running import OutOfTimeError, within
 from verifier.table import TABLE
 
 SECONDS = 3.0
@@ -324,10 +322,6 @@ def _decided(relation: Callable[..., Any], difference: Any) -> bool:
     return bool(near[0])
 
 
-class _Stopped(BaseException):
-    """Time is up; no Exception, so that SymPy does not catch it."""
-
-
 class _Clock:
     """What is left of the time for all limits."""
 
@@ -340,44 +334,10 @@ class _Clock:
         """What the work returns, or `late` where there is not enough time. Raises what the work raises."""
         if self.left <= 0:
             return late
-        task = _Task(work, late)
         start = time.monotonic()
         try:
-            task.run(self.left)
+            return within(self.left, work)
+        except OutOfTimeError:
+            return late
         finally:
             self.left -= time.monotonic() - start
-        return task.result
-
-
-class _Task:
-    """Work in a thread that can be stopped."""
-
-    def __init__(self, work: Callable[[], Any], late: Any) -> None:
-        self.result = late
-        self._work = work
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._go, daemon=True)
-
-    def run(self, seconds: float) -> None:
-        self._thread.start()
-        try:
-            self._thread.join(seconds)
-        finally:
-            # Also where the wait is interrupted. The exception arrives between two steps of Python.
-            for _ in range(20):
-                if not self._thread.is_alive():
-                    break
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(_Stopped)
-                )
-                self._thread.join(0.05)
-        if self._error is not None:
-            raise self._error
-
-    def _go(self) -> None:
-        try:
-            self.result = self._work()
-        except _Stopped:
-            pass
-        except Exception as error:
-            self._error = error

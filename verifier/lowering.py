@@ -313,12 +313,17 @@ def _inside(name: str, own: Format | None) -> Format | None:
     return FLOAT32
 
 
-def lowered(graph: torch.fx.GraphModule, names: Sequence[str], arguments: Sequence[torch.Tensor]) -> Lowered:
-    """The graph as nodes, its arguments as inputs of these names.
+def lowered(
+    graph: torch.fx.GraphModule,
+    names: Sequence[str],
+    arguments: Sequence[torch.Tensor],
+    builder: ArrayBuilder | None = None,
+) -> Lowered:
+    """The graph as nodes, of that builder if one is given, its arguments as inputs of these names.
 
     Raises NotReadableError for an operation without a rule, and for randomness.
     """
-    builder = ArrayBuilder()
+    builder = ArrayBuilder() if builder is None else builder
     lowering = Lowering(builder)
     cells = []
     for name, argument in zip(names, arguments, strict=True):

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from rich.text import Text
+
 from verifier.checkfailures import failure_lines
 from verifier.checktables import COLUMNS, component_row, heading_lines, tally_lines, worst_of
 from verifier.checkverdict import remark_lines, verdict
@@ -17,7 +19,7 @@ from verifier.tally import CheckComponent, Tally
 ROWS = 50
 """At most so many components are in the table, the worst."""
 WIDTH = 80
-_SPECIAL = re.compile(r"""[^\w ,;()'"%=+.-]|_|(?<=www)\.""", re.ASCII)
+_SPECIAL = re.compile(r"""[^\w ,;()'"%=+.:-]|_|:(?! )|(?<=www)\.""", re.ASCII)
 _MARKS = {Outcome.AGREES: "✅", Outcome.UNDECIDED: "⚠️", Outcome.DISAGREES: "❌"}
 
 
@@ -56,11 +58,13 @@ def _row(cells: Sequence[str]) -> str:
 
 def _lines(tally: Tally) -> list[str]:
     layout = layout_for(WIDTH)
+    blank = (Text(),)
     found = chain(
-        heading_lines(tally, layout), tally_lines(tally, layout), failure_lines(tally, layout),
-        remark_lines(tally, layout),
+        heading_lines(tally, layout), blank, tally_lines(tally, layout), blank,
+        failure_lines(tally, layout), remark_lines(tally, layout),
     )  # fmt: skip
-    return [line.plain.rstrip() for line in found]
+    lines = [line.plain.rstrip() for line in found]
+    return lines if lines[-1] else lines[:-1]
 
 
 def fenced(lines: Sequence[str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -18,6 +17,8 @@ NAMED = 3
 """At most so many inputs are told with a number."""
 LISTED = 8
 """Tensors of at most so many numbers are told in full."""
+_SHORTER = (torch.float16, torch.float32)
+"""Their numbers may need fewer digits than the same numbers as float64."""
 _ROW = re.compile(r"(.*)\[(\d+)\] (.*)", re.DOTALL)
 
 
@@ -37,8 +38,14 @@ def component_name(part: Part) -> str:
 
 
 def titled(name: str, quantity: str) -> str:
-    """A component as the row of a table calls it."""
-    return f"{name}, {quantity}" if quantity in (FORWARD, SECOND) else name
+    """A component as the row of a table calls it.
+
+    >>> titled("p", "reverse"), titled("value 1", "forward"), titled("p g", "second")
+    ('p', 'forward 1', 'p g, second')
+    """
+    if quantity == FORWARD:
+        return name.replace("value", FORWARD, 1)
+    return f"{name}, second" if quantity == SECOND else name
 
 
 def located(part: Part, index: tuple[int, ...], point: CheckPoint | None) -> str:
@@ -65,11 +72,7 @@ def _entry(name: str, index: tuple[int, ...], tensor: torch.Tensor | None) -> st
     place = f"{name}[{','.join(map(str, index))}]" if index else name
     if tensor is None or tensor.ndim != len(index):
         return place
-    return f"{place} = {_number(tensor[index].item())}"
-
-
-def _number(value: bool | float | complex) -> str:
-    return plain(value) if isinstance(value, float) else str(value)
+    return f"{place} = {_numbers(tensor[index])}"
 
 
 def listed(point: CheckPoint) -> str:
@@ -80,14 +83,17 @@ def listed(point: CheckPoint) -> str:
 def _listed(tensor: torch.Tensor) -> str:
     if tensor.numel() > LISTED:
         return f"{'×'.join(map(str, tensor.shape))} numbers"
-    return "".join(_nested(tensor.tolist()))
+    return _numbers(tensor)
 
 
-def _nested(values: object) -> Iterator[str]:
-    if isinstance(values, list):
-        yield f"[{', '.join(''.join(_nested(value)) for value in values)}]"
-    elif isinstance(values, bool | int | float | complex):
-        yield _number(values)
+def _numbers(tensor: torch.Tensor) -> str:
+    """Numbers in as few digits as their dtype reads back as the same ones."""
+    if tensor.ndim:
+        return f"[{', '.join(_numbers(part) for part in tensor)}]"
+    if tensor.dtype in _SHORTER:
+        return str(tensor.detach().cpu().numpy()).removesuffix(".0")
+    value = tensor.item()
+    return plain(value) if isinstance(value, float) else str(value)
 
 
 def counted(count: int, what: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,6 @@ TANGENT = "tangent of "
 RERUNS = 4
 """How often code is run again: noise may round to the same number of 16 bits now and then."""
 REVERSE, FORWARD, SECOND = "reverse", "forward", "second"
-_JOINTS: dict[str, type[Joint]] = {REVERSE: Joint, FORWARD: ForwardMode, SECOND: SecondOrder}
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,10 @@ class Subject:
     """What multiplies each result's derivative, or in forward mode each input's; drawn at random by default."""
     quantity: str = REVERSE
     """Which derivative is wanted: reverse, forward, or second for the Hessian behind the gradient."""
+    rows: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Of the Hessian by these inputs only the rows of these elements of the flattened input."""
+    honour_detach: bool = False
+    """Whether what the code takes out of autograd is a constant to the exact gradient, too."""
 
     @property
     def by(self) -> tuple[str, ...]:
@@ -58,8 +62,13 @@ class Statements:
             if not result.is_floating_point():
                 raise InputError(f"the code returns numbers of dtype {_name(result)}, which have no gradient")
         places = {name: place for place, name in enumerate(self.inputs)}
-        kind = _JOINTS[subject.quantity]
-        self.joint = kind(subject.code, tuple(places[name] for name in self.by), len(self.results))
+        wanted, count = tuple(places[name] for name in self.by), len(self.results)
+        self.rows = [subject.rows.get(name, tuple(range(self.inputs[name].numel()))) for name in self.by]
+        self.joint: Joint
+        if subject.quantity == SECOND:
+            self.joint = SecondOrder(subject.code, wanted, count, tuple(self.rows))
+        else:
+            self.joint = (ForwardMode if self.forward else Joint)(subject.code, wanted, count)
         moved = [self.inputs[name] for name in self.by] if self.forward else self.results
         drawn = tuple(_drawn(tensor, place) for place, tensor in enumerate(moved))
         self.arguments = [*self.inputs.values(), *(subject.seeds or drawn)]
@@ -74,6 +83,28 @@ class Statements:
         self.formats = {name: _format(value) for name, value in numbers.items()}
         self.labels, self.shapes = self._labelled()
 
+    @cached_property
+    def has_own_backward(self) -> bool:
+        """Whether a backward written by hand, an `autograd.Function`, lies between the results and the inputs."""
+        with torch.enable_grad():
+            inputs = [tensor.detach().clone() for tensor in self.inputs.values()]
+            for tensor in inputs:
+                tensor.requires_grad_(tensor.is_floating_point())
+            # Code may write to what it is given.
+            results = tensors(self.subject.code(*(tensor.clone() for tensor in inputs)))
+        seen: set[Any] = set()
+        waiting = [result.grad_fn for result in results]
+        while waiting:
+            node = waiting.pop()
+            if node is not None and node not in seen:
+                seen.add(node)
+                waiting.extend(following for following, _ in node.next_functions)
+        return any(isinstance(node, torch.autograd.function.BackwardCFunction) for node in seen)
+
+    def runs(self, place: int) -> list[Any]:
+        """What is stated, as float64, each time that the code was run."""
+        return [self._flat(run[place], place) for run in (self.stated, *self._again)]
+
     def _labelled(self) -> tuple[list[tuple[str, str]], list[tuple[int, ...]]]:
         """What is stated: each part's name and quantity, and its shape."""
         shapes = [tuple(result.shape) for result in self.results]
@@ -84,8 +115,8 @@ class Statements:
         shapes += [tuple(self.inputs[name].shape) for name in self.by]
         pairs = [
             (one, element, other)
-            for one in (self.by if self.subject.quantity == SECOND else ())
-            for element in range(self.inputs[one].numel())
+            for one, rows in zip(self.by, self.rows if self.subject.quantity == SECOND else (), strict=False)
+            for element in rows
             for other in self.by
         ]
         second = [(f"{one}[{element}] {other}", SECOND) for one, element, other in pairs]
@@ -123,8 +154,7 @@ class Statements:
 
     def changing(self, place: int) -> Any:
         """Where the code stated another number when it was run again (array of bool)."""
-        one = self.numbers(place)
-        others = [self._flat(run[place], place) for run in self._again]
+        one, *others = self.runs(place)
         return np.any([~((one == other) | (np.isnan(one) & np.isnan(other))) for other in others], axis=0)
 
     def _flat(self, stated: torch.Tensor | None, place: int) -> Any:

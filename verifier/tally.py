@@ -41,6 +41,8 @@ class Statement:
         verdicts = self.part.verdicts
         nothing_lost = np.zeros_like(verdicts.error)
         found = accuracy("", CODE_FORMATS[self.part.dtype], verdicts.centre, verdicts.error, nothing_lost).agreeing
+        # What is no number has no digits right.
+        found = np.where(np.isnan(verdicts.error) & (np.abs(verdicts.centre) > 0), 0.0, found)
         return np.where(verdicts.severity == Outcome.UNDECIDED.severity, np.nan, found)
 
     @cached_property
@@ -91,6 +93,11 @@ class Place:
     @property
     def is_wrong_formula(self) -> bool:
         return bool(np.ravel(self.part.wrong_formula)[self.element])
+
+    @property
+    def is_simplified(self) -> bool:
+        """Whether it was found at a simplified point."""
+        return self.finding.point is not None and self.finding.point.kind == "simplified"
 
     @property
     def rank(self) -> tuple[int, float]:
@@ -173,9 +180,14 @@ class CheckComponent:
         failing = [place for place in self._worst if place.comparison.outcome is Outcome.DISAGREES]
         if not failing:
             return self.worst
-        simple = [place for place in failing if place.finding.point and place.finding.point.kind == "simplified"]
+        simple = [place for place in failing if place.is_simplified]
         first = (simple or failing)[0].finding.check
         return max((one for one in simple or failing if one.finding.check == first), key=lambda place: place.ratio)
+
+    @property
+    def is_simplified(self) -> bool:
+        """Whether it is shown at a simplified point."""
+        return self.shown is not None and self.shown.is_simplified
 
     @property
     def _worst(self) -> list[Place]:
@@ -254,6 +266,12 @@ class Tally:
         tried = (finding.dtype for finding in self.checked.findings)
         return tuple(dict.fromkeys((*self.checked.settings.dtypes, *tried)))
 
+    @property
+    def empty_dtypes(self) -> tuple[str, ...]:
+        """Those in which nothing was compared."""
+        compared = {component.dtype for component in self.components if component.compared}
+        return tuple(dtype for dtype in self.dtypes if dtype not in compared)
+
     @cached_property
     def points(self) -> tuple[CheckPoint, ...]:
         """Each once, by number."""
@@ -261,10 +279,13 @@ class Tally:
         return tuple(found[number] for number in sorted(found))
 
     @cached_property
-    def failing(self) -> tuple[CheckComponent, ...]:
-        """The components that disagree, the largest error for its allowance first."""
-        found = [component for component in self.components if component.outcome is Outcome.DISAGREES]
-        return tuple(sorted(found, key=lambda one: -one.shown.ratio if one.shown else 0.0))
+    def failing(self) -> tuple[tuple[CheckComponent, ...], ...]:
+        """The components that disagree, those of one name together, the largest error for its allowance first."""
+        found: dict[tuple[str, str], list[CheckComponent]] = {}
+        for component in sorted(self.components, key=lambda one: -one.shown.ratio if one.shown else 0.0):
+            if component.outcome is Outcome.DISAGREES:
+                found.setdefault((component.name, component.quantity), []).append(component)
+        return tuple(tuple(sorted(same, key=lambda one: not one.is_simplified)) for same in found.values())
 
     @cached_property
     def undecided(self) -> tuple[CheckComponent, ...]:
@@ -303,8 +324,11 @@ class Tally:
 
     @property
     def outcome(self) -> Outcome:
-        """The worst of all; fewer digits than were asked for disagree."""
-        return Outcome.DISAGREES if self.too_few_digits else self.checked.outcome
+        """The worst of all; fewer digits than were asked for disagree, and nothing compared in a dtype is undecided."""
+        if self.too_few_digits:
+            return Outcome.DISAGREES
+        nothing = [Outcome.UNDECIDED] if self.empty_dtypes else []
+        return max([self.checked.outcome, *nothing], key=lambda outcome: outcome.severity)
 
     @property
     def exit_code(self) -> int:
@@ -313,5 +337,4 @@ class Tally:
             return 130
         if self.outcome is Outcome.DISAGREES:
             return 1
-        decided = {component.dtype for component in self.components if component.decided}
-        return 0 if decided and not self.undecided and decided.issuperset(self.dtypes) else 3
+        return 0 if self.dtypes and not self.empty_dtypes and not self.undecided else 3

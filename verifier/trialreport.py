@@ -8,6 +8,8 @@ from typing import Any
 
 from rich.text import Text
 
+from verifier.blametable import NO_CAUSE, Naming, naming_sheet, namings
+from verifier.blametrial import Accused
 from verifier.document import FORMAT, clean, versions
 from verifier.errors import InputError
 from verifier.judge import Outcome
@@ -54,15 +56,31 @@ class Trials:
         return [one for one in self.acquitted if one.false_alarms]
 
     @property
+    def namings(self) -> list[Naming]:
+        """How often each cause was named, where it is there and where it is not."""
+        return namings([one for one in self.results if isinstance(one, Accused)])
+
+    @property
+    def misnamed(self) -> list[Naming]:
+        """The causes that are named too seldom, or too often."""
+        return [row for row in self.namings if not row.is_good]
+
+    @property
+    def sheets(self) -> tuple[Sheet, ...]:
+        """The tables, those with a row."""
+        named = self.namings
+        return (*sheets(self.planted, self.acquitted), *([naming_sheet(named)] if named else []))
+
+    @property
     def ok(self) -> bool:
         return self.exit_code == 0
 
     @property
     def exit_code(self) -> int:
-        """130 interrupted; 1 where a lie that must be found was missed or honest code refused; else 0."""
+        """130 interrupted; 1 where a lie was missed, honest code refused or a cause misnamed; else 0."""
         if self.done < self.planned:
             return 130
-        return 1 if self.missed or self.false_alarms else 0
+        return 1 if self.missed or self.false_alarms or self.misnamed else 0
 
     def to_json(self) -> dict[str, Any]:
         """All results in the format `verifier/1`."""
@@ -78,6 +96,8 @@ class Trials:
                 "honest": [asdict(one) for one in self.acquitted],
                 "missed": [asdict(one) for one in self.missed],
                 "false_alarms": [asdict(one) for one in self.false_alarms],
+                "causes": [asdict(row) for row in self.namings],
+                "accused": [asdict(one) for one in self.results if isinstance(one, Accused)],
             }
         )
         return document
@@ -85,7 +105,7 @@ class Trials:
     def lines(self, width: int) -> Iterator[Text]:
         """The tables, line by line, at most `width` columns wide."""
         layout = layout_for(width)
-        for sheet in sheets(self.planted, self.acquitted):
+        for sheet in self.sheets:
             yield from layout.prose(sheet.caption, "bold")
             yield from layout.summary(sheet.columns, [[(cell,) for cell in row] for row in sheet.rows])
             yield Text("")
@@ -96,20 +116,23 @@ class Trials:
             yield from layout.prose(f"{what}: {where}: {told}", "bold red")
         if self.done < self.planned:
             yield from layout.prose(f"PARTIAL  {self._partial}", "yellow")
-        failed = bool(self.missed or self.false_alarms)
+        failed = bool(self.missed or self.false_alarms or self.misnamed)
         yield from layout.prose(
             f"{'FAILED' if failed else 'PASSED'}  {self._counted}",
             STYLES[Outcome.DISAGREES if failed else Outcome.AGREES],
         )
 
     def _failures(self) -> Iterator[tuple[str, str, str]]:
-        """What each lie that was missed and each false alarm is, where, and how large."""
+        """What was missed, refused or misnamed, where, and how much."""
         for lie in self.missed:
             size = "a wrong formula" if lie.wrong_formula else f"{lie.size:.3g} detection limits"
             yield "missed", f"{lie.liar} in {lie.case}, {lie.dtype}, {lie.planting}", size
         for one in self.false_alarms:
             told = f"{one.false_alarms} of {one.components} refused"
             yield "false alarm", f"{one.name} in {one.case}, {one.dtype}, by {one.way}", told
+        for row in self.misnamed:
+            told = f"in {row.wrongly} of {row.elsewhere} in which it is not there"
+            yield "misnamed", row.cause or NO_CAUSE, f"rightly in {row.rightly} of {row.planted} formulas, {told}"
 
     @property
     def _partial(self) -> str:
@@ -145,7 +168,7 @@ class Trials:
             sentences=[f"{self._counted[0].upper()}{self._counted[1:]}"],
             sections=[
                 *([Causes("What failed", found, f"verifier selftest --seed {self.seed}", note)] if found else []),
-                *(_sheet_table(sheet) for sheet in sheets(self.planted, self.acquitted)),
+                *(_sheet_table(sheet) for sheet in self.sheets),
                 Facts("How this was made", [
                     ("shown again by", f"verifier selftest{' --quick' if self.quick else ''} --seed {self.seed}"),
                     ("trials", f"{self.done} of {self.planned}"),

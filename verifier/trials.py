@@ -18,13 +18,16 @@ from torch import Tensor
 from torch.autograd import gradcheck
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
+from verifier.blametrial import Accused, trial
 from verifier.cases import CASES, DTYPES, Case, Drawn, named
+from verifier.deeds import DEEDS
 from verifier.errors import InputError
 from verifier.examination import Examination, Part
-from verifier.examine import Formula, examine
+from verifier.examine import examine
 from verifier.gallery import load
 from verifier.judge import Comparison, Outcome
 from verifier.runner import Step
+from verifier.specification import Formula
 from verifier.testing import (
     FACTORS,
     GRAPH,
@@ -49,6 +52,8 @@ from verifier.twins import TWINS, Code, Twin
 from verifier.witnesses import Witness
 
 TRAINING = "training"
+AT_ONCE = 10
+"""Random formulas in one piece."""
 AROUND = (0.2, 0.7, 2.5, 5.0)
 """Detection limits by which numbers are moved on purpose."""
 
@@ -97,7 +102,7 @@ class Acquitted:
     gradcheck: Checked | None = None
 
 
-Result = Planted | Acquitted
+Result = Planted | Acquitted | Accused
 Task = Callable[[], Iterator[Result]]
 
 
@@ -155,6 +160,8 @@ class Scope:
     dtypes: tuple[str, ...] = DTYPES
     every: int = 1
     """Of the liars each case gets one in so many in each dtype, another one in the next; so do twins."""
+    formulas: int = 0
+    """Random formulas for each kind of mistake whose cause is to be named."""
 
 
 SMALL = liar_named(f"factor 1 + {SMALLEST:g}")
@@ -167,6 +174,7 @@ FULL = Scope(
     TWINS,
     ("linear", "quadratic", "exponential_decay", "logistic_regression", "tanh_network"),
     every=2,
+    formulas=100,
 )
 QUICK = Scope(
     tuple(map(named, ("bump", "tanh network"))),
@@ -174,6 +182,7 @@ QUICK = Scope(
     TWINS,
     ("linear",),
     every=3,
+    formulas=2,
 )
 
 
@@ -189,7 +198,11 @@ def tasks(scope: Scope, seed: int) -> list[Task]:
     for place, twin in enumerate(scope.twins):
         found += [_bound(_of_twin, twin, dtype, seed) for dtype in scope.dtypes[place % scope.every :: scope.every]]
     found += [_bound(_of_model, name, dtype) for name in scope.models for dtype in ("float64", "float32")]
-    return [*found, *(_bound(_hard, one) for one in scope.hard)]
+    found += [_bound(_hard, one) for one in scope.hard]
+    for deed in DEEDS:
+        for start in range(0, scope.formulas, AT_ONCE):
+            found.append(_bound(trial, deed, range(start, min(start + AT_ONCE, scope.formulas)), seed))
+    return found
 
 
 def _bound(action: Callable[..., Iterator[Result]], *arguments: Any) -> Task:

@@ -16,6 +16,12 @@ def same(low: Lowering, self: Cell) -> int:
     return self.node
 
 
+@rule("detach_copy")
+def held(low: Lowering, self: Cell) -> int:
+    """What is marked when code is captured: a value that the code takes for a constant."""
+    return low.build.hold(self.node)
+
+
 @rule("_to_copy", "to")
 def converted(low: Lowering, self: Cell, actual: Any) -> int:
     """To a narrower format each element is rounded; to a wider one it stays what it is; true is 1."""

@@ -25,8 +25,7 @@ aten = torch.ops.aten
       "_unsafe_index", "atleast_1d", "block_diag", "im2col", "reflection_pad1d", "reflection_pad2d",
       "reflection_pad3d", "replication_pad1d", "replication_pad2d", "replication_pad3d", "view_copy", "expand_copy",
       "t_copy", "transpose_copy", "permute_copy", "select_copy", "slice_copy", "squeeze_copy", "unsqueeze_copy",
-      "split_copy", "split_with_sizes_copy", "unbind_copy", "diagonal_copy", "unfold_copy", "alias_copy",
-      "detach_copy")  # fmt: skip
+      "split_copy", "split_with_sizes_copy", "unbind_copy", "diagonal_copy", "unfold_copy", "alias_copy")  # fmt: skip
 def moved(low: Lowering, operation: Any, bound: dict[str, Any]) -> Any:
     return low.moved(operation, {name: _where_to(low, name, value) for name, value in bound.items()})
 

@@ -1,0 +1,31 @@
+"""For all tests: whatever report is made as JSON is as the schema says."""
+
+from functools import wraps
+
+import pytest
+from schemas import thinned, validated
+
+from verifier.checkreport import CheckReport
+from verifier.explanation import Explanation
+from verifier.report import Report
+from verifier.summary import Summary
+from verifier.teaching import Lesson
+from verifier.trialreport import Trials
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_document_is_valid():
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in (Report, Summary, Explanation, Lesson, Trials, CheckReport):
+            patch.setattr(kind, "to_json", _validating(kind.to_json))
+        yield
+
+
+def _validating(to_json):
+    @wraps(to_json)
+    def validating(report):
+        document = to_json(report)
+        validated(thinned(document))
+        return document
+
+    return validating

@@ -1,0 +1,366 @@
+"""What becomes of the targets of verifier.toml, with a stand-in for the engine: what is done with its reports does not
+depend on how they come about.
+"""
+
+import json
+import sys
+from dataclasses import dataclass, replace
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+from rich.text import Text
+
+import verifier
+from verifier.acceptance import settled
+from verifier.checked import CheckCause, Checked, CheckSettings, Finding
+from verifier.config import Accepted, read_config
+from verifier.configrun import run_config
+from verifier.errors import InputError
+from verifier.judge import Outcome
+
+A, D, U = Outcome.AGREES, Outcome.DISAGREES, Outcome.UNDECIDED
+
+
+def part(name, outcome=A, size=4):
+    return SimpleNamespace(name=name, outcome=outcome, verdicts=SimpleNamespace(severity=np.zeros(size)))
+
+
+def finding(*parts, dtype="float32", check="reverse", failures=()):
+    return Finding(check, dtype, parts=parts, failures=failures)
+
+
+def checked(*findings, causes=(), interrupted=False):
+    return Checked("f", "its own forward", CheckSettings(), findings, causes, interrupted=interrupted)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report in three lines."""
+
+    checked: Checked
+
+    @property
+    def outcome(self):
+        return self.checked.outcome
+
+    @property
+    def exit_code(self):
+        return 130 if self.checked.interrupted else {A: 0, D: 1, U: 3}[self.outcome]
+
+    def to_json(self):
+        return {"target": self.checked.target, "outcome": self.outcome.value}
+
+    def markdown(self):
+        return f"report of {self.checked.target}"
+
+    def lines(self, width):
+        yield Text(f"report of {self.checked.target}")
+        yield Text(f"{width} columns: {self.outcome.value}")
+
+
+VALUE = finding(part("value", size=1), check="value")
+X_IN_BFLOAT16 = Accepted("x", "bfloat16", "torch issue 12345", "kernel outside its budget")
+
+
+def cause(name, component="x", dtype="bfloat16"):
+    return CheckCause(name, component, "a sentence", "evidence", dtype, 1)
+
+
+FAILING = checked(
+    VALUE,
+    finding(part("x", D), part("g"), dtype="bfloat16"),
+    causes=(cause("kernel outside its budget"), cause("sign flipped", "x", "float32")),
+)
+
+
+def test_nothing_accepted_changes_nothing():
+    found = settled(FAILING, ())
+    assert found.left == FAILING and found.accepted == () and found.stale == ()
+
+
+@pytest.mark.parametrize("entry", [X_IN_BFLOAT16, Accepted("x", "bfloat16", "whatever the cause")])
+def test_an_accepted_failure_is_set_aside(entry):
+    found = settled(FAILING, [entry])
+    assert found.accepted == (entry,) and found.stale == ()
+    assert found.left.outcome is A
+    assert [one.name for one in found.left.findings[1].parts] == ["g"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        Accepted("g", "bfloat16", "another component"),
+        Accepted("x", "float32", "another dtype"),
+        Accepted("x", "bfloat16", "another cause", "sign flipped"),
+        Accepted("value", "float32", "it agrees"),
+    ],
+)
+def test_what_does_not_match_is_stale_and_the_failure_stays(entry):
+    found = settled(FAILING, [entry])
+    assert found.accepted == () and found.stale == (entry,)
+    assert found.left == FAILING
+
+
+def test_a_second_cause_is_not_accepted_with_the_first():
+    two = checked(*FAILING.findings, causes=(*FAILING.causes, cause("sign flipped")))
+    found = settled(two, [X_IN_BFLOAT16])
+    assert found.left.outcome is D and found.accepted == (X_IN_BFLOAT16,) and found.stale == ()
+    both = settled(two, [X_IN_BFLOAT16, Accepted("x", "bfloat16", "known", "sign flipped")])
+    assert both.left.outcome is A
+
+
+def test_a_failure_without_a_cause_is_not_accepted_for_one():
+    unexplained = checked(VALUE, finding(part("x", D), dtype="bfloat16"))
+    assert settled(unexplained, [X_IN_BFLOAT16]).left.outcome is D
+    assert settled(unexplained, [Accepted("x", "bfloat16", "known")]).left.outcome is A
+
+
+def test_a_cause_that_holds_in_every_dtype():
+    failing = checked(VALUE, finding(part("x", D)), causes=(cause("path detached", dtype=""),))
+    assert settled(failing, [Accepted("x", "float32", "known", "path detached")]).left.outcome is A
+
+
+def test_rows_of_a_hessian_are_one_component():
+    failing = checked(VALUE, finding(part("x[0] w[1]", D), part("x[12] w[1]", D), check="second"))
+    assert settled(failing, [Accepted("x w[1]", "float32", "known")]).left.outcome is A
+    one = settled(failing, [Accepted("x[0] w[1]", "float32", "known")])
+    assert one.left.outcome is D and one.stale == ()
+
+
+def test_what_is_wrong_apart_from_numbers_is_accepted_by_the_name_of_its_check():
+    failing = checked(VALUE, finding(check="overwritten", failures=("x was overwritten",)))
+    assert settled(failing, [Accepted("overwritten", "float32", "in place, and documented")]).left.outcome is A
+    assert settled(failing, [Accepted("overwritten", "float64", "in place")]).left.outcome is D
+
+
+def test_nothing_is_stale_where_the_check_was_interrupted():
+    assert settled(checked(VALUE, interrupted=True), [X_IN_BFLOAT16]).stale == ()
+
+
+FILE = """
+[settings]
+dtypes = ["float32", "bfloat16"]
+[[target]]
+target = "a.py::agreeing"
+formula = "x**2"
+inputs = { x = "-2:2:4" }
+[[target]]
+target = "a.py::known"
+reference = "a.py::plain"
+inputs = { x = 1 }
+points = 7
+[[target.accepted]]
+component = "x"
+dtype = "bfloat16"
+reason = "torch issue 12345"
+"""
+MORE = """
+[[target]]
+target = "a.py::mended"
+inputs = {}
+[[target.accepted]]
+component = "x"
+dtype = "bfloat16"
+cause = "sign flipped"
+reason = "old | older"
+[[target]]
+target = "a.py::wrong"
+inputs = {}
+[[target]]
+target = "a.py::missing"
+inputs = {}
+[[target]]
+target = "a.py::blind"
+inputs = {}
+"""
+FOUND = {
+    "agreeing": checked(VALUE, finding(part("x", size=4096))),
+    "known": FAILING,
+    "mended": checked(VALUE),
+    "wrong": FAILING,
+    "blind": checked(finding(part("x", U))),
+    "interrupted": checked(VALUE, interrupted=True),
+}
+
+
+class Engine:
+    """Answers by the target's name, and keeps what it was asked."""
+
+    def __init__(self):
+        self.asked = {}
+
+    def check(self, target, *, keep_going, **given):
+        name = target.partition("::")[2]
+        self.asked[name] = {"target": target, **given}
+        keep_going(0, 2)
+        if name not in FOUND:
+            raise InputError("there is no missing in a.py\x1b")
+        return Report(replace(FOUND[name], target=name))
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    engine, inputs = Engine(), ModuleType("verifier.inputs")
+    inputs.parsed = lambda words: dict(word.split("=", 1) for word in words)
+    monkeypatch.setitem(sys.modules, "verifier.inputs", inputs)
+    monkeypatch.setitem(vars(verifier), "check", engine.check)
+    return engine
+
+
+@pytest.fixture
+def configured(engine, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def reading(text):
+        (tmp_path / "verifier.toml").write_text(text)
+        return read_config("verifier.toml")
+
+    return reading
+
+
+def test_each_target_is_checked_as_it_is_written(engine, configured):
+    assert run_config(configured(FILE)).exit_code == 0
+    agreeing, known = engine.asked["agreeing"], engine.asked["known"]
+    settings = {"seed": 0, "without": (), "digits": None, "timeout": None, "honour_detach": False}
+    settings |= {"reduction": "none", "dtypes": ("float32", "bfloat16")}
+    assert agreeing == {
+        "target": "a.py::agreeing", "inputs": {"x": "-2:2:4"}, "formula": "x**2", "reference": None, "points": 3,
+        **settings,
+    }  # fmt: skip
+    assert known == {
+        "target": "a.py::known", "inputs": {"x": "1"}, "formula": None, "reference": "a.py::plain", "points": 7,
+        **settings,
+    }  # fmt: skip
+
+
+SHOWN = """\
+target             outcome  compared  accepted  stale
+
+───────────────────────────────────────────────────────────────────────────────
+a.py::agreeing      agrees     4,097         –      –
+a.py::known         agrees         9         1      –
+a.py::mended        agrees         1         –      1
+a.py::wrong      disagrees         9         –      –
+a.py::missing   not usable         –         –      –
+a.py::blind      undecided         4         –      –
+a.py::known: x in bfloat16 disagrees and is accepted: torch issue 12345
+a.py::mended: the accepted failure of x in bfloat16 (sign flipped) is stale:
+nothing disagrees that matches it: remove it
+a.py::missing: there is no missing in a.py\\x1b
+
+───────────────────────────────────────────────────────────────────────────────
+report of wrong
+80 columns: disagrees
+
+───────────────────────────────────────────────────────────────────────────────
+report of blind
+80 columns: undecided
+
+NOT VERIFIED  2 of 6 targets."""
+MARKDOWN = """\
+❌ **NOT VERIFIED  2 of 6 targets.**
+
+| target | outcome | compared | accepted | stale |
+| --- | --- | ---: | ---: | ---: |
+| `a.py::agreeing` | agrees | 4,097 | – | – |
+| `a.py::known` | agrees | 9 | 1 | – |
+| `a.py::mended` | agrees | 1 | – | 1 |
+| `a.py::wrong` | disagrees | 9 | – | – |
+| `a.py::missing` | not usable | – | – | – |
+| `a.py::blind` | undecided | 4 | – | – |
+
+- a&#46;py&#58;&#58;known&#58; x in bfloat16 disagrees and is accepted&#58; torch issue 12345
+- a&#46;py&#58;&#58;mended&#58; the accepted failure of x in bfloat16 &#40;sign flipped&#41; is stale&#58; \
+nothing disagrees that matches it&#58; remove it
+- a&#46;py&#58;&#58;missing&#58; there is no missing in a&#46;py&#92;x1b
+
+report of wrong
+
+report of blind"""
+
+
+def test_what_is_shown(configured):
+    report = run_config(configured(FILE + MORE))
+    assert str(report) == SHOWN
+    assert report.markdown() == MARKDOWN
+    assert repr(report) == "<ConfigReport verifier.toml: NOT VERIFIED  2 of 6 targets.>"
+    assert not report.ok
+
+
+def test_a_narrow_terminal(configured):
+    lines = [line.plain for line in run_config(configured(FILE)).lines(40)]
+    assert max(map(len, lines)) <= 40
+    assert lines[:3] == ["a.py::agreeing", "  outcome          agrees", "  compared         4,097"]
+
+
+def test_text_from_people_is_no_markup(configured):
+    text = "[[target]]\ntarget = 'a|`b`.py::<i>'\ninputs = {}\n"
+    report = run_config(configured(text)).markdown()
+    assert "| `a\\|'b'.py::<i>` | not usable |" in report
+    assert "- a&#124;&#96;b&#96;&#46;py&#58;&#58;&#60;i&#62;&#58; there" in report
+
+
+def test_the_document(configured):
+    document = json.loads(json.dumps(run_config(configured(FILE + MORE)).to_json(), allow_nan=False))
+    assert document["format"] == "verifier/1" and document["config"] == "verifier.toml"
+    assert (document["ok"], document["exit_code"]) == (False, 1)
+    agreeing, known, mended, _, missing, _ = document["targets"]
+    assert agreeing == {
+        "target": "a.py::agreeing", "outcome": "agrees", "exit_code": 0, "accepted": [], "stale": [], "reason": None,
+        "report": {"target": "agreeing", "outcome": "agrees"},
+    }  # fmt: skip
+    accepted = {"component": "x", "dtype": "bfloat16", "cause": "", "reason": "torch issue 12345"}
+    assert known["accepted"] == [accepted] and known["report"]["outcome"] == "disagrees"
+    assert mended["exit_code"] == 1 and mended["stale"][0]["cause"] == "sign flipped"
+    assert (missing["exit_code"], missing["reason"]) == (2, "there is no missing in a.py\\x1b")
+
+
+def only(*names):
+    return "".join(f'[[target]]\ntarget = "a.py::{name}"\ninputs = {{}}\n' for name in names)
+
+
+CODES = {
+    ("agreeing",): 0,
+    ("agreeing", "blind"): 3,
+    ("blind", "missing"): 2,
+    ("missing", "wrong"): 1,
+    ("wrong", "interrupted"): 130,
+}
+
+
+@pytest.mark.parametrize("names", CODES)
+def test_exit_codes(configured, names):
+    report = run_config(configured(only(*names)))
+    assert report.exit_code == CODES[names]
+    assert report.ok == (CODES[names] == 0)
+
+
+def test_all_verified(configured):
+    assert str(run_config(configured(FILE))).endswith("\n\nVERIFIED  2 of 2 targets.")
+    assert str(run_config(configured(only("agreeing")))).endswith("\n\nVERIFIED  1 of 1 target.")
+
+
+def test_interrupted_between_two_targets(configured, engine):
+    seen = []
+
+    def keep_going(done, planned):
+        seen.append((done, planned))
+        return done < 1
+
+    report = run_config(configured(only("agreeing", "wrong")), keep_going)
+    assert report.exit_code == 130 and list(engine.asked) == ["agreeing"]
+    assert seen == [(0, 2), (0, 2), (1, 2)]
+    assert "\nPARTIAL  interrupted after 1 of 2 targets\nNOT VERIFIED  1 of 2 targets." in str(report)
+
+
+def test_interrupted_within_a_target(configured, engine):
+    report = run_config(configured(only("interrupted", "agreeing")))
+    assert report.exit_code == 130 and list(engine.asked) == ["interrupted"]
+    assert "a.py::interrupted  interrupted         1         –" in str(report)
+
+
+def test_interrupted_before_the_first(configured):
+    report = run_config(configured(FILE), lambda done, planned: False)
+    assert report.exit_code == 130
+    assert "PARTIAL  interrupted after 0 of 2 targets" in str(report)

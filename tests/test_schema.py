@@ -1,0 +1,93 @@
+"""The JSON schema: every kind of report is as it says, and what is not is refused."""
+
+import json
+from copy import deepcopy
+
+import pytest
+import test_checkreport
+import test_explain
+import test_tables
+from jsonschema import Draft202012Validator, ValidationError
+from schemas import thinned, validated
+
+import verifier
+from verifier.document import schema
+from verifier.trialreport import Trials
+from verifier.trials import Acquitted, Checked, Planted
+
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+REFUSES = Checked(slow=True, fast=False)
+PLANTED = Planted("zeroed", "zeroed", "tanh", "float32", "graph", float("inf"), True, False, REFUSES)
+HONEST = Acquitted("no lie", "tanh", "float32", "own forward", 4, 1, 1, 0.5, (1e-7, float("nan")))
+KINDS = {
+    **{f"train {name}": case for name, case in test_tables.CASES.items()},
+    "train batches": lambda: verifier.train(verifier.load("linear"), batch="all", hold_out=0.4, epochs=2),
+    "train --all": lambda: verifier.train_all(map(verifier.load, ("linear", "quadratic")), epochs=1),
+    **{f"explain {name}": case for name, case in test_explain.CASES.items()},
+    "lesson": lambda: verifier.lesson("kink"),
+    "selftest": lambda: Trials((PLANTED, HONEST), 2, 1, 0, True),
+    **{f"check {name}": case for name, case in test_checkreport.CASES.items()},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_report_is_as_the_schema_says(kind):
+    document = KINDS[kind]().to_json()
+    text = json.dumps(validated(document), allow_nan=False)
+    assert json.loads(text) == document
+
+
+@pytest.fixture(scope="module")
+def check():
+    return test_checkreport.CASES["sign flipped"]().to_json()
+
+
+SPOILT = {
+    "format": (lambda document: document.update(format="verifier/2"), "'verifier/1' was expected"),
+    "command": (lambda document: document.update(command="guess"), "'guess' is not one of ['train', 'check', "),
+    "missing": (lambda document: document.pop("components"), "'components' is a required property"),
+    "unknown": (lambda document: document.update(colour="red"), "('colour' was unexpected)"),
+    "outcome": (lambda document: document.update(outcome="fine"), "'fine' is not one of ['agrees', "),
+    "count": (lambda document: document["components"][0].update(compared=-1), "-1 is less than the minimum of 0"),
+    "number": (
+        lambda document: document["components"][0]["detection_limit"].update(max="tiny"),
+        "'tiny' is not valid under any",
+    ),
+    "point": (lambda document: document["points"][0].update(kind="lucky"), "'lucky' is not one of ['given', "),
+}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_what_is_not_as_it_says_is_refused(name, check):
+    spoil, message = SPOILT[name]
+    document = deepcopy(check)
+    spoil(document)
+    with pytest.raises(ValidationError) as refused:
+        validated(document)
+    assert message in str(refused.value)
+
+
+def test_as_it_ships_it_lets_keys_pass_that_are_added_later(check):
+    Draft202012Validator(schema()).validate({**check, "colour": "red"})
+
+
+def test_each_command_has_keys_of_its_own(check):
+    for command in ("train", "explain", "lesson", "selftest"):
+        with pytest.raises(ValidationError):
+            Draft202012Validator(schema()).validate({**check, "command": command})
+
+
+def test_every_test_validates(monkeypatch):
+    report = verifier.train(verifier.load("linear"), epochs=1)
+    monkeypatch.setattr("verifier.report.training_document", lambda *parts: {"format": "verifier/1"})
+    with pytest.raises(ValidationError, match="'command' is a required property"):
+        report.to_json()
+
+
+def test_thinned_keeps_both_ends():
+    assert thinned({"a": list(range(10))}) == {"a": [0, 1, 2, 3, 6, 7, 8, 9]}
+
+
+def test_it_ships():
+    text = (test_tables.GOLDEN.parent.parent / "pyproject.toml").read_text(encoding="utf-8")
+    assert '"schema/*.json"' in text

@@ -1,0 +1,165 @@
+"""Mistakes of branch: a condition decided the other way, or a convention of its own at a kink."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from verifier.arithmetic import middle
+from verifier.arrays import ArrayNode, ArrayProgram, evaluate
+from verifier.blame.paths import MOST_ELEMENTS
+from verifier.blame.spelled import bare
+from verifier.blame.told import SCREEN, Found, Told, exact_at, overlap, replay_of
+from verifier.operations import Operation
+from verifier.replay import ToOneSide
+from verifier.terms import SizeArithmetic
+
+CONDITIONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign"})
+MOST_CONDITIONS = 16
+"""So many conditions are tried together."""
+MOST_FLIPS = 64
+"""Single elements of a condition that are tried."""
+
+
+@dataclass(frozen=True)
+class _Flipped:
+    """A comparison decided the other way where the mask says so."""
+
+    mask: Any
+    inner: Any = None
+    """What is decided about it otherwise."""
+
+    def __call__(self, operation: Operation, decided: Any) -> Any:
+        if self.inner is not None:
+            decided = self.inner(operation, decided)
+        other = -decided if operation.name == "sign" else np.logical_not(decided)
+        return np.where(self.mask, other, decided).astype(object)
+
+
+class _FlippedInFloats(SizeArithmetic):
+    """The same in float64."""
+
+    def __init__(self, place: int, mask: Any) -> None:
+        self.place, self.mask = place, mask
+
+    def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
+        value, size = super().row(place, node, *arguments)
+        if place != self.place:
+            return value, size
+        other = -value if node.operation == "sign" else np.logical_not(value)
+        return np.where(self.mask, other, value), size
+
+
+def wrong_branch(told: Told) -> Found | None:
+    """One condition is decided the other way, in all elements or where it disagrees, or in one element."""
+    if told.point is None or told.part.quantity == "value" or told.point.program.elements > MOST_ELEMENTS:
+        return None
+    program = told.point.program
+    return _one_condition(told, program) or _several_conditions(told, program)
+
+
+def _one_condition(told: Told, program: ArrayProgram) -> Found | None:
+    for place, mask in _flips(program):
+        if not _screened(told, place, mask):
+            continue
+        flipped = _flipped(told, place, mask)
+        # Each component has its own element of the condition, which may be decided rightly.
+        chosen = np.where(told.near(told.exact) & ~told.disagreeing, told.exact, flipped)
+        for predicted in (flipped, chosen):
+            if told.fits(predicted):
+                return Found("wrong branch", _sentence(told, [_condition(program, place)]), predicted)
+    return None
+
+
+def _several_conditions(told: Told, program: ArrayProgram) -> Found | None:
+    """Each component that disagrees has one of its conditions decided the other way."""
+    predicted, left, used = told.exact.copy(), told.disagreeing.copy(), []
+    for place, mask in _whole(program)[:MOST_CONDITIONS]:
+        flipped = _flipped(told, place, mask)
+        fitting = told.near(flipped) & left
+        if fitting.any():
+            predicted[fitting] = flipped[fitting]
+            left &= ~fitting
+            used.append(_condition(program, place))
+    if left.any() or not told.fits(predicted):
+        return None
+    return Found("wrong branch", _sentence(told, used), predicted)
+
+
+def _flipped(told: Told, place: int, mask: Any) -> Any:
+    """The exact numbers with a condition decided the other way."""
+    point = told.point
+    return None if point is None else exact_at(point, {}, {place: _Flipped(mask, point.decisions.get(place))})
+
+
+def _condition(program: ArrayProgram, place: int) -> str:
+    node = program.nodes[place]
+    return f"the sign of {bare(program, node.arguments[0])}" if node.operation == "sign" else bare(program, place)
+
+
+def _sentence(told: Told, conditions: list[str]) -> str:
+    count, many = int(told.disagreeing.sum()), told.disagreeing.size
+    where = f", in {count} of {many} components" if many > 1 else ""
+    return f"it is the gradient with {' or '.join(dict.fromkeys(conditions))} decided the other way{where}"
+
+
+def _whole(program: ArrayProgram) -> list[tuple[int, Any]]:
+    """Conditions as a whole."""
+    places = [place for place, node in enumerate(program.nodes) if node.operation in CONDITIONS]
+    return [(place, np.ones(program.nodes[place].shape, dtype=bool)) for place in places]
+
+
+def _flips(program: ArrayProgram) -> Iterator[tuple[int, Any]]:
+    """Conditions as a whole, then their single elements."""
+    yield from _whole(program)
+    for place, whole in _whole(program):
+        shape = whole.shape
+        count = int(np.prod(shape))
+        for element in range(count if 1 < count <= MOST_FLIPS else 0):
+            mask = np.zeros(shape, dtype=bool)
+            mask.flat[element] = True
+            yield place, mask
+
+
+def _screened(told: Told, place: int, mask: Any) -> bool:
+    """Whether float64 leaves it open that a flip explains what disagrees."""
+    if told.point is None:
+        return False
+    (found,) = evaluate(told.point.program, _FlippedInFloats(place, mask), told.point.arguments)
+    wrong = told.disagreeing & told.known
+    with np.errstate(all="ignore"):
+        stated, flipped = middle(told.stated), np.ravel(found[0])
+        slack = SCREEN * np.maximum(np.abs(stated), told.size) + np.maximum(
+            told.allowed, told.relative * np.abs(flipped)
+        )
+        return bool((np.abs(stated - flipped) <= 2.0 * slack)[wrong].all())
+
+
+def kink_convention(told: Told) -> Found | None:
+    """Only where both sides of a condition are the same number, and right beside it."""
+    case = told.part.case
+    wrong = told.disagreeing
+    if told.part.quantity == "value" or not np.isfinite(told.part.verdicts.stated[wrong]).all():
+        return None
+    if bool(case.kink[wrong].all()):
+        element = told.worst()
+        middle_, reach = told.part.verdicts.centre[element], told.part.verdicts.allowed[element]
+        sides = f"{middle_ - reach:.6g} and {middle_ + reach:.6g}"
+        return Found("kink convention", f"at a kink it is outside the one-sided derivatives, {sides}")
+    if not told.is_in_graph or told.coded is None or told.place is None or told.point is None:
+        return None
+    point = told.coded.point
+    if not point.ties:
+        return None
+    for greater in (True, False):
+        code = {place: ToOneSide(mask, greater) for place, mask in point.ties.items()}
+        own = {place: ToOneSide(mask, greater) for place, mask in told.point.ties.items()}
+        (found,) = replay_of(point, told.place, told.coded.literals, code)
+        exact = exact_at(told.point, {}, own)
+        if overlap(found, exact):
+            sentence = "only at a kink, where both sides of a condition are equal: beside it the backward is right"
+            return Found("kink convention", sentence)
+    return None

@@ -1,0 +1,206 @@
+"""Mistakes of path: a part of the exact gradient is not there.
+
+The exact gradient's program gets a switch at each term of what it adds up: each side of an addition,
+each row of a sum, each element of what multiplies the results' derivatives. With one of them at 0 it says
+what a gradient without that term would have stated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from verifier.arrays import CONSTANT, INPUT, RESHAPE, TAKE, ArrayNode, ArrayProgram, evaluate
+from verifier.blame.spelled import bare
+from verifier.blame.told import Found, Told, exact_at
+from verifier.conditioning import Point
+from verifier.judge import Outcome
+from verifier.subject import FORWARD, SECOND, SEED
+from verifier.terms import SizeArithmetic
+
+MOST_ROWS = 64
+"""Of a sum over more rows none is left out alone."""
+MOST_TERMS = 400
+"""So many terms are tried at most."""
+MOST_ELEMENTS = 50_000
+"""In programs of more numbers no term is tried."""
+
+
+def zeroed(told: Told) -> Found | None:
+    """Nothing arrives."""
+    if told.is_replayed or not told.fits(np.zeros(told.centre.shape)):
+        return None
+    if bool((told.stated != 0).any()):
+        return None
+    coded, nothing = told.coded, np.zeros(told.centre.shape)
+    missing = coded is not None and told.place is not None and coded.statements.stated[told.place] is None
+    if told.part.quantity == SECOND:
+        text = "there is no second derivative" if missing else "the second derivative is 0"
+        return Found("second order cut off", f"{text}, though {_first_order(told)}", nothing)
+    kind = "tangent" if told.part.quantity == FORWARD else "gradient"
+    text = f"there is no {kind} at all" if missing else f"the {kind} is 0 in all components"
+    return Found("path detached", f"{text}, and the exact one is not", nothing)
+
+
+def _first_order(told: Told) -> str:
+    parts = () if told.examination is None else told.examination.parts
+    right = all(part.outcome is Outcome.AGREES for part in parts if part.quantity == "reverse")
+    return "the gradient itself is right" if right else "the exact one is not"
+
+
+def term_missing(told: Told) -> Found | None:
+    """One of the terms that the exact gradient adds up is not there."""
+    if told.measured is None or told.place is None or told.examination is None or told.part.quantity == "value":
+        return None
+    if told.measured.point.program.elements > MOST_ELEMENTS:
+        return None
+    values = sum(part.quantity == "value" for part in told.examination.parts)
+    switched = _Switched.of(told.measured.point, told.place, values)
+    for switch, element in switched.choices():
+        arguments = switched.without(switch, element)
+        (found,) = evaluate(switched.point.program, SizeArithmetic(), arguments)
+        if told.screened(found[0]):
+            predicted = exact_at(switched.point, arguments)
+            if told.fits(predicted):
+                return _missing(told, switch.named(element), predicted)
+    return None
+
+
+def _missing(told: Told, term: str, predicted: Any) -> Found:
+    if told.part.quantity == SECOND:
+        return Found(
+            "second order cut off", f"the second derivative lacks {term}, though {_first_order(told)}", predicted
+        )
+    coded = None if told.examination is None else told.examination.coded
+    if coded is not None and not coded.statements.has_own_backward:
+        # Autograd itself forgets no term: somebody has cut it off.
+        return Found("path detached", f"the gradient lacks {term}: a detach or no_grad cuts that path", predicted)
+    return Found("one term missing", f"the gradient lacks {term}", predicted)
+
+
+_CONDITIONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or", "not"})
+
+
+def is_condition(program: ArrayProgram, place: int) -> bool:
+    """Whether a node's elements are truth values, not numbers."""
+    node = program.nodes[place]
+    while node.operation in (TAKE, RESHAPE):
+        node = program.nodes[node.arguments[0]]
+    return node.operation in _CONDITIONS or (node.operation == CONSTANT and node.payload.array.dtype == bool)
+
+
+@dataclass(frozen=True)
+class _Switch:
+    """What multiplies terms of a gradient, 1 each, and how a term is named."""
+
+    name: str
+    shape: tuple[int, ...]
+    text: str
+
+    @property
+    def count(self) -> int:
+        return int(np.prod(self.shape))
+
+    def named(self, element: int) -> str:
+        return self.text.format(number=element, count=self.count) if self.shape else self.text
+
+
+@dataclass(frozen=True)
+class _Switched:
+    """A gradient's program with switches at its terms."""
+
+    point: Point
+    switches: tuple[_Switch, ...]
+
+    @classmethod
+    def of(cls, point: Point, result: int, values: int) -> _Switched:
+        program = point.program
+        forward = program.needed(*program.outputs[:values])
+        build = _Builder(program, forward)
+        for place in sorted(program.needed(program.outputs[result])):
+            build.copy(place)
+        arguments = {**point.arguments, **{switch.name: np.ones(switch.shape) for switch in build.switches}}
+        decisions = {build.moved[place]: what for place, what in point.decisions.items() if place in build.moved}
+        switched = ArrayProgram(tuple(build.nodes), (build.moved[program.outputs[result]],))
+        return cls(replace(point, program=switched, arguments=arguments, decisions=decisions), tuple(build.switches))
+
+    def choices(self) -> Iterator[tuple[_Switch, int]]:
+        """Every term, those of additions first, at most so many."""
+        ordered = sorted(self.switches, key=lambda switch: switch.count)
+        every = [(switch, element) for switch in ordered for element in range(switch.count)]
+        yield from every[:MOST_TERMS]
+
+    def without(self, switch: _Switch, element: int) -> dict[str, Any]:
+        mask = np.ones(switch.shape)
+        mask.flat[element] = 0.0
+        return {**self.point.arguments, switch.name: mask}
+
+
+class _Builder:
+    """Copies a program node by node, with a switch before each term behind the forward."""
+
+    def __init__(self, program: ArrayProgram, forward: set[int]) -> None:
+        self.program, self.forward = program, forward
+        self.nodes: list[ArrayNode] = []
+        self.moved: dict[int, int] = {}
+        self.switches: list[_Switch] = []
+
+    def copy(self, place: int) -> None:
+        node = self.program.nodes[place]
+        arguments = [self.moved[argument] for argument in node.arguments]
+        if node.operation == INPUT:
+            self.moved[place] = self._seed(node)
+        elif place in self.forward:
+            self.moved[place] = self._add(replace(node, arguments=tuple(arguments)))
+        else:
+            switched = [self._switched(node, side, argument) for side, argument in enumerate(arguments)]
+            copy = self._add(replace(node, arguments=tuple(switched)))
+            self.moved[place] = self._spread(node, copy)
+
+    def _seed(self, node: ArrayNode) -> int:
+        copy = self._add(node)
+        if not str(node.payload).startswith(SEED) or not 1 < int(np.prod(node.shape)) <= MOST_ROWS:
+            return copy
+        return self._with_switch(copy, node.shape, node.shape, "what element {number} of the result contributes")
+
+    def _switched(self, node: ArrayNode, side: int, argument: int) -> int:
+        """The argument times its switches, where it is one that is added up."""
+        shape = self.nodes[argument].shape
+        if node.operation in ("add", "subtract"):
+            original = node.arguments[side]
+            return self._with_switch(argument, shape, (), f"the term {bare(self.program, original)}")
+        match node.operation:
+            case "total":
+                rows = tuple(size if axis in node.payload else 1 for axis, size in enumerate(shape))
+            case "pile":
+                rows = shape
+            case "contract" if side == 0:
+                rows = (*(1 for _ in shape[:-1]), shape[-1])
+            case _:
+                return argument
+        if not 1 < int(np.prod(rows)) <= MOST_ROWS:
+            return argument
+        return self._with_switch(argument, shape, rows, "row {number} of a sum over {count} rows")
+
+    def _spread(self, node: ArrayNode, copy: int) -> int:
+        """What a sum in the forward passes back to each of its rows."""
+        if node.operation != TAKE or not 1 < int(np.prod(node.shape)) <= MOST_ROWS:
+            return copy
+        if is_condition(self.program, node.arguments[0]):
+            return copy
+        if len(np.unique(node.payload.array)) == node.payload.array.size:
+            return copy
+        return self._with_switch(copy, node.shape, node.shape, "row {number} of a sum over {count} rows")
+
+    def _with_switch(self, argument: int, shape: tuple[int, ...], own: tuple[int, ...], text: str) -> int:
+        switch = _Switch(f"switch {len(self.switches)}", own, text)
+        self.switches.append(switch)
+        place = self._add(ArrayNode(INPUT, (), own, switch.name))
+        return self._add(ArrayNode("multiply", (argument, place), shape))
+
+    def _add(self, node: ArrayNode) -> int:
+        self.nodes.append(node)
+        return len(self.nodes) - 1

@@ -1,0 +1,273 @@
+"""Told: one array of statements that disagrees, and what a mistake would have stated in its place.
+
+Where the code's graph is wrong in exact arithmetic, a mistake must give that graph's exact numbers;
+elsewhere the numbers that the code stated, within what rounding is allowed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from verifier.arithmetic import balls, middle, precision, radius
+from verifier.conditioning import Point
+from verifier.examination import Coded, Exact, Examination, Part, Replayed
+from verifier.floats import CODE_FORMATS, Format
+from verifier.judge import Outcome
+from verifier.replay import LAST_BITS, BallArithmetic, replay
+from verifier.subject import SEED, TANGENT
+
+SCREEN = 1e-6
+"""What float64 shows to be farther off than this fraction of the largest entry need not be computed exactly."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """A part that disagrees, with what is known around it."""
+
+    part: Part
+    examination: Examination | None
+    """Of the point at which it was stated."""
+    before: Examination | None
+    """Of an earlier point."""
+    others: tuple[Part, ...] = ()
+    """The other parts that were judged beside it."""
+
+    @cached_property
+    def place(self) -> int | None:
+        """Which result of the examination's programs it is; None where it is not one of them."""
+        if self.examination is None:
+            return None
+        labels = [(part.name, part.quantity) for part in self.examination.parts]
+        label = self.part.name, self.part.quantity
+        return labels.index(label) if label in labels else None
+
+    @property
+    def format(self) -> Format:
+        return CODE_FORMATS[self.part.dtype]
+
+    @cached_property
+    def is_own(self) -> bool:
+        """Whether these are the statements that were examined, not others that are held against the same."""
+        return (
+            self.place is not None and self.examination is not None and self.examination.parts[self.place] is self.part
+        )
+
+    @cached_property
+    def is_in_graph(self) -> bool:
+        """Whether the code's graph is wrong in exact arithmetic."""
+        return self.is_own and self.coded is not None and bool(self.part.wrong_formula.any())
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether the code's graph was replayed and is right here."""
+        read = self.examination is not None and isinstance(self.examination.formula, Replayed)
+        return read and not self.part.wrong_formula.any()
+
+    @property
+    def coded(self) -> Coded | None:
+        """The code's own graph; None where there is none."""
+        if self.examination is None or not isinstance(self.examination.formula, Replayed):
+            return None
+        return self.examination.coded
+
+    @property
+    def measured(self) -> Exact | None:
+        """The exact results as a program; None where this part is not one of them."""
+        return None if self.place is None or self.examination is None else self.examination.exact
+
+    @cached_property
+    def point(self) -> Point | None:
+        """The exact result as a program of its own."""
+        return None if self.measured is None or self.place is None else self.measured.point.only(self.place)
+
+    @cached_property
+    def disagreeing(self) -> Any:
+        """Where it disagrees (array of bool)."""
+        return self.part.verdicts.severity == Outcome.DISAGREES.severity
+
+    @cached_property
+    def exact(self) -> Any:
+        """The exact numbers as balls."""
+        if self.measured is not None and self.place is not None and self.is_in_graph and self._is_held_against_own:
+            return np.ravel(self.measured.exact[self.place])
+        return np.ravel(self.part.case.reference)
+
+    @property
+    def _is_held_against_own(self) -> bool:
+        """Whether the exact program is the one that this part is held against."""
+        return self.part.quantity != "value" or (self.examination is not None and self.examination.same_function)
+
+    @cached_property
+    def stated(self) -> Any:
+        """What is to be explained, as balls: what the graph states in exact arithmetic, else the numbers."""
+        if not self.is_in_graph or self.coded is None or self.place is None:
+            return np.asarray(balls(self.part.verdicts.stated))
+        literals = self.coded.literals
+        (found,) = replay_of(self.coded.point, self.place, literals)
+        return np.ravel(found)
+
+    @cached_property
+    def allowed(self) -> Any:
+        """How far each number may be from a prediction of its own size."""
+        if self.is_in_graph:
+            return np.zeros(self.part.verdicts.stated.shape)
+        return self.part.verdicts.allowed
+
+    @cached_property
+    def known(self) -> Any:
+        """Where there is a number and an exact one to explain it by (array of bool)."""
+        return np.isfinite(radius(self.stated)) & np.isfinite(radius(self.exact)) & np.isfinite(self.allowed)
+
+    @cached_property
+    def centre(self) -> Any:
+        """The exact numbers, rounded to float64; NaN where there are none."""
+        return np.where(self.known, middle(self.exact), np.nan)
+
+    @cached_property
+    def size(self) -> float:
+        """Of the largest exact number."""
+        return float(np.nanmax(np.abs(self.centre), initial=0.0))
+
+    @cached_property
+    def relative(self) -> float:
+        """The allowance as a fraction of the largest exact number."""
+        allowed = np.max(self.allowed, where=self.known, initial=0.0)
+        return float(allowed / self.size) if self.size else 0.0
+
+    def near(self, predicted: Any, more: Any = 0.0) -> Any:
+        """Where a prediction fits what was stated, with so much more allowance (array of bool)."""
+        with precision(LAST_BITS):
+            values = np.ravel(predicted)
+            values = values if values.dtype == object else np.asarray(balls(values))
+            apart = self.stated - values
+            sizes = np.abs(middle(values))
+            slack = self.allowed
+            if not self.is_in_graph:
+                slack = np.maximum(slack, self.relative * sizes) + self.format.unit_roundoff * sizes
+                slack = slack + np.where(np.isfinite(more), more, np.nan)
+            with np.errstate(invalid="ignore"):
+                reach = np.asarray(_least(apart), dtype=np.float64)
+                return np.isfinite(radius(values)) & self.known & (reach <= slack)
+
+    def fits(self, predicted: Any, more: Any = 0.0) -> bool:
+        """Whether a prediction explains the whole array: what disagrees and what does not."""
+        near, wrong = self.near(predicted, more), self.disagreeing & self.known
+        everywhere = bool((near | ~self.known).all()) and bool((self.known | ~self.disagreeing).all())
+        return everywhere and bool(wrong.any())
+
+    def screened(self, predicted: Any) -> bool:
+        """Whether float64 does not rule a prediction out."""
+        with np.errstate(all="ignore"):
+            found, stated = np.ravel(predicted), middle(self.stated)
+            size = np.nanmax(np.abs(np.where(self.known, stated, 0.0)), initial=0.0)
+            slack = (SCREEN + self.relative) * np.maximum(np.abs(stated), size) + self.allowed
+            return bool(((np.abs(stated - found) <= slack) | ~self.known).all())
+
+    def seeds(self) -> list[str]:
+        """The names of what multiplies the derivatives."""
+        point = self.point
+        if point is None or self.part.quantity == "value":
+            return []
+        names = {str(node.payload) for node in point.program.nodes if node.operation == "input"}
+        tangents = sorted(name for name in names if name.startswith(TANGENT))
+        return tangents or sorted(name for name in names if name.startswith(SEED))
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the inputs and of the result, by name."""
+        if self.measured is None:
+            return {self.part.name: self.part.shape}
+        found = {name: np.shape(value) for name, value in self.measured.point.arguments.items()}
+        renamed = {"the result" if name.startswith(SEED) else name: shape for name, shape in found.items()}
+        return {name: shape for name, shape in renamed.items() if not name.startswith(TANGENT)}
+
+    def named(self, element: int) -> str:
+        """An element's name: x[3], x[1, 2], or x alone where it has no axes."""
+        if not self.part.shape:
+            return self.part.name
+        places = np.unravel_index(element, self.part.shape)
+        return f"{self.part.name}[{', '.join(str(int(place)) for place in places)}]"
+
+    def worst(self) -> int:
+        """The element with the largest error among those that disagree."""
+        with np.errstate(invalid="ignore"):
+            errors = np.where(np.isnan(self.part.verdicts.error), np.inf, self.part.verdicts.error)
+        return int(np.argmax(np.where(self.disagreeing, errors, -1.0)))
+
+    def evidence(self, predicted: Any = None) -> str:
+        """The numbers at the worst element."""
+        verdicts, element = self.part.verdicts, self.worst()
+        told = [f"{self.named(element)}: stated {float(verdicts.stated[element])!r}"]
+        if predicted is not None:
+            told.append(f"predicted {_number(np.ravel(predicted)[element])!r}")
+        told += [
+            f"exact {float(verdicts.centre[element])!r}",
+            f"{self.part.dtype} allows {verdicts.allowed[element]:.1e}",
+        ]
+        suffix = "; in exact arithmetic the code's graph gives what is predicted" if self.is_in_graph else ""
+        return ", ".join(told) + (suffix if predicted is not None else "")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A mistake that explains a part."""
+
+    cause: str
+    sentence: str
+    predicted: Any = None
+    """What it would have stated, as balls or float64; None where it does not say a number."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A kind of mistake, or several that are looked for together."""
+
+    names: tuple[str, ...]
+    explain: Callable[[Told], Found | None]
+
+
+def replay_of(
+    point: Point, place: int | None, literals: frozenset[int] = frozenset(), decisions: dict[int, Any] | None = None
+) -> list[Any]:
+    """A program's results as balls: one of them, or all."""
+    chosen = point.program.outputs if place is None else (point.program.outputs[place],)
+    program = type(point.program)(point.program.nodes, chosen)
+    arithmetic = BallArithmetic({**point.decisions, **(decisions or {})}, literals)
+    with precision(LAST_BITS):
+        return replay(program, point.arguments, arithmetic)
+
+
+def exact_at(point: Point, arguments: dict[str, Any], decisions: dict[int, Any] | None = None) -> Any:
+    """A program's only result as flat balls where some arguments are others."""
+    with precision(LAST_BITS):
+        decided = BallArithmetic({**point.decisions, **(decisions or {})})
+        (found,) = replay(point.program, {**point.arguments, **arguments}, decided)
+    return np.ravel(found)
+
+
+def overlap(some: Any, others: Any) -> bool:
+    """Whether balls may be the same numbers everywhere; what has no value is none."""
+    return bool(np.all(_overlaps(np.ravel(some), np.ravel(others))))
+
+
+def first(founds: Sequence[Callable[[], Found | None]]) -> Found | None:
+    """What the first of them finds."""
+    return next((found for find in founds if (found := find()) is not None), None)
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, float | np.floating) else float(value.mid())
+
+
+def _lower(ball: Any) -> float:
+    """A lower bound of a ball's size; NaN where nothing is known."""
+    return float(ball.abs_lower()) if ball.is_finite() else math.nan
+
+
+_overlaps = np.frompyfunc(lambda one, other: bool(one.overlaps(other)) and one.is_finite(), 2, 1)
+_least = np.frompyfunc(_lower, 1, 1)

@@ -1,0 +1,64 @@
+"""Loading: a Python file of somebody's own, run as a module."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from verifier.errors import InputError
+
+
+def run_file(path: Path) -> ModuleType:
+    """The file as a module of its own; its folder is importable from while it runs.
+
+    Raises InputError, with the line, where it cannot be run.
+    """
+    resolved = path.resolve()
+    spec = importlib.util.spec_from_file_location(f"verifier_model_{resolved.stem}_{abs(hash(resolved)):x}", resolved)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses, and what reads the source of a class, look their module up there.
+    sys.modules[module.__name__] = module
+    try:
+        with importable(resolved.parent), _refusing(path, resolved):
+            spec.loader.exec_module(module)
+    except InputError:
+        del sys.modules[module.__name__]
+        raise
+    return module
+
+
+@contextmanager
+def importable(folder: Path) -> Iterator[None]:
+    """Modules of that folder can be imported meanwhile."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
+@contextmanager
+def _refusing(path: Path, resolved: Path) -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise error.located(str(path)) from error
+    except SyntaxError as error:
+        # The file itself may import one that is not Python.
+        file = path if error.filename in (None, str(resolved)) else error.filename
+        raise InputError(f"{file}:{error.lineno}: the file is not Python: {error.msg}") from error
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{path}:{_line(error, resolved)}: {type(error).__name__}: {error}") from error
+
+
+def _line(error: BaseException, path: Path) -> int:
+    """The last line of the file that ran before the error."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    return lines[-1] if lines and lines[-1] is not None else 1

@@ -1,0 +1,106 @@
+"""Modules: a `torch.nn.Module` as a function of its parameters, its buffers and its arguments."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import MethodType
+from typing import Any
+
+import torch
+from torch.nn.parameter import is_lazy
+
+from verifier.errors import InputError
+
+_COMPILED = "_orig_mod"
+"""What torch.compile calls the module that it was given."""
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A module apart from its numbers."""
+
+    call: Callable[[Mapping[str, torch.Tensor], Sequence[Any], Mapping[str, Any]], Any]
+    """Takes the state by its names, the arguments in order and those by name."""
+    state: Mapping[str, torch.Tensor]
+    """Parameters and buffers by their dotted names; what is tied is there once."""
+    trained: frozenset[str]
+    """The parameters that are not frozen."""
+
+
+def module_of(target: Any) -> torch.nn.Module | None:
+    """The module that a target calls: itself, or that of a bound method or of a `functools.partial`.
+
+    >>> module_of(torch.tanh), module_of(torch.nn.Tanh().forward)
+    (None, Tanh())
+    """
+    if isinstance(target, partial):
+        return module_of(target.func)
+    owner = target.__self__ if isinstance(target, MethodType) else target
+    return owner if isinstance(owner, torch.nn.Module) else None
+
+
+def uncompiled(module: torch.nn.Module) -> torch.nn.Module:
+    """The module that torch.compile was given; any other is itself."""
+    inner = getattr(module, _COMPILED, None)
+    return inner if isinstance(inner, torch.nn.Module) else module
+
+
+def apart(name: str, target: Any, dtype: torch.dtype, arguments: Collection[str]) -> Apart:
+    """A copy of the target's module in that dtype and in the same mode, called as the target calls it.
+
+    Buffers are copied for each call. A name that begins like one of the arguments stands behind `self.`.
+    Raises InputError where its parameters cannot be set from outside.
+    """
+    holder = _Holder(_copied(name, module_of(target), dtype), target)
+    shown = {full: _shown(full, arguments) for full, _ in [*holder.named_parameters(), *holder.named_buffers()]}
+    buffers = {shown[full] for full, _ in holder.named_buffers()}
+
+    def call(state: Mapping[str, torch.Tensor], positional: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+        # A module may write to its buffers.
+        given = {full: state[known].clone() if known in buffers else state[known] for full, known in shown.items()}
+        return torch.func.functional_call(holder, given, tuple(positional), dict(keywords))
+
+    state = {shown[full]: tensor.detach() for full, tensor in [*holder.named_parameters(), *holder.named_buffers()]}
+    trained = {shown[full] for full, parameter in holder.named_parameters() if parameter.requires_grad}
+    return Apart(call, state, frozenset(known for known in trained if state[known].is_floating_point()))
+
+
+class _Holder(torch.nn.Module):
+    """Calls a module as a target calls the one that it is a copy of."""
+
+    def __init__(self, module: torch.nn.Module, target: Any) -> None:
+        super().__init__()
+        self.module = module
+        self.train(module.training)
+        self._target = (target,)
+
+    def forward(self, *positional: Any, **keywords: Any) -> Any:
+        return _call(self._target[0], self.module, positional, keywords)
+
+
+def _call(target: Any, module: torch.nn.Module, positional: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+    if isinstance(target, partial):
+        return _call(target.func, module, (*target.args, *positional), {**target.keywords, **keywords})
+    called = MethodType(target.__func__, module) if isinstance(target, MethodType) else module
+    return called(*positional, **keywords)
+
+
+def _copied(name: str, module: torch.nn.Module | None, dtype: torch.dtype) -> torch.nn.Module:
+    if module is None or isinstance(module, torch.jit.ScriptModule):
+        raise InputError(f"{name} is a scripted module, whose parameters cannot be set: give the one it was made from")
+    if any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers())):
+        raise InputError(f"{name} has parameters without a shape: call it once, then give it")
+    try:
+        return copy.deepcopy(module).to(dtype)
+    except Exception as error:
+        first = str(error).strip().partition("\n")[0]
+        raise InputError(f"{name} cannot be copied as {str(dtype).removeprefix('torch.')}: {first}") from error
+
+
+def _shown(full: str, arguments: Collection[str]) -> str:
+    """A dotted name without what stands around the module."""
+    name = full.removeprefix("module.").removeprefix(f"{_COMPILED}.")
+    return f"self.{name}" if name.partition(".")[0] in arguments else name

@@ -1,0 +1,123 @@
+"""Nesting: the leaves of nested lists, tuples, dictionaries and records under flat names.
+
+The third of a list `w` is `w[2]`; what stands under the key "h" of a dictionary, or in the field h of a named tuple
+or of a dataclass, is `state.h`; a key that is not one word is written in brackets, `params[linear.weight]`.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from verifier.errors import InputError
+
+
+class Leaf:
+    """A record that is not looked into."""
+
+
+_WORD = re.compile(r"\w+")
+_FLAT = re.compile(r"\w+(?:\.\w+|\[[^\[\]]+\])*")
+_STEP = re.compile(r"(\w+)|\[([^\[\]]+)\]")
+
+
+def leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Everything in a nested value that is not itself nested, in order, by its flat name.
+
+    >>> dict(leaves({"h": [1, 2], "long name": None}, "state"))
+    {'state.h[0]': 1, 'state.h[1]': 2, 'state[long name]': None}
+    """
+    parts = _parts(value, name)
+    if parts is None:
+        yield name, value
+        return
+    for _, inner, part in parts:
+        yield from leaves(part, inner)
+
+
+def replaced(value: Any, name: str, change: Callable[[str, Any], Any]) -> Any:
+    """The same nesting with what `change` gives for each leaf and its flat name in the leaf's place.
+
+    >>> replaced((1, [2, 3]), "w", lambda name, leaf: f"{name} is {leaf}")
+    ('w[0] is 1', ['w[1][0] is 2', 'w[1][1] is 3'])
+    """
+    parts = _parts(value, name)
+    if parts is None:
+        return change(name, value)
+    return _rebuilt(value, {key: replaced(part, inner, change) for key, inner, part in parts})
+
+
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The nested value that has these leaves, the inverse of `leaves`: tuples for [0], [1], ..., else dictionaries.
+
+    >>> nested({"w[0]": 1, "w[1]": 2, "state.h": 3})
+    {'w': (1, 2), 'state': {'h': 3}}
+
+    Raises InputError for what is no flat name, and where one name is inside another.
+    """
+    tree = _Branch()
+    for name, leaf in flat.items():
+        branch = tree
+        *outer, last = _steps(name)
+        for key in outer:
+            branch = branch.setdefault(key, _Branch())
+            if not isinstance(branch, _Branch):
+                raise InputError(f"{name} lies inside another input that is given as a whole")
+        if isinstance(branch.get(last), _Branch):
+            raise InputError(f"{name} is given as a whole and in parts")
+        branch[last] = leaf
+    return {key: _closed(part) for key, part in tree.items()}
+
+
+class _Branch(dict[Any, Any]):
+    """What has parts, by their keys."""
+
+
+def _steps(name: str) -> list[Any]:
+    """The keys on the way to a leaf, the whole numbers among them as numbers."""
+    if not _FLAT.fullmatch(name) or not name.partition(".")[0].partition("[")[0].isidentifier():
+        raise InputError(f"{name!r} cannot be the name of an input: write x, w[0] or state.h")
+    first, *others = _STEP.findall(name)
+    return [first[0], *(int(inside) if inside.isdecimal() else inside or key for key, inside in others)]
+
+
+def _closed(part: Any) -> Any:
+    if not isinstance(part, _Branch):
+        return part
+    parts = {key: _closed(inner) for key, inner in part.items()}
+    return tuple(parts[place] for place in range(len(parts))) if set(parts) == set(range(len(parts))) else parts
+
+
+def _parts(value: Any, name: str) -> list[tuple[Any, str, Any]] | None:
+    """The key, flat name and value of each part; None for a leaf."""
+    if isinstance(value, Mapping):
+        return [(key, name + _step(key), part) for key, part in value.items()]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type | Leaf):
+        fields = [field.name for field in dataclasses.fields(value) if hasattr(value, field.name)]
+        return [(field, f"{name}.{field}", getattr(value, field)) for field in fields]
+    if isinstance(value, tuple | list):
+        steps: Sequence[str] = [f".{field}" for field in getattr(value, "_fields", ())]
+        steps = steps or [f"[{place}]" for place in range(len(value))]
+        return [(place, name + step, part) for place, (step, part) in enumerate(zip(steps, value, strict=True))]
+    return None
+
+
+def _step(key: Any) -> str:
+    return f".{key}" if isinstance(key, str) and _WORD.fullmatch(key) else f"[{key}]"
+
+
+def _rebuilt(value: Any, parts: dict[Any, Any]) -> Any:
+    """A copy of a nested value with other parts."""
+    if isinstance(value, tuple):
+        return type(value)(*parts.values()) if hasattr(value, "_fields") else type(value)(parts.values())
+    copied = copy.copy(value)
+    if isinstance(value, Mapping | list):
+        for key, part in parts.items():
+            copied[key] = part
+        return copied
+    for field, part in parts.items():
+        object.__setattr__(copied, field, part)
+    return copied

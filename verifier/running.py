@@ -1,0 +1,103 @@
+"""Running: code that may not return, for so many seconds at most, and the lines of it that an error came through.
+
+The code works in a thread that is stopped by an asynchronous exception when its time is up. That reaches it between
+two steps of Python: `while True: pass` ends at once; `time.sleep`, a lock, or a long operation of a library in C is
+left behind in its thread, which ends when it comes back to Python or with the program, and so is code that
+catches every exception over and over. Only what holds Python's global lock for ever, such as a power of
+huge whole numbers, holds up the caller too.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+_Result = TypeVar("_Result")
+_HOUSE = Path(__file__).resolve().parent
+
+
+class OutOfTimeError(Exception):
+    """The time was up before the work was done."""
+
+
+def within(seconds: float | None, work: Callable[[], _Result]) -> _Result:
+    """What the work returns, if it takes no longer than that; None gives it all the time that it wants.
+
+    Raises OutOfTimeError where it does not, and whatever the work raises.
+
+    >>> within(5.0, lambda: 6 * 7)
+    42
+    """
+    if seconds is None:
+        return work()
+    return _Task(work).run(seconds)
+
+
+class _Stopped(BaseException):
+    """Time is up; no Exception, so that the work does not catch it."""
+
+
+class _Task(Generic[_Result]):
+    """Work in a thread that can be stopped."""
+
+    def __init__(self, work: Callable[[], _Result]) -> None:
+        self._work = work
+        self._results: list[_Result] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._go, daemon=True)
+
+    def run(self, seconds: float) -> _Result:
+        self._thread.start()
+        try:
+            self._thread.join(seconds)
+        finally:
+            # Also where the wait is interrupted.
+            self._stop()
+        if self._error is not None:
+            raise self._error
+        if not self._results:
+            raise OutOfTimeError
+        return self._results[0]
+
+    def _stop(self) -> None:
+        for _ in range(20):
+            if not self._thread.is_alive():
+                break
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(_Stopped)
+            )
+            self._thread.join(0.05)
+
+    def _go(self) -> None:
+        try:
+            self._results.append(self._work())
+        except _Stopped:
+            pass
+        except BaseException as error:
+            self._error = error
+
+
+def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """The lines that an error came through, without those of verifier, of torch and of Python's import machinery."""
+    torch = getattr(sys.modules.get("torch"), "__file__", None)
+    houses = [_HOUSE] if torch is None else [_HOUSE, Path(torch).resolve().parent]
+    return [frame for frame in traceback.extract_tb(error.__traceback__) if not _lies_in(houses, frame.filename)]
+
+
+def own_traceback(error: BaseException) -> str:
+    """The traceback of an error with those lines alone; nothing where there are none."""
+    frames = own_frames(error)
+    if not frames:
+        return ""
+    told = traceback.format_list(frames) + traceback.format_exception_only(error)
+    return "Traceback (most recent call last):\n" + "".join(told).rstrip()
+
+
+def _lies_in(houses: list[Path], file: str) -> bool:
+    # Code without a file, a graph of torch.fx or Python's own start, is nobody's.
+    return file.startswith(("<frozen ", "<eval_with_key>")) or any(house in Path(file).parents for house in houses)

@@ -1,0 +1,107 @@
+"""Trying: a target run once, forward and backward, before anything is said of its gradients."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from verifier.binding import Bound
+from verifier.errors import InputError
+from verifier.running import OutOfTimeError, own_frames, own_traceback, within
+
+
+class UserCodeError(InputError):
+    """The code that is checked raised something; its own traceback stands below the sentence."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was seen when a target was run once."""
+
+    results: tuple[str, ...]
+    """The names of what it returned."""
+    overwritten: tuple[str, ...] = ()
+    """The inputs that it wrote to, forward or backward."""
+    without_gradient: tuple[str, ...] = ()
+    """The results that no gradient can be taken of: nothing that they were computed from requires one."""
+    unreached: tuple[str, ...] = ()
+    """The wanted inputs that torch has no gradient by, of any result."""
+
+
+def tried(bound: Bound, timeout: float | None = None) -> Run:
+    """Run the code once, forward and backward.
+
+    >>> from verifier.binding import bound
+    >>> tried(bound(lambda x, y: x.exp(), {"x": torch.ones(2), "y": torch.ones(2)}, "float32")).unreached
+    ('y',)
+
+    Raises UserCodeError where it raises, and InputError where it returns nothing that has a gradient, or not within
+    so many seconds.
+    """
+    try:
+        # Code that is left behind may have changed how warnings are treated.
+        with warnings.catch_warnings():
+            return within(timeout, lambda: _run(bound))
+    except OutOfTimeError:
+        raise InputError(
+            f"{bound.name} does not return within {timeout:g} seconds: give it smaller inputs, or more time"
+        ) from None
+
+
+def _run(bound: Bound) -> Run:
+    leaves = {
+        name: tensor.detach().clone().requires_grad_(name in bound.wanted) for name, tensor in bound.inputs.items()
+    }
+    with torch.enable_grad():
+        # Code may write to what it is given, which torch forbids for leaves.
+        given = {name: leaf.clone() for name, leaf in leaves.items()}
+        versions = {name: tensor._version for name, tensor in given.items()}
+        try:
+            results = bound.returned(*given.values())
+        except InputError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise _raised(bound.name, error) from error
+        gradients = _gradients(bound, leaves, results.tensors)
+    return Run(
+        results=results.names,
+        overwritten=tuple(
+            name
+            for name, tensor in given.items()
+            if tensor._version != versions[name] or not _same(tensor.detach(), bound.inputs[name])
+        ),
+        without_gradient=tuple(
+            name for name, tensor in zip(results.names, results.tensors, strict=True) if not tensor.requires_grad
+        ),
+        unreached=tuple(name for name, gradient in zip(bound.wanted, gradients, strict=True) if gradient is None),
+    )
+
+
+def _gradients(
+    bound: Bound, leaves: dict[str, torch.Tensor], results: tuple[torch.Tensor, ...]
+) -> tuple[torch.Tensor | None, ...]:
+    outputs = [result for result in results if result.requires_grad]
+    by = [leaves[name] for name in bound.wanted]
+    if not outputs:
+        return (None,) * len(by)
+    try:
+        return torch.autograd.grad(outputs, by, [torch.ones_like(output) for output in outputs], allow_unused=True)
+    except (Exception, SystemExit) as error:
+        raise _raised(f"the backward of {bound.name}", error) from error
+
+
+def _raised(what: str, error: BaseException) -> UserCodeError:
+    frames = own_frames(error)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    first = str(error).strip().partition("\n")[0]
+    told = f": {first}" if first else ""
+    return UserCodeError(f"{what} raises {type(error).__name__}{place}{told}", own_traceback(error))
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    if one.shape != other.shape:
+        return False
+    return bool(((one == other) | (one.isnan() & other.isnan())).all())
