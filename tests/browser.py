@@ -71,15 +71,31 @@ class Browser:
 
     def widths(self, frames: Sequence[tuple[Path, int]]) -> list[int]:
         """How wide each document is in a frame of that width."""
+        return self.measured(frames, "page.documentElement.scrollWidth")
+
+    def measured(self, frames: Sequence[tuple[Path, int]], what: str) -> list[int]:
+        """What an expression of JavaScript says of each `page` in a frame of that width, rounded."""
         holder = self._folder / "measure.html"
         parts = [f'<iframe src="{page.as_uri()}" width="{width}" height="900"></iframe>' for page, width in frames]
         frame_list = "const frames = document.querySelectorAll('iframe');"
-        measure = "Array.from(frames, frame => frame.contentDocument.documentElement.scrollWidth)"
+        measure = f"Array.from(frames, frame => (page => Math.round({what}))(frame.contentDocument))"
         holder.write_text(
             "<!DOCTYPE html><style>iframe { border: 0 }</style>" + "".join(parts) +
-            f"<script>onload = () => {{ {frame_list} document.body.dataset.widths = {measure} }}</script>",
+            f"<script>onload = () => {{ {frame_list} document.body.dataset.measured = {measure} }}</script>",
             encoding="utf-8",
         )  # fmt: skip
         shown, _ = self.open(holder.as_uri(), "--dump-dom")
-        found = re.search(r'data-widths="([\d,]+)"', shown)
+        found = re.search(r'data-measured="([\d,]+)"', shown)
         return [int(part) for part in found[1].split(",")]
+
+    def printed(self, page: Path) -> tuple[int, list[str]]:
+        """On how many sheets of paper it is printed, and what the console said."""
+        paper = self._folder / "paper.pdf"
+        _, console = self.open(page.as_uri(), "--no-pdf-header-footer", f"--print-to-pdf={paper}")
+        return len(re.findall(rb"/Type\s*/Page\b", paper.read_bytes())), console
+
+
+def on_paper(html: str) -> str:
+    """The page with its rules for paper in force on the screen, where they can be measured."""
+    # The policy allows the style as it was written, and no other.
+    return html.replace("@media print", "@media all").replace("Content-Security-Policy", "none")

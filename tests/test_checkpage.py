@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from browser import Browser
+from browser import Browser, on_paper
 from hostile import PAYLOADS
-from test_page import Reader
+from test_page import PAPER, Reader
 
 from verifier.cases import named
 from verifier.checked import CheckCause, Checked, CheckPoint, CheckSettings, Finding
@@ -259,3 +259,9 @@ def test_in_a_browser(failing, honest, tmp_path):
         assert browser.document(path)[1] == []
     assert browser.requests(pages[0]) == set()
     assert browser.widths([(path, width) for path in pages for width in (360, 800, 1440)]) == [360, 800, 1440] * 2
+    sheets, console = browser.printed(pages[0])
+    assert 2 <= sheets <= 6
+    assert console == []
+    for path in pages:
+        path.write_text(on_paper(path.read_text(encoding="utf-8")), encoding="utf-8")
+    assert browser.widths([(path, PAPER) for path in pages]) == [PAPER] * 2

@@ -1,13 +1,14 @@
 """The page of an explanation: the graph as it is drawn, the chain rule, what torch holds, and no markup from names."""
 
 from dataclasses import replace
+from html import unescape
 from itertools import pairwise
 
 import pytest
 import torch
-from browser import Browser
+from browser import Browser, on_paper
 from hostile import PAYLOADS
-from test_page import Reader
+from test_page import PAPER, Reader
 
 import verifier
 from verifier.cli import run
@@ -174,9 +175,15 @@ def test_the_chain_rule_in_symbols_and_in_numbers(third):
         "∂L/∂w1 = 2*x**2*(b + w1*x**2 + w2*x - y), by SymPy",
     ]
     symbols, formulas, numbers, _ = section(third, "The chain rule").entries[:4]
-    assert symbols.right.count("<mfrac>") == 5
+    assert symbols.right.count("<mfrac>") == symbols.right.count("<mo>·</mo>") + 1 == 5
     assert mathml(third.nodes[-1].edges[0].derivative).removeprefix("<math>").removesuffix("</math>") in formulas.right
     assert text("77.04000854492188") in numbers.right
+
+
+def test_what_is_longer_than_a_line_is_not_typeset(batch):
+    entry = section(batch, "The chain rule").entries[3]
+    assert "<math>" not in entry.right
+    assert f"∂L/∂slope = {unescape(entry.right)}" == entry.text
 
 
 def test_negative_factors_stand_in_brackets(failing):
@@ -316,3 +323,6 @@ def test_a_browser_has_nothing_to_complain_of(browser, failing, batch, tmp_path)
     assert browser.requests(pages[0]) == set()
     frames = [(page, width) for page in pages for width in (360, 800, 1440)]
     assert browser.widths(frames) == [360, 800, 1440] * 2
+    for page in pages:
+        page.write_text(on_paper(page.read_text(encoding="utf-8")), encoding="utf-8")
+    assert browser.widths([(page, PAPER) for page in pages]) == [PAPER] * 2

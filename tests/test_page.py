@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sympy
 import torch
-from browser import DARK, Browser
+from browser import DARK, Browser, on_paper
 from hostile import PAYLOADS
 from markupsafe import Markup
 
@@ -440,6 +440,33 @@ def test_the_page_fits(browser, written, tmp_path):
     *fitting, too_wide = browser.widths(frames)
     assert fitting == [360, 800, 1440]
     assert too_wide > 800
+
+
+PAPER = 718
+"""A4 between the browser's own margins, in pixels."""
+OPEN = "page.querySelector('details > :not(summary)').checkVisibility()"
+
+
+def test_on_paper(browser, page, written, tmp_path):
+    """Nothing is scrolled there, so all of it must fit; evidence is shown, links to sections are not."""
+    paper = tmp_path / "paper.html"
+    paper.write_text(on_paper(page), encoding="utf-8")
+    assert browser.widths([(paper, PAPER)]) == [PAPER]
+    assert browser.measured([(paper, PAPER), (written, PAPER)], OPEN) == [1, 0]
+    gone = "page.querySelector('nav').getBoundingClientRect().height"
+    assert browser.measured([(paper, PAPER)], gone) == [0]
+    assert browser.measured([(written, PAPER)], gone)[0] > 0
+    black = "page.defaultView.getComputedStyle(page.body).color == 'rgb(0, 0, 0)'"
+    assert browser.measured([(paper, PAPER), (written, PAPER)], f"Number({black})") == [1, 0]
+
+
+def test_it_is_printed(browser, written, tmp_path):
+    sheets, console = browser.printed(written)
+    assert 5 < sheets < 40
+    assert console == []
+    three = tmp_path / "three.html"
+    three.write_text("<!DOCTYPE html>" + "<p style='break-after: page'>x</p>" * 2 + "<p>x</p>")
+    assert browser.printed(three)[0] == 3
 
 
 def test_light_and_dark(browser, written, tmp_path):

@@ -16,7 +16,7 @@ from verifier.document import optimizer_name, versions
 from verifier.errors import printable
 from verifier.judge import Comparison, Outcome
 from verifier.layout import UNBROKEN, Stacked, number, plain
-from verifier.mathml import added, derivative, mathml, partial, product, text
+from verifier.mathml import derivative, mathml, partial, product, text
 from verifier.page import Causes, Diagram, Facts, Finding, Formula, Formulas, Page, Prose, Section, Table
 from verifier.webpage import JUDGED, JUDGED_CAPTION, judged_cells
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from verifier.explanation import Edge, Explanation, Node, Tensor, Update
 
 FORMULA_CHARACTERS = 200_000
+TYPESET = 100
+"""Longer formulas of SymPy's stand as text, which can be broken into lines."""
 
 _Row = tuple[tuple[str, str, str], Comparison]
 """What a number is, its formula and its row, and the number judged."""
@@ -127,7 +129,7 @@ def _equation(name: str, before: str, paths: Sequence[Path], told: tuple[_Told, 
     drawn, written = told
     terms = [product([drawn(user, edge) for user, edge in path] or ["<mn>1</mn>"]) for path in paths]
     said = " + ".join(" · ".join(written(user, edge) for user, edge in path) or "1" for path in paths)
-    right = (text(before) if before else "") + f"<math>{added(terms)}</math>"
+    right = (text(before) if before else "") + "<math><mo>+</mo></math>".join(terms)
     return Formula(_left(name), Markup(right), f"∂L/∂{name} = {before}{said}")  # noqa: S704 (mathml escapes)
 
 
@@ -153,9 +155,12 @@ def _number(_: str, edge: Edge) -> str:
 def _by_sympy(explanation: Explanation, name: str) -> list[Formula]:
     if name not in explanation.formulas:
         return []
-    found = explanation.model.gradient[name]
-    told = f"∂L/∂{name} = {explanation.formulas[name]}, by SymPy"
-    return [Formula(_left(name), Markup(mathml(found) + text("\u2003by SymPy")), told)]  # noqa: S704 (both escape)
+    found = explanation.formulas[name]
+    told = f"∂L/∂{name} = {found}, by SymPy"
+    if len(found) > TYPESET:
+        return [Formula(_left(name), escape(printable(f"{found}, by SymPy")), told)]
+    typeset = Markup(mathml(explanation.model.gradient[name]) + text("\u2003by SymPy"))  # noqa: S704 (both escape)
+    return [Formula(_left(name), typeset, told)]
 
 
 def _forward(explanation: Explanation) -> Table:

@@ -48,13 +48,8 @@ def partial(name: str, by: str) -> str:
 
 
 def product(factors: Sequence[str]) -> str:
-    """Parts of a `math` element with a dot between them."""
-    return f"<mrow>{'<mo>·</mo>'.join(factors)}</mrow>"
-
-
-def added(terms: Sequence[str]) -> str:
-    """Parts of a `math` element with a plus between them."""
-    return f"<mrow>{'<mo>+</mo>'.join(terms)}</mrow>"
+    """Parts with a dot between them, as `math` elements of their own between which a line may break."""
+    return "<math><mo>·</mo></math>".join(f"<math>{factor}</math>" for factor in factors)
 
 
 def text(words: str) -> str:
