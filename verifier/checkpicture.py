@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from verifier.checkcomponents import CheckComponent, Statement
 from verifier.errors import printable
 from verifier.judge import Outcome
 from verifier.layout import short
 from verifier.naming import titled
 from verifier.pictures import COLOURS, Picture, legend_name
-from verifier.checkcomponents import CheckComponent, Statement
 
 ROWS = 14
 """At most so many components are drawn: the worst ones."""
