@@ -862,3 +862,11 @@ def test_a_border_that_is_reached_by_an_addition(code, border):
     x = torch.tensor([border, 0.5])
     assert examined(code, x=x)["x"].outcome is AGREES
     assert examined(stating(code, lambda x: torch.full_like(x, 2.0)), x=x)["x"].outcome is DISAGREES
+
+
+@pytest.mark.parametrize("code", [torch.mean, lambda x: torch.nn.functional.layer_norm(x, (2,)).square()])
+def test_second_derivatives_through_a_division_by_a_count(code):
+    x = torch.tensor([[0.5, -1.5], [0.25, 0.75], [2.0, 1.0]])
+    examination = examine(Subject(lambda x: code(x * x), {"x": x}, quantity=SECOND))
+    assert examination.outcome is AGREES
+    assert examination.formula.digits > 70

@@ -213,6 +213,8 @@ class Lowering:
             raise random(name)
         if name in _FILLS and isinstance(actual, torch.Tensor) and actual.is_floating_point():
             return self._filled(_bound(target, arguments, keywords)[_FILLS[name]], actual)
+        if name in _EVEN and isinstance(actual, torch.Tensor) and actual.is_floating_point():
+            return self._constant(actual)
         if not has_cells((arguments, keywords)) or name in _BY_SHAPE:
             return actual
         if _is_whole(actual):
@@ -288,9 +290,10 @@ class Lowering:
 _MOVES = frozenset({TAKE, RESHAPE, JOIN})
 _FILLS = {"scalar_tensor": "s", "full": "fill_value", "full_like": "fill_value", "new_full": "fill_value"}
 """Operations that make a tensor of one number, and where the number stands."""
+_EVEN = frozenset({"ones", "zeros", "ones_like", "zeros_like", "new_ones", "new_zeros"})
+"""Operations that make a tensor of zeros or ones: what is computed of it is rounded as everything else."""
 _BY_SHAPE = frozenset(
-    {"ones_like", "zeros_like", "empty_like", "new_zeros", "new_ones", "new_empty",
-     "new_empty_strided", "_new_zeros_with_same_feature_meta", "sym_size", "sym_numel", "sym_stride"}
+    {"empty_like", "new_empty", "new_empty_strided", "_new_zeros_with_same_feature_meta", "sym_size", "sym_numel", "sym_stride"}
 )  # fmt: skip
 """Operations that take nothing from a tensor but its shape."""
 
