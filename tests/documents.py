@@ -5,7 +5,7 @@
 - `console`: each `$ verifier ...` is run and what follows is what it shows (a line `...` stands for any lines);
   `$ cat FILE` makes the file of what follows; `$ echo $?` shows the exit code of the command before.
 - `yaml`: its lines `run: verifier ...` are run.
-- `sh` is for what is typed once, outside a project: `make` and `pip`.
+- `sh` is for what is typed outside a document: `make`, `pip`, and `pytest` with the options of our plugin.
 """
 
 import io
@@ -17,12 +17,15 @@ from pathlib import Path
 from unittest.mock import patch
 
 from verifier.cli import run
+from verifier.plugin import _SETTINGS
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = sorted(
     path for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) if BLOCK.search(path.read_text("utf-8"))
 )
+
+OPTIONS = {"--verifier", *(setting.option for setting in _SETTINGS)}
 
 
 def played(text: str, folder: Path) -> str:
@@ -88,7 +91,8 @@ class _Player:
         makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
         for line in content.splitlines():
             program, *words = shlex.split(line, comments=True)
-            assert program in ("make", "pip"), line
+            assert program in ("make", "pip", "pytest"), line
+            assert program != "pytest" or {word for word in words if word.startswith("--")} <= OPTIONS, line
             assert program != "make" or f"\n{words[0]}:" in makefile, line
         return content
 

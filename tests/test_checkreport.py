@@ -721,6 +721,35 @@ def test_an_exact_zero_has_no_digits():
     assert "  autograd   0.25\n  exact      0.0   off by 0.25; float64 allows 0\n" in str(wrong)
 
 
+def test_nothing_to_compare():
+    """An empty tensor has no gradient to be undecided of; alone it verifies nothing."""
+    empty = point(2, "float32", p=[], g=[])
+    value, reverse = found(focal, [empty])
+    alone = report([value, reverse])
+    assert "value                    float32 nothing to compare\n" in str(alone)
+    assert str(alone).endswith("UNDECIDED  nothing was compared; the formula replays to 77 digits.")
+    assert table(alone, "float32")["p"] == ["p", "0", "0", "–", "–", "–", "–", "–", "–"]
+    assert (alone.exit_code, alone.to_json()["components"][0]["worst"]) == (3, None)
+    assert report([*found(focal, POINTS[:1]), value, reverse]).ok
+
+
+def test_a_failure_at_no_point():
+    failing = report([Finding("form", "float32", failures=("it returns a list",))])
+    assert "\nfocal fails in float32: dtype, shape, device\n  it returns a list\n" in str(failing)
+    assert failing.to_json()["checks"][0]["failures"] == [{"point": None, "sentence": "it returns a list"}]
+
+
+def test_complex_numbers_in_json():
+    where = replace(POINTS[0], inputs={"z": torch.tensor([1 + 2j])})
+    inputs = report([Finding("form", "float32", where, failures=("no",))]).to_json()["points"][0]["inputs"]
+    assert inputs == {"z": {"dtype": "complex64", "shape": [1], "values": [[1.0, 2.0]]}}
+
+
+def test_components(made):
+    names = [(one.name, one.dtype, one.outcome.value) for one in made("without cause").components]
+    assert names == [("value", "float64", "agrees"), ("p", "float64", "agrees"), ("g", "float64", "disagrees")]
+
+
 def test_table(made):
     assert table(made("sign flipped"), "float64") == {
         "value": ["value", "6", "6", "–", "16.0", "0.094", "3", "1.4e-15", "3.1e-15"],
@@ -728,7 +757,7 @@ def test_table(made):
         "g": ["g", "6", "6", "–", "15.6", "0.11", "2", "2.4e-15", "4.1e-15"],
     }
     assert table(made("not a number"), "float64")["p"] == ["p", "4", "0", "4", "0.0", "inf", "2", "1.5e-15", "3.3e-15"]
-    assert table(made("other checks"), "float64")["p g, second"][4:8] == ["3", "1", "0.0", "1.9e+13"]
+    assert table(made("other checks"), "float64")["p g, second"][4:8] == ["3", "1", "0.0", "8.5e+13"]
 
 
 def test_a_large_report_stays_readable(made):

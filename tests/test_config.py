@@ -199,3 +199,13 @@ def test_nested_too_deeply(read, monkeypatch):
     with pytest.raises(InputError) as error:
         read("a = 1")
     assert str(error.value) == "verifier.toml: it cannot be read as TOML: it is nested too deeply"
+
+
+def test_a_message_without_a_place(read, monkeypatch):
+    def odd(text):
+        raise tomllib.TOMLDecodeError("something odd")
+
+    monkeypatch.setattr(tomllib, "loads", odd)
+    with pytest.raises(InputError) as error:
+        read("a = 1")
+    assert str(error.value) == "verifier.toml: it cannot be read as TOML: something odd"

@@ -59,6 +59,7 @@ def test_what_is_not_true_is_found(text, tmp_path):
         "```yaml\n- run: verifier train linaer\n```\n",
         "```sh\nmake nothing\n```\n",
         "```sh\nrm -rf x\n```\n",
+        "```sh\npytest --verifier-nothing 3\n```\n",
         "```text\nout of the blue\n```\n",
         "```console\n$ ls\n```\n",
     ],

@@ -231,7 +231,7 @@ NAME = "cannot be the name of an input: write x, w[0] or state.h"
         ("x", f"--input x: {FORMS}"),
         ("x=", f"--input x=: {FORMS}"),
         ("=3", f"'' {NAME}"),
-        ("2x=1", f"'2x' {NAME}"),
+        ("x y=1", f"'x y' {NAME}"),
         ("x..y=1", f"'x..y' {NAME}"),
         ("w[=1", f"--input w[=1: {FORMS}"),
         ("x=one", "--input x: 'one' is not a number"),
@@ -279,9 +279,10 @@ def test_what_cannot_be_read(text, sentence):
 
 
 def test_parts_of_a_nested_input():
-    texts = ["w[1]=2", "w[0]=1", "state.h=3", "p[linear.weight]=4", "gap[1]=5", "layers.0.bias=6"]
+    texts = ["w[1]=2", "w[0]=1", "state.h=3", "p[linear.weight]=4", "gap[1]=5", "layers.0.bias=6", "0.bias=7"]
     assert parsed(texts) == {
         "w": (1, 2), "state": {"h": 3}, "p": {"linear.weight": 4}, "gap": {1: 5}, "layers": {"0": {"bias": 6}},
+        "0": {"bias": 7},
     }  # fmt: skip
 
 

@@ -17,11 +17,10 @@ from verifier.collecting import Collector, file_name, told
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parent.parent
-PLUGIN = ["-p", "verifier.plugin", "-p", "no:cacheprovider"]
+PLUGIN = ["-p", "verifier.plugin", "-p", "no:cacheprovider", "-W", "ignore:Module already imported"]
 """For runs in which no plugin is there by being installed."""
 
 ENGINE = '''
-import json
 import pytest
 import verifier
 from verifier import defaults
@@ -36,7 +35,7 @@ class Report:
         self.settings = settings
 
     def to_json(self):
-        return json.dumps({"outcome": self.outcome, **self.settings})
+        return {"outcome": self.outcome, **self.settings}
 
     def __str__(self):
         return f"target: {self.outcome}\\\\n  x  {self.settings}"
@@ -291,7 +290,7 @@ def test_a_report_that_cannot_be_written(tmp_path):
         outcome = "agrees"
 
         def to_json(self):
-            return "{}"
+            return {}
 
     collector = Collector("test", tmp_path / "gone")
     with pytest.raises(ValueError, match=r"cannot write .*: No such file or directory"):
@@ -305,7 +304,7 @@ import verifier
 from verifier.errors import GradientError
 
 WITHIN = "def judge():\\n    raise GradientError('focal: disagrees\\\\n  x  -1.5  1.5')\\n"
-exec(compile(WITHIN, Path(verifier.__file__).parent / "checking.py", "exec"))
+exec(compile(WITHIN, Path(verifier.__file__).parent / "errors.py", "exec"))
 
 def hidden():
     __tracebackhide__ = True
@@ -341,16 +340,22 @@ def test_a_failure_in_another_folder(pytester):
     assert ALONE in shown(run(pytester))
 
 
+def test_where_every_place_hides_itself_the_message_stands_alone(pytester):
+    pytester.makepyfile(test_failing=f"__tracebackhide__ = True\n{FAILING}")
+    text = shown(run(pytester))
+    assert "\nfocal: disagrees\n  x  -1.5  1.5\nAll traceback entries are hidden." in text
+
+
 def test_the_whole_traceback_can_be_had(pytester):
     pytester.makepyfile(test_failing=FAILING)
     text = shown(run(pytester, "--full-trace"))
     assert "GradientError: focal: disagrees" in text
-    assert ALONE not in text and "checking.py:2" in text
+    assert ALONE not in text and "errors.py:2" in text
 
 
 def test_other_failures_are_as_they_were(pytester):
     pytester.makepyfile(test_failing=FAILING.replace("raise GradientError", "raise AssertionError"))
-    assert "checking.py:2: AssertionError" in shown(run(pytester))
+    assert "errors.py:2: AssertionError" in shown(run(pytester))
 
 
 def test_an_expected_failure_is_none(pytester):
@@ -379,6 +384,9 @@ target = "a.py::agreeing"
 inputs = { x = 1 }
 [[target]]
 target = "a.py::wrong"
+inputs = {}
+[[target]]
+target = "a.py::missing"
 inputs = {}
 """
 # The records of checks are those of test_configrun.
@@ -419,7 +427,7 @@ def targets(pytester):
 def test_targets_are_tests_where_they_are_asked_for(targets):
     result = run(targets, "--verifier", "--verifier-points=9", "--verifier-dtypes=float16", "-s", "-v")
     text = shown(result)
-    assert result.parseoutcomes() == {"passed": 3, "failed": 1}
+    assert result.parseoutcomes() == {"passed": 3, "failed": 2}
     assert "ASKED agreeing 2 6 ('float16',)" in text and "ASKED agreeing 9 6 ('float16',)" in text
     assert "verifier.toml::a.py:agreeing[2] " in text
     assert "\nverifier: 3 checks, 2 agree, 1 disagrees\n" in text
@@ -436,7 +444,8 @@ report of wrong
 
 def test_a_file_that_is_named_is_collected(targets):
     result = run(targets, "verifier.toml")
-    assert result.parseoutcomes() == {"passed": 2, "failed": 1}
+    assert result.parseoutcomes() == {"passed": 2, "failed": 2}
+    assert "\na.py::missing: not usable\na.py::missing: there is no missing in a.py\\x1b\n" in shown(result)
     assert FAILED_TARGET in shown(result)
     assert "\nFAILED verifier.toml::a.py:wrong - Failed: a.py::wrong: disagrees\n" in shown(result)
     assert run(targets, "verifier.toml::a.py:agreeing[2]").parseoutcomes() == {"passed": 1}

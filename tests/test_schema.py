@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
 import test_checkreport
@@ -11,6 +12,10 @@ from jsonschema import Draft202012Validator, ValidationError
 from schemas import thinned, validated
 
 import verifier
+from verifier.acceptance import settled
+from verifier.checked import CheckSettings
+from verifier.config import Accepted, Config, ConfiguredTarget
+from verifier.configreport import CheckedTarget, ConfigReport, Refused
 from verifier.document import schema
 from verifier.trialreport import Trials
 from verifier.trials import Acquitted, Checked, Planted
@@ -19,11 +24,24 @@ pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated
 REFUSES = Checked(slow=True, fast=False)
 PLANTED = Planted("zeroed", "zeroed", "tanh", "float32", "graph", float("inf"), True, False, REFUSES)
 HONEST = Acquitted("no lie", "tanh", "float32", "own forward", 4, 1, 1, 0.5, (1e-7, float("nan")))
+
+
+def config():
+    """A file with a target that fails, of which one failure was accepted that is gone, and one that is not there."""
+    report = test_checkreport.CASES["sign flipped"]()
+    stale = Accepted("g", "float32", "known", "zeroed")
+    targets = tuple(ConfiguredTarget(name, {}, CheckSettings(), accepted=(stale,)) for name in ("a.py::f", "a.py::no"))
+    known = settled(report.checked, (stale,))
+    results = CheckedTarget(targets[0], report, report, known), Refused(targets[1], "there is no no in a.py")
+    return ConfigReport(Config(Path("verifier.toml"), targets), results)
+
+
 KINDS = {
     **{f"train {name}": case for name, case in test_tables.CASES.items()},
     "train batches": lambda: verifier.train(verifier.load("linear"), batch="all", hold_out=0.4, epochs=2),
     "train --all": lambda: verifier.train_all(map(verifier.load, ("linear", "quadratic")), epochs=1),
     **{f"explain {name}": case for name, case in test_explain.CASES.items()},
+    "check --config": config,
     "lesson": lambda: verifier.lesson("kink"),
     "selftest": lambda: Trials((PLANTED, HONEST), 2, 1, 0, True),
     **{f"check {name}": case for name, case in test_checkreport.CASES.items()},

@@ -314,11 +314,11 @@ def test_methods_and_partials_of_modules():
     assert torch.equal(code.code(x, weight, bias)[0], expected)
 
 
-def test_a_bound_point_is_given_again_in_the_shell():
-    target, given = nn.BatchNorm1d(2), {"input": between(-1, 1, (4, 2))}
-    code = bound(target, drawn(given, "float32", 0, 1), "float32")
+@pytest.mark.parametrize("kind", [lambda: nn.BatchNorm1d(2), lambda: nn.Sequential(nn.Linear(2, 2), nn.PReLU())])
+def test_a_bound_point_is_given_again_in_the_shell(kind):
+    code = bound(kind(), drawn({"input": between(-1, 1, (4, 2))}, "float32", 0, 1), "float32")
     again = parsed(spelled({**code.inputs, **code.constants})[1::2])
-    other = bound(nn.BatchNorm1d(2), drawn(again, "float32", 9, 9), "float32")
+    other = bound(kind(), drawn(again, "float32", 9, 9), "float32")
     assert list(other.inputs) == list(code.inputs)
     assert all(map(torch.equal, other.inputs.values(), code.inputs.values()))
 
@@ -615,6 +615,7 @@ def test_targets_in_a_package(layer, monkeypatch):
             "{file}::Wide: Wide needs width to be made: "
             "make one where it stands, as in layer = Wide(...), and name that",
         ),
+        ("eps.imagine", "float has no 'imagine': nothing in it can be called"),
         ("Bad", "{file}::Bad: Bad() raises ValueError: no"),
     ],
 )

@@ -8,6 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from verifier.checking import assert_gradients as assert_gradients
+    from verifier.checking import check as check
+    from verifier.checkreport import CheckReport as CheckReport
     from verifier.errors import GradientError as GradientError
     from verifier.errors import InputError as InputError
     from verifier.explaining import explain as explain
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from verifier.trialreport import selftest as selftest
 
 _CONTENTS = {
+    "CheckReport": "checkreport",
     "Comparison": "judge",
     "Explanation": "explanation",
     "GradientError": "errors",
@@ -53,8 +57,10 @@ _CONTENTS = {
     "Trials": "trialreport",
     "absolute_error": "losses",
     "add_function": "extending",
+    "assert_gradients": "checking",
     "between": "inputs",
     "binary_cross_entropy_with_logits": "losses",
+    "check": "checking",
     "explain": "explaining",
     "focal": "losses",
     "gaussian_nll": "losses",
@@ -66,10 +72,10 @@ _CONTENTS = {
     "model": "modeling",
     "poisson_nll": "losses",
     "quantile": "losses",
+    "selftest": "trialreport",
     "smooth_l1": "losses",
     "squared_error": "losses",
     "squared_hinge": "losses",
-    "selftest": "trialreport",
     "train": "training",
     "train_all": "summary",
 }

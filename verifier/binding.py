@@ -39,6 +39,8 @@ class Bound:
     name: str
     constants: Mapping[str, Any]
     """Everything else that was given, by flat names."""
+    returned: Callable[..., Results] = field(repr=False)
+    """Takes the inputs in order too; returns those tensors with their names."""
     arguments: tuple[str, ...] = ()
     """Those of the inputs that are arguments, and no parameters or buffers."""
 
@@ -47,8 +49,6 @@ class Bound:
         """The names of the results: value, value[0], value.loss. Runs the code, and raises what it raises."""
         with torch.no_grad():
             return self.returned(*(tensor.clone() for tensor in self.inputs.values())).names
-
-    returned: Callable[..., Results] = field(repr=False, kw_only=True)
 
 
 def name_of(target: Any) -> str:
@@ -89,7 +89,7 @@ def bound(target: Callable[..., Any], inputs: Mapping[str, Any], dtype: str) -> 
     for modules whose parameters cannot be set.
     """
     callee = _callee(target, dtype)
-    given, state = callee.sorted(inputs)
+    given, state = callee.sort(inputs)
     callee.arranged(given)
     parts = [(name, leaf) for argument, value in given.items() for name, leaf in leaves(value, argument)]
     tensors = {name: leaf for name, leaf in parts if isinstance(leaf, torch.Tensor)}
@@ -153,7 +153,7 @@ class _Callee:
     def arranged(self, arguments: Mapping[str, Any]) -> Arguments:
         return arranged(self.name, self.signature, arguments)
 
-    def sorted(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    def sort(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         """The arguments, and the state with those inputs in it that are meant for it."""
         arguments, state = {}, dict(self.state)
         for name, value in inputs.items():

@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 
+from verifier.checkcomponents import CheckComponent, Place
 from verifier.checked import CheckPoint
 from verifier.checktables import check_named
 from verifier.document import FORMAT, clean, comparison_document, versions
 from verifier.examination import NotReplayed
 from verifier.judge import Outcome
-from verifier.tally import CheckComponent, CheckTally, Place, Tally
+from verifier.tally import CheckTally, Tally
 
 KEPT = 1_000
 """Tensors of at most so many numbers are written out, at points where something does not agree."""

@@ -9,6 +9,7 @@ from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
 
 from rich.text import Text
 
+from verifier.checkcomponents import CheckComponent, Place
 from verifier.checked import CheckCause
 from verifier.checktables import check_named
 from verifier.floats import CODE_FORMATS
@@ -16,7 +17,7 @@ from verifier.judge import Comparison, Note, Outcome
 from verifier.layout import STYLES, Layout, number, short
 from verifier.naming import agreeing, located, target_name, titled
 from verifier.subject import FORWARD
-from verifier.tally import CheckComponent, Place, Tally
+from verifier.tally import Tally
 
 BLOCKS = 10
 """At most so many components that disagree are shown, and so many sentences of what else fails."""

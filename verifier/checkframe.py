@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from verifier.checkcomponents import CheckComponent, Place
 from verifier.frame import framed
-from verifier.tally import CheckComponent, Place, Tally
+from verifier.tally import Tally
 
 if TYPE_CHECKING:
     import pandas

@@ -24,7 +24,7 @@ from verifier.floats import CODE_FORMATS
 from verifier.inputs import Between, drawn, dtypes_of
 from verifier.judge import Outcome
 from verifier.nesting import leaves
-from verifier.retyped import command
+from verifier.retyped import at_point, command
 from verifier.simplify import simplest
 from verifier.specification import forward_nodes
 from verifier.specified import Intended
@@ -75,7 +75,22 @@ def check(
     chosen = _settings(inputs, settings)
     checking = _Checking(code, inputs, intended, chosen, keep_going)
     checked = checking.checked(target if isinstance(target, str) else name_of(target))
-    return CheckReport(replace(checked, replay=command(target, inputs, intended, chosen)))
+    report = CheckReport(replace(checked, replay=_replay(target, inputs, intended, checked)))
+    defaults.current().reports(report)
+    return report
+
+
+def _replay(
+    target: Callable[..., Any] | str, inputs: Mapping[str, Any], intended: Intended, checked: Checked
+) -> str | None:
+    """The command that shows it again: of what fails, at the simplest point."""
+    simplest_ = checked.simplest
+    if simplest_ is not None:
+        settings = replace(checked.settings, dtypes=(simplest_.dtype,))
+        shorter = at_point(target, inputs, simplest_.inputs, intended, settings)
+        if shorter is not None:
+            return shorter
+    return command(target, inputs, intended, checked.settings)
 
 
 def assert_gradients(target: Callable[..., Any] | str, **given: Any) -> CheckReport:

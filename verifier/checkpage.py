@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from markupsafe import Markup
 
+from verifier.checkcomponents import CheckComponent, Place
 from verifier.checked import CheckCause, Checked
 from verifier.checkfailures import exact_text
 from verifier.checkpicture import error_picture
@@ -22,7 +23,7 @@ from verifier.mathml import mathml
 from verifier.naming import agreeing, counted, listed, located, target_name, titled
 from verifier.page import Causes, Facts, Finding, Formula, Formulas, Page, Pictures, Prose, Section, Table
 from verifier.program import Builder
-from verifier.tally import CheckComponent, CheckTally, Place, Tally
+from verifier.tally import CheckTally, Tally
 from verifier.text import names, read_text
 
 CAUSES = 30

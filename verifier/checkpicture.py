@@ -13,7 +13,7 @@ from verifier.judge import Outcome
 from verifier.layout import short
 from verifier.naming import titled
 from verifier.pictures import COLOURS, Picture, legend_name
-from verifier.tally import CheckComponent, Statement
+from verifier.checkcomponents import CheckComponent, Statement
 
 ROWS = 14
 """At most so many components are drawn: the worst ones."""

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
+from verifier.checkcomponents import CheckComponent
 from verifier.checkdocument import check_document
 from verifier.checked import CheckCause, Checked
 from verifier.checkframe import check_frame
+from verifier.checkpage import check_page
 from verifier.checkverdict import check_lines
 from verifier.errors import GradientError, printable
 from verifier.examination import NotReplayed, Replayed
 from verifier.judge import Outcome
 from verifier.layout import WIDTH, layout_for
 from verifier.markdown import check_markdown
-from verifier.tally import CheckComponent, Tally
+from verifier.tally import Tally
 
 if TYPE_CHECKING:
     import pandas
@@ -90,6 +92,13 @@ class CheckReport:
     def markdown(self) -> str:
         """The report for the summary of a CI job, in GitHub's flavour of Markdown."""
         return check_markdown(self.tally)
+
+    def to_html(self) -> str:
+        """The report as a page: one HTML file that needs no other, and no network."""
+        return check_page(self.checked, self.replay).html()
+
+    def _repr_html_(self) -> str:
+        return check_page(self.checked, self.replay).fragment()
 
     def lines(self, width: int) -> Iterator[Text]:
         """The report, line by line, at most `width` columns wide."""

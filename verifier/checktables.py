@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from verifier.checkcomponents import CheckComponent
 from verifier.judge import Outcome
 from verifier.layout import STYLES, Column, Layout
 from verifier.naming import counted, titled
-from verifier.tally import CheckComponent, CheckTally, Tally
+from verifier.tally import CheckTally, Tally
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +35,7 @@ class Collector:
         self._made += 1
         self._outcomes.append(str(report.outcome))
         if self._folder is not None:
-            text = report.to_json()
+            text = json.dumps(report.to_json(), allow_nan=False, indent=1, ensure_ascii=False)
             write(self._folder / file_name(self._test, self._made), lambda place: place.write_text(text, "utf-8"))
 
     def take(self) -> list[str]:
@@ -47,7 +48,7 @@ def file_name(test: str, number: int) -> str:
     """The file of a test's report: another for each test and number, and good on every system.
 
     >>> file_name("tests/test_loss.py::test_focal[float32-a/b]", 1)
-    'tests-test_loss-py-test_focal-float32-a-b-1ff36f6a-1.json'
+    'tests-test_loss-py-test_focal-float32-a-b-28aa1c60-1.json'
     """
     readable = re.sub(r"[^A-Za-z0-9_]+", "-", test).strip("-")[-LONGEST:]
     # What is replaced or cut off, and capitals where a system tells none, still make a difference.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS
@@ -21,7 +21,7 @@ class Reported(Protocol):
     @property
     def outcome(self) -> str: ...
 
-    def to_json(self) -> str: ...
+    def to_json(self) -> dict[str, Any]: ...
 
 
 def unheard(report: Reported) -> None:

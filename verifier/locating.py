@@ -100,7 +100,8 @@ def _attribute(found: Any, part: str, place: str, text: str) -> Any:
 
 
 def _hint(found: Any, part: str) -> str:
-    named = {name: value for name, value in vars(found).items() if not name.startswith("_") and callable(value)}
+    inside = getattr(found, "__dict__", {})
+    named = {name: value for name, value in inside.items() if not name.startswith("_") and callable(value)}
     near = get_close_matches(part, named, n=1)
     if near:
         return f"did you mean {near[0]}?"

@@ -8,13 +8,14 @@ from itertools import chain
 
 from rich.text import Text
 
+from verifier.checkcomponents import CheckComponent
 from verifier.checkfailures import failure_lines
 from verifier.checktables import COLUMNS, component_row, heading_lines, tally_lines, worst_of
 from verifier.checkverdict import remark_lines, verdict
 from verifier.errors import printable
 from verifier.judge import Outcome
 from verifier.layout import layout_for
-from verifier.tally import CheckComponent, Tally
+from verifier.tally import Tally
 
 ROWS = 50
 """At most so many components are in the table, the worst."""

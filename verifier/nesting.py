@@ -21,6 +21,7 @@ class Leaf:
 
 _WORD = re.compile(r"\w+")
 _FLAT = re.compile(r"\w+(?:\.\w+|\[[^\[\]]+\])*")
+_INDEX = re.compile(r"[0-9]{1,9}")
 _STEP = re.compile(r"(\w+)|\[([^\[\]]+)\]")
 
 
@@ -78,10 +79,10 @@ class _Branch(dict[Any, Any]):
 
 def _steps(name: str) -> list[Any]:
     """The keys on the way to a leaf, the whole numbers among them as numbers."""
-    if not _FLAT.fullmatch(name) or not name.partition(".")[0].partition("[")[0].isidentifier():
+    if not _FLAT.fullmatch(name):
         raise InputError(f"{name!r} cannot be the name of an input: write x, w[0] or state.h")
     first, *others = _STEP.findall(name)
-    return [first[0], *(int(inside) if inside.isdecimal() else inside or key for key, inside in others)]
+    return [first[0], *(int(inside) if _INDEX.fullmatch(inside) else inside or key for key, inside in others)]
 
 
 def _closed(part: Any) -> Any:

@@ -49,9 +49,7 @@ def _check(code: str, name: str, tensor: torch.Tensor) -> None:
     if tensor.layout is not torch.strided:
         raise InputError(f"{code} returns {what}, which is sparse: return it as a dense one")
     if tensor.is_floating_point() and kind not in CODE_FORMATS:
-        raise InputError(
-            f"{code} returns {what} of {kind}: return one of {', '.join([*CODE_FORMATS][:-1])} or {[*CODE_FORMATS][-1]}"
-        )
+        raise InputError(f"{code} returns {what} of {kind}: return {' or '.join(CODE_FORMATS)}")
 
 
 def _instead(returned: Any, found: list[Any]) -> str:
