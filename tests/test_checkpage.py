@@ -7,7 +7,6 @@ import pytest
 import torch
 from browser import Browser, on_paper
 from hostile import PAYLOADS
-from markupsafe import Markup
 from test_page import PAPER, Reader
 
 from verifier.cases import named
@@ -192,7 +191,7 @@ def test_what_it_is_held_against(honest):
     assert "<mtext>focal</mtext>" in entry.left
     (reduced,) = section(replace(honest, against="mean of -(1-p)**g*log(p)"), "What it is held against").entries
     assert reduced.text == "focal = mean of -(1-p)**g*log(p)"
-    assert reduced.right == Markup(text("mean of\u2003")) + entry.right
+    assert str(reduced.right) == text("mean of\u2003") + str(entry.right)
 
 
 def test_the_tables(failing):
