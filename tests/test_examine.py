@@ -854,3 +854,11 @@ def test_other_causes():
     assert wrong.causes == ("x: the formula is wrong, by 9e-10 at most",)
     other = examined(lambda x: 2 * x.sin(), formula("sin(x)", "x"), x=X)
     assert other.causes == ("value: code and formula are different functions",)
+
+
+@pytest.mark.parametrize("border", [-3.0, 3.0])
+@pytest.mark.parametrize("code", [torch.nn.functional.hardsigmoid, lambda x: (x + 3).clamp(0, 6)])
+def test_a_border_that_is_reached_by_an_addition(code, border):
+    x = torch.tensor([border, 0.5])
+    assert examined(code, x=x)["x"].outcome is AGREES
+    assert examined(stating(code, lambda x: torch.full_like(x, 2.0)), x=x)["x"].outcome is DISAGREES

@@ -26,7 +26,7 @@ STAGES = [
     "diagram", "explainpage", "explanation", "parting", "standing", "watching", "nodes", "explaining", "typed",
     "summary", "written", "script", "wording", "chalk", "handout", "teaching", "cases", "twins", "testing", "seeded",
     "deeds", "blametrial", "trials", "trialtables", "blametable", "trialreport", "files", "collecting", "targettests",
-    "plugin", "cli",
+    "plugin", "terminal", "cli",
 ]  # fmt: skip
 
 

@@ -234,7 +234,7 @@ def test_a_full_disk_is_said(folder, capsys, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("verifier.cli._print", full)
+    monkeypatch.setattr("verifier.terminal.print_lines", full)
     assert refused(capsys, "train", "linear") == "cannot write the report: No space left on device"
 
 

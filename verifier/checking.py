@@ -45,7 +45,7 @@ def always(done: int, planned: int) -> bool:
 
 
 def check(
-    target: Callable[..., Any] | str,
+    target: Callable[..., Any] | str | None = None,
     *,
     inputs: Mapping[str, Any],
     formula: Any = None,
@@ -56,7 +56,8 @@ def check(
 ) -> CheckReport:
     """The verdict on every gradient of code on tensors, at points of its inputs and in the dtypes in use.
 
-    `target` is any callable on tensors, a torch module, or a TARGET as on the command line. `inputs` names its
+    `target` is any callable on tensors, a torch module, a TARGET as on the command line, or nothing: then the formula
+    itself is checked, as torch code. `inputs` names its
     arguments: a tensor is a point, `between(low, high, shape)` is drawn, anything else is a constant. What is right
     is said by a formula (text, SymPy, a Model) with its reduction (none, sum, mean), by a reference, a plain version
     whose forward is read, or by nothing: then it is the target's own forward. Settings are those of CheckSettings:
@@ -71,17 +72,17 @@ def check(
     'agrees'
     """
     intended = Intended(formula, reference, reduction)
-    code = load_target(target) if isinstance(target, str) else target
     chosen = _settings(inputs, settings)
+    code = intended.code(inputs) if target is None else load_target(target) if isinstance(target, str) else target
     checking = _Checking(code, inputs, intended, chosen, keep_going)
-    checked = checking.checked(target if isinstance(target, str) else name_of(target))
+    checked = checking.checked("formula" if target is None else target if isinstance(target, str) else name_of(target))
     report = CheckReport(replace(checked, replay=_replay(target, inputs, intended, checked)))
     defaults.current().reports(report)
     return report
 
 
 def _replay(
-    target: Callable[..., Any] | str, inputs: Mapping[str, Any], intended: Intended, checked: Checked
+    target: Callable[..., Any] | str | None, inputs: Mapping[str, Any], intended: Intended, checked: Checked
 ) -> str | None:
     """The command that shows it again: of what fails, at the simplest point."""
     simplest_ = checked.simplest
@@ -93,7 +94,7 @@ def _replay(
     return command(target, inputs, intended, checked.settings)
 
 
-def assert_gradients(target: Callable[..., Any] | str, **given: Any) -> CheckReport:
+def assert_gradients(target: Callable[..., Any] | str | None = None, **given: Any) -> CheckReport:
     """As `check`, but raises GradientError, with the report as its message, unless everything is verified."""
     __tracebackhide__ = True
     report = check(target, **given)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import sys
 import textwrap
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,16 +16,10 @@ from typer.core import TyperCommand
 
 import verifier
 from verifier.errors import InputError, printable
+from verifier.terminal import Outputs, ReaderGoneError, echo, watched
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
-    from verifier.explanation import Explanation
     from verifier.modeling import Model
-    from verifier.report import Report
-    from verifier.summary import Summary
-    from verifier.teaching import Lesson
-    from verifier.trialreport import Trials
 
 app = typer.Typer(
     name="verifier",
@@ -42,6 +31,7 @@ app = typer.Typer(
 )
 
 MODEL = Annotated[str | None, typer.Argument(metavar="MODEL", help="A gallery name, or path/to/file.py::name.")]
+TARGET = Annotated[str | None, typer.Argument(metavar="TARGET", help="path/to/file.py::name or package.module:name.")]
 FORMULA = Annotated[str | None, typer.Option(metavar="TEXT", help="A formula in place of MODEL, such as 'w*x + b'.")]
 INPUTS = Annotated[
     list[str] | None, typer.Option("--input", metavar="x", help="A symbol of the formula that is an input.")
@@ -96,12 +86,12 @@ def list_models() -> None:
     models = gallery()
     width = max(map(len, models), default=0)
     for place, (kind, group) in enumerate(groups(models.values()).items()):
-        _echo(("\n" if place else "") + kind)
+        echo(("\n" if place else "") + kind)
         for model in group:
             first, *rest = textwrap.wrap(printable(model.description.partition("\n")[0]), 75 - width) or [""]
-            _echo(f"  {model.name:<{width}}  {first}")
+            echo(f"  {model.name:<{width}}  {first}")
             for line in rest:
-                _echo(f"  {'':<{width}}  {line}")
+                echo(f"  {'':<{width}}  {line}")
 
 
 @app.command(epilog="Examples: verifier show quadratic; verifier show quadratic --torch > loop.py")
@@ -126,10 +116,10 @@ def show(
     from verifier.training import settings_for
 
     if torch:
-        _echo(written.torch_loop(chosen, settings_for(chosen, {})).rstrip())
+        echo(written.torch_loop(chosen, settings_for(chosen, {})).rstrip())
         return
     for line in chosen.latex() if latex else written.formulas(chosen):
-        _echo(printable(line))
+        echo(printable(line))
 
 
 class _PlotAlone(TyperCommand):
@@ -200,7 +190,7 @@ def train(
         "shuffle": shuffle, "seed": seed, "hold_out": hold_out,
     }  # fmt: skip
     points = [_point(text, "predict", "--predict x=4") for text in predict or []]
-    outputs = Outputs(json_file, plot, html_file)
+    outputs = Outputs(json=json_file, plot=plot, html=html_file)
     outputs.check()
 
     settings = {name: value for name, value in given.items() if value is not None}
@@ -213,7 +203,7 @@ def train(
         raise typer.Exit(_code(_train_all(settings, outputs), allow_undecided))
 
     # What a model file prints is a message; standard output is for the report.
-    with _watched() as keep_going, redirect_stdout(sys.stderr):
+    with watched() as keep_going, redirect_stdout(sys.stderr):
         chosen = _chosen(model, formula, inputs, start, loss, data)
         chosen = chosen.with_weights(weights) if weights else chosen
 
@@ -273,9 +263,9 @@ def explain(
         "shuffle": shuffle, "seed": seed, "hold_out": hold_out,
     }  # fmt: skip
     point = _point(at, "explain", "--at x=3,y=6") if at is not None else None
-    outputs = Outputs(json_file, None, html_file)
+    outputs = Outputs(json=json_file, html=html_file)
     outputs.check()
-    with _watched() as keep_going, redirect_stdout(sys.stderr):
+    with watched() as keep_going, redirect_stdout(sys.stderr):
         chosen = _chosen(model, formula, inputs, start, loss, data)
         chosen = chosen.with_weights(weights) if weights else chosen
 
@@ -305,7 +295,7 @@ def lesson(
     """
     from verifier.script import scripts
 
-    outputs = Outputs(json_file, None, html)
+    outputs = Outputs(json=json_file, html=html)
     outputs.check()
     if name is None:
         if html is not None or json_file is not None:
@@ -313,7 +303,7 @@ def lesson(
                 "--html and --json write one lesson: say which, as in verifier lesson quadratic --html FILE"
             )
         for found in scripts(lang):
-            _echo(f"{found.number:>2}  {found.name:<13} {found.title}")
+            echo(f"{found.number:>2}  {found.name:<13} {found.title}")
         return
 
     from verifier.script import script
@@ -354,7 +344,7 @@ def _train_all(settings: dict[str, Any], outputs: Outputs) -> int:
     from verifier.gallery import gallery
     from verifier.summary import train_all
 
-    with _watched() as keep_going, redirect_stdout(sys.stderr):
+    with watched() as keep_going, redirect_stdout(sys.stderr):
         models = gallery().values()
         keep_going.refuse_if_interrupted()
         summary = train_all(models, keep_going=keep_going, **settings)
@@ -387,6 +377,111 @@ def _point(text: str, verb: str, example: str) -> dict[str, float]:
     return point
 
 
+@app.command(
+    epilog="Examples: verifier check losses.py::focal --input p=0:1:32 --formula '-(1-p)**2*log(p)'; "
+    "verifier check torch.nn.functional:gelu --input input=-4:4:8 --dtype bfloat16; "
+    "verifier check layers.py::MyNorm --input x=-2:2:4x8 --reference layers.py::plain_norm; "
+    "verifier check --config verifier.toml"
+)
+def check(
+    target: TARGET = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="x=-2:2:4x3",
+            help="An argument: drawn between two ends in that shape, a number g=2, or a tensor x=[1,2.5].",
+        ),
+    ] = None,
+    formula: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What is right; without a TARGET it is checked itself.")
+    ] = None,
+    reduction: Annotated[
+        str, typer.Option(help="What is done with the formula's elements: none, sum or mean.")
+    ] = "none",
+    reference: Annotated[
+        str | None, typer.Option(metavar="TARGET", help="A plain version whose forward says what is right.")
+    ] = None,
+    dtype: Annotated[
+        list[str] | None, typer.Option(help="float64, float32, bfloat16 or float16; may be repeated.")
+    ] = None,
+    points: Annotated[int | None, typer.Option(min=1, help="Random points for each dtype; else 3.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the random points.")] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="CHECK", help="A check to leave out, by its name; may be repeated.")
+    ] = None,
+    digits: Annotated[float | None, typer.Option(help="So many digits must agree.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", help="Seconds that the code may take to return.")
+    ] = None,
+    honour_detach: Annotated[
+        bool, typer.Option("--honour-detach", help="Take what the code detaches for a constant.")
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Check the targets of a verifier.toml instead.")
+    ] = None,
+    allow_undecided: ALLOW_UNDECIDED = False,
+    json_file: JSON = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the report as Markdown, for the summary of a CI job.")
+    ] = None,
+    html_file: HTML = None,
+) -> None:
+    """Check the gradients of anybody's code on tensors.
+
+    TARGET is path/to/file.py::name or package.module:name: a function, an autograd.Function, a torch
+    module. What is right says --formula, --reference, or the code's own forward.
+
+    Exit code: 0 verified, 1 something disagrees, 2 the input cannot be used,
+    3 something has no decided comparison, 130 interrupted.
+    """
+    outputs = Outputs(json=json_file, markdown=markdown, html=html_file)
+    outputs.check()
+    given = {
+        "dtypes": tuple(part for text in dtype for part in text.split(",")) if dtype else None,
+        "points": points, "seed": seed, "without": tuple(without or ()), "digits": digits, "timeout": timeout,
+        "honour_detach": honour_detach,
+    }  # fmt: skip
+    with watched("check", every=1) as keep_going, redirect_stdout(sys.stderr):
+        keep_going.refuse_if_interrupted()
+        if config is not None:
+            if target or inputs or formula or reference:
+                raise InputError("--config says what is checked: give no TARGET, --input, --formula or --reference")
+            from verifier.config import read_config
+            from verifier.configrun import run_config
+
+            report: Any = run_config(read_config(config), keep_going)
+        else:
+            report = _checked(target, inputs, (formula, reference, reduction), given, keep_going)
+    outputs.write(report)
+    raise typer.Exit(_code(report.exit_code, allow_undecided))
+
+
+def _checked(
+    target: str | None,
+    inputs: list[str] | None,
+    right: tuple[str | None, str | None, str],
+    settings: dict[str, Any],
+    keep_going: Any,
+) -> Any:
+    formula, reference, reduction = right
+    if target is None and formula is None:
+        raise InputError("say what to check: path/to/file.py::name, package.module:name, or --formula 'x*exp(-x)'")
+
+    from verifier.checking import check as run
+    from verifier.inputs import parsed
+
+    return run(
+        target,
+        inputs=parsed(inputs or []),
+        formula=formula,
+        reference=reference,
+        reduction=reduction,
+        keep_going=keep_going,
+        **settings,
+    )
+
+
 @app.command(epilog="Examples: verifier selftest --quick; verifier selftest --seed 1 --html trials.html")
 def selftest(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the points that are tried.")] = 0,
@@ -401,197 +496,15 @@ def selftest(
     Exit code: 0 passed, 1 a lie that must be found was missed or honest code refused,
     2 the input cannot be used, 130 interrupted.
     """
-    outputs = Outputs(json_file, None, html_file)
+    outputs = Outputs(json=json_file, html=html_file)
     outputs.check()
-    with _watched("selftest", every=1) as keep_going:
+    with watched("selftest", every=1) as keep_going:
         from verifier.trialreport import selftest as run
 
         keep_going.refuse_if_interrupted()
         trials = run(seed=seed, quick=quick, keep_going=keep_going)
     outputs.write(trials)
     raise typer.Exit(trials.exit_code)
-
-
-class Outputs:
-    """Where the report goes besides the terminal."""
-
-    def __init__(self, json_file: Path | None, plot: Path | None, html_file: Path | None) -> None:
-        self._json = json_file
-        self._plot = plot
-        self._html = html_file
-        self._files = {"--json": json_file, "--plot": plot, "--html": html_file}
-
-    def check(self) -> None:
-        """Raise InputError before anything runs if one of the files could not be written."""
-        from verifier import files
-
-        if _is_standard_output(self._html):
-            raise InputError("--html writes a file: name it, as in --html report.html")
-        if _is_standard_output(self._json) and _is_standard_output(self._plot):
-            raise InputError("--json - and --plot without a file both go to standard output: give one of them a file")
-        if self._plot is not None and not _is_standard_output(self._plot):
-            from verifier import pictures
-
-            pictures.check_suffix(self._plot)
-        self._refuse_one_file_for_two()
-        for path in self._files.values():
-            if path is not None and not _is_standard_output(path):
-                files.check_writable(path)
-
-    def _refuse_one_file_for_two(self) -> None:
-        seen: dict[Path, str] = {}
-        for option, path in self._files.items():
-            if path is not None and path in seen and not _is_standard_output(path):
-                raise InputError(f"cannot write {str(path)!r}: {seen[path]} and {option} name the same file")
-            if path is not None:
-                seen[path] = option
-
-    def write(self, report: Report | Summary | Explanation | Lesson | Trials) -> None:
-        from verifier import files
-
-        if _is_standard_output(self._json):
-            _echo(_json_text(report))
-        else:
-            _print(report.lines)
-        if self._json is not None and not _is_standard_output(self._json):
-            files.write(self._json, lambda path: path.write_text(_json_text(report) + "\n", encoding="utf-8"))
-        if self._html is not None:
-            page = report.to_html()
-            files.write(self._html, lambda path: path.write_text(page, encoding="utf-8"))
-        if self._plot is not None:
-            self._draw(report, self._plot)
-
-    def _draw(self, report: Any, plot: Path) -> None:
-        """The pictures of one training; several are not drawn."""
-        from verifier import files, pictures, sketch
-
-        if _is_standard_output(plot):
-            _echo("")
-            _print(lambda width: sketch.sketches(report.findings, width))
-        else:
-            title = f"{report.model.name}: {report.outcome.value}"
-            files.write(plot, lambda path: pictures.draw(report.pictures, title, path))
-
-
-def _is_standard_output(path: Path | None) -> bool:
-    return path is not None and str(path) == "-"
-
-
-class _ReaderGoneError(Exception):
-    """Whoever read standard output has enough.
-
-    Rich and typer would exit with 1, which says here that something disagrees.
-    """
-
-
-def _echo(text: str) -> None:
-    try:
-        typer.echo(text)
-    except BrokenPipeError:
-        raise _ReaderGoneError from None
-
-
-def _json_text(report: Report | Summary | Explanation | Lesson | Trials) -> str:
-    return json.dumps(report.to_json(), allow_nan=False, indent=1, ensure_ascii=False)
-
-
-def _print(lines: Callable[[int], Iterator[Text]]) -> None:
-    """What `lines` makes of a width, in the terminal's width and colours; ASCII where the terminal has nothing else."""
-    from rich.console import Console
-
-    class Terminal(Console):
-        def on_broken_pipe(self) -> None:
-            raise _ReaderGoneError
-
-    console = Terminal(highlight=False)
-    console.width = console.width or 80
-    width = console.width if console.is_terminal or "COLUMNS" in os.environ else 80
-    for line in lines(width):
-        if not _encodes(console.encoding):
-            ascii_only = line.plain.translate(_ASCII).encode(console.encoding, "backslashreplace")
-            line.plain = ascii_only.decode(console.encoding)
-        console.print(line, soft_wrap=True)
-
-
-_ASCII = str.maketrans(
-    {"─": "-", "⋯": "...", "–": "-", "−": "-", "·": "*", "•": "*", "²": "^2", "∂": "d", "Σ": "sum", "┤": "+", "└": "+"}
-    | dict.fromkeys("│├", "|")
-)
-
-
-def _encodes(encoding: str) -> bool:
-    try:
-        "─⋯–".encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
-PROGRESS_AFTER = 1.0
-"""Seconds after which a run shows its progress."""
-
-
-class _Watch:
-    """Asked before each step: shows a progress bar on standard error after a second, and says when to end."""
-
-    def __init__(self, what: str, every: int) -> None:
-        self.interrupted = False
-        self._what, self._every = what, every
-        self._started = time.monotonic()
-        self._bar: Any = None
-
-    def __call__(self, done: int, planned: int) -> bool:
-        if done % self._every == 0:
-            self._show(done, planned)
-        return not self.interrupted
-
-    def _show(self, done: int, planned: int) -> None:
-        if self._bar is None and sys.stderr.isatty() and time.monotonic() - self._started > PROGRESS_AFTER:
-            self._bar = _progress_bar()
-            self._task = self._bar.add_task(self._what, total=planned)
-            self._bar.start()
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done)
-
-    def refuse_if_interrupted(self) -> None:
-        """End the program where nothing has been done yet."""
-        if self.interrupted:
-            raise KeyboardInterrupt
-
-    def clear(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def interrupt(self, number: int, frame: FrameType | None) -> None:
-        """The first Ctrl-C ends the run after its step; a second one ends the program."""
-        self.interrupted = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _progress_bar() -> Any:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    return Progress(console=Console(stderr=True), transient=True)
-
-
-@contextmanager
-def _watched(what: str = "training", every: int = 256) -> Iterator[_Watch]:
-    """`every` says at how many steps at least the progress is worth showing."""
-    watch = _Watch(what, every)
-    if threading.current_thread() is not threading.main_thread():
-        yield watch
-        return
-    before = signal.signal(signal.SIGINT, watch.interrupt)
-    try:
-        yield watch
-    except InputError:
-        # A run that was ended before its first step has nothing to say.
-        watch.refuse_if_interrupted()
-        raise
-    finally:
-        signal.signal(signal.SIGINT, before)
-        watch.clear()
 
 
 # typer brings its own copy of click or uses the installed one, depending on its version.
@@ -617,7 +530,7 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return 130
-    except (_ReaderGoneError, BrokenPipeError):
+    except (ReaderGoneError, BrokenPipeError):
         # Python must not try to flush the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

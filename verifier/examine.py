@@ -32,7 +32,7 @@ from verifier.limits import limited
 from verifier.lowering import Lowered, lowered, plain
 from verifier.noise import DEVIATIONS, NoiseArithmetic, arithmetic_for, deviations
 from verifier.proof import proved
-from verifier.replay import LAST_BITS, AsCoded, BallArithmetic, Decision, ToOneSide, replay
+from verifier.replay import LAST_BITS, AsCoded, BallArithmetic, Decision, TieArithmetic, ToOneSide, replay
 from verifier.specification import Specification, forward_nodes, input_nodes
 from verifier.subject import SECOND, SEED, TANGENT, Statements, Subject
 from verifier.table import TABLE
@@ -156,12 +156,14 @@ class _Pair:
         decisions = self._decisions(places, noise.open)
         if decisions:
             deviation = deviations(rounded, self.point.given, self._decided(rounded, decisions))
-        balls = replay(program, self.point.given, BallArithmetic(decisions))
+        exactly = TieArithmetic(decisions, open=noise.open)
+        balls = replay(program, self.point.given, exactly)
+        ties = {place: mask for place, mask in exactly.ties.items() if not _is_equality(program, place)}
         exact_program = builder.program(*self.exact)
         limits = limited(exact_program, balls[count:], self.point.given, self.point.by)
         exact = [found.balls.reshape(np.shape(part)) for found, part in zip(limits, balls[count:], strict=True)]
         balls = [*balls[:count], *exact]
-        hulls = self._hulls(program, decisions, noise.ties, exact)
+        hulls = self._hulls(program, decisions, ties, exact)
         kinks = [hull.is_wider_than(one) for hull, one in zip(hulls, exact, strict=True)]
         sizes = term_sizes(builder.program(*self.code), self.point.given)
         formula, wrong, unexplained = self._formula(program, places, decisions, balls, kinks)
@@ -173,10 +175,10 @@ class _Pair:
                 zip(balls[:count], exact, kinks, deviation[:count], sizes, wrong, unexplained, notes, strict=True)
             )
         ]
-        measured = Exact(self._only(self.exact, places, decisions, noise.ties), exact)
+        measured = Exact(self._only(self.exact, places, decisions, ties), exact)
         own = builder.places_in(*self.code)
         literals = frozenset(own[index] for index in self.literals)
-        coded = Coded(self.point, self._only(self.code, places, decisions, noise.ties), literals)
+        coded = Coded(self.point, self._only(self.code, places, decisions, ties), literals)
         return Examination(tuple(measured.noted(parts)), formula, self.read.operations, exact=measured, coded=coded)
 
     def _only(
@@ -275,7 +277,7 @@ class _Pair:
         """For each exact array the balls that also hold the one-sided derivatives of its kinks."""
         sides = [[one] for one in exact]
         for greater in (True, False) if ties else ():
-            chosen = {place: ToOneSide(mask, greater) for place, mask in ties.items()}
+            chosen = {place: ToOneSide(mask, greater, decisions.get(place)) for place, mask in ties.items()}
             found = replay(program, self.point.given, BallArithmetic({**decisions, **chosen}))
             for known, side in zip(sides, found[len(self.code) :], strict=True):
                 known.append(side)
@@ -395,6 +397,11 @@ def _apart(balls: Sequence[Any]) -> list[Any]:
     """For each array of the code the balls of the difference from the exact ones, which are the second half."""
     count = len(balls) // 2
     return [np.asarray(np.subtract(one, other)) for one, other in zip(balls[:count], balls[count:], strict=True)]
+
+
+def _is_equality(program: ArrayProgram, place: int) -> bool:
+    """Whether a comparison asks for equality, which is no border between two branches."""
+    return program.nodes[place].operation in ("equal", "not_equal")
 
 
 def _reach(balls: Any, other: Any) -> Any:

@@ -61,8 +61,11 @@ class ToOneSide:
     ties: Any
     """Array of bool."""
     left_is_greater: bool
+    elsewhere: Decision | None = None
+    """What is decided about the others."""
 
     def __call__(self, operation: Operation, decided: Any) -> Any:
+        decided = decided if self.elsewhere is None else self.elsewhere(operation, decided)
         if operation.name == "sign":
             side: Any = arb(1 if self.left_is_greater else -1)
         else:
@@ -146,6 +149,24 @@ class BallArithmetic:
             sides = [_midpoints(np.broadcast_to(argument, decided.shape)[undecided]) for argument in arguments]
             decided[undecided] = operation.arb(*sides)
         return decided
+
+
+@dataclass(frozen=True)
+class TieArithmetic(BallArithmetic):
+    """Notes where both sides of a comparison are the same number, among those that rounding leaves open."""
+
+    open: Mapping[int, Any] = field(default_factory=dict)
+    """By place, arrays of bool."""
+    ties: dict[int, Any] = field(default_factory=dict)
+    """What is noted, by place."""
+
+    def _decided(self, place: int, operation: Operation, arguments: tuple[Any, ...]) -> Any:
+        if place in self.open:
+            sides = arguments if len(arguments) == 2 else (*arguments, _ZERO)
+            same = np.asarray(np.equal(*sides), dtype=bool) & self.open[place]
+            if same.any():
+                self.ties[place] = same
+        return super()._decided(place, operation, arguments)
 
 
 def half_a_unit(number: float, *formats: Format | None) -> float:

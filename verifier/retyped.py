@@ -20,7 +20,7 @@ MOST_NUMBERS = 64
 
 
 def command(
-    target: Callable[..., Any] | str, inputs: Mapping[str, Any], intended: Intended, settings: CheckSettings
+    target: Callable[..., Any] | str | None, inputs: Mapping[str, Any], intended: Intended, settings: CheckSettings
 ) -> str | None:
     """The command that makes this check again; None where only Python can: for code without a name of its own in
     a file, a formula or a reference that is no text, or tensors too large to be typed.
@@ -33,7 +33,7 @@ def command(
 
 
 def at_point(
-    target: Callable[..., Any] | str,
+    target: Callable[..., Any] | str | None,
     inputs: Mapping[str, Any],
     point: Mapping[str, torch.Tensor],
     intended: Intended,
@@ -48,7 +48,9 @@ class _UntypableError(Exception):
     """Only Python can make the check again."""
 
 
-def _target(target: Callable[..., Any] | str) -> Iterator[str]:
+def _target(target: Callable[..., Any] | str | None) -> Iterator[str]:
+    if target is None:
+        return
     if isinstance(target, str):
         yield target
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +14,7 @@ from verifier.guard import guarded
 from verifier.lifting import REDUCTIONS
 from verifier.modeling import Model
 from verifier.program import Builder, Program
+from verifier.source import TORCH, function
 from verifier.specification import Formula, Reference, Specification
 from verifier.target import Bound, bound, load_target, name_of
 from verifier.text import read_text
@@ -48,6 +50,15 @@ class Intended:
         formula = self.formula.expression if isinstance(self.formula, Model) else self.formula
         return f"{self.reduction} of {formula}" if self.reduction != "none" else str(formula)
 
+    def code(self, inputs: Mapping[str, Any]) -> Callable[..., Any]:
+        """The formula itself as torch code, its order of operations as written. Raises InputError for nothing else."""
+        if self.formula is None:
+            raise InputError("say what to check: a callable on tensors, or a formula")
+        builder = Builder()
+        tree = builder.program(self._written(builder, {name: builder.symbol(name) for name in inputs}))
+        written = function("formula", ", ".join(inputs), guarded(tree), TORCH)
+        return {"none": written, "sum": _then(written, torch.sum), "mean": _then(written, torch.mean)}[self.reduction]
+
     def at(self, target: Bound, inputs: Mapping[str, Any], dtype: str) -> Specification | None:
         """The specification for a target that is bound to these inputs. Raises InputError where it does not fit."""
         if self.reference is not None:
@@ -75,6 +86,16 @@ class Intended:
         if unknown:
             raise InputError(f"the formula uses {unknown[0]}, which is not among the inputs: name it as one of them")
         return read(tree, builder, {symbol: symbols[str(symbol)] for symbol in tree.free_symbols})
+
+
+def _then(code: Callable[..., Any], reduction: Callable[..., Any]) -> Callable[..., Any]:
+    """The code with its result reduced, under the same signature."""
+
+    @wraps(code)
+    def reduced(*arguments: Any, **keywords: Any) -> Any:
+        return reduction(code(*arguments, **keywords))
+
+    return reduced
 
 
 def _of_flat(reference: Bound, target: Bound) -> Callable[..., Any]:
