@@ -15,7 +15,8 @@ from verifier.checkpage import check_page
 from verifier.checkpicture import error_picture
 from verifier.errors import printable
 from verifier.examine import examine
-from verifier.judge import Outcome
+from verifier.judge import Note, Outcome
+from verifier.mathml import text
 from verifier.tally import Tally
 from verifier.testing import GRAPH, NUMBERS, liar_named, scaled
 
@@ -110,9 +111,35 @@ def test_the_verdict_of_what_is_undecided(honest):
         "Nothing disagrees, but 30 of 38 numbers could not be decided; nothing at all could be decided of "
         "x, first, bias, second."
     )
+    assert section(open_one, "What could not be decided").sentences[0].startswith("x in float32, 12 of 12: ")
+    assert "Every component has decided comparisons." not in page(open_one).sentences
+    assert "What could not be decided" not in [part.title for part in page(honest).sections]
     nothing = replace(honest, findings=())
     assert page(nothing).verdict == "Nothing disagrees, but 0 of 0 numbers could not be decided."
     assert "Picture" not in [part.title for part in page(nothing).sections]
+
+
+def test_undecided_here_and_there(honest):
+    value = honest.findings[0].parts[0]
+    severity = value.verdicts.severity.copy()
+    severity[:2] = Outcome.UNDECIDED.severity
+    note = value.verdicts.note.copy()
+    note[:2] = list(Note).index(Note.BLIND)
+    part = replace(value, verdicts=replace(value.verdicts, severity=severity, note=note))
+    some = replace(honest, findings=(replace(honest.findings[0], parts=(part,)), *honest.findings[1:]))
+    assert page(some).verdict == "Nothing disagrees, but 2 of 76 numbers could not be decided."
+    assert "Every component has decided comparisons." in page(some).sentences
+    assert section(some, "What could not be decided").sentences == [
+        "value in float32, 2 of 8: rounding can be as large as the terms it is made of."
+    ]
+    assert "undecided" in Reader(error_picture(Tally(some).components).svg()).text
+
+
+def test_other_quantities_are_called_by_their_kind(honest):
+    first = honest.findings[1]
+    second = replace(first, check="second", parts=(replace(first.parts[0], name="x[0] x", quantity="second"),))
+    found = replace(honest, findings=(*honest.findings, second))
+    assert "x x (second)" in [row[0] for row in section(found, "Components").rows]
 
 
 def test_causes_stand_with_their_evidence(failing):
@@ -162,6 +189,9 @@ def test_what_it_is_held_against(honest):
     assert entry.text == "focal = -(1-p)**g*log(p)"
     assert "<msup>" in entry.right
     assert "<mtext>focal</mtext>" in entry.left
+    (reduced,) = section(replace(honest, against="mean of -(1-p)**g*log(p)"), "What it is held against").entries
+    assert reduced.text == "focal = mean of -(1-p)**g*log(p)"
+    assert str(reduced.right) == text("mean of\u2003") + str(entry.right)
 
 
 def test_the_tables(failing):
@@ -209,9 +239,9 @@ def test_the_picture_says_what_it_shows(failing, monkeypatch):
 
 
 def test_it_reads_as_a_page_and_as_a_fragment(failing):
-    for text in (page(failing).html(), page(failing).fragment()):
-        assert not Reader(text).open
-        assert "<script" not in text
+    for shown in (page(failing).html(), page(failing).fragment()):
+        assert not Reader(shown).open
+        assert "<script" not in shown
 
 
 def hostile(checked, payload):

@@ -5,6 +5,7 @@ import runpy
 import subprocess
 import sys
 
+import nbformat
 import pytest
 from browser import Browser
 from documents import PAGES, ROOT, played
@@ -105,6 +106,41 @@ def test_the_documentation_builds_without_a_warning(site):
     assert 'id="verifier.training.train"' in python
     assert '<span class="gp">&gt;&gt;&gt; </span>' in python
     assert "<blockquote" not in python
+
+
+def test_the_notebooks_are_pages(site, tmp_path):
+    for name, told in (("training", "8.32"), ("own_model", "no cause found")):
+        html = (site / "notebooks" / name / "index.html").read_text(encoding="utf-8")
+        notebook = nbformat.read(DOCS / f"{name}.ipynb", as_version=4)
+        outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+        rich = [output.data for output in outputs if "text/html" in output.get("data", {})]
+        assert all(data["text/html"] in html for data in rich)
+        assert len(rich) >= 1
+        assert html.count('class="verifier-report"') == len(rich)
+        assert "notebook-output" not in html
+        assert told in html
+        assert f'href="../../{name}.ipynb"' in html
+        assert Browser(tmp_path).document(site / "notebooks" / name / "index.html")[1] == []
+    assert 'href="notebooks/training/"' in (site / "index.html").read_text(encoding="utf-8")
+
+
+def test_what_a_cell_shows_stays_what_it_is():
+    pages = runpy.run_path(str(DOCS / "notebook_pages.py"))
+    stream = nbformat.v4.new_output("stream", name="stdout", text="a ``` b\n<b>no markup</b>\n")
+    picture = nbformat.v4.new_output(
+        "display_data", {"image/svg+xml": '<?xml version="1.0"?>\n<svg/>', "text/plain": "x"}
+    )
+    formula = nbformat.v4.new_output("display_data", {"text/latex": "$w x$", "text/plain": "model"})
+    cells = [
+        nbformat.v4.new_markdown_cell("# Title"),
+        nbformat.v4.new_code_cell("show()", outputs=[stream, picture, formula]),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    assert pages["page"](notebook, "n.ipynb") == (
+        "# Title\n\nThis is the notebook [n.ipynb](../n.ipynb), as it was run.\n\n```python\nshow()\n```\n\n"
+        '````text\na ``` b\n<b>no markup</b>\n````\n\n<div id="notebook-output-0"></div>\n\n```latex\nw x\n```\n'
+    )
+    assert pages["rich_outputs"](notebook) == ["<svg/>"]
 
 
 def test_a_broken_link_would_be_a_warning(tmp_path):

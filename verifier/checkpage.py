@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 from markupsafe import Markup
@@ -11,7 +13,7 @@ from markupsafe import Markup
 from verifier.checkcomponents import CheckComponent, Place
 from verifier.checked import CheckCause, Checked
 from verifier.checkfailures import exact_text
-from verifier.checkpicture import error_picture
+from verifier.checkpicture import called, error_picture
 from verifier.checktables import check_named, ratio
 from verifier.checkverdict import formula_sentence
 from verifier.document import versions
@@ -19,8 +21,8 @@ from verifier.errors import InputError
 from verifier.expression import expressions
 from verifier.judge import Note, Outcome
 from verifier.layout import number, short
-from verifier.mathml import mathml
-from verifier.naming import agreeing, counted, listed, located, target_name, titled
+from verifier.mathml import mathml, text
+from verifier.naming import agreeing, counted, listed, located, target_name
 from verifier.page import Causes, Facts, Finding, Formula, Formulas, Page, Pictures, Prose, Section, Table
 from verifier.program import Builder
 from verifier.tally import CheckTally, Tally
@@ -47,7 +49,8 @@ def check_page(checked: Checked, replay: str | None) -> Page:
         sections=[
             *_wrong(tally, replay),
             _against(checked),
-            *([_notes(tally)] if checked.notes else []),
+            *_told("What could not be decided", _undecided(tally)),
+            *_told("Notes", [*checked.notes, *_inaccurate(tally)]),
             *([Pictures("Picture", [error_picture(tally.components)])] if tally.outcomes.total() else []),
             _checks(tally.checks),
             *([_components(tally.components)] if tally.components else []),
@@ -65,11 +68,11 @@ def _verdict(tally: Tally) -> str:
         dtypes = " and ".join(filter(None, (", ".join(tally.dtypes[:-1]), *tally.dtypes[-1:])))
         return f"All {total:,} numbers that {name} stated lie within what rounding alone can do in {dtypes}."
     if tally.outcome is Outcome.UNDECIDED:
-        blind = list(dict.fromkeys(titled(one.name, one.quantity) for one in tally.undecided))
+        blind = list(dict.fromkeys(called(one) for one in tally.undecided))
         of_them = f"; nothing at all could be decided of {_few(blind)}" if blind else ""
         undecided = tally.outcomes[Outcome.UNDECIDED]
         return f"Nothing disagrees, but {undecided:,} of {total:,} numbers could not be decided{of_them}."
-    failing = list(dict.fromkeys(titled(one.name, one.quantity) for one in _failing(tally)))
+    failing = list(dict.fromkeys(called(one) for one in _failing(tally)))
     if failing:
         return f"Rounding does not explain what {name} stated of {_few(failing)}."
     otherwise = list(dict.fromkeys(check_named(one.check).title for one in tally.checks if one.failing))
@@ -103,6 +106,8 @@ def _sentences(tally: Tally) -> Iterator[str]:
             f"An error of {least:.1e} of a number would have been flagged in at least half of the comparisons of each "
             f"component, one of {surely:.1e} in all of them where the exact number is not 0."
         )
+    if tally.outcome is Outcome.UNDECIDED and tally.exit_code == 0:
+        yield "Every component has decided comparisons."
     if tally.checked.interrupted:
         yield "The check was interrupted: this is what had been done by then."
 
@@ -126,7 +131,7 @@ def _by_component(tally: Tally) -> Iterator[Finding]:
     for component in _failing(tally):
         shown = component.shown
         causes = _causes(tally.checked, component)
-        where = f"{titled(component.name, component.quantity)} in {component.dtype}"
+        where = f"{called(component)} in {component.dtype}"
         if shown is not None:
             spot = f" at point {shown.finding.point.number}" if shown.finding.point else ""
             under = check_named(shown.finding.check).where
@@ -160,7 +165,7 @@ def _digits(tally: Tally) -> Iterator[Finding]:
     for component in tally.too_few_digits:
         least = component.least_accurate
         if least is not None:
-            where = f"{titled(component.name, component.quantity)} in {component.dtype}"
+            where = f"{called(component)} in {component.dtype}"
             told = f"{agreeing(least.digits)}, and {tally.checked.settings.digits:g} were asked for"
             yield Finding(where, told, "")
 
@@ -192,22 +197,52 @@ def _worst(component: CheckComponent) -> list[Place]:
 def _number_row(component: CheckComponent, place: Place) -> list[str]:
     judged, point = place.comparison, place.finding.point
     why = "its formula is wrong in exact arithmetic" if place.is_wrong_formula else judged.note.value
-    where = located(place.part, place.index, point) or titled(component.name, component.quantity)
+    where = located(place.part, place.index, point) or called(component)
     return [
         where, check_named(place.finding.check).title, place.finding.dtype, str(point.number) if point else "–",
         number(judged.stated), exact_text(judged), short(judged.error), short(judged.allowed), why,
     ]  # fmt: skip
 
 
+def _undecided(tally: Tally) -> list[str]:
+    """Each component of which something is undecided, with the commonest reason."""
+    return [
+        f"{called(one)} in {one.dtype}, {one.outcomes[Outcome.UNDECIDED]:,} of {one.compared:,}: {_reason(one)}."
+        for one in tally.components
+        if one.outcomes[Outcome.UNDECIDED]
+    ][:CAUSES]
+
+
+def _reason(component: CheckComponent) -> str:
+    verdicts = [one.part.verdicts for one in component.statements]
+    undecided = [one.note[one.severity == Outcome.UNDECIDED.severity].tolist() for one in verdicts]
+    commonest, _ = Counter(chain.from_iterable(undecided)).most_common(1)[0]
+    return str(tuple(Note)[commonest].value)
+
+
+def _told(title: str, sentences: Sequence[str]) -> list[Section]:
+    return [Prose(title, sentences)] if sentences else []
+
+
 def _against(checked: Checked) -> Section:
     """The formula as an equation where it was given as text; else what it was held against, in words."""
     title = "What it is held against"
     own = {"its own forward": "The code's own forward, read operation by operation: its backward is what is checked."}
-    written = None if checked.against in own or checked.against.startswith("reference ") else _read(checked.against)
+    over, formula = _reduced(checked.against)
+    written = None if checked.against in own or checked.against.startswith("reference ") else _read(formula)
     if written is None:
         return Prose(title, [own.get(checked.against, checked.against)])
     name = f"<math><mtext>{Markup.escape(target_name(checked.target))}</mtext></math>"
-    return Formulas(title, [Formula(Markup(name), written, f"{target_name(checked.target)} = {checked.against}")])  # noqa: S704 (escaped)
+    right = Markup(text(f"{over}\u2003")) + written if over else written  # noqa: S704 (text escapes)
+    return Formulas(title, [Formula(Markup(name), right, f"{target_name(checked.target)} = {checked.against}")])  # noqa: S704 (escaped)
+
+
+def _reduced(against: str) -> tuple[str, str]:
+    """How the formula's elements are put together, and the formula."""
+    for words in ("sum of", "mean of"):
+        if against.startswith(f"{words} "):
+            return words, against.removeprefix(f"{words} ")
+    return "", against
 
 
 def _read(formula: str) -> Markup | None:
@@ -223,10 +258,9 @@ def _read(formula: str) -> Markup | None:
         return None
 
 
-def _notes(tally: Tally) -> Prose:
+def _inaccurate(tally: Tally) -> list[str]:
     found = [one for one in tally.components if one.inaccurate]
-    inaccurate = [f"{titled(one.name, one.quantity)} in {one.dtype}: {Note.INACCURATE}." for one in found[:20]]
-    return Prose("Notes", [*tally.checked.notes, *inaccurate])
+    return [f"{called(one)} in {one.dtype}: {Note.INACCURATE}." for one in found[:20]]
 
 
 def _checks(checks: Sequence[CheckTally]) -> Table:
@@ -270,7 +304,7 @@ def _components(components: Sequence[CheckComponent]) -> Table:
 def _component_row(one: CheckComponent) -> list[str]:
     point = one.worst.finding.point if one.worst else None
     return [
-        titled(one.name, one.quantity),
+        called(one),
         one.dtype,
         f"{one.compared:,}",
         *(f"{one.outcomes[outcome]:,}" for outcome in Outcome),

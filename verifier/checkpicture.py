@@ -12,8 +12,8 @@ from verifier.checkcomponents import CheckComponent, Statement
 from verifier.errors import printable
 from verifier.judge import Outcome
 from verifier.layout import short
-from verifier.naming import titled
 from verifier.pictures import COLOURS, Picture, legend_name
+from verifier.subject import REVERSE
 
 ROWS = 14
 """At most so many components are drawn: the worst ones."""
@@ -37,7 +37,7 @@ def error_picture(components: Sequence[CheckComponent]) -> Picture:
 
     def paint(axes: Any) -> None:
         axes.set(xscale="log", xlabel="error / allowed", xlim=(LEAST / 2, MOST * 2), ylim=(len(drawn) - 0.5, -0.5))
-        axes.set_yticks(range(len(drawn)), labels=[legend_name(_called(one)) for one in drawn], parse_math=False)
+        axes.set_yticks(range(len(drawn)), labels=[legend_name(_labelled(one)) for one in drawn], parse_math=False)
         axes.axvline(1.0, color="#000000", linewidth=1.0, linestyle="--", label="allowed")
         for outcome in Outcome:
             places = [_points(component, outcome) for component in drawn]
@@ -56,8 +56,14 @@ def _rank(component: CheckComponent) -> tuple[int, float]:
     return component.worst.rank
 
 
-def _called(component: CheckComponent) -> str:
-    return f"{titled(component.name, component.quantity)} {component.dtype}"
+def called(component: CheckComponent) -> str:
+    """Its name, with the quantity where that is no value and no gradient."""
+    plain = component.quantity in ("value", REVERSE)
+    return component.name if plain else f"{component.name} ({component.quantity})"
+
+
+def _labelled(component: CheckComponent) -> str:
+    return f"{called(component)} {component.dtype}"
 
 
 def _points(component: CheckComponent, outcome: Outcome) -> Any:
@@ -76,5 +82,6 @@ def _told(component: CheckComponent) -> str:
     failing = component.outcomes[Outcome.DISAGREES]
     told = f"{failing} of {component.compared} disagree" if failing else "none disagrees"
     worst = component.worst
-    ratio = f", the largest error is {short(worst.ratio)} of what is allowed" if worst else ""
-    return f"{printable(_called(component))}: {told}{ratio}"
+    known = worst is not None and math.isfinite(worst.ratio)
+    ratio = f", the largest error is {short(worst.ratio)} of what is allowed" if worst and known else ""
+    return f"{printable(_labelled(component))}: {told}{ratio}"

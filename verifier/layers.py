@@ -34,7 +34,7 @@ def layered(arguments: Mapping[str, Sequence[str]], widths: Mapping[str, float])
 
     >>> found = layered({"x": (), "w": (), "product": ("w", "x")}, {"x": 10.0, "w": 10.0, "product": 30.0})
     >>> found.boxes
-    (('w', 'x'), ('product',))
+    (('x', 'w'), ('product',))
     """
     depths = _depths(arguments)
     bottom = max(depths.values())
