@@ -869,4 +869,13 @@ def test_second_derivatives_through_a_division_by_a_count(code):
     x = torch.tensor([[0.5, -1.5], [0.25, 0.75], [2.0, 1.0]])
     examination = examine(Subject(lambda x: code(x * x), {"x": x}, quantity=SECOND))
     assert examination.outcome is AGREES
-    assert examination.formula.digits > 70
+    assert examination.formula.digits > 60
+
+
+def test_a_border_within_rounding_that_the_code_finds_equal():
+    """The exact value is below the border by a part of an ulp, and torch's is on it."""
+    x = torch.tensor([0.1, 0.2, -0.3], dtype=torch.float64)
+    assert float(x.sum()) > 0
+    code = lambda x: (x.sum() - 5.551115123125783e-17).clamp(min=0)  # noqa: E731
+    assert examined(code, x=x)["x"].outcome is AGREES
+    assert examined(stating(code, lambda x: torch.full_like(x, 2.0)), x=x)["x"].outcome is DISAGREES

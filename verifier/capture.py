@@ -302,7 +302,7 @@ class _InTorch(TorchFunctionMode):
 
     def _marked(self, result: Any, args: Any, asking: FrameType) -> Any:
         """A result that autograd does not follow though an argument has a gradient, marked."""
-        followed = any(isinstance(part, torch.Tensor) and part.requires_grad for part in args)
+        followed = any(isinstance(part, torch.Tensor) and _is_followed(part) for part in args)
         if not isinstance(result, torch.Tensor) or not followed or _NOT_THEIRS.search(asking.f_code.co_filename):
             return result
         how = "torch.no_grad()" if self._without_gradient else "detach"
@@ -310,6 +310,12 @@ class _InTorch(TorchFunctionMode):
         if sentence not in self.detached:
             self.detached.append(sentence)
         return torch.detach_copy(result)
+
+
+def _is_followed(tensor: torch.Tensor) -> bool:
+    """Whether autograd follows it, in reverse or in forward mode."""
+    dual = forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
+    return tensor.requires_grad or dual
 
 
 _DETACHING = frozenset({torch.Tensor.detach, torch.detach, torch.Tensor.detach_, torch.Tensor.data.__get__})  # type: ignore[attr-defined]

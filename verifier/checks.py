@@ -177,7 +177,7 @@ def _against(like: Part, reverse: _Sum, forward: _Sum) -> Part:
         usable=np.array([math.isfinite(reverse.terms)]),
     )
     nowhere = np.array([False])
-    return Part("grad_output . J tangent", "forward", like.dtype, (), "estimated", case.verdicts(), nowhere, case)
+    return Part("both", "forward", like.dtype, (), "estimated", case.verdicts(), nowhere, case)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,16 @@ from verifier.limits import limited
 from verifier.lowering import Lowered, lowered, plain
 from verifier.noise import DEVIATIONS, NoiseArithmetic, arithmetic_for, deviations
 from verifier.proof import proved
-from verifier.replay import LAST_BITS, AsCoded, BallArithmetic, Decision, TieArithmetic, ToOneSide, replay
+from verifier.replay import (
+    EQUALITIES,
+    LAST_BITS,
+    AsCoded,
+    BallArithmetic,
+    BorderArithmetic,
+    Decision,
+    ToOneSide,
+    replay,
+)
 from verifier.specification import Specification, forward_nodes, input_nodes
 from verifier.subject import SECOND, SEED, TANGENT, Statements, Subject
 from verifier.table import TABLE
@@ -153,12 +162,14 @@ class _Pair:
         rounded = self._as_in_forward(program)
         noise = arithmetic_for(rounded)
         deviation = deviations(rounded, self.point.given, noise)
-        decisions = self._decisions(places, noise.open)
+        borders = BorderArithmetic(open=noise.open, reach=noise.reach)
+        balls = replay(program, self.point.given, borders)
+        decisions = self._decisions(places, borders.near)
+        ties = _with_coded(program, borders.ties, decisions)
+        if noise.open:
+            deviation = deviations(rounded, self.point.given, self._decided(rounded, decisions, borders.near))
         if decisions:
-            deviation = deviations(rounded, self.point.given, self._decided(rounded, decisions))
-        exactly = TieArithmetic(decisions, open=noise.open)
-        balls = replay(program, self.point.given, exactly)
-        ties = {place: mask for place, mask in exactly.ties.items() if not _is_equality(program, place)}
+            balls = replay(program, self.point.given, BallArithmetic(decisions))
         exact_program = builder.program(*self.exact)
         limits = limited(exact_program, balls[count:], self.point.given, self.point.by)
         exact = [found.balls.reshape(np.shape(part)) for found, part in zip(limits, balls[count:], strict=True)]
@@ -207,15 +218,16 @@ class _Pair:
         return found
 
     @staticmethod
-    def _decided(program: ArrayProgram, decisions: Mapping[int, AsCoded]) -> NoiseArithmetic:
+    def _decided(program: ArrayProgram, decisions: Mapping[int, AsCoded], near: Mapping[int, Any]) -> NoiseArithmetic:
         """Noise that takes the branches that the code took."""
         noise = arithmetic_for(program)
+        noise.borders = near
         noise.coded = {
             place: TABLE[program.nodes[place].operation].numpy.function(*decision.values)
             for place, decision in decisions.items()
         }
         if noise.beside is not None:
-            noise.beside.coded = noise.coded
+            noise.beside.coded, noise.beside.borders = noise.coded, noise.borders
         return noise
 
     def _actual(self, node: int) -> Any:
@@ -399,9 +411,14 @@ def _apart(balls: Sequence[Any]) -> list[Any]:
     return [np.asarray(np.subtract(one, other)) for one, other in zip(balls[:count], balls[count:], strict=True)]
 
 
-def _is_equality(program: ArrayProgram, place: int) -> bool:
-    """Whether a comparison asks for equality, which is no border between two branches."""
-    return program.nodes[place].operation in ("equal", "not_equal")
+def _with_coded(program: ArrayProgram, ties: Mapping[int, Any], decisions: Mapping[int, AsCoded]) -> dict[int, Any]:
+    """Where both sides of a comparison are the same number, exactly or as the code had them."""
+    found = dict(ties)
+    for place, decision in decisions.items():
+        same = np.asarray(decision.open & (decision.values[0] == (*decision.values, 0.0)[1]))
+        if same.any() and program.nodes[place].operation not in EQUALITIES:
+            found[place] = found.get(place, False) | same
+    return found
 
 
 def _reach(balls: Any, other: Any) -> Any:

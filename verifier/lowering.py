@@ -293,7 +293,8 @@ _FILLS = {"scalar_tensor": "s", "full": "fill_value", "full_like": "fill_value",
 _EVEN = frozenset({"ones", "zeros", "ones_like", "zeros_like", "new_ones", "new_zeros"})
 """Operations that make a tensor of zeros or ones: what is computed of it is rounded as everything else."""
 _BY_SHAPE = frozenset(
-    {"empty_like", "new_empty", "new_empty_strided", "_new_zeros_with_same_feature_meta", "sym_size", "sym_numel", "sym_stride"}
+    {"empty_like", "new_empty", "new_empty_strided", "_new_zeros_with_same_feature_meta", "sym_size", "sym_numel",
+     "sym_stride"}
 )  # fmt: skip
 """Operations that take nothing from a tensor but its shape."""
 

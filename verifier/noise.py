@@ -21,6 +21,7 @@ import numpy as np
 from verifier.arrays import NOTHING, ArrayNode, ArrayProgram, evaluate
 from verifier.floats import FLOAT64, Format
 from verifier.operations import Call, Operation
+from verifier.replay import EQUALITIES
 from verifier.table import TABLE
 
 REPLAYS = 9
@@ -28,8 +29,6 @@ REPLAYS = 9
 DEVIATIONS = 32.0
 """Standard deviations of the noise that a right statement may be away."""
 _COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
-_EQUALITIES = frozenset({"equal", "not_equal"})
-"""They ask whether two numbers are the same, such as a label and its class: that they are is no border."""
 _GREATER = frozenset({"greater", "greater_equal", "not_equal"})
 _WAYS = 3
 _TERMS_SHARE = 0.25
@@ -55,6 +54,10 @@ class NoiseArithmetic:
         """By the place of a comparison: an array of bool of its shape, where it is open."""
         self.ties: dict[int, Any] = {}
         """The same, where both sides are the same number: a kink."""
+        self.reach: dict[int, Any] = {}
+        """By the place of a comparison that is open: how far its sides may be apart for rounding to decide it."""
+        self.borders: Mapping[int, Any] | None = None
+        """Where comparisons are open, once that is known exactly."""
 
     def input(self, value: Any) -> Any:
         return np.asarray(value, dtype=np.float64)[None]
@@ -176,7 +179,7 @@ class NoiseArithmetic:
         with np.errstate(all="ignore"):
             apart = np.asarray(left, dtype=np.float64) - np.asarray(right, dtype=np.float64)
             decided = np.asarray(_function(operation)(left, right))
-        tie, near = self._borders(place, apart, ties=operation.name not in _EQUALITIES)
+        tie, near = self._borders(place, apart, ties=operation.name not in EQUALITIES)
         if tie is None:
             return decided
         greater = operation.name in _GREATER
@@ -193,10 +196,15 @@ class NoiseArithmetic:
         tie = same & ties
         with np.errstate(all="ignore"):
             middle = apart.mean(axis=0)
-            near = ~same & (np.abs(middle) <= DEVIATIONS / self.gain * apart.std(axis=0))
+            spread = apart.std(axis=0)
+            # So few replays know the middle to a part of their spread only.
+            near = ~same & (np.abs(middle) <= (DEVIATIONS / self.gain + _UNSURE) * spread)
+        if self.borders is not None:
+            near = ~same & self.borders.get(place, np.False_)
         if not (tie.any() or near.any()):
             return None, None
         self.open[place] = tie | near
+        self.reach[place] = DEVIATIONS / self.gain * spread
         if tie.any():
             self.ties[place] = tie
         return tie, near
@@ -252,6 +260,7 @@ def _size_in_floats(size: Any, result: Any, parts: tuple[Any, ...]) -> Any:
 
 
 GAIN = 256.0
+_UNSURE = 4.0 / REPLAYS**0.5
 
 
 def arithmetic_for(program: ArrayProgram, seed: int = 0) -> NoiseArithmetic:
@@ -281,6 +290,7 @@ def _merge(arithmetic: NoiseArithmetic, other: NoiseArithmetic) -> None:
     """A comparison is open where either noise opens it, and a kink where neither does."""
     for place, mask in other.open.items():
         arithmetic.open[place] = arithmetic.open.get(place, False) | mask
+        arithmetic.reach[place] = arithmetic.reach.get(place, 0.0) + other.reach[place]
     arithmetic.ties = {
         place: arithmetic.ties[place] & other.ties[place] for place in arithmetic.ties.keys() & other.ties.keys()
     }

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from flint import arb, arb_mat
 
-from verifier.arithmetic import balls, precision, radius
+from verifier.arithmetic import balls, middle, precision, radius
 from verifier.arrays import NOTHING, ArrayNode, ArrayProgram, evaluate
 from verifier.floats import FLOAT32, Format
 from verifier.operations import Operation
@@ -31,6 +31,8 @@ ENOUGH_DIGITS = 40
 
 _ZERO = arb(0)
 _GREATER = frozenset({"greater", "greater_equal", "not_equal"})
+EQUALITIES = frozenset({"equal", "not_equal"})
+"""They are no borders between two branches."""
 _COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
 
 
@@ -152,19 +154,25 @@ class BallArithmetic:
 
 
 @dataclass(frozen=True)
-class TieArithmetic(BallArithmetic):
-    """Notes where both sides of a comparison are the same number, among those that rounding leaves open."""
+class BorderArithmetic(BallArithmetic):
+    """Notes what is exactly true of comparisons that rounding may leave open."""
 
     open: Mapping[int, Any] = field(default_factory=dict)
     """By place, arrays of bool."""
+    reach: Mapping[int, Any] = field(default_factory=dict)
+    """By place, how far the sides may be apart for rounding to decide."""
+    near: dict[int, Any] = field(default_factory=dict)
+    """Where they are that near, by place."""
     ties: dict[int, Any] = field(default_factory=dict)
-    """What is noted, by place."""
+    """Where they are the same number, by place."""
 
     def _decided(self, place: int, operation: Operation, arguments: tuple[Any, ...]) -> Any:
         if place in self.open:
-            sides = arguments if len(arguments) == 2 else (*arguments, _ZERO)
-            same = np.asarray(np.equal(*sides), dtype=bool) & self.open[place]
-            if same.any():
+            left, right = arguments if len(arguments) == 2 else (*arguments, as_objects(_ZERO))
+            same = np.asarray(np.equal(left, right), dtype=bool) & self.open[place]
+            with np.errstate(invalid="ignore"):
+                self.near[place] = self.open[place] & ~(np.abs(middle(left - right)) > self.reach[place])
+            if same.any() and operation.name not in EQUALITIES:
                 self.ties[place] = same
         return super()._decided(place, operation, arguments)
 
