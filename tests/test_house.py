@@ -21,12 +21,12 @@ STAGES = [
     "edges", "simplicity", "simplify", "layout", "naming", "checkcomponents", "tally", "checktables", "checkfailures",
     "checkverdict", "tabular", "data", "optimizers", "runner", "formula", "diagnose", "thinning", "findings",
     "document", "checkdocument", "frame", "checkframe", "markdown", "vector", "page", "surface", "pictures",
-    "checkpicture", "checkpage", "checkreport", "checking", "readback", "tomltable", "config", "acceptance", "tables",
-    "sketch", "webpage", "report", "training", "configreport", "configrun", "graph", "chains", "blackboard", "layers",
-    "diagram", "explainpage", "explanation", "parting", "standing", "watching", "nodes", "explaining", "typed",
-    "summary", "written", "script", "wording", "chalk", "handout", "teaching", "cases", "twins", "testing", "seeded",
-    "deeds", "blametrial", "trials", "trialtables", "blametable", "trialreport", "files", "collecting", "targettests",
-    "plugin", "terminal", "cli",
+    "checkpicture", "checkpage", "checkreport", "sampling", "accounting", "checking", "readback", "tomltable",
+    "config", "acceptance", "tables", "sketch", "webpage", "report", "training", "configreport", "configrun", "graph",
+    "chains", "blackboard", "layers", "diagram", "explainpage", "explanation", "parting", "standing", "watching",
+    "nodes", "explaining", "typed", "summary", "written", "script", "wording", "chalk", "handout", "teaching",
+    "cases", "twins", "testing", "seeded", "deeds", "blametrial", "trials", "trialtables", "blametable",
+    "trialreport", "files", "collecting", "targettests", "plugin", "terminal", "cli",
 ]  # fmt: skip
 
 

@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-import torch
-
 from verifier import defaults
-from verifier.arrays import ArrayBuilder, ArrayProgram
-from verifier.blame import blamed
-from verifier.capture import NotReadableError
-from verifier.checked import CheckCause, Checked, CheckPoint, CheckSettings, Finding
+from verifier.accounting import explained
+from verifier.checked import Checked, CheckSettings, Finding
 from verifier.checkreport import CheckReport
-from verifier.checks import AT_EVERY_POINT, AT_ONE_POINT, NAMES, Check, Trial
-from verifier.edges import Domain, edge_points, edges, own_points
+from verifier.checks import AT_EVERY_POINT, AT_ONE_POINT, NAMES
 from verifier.errors import InputError
-from verifier.examination import Examination
 from verifier.floats import CODE_FORMATS
-from verifier.inputs import Between, drawn, dtypes_of
-from verifier.judge import Outcome
-from verifier.nesting import leaves
+from verifier.inputs import dtypes_of
 from verifier.retyped import at_point, command
-from verifier.simplify import simplest
-from verifier.specification import forward_nodes
+from verifier.runner import always
+from verifier.sampling import Request, Sampling
 from verifier.specified import Intended
-from verifier.target import Bound, bound, load_target, name_of, tried
+from verifier.target import load_target, name_of, tried
 
 DTYPES = ("float32", "float64")
 """What is tried where no dtype is given and no tensor has one."""
-EDGE_POINTS = 4
-"""For each dtype, each with many edge values."""
-LARGE = 20_000
-"""Programs of more numbers get one edge point only, and are hardly simplified."""
-TRIES = 100
-"""How often a failing point is made simpler at most."""
-
-
-def always(done: int, planned: int) -> bool:
-    return True
 
 
 def check(
@@ -74,8 +54,8 @@ def check(
     intended = Intended(formula, reference, reduction)
     chosen = _settings(inputs, settings)
     code = intended.code(inputs) if target is None else load_target(target) if isinstance(target, str) else target
-    checking = _Checking(code, inputs, intended, chosen, keep_going)
-    checked = checking.checked("formula" if target is None else target if isinstance(target, str) else name_of(target))
+    name = "formula" if target is None else target if isinstance(target, str) else name_of(target)
+    checked = _checked(name, Request(code, inputs, intended, chosen), keep_going)
     report = CheckReport(replace(checked, replay=_replay(target, inputs, intended, checked)))
     defaults.current().reports(report)
     return report
@@ -134,197 +114,32 @@ def _without(names: str | Sequence[str]) -> tuple[str, ...]:
     return chosen
 
 
-@dataclass(frozen=True)
-class _Checking:
-    """One target with everything that was asked about it."""
-
-    code: Callable[..., Any]
-    inputs: Mapping[str, Any]
-    intended: Intended
-    settings: CheckSettings
-    keep_going: Callable[[int, int], bool]
-
-    def checked(self, name: str) -> Checked:
-        findings: list[Finding] = []
-        number, interrupted = 0, False
-        for done, dtype in enumerate(self.settings.dtypes):
-            if not self.keep_going(done, len(self.settings.dtypes)):
-                interrupted = True
-                break
-            tried_ = _Dtype(self, dtype, number)
-            findings.extend(tried_.findings())
-            number = tried_.number
-        ordered = [finding for check in NAMES for finding in findings if finding.check == check]
-        checked = Checked(name, self.intended.sentence, self.settings, tuple(ordered), interrupted=interrupted)
-        return self._explained(checked)
-
-    def _explained(self, checked: Checked) -> Checked:
-        """With the causes of what disagrees, and the simplest point at which it does."""
-        failing = [finding for finding in checked.judged if finding.outcome is Outcome.DISAGREES]
-        causes: list[CheckCause] = []
-        ruled_out: list[str] = []
-        for finding in failing:
-            found = blamed(finding, self._before(checked, finding))
-            causes.extend(found.causes)
-            ruled_out.extend(found.ruled_out)
-        named = {cause.cause for cause in causes}
-        kept = {(cause.cause, cause.component, cause.dtype): cause for cause in reversed(causes)}
-        return replace(
-            checked,
-            causes=tuple(reversed(kept.values())),
-            ruled_out=tuple(name for name in dict.fromkeys(ruled_out) if name not in named),
-            notes=tuple(self._notes(checked, failing)),
-            simplest=self._simplest(failing),
-        )
-
-    @staticmethod
-    def _before(checked: Checked, finding: Finding) -> Examination | None:
-        """The examination at the point before."""
-        earlier = [
-            other.examination
-            for other in checked.judged
-            if other.check == finding.check and other.dtype == finding.dtype and other.point and finding.point
-            if other.point.number == finding.point.number - 1
-        ]
-        return earlier[0] if earlier else None
-
-    @staticmethod
-    def _notes(checked: Checked, failing: Sequence[Finding]) -> Iterator[str]:
-        examinations = [finding.examination for finding in checked.judged if finding.examination is not None]
-        detached = dict.fromkeys(phrase for examination in examinations for phrase in examination.detached)
-        if detached and (failing or checked.settings.honour_detach):
-            how = "constants, as asked" if checked.settings.honour_detach else "followed; --honour-detach: constants"
-            yield f"the code takes values out of autograd ({', '.join(detached)}): {how}"
-        literals = dict.fromkeys(
-            literal for examination in examinations for literal in getattr(examination.formula, "literals", ())
-        )
-        if literals:
-            yield f"rounded decimals in the code, granted half a unit of their last digit: {_listed(literals)}"
-
-    def _simplest(self, failing: Sequence[Finding]) -> CheckPoint | None:
-        """A simpler point at which the first component that fails still does."""
-        first = next((finding for finding in failing if finding.point and finding.examination), None)
-        if first is None or first.point is None or first.examination is None:
-            return None
-        dtype = first.point.dtype
-        names = {part.name for part in first.parts if part.outcome is Outcome.DISAGREES}
-        whole = _Dtype(self, dtype, 0)
-        domains = whole.domains
-
-        def fails(inputs: Mapping[str, torch.Tensor]) -> bool:
-            trial = whole.trial(dict(inputs), "simplified")
-            found = next(iter(type(first_check)(first.check).findings(trial)))  # type: ignore[call-arg]
-            return any(part.outcome is Outcome.DISAGREES for part in found.parts if part.name in names)
-
-        first_check = next(check for check in AT_EVERY_POINT if check.name in (first.check, "reverse"))
-        if first.check not in {check.name for check in AT_EVERY_POINT}:
-            return None
-        tries = TRIES if sum(tensor.numel() for tensor in first.point.inputs.values()) < LARGE else TRIES // 10
-        found = simplest(first.point.inputs, fails, domains, tries)
-        return CheckPoint(first.point.number, "simplified", dtype, found)
+def _findings(sampling: Sampling) -> list[Finding]:
+    """Everything that is found in one dtype. Raises InputError for code that cannot be run."""
+    trials = sampling.trials()
+    without = sampling.request.settings.without
+    found: list[Finding] = []
+    for check in AT_EVERY_POINT:
+        if check.name not in without:
+            found.extend(finding for trial in trials for finding in check.findings(trial))
+    for check in AT_ONE_POINT:
+        if check.name not in without:
+            found.extend(check.findings(trials[0]))
+    return found
 
 
-class _Dtype:
-    """A target in one dtype."""
-
-    def __init__(self, checking: _Checking, dtype: str, number: int) -> None:
-        self.checking, self.dtype, self.number = checking, dtype, number
-        self._settings = checking.settings
-
-    @cached_property
-    def drawn(self) -> dict[str, Domain]:
-        """Where the inputs lie that are drawn, by flat names."""
-        return {
-            name: Domain(leaf.low, leaf.high)
-            for name, leaf in self._leaves
-            if isinstance(leaf, Between) and leaf.low < leaf.high
-        }
-
-    @cached_property
-    def domains(self) -> dict[str, Domain]:
-        """Where an argument may lie when a point is made simpler: where it is drawn, else between the numbers given."""
-        point = self._bound(1)
-        given = {name: point.inputs[name] for name in point.arguments if name in point.wanted}
-        hulls = {
-            name: Domain(_below(float(tensor.min())), _above(float(tensor.max())))
-            for name, tensor in given.items()
-            if tensor.numel() and tensor.isfinite().all()
-        }
-        return {**hulls, **self.drawn}
-
-    @cached_property
-    def _leaves(self) -> list[tuple[str, Any]]:
-        return [pair for name, value in self.checking.inputs.items() for pair in leaves(value, name)]
-
-    def findings(self) -> Iterator[Finding]:
-        trials = list(self._random())
-        tried(trials[0].bound, self._settings.timeout)
-        trials = [
-            replace(trial, beside=trials[1 - place] if len(trials) > 1 and place < 2 else None)
-            for place, trial in enumerate(trials)
-        ]
-        trials += self._edges(trials[0])
-        for check in self._chosen(AT_EVERY_POINT):
-            for trial in trials:
-                yield from check.findings(trial)
-        for check in self._chosen(AT_ONE_POINT):
-            yield from check.findings(trials[0])
-
-    def _chosen(self, checks: Sequence[Check]) -> list[Check]:
-        return [check for check in checks if check.name not in self._settings.without]
-
-    def _bound(self, number: int) -> Bound:
-        given = drawn(self.checking.inputs, self.dtype, self._settings.seed, number)
-        return bound(self.checking.code, given, self.dtype)
-
-    def _random(self) -> Iterator[Trial]:
-        many = bool(self.drawn)
-        for number in range(1, 1 + (self._settings.points if many else 1)):
-            yield self.trial(self._bound(number).inputs, "random" if many else "given")
-
-    def trial(self, inputs: Mapping[str, torch.Tensor], kind: str) -> Trial:
-        """The target at a point of its flat inputs."""
-        if kind != "simplified":
-            self.number += 1
-        at = replace(self._bound(1), inputs=inputs)
-        given = drawn(self.checking.inputs, self.dtype, self._settings.seed, 1)
-        specification = self.checking.intended.at(at, given, self.dtype)
-        point = CheckPoint(self.number, kind, self.dtype, inputs)
-        return Trial(at, point, specification, self._settings.honour_detach)
-
-    def _edges(self, base: Trial) -> Iterator[Trial]:
-        if not bool(self.drawn):
-            return
-        program = _forward(base)
-        if program is None:
-            return
-        given = base.statements.given
-        limit = EDGE_POINTS if program.elements < LARGE else 1
-        found = edges(program, given, self.drawn, CODE_FORMATS[self.dtype])
-        points = [*edge_points(found.values, base.bound.inputs, limit), *own_points(found.own, base.bound.inputs)]
-        for inputs in points[: limit + 1]:
-            yield self.trial(inputs, "edge")
-
-
-def _below(number: float) -> float:
-    return math.nextafter(min(number, 0.0), -math.inf)
-
-
-def _above(number: float) -> float:
-    return math.nextafter(max(number, 0.0), math.inf)
-
-
-def _forward(trial: Trial) -> ArrayProgram | None:
-    """The program of the code's forward, or else of what it is held against."""
-    builder = ArrayBuilder()
-    try:
-        return builder.program(*forward_nodes(trial.bound.code, trial.statements, builder))
-    except NotReadableError:
-        if trial.specification is None:
-            return None
-    builder = ArrayBuilder()
-    return builder.program(*trial.specification.values(trial.statements, builder))
-
-
-def _listed(numbers: Mapping[float, None]) -> str:
-    return ", ".join(map(repr, numbers))
+def _checked(name: str, request: Request, keep_going: Callable[[int, int], bool]) -> Checked:
+    findings: list[Finding] = []
+    samplings: list[Sampling] = []
+    dtypes = request.settings.dtypes
+    for done, dtype in enumerate(dtypes):
+        if not keep_going(done, len(dtypes)):
+            break
+        start = max((finding.point.number for finding in findings if finding.point), default=0)
+        samplings.append(Sampling(request, dtype, start))
+        tried(samplings[-1].first, request.settings.timeout)
+        findings.extend(_findings(samplings[-1]))
+    ordered = sorted(findings, key=lambda finding: NAMES.index(finding.check))
+    interrupted = len(samplings) < len(dtypes)
+    checked = Checked(name, request.intended.sentence, request.settings, tuple(ordered), interrupted=interrupted)
+    return explained(checked, samplings)

@@ -31,6 +31,16 @@ def target_name(target: str) -> str:
     return re.split(r"::|(?<=\w):(?=\w)", target)[-1] or target
 
 
+def component_called(name: str) -> str:
+    """The name of the component that a part belongs to, from the part's own.
+
+    >>> component_called("x[3] w"), component_called("w")
+    ('x w', 'w')
+    """
+    found = _ROW.fullmatch(name)
+    return f"{found[1]} {found[3]}" if found else name
+
+
 def component_name(part: Part) -> str:
     """The name of what a part belongs to: all rows of a Hessian's block are one component."""
     found = _ROW.fullmatch(part.name) if part.quantity == SECOND else None

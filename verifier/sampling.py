@@ -1,0 +1,130 @@
+"""Sampling: the points of one dtype at which a target is tried, drawn, given, or taken from its own program."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from verifier.arrays import ArrayBuilder, ArrayProgram
+from verifier.capture import NotReadableError
+from verifier.checked import CheckPoint, CheckSettings
+from verifier.checks import Trial
+from verifier.edges import Domain, edge_points, edges, own_points
+from verifier.floats import CODE_FORMATS
+from verifier.inputs import Between, drawn
+from verifier.nesting import leaves
+from verifier.specification import forward_nodes
+from verifier.specified import Intended
+from verifier.target import Bound, bound
+
+EDGE_POINTS = 4
+"""For each dtype, each with many edge values."""
+LARGE = 20_000
+"""Programs of more numbers get one edge point only, and points of more numbers are hardly simplified."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A target with everything that was asked about it."""
+
+    code: Callable[..., Any]
+    inputs: Mapping[str, Any]
+    intended: Intended
+    settings: CheckSettings
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """The points of a request in one dtype; their numbers go on from `start`."""
+
+    request: Request
+    dtype: str
+    start: int = 0
+
+    def trials(self) -> list[Trial]:
+        """The target at random points or at the one given, and at edge points. Raises InputError as `bound` does."""
+        found = [self.at(inputs, kind, self.start + 1 + place) for place, (kind, inputs) in enumerate(self._points())]
+        if len(found) > 1:
+            found[0] = replace(found[0], beside=found[1])
+        edge = enumerate(self._edges(found[0]), self.start + 1 + len(found))
+        return [*found, *(self.at(inputs, "edge", number) for number, inputs in edge)]
+
+    def at(self, inputs: Mapping[str, torch.Tensor], kind: str, number: int) -> Trial:
+        """The target at a point of its flat inputs."""
+        request = self.request
+        here = replace(self.first, inputs=inputs)
+        specification = request.intended.at(here, self._drawn(1), self.dtype)
+        return Trial(here, CheckPoint(number, kind, self.dtype, inputs), specification, request.settings.honour_detach)
+
+    @cached_property
+    def first(self) -> Bound:
+        """The target bound to the first point."""
+        return self._bound(1)
+
+    @cached_property
+    def domains(self) -> dict[str, Domain]:
+        """Where an argument may lie when a point is made simpler: where it is drawn, else between the numbers given."""
+        given = {name: self.first.inputs[name] for name in self.first.arguments if name in self.first.wanted}
+        hulls = {
+            name: Domain(_below(float(tensor.min())), _above(float(tensor.max())))
+            for name, tensor in given.items()
+            if tensor.numel() and tensor.isfinite().all()
+        }
+        return {**hulls, **self._domains}
+
+    @cached_property
+    def _domains(self) -> dict[str, Domain]:
+        """Where the inputs lie that are drawn, by flat names."""
+        found = [pair for name, value in self.request.inputs.items() for pair in leaves(value, name)]
+        return {
+            name: Domain(leaf.low, leaf.high)
+            for name, leaf in found
+            if isinstance(leaf, Between) and leaf.low < leaf.high
+        }
+
+    def _drawn(self, number: int) -> dict[str, Any]:
+        return drawn(self.request.inputs, self.dtype, self.request.settings.seed, number)
+
+    def _bound(self, number: int) -> Bound:
+        return bound(self.request.code, self._drawn(number), self.dtype)
+
+    def _points(self) -> Iterator[tuple[str, Mapping[str, torch.Tensor]]]:
+        if not self._domains:
+            yield "given", self.first.inputs
+            return
+        for number in range(1, 1 + self.request.settings.points):
+            yield "random", self._bound(number).inputs
+
+    def _edges(self, base: Trial) -> list[dict[str, torch.Tensor]]:
+        program = _forward(base) if self._domains else None
+        if program is None:
+            return []
+        limit = EDGE_POINTS if program.elements < LARGE else 1
+        found = edges(program, base.statements.given, self._domains, CODE_FORMATS[self.dtype])
+        own = own_points(found.own, base.bound.inputs)
+        return [*edge_points(found.values, base.bound.inputs, limit), *own[:1]]
+
+
+def _below(number: float) -> float:
+    return math.nextafter(min(number, 0.0), -math.inf)
+
+
+def _above(number: float) -> float:
+    return math.nextafter(max(number, 0.0), math.inf)
+
+
+def _forward(trial: Trial) -> ArrayProgram | None:
+    """The program of the code's forward, or else of what it is held against."""
+    builder = ArrayBuilder()
+    try:
+        return builder.program(*forward_nodes(trial.bound.code, trial.statements, builder))
+    except NotReadableError:
+        if trial.specification is None:
+            return None
+    builder = ArrayBuilder()
+    return builder.program(*trial.specification.values(trial.statements, builder))
