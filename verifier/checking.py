@@ -16,12 +16,15 @@ from verifier.floats import CODE_FORMATS
 from verifier.inputs import dtypes_of
 from verifier.retyped import at_point, command
 from verifier.runner import always
-from verifier.sampling import Request, Sampling
+from verifier.sampling import Request, Sampled, Sampling
 from verifier.specified import Intended
 from verifier.target import load_target, name_of, tried
 
 DTYPES = ("float32", "float64")
 """What is tried where no dtype is given and no tensor has one."""
+
+SHOWN = 6
+"""Of the edges that cannot be decided so many are named."""
 
 
 def check(
@@ -114,23 +117,22 @@ def _without(names: str | Sequence[str]) -> tuple[str, ...]:
     return chosen
 
 
-def _findings(sampling: Sampling) -> list[Finding]:
+def _findings(sampled: Sampled, without: Sequence[str]) -> list[Finding]:
     """Everything that is found in one dtype. Raises InputError for code that cannot be run."""
-    trials = sampling.trials()
-    without = sampling.request.settings.without
     found: list[Finding] = []
     for check in AT_EVERY_POINT:
         if check.name not in without:
-            found.extend(finding for trial in trials for finding in check.findings(trial))
+            found.extend(finding for trial in sampled.trials for finding in check.findings(trial))
     for check in AT_ONE_POINT:
         if check.name not in without:
-            found.extend(check.findings(trials[0]))
+            found.extend(check.findings(sampled.trials[0]))
     return found
 
 
 def _checked(name: str, request: Request, keep_going: Callable[[int, int], bool]) -> Checked:
     findings: list[Finding] = []
     samplings: list[Sampling] = []
+    left_out: list[str] = []
     dtypes = request.settings.dtypes
     for done, dtype in enumerate(dtypes):
         if not keep_going(done, len(dtypes)):
@@ -138,8 +140,17 @@ def _checked(name: str, request: Request, keep_going: Callable[[int, int], bool]
         start = max((finding.point.number for finding in findings if finding.point), default=0)
         samplings.append(Sampling(request, dtype, start))
         tried(samplings[-1].first, request.settings.timeout)
-        findings.extend(_findings(samplings[-1]))
+        sampled = samplings[-1].sampled()
+        findings.extend(_findings(sampled, request.settings.without))
+        left_out.extend(f"{value} in {dtype}" for value in sampled.left_out)
     ordered = sorted(findings, key=lambda finding: NAMES.index(finding.check))
     interrupted = len(samplings) < len(dtypes)
     checked = Checked(name, request.intended.sentence, request.settings, tuple(ordered), interrupted=interrupted)
-    return explained(checked, samplings)
+    notes = [f"at edges that cannot be decided points were taken beside them: {_some(left_out)}"] if left_out else []
+    explained_ = explained(checked, samplings)
+    return replace(explained_, notes=(*explained_.notes, *notes))
+
+
+def _some(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    return ", ".join(texts[:SHOWN]) + more

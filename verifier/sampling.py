@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 
 from verifier.arrays import ArrayBuilder, ArrayProgram
@@ -17,6 +18,8 @@ from verifier.checks import Trial
 from verifier.edges import Domain, edge_points, edges, own_points
 from verifier.floats import CODE_FORMATS
 from verifier.inputs import Between, drawn
+from verifier.judge import Outcome
+from verifier.layout import short
 from verifier.nesting import leaves
 from verifier.specification import forward_nodes
 from verifier.specified import Intended
@@ -39,6 +42,15 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Sampled:
+    """A target at points."""
+
+    trials: tuple[Trial, ...]
+    left_out: tuple[str, ...]
+    """Edge values at which nothing can be decided, as x = 1e-45: points were chosen beside them."""
+
+
+@dataclass(frozen=True)
 class Sampling:
     """The points of a request in one dtype; their numbers go on from `start`."""
 
@@ -46,13 +58,28 @@ class Sampling:
     dtype: str
     start: int = 0
 
-    def trials(self) -> list[Trial]:
+    def sampled(self) -> Sampled:
         """The target at random points or at the one given, and at edge points. Raises InputError as `bound` does."""
         found = [self.at(inputs, kind, self.start + 1 + place) for place, (kind, inputs) in enumerate(self._points())]
         if len(found) > 1:
             found[0] = replace(found[0], beside=found[1])
-        edge = enumerate(self._edges(found[0]), self.start + 1 + len(found))
-        return [*found, *(self.at(inputs, "edge", number) for number, inputs in edge)]
+        left_out: dict[str, None] = {}
+        for inputs in self._edges(found[0]):
+            edge = self.at(inputs, "edge", self.start + 1 + len(found))
+            blind = _blind(edge)
+            if blind:
+                left_out.update(dict.fromkeys(_values(edge, blind)))
+                edge = self._without(edge, blind, found[0])
+            if not _blind(edge):
+                found.append(edge)
+        return Sampled(tuple(found), tuple(left_out))
+
+    def _without(self, edge: Trial, blind: Mapping[str, Any], base: Trial) -> Trial:
+        """The edge point with ordinary numbers again where nothing is decided."""
+        inputs = dict(edge.point.inputs)
+        for name, mask in blind.items():
+            inputs[name] = torch.where(torch.as_tensor(mask), base.point.inputs[name], inputs[name])
+        return self.at(inputs, "edge", edge.point.number)
 
     def at(self, inputs: Mapping[str, torch.Tensor], kind: str, number: int) -> Trial:
         """The target at a point of its flat inputs."""
@@ -108,6 +135,27 @@ class Sampling:
         found = edges(program, base.statements.given, self._domains, CODE_FORMATS[self.dtype])
         own = own_points(found.own, base.bound.inputs)
         return [*edge_points(found.values, base.bound.inputs, limit), *own[:1]]
+
+
+def _blind(edge: Trial) -> dict[str, Any]:
+    """For each input of an edge point where numbers of its shape are undecided, and nothing disagrees."""
+    parts = edge.examination.parts
+    if edge.examination.outcome is not Outcome.UNDECIDED:
+        return {}
+    undecided = [part.verdicts.severity.reshape(part.shape) > 0 for part in parts]
+    found: dict[str, Any] = {}
+    for name in edge.bound.arguments:
+        tensor = edge.point.inputs[name]
+        masks = [mask for mask in undecided if mask.shape == tuple(tensor.shape)]
+        if tensor.is_floating_point():
+            found[name] = np.any(masks, axis=0) if masks else np.zeros(tensor.shape, dtype=bool)
+    return found
+
+
+def _values(edge: Trial, blind: Mapping[str, Any]) -> Iterator[str]:
+    for name, mask in blind.items():
+        for value in sorted(set(edge.point.inputs[name][torch.as_tensor(mask)].tolist())):
+            yield f"{name} = {short(value)}"
 
 
 def _below(number: float) -> float:
