@@ -118,7 +118,9 @@ def _by_graph(point: Statements, specification: Specification | None, read: Lowe
         builder.expand(builder.constant(0), shape) if node is None else node
         for node, shape in zip(read.results, point.shapes, strict=True)
     ]
-    exact = _derived(point, builder, code[:count] if specification is None else specification.values(point, builder))
+    exact = _derived(
+        point, builder, code[:count] if specification is None else _intended(point, builder, specification)
+    )
     forward = code[:count] if specification is None else []
     pair = _Pair(point, read, code, exact, rounded_constants(builder, code, forward))
     examination = pair.examination()
@@ -127,6 +129,12 @@ def _by_graph(point: Statements, specification: Specification | None, read: Lowe
     # The gradient is not blamed for another function: it is held against that of its own forward.
     own = _by_graph(point, None, read)
     return replace(own, parts=(*examination.parts[:count], *own.parts[count:]), same_function=False)
+
+
+def _intended(point: Statements, builder: ArrayBuilder, specification: Specification) -> list[int]:
+    """What is right; its constants may lie beside the format's numbers, so that rounding decides at a border there."""
+    with builder.rounding(point.lowest):
+        return specification.values(point, builder)
 
 
 def rounded_constants(builder: ArrayBuilder, code: Sequence[int], forward: Sequence[int]) -> set[int]:
@@ -165,7 +173,7 @@ class _Pair:
         borders = BorderArithmetic(open=noise.open, reach=noise.reach)
         balls = replay(program, self.point.given, borders)
         decisions = self._decisions(places, borders.near)
-        ties = _with_coded(program, borders.ties, decisions)
+        ties = _either_way(program, borders, decisions)
         if noise.open:
             deviation = deviations(rounded, self.point.given, self._decided(rounded, decisions, borders.near))
         if decisions:
@@ -411,13 +419,16 @@ def _apart(balls: Sequence[Any]) -> list[Any]:
     return [np.asarray(np.subtract(one, other)) for one, other in zip(balls[:count], balls[count:], strict=True)]
 
 
-def _with_coded(program: ArrayProgram, ties: Mapping[int, Any], decisions: Mapping[int, AsCoded]) -> dict[int, Any]:
-    """Where both sides of a comparison are the same number, exactly or as the code had them."""
-    found = dict(ties)
-    for place, decision in decisions.items():
-        same = np.asarray(decision.open & (decision.values[0] == (*decision.values, 0.0)[1]))
-        if same.any() and program.nodes[place].operation not in EQUALITIES:
-            found[place] = found.get(place, False) | same
+def _either_way(program: ArrayProgram, borders: BorderArithmetic, decisions: Mapping[int, AsCoded]) -> dict[int, Any]:
+    """Where a comparison may fall out either way: both sides are the same number, exactly or as the code had them,
+    or rounding decides and nobody knows how it did.
+    """
+    found = dict(borders.ties)
+    for place, near in borders.near.items():
+        known = decisions.get(place)
+        open_ = near if known is None else near & (known.values[0] == (*known.values, 0.0)[1])
+        if np.any(open_) and program.nodes[place].operation not in EQUALITIES:
+            found[place] = found.get(place, False) | open_
     return found
 
 

@@ -210,13 +210,15 @@ class NoiseArithmetic:
         return tie, near
 
     def _split(self, place: int, decided: Any, tie: Any, near: Any, one: Any, other: Any) -> Any:
-        """Each third of the replays decides ties its own way: as coded, to one side, to the other."""
+        """Each third of the replays decides ties its own way: as coded, to one side, to the other; all of them as
+        the code did, where that is known.
+        """
         shape = (REPLAYS, *decided.shape[1:])
         decided = np.broadcast_to(decided, shape).copy()
+        if place in self.coded:
+            return np.where(tie | near, self.coded[place], decided)
         way = (np.arange(REPLAYS) % _WAYS).reshape(-1, *([1] * (decided.ndim - 1)))
         decided = np.where(tie & (way == 1), one, np.where(tie & (way == 2), other, decided))
-        if place in self.coded:
-            return np.where(near, self.coded[place], decided)
         # What rounding decides may fall out differently in each place.
         coin = (
             _mixed(self._salts.reshape(way.shape) + np.arange(near.size, dtype=np.uint64).reshape(near.shape))
