@@ -85,7 +85,7 @@ class Place:
     @property
     def digits(self) -> float:
         """Agreeing digits, counted against the largest entry of the whole array."""
-        return float(self.statement.digits[self.element])
+        return float(self.statement.digits[self.element]) + 0.0
 
     @property
     def is_wrong_formula(self) -> bool:

@@ -6,8 +6,9 @@ Each check is a small object that makes findings of a target at one point. A che
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -52,6 +53,14 @@ class Trial:
         """Value and gradients at the point. Raises InputError as `examine` does."""
         return self.examined(self.subject)
 
+    @cached_property
+    def forward(self) -> Examination | str:
+        """The examination in forward mode; or why there is none."""
+        try:
+            return self.examined(replace(self.subject, quantity=FORWARD))
+        except InputError as error:
+            return _first(error)
+
     def examined(self, subject: Subject) -> Examination:
         return examine(subject, self.specification)
 
@@ -94,20 +103,12 @@ class Forward:
     name: str = "forward"
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
-        examination = _forward(trial)
+        examination = trial.forward
         if isinstance(examination, str):
             yield trial.absent(self, examination)
             return
         parts = [part for part in examination.parts if part.quantity == FORWARD]
         yield replace(trial.finding(self, parts), examination=examination)
-
-
-def _forward(trial: Trial) -> Examination | str:
-    """In forward mode; or why not."""
-    try:
-        return trial.examined(replace(trial.subject, quantity=FORWARD))
-    except InputError as error:
-        return _first(error)
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Both:
     name: str = "both"
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
-        forward = _forward(trial)
+        forward = trial.forward
         if isinstance(forward, str):
             yield trial.absent(self, forward)
             return
@@ -216,7 +217,8 @@ class Asked:
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         try:
-            stated = self.ask(trial)
+            with _quietly():
+                stated = self.ask(trial)
         except Exception as error:
             yield trial.absent(self, _told(error))
             return
@@ -225,6 +227,14 @@ class Asked:
 
 class _ImpossibleError(Exception):
     """Why a question makes no sense, in a sentence."""
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Torch may warn of how slowly it does what it is asked for."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _told(error: Exception) -> str:
@@ -309,7 +319,8 @@ class Expanded:
         weights = tuple(_constant(weight) for weight in statements.arguments[len(statements.inputs) :])
         try:
             examination = trial.examined(replace(trial.subject, inputs=inputs, seeds=weights))
-            stated = _asked_as_given(statements, [*inputs.values(), *weights])
+            with _quietly():
+                stated = _asked_as_given(statements, [*inputs.values(), *weights])
         except Exception as error:
             yield trial.absent(self, _told(error))
             return
