@@ -203,7 +203,7 @@ def _undescribed() -> Iterator[None]:
     if describe is None:
         yield
         return
-    proxy_tensor.extract_val = lambda *_, **__: None  # type: ignore[assignment]
+    proxy_tensor.extract_val = lambda *_, **__: None
     try:
         yield
     finally:
@@ -313,6 +313,8 @@ class _InTorch(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in _LEAVING:
             raise NotReadableError(_LEAVING[func])
+        if func in _CRASHING and forward_ad._current_level >= 0:
+            raise NotReadableError(f"torch crashes where forward mode of {func.__name__} is traced")
         differentiable = torch.is_grad_enabled()
         result = func(*args, **(kwargs or {}))
         if func is torch._C._set_grad_enabled:
@@ -339,6 +341,7 @@ def _is_followed(tensor: torch.Tensor) -> bool:
     return tensor.requires_grad or dual
 
 
+_CRASHING = frozenset({torch.ldexp, torch.Tensor.ldexp, torch.Tensor.ldexp_})
 _DETACHING = frozenset({torch.Tensor.detach, torch.detach, torch.Tensor.detach_, torch.Tensor.data.__get__})  # type: ignore[attr-defined]
 _NOT_THEIRS = re.compile(rf"[/\\]torch[/\\]|{re.escape(__file__)}")
 DETACHED = "detached"
