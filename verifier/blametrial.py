@@ -69,6 +69,6 @@ def _tried(deed: Deed, generator: Generator, dtype: str) -> Accused | None:
         return None
     if found.outcome is not Outcome.DISAGREES and deed.kind != HONEST:
         return None
-    finding = Finding("reverse", dtype, parts=found.parts, examination=found)
+    finding = Finding("reverse", scene.dtype, parts=found.parts, examination=found)
     named = tuple(dict.fromkeys(cause.cause for cause in blamed(finding, before).causes))
-    return Accused(deed.cause, deed.kind, scene.seeded.text, dtype, named)
+    return Accused(deed.cause, deed.kind, scene.seeded.text, scene.dtype, named)

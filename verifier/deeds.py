@@ -37,6 +37,10 @@ class Scene:
     before: dict[str, Tensor] | None = None
     """An earlier point at which it was examined."""
 
+    @property
+    def dtype(self) -> str:
+        return str(next(iter(self.inputs.values())).dtype).removeprefix("torch.")
+
     def examined(self, inputs: dict[str, Tensor]) -> Examination:
         return examine(Subject(self.code, inputs, quantity=self.quantity), self.formula)
 
@@ -236,6 +240,17 @@ def _overflowing(generator: Generator, dtype: str) -> Scene:
     return Scene(seeded, code, _point(seeded, generator, dtype))
 
 
+def _underflowing(generator: Generator, dtype: str) -> Scene:
+    """A length written out, of small numbers; in float64, whose smallest numbers no rounding excuses."""
+    seeded = Seeded.drawn(generator)
+    size = float(choice(generator, (1e-170, 1e-200, 1e-250)))
+
+    def code(*given: Tensor) -> Tensor:
+        return torch.sqrt(torch.square(size * seeded.code(*given)))
+
+    return Scene(seeded, code, _point(seeded, generator, "float64"))
+
+
 def _at_kink(generator: Generator, dtype: str) -> Scene:
     """|x| at 0, where the backward states more than either side."""
     seeded = Seeded.drawn(generator, reduction="none")
@@ -339,6 +354,7 @@ DEEDS = (
     Deed("wrong branch", "wrong branch", _turned),
     Deed("NaN from a branch not taken", "NaN from a branch not taken", _leaking),
     Deed("overflow of an intermediate", "overflow of an intermediate", _overflowing),
+    Deed("underflow of an intermediate", "underflow of an intermediate", _underflowing),
     _lie("narrower dtype", "narrower dtype",
          lambda _, seeded: lambda right: right.gradient.to(NARROWER[right.gradient.dtype]).to(right.gradient.dtype)),
     _lie("kernel outside its budget", "kernel off", _one_off, (NUMBERS,)),

@@ -183,7 +183,7 @@ class _Pair:
         exact = [found.balls.reshape(np.shape(part)) for found, part in zip(limits, balls[count:], strict=True)]
         balls = [*balls[:count], *exact]
         hulls = self._hulls(program, decisions, ties, exact)
-        kinks = [hull.is_wider_than(one) for hull, one in zip(hulls, exact, strict=True)]
+        kinks = [hull.is_wider_than(one) & bool(ties) for hull, one in zip(hulls, exact, strict=True)]
         sizes = term_sizes(builder.program(*self.code), self.point.given)
         formula, wrong, unexplained = self._formula(program, places, decisions, balls, kinks)
         honest = self._honest()

@@ -17,6 +17,7 @@ specific first; what was tried and does not fit is ruled out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verifier.blame import branches, function, history, paths, places, ranges, rounding, scale
@@ -28,7 +29,10 @@ from verifier.judge import Outcome
 RULES = (
     Rule(("wrong reduction", "different functions"), function.different),
     Rule(("gradients accumulated", "stale", "not deterministic"), history.changing),
-    Rule(("NaN from a branch not taken", "overflow of an intermediate", "not finite"), ranges.not_finite),
+    Rule(
+        ("NaN from a branch not taken", "overflow of an intermediate", "underflow of an intermediate", "not finite"),
+        ranges.not_finite,
+    ),
     Rule(("underflow of an intermediate",), ranges.underflow),
     Rule(("cancellation",), rounding.cancellation),
     Rule(("path detached", "second order cut off"), paths.zeroed),
@@ -41,12 +45,16 @@ RULES = (
     Rule(("kink convention",), branches.kink_convention),
     Rule(("wrong branch",), branches.wrong_branch),
     Rule(("one term missing", "path detached", "second order cut off"), paths.term_missing),
-    Rule(("constant factor",), scale.factor),
+    Rule(("constant factor",), scale.simple_factor),
+)
+"""In the order in which they are tried."""
+LAST = (
+    Rule(("constant factor",), scale.any_factor),
     Rule(("narrower dtype",), rounding.narrower),
     Rule(("kernel outside its budget",), rounding.kernel),
 )
-"""In the order in which they are tried."""
-NAMES = tuple(dict.fromkeys(name for rule in RULES for name in rule.names))
+"""What is said where no other rule fits."""
+NAMES = tuple(dict.fromkeys(name for rule in (*RULES, *LAST) for name in rule.names))
 """Every cause that can be named."""
 OF_VALUES = frozenset({
     "wrong reduction", "different functions", "not deterministic", "NaN from a branch not taken",
@@ -77,16 +85,19 @@ def blamed(finding: Finding, before: Examination | None = None) -> Blamed:
     tried: list[str] = []
     for part in wrong:
         told = Told(part, finding.examination, before, tuple(other for other in finding.parts if other is not part))
-        found = _explained(told, tried)
+        found = _explained(told, RULES, tried)
+        if found is None and told.is_in_graph:
+            found = _explained(told.as_numbers(), RULES, tried)
+        found = found or _explained(told, LAST, tried)
         if found is not None:
             causes.append(_cause(finding, told, found))
     named = {cause.cause for cause in causes}
     return Blamed(tuple(causes), tuple(name for name in NAMES if name in tried and name not in named))
 
 
-def _explained(told: Told, tried: list[str]) -> Found | None:
+def _explained(told: Told, rules: Sequence[Rule], tried: list[str]) -> Found | None:
     """What the first rule that fits says; the names of those that were tried are noted."""
-    for rule in RULES:
+    for rule in rules:
         names = [name for name in rule.names if told.part.quantity != "value" or name in OF_VALUES]
         if names:
             tried.extend(names)

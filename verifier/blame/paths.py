@@ -7,17 +7,21 @@ what a gradient without that term would have stated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from verifier.arithmetic import precision
 from verifier.arrays import CONSTANT, INPUT, RESHAPE, TAKE, ArrayNode, ArrayProgram, evaluate
 from verifier.blame.spelled import bare
 from verifier.blame.told import Found, Told, exact_at
 from verifier.conditioning import Point
 from verifier.judge import Outcome
+from verifier.replay import LAST_BITS
 from verifier.subject import FORWARD, SECOND, SEED
 from verifier.terms import SizeArithmetic
 
@@ -25,6 +29,8 @@ MOST_ROWS = 64
 """Of a sum over more rows none is left out alone."""
 MOST_TERMS = 400
 """So many terms are tried at most."""
+MOST_PAIRED = 24
+"""Of so many additions a term is tried as part of another."""
 MOST_ELEMENTS = 50_000
 """In programs of more numbers no term is tried."""
 
@@ -59,13 +65,32 @@ def term_missing(told: Told) -> Found | None:
         return None
     values = sum(part.quantity == "value" for part in told.examination.parts)
     switched = _Switched.of(told.measured.point, told.place, values)
+    return _one_missing(told, switched) or _part_missing(told, switched)
+
+
+def _one_missing(told: Told, switched: _Switched) -> Found | None:
     for switch, element in switched.choices():
-        arguments = switched.without(switch, element)
-        (found,) = evaluate(switched.point.program, SizeArithmetic(), arguments)
-        if told.screened(found[0]):
-            predicted = exact_at(switched.point, arguments)
+        off = {switch.name: element}
+        if told.screened(switched.in_floats(off)):
+            predicted = switched.exactly(off)
             if told.fits(predicted):
                 return _missing(told, switch.named(element), predicted)
+    return None
+
+
+def _part_missing(told: Told, switched: _Switched) -> Found | None:
+    """What is left out of a term that is used twice, in one of its uses."""
+    scalars = [switch for switch in switched.switches if not switch.shape][:MOST_PAIRED]
+    alone = {switch.name: switched.in_floats({switch.name: 0}) for switch in scalars}
+    everything = switched.in_floats({})
+    for one, other in combinations(scalars, 2):
+        # What comes through both is what both take away beyond what each takes away alone.
+        both = {one.name: 0, other.name: 0}
+        if told.screened(alone[one.name] + alone[other.name] - switched.in_floats(both)):
+            with precision(LAST_BITS):
+                predicted = switched.exactly({one.name: 0}) + switched.exactly({other.name: 0}) - switched.exactly(both)
+            if told.fits(predicted) and not told.screened(everything):
+                return _missing(told, f"{one.text} in {other.text}", predicted)
     return None
 
 
@@ -133,10 +158,20 @@ class _Switched:
         every = [(switch, element) for switch in ordered for element in range(switch.count)]
         yield from every[:MOST_TERMS]
 
-    def without(self, switch: _Switch, element: int) -> dict[str, Any]:
-        mask = np.ones(switch.shape)
-        mask.flat[element] = 0.0
-        return {**self.point.arguments, switch.name: mask}
+    def in_floats(self, off: Mapping[str, int]) -> Any:
+        """The gradient in float64 with some elements of some switches at 0."""
+        (found,) = evaluate(self.point.program, SizeArithmetic(), {**self.point.arguments, **self._masks(off)})
+        return np.ravel(found[0])
+
+    def exactly(self, off: Mapping[str, int]) -> Any:
+        """The same as balls."""
+        return exact_at(self.point, self._masks(off))
+
+    def _masks(self, off: Mapping[str, int]) -> dict[str, Any]:
+        masks = {name: np.array(self.point.arguments[name]) for name in off}
+        for name, element in off.items():
+            masks[name].flat[element] = 0.0
+        return masks
 
 
 class _Builder:
@@ -147,6 +182,7 @@ class _Builder:
         self.nodes: list[ArrayNode] = []
         self.moved: dict[int, int] = {}
         self.switches: list[_Switch] = []
+        self.uses = Counter(argument for node in program.nodes for argument in node.arguments)
 
     def copy(self, place: int) -> None:
         node = self.program.nodes[place]
@@ -158,7 +194,7 @@ class _Builder:
         else:
             switched = [self._switched(node, side, argument) for side, argument in enumerate(arguments)]
             copy = self._add(replace(node, arguments=tuple(switched)))
-            self.moved[place] = self._spread(node, copy)
+            self.moved[place] = self._forked(place, self._spread(node, copy))
 
     def _seed(self, node: ArrayNode) -> int:
         copy = self._add(node)
@@ -184,6 +220,13 @@ class _Builder:
         if not 1 < int(np.prod(rows)) <= MOST_ROWS:
             return argument
         return self._with_switch(argument, shape, rows, "row {number} of a sum over {count} rows")
+
+    def _forked(self, place: int, copy: int) -> int:
+        """What is passed back from one operation to several."""
+        node = self.program.nodes[place]
+        if self.uses[place] < 2 or node.operation not in ("multiply", "divide", "negative", "where", "add", "subtract"):
+            return copy
+        return self._with_switch(copy, node.shape, (), f"all that comes from {bare(self.program, place)}")
 
     def _spread(self, node: ArrayNode, copy: int) -> int:
         """What a sum in the forward passes back to each of its rows."""

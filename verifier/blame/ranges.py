@@ -136,7 +136,7 @@ def _first_beyond(told: Told, wrong: Any) -> Found | None:
     for place in needed:
         beyond = _made(program, place, replayed.seen, lambda value: ~np.isfinite(value))
         if beyond is not None:
-            return _blamed(told, place, beyond, found)
+            return _blamed(told, place, beyond, found, replayed.seen)
     return None
 
 
@@ -151,7 +151,7 @@ def _made(program: ArrayProgram, place: int, seen: dict[int, Any], is_beyond: Ca
     return int(np.flatnonzero(beyond)[0])
 
 
-def _blamed(told: Told, place: int, element: int, found: Any) -> Found | None:
+def _blamed(told: Told, place: int, element: int, found: Any, seen: dict[int, Any]) -> Found | None:
     """Overflow where the exact number is finite, else an operation that has no value there."""
     if told.coded is None:
         return None
@@ -160,10 +160,13 @@ def _blamed(told: Told, place: int, element: int, found: Any) -> Found | None:
         number = float(np.ravel(node.payload.array)[element])
         return Found("not finite", f"the code itself puts {number} there", found)
     exact = _exact_node(told.coded.point, place, element)
-    if exact.is_finite():
-        limit = (node.format or FLOAT64).largest
+    limit = (node.format or FLOAT64).largest
+    if exact.is_finite() and abs(exact) > limit:
         sentence = _beyond(told.coded.point.program, place, exact, limit)
         return Found("overflow of an intermediate", sentence, found)
+    below = _first_below(told.coded.point, told.coded.point.program.needed(place), seen)
+    if below is not None:
+        return Found("underflow of an intermediate", below, found)
     return Found("not finite", f"{node.operation} on the way has no finite value", found)
 
 
@@ -196,12 +199,16 @@ def underflow(told: Told) -> Found | None:
     if found is None or not told.fits(np.where(np.isfinite(found), found, np.nan)):
         return None
     program = told.coded.point.program
-    for place in sorted(program.needed(program.outputs[told.place or 0])):
-        element = _made(program, place, replayed.seen, lambda value: value == 0)
-        exact = None if element is None else _exact_node(told.coded.point, place, element)
+    below = _first_below(told.coded.point, program.needed(program.outputs[told.place or 0]), replayed.seen)
+    return None if below is None else Found("underflow of an intermediate", below, found)
+
+
+def _first_below(point: Point, places: set[int], seen: dict[int, Any]) -> str | None:
+    """The first of some nodes that is 0 and should not be, in a sentence."""
+    for place in sorted(places):
+        element = _made(point.program, place, seen, lambda value: value == 0)
+        exact = None if element is None else _exact_node(point, place, element)
         if exact is not None and exact.is_finite() and exact != 0:
-            node = program.nodes[place]
-            least = (node.format or FLOAT64).smallest_subnormal
-            sentence = _beyond(program, place, exact, least)
-            return Found("underflow of an intermediate", sentence, found)
+            least = (point.program.nodes[place].format or FLOAT64).smallest_subnormal
+            return _beyond(point.program, place, exact, least)
     return None

@@ -61,7 +61,7 @@ def _computes(told: Told, format: Format) -> bool:
 
 def cancellation(told: Told) -> Found | None:
     """A rounding of the largest term is as large as the error, and what is left of the terms is small."""
-    if told.is_in_graph:
+    if not told.is_replayed and told.coded is not None:
         return _decided(told)
     wrong, verdicts = told.disagreeing, told.part.verdicts
     terms = np.ravel(told.part.case.terms)

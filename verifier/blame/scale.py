@@ -74,43 +74,50 @@ def _counts(told: Told) -> Iterator[tuple[int, str]]:
                 yield length, f"axis {axis} of {name} has {length}"
 
 
-def factor(told: Told) -> Found | None:
-    """Any other number that all components are multiplied by."""
+def simple_factor(told: Told) -> Found | None:
+    """The first simple constant that all components are multiplied by."""
+    ratio = _ratio(told)
+    if ratio is None:
+        return None
+    with precision(LAST_BITS):
+        sharp = _is_sharp(told)
+        for text, constant in _constants(told):
+            signed = constant if ratio > 0 else -constant
+            if (sharp or text in _PLAIN) and told.fits(told.exact * signed, told.allowed * abs(float(signed))):
+                sentence = f"it is {'' if ratio > 0 else '-'}{text} times the exact gradient{_rows(told, text)}"
+                return Found("constant factor", sentence, told.exact * signed)
+    return None
+
+
+def any_factor(told: Told) -> Found | None:
+    """Any other number, where components of several sizes are multiplied by the same."""
+    ratio = _ratio(told)
+    if ratio is None or not _is_sharp(told) or (told.is_replayed and abs(float(ratio.mid()) - 1.0) < NEARLY):
+        return None
+    sizes = np.abs(told.centre[told.known & (told.centre != 0)])
+    if sizes.size == 0 or sizes.max() <= (1.0 + SHARP) * sizes.min():
+        return None
+    predicted = told.exact * arb(ratio.mid())
+    sentence = f"it is {_decimal(ratio, told)} times the exact gradient, in all components"
+    return Found("constant factor", sentence, predicted)
+
+
+def _ratio(told: Told) -> Any:
+    """The ratio at the largest component, a ball; None where it is not that of all components."""
     if not (told.known & told.disagreeing & (told.centre != 0)).any():
         return None
     with precision(LAST_BITS):
         element = _largest(told)
         ratio = told.stated[element] / told.exact[element]
-        if ratio == 0 or not told.fits(told.exact * arb(ratio.mid()), told.allowed * abs(float(ratio.mid()))):
-            return None
-        sharp = told.allowed[element] <= SHARP * abs(told.centre[element])
-        found = _simple(told, ratio.mid(), sharp)
-        if found is not None:
-            return found
-        predicted = told.exact * arb(ratio.mid())
-        if told.is_replayed and abs(float(ratio.mid()) - 1.0) < NEARLY:
-            return None
-        several = int((told.known & (told.centre != 0)).sum()) > 1
-        if not several or not sharp:
-            return None
-        text = _decimal(ratio, told)
-        return Found("constant factor", f"it is {text} times the exact gradient, in all components", predicted)
+        middle = arb(ratio.mid())
+        fitting = middle != 0 and told.fits(told.exact * middle, told.allowed * abs(float(middle)))
+        return ratio if fitting else None
 
 
-def _simple(told: Told, ratio: Any, sharp: bool) -> Found | None:
-    """The first simple constant that fits."""
-    for text, constant in _constants(told):
-        if not sharp and text not in _PLAIN:
-            continue
-        signed = arb(constant) if ratio > 0 else -arb(constant)
-        if told.fits(told.exact * signed, told.allowed * abs(float(signed))):
-            sign = "" if ratio > 0 else "-"
-            return Found(
-                "constant factor",
-                f"it is {sign}{text} times the exact gradient{_rows(told, text)}",
-                told.exact * signed,
-            )
-    return None
+def _is_sharp(told: Told) -> bool:
+    """Whether a factor is known well enough to be told from others."""
+    element = _largest(told)
+    return bool(told.allowed[element] <= SHARP * abs(told.centre[element]))
 
 
 def _rows(told: Told, text: str) -> str:

@@ -42,6 +42,8 @@ def _written(operation: str, parts: list[str]) -> str:
     if operation == CONTRACT:
         return f"({parts[0]} @ {parts[1]})"
     notation = TABLE[operation].numpy if operation in TABLE else None
+    if operation == "multiply" and "1" in parts:
+        return parts[1 - parts.index("1")]
     if isinstance(notation, Infix):
         return f"(-{parts[0]})" if len(parts) == 1 else f"({f' {notation.symbol} '.join(parts)})"
     return f"{operation}({', '.join(map(_bare, parts))})"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -66,8 +66,9 @@ class Told:
     @property
     def is_replayed(self) -> bool:
         """Whether the code's graph was replayed and is right here."""
-        read = self.examination is not None and isinstance(self.examination.formula, Replayed)
-        return read and not self.part.wrong_formula.any()
+        formula = None if self.examination is None else self.examination.formula
+        wrong = bool(self.part.wrong_formula.any())
+        return isinstance(formula, Replayed) and not wrong and self.part.name not in formula.wrong
 
     @property
     def coded(self) -> Coded | None:
@@ -121,8 +122,9 @@ class Told:
 
     @cached_property
     def known(self) -> Any:
-        """Where there is a number and an exact one to explain it by (array of bool)."""
-        return np.isfinite(radius(self.stated)) & np.isfinite(radius(self.exact)) & np.isfinite(self.allowed)
+        """Where there is a number and an exact one to explain it by, which a kink has not (array of bool)."""
+        finite = np.isfinite(radius(self.stated)) & np.isfinite(radius(self.exact))
+        return finite & np.isfinite(self.allowed) & ~self.part.case.kink
 
     @cached_property
     def centre(self) -> Any:
@@ -158,8 +160,19 @@ class Told:
     def fits(self, predicted: Any, more: Any = 0.0) -> bool:
         """Whether a prediction explains the whole array: what disagrees and what does not."""
         near, wrong = self.near(predicted, more), self.disagreeing & self.known
-        everywhere = bool((near | ~self.known).all()) and bool((self.known | ~self.disagreeing).all())
-        return everywhere and bool(wrong.any())
+        decided = self.known | ~self.disagreeing | self.part.case.kink
+        everywhere = bool((near | ~self.known).all()) and bool(decided.all())
+        return everywhere and bool((wrong & ~self._as_exact).any())
+
+    @cached_property
+    def _as_exact(self) -> Any:
+        """Where the exact numbers explain what was stated, so that nothing else has to."""
+        return self.near(self.exact)
+
+    def as_numbers(self) -> Told:
+        """The same by its numbers alone: a constant that was computed beforehand is rounded in the graph."""
+        right = np.zeros(self.part.wrong_formula.shape, dtype=bool)
+        return replace(self, part=replace(self.part, wrong_formula=right))
 
     def screened(self, predicted: Any) -> bool:
         """Whether float64 does not rule a prediction out."""
