@@ -3,7 +3,7 @@
 import math
 
 import torch
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812
 
 from verifier.blame import blamed
 from verifier.cases import named

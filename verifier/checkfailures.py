@@ -16,7 +16,7 @@ from verifier.floats import CODE_FORMATS
 from verifier.judge import Comparison, Note, Outcome
 from verifier.layout import STYLES, Layout, number, short
 from verifier.naming import agreeing, located, target_name, titled
-from verifier.subject import FORWARD
+from verifier.subject import FORWARD, REVERSE, SECOND
 from verifier.tally import Tally
 
 BLOCKS = 10
@@ -29,7 +29,9 @@ _STYLE = STYLES[Outcome.DISAGREES]
 def failure_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
     """A block for each component that disagrees, the worst first, and what fails apart from numbers."""
     ruled_out = tally.checked.ruled_out
-    for place, same in enumerate(tally.failing[:BLOCKS]):
+    following = [same for same in tally.failing if _follows(tally, same)]
+    told = [same for same in tally.failing if same not in following]
+    for place, same in enumerate(told[:BLOCKS]):
         causes = _causes(tally, same)
         yield from _block(tally, same[0], layout)
         if len(same) > 1:
@@ -39,10 +41,22 @@ def failure_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
         if place == 0 and tally.checked.replay:
             yield from layout.labelled("  try        ", tally.checked.replay)
         yield Text()
-    yield from _left_out(len(tally.failing), "components that disagree", layout)
+    yield from _left_out(len(told), "components that disagree", layout)
+    if following:
+        names = ", ".join(titled(same[0].name, same[0].quantity) for same in following)
+        yield from layout.prose(f"as follows from that, these disagree as well: {names}", style=_STYLE)
+        yield Text()
     yield from _otherwise(tally, layout)
     yield from _digits(tally, layout)
     yield from _undecided(tally, layout)
+
+
+def _follows(tally: Tally, same: Sequence[CheckComponent]) -> bool:
+    """Whether a derivative of a gradient is wrong for the cause for which the gradient is."""
+    gradients = [one for one in tally.failing if one[0].quantity == REVERSE]
+    known = {cause.cause for one in gradients for cause in _causes(tally, one)}
+    own = {cause.cause for cause in _causes(tally, same)}
+    return same[0].quantity in (FORWARD, SECOND) and bool(own) and own <= known
 
 
 def _left_out(count: int, what: str, layout: Layout) -> Iterator[Text]:

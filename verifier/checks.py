@@ -6,6 +6,7 @@ Each check is a small object that makes findings of a target at one point. A che
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -213,7 +214,6 @@ class Asked:
 
     name: str
     ask: Callable[[Trial], Sequence[torch.Tensor | None]]
-    """Raises _ImpossibleError with a reason where that makes no sense."""
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         try:
@@ -225,10 +225,6 @@ class Asked:
         yield trial.finding(self, _restated(trial.examination, stated))
 
 
-class _ImpossibleError(Exception):
-    """Why a question makes no sense, in a sentence."""
-
-
 @contextmanager
 def _quietly() -> Iterator[None]:
     """Torch may warn of how slowly it does what it is asked for."""
@@ -238,11 +234,23 @@ def _quietly() -> Iterator[None]:
 
 
 def _told(error: Exception) -> str:
-    return str(error) if isinstance(error, _ImpossibleError) else f"asked so, the code raises {_first(error)}"
+    told = _first(error)
+    return told if told in dict(_KNOWN).values() else f"asked so, the code raises {told}"
+
+
+_KNOWN = (
+    (r"You must implement the jvp", "the code has an autograd.Function without a jvp"),
+    (r"it must override the setup_context", "the code has an autograd.Function without a setup_context, as vmap needs"),
+    (r"marked as once_differentiable", "the code has a backward that is marked as once_differentiable"),
+)  # fmt: skip
+"""What torch says at length."""
 
 
 def _first(error: Exception) -> str:
     first = str(error).strip().partition("\n")[0]
+    for pattern, sentence in _KNOWN:
+        if re.search(pattern, first):
+            return sentence
     return first if isinstance(error, InputError) else f"{type(error).__name__}: {first}"
 
 

@@ -12,6 +12,7 @@ from verifier.checked import Checked, CheckPoint, Finding
 from verifier.examination import Part, Replayed
 from verifier.judge import Outcome
 from verifier.naming import component_name
+from verifier.subject import FORWARD, REVERSE, SECOND
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,13 @@ class CheckTally:
         """The worst; None where the check was not made."""
         found = [finding.outcome for finding in self.made if finding.outcome is not None]
         return max(found, key=lambda outcome: outcome.severity, default=None)
+
+
+def _urgency(component: CheckComponent) -> tuple[int, float]:
+    return _QUANTITIES.index(component.quantity), -component.shown.ratio if component.shown else 0.0
+
+
+_QUANTITIES = ("value", REVERSE, FORWARD, SECOND)
 
 
 @dataclass(frozen=True)
@@ -100,9 +108,11 @@ class Tally:
 
     @cached_property
     def failing(self) -> tuple[tuple[CheckComponent, ...], ...]:
-        """The components that disagree, those of one name together, the largest error for its allowance first."""
+        """The components that disagree, those of one name together: values, then gradients, then what is derived
+        from them, each the largest error for its allowance first.
+        """
         found: dict[tuple[str, str], list[CheckComponent]] = {}
-        for component in sorted(self.components, key=lambda one: -one.shown.ratio if one.shown else 0.0):
+        for component in sorted(self.components, key=_urgency):
             if component.outcome is Outcome.DISAGREES:
                 found.setdefault((component.name, component.quantity), []).append(component)
         return tuple(tuple(sorted(same, key=lambda one: not one.is_simplified)) for same in found.values())
