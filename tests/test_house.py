@@ -26,7 +26,7 @@ STAGES = [
     "chains", "blackboard", "layers", "diagram", "explainpage", "explanation", "parting", "standing", "watching",
     "nodes", "explaining", "typed", "summary", "written", "script", "wording", "chalk", "handout", "teaching",
     "cases", "twins", "testing", "seeded", "deeds", "blametrial", "trials", "trialtables", "blametable",
-    "trialreport", "files", "collecting", "targettests", "plugin", "terminal", "cli",
+    "trialreport", "files", "collecting", "targettests", "plugin", "terminal", "reading", "cli",
 ]  # fmt: skip
 
 
