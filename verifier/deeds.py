@@ -185,13 +185,15 @@ def _earlier(cause: str, kind: str, change: Callable[[Tensor, Tensor], Tensor]) 
     return Deed(cause, kind, done)
 
 
-def _turned(generator: Generator, dtype: str) -> Scene:
+def _turned(generator: Generator, dtype: str) -> Scene | None:
     """The backward of a condition at the root, decided the other way."""
     seeded = Seeded.drawn(generator)
     names = list(seeded.shapes)
-    one, other = (Seeded.drawn(generator).tree for _ in range(2))
-    branches = (_renamed(one, names), _renamed(other, names))
-    right = seeded.wrapped("where", *branches)
+    one, other = (_renamed(Seeded.drawn(generator).tree, names) for _ in range(2))
+    # A branch without the input would have no gradient at all, as a path that is cut.
+    if one.is_degenerate or other.is_degenerate or not one.names == other.names == set(names):
+        return None
+    right = seeded.wrapped("where", one, other)
     wrong = replace(right, tree=replace(right.tree, kind="turned"))
     return _spoilt(right, _of_other(wrong.code), generator, dtype, (GRAPH, NUMBERS, KERNEL))
 

@@ -132,7 +132,7 @@ class Trials:
         for row in self.misnamed:
             yield from layout.prose(
                 f"misnamed: {row.cause or NO_CAUSE}: rightly in {row.rightly} of {row.planted} formulas, "
-                f"in {row.wrongly} of {row.elsewhere} in which it is not there",
+                f"wrongly in {row.wrongly} of {row.elsewhere}",
                 "bold red",
             )
         if self.done < self.planned:

@@ -119,8 +119,7 @@ def _dead(told: Told, wrong: Any) -> Found | None:
         return None
     return Found(
         "NaN from a branch not taken",
-        "a branch that is not taken has no finite derivative, and 0 times that is NaN: "
-        "put a harmless number into the branch before it is computed",
+        "the branch that is not taken has no finite derivative, and 0 times that is NaN: guard its argument",
         found,
     )
 
