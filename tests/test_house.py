@@ -19,8 +19,8 @@ STAGES = [
     "optimizers", "runner", "formula", "diagnose", "thinning", "findings", "frame",
     "layout", "tables", "document", "vector", "surface", "pictures", "sketch", "page", "webpage", "report", "training",
     "graph", "blackboard", "explanation", "parting", "standing", "watching", "nodes", "explaining", "typed", "summary",
-    "written", "script", "wording", "chalk", "handout", "teaching", "cases", "twins", "testing", "seeded", "deeds",
-    "blametrial", "naming", "trials", "trialreport", "files", "cli",
+    "written", "script", "wording", "chalk", "handout", "teaching", "cases", "twins", "testing", "seeded", "scenes",
+    "deeds", "blametrial", "naming", "trials", "trialreport", "files", "cli",
 ]  # fmt: skip
 
 

@@ -11,8 +11,10 @@ import numpy as np
 from verifier.arithmetic import middle
 from verifier.arrays import ArrayNode, ArrayProgram, evaluate
 from verifier.blame.paths import MOST_ELEMENTS
+from verifier.blame.replays import exact_at, overlap, replay_of
+from verifier.blame.rule import Found
 from verifier.blame.spelled import spelled
-from verifier.blame.told import SCREEN, Found, Told, exact_at, overlap, replay_of
+from verifier.blame.told import SCREEN, Told
 from verifier.operations import Operation
 from verifier.replay import ToOneSide
 from verifier.terms import SizeArithmetic

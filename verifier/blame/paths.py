@@ -17,8 +17,10 @@ import numpy as np
 
 from verifier.arithmetic import precision
 from verifier.arrays import CONSTANT, INPUT, RESHAPE, TAKE, ArrayNode, ArrayProgram, evaluate
+from verifier.blame.replays import exact_at
+from verifier.blame.rule import Found
 from verifier.blame.spelled import spelled, term
-from verifier.blame.told import Found, Told, exact_at
+from verifier.blame.told import Told
 from verifier.conditioning import Point
 from verifier.judge import Outcome
 from verifier.replay import LAST_BITS

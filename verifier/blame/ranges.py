@@ -14,7 +14,8 @@ import numpy as np
 
 from verifier.arithmetic import precision
 from verifier.arrays import CONSTANT, JOIN, PILE, RESHAPE, ROUND, TAKE, TOTAL, ArrayNode, ArrayProgram, evaluate
-from verifier.blame.told import Found, Told
+from verifier.blame.rule import Found
+from verifier.blame.told import Told
 from verifier.conditioning import Point
 from verifier.floats import FLOAT64, Format
 from verifier.replay import FIRST_BITS, BallArithmetic
