@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from verifier.blame.told import Found, Told, exact_at, overlap, replay_of
+from verifier.blame.replays import exact_at, overlap, replay_of
+from verifier.blame.rule import Found
+from verifier.blame.told import Told
 from verifier.examination import Replayed
 from verifier.floats import BFLOAT16, FLOAT16, FLOAT32, Format
 from verifier.noise import DEVIATIONS, arithmetic_for, deviations
