@@ -88,7 +88,9 @@ def _part_missing(told: Told, switched: _Switched) -> Found | None:
     for one, other in combinations(scalars, 2):
         # What comes through both is what both take away beyond what each takes away alone.
         both = {one.name: 0, other.name: 0}
-        if told.screened(alone[one.name] + alone[other.name] - switched.in_floats(both)):
+        with np.errstate(invalid="ignore"):
+            left = alone[one.name] + alone[other.name] - switched.in_floats(both)
+        if told.screened(left):
             with precision(LAST_BITS):
                 predicted = switched.exactly({one.name: 0}) + switched.exactly({other.name: 0}) - switched.exactly(both)
             if told.fits(predicted) and not told.screened(everything):
