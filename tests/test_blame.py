@@ -99,8 +99,6 @@ def parted(incoming, x):
 
 softplus = function(lambda x: torch.where(3 * x > 1, x, torch.log1p(torch.exp(3 * x)) / 3), parted)
 hardsigmoid = function(lambda x: functional.relu6(x + 3) / 6, lambda incoming, x: incoming / 6)
-POINTS = torch.full((30, 2), 1000.001)
-LONG = torch.full((30, 2), 1000.0)
 
 EXAMPLES = {
     "sign flipped": lambda: told("sign flipped"),
