@@ -207,3 +207,25 @@ def test_a_command_only_where_it_can_be_typed():
     )
     large = verifier.check("torch:square", inputs={"x": torch.ones(65)}, without=["second"])
     assert large.replay is None
+
+
+def test_code_that_cannot_be_run_at_an_edge():
+    """Matrices of equal rows have no inverse."""
+    inputs = {"A": between(0.5, 1, shape=(2, 2))}
+    report = verifier.check(torch.linalg.inv, inputs=inputs, dtypes="float64", points=1)
+    assert report.outcome == "agrees"
+    start = (
+        "edge points are left out at which linalg_inv raises _LinAlgError: linalg.inv: The diagonal element 2 is zero"
+    )
+    assert any(note.startswith(start) for note in report.checked.notes)
+
+
+def test_code_that_cannot_be_run_at_a_random_point():
+    def picky(x):
+        if float(x) < 0:
+            raise ValueError("only positive numbers")
+        return x.log()
+
+    sentence = r"^picky raises ValueError at test_checking.py:\d+: only positive numbers"
+    with pytest.raises(verifier.InputError, match=sentence):
+        verifier.check(picky, inputs={"x": between(-1, 1)}, points=20)
