@@ -138,7 +138,9 @@ def test_an_interrupted_check():
     ("given", "sentence"),
     [
         ({"dtypes": "float8"}, "'float8' is not a dtype that is judged: there is float64, float32, bfloat16, float16"),
-        ({"points": -1}, "points is -1: there must be at least 1"),
+        ({"points": -1}, "points is -1: give a whole number from 1 on"),
+        ({"points": "many"}, "points is 'many': give a whole number from 1 on"),
+        ({"seed": 1.5}, "seed is 1.5: give a whole number from 0 on"),
         ({"without": "reversed"}, "there is no check 'reversed' to leave out: there is value, reverse, "),
         ({"colour": 1}, "check has no setting 'colour': it has dtypes, points, seed, "),
         ({"formula": "x", "reference": square}, "formula and reference are two ways to say what is right: give one"),
@@ -151,6 +153,16 @@ def test_what_is_refused(given, sentence):
     with pytest.raises(verifier.InputError) as raised:
         verifier.check(torch.tanh, inputs=UNIT, **given)
     assert str(raised.value).startswith(sentence)
+
+
+def test_inputs_that_are_no_mapping():
+    with pytest.raises(verifier.InputError, match=r"^inputs is a list: give a mapping of the arguments' names"):
+        verifier.check(torch.tanh, inputs=[torch.ones(2)])
+
+
+def test_a_tensor_without_numbers():
+    with pytest.raises(verifier.InputError, match=r"^input x has no numbers, as it is on the device meta"):
+        verifier.check(square, inputs={"x": torch.ones(2, device="meta")})
 
 
 def test_nothing_to_check():

@@ -54,6 +54,10 @@ def check(
     >>> report.outcome.value
     'agrees'
     """
+    if not isinstance(inputs, Mapping):
+        raise InputError(
+            f"inputs is a {type(inputs).__name__}: give a mapping of the arguments' names to what they are"
+        )
     intended = Intended(formula, reference, reduction)
     chosen = _settings(inputs, settings)
     code = intended.code(inputs) if target is None else load_target(target) if isinstance(target, str) else target
@@ -104,8 +108,10 @@ def _settings(inputs: Mapping[str, Any], given: Mapping[str, Any]) -> CheckSetti
         without=_without(known.pop("without", ())),
         **known,
     )
-    if settings.points < 1:
-        raise InputError(f"points is {settings.points}: there must be at least 1")
+    for name, least in (("points", 1), ("seed", 0)):
+        number = getattr(settings, name)
+        if not isinstance(number, int) or isinstance(number, bool) or number < least:
+            raise InputError(f"{name} is {number!r}: give a whole number from {least} on")
     return settings
 
 
