@@ -140,6 +140,7 @@ def _checked(name: str, request: Request, keep_going: Callable[[int, int], bool]
     samplings: list[Sampling] = []
     left_out: list[str] = []
     refused: list[str] = []
+    overwritten: dict[str, None] = {}
     dtypes = request.settings.dtypes
     for done, dtype in enumerate(dtypes):
         if not keep_going(done, len(dtypes)):
@@ -150,10 +151,12 @@ def _checked(name: str, request: Request, keep_going: Callable[[int, int], bool]
         findings.extend(_findings(sampled, request.settings.without))
         left_out.extend(f"{value} in {dtype}" for value in sampled.left_out)
         refused.extend(sampled.refused)
+        overwritten.update(dict.fromkeys(sampled.overwritten))
     ordered = sorted(findings, key=lambda finding: NAMES.index(finding.check))
     interrupted = len(samplings) < len(dtypes)
     checked = Checked(name, request.intended.sentence, request.settings, tuple(ordered), interrupted=interrupted)
     notes = [f"at edges that cannot be decided points were taken beside them: {_some(left_out)}"] if left_out else []
+    notes += [f"the code writes to its input {name}" for name in overwritten]
     notes += [f"edge points are left out at which {told}" for told in dict.fromkeys(refused)][:SHOWN]
     explained_ = explained(checked, samplings)
     return replace(explained_, notes=(*explained_.notes, *notes))

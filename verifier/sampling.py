@@ -51,6 +51,8 @@ class Sampled:
     """Edge values at which nothing can be decided, as x = 1e-45: points were chosen beside them."""
     refused: tuple[str, ...]
     """What the target raised at edge points, which are left out."""
+    overwritten: tuple[str, ...]
+    """The inputs that the target writes to."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,7 @@ class Sampling:
         are left out.
         """
         found = [self.at(inputs, kind, self.start + 1 + place) for place, (kind, inputs) in enumerate(self._points())]
-        for trial in found:
-            tried(trial.bound, self.request.settings.timeout)
+        runs = [tried(trial.bound, self.request.settings.timeout) for trial in found]
         if len(found) > 1:
             found[0] = replace(found[0], beside=found[1])
         left_out: dict[str, None] = {}
@@ -87,7 +88,7 @@ class Sampling:
                 edge = self._without(edge, blind, found[0])
             if not _blind(edge):
                 found.append(edge)
-        return Sampled(tuple(found), tuple(left_out), tuple(refused))
+        return Sampled(tuple(found), tuple(left_out), tuple(refused), runs[0].overwritten)
 
     def _without(self, edge: Trial, blind: Mapping[str, Any], base: Trial) -> Trial:
         """The edge point with ordinary numbers again where nothing is decided."""
