@@ -171,8 +171,8 @@ def test_grad_output_that_is_overwritten():
 def test_an_input_that_is_changed_in_place_with_autograds_knowledge():
     report = checked(lambda x: x.mul_(2).sin())
     assert "overwriting" not in wrong_in(report)
-    assert report.checked.notes == ("the code writes to its input x",)
-    assert checked(lambda x: x.sin()).checked.notes == ()
+    assert "the code writes to its input x" in report.checked.notes
+    assert "the code writes to its input x" not in checked(lambda x: x.sin()).checked.notes
 
 
 def test_a_gradient_that_does_not_arrive():
