@@ -241,3 +241,13 @@ def test_code_that_cannot_be_run_at_a_random_point():
     sentence = r"^picky raises ValueError at test_checking.py:\d+: only positive numbers"
     with pytest.raises(verifier.InputError, match=sentence):
         verifier.check(picky, inputs={"x": between(-1, 1)}, points=20)
+
+
+def test_a_formula_without_a_value():
+    """NaN has no digits: the report says so, and ends."""
+    given = {"x": torch.tensor([float("nan")])}
+    report = verifier.check(torch.sin, inputs={"input": given["x"]}, without=["second"])
+    assert report.exit_code == 3
+    assert "the formula was not replayed: the formula has no value at the points that were tried" in " ".join(
+        str(report).split()
+    )
