@@ -459,6 +459,8 @@ def check(
         if config is not None:
             if target or inputs or formula or reference:
                 raise InputError("--config says what is checked: give no TARGET, --input, --formula or --reference")
+            if html_file is not None:
+                raise InputError("--html writes the page of one target: give it without --config")
             from verifier.config import read_config
             from verifier.configrun import run_config
 
