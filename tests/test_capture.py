@@ -215,3 +215,12 @@ def test_second_derivatives_are_in_the_graph():
     assert torch.allclose(torch.stack(found[2:]), torch.diag(6 * X))
     linear = SecondOrder(lambda x: x.sum(), (0,), 1)
     assert linear(X, torch.ones((), dtype=torch.float64))[2:] == (None, None, None)
+
+
+def test_a_row_of_the_hessian_is_as_long_a_graph_for_large_inputs_as_for_small_ones():
+    def nodes(count):
+        joint = SecondOrder(lambda x: (x.sin() * x).mean(), (0,), 1, ((0, count - 1),))
+        arguments = (torch.linspace(-1, 1, count, dtype=torch.float64), torch.ones((), dtype=torch.float64))
+        return len(captured(joint, arguments).graph.nodes)
+
+    assert nodes(2000) == nodes(20)

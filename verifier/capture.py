@@ -93,8 +93,8 @@ class SecondOrder(Joint):
         rows: list[torch.Tensor | None] = []
         chosen = [range(input_.numel()) for input_ in by] if self.rows is None else self.rows
         for part, elements in zip(gradient, chosen, strict=True):
-            flat = None if part is None else part.reshape(-1).unbind()
-            for element in [None if flat is None else flat[place] for place in elements]:
+            flat = None if part is None else part.reshape(-1)
+            for element in [None if flat is None else flat.select(0, place) for place in elements]:
                 if element is not None and element.requires_grad:
                     rows.extend(torch.autograd.grad(element, by, retain_graph=True, allow_unused=True))
                 else:
