@@ -148,7 +148,7 @@ def test_causes_stand_with_their_evidence(failing):
         "first in float32 at point 1", "likely the sign is flipped",
     )  # fmt: skip
     assert found.findings[0].evidence == "-1 times the exact gradient fits"
-    assert (found.findings[1].where, found.findings[1].sentence) == ("first in float64 at point 2", "no cause found")
+    assert (found.findings[1].where, found.findings[1].sentence) == ("first in float64 at point 2", "as in float32")
     assert found.advice == "verifier check losses.py::focal"
     assert found.note.startswith("Tried, and not the cause: transposed. The simplest point found that fails: x = ")
 

@@ -340,6 +340,31 @@ def test_a_failure_in_another_folder(pytester):
     assert ALONE in shown(run(pytester))
 
 
+def test_what_cannot_be_checked_is_a_sentence(pytester):
+    """The user's own traceback is part of the message; no place in verifier is shown."""
+    pytester.makepyfile(
+        test_failing="""
+        import torch
+        import verifier
+
+        def broken(x):
+            return x.nosuch()
+
+        def test_broken():
+            verifier.assert_gradients(broken, inputs={"x": torch.ones(2)})
+
+        def test_missing():
+            verifier.assert_gradients(lambda x, y: x * y, inputs={"x": torch.ones(2)})
+        """
+    )
+    text = shown(run(pytester))
+    assert "broken raises AttributeError at test_failing.py:5: 'Tensor' object has no attribute 'nosuch'" in text
+    assert "\ntest_failing.py:8: UserCodeError" in text and "\ntest_failing.py:11: InputError" in text
+    assert "checking.py" not in text and "trying.py" not in text
+    whole = shown(run(pytester, "--full-trace"))
+    assert "checking.py" in whole
+
+
 def test_where_every_place_hides_itself_the_message_stands_alone(pytester):
     pytester.makepyfile(test_failing=f"__tracebackhide__ = True\n{FAILING}")
     text = shown(run(pytester))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -129,4 +130,7 @@ class Checked:
             if isinstance(formula, NotReplayed):
                 return formula
         replayed = [formula for formula in known if isinstance(formula, Replayed)]
-        return min(replayed, key=lambda formula: formula.digits, default=NotReplayed("nothing was examined"))
+        # Where the formula has no value nothing can be replayed.
+        counted = [formula for formula in replayed if not math.isnan(formula.digits)]
+        nothing = "the formula has no value at the points that were tried" if replayed else "nothing was examined"
+        return min(counted, key=lambda formula: formula.digits, default=NotReplayed(nothing))

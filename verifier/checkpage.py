@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import chain
 
 import numpy as np
 from markupsafe import Markup
 
 from verifier.checkcomponents import CheckComponent, Place
 from verifier.checked import CheckCause, Checked
-from verifier.checkfailures import exact_text
+from verifier.checkfailures import exact_text, undecided_reason
 from verifier.checkpicture import called, error_picture
 from verifier.checktables import check_named, ratio
 from verifier.checkverdict import formula_sentence
@@ -139,7 +137,14 @@ def _by_component(tally: Tally) -> Iterator[Finding]:
         for cause in causes:
             yield Finding(where, f"likely {cause.sentence.removesuffix('.')}", cause.evidence)
         if not causes:
-            yield Finding(where, "no cause found", "")
+            elsewhere = _explained(tally, component)
+            yield Finding(where, f"as in {', '.join(elsewhere)}" if elsewhere else "no cause found", "")
+
+
+def _explained(tally: Tally, component: CheckComponent) -> list[str]:
+    """The dtypes in which the same component has a cause."""
+    own = (one for one in tally.components if (one.name, one.quantity) == (component.name, component.quantity))
+    return [one.dtype for one in own if one.outcome is Outcome.DISAGREES and _causes(tally.checked, one)]
 
 
 def _causes(checked: Checked, component: CheckComponent) -> list[CheckCause]:
@@ -206,18 +211,12 @@ def _number_row(component: CheckComponent, place: Place) -> list[str]:
 
 def _undecided(tally: Tally) -> list[str]:
     """Each component of which something is undecided, with the commonest reason."""
+    counts = [(one, one.outcomes[Outcome.UNDECIDED]) for one in tally.components]
     return [
-        f"{called(one)} in {one.dtype}, {one.outcomes[Outcome.UNDECIDED]:,} of {one.compared:,}: {_reason(one)}."
-        for one in tally.components
-        if one.outcomes[Outcome.UNDECIDED]
+        f"{called(one)} in {one.dtype}, {undecided:,} of {one.compared:,}: {undecided_reason(one)}."
+        for one, undecided in counts
+        if undecided
     ][:CAUSES]
-
-
-def _reason(component: CheckComponent) -> str:
-    verdicts = [one.part.verdicts for one in component.statements]
-    undecided = [one.note[one.severity == Outcome.UNDECIDED.severity].tolist() for one in verdicts]
-    commonest, _ = Counter(chain.from_iterable(undecided)).most_common(1)[0]
-    return str(tuple(Note)[commonest].value)
 
 
 def _told(title: str, sentences: Sequence[str]) -> list[Section]:

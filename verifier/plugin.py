@@ -222,7 +222,7 @@ def pytest_runtest_makereport(
 
 def _is_judgement(error: BaseException) -> bool:
     errors = sys.modules.get("verifier.errors")  # where it was never imported, nothing of it is raised
-    return errors is not None and isinstance(error, errors.GradientError)
+    return errors is not None and isinstance(error, (errors.GradientError, errors.InputError))
 
 
 def _alone(failure: pytest.ExceptionInfo[BaseException], config: pytest.Config) -> Any:
@@ -238,11 +238,13 @@ def _alone(failure: pytest.ExceptionInfo[BaseException], config: pytest.Config) 
 
 
 def _of_the_user(traceback: TracebackType) -> TracebackType:
-    """The last place outside verifier on the way to the failure, but for helpers that hide themselves."""
+    """The place from which verifier was called, but for helpers that hide themselves.
+
+    Python's own library, which verifier calls on its way, is none of it.
+    """
     found, walk = traceback, traceback.tb_next
-    while walk is not None:
-        frame = walk.tb_frame
-        if _PACKAGE not in Path(frame.f_code.co_filename).parents and not frame.f_locals.get("__tracebackhide__"):
+    while walk is not None and _PACKAGE not in Path(walk.tb_frame.f_code.co_filename).parents:
+        if not walk.tb_frame.f_locals.get("__tracebackhide__"):
             found = walk
         walk = walk.tb_next
     return TracebackType(None, found.tb_frame, found.tb_lasti, found.tb_lineno)
