@@ -145,29 +145,31 @@ def test_other_quantities_are_called_by_their_kind(honest):
 def test_causes_stand_with_their_evidence(failing):
     found = section(failing, "What is wrong, and why")
     assert (found.findings[0].where, found.findings[0].sentence) == (
-        "first in float32 at point 1", "likely the sign is flipped",
+        "first in float64 and float32 at point 2", "likely the sign is flipped",
     )  # fmt: skip
     assert found.findings[0].evidence == "-1 times the exact gradient fits"
-    assert (found.findings[1].where, found.findings[1].sentence) == ("first in float64 at point 2", "as in float32")
+    assert found.findings[1].where == "dtype, shape, device in float32"
+    unexplained = section(replace(failing, causes=()), "What is wrong, and why").findings[0]
+    assert unexplained.sentence == "no cause found"
     assert found.advice == "verifier check losses.py::focal"
     assert found.note.startswith("Tried, and not the cause: transposed. The simplest point found that fails: x = ")
 
 
 def test_of_very_many_failures_the_first_are_shown(failing, monkeypatch):
     monkeypatch.setattr("verifier.checkpage.CAUSES", 1)
-    assert "The first 1 of 3." in section(failing, "What is wrong, and why").note
+    assert "The first 1 of 2." in section(failing, "What is wrong, and why").note
     assert len(section(failing, "What is wrong, and why").findings) == 1
 
 
 def test_the_numbers_that_disagree(failing):
     table = section(failing, "Numbers that disagree")
     assert table.note == "The worst 10 of 18."
-    part = failing.findings[1].examination["first"]
+    part = next(one for one in failing.findings if one.examination and one.dtype == "float64").examination["first"]
     judged = [part.verdicts[place] for place in range(9)]
     worst = max(judged, key=lambda one: one.error / one.allowed)
     row = table.rows[0]
     assert row[0].startswith("first[")
-    assert row[1:5] == ["reverse mode", "float32", "1", repr(worst.stated)]
+    assert row[1:5] == ["reverse mode", "float64", "2", repr(worst.stated)]
     assert row[5].startswith(worst.exact[:8])
     assert row[8] == "its formula is wrong in exact arithmetic"
     numbers = checked(NUMBERS.plant(CASE.code, scaled(0.5), 1), ("float32",))

@@ -447,16 +447,16 @@ forward mode             float64 2 of 2 disagree
 second order             float64 1 of 16 disagree
 non-contiguous inputs    float64 1 of 4 disagree
 
-focal.value disagrees in forward mode, in float64 at point 3, value[1], p[1] =
-0.125, g[1] = 2
-  forward    +11.94721480820677
-  exact      -11.947214808206771…   no digit agrees; float64 allows 1.5e-14
-  no cause found
-
 focal.g disagrees with non-contiguous inputs, in float64 at point 3, g[1] = 2,
 p[1] = 0.125
   autograd   -0.5135448328125738
   exact      -0.25677241640628691…   no digit agrees; float64 allows 6.6e-16
+  no cause found
+
+focal.value disagrees in forward mode, in float64 at point 3, value[1], p[1] =
+0.125, g[1] = 2
+  forward    +11.94721480820677
+  exact      -11.947214808206771…   no digit agrees; float64 allows 1.5e-14
   no cause found
 
 focal.p g disagrees in second order, in float64 at point 3, by p[1] = 0.125 and

@@ -200,7 +200,7 @@ def test_progress_bar_after_a_second(monkeypatch, capsys):
 
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     for after, shown in ((-1.0, True), (1e9, False)):
-        monkeypatch.setattr(verifier.cli, "PROGRESS_AFTER", after)
+        monkeypatch.setattr(verifier.terminal, "PROGRESS_AFTER", after)
         assert run(["train", "linear"]) == 0
         captured = capsys.readouterr()
         assert ("training" in captured.err) is shown

@@ -11,6 +11,7 @@ from browser import Browser
 from documents import PAGES, ROOT, played
 from test_extending import as_before  # noqa: F401 (an example adds a function)
 
+from verifier import blame
 from verifier.diagnose import _RULES
 from verifier.judge import Note
 
@@ -79,6 +80,7 @@ def test_every_note_and_every_cause_has_advice():
     text = (DOCS / "messages.md").read_text(encoding="utf-8")
     said = [note.value for note in Note if note.value] + [rule.sentence for rule in _RULES]
     said += ["an operation on the way overflows or is undefined", "code and formula are different functions"]
+    said += blame.NAMES
     assert [sentence for sentence in said if f"\n| {sentence} | " not in text] == []
 
 

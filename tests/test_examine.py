@@ -879,3 +879,33 @@ def test_a_border_within_rounding_that_the_code_finds_equal():
     code = lambda x: (x.sum() - 5.551115123125783e-17).clamp(min=0)  # noqa: E731
     assert examined(code, x=x)["x"].outcome is AGREES
     assert examined(stating(code, lambda x: torch.full_like(x, 2.0)), x=x)["x"].outcome is DISAGREES
+
+
+def test_what_is_written_to_arguments_is_not_part_of_the_graph():
+    buffer = torch.zeros(2, dtype=torch.float64)
+
+    def code(x):
+        buffer.add_(x.detach())
+        return x.sin()
+
+    assert examined(code, x=X).outcome is AGREES
+    assert isinstance(examined(code, x=X).formula, Replayed)
+
+
+def test_a_backward_that_writes_to_its_grad_output():
+    def slope(x):
+        return x.cos()
+
+    class Writing(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.sin()
+
+        @staticmethod
+        def backward(ctx, g):
+            gradient = g * slope(*ctx.saved_tensors)
+            g.data.zero_()
+            return gradient
+
+    assert examined(Writing.apply, x=X).outcome is AGREES

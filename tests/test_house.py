@@ -25,8 +25,8 @@ STAGES = [
     "config", "acceptance", "tables", "sketch", "webpage", "report", "training", "configreport", "configrun", "graph",
     "chains", "blackboard", "layers", "diagram", "explainpage", "explanation", "parting", "standing", "watching",
     "nodes", "explaining", "typed", "summary", "written", "script", "wording", "chalk", "handout", "teaching",
-    "cases", "twins", "testing", "seeded", "deeds", "blametrial", "trials", "trialtables", "blametable",
-    "trialreport", "files", "collecting", "targettests", "plugin", "terminal", "cli",
+    "cases", "twins", "testing", "seeded", "scenes", "deeds", "blametrial", "trials", "trialtables", "blametable",
+    "trialreport", "files", "collecting", "targettests", "plugin", "terminal", "reading", "cli",
 ]  # fmt: skip
 
 

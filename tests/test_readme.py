@@ -15,7 +15,8 @@ TEXT = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
 def test_library_code_runs(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.py").write_text(re.findall(r"```python\n(.+?)```", TEXT, re.DOTALL)[0])
+    (model,) = [block for block in re.findall(r"```python\n(.+?)```", TEXT, re.DOTALL) if "def decay" in block]
+    (tmp_path / "mine.py").write_text(model)
     scope = {}
     for block in re.findall(r"```python\n(.+?)```", TEXT, re.DOTALL):
         exec(block, scope)

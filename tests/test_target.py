@@ -16,12 +16,13 @@ from torch.autograd import Function
 
 from verifier.errors import InputError
 from verifier.examination import NotReplayed
-from verifier.examine import Formula, examine
+from verifier.examine import examine
 from verifier.inputs import between, drawn, parsed, spelled
 from verifier.judge import Outcome
 from verifier.lifting import REDUCTIONS
 from verifier.program import Builder
 from verifier.running import OutOfTimeError, within
+from verifier.specification import Formula
 from verifier.subject import Subject
 from verifier.target import Run, UserCodeError, bound, load_target, name_of, tried
 from verifier.text import read_text

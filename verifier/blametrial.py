@@ -12,9 +12,10 @@ import numpy as np
 
 from verifier.blame import blamed
 from verifier.checked import Finding
-from verifier.deeds import HONEST, Deed
+from verifier.deeds import HONEST
 from verifier.errors import InputError
 from verifier.judge import Outcome
+from verifier.scenes import Deed
 from verifier.seeded import Generator
 
 DTYPES = ("float64", "float32")

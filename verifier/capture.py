@@ -167,7 +167,7 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
             if any(_is_in_place(node.target) for node in graph.graph.nodes):
                 constants = _lifted_constants(graph)
                 functional = torch.func.functionalize(graph, remove="mutations")
-                graph = _traced(lambda *given: functional(*given, *constants), arguments)
+                graph = _without_write_back(_traced(lambda *given: functional(*given, *constants), arguments))
         except NotReadableError:
             raise
         except Exception as error:
@@ -233,6 +233,15 @@ def _constants(graph: torch.fx.GraphModule) -> list[torch.Tensor]:
 
 def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
     return one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())
+
+
+def _without_write_back(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    """Without the copies at its end, of what was written to arguments: nothing of what it returns depends on them."""
+    for node in graph.graph.nodes:
+        if node.target is torch.ops.aten.copy_.default and not node.users:
+            graph.graph.erase_node(node)
+    graph.recompile()
+    return graph
 
 
 def _is_in_place(target: Any) -> bool:

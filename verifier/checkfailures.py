@@ -30,10 +30,10 @@ _STYLE = STYLES[Outcome.DISAGREES]
 def failure_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
     """A block for each component that disagrees, the worst first, and what fails apart from numbers."""
     ruled_out = tally.checked.ruled_out
-    following = [same for same in tally.failing if _follows(tally, same)]
+    following = [same for same in tally.failing if follows(tally, same)]
     told = [same for same in tally.failing if same not in following]
     for place, same in enumerate(told[:BLOCKS]):
-        causes = _causes(tally, same)
+        causes = causes_of(tally, same)
         yield from _block(tally, same[0], layout)
         if len(same) > 1:
             yield from layout.labelled("  also       ", "; ".join(_spot(one.shown) for one in same[1:] if one.shown))
@@ -52,11 +52,11 @@ def failure_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
     yield from _undecided(tally, layout)
 
 
-def _follows(tally: Tally, same: Sequence[CheckComponent]) -> bool:
+def follows(tally: Tally, same: Sequence[CheckComponent]) -> bool:
     """Whether a derivative of a gradient is wrong for the cause for which the gradient is."""
     gradients = [one for one in tally.failing if one[0].quantity == REVERSE]
-    known = {cause.cause for one in gradients for cause in _causes(tally, one)}
-    own = {cause.cause for cause in _causes(tally, same)}
+    known = {cause.cause for one in gradients for cause in causes_of(tally, one)}
+    own = {cause.cause for cause in causes_of(tally, same)}
     return same[0].quantity in (FORWARD, SECOND) and bool(own) and own <= known
 
 
@@ -142,7 +142,7 @@ def _apart(place: Place) -> str:
     return f"{digits}{allows}"
 
 
-def _causes(tally: Tally, same: Sequence[CheckComponent]) -> list[CheckCause]:
+def causes_of(tally: Tally, same: Sequence[CheckComponent]) -> list[CheckCause]:
     """Those of one component in its dtypes, each sentence once."""
     names = {name for component in same for name in (component.name, *component.part_names)}
     dtypes = {"", *(component.dtype for component in same)}

@@ -18,7 +18,7 @@ from verifier.retyped import at_point, command
 from verifier.runner import always
 from verifier.sampling import Request, Sampled, Sampling
 from verifier.specified import Intended
-from verifier.target import load_target, name_of, tried
+from verifier.target import load_target, name_of
 
 DTYPES = ("float32", "float64")
 """What is tried where no dtype is given and no tensor has one."""
@@ -54,6 +54,10 @@ def check(
     >>> report.outcome.value
     'agrees'
     """
+    if not isinstance(inputs, Mapping):
+        raise InputError(
+            f"inputs is a {type(inputs).__name__}: give a mapping of the arguments' names to what they are"
+        )
     intended = Intended(formula, reference, reduction)
     chosen = _settings(inputs, settings)
     code = intended.code(inputs) if target is None else load_target(target) if isinstance(target, str) else target
@@ -104,8 +108,10 @@ def _settings(inputs: Mapping[str, Any], given: Mapping[str, Any]) -> CheckSetti
         without=_without(known.pop("without", ())),
         **known,
     )
-    if settings.points < 1:
-        raise InputError(f"points is {settings.points}: there must be at least 1")
+    for name, least in (("points", 1), ("seed", 0)):
+        number = getattr(settings, name)
+        if not isinstance(number, int) or isinstance(number, bool) or number < least:
+            raise InputError(f"{name} is {number!r}: give a whole number from {least} on")
     return settings
 
 
@@ -133,20 +139,25 @@ def _checked(name: str, request: Request, keep_going: Callable[[int, int], bool]
     findings: list[Finding] = []
     samplings: list[Sampling] = []
     left_out: list[str] = []
+    refused: list[str] = []
+    overwritten: dict[str, None] = {}
     dtypes = request.settings.dtypes
     for done, dtype in enumerate(dtypes):
         if not keep_going(done, len(dtypes)):
             break
         start = max((finding.point.number for finding in findings if finding.point), default=0)
         samplings.append(Sampling(request, dtype, start))
-        tried(samplings[-1].first, request.settings.timeout)
         sampled = samplings[-1].sampled()
         findings.extend(_findings(sampled, request.settings.without))
         left_out.extend(f"{value} in {dtype}" for value in sampled.left_out)
+        refused.extend(sampled.refused)
+        overwritten.update(dict.fromkeys(sampled.overwritten))
     ordered = sorted(findings, key=lambda finding: NAMES.index(finding.check))
     interrupted = len(samplings) < len(dtypes)
     checked = Checked(name, request.intended.sentence, request.settings, tuple(ordered), interrupted=interrupted)
     notes = [f"at edges that cannot be decided points were taken beside them: {_some(left_out)}"] if left_out else []
+    notes += [f"the code writes to its input {name}" for name in overwritten]
+    notes += [f"edge points are left out at which {told}" for told in dict.fromkeys(refused)][:SHOWN]
     explained_ = explained(checked, samplings)
     return replace(explained_, notes=(*explained_.notes, *notes))
 

@@ -9,8 +9,8 @@ import numpy as np
 from markupsafe import Markup
 
 from verifier.checkcomponents import CheckComponent, Place
-from verifier.checked import CheckCause, Checked
-from verifier.checkfailures import exact_text, undecided_reason
+from verifier.checked import Checked
+from verifier.checkfailures import causes_of, exact_text, follows, undecided_reason
 from verifier.checkpicture import called, error_picture
 from verifier.checktables import check_named, ratio
 from verifier.checkverdict import formula_sentence
@@ -84,9 +84,8 @@ def _few(words: Sequence[str]) -> str:
 
 
 def _failing(tally: Tally) -> list[CheckComponent]:
-    """The components that disagree: those with a cause first, then by the largest error for its allowance."""
-    found = [one for one in tally.components if one.outcome is Outcome.DISAGREES]
-    return sorted(found, key=lambda one: (not _causes(tally.checked, one), -one.shown.ratio if one.shown else 0.0))
+    """The components that disagree, gradients before what is derived from them."""
+    return [one for same in tally.failing for one in same]
 
 
 def _sentences(tally: Tally) -> Iterator[str]:
@@ -126,32 +125,23 @@ def _wrong(tally: Tally, replay: str | None) -> list[Section]:
 
 
 def _by_component(tally: Tally) -> Iterator[Finding]:
-    for component in _failing(tally):
-        shown = component.shown
-        causes = _causes(tally.checked, component)
-        where = f"{called(component)} in {component.dtype}"
+    following = [same for same in tally.failing if follows(tally, same)]
+    for same in tally.failing:
+        if same in following:
+            continue
+        where = f"{called(same[0])} in {' and '.join(one.dtype for one in same)}"
+        shown = same[0].shown
         if shown is not None:
             spot = f" at point {shown.finding.point.number}" if shown.finding.point else ""
             under = check_named(shown.finding.check).where
             where = " ".join(filter(None, (where + spot, under)))
+        causes = causes_of(tally, same)
         for cause in causes:
             yield Finding(where, f"likely {cause.sentence.removesuffix('.')}", cause.evidence)
         if not causes:
-            elsewhere = _explained(tally, component)
-            yield Finding(where, f"as in {', '.join(elsewhere)}" if elsewhere else "no cause found", "")
-
-
-def _explained(tally: Tally, component: CheckComponent) -> list[str]:
-    """The dtypes in which the same component has a cause."""
-    own = (one for one in tally.components if (one.name, one.quantity) == (component.name, component.quantity))
-    return [one.dtype for one in own if one.outcome is Outcome.DISAGREES and _causes(tally.checked, one)]
-
-
-def _causes(checked: Checked, component: CheckComponent) -> list[CheckCause]:
-    """Those of the component, each sentence once."""
-    names = component.part_names | {component.name}
-    own = [one for one in checked.causes if one.component in names and one.dtype in ("", component.dtype)]
-    return list({cause.sentence: cause for cause in reversed(own)}.values())[::-1]
+            yield Finding(where, "no cause found", "")
+    if following:
+        yield Finding(", ".join(called(same[0]) for same in following), "wrong as well, as follows from that", "")
 
 
 def _otherwise(tally: Tally) -> Iterator[Finding]:

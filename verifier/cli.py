@@ -106,7 +106,19 @@ def show(
         bool, typer.Option("--torch", help="Write the torch training loop that a person would write.")
     ] = False,
 ) -> None:
-    """Show a model's formula and gradient."""
+    """Show a model's formula and gradient; or what was read from the forward of code, given its inputs.
+
+    MODEL may be a TARGET of check, with its inputs as there: verifier show layers.py::MyNorm --input x=-2:2:4x8.
+    """
+    if model is not None and any("=" in text for text in inputs or []):
+        from verifier.inputs import parsed
+        from verifier.reading import read_forward
+
+        with redirect_stdout(sys.stderr):
+            lines = list(read_forward(model, parsed(inputs or [])))
+        for line in lines:
+            echo(printable(line))
+        return
     if torch and latex:
         raise InputError("--latex and --torch are two ways to write a model: choose one")
     chosen = _chosen(model, formula, inputs, start, loss, None)

@@ -218,6 +218,8 @@ def _from_numpy(name: str, array: Any) -> torch.Tensor:
 def _cast(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     if tensor.is_complex():
         raise InputError(f"input {name} is complex: give its real and its imaginary part, and join them in the code")
+    if tensor.is_meta:
+        raise InputError(f"input {name} has no numbers, as it is on the device meta: give one that has")
     if tensor.layout is not torch.strided:
         raise InputError(f"input {name} is a sparse tensor: give it as a dense one, and make it sparse in the code")
     return tensor.detach().to(dtype) if tensor.is_floating_point() else tensor.detach()

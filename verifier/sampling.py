@@ -16,6 +16,7 @@ from verifier.capture import NotReadableError
 from verifier.checked import CheckPoint, CheckSettings
 from verifier.checks import Trial
 from verifier.edges import Domain, edge_points, edges, own_points
+from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS
 from verifier.inputs import Between, drawn
 from verifier.judge import Outcome
@@ -23,7 +24,7 @@ from verifier.layout import short
 from verifier.nesting import leaves
 from verifier.specification import forward_nodes
 from verifier.specified import Intended
-from verifier.target import Bound, bound
+from verifier.target import Bound, bound, tried
 
 EDGE_POINTS = 4
 """For each dtype, each with many edge values."""
@@ -48,6 +49,10 @@ class Sampled:
     trials: tuple[Trial, ...]
     left_out: tuple[str, ...]
     """Edge values at which nothing can be decided, as x = 1e-45: points were chosen beside them."""
+    refused: tuple[str, ...]
+    """What the target raised at edge points, which are left out."""
+    overwritten: tuple[str, ...]
+    """The inputs that the target writes to."""
 
 
 @dataclass(frozen=True)
@@ -59,20 +64,31 @@ class Sampling:
     start: int = 0
 
     def sampled(self) -> Sampled:
-        """The target at random points or at the one given, and at edge points. Raises InputError as `bound` does."""
+        """The target at random points or at the one given, and at edge points.
+
+        Raises InputError where the target cannot be run at a point that was asked for. Edge points at which it cannot
+        are left out.
+        """
         found = [self.at(inputs, kind, self.start + 1 + place) for place, (kind, inputs) in enumerate(self._points())]
+        runs = [tried(trial.bound, self.request.settings.timeout) for trial in found]
         if len(found) > 1:
             found[0] = replace(found[0], beside=found[1])
         left_out: dict[str, None] = {}
+        refused: dict[str, None] = {}
         for inputs in self._edges(found[0]):
             edge = self.at(inputs, "edge", self.start + 1 + len(found))
+            try:
+                tried(edge.bound, self.request.settings.timeout)
+            except InputError as error:
+                refused[str(error)] = None
+                continue
             blind = _blind(edge)
             if blind:
                 left_out.update(dict.fromkeys(_values(edge, blind)))
                 edge = self._without(edge, blind, found[0])
             if not _blind(edge):
                 found.append(edge)
-        return Sampled(tuple(found), tuple(left_out))
+        return Sampled(tuple(found), tuple(left_out), tuple(refused), runs[0].overwritten)
 
     def _without(self, edge: Trial, blind: Mapping[str, Any], base: Trial) -> Trial:
         """The edge point with ordinary numbers again where nothing is decided."""

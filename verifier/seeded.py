@@ -4,7 +4,7 @@ They are smooth where they are tried, except for what is asked for, and neither 
 
 >>> formula = Seeded.drawn(np.random.default_rng(0))
 >>> formula.text
-'(x / (1 + square(y)))'
+'(atan((sin(y) * (x / (1 + (z)**2)))) * atan((z / (1 + (tanh(y))**2))))'
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ _KINDS = {
     "turned": _Kind(lambda one, two, three: torch.where(one > 0, three, two), "where({} > 0, {}, {})"),
     "abs": _Kind(torch.abs, "abs({})"),
 }
+_CURVED = frozenset(_KINDS) - {"add", "subtract", "half", "thrice"}
 _UNARY = ("sin", "cos", "tanh", "atan", "exp", "square", "half", "thrice")
 _BINARY = ("add", "subtract", "multiply", "multiply", "ratio")
 _NAMES = ("x", "y", "z")
@@ -69,6 +70,19 @@ class Tree:
     @property
     def names(self) -> set[str]:
         return set().union(*(part.names for part in self.parts)) if self.parts else {self.kind}
+
+    @property
+    def is_degenerate(self) -> bool:
+        """Whether two parts are the same, which cancel or add up, or nothing in it is curved."""
+        return self._has_twins or self._is_straight
+
+    @property
+    def _has_twins(self) -> bool:
+        return len(set(self.parts)) < len(self.parts) or any(part._has_twins for part in self.parts)
+
+    @property
+    def _is_straight(self) -> bool:
+        return self.kind not in _CURVED and all(part._is_straight for part in self.parts)
 
     def value(self, inputs: dict[str, Tensor]) -> Tensor:
         if self.kind == "detach":
@@ -103,8 +117,9 @@ class Seeded:
         """Of one to three inputs, all of one shape."""
         count = int(generator.integers(1, 4))
         names = _NAMES[:count]
-        while (tree := _grown(generator, names, int(generator.integers(2, 5)))).names != set(names):
-            pass
+        tree = Tree("")
+        while tree.names != set(names) or tree.is_degenerate:
+            tree = _grown(generator, names, int(generator.integers(2, 5)))
         shape = shape or (int(generator.integers(5, 10)),)
         reduction = reduction or str(generator.choice(list(_REDUCTIONS)))
         return cls(tree, dict.fromkeys(names, shape), reduction)

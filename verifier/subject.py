@@ -125,7 +125,8 @@ class Statements:
     def _run(self) -> tuple[torch.Tensor | None, ...]:
         """What the code states; its forward has been run before."""
         try:
-            return self.joint(*self.arguments)
+            # A backward may write to what it is given.
+            return self.joint(*(argument.clone() for argument in self.arguments))
         except Exception as error:
             first = str(error).strip().partition("\n")[0]
             half = "forward mode" if self.forward else "backward"

@@ -131,7 +131,7 @@ class Trials:
             told = f"{one.false_alarms} of {one.components} refused"
             yield "false alarm", f"{one.name} in {one.case}, {one.dtype}, by {one.way}", told
         for row in self.misnamed:
-            told = f"in {row.wrongly} of {row.elsewhere} in which it is not there"
+            told = f"wrongly in {row.wrongly} of {row.elsewhere}"
             yield "misnamed", row.cause or NO_CAUSE, f"rightly in {row.rightly} of {row.planted} formulas, {told}"
 
     @property

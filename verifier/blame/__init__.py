@@ -21,7 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verifier.blame import branches, function, history, paths, places, ranges, rounding, scale
-from verifier.blame.told import Found, Rule, Told
+from verifier.blame.rule import Found, Rule
+from verifier.blame.told import Told
 from verifier.checked import CheckCause, Finding
 from verifier.examination import Examination
 from verifier.judge import Outcome

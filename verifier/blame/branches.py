@@ -11,13 +11,17 @@ import numpy as np
 from verifier.arithmetic import middle
 from verifier.arrays import ArrayNode, ArrayProgram, evaluate
 from verifier.blame.paths import MOST_ELEMENTS
-from verifier.blame.spelled import bare
-from verifier.blame.told import SCREEN, Found, Told, exact_at, overlap, replay_of
+from verifier.blame.replays import exact_at, overlap, replay_of
+from verifier.blame.rule import Found
+from verifier.blame.spelled import spelled
+from verifier.blame.told import SCREEN, Told
 from verifier.operations import Operation
 from verifier.replay import ToOneSide
 from verifier.terms import SizeArithmetic
 
 CONDITIONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign"})
+UNITS = 64.0
+"""Units of roundoff of the largest number."""
 MOST_CONDITIONS = 16
 """So many conditions are tried together."""
 MOST_FLIPS = 64
@@ -69,7 +73,7 @@ def _one_condition(told: Told, program: ArrayProgram) -> Found | None:
         # Each component has its own element of the condition, which may be decided rightly.
         chosen = np.where(told.near(told.exact) & ~told.disagreeing, told.exact, flipped)
         for predicted in (flipped, chosen):
-            if told.fits(predicted):
+            if told.fits(predicted, _slack(told, middle(flipped))):
                 return Found("wrong branch", _sentence(told, [_condition(program, place)]), predicted)
     return None
 
@@ -79,12 +83,12 @@ def _several_conditions(told: Told, program: ArrayProgram) -> Found | None:
     predicted, left, used = told.exact.copy(), told.disagreeing.copy(), []
     for place, mask in _whole(program)[:MOST_CONDITIONS]:
         flipped = _flipped(told, place, mask)
-        fitting = told.near(flipped) & left
+        fitting = told.near(flipped, _slack(told, middle(flipped))) & left
         if fitting.any():
             predicted[fitting] = flipped[fitting]
             left &= ~fitting
             used.append(_condition(program, place))
-    if left.any() or not told.fits(predicted):
+    if left.any() or not told.fits(predicted, _slack(told, middle(predicted))):
         return None
     return Found("wrong branch", _sentence(told, used), predicted)
 
@@ -95,9 +99,15 @@ def _flipped(told: Told, place: int, mask: Any) -> Any:
     return None if point is None else exact_at(point, {}, {place: _Flipped(mask, point.decisions.get(place))})
 
 
+def _slack(told: Told, flipped: Any) -> Any:
+    """What rounding may do to the numbers of another branch, of which no allowance is known."""
+    largest = np.max(np.abs(flipped), where=np.isfinite(flipped), initial=0.0)
+    return np.full(flipped.shape, UNITS * told.format.unit_roundoff * largest)
+
+
 def _condition(program: ArrayProgram, place: int) -> str:
     node = program.nodes[place]
-    return f"the sign of {bare(program, node.arguments[0])}" if node.operation == "sign" else bare(program, place)
+    return f"the sign of {spelled(program, node.arguments[0])}" if node.operation == "sign" else spelled(program, place)
 
 
 def _sentence(told: Told, conditions: list[str]) -> str:
@@ -132,9 +142,8 @@ def _screened(told: Told, place: int, mask: Any) -> bool:
     wrong = told.disagreeing & told.known
     with np.errstate(all="ignore"):
         stated, flipped = middle(told.stated), np.ravel(found[0])
-        slack = SCREEN * np.maximum(np.abs(stated), told.size) + np.maximum(
-            told.allowed, told.relative * np.abs(flipped)
-        )
+        slack = SCREEN * np.maximum(np.abs(stated), told.size) + told.allowed + told.relative * np.abs(flipped)
+        slack = slack + _slack(told, flipped)
         return bool((np.abs(stated - flipped) <= 2.0 * slack)[wrong].all())
 
 

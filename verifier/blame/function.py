@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from verifier.blame.told import Found, Told
+from verifier.blame.rule import Found
+from verifier.blame.told import Told
 
 
 def different(told: Told) -> Found | None:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from verifier.arithmetic import precision
-from verifier.blame.told import Found, Told, exact_at, first
+from verifier.blame.replays import exact_at
+from verifier.blame.rule import Found
+from verifier.blame.told import Told
 from verifier.judge import Note
 from verifier.replay import LAST_BITS
 from verifier.subject import TANGENT
@@ -22,7 +24,7 @@ def changing(told: Told) -> Found | None:
     """It is another one each time: it grows, it is late, or nobody knows."""
     if not (told.part.verdicts.note == _CHANGING).any():
         return None
-    return first([lambda: _growing(told), lambda: stale(told), lambda: _unsteady(told)])
+    return _growing(told) or stale(told) or _unsteady(told)
 
 
 def _runs(told: Told) -> list[Any]:

@@ -17,8 +17,10 @@ import numpy as np
 
 from verifier.arithmetic import precision
 from verifier.arrays import CONSTANT, INPUT, RESHAPE, TAKE, ArrayNode, ArrayProgram, evaluate
-from verifier.blame.spelled import bare
-from verifier.blame.told import Found, Told, exact_at
+from verifier.blame.replays import exact_at
+from verifier.blame.rule import Found
+from verifier.blame.spelled import spelled, term
+from verifier.blame.told import Told
 from verifier.conditioning import Point
 from verifier.judge import Outcome
 from verifier.replay import LAST_BITS
@@ -86,11 +88,13 @@ def _part_missing(told: Told, switched: _Switched) -> Found | None:
     for one, other in combinations(scalars, 2):
         # What comes through both is what both take away beyond what each takes away alone.
         both = {one.name: 0, other.name: 0}
-        if told.screened(alone[one.name] + alone[other.name] - switched.in_floats(both)):
+        with np.errstate(invalid="ignore"):
+            left = alone[one.name] + alone[other.name] - switched.in_floats(both)
+        if told.screened(left):
             with precision(LAST_BITS):
                 predicted = switched.exactly({one.name: 0}) + switched.exactly({other.name: 0}) - switched.exactly(both)
             if told.fits(predicted) and not told.screened(everything):
-                return _missing(told, f"{one.text} in {other.text}", predicted)
+                return _missing(told, f"{one.text} within {other.text}", predicted)
     return None
 
 
@@ -207,7 +211,7 @@ class _Builder:
         shape = self.nodes[argument].shape
         if node.operation in ("add", "subtract"):
             original = node.arguments[side]
-            return self._with_switch(argument, shape, (), f"the term {bare(self.program, original)}")
+            return self._with_switch(argument, shape, (), term(self.program, original))
         match node.operation:
             case "total":
                 rows = tuple(size if axis in node.payload else 1 for axis, size in enumerate(shape))
@@ -226,7 +230,7 @@ class _Builder:
         node = self.program.nodes[place]
         if self.uses[place] < 2 or node.operation not in ("multiply", "divide", "negative", "where", "add", "subtract"):
             return copy
-        return self._with_switch(copy, node.shape, (), f"all that comes from {bare(self.program, place)}")
+        return self._with_switch(copy, node.shape, (), f"all that comes from {spelled(self.program, place)}")
 
     def _spread(self, node: ArrayNode, copy: int) -> int:
         """What a sum in the forward passes back to each of its rows."""

@@ -8,8 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from verifier.blame.told import Found, Told
+from verifier.blame.rule import Found
+from verifier.blame.told import Told
 from verifier.judge import Outcome
+
+MOST_ROLLS = 64
+"""Components are rolled by the smallest distances, so many of them."""
 
 
 def misplaced(told: Told) -> Found | None:
@@ -29,10 +33,10 @@ def _orders(shape: tuple[int, ...]) -> Iterator[tuple[str, str, Any]]:
     if len(shape) > 1 and min(shape[-2:]) > 1:
         yield "transposed", "the components are those of the transposed gradient", np.ravel(places.swapaxes(-1, -2))
     if count > 2:
-        for by in sorted(range(1, count), key=lambda by: min(by, count - by)):
+        for by in sorted(range(1, count), key=lambda by: min(by, count - by))[:MOST_ROLLS]:
             yield "rolled", f"the components are rolled by {_signed(by, count)}", np.roll(places.ravel(), by)
     for axis, length in enumerate(shape if len(shape) > 1 else ()):
-        for by in range(1, length):
+        for by in sorted(range(1, length), key=lambda by: min(by, length - by))[:MOST_ROLLS]:
             told = f"the components are rolled by {_signed(by, length)} along axis {axis}"
             yield "rolled", told, np.roll(places, by, axis).ravel()
     if count > 2:

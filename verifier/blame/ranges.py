@@ -14,7 +14,8 @@ import numpy as np
 
 from verifier.arithmetic import precision
 from verifier.arrays import CONSTANT, JOIN, PILE, RESHAPE, ROUND, TAKE, TOTAL, ArrayNode, ArrayProgram, evaluate
-from verifier.blame.told import Found, Told
+from verifier.blame.rule import Found
+from verifier.blame.told import Told
 from verifier.conditioning import Point
 from verifier.floats import FLOAT64, Format
 from verifier.replay import FIRST_BITS, BallArithmetic
@@ -119,8 +120,7 @@ def _dead(told: Told, wrong: Any) -> Found | None:
         return None
     return Found(
         "NaN from a branch not taken",
-        "a branch that is not taken has no finite derivative, and 0 times that is NaN: "
-        "put a harmless number into the branch before it is computed",
+        "the branch that is not taken has no finite derivative, and 0 times that is NaN: guard its argument",
         found,
     )
 

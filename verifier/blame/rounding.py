@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from verifier.blame.told import Found, Told, exact_at, overlap, replay_of
+from verifier.blame.rule import Found
+from verifier.blame.told import Told
 from verifier.examination import Replayed
 from verifier.floats import BFLOAT16, FLOAT16, FLOAT32, Format
 from verifier.noise import DEVIATIONS, arithmetic_for, deviations
@@ -62,7 +61,7 @@ def _computes(told: Told, format: Format) -> bool:
 def cancellation(told: Told) -> Found | None:
     """A rounding of the largest term is as large as the error, and what is left of the terms is small."""
     if not told.is_replayed and told.coded is not None:
-        return _decided(told)
+        return None
     wrong, verdicts = told.disagreeing, told.part.verdicts
     terms = np.ravel(told.part.case.terms)
     with np.errstate(all="ignore"):
@@ -73,17 +72,6 @@ def cancellation(told: Told) -> Found | None:
     element = told.worst()
     sentence = f"terms of {terms[element]:.3g} cancel to {verdicts.centre[element]:.3g}, and their rounding is left"
     return Found("cancellation", sentence)
-
-
-def _decided(told: Told) -> Found | None:
-    """The graph is right where exact arithmetic decides what rounding decided in the code."""
-    if told.coded is None or told.place is None or told.point is None or not told.coded.point.decisions:
-        return None
-    code, exact = (replace(point, decisions={}) for point in (told.coded.point, told.point))
-    (found,) = replay_of(code, told.place, told.coded.literals)
-    if not overlap(found, exact_at(exact, {})):
-        return None
-    return Found("cancellation", "rounding decides a condition on the way that exact arithmetic decides otherwise")
 
 
 def kernel(told: Told) -> Found | None:

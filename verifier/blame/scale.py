@@ -10,7 +10,8 @@ import numpy as np
 from flint import arb
 
 from verifier.arithmetic import precision
-from verifier.blame.told import Found, Told
+from verifier.blame.rule import Found
+from verifier.blame.told import Told
 from verifier.replay import LAST_BITS
 
 SHARP = 1e-3

@@ -15,15 +15,24 @@ LONGEST = 60
 
 def spelled(program: ArrayProgram, place: int) -> str:
     """A node as text; a long one by the operation that it ends in."""
+    return _short(program, place) or f"something that ends in {_last(program, place)}"
+
+
+def term(program: ArrayProgram, place: int) -> str:
+    """A node as a term of a sum."""
+    text = _short(program, place)
+    return f"a term that ends in {_last(program, place)}" if text is None else f"the term {text}"
+
+
+def _short(program: ArrayProgram, place: int) -> str | None:
+    """The text of a node without brackets around it; None where it is a long one."""
     text = _text(program, place, LONGEST)
-    return text if len(text) <= LONGEST else f"one that ends in {_last(program, place)}"
+    return None if text is None else _bare(text)
 
 
-def _text(program: ArrayProgram, place: int, left: int) -> str:
-    """The text of a node, in full if it is short enough, else cut off somewhere behind that."""
+def _text(program: ArrayProgram, place: int, room: int) -> str | None:
+    """The text of a node; None where there is no room for it."""
     node = program.nodes[place]
-    if left <= 0:
-        return "…" * (LONGEST + 1)
     if node.operation == INPUT:
         return _input(str(node.payload))
     if node.operation == CONSTANT:
@@ -31,8 +40,14 @@ def _text(program: ArrayProgram, place: int, left: int) -> str:
         return f"{numbers[0]:g}" if len(numbers) == 1 else "constants"
     if node.operation == "where" and program.nodes[node.arguments[2]].number == 0:
         # What multiplies a branch that is not taken is 0.
-        return _text(program, node.arguments[1], left)
-    parts = [_text(program, argument, left - 3) for argument in node.arguments]
+        return _text(program, node.arguments[1], room)
+    parts: list[str] = []
+    for argument in node.arguments:
+        part = _text(program, argument, room) if room > 0 else None
+        if part is None:
+            return None
+        parts.append(part)
+        room -= len(part)
     return parts[0] if node.operation in _SAME else _written(node.operation, parts)
 
 
@@ -52,11 +67,6 @@ def _written(operation: str, parts: list[str]) -> str:
 _SAME = frozenset({TAKE, RESHAPE, ROUND})
 """What only moves numbers is not written."""
 _CALLS = {TOTAL: "sum", PILE: "sum"}
-
-
-def bare(program: ArrayProgram, place: int) -> str:
-    """The same without brackets around all of it."""
-    return _bare(spelled(program, place))
 
 
 def _bare(text: str) -> str:

@@ -7,7 +7,6 @@ elsewhere the numbers that the code stated, within what rounding is allowed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from verifier.arithmetic import balls, middle, precision, radius
+from verifier.blame.replays import replay_of
 from verifier.conditioning import Point
 from verifier.examination import Coded, Exact, Examination, Part, Replayed
 from verifier.floats import CODE_FORMATS, Format
 from verifier.judge import Outcome
-from verifier.replay import LAST_BITS, BallArithmetic, replay
+from verifier.replay import LAST_BITS
 from verifier.subject import SEED, TANGENT
 
 SCREEN = 1e-6
@@ -159,6 +159,8 @@ class Told:
 
     def fits(self, predicted: Any, more: Any = 0.0) -> bool:
         """Whether a prediction explains the whole array: what disagrees and what does not."""
+        if not self.screened(predicted, more):
+            return False
         near, wrong = self.near(predicted, more), self.disagreeing & self.known
         decided = self.known | ~self.disagreeing | self.part.case.kink
         everywhere = bool((near | ~self.known).all()) and bool(decided.all())
@@ -174,13 +176,19 @@ class Told:
         right = np.zeros(self.part.wrong_formula.shape, dtype=bool)
         return replace(self, part=replace(self.part, wrong_formula=right))
 
-    def screened(self, predicted: Any) -> bool:
-        """Whether float64 does not rule a prediction out."""
+    def screened(self, predicted: Any, more: Any = 0.0) -> bool:
+        """Whether float64 does not rule a prediction out, of balls or numbers."""
         with np.errstate(all="ignore"):
-            found, stated = np.ravel(predicted), middle(self.stated)
+            found, stated = np.ravel(predicted), self._stated_in_floats
+            found = middle(found) if found.dtype == object else found
             size = np.nanmax(np.abs(np.where(self.known, stated, 0.0)), initial=0.0)
-            slack = (SCREEN + self.relative) * np.maximum(np.abs(stated), size) + self.allowed
+            wide = SCREEN + self.relative + self.format.unit_roundoff
+            slack = 2.0 * wide * np.maximum(np.maximum(np.abs(stated), size), np.abs(found)) + self.allowed + more
             return bool(((np.abs(stated - found) <= slack) | ~self.known).all())
+
+    @cached_property
+    def _stated_in_floats(self) -> Any:
+        return middle(self.stated)
 
     def seeds(self) -> list[str]:
         """The names of what multiplies the derivatives."""
@@ -226,53 +234,6 @@ class Told:
         return ", ".join(told) + (suffix if predicted is not None else "")
 
 
-@dataclass(frozen=True)
-class Found:
-    """A mistake that explains a part."""
-
-    cause: str
-    sentence: str
-    predicted: Any = None
-    """What it would have stated, as balls or float64; None where it does not say a number."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A kind of mistake, or several that are looked for together."""
-
-    names: tuple[str, ...]
-    explain: Callable[[Told], Found | None]
-
-
-def replay_of(
-    point: Point, place: int | None, literals: frozenset[int] = frozenset(), decisions: dict[int, Any] | None = None
-) -> list[Any]:
-    """A program's results as balls: one of them, or all."""
-    chosen = point.program.outputs if place is None else (point.program.outputs[place],)
-    program = type(point.program)(point.program.nodes, chosen)
-    arithmetic = BallArithmetic({**point.decisions, **(decisions or {})}, literals)
-    with precision(LAST_BITS):
-        return replay(program, point.arguments, arithmetic)
-
-
-def exact_at(point: Point, arguments: dict[str, Any], decisions: dict[int, Any] | None = None) -> Any:
-    """A program's only result as flat balls where some arguments are others."""
-    with precision(LAST_BITS):
-        decided = BallArithmetic({**point.decisions, **(decisions or {})})
-        (found,) = replay(point.program, {**point.arguments, **arguments}, decided)
-    return np.ravel(found)
-
-
-def overlap(some: Any, others: Any) -> bool:
-    """Whether balls may be the same numbers everywhere; what has no value is none."""
-    return bool(np.all(_overlaps(np.ravel(some), np.ravel(others))))
-
-
-def first(founds: Sequence[Callable[[], Found | None]]) -> Found | None:
-    """What the first of them finds."""
-    return next((found for find in founds if (found := find()) is not None), None)
-
-
 def _number(value: Any) -> float:
     return float(value) if isinstance(value, float | np.floating) else float(value.mid())
 
@@ -282,5 +243,4 @@ def _lower(ball: Any) -> float:
     return float(ball.abs_lower()) if ball.is_finite() else math.nan
 
 
-_overlaps = np.frompyfunc(lambda one, other: bool(one.overlaps(other)) and one.is_finite(), 2, 1)
 _least = np.frompyfunc(_lower, 1, 1)
