@@ -763,7 +763,7 @@ def test_table(made):
         "g": ["g", "6", "6", "–", "15.6", "0.11", "2", "2.4e-15", "4.1e-15"],
     }
     assert table(made("not a number"), "float64")["p"] == ["p", "4", "0", "4", "0.0", "inf", "2", "1.5e-15", "3.3e-15"]
-    assert table(made("other checks"), "float64")["p g, second"][4:8] == ["3", "1", "0.0", "8.5e+13"]
+    assert table(made("other checks"), "float64")["p g (second)"][4:8] == ["3", "1", "0.0", "8.5e+13"]
 
 
 def test_a_large_report_stays_readable(made):
@@ -888,7 +888,7 @@ def test_a_formula_without_a_value_is_not_replayed(made):
     ("quantities", "names"),
     [
         (("reverse", "forward", "second"), "p, g"),
-        (("forward", "second"), "forward, p g, second"),
+        (("forward", "second"), "forward, p g (second)"),
         ((), "value, p[1] g"),
     ],
 )

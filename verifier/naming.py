@@ -51,11 +51,11 @@ def titled(name: str, quantity: str) -> str:
     """A component as the row of a table calls it.
 
     >>> titled("p", "reverse"), titled("value 1", "forward"), titled("p g", "second")
-    ('p', 'forward 1', 'p g, second')
+    ('p', 'forward 1', 'p g (second)')
     """
     if quantity == FORWARD:
         return name.replace("value", FORWARD, 1)
-    return f"{name}, second" if quantity == SECOND else name
+    return f"{name} (second)" if quantity == SECOND else name
 
 
 def located(part: Part, index: tuple[int, ...], point: CheckPoint | None) -> str:
