@@ -14,13 +14,15 @@ from verifier.checked import CheckCause, Checked, CheckPoint, CheckSettings, Fin
 from verifier.checkfailures import BLOCKS, exact_text, signed
 from verifier.checkreport import CheckReport
 from verifier.checktables import CHECKS
+from verifier.checkverdict import formula_sentence
 from verifier.errors import GradientError, InputError
-from verifier.examination import NotReplayed
+from verifier.examination import NotReplayed, Replayed
 from verifier.examine import examine
 from verifier.judge import Note, Outcome
 from verifier.markdown import code, escaped, fenced
 from verifier.naming import listed, located, target_name
 from verifier.subject import Subject
+from verifier.tally import Tally
 from verifier.testing import GRAPH, NUMBERS, RACY, liar_named, scaled
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
@@ -520,6 +522,10 @@ value                    float32 4 agree
 reverse mode             float32 8 agree
 non-contiguous inputs    float32 8 of 8 undecided
 
+undecided  focal.p in float32, 4 of 8: rounding or overflow on the way can move
+           it anywhere
+undecided  focal.g in float32, 4 of 8: rounding or overflow on the way can move
+           it anywhere
 UNDECIDED  8 of 20; the formula replays to 75 digits.
 nothing disagrees, and every component has decided comparisons: exit code 0.""",
     "too few digits": """\
@@ -757,7 +763,7 @@ def test_table(made):
         "g": ["g", "6", "6", "–", "15.6", "0.11", "2", "2.4e-15", "4.1e-15"],
     }
     assert table(made("not a number"), "float64")["p"] == ["p", "4", "0", "4", "0.0", "inf", "2", "1.5e-15", "3.3e-15"]
-    assert table(made("other checks"), "float64")["p g, second"][4:8] == ["3", "1", "0.0", "8.5e+13"]
+    assert table(made("other checks"), "float64")["p g (second)"][4:8] == ["3", "1", "0.0", "8.5e+13"]
 
 
 def test_a_large_report_stays_readable(made):
@@ -853,8 +859,57 @@ def test_places():
     row = replace(grid, name="w[3] scale", quantity="second", shape=())
     assert located(row, (), where) == "by w[1,1] = 0.1 and scale = 2"
     assert located(row, (), None) == "by w[3] and scale"
+    both = replace(row, name="w[3] w", shape=(2, 2))
+    assert located(both, (1, 1), where) == "by w[1,1] = 0.1 twice"
+    assert located(both, (1, 0), where) == "by w[1,1] = 0.1 and w[1,0] = 3"
     assert listed(where) == "w = [[1, 2], [3, 0.1]], scale = 2, n = [[1, 2], [3, 4]]"
     assert listed(replace(where, inputs={"w": torch.zeros(3, 4)})) == "w = 3×4 numbers"
+
+
+def test_a_formula_without_a_value_is_not_replayed(made):
+    value, reverse = found(focal, POINTS[1:2])
+
+    def replayed_to(digits, finding):
+        known = replace(finding.examination, formula=Replayed(digits))
+        return replace(finding, examination=known)
+
+    nowhere = report([replayed_to(float("nan"), value), replayed_to(float("nan"), reverse)])
+    assert formula_sentence(Tally(nowhere.checked)) == (
+        "the formula was not replayed: the formula has no value at the points that were tried"
+    )
+    document = nowhere.to_json()["formula"]
+    assert not document["replayed"] and document["digits"] is None
+    for order in ((float("nan"), 60.0), (60.0, float("nan"))):
+        somewhere = report([replayed_to(order[0], value), replayed_to(order[1], reverse)])
+        assert formula_sentence(Tally(somewhere.checked)) == "the formula replays to 60 digits"
+
+
+@pytest.mark.parametrize(
+    ("quantities", "names"),
+    [
+        (("reverse", "forward", "second"), "p, g"),
+        (("forward", "second"), "forward, p g (second)"),
+        ((), "value, p[1] g"),
+    ],
+)
+def test_wrong_formulas_are_called_as_in_the_tables(quantities, names):
+    """What is derived from a wrong gradient is wrong with it, and not told beside it."""
+    value, reverse, forward, hessian = found(focal, POINTS[2:], ("reverse", "forward", "second"))
+    wrong = {"reverse": {"p", "g"}, "forward": {"value"}, "second": {"p[1] g", "p[0] g"}}
+
+    def marked(finding):
+        parts = [
+            replace(part, wrong_formula=np.ones(part.verdicts.error.shape, dtype=bool))
+            if finding.check in quantities and part.name in wrong[finding.check]
+            else part
+            for part in finding.parts
+        ]
+        known = replace(finding.examination, formula=Replayed(0.3, wrong=("value", "p[1] g")))
+        return replace(finding, parts=tuple(parts), examination=known)
+
+    made = report([value, *map(marked, (reverse, forward, hessian))])
+    expected = f"the formula of {names} is wrong: replayed exactly, no digit agrees"
+    assert formula_sentence(Tally(made.checked)) == expected
 
 
 def test_json(made):

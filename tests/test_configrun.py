@@ -236,7 +236,6 @@ def test_each_target_is_checked_as_it_is_written(engine, configured):
 
 SHOWN = """\
 target             outcome  compared  accepted  stale
-
 ───────────────────────────────────────────────────────────────────────────────
 a.py::agreeing      agrees     4,097         –      –
 a.py::known         agrees         9         1      –

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
+from itertools import chain
 
 from rich.text import Text
 
@@ -200,11 +201,20 @@ def _asked(tally: Tally, place: Place) -> str:
 
 
 def _undecided(tally: Tally, layout: Layout) -> Iterator[Text]:
-    """The components of which nothing was decided, with the commonest reason."""
-    for component in tally.undecided[:BLOCKS]:
-        notes = Counter(list(Note)[note] for one in component.statements for note in one.part.verdicts.note.tolist())
-        reason = notes.most_common(1)[0][0].value
+    """The components of which something could not be decided, with the commonest reason; nothing at all first."""
+    found = [one for one in tally.components if one.outcomes[Outcome.UNDECIDED]]
+    found.sort(key=lambda one: one.decided > 0)
+    for component in found[:BLOCKS]:
         name = f"{target_name(tally.checked.target)}.{titled(component.name, component.quantity)}"
-        told = f"{name} in {component.dtype}, all of {component.compared:,}: {reason}"
+        count = f"{component.outcomes[Outcome.UNDECIDED]:,}" if component.decided else "all"
+        told = f"{name} in {component.dtype}, {count} of {component.compared:,}: {undecided_reason(component)}"
         yield from layout.labelled("undecided  ", told, STYLES[Outcome.UNDECIDED])
-    yield from _left_out(len(tally.undecided), "undecided components", layout)
+    yield from _left_out(len(found), "undecided components", layout)
+
+
+def undecided_reason(component: CheckComponent) -> str:
+    """The commonest reason for which numbers of a component are undecided. Some must be."""
+    verdicts = [one.part.verdicts for one in component.statements]
+    undecided = [one.note[one.severity == Outcome.UNDECIDED.severity].tolist() for one in verdicts]
+    commonest, _ = Counter(chain.from_iterable(undecided)).most_common(1)[0]
+    return str(tuple(Note)[commonest].value)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import chain
 
 import numpy as np
 from markupsafe import Markup
 
 from verifier.checkcomponents import CheckComponent, Place
 from verifier.checked import Checked
-from verifier.checkfailures import causes_of, exact_text, follows
+from verifier.checkfailures import causes_of, exact_text, follows, undecided_reason
 from verifier.checkpicture import called, error_picture
 from verifier.checktables import check_named, ratio
 from verifier.checkverdict import formula_sentence
@@ -203,18 +201,12 @@ def _number_row(component: CheckComponent, place: Place) -> list[str]:
 
 def _undecided(tally: Tally) -> list[str]:
     """Each component of which something is undecided, with the commonest reason."""
+    counts = [(one, one.outcomes[Outcome.UNDECIDED]) for one in tally.components]
     return [
-        f"{called(one)} in {one.dtype}, {one.outcomes[Outcome.UNDECIDED]:,} of {one.compared:,}: {_reason(one)}."
-        for one in tally.components
-        if one.outcomes[Outcome.UNDECIDED]
+        f"{called(one)} in {one.dtype}, {undecided:,} of {one.compared:,}: {undecided_reason(one)}."
+        for one, undecided in counts
+        if undecided
     ][:CAUSES]
-
-
-def _reason(component: CheckComponent) -> str:
-    verdicts = [one.part.verdicts for one in component.statements]
-    undecided = [one.note[one.severity == Outcome.UNDECIDED.severity].tolist() for one in verdicts]
-    commonest, _ = Counter(chain.from_iterable(undecided)).most_common(1)[0]
-    return str(tuple(Note)[commonest].value)
 
 
 def _told(title: str, sentences: Sequence[str]) -> list[Section]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 from rich.text import Text
 
 from verifier.checkfailures import failure_lines
@@ -12,6 +13,7 @@ from verifier.examination import NotReplayed
 from verifier.judge import Note, Outcome
 from verifier.layout import STYLES, Layout
 from verifier.naming import agreeing, counted, listed, titled
+from verifier.subject import REVERSE
 from verifier.tally import Tally
 
 
@@ -82,8 +84,19 @@ def formula_sentence(tally: Tally) -> str:
         return "code and formula are different functions, and the gradient is held against the code's own forward"
     if isinstance(formula, NotReplayed):
         return f"the formula was not replayed: {formula.reason.removesuffix('.')}"
-    wrong = tally.wrong_formulas
+    wrong = _wrong_formulas(tally)
     if wrong:
         names = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
         return f"the formula of {names} is wrong: replayed exactly, {agreeing(formula.digits)}"
     return f"the formula replays to {int(formula.digits)} digits"
+
+
+def _wrong_formulas(tally: Tally) -> list[str]:
+    """The components whose formula is wrong; what is derived from wrong gradients is not told beside them."""
+    found = {
+        (one.name, one.quantity): None
+        for one in tally.components
+        if any(np.any(statement.part.wrong_formula) for statement in one.statements)
+    }
+    gradients = [name for name, quantity in found if quantity == REVERSE]
+    return gradients or [titled(name, quantity) for name, quantity in found] or list(tally.wrong_formulas)

@@ -174,7 +174,8 @@ class ConfigReport:
     def lines(self, width: int) -> Iterator[Text]:
         """The table, what is to be said of its rows, the failing targets' reports, and the verdict."""
         layout = layout_for(width)
-        yield from layout.summary(_COLUMNS, [[(cell,) for cell in _row(result)] for result in self.results])
+        table = layout.summary(_COLUMNS, [[(cell,) for cell in _row(result)] for result in self.results])
+        yield from (line for line in table if line.plain.strip())  # the titles have no second line
         for result in self.results:
             for sentence in result.sentences:
                 yield from layout.prose(sentence)

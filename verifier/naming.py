@@ -51,26 +51,25 @@ def titled(name: str, quantity: str) -> str:
     """A component as the row of a table calls it.
 
     >>> titled("p", "reverse"), titled("value 1", "forward"), titled("p g", "second")
-    ('p', 'forward 1', 'p g, second')
+    ('p', 'forward 1', 'p g (second)')
     """
     if quantity == FORWARD:
         return name.replace("value", FORWARD, 1)
-    return f"{name}, second" if quantity == SECOND else name
+    return f"{name} (second)" if quantity == SECOND else name
 
 
 def located(part: Part, index: tuple[int, ...], point: CheckPoint | None) -> str:
     """Where a number stands, and what the inputs are there.
 
-    They are those of the same shape, as `p[3] = 0.75`; of a second derivative the two that it is taken by.
+    They are those of the same shape, as `p[3] = 0.75`; of a second derivative those that it is taken by.
     """
     inputs = point.inputs if point else {}
     found = _ROW.fullmatch(part.name) if part.quantity == SECOND else None
     if found:
         one, row, other = found.groups()
         first = np.unravel_index(int(row), inputs[one].shape) if one in inputs else (row,)
-        return (
-            f"by {_entry(one, tuple(map(int, first)), inputs.get(one))} and {_entry(other, index, inputs.get(other))}"
-        )
+        place, beside_it = _entry(one, tuple(map(int, first)), inputs.get(one)), _entry(other, index, inputs.get(other))
+        return f"by {place} twice" if place == beside_it else f"by {place} and {beside_it}"
     own = part.name if part.quantity == REVERSE else None
     beside = [name for name, tensor in inputs.items() if name != own and tuple(tensor.shape) == part.shape]
     first_told = [_entry(part.name, index, inputs.get(own) if own else None)] if own or index else []
