@@ -909,3 +909,9 @@ def test_a_backward_that_writes_to_its_grad_output():
             return gradient
 
     assert examined(Writing.apply, x=X).outcome is AGREES
+
+
+def test_a_number_that_is_compared_is_rounded_as_the_tensor_is():
+    """The norm is 1e-12 as a float32, which is not 1e-12."""
+    x = torch.full((2, 3), -5.7735023e-13)
+    assert examined(lambda x: torch.nn.functional.normalize(x, dim=-1), x=x).outcome is AGREES

@@ -242,9 +242,11 @@ class _Pair:
         known = self.read.builder[node]
         if known.operation != CONSTANT:
             return self.read.actual.get(node)
-        if known.format is None or known.payload.array.dtype == bool:
+        if known.payload.array.dtype == bool or known.payload.array.ndim:
             return known.payload.array
-        return plain(torch.tensor(known.payload.array).to(getattr(torch, known.format.name)))
+        # A number that is compared with a tensor is rounded to the tensor's format.
+        format = self.point.lowest if known.format is None else known.format
+        return plain(torch.tensor(known.payload.array).to(getattr(torch, format.name)))
 
     def _formula(
         self,
