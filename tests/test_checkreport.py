@@ -444,7 +444,7 @@ float64; 1 point: 1 edge; seed 0
 value                    float64 2 agree
 reverse mode             float64 4 agree
 forward mode             float64 2 of 2 disagree
-second order             float64 1 of 16 disagree
+second order             float64 1 of 24 disagree
 non-contiguous inputs    float64 1 of 4 disagree
 
 focal.g disagrees with non-contiguous inputs, in float64 at point 3, g[1] = 2,
@@ -465,7 +465,7 @@ g[1] = 2
   exact      -0.62288212566561723…   no digit agrees; float64 allows 7.3e-15
   no cause found
 
-DISAGREES  4 of 28; the formula replays to 75 digits.""",
+DISAGREES  4 of 36; the formula replays to 75 digits.""",
     "otherwise": """\
 losses.py::focal against its own forward
 float32, float64; 4 points: 4 random; seed 0
@@ -1063,8 +1063,8 @@ def test_a_long_table_in_markdown_is_cut():
 
 def test_every_check_has_a_title_and_a_sentence():
     assert [check.name for check in CHECKS] == [
-        "value", "reverse", "forward", "both", "second", "vmap", "strided", "expanded", "undefined", "determinism",
-        "overwriting", "form", "reach",
+        "value", "reverse", "forward", "both", "second", "vmap", "strided", "expanded", "structured", "undefined",
+        "determinism", "overwriting", "form", "reach",
     ]  # fmt: skip
     assert all(check.title and check.sentence.endswith(".") for check in CHECKS)
     assert len({check.title for check in CHECKS}) == len(CHECKS)

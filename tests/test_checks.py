@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import verifier
-from verifier.checks import AT_EVERY_POINT, AT_ONE_POINT, NAMES, strided
+from verifier.checks import AT_EVERY_POINT, AT_ONE_POINT, NAMES
+from verifier.checks.asked import strided, transposed
 
 SHAPE = verifier.between(-2, 2, shape=(3, 4))
 
@@ -83,7 +84,7 @@ def test_a_wrong_value_is_the_formulas():
 
 def test_a_wrong_reverse_mode():
     report = checked(function(backward=lambda ctx, g: 2 * g * ctx.saved_tensors[0].cos()))
-    assert {"reverse", "both", "second", "vmap", "strided", "expanded"} <= wrong_in(report)
+    assert {"reverse", "both", "second", "strided", "expanded", "structured"} <= wrong_in(report)
     assert "forward" not in wrong_in(report)
 
 
@@ -232,7 +233,10 @@ def test_strided():
     apart = strided(tensor)
     assert torch.equal(apart, tensor)
     assert not apart.is_contiguous()
+    assert apart.storage_offset() == 1
     assert strided(torch.tensor(2.0)).item() == 2.0
+    assert transposed(torch.ones(2, 3, 4)).stride() == (1, 2, 6)
+    assert torch.equal(transposed(tensor), tensor)
 
 
 def test_one_component_of_ten_thousand():
@@ -249,3 +253,105 @@ def test_one_component_of_ten_thousand():
     (component,) = [one for one in report.components if one.outcome == "disagrees"]
     assert component.outcomes["disagrees"] >= 1
     assert "x[71,23]" in str(report)
+
+
+def scaling(factor):
+    """exp with a backward that is wrong by a factor, which may depend on everything."""
+
+    def forward(x):
+        return x.exp()
+
+    return function(
+        forward=forward,
+        backward=lambda ctx, g: factor(g, ctx.saved_tensors[0]) * g * ctx.saved_tensors[0].exp(),
+        jvp=lambda ctx, t: t * ctx.saved_tensors[0].exp(),
+        vmap=lambda info, dims, x: (x.exp(), dims[0]),
+    )
+
+
+def test_a_condition_that_the_backward_alone_has():
+    """No random number needs to lie beyond it: the backward's own border is an edge."""
+    report = checked(scaling(lambda g, x: torch.where(x > 1.99, 2.0, 1.0)), seed=3)
+    assert "reverse" in wrong_in(report)
+
+
+@pytest.mark.parametrize(
+    "factor",
+    [
+        lambda g, x: torch.where(g == 0, 1.0, 1.0) + torch.where(g.abs() > 100, 0.5, 0.0),
+        lambda g, x: g.clamp(-100, 100) / torch.where(g == 0, 1.0, g),
+        lambda g, x: torch.where((g > 0).any(), 1.0, 3.0),
+        lambda g, x: torch.where((g != 0).sum() == 1, 3.0, 1.0),
+    ],
+    ids=["large", "clipped", "negative", "one"],
+)
+def test_a_condition_on_grad_output(factor):
+    assert "structured" in wrong_in(checked(scaling(factor), without=["second"]))
+
+
+def test_a_backward_that_raises_where_a_grad_output_is_undefined():
+    class Two(Pair):
+        @staticmethod
+        def backward(ctx, g, h):
+            (x,) = ctx.saved_tensors
+            return g * x.cos() - h * x.sin()
+
+    report = checked(Two.apply, without=["second"])
+    assert "undefined" in wrong_in(report)
+    sentences = [one for finding in report.checked.findings for one in finding.failures]
+    assert sentences[0].startswith(
+        "the backward of result 0 alone, as where the others are not used, raises TypeError: unsupported operand"
+    )
+
+
+def test_a_double_backward_that_is_wrong_by_grad_output():
+    class Inner(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, g, x):
+            ctx.save_for_backward(g, x)
+            return g * x.exp()
+
+        @staticmethod
+        def backward(ctx, h):
+            g, x = ctx.saved_tensors
+            return 2 * h * x.exp(), h * g * x.exp()
+
+    class Outer(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.exp()
+
+        @staticmethod
+        def backward(ctx, g):
+            return Inner.apply(g, *ctx.saved_tensors)
+
+    report = checked(Outer.apply)
+    assert wrong_in(report) == {"second"}
+    assert {one.name for one in report.components if one.outcome == "disagrees"} == {"x grad_output"}
+
+
+def test_a_vmap_that_ignores_its_batch():
+    code = function(vmap=lambda info, dims, x: (Sine.apply(x[0]).expand(x.shape), dims[0]))
+    given = torch.linspace(-1, 1, 12, dtype=torch.float64).reshape(3, 4)
+    assert wrong_in(checked(code, inputs={"x": given})) == {"vmap"}
+
+
+def test_vmap_has_its_own_rounding():
+    """Under vmap torch computes 1 - sigmoid, which is 0 where it is small."""
+    inputs = {"z": verifier.between(-40, 40, shape=(6,)), "t": torch.tensor([0, 1, 0, 1, 1, 0.0])}
+    loss = torch.nn.functional.binary_cross_entropy_with_logits
+    report = checked(lambda z, t: loss(z, t), inputs=inputs, without=["second"])
+    assert "vmap" not in wrong_in(report)
+
+
+@pytest.mark.parametrize("code", [torch.prod, lambda x: x.cumprod(0)], ids=["prod", "cumprod"])
+def test_second_derivatives_that_torch_computes_in_another_way_than_its_graph(code):
+    given = torch.tensor([-0.7637902, 0.32489693, 0.5])
+    report = checked(lambda x: code(x), inputs={"x": given}, dtypes=["float32"])
+    assert report.outcome == "agrees"
+    twice = function(
+        forward=lambda x: x**3,
+        backward=lambda ctx, g: 3 * g * ctx.saved_tensors[0] ** 2 + 1e-9 * ctx.saved_tensors[0].sum(),
+    )
+    assert "second" in wrong_in(checked(twice, inputs={"x": given.double()}))

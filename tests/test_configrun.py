@@ -269,10 +269,10 @@ MARKDOWN = """\
 | `a.py::missing` | not usable | – | – | – |
 | `a.py::blind` | undecided | 4 | – | – |
 
-- a&#46;py&#58;&#58;known&#58; x in bfloat16 disagrees and is accepted&#58; torch issue 12345
-- a&#46;py&#58;&#58;mended&#58; the accepted failure of x in bfloat16 &#40;sign flipped&#41; is stale&#58; \
-nothing disagrees that matches it&#58; remove it
-- a&#46;py&#58;&#58;missing&#58; there is no missing in a&#46;py&#92;x1b
+- a.py&#58;&#58;known: x in bfloat16 disagrees and is accepted: torch issue 12345
+- a.py&#58;&#58;mended: the accepted failure of x in bfloat16 (sign flipped) is stale: \
+nothing disagrees that matches it: remove it
+- a.py&#58;&#58;missing: there is no missing in a.py&#92;x1b
 
 report of wrong
 
@@ -296,8 +296,8 @@ def test_a_narrow_terminal(configured):
 def test_text_from_people_is_no_markup(configured):
     text = "[[target]]\ntarget = 'a|`b`.py::<i>'\ninputs = {}\n"
     report = run_config(configured(text)).markdown()
-    assert "| `a\\|'b'.py::<i>` | not usable |" in report
-    assert "- a&#124;&#96;b&#96;&#46;py&#58;&#58;&#60;i&#62;&#58; there" in report
+    assert "| `a`&#124;`` `b`.py::<i> `` | not usable |" in report
+    assert "- a&#124;&#96;b&#96;.py&#58;&#58;&#60;i&#62;: there" in report
 
 
 def test_the_document(configured):

@@ -614,7 +614,7 @@ def test_hessians():
 
     examination = examine(Subject(code, {"x": X, "y": X + 1}, quantity=SECOND))
     assert {part.name for part in examination.parts if part.quantity == "second"} == {
-        f"{one}[{place}] {other}" for one in "xy" for place in (0, 1) for other in "xy"
+        f"{one}[{place}] {other}" for one in "xy" for place in (0, 1) for other in ("x", "y", "grad_output")
     }
     assert examination.outcome is AGREES
 
@@ -735,7 +735,7 @@ def test_no_second_derivative():
 
 def test_some_rows_of_the_hessian():
     examination = examine(Subject(lambda x: x**3, {"x": X}, quantity=SECOND, rows={"x": (1,)}))
-    assert [part.name for part in examination.parts] == ["value", "x", "x[1] x"]
+    assert [part.name for part in examination.parts] == ["value", "x", "x[1] x", "x[1] grad_output"]
     assert examination.outcome is AGREES
 
 
@@ -915,3 +915,10 @@ def test_a_number_that_is_compared_is_rounded_as_the_tensor_is():
     """The norm is 1e-12 as a float32, which is not 1e-12."""
     x = torch.full((2, 3), -5.7735023e-13)
     assert examined(lambda x: torch.nn.functional.normalize(x, dim=-1), x=x).outcome is AGREES
+
+
+def test_a_reference_may_detach():
+    twin = Reference(lambda x: x.sin() * x.detach())
+    code = stating(lambda x: x.sin() * x, lambda x: x.cos() * x)
+    assert examine(Subject(code, {"x": X}, honour_detach=True), twin).outcome is AGREES
+    assert examine(Subject(code, {"x": X}), twin)["x"].outcome is DISAGREES

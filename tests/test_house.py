@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,12 @@ def test_every_module_is_a_stage():
     modules = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
     folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert modules | folders == set(STAGES)
+
+
+def test_every_folder_is_in_the_wheel():
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    folders = {f"verifier.{path.parent.name}" for path in PACKAGE.glob("*/__init__.py")}
+    assert set(project["tool"]["setuptools"]["packages"]) == {"verifier", "verifier.models", *folders}
 
 
 def test_stages_import_only_earlier_stages():

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from verifier.checked import Checked, Finding
 from verifier.config import Accepted
 from verifier.judge import Outcome
-
-_ROW = re.compile(r"\[\d+\] ")
-"""A row of a Hessian's block is named x[0] y, the whole block x y."""
+from verifier.naming import component_called
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ def _failing(finding: Finding) -> list[tuple[frozenset[str], str]]:
 
 
 def _names(name: str) -> frozenset[str]:
-    return frozenset((name, _ROW.sub(" ", name, count=1)))
+    return frozenset((name, component_called(name)))
 
 
 def _for_each_cause(checked: Checked, names: frozenset[str], dtype: str) -> list[_Failure]:

@@ -44,23 +44,19 @@ def explained(checked: Checked, samplings: Sequence[Sampling]) -> Checked:
 
 
 def _chosen(causes: Sequence[CheckCause]) -> list[CheckCause]:
-    """For each component the causes that are named at the most points, each once."""
+    """For each component the causes that are named at the most points, each once in a dtype."""
     counted = Counter((component_called(cause.component), cause.cause) for cause in causes)
-    most: dict[str, int] = {}
-    for (component, _), count in counted.items():
-        most[component] = max(count, most.get(component, 0))
-    kept: dict[tuple[str, str], CheckCause] = {}
+    best: dict[str, list[str]] = {}
+    for (component, name), count in counted.items():
+        most = max(other for (same, _), other in counted.items() if same == component)
+        if count == most:
+            best.setdefault(component, []).append(name)
+    kept: dict[tuple[str, str, str], CheckCause] = {}
     for cause in causes:
-        key = component_called(cause.component), cause.cause
-        if counted[key] == most[key[0]]:
-            kept.setdefault(key, cause)
-    each = Counter[str]()
-    chosen = []
-    for (component, _), cause in kept.items():
-        each[component] += 1
-        if each[component] <= CAUSES:
-            chosen.append(cause)
-    return chosen
+        component = component_called(cause.component)
+        if cause.cause in best[component][:CAUSES]:
+            kept.setdefault((component, cause.cause, cause.dtype), cause)
+    return list(kept.values())
 
 
 def _before(checked: Checked, finding: Finding) -> Examination | None:

@@ -67,7 +67,7 @@ class Joint:
         self, results: Tensors, by: Tensors, seeds: Tensors, *, again: bool = False
     ) -> Sequence[torch.Tensor | None]:
         pairs = [(result, seed) for result, seed in zip(results, seeds, strict=True) if result.requires_grad]
-        if not pairs or not by:
+        if not pairs:
             return [None for _ in by]
         outputs, weights = zip(*pairs, strict=True)
         return torch.autograd.grad(outputs, by, weights, allow_unused=True, create_graph=again)
@@ -75,7 +75,7 @@ class Joint:
 
 @dataclass(frozen=True)
 class SecondOrder(Joint):
-    """The Hessian comes behind the gradients: for chosen elements of each, the derivative by each input."""
+    """The Hessian comes behind the gradients: of chosen elements of each, by each input and each seed."""
 
     rows: tuple[tuple[int, ...], ...] | None = None
     """For each wanted input the elements whose gradient is differentiated again; None is all of them."""
@@ -87,11 +87,11 @@ class SecondOrder(Joint):
         with torch.enable_grad():
             found = self._gradients(results, by, seeds, again=True)
             _refuse_once_differentiable(found)
-            return _detached([*results, *found, *self._hessian(found, by)])
+            return _detached([*results, *found, *self._hessian(found, [*by, *seeds])])
 
     def _hessian(self, gradient: Sequence[torch.Tensor | None], by: Tensors) -> list[torch.Tensor | None]:
         rows: list[torch.Tensor | None] = []
-        chosen = [range(input_.numel()) for input_ in by] if self.rows is None else self.rows
+        chosen = [range(by[place].numel()) for place in range(len(gradient))] if self.rows is None else self.rows
         for part, elements in zip(gradient, chosen, strict=True):
             flat = None if part is None else part.reshape(-1)
             for element in [None if flat is None else flat.select(0, place) for place in elements]:
@@ -114,6 +114,14 @@ def _refuse_once_differentiable(gradient: Sequence[torch.Tensor | None]) -> None
             raise RuntimeError("a backward is marked as once_differentiable")
         seen.add(node)
         waiting.extend(following for following, _ in node.next_functions)
+
+
+class ForwardAlone(Joint):
+    """The results only; the inputs require gradients, so that what is taken out of autograd shows."""
+
+    def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        results, _, _ = self._forward(arguments)
+        return _detached(results)
 
 
 class ForwardMode(Joint):
@@ -345,7 +353,9 @@ class _InTorch(TorchFunctionMode):
 
 
 def _is_followed(tensor: torch.Tensor) -> bool:
-    """Whether autograd follows it, in reverse or in forward mode."""
+    """Whether autograd follows it, in reverse or in forward mode, be it within vmap."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = torch._C._functorch.get_unwrapped(tensor)
     dual = forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
     return tensor.requires_grad or dual
 

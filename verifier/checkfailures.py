@@ -143,11 +143,11 @@ def _apart(place: Place) -> str:
 
 
 def causes_of(tally: Tally, same: Sequence[CheckComponent]) -> list[CheckCause]:
-    """Those of one component in its dtypes, each sentence once."""
+    """Those of one component in its dtypes, each once."""
     names = {name for component in same for name in (component.name, *component.part_names)}
     dtypes = {"", *(component.dtype for component in same)}
     own = [cause for cause in tally.checked.causes if cause.component in names and cause.dtype in dtypes]
-    return list({cause.sentence: cause for cause in reversed(own)}.values())[::-1]
+    return list({cause.cause: cause for cause in reversed(own)}.values())[::-1]
 
 
 def _why(causes: Sequence[CheckCause], ruled_out: Sequence[str], layout: Layout) -> Iterator[Text]:

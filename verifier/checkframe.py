@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from verifier.checkcomponents import CheckComponent, Place
-from verifier.frame import framed
+from verifier.frame import framed, judgement
 from verifier.tally import Tally
 
 if TYPE_CHECKING:
@@ -36,11 +36,5 @@ def _row(component: CheckComponent, place: Place) -> dict[str, Any]:
         "quantity": component.quantity,
         "index": place.index,
         "stated": judged.stated,
-        "exact": judged.exact,
-        "error": judged.error,
-        "allowed": judged.allowed,
-        "ulps": judged.ulps,
-        "digits": judged.digits,
-        "outcome": judged.outcome.value,
-        "note": judged.note.value,
+        **judgement(judged),
     }

@@ -32,7 +32,7 @@ CHECKS = (
     Check(
         "reverse",
         "reverse mode",
-        "The gradient by every input is the exact one, to rounding, with random and structured grad_outputs.",
+        "The gradient by every input is the exact one, to rounding, with a random grad_output.",
     ),
     Check("forward", "forward mode", "Forward mode gives the exact derivative, to rounding.", "in forward mode"),
     Check(
@@ -54,6 +54,12 @@ CHECKS = (
         "expanded grad_output",
         "A grad_output that is one number, expanded, is used as it stands.",
         "with an expanded grad_output",
+    ),
+    Check(
+        "structured",
+        "structured grad_output",
+        "A grad_output of zeros, negative and large numbers, or of one number only is used as it is.",
+        "with a structured grad_output",
     ),
     Check(
         "undefined",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -17,6 +16,7 @@ from verifier.document import FORMAT, versions
 from verifier.errors import printable
 from verifier.judge import Outcome
 from verifier.layout import STYLES, WIDTH, Column, Layout, layout_for
+from verifier.markdown import code, escaped
 
 _COLUMNS = (
     Column("target", "", ("target",)),
@@ -159,9 +159,9 @@ class ConfigReport:
     def markdown(self) -> str:
         """The table and the failing targets, for the summary of a CI job, in GitHub's flavour of Markdown."""
         titles = [column.top for column in _COLUMNS]
-        rows = [[_code(name), *cells] for name, *cells in map(_row, self.results)]
+        rows = [[code(name), *cells] for name, *cells in map(_row, self.results)]
         table = [titles, ["---", "---", "---:", "---:", "---:"], *rows]
-        sentences = [f"- {_escaped(sentence)}" for result in self.results for sentence in result.sentences]
+        sentences = [f"- {escaped(sentence)}" for result in self.results for sentence in result.sentences]
         return "\n\n".join(
             [
                 f"{'✅' if self.ok else '❌'} **{self._verdict}**",
@@ -221,13 +221,3 @@ def _document(result: TargetResult) -> dict[str, Any]:
         "reason": result.reason if isinstance(result, Refused) else None,
         "report": result.report.to_json() if result.report is not None else None,
     }
-
-
-def _code(text: str) -> str:
-    """The text as code, in a cell of a table."""
-    return f"`{printable(text).replace('`', chr(39)).replace('|', chr(92) + '|')}`"
-
-
-def _escaped(text: str) -> str:
-    """The text so that nothing in it is markup, a link or a name that is called."""
-    return re.sub(r"[^\w ,;-]|_", lambda found: f"&#{ord(found[0])};", printable(text))

@@ -86,12 +86,14 @@ def _derived(point: Statements, builder: ArrayBuilder, values: Sequence[int]) ->
     by = [inputs[name] for name in point.by]
     if point.forward:
         return [*values, *_tangents(builder, values, by, [inputs[f"{TANGENT}{name}"] for name in point.by])]
-    first = _weighted(builder, values, [inputs[f"{SEED}{place}"] for place in range(len(values))], by)
+    seeds = [inputs[f"{SEED}{place}"] for place in range(len(values))]
+    first = _weighted(builder, values, seeds, by)
     rows: list[int] = []
     if point.subject.quantity == SECOND:
         for node, elements in zip(first, point.rows, strict=True):
             for element in elements:
-                rows.extend(gradients(builder, {builder.take(node, np.asarray(element)): builder.constant(1)}, by))
+                one = {builder.take(node, np.asarray(element)): builder.constant(1)}
+                rows.extend(gradients(builder, one, [*by, *seeds]))
     return [*values, *first, *rows]
 
 
@@ -245,8 +247,8 @@ class _Pair:
         if known.payload.array.dtype == bool or known.payload.array.ndim:
             return known.payload.array
         # A number that is compared with a tensor is rounded to the tensor's format.
-        format = self.point.lowest if known.format is None else known.format
-        return plain(torch.tensor(known.payload.array).to(getattr(torch, format.name)))
+        rounded = self.point.lowest if known.format is None else known.format
+        return plain(torch.tensor(known.payload.array).to(getattr(torch, rounded.name)))
 
     def _formula(
         self,
@@ -339,6 +341,9 @@ class _Pair:
             kink=known.kink,
             usable=np.full(known.kink.shape, finite),
         )
+        if quantity == SECOND:
+            more, terms = self._by_another_way(place, case)
+            case = replace(case, allowed=np.maximum(case.allowed, more), terms=np.maximum(case.terms, terms))
         verdicts = case.verdicts()
         # What is wrong in exact arithmetic is wrong, however small it is; so is what cannot be had again.
         blamed, changing = known.wrong & case.known, self.point.changing(place)
@@ -347,6 +352,22 @@ class _Pair:
             verdicts.note[known.note == note] = list(Note).index(note)
         verdicts.note[changing] = list(Note).index(Note.CHANGING)
         return Part(name, quantity, case.format.name, self.point.shapes[place], tier, verdicts, blamed, case)
+
+    def _by_another_way(self, place: int, case: Case) -> tuple[Any, Any]:
+        """What must be allowed where the second derivative is 0 and torch did not compute it as its graph does, and
+        the size of the terms then.
+
+        For some double backwards (of prod, cumprod, det) torch takes another way while it is traced: there the 0 is
+        one of the graph, and in the numbers stated it is what is left of terms as large as the other derivatives.
+        """
+        traced = self.read.actual.get(self.code[place])
+        if traced is None:
+            return 0.0, 0.0
+        seconds = [other for other, (_, quantity) in enumerate(self.point.labels) if quantity == SECOND]
+        size = max(float(np.abs(self.point.numbers(other)).max(initial=0.0)) for other in seconds)
+        elsewhere = (np.ravel(traced) != case.stated) & (middle(case.reference) == 0)
+        terms = np.where(elsewhere, size, 0.0)
+        return DEVIATIONS * case.format.unit_roundoff * terms, terms
 
 
 @dataclass(frozen=True)

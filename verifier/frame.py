@@ -47,6 +47,13 @@ def _row(step: Step, name: str, quantity: str, judged: Comparison) -> dict[str, 
         "parameter": step.parameters.get(name) if quantity == "reverse" else None,
         "autograd": judged.stated,
         "symbolic": judged.symbolic,
+        **judgement(judged),
+    }
+
+
+def judgement(judged: Comparison) -> dict[str, Any]:
+    """What a row says of a comparison besides what was stated."""
+    return {
         "exact": judged.exact,
         "error": judged.error,
         "allowed": judged.allowed,

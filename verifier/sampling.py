@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.arrays import ArrayBuilder, ArrayProgram
-from verifier.capture import NotReadableError
 from verifier.checked import CheckPoint, CheckSettings
 from verifier.checks import Trial
 from verifier.edges import Domain, edge_points, edges, own_points
@@ -22,7 +20,6 @@ from verifier.inputs import Between, drawn
 from verifier.judge import Outcome
 from verifier.layout import short
 from verifier.nesting import leaves
-from verifier.specification import forward_nodes
 from verifier.specified import Intended
 from verifier.target import Bound, bound, tried
 
@@ -71,8 +68,7 @@ class Sampling:
         """
         found = [self.at(inputs, kind, self.start + 1 + place) for place, (kind, inputs) in enumerate(self._points())]
         runs = [tried(trial.bound, self.request.settings.timeout) for trial in found]
-        if len(found) > 1:
-            found[0] = replace(found[0], beside=found[1])
+        found[0] = replace(found[0], beside=self._beside(found))
         left_out: dict[str, None] = {}
         refused: dict[str, None] = {}
         for inputs in self._edges(found[0]):
@@ -89,6 +85,13 @@ class Sampling:
             if not _blind(edge):
                 found.append(edge)
         return Sampled(tuple(found), tuple(left_out), tuple(refused), runs[0].overwritten)
+
+    def _beside(self, found: Sequence[Trial]) -> Mapping[str, torch.Tensor]:
+        """The inputs of the second point; where there is one only, its own in reverse order."""
+        if len(found) > 1:
+            return found[1].point.inputs
+        point = found[0].point.inputs
+        return {name: torch.flip(point[name], tuple(range(point[name].ndim))) for name in found[0].bound.arguments}
 
     def _without(self, edge: Trial, blind: Mapping[str, Any], base: Trial) -> Trial:
         """The edge point with ordinary numbers again where nothing is decided."""
@@ -144,9 +147,11 @@ class Sampling:
             yield "random", self._bound(number).inputs
 
     def _edges(self, base: Trial) -> list[dict[str, torch.Tensor]]:
-        program = _forward(base) if self._domains else None
-        if program is None:
+        coded = base.examination.coded
+        if coded is None or not self._domains:
             return []
+        # The backward may have conditions of its own.
+        program = coded.point.program
         limit = EDGE_POINTS if program.elements < LARGE else 1
         found = edges(program, base.statements.given, self._domains, CODE_FORMATS[self.dtype])
         own = own_points(found.own, base.bound.inputs)
@@ -180,15 +185,3 @@ def _below(number: float) -> float:
 
 def _above(number: float) -> float:
     return math.nextafter(max(number, 0.0), math.inf)
-
-
-def _forward(trial: Trial) -> ArrayProgram | None:
-    """The program of the code's forward, or else of what it is held against."""
-    builder = ArrayBuilder()
-    try:
-        return builder.program(*forward_nodes(trial.bound.code, trial.statements, builder))
-    except NotReadableError:
-        if trial.specification is None:
-            return None
-    builder = ArrayBuilder()
-    return builder.program(*trial.specification.values(trial.statements, builder))

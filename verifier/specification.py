@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from verifier.arrays import ArrayBuilder
-from verifier.capture import Joint, NotReadableError, captured, followed
+from verifier.capture import ForwardAlone, NotReadableError, captured, followed
 from verifier.errors import InputError
 from verifier.lifting import Reduction, common_shape, lifted, unreduced
 from verifier.lowering import lowered
@@ -62,7 +62,7 @@ def forward_nodes(code: Callable[..., Any], statements: Statements, builder: Arr
     """The values of code at the point of these statements, read from its forward. Raises NotReadableError."""
     inputs = list(statements.inputs.values())
     weights = statements.results
-    joint = Joint(code, (), len(weights))
+    joint = ForwardAlone(code, statements.joint.wanted, len(weights))
     graph = captured(joint, [*inputs, *weights])
     graph = graph if statements.subject.honour_detach else followed(graph)
     names = [*statements.inputs, *(f"{SEED}{place}" for place in range(len(weights)))]

@@ -117,10 +117,12 @@ class Statements:
             (one, element, other)
             for one, rows in zip(self.by, self.rows if self.subject.quantity == SECOND else (), strict=False)
             for element in rows
-            for other in self.by
+            for other in (*self.by, *self._seeds)
         ]
-        second = [(f"{one}[{element}] {other}", SECOND) for one, element, other in pairs]
-        return [*values, *first, *second], [*shapes, *(tuple(self.inputs[other].shape) for _, _, other in pairs)]
+        called = dict(zip(self._seeds, grad_outputs(len(self.results)), strict=True))
+        second = [(f"{one}[{element}] {called.get(other, other)}", SECOND) for one, element, other in pairs]
+        taken = dict(zip(self.names, self.arguments, strict=True))
+        return [*values, *first, *second], [*shapes, *(tuple(taken[other].shape) for _, _, other in pairs)]
 
     def _run(self) -> tuple[torch.Tensor | None, ...]:
         """What the code states; its forward has been run before."""
@@ -164,6 +166,11 @@ class Statements:
 
 def _precision(format: Format) -> int:
     return format.precision
+
+
+def grad_outputs(count: int) -> list[str]:
+    """What people call what multiplies the results' derivatives."""
+    return [f"grad_output {place}" for place in range(count)] if count > 1 else ["grad_output"]
 
 
 def _name(tensor: torch.Tensor) -> str:
