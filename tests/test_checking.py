@@ -6,6 +6,9 @@ import torch
 
 import verifier
 from verifier import between, defaults
+from verifier.cli import run
+from verifier.config import read_config
+from verifier.configrun import run_config
 
 UNIT = {"input": between(-1, 1, shape=(3,))}
 
@@ -251,3 +254,48 @@ def test_a_formula_without_a_value():
     assert "the formula was not replayed: the formula has no value at the points that were tried" in " ".join(
         str(report).split()
     )
+
+
+def test_what_does_not_go_with_a_config(tmp_path, capsys):
+    config = tmp_path / "verifier.toml"
+    config.write_text("[[target]]\ntarget = 'torch:tanh'\ninputs = { input = '0:1' }\n", encoding="utf-8")
+    said = "verifier: --config says what is checked, and how: give it with --json and --markdown only\n"
+    for words in (["torch:tanh"], ["--seed", "0"], ["--dtype", "bfloat16"], ["--without", "second"], ["--digits", "3"],
+                  ["--honour-detach"], ["--reduction", "sum"]):  # fmt: skip
+        assert run(["check", "--config", str(config), *words]) == 2
+        assert capsys.readouterr().err == said
+    assert run(["check", "--config", str(config), "--html", str(tmp_path / "page.html")]) == 2
+    assert capsys.readouterr().err == "verifier: --html writes the page of one target: give it without --config\n"
+    assert run(["check", "--config", str(config), "--markdown", str(tmp_path / "summary.md")]) == 0
+    assert (tmp_path / "summary.md").read_text(encoding="utf-8").startswith("✅")
+
+
+def test_an_accepted_cause_holds_in_the_dtype_that_it_names(tmp_path):
+    (tmp_path / "layers.py").write_text(SIGN, encoding="utf-8")
+    accepted = "".join(
+        f"[[target.accepted]]\ncomponent = 'x'\ndtype = '{dtype}'\ncause = 'sign flipped'\nreason = 'known'\n"
+        for dtype in ("float32", "float64")
+    )
+    settings = "without = ['second', 'structured', 'expanded', 'strided']\n"
+    config = tmp_path / "verifier.toml"
+    target = f"[[target]]\ntarget = 'layers.py::Wrong'\ninputs = {{ x = '1:2:3' }}\n{settings}"
+    config.write_text(target + accepted, encoding="utf-8")
+    assert run_config(read_config(config)).exit_code == 0
+    config.write_text(target + accepted.replace("sign flipped", "constant factor"), encoding="utf-8")
+    assert run_config(read_config(config)).exit_code == 1
+
+
+SIGN = """
+import torch
+
+
+class Wrong(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        return -2 * g * ctx.saved_tensors[0]
+"""

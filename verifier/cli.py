@@ -409,8 +409,8 @@ def check(
         str | None, typer.Option(metavar="TEXT", help="What is right; without a TARGET it is checked itself.")
     ] = None,
     reduction: Annotated[
-        str, typer.Option(help="What is done with the formula's elements: none, sum or mean.")
-    ] = "none",
+        str | None, typer.Option(help="What is done with the formula's elements: none, sum or mean.")
+    ] = None,
     reference: Annotated[
         str | None, typer.Option(metavar="TARGET", help="A plain version whose forward says what is right.")
     ] = None,
@@ -449,51 +449,38 @@ def check(
     """
     outputs = Outputs(json=json_file, markdown=markdown, html=html_file)
     outputs.check()
-    given = {
+    asked = {
+        "formula": formula, "reference": reference, "reduction": reduction, "points": points, "seed": seed,
         "dtypes": tuple(part for text in dtype for part in text.split(",")) if dtype else None,
-        "points": points, "seed": seed, "without": tuple(without or ()), "digits": digits, "timeout": timeout,
-        "honour_detach": honour_detach,
+        "without": tuple(without) if without else None, "digits": digits, "timeout": timeout,
+        "honour_detach": honour_detach or None,
     }  # fmt: skip
+    given = {name: value for name, value in asked.items() if value is not None}
     with watched("check", every=1) as keep_going, redirect_stdout(sys.stderr):
         keep_going.refuse_if_interrupted()
-        if config is not None:
-            if target or inputs or formula or reference:
-                raise InputError("--config says what is checked: give no TARGET, --input, --formula or --reference")
-            if html_file is not None:
-                raise InputError("--html writes the page of one target: give it without --config")
+        if config is None:
+            report: Any = _checked(target, inputs, given, keep_going)
+        elif html_file is not None:
+            raise InputError("--html writes the page of one target: give it without --config")
+        elif target or inputs or given:
+            raise InputError("--config says what is checked, and how: give it with --json and --markdown only")
+        else:
             from verifier.config import read_config
             from verifier.configrun import run_config
 
-            report: Any = run_config(read_config(config), keep_going)
-        else:
-            report = _checked(target, inputs, (formula, reference, reduction), given, keep_going)
+            report = run_config(read_config(config), keep_going)
     outputs.write(report)
     raise typer.Exit(_code(report.exit_code, allow_undecided))
 
 
-def _checked(
-    target: str | None,
-    inputs: list[str] | None,
-    right: tuple[str | None, str | None, str],
-    settings: dict[str, Any],
-    keep_going: Any,
-) -> Any:
-    formula, reference, reduction = right
-    if target is None and formula is None:
+def _checked(target: str | None, inputs: list[str] | None, given: dict[str, Any], keep_going: Any) -> Any:
+    if target is None and "formula" not in given:
         raise InputError("say what to check: path/to/file.py::name, package.module:name, or --formula 'x*exp(-x)'")
 
     from verifier.checking import check as run
     from verifier.inputs import parsed
 
-    return run(
-        target,
-        inputs=parsed(inputs or []),
-        formula=formula,
-        reference=reference,
-        reduction=reduction,
-        keep_going=keep_going,
-        **settings,
-    )
+    return run(target, inputs=parsed(inputs or []), keep_going=keep_going, **given)
 
 
 @app.command(epilog="Examples: verifier selftest --quick; verifier selftest --seed 1 --html trials.html")
