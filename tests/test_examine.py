@@ -922,3 +922,12 @@ def test_a_reference_may_detach():
     code = stating(lambda x: x.sin() * x, lambda x: x.cos() * x)
     assert examine(Subject(code, {"x": X}, honour_detach=True), twin).outcome is AGREES
     assert examine(Subject(code, {"x": X}), twin)["x"].outcome is DISAGREES
+
+
+def test_nan_beside_a_result_that_does_not_exist():
+    """The second derivative is that of a sum, of which one term is the root of -0.5."""
+    x = torch.tensor([-0.5, 0.5])
+    examination = examine(Subject(torch.sqrt, {"x": x}, quantity=SECOND))
+    assert examination.outcome is UNDECIDED
+    apart = examine(Subject(stating(torch.sqrt, lambda x: x * float("nan")), {"x": x.abs()}))
+    assert apart["x"].outcome is DISAGREES

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -78,7 +79,8 @@ def test_liars_without_a_number():
     assert liar_named("cut").lie(right([1.0])) is None
     assert liar_named("wrong shape").lie(right([1.0, 2.0])).shape == (4,)
     assert liar_named("wrong dtype").lie(right([1.0])).dtype == torch.float32
-    one, other = (RACY.lie(right([1.0, 2.0])) for _ in range(2))
+    lie = deepcopy(RACY.lie)  # it goes on from where it was
+    one, other = (lie(right([1.0, 2.0])) for _ in range(2))
     assert not torch.equal(one, other)
     assert 0 < (one - torch.tensor([1.0, 4.0])).abs().max() < 0.02
 

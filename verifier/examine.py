@@ -196,6 +196,7 @@ class _Pair:
                 zip(balls[:count], exact, kinks, deviation[:count], sizes, wrong, unexplained, notes, strict=True)
             )
         ]
+        _forgive_nan(parts)
         measured = Exact(self._only(self.exact, places, decisions, ties), exact)
         own = builder.places_in(*self.code)
         literals = frozenset(own[index] for index in self.literals)
@@ -368,6 +369,16 @@ class _Pair:
         elsewhere = (np.ravel(traced) != case.stated) & (middle(case.reference) == 0)
         terms = np.where(elsewhere, size, 0.0)
         return DEVIATIONS * case.format.unit_roundoff * terms, terms
+
+
+def _forgive_nan(parts: Sequence[Part]) -> None:
+    """Where one of the results does not exist, NaN may be stated of what is derived from their sum."""
+    if all(part.case.known.all() for part in parts if part.quantity == "value"):
+        return
+    for part in parts:
+        nowhere = np.isnan(part.case.stated) & ~part.wrong_formula & part.verdicts.failing
+        part.verdicts.severity[nowhere] = Outcome.UNDECIDED.severity
+        part.verdicts.note[nowhere] = list(Note).index(Note.NO_EXACT_VALUE)
 
 
 @dataclass(frozen=True)
