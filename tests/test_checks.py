@@ -355,3 +355,15 @@ def test_second_derivatives_that_torch_computes_in_another_way_than_its_graph(co
         backward=lambda ctx, g: 3 * g * ctx.saved_tensors[0] ** 2 + 1e-9 * ctx.saved_tensors[0].sum(),
     )
     assert "second" in wrong_in(checked(twice, inputs={"x": given.double()}))
+
+
+def test_a_gradient_that_is_a_buffer_of_its_own():
+    buffer = torch.zeros(3, 4, dtype=torch.float64)
+
+    def backward(ctx, g):
+        torch.mul(g, ctx.saved_tensors[0].cos(), out=buffer)
+        return buffer
+
+    report = checked(function(backward=backward), without=["second", "vmap", "expanded", "strided", "structured"])
+    sentences = {one for finding in report.checked.findings for one in finding.failures}
+    assert "the gradient by x is a buffer that the next backward writes to" in sentences

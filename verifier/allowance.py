@@ -10,7 +10,7 @@ is a proof. Sums are bounded for every order of their terms (the same book, sect
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
@@ -315,23 +315,29 @@ class SizeArithmetic:
         with np.errstate(all="ignore"):
             value = _FLOAT64.apply(operation, *values)
             match operation.name:
-                case "add" | "subtract":
-                    return value, sizes[0] + sizes[1]
-                case "multiply":
-                    return value, sizes[0] * sizes[1]
-                case "square":
-                    return value, sizes[0] * sizes[0]
-                case "divide":
-                    return value, sizes[0] / np.abs(values[1])
-                case "negative":
-                    return value, sizes[0]
                 case "sum" | "mean":
                     return value, _FLOAT64.apply(operation, sizes[0])
                 case "spread":
                     return value, np.full_like(values[0], sizes[1])
-                case "where":
-                    return value, np.where(values[0], sizes[1], sizes[2])
-            return value, np.abs(value)
+            return value, size_of_terms(operation.name, value, values, sizes)
+
+
+def size_of_terms(operation: str, value: Any, values: Sequence[Any], sizes: Sequence[Any]) -> Any:
+    """The size of the terms of an element's result, from its arguments and the sizes of theirs."""
+    match operation:
+        case "add" | "subtract":
+            return sizes[0] + sizes[1]
+        case "multiply":
+            return sizes[0] * sizes[1]
+        case "square":
+            return sizes[0] * sizes[0]
+        case "divide":
+            return sizes[0] / np.abs(values[1])
+        case "negative":
+            return sizes[0]
+        case "where":
+            return np.where(values[0], sizes[1], sizes[2])
+    return np.abs(value)
 
 
 def sizes(program: Program, arguments: Mapping[str, Any]) -> tuple[Any, ...]:

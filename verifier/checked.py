@@ -84,7 +84,7 @@ class CheckSettings:
     digits: float | None = None
     """How many digits must agree; None asks for no number of digits."""
     timeout: float | None = None
-    """Seconds that one run of the target may take."""
+    """Seconds that the run in which a point is tried may take, forward and backward; later runs are not timed."""
     honour_detach: bool = False
     """Whether what the code detaches is taken for a constant."""
 

@@ -76,7 +76,7 @@ class Sampling:
             try:
                 tried(edge.bound, self.request.settings.timeout)
             except InputError as error:
-                refused[str(error)] = None
+                refused[error.sentence] = None
                 continue
             blind = _blind(edge)
             if blind:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from verifier.allowance import size_of_terms
 from verifier.arrays import NOTHING, ArrayNode, ArrayProgram, evaluate
 from verifier.table import TABLE
 
@@ -63,20 +64,7 @@ class SizeArithmetic:
         values, sizes = [pair[0] for pair in arguments], [pair[1] for pair in arguments]
         with np.errstate(all="ignore"):
             value = np.asarray(TABLE[node.operation].numpy.function(*values))
-            match node.operation:
-                case "add" | "subtract":
-                    return value, sizes[0] + sizes[1]
-                case "multiply":
-                    return value, sizes[0] * sizes[1]
-                case "square":
-                    return value, sizes[0] * sizes[0]
-                case "divide":
-                    return value, sizes[0] / np.abs(values[1])
-                case "negative":
-                    return value, sizes[0]
-                case "where":
-                    return value, np.where(values[0], sizes[1], sizes[2])
-            return value, np.abs(value)
+            return value, size_of_terms(node.operation, value, values, sizes)
 
 
 def term_sizes(program: ArrayProgram, arguments: Mapping[str, Any]) -> list[Any]:

@@ -50,13 +50,19 @@ class Overwriting:
         versions = [tensor._version for tensor in given]
         weights = [weight.clone() for weight in statements.arguments[len(leaves) :]]
         results = tensors(joint.code(*given))
-        pairs = [(result, weight) for result, weight in zip(results, weights, strict=True) if result.requires_grad]
-        # Where torch has been told, it may refuse the backward; where it has not, this runs.
-        with suppress(RuntimeError):
-            if pairs:
-                outputs, incoming = zip(*pairs, strict=True)
-                torch.autograd.grad(outputs, [leaves[place] for place in joint.wanted], incoming, allow_unused=True)
-        yield trial.finding(self, (), tuple(self._failures(statements, given, versions, weights)))
+        by = [leaves[place] for place in joint.wanted]
+        first = _backward(results, by, weights)
+        kept = [None if gradient is None else gradient.clone() for gradient in first]
+        overwritten = self._failures(statements, given, versions, weights)
+        yield trial.finding(self, (), tuple(overwritten))
+        _backward(tensors(joint.code(*(leaf.clone() for leaf in leaves))), by, [2 * weight for weight in weights])
+        reused = [
+            f"the gradient by {name} is a buffer that the next backward writes to"
+            for name, gradient, before in zip(statements.by, first, kept, strict=True)
+            if gradient is not None and before is not None and not _same(gradient, before)
+        ]
+        if reused:
+            yield trial.finding(self, (), reused)
 
     @staticmethod
     def _failures(
@@ -68,6 +74,19 @@ class Overwriting:
         for before, after in zip(statements.arguments[len(given) :], weights, strict=True):
             if not _same(before, after):
                 yield "the backward overwrites grad_output, which others use as well"
+
+
+def _backward(
+    results: Sequence[torch.Tensor], by: Sequence[torch.Tensor], weights: Sequence[torch.Tensor]
+) -> Sequence[torch.Tensor | None]:
+    """The gradients; none where torch has been told of a write and refuses them."""
+    pairs = [(result, weight) for result, weight in zip(results, weights, strict=True) if result.requires_grad]
+    # Where torch has not been told, it does not refuse.
+    with suppress(RuntimeError):
+        if pairs:
+            outputs, incoming = zip(*pairs, strict=True)
+            return torch.autograd.grad(outputs, by, incoming, allow_unused=True)
+    return [None for _ in by]
 
 
 def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
