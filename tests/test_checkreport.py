@@ -10,6 +10,7 @@ import torch
 from markdown_it import MarkdownIt
 from rich.console import Console
 
+import verifier
 from verifier.checked import CheckCause, Checked, CheckPoint, CheckSettings, Finding
 from verifier.checkfailures import BLOCKS, exact_text, signed
 from verifier.checkreport import CheckReport
@@ -1075,3 +1076,15 @@ def test_every_check_has_a_title_and_a_sentence():
 ])  # fmt: skip
 def test_target_names(target, name):
     assert target_name(target) == name
+
+
+def test_blocks_of_the_hessian_that_agree_are_one_row():
+    given = torch.tensor([0.5, 1.5], dtype=torch.float64)
+    report = verifier.check(lambda x, y: x * y * y, inputs={"x": given, "y": given + 1})
+    shown = [line.split("  ")[0] for line in str(report).splitlines()]
+    assert "all (second)" in shown
+    assert "x y (second)" not in shown
+    assert {"x x", "x y", "y x", "y y", "x grad_output", "y grad_output"} <= {one.name for one in report.components}
+    wrong = verifier.check(lambda x, y: x * (y * y + y.detach()), inputs={"x": given, "y": given + 1})
+    shown = [line.split("  ")[0] for line in str(wrong).splitlines()]
+    assert "x y (second)" in shown and "all (second)" in shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.text import Text
 
@@ -12,6 +12,7 @@ from verifier.checkcomponents import CheckComponent
 from verifier.judge import Outcome
 from verifier.layout import STYLES, Column, Layout
 from verifier.naming import counted, titled
+from verifier.subject import SECOND
 from verifier.tally import CheckTally, Tally
 
 
@@ -157,7 +158,7 @@ def component_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
 
 
 def _components(tally: Tally, dtype: str, layout: Layout) -> Iterator[Text]:
-    own = [component for component in tally.components if component.dtype == dtype]
+    own = gathered([component for component in tally.components if component.dtype == dtype])
     if not own:
         return
     shown = worst_of(own, SHOWN)
@@ -169,6 +170,16 @@ def _components(tally: Tally, dtype: str, layout: Layout) -> Iterator[Text]:
         agreeing = sum(component.outcome is Outcome.AGREES for component in rest)
         told = "all agree" if agreeing == len(rest) else f"{agreeing:,} of them agree"
         yield from layout.prose(f"⋯ {counted(len(rest), 'component')} not shown, {told}", style="dim")
+
+
+def gathered(components: Sequence[CheckComponent]) -> list[CheckComponent]:
+    """The components, those of the Hessian that agree as one: there is one for each pair of inputs."""
+    agreeing = [one for one in components if one.quantity == SECOND and one.outcome is Outcome.AGREES]
+    if len(agreeing) < 2:
+        return list(components)
+    first, others = agreeing[0], [one for one in components if one not in agreeing]
+    statements = tuple(statement for one in agreeing for statement in one.statements)
+    return [*others, replace(first, name="all", statements=statements)]
 
 
 def worst_of(components: Sequence[CheckComponent], count: int) -> list[CheckComponent]:
