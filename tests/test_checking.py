@@ -7,8 +7,6 @@ import torch
 import verifier
 from verifier import between, defaults
 from verifier.cli import run
-from verifier.config import read_config
-from verifier.configrun import run_config
 
 UNIT = {"input": between(-1, 1, shape=(3,))}
 
@@ -132,7 +130,7 @@ def test_defaults_hold_where_nothing_is_said():
 
 
 def test_an_interrupted_check():
-    report = verifier.check(torch.tanh, inputs=UNIT, points=1, keep_going=lambda done, planned: done < 1)
+    report = verifier.check(torch.tanh, inputs=UNIT, points=1, keep_going=lambda done, planned: done < 3)
     assert report.exit_code == 130
     assert {component.dtype for component in report.components} == {"float32"}
 
@@ -259,7 +257,10 @@ def test_a_formula_without_a_value():
 def test_what_does_not_go_with_a_config(tmp_path, capsys):
     config = tmp_path / "verifier.toml"
     config.write_text("[[target]]\ntarget = 'torch:tanh'\ninputs = { input = '0:1' }\n", encoding="utf-8")
-    said = "verifier: --config says what is checked, and how: give it with --json and --markdown only\n"
+    said = (
+        "verifier: --config says what is checked, and how: "
+        "give it with --json, --markdown, --jobs and --memory only\n"
+    )
     for words in (["torch:tanh"], ["--seed", "0"], ["--dtype", "bfloat16"], ["--without", "second"], ["--digits", "3"],
                   ["--honour-detach"], ["--reduction", "sum"]):  # fmt: skip
         assert run(["check", "--config", str(config), *words]) == 2
@@ -280,9 +281,9 @@ def test_an_accepted_cause_holds_in_the_dtype_that_it_names(tmp_path):
     config = tmp_path / "verifier.toml"
     target = f"[[target]]\ntarget = 'layers.py::Wrong'\ninputs = {{ x = '1:2:3' }}\n{settings}"
     config.write_text(target + accepted, encoding="utf-8")
-    assert run_config(read_config(config)).exit_code == 0
+    assert run(["check", "--config", str(config)]) == 0
     config.write_text(target + accepted.replace("sign flipped", "constant factor"), encoding="utf-8")
-    assert run_config(read_config(config)).exit_code == 1
+    assert run(["check", "--config", str(config)]) == 1
 
 
 SIGN = """

@@ -82,7 +82,7 @@ def test_a_real_process_can_be_interrupted(tmp_path):
     model.write_text(
         "import os, signal, sys, threading, time\nfrom verifier import model, squared_error\n"
         "def interrupt():\n    while 'verifier.training' not in sys.modules:\n        time.sleep(0.1)\n"
-        "    time.sleep(3)\n    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(3)\n    os.kill(os.getppid(), signal.SIGINT)\n"
         "threading.Thread(target=interrupt, daemon=True).start()\n"
         "@model(loss=squared_error, data={'x': [1.0], 'y': [2.0]})\ndef line(x, *, w=1.0):\n    return w * x\n"
     )

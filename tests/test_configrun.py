@@ -11,13 +11,17 @@ import numpy as np
 import pytest
 from rich.text import Text
 
-import verifier
 from verifier.acceptance import settled
 from verifier.checked import CheckCause, Checked, CheckSettings, Finding
 from verifier.config import Accepted, read_config
-from verifier.configrun import run_config
+from verifier.configreport import TargetResult
+from verifier.configrun import ConfigRun
 from verifier.errors import InputError
 from verifier.judge import Outcome
+from verifier.process.limits import Limits
+from verifier.process.messages import Rendered
+from verifier.process.supervisor import End, Ending, InThisProcess
+from verifier.rendering import Forms, Screen
 
 A, D, U = Outcome.AGREES, Outcome.DISAGREES, Outcome.UNDECIDED
 
@@ -190,13 +194,38 @@ class Engine:
     def __init__(self):
         self.asked = {}
 
-    def check(self, target, *, keep_going, **given):
+    def check_watched(self, target, inputs, watcher, **given):
         name = target.partition("::")[2]
-        self.asked[name] = {"target": target, **given}
-        keep_going(0, 2)
+        self.asked[name] = {"target": target, "inputs": inputs, **given}
+        watcher.keep_going(0, 2)
         if name not in FOUND:
             raise InputError("there is no missing in a.py\x1b")
         return Report(replace(FOUND[name], target=name))
+
+
+class Watch:
+    """Somebody who presses Ctrl-C before the target of that number."""
+
+    def __init__(self, before=None):
+        self.before, self.seen = before, []
+
+    @property
+    def interruptions(self):
+        return int(self.before is not None and len(self.seen) >= self.before)
+
+    def progress(self, done, planned):
+        if planned and (done, planned) not in self.seen:
+            self.seen.append((done, planned))
+
+    def tell(self, text):
+        pass
+
+
+FORMS = Forms(Screen(), json=True, markdown=True)
+
+
+def run_config(config, watch=None, host=None, forms=FORMS, jobs=1):
+    return ConfigRun(host or InThisProcess(), Limits(), forms, jobs).report(config, watch or Watch())
 
 
 @pytest.fixture
@@ -204,7 +233,7 @@ def engine(monkeypatch):
     engine, inputs = Engine(), ModuleType("verifier.inputs")
     inputs.parsed = lambda words: dict(word.split("=", 1) for word in words)
     monkeypatch.setitem(sys.modules, "verifier.inputs", inputs)
-    monkeypatch.setitem(vars(verifier), "check", engine.check)
+    monkeypatch.setitem(sys.modules, "verifier.checking", engine)
     return engine
 
 
@@ -288,7 +317,7 @@ def test_what_is_shown(configured):
 
 
 def test_a_narrow_terminal(configured):
-    lines = [line.plain for line in run_config(configured(FILE)).lines(40)]
+    lines = [line.plain for line in run_config(configured(FILE), forms=replace(FORMS, screen=Screen(40))).lines(40)]
     assert max(map(len, lines)) <= 40
     assert lines[:3] == ["a.py::agreeing", "  outcome          agrees", "  compared         4,097"]
 
@@ -341,15 +370,10 @@ def test_all_verified(configured):
 
 
 def test_interrupted_between_two_targets(configured, engine):
-    seen = []
-
-    def keep_going(done, planned):
-        seen.append((done, planned))
-        return done < 1
-
-    report = run_config(configured(only("agreeing", "wrong")), keep_going)
+    watch = Watch(before=2)
+    report = run_config(configured(only("agreeing", "wrong")), watch)
     assert report.exit_code == 130 and list(engine.asked) == ["agreeing"]
-    assert seen == [(0, 2), (0, 2), (1, 2)]
+    assert watch.seen == [(0, 2), (1, 2)]
     assert "\nPARTIAL  interrupted after 1 of 2 targets\nNOT VERIFIED  1 of 2 targets." in str(report)
 
 
@@ -360,6 +384,54 @@ def test_interrupted_within_a_target(configured, engine):
 
 
 def test_interrupted_before_the_first(configured):
-    report = run_config(configured(FILE), lambda done, planned: False)
+    report = run_config(configured(FILE), Watch(before=0))
     assert report.exit_code == 130
     assert "PARTIAL  interrupted after 0 of 2 targets" in str(report)
+
+
+@dataclass(frozen=True)
+class Ends:
+    """A host whose work ends in this way."""
+
+    ending: Ending
+
+    def run(self, task, limits, watch):
+        return self.ending
+
+
+KNOWN = Rendered(0, {"text": "so far"}, {"outcome": "agrees", "compared": 3, "is_failing": False})
+WRONG = replace(KNOWN, exit_code=1, facts={**KNOWN.facts, "outcome": "disagrees", "is_failing": True})
+ENDINGS = {
+    "died": (Ending(End.DIED, None, "it died"), TargetResult("a.py::f", "died", 2, reason="it died")),
+    "out of time": (
+        Ending(End.OUT_OF_TIME, KNOWN, "time ran out"),
+        TargetResult(
+            "a.py::f", "out of time", 2, 3, report=KNOWN,
+            reason="time ran out; the report has what was decided before",
+        ),
+    ),
+    "wrong before that": (
+        Ending(End.OUT_OF_MEMORY, WRONG, "no memory"),
+        TargetResult(
+            "a.py::f", "disagrees", 1, 3, report=WRONG, is_shown=True,
+            reason="no memory; the report has what was decided before",
+        ),
+    ),
+    "an error of ours": (
+        Ending(End.FAILED, None, "KeyError: 3", traceback="a traceback"),
+        TargetResult("a.py::f", "internal error", 4, reason="KeyError: 3", traceback="a traceback"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_a_target_that_ends_early_is_an_entry_of_its_own(configured, name):
+    ending, result = ENDINGS[name]
+    report = run_config(configured(only("f", "g")), host=Ends(ending))
+    assert report.results == (result, replace(result, target="a.py::g", reason=result.reason))
+    assert report.exit_code == result.exit_code
+
+
+def test_the_report_does_not_depend_on_how_many_are_checked_at_once(configured):
+    config = configured(FILE + MORE)
+    assert str(run_config(config, jobs=3)) == str(run_config(config, jobs=1)) == SHOWN

@@ -1,5 +1,7 @@
 """Bad input: one clear sentence on standard error, word for word, exit code 2, nothing written."""
 
+from io import StringIO
+
 import pytest
 
 from verifier.cli import run
@@ -188,12 +190,10 @@ def test_what_a_trace_misses_is_found_on_numbers(folder, capsys):
 
 
 def test_a_folder_that_cannot_be_written(folder, capsys, monkeypatch):
-    import tempfile
-
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    monkeypatch.setattr("verifier.files._beside", refuse)
     assert refused(capsys, "train", "linear", "--json", "out.json") == "cannot write 'out.json': Permission denied"
 
 
@@ -231,10 +231,11 @@ def test_show_refuses_names_that_the_loop_needs(folder, capsys):
 
 
 def test_a_full_disk_is_said(folder, capsys, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
+    class Full(StringIO):
+        def write(self, text):
+            raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("verifier.terminal.print_lines", full)
+    monkeypatch.setattr("sys.stdout", Full())
     assert refused(capsys, "train", "linear") == "cannot write the report: No space left on device"
 
 

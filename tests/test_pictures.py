@@ -12,7 +12,7 @@ import verifier
 from verifier import squared_error
 from verifier.cli import run
 from verifier.findings import Drift
-from verifier.pictures import DRAWN, Picture, draw, pictures
+from verifier.pictures import DRAWN, Picture, image, pictures
 from verifier.sketch import sketches
 from verifier.surface import ROWS, SIDE, surface
 from verifier.testing import Tampered
@@ -293,10 +293,10 @@ def test_sketches_of_what_has_no_cost():
     assert stopped.pictures[0].svg()
 
 
-def test_a_picture_by_itself(tmp_path):
+def test_a_picture_by_itself():
     part = Picture("dot", "One dot", "A dot at 1.", lambda axes: axes.plot([1], [1], "o", label="dot"))
-    draw([part], "title", tmp_path / "dot.svg")
-    assert "One dot: A dot at 1." in (tmp_path / "dot.svg").read_text(encoding="utf-8")
+    assert "One dot: A dot at 1." in image([part], "title", ".svg").decode("utf-8")
+    assert image([part], "title", ".PNG").startswith(b"\x89PNG")
 
 
 def test_of_few_stretches_each_keeps_its_worst_step(monkeypatch):

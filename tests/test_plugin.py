@@ -425,8 +425,8 @@ from test_configrun import Engine
 from verifier import defaults
 
 class Counted(Engine):
-    def check(self, target, **given):
-        report = super().check(target, **given)
+    def check_watched(self, target, inputs, watcher, **given):
+        report = super().check_watched(target, inputs, watcher, **given)
         print("ASKED", target.rpartition(":")[2], given["points"], given["seed"], given["dtypes"])
         defaults.current().reports(report)
         return report
@@ -437,7 +437,7 @@ def pytest_runtest_call():
     inputs.parsed = list
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "verifier.inputs", inputs)
-        patch.setitem(vars(verifier), "check", Counted().check)
+        patch.setitem(sys.modules, "verifier.checking", Counted())
         return (yield)
 """
 

@@ -12,13 +12,16 @@ from jsonschema import Draft202012Validator, ValidationError
 from schemas import thinned, validated
 
 import verifier
-from verifier.acceptance import settled
 from verifier.checked import CheckSettings
 from verifier.config import Accepted, Config, ConfiguredTarget
-from verifier.configreport import CheckedTarget, ConfigReport, Refused
+from verifier.configcheck import settled_report
+from verifier.configreport import ConfigReport, TargetResult
 from verifier.document import schema
+from verifier.process.supervisor import End, Ending
+from verifier.rendering import Forms, Screen, render
 from verifier.trialreport import Trials
 from verifier.trials import Acquitted, Checked, Planted
+from verifier.unfinished import unfinished
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 REFUSES = Checked(slow=True, fast=False)
@@ -26,14 +29,32 @@ PLANTED = Planted("zeroed", "zeroed", "tanh", "float32", "graph", float("inf"), 
 HONEST = Acquitted("no lie", "tanh", "float32", "own forward", 4, 1, 1, 0.5, (1e-7, float("nan")))
 
 
+FORMS = Forms(Screen(), json=True)
+
+
 def config():
     """A file with a target that fails, of which one failure was accepted that is gone, and one that is not there."""
     report = test_checkreport.CASES["sign flipped"]()
     stale = Accepted("g", "float32", "known", "zeroed")
     targets = tuple(ConfiguredTarget(name, {}, CheckSettings(), accepted=(stale,)) for name in ("a.py::f", "a.py::no"))
-    known = settled(report.checked, (stale,))
-    results = CheckedTarget(targets[0], report, report, known), Refused(targets[1], "there is no no in a.py")
+    found = settled_report(report, (stale,))
+    rendered = render(report, FORMS)
+    results = (
+        TargetResult("a.py::f", found.outcome, found.exit_code, stale=found.settled.stale, report=rendered),
+        TargetResult("a.py::no", "not usable", 2, reason="there is no no in a.py"),
+    )
     return ConfigReport(Config(Path("verifier.toml"), targets), results)
+
+
+class Early:
+    """The document of a check that died before or after something was decided."""
+
+    def __init__(self, report):
+        self.report = report
+
+    def to_json(self):
+        ending = Ending(End.FAILED, self.report, "it ended", traceback="a traceback")
+        return json.loads(unfinished(ending, "check", {"target": "f"}, FORMS).forms["json"])
 
 
 KINDS = {
@@ -42,6 +63,8 @@ KINDS = {
     "train --all": lambda: verifier.train_all(map(verifier.load, ("linear", "quadratic")), epochs=1),
     **{f"explain {name}": case for name, case in test_explain.CASES.items()},
     "check --config": config,
+    "check that died": lambda: Early(None),
+    "check that died late": lambda: Early(render(test_checkreport.CASES["sign flipped"](), FORMS)),
     "lesson": lambda: verifier.lesson("kink"),
     "selftest": lambda: Trials((PLANTED, HONEST), 2, 1, 0, True),
     **{f"check {name}": case for name, case in test_checkreport.CASES.items()},

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.autograd import Function
 
+from verifier.deadline import Deadline
 from verifier.errors import InputError
 from verifier.examination import NotReplayed
 from verifier.examine import examine
@@ -44,7 +45,7 @@ def at(target, dtype="float64", /, **inputs):
 
 def examined(target, dtype="float64", /, **inputs):
     code = at(target, dtype, **inputs)
-    tried(code, 60)
+    tried(code, Deadline(60))
     return examine(Subject(code.code, code.inputs, code.wanted))
 
 
@@ -262,7 +263,7 @@ def test_nothing_is_left_of_one_run_in_the_next():
     code = at(layer, input=between(-1, 1, (4, 2)))
     before = copy.deepcopy(code.inputs)
     first = code.code(*code.inputs.values())[0]
-    tried(code, 60)
+    tried(code, Deadline(60))
     assert torch.equal(code.code(*code.inputs.values())[0], first)
     for name, tensor in code.inputs.items():
         assert torch.equal(tensor, before[name]), name
@@ -328,7 +329,7 @@ def test_a_bound_point_is_given_again_in_the_shell(kind):
 
 
 def test_a_run():
-    run = tried(at(lambda x, y: (x * 2, y.detach(), None, 3), x=X, y=X), 60)
+    run = tried(at(lambda x, y: (x * 2, y.detach(), None, 3), x=X, y=X), Deadline(60))
     assert run == Run(("value[0]", "value[1]"), without_gradient=("value[1]",), unreached=("y",))
     assert tried(at(lambda x: x.detach(), x=X)) == Run(("value",), without_gradient=("value",), unreached=("x",))
 
@@ -389,7 +390,7 @@ def test_what_cannot_be_a_result(returned, sentence):
     def f(x):
         return returned(x)
 
-    assert said(tried, at(f, x=X), 60) == f"f returns {sentence}"
+    assert said(tried, at(f, x=X), Deadline(60)) == f"f returns {sentence}"
 
 
 BROKEN = """import torch
@@ -432,38 +433,35 @@ def broken(tmp_path):
 @pytest.mark.parametrize("timeout", [None, 60])
 def test_code_that_raises(broken, timeout):
     with pytest.raises(UserCodeError) as caught:
-        tried(at(load_target(f"{broken}::broken"), x=X), timeout)
+        tried(at(load_target(f"{broken}::broken"), x=X), Deadline(timeout))
     assert str(caught.value) == (
         "broken raises ValueError at broken.py:5: x is \\x1b[2J\n"
-        "Traceback (most recent call last):\n"
-        f'  File "{broken}", line 9, in broken\n'
-        "    return inner(x)\n"
-        "           ^^^^^^^^\n"
-        f'  File "{broken}", line 5, in inner\n'
+        f"  {broken}:5, in inner\n"
         '    raise ValueError("x is \\x1b[2J\\nbad")\n'
-        "ValueError: x is \\x1b[2J\n"
-        "bad"
+        f"  {broken}:9, in broken\n"
+        "    return inner(x)"
     )
 
 
 def test_a_backward_that_raises(broken):
     with pytest.raises(UserCodeError) as caught:
-        tried(at(load_target(f"{broken}::Back"), x=X), 60)
+        tried(at(load_target(f"{broken}::Back"), x=X), Deadline(60))
     assert caught.value.sentence == "the backward of Back raises ValueError at broken.py:5: x is \\x1b[2J"
-    assert caught.value.excerpt.count("  File ") == 2
+    assert caught.value.excerpt.count(", in ") == 2
 
 
 def test_errors_of_torch_itself(broken):
-    sentence = said(tried, at(load_target(f"{broken}::shapes"), x=X), 60)
+    sentence = said(tried, at(load_target(f"{broken}::shapes"), x=X), Deadline(60))
     assert sentence.startswith("shapes raises RuntimeError at broken.py:23: mat1 and mat2 shapes")
     with pytest.raises(UserCodeError) as caught:
-        tried(at(torch.mm, x=X, y=X), 60)
+        tried(at(torch.mm, x=X, y=X), Deadline(60))
     assert caught.value.sentence == "mm raises RuntimeError: self must be a matrix"
     assert caught.value.excerpt == ""
 
 
 def test_code_that_exits(broken):
-    assert said(tried, at(load_target(f"{broken}::leaves"), x=X), 60) == "leaves raises SystemExit at broken.py:27"
+    leaves = at(load_target(f"{broken}::leaves"), x=X)
+    assert said(tried, leaves, Deadline(60)) == "leaves raises SystemExit at broken.py:27"
 
 
 def never(x):
@@ -478,7 +476,7 @@ def sleeps(x):
 @pytest.mark.parametrize("target", [never, sleeps])
 def test_code_that_hangs(target):
     sentence = f"{target.__name__} does not return within 0.1 seconds: give it smaller inputs, or more time"
-    assert said(tried, at(target, x=X), 0.1) == sentence
+    assert said(tried, at(target, x=X), Deadline(0.1)) == sentence
 
 
 def test_what_hangs_in_python_is_stopped():
@@ -732,7 +730,7 @@ def test_compiled_targets_are_held_against_a_formula(target):
     inputs = {"x": row(2)} if isinstance(target, nn.Module) else {"x": row(2), "w": row(2)}
     code = at(compiled, **inputs)
     assert tuple(code.inputs) == names
-    assert tried(code, 60).results == ("value",)
+    assert tried(code, Deadline(60)).results == ("value",)
     subject = Subject(code.code, dict(zip("xw", code.inputs.values(), strict=True)))
     examination = examine(subject, formula("x*w" if isinstance(target, nn.Module) else "sin(x*w)", "x", "w"))
     assert examination.outcome is Outcome.AGREES

@@ -27,11 +27,11 @@ def settled(checked: Checked, known: Sequence[Accepted]) -> Settled:
     """The check with what is known of its failures set aside.
 
     A failure is accepted where each of its causes is; one without a cause, where an entry names none. Of an
-    interrupted check nothing is stale: what disagrees may not have been reached.
+    check that was not made to its end nothing is stale: what disagrees may not have been reached.
     """
     used = {entry for entry in known for failure in _failures(checked) if failure.is_explained_by(entry)}
     left = replace(checked, findings=tuple(_without_accepted(checked, finding, known) for finding in checked.findings))
-    stale = () if checked.interrupted else tuple(entry for entry in known if entry not in used)
+    stale = () if checked.interrupted or checked.not_reached else tuple(entry for entry in known if entry not in used)
     return Settled(left, tuple(entry for entry in known if entry in used), stale)
 
 

@@ -37,7 +37,9 @@ def check_document(tally: Tally) -> dict[str, Any]:
             "outcome": tally.outcome.value,
             "ok": tally.exit_code == 0,
             "exit_code": tally.exit_code,
-            "partial": checked.interrupted,
+            "partial": checked.interrupted or bool(checked.not_reached),
+            "not_reached": checked.not_reached,
+            "reason": checked.ended or None,
             "formula": _formula(tally),
             "components": [_component(component) for component in tally.components],
             "checks": [_check(one) for one in tally.checks],
@@ -46,6 +48,7 @@ def check_document(tally: Tally) -> dict[str, Any]:
             "causes": [asdict(cause) for cause in checked.causes],
             "ruled_out": checked.ruled_out,
             "notes": checked.notes,
+            "internal_errors": checked.failed,
         }
     )
     return document

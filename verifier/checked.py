@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from verifier.checksettings import CheckSettings as CheckSettings
 from verifier.examination import Examination, NotReplayed, Part, Replayed
 from verifier.judge import Outcome
 
@@ -71,25 +72,6 @@ class CheckCause:
 
 
 @dataclass(frozen=True)
-class CheckSettings:
-    """How a target is checked."""
-
-    dtypes: tuple[str, ...] = ()
-    """The dtypes tried: those of the tensors given, else float32 and float64."""
-    points: int = 3
-    """Random points for each dtype, where inputs are drawn."""
-    seed: int = 0
-    without: tuple[str, ...] = ()
-    """Checks that are switched off, by name."""
-    digits: float | None = None
-    """How many digits must agree; None asks for no number of digits."""
-    timeout: float | None = None
-    """Seconds that the run in which a point is tried may take, forward and backward; later runs are not timed."""
-    honour_detach: bool = False
-    """Whether what the code detaches is taken for a constant."""
-
-
-@dataclass(frozen=True)
 class Checked:
     """What is known of a target's gradients."""
 
@@ -110,6 +92,12 @@ class Checked:
     replay: str | None = None
     """The command that shows this again; None where there is none."""
     interrupted: bool = False
+    not_reached: tuple[str, ...] = ()
+    """What was asked for and not looked at, a phrase for each dtype; empty where the check is whole."""
+    ended: str = ""
+    """Why it ended early, in a sentence; empty while it goes on, and where it is whole."""
+    failed: tuple[str, ...] = ()
+    """The tracebacks of internal errors, for each of which something could not be judged."""
 
     @cached_property
     def judged(self) -> tuple[Finding, ...]:

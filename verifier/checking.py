@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from verifier import defaults
 from verifier.accounting import explained
 from verifier.checked import Checked, CheckSettings, Finding
 from verifier.checkreport import CheckReport
-from verifier.checks import AT_EVERY_POINT, AT_ONE_POINT, NAMES
+from verifier.checks import AT_EVERY_POINT, CHEAP, COSTLY, NAMES, Check, Trial
+from verifier.checktables import check_named
+from verifier.deadline import NEVER, Deadline
 from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS
 from verifier.inputs import dtypes_of
+from verifier.judge import Outcome
 from verifier.retyped import at_point, command
 from verifier.runner import always
-from verifier.sampling import Request, Sampled, Sampling
+from verifier.running import own_frames
+from verifier.sampling import Edges, Request, Sampling
 from verifier.specified import Intended
 from verifier.target import load_target, name_of
+from verifier.trying import raised
+from verifier.watcher import Unwatched, Watcher
 
 DTYPES = ("float32", "float64")
 """What is tried where no dtype is given and no tensor has one."""
 
 SHOWN = 6
 """Of the edges that cannot be decided so many are named."""
+LEAST_FOR_CAUSES = 5.0
+"""Seconds that the search for causes may take at least; else as long as the judging took."""
 
 
 def check(
@@ -44,16 +55,34 @@ def check(
     arguments: a tensor is a point, `between(low, high, shape)` is drawn, anything else is a constant. What is right
     is said by a formula (text, SymPy, a Model) with its reduction (none, sum, mean), by a reference, a plain version
     whose forward is read, or by nothing: then it is the target's own forward. Settings are those of CheckSettings:
-    dtypes, points, seed, without, digits, timeout, honour_detach.
+    dtypes, points, seed, without, digits, timeout, honour_detach. `keep_going` is asked before each step, with the
+    numbers of steps done and planned; the check ends where it says no. The code is run in this process: what it does
+    to the process is done, and the time limit holds between two steps only.
 
-    Raises InputError for what cannot be used: a target that raises or returns no tensor, inputs that do not fit, a
-    forward that cannot be read where neither formula nor reference is given.
+    Raises InputError for what cannot be used: a target that raises, exits or returns no tensor, inputs that do not fit,
+    a forward that cannot be read where neither formula nor reference is given, a time limit that ends before anything
+    is decided.
 
     >>> import verifier
     >>> report = verifier.check("torch:tanh", inputs={"x": verifier.between(-2, 2, shape=(3,))})
     >>> report.outcome.value
     'agrees'
     """
+    given = {"formula": formula, "reference": reference, "reduction": reduction, **settings}
+    return check_watched(target, inputs, Unwatched(keep_going), **given)
+
+
+def check_watched(
+    target: Callable[..., Any] | str | None,
+    inputs: Mapping[str, Any],
+    watcher: Watcher,
+    *,
+    formula: Any = None,
+    reference: Callable[..., Any] | str | None = None,
+    reduction: str = "none",
+    **settings: Any,
+) -> CheckReport:
+    """As `check`; the watcher hears of what is found as the check goes on, and may end it."""
     if not isinstance(inputs, Mapping):
         raise InputError(
             f"inputs is a {type(inputs).__name__}: give a mapping of the arguments' names to what they are"
@@ -62,7 +91,16 @@ def check(
     chosen = _settings(inputs, settings)
     code = intended.code(inputs) if target is None else load_target(target) if isinstance(target, str) else target
     name = "formula" if target is None else target if isinstance(target, str) else name_of(target)
-    checked = _checked(name, Request(code, inputs, intended, chosen), keep_going)
+    check_ = _Check(name, Request(code, inputs, intended, chosen), watcher)
+    try:
+        checked = check_.done()
+    except (InputError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        # The code ends the program, or raises where it did not before.
+        if isinstance(error, Exception) and not own_frames(error):
+            raise
+        raise raised(name, error) from error
     report = CheckReport(replace(checked, replay=_replay(target, inputs, intended, checked)))
     defaults.current().reports(report)
     return report
@@ -123,43 +161,162 @@ def _without(names: str | Sequence[str]) -> tuple[str, ...]:
     return chosen
 
 
-def _findings(sampled: Sampled, without: Sequence[str]) -> list[Finding]:
-    """Everything that is found in one dtype. Raises InputError for code that cannot be run."""
-    found: list[Finding] = []
-    for check in AT_EVERY_POINT:
-        if check.name not in without:
-            found.extend(finding for trial in sampled.trials for finding in check.findings(trial))
-    for check in AT_ONE_POINT:
-        if check.name not in without:
-            found.extend(check.findings(sampled.trials[0]))
-    return found
+@dataclass(frozen=True)
+class _Step:
+    """A part of a check in one dtype."""
+
+    title: str
+    run: Callable[[], Iterable[Finding]]
 
 
-def _checked(name: str, request: Request, keep_going: Callable[[int, int], bool]) -> Checked:
-    findings: list[Finding] = []
-    samplings: list[Sampling] = []
-    left_out: list[str] = []
-    refused: list[str] = []
-    overwritten: dict[str, None] = {}
-    dtypes = request.settings.dtypes
-    for done, dtype in enumerate(dtypes):
-        if not keep_going(done, len(dtypes)):
-            break
-        start = max((finding.point.number for finding in findings if finding.point), default=0)
-        samplings.append(Sampling(request, dtype, start))
-        sampled = samplings[-1].sampled()
-        findings.extend(_findings(sampled, request.settings.without))
-        left_out.extend(f"{value} in {dtype}" for value in sampled.left_out)
-        refused.extend(sampled.refused)
-        overwritten.update(dict.fromkeys(sampled.overwritten))
-    ordered = sorted(findings, key=lambda finding: NAMES.index(finding.check))
-    interrupted = len(samplings) < len(dtypes)
-    checked = Checked(name, request.intended.sentence, request.settings, tuple(ordered), interrupted=interrupted)
-    notes = [f"at edges that cannot be decided points were taken beside them: {_some(left_out)}"] if left_out else []
-    notes += [f"the code writes to its input {name}" for name in overwritten]
-    notes += [f"edge points are left out at which {told}" for told in dict.fromkeys(refused)][:SHOWN]
-    explained_ = explained(checked, samplings)
-    return replace(explained_, notes=(*explained_.notes, *notes))
+class _InDtype:
+    """The steps of a check in one dtype, the cheap ones first."""
+
+    def __init__(self, request: Request, dtype: str, start: int, deadline: Deadline) -> None:
+        self.sampling = Sampling(request, dtype, start)
+        self.overwritten: tuple[str, ...] = ()
+        self.edges = Edges((), (), ())
+        self._trials: tuple[Trial, ...] = ()
+        self._without, self._deadline = request.settings.without, deadline
+
+    def steps(self) -> Iterator[_Step]:
+        """They must be run in this order."""
+        yield _Step("value and reverse mode", self._at_points)
+        yield from self._at_one_point(CHEAP)
+        yield _Step("edge points", self._at_edges)
+        yield from self._at_one_point(COSTLY)
+
+    def _at_one_point(self, checks: Sequence[Check]) -> Iterator[_Step]:
+        for check_ in checks:
+            if check_.name not in self._without:
+                yield _Step(check_named(check_.name).title, partial(self._at_first, check_))
+
+    def _at_first(self, check_: Check) -> Iterator[Finding]:
+        return check_.findings(self._trials[0])
+
+    def _at_points(self) -> Iterator[Finding]:
+        asked = self.sampling.asked(self._deadline)
+        self._trials, self.overwritten = asked.trials, asked.overwritten
+        return self._at(self._trials)
+
+    def _at_edges(self) -> Iterator[Finding]:
+        self.edges = self.sampling.edges(self._trials, self._deadline)
+        return self._at(self.edges.trials)
+
+    def _at(self, trials: Sequence[Trial]) -> Iterator[Finding]:
+        for check_ in AT_EVERY_POINT:
+            if check_.name not in self._without:
+                for trial in trials:
+                    yield from check_.findings(trial)
+
+
+class _Check:
+    """A check as it goes on."""
+
+    def __init__(self, name: str, request: Request, watcher: Watcher) -> None:
+        self._name, self._request, self._watcher = name, request, watcher
+        is_limited = watcher.deadline.seconds is not None
+        self._deadline = watcher.deadline if is_limited else Deadline(request.settings.timeout)
+        self._findings: list[Finding] = []
+        self._failed: list[str] = []
+        self._worst = Outcome.AGREES
+        self._parts: list[_InDtype] = []
+        self._waiting = {
+            dtype: [step.title for step in _InDtype(request, dtype, 0, NEVER).steps()]
+            for dtype in request.settings.dtypes
+        }
+        """The steps that are not done, by dtype."""
+        self._planned = sum(map(len, self._waiting.values()))
+
+    def done(self) -> Checked:
+        """Everything that is found, with its causes.
+
+        Raises InputError for code that cannot be used, and where the time runs out before anything is decided.
+        """
+        started = time.monotonic()
+        goes_on = self._all_steps()
+        checked = replace(self._known(), interrupted=not goes_on, ended=self._why_early(goes_on))
+        if not goes_on or checked.outcome is not Outcome.DISAGREES:
+            return self._explained(checked)
+        took = time.monotonic() - started
+        budget = min(max(took, LEAST_FOR_CAUSES), self._deadline.left())
+        self._watcher.publish(checked.outcome, lambda: CheckReport(checked))
+        self._watcher.begin("the search for causes", 2 * budget + 1)
+        return self._explained(checked)
+
+    def _explained(self, checked: Checked) -> Checked:
+        found = explained(checked, [part.sampling for part in self._parts])
+        return replace(found, notes=(*found.notes, *checked.notes))
+
+    def _all_steps(self) -> bool:
+        """Whether nobody interrupts them; fewer are done where the time runs out."""
+        for dtype in self._request.settings.dtypes:
+            start = max((one.point.number for one in self._findings if one.point), default=0)
+            self._parts.append(_InDtype(self._request, dtype, start, self._deadline))
+            for step in self._parts[-1].steps():
+                left = sum(map(len, self._waiting.values()))
+                if not self._watcher.keep_going(self._planned - left, self._planned):
+                    return False
+                if self._deadline.passed():
+                    return True
+                self._do(dtype, step)
+        return True
+
+    def _do(self, dtype: str, step: _Step) -> None:
+        try:
+            for finding in step.run():
+                self._findings.append(finding)
+                self._publish(finding)
+        except InputError:
+            raise
+        except Exception as error:
+            if own_frames(error) or not self._findings:
+                raise
+            self._failed.append("".join(traceback.format_exception(error)))
+            why = f"an internal error of verifier: {type(error).__name__}"
+            self._findings.append(Finding(step.title, dtype, absent=why))
+        self._waiting[dtype].remove(step.title)
+
+    def _publish(self, latest: Finding) -> None:
+        if latest.outcome is not None and latest.outcome.severity > self._worst.severity:
+            self._worst = latest.outcome
+        self._watcher.publish(self._worst, lambda: CheckReport(self._known()))
+
+    def _why_early(self, goes_on: bool) -> str:
+        if not goes_on or not any(self._waiting.values()):
+            return ""
+        ended = f"the time ran out after {self._deadline.seconds:g} seconds"
+        if not self._findings:
+            raise InputError(f"{ended}, before anything was decided: give it more, or smaller inputs")
+        return ended
+
+    def _known(self) -> Checked:
+        """What is known so far."""
+        ordered = sorted(self._findings, key=lambda finding: _place(finding.check))
+        return Checked(
+            self._name, self._request.intended.sentence, self._request.settings, tuple(ordered),
+            notes=tuple(self._notes()), not_reached=tuple(self._not_reached()), failed=tuple(self._failed),
+        )  # fmt: skip
+
+    def _not_reached(self) -> Iterator[str]:
+        begun = {part.sampling.dtype for part in self._parts}
+        for dtype, titles in self._waiting.items():
+            if titles:
+                yield f"{', '.join(titles) if dtype in begun else 'everything'} in {dtype}"
+
+    def _notes(self) -> Iterator[str]:
+        left_out = [f"{value} in {part.sampling.dtype}" for part in self._parts for value in part.edges.left_out]
+        if left_out:
+            yield f"at edges that cannot be decided points were taken beside them: {_some(left_out)}"
+        for name in dict.fromkeys(name for part in self._parts for name in part.overwritten):
+            yield f"the code writes to its input {name}"
+        refused = dict.fromkeys(sentence for part in self._parts for sentence in part.edges.refused)
+        for sentence in list(refused)[:SHOWN]:
+            yield f"edge points are left out at which {sentence}"
+
+
+def _place(check_: str) -> int:
+    return NAMES.index(check_) if check_ in NAMES else len(NAMES)
 
 
 def _some(texts: Sequence[str]) -> str:

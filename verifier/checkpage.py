@@ -13,7 +13,7 @@ from verifier.checked import Checked
 from verifier.checkfailures import causes_of, exact_text, follows, undecided_reason
 from verifier.checkpicture import called, error_picture
 from verifier.checktables import check_named, ratio
-from verifier.checkverdict import formula_sentence
+from verifier.checkverdict import formula_sentence, partial_sentence
 from verifier.document import versions
 from verifier.errors import InputError
 from verifier.expression import expressions
@@ -48,6 +48,7 @@ def check_page(checked: Checked, replay: str | None) -> Page:
             *_wrong(tally, replay),
             _against(checked),
             *_told("What could not be decided", _undecided(tally)),
+            *_told("What was not reached", [partial_sentence(tally)] if checked.not_reached else []),
             *_told("Notes", [*checked.notes, *_inaccurate(tally)]),
             *([Pictures("Picture", [error_picture(tally.components)])] if tally.outcomes.total() else []),
             _checks(tally.checks),

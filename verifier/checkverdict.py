@@ -41,6 +41,15 @@ def remark_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
     yield from _inaccurate(tally, layout)
     if checked.interrupted:
         yield from layout.prose("PARTIAL  interrupted: what was done before is shown", style="yellow")
+    elif checked.not_reached:
+        yield from layout.prose(f"PARTIAL  {partial_sentence(tally)}", style="yellow")
+
+
+def partial_sentence(tally: Tally) -> str:
+    """What was not looked at, and why."""
+    checked = tally.checked
+    ended = f"{checked.ended}; " if checked.ended else ""
+    return f"{ended}not reached: {'; '.join(checked.not_reached)}"
 
 
 def _inaccurate(tally: Tally, layout: Layout) -> Iterator[Text]:
@@ -56,7 +65,8 @@ def _inaccurate(tally: Tally, layout: Layout) -> Iterator[Text]:
 def _verdict(tally: Tally, layout: Layout) -> Iterator[Text]:
     outcome = tally.outcome
     style = f"bold {STYLES[outcome].removeprefix('bold ')}"
-    yield from layout.prose(f"{outcome.value.upper()}  {verdict(tally)}", style=style)
+    so_far = " SO FAR" if tally.checked.not_reached else ""
+    yield from layout.prose(f"{outcome.value.upper()}{so_far}  {verdict(tally)}", style=style)
     if outcome is Outcome.UNDECIDED and tally.exit_code == 0:
         yield from layout.prose("nothing disagrees, and every component has decided comparisons: exit code 0.")
 

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import textwrap
+import traceback
 from collections.abc import Iterator
-from contextlib import redirect_stdout
-from dataclasses import replace
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
 import verifier
 from verifier.errors import InputError, printable
-from verifier.terminal import Outputs, ReaderGoneError, echo, watched
-
-if TYPE_CHECKING:
-    from verifier.modeling import Model
+from verifier.process.incident import incident_file, incident_text
+from verifier.process.limits import SECONDS, Limits, bytes_of, seconds_of
+from verifier.process.supervisor import End, Ending, Host, InThisProcess, InWorkers
+from verifier.process.task import Task
+from verifier.terminal import (
+    Outputs,
+    ReaderGoneError,
+    abandon,
+    echo,
+    settle_streams,
+    tell,
+    watched,
+)
 
 app = typer.Typer(
     name="verifier",
@@ -61,6 +70,7 @@ JSON = Annotated[
 HTML = Annotated[
     Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page that needs nothing else.")
 ]
+DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of an internal error.")]
 
 
 def _version(asked: bool) -> None:
@@ -105,33 +115,17 @@ def show(
     torch: Annotated[
         bool, typer.Option("--torch", help="Write the torch training loop that a person would write.")
     ] = False,
+    debug: DEBUG = False,
 ) -> None:
     """Show a model's formula and gradient; or what was read from the forward of code, given its inputs.
 
     MODEL may be a TARGET of check, with its inputs as there: verifier show layers.py::MyNorm --input x=-2:2:4x8.
     """
-    if model is not None and any("=" in text for text in inputs or []):
-        from verifier.inputs import parsed
-        from verifier.reading import read_forward
-
-        with redirect_stdout(sys.stderr):
-            lines = list(read_forward(model, parsed(inputs or [])))
-        for line in lines:
-            echo(printable(line))
-        return
     if torch and latex:
         raise InputError("--latex and --torch are two ways to write a model: choose one")
-    chosen = _chosen(model, formula, inputs, start, loss, None)
-
-    # What cannot be read is refused before torch is loaded.
-    from verifier import written
-    from verifier.training import settings_for
-
-    if torch:
-        echo(written.torch_loop(chosen, settings_for(chosen, {})).rstrip())
-        return
-    for line in chosen.latex() if latex else written.formulas(chosen):
-        echo(printable(line))
+    chosen = _model(model, formula, inputs, start, loss)
+    task = Task("verifier.tasks:show", {"model": chosen, "latex": latex, "torch": torch})
+    raise typer.Exit(_Run("show", model or formula, Outputs(), debug).code(task))
 
 
 class _PlotAlone(TyperCommand):
@@ -191,50 +185,37 @@ def train(
         ),
     ] = None,
     html_file: HTML = None,
+    debug: DEBUG = False,
 ) -> None:
     """Train a model both ways and judge every gradient.
 
     Exit code: 0 verified, 1 something disagrees, 2 the input cannot be used,
     3 something has no decided comparison, 130 interrupted.
     """
-    given: dict[str, Any] = {
-        "epochs": epochs, "lr": lr, "optimizer": optimizer, "dtype": dtype, "batch": _batch(batch),
-        "shuffle": shuffle, "seed": seed, "hold_out": hold_out,
-    }  # fmt: skip
+    settings = _given(
+        epochs=epochs, lr=lr, optimizer=optimizer, dtype=dtype, batch=_batch(batch), shuffle=shuffle,
+        seed=seed, hold_out=hold_out,
+    )  # fmt: skip
     points = [_point(text, "predict", "--predict x=4") for text in predict or []]
     outputs = Outputs(json=json_file, plot=plot, html=html_file)
     outputs.check()
-
-    settings = {name: value for name, value in given.items() if value is not None}
+    forms = asdict(outputs.forms)
     if everything:
         beside = (model, formula, inputs, start, loss, data, weights, predict, every, plot)
         if any(asked is not None for asked in beside) or only_failing or stop_on_failure or finite_differences:
             raise InputError(
                 "--all trains the gallery as it is, in one table: give only settings, --json and --html with it"
             )
-        raise typer.Exit(_code(_train_all(settings, outputs), allow_undecided))
-
-    # What a model file prints is a message; standard output is for the report.
-    with watched() as keep_going, redirect_stdout(sys.stderr):
-        chosen = _chosen(model, formula, inputs, start, loss, data)
-        chosen = chosen.with_weights(weights) if weights else chosen
-
-        from verifier.tables import View
-        from verifier.training import train as run
-
-        keep_going.refuse_if_interrupted()
-        report = run(
-            chosen,
-            data=data,
-            predict=points,
-            stop_on_failure=stop_on_failure,
-            third_opinion=finite_differences,
-            keep_going=keep_going,
-            **settings,
-        )
-    report = replace(report, view=View(every, only_failing))
-    outputs.write(report)
-    raise typer.Exit(_code(report.exit_code, allow_undecided))
+        task = Task("verifier.tasks:train_all", {"settings": settings, "forms": forms})
+    else:
+        options = {
+            "model": _model(model, formula, inputs, start, loss, data, weights), "settings": settings,
+            "points": points, "stop_on_failure": stop_on_failure, "third_opinion": finite_differences,
+            "view": {"every": every, "only_failing": only_failing}, "forms": forms,
+        }  # fmt: skip
+        task = Task("verifier.tasks:train", options)
+    code = _Run("train", model or formula or "the gallery", outputs, debug).code(task)
+    raise typer.Exit(_allowed(code, allow_undecided))
 
 
 @app.command(
@@ -264,30 +245,26 @@ def explain(
     allow_undecided: ALLOW_UNDECIDED = False,
     json_file: JSON = None,
     html_file: HTML = None,
+    debug: DEBUG = False,
 ) -> None:
     """Show how the gradient of one step comes about, node by node.
 
     Without --at and --step it is the first step of the training. --at with a row of the data
     is the first step that uses it. The settings are those of train.
     """
-    given: dict[str, Any] = {
-        "epochs": epochs, "lr": lr, "optimizer": optimizer, "dtype": dtype, "batch": _batch(batch),
-        "shuffle": shuffle, "seed": seed, "hold_out": hold_out,
-    }  # fmt: skip
+    settings = _given(
+        epochs=epochs, lr=lr, optimizer=optimizer, dtype=dtype, batch=_batch(batch), shuffle=shuffle,
+        seed=seed, hold_out=hold_out,
+    )  # fmt: skip
     point = _point(at, "explain", "--at x=3,y=6") if at is not None else None
     outputs = Outputs(json=json_file, html=html_file)
     outputs.check()
-    with watched() as keep_going, redirect_stdout(sys.stderr):
-        chosen = _chosen(model, formula, inputs, start, loss, data)
-        chosen = chosen.with_weights(weights) if weights else chosen
-
-        from verifier.explaining import explain as run
-
-        keep_going.refuse_if_interrupted()
-        settings = {name: value for name, value in given.items() if value is not None}
-        explanation = run(chosen, at=point, step=step, data=data, keep_going=keep_going, **settings)
-    outputs.write(explanation)
-    raise typer.Exit(_code(explanation.exit_code, allow_undecided))
+    options = {
+        "model": _model(model, formula, inputs, start, loss, data, weights), "settings": settings,
+        "at": point, "step": step, "forms": asdict(outputs.forms),
+    }  # fmt: skip
+    run = _Run("explain", model or formula, outputs, debug)
+    raise typer.Exit(_allowed(run.code(Task("verifier.tasks:explain", options)), allow_undecided))
 
 
 @app.command(epilog="Examples: verifier lesson; verifier lesson quadratic; verifier lesson tensor --lang zh")
@@ -300,6 +277,7 @@ def lesson(
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page that loads nothing.")
     ] = None,
     json_file: JSON = None,
+    debug: DEBUG = False,
 ) -> None:
     """Walk through a lesson: its code is run and its claims are checked.
 
@@ -318,50 +296,30 @@ def lesson(
             echo(f"{found.number:>2}  {found.name:<13} {found.title}")
         return
 
-    from verifier.script import script
-    from verifier.teaching import taught
-
-    shown = taught(script(name, lang))
-    outputs.write(shown)
-    raise typer.Exit(shown.exit_code)
+    options = {"name": name, "lang": lang, "forms": asdict(outputs.forms)}
+    raise typer.Exit(_Run("lesson", name, outputs, debug).code(Task("verifier.tasks:lesson", options)))
 
 
-def _code(code: int, allow_undecided: bool) -> int:
+def _given(**settings: Any) -> dict[str, Any]:
+    """Those that were typed."""
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _allowed(code: int, allow_undecided: bool) -> int:
     return 0 if code == 3 and allow_undecided else code
 
 
-def _chosen(
-    model: str | None,
-    formula: str | None,
-    inputs: list[str] | None,
-    start: list[str] | None,
-    loss: str | None,
-    data: str | None,
-) -> Model:
-    """The model that was named, or that of the formula that was typed. Raises InputError unless it is one of them."""
-    from verifier.gallery import load
-    from verifier.typed import Typed, typed_model
-
+def _model(
+    model: str | None, formula: str | None, inputs: list[str] | None, start: list[str] | None, loss: str | None,
+    data: str | None = None, weights: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Which model, as it was typed. Raises InputError unless it is one."""
     if (model is None) == (formula is None):
         raise InputError("say which model: a name of the gallery, path/to/file.py::name, or --formula 'w*x + b'")
-    if formula is not None:
-        return typed_model(Typed(formula, tuple(inputs or ()), tuple(start or ()), loss, data))
-    if inputs or start or loss:
-        raise InputError("--input, --start and --loss say what a formula leaves open: give them with --formula")
-    return load(str(model))
-
-
-def _train_all(settings: dict[str, Any], outputs: Outputs) -> int:
-    """Train the gallery and write its table; the exit code."""
-    from verifier.gallery import gallery
-    from verifier.summary import train_all
-
-    with watched() as keep_going, redirect_stdout(sys.stderr):
-        models = gallery().values()
-        keep_going.refuse_if_interrupted()
-        summary = train_all(models, keep_going=keep_going, **settings)
-    outputs.write(summary)
-    return summary.exit_code
+    return {
+        "model": model, "formula": formula, "inputs": inputs, "start": start, "loss": loss, "data": data,
+        "weights": weights,
+    }  # fmt: skip
 
 
 def _batch(text: str | None) -> int | str | None:
@@ -424,7 +382,10 @@ def check(
     ] = None,
     digits: Annotated[float | None, typer.Option(help="So many digits must agree.")] = None,
     timeout: Annotated[
-        float | None, typer.Option(metavar="S", help="Seconds that the code may take to return.")
+        float | None, typer.Option(metavar="S", help=f"Seconds that a target may take in all; else {SECONDS:g}.")
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Memory that a target may hold, as in 4G; else no limit is set.")
     ] = None,
     honour_detach: Annotated[
         bool, typer.Option("--honour-detach", help="Take what the code detaches for a constant.")
@@ -432,55 +393,71 @@ def check(
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Check the targets of a verifier.toml instead.")
     ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, max=256, metavar="N", help="Check N targets of the file at once; else 1.")
+    ] = None,
     allow_undecided: ALLOW_UNDECIDED = False,
     json_file: JSON = None,
     markdown: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the report as Markdown, for the summary of a CI job.")
     ] = None,
     html_file: HTML = None,
+    debug: DEBUG = False,
 ) -> None:
     """Check the gradients of anybody's code on tensors.
 
     TARGET is path/to/file.py::name or package.module:name: a function, an autograd.Function, a torch
     module. What is right says --formula, --reference, or the code's own forward.
 
-    Exit code: 0 verified, 1 something disagrees, 2 the input cannot be used,
-    3 something has no decided comparison, 130 interrupted.
+    The code runs in a process of its own. Exit code: 0 verified, 1 something disagrees, 2 the input
+    cannot be used, the code ends the process, or the time runs out, 3 something has no decided
+    comparison, 4 an internal error, 130 interrupted.
     """
     outputs = Outputs(json=json_file, markdown=markdown, html=html_file)
     outputs.check()
-    asked = {
-        "formula": formula, "reference": reference, "reduction": reduction, "points": points, "seed": seed,
-        "dtypes": tuple(part for text in dtype for part in text.split(",")) if dtype else None,
-        "without": tuple(without) if without else None, "digits": digits, "timeout": timeout,
-        "honour_detach": honour_detach or None,
-    }  # fmt: skip
-    given = {name: value for name, value in asked.items() if value is not None}
-    with watched("check", every=1) as keep_going, redirect_stdout(sys.stderr):
-        keep_going.refuse_if_interrupted()
-        if config is None:
-            report: Any = _checked(target, inputs, given, keep_going)
-        elif html_file is not None:
+    settings = _given(
+        formula=formula, reference=reference, reduction=reduction, points=points, seed=seed,
+        dtypes=[part for text in dtype for part in text.split(",")] if dtype else None, without=without or None,
+        digits=digits, timeout=None if timeout is None else seconds_of(timeout), honour_detach=honour_detach or None,
+    )  # fmt: skip
+    limits = Limits(settings.get("timeout", SECONDS), bytes_of(memory) if memory else None)
+    if config is not None:
+        if html_file is not None:
             raise InputError("--html writes the page of one target: give it without --config")
-        elif target or inputs or given:
-            raise InputError("--config says what is checked, and how: give it with --json and --markdown only")
-        else:
-            from verifier.config import read_config
-            from verifier.configrun import run_config
-
-            report = run_config(read_config(config), keep_going)
-    outputs.write(report)
-    raise typer.Exit(_code(report.exit_code, allow_undecided))
-
-
-def _checked(target: str | None, inputs: list[str] | None, given: dict[str, Any], keep_going: Any) -> Any:
-    if target is None and "formula" not in given:
+        if target or inputs or settings:
+            raise InputError(
+                "--config says what is checked, and how: give it with --json, --markdown, --jobs and --memory only"
+            )
+        code = _check_all(config, _Run("check", str(config), outputs, debug), limits, jobs or 1)
+        raise typer.Exit(_allowed(code, allow_undecided))
+    if jobs is not None:
+        raise InputError("--jobs says how many targets of a file are checked at once: give it with --config")
+    if target is None and formula is None:
         raise InputError("say what to check: path/to/file.py::name, package.module:name, or --formula 'x*exp(-x)'")
+    options = {
+        "target": target, "inputs": inputs or [], "settings": settings, "seconds": limits.seconds,
+        "forms": asdict(outputs.forms),
+    }  # fmt: skip
+    run = _Run("check", target or formula, outputs, debug, limits)
+    raise typer.Exit(_allowed(run.code(Task("verifier.tasks:check", options)), allow_undecided))
 
-    from verifier.checking import check as run
-    from verifier.inputs import parsed
 
-    return run(target, inputs=parsed(inputs or []), keep_going=keep_going, **given)
+def _check_all(config: Path, run: _Run, limits: Limits, jobs: int) -> int:
+    """Check the targets of a file and write their table; the exit code."""
+    from verifier.config import read_config
+    from verifier.configrun import ConfigRun
+    from verifier.rendering import render
+
+    targets = read_config(config)
+    forms = run.outputs.forms
+    with watched("check") as watch:
+        plan = ConfigRun(_HOST.get(), limits, replace(forms, text=True), jobs)
+        report = plan.report(targets, watch)
+    run.outputs.write(render(report, forms))
+    for result in report.results:
+        if result.traceback:
+            run.send_in(result.target, result.traceback)
+    return report.exit_code
 
 
 @app.command(epilog="Examples: verifier selftest --quick; verifier selftest --seed 1 --html trials.html")
@@ -491,6 +468,7 @@ def selftest(
         Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")
     ] = None,
     html_file: HTML = None,
+    debug: DEBUG = False,
 ) -> None:
     """Put the judge on trial: plant wrong gradients, and let honest code pass.
 
@@ -499,26 +477,95 @@ def selftest(
     """
     outputs = Outputs(json=json_file, html=html_file)
     outputs.check()
-    with watched("selftest", every=1) as keep_going:
-        from verifier.trialreport import selftest as run
+    options = {"seed": seed, "quick": quick, "forms": asdict(outputs.forms)}
+    raise typer.Exit(_Run("selftest", "selftest", outputs, debug).code(Task("verifier.tasks:selftest", options)))
 
-        keep_going.refuse_if_interrupted()
-        trials = run(seed=seed, quick=quick, keep_going=keep_going)
-    outputs.write(trials)
-    raise typer.Exit(trials.exit_code)
+
+_PROGRESS = {"train": "training"}
+"""What the bar says of a command."""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One task of a command: where it is done, and where its report goes."""
+
+    command: str
+    subject: str | None
+    """What is judged, as it was typed."""
+    outputs: Outputs
+    debug: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+    def code(self, task: Task) -> int:
+        """Do the task and write its report; the exit code."""
+        with watched(_PROGRESS.get(self.command, self.command)) as watch:
+            ending = _HOST.get().run(task, self.limits, watch)
+        if ending.end is End.FINISHED and ending.report is not None:
+            self.outputs.write(ending.report)
+            if ending.sentence:
+                tell(f"verifier: {printable(ending.sentence)}\n")
+            for error in ending.report.facts.get("failed", ()):
+                self.send_in(str(self.subject), error)
+            return ending.report.exit_code
+        return self._unfinished(ending)
+
+    def _unfinished(self, ending: Ending) -> int:
+        from verifier.unfinished import exit_code_of, sentence_of, unfinished
+
+        code = exit_code_of(ending)
+        if ending.end is End.INTERRUPTED and ending.report is None:
+            return code
+        subject = {"target": self.subject} if self.subject else {}
+        self.outputs.write(unfinished(ending, self.command, subject, self.outputs.forms))
+        if ending.end is End.FAILED:
+            self.send_in(ending.sentence, ending.traceback)
+        elif ending.end is not End.INTERRUPTED:
+            _refuse(sentence_of(ending), ending.excerpt)
+        return code
+
+    def send_in(self, what: str, error: str) -> None:
+        """Say that this is an error of ours, and what to send."""
+        _internal_error(what, error, self.debug)
+
+
+def _internal_error(what: str, error: str, debug: bool) -> int:
+    text = incident_text(sys.argv[1:], error)
+    if debug:
+        tell(text)
+    path = incident_file(text)
+    where = f"please send us {path}" if path else "run it again with --debug to see what to send us"
+    tell(f"verifier: an internal error of verifier ({printable(what)}): {where}\n")
+    return 4
 
 
 # typer brings its own copy of click or uses the installed one, depending on its version.
 _UsageError: Any = typer.BadParameter.__base__
 
 
+_HOST: ContextVar[Host] = ContextVar("host")
+"""Where tasks are done."""
+
+
 def main() -> None:
-    """Run the command line; what cannot be used is one sentence on standard error and exit code 2."""
-    sys.exit(run(sys.argv[1:]))
+    """Run the command line, each task in a process of its own, and exit with its code."""
+    code = run(sys.argv[1:], InWorkers())
+    settle_streams()
+    sys.exit(code)
 
 
-def run(arguments: list[str]) -> int:
-    """The exit code of these arguments."""
+def run(arguments: list[str], host: Host | None = None) -> int:
+    """The exit code of these arguments; what cannot be used is one sentence on standard error and 2.
+
+    Without a host tasks are done in this process, as tests want it.
+    """
+    before = _HOST.set(host or InThisProcess())
+    try:
+        return _run(arguments)
+    finally:
+        _HOST.reset(before)
+
+
+def _run(arguments: list[str]) -> int:
     try:
         result = app(arguments or ["--help"], standalone_mode=False, prog_name="verifier")
         if sys.stdout is not None:
@@ -532,14 +579,15 @@ def run(arguments: list[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return 130
     except (ReaderGoneError, BrokenPipeError):
-        # Python must not try to flush the rest.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon(sys.stdout)
         return 141
     except OSError as error:
         return _refuse(f"cannot write the report: {error.strerror or error}")
+    except Exception as error:
+        return _internal_error(type(error).__name__, traceback.format_exc(), "--debug" in arguments)
     return result if isinstance(result, int) else 0
 
 
 def _refuse(sentence: str, excerpt: str = "") -> int:
-    sys.stderr.write(f"verifier: {printable(sentence)}\n" + (f"{excerpt}\n" if excerpt else ""))
+    tell(f"verifier: {printable(sentence)}\n" + (f"{excerpt}\n" if excerpt else ""))
     return 2

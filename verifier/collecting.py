@@ -36,7 +36,7 @@ class Collector:
         self._outcomes.append(str(report.outcome))
         if self._folder is not None:
             text = json.dumps(report.to_json(), allow_nan=False, indent=1, ensure_ascii=False)
-            write(self._folder / file_name(self._test, self._made), lambda place: place.write_text(text, "utf-8"))
+            write(self._folder / file_name(self._test, self._made), text.encode("utf-8"))
 
     def take(self) -> list[str]:
         """The outcomes since they were last taken."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from verifier.checked import CheckSettings
+from verifier.checksettings import CheckSettings
 from verifier.defaults import current, known_dtypes
 from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS
@@ -48,6 +48,15 @@ class ConfiguredTarget:
     accepted: tuple[Accepted, ...] = ()
     folder: Path = Path()
     """What paths in `target` and `reference` are relative to."""
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> ConfiguredTarget:
+        """From its fields in JSON's own types."""
+        settings = dict(fields["settings"])
+        settings |= {name: tuple(settings[name]) for name in ("dtypes", "without")}
+        accepted = tuple(Accepted(**entry) for entry in fields["accepted"])
+        changed = {"settings": CheckSettings(**settings), "accepted": accepted, "folder": Path(fields["folder"])}
+        return cls(**{**fields, **changed})
 
     @property
     def words(self) -> list[str]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import math
-import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from verifier.dochead import FORMAT as FORMAT
+from verifier.dochead import versions as versions
 from verifier.errors import InputError
 from verifier.examination import NotReplayed
 from verifier.findings import Component, Findings
@@ -22,7 +22,6 @@ from verifier.judge import Comparison, Outcome
 from verifier.modeling import Model
 from verifier.runner import Settings, Step
 
-FORMAT = "verifier/1"
 SCHEMA = Path(__file__).parent / "schema" / "verifier-1.json"
 
 
@@ -72,12 +71,6 @@ def schema() -> dict[str, Any]:
     """
     read: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
     return read
-
-
-def versions() -> dict[str, str]:
-    """What computed the report."""
-    names = {"verifier": "verifier", "torch": "torch", "numpy": "numpy", "sympy": "sympy", "flint": "python-flint"}
-    return {"python": platform.python_version(), **{name: version(package) for name, package in names.items()}}
 
 
 def settings_document(settings: Settings) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
@@ -18,37 +17,10 @@ from flint import arb
 from verifier.allowance import Rounded, rounded, sizes
 from verifier.arithmetic import balls, largest_size, middle, precision, radius
 from verifier.floats import Format
+from verifier.outcome import Note as Note
+from verifier.outcome import Outcome as Outcome
 from verifier.program import Program
 from verifier.witnesses import FIRST_PRECISION, Arguments, Enclosure, exact
-
-
-class Outcome(StrEnum):
-    """What the judge found; `severity` orders them from good to bad."""
-
-    AGREES = "agrees"
-    UNDECIDED = "undecided"
-    DISAGREES = "disagrees"
-
-    @property
-    def severity(self) -> int:
-        return list(Outcome).index(self)
-
-
-class Note(StrEnum):
-    """Why an outcome is what it is, where the numbers alone do not say it."""
-
-    NONE = ""
-    KINK = "at a kink or border: any value between the one-sided derivatives agrees"
-    NOT_FINITE = "a parameter or an input is not finite"
-    NO_EXACT_VALUE = "no exact value exists here"
-    OVERFLOW = "rounding or overflow on the way can move it anywhere"
-    BLIND = "rounding can be as large as the terms it is made of"
-    LIMIT = "the exact value is a limit: the formula itself has no value here"
-    INFINITE = "the exact value is infinite"
-    TOO_LONG = "no exact value exists here, and its limit was not found in time"
-    OTHER_FUNCTION = "the code computes another function than the formula, so its gradient is not held against it"
-    CHANGING = "not deterministic: it comes out differently when the code is run again"
-    INACCURATE = "inaccurate: more than half of the digits are lost, and the point itself allows more"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,15 @@ import math
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.text import Text
 
 from verifier.errors import printable
-from verifier.judge import Comparison, Outcome
+from verifier.outcome import Outcome
+
+if TYPE_CHECKING:
+    from verifier.judge import Comparison
 
 WIDTH = 80
 UNBROKEN = 1_000_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
@@ -12,15 +11,14 @@ from verifier.checkcomponents import CheckComponent
 from verifier.checkfailures import failure_lines
 from verifier.checktables import COLUMNS, component_row, heading_lines, tally_lines, worst_of
 from verifier.checkverdict import remark_lines, verdict
-from verifier.errors import printable
 from verifier.judge import Outcome
 from verifier.layout import layout_for
+from verifier.markdowntext import code, escaped, fenced
 from verifier.tally import Tally
 
 ROWS = 50
 """At most so many components are in the table, the worst."""
 WIDTH = 80
-_SPECIAL = re.compile(r"""[^\w ,;()'"%=+.:-]|_|:(?! )|(?<=www)\.""", re.ASCII)
 _MARKS = {Outcome.AGREES: "✅", Outcome.UNDECIDED: "⚠️", Outcome.DISAGREES: "❌"}
 
 
@@ -66,52 +64,3 @@ def _lines(tally: Tally) -> list[str]:
     )  # fmt: skip
     lines = [line.plain.rstrip() for line in found]
     return lines if lines[-1] else lines[:-1]
-
-
-def fenced(lines: Sequence[str]) -> str:
-    """The lines as they stand, in a block of code that none of them ends.
-
-    >>> print(fenced(["a ``` b"]))
-    ````text
-    a ``` b
-    ````
-    """
-    fence = "`" * max(3, 1 + _longest_run("\n".join(lines)))
-    return "\n".join([f"{fence}text", *lines, fence])
-
-
-def code(text: str) -> str:
-    """The text as code in a line or in a cell of a table, whatever stands in it.
-
-    >>> print(code("a`b"), code("a|b"))
-    `` a`b `` `a`&#124;`b`
-    """
-    pieces = re.split(r"(\|)", printable(text))
-    return "".join("&#124;" if piece == "|" else _span(piece) for piece in pieces if piece.strip())
-
-
-def _span(text: str) -> str:
-    fence = "`" * (1 + _longest_run(text))
-    inner = f" {text} " if "`" in text else text
-    return f"{fence}{inner}{fence}"
-
-
-def _longest_run(text: str) -> int:
-    return max(map(len, re.findall("`+", text)), default=0)
-
-
-def escaped(text: str) -> str:
-    """The text as itself: nothing in it is markup, a link or somebody's name.
-
-    >>> print(escaped("<b> & *x* @you"))
-    &#60;b&#62; &#38; &#42;x&#42; &#64;\u200byou
-    """
-    return _SPECIAL.sub(_entity, printable(text))
-
-
-def _entity(found: re.Match[str]) -> str:
-    character = found[0]
-    if not character.isascii():
-        return character
-    # GitHub looks for names and numbers in what is shown, where an entity is no entity any more.
-    return f"&#{ord(character)};" + ("\u200b" if character in "@#" else "")

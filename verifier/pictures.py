@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 
-from verifier.errors import InputError, printable
+from verifier.errors import printable
 from verifier.findings import Component, Findings
 from verifier.judge import Outcome
 from verifier.layout import plain, short
@@ -22,7 +22,6 @@ from verifier.modeling import Model
 from verifier.surface import Surface, surface
 from verifier.vector import accessible, svg_of
 
-SUFFIXES = (".svg", ".png", ".pdf")
 DRAWN = 6
 """At most so many parameters are drawn: the worst ones."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -49,14 +48,6 @@ class Picture:
         return self.svg()
 
 
-def check_suffix(path: Path) -> None:
-    """Raise InputError for a file that no picture can be written to."""
-    if path.suffix.lower() not in SUFFIXES:
-        raise InputError(
-            f"cannot draw {str(path)!r}: end its name in {', '.join(SUFFIXES)}, or put --plot last for the terminal"
-        )
-
-
 def pictures(model: Model, findings: Findings) -> tuple[Picture, ...]:
     """The cost, the errors, the parameters' paths, and the surface of the loss where there are two parameters."""
     drawn = worst_first(findings)[:DRAWN]
@@ -76,15 +67,16 @@ def worst_first(findings: Findings) -> list[Component]:
     return sorted(findings.gradients, key=lambda component: -component.outcome.severity)
 
 
-def draw(parts: Sequence[Picture], title: str, path: Path) -> None:
-    """Write the pictures below each other; the kind of the file is that of the path's suffix."""
+def image(parts: Sequence[Picture], title: str, suffix: str) -> bytes:
+    """The pictures below each other, as a file of that kind: .svg, .png or .pdf."""
     figure = _figure(parts)
     figure.suptitle(printable(title), parse_math=False)
-    if path.suffix.lower() == ".svg":
+    if suffix.lower() == ".svg":
         told = " ".join(f"{part.title}: {part.description}" for part in parts)
-        path.write_text(accessible(svg_of(figure), "training", title, told), encoding="utf-8")
-    else:
-        figure.savefig(path, dpi=120)
+        return accessible(svg_of(figure), "training", title, told).encode("utf-8")
+    written = BytesIO()
+    figure.savefig(written, format=suffix.lower().removeprefix("."), dpi=120)
+    return written.getvalue()
 
 
 def _figure(parts: Sequence[Picture]) -> Any:

@@ -18,8 +18,9 @@ from verifier.judge import Outcome
 from verifier.layout import WIDTH, layout_for
 from verifier.modeling import Model
 from verifier.page import Page
-from verifier.pictures import Picture, pictures
+from verifier.pictures import Picture, image, pictures
 from verifier.runner import Prediction, Step
+from verifier.sketch import sketches
 from verifier.tables import DEFAULT_VIEW, View, outcome_of, training_lines
 from verifier.webpage import NOTEBOOK_ROWS, ROWS, training_page
 
@@ -108,6 +109,14 @@ class Report:
     def pictures(self) -> tuple[Picture, ...]:
         """The pictures of the training; each shows itself in a notebook, and `svg()` writes it."""
         return pictures(self.model, self.findings)
+
+    def image(self, suffix: str) -> bytes:
+        """The pictures below each other, as a file of that kind: .svg, .png or .pdf."""
+        return image(self.pictures, f"{self.model.name}: {self.outcome.value}", suffix)
+
+    def sketches(self, width: int) -> Iterator[Text]:
+        """The pictures drawn with characters, at most `width` columns wide."""
+        return sketches(self.findings, width)
 
     def _repr_html_(self) -> str:
         return self._page(NOTEBOOK_ROWS).fragment()

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import sysconfig
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
 _Result = TypeVar("_Result")
+LINES = 20
+"""Of a traceback at most so many are shown."""
 _HOUSE = Path(__file__).resolve().parent
 
 
@@ -83,21 +86,47 @@ class _Task(Generic[_Result]):
 
 
 def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
-    """The lines that an error came through, without those of verifier, of torch and of Python's import machinery."""
-    torch = getattr(sys.modules.get("torch"), "__file__", None)
-    houses = [_HOUSE] if torch is None else [_HOUSE, Path(torch).resolve().parent]
+    """The lines that an error came through, without those of verifier, of Python and of what verifier computes with."""
+    houses = list(_houses())
     return [frame for frame in traceback.extract_tb(error.__traceback__) if not _lies_in(houses, frame.filename)]
 
 
-def own_traceback(error: BaseException) -> str:
-    """The traceback of an error with those lines alone; nothing where there are none."""
+def place_of(error: BaseException) -> str:
+    """The last of those lines as a part of a sentence, such as ` at losses.py:12`; empty where there is none."""
     frames = own_frames(error)
-    if not frames:
-        return ""
-    told = traceback.format_list(frames) + traceback.format_exception_only(error)
-    return "Traceback (most recent call last):\n" + "".join(told).rstrip()
+    return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+
+
+def own_traceback(error: BaseException) -> str:
+    """Those lines, the last one first; nothing where there are none."""
+    told = [line for frame in reversed(own_frames(error)) for line in _frame_lines(frame)]
+    shown = told if len(told) <= LINES else [*told[:LINES], f"  and {len(told) - LINES:,} lines more"]
+    return "\n".join(shown)
+
+
+def _frame_lines(frame: traceback.FrameSummary) -> list[str]:
+    return [f"  {frame.filename}:{frame.lineno}, in {frame.name}", *([f"    {frame.line}"] if frame.line else [])]
+
+
+_LIBRARIES = ("torch", "numpy", "scipy", "sympy", "mpmath", "flint", "rich")
+
+
+def _houses() -> Iterator[Path]:
+    """Where code lies that is nobody's of those who use verifier."""
+    yield _HOUSE
+    yield from (Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
+    for name in _LIBRARIES:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if file is not None:
+            yield Path(file).resolve().parent
 
 
 def _lies_in(houses: list[Path], file: str) -> bool:
     # Code without a file, a graph of torch.fx or Python's own start, is nobody's.
-    return file.startswith(("<frozen ", "<eval_with_key>")) or any(house in Path(file).parents for house in houses)
+    if file.startswith(("<frozen ", "<eval_with_key>")):
+        return True
+    parents = Path(file).parents
+    is_installed = any(part.name in ("site-packages", "dist-packages") for part in parents)
+    # Packages are installed below Python's own library.
+    own = [house for house in houses if not is_installed or house.parent.name in ("site-packages", "dist-packages")]
+    return any(house in parents for house in own)

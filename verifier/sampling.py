@@ -13,6 +13,7 @@ import torch
 
 from verifier.checked import CheckPoint, CheckSettings
 from verifier.checks import Trial
+from verifier.deadline import NEVER, Deadline
 from verifier.edges import Domain, edge_points, edges, own_points
 from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS
@@ -40,16 +41,23 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Sampled:
-    """A target at points."""
+class Asked:
+    """A target at the points that were asked for."""
+
+    trials: tuple[Trial, ...]
+    overwritten: tuple[str, ...]
+    """The inputs that the target writes to."""
+
+
+@dataclass(frozen=True)
+class Edges:
+    """A target at edge points."""
 
     trials: tuple[Trial, ...]
     left_out: tuple[str, ...]
     """Edge values at which nothing can be decided, as x = 1e-45: points were chosen beside them."""
     refused: tuple[str, ...]
     """What the target raised at edge points, which are left out."""
-    overwritten: tuple[str, ...]
-    """The inputs that the target writes to."""
 
 
 @dataclass(frozen=True)
@@ -60,31 +68,39 @@ class Sampling:
     dtype: str
     start: int = 0
 
-    def sampled(self) -> Sampled:
-        """The target at random points or at the one given, and at edge points.
+    def asked(self, deadline: Deadline = NEVER) -> Asked:
+        """The target at random points or at the one given.
 
-        Raises InputError where the target cannot be run at a point that was asked for. Edge points at which it cannot
-        are left out.
+        Raises InputError where it cannot be run there.
         """
         found = [self.at(inputs, kind, self.start + 1 + place) for place, (kind, inputs) in enumerate(self._points())]
-        runs = [tried(trial.bound, self.request.settings.timeout) for trial in found]
+        runs = [tried(trial.bound, deadline) for trial in found]
         found[0] = replace(found[0], beside=self._beside(found))
+        return Asked(tuple(found), runs[0].overwritten)
+
+    def edges(self, asked: Sequence[Trial], deadline: Deadline = NEVER) -> Edges:
+        """The target at edge points of the program that was read at the first point. Those at which it cannot be
+        run are left out.
+        """
+        found: list[Trial] = []
         left_out: dict[str, None] = {}
         refused: dict[str, None] = {}
-        for inputs in self._edges(found[0]):
-            edge = self.at(inputs, "edge", self.start + 1 + len(found))
+        for inputs in self._edges(asked[0]):
+            if deadline.passed():
+                break
+            edge = self.at(inputs, "edge", self.start + 1 + len(asked) + len(found))
             try:
-                tried(edge.bound, self.request.settings.timeout)
+                tried(edge.bound, deadline)
             except InputError as error:
                 refused[error.sentence] = None
                 continue
             blind = _blind(edge)
             if blind:
                 left_out.update(dict.fromkeys(_values(edge, blind)))
-                edge = self._without(edge, blind, found[0])
+                edge = self._without(edge, blind, asked[0])
             if not _blind(edge):
                 found.append(edge)
-        return Sampled(tuple(found), tuple(left_out), tuple(refused), runs[0].overwritten)
+        return Edges(tuple(found), tuple(left_out), tuple(refused))
 
     def _beside(self, found: Sequence[Trial]) -> Mapping[str, torch.Tensor]:
         """The inputs of the second point; where there is one only, its own in reverse order."""

@@ -162,9 +162,15 @@ class Tally:
 
     @property
     def exit_code(self) -> int:
-        """0 verified, 1 something disagrees, 3 something has no decided comparison at all, 130 interrupted."""
+        """0 verified, 1 something disagrees, 2 not judged to its end, 3 something has no decided comparison at all,
+        4 an internal error, 130 interrupted.
+        """
         if self.checked.interrupted:
             return 130
+        if self.checked.failed:
+            return 4
         if self.outcome is Outcome.DISAGREES:
             return 1
+        if self.checked.not_reached:
+            return 2
         return 0 if self.dtypes and not self.empty_dtypes and not self.undecided else 3

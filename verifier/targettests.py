@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from verifier.config import ConfiguredTarget, read_config
+from verifier.configcheck import check_configured, settled_report
 from verifier.configreport import TargetResult
-from verifier.configrun import run_target
 from verifier.defaults import Defaults, using
 from verifier.errors import InputError
 from verifier.layout import WIDTH
+from verifier.runner import always
+from verifier.watcher import Unwatched
 
 
 class TargetFile(pytest.File):
@@ -53,18 +55,24 @@ class TargetTest(pytest.Item):
         return test
 
     def runtest(self) -> None:
-        result = run_target(self.target)
+        refused: str | None = None
+        try:
+            report = check_configured(self.target, Unwatched(always))
+        except InputError as error:
+            refused = str(error)
+        name = self.target.target
+        if refused is not None:
+            pytest.fail(f"{name}: not usable\n{name}: {refused}", pytrace=False)
+        found = settled_report(report, self.target.accepted)
+        result = TargetResult(
+            name, found.outcome, found.exit_code,
+            accepted=found.settled.accepted, stale=found.settled.stale,
+        )  # fmt: skip
         if result.exit_code:
-            pytest.fail("\n".join(_told(result)), pytrace=False)
+            lines = (line.plain.rstrip() for line in found.report.lines(WIDTH))
+            told = [f"{result.target}: {result.outcome}", *result.sentences, "", *lines]
+            pytest.fail("\n".join(told), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, None, str]:
         return self.path, None, f"target {self.name}"
 
-
-def _told(result: TargetResult) -> Iterator[str]:
-    """What is wrong with a target."""
-    yield f"{result.target.target}: {result.outcome}"
-    yield from result.sentences
-    if result.report is not None:
-        yield ""
-        yield from (line.plain.rstrip() for line in result.report.lines(WIDTH))

@@ -1,43 +1,28 @@
-"""Terminal: where reports and progress go: standard output, files, and a bar on standard error."""
+"""Where reports, progress and messages go: standard output, standard error, files."""
 
 from __future__ import annotations
 
-import json
+import base64
+import contextlib
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any
 
-import typer
-
+from verifier import files
 from verifier.errors import InputError
+from verifier.process.messages import Rendered
+from verifier.rendering import Forms, Screen
 
-if TYPE_CHECKING:
-    from rich.text import Text
-
-    from verifier.checkreport import CheckReport
-    from verifier.configreport import ConfigReport
-
-
-class Shown(Protocol):
-    """A report."""
-
-    def lines(self, width: int) -> Iterator[Text]: ...
-
-    def to_json(self) -> dict[str, Any]: ...
-
-
-class Paged(Shown, Protocol):
-    """A report that has a page, too."""
-
-    def to_html(self) -> str: ...
+SUFFIXES = (".svg", ".png", ".pdf")
+"""Of files for pictures."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +40,17 @@ class Outputs:
 
     def check(self) -> None:
         """Raise InputError before anything runs if one of the files could not be written."""
-        from verifier import files
-
         if _is_standard_output(self.html):
             raise InputError("--html writes a file: name it, as in --html report.html")
         if _is_standard_output(self.markdown):
             raise InputError("--markdown writes a file: name it, as in --markdown summary.md")
         if _is_standard_output(self.json) and _is_standard_output(self.plot):
-            raise InputError("--json - and --plot without a file both go to standard output: give one of them a file")
+            raise InputError(
+                "--json - and --plot without a file both go to standard output: "
+                "give one of them a file"
+            )
         if self.plot is not None and not _is_standard_output(self.plot):
-            from verifier import pictures
-
-            pictures.check_suffix(self.plot)
+            _check_suffix(self.plot)
         self._refuse_one_file_for_two()
         for path in self._files.values():
             if path is not None and not _is_standard_output(path):
@@ -76,124 +60,112 @@ class Outputs:
         seen: dict[Path, str] = {}
         for option, path in self._files.items():
             if path is not None and path in seen and not _is_standard_output(path):
-                raise InputError(f"cannot write {str(path)!r}: {seen[path]} and {option} name the same file")
+                raise InputError(
+                    f"cannot write {str(path)!r}: {seen[path]} and {option} name the same file"
+                )
             if path is not None:
                 seen[path] = option
 
-    def write(self, report: Shown) -> None:
-        from verifier import files
-
-        if _is_standard_output(self.json):
-            echo(_json_text(report))
-        else:
-            print_lines(report.lines)
-        if self.json is not None and not _is_standard_output(self.json):
-            files.write(self.json, lambda path: path.write_text(_json_text(report) + "\n", encoding="utf-8"))
-        if self.html is not None:
-            page = cast(Paged, report).to_html()
-            files.write(self.html, lambda path: path.write_text(page, encoding="utf-8"))
-        if self.markdown is not None:
-            summary = cast("CheckReport | ConfigReport", report).markdown()
-            files.write(self.markdown, lambda path: path.write_text(summary, encoding="utf-8"))
+    @property
+    def forms(self) -> Forms:
+        """The forms that the report is wanted in."""
+        plot = ""
         if self.plot is not None:
-            self._draw(report, self.plot)
+            plot = "-" if _is_standard_output(self.plot) else self.plot.suffix
+        return Forms(
+            screen=Screen.of_standard_output(),
+            text=not _is_standard_output(self.json),
+            json=self.json is not None,
+            html=self.html is not None,
+            markdown=self.markdown is not None,
+            plot=plot,
+        )
 
-    def _draw(self, report: Any, plot: Path) -> None:
-        """The pictures of one training; several are not drawn."""
-        from verifier import files, pictures, sketch
-
-        if _is_standard_output(plot):
-            echo("")
-            print_lines(lambda width: sketch.sketches(report.findings, width))
-        else:
-            title = f"{report.model.name}: {report.outcome.value}"
-            files.write(plot, lambda path: pictures.draw(report.pictures, title, path))
+    def write(self, report: Rendered) -> None:
+        """Write all that was asked for. Raises InputError for a file that cannot be written."""
+        forms = report.forms
+        for name in ("text", "json") if _is_standard_output(self.json) else ("text",):
+            if name in forms:
+                echo(forms[name])
+        if "plot" in forms and _is_standard_output(self.plot):
+            echo(f"\n{forms['plot']}")
+        for path, name in ((self.json, "json"), (self.html, "html"), (self.markdown, "markdown")):
+            if path is not None and name in forms and not _is_standard_output(path):
+                end = "\n" if name == "json" else ""
+                files.write(path, (forms[name] + end).encode("utf-8", "backslashreplace"))
+        if self.plot is not None and "plot" in forms and not _is_standard_output(self.plot):
+            files.write(self.plot, base64.b64decode(forms["plot"]))
 
 
 def _is_standard_output(path: Path | None) -> bool:
     return path is not None and str(path) == "-"
 
 
-class ReaderGoneError(Exception):
-    """Whoever read standard output has enough.
+def _check_suffix(path: Path) -> None:
+    """Raise InputError for a file that no picture can be written to."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(
+            f"cannot draw {str(path)!r}: end its name in {', '.join(SUFFIXES)}, "
+            "or put --plot last for the terminal"
+        )
 
-    Rich and typer would exit with 1, which says here that something disagrees.
-    """
+
+class ReaderGoneError(Exception):
+    """Whoever read standard output has enough."""
 
 
 def echo(text: str) -> None:
+    """Write a line to standard output.
+
+    Where standard output is closed nobody wants it. Raises ReaderGoneError where nobody reads any more, and InputError
+    where it cannot be written.
+    """
+    stream = sys.stdout
+    if stream is None:
+        return
+    encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
-        typer.echo(text)
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        stream.flush()
     except BrokenPipeError:
         raise ReaderGoneError from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot write the report: {reason}") from None
 
 
-def _json_text(report: Shown) -> str:
-    return json.dumps(report.to_json(), allow_nan=False, indent=1, ensure_ascii=False)
-
-
-def print_lines(lines: Callable[[int], Iterator[Text]]) -> None:
-    """What `lines` makes of a width, in the terminal's width and colours; ASCII where the terminal has nothing else."""
-    from rich.console import Console
-
-    class Terminal(Console):
-        def on_broken_pipe(self) -> None:
-            raise ReaderGoneError
-
-    console = Terminal(highlight=False)
-    console.width = console.width or 80
-    width = console.width if console.is_terminal or "COLUMNS" in os.environ else 80
-    for line in lines(width):
-        if not _encodes(console.encoding):
-            ascii_only = line.plain.translate(_ASCII).encode(console.encoding, "backslashreplace")
-            line.plain = ascii_only.decode(console.encoding)
-        console.print(line, soft_wrap=True)
-
-
-_ASCII = str.maketrans(
-    {"─": "-", "⋯": "...", "–": "-", "−": "-", "·": "*", "•": "*", "²": "^2", "∂": "d", "Σ": "sum", "┤": "+", "└": "+"}
-    | dict.fromkeys("│├", "|")
-)
-
-
-def _encodes(encoding: str) -> bool:
-    try:
-        "─⋯–".encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
+def tell(text: str) -> None:
+    """Write to standard error, if that can be written to: no message is worth a verdict."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+        sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stderr.flush()
 
 
 PROGRESS_AFTER = 1.0
 """Seconds after which a run shows its progress."""
 
 
-class Watch:
-    """Asked before each step: shows a progress bar on standard error after a second, and says when to end."""
+class TerminalWatch:
+    """Shows a progress bar on standard error after a second, and counts Ctrl-C."""
 
-    def __init__(self, what: str, every: int) -> None:
-        self.interrupted = False
-        self._what, self._every = what, every
+    def __init__(self, what: str) -> None:
+        self.interruptions = 0
+        self._what = what
         self._started = time.monotonic()
         self._bar: Any = None
 
-    def __call__(self, done: int, planned: int) -> bool:
-        if done % self._every == 0:
-            self._show(done, planned)
-        return not self.interrupted
-
-    def _show(self, done: int, planned: int) -> None:
-        if self._bar is None and sys.stderr.isatty() and time.monotonic() - self._started > PROGRESS_AFTER:
+    def progress(self, done: int, planned: int) -> None:
+        late = time.monotonic() - self._started > PROGRESS_AFTER
+        if self._bar is None and late and sys.stderr is not None and sys.stderr.isatty():
             self._bar = _progress_bar()
             self._task = self._bar.add_task(self._what, total=planned)
             self._bar.start()
         if self._bar is not None:
-            self._bar.update(self._task, completed=done)
+            self._bar.update(self._task, completed=done, total=planned)
 
-    def refuse_if_interrupted(self) -> None:
-        """End the program where nothing has been done yet."""
-        if self.interrupted:
-            raise KeyboardInterrupt
+    def tell(self, text: str) -> None:
+        tell(text)
 
     def clear(self) -> None:
         if self._bar is not None:
@@ -201,8 +173,12 @@ class Watch:
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
         """The first Ctrl-C ends the run after its step; a second one ends the program."""
-        self.interrupted = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.interruptions += 1
+        signal.signal(signal.SIGINT, self._end)
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        self.interruptions += 1
+        raise KeyboardInterrupt
 
 
 def _progress_bar() -> Any:
@@ -213,19 +189,31 @@ def _progress_bar() -> Any:
 
 
 @contextmanager
-def watched(what: str = "training", every: int = 256) -> Iterator[Watch]:
-    """`every` says at how many steps at least the progress is worth showing."""
-    watch = Watch(what, every)
+def watched(what: str) -> Iterator[TerminalWatch]:
+    """Ctrl-C is counted inside the block."""
+    watch = TerminalWatch(what)
     if threading.current_thread() is not threading.main_thread():
         yield watch
         return
     before = signal.signal(signal.SIGINT, watch.interrupt)
     try:
         yield watch
-    except InputError:
-        # A run that was ended before its first step has nothing to say.
-        watch.refuse_if_interrupted()
-        raise
     finally:
         signal.signal(signal.SIGINT, before)
         watch.clear()
+
+
+def settle_streams() -> None:
+    """Flush what was written; Python must not try again, and exit with a code of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                abandon(stream)
+
+
+def abandon(stream: Any) -> None:
+    """Let nobody read what is still to be written."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

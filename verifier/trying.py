@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from verifier.binding import Bound
+from verifier.deadline import NEVER, Deadline
 from verifier.errors import InputError
-from verifier.running import OutOfTimeError, own_frames, own_traceback, within
+from verifier.running import OutOfTimeError, own_traceback, place_of
 
 
 class UserCodeError(InputError):
@@ -31,23 +31,23 @@ class Run:
     """The wanted inputs that torch has no gradient by, of any result."""
 
 
-def tried(bound: Bound, timeout: float | None = None) -> Run:
+def tried(bound: Bound, deadline: Deadline = NEVER) -> Run:
     """Run the code once, forward and backward.
 
     >>> from verifier.binding import bound
     >>> tried(bound(lambda x, y: x.exp(), {"x": torch.ones(2), "y": torch.ones(2)}, "float32")).unreached
     ('y',)
 
-    Raises UserCodeError where it raises, and InputError where it returns nothing that has a gradient, or not within
-    so many seconds.
+    Raises UserCodeError where it raises, and InputError where it returns nothing that has a gradient, or not before
+    the deadline.
     """
     try:
         # Code that is left behind may have changed how warnings are treated.
         with warnings.catch_warnings():
-            return within(timeout, lambda: _run(bound))
+            return deadline.run(lambda: _run(bound))
     except OutOfTimeError:
         raise InputError(
-            f"{bound.name} does not return within {timeout:g} seconds: give it smaller inputs, or more time"
+            f"{bound.name} does not return within {deadline.seconds:g} seconds: give it smaller inputs, or more time"
         ) from None
 
 
@@ -64,7 +64,7 @@ def _run(bound: Bound) -> Run:
         except InputError:
             raise
         except (Exception, SystemExit) as error:
-            raise _raised(bound.name, error) from error
+            raise raised(bound.name, error) from error
         gradients = _gradients(bound, leaves, results.tensors)
     return Run(
         results=results.names,
@@ -90,15 +90,14 @@ def _gradients(
     try:
         return torch.autograd.grad(outputs, by, [torch.ones_like(output) for output in outputs], allow_unused=True)
     except (Exception, SystemExit) as error:
-        raise _raised(f"the backward of {bound.name}", error) from error
+        raise raised(f"the backward of {bound.name}", error) from error
 
 
-def _raised(what: str, error: BaseException) -> UserCodeError:
-    frames = own_frames(error)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+def raised(what: str, error: BaseException) -> UserCodeError:
+    """The error of code that is checked, as a sentence with its line."""
     first = str(error).strip().partition("\n")[0]
     told = f": {first}" if first else ""
-    return UserCodeError(f"{what} raises {type(error).__name__}{place}{told}", own_traceback(error))
+    return UserCodeError(f"{what} raises {type(error).__name__}{place_of(error)}{told}", own_traceback(error))
 
 
 def _same(one: torch.Tensor, other: torch.Tensor) -> bool:

@@ -9,11 +9,17 @@ from verifier.checks.quantities import Both, Forward, Quantity, Second
 from verifier.checks.trial import Check, Trial
 from verifier.subject import REVERSE
 
-__all__ = ["AT_EVERY_POINT", "AT_ONE_POINT", "NAMES", "Check", "Trial"]
+__all__ = ["AT_EVERY_POINT", "CHEAP", "COSTLY", "NAMES", "Check", "Trial"]
 
 AT_EVERY_POINT: tuple[Check, ...] = (Quantity("value"), Quantity(REVERSE))
-AT_ONE_POINT: tuple[Check, ...] = (
-    Forward(), Both(), Second(), Vmapped(), Strided(), Expanded(), Structured(), Undefined(), Determinism(),
-    Overwriting(), Form(), Reach(),
+CHEAP: tuple[Check, ...] = (
+    Determinism(), Form(), Reach(), Overwriting(), Strided(), Structured(), Undefined(), Forward(), Both(), Expanded(),
 )  # fmt: skip
-NAMES = tuple(check.name for check in (*AT_EVERY_POINT, *AT_ONE_POINT))
+"""At one point, before any edge point is looked for."""
+COSTLY: tuple[Check, ...] = (Vmapped(), Second())
+"""At one point, after all others."""
+NAMES = (
+    "value", "reverse", "forward", "both", "second", "vmap", "strided", "expanded", "structured", "undefined",
+    "determinism", "overwriting", "form", "reach",
+)  # fmt: skip
+"""In the order in which they are shown."""

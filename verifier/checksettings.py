@@ -1,0 +1,26 @@
+"""Check settings: how a target is checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CheckSettings:
+    """How a target is checked."""
+
+    dtypes: tuple[str, ...] = ()
+    """The dtypes tried: those of the tensors given, else float32 and float64."""
+    points: int = 3
+    """Random points for each dtype, where inputs are drawn."""
+    seed: int = 0
+    without: tuple[str, ...] = ()
+    """Checks that are switched off, by name."""
+    digits: float | None = None
+    """How many digits must agree; None asks for no number of digits."""
+    timeout: float | None = None
+    """Seconds that the whole check may take. A call from Python ends after the step that it is at: in the same process
+    nothing stops code that does not return, but for the first run at each point. None sets no limit.
+    """
+    honour_detach: bool = False
+    """Whether what the code detaches is taken for a constant."""

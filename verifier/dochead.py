@@ -1,0 +1,21 @@
+"""The head of every document: its format, and the versions of what computed it."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+FORMAT = "verifier/1"
+_PACKAGES = {
+    "verifier": "verifier",
+    "torch": "torch",
+    "numpy": "numpy",
+    "sympy": "sympy",
+    "flint": "python-flint",
+}
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python, of verifier and of the packages that it computes with; none is loaded."""
+    found = {name: version(package) for name, package in _PACKAGES.items()}
+    return {"python": platform.python_version(), **found}

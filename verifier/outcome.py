@@ -1,0 +1,34 @@
+"""Outcomes: what came of a comparison, and why where the numbers alone do not say it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """What the judge found; `severity` orders them from good to bad."""
+
+    AGREES = "agrees"
+    UNDECIDED = "undecided"
+    DISAGREES = "disagrees"
+
+    @property
+    def severity(self) -> int:
+        return list(Outcome).index(self)
+
+
+class Note(StrEnum):
+    """Why an outcome is what it is, where the numbers alone do not say it."""
+
+    NONE = ""
+    KINK = "at a kink or border: any value between the one-sided derivatives agrees"
+    NOT_FINITE = "a parameter or an input is not finite"
+    NO_EXACT_VALUE = "no exact value exists here"
+    OVERFLOW = "rounding or overflow on the way can move it anywhere"
+    BLIND = "rounding can be as large as the terms it is made of"
+    LIMIT = "the exact value is a limit: the formula itself has no value here"
+    INFINITE = "the exact value is infinite"
+    TOO_LONG = "no exact value exists here, and its limit was not found in time"
+    OTHER_FUNCTION = "the code computes another function than the formula, so its gradient is not held against it"
+    CHANGING = "not deterministic: it comes out differently when the code is run again"
+    INACCURATE = "inaccurate: more than half of the digits are lost, and the point itself allows more"

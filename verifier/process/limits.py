@@ -1,0 +1,64 @@
+"""Limits of a worker process: seconds and bytes, and how people write them."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from verifier.errors import InputError
+
+SECONDS = 600.0
+"""What a check from the command line may take, where nothing else is said."""
+LONGEST = 10_000_000.0
+"""Seconds; about four months."""
+_SIZE = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)\s*([kmgt]?)i?b?", re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a worker process may use."""
+
+    seconds: float | None = None
+    """From its start to its last message; None sets no limit."""
+    memory: int | None = None
+    """Bytes that it and the processes that it starts hold at once; None sets no limit."""
+
+
+def seconds_of(value: float, name: str = "--timeout") -> float:
+    """The number, if it can be a time limit. Raises InputError.
+
+    >>> seconds_of(2.5)
+    2.5
+    """
+    if not (math.isfinite(value) and 0 < value <= LONGEST):
+        raise InputError(
+            f"{name} is {value:g}: give seconds, a number above 0 and at most {LONGEST:,.0f}"
+        )
+    return float(value)
+
+
+def bytes_of(text: str) -> int:
+    """The bytes of a size such as 4G, 512M or 1000000. Raises InputError.
+
+    >>> bytes_of("4G"), bytes_of("512 MiB"), bytes_of("1000000")
+    (4294967296, 536870912, 1000000)
+    """
+    found = _SIZE.fullmatch(text.strip())
+    size = float(found[1]) * 1024 ** _POWERS[found[2].lower()] if found else 0.0
+    if not 1 << 20 <= size <= 1 << 50:
+        raise InputError(f"--memory is {text!r}: give a size from 1M on, as in --memory 4G")
+    return int(size)
+
+
+def size_text(size: int) -> str:
+    """A size as people write it.
+
+    >>> size_text(4 << 30), size_text(1_500_000)
+    ('4 GiB', '1.43 MiB')
+    """
+    for power, unit in ((3, "GiB"), (2, "MiB")):
+        if size >= 1024**power:
+            return f"{size / 1024**power:.3g} {unit}"
+    return f"{size:,} bytes"

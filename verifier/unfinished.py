@@ -1,0 +1,90 @@
+"""The report of what was not judged to its end: what was decided before, and why it goes no further."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from markupsafe import escape
+
+from verifier.dochead import FORMAT, versions
+from verifier.markdowntext import code, escaped
+from verifier.process.messages import Rendered
+from verifier.process.supervisor import End, Ending
+from verifier.rendering import Forms, json_text
+
+PLACE = "<!-- unfinished -->"
+"""Where a page says why it ends early."""
+_CODES = {End.FINISHED: 0, End.INTERRUPTED: 130, End.FAILED: 4}
+"""Of endings; 2 for all others."""
+_HEADINGS = {
+    End.REFUSED: "NOT USABLE",
+    End.FAILED: "INTERNAL ERROR",
+    End.INTERRUPTED: "INTERRUPTED",
+    End.DIED: "DIED",
+    End.OUT_OF_TIME: "OUT OF TIME",
+    End.OUT_OF_MEMORY: "OUT OF MEMORY",
+}
+
+
+def exit_code_of(ending: Ending) -> int:
+    """That of the report where it is whole, or where it says that something disagrees."""
+    known = ending.report.exit_code if ending.report is not None else None
+    if known is not None and ending.end in (End.FINISHED, End.INTERRUPTED):
+        return known if ending.end is End.FINISHED else 130
+    if known == 1 and ending.end is not End.FAILED:
+        return 1
+    return _CODES.get(ending.end, 2)
+
+
+def sentence_of(ending: Ending) -> str:
+    """Why it goes no further, and whether anything was decided."""
+    before = "" if ending.report is None else "; the report has what was decided before"
+    return f"{ending.sentence}{before}"
+
+
+def unfinished(ending: Ending, command: str, subject: Mapping[str, str], forms: Forms) -> Rendered:
+    """The report in those forms; `subject` is what stands in JSON for what was to be judged."""
+    code_ = exit_code_of(ending)
+    known = ending.report or Rendered(code_, {})
+    found: dict[str, str] = {}
+    if forms.text and "text" in known.forms:
+        found["text"] = f"{known.forms['text']}\n{_HEADINGS[ending.end]}  {ending.sentence}"
+    if forms.json:
+        found["json"] = _json(ending, code_, command, subject, known)
+    if forms.html:
+        found["html"] = _html(ending, subject, known)
+    if forms.markdown:
+        title = f"❌ **{_HEADINGS[ending.end]}** {escaped(ending.sentence)}"
+        parts = [title, *([known.forms["markdown"]] if "markdown" in known.forms else [])]
+        named = [code(text) for text in subject.values()]
+        found["markdown"] = "\n\n".join([parts[0], *(named if len(parts) == 1 else parts[1:])])
+    return replace(known, exit_code=code_, forms=found)
+
+
+def _json(
+    ending: Ending, code_: int, command: str, subject: Mapping[str, str], known: Rendered
+) -> str:
+    if "json" in known.forms:
+        document = json.loads(known.forms["json"])
+    else:
+        head = {"format": FORMAT, "command": command, "versions": versions()}
+        document = {**head, **subject, "outcome": None}
+    errors = [*document.get("internal_errors", ()), *filter(None, [ending.traceback])]
+    end = {"ok": False, "exit_code": code_, "partial": True, "reason": ending.sentence}
+    return json_text({**document, **end, "internal_errors": errors})
+
+
+def _html(ending: Ending, subject: Mapping[str, str], known: Rendered) -> str:
+    heading, sentence = _HEADINGS[ending.end], escape(ending.sentence)
+    told = f"<p><strong>{heading}</strong> {sentence}</p>"
+    if "html" in known.forms:
+        return known.forms["html"].replace(PLACE, told, 1)
+    title = escape(", ".join(subject.values()) or "verifier")
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'\">\n"
+        f"<title>{title}: not judged</title>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
+        f"{told}\n<p>Nothing was decided.</p>\n</main>\n</body>\n</html>\n"
+    )
