@@ -120,10 +120,13 @@ REFUSED = {
     f"[settings]\ndtype = 'float32'\n{T}": f"{SETTINGS}: there is no setting 'dtype' here: use {SETTINGS_KEYS}",
     f"[settings]\ntarget = 'x'\n{T}": f"{SETTINGS}: there is no setting 'target' here: use {SETTINGS_KEYS}",
     f"[settings]\npoints = 'three'\n{T}": f"{SETTINGS}: points = 'three' cannot be used: "
-    "give a whole number from 1 on",
+    "give a whole number from 1 to 10,000",
     f"[settings]\npoints = true\n{T}": f"{SETTINGS}: points = true cannot be used: "
-    "give a whole number from 1 on",
-    f"[settings]\nseed = -1\n{T}": f"{SETTINGS}: seed = -1 cannot be used: give a whole number from 0 on",
+    "give a whole number from 1 to 10,000",
+    f"[settings]\nseed = -1\n{T}": f"{SETTINGS}: seed = -1 cannot be used: "
+    "give a whole number from 0 to 9,223,372,036,854,775,807",
+    f"[settings]\npoints = {'9' * 5000}\n{T}": "verifier.toml: it cannot be read as TOML: "
+    "a whole number has too many digits",
     f"[settings]\ndtypes = 'float32'\n{T}": f"{SETTINGS}: dtypes = 'float32' cannot be used: "
     'give names of dtypes, as in ["float32", "bfloat16"]',
     f"[settings]\ndtypes = ['float33']\n{T}": f"{SETTINGS}: dtypes: there is no dtype 'float33' to check in: "
@@ -131,10 +134,10 @@ REFUSED = {
     f"[settings]\ndtypes = []\n{T}": f"{SETTINGS}: dtypes: no dtype is given: {DTYPES}",
     f"[settings]\nwithout = [2]\n{T}": f"{SETTINGS}: without = [2] cannot be used: "
     'give names of checks, as in ["second"]',
-    f"[settings]\ndigits = 0\n{T}": f"{SETTINGS}: digits = 0 cannot be used: give a number above 0",
+    f"[settings]\ndigits = 0\n{T}": f"{SETTINGS}: digits = 0 cannot be used: give a number above 0, at most 77",
     f"[settings]\ntimeout = inf\n{T}": f"{SETTINGS}: timeout = inf cannot be used: "
-    "give seconds, a number above 0",
-    f"[settings]\ndigits = nan\n{T}": f"{SETTINGS}: digits = nan cannot be used: give a number above 0",
+    "give seconds, a number above 0, at most 10,000,000",
+    f"[settings]\ndigits = nan\n{T}": f"{SETTINGS}: digits = nan cannot be used: give a number above 0, at most 77",
     f"[settings]\nhonour_detach = 1\n{T}": f"{SETTINGS}: honour_detach = 1 cannot be used: "
     "give true or false",
     "[[target]]\n": "verifier.toml: target 1: target is missing",

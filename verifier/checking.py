@@ -14,12 +14,14 @@ from verifier.accounting import explained
 from verifier.checked import Checked, CheckSettings, Finding
 from verifier.checkreport import CheckReport
 from verifier.checks import AT_EVERY_POINT, CHEAP, COSTLY, NAMES, Check, Trial
+from verifier.checksettings import LARGEST_SEED, MOST_DIGITS, MOST_POINTS
 from verifier.checktables import check_named
 from verifier.deadline import NEVER, Deadline
 from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS
 from verifier.inputs import dtypes_of
 from verifier.judge import Outcome
+from verifier.process.limits import LONGEST
 from verifier.retyped import at_point, command
 from verifier.runner import always
 from verifier.running import own_frames
@@ -146,10 +148,14 @@ def _settings(inputs: Mapping[str, Any], given: Mapping[str, Any]) -> CheckSetti
         without=_without(known.pop("without", ())),
         **known,
     )
-    for name, least in (("points", 1), ("seed", 0)):
+    for name, least, most in (("points", 1, MOST_POINTS), ("seed", 0, LARGEST_SEED)):
         number = getattr(settings, name)
-        if not isinstance(number, int) or isinstance(number, bool) or number < least:
-            raise InputError(f"{name} is {number!r}: give a whole number from {least} on")
+        if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
+            raise InputError(f"{name} is {number!r}: give a whole number from {least} to {most:,}")
+    for name, greatest in (("digits", MOST_DIGITS), ("timeout", LONGEST)):
+        number = getattr(settings, name)
+        if number is not None and not (isinstance(number, int | float) and 0 < number <= greatest):
+            raise InputError(f"{name} is {number!r}: give a number above 0, at most {greatest:,.0f}")
     return settings
 
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MOST_POINTS = 10_000
+LARGEST_SEED = 2**63 - 1
+MOST_DIGITS = 77
+"""So many are compared in exact arithmetic."""
+
 
 @dataclass(frozen=True)
 class CheckSettings:

@@ -136,7 +136,8 @@ class _PlotAlone(TyperCommand):
 
 
 def _with_terminal(words: list[str]) -> Iterator[str]:
-    for word, following in zip(words, [*words[1:], "--"], strict=True):
+    for place, word in enumerate(words):
+        following = words[place + 1] if place + 1 < len(words) else "--"
         yield word
         if word == "--plot" and following.startswith("-") and following != "-":
             yield "-"
@@ -375,8 +376,8 @@ def check(
     dtype: Annotated[
         list[str] | None, typer.Option(help="float64, float32, bfloat16 or float16; may be repeated.")
     ] = None,
-    points: Annotated[int | None, typer.Option(min=1, help="Random points for each dtype; else 3.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the random points.")] = None,
+    points: Annotated[int | None, typer.Option(help="Random points for each dtype; else 3.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the random points.")] = None,
     without: Annotated[
         list[str] | None, typer.Option(metavar="CHECK", help="A check to leave out, by its name; may be repeated.")
     ] = None,
@@ -578,7 +579,8 @@ def _run(arguments: list[str]) -> int:
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return 130
-    except (ReaderGoneError, BrokenPipeError):
+    except (ReaderGoneError, BrokenPipeError, SystemExit):
+        # What shows the help exits where nobody reads it.
         abandon(sys.stdout)
         return 141
     except OSError as error:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from verifier.checksettings import CheckSettings
+from verifier.checksettings import LARGEST_SEED, MOST_DIGITS, MOST_POINTS, CheckSettings
 from verifier.defaults import current, known_dtypes
 from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS
+from verifier.process.limits import LONGEST
 from verifier.tabular import shortened
 from verifier.tomltable import FLAG, TEXT, Kind, Table, positive, read_toml, shown, table, tables, texts, whole
 
@@ -184,11 +185,11 @@ def _all_accepted(table: Table) -> tuple[Accepted, ...]:
 
 _SETTINGS: Mapping[str, Kind] = {
     "dtypes": texts('names of dtypes, as in ["float32", "bfloat16"]'),
-    "points": whole(1),
-    "seed": whole(0),
+    "points": whole(1, MOST_POINTS),
+    "seed": whole(0, LARGEST_SEED),
     "without": texts('names of checks, as in ["second"]'),
-    "digits": positive("a number above 0"),
-    "timeout": positive("seconds, a number above 0"),
+    "digits": positive(f"a number above 0, at most {MOST_DIGITS}", MOST_DIGITS),
+    "timeout": positive(f"seconds, a number above 0, at most {LONGEST:,.0f}", LONGEST),
     "honour_detach": FLAG,
 }
 _ACCEPTED: Mapping[str, Kind] = {"component": TEXT, "dtype": TEXT, "cause": TEXT, "reason": TEXT}

@@ -25,6 +25,8 @@ from verifier.optimizers import Optimizer, optimizer_named
 from verifier.source import NUMPY, TORCH, constant_values, function
 from verifier.witnesses import Witness, symbolic
 
+MOST_EPOCHS = 1_000_000_000
+LARGEST_SEED = 2**63 - 1
 CHUNK_STEPS = 1024
 CHUNK_NUMBERS = 8192
 """At most so many steps, and so many steps times rows, are judged at once."""
@@ -46,14 +48,14 @@ class Settings:
     """The fraction of the rows that is not trained on; the seed chooses them."""
 
     def __post_init__(self) -> None:
-        if not _is_whole(self.epochs) or self.epochs < 1:
-            raise InputError(f"epochs is {self.epochs!r}: train for at least 1 epoch, a whole number")
+        if not _is_whole(self.epochs) or not 1 <= self.epochs <= MOST_EPOCHS:
+            raise InputError(f"epochs is {self.epochs!r}: give a whole number from 1 to {MOST_EPOCHS:,}")
         if not _is_real(self.lr) or not 0 <= self.lr < float("inf"):
             raise InputError(f"the learning rate is {self.lr!r}: use a finite number, 0 or above")
         if self.batch != "all" and (not _is_whole(self.batch) or int(self.batch) < 1):
             raise InputError(f"batch is {self.batch!r}: use a whole number of rows, 1 or more, or all")
-        if not _is_whole(self.seed) or self.seed < 0:
-            raise InputError(f"the seed is {self.seed!r}: use a whole number, 0 or above")
+        if not _is_whole(self.seed) or not 0 <= self.seed <= LARGEST_SEED:
+            raise InputError(f"the seed is {self.seed!r}: give a whole number from 0 to {LARGEST_SEED:,}")
         if not _is_real(self.hold_out) or not 0 <= self.hold_out < 1:
             raise InputError(f"hold_out is {self.hold_out!r}: use a fraction of the rows, 0 or above and below 1")
         if not isinstance(self.shuffle, bool):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -74,14 +73,23 @@ def shown(value: Any) -> str:
 def read_toml(path: Path) -> Table:
     """The file as one table. Raises InputError, with the line where it is known, for what is no TOML."""
     with path_errors(path):
+        if path.exists() and not path.is_file():
+            raise InputError(f"cannot read {str(path)!r}: it is not a regular file")
         text = path.read_text(encoding="utf-8-sig")
     try:
         return Table(tomllib.loads(text), str(path))
     except tomllib.TOMLDecodeError as error:
         reason, line = _located(str(error))
         raise InputError(f"{path}{line}: it cannot be read as TOML: {reason}") from None
+    except ValueError as error:
+        # Python reads no whole number of more than 4,300 digits.
+        raise InputError(f"{path}: it cannot be read as TOML: {_number_error(error)}") from None
     except RecursionError:
         raise InputError(f"{path}: it cannot be read as TOML: it is nested too deeply") from None
+
+
+def _number_error(error: ValueError) -> str:
+    return "a whole number has too many digits" if "digits" in str(error) else str(error)
 
 
 def _located(message: str) -> tuple[str, str]:
@@ -100,16 +108,18 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def whole(least: int) -> Kind:
-    """Whole numbers from that one on."""
-    return Kind(
-        f"a whole number from {least} on", lambda value: _is_number(value) and isinstance(value, int) and value >= least
-    )
+def whole(least: int, most: int) -> Kind:
+    """Whole numbers between these two."""
+    return Kind(f"a whole number from {least} to {most:,}", lambda value: _is_whole(value) and least <= value <= most)
 
 
-def positive(wanted: str) -> Kind:
-    """Numbers above 0, but for infinity."""
-    return Kind(wanted, lambda value: _is_number(value) and 0 < value < math.inf)
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def positive(wanted: str, most: float) -> Kind:
+    """Numbers above 0, up to that one."""
+    return Kind(wanted, lambda value: _is_number(value) and 0 < value <= most)
 
 
 def texts(wanted: str) -> Kind:

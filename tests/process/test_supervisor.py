@@ -1,0 +1,205 @@
+"""The supervisor: whatever a worker does, it says how it ended, and what was known before."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import worker_tasks
+
+from verifier.process.limits import Limits
+from verifier.process.messages import Rendered
+from verifier.process.supervisor import End, Ending, InThisProcess, InWorkers
+from verifier.process.task import Task
+
+SO_FAR = Rendered(0, {"text": "so far"}, {"compared": 3})
+DONE = Rendered(0, {"text": "done"}, {"compared": 3})
+
+
+class Watch:
+    """Somebody who waits, and may press Ctrl-C once something is done."""
+
+    def __init__(self, presses=False):
+        self.presses, self.seen, self.told = presses, [], []
+
+    @property
+    def interruptions(self):
+        return int(self.presses and bool(self.seen))
+
+    def progress(self, done, planned):
+        self.seen.append((done, planned))
+
+    def tell(self, text):
+        self.told.append(text)
+
+
+def ended(name, limits=None, watch=None, host=None, **options):
+    task = Task(f"worker_tasks:{name}", options)
+    return (host or InWorkers()).run(task, limits or Limits(), watch or Watch())
+
+
+@pytest.mark.parametrize("host", [InWorkers(), InThisProcess()])
+def test_a_report(host):
+    watch = Watch()
+    assert ended("reports", watch=watch, host=host) == Ending(End.FINISHED, DONE)
+    assert watch.seen == [(1, 2)]
+
+
+@pytest.mark.parametrize("host", [InWorkers(), InThisProcess()])
+def test_what_cannot_be_used(host):
+    ending = ended("refuses", host=host)
+    assert ending == Ending(End.REFUSED, None, "it cannot be used", "line 1\nline 2")
+
+
+@pytest.mark.parametrize("host", [InWorkers(), InThisProcess()])
+def test_an_error_of_ours_does_not_cost_what_was_decided(host):
+    ending = ended("fails", host=host)
+    assert (ending.end, ending.report, ending.sentence) == (End.FAILED, SO_FAR, "KeyError: 'broken'")
+    assert ending.traceback.startswith("Traceback (most recent call last):")
+    assert ending.traceback.rstrip().endswith("KeyError: 'broken'")
+
+
+@pytest.mark.parametrize("code", [0, 1, 3])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_process_that_ends_by_itself_is_no_success(code, after):
+    sentence = f"the code ended the process with exit code {code} before a verdict"
+    assert ended("exits", code=code, after=after) == Ending(
+        End.DIED, SO_FAR if after else None, sentence
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no signals")
+def test_a_process_that_dies_of_a_signal():
+    line = worker_tasks.dies.__code__.co_firstlineno + 1
+    place = f"at worker_tasks.py:{line}, in dies"
+    assert ended("dies").sentence == (
+        f"SIGSEGV (a segmentation fault) ended the process {place} before a verdict"
+    )
+    assert ended("aborts").sentence.startswith("SIGABRT (abort) ended the process at worker_tasks")
+
+
+@pytest.mark.parametrize("name", ["hangs", "holds_the_lock"])
+def test_a_time_limit_holds(name):
+    before = time.monotonic()
+    ending = ended(name, Limits(seconds=1.5))
+    assert time.monotonic() - before < 20
+    assert (ending.end, ending.report) == (End.OUT_OF_TIME, SO_FAR)
+    assert ending.sentence.startswith("the time ran out after 1.5 seconds at worker_tasks.py:")
+    assert ending.sentence.endswith(f", in {name}: --timeout gives it more")
+
+
+def test_a_memory_limit_holds():
+    ending = ended("takes_memory", Limits(seconds=60, memory=300 << 20))
+    assert ending.end is End.OUT_OF_MEMORY
+    assert ending.sentence.startswith("the code needs more than 300 MiB of memory at worker_tasks")
+
+
+def test_the_search_for_causes_has_a_limit_of_its_own():
+    verdict = Rendered(1, {"text": "the verdict"}, {"compared": 3})
+    assert ended("searches", seconds=0.3) == Ending(
+        End.FINISHED, verdict, "the search for causes was ended after 0.3 seconds"
+    )
+
+
+def test_an_interruption_is_passed_on():
+    whole = Rendered(0, {"text": "to the end"}, {"compared": 3})
+    assert ended("waits_for_ctrl_c", watch=Watch(presses=True)) == Ending(End.FINISHED, whole)
+
+
+def test_an_interruption_that_is_not_heard(monkeypatch):
+    monkeypatch.setattr("verifier.process.supervisor.PATIENCE", 0.3)
+    assert ended("hangs", watch=Watch(presses=True)) == Ending(End.INTERRUPTED, SO_FAR)
+
+
+def test_code_that_presses_ctrl_c_itself():
+    ending = ended("presses_ctrl_c")
+    assert ending.end is End.REFUSED
+    assert ending.sentence.startswith("the code raises KeyboardInterrupt at worker_tasks.py:")
+    assert ending.sentence.endswith(", and nobody pressed Ctrl-C")
+
+
+def test_a_worker_that_cannot_be_heard():
+    assert ended("closes_everything") == Ending(
+        End.DIED, None, "the code closed the pipe through which verifier gets its results"
+    )
+
+
+def test_what_the_code_prints_is_cut_and_escaped():
+    watch = Watch()
+    assert ended("prints", watch=watch).report.forms == {"text": "''"}
+    told = "".join(watch.told)
+    assert told.startswith("on standard output\nfrom below\n\\x1b[31mred\nyyy")
+    assert told.endswith("\nverifier: the code prints more than 65,536 characters; the rest is left out\n")
+    assert len(told) < 66_000
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process cannot be copied")
+def test_a_copy_of_the_worker_says_nothing():
+    assert ended("copies_itself").report.forms == {"text": "once"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process cannot be copied")
+@pytest.mark.parametrize("name", ["leaves_a_child", "leaves_a_thread"])
+def test_what_is_left_behind_does_not_keep_anybody_waiting(name, tmp_path):
+    before = time.monotonic()
+    options = {"file": str(tmp_path / "pid")} if name == "leaves_a_child" else {}
+    assert ended(name, **options).end is End.FINISHED
+    assert time.monotonic() - before < 30
+
+
+def test_a_worker_ends_with_its_supervisor(tmp_path):
+    """The supervisor is killed; the worker, which would hang for ever, goes with it."""
+    beat = tmp_path / "beat"
+    (tmp_path / "beating.py").write_text(
+        "import time\n"
+        "def go(send, interruption, file):\n"
+        "    while True:\n"
+        "        open(file, 'w').write(str(time.time())); time.sleep(0.05)\n"
+    )
+    program = textwrap.dedent(
+        f"""
+        import sys; sys.path.insert(0, {str(tmp_path)!r})
+        from verifier.process.limits import Limits
+        from verifier.process.supervisor import InWorkers
+        from verifier.process.task import Task
+        class Watch:
+            interruptions = 0
+            def progress(self, done, planned): pass
+            def tell(self, text): pass
+        InWorkers().run(Task("beating:go", {{"file": {str(beat)!r}}}), Limits(), Watch())
+        """
+    )
+    supervisor = subprocess.Popen([sys.executable, "-c", program])
+    while not beat.exists() or not beat.read_text():
+        time.sleep(0.05)
+    supervisor.kill()
+    supervisor.wait()
+    time.sleep(1.0)
+    last = beat.read_text()
+    time.sleep(0.5)
+    assert beat.read_text() == last
+
+
+def test_several_workers_at_once():
+    endings = []
+
+    def run():
+        endings.append(ended("reports"))
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert endings == [Ending(End.FINISHED, DONE)] * 4
+
+
+def test_the_supervisor_is_light():
+    code = "import sys, verifier.cli; print([name for name in sys.modules if name in {'torch', 'sympy', 'numpy'}])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+    assert Path(sys.executable).exists()

@@ -1,0 +1,104 @@
+"""What workers are asked to do in the tests of their supervisor."""
+
+import ctypes
+import os
+import re
+import sys
+import threading
+import time
+
+from verifier.errors import InputError
+from verifier.process.messages import Progress, Published, Rendered, Stage
+
+
+def reports(send, interruption, text="done", code=0):
+    send(Progress(1, 2))
+    send(Published(Rendered(code, {"text": text}, {"compared": 3})))
+
+
+def refuses(send, interruption):
+    raise InputError("it cannot be used", "line 1\nline 2")
+
+
+def fails(send, interruption):
+    reports(send, interruption, "so far")
+    raise KeyError("broken")
+
+
+def waits_for_ctrl_c(send, interruption):
+    reports(send, interruption, "so far")
+    while not interruption.wanted:
+        time.sleep(0.01)
+    reports(send, interruption, "to the end")
+
+
+def presses_ctrl_c(send, interruption):
+    raise KeyboardInterrupt
+
+
+def exits(send, interruption, code=0, after=False):
+    if after:
+        reports(send, interruption, "so far")
+    os._exit(code)
+
+
+def hangs(send, interruption):
+    reports(send, interruption, "so far")
+    while True:
+        pass
+
+
+def holds_the_lock(send, interruption):
+    reports(send, interruption, "so far")
+    re.match(r"(a+)+$", "a" * 60 + "b")
+
+
+def dies(send, interruption):
+    ctypes.string_at(0)
+
+
+def aborts(send, interruption):
+    os.abort()
+
+
+def takes_memory(send, interruption):
+    kept = []
+    while True:
+        kept.append(bytearray(1 << 24))
+
+
+def closes_everything(send, interruption):
+    os.closerange(3, 1000)
+    reports(send, interruption)
+
+
+def prints(send, interruption):
+    print("on standard output")
+    os.write(1, b"from below\r\n")
+    print("\x1b[31mred", file=sys.stderr)
+    sys.stderr.write("y" * 1_000_000)
+    reports(send, interruption, repr(sys.stdin.read()))
+
+
+def copies_itself(send, interruption):
+    os.fork()
+    reports(send, interruption, "once")
+
+
+def leaves_a_child(send, interruption, file):
+    if os.fork() == 0:
+        os.closerange(0, 3)
+        time.sleep(60)
+        os._exit(0)
+    reports(send, interruption)
+
+
+def leaves_a_thread(send, interruption):
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    reports(send, interruption)
+
+
+def searches(send, interruption, seconds):
+    reports(send, interruption, "the verdict", 1)
+    send(Stage("the search for causes", seconds))
+    time.sleep(60)
