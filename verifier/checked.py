@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CheckPoint:
     """Where the target was tried."""
 
@@ -28,7 +28,7 @@ class CheckPoint:
     """Every tensor that the code depends on under its flat name: x, w[0], state.h, weight (of a module)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Finding:
     """What one check found at one point, or why it was not made."""
 
@@ -89,7 +89,7 @@ class CheckSettings:
     """Whether what the code detaches is taken for a constant."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Checked:
     """What is known of a target's gradients."""
 

@@ -67,7 +67,7 @@ class Refused:
         yield f"{self.target.target}: {self.reason}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CheckedTarget:
     """A target with its report."""
 
@@ -115,7 +115,7 @@ class CheckedTarget:
 TargetResult = CheckedTarget | Refused
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class ConfigReport:
     """What became of the targets of a file. `print(report)` shows a row for each and each failing one in full."""
 

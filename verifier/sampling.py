@@ -29,7 +29,7 @@ LARGE = 20_000
 """Programs of more numbers get one edge point only, and points of more numbers are hardly simplified."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Request:
     """A target with everything that was asked about it."""
 
@@ -39,7 +39,7 @@ class Request:
     settings: CheckSettings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sampled:
     """A target at points."""
 
@@ -52,7 +52,7 @@ class Sampled:
     """The inputs that the target writes to."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sampling:
     """The points of a request in one dtype; their numbers go on from `start`."""
 
