@@ -441,6 +441,18 @@ def test_other_statements_of_the_same_numbers():
     assert [cause.sentence for cause in found.causes] == ["it is 2 times the exact gradient"]
 
 
+def test_gradients_in_the_wrong_order_among_other_statements_of_the_same_numbers():
+    """The parts are records of their own, with the names of those that were examined."""
+    swapped = function(torch.mul, lambda g, a, b: (g * a, g * b))
+    examination = examine(Subject(swapped, {"a": HALVES, "b": tensor(1.0, 0.5, 2.0)}))
+    parts = tuple(examination[name].restated(examination[name].verdicts.stated) for name in "ab")
+    found = blamed(Finding("expanded", "float64", parts=parts, examination=examination))
+    assert [(cause.component, cause.sentence) for cause in found.causes] == [
+        ("a", "it is the gradient by b: the two may be returned in the wrong order"),
+        ("b", "it is the gradient by a: the two may be returned in the wrong order"),
+    ]
+
+
 def test_a_kink_hides_no_other_mistake():
     found = of(function(torch.relu, lambda g, x: -g * (x > 0)), x=tensor(0.0, 1.5, -0.5))
     assert [cause.cause for cause in found.causes] == ["sign flipped"]

@@ -11,7 +11,7 @@ from verifier.judge import Outcome
 from verifier.naming import component_called
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Settled:
     """A check beside what was accepted of it beforehand."""
 

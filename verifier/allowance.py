@@ -32,7 +32,7 @@ _DOUBLE_ROUNDING = 1.0 + 2.0**-10
 """Constants are worked out in Python's float64 and rounded again, a little more than half an ulp."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rounded:
     """What a format may give for a node: an array of balls, and what is known of how it came about."""
 

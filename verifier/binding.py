@@ -26,7 +26,7 @@ from verifier.nesting import leaves, replaced
 from verifier.results import Results, results_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bound:
     """A target with its inputs at one point."""
 
@@ -135,7 +135,7 @@ def _signed(target: Any) -> Any:
     return uncompiled(target).forward if isinstance(target, torch.nn.Module) else target
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Callee:
     """What is called, and the tensors that it holds."""
 

@@ -17,7 +17,7 @@ from verifier.judge import Comparison, Note, Outcome
 _INACCURATE = list(Note).index(Note.INACCURATE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Statement:
     """Numbers that were judged together, and where they come from."""
 
@@ -53,7 +53,7 @@ class Statement:
         return Place(self, int(np.nanargmin(self.digits)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Place:
     """One number that was judged."""
 
@@ -101,7 +101,7 @@ class Place:
         return self.comparison.outcome.severity, self.ratio
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CheckComponent:
     """All comparisons of one quantity of the target in one dtype: a value, or a derivative by one input."""
 

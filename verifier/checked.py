@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CheckPoint:
     """Where the target was tried."""
 
@@ -29,7 +29,7 @@ class CheckPoint:
     """Every tensor that the code depends on under its flat name: x, w[0], state.h, weight (of a module)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Finding:
     """What one check found at one point, or why it was not made."""
 
@@ -71,7 +71,7 @@ class CheckCause:
     """The number of the point."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Checked:
     """What is known of a target's gradients."""
 

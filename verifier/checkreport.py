@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class CheckReport:
     """What a check found. `print(report)` shows it; in a rich console it has colour."""
 

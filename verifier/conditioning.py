@@ -31,7 +31,7 @@ class _Given(BallArithmetic):
         return value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Point:
     """An exact program at inputs of some formats."""
 
@@ -77,7 +77,7 @@ class Point:
         return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Accuracy:
     """The digits of one array of statements, in the order of the flattened array, against its largest entry."""
 

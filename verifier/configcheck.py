@@ -13,7 +13,7 @@ from verifier.config import Accepted, ConfiguredTarget
 from verifier.watcher import Watcher
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SettledReport:
     """A report beside what is left of it when what is accepted is set aside."""
 

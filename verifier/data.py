@@ -20,7 +20,7 @@ NO_NUMBERS = (str, bytes, bool, complex, np.bool_, np.complexfloating, np.dateti
 """Types of entries that are refused although `float` would take some of them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Columns:
     """Equally long columns of finite numbers, each a float of the format (held as float64)."""
 
@@ -37,7 +37,7 @@ Told = Callable[[str, Any, int], str]
 """The beginning of a sentence about an entry, from its column's name, itself and its index."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Given:
     """The columns as they were given, none of them checked."""
 

@@ -33,7 +33,7 @@ _PARTING = (Kind.BORDER, Kind.SINGULAR, Kind.TAIL)
 _WHOLE = (2.0, 3.0, 10.0, 100.0, 1000.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Edges:
     """Where something happens in the inputs of a program."""
 

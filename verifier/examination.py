@@ -39,7 +39,7 @@ class NotReplayed:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """One array of statements, judged element by element."""
 
@@ -78,7 +78,7 @@ class Part:
         return int(np.sum(self.verdicts.severity == outcome.severity))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exact:
     """The exact results as a program, for what is asked of them besides their values."""
 
@@ -116,7 +116,7 @@ class Exact:
         return list(parts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Coded:
     """The code as it was run and read, for what is asked of its statements besides their numbers."""
 
@@ -127,7 +127,7 @@ class Coded:
     """The places of constants that may be rounded decimals."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Examination:
     """What is known of the code's gradients at one point."""
 

@@ -150,7 +150,7 @@ def _is_rounded(number: float | None) -> bool:
     return number is not None and math.isfinite(number) and math.frexp(number)[0] * 2.0**11 % 1.0 != 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Pair:
     """The code's statements as nodes beside the exact ones."""
 
@@ -381,7 +381,7 @@ def _forgive_nan(parts: Sequence[Part]) -> None:
         part.verdicts.note[nowhere] = list(Note).index(Note.NO_EXACT_VALUE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Hull:
     """What lies between the one-sided derivatives, as its middle and how far it reaches from there."""
 
@@ -407,7 +407,7 @@ class _Hull:
         return np.isfinite(radius(exact)) & (self.reach > 4.0 * radius(exact) + 1e-30 * np.abs(middle(exact)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Known:
     """What is known of one array beside what the code states of it, element by element."""
 

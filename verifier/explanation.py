@@ -154,7 +154,7 @@ class Parting:
     sentence: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Explanation:
     """How the gradient of one step comes about. `print(explanation)` shows it."""
 

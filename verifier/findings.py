@@ -63,7 +63,7 @@ class Drift:
     largest: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Curves:
     """For pictures: at most a thousand points each, however long the run."""
 
@@ -86,7 +86,7 @@ class NotFinite:
     value: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Findings:
     """Everything that a run showed."""
 

@@ -7,7 +7,7 @@ the midpoint of the exact enclosure, so that a number inside the allowance's bal
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -31,8 +31,8 @@ class Comparison:
     """What the witness under test stated (autograd)."""
     symbolic: float
     """The symbolic gradient at the same point, by NumPy."""
-    enclosure: Any
-    """The exact value at these floats: a ball of Arb."""
+    enclosure: Any = field(compare=False)
+    """The exact value at these floats: a ball of Arb; with a radius it does not equal itself."""
     error: float
     """|stated - exact|."""
     allowed: float
@@ -64,7 +64,7 @@ class Comparison:
         return bool(self.enclosure == 0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Verdicts:
     """One component judged at many points: each field is an array with an entry a point."""
 
@@ -154,7 +154,7 @@ class Judge:
             ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Component:
     """What is known of one result at each point, and what follows from it."""
 
@@ -182,7 +182,7 @@ class _Component:
         return case.verdicts()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """Statements with everything that they are held against: arrays of one length."""
 

@@ -52,7 +52,7 @@ _NEAR = (sympy.Rational(1, 10**9), sympy.Rational(1, 10**14))
 """How far from the point a condition is decided and the domain is looked at."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Limits:
     """What was found for the entries of one result, which was flattened."""
 
@@ -158,7 +158,7 @@ class _TooLargeError(Exception):
     """The entry is made of too many others."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Elements:
     """Single elements of an array program, each worked out from those that it needs and from no others."""
 

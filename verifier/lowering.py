@@ -32,7 +32,7 @@ _RULE_MODULES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cell:
     """A tensor while it is lowered: its node, and what it actually was."""
 
@@ -69,7 +69,7 @@ def rules() -> dict[str, Rule]:
     return _RULES
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lowered:
     """A graph as nodes of a builder."""
 

@@ -18,7 +18,7 @@ _COMPILED = "_orig_mod"
 """What torch.compile calls the module that it was given."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Apart:
     """A module apart from its numbers."""
 

@@ -42,7 +42,7 @@ class Decision(Protocol):
     def __call__(self, operation: Operation, decided: Any) -> Any: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AsCoded:
     """Where rounding leaves it open, as the code found it."""
 
@@ -56,7 +56,7 @@ class AsCoded:
         return np.where(np.broadcast_to(self.open, decided.shape), coded, decided)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ToOneSide:
     """Where both sides are the same number, as if the left one were the greater one, or the smaller one."""
 
@@ -75,7 +75,7 @@ class ToOneSide:
         return np.where(np.broadcast_to(self.ties, decided.shape), side, decided)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BallArithmetic:
     """Arb balls at the precision in force."""
 
@@ -153,7 +153,7 @@ class BallArithmetic:
         return decided
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BorderArithmetic(BallArithmetic):
     """Notes what is exactly true of comparisons that rounding may leave open."""
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Report:
     """What a training showed. `print(report)` shows the tables; in a rich console they have colour."""
 

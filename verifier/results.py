@@ -15,7 +15,7 @@ VALUE = "value"
 _WANTED = "return the tensor that gradients are taken of"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Results:
     """The floating-point tensors of a nested result, under their names: value, value[0], value.loss."""
 

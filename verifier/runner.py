@@ -93,7 +93,7 @@ class Step:
     gradient: dict[str, Comparison]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Judged:
     """Consecutive steps, judged: every array has an entry a step."""
 

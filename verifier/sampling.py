@@ -30,7 +30,7 @@ LARGE = 20_000
 """Programs of more numbers get one edge point only, and points of more numbers are hardly simplified."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Request:
     """A target with everything that was asked about it."""
 
@@ -40,7 +40,7 @@ class Request:
     settings: CheckSettings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Asked:
     """A target at the points that were asked for."""
 
@@ -49,7 +49,7 @@ class Asked:
     """The inputs that the target writes to."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Edges:
     """A target at edge points."""
 
@@ -60,7 +60,7 @@ class Edges:
     """What the target raised at edge points, which are left out."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sampling:
     """The points of a request in one dtype; their numbers go on from `start`."""
 

@@ -20,7 +20,7 @@ from verifier.subject import REVERSE, SECOND, Subject
 from verifier.testing import GRAPH, KERNEL, NUMBERS, Code, Lie, Planting, Right, honest
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """Code with a mistake at a point."""
 

@@ -49,7 +49,7 @@ def simplest(inputs: Inputs, fails: Fails, within: Mapping[str, Domain], tries: 
     return search.point
 
 
-@dataclass
+@dataclass(eq=False)
 class _Search:
     """The simplest point so far, and the tries left."""
 

@@ -20,7 +20,7 @@ _MARGIN = 10
 """Columns for the numbers at the left."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Series:
     mark: str
     places: Any

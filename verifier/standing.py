@@ -16,7 +16,7 @@ from verifier.modeling import Model
 from verifier.runner import Rows, Run
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stand:
     """A training before the update of that step; the sample is float64 arrays, an entry a row."""
 

@@ -25,7 +25,7 @@ RERUNS = 4
 REVERSE, FORWARD, SECOND = "reverse", "forward", "second"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Subject:
     """Code on tensors at one point."""
 

@@ -17,7 +17,7 @@ ROWS = 1_000
 """Of more rows of data so many are taken, evenly spread."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Surface:
     """The loss on a grid, and the paths on it. All arrays are float64."""
 

@@ -91,7 +91,7 @@ def _aligned(arguments: Sequence[Any]) -> list[Any]:
     return [part.reshape(part.shape[0], *([1] * (rank - part.ndim)), *part.shape[1:]) for part in arguments]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sweep:
     """A program at one point, in whose inputs things happen."""
 

@@ -15,7 +15,7 @@ from verifier.naming import component_name
 from verifier.subject import FORWARD, REVERSE, SECOND
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CheckTally:
     """What one check found in one dtype, at all points."""
 
@@ -64,7 +64,7 @@ def _urgency(component: CheckComponent) -> tuple[int, float]:
 _QUANTITIES = ("value", REVERSE, FORWARD, SECOND)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tally:
     """The counts of a whole check, and its verdict."""
 

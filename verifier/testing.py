@@ -32,7 +32,7 @@ from verifier.witnesses import Autograd
 Code = Callable[..., Tensor]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Right:
     """A backward that is right, for a liar to spoil."""
 

@@ -18,7 +18,7 @@ NAME = "formula"
 START = 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Typed:
     """What was typed besides the formula."""
 

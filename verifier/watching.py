@@ -16,7 +16,7 @@ from verifier.runner import AutogradTraining
 from verifier.source import TORCH, function, watched
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Seen:
     """One step of torch, seen from inside, before its update."""
 

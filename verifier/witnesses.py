@@ -50,7 +50,7 @@ def symbolic(program: Program, dtype: str, arguments: Arguments) -> list[Any]:
     return _flat(evaluate(program, NumPyArithmetic(dtype), arguments), _points(arguments))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Enclosure:
     """Where Arb proves the exact values to lie."""
 

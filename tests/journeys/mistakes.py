@@ -5,11 +5,6 @@
 
 import torch
 
-MISTAKES = (
-    "exchanged", "both_wrong", "one_none", "sign", "factor", "mean_for_sum", "missing_term", "ignored_grad_output",
-    "transposed", "detached", "nan", "in_place",
-)  # fmt: skip
-
 
 def _right(inputs, grad_output):
     """The gradients of x*exp(x), or of a*b + a."""
@@ -29,36 +24,36 @@ def _short(inputs, grad_output):
     return [grad_output * b, grad_output * a]
 
 
-def _wrong(mistake, inputs, grad_output):
-    right = _right(inputs, grad_output)
-    first, rest = right[0], right[1:]
-    match mistake:
-        case "exchanged":
-            return right[::-1]
-        case "both_wrong":
-            return [part * 1.5 for part in right]
-        case "one_none":
-            return [None, *rest]
-        case "sign":
-            return [-first, *rest]
-        case "factor":
-            return [first * 2, *rest]
-        case "mean_for_sum":
-            return [first / inputs[0].numel(), *rest]
-        case "missing_term":
-            return _short(inputs, grad_output)
-        case "ignored_grad_output":
-            return _right(inputs, torch.ones_like(grad_output))
-        case "transposed":
-            return [first.mT, *rest]
-        case "detached":
-            return [torch.zeros_like(first), *rest]
-        case "nan":
-            return [first * float("nan"), *rest]
-        case "in_place":
-            grad_output.mul_(2)
-            return right
-    return right
+def _overwritten(inputs, grad_output):
+    grad_output.mul_(2)
+    return _right(inputs, grad_output)
+
+
+def _first(change):
+    """Something is done to the gradient of the first input only."""
+
+    def wrong(inputs, grad_output):
+        first, *rest = _right(inputs, grad_output)
+        return [change(first), *rest]
+
+    return wrong
+
+
+_WRONG = {
+    "exchanged": lambda inputs, grad_output: _right(inputs, grad_output)[::-1],
+    "both_wrong": lambda inputs, grad_output: [part * 1.5 for part in _right(inputs, grad_output)],
+    "one_none": _first(lambda gradient: None),
+    "sign": _first(torch.neg),
+    "factor": _first(lambda gradient: gradient * 2),
+    "mean_for_sum": _first(lambda gradient: gradient / gradient.numel()),
+    "missing_term": _short,
+    "ignored_grad_output": lambda inputs, grad_output: _right(inputs, torch.ones_like(grad_output)),
+    "transposed": _first(lambda gradient: gradient.mT),
+    "detached": _first(torch.zeros_like),
+    "nan": _first(lambda gradient: gradient * float("nan")),
+    "in_place": _overwritten,
+    "none": _right,
+}
 
 
 def _function(mistake, is_scalar):
@@ -68,7 +63,7 @@ def _function(mistake, is_scalar):
         return result.sum() if is_scalar else result
 
     def backward(ctx, grad_output):
-        found = _wrong(mistake, ctx.saved_tensors, grad_output)
+        found = _WRONG[mistake](ctx.saved_tensors, grad_output)
         return tuple(found) if len(found) > 1 else found[0]
 
     return torch.autograd.Function, {"forward": staticmethod(forward), "backward": staticmethod(backward)}
@@ -83,7 +78,7 @@ def _target(mistake, count, is_scalar):
 
 
 names = []
-for _mistake in (*MISTAKES, "none"):
+for _mistake in _WRONG:
     for _count in (1, 2):
         for _scalar in (False, True):
             if (_mistake, _count) == ("exchanged", 1):

@@ -73,9 +73,9 @@ def closes_everything(send, interruption):
 
 
 def prints(send, interruption):
-    print("on standard output")
+    sys.stdout.write("on standard output\n")
     os.write(1, b"from below\r\n")
-    print("\x1b[31mred", file=sys.stderr)
+    sys.stderr.write("\x1b[31mred\n")
     sys.stderr.write("y" * 1_000_000)
     reports(send, interruption, repr(sys.stdin.read()))
 

@@ -14,7 +14,7 @@ from verifier.aten.normalisation import stored
 from verifier.lowering import Lowering, actual_of, plain, rule
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Attention:
     """Queries on keys: which of them see each other, and how much."""
 

@@ -30,7 +30,7 @@ class _Step:
     next_cell: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Layer:
     """One layer in one direction; in 16 bits the kernel keeps gates and states as such."""
 

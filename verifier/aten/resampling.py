@@ -23,7 +23,7 @@ aten = torch.ops.aten
 _CUBIC, _CUBIC_SMOOTH = -0.75, -0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Taps:
     """For each new place along an axis, the places that it is made of, and their weights."""
 
@@ -280,7 +280,7 @@ _BILINEAR, _NEAREST = 0, 1
 _ZEROS, _BORDER, _REFLECTION = 0, 1, 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Line:
     """Where a grid points along one axis of the input: a node, its slope by the grid, and what the code had."""
 
@@ -290,7 +290,7 @@ class _Line:
     coded: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Sampling:
     """What a grid takes from the planes of an input."""
 

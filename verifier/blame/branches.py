@@ -28,7 +28,7 @@ MOST_FLIPS = 64
 """Single elements of a condition that are tried."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Flipped:
     """A comparison decided the other way where the mask says so."""
 

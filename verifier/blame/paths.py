@@ -137,7 +137,7 @@ class _Switch:
         return self.text.format(number=element, count=self.count) if self.shape else self.text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Switched:
     """A gradient's program with switches at its terms."""
 

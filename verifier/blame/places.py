@@ -68,14 +68,9 @@ def _swapped(told: Told) -> Found | None:
 def _exchanged(told: Told) -> Found | None:
     """The gradient by another input in its place."""
     for other in told.others:
-        fitting = other.quantity == told.part.quantity != "second" and other.shape == told.part.shape
-        if (
-            fitting
-            and other.outcome is Outcome.DISAGREES
-            and told.examination is not None
-            and told.measured is not None
-        ):
-            place = told.examination.parts.index(other)
+        alike = other.quantity == told.part.quantity != "second" and other.shape == told.part.shape
+        wrong, place = other.outcome is Outcome.DISAGREES, told.place_of(other)
+        if alike and wrong and told.measured is not None and place is not None:
             predicted = np.ravel(told.measured.exact[place])
             if told.fits(predicted, other.verdicts.allowed):
                 sentence = f"it is the gradient by {other.name}: the two may be returned in the wrong order"

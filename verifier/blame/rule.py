@@ -9,7 +9,7 @@ from typing import Any
 from verifier.blame.told import Told
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Found:
     """A mistake that explains a part."""
 

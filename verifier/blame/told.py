@@ -26,7 +26,7 @@ SCREEN = 1e-6
 """What float64 shows to be farther off than this fraction of the largest entry need not be computed exactly."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Told:
     """A part that disagrees, with what is known around it."""
 
@@ -41,10 +41,14 @@ class Told:
     @cached_property
     def place(self) -> int | None:
         """Which result of the examination's programs it is; None where it is not one of them."""
+        return self.place_of(self.part)
+
+    def place_of(self, part: Part) -> int | None:
+        """Which result of the examination's programs a part states; None where it is none."""
         if self.examination is None:
             return None
-        labels = [(part.name, part.quantity) for part in self.examination.parts]
-        label = self.part.name, self.part.quantity
+        labels = [(known.name, known.quantity) for known in self.examination.parts]
+        label = part.name, part.quantity
         return labels.index(label) if label in labels else None
 
     @property

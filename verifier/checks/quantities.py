@@ -75,7 +75,7 @@ def _behind(examination: Examination) -> Sequence[torch.Tensor]:
     return statements.arguments[len(statements.inputs) :]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Sum:
     """A product of what was stated with numbers."""
 

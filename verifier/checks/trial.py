@@ -21,7 +21,7 @@ from verifier.subject import FORWARD, Statements, Subject
 from verifier.target import Bound
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trial:
     """A target at one point."""
 
