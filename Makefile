@@ -30,6 +30,7 @@ budgets: .venv/ready
 fuzz: .venv/ready
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt atheris
 	$(BIN)/python benchmarks/fuzz_text.py
+	$(BIN)/python benchmarks/fuzz_commands.py
 
 reports: .venv/ready
 	$(BIN)/python benchmarks/report.py

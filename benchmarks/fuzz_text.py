@@ -54,7 +54,7 @@ def one(data: bytes) -> None:
         written = write_text(builder.program(node))
     except InputError:
         return
-    assert read_text(written, builder, symbols) == node, (text, written)  # noqa: S101
+    assert read_text(written, builder, symbols) == node, (text, written)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,21 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
+from verifier import (
+    accounting,
+    checkdocument,
+    checkfailures,
+    checking,
+    checksettings,
+    checktables,
+    findings,
+    retyped,
+    runner,
+    text,
+)
 from verifier.cli import app, run
 from verifier.gallery import gallery, groups
+from verifier.process import limits, relay
 
 FOLDER = Path(__file__).parent
 COMMANDS = ("", *(command.name or command.callback.__name__ for command in app.registered_commands))
@@ -45,9 +58,41 @@ def _models() -> Iterator[str]:
             yield f"Settings: {', '.join(f'{key} {value}' for key, value in model.training.items()) or 'the defaults'}."
 
 
-PAGES = {"commands.md": commands, "gallery.md": models}
+def bounds() -> str:
+    """Every limit, from where the program has it."""
+    rows = [f"| {what} | {limit} | {beyond} |" for what, limit, beyond in _bounds()]
+    head = "# Limits in numbers\n\nMade by `python docs/reference.py` from the program's own constants.\n"
+    return "\n".join([head, "| what | limit | beyond it |", "| --- | ---: | --- |", *rows, ""])
+
+
+def _bounds() -> Iterator[tuple[str, str, str]]:
+    refused = "refused with a sentence"
+    yield "seconds for a target, where nothing else is said", f"{limits.SECONDS:,.0f}", "the time runs out"
+    yield "`--timeout`, in seconds", f"{limits.LONGEST:,.0f}", refused
+    least, most = limits.size_text(limits.LEAST_MEMORY), limits.size_text(limits.MOST_MEMORY)
+    yield "`--memory`", f"{least} to {most}", refused
+    yield "`--jobs`", f"{limits.MOST_JOBS}", refused
+    yield "`--points`", f"{checksettings.MOST_POINTS:,}", refused
+    yield "`--seed`", f"{checksettings.LARGEST_SEED:,}", refused
+    yield "`--digits`", f"{checksettings.MOST_DIGITS}", refused
+    yield "`--epochs`", f"{runner.MOST_EPOCHS:,}", refused
+    least_ = f"{checking.LEAST_FOR_CAUSES:g} seconds or as long as the judging took"
+    yield "the search for causes", least_, "what was found so far is named"
+    yield "tries to make a failing point simpler", f"{accounting.TRIES}", "the simplest so far is shown"
+    yield "characters that the code under test prints", f"{relay.MOST:,}", "left out, and said"
+    yield "characters of a formula", f"{text.LONGEST:,}", refused
+    yield "numbers in a `try` command", f"{retyped.MOST_NUMBERS}", "no command is shown"
+    yield "numbers of a tensor in the JSON", f"{checkdocument.KEPT:,}", "its shape only"
+    kept = f"{checkdocument.KEPT_SIMPLEST:,}"
+    yield "numbers of a tensor at the simplest failing point in the JSON", kept, "its shape only"
+    yield "components in the text, of each dtype", f"{checktables.SHOWN}", "the worst are shown"
+    yield "failures in full in the text", f"{checkfailures.BLOCKS}", "counted"
+    yield "steps of a training that are kept", f"{findings.KEPT_STEPS:,}", "first, last, worst and failing ones"
+
+
+PAGES = {"bounds.md": bounds, "commands.md": commands, "gallery.md": models}
 
 if __name__ == "__main__":
     os.environ["COLUMNS"] = "80"
-    for name, text in PAGES.items():
-        (FOLDER / name).write_text(text(), encoding="utf-8")
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page(), encoding="utf-8")

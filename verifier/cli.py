@@ -17,7 +17,7 @@ from typer.core import TyperCommand
 import verifier
 from verifier.errors import InputError, printable
 from verifier.process.incident import incident_file, incident_text
-from verifier.process.limits import SECONDS, Limits, bytes_of, seconds_of
+from verifier.process.limits import MOST_JOBS, SECONDS, Limits, bytes_of, seconds_of
 from verifier.process.supervisor import End, Ending, Host, InThisProcess, InWorkers
 from verifier.process.task import Task
 from verifier.terminal import (
@@ -395,7 +395,7 @@ def check(
         Path | None, typer.Option(metavar="FILE", help="Check the targets of a verifier.toml instead.")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, max=256, metavar="N", help="Check N targets of the file at once; else 1.")
+        int | None, typer.Option(min=1, max=MOST_JOBS, metavar="N", help="Check N targets of the file at once; else 1.")
     ] = None,
     allow_undecided: ALLOW_UNDECIDED = False,
     json_file: JSON = None,

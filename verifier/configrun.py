@@ -16,7 +16,6 @@ from verifier.process.task import Task
 from verifier.rendering import Forms
 from verifier.unfinished import exit_code_of, sentence_of
 
-MOST_JOBS = 256
 _OUTCOMES = {
     End.REFUSED: "not usable",
     End.FAILED: "internal error",

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _LOOP = """
-import json, os, sys
+import json, os, signal, sys
 import torch, verifier.checking, verifier.training, verifier.tasks
 from verifier.cli import run
 
 for line in sys.stdin:
-    arguments, folder, out, err = json.loads(line)
+    arguments, folder, out, err, seconds = json.loads(line)
     process = os.fork()
     if process == 0:
+        signal.alarm(seconds)
         os.chdir(folder)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(os.open(out, os.O_WRONLY | os.O_CREAT), 1)
@@ -40,9 +41,10 @@ class Done:
 
 
 class Processes:
-    """Starts each command as a copy of a process that has loaded torch."""
+    """Starts each command as a copy of a process that has loaded torch; SIGALRM ends what takes too long."""
 
-    def __init__(self):
+    def __init__(self, seconds=300):
+        self._seconds = seconds
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LOOP], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -50,7 +52,7 @@ class Processes:
     def run(self, *arguments, folder="."):
         with tempfile.TemporaryDirectory() as place:
             out, err = Path(place) / "out", Path(place) / "err"
-            request = [list(map(str, arguments)), str(folder), str(out), str(err)]
+            request = [list(map(str, arguments)), str(folder), str(out), str(err), self._seconds]
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
             code = int(self._process.stdout.readline())

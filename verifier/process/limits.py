@@ -10,8 +10,10 @@ from verifier.errors import InputError
 
 SECONDS = 600.0
 """What a check from the command line may take, where nothing else is said."""
+MOST_JOBS = 256
 LONGEST = 10_000_000.0
 """Seconds; about four months."""
+LEAST_MEMORY, MOST_MEMORY = 1 << 20, 1 << 50
 _SIZE = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)\s*([kmgt]?)i?b?", re.IGNORECASE)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
@@ -47,7 +49,7 @@ def bytes_of(text: str) -> int:
     """
     found = _SIZE.fullmatch(text.strip())
     size = float(found[1]) * 1024 ** _POWERS[found[2].lower()] if found else 0.0
-    if not 1 << 20 <= size <= 1 << 50:
+    if not LEAST_MEMORY <= size <= MOST_MEMORY:
         raise InputError(f"--memory is {text!r}: give a size from 1M on, as in --memory 4G")
     return int(size)
 
@@ -58,7 +60,7 @@ def size_text(size: int) -> str:
     >>> size_text(4 << 30), size_text(1_500_000)
     ('4 GiB', '1.43 MiB')
     """
-    for power, unit in ((3, "GiB"), (2, "MiB")):
+    for power, unit in ((5, "PiB"), (4, "TiB"), (3, "GiB"), (2, "MiB")):
         if size >= 1024**power:
             return f"{size / 1024**power:.3g} {unit}"
     return f"{size:,} bytes"
