@@ -201,8 +201,9 @@ class Watch:
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
         """The first Ctrl-C ends the run after its step; a second one ends the program."""
+        if self.interrupted:
+            raise KeyboardInterrupt
         self.interrupted = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _progress_bar() -> Any:
