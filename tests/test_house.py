@@ -12,6 +12,7 @@ import verifier
 
 PACKAGE = Path(verifier.__file__).parent
 STAGES = [
+    "process_state", "isolation", "importing",
     "errors", "names", "floats", "operations", "elementary", "special", "activations", "table", "program",
     "arithmetic", "expression", "mathml", "calls", "functions", "losses", "trace", "derive", "guard", "source",
     "extending", "tokens", "operators", "text", "spelling", "modeling", "loading", "gallery", "allowance",
