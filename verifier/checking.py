@@ -14,6 +14,7 @@ from verifier.checks import AT_EVERY_POINT, AT_ONE_POINT, NAMES
 from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS
 from verifier.inputs import dtypes_of
+from verifier.isolation import changed, isolated
 from verifier.retyped import at_point, command
 from verifier.runner import always
 from verifier.sampling import Request, Sampled, Sampling
@@ -27,6 +28,7 @@ SHOWN = 6
 """Of the edges that cannot be decided so many are named."""
 
 
+@isolated
 def check(
     target: Callable[..., Any] | str | None = None,
     *,
@@ -159,6 +161,7 @@ def _checked(name: str, request: Request, keep_going: Callable[[int, int], bool]
     notes += [f"the code writes to its input {name}" for name in overwritten]
     notes += [f"edge points are left out at which {told}" for told in dict.fromkeys(refused)][:SHOWN]
     explained_ = explained(checked, samplings)
+    notes += [f"the code leaves {name} changed: that is undone after each run" for name in changed()]
     return replace(explained_, notes=(*explained_.notes, *notes))
 
 

@@ -115,7 +115,7 @@ def show(
         from verifier.reading import read_forward
 
         with redirect_stdout(sys.stderr):
-            lines = list(read_forward(model, parsed(inputs or [])))
+            lines = read_forward(model, parsed(inputs or []))
         for line in lines:
             echo(printable(line))
         return

@@ -14,6 +14,7 @@ from verifier.checked import Checked
 from verifier.config import Config, ConfiguredTarget
 from verifier.document import FORMAT, versions
 from verifier.errors import printable
+from verifier.isolation import isolated
 from verifier.judge import Outcome
 from verifier.layout import STYLES, WIDTH, Column, Layout, layout_for
 from verifier.markdown import code, escaped
@@ -144,6 +145,7 @@ class ConfigReport:
             if isinstance(result, CheckedTarget) and result.left.exit_code:
                 yield result
 
+    @isolated
     def to_json(self) -> dict[str, Any]:
         """All targets in one document of the format `verifier/1`, in JSON's own types."""
         return {
@@ -156,6 +158,7 @@ class ConfigReport:
             "targets": [_document(result) for result in self.results],
         }
 
+    @isolated
     def markdown(self) -> str:
         """The table and the failing targets, for the summary of a CI job, in GitHub's flavour of Markdown."""
         titles = [column.top for column in _COLUMNS]
@@ -202,6 +205,7 @@ class ConfigReport:
     def __repr__(self) -> str:
         return f"<ConfigReport {printable(str(self.config.path))}: {self._verdict}>"
 
+    @isolated
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
