@@ -1,10 +1,11 @@
-"""For all tests: whatever report is made as JSON is as the schema says."""
+"""For all tests: whatever report is made as JSON is as the schema says; a warning of verifier is an error."""
 
 from functools import wraps
 
 import pytest
 from schemas import thinned, validated
 
+from verifier import process_state
 from verifier.checkreport import CheckReport
 from verifier.explanation import Explanation
 from verifier.report import Report
@@ -18,6 +19,13 @@ def every_document_is_valid():
     with pytest.MonkeyPatch.context() as patch:
         for kind in (Report, Summary, Explanation, Lesson, Trials, CheckReport):
             patch.setattr(kind, "to_json", _validating(kind.to_json))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warnings_in_judging_are_errors():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process_state, "IN_JUDGING", "error")
         yield
 
 

@@ -4,6 +4,7 @@
   functions `test_...` are called. A `text` block right behind it is what it prints.
 - `console`: each `$ verifier ...` is run and what follows is what it shows (a line `...` stands for any lines);
   `$ cat FILE` makes the file of what follows; `$ echo $?` shows the exit code of the command before.
+  Commands are run in this process, but in workers on a page whose code ends its process.
 - `yaml`: its lines `run: verifier ...` are run.
 - `sh` is for what is typed outside a document: `make`, `pip`, and `pytest` with the options of our plugin.
 """
@@ -18,6 +19,7 @@ from unittest.mock import patch
 
 from verifier.cli import run
 from verifier.plugin import _SETTINGS
+from verifier.process.supervisor import Host, InThisProcess, InWorkers
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -30,14 +32,14 @@ OPTIONS = {"--verifier", *(setting.option for setting in _SETTINGS)}
 
 def played(text: str, folder: Path) -> str:
     """The document with what its blocks really show, which is the same text if it is true."""
-    player = _Player(folder)
+    player = _Player(folder, InWorkers() if "os._exit" in text else InThisProcess())
     with chdir(folder), patch.dict(os.environ, COLUMNS="80"):
         return BLOCK.sub(lambda block: f"```{block[1]}\n{player.play(block[1], block[2])}```", text)
 
 
 class _Player:
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, host: Host) -> None:
+        self._folder, self._host = folder, host
         self._scope: dict[str, object] = {"__name__": "example"}
         self._printed: str | None = None
         self._code = 0
@@ -78,7 +80,7 @@ class _Player:
             return f"{self._code}\n"
         assert program == "verifier", command
         with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
-            self._code = run(words)
+            self._code = run(words, self._host)
         return out.getvalue() + err.getvalue()
 
     def _yaml(self, content: str) -> str:

@@ -4,7 +4,7 @@ This is the contents page. Names are loaded when they are first used, so that `i
 cheap and torch is imported only by what needs it.
 """
 
-from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -89,7 +89,13 @@ __all__ = ["__version__", *_CONTENTS]  # noqa: PLE0604 (names from the table abo
 
 def __getattr__(name: str) -> Any:
     if name in _CONTENTS:
-        return getattr(import_module(f"verifier.{_CONTENTS[name]}"), name)
+        return getattr(_module(_CONTENTS[name]), name)
     if name in _MODULES:
-        return import_module(f"verifier.{name}")
+        return _module(name)
     raise AttributeError(f"module 'verifier' has no attribute {name!r}")
+
+
+def _module(name: str) -> ModuleType:
+    from verifier.importing import imported
+
+    return imported(f"verifier.{name}")

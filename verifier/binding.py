@@ -7,7 +7,6 @@ other; they are set anew for each call, on a copy of the module, so that nothing
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -21,6 +20,7 @@ import torch
 from verifier.arguments import Arguments, arranged, signature_of
 from verifier.errors import InputError
 from verifier.inputs import dtype_named
+from verifier.isolation import running
 from verifier.modules import apart, module_of, uncompiled
 from verifier.nesting import leaves, replaced
 from verifier.results import Results, results_of
@@ -98,9 +98,8 @@ def bound(target: Callable[..., Any], inputs: Mapping[str, Any], dtype: str) -> 
     def returned(*values: torch.Tensor) -> Results:
         by_name = dict(zip(names, values, strict=True))
         arguments = {name: replaced(value, name, by_name.get) for name, value in given.items()}
-        with warnings.catch_warnings():
-            # Code is run many times, and its inputs are no leaves of torch's graph, of which torch may warn.
-            warnings.simplefilter("ignore")
+        # Code is run many times, and its inputs are no leaves of torch's graph, of which torch may warn.
+        with running(values):
             result = callee({name: by_name[name] for name in state}, arguments)
         return results_of(callee.name, result)
 

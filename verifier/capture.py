@@ -25,6 +25,8 @@ from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing, make
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from verifier.isolation import running
+
 Tensors = Sequence[torch.Tensor]
 
 
@@ -70,7 +72,17 @@ class Joint:
         if not pairs:
             return [None for _ in by]
         outputs, weights = zip(*pairs, strict=True)
-        return torch.autograd.grad(outputs, by, weights, allow_unused=True, create_graph=again)
+        return differentiated(outputs, by, weights, create_graph=again)
+
+
+def differentiated(
+    results: Tensors, by: Tensors, weights: Tensors | None = None, **how: bool
+) -> Sequence[torch.Tensor | None]:
+    """What autograd passes back from results of the code under test to what they were computed from, None where it
+    has nothing; the code's own backward runs in the state that its forward left.
+    """
+    with running(results, goes_on=True):
+        return torch.autograd.grad(results, by, weights, allow_unused=True, **how)
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,7 @@ class SecondOrder(Joint):
             flat = None if part is None else part.reshape(-1)
             for element in [None if flat is None else flat.select(0, place) for place in elements]:
                 if element is not None and element.requires_grad:
-                    rows.extend(torch.autograd.grad(element, by, retain_graph=True, allow_unused=True))
+                    rows.extend(differentiated([element], by, retain_graph=True))
                 else:
                     rows.extend(None for _ in by)
         return rows

@@ -20,6 +20,7 @@ from verifier.deadline import NEVER, Deadline
 from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS
 from verifier.inputs import dtypes_of
+from verifier.isolation import changed, isolated
 from verifier.judge import Outcome
 from verifier.process.limits import LONGEST
 from verifier.retyped import at_point, command
@@ -74,6 +75,7 @@ def check(
     return check_watched(target, inputs, Unwatched(keep_going), **given)
 
 
+@isolated
 def check_watched(
     target: Callable[..., Any] | str | None,
     inputs: Mapping[str, Any],
@@ -210,9 +212,9 @@ class _InDtype:
         return self._at(self.edges.trials)
 
     def _at(self, trials: Sequence[Trial]) -> Iterator[Finding]:
-        for check_ in AT_EVERY_POINT:
-            if check_.name not in self._without:
-                for trial in trials:
+        for trial in trials:
+            for check_ in AT_EVERY_POINT:
+                if check_.name not in self._without:
                     yield from check_.findings(trial)
 
 
@@ -319,6 +321,8 @@ class _Check:
         refused = dict.fromkeys(sentence for part in self._parts for sentence in part.edges.refused)
         for sentence in list(refused)[:SHOWN]:
             yield f"edge points are left out at which {sentence}"
+        for name in changed():
+            yield f"the code leaves {name} changed: that is undone after each run"
 
 
 def _place(check_: str) -> int:

@@ -18,6 +18,7 @@ from verifier.checkpage import check_page
 from verifier.checkverdict import check_lines
 from verifier.errors import GradientError, printable
 from verifier.examination import NotReplayed, Replayed
+from verifier.isolation import isolated
 from verifier.judge import Outcome
 from verifier.layout import WIDTH, layout_for
 from verifier.markdown import check_markdown
@@ -71,15 +72,18 @@ class CheckReport:
         """The command that shows it again; None where there is none."""
         return self.checked.replay
 
+    @isolated
     def raise_for_failure(self) -> None:
         """Raise GradientError, with the report as its message, unless the report is ok."""
         if not self.ok:
             raise GradientError(f"{printable(self.checked.target)}: {self._state}\n{self}")
 
+    @isolated
     def to_json(self) -> dict[str, Any]:
         """The report in the format `verifier/1`, in JSON's own types."""
         return check_document(self.tally)
 
+    @isolated
     def to_frame(self) -> pandas.DataFrame:
         """A pandas frame with a row for each judged number.
 
@@ -89,14 +93,17 @@ class CheckReport:
         """
         return check_frame(self.tally)
 
+    @isolated
     def markdown(self) -> str:
         """The report for the summary of a CI job, in GitHub's flavour of Markdown."""
         return check_markdown(self.tally)
 
+    @isolated
     def to_html(self) -> str:
         """The report as a page: one HTML file that needs no other, and no network."""
         return check_page(self.checked, self.replay).html()
 
+    @isolated
     def _repr_html_(self) -> str:
         return check_page(self.checked, self.replay).fragment()
 
@@ -111,6 +118,7 @@ class CheckReport:
         compared = self.tally.outcomes.total()
         return f"<CheckReport {printable(self.checked.target)}: {self._state}, {compared} numbers>"
 
+    @isolated
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 

@@ -17,6 +17,7 @@ from verifier.diagnose import Cause, causes
 from verifier.errors import InputError
 from verifier.explanation import Explanation, Place, Tensor, Update
 from verifier.graph import Graph, graph_of
+from verifier.isolation import isolated
 from verifier.judge import Comparison
 from verifier.modeling import Model
 from verifier.nodes import Nodes
@@ -32,6 +33,7 @@ KEPT_ENTRIES = 3
 """Of a tensor so many entries are kept."""
 
 
+@isolated
 def explain(
     model: Model,
     *,

@@ -20,6 +20,7 @@ from verifier.diagnose import Cause
 from verifier.document import FORMAT, clean, comparison_document, model_document, settings_document, versions
 from verifier.errors import GradientError
 from verifier.explainpage import explanation_page
+from verifier.isolation import isolated
 from verifier.judge import Comparison, Outcome
 from verifier.layout import WIDTH, layout_for
 from verifier.modeling import Model
@@ -201,11 +202,13 @@ class Explanation:
         """0 where the loss and the gradient agree, 1 where anything disagrees, 3 where one of them is undecided."""
         return {Outcome.AGREES: 0, Outcome.DISAGREES: 1, Outcome.UNDECIDED: 3}[self.outcome]
 
+    @isolated
     def raise_for_failure(self) -> None:
         """Raise GradientError, with the explanation as its message, unless it is ok."""
         if not self.ok:
             raise GradientError(f"{self.model.name}: {self.outcome.value}\n{self}")
 
+    @isolated
     def to_json(self) -> dict[str, Any]:
         """The explanation in the format `verifier/1`, in JSON's own types."""
         cleaned: dict[str, Any] = clean(
@@ -231,10 +234,12 @@ class Explanation:
         )
         return cleaned
 
+    @isolated
     def to_html(self) -> str:
         """The explanation as a page: one HTML file that needs no other, and no network."""
         return explanation_page(self).html()
 
+    @isolated
     def _repr_html_(self) -> str:
         return explanation_page(self).fragment()
 
@@ -245,6 +250,7 @@ class Explanation:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         yield from self.lines(options.max_width)
 
+    @isolated
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 

@@ -12,6 +12,7 @@ from os import PathLike
 from pathlib import Path
 
 from verifier.errors import InputError
+from verifier.importing import traceless
 from verifier.loading import run_file
 from verifier.modeling import Model
 
@@ -46,7 +47,8 @@ def load(name: str) -> Model:
     <Model quadratic: inputs x; parameters w1, w2, b>
     """
     path, separator, wanted = name.rpartition("::")
-    return _from_file(Path(path), wanted) if separator else _from_gallery(name)
+    with traceless():
+        return _from_file(Path(path), wanted) if separator else _from_gallery(name)
 
 
 def _from_gallery(name: str) -> Model:

@@ -222,4 +222,8 @@ def _cast(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         raise InputError(f"input {name} has no numbers, as it is on the device meta: give one that has")
     if tensor.layout is not torch.strided:
         raise InputError(f"input {name} is a sparse tensor: give it as a dense one, and make it sparse in the code")
-    return tensor.detach().to(dtype) if tensor.is_floating_point() else tensor.detach()
+    tensor = tensor.detach()
+    if tensor.is_inference():
+        # Autograd takes none that were made in inference mode.
+        tensor = tensor.clone()
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor

@@ -6,7 +6,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -41,7 +41,9 @@ def importable(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.path.remove(str(folder))
+        # What is loaded may have changed it.
+        with suppress(ValueError):
+            sys.path.remove(str(folder))
 
 
 @contextmanager

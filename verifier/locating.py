@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from verifier.errors import InputError
+from verifier.isolation import loading
 from verifier.loading import importable, run_file
 from verifier.running import own_frames
 
@@ -29,7 +30,7 @@ def load_target(text: str) -> Callable[..., Any]:
     >>> load_target("torch.nn.functional:gelu").__name__
     'gelu'
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), loading(_package_in(text)):
         torch.manual_seed(0)
         home, separator, name = _home(text)
         found: Any = home
@@ -37,6 +38,11 @@ def load_target(text: str) -> Callable[..., Any]:
             found = _made(found, text) if _is_method(found, part) else found
             found = _attribute(found, part, text.removesuffix(separator + name), text)
         return _callable(found, text)
+
+
+def _package_in(text: str) -> str:
+    """The package that is loaded once for all targets in it; none for a file, which is run for each."""
+    return "" if "::" in text else text.partition(":")[0].partition(".")[0]
 
 
 def _home(text: str) -> tuple[ModuleType, str, str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from verifier.errors import InputError
+from verifier.importing import traceless
 from verifier.names import is_name
 
 if TYPE_CHECKING:
@@ -197,6 +198,11 @@ class Model:
     @cached_property
     def program(self) -> Program:
         """The prediction and the loss of one sample, in the order of operations as written."""
+        # What is loaded for it, and the function that the formula may be written as, leave no trace.
+        with traceless():
+            return self._checked_program()
+
+    def _checked_program(self) -> Program:
         from verifier.guard import guarded
         from verifier.program import SCALAR
 
@@ -266,7 +272,8 @@ class Model:
         from verifier.source import TORCH, function, of_tensors
 
         program = self.guarded_program.only(self.guarded_program.outputs[0])
-        return of_tensors(function(self.name, self.signature, program, TORCH))
+        with traceless():
+            return of_tensors(function(self.name, self.signature, program, TORCH))
 
     @cached_property
     def numpy(self) -> Callable[..., Any]:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from verifier.arrays import ArrayBuilder
 from verifier.capture import NotReadableError
 from verifier.errors import InputError
 from verifier.inputs import drawn, dtypes_of
+from verifier.isolation import isolated
 from verifier.readback import readback
 from verifier.specification import forward_nodes
 from verifier.subject import Statements, Subject
 from verifier.target import bound, load_target, tried
 
 
-def read_forward(target: Callable[..., Any] | str, inputs: Mapping[str, Any]) -> Iterator[str]:
+@isolated
+def read_forward(target: Callable[..., Any] | str, inputs: Mapping[str, Any]) -> list[str]:
     """The target's results as formulas of its inputs, a line each, under the names of the results.
 
     Where that is too long to be read, it is the number of operations and which they are. Raises InputError where the
     target cannot be run or its forward cannot be read.
 
     >>> from verifier.inputs import between
-    >>> list(read_forward("torch:sigmoid", {"x": between(-1, 1)}))
+    >>> read_forward("torch:sigmoid", {"x": between(-1, 1)})
     ['value = sigmoid(x)']
     """
     code = load_target(target) if isinstance(target, str) else target
@@ -35,5 +37,4 @@ def read_forward(target: Callable[..., Any] | str, inputs: Mapping[str, Any]) ->
         nodes = forward_nodes(here.code, statements, builder)
     except NotReadableError as error:
         raise InputError(f"the code's forward cannot be read: {error}") from error
-    for name, node in zip(names, nodes, strict=True):
-        yield f"{name} = {readback(builder.program(node))}"
+    return [f"{name} = {readback(builder.program(node))}" for name, node in zip(names, nodes, strict=True)]

@@ -14,6 +14,7 @@ from verifier.document import training_document
 from verifier.errors import GradientError
 from verifier.findings import Component, Drift, Findings
 from verifier.frame import frame
+from verifier.isolation import isolated
 from verifier.judge import Outcome
 from verifier.layout import WIDTH, layout_for
 from verifier.modeling import Model
@@ -78,6 +79,7 @@ class Report:
     def causes(self) -> tuple[Cause, ...]:
         return self.findings.causes
 
+    @isolated
     def raise_for_failure(self) -> None:
         """Raise GradientError, with the report as its message, unless the report is ok."""
         if not self.ok:
@@ -85,11 +87,13 @@ class Report:
                 f"{self.model.name}: {self.outcome.value}\n{replace(self, view=View(only_failing=True))}"
             )
 
+    @isolated
     def to_json(self) -> dict[str, Any]:
         """The report as the format `verifier/1`, in JSON's own types."""
         verdict = {"replay": self.replay, "outcome": self.outcome.value, "ok": self.ok}
         return training_document(self.model, self.findings, verdict)
 
+    @isolated
     def to_frame(self) -> pandas.DataFrame:
         """A pandas frame with a row for each judged number: the loss and each gradient of the steps that were kept.
 
@@ -101,6 +105,7 @@ class Report:
         """
         return frame(self.findings)
 
+    @isolated
     def to_html(self) -> str:
         """The report as a page: one HTML file that needs no other, and no network."""
         return self._page().html()
@@ -118,6 +123,7 @@ class Report:
         """The pictures drawn with characters, at most `width` columns wide."""
         return sketches(self.findings, width)
 
+    @isolated
     def _repr_html_(self) -> str:
         return self._page(NOTEBOOK_ROWS).fragment()
 
@@ -136,6 +142,7 @@ class Report:
         compared = sum(part.compared for part in self.findings.gradients)
         return f"<Report {self.model.name}: {self.outcome.value}, {compared} gradients in {self.findings.done} steps>"
 
+    @isolated
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 

@@ -19,11 +19,12 @@ import torch
 from verifier.data import NO_DATA, Columns, columns, held_out
 from verifier.errors import InputError
 from verifier.floats import Format, format_named
+from verifier.isolation import running
 from verifier.judge import Comparison, Judge, Verdicts, joined
 from verifier.modeling import Model
 from verifier.optimizers import Optimizer, optimizer_named
 from verifier.source import NUMPY, TORCH, constant_values, function
-from verifier.witnesses import Witness, symbolic
+from verifier.witnesses import Autograd, Witness, symbolic
 
 MOST_EPOCHS = 1_000_000_000
 LARGEST_SEED = 2**63 - 1
@@ -202,7 +203,7 @@ class AutogradTraining:
         program = (model.guarded_program if schedule.single else model.batch_program).only_last
         self.loss = function(f"{model.name}_loss", _positional(model), program, TORCH)
         self.update = rule.on_tensors(self.trained)
-        self.differentiate = witness.differentiate
+        self.differentiate = witness.differentiate if type(witness) is Autograd else _in_its_own_state(witness)
 
     def step(self, rows: Rows) -> list[float]:
         """The trained parameters before the step, the loss, and the gradient, in a row."""
@@ -218,6 +219,16 @@ class AutogradTraining:
         if isinstance(rows, int):
             return self._samples[rows]
         return [column[rows] for column in self._columns]
+
+
+def _in_its_own_state(witness: Witness) -> Callable[..., None]:
+    """The witness's differentiation, which is somebody's own code."""
+
+    def differentiate(loss: torch.Tensor, parameters: Sequence[torch.Tensor]) -> None:
+        with running():
+            witness.differentiate(loss, parameters)
+
+    return differentiate
 
 
 def _item(gradient: torch.Tensor | None) -> float:

@@ -15,6 +15,7 @@ import sysconfig
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -52,7 +53,8 @@ class _Task(Generic[_Result]):
         self._work = work
         self._results: list[_Result] = []
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._go, daemon=True)
+        # What is known of the library call that it belongs to goes with it.
+        self._thread = threading.Thread(target=copy_context().run, args=(self._go,), daemon=True)
 
     def run(self, seconds: float) -> _Result:
         self._thread.start()

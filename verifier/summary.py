@@ -11,6 +11,7 @@ from rich.text import Text
 
 from verifier.document import FORMAT, versions
 from verifier.errors import InputError
+from verifier.isolation import isolated
 from verifier.judge import Outcome
 from verifier.layout import STYLES, UNBROKEN, WIDTH, Column, Layout, Stacked, layout_for
 from verifier.modeling import Model
@@ -57,6 +58,7 @@ class Summary:
             return 130
         return next((code for code in (130, 1, 3) if code in codes), 0)
 
+    @isolated
     def to_json(self) -> dict[str, Any]:
         """All reports in one document of the format `verifier/1`."""
         return {
@@ -68,10 +70,12 @@ class Summary:
             "reports": [report.to_json() for report in self.reports],
         }
 
+    @isolated
     def to_html(self) -> str:
         """The summary as a page: one HTML file that needs no other, and no network."""
         return self._page().html()
 
+    @isolated
     def _repr_html_(self) -> str:
         return self._page().fragment()
 
@@ -117,6 +121,7 @@ class Summary:
     def __repr__(self) -> str:
         return f"<Summary {self.outcome.value}: {', '.join(report.model.name for report in self.reports)}>"
 
+    @isolated
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
@@ -146,6 +151,7 @@ def _size(ratio: str) -> float:
     return -1.0 if ratio == "–" else float(ratio)
 
 
+@isolated
 def train_all(models: Iterable[Model], *, keep_going: Callable[[int, int], bool] = always, **settings: Any) -> Summary:
     """Train each model with its own settings, but for those given, and judge every step.
 

@@ -16,6 +16,7 @@ from verifier.document import FORMAT, clean, versions
 from verifier.errors import GradientError
 from verifier.extending import temporarily
 from verifier.handout import page
+from verifier.isolation import isolated
 from verifier.layout import WIDTH
 from verifier.script import Checked, Claim, Code, Passage, Script, script
 
@@ -45,15 +46,18 @@ class Lesson:
         """0 where every claim holds, 1 where one does not."""
         return 0 if self.ok else 1
 
+    @isolated
     def raise_for_failure(self) -> None:
         """Raise GradientError, with the lesson as its message, unless every claim holds."""
         if not self.ok:
             raise GradientError(f"lesson {self.script.name}: a claim does not hold\n{self}")
 
+    @isolated
     def to_html(self) -> str:
         """The lesson as a page of its own, which loads nothing."""
         return page(self.script, self.parts)
 
+    @isolated
     def to_json(self) -> dict[str, Any]:
         """The claims in the format `verifier/1`, in JSON's own types."""
         claims = [
@@ -80,6 +84,7 @@ class Lesson:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         yield from self.lines(options.max_width)
 
+    @isolated
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
@@ -96,6 +101,7 @@ def lesson(name: str, language: str = "en") -> Lesson:
     return taught(script(name, language))
 
 
+@isolated
 def taught(written: Script) -> Lesson:
     """The lesson with its code run, then its numbers filled in and its claims checked."""
     scope: dict[str, Any] = {"__name__": f"verifier.lessons.{written.name}"}

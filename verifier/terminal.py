@@ -174,11 +174,8 @@ class TerminalWatch:
     def interrupt(self, number: int, frame: FrameType | None) -> None:
         """The first Ctrl-C ends the run after its step; a second one ends the program."""
         self.interruptions += 1
-        signal.signal(signal.SIGINT, self._end)
-
-    def _end(self, number: int, frame: FrameType | None) -> None:
-        self.interruptions += 1
-        raise KeyboardInterrupt
+        if self.interruptions > 1:
+            raise KeyboardInterrupt
 
 
 def _progress_bar() -> Any:

@@ -14,6 +14,7 @@ from verifier.errors import InputError
 from verifier.findings import Collector, Findings
 from verifier.floats import Format
 from verifier.formula import replayed
+from verifier.isolation import isolated
 from verifier.modeling import Model
 from verifier.report import Report
 from verifier.runner import Run, Settings, always
@@ -22,6 +23,7 @@ from verifier.witnesses import Autograd, Witness, finite_differences
 DEFAULTS = Settings(epochs=100, lr=0.01, optimizer="sgd", dtype="float32", batch=1, shuffle=False, seed=0, hold_out=0.0)
 
 
+@isolated
 def train(
     model: Model,
     *,

@@ -12,6 +12,7 @@ from verifier.blametable import NO_CAUSE, Naming, naming_sheet, namings
 from verifier.blametrial import Accused
 from verifier.document import FORMAT, clean, versions
 from verifier.errors import InputError
+from verifier.isolation import isolated
 from verifier.judge import Outcome
 from verifier.layout import STYLES, WIDTH, Layout, layout_for
 from verifier.page import Causes, Facts, Finding, Page, Table
@@ -82,6 +83,7 @@ class Trials:
             return 130
         return 1 if self.missed or self.false_alarms or self.misnamed else 0
 
+    @isolated
     def to_json(self) -> dict[str, Any]:
         """All results in the format `verifier/1`."""
         document: dict[str, Any] = clean(
@@ -147,10 +149,12 @@ class Trials:
             f"alarms in {components} components of honest code."
         )
 
+    @isolated
     def to_html(self) -> str:
         """The trials as a page: one HTML file that needs no other, and no network."""
         return self._page().html()
 
+    @isolated
     def _repr_html_(self) -> str:
         return self._page().fragment()
 
@@ -177,10 +181,12 @@ class Trials:
             ],
         )  # fmt: skip
 
+    @isolated
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
 
+@isolated
 def selftest(*, seed: int = 0, quick: bool = False, keep_going: Callable[[int, int], bool] = always) -> Trials:
     """Plant wrong gradients in code that is right, and see whether the judge finds them and lets the rest pass.
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from verifier.binding import Bound
+from verifier.capture import differentiated
 from verifier.deadline import NEVER, Deadline
 from verifier.errors import InputError
+from verifier.isolation import isolated, left_behind
 from verifier.running import OutOfTimeError, own_traceback, place_of
 
 
@@ -31,6 +33,7 @@ class Run:
     """The wanted inputs that torch has no gradient by, of any result."""
 
 
+@isolated
 def tried(bound: Bound, deadline: Deadline = NEVER) -> Run:
     """Run the code once, forward and backward.
 
@@ -42,10 +45,9 @@ def tried(bound: Bound, deadline: Deadline = NEVER) -> Run:
     the deadline.
     """
     try:
-        # Code that is left behind may have changed how warnings are treated.
-        with warnings.catch_warnings():
-            return deadline.run(lambda: _run(bound))
+        return deadline.run(lambda: _run(bound))
     except OutOfTimeError:
+        left_behind()
         raise InputError(
             f"{bound.name} does not return within {deadline.seconds:g} seconds: give it smaller inputs, or more time"
         ) from None
@@ -82,13 +84,13 @@ def _run(bound: Bound) -> Run:
 
 def _gradients(
     bound: Bound, leaves: dict[str, torch.Tensor], results: tuple[torch.Tensor, ...]
-) -> tuple[torch.Tensor | None, ...]:
+) -> Sequence[torch.Tensor | None]:
     outputs = [result for result in results if result.requires_grad]
     by = [leaves[name] for name in bound.wanted]
     if not outputs:
         return (None,) * len(by)
     try:
-        return torch.autograd.grad(outputs, by, [torch.ones_like(output) for output in outputs], allow_unused=True)
+        return differentiated(outputs, by, [torch.ones_like(output) for output in outputs])
     except (Exception, SystemExit) as error:
         raise raised(f"the backward of {bound.name}", error) from error
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.capture import Joint, tensors
+from verifier.capture import Joint, differentiated, tensors
 from verifier.checked import Finding
 from verifier.checks.trial import Trial, first_sentence, quietly, told
 from verifier.examination import Examination, Part
@@ -178,7 +178,7 @@ def _one_result(statements: Statements, place: int) -> Sequence[torch.Tensor | N
     if not result.requires_grad:
         return [None for _ in by]
     weight = statements.arguments[len(inputs) + place]
-    return torch.autograd.grad(result, by, weight.clone(), allow_unused=True)
+    return differentiated([result], by, [weight.clone()])
 
 
 @dataclass(frozen=True)

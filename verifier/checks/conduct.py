@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from verifier.capture import tensors
+from verifier.capture import differentiated, tensors
 from verifier.checked import Finding
 from verifier.checks.trial import Trial
 from verifier.judge import Note
@@ -85,7 +85,7 @@ def _backward(
     with suppress(RuntimeError):
         if pairs:
             outputs, incoming = zip(*pairs, strict=True)
-            return torch.autograd.grad(outputs, by, incoming, allow_unused=True)
+            return differentiated(outputs, by, incoming)
     return [None for _ in by]
 
 
