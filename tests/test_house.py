@@ -23,7 +23,8 @@ from verifier.judge import Comparison, Verdicts
 
 PACKAGE = Path(verifier.__file__).parent
 STAGES = [
-    "errors", "names", "floats", "operations", "elementary", "special", "activations", "table", "program",
+    "errors", "names", "tonumpy", "floats", "operations", "elementary", "special", "activations",
+    "table", "program",
     "arithmetic", "expression", "mathml", "calls", "functions", "losses", "trace", "derive", "guard", "source",
     "extending", "tokens", "operators", "text", "spelling", "modeling", "loading", "gallery", "allowance",
     "witnesses", "judge", "arrays", "adjoints", "replay", "proof", "noise", "terms", "running", "limits",

@@ -13,6 +13,7 @@ from verifier.elementary import log1p
 from verifier.floats import CODE_FORMATS, FLOAT32, Format
 from verifier.lowering import Cell, Lowering, actual_of, rule
 from verifier.operations import Maximum, Where
+from verifier.tonumpy import to_numpy
 
 _NONE, _MEAN, _SUM = range(3)
 _ONE = sympy.S.One
@@ -135,14 +136,14 @@ def _at_classes(shape: Any, target: Any, ignore_index: int) -> np.ndarray:
     kept = target != ignore_index
     places = torch.arange(int(np.prod(shape))).reshape(tuple(shape))
     found = places.gather(axis, torch.where(kept, target, 0).unsqueeze(axis)).squeeze(axis)
-    return torch.where(kept, found, -1).numpy()
+    return to_numpy(torch.where(kept, found, -1))
 
 
 def _class_weights(low: Lowering, weight: Any, target: Any, ignore_index: int) -> int:
-    kept = (target != ignore_index).numpy()
+    kept = to_numpy(target != ignore_index)
     if weight is None:
         return low.build.constant(kept.astype(float))
-    return low.build.take(low.lift(weight), np.where(kept, target.numpy(), -1))
+    return low.build.take(low.lift(weight), np.where(kept, to_numpy(target), -1))
 
 
 @rule("nll_loss_forward", "nll_loss2d_forward")
@@ -173,8 +174,8 @@ def negative_log_likelihood_backward(
 
 def _others(shape: Any, target: Any) -> tuple[np.ndarray, np.ndarray]:
     """The places of all entries but the target's, row by row, and beside each the place of its target's."""
-    rows, classes = (1, shape[0]) if len(shape) == 1 else tuple(shape)
-    chosen = np.arange(rows) * classes + target.reshape(-1).numpy()
+    rows, classes = _rows_and_classes(shape)
+    chosen = np.arange(rows) * classes + to_numpy(target.reshape(-1))
     every = np.arange(rows * classes).reshape(rows, classes)
     others = every[every != chosen[:, None]].reshape(rows, classes - 1)
     return others, np.broadcast_to(chosen[:, None], others.shape)
@@ -187,7 +188,9 @@ def _margins(low: Lowering, self: Cell, others: np.ndarray, chosen: np.ndarray, 
 
 
 def _row_weights(low: Lowering, weight: Any, target: Any) -> int:
-    return low.lift(1.0) if weight is None else low.build.take(low.lift(weight), target.reshape(-1, 1).numpy())
+    if weight is None:
+        return low.lift(1.0)
+    return low.build.take(low.lift(weight), to_numpy(target.reshape(-1, 1)))
 
 
 @rule("multi_margin_loss")

@@ -14,6 +14,7 @@ import torch
 from verifier.arrays import NOTHING, places
 from verifier.aten.reductions import folded_over, summed
 from verifier.lowering import Cell, Lowering, Rule, actual_of, rule
+from verifier.tonumpy import to_numpy
 
 
 @rule("mm", "bmm")
