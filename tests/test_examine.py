@@ -756,6 +756,22 @@ def test_forward_mode(dtype):
     assert examination.formula.digits > 70
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        lambda x: torch.addcmul(x, torch.ones_like(x), torch.ones_like(x), value=2.5),
+        lambda x: torch.addr(torch.ones(2, 2, dtype=x.dtype), x, x, beta=0.5, alpha=2.5),
+        lambda x: torch.ldexp(x, torch.tensor([1.0, 2.0], dtype=x.dtype)),
+    ],
+)
+def test_tangents_that_torch_never_wrote(code):
+    """Zeros times a number: torch crashed where it was traced."""
+    x = torch.tensor([0.5, -1.5], dtype=torch.float64)
+    examination = examine(Subject(code, {"x": x}, quantity=FORWARD))
+    assert isinstance(examination.formula, Replayed)
+    assert examination.outcome is AGREES
+
+
 def test_a_wrong_forward_mode():
     class Wrong(torch.autograd.Function):
         @staticmethod
