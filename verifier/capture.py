@@ -26,6 +26,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
+from verifier.errors import LONGEST_EXCERPT, message_of
+
 Tensors = Sequence[torch.Tensor]
 
 
@@ -392,9 +394,8 @@ _REASONS = (
 
 
 def _sentence(error: Exception) -> str:
-    text = str(error)
+    text = message_of(error, whole=True, longest=LONGEST_EXCERPT)
     for pattern, reason in _REASONS:
         if re.search(pattern, text):
             return reason
-    first = text.strip().partition("\n")[0]
-    return f"torch cannot trace the code: {type(error).__name__}: {first}"
+    return f"torch cannot trace the code: {type(error).__name__}: {message_of(error)}"

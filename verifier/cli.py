@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 import verifier
-from verifier.errors import InputError, printable
+from verifier.errors import InputError, printable, reason_of
 from verifier.terminal import Outputs, ReaderGoneError, echo, watched
 
 if TYPE_CHECKING:
@@ -536,7 +536,7 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        return _refuse(f"cannot write the report: {error.strerror or error}")
+        return _refuse(f"cannot write the report: {reason_of(error)}")
     return result if isinstance(result, int) else 0
 
 

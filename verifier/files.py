@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from verifier.errors import InputError
+from verifier.errors import InputError, reason_of
 
 
 def check_writable(path: Path) -> None:
@@ -30,7 +30,7 @@ def write(path: Path, fill: Callable[[Path], object]) -> None:
         fill(beside)
         beside.replace(place)
     except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+        raise InputError(f"cannot write {str(path)!r}: {reason_of(error)}") from error
     finally:
         beside.unlink(missing_ok=True)
 
@@ -40,7 +40,7 @@ def _beside(path: Path) -> Path:
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.absolute().parent)
     except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+        raise InputError(f"cannot write {str(path)!r}: {reason_of(error)}") from error
     os.close(handle)
     mask = os.umask(0)
     os.umask(mask)

@@ -20,6 +20,7 @@ import torch
 
 from verifier.arrays import CONSTANT, JOIN, RESHAPE, TAKE, ArrayBuilder, places
 from verifier.capture import NotReadableError
+from verifier.errors import message_of
 from verifier.expression import read
 from verifier.floats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, Format
 from verifier.table import COMPOSITIONS, TABLE
@@ -248,7 +249,8 @@ class Lowering:
             try:
                 found = function(self, **given)
             except NotImplementedError as error:
-                raise NotReadableError(f"aten::{name} has no rule for {error}") from error
+                sentence = f"aten::{name} has no rule for {message_of(error)}"
+                raise NotReadableError(sentence) from error
         made = [self.build[place] for place in range(before, len(self.build))]
         rounded = [node for node in made if node.format is not None and node.operation != CONSTANT]
         self.elementary = self.elementary and len(rounded) <= 1

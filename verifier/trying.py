@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from verifier.binding import Bound
-from verifier.errors import InputError
+from verifier.errors import InputError, message_of
 from verifier.running import OutOfTimeError, own_frames, own_traceback, within
 
 
@@ -96,7 +96,7 @@ def _gradients(
 def _raised(what: str, error: BaseException) -> UserCodeError:
     frames = own_frames(error)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    first = str(error).strip().partition("\n")[0]
+    first = message_of(error)
     told = f": {first}" if first else ""
     return UserCodeError(f"{what} raises {type(error).__name__}{place}{told}", own_traceback(error))
 
