@@ -76,6 +76,41 @@ def test_a_truth_value_is_no_number():
     assert build[build.input("x", ())].number is None
 
 
+def test_truth_values_count_as_1_and_0_where_numbers_are_taken():
+    build = ArrayBuilder()
+    x, truths = build.input("x", (2,)), build.constant([True, False])
+    positive = build.apply("greater", x, build.constant(0.0))
+    found = [
+        build.apply("multiply", x, positive),
+        build.apply("add", positive, truths),
+        build.sum(positive, (0,)),
+        build.pile(positive, [1, 1], (2,)),
+        build.take(build.join([x, truths]), [[0, 2], [1, 3]]),
+        build.apply("where", positive, x, truths),
+        build.contract(build.reshape(positive, (1, 2)), build.reshape(positive, (2, 1))),
+        build.round(positive, FLOAT16),
+        build.numbers(truths),
+    ]
+    assert [build.is_truth(node) for node in found] == [False] * len(found)
+    expected = [
+        [3.0, 0.0], [2.0, 0.0], 1.0, [0.0, 1.0], [[3.0, 1.0], [-2.0, 0.0]], [3.0, 0.0], [[1.0]],
+        [1.0, 0.0], [1.0, 0.0],
+    ]  # fmt: skip
+    given = numbers(build, *found, x=np.array([3.0, -2.0]))
+    assert [value.tolist() for value in given] == expected
+
+
+def test_truth_values_stay_what_they_are_among_themselves():
+    build = ArrayBuilder()
+    truths = build.constant([True, False])
+    joined = build.join([truths, truths])
+    chosen = build.apply("where", truths, truths, build.apply("not", truths))
+    same = build.apply("equal", truths, chosen)
+    for node in (joined, chosen, same, build.take(joined, [3]), build.reshape(truths, (2, 1))):
+        assert build.is_truth(node)
+    assert build.numbers(build.input("x", ())) == build.input("x", ())
+
+
 def test_shapes():
     build = ArrayBuilder()
     x, row, number = build.input("x", (2, 3)), build.input("row", (3,)), build.input("n", ())

@@ -634,6 +634,25 @@ def test_another_algorithm_is_still_another(case):
     assert max(deviations_off(*read_at(case, seed, torch.float32)) for seed in (1, 2, 3)) > DEVIATIONS
 
 
+MATRICES = {
+    "inverse": L.inv,
+    "determinant": L.det,
+    "logarithm": lambda x: L.slogdet(x)[1],
+    "solution": lambda x: L.solve(x, x),
+    "factors": lambda x: L.lu(x)[2],
+    "root": L.cholesky,
+    "solution by root": lambda x: torch.cholesky_solve(x, x),
+    "inverse by root": torch.cholesky_inverse,
+}
+
+
+@pytest.mark.parametrize("name", MATRICES)
+@pytest.mark.parametrize("shape", [(0, 0), (2, 0, 0), (0, 2, 2)])
+def test_matrices_without_numbers(name, shape):
+    x = torch.empty(shape, dtype=torch.float64)
+    assert largest_error(MATRICES[name], x) == 0
+
+
 def test_what_takes_no_derivative_is_named():
     cases = {
         "aten::_linalg_svd has no rule for eigenvalues and singular values, which no finite elimination gives": (

@@ -300,12 +300,16 @@ LOSSES = {
                        t(2, 3), t(2, 3, seed=2), t(2, 3, seed=3)),
     "multi_margin": (lambda x, reduction: F.multi_margin_loss(x, CLASSES, reduction=reduction), t(2, 3)),
     "multi_margin of one": (lambda x, reduction: F.multi_margin_loss(x, torch.tensor(1), reduction=reduction), t(3)),
+    "multi_margin of one number": (
+        lambda x, reduction: F.multi_margin_loss(x, torch.tensor(0), reduction=reduction), t()),
     "multi_margin weighted": (lambda x, reduction: F.multi_margin_loss(
         x, CLASSES, p=2, margin=0.7, weight=WEIGHT.to(x), reduction=reduction), t(2, 3)),
     "multilabel_margin": (lambda x, reduction: F.multilabel_margin_loss(
         x, torch.tensor([[1, 0, -1, 2], [3, -1, 0, 0], [-1, 0, 0, 0]]), reduction=reduction), t(3, 4)),
     "multilabel_margin of one": (lambda x, reduction: F.multilabel_margin_loss(
         x, torch.tensor([1, 0, -1, 2]), reduction=reduction), t(4)),
+    "multilabel_margin of one number": (
+        lambda x, reduction: F.multilabel_margin_loss(x, torch.tensor(0), reduction=reduction), t()),
     "soft_margin": (lambda x, reduction: F.soft_margin_loss(x, SIGNS.to(x), reduction=reduction), t(2, 3)),
     "multilabel_soft_margin": (lambda x, w, reduction: F.multilabel_soft_margin_loss(
         x, MARKS.to(x), w, reduction=reduction), t(2, 3), positive(3)),

@@ -54,6 +54,7 @@ CONVOLUTIONS = {
         lambda x, w: F.conv2d(x.to(memory_format=torch.channels_last), w), t(2, 3, 4, 4), t(2, 3, 2, 2, seed=2)),
     "conv2d, not contiguous": (lambda x, w: F.conv2d(x.transpose(2, 3)[..., ::2], w), t(1, 2, 6, 4), t(2, 2, 2, 2)),
     "conv3d": (of(F.conv3d, stride=2, padding=1), t(1, 2, 4, 3, 4), t(3, 2, 2, 3, 2, seed=2), t(3, seed=3)),
+    "conv3d, valid": (of(F.conv3d, padding="valid"), t(1, 2, 2, 1, 3), t(1, 2, 1, 1, 2, seed=2)),
     "conv_transpose1d": (of(F.conv_transpose1d, stride=2, output_padding=1), t(2, 3, 4), t(3, 2, 3, seed=2), t(2)),
     "conv_transpose2d": (of(F.conv_transpose2d, stride=2, padding=1), t(2, 3, 3, 4), t(3, 2, 3, 3, seed=2), t(2)),
     "conv_transpose2d, groups": (

@@ -559,6 +559,69 @@ def test_where_there_is_no_limit_nothing_is_decided(code, at, note):
     assert notes(part) == [note] * len(at)
 
 
+@pytest.mark.parametrize(
+    ("code", "at", "note"),
+    [
+        (torch.log1p, -1.0, Note.INFINITE),
+        (torch.logit, 1.0, Note.INFINITE),
+        (lambda x: torch.special.xlog1py(x, x), -1.0, Note.INFINITE),
+        (torch.lgamma, -1.0, Note.NO_EXACT_VALUE),
+    ],
+)
+def test_a_function_that_sympy_lacks_has_its_limits_too(code, at, note):
+    """log1p(-1) is no number, whatever SymPy takes it for."""
+    part = examined(code, x=torch.tensor([at, 0.25], dtype=torch.float64))["value"]
+    assert part.outcome is UNDECIDED
+    assert notes(part) == [note, Note.NONE]
+
+
+TRUTHS = {
+    "fill": lambda x: torch.fill(x, True),
+    "fill with a tensor": lambda x: torch.fill(x, torch.tensor(True)),
+    "masked_fill": lambda x: x.masked_fill(x > 0, True),
+    "clamp": lambda x: x.clamp(min=False, max=True),
+    "clamp by a tensor": lambda x: x.clamp(min=torch.tensor(False)),
+    "celu": lambda x: torch.nn.functional.celu(x, True),
+    "maximum": lambda x: torch.maximum(x, x > 0),
+    "cat": lambda x: torch.cat([x, x > 0]),
+    "mixed where": lambda x: torch.where(x > 0, x > 1, x),
+    "added": lambda x: x + True + (x > 0),
+    "power": lambda x: x**True,
+    "less": lambda x: x * ((x > 0) < (x > 1)),
+    "less_equal": lambda x: x * ((x > 0) <= (x > 1)),
+    "greater": lambda x: x * ((x > 0) > (x > 1)),
+    "greater_equal": lambda x: x * ((x > 0) >= (x > 1)),
+    "equal": lambda x: x * ((x > 0) == (x > 1)),
+}
+"""Truth values where torch takes numbers."""
+
+
+@pytest.mark.parametrize("name", TRUTHS)
+def test_truth_values_count_as_numbers(name):
+    x = torch.tensor([-1.5, 0.25, 2.0], dtype=torch.float64)
+    assert examined(TRUTHS[name], x=x).outcome is AGREES
+    wrong = examined(lambda x: TRUTHS[name](x) + (x - x.detach()).sum(), x=x)
+    assert (wrong["value"].outcome, wrong["x"].outcome) == (AGREES, DISAGREES)
+
+
+ZEROS_NEVER_WRITTEN = {
+    "abs": torch.abs,
+    "l1_loss": lambda x: torch.nn.functional.l1_loss(x, torch.zeros_like(x)),
+    "largest size": lambda x: torch.linalg.vector_norm(x, math.inf),
+    "slogdet": lambda x: torch.linalg.slogdet(x.reshape(2, 2)),
+    "p = 1": lambda x: torch.norm(x, 1.0),
+}
+"""Functions whose second derivative torch states as zeros that are not in memory."""
+
+
+@pytest.mark.parametrize("name", ZEROS_NEVER_WRITTEN)
+def test_second_derivatives_that_torch_never_wrote(name):
+    code, x = ZEROS_NEVER_WRITTEN[name], torch.tensor([-1.5, 0.25, 2.0, 1.0], dtype=torch.float64)
+    assert examine(Subject(code, {"x": x}, quantity=SECOND)).outcome is AGREES
+    wrong = examine(Subject(lambda x: code(x * (x / x.detach())), {"x": x}, quantity=SECOND))
+    assert wrong.outcome is DISAGREES
+
+
 def test_safe_code_agrees_with_the_limit_and_unsafe_slopes_do_not():
     def safe(x):
         return torch.where(x > 0, x * x * torch.where(x > 0, x, 1.0).log(), 0.0)
@@ -691,6 +754,22 @@ def test_forward_mode(dtype):
     ]  # fmt: skip
     assert examination.outcome is AGREES
     assert examination.formula.digits > 70
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        lambda x: torch.addcmul(x, torch.ones_like(x), torch.ones_like(x), value=2.5),
+        lambda x: torch.addr(torch.ones(2, 2, dtype=x.dtype), x, x, beta=0.5, alpha=2.5),
+        lambda x: torch.ldexp(x, torch.tensor([1.0, 2.0], dtype=x.dtype)),
+    ],
+)
+def test_tangents_that_torch_never_wrote(code):
+    """Zeros times a number: torch crashed where it was traced."""
+    x = torch.tensor([0.5, -1.5], dtype=torch.float64)
+    examination = examine(Subject(code, {"x": x}, quantity=FORWARD))
+    assert isinstance(examination.formula, Replayed)
+    assert examination.outcome is AGREES
 
 
 def test_a_wrong_forward_mode():

@@ -24,7 +24,7 @@ from verifier.judge import Comparison, Verdicts
 PACKAGE = Path(verifier.__file__).parent
 STAGES = [
     "process_state", "isolation", "importing",
-    "errors", "names", "dochead", "running", "process", "floats", "outcome", "operations",
+    "errors", "names", "tonumpy", "dochead", "running", "process", "floats", "outcome", "operations",
     "elementary", "special", "activations", "table", "program", "arithmetic", "expression",
     "mathml", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending",
     "tokens", "operators", "text", "spelling", "modeling", "loading", "gallery", "allowance",

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from verifier.floats import Format
+from verifier.guard import CONDITIONS
 
 Shape = tuple[int, ...]
 
@@ -117,6 +118,7 @@ class ArrayBuilder:
 
     def __init__(self) -> None:
         self._nodes: list[ArrayNode] = []
+        self._truths: list[bool] = []
         self._places: dict[Any, int] = {}
         self._format: Format | None = None
 
@@ -138,6 +140,19 @@ class ArrayBuilder:
     def shape(self, index: int) -> Shape:
         return self._nodes[index].shape
 
+    def is_truth(self, index: int) -> bool:
+        """Whether a node's elements are truth values, not numbers."""
+        return self._truths[index]
+
+    def numbers(self, index: int) -> int:
+        """The node as numbers: a truth value counts as 1 or 0, as in torch's arithmetic."""
+        if not self.is_truth(index):
+            return index
+        with self.rounding(None):
+            if self._nodes[index].operation == CONSTANT:
+                return self.constant(self._nodes[index].payload.array.astype(np.float64))
+            return self.apply("where", index, self.constant(1.0), self.constant(0.0))
+
     def input(self, name: str, shape: Shape) -> int:
         return self._add(ArrayNode(INPUT, (), shape, name))
 
@@ -149,7 +164,8 @@ class ArrayBuilder:
         return self._add(ArrayNode(CONSTANT, (), array.shape, Fixed(array), self._format if array.ndim == 0 else None))
 
     def apply(self, operation: str, *arguments: int) -> int:
-        """That row of the table on every element."""
+        """That row of the table on every element; what it takes as numbers may be truth values."""
+        arguments = self._taken(operation, arguments)
         shape = np.broadcast_shapes(*(self._nodes[argument].shape for argument in arguments))
         return self._add(ArrayNode(operation, arguments, shape, None, self._format))
 
@@ -164,10 +180,12 @@ class ArrayBuilder:
     def pile(self, argument: int, index: Any, shape: Shape) -> int:
         """Zeros of that shape, with each element of the argument added at its place."""
         fixed = Fixed(np.asarray(index, dtype=np.int64))
+        argument = self.numbers(argument)
         return self._add(ArrayNode(PILE, (argument,), tuple(shape), fixed, self._format))
 
     def join(self, arguments: Sequence[int]) -> int:
         """All elements of the arguments one after another, without axes of their own."""
+        arguments = self._alike(arguments)
         if len(arguments) == 1:
             return self.reshape(arguments[0], (int(np.prod(self.shape(arguments[0]))),))
         count = sum(int(np.prod(self.shape(argument))) for argument in arguments)
@@ -186,7 +204,7 @@ class ArrayBuilder:
 
     def sum(self, argument: int, axes: Sequence[int]) -> int:
         """The sum over these axes, which are gone from the result."""
-        shape = self.shape(argument)
+        argument, shape = self.numbers(argument), self.shape(argument)
         chosen = tuple(sorted({axis % len(shape) for axis in axes})) if shape else ()
         left = tuple(size for axis, size in enumerate(shape) if axis not in chosen)
         if all(shape[axis] == 1 for axis in chosen):
@@ -195,11 +213,13 @@ class ArrayBuilder:
 
     def contract(self, left: int, right: int) -> int:
         """Products of matrices, the last two axes; the axes before them are the same in both."""
+        left, right = self.numbers(left), self.numbers(right)
         (*batch, rows, _), (*_, columns) = self.shape(left), self.shape(right)
         return self._add(ArrayNode(CONTRACT, (left, right), (*batch, rows, columns), None, self._format))
 
     def round(self, argument: int, format: Format | None) -> int:
         """The argument in a narrower format."""
+        argument = self.numbers(argument)
         return self._add(ArrayNode(ROUND, (argument,), self.shape(argument), None, format))
 
     def expand(self, argument: int, shape: Shape) -> int:
@@ -251,11 +271,39 @@ class ArrayBuilder:
                 waiting.extend(self._nodes[index].arguments)
         return sorted(needed)
 
+    def _taken(self, operation: str, arguments: tuple[int, ...]) -> tuple[int, ...]:
+        """The arguments as what the row takes: truth values, numbers, or several of one kind."""
+        if operation in _CONNECTIVES:
+            return arguments
+        if operation == "where":
+            return (arguments[0], *self._alike(arguments[1:]))
+        if operation in CONDITIONS:
+            return self._alike(arguments)
+        return tuple(map(self.numbers, arguments))
+
+    def _alike(self, arguments: Sequence[int]) -> tuple[int, ...]:
+        """The arguments as they are where all of them are truth values, else as numbers."""
+        truths = all(map(self.is_truth, arguments))
+        return tuple(arguments) if truths else tuple(map(self.numbers, arguments))
+
     def _add(self, node: ArrayNode) -> int:
         if node not in self._places:
             self._places[node] = len(self._nodes)
             self._nodes.append(node)
+            self._truths.append(self._has_truths(node))
         return self._places[node]
+
+    def _has_truths(self, node: ArrayNode) -> bool:
+        if node.operation == CONSTANT:
+            return bool(node.payload.array.dtype == bool)
+        if node.operation in _MOVING:
+            return self._truths[node.arguments[-1]]
+        return node.operation in CONDITIONS
+
+
+_CONNECTIVES = frozenset({"and", "or", "not"})
+_MOVING = frozenset({TAKE, JOIN, RESHAPE, "where"})
+"""Operations whose elements are those of their last argument, among others of the same kind."""
 
 
 def places(shape: Shape) -> Any:

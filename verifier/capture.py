@@ -24,7 +24,9 @@ from torch.fx.experimental import proxy_tensor
 from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing, make_fx
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
 
+from verifier.errors import LONGEST_EXCERPT, message_of
 from verifier.isolation import running
 
 Tensors = Sequence[torch.Tensor]
@@ -296,13 +298,23 @@ _CHECKS = frozenset(
 
 
 class _ArgumentChecks(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Lets such code see a value; when the code is run without capturing it, its error is raised as ever."""
+    """Lets such code see a value; its error is raised when the code is run without capturing it.
+
+    Operations get zeros in memory for the zeros that forward mode never writes.
+    """
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.ops.aten._local_scalar_dense.default and _asking().f_code in _CHECKS:
             with disable_proxy_modes_tracing():
                 return func(*args)
-        return func(*args, **(kwargs or {}))
+        return func(*tree_map(_written, args), **tree_map(_written, kwargs or {}))
+
+
+def _written(value: Any) -> Any:
+    """Zeros in memory for zeros that torch never wrote: traced kernels read them from nowhere."""
+    if isinstance(value, torch.Tensor) and value._is_zerotensor():
+        return torch.ops.aten.zeros_like.default(value)
+    return value
 
 
 def _asking() -> FrameType:
@@ -342,8 +354,6 @@ class _InTorch(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in _LEAVING:
             raise NotReadableError(_LEAVING[func])
-        if func in _CRASHING and forward_ad._current_level >= 0:
-            raise NotReadableError(f"torch crashes where forward mode of {func.__name__} is traced")
         differentiable = torch.is_grad_enabled()
         result = func(*args, **(kwargs or {}))
         if func is torch._C._set_grad_enabled:
@@ -395,9 +405,8 @@ _REASONS = (
 
 
 def _sentence(error: Exception) -> str:
-    text = str(error)
+    text = message_of(error, whole=True, longest=LONGEST_EXCERPT)
     for pattern, reason in _REASONS:
         if re.search(pattern, text):
             return reason
-    first = text.strip().partition("\n")[0]
-    return f"torch cannot trace the code: {type(error).__name__}: {first}"
+    return f"torch cannot trace the code: {type(error).__name__}: {message_of(error)}"

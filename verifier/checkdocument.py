@@ -14,6 +14,7 @@ from verifier.document import FORMAT, clean, comparison_document, versions
 from verifier.examination import NotReplayed
 from verifier.judge import Outcome
 from verifier.tally import CheckTally, Tally
+from verifier.tonumpy import dense
 
 KEPT = 1_000
 """Tensors of at most so many numbers are written out, at points where something does not agree."""
@@ -134,7 +135,7 @@ def _point(point: CheckPoint, kept: int) -> dict[str, Any]:
 
 def _tensor(tensor: torch.Tensor, kept: int) -> dict[str, Any]:
     """Its dtype, its shape and, where they are few enough, its numbers in the order of the flattened tensor."""
-    values = tensor.detach().cpu().reshape(-1).tolist() if tensor.numel() <= kept else None
+    values = dense(tensor).reshape(-1).tolist() if tensor.numel() <= kept else None
     if tensor.is_complex() and values is not None:
         values = [[value.real, value.imag] for value in values]
     return {"dtype": str(tensor.dtype).removeprefix("torch."), "shape": list(tensor.shape), "values": values}

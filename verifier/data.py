@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from verifier.errors import InputError
+from verifier.errors import InputError, message_of
 from verifier.floats import Format
 from verifier.tabular import counted, csv_file, listed, quoted, shortened
 
@@ -314,7 +314,8 @@ def _numbers(name: str, column: Any, told: Told) -> Any:
     except (ValueError, OverflowError):
         raise InputError(f"column {name} is ragged: give one number a row") from None
     except (TypeError, RuntimeError) as error:
-        raise InputError(f"column {name} is a {type(column).__name__}, not a list of numbers: {error}") from None
+        kind, message = type(column).__name__, message_of(error, whole=True)
+        raise InputError(f"column {name} is a {kind}, not a list of numbers: {message}") from None
     if numbers.ndim == 2 and numbers.shape[1] == 1:
         numbers = numbers[:, 0]
     if numbers.ndim != 1:
@@ -413,4 +414,4 @@ def _shown(entry: Any) -> str:
 
 
 def _error(error: Exception) -> str:
-    return f"{type(error).__name__}: {shortened(str(error))}"
+    return f"{type(error).__name__}: {shortened(message_of(error, whole=True))}"

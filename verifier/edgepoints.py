@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from verifier.tonumpy import bytes_of
+
 Point = dict[str, torch.Tensor]
 Values = Mapping[str, tuple[float, ...]]
 KEPT = 3
@@ -62,9 +64,7 @@ def own_points(own: Mapping[str, Sequence[Any]], base: Mapping[str, torch.Tensor
 
 def _key(point: Mapping[str, torch.Tensor]) -> tuple[bytes, ...]:
     """Floats by their bits: 0 and -0 are different, and a NaN is itself."""
-    return tuple(
-        tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() for tensor in point.values()
-    )
+    return tuple(bytes_of(tensor) for tensor in point.values())
 
 
 def _mixtures(values: Values, base: Mapping[str, torch.Tensor]) -> Iterator[Point]:

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+LONGEST_SENTENCE = 2_000
+"""Characters of a sentence."""
+LONGEST_EXCERPT = 20_000
+"""Characters of what may stand below it."""
+LONGEST_MESSAGE = 1_000
+"""Characters of the message of an error that is not ours."""
+
 
 class InputError(ValueError):
     """Something that a person gave cannot be used.
 
     The message is one sentence: what is wrong, where, and what would do; an excerpt of what was given
-    may stand below it. Control characters in it
-    are shown escaped, so that text from a file never reaches a terminal as an instruction.
+    may stand below it. Control characters in it are shown escaped, so that text from a file never
+    reaches a terminal as an instruction. A sentence is cut to 2,000 characters and
+    an excerpt to 20,000.
 
     >>> str(InputError("no model 'a\\x1b[2J'"))
     "no model 'a\\\\x1b[2J'"
     """
 
     def __init__(self, message: str, excerpt: str = "") -> None:
-        self.sentence = printable(message)
-        self.excerpt = "\n".join(map(printable, excerpt.splitlines()))
+        self._given = message, excerpt
+        self.sentence = _shown(message, LONGEST_SENTENCE, printable)
+        self.excerpt = _shown(excerpt, LONGEST_EXCERPT, _printable_lines)
         super().__init__(f"{self.sentence}\n{self.excerpt}" if excerpt else self.sentence)
 
     def located(self, place: str) -> InputError:
         """The same error, said to be at that place."""
-        return InputError(f"{place}: {self.sentence}", self.excerpt)
+        message, excerpt = self._given
+        return InputError(f"{place}: {message}", excerpt)
 
 
 class GradientError(AssertionError):
@@ -38,3 +50,49 @@ def printable(text: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in text
     )
+
+
+def _printable_lines(text: str) -> str:
+    return "\n".join(map(printable, text.splitlines()))
+
+
+def _shown(text: str, longest: int, show: Callable[[str], str]) -> str:
+    """The text in characters that print, at most so many of them."""
+    shown = show(text[:longest])
+    if max(len(text), len(shown)) <= longest:
+        return shown
+    return f"{shown[:longest]}... ({len(text):,} characters)"
+
+
+def cut(text: str, longest: int) -> str:
+    """The text; of a longer one so many characters, and how many it has.
+
+    >>> cut("abc", 3), cut("abcdef", 3)
+    ('abc', 'abc... (6 characters)')
+    """
+    return text if len(text) <= longest else f"{text[:longest]}... ({len(text):,} characters)"
+
+
+def message_of(error: BaseException, *, whole: bool = False, longest: int = LONGEST_MESSAGE) -> str:
+    """The first line of an error's message, or the whole of it, cut to so many characters.
+
+    An error may be anybody's: where its message cannot be made, the text says so.
+
+    >>> message_of(ValueError("two\\nlines")), message_of(ValueError("two\\nlines"), whole=True)
+    ('two', 'two\\nlines')
+    """
+    try:
+        text = str(error).strip()
+    except (Exception, SystemExit) as another:
+        text = f"its message cannot be shown: {type(another).__name__}"
+    return cut(text if whole else text.partition("\n")[0], longest)
+
+
+def reason_of(error: Exception) -> str:
+    """What the system says of a file, in words: without the number of the error and the path.
+
+    >>> reason_of(FileNotFoundError(2, "No such file or directory", "model.py"))
+    'No such file or directory'
+    """
+    reason = getattr(error, "strerror", None)
+    return reason if isinstance(reason, str) and reason else message_of(error)

@@ -25,6 +25,7 @@ from verifier.optimizers import PlainSGD, optimizer_named
 from verifier.parting import parting
 from verifier.runner import Run, Step, always
 from verifier.standing import Stand, checked_point, stand_at
+from verifier.tonumpy import to_float64
 from verifier.training import replay_command, settings_for
 from verifier.watching import Seen, watch
 from verifier.witnesses import Autograd, Witness
@@ -130,7 +131,7 @@ def _tensors(graph: Graph, seen: Seen) -> Iterator[Tensor]:
             yield Tensor(
                 name=name,
                 size=tensor.numel(),
-                data=tuple(np.ravel(tensor.detach().double().numpy())[:KEPT_ENTRIES].tolist()),
+                data=tuple(np.ravel(to_float64(tensor))[:KEPT_ENTRIES].tolist()),
                 requires_grad=tensor.requires_grad,
                 grad_fn=None if leaf else type(tensor.grad_fn).__name__,
                 grad_before=seen.grad_before.get(name) if leaf else None,

@@ -13,7 +13,7 @@ import sympy
 from verifier.arithmetic import ArbArithmetic
 from verifier.calls import forget
 from verifier.derive import differentiate, local_derivative
-from verifier.errors import InputError
+from verifier.errors import InputError, message_of
 from verifier.expression import SymPyArithmetic, read, symbol
 from verifier.operations import Budget, Call, Composition, Operation, Tree, each, named
 from verifier.program import Builder, Program, evaluate
@@ -106,7 +106,8 @@ def _program(name: str, definition: Callable[..., Any]) -> Program:
         with sympy.evaluate(False):
             tree = sympy.sympify(definition(*symbols), strict=True)
     except (TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"the definition of {name} cannot be run on symbols: {error}") from error
+        message = message_of(error, whole=True)
+        raise InputError(f"the definition of {name} cannot be run on symbols: {message}") from error
     program = builder.program(read(tree, builder, symbols))
     if list(program.symbols) != names:
         raise InputError(f"the definition of {name} must use each of its arguments: {', '.join(names)}")

@@ -8,7 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from verifier.errors import InputError
+from verifier.errors import InputError, reason_of
 
 _OPENED = "/proc/self/fd"
 """Where Linux has the files that a process has opened."""
@@ -67,7 +67,7 @@ def _place(path: Path) -> Path:
 
 
 def _refused(path: Path, error: OSError) -> InputError:
-    return InputError(f"cannot write {str(path)!r}: {error.strerror or error}")
+    return InputError(f"cannot write {str(path)!r}: {reason_of(error)}")
 
 
 def _beside(place: Path) -> tuple[int, Path | None]:

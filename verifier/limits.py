@@ -37,6 +37,7 @@ from verifier.arrays import (
     ArrayProgram,
 )  # fmt: skip
 from verifier.judge import Note
+from verifier.operations import by_definition
 from verifier.replay import FIRST_BITS
 from verifier.running import OutOfTimeError, within
 from verifier.table import TABLE
@@ -128,12 +129,15 @@ def _common(lines: tuple[Any, ...]) -> Any:
         return Note.NO_EXACT_VALUE
     if not all(side.is_finite for side in known):
         return Note.INFINITE if all(side == known[0] for side in known) else Note.NO_EXACT_VALUE
-    return known[0]
+    number = known[0] if known[0].is_Rational else known[0].evalf(DIGITS)
+    # What SymPy takes for a number may have none.
+    return number if number.is_Rational or number.is_Float else Note.NO_EXACT_VALUE
 
 
 def _side(expression: Any) -> Any:
     """The limit for t from above to 0, None where the line lies outside the domain."""
-    values = [sympy.sympify(expression).subs(_T, near).evalf(30, maxn=200) for near in _NEAR]
+    expression = by_definition(sympy.sympify(expression))
+    values = [expression.subs(_T, near).evalf(30, maxn=200) for near in _NEAR]
     if any(not value.is_real or value.has(sympy.nan, sympy.zoo) for value in values):
         return None
     limit = sympy.limit(expression, _T, 0, "+")
@@ -147,7 +151,7 @@ def _as_ball(number: Any) -> arb:
     with precision(FIRST_BITS):
         if number.is_Rational:
             return arb(int(number.p)) / arb(int(number.q))
-        ball = arb(str(number.evalf(DIGITS)))
+        ball = arb(str(number))
         return ball + arb(0, 1) * abs(ball) * arb(10) ** (2 - DIGITS)
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
-from verifier.errors import InputError
+from verifier.errors import InputError, message_of
 
 
 def run_file(path: Path) -> ModuleType:
@@ -57,7 +57,8 @@ def _refusing(path: Path, resolved: Path) -> Iterator[None]:
         file = path if error.filename in (None, str(resolved)) else error.filename
         raise InputError(f"{file}:{error.lineno}: the file is not Python: {error.msg}") from error
     except (Exception, SystemExit) as error:
-        raise InputError(f"{path}:{_line(error, resolved)}: {type(error).__name__}: {error}") from error
+        raised = f"{type(error).__name__}: {message_of(error, whole=True)}"
+        raise InputError(f"{path}:{_line(error, resolved)}: {raised}") from error
 
 
 def _line(error: BaseException, path: Path) -> int:

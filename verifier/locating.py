@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from verifier.errors import InputError
+from verifier.errors import InputError, message_of
 from verifier.isolation import loading
 from verifier.loading import importable, run_file
 from verifier.running import own_frames
@@ -83,7 +83,8 @@ def _not_imported(name: str, error: BaseException) -> InputError:
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     if isinstance(error, SyntaxError):
         return InputError(f"{name} cannot be imported: {error.filename}:{error.lineno} is not Python: {error.msg}")
-    return InputError(f"{name} cannot be imported: {type(error).__name__}{place}: {error}")
+    message = message_of(error, whole=True)
+    return InputError(f"{name} cannot be imported: {type(error).__name__}{place}: {message}")
 
 
 def _is_method(found: Any, part: str) -> bool:
@@ -102,7 +103,8 @@ def _attribute(found: Any, part: str, place: str, text: str) -> Any:
         owner = place if isinstance(found, ModuleType) else getattr(found, "__name__", type(found).__name__)
         raise InputError(f"{owner} has no {part!r}: {_hint(found, part)}") from None
     except Exception as error:
-        raise InputError(f"{text} cannot be looked up: {type(error).__name__}: {error}") from error
+        raised = f"{type(error).__name__}: {message_of(error, whole=True)}"
+        raise InputError(f"{text} cannot be looked up: {raised}") from error
 
 
 def _hint(found: Any, part: str) -> str:
@@ -149,7 +151,8 @@ def _made(kind: type, text: str) -> Any:
     try:
         return kind()
     except Exception as error:
-        raise InputError(f"{text}: {kind.__name__}() raises {type(error).__name__}: {error}") from error
+        raised = f"{type(error).__name__}: {message_of(error, whole=True)}"
+        raise InputError(f"{text}: {kind.__name__}() raises {raised}") from error
 
 
 def _article(name: str) -> str:

@@ -20,9 +20,11 @@ import torch
 
 from verifier.arrays import CONSTANT, JOIN, RESHAPE, TAKE, ArrayBuilder, places
 from verifier.capture import NotReadableError
+from verifier.errors import message_of
 from verifier.expression import read
 from verifier.floats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, Format
 from verifier.table import COMPOSITIONS, TABLE
+from verifier.tonumpy import to_float64, to_numpy
 
 Rule = Callable[..., Any]
 _RULES: dict[str, Rule] = {}
@@ -233,6 +235,7 @@ class Lowering:
 
     def _lowered(self, name: str, target: Any, bound: dict[str, Any], actual: Any) -> Any:
         _refuse_complex(name, actual)
+        bound = bound if _is_whole(actual) else _with_numbers(target, bound)
         function = rules()[name]
         parameters = inspect.signature(function).parameters
         given = {key: value for key, value in bound.items() if key in parameters}
@@ -246,7 +249,8 @@ class Lowering:
             try:
                 found = function(self, **given)
             except NotImplementedError as error:
-                raise NotReadableError(f"aten::{name} has no rule for {error}") from error
+                sentence = f"aten::{name} has no rule for {message_of(error)}"
+                raise NotReadableError(sentence) from error
         made = [self.build[place] for place in range(before, len(self.build))]
         rounded = [node for node in made if node.format is not None and node.operation != CONSTANT]
         self.elementary = self.elementary and len(rounded) <= 1
@@ -260,6 +264,7 @@ class Lowering:
         if node is None or not isinstance(actual, torch.Tensor):
             self.kept = self.kept and not (isinstance(actual, torch.Tensor) and actual.numel())
             return actual
+        node = self.build.numbers(node) if actual.is_floating_point() else node
         own = _format(actual)
         if own is not None and own.precision < FLOAT32.precision and not self._holds(node, own):
             node = self.build.round(node, own)
@@ -349,7 +354,7 @@ def numbers_from(start: int, shape: Sequence[int]) -> torch.Tensor:
 
 def places_of(numbers: torch.Tensor) -> np.ndarray:
     """The places that elements counted from 1 came from; what is filled with 0 came from NOTHING."""
-    return numbers.numpy().astype(np.int64) - 1
+    return to_numpy(numbers).astype(np.int64) - 1
 
 
 def random(name: str) -> NotReadableError:
@@ -359,10 +364,7 @@ def random(name: str) -> NotReadableError:
 
 def plain(tensor: torch.Tensor) -> np.ndarray:
     """A tensor's numbers as float64, exactly; truth values as such."""
-    tensor = tensor.detach().cpu()
-    if tensor.dtype == torch.bool:
-        return tensor.numpy()
-    return tensor.double().numpy()
+    return to_numpy(tensor) if tensor.dtype == torch.bool else to_float64(tensor)
 
 
 def _attribute(module: Any, path: str) -> Any:
@@ -402,6 +404,14 @@ def _bound(target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) ->
         elif argument.has_default_value():
             bound[argument.name] = argument.default_value
     return bound
+
+
+def _with_numbers(target: Any, bound: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with 1.0 or 0.0 for a truth value where the schema asks for a number."""
+    kinds = {argument.name: str(argument.type) for argument in target._schema.arguments}
+    numbers = {name for name, kind in kinds.items() if "number" in kind or "float" in kind}
+    truths = {name for name, value in bound.items() if isinstance(value, bool)}
+    return {**bound, **{name: float(bound[name]) for name in truths & numbers}}
 
 
 def _tensors(actual: Any) -> list[torch.Tensor]:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.nn.parameter import is_lazy
 
-from verifier.errors import InputError
+from verifier.errors import InputError, message_of
 
 _COMPILED = "_orig_mod"
 """What torch.compile calls the module that it was given."""
@@ -96,8 +96,8 @@ def _copied(name: str, module: torch.nn.Module | None, dtype: torch.dtype) -> to
     try:
         return copy.deepcopy(module).to(dtype)
     except Exception as error:
-        first = str(error).strip().partition("\n")[0]
-        raise InputError(f"{name} cannot be copied as {str(dtype).removeprefix('torch.')}: {first}") from error
+        kind, message = str(dtype).removeprefix("torch."), message_of(error)
+        raise InputError(f"{name} cannot be copied as {kind}: {message}") from error
 
 
 def _shown(full: str, arguments: Collection[str]) -> str:

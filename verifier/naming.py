@@ -12,6 +12,7 @@ from verifier.checked import CheckPoint
 from verifier.examination import Part
 from verifier.layout import plain
 from verifier.subject import FORWARD, REVERSE, SECOND
+from verifier.tonumpy import to_numpy
 
 NAMED = 3
 """At most so many inputs are told with a number."""
@@ -100,7 +101,7 @@ def _numbers(tensor: torch.Tensor) -> str:
     if tensor.ndim:
         return f"[{', '.join(_numbers(part) for part in tensor)}]"
     if tensor.dtype in _SHORTER:
-        return str(tensor.detach().cpu().numpy()).removesuffix(".0")
+        return str(to_numpy(tensor)).removesuffix(".0")
     value = tensor.item()
     return plain(value) if isinstance(value, float) else str(value)
 

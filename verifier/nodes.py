@@ -16,6 +16,7 @@ from verifier.judge import Comparison, Judge
 from verifier.modeling import Model
 from verifier.program import SYMBOL, Program, evaluate
 from verifier.runner import Settings
+from verifier.tonumpy import to_float64
 from verifier.watching import Seen, local_derivatives
 from verifier.witnesses import Arguments, symbolic
 
@@ -33,7 +34,7 @@ class Nodes:
         self._seen = seen
         self._settings = settings
         self._data = frozenset((*model.columns, *model.fixed))
-        columns = {name: np.atleast_1d(tensor.double().numpy()) for name, tensor in seen.columns.items()}
+        columns = {name: np.atleast_1d(to_float64(tensor)) for name, tensor in seen.columns.items()}
         self._whole: Arguments = {
             **{name: values[None, :] for name, values in columns.items()},
             **{name: np.array([[value]]) for name, value in seen.values.items()},
@@ -130,7 +131,7 @@ class Nodes:
 
     def _entries(self, index: int, tensor: torch.Tensor) -> Any:
         """The tensor as float64: one entry, or one a judged row."""
-        values = np.ravel(tensor.detach().double().numpy())
+        values = np.ravel(to_float64(tensor))
         rows = self._graph.rows
         return np.broadcast_to(values, (rows,))[: self.rows] if rows and self._graph.has_rows(index) else values
 
@@ -177,5 +178,5 @@ class Nodes:
 
 def _spread(tensor: torch.Tensor, points: int) -> Any:
     """The tensor's first entries as that many points of one row; one number as so many."""
-    values = np.ravel(tensor.double().numpy())
+    values = np.ravel(to_float64(tensor))
     return np.broadcast_to(values, (points,) if values.size == 1 else values.shape)[:points, None]

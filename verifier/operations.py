@@ -240,6 +240,8 @@ def named(
     >>> x = sympy.Symbol("x")
     >>> double(x), double(x).diff(x), double(sympy.Integer(3)).evalf(2)
     (double(x), 2, 6.0)
+    >>> by_definition(double(x) + 1)
+    2*x + 1
     """
 
     def fdiff(self: Any, argindex: int = 1) -> Tree:
@@ -250,11 +252,21 @@ def named(
 
     members = {
         "nargs": arguments or len(inspect.signature(definition).parameters),
+        "definition": staticmethod(definition),
         "is_real": True,
         "fdiff": fdiff,
         "_eval_evalf": evaluated,
     }
     return type(name, (sympy.Function,), members)
+
+
+def by_definition(tree: Tree) -> Tree:
+    """The tree with the definition in place of every function that SymPy lacks."""
+    return tree.replace(_has_definition, lambda part: by_definition(part.definition(*part.args)))
+
+
+def _has_definition(part: Tree) -> bool:
+    return hasattr(part, "definition")
 
 
 def larger(a: Any, b: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from verifier.errors import InputError
+from verifier.errors import InputError, message_of
 
 if TYPE_CHECKING:
     import torch
@@ -83,7 +83,8 @@ class TorchOptimizer:
         try:
             return self._build(parameters)
         except Exception as error:
-            raise InputError(f"optimizer {self._name} cannot be set up: {error}") from error
+            message = message_of(error, whole=True)
+            raise InputError(f"optimizer {self._name} cannot be set up: {message}") from error
 
 
 def optimizer_named(name: Any, lr: float) -> Optimizer:

@@ -123,14 +123,14 @@ def _whole(text: str, least: int) -> int:
 
 
 def _folder(given: _Given) -> Path:
-    from verifier.errors import printable
+    from verifier.errors import printable, reason_of
 
     folder = given.folder / given.text
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise pytest.UsageError(printable(f"{given.source}: cannot make the folder {given.text!r}: {reason}")) from None
+        sentence = f"{given.source}: cannot make the folder {given.text!r}: {reason_of(error)}"
+        raise pytest.UsageError(printable(sentence)) from None
     return folder
 
 

@@ -23,6 +23,7 @@ from verifier.layout import short
 from verifier.nesting import leaves
 from verifier.specified import Intended
 from verifier.target import Bound, bound, tried
+from verifier.tonumpy import dense
 
 EDGE_POINTS = 4
 """For each dtype, each with many edge values."""
@@ -191,7 +192,7 @@ def _blind(edge: Trial) -> dict[str, Any]:
 
 def _values(edge: Trial, blind: Mapping[str, Any]) -> Iterator[str]:
     for name, mask in blind.items():
-        for value in sorted(set(edge.point.inputs[name][torch.as_tensor(mask)].tolist())):
+        for value in sorted(set(dense(edge.point.inputs[name])[torch.as_tensor(mask)].tolist())):
             yield f"{name} = {short(value)}"
 
 

@@ -17,6 +17,7 @@ import torch
 from verifier.domain import Domain, rounded
 from verifier.errors import InputError
 from verifier.simplicity import SMALL, candidates, format_of, is_simpler, numbers_of
+from verifier.tonumpy import bytes_of
 
 Inputs = Mapping[str, torch.Tensor]
 Fails = Callable[[Inputs], bool]
@@ -213,7 +214,4 @@ def _without(length: int, count: int) -> list[Any]:
 
 
 def _key(point: Inputs) -> tuple[Any, ...]:
-    return tuple(
-        (tuple(tensor.shape), tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        for tensor in point.values()
-    )
+    return tuple((tuple(tensor.shape), bytes_of(tensor)) for tensor in point.values())

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from verifier.capture import ForwardMode, Joint, SecondOrder, tensors
-from verifier.errors import InputError
+from verifier.errors import InputError, message_of
 from verifier.floats import CODE_FORMATS, Format
 from verifier.lowering import plain
 
@@ -130,9 +130,9 @@ class Statements:
             # A backward may write to what it is given.
             return self.joint(*(argument.clone() for argument in self.arguments))
         except Exception as error:
-            first = str(error).strip().partition("\n")[0]
             half = "forward mode" if self.forward else "backward"
-            raise InputError(f"the code's {half} cannot be run: {type(error).__name__}: {first}") from error
+            raised = f"{type(error).__name__}: {message_of(error)}"
+            raise InputError(f"the code's {half} cannot be run: {raised}") from error
 
     @property
     def lowest(self) -> Format:

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from verifier.errors import InputError
+from verifier.errors import InputError, message_of, reason_of
 
 BLOCK = 1 << 20
 HEADER_BYTES = 1 << 20
@@ -83,7 +83,8 @@ class CsvFile:
             )
         except (ValueError, OSError) as error:
             self._walk(places)
-            raise InputError(f"cannot read {str(self.path)!r}: {error}") from None
+            message = message_of(error, whole=True)
+            raise InputError(f"cannot read {str(self.path)!r}: {message}") from None
 
     def _count_rows(self) -> int | None:
         """How many rows there are, each with as many fields as the header; None where that is not certain.
@@ -189,7 +190,7 @@ def path_errors(path: Path) -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"there is no file {str(path)!r}") from None
     except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
+        raise InputError(f"cannot read {str(path)!r}: {reason_of(error)}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}:{_undecodable_line(path)}: the line is not UTF-8: save the file as UTF-8") from None
 
@@ -256,7 +257,7 @@ def _checked_path(given: str | os.PathLike[str]) -> Path:
         try:
             mode = path.stat().st_mode
         except ValueError as error:  # a NUL in the name
-            raise InputError(f"cannot read {str(path)!r}: {error}") from None
+            raise InputError(f"cannot read {str(path)!r}: {message_of(error)}") from None
     if stat.S_ISDIR(mode):
         raise InputError(f"cannot read {str(path)!r}: it is a folder")
     if not stat.S_ISREG(mode):

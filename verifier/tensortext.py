@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from verifier.errors import InputError
+from verifier.tonumpy import dense
 
 _NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf|nan)")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
@@ -103,7 +104,7 @@ def write_tensor(tensor: torch.Tensor) -> str:
     '[[0.5,-0.0]]'
     """
     kind, dtype = _kind(tensor)
-    plain = tensor.detach().cpu().to(dtype)
+    plain = dense(tensor).to(dtype)
     if not plain.dim():
         return f"{kind or 'float'}({plain.item()!r})"
     if plain.numel() or 0 not in plain.shape[:-1]:

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from verifier import files
-from verifier.errors import InputError
+from verifier.errors import InputError, reason_of
 from verifier.process.messages import Rendered
 from verifier.rendering import Forms, Screen
 
@@ -130,8 +130,7 @@ def echo(text: str) -> None:
     except BrokenPipeError:
         raise ReaderGoneError from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot write the report: {reason}") from None
+        raise InputError(f"cannot write the report: {reason_of(error)}") from None
 
 
 def tell(text: str) -> None:

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
+from verifier.tonumpy import to_numpy
 from verifier.twins import TWINS as TWINS
 from verifier.twins import Twin as Twin
 from verifier.witnesses import Autograd
@@ -165,7 +166,7 @@ _WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 def through_numpy(tensor: Tensor) -> Tensor:
     """The same numbers, brought back from NumPy, which has no bfloat16."""
     words = tensor.detach().contiguous().view(_WORDS[tensor.element_size()])
-    return torch.from_numpy(words.numpy().copy()).view(tensor.dtype)
+    return torch.from_numpy(to_numpy(words).copy()).view(tensor.dtype)
 
 
 GRAPH = Planting("graph", "in the graph of the backward", _in_graph)

@@ -21,7 +21,7 @@ import sympy
 
 from verifier import calls, functions
 from verifier.arithmetic import NumPyArithmetic
-from verifier.errors import InputError
+from verifier.errors import InputError, message_of
 from verifier.expression import symbol
 from verifier.program import Program, evaluate
 
@@ -39,9 +39,9 @@ def trace(body: Callable[..., Any], inputs: Iterable[str], parameters: Iterable[
         except InputError:
             raise
         except Exception as error:
-            raise InputError(
-                f"{where(body)}: {body.__name__} cannot be run on symbols: {type(error).__name__}: {error}"
-            ) from error
+            raised = f"{type(error).__name__}: {message_of(error, whole=True)}"
+            name = f"{where(body)}: {body.__name__}"
+            raise InputError(f"{name} cannot be run on symbols: {raised}") from error
         return _expression(result, body)
 
 

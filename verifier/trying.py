@@ -10,7 +10,7 @@ import torch
 from verifier.binding import Bound
 from verifier.capture import differentiated
 from verifier.deadline import NEVER, Deadline
-from verifier.errors import InputError
+from verifier.errors import InputError, message_of
 from verifier.isolation import isolated, left_behind
 from verifier.running import OutOfTimeError, own_traceback, place_of
 
@@ -97,7 +97,7 @@ def _gradients(
 
 def raised(what: str, error: BaseException) -> UserCodeError:
     """The error of code that is checked, as a sentence with its line."""
-    first = str(error).strip().partition("\n")[0]
+    first = message_of(error)
     told = f": {first}" if first else ""
     return UserCodeError(f"{what} raises {type(error).__name__}{place_of(error)}{told}", own_traceback(error))
 

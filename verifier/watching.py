@@ -14,6 +14,7 @@ from verifier.graph import Graph
 from verifier.program import SYMBOL, Program
 from verifier.runner import AutogradTraining
 from verifier.source import TORCH, function, watched
+from verifier.tonumpy import to_float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,4 +108,4 @@ def local_derivatives(program: Program, names: Sequence[str], taken: Mapping[str
 def _derivative(leaf: torch.Tensor) -> Any:
     """What was passed back to it; nothing is 0."""
     found = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
-    return np.ravel(found.double().numpy())
+    return np.ravel(to_float64(found))

@@ -35,8 +35,11 @@ class _Pair:
     def _places(self) -> np.ndarray:
         """Where each window's entries are in the wide picture: (groups, channels and entries, batch and windows)."""
         batch, channels, *sizes = self.wide
-        options = zip(sizes, self.narrow[2:], self.weight[2:], self.stride, self.padding, self.dilation, strict=True)
-        windows = crossed([sliding(*axis) for axis in options], sizes)
+        # One number stands for all axes.
+        options = self.stride, self.padding, self.dilation
+        given = [np.broadcast_to(option, len(sizes)) for option in options]
+        axes = zip(sizes, self.narrow[2:], self.weight[2:], *given, strict=True)
+        windows = crossed([sliding(*axis) for axis in axes], sizes)
         entries = windows.reshape(int(np.prod(self.narrow[2:])), int(np.prod(self.weight[2:]))).T
         placed = in_planes(entries, (batch, self.groups, channels // self.groups), int(np.prod(sizes)))
         depth = channels // self.groups * entries.shape[0]

@@ -14,6 +14,7 @@ import torch
 from verifier.elementary import exp2, log1p
 from verifier.lowering import Cell, Lowering, Rule, actual_of, plain, rule
 from verifier.operations import Maximum, Where
+from verifier.tonumpy import to_numpy
 
 _ROWS = {
     "exp": "exp", "exp2": "exp2", "expm1": "expm1", "log": "log", "log1p": "log1p", "log2": "log2", "log10": "log10",
@@ -27,18 +28,14 @@ _ROWS = {
 }  # fmt: skip
 _PAIRS = {
     "maximum": "maximum", "minimum": "minimum", "fmax": "maximum", "fmin": "minimum", "atan2": "atan2",
-    "hypot": "hypot", "logaddexp": "logaddexp", "xlogy": "xlogy", "lt": "less", "le": "less_equal",
-    "gt": "greater", "ge": "greater_equal", "logical_and": "and", "logical_or": "or",
-    "bitwise_and": "and", "bitwise_or": "or",
+    "hypot": "hypot", "logaddexp": "logaddexp", "xlogy": "xlogy",
+    "logical_and": "and", "logical_or": "or", "bitwise_and": "and", "bitwise_or": "or",
 }  # fmt: skip
 
 
 def number(low: Lowering, value: Any) -> int:
     """The node of numbers; a condition counts as 1 or 0, as it does in torch's arithmetic."""
-    tensor = value.actual if isinstance(value, Cell) else value
-    if isinstance(tensor, torch.Tensor) and tensor.dtype == torch.bool:
-        return low.apply("where", low.lift(value), 1.0, 0.0)
-    return low.lift(value)
+    return low.build.numbers(low.lift(value))
 
 
 def _of_one(row: str) -> Rule:
@@ -65,6 +62,23 @@ def _equality(row: str) -> Rule:
     return compared
 
 
+def _order(row: str, of_truths: str, swapped: bool) -> Rule:
+    """Truth values are compared by logic, False before True: they are never near each other."""
+
+    def compared(low: Lowering, self: Any, other: Any) -> int:
+        left, right = low.lift(self), low.lift(other)
+        if not (low.build.is_truth(left) and low.build.is_truth(right)):
+            return low.apply(row, left, right)
+        before, behind = (right, left) if swapped else (left, right)
+        return low.apply(of_truths, low.apply("not", before), behind)
+
+    return compared
+
+
+rule("lt")(_order("less", "and", swapped=False))
+rule("le")(_order("less_equal", "or", swapped=False))
+rule("gt")(_order("greater", "and", swapped=True))
+rule("ge")(_order("greater_equal", "or", swapped=True))
 rule("eq")(_equality("equal"))
 rule("ne")(_equality("not_equal"))
 
@@ -266,7 +280,7 @@ def is_negative(low: Lowering, self: Any) -> int:
     actual = actual_of(self)
     if not isinstance(actual, torch.Tensor) or (actual == 0).any():
         low.kept = False
-        return low.build.constant(torch.signbit(torch.as_tensor(actual)).numpy())
+        return low.build.constant(to_numpy(torch.signbit(torch.as_tensor(actual))))
     return low.apply("less", low.lift(self), 0.0)
 
 

@@ -13,6 +13,7 @@ from verifier.elementary import log1p
 from verifier.floats import CODE_FORMATS, FLOAT32, Format
 from verifier.lowering import Cell, Lowering, actual_of, rule
 from verifier.operations import Maximum, Where
+from verifier.tonumpy import to_numpy
 
 _NONE, _MEAN, _SUM = range(3)
 _ONE = sympy.S.One
@@ -135,14 +136,14 @@ def _at_classes(shape: Any, target: Any, ignore_index: int) -> np.ndarray:
     kept = target != ignore_index
     places = torch.arange(int(np.prod(shape))).reshape(tuple(shape))
     found = places.gather(axis, torch.where(kept, target, 0).unsqueeze(axis)).squeeze(axis)
-    return torch.where(kept, found, -1).numpy()
+    return to_numpy(torch.where(kept, found, -1))
 
 
 def _class_weights(low: Lowering, weight: Any, target: Any, ignore_index: int) -> int:
-    kept = (target != ignore_index).numpy()
+    kept = to_numpy(target != ignore_index)
     if weight is None:
         return low.build.constant(kept.astype(float))
-    return low.build.take(low.lift(weight), np.where(kept, target.numpy(), -1))
+    return low.build.take(low.lift(weight), np.where(kept, to_numpy(target), -1))
 
 
 @rule("nll_loss_forward", "nll_loss2d_forward")
@@ -171,10 +172,16 @@ def negative_log_likelihood_backward(
     return low.build.pile(passed, _at_classes(self.shape, target, ignore_index), tuple(self.shape))
 
 
+def _rows_and_classes(shape: Any) -> tuple[int, int]:
+    """A vector is one row; a lone number is one row of one class."""
+    rows, classes = (1, 1, *shape)[-2:]
+    return rows, classes
+
+
 def _others(shape: Any, target: Any) -> tuple[np.ndarray, np.ndarray]:
     """The places of all entries but the target's, row by row, and beside each the place of its target's."""
-    rows, classes = (1, shape[0]) if len(shape) == 1 else tuple(shape)
-    chosen = np.arange(rows) * classes + target.reshape(-1).numpy()
+    rows, classes = _rows_and_classes(shape)
+    chosen = np.arange(rows) * classes + to_numpy(target.reshape(-1))
     every = np.arange(rows * classes).reshape(rows, classes)
     others = every[every != chosen[:, None]].reshape(rows, classes - 1)
     return others, np.broadcast_to(chosen[:, None], others.shape)
@@ -187,7 +194,9 @@ def _margins(low: Lowering, self: Cell, others: np.ndarray, chosen: np.ndarray, 
 
 
 def _row_weights(low: Lowering, weight: Any, target: Any) -> int:
-    return low.lift(1.0) if weight is None else low.build.take(low.lift(weight), target.reshape(-1, 1).numpy())
+    if weight is None:
+        return low.lift(1.0)
+    return low.build.take(low.lift(weight), to_numpy(target.reshape(-1, 1)))
 
 
 @rule("multi_margin_loss")
@@ -197,7 +206,7 @@ def multi_margin(
     short = _margins(low, self, *_others(self.shape, target), float(margin))
     loss = low.formula(lambda z: Where(z > 0, z if p == 1 else z * z, sympy.S.Zero), short)
     loss = low.apply("multiply", loss, _row_weights(low, weight, target))
-    rows = low.apply("divide", summed(low, loss, 1, False), float(self.shape[-1]))
+    rows = low.apply("divide", summed(low, loss, 1, False), float(_rows_and_classes(self.shape)[1]))
     return low.build.reshape(rows, tuple(target.shape)) if reduction == _NONE else _row_total(low, rows, reduction)
 
 
@@ -220,8 +229,8 @@ def multi_margin_backward(
 
 
 def _margin_share(low: Lowering, self: Cell, reduction: int) -> int:
-    rows = self.shape[0] if len(self.shape) > 1 else 1
-    return low.apply("divide", 1.0, float(self.shape[-1] * (rows if reduction == _MEAN else 1)))
+    rows, classes = _rows_and_classes(self.shape)
+    return low.apply("divide", 1.0, float(classes * (rows if reduction == _MEAN else 1)))
 
 
 def _both_ways(low: Lowering, slope: int, grad_output: Any, at: tuple[np.ndarray, np.ndarray], self: Cell) -> int:
@@ -238,7 +247,7 @@ def _both_ways(low: Lowering, slope: int, grad_output: Any, at: tuple[np.ndarray
 
 def _labels(shape: Any, target: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each label of a row and each class that is none: the places of the class and of the label, and the row."""
-    classes = shape[-1]
+    _, classes = _rows_and_classes(shape)
     found: list[tuple[int, int, int]] = []
     for row, labels in enumerate(target.reshape(-1, classes).tolist()):
         listed = labels[: labels.index(-1)] if -1 in labels else labels
@@ -253,8 +262,8 @@ def multilabel_margin(low: Lowering, self: Cell, target: Any, reduction: int, ac
     """The second result marks the labels."""
     others, chosen, rows = _labels(self.shape, target)
     loss = low.formula(lambda z: Maximum(z, 0), _margins(low, self, others, chosen, 1.0))
-    count = self.shape[0] if len(self.shape) > 1 else 1
-    totals = low.apply("divide", low.build.pile(loss, rows, (count,)), float(self.shape[-1]))
+    count, classes = _rows_and_classes(self.shape)
+    totals = low.apply("divide", low.build.pile(loss, rows, (count,)), float(classes))
     marks = low.lift(actual[1])
     if reduction == _NONE:
         return low.build.reshape(totals, tuple(actual[0].shape)), marks

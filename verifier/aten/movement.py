@@ -11,6 +11,7 @@ import torch
 from verifier.arrays import NOTHING
 from verifier.aten.reductions import folded
 from verifier.lowering import Cell, Lowering, Rule, actual_of, has_cells, numbers_from, places_of, rule
+from verifier.tonumpy import to_float64, to_numpy
 
 aten = torch.ops.aten
 
@@ -50,19 +51,19 @@ def overwritten(low: Lowering, self: Any, goes: torch.Tensor, source: Any) -> in
     index = torch.arange(count)
     index[goes.reshape(-1)] = count + torch.arange(goes.numel())
     joined = low.build.join([low.lift(self), node])
-    return low.build.take(joined, index.reshape(actual_of(self).shape).numpy())
+    return low.build.take(joined, to_numpy(index.reshape(actual_of(self).shape)))
 
 
 def added_up(low: Lowering, self: Any, goes: torch.Tensor, node: int) -> int:
     """`self` plus the elements of a node, each at its place of it."""
     self_ = low.lift(self)
-    return low.apply("add", self_, low.build.pile(node, goes.numpy(), low.build.shape(self_)))
+    return low.apply("add", self_, low.build.pile(node, to_numpy(goes), low.build.shape(self_)))
 
 
 def _filled(low: Lowering, self: Any, goes: torch.Tensor, value: Any) -> int:
     """`self` with one number at these places of it."""
     mask = np.zeros(actual_of(self).numel(), dtype=bool)
-    mask[goes.numpy().ravel()] = True
+    mask[to_numpy(goes).ravel()] = True
     number = low.lift(value if isinstance(value, Cell | torch.Tensor) else float(value))
     condition = low.build.constant(mask.reshape(actual_of(self).shape))
     return low.apply("where", condition, number, low.lift(self))
@@ -84,7 +85,7 @@ def padded(low: Lowering, operation: Any, bound: dict[str, Any]) -> Any:
     node = low.moved(operation, {**bound, "value": 0})
     if value == 0:
         return node
-    outside = operation(torch.zeros(bound["self"].shape), bound["pad"], 1.0).numpy() == 1.0
+    outside = to_numpy(operation(torch.zeros(bound["self"].shape), bound["pad"], 1.0)) == 1.0
     return low.apply("where", low.build.constant(outside), low.lift(float(value)), node)
 
 
@@ -111,7 +112,7 @@ def _strided(self: Any, size: list[int], stride: list[int], storage_offset: int 
 
 @rule("as_strided", "as_strided_copy")
 def strided(low: Lowering, self: Cell, size: Any, stride: Any, storage_offset: int | None = None) -> int:
-    return low.build.take(self.node, _strided(self, size, stride, storage_offset).numpy())
+    return low.build.take(self.node, to_numpy(_strided(self, size, stride, storage_offset)))
 
 
 @rule("as_strided_scatter")
@@ -187,11 +188,11 @@ _ROWS_OF = {"prod": ("multiply", 1.0), "amax": ("maximum", -np.inf), "amin": ("m
 
 def collected(low: Lowering, self: Any, goes: torch.Tensor, node: int, reduce: str, include_self: bool) -> int:
     """What goes to each place of `self` reduced there, with what was there or, where anything goes, without."""
-    shape, flat = tuple(actual_of(self).shape), goes.reshape(-1).numpy()
+    shape, flat = tuple(actual_of(self).shape), to_numpy(goes.reshape(-1))
     counts = np.bincount(flat, minlength=actual_of(self).numel()).reshape(shape)
     if reduce in ("sum", "mean"):
         before = low.lift(self) if include_self else low.build.take(low.lift(self), _untouched(counts))
-        total = low.apply("add", before, low.build.pile(node, goes.numpy(), shape))
+        total = low.apply("add", before, low.build.pile(node, to_numpy(goes), shape))
         terms = np.maximum(counts + include_self, 1).astype(float)
         return total if reduce == "sum" else low.apply("divide", total, low.build.constant(terms))
     row, neutral = _ROWS_OF[reduce]
@@ -279,9 +280,9 @@ def looked_up(low: Lowering, weight: Cell, indices: torch.Tensor, padding_idx: i
     node = weight.node
     if padding_idx >= 0 and low.build[node].operation == "input":
         low.kept = False
-        padding = low.build.constant(weight.actual[padding_idx].double().numpy())
+        padding = low.build.constant(to_float64(weight.actual[padding_idx]))
         node = overwritten(low, weight, places_like(weight)[padding_idx], Cell(padding, torch.empty(0)))
-    return low.build.take(node, rows.numpy())
+    return low.build.take(node, to_numpy(rows))
 
 
 @rule("embedding_dense_backward")
@@ -294,7 +295,8 @@ def looked_up_backward(
     goes = indices.reshape(-1, 1) * width + torch.arange(width)
     goes[indices.reshape(-1) == padding_idx] = NOTHING
     shape = low.build.shape(low.lift(grad_output))
-    return low.build.pile(low.lift(grad_output), goes.reshape(shape).numpy(), (num_weights, width))
+    goes = goes.reshape(shape)
+    return low.build.pile(low.lift(grad_output), to_numpy(goes), (num_weights, width))
 
 
 _SUM, _MEAN, _MAX = range(3)
@@ -328,7 +330,7 @@ def _in_rows(rows: torch.Tensor, width: int) -> torch.Tensor:
 
 def _bag_sizes(bags: torch.Tensor, count: int) -> Any:
     counts = torch.bincount(bags[bags != NOTHING], minlength=count)
-    return counts.clamp(min=1).double().numpy()[:, None]
+    return to_float64(counts.clamp(min=1))[:, None]
 
 
 @rule("_embedding_bag", "_embedding_bag_forward_only")
@@ -343,15 +345,16 @@ def bagged(
     padding_idx: int = -1,
 ) -> int:
     width, bags = weight.shape[1], _bags(indices, offsets, padding_idx)
-    rows = low.build.take(weight.node, _in_rows(indices, width).numpy())
+    rows = low.build.take(weight.node, to_numpy(_in_rows(indices, width)))
     shape = tuple(actual[0].shape)
     if mode == _MAX:
         kept = bags != NOTHING
         nothing = Cell(low.build.expand(low.build.constant(0.0), shape), torch.zeros(shape))
         goes = _in_rows(bags[kept], width)
-        part = low.build.take(rows, places_like(torch.empty(len(bags), width))[kept].numpy())
+        part = low.build.take(rows, to_numpy(places_like(torch.empty(len(bags), width))[kept]))
         return collected(low, nothing, goes, part, "amax", False)
-    total = low.build.pile(_weighted(low, rows, per_sample_weights), _in_rows(bags, width).numpy(), shape)
+    weighted = _weighted(low, rows, per_sample_weights)
+    total = low.build.pile(weighted, to_numpy(_in_rows(bags, width)), shape)
     if mode == _SUM:
         return total
     return low.apply("divide", total, low.build.constant(_bag_sizes(bags, shape[0])))
@@ -376,13 +379,14 @@ def bagged_backward(
     node, (count, width) = low.lift(grad), actual_of(grad).shape
     if mode == _MAX:
         goes = maximum_indices * width + torch.arange(width)
-        return low.build.pile(node, torch.where(maximum_indices < 0, NOTHING, goes).numpy(), (num_weights, width))
+        goes = torch.where(maximum_indices < 0, NOTHING, goes)
+        return low.build.pile(node, to_numpy(goes), (num_weights, width))
     bags = _known_bags(indices, offsets, offset2bag, padding_idx)
     if mode == _MEAN:
         node = low.apply("divide", node, low.build.constant(_bag_sizes(bags, count)))
-    rows = _weighted(low, low.build.take(node, _in_rows(bags, width).numpy()), per_sample_weights)
+    rows = _weighted(low, low.build.take(node, to_numpy(_in_rows(bags, width))), per_sample_weights)
     goes = _in_rows(torch.where(bags == NOTHING, NOTHING, indices), width)
-    return low.build.pile(rows, goes.numpy(), (num_weights, width))
+    return low.build.pile(rows, to_numpy(goes), (num_weights, width))
 
 
 @rule("_embedding_bag_per_sample_weights_backward")
@@ -397,5 +401,6 @@ def bagged_weights_backward(
 ) -> int:
     width, bags = actual_of(weight).shape[1], _known_bags(indices, offsets, offset2bag, padding_idx)
     pairs = [(grad, bags), (weight, indices)]
-    taken = [low.build.take(low.lift(value), _in_rows(rows, width).numpy()) for value, rows in pairs]
+    wide = [(low.lift(value), to_numpy(_in_rows(rows, width))) for value, rows in pairs]
+    taken = [low.build.take(node, index) for node, index in wide]
     return low.build.sum(low.apply("multiply", *taken), (1,))

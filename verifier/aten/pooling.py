@@ -16,6 +16,7 @@ from verifier.aten.normalisation import narrow
 from verifier.aten.reductions import folded
 from verifier.aten.windows import Windows, adaptive, crossed, in_planes, lengths, outer, sliding
 from verifier.lowering import Lowering, Rule, actual_of, rule
+from verifier.tonumpy import to_numpy
 
 
 def _each(option: Any, count: int, default: Any = None) -> list[int]:
@@ -53,7 +54,7 @@ def _at_places(low: Lowering, grad: Any, shape: Sequence[int], indices: torch.Te
     """Each number added at its place in its plane, as the places came out."""
     low.kept = False
     size = int(np.prod(shape[len(shape) - count :]))
-    flat = indices.reshape(*shape[: len(shape) - count], -1).numpy()
+    flat = to_numpy(indices.reshape(*shape[: len(shape) - count], -1))
     planes = np.arange(int(np.prod(flat.shape[:-1]))).reshape(*flat.shape[:-1], 1) * size
     with narrow(low, grad):
         return low.build.pile(low.lift(grad), (planes + flat).reshape(tuple(indices.shape)), tuple(shape))
@@ -96,7 +97,7 @@ def _max_unpool(count: int) -> Rule:
         source = torch.full((*actual.shape[:-count], int(np.prod(actual.shape[-count:]))), NOTHING)
         flat = indices.reshape(*source.shape[:-1], -1)
         source.scatter_(-1, flat, torch.from_numpy(places(tuple(flat.shape))))
-        return low.build.take(low.lift(self), source.reshape(actual.shape).numpy())
+        return low.build.take(low.lift(self), to_numpy(source.reshape(actual.shape)))
 
     return unpooled
 

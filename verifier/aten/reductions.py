@@ -11,6 +11,7 @@ import torch
 from verifier.arrays import NOTHING, places
 from verifier.floats import CODE_FORMATS
 from verifier.lowering import Cell, Lowering, Rule, actual_of, plain, rule
+from verifier.tonumpy import to_numpy
 
 Combination = Callable[[int, int], int]
 """Two nodes to one of the same shape."""
@@ -64,7 +65,7 @@ def sum_(low: Lowering, self: Cell, actual: torch.Tensor, dim: Any = None, keepd
 @rule("nansum")
 def sum_of_numbers(low: Lowering, self: Cell, actual: torch.Tensor, dim: Any = None, keepdim: bool = False) -> int:
     """Elements that are no numbers are left out, not multiplied by 0."""
-    isnan = self.actual.isnan().numpy()
+    isnan = to_numpy(self.actual.isnan())
     low.kept = low.kept and not isnan.any()
     kept = low.build.take(entered(low, self, actual), np.where(isnan, NOTHING, places(self.shape)))
     return summed(low, kept, dim, keepdim)
@@ -203,7 +204,7 @@ def middle_one(low: Lowering, self: Cell, actual: Any, dim: Any = None, keepdim:
     low.kept = False
     flat = self.actual.reshape(-1)
     found = (flat.isnan() if actual.isnan() else flat == actual).nonzero()[0, 0]
-    return low.build.take(self.node, found.numpy())
+    return low.build.take(self.node, to_numpy(found))
 
 
 def _gathered(low: Lowering, self: Cell, actual: Any, dim: int, keepdim: bool) -> int:
@@ -274,7 +275,7 @@ def shift_of(low: Lowering, self: Cell, dim: Any) -> int:
     low.kept = False
     values = self.actual.detach().double()
     largest = values.amax(axes_of(self.shape, dim), keepdim=True) if self.shape else values
-    return low.build.constant(np.nan_to_num(largest.numpy(), nan=0.0, posinf=0.0, neginf=0.0))
+    return low.build.constant(np.nan_to_num(to_numpy(largest), nan=0.0, posinf=0.0, neginf=0.0))
 
 
 def shifted_exponentials(low: Lowering, self: Cell, dim: Any) -> tuple[int, int]:

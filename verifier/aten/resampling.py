@@ -18,6 +18,7 @@ from verifier.arrays import NOTHING, places
 from verifier.aten.normalisation import narrow
 from verifier.aten.windows import in_planes, ragged
 from verifier.lowering import Lowering, Rule, actual_of, plain, rule
+from verifier.tonumpy import to_numpy
 
 aten = torch.ops.aten
 _CUBIC, _CUBIC_SMOOTH = -0.75, -0.5
@@ -238,7 +239,7 @@ def _nearest_places(name: str, shape: Sequence[int], bound: dict[str, Any], tens
     numbers = torch.from_numpy(places(tuple(plane))).to(dtype)[None, None]
     scales = {key: value for key, value in bound.items() if key.startswith("scales")}
     found = getattr(aten, name)(numbers, bound["output_size"], **scales)
-    return in_planes(found[0, 0].numpy().astype(np.int64), shape[:2], int(np.prod(plane)))
+    return in_planes(to_numpy(found[0, 0]).astype(np.int64), shape[:2], int(np.prod(plane)))
 
 
 def _nearest(name: str) -> Rule:
@@ -271,7 +272,8 @@ def affine_grid(low: Lowering, theta: Any, size: Any, align_corners: bool) -> in
     grid = aten.affine_grid_generator(basis, [1, *size[1:]], align_corners)
     ones = torch.ones(1, grid[..., 0].numel(), 1, dtype=torch.float64)
     points = torch.cat([grid.reshape(1, -1, rows).double(), ones], dim=2).expand(batch, -1, -1)
-    product = low.build.contract(low.build.constant(points.numpy()), low.build.permute(low.lift(theta), (0, 2, 1)))
+    turned = low.build.permute(low.lift(theta), (0, 2, 1))
+    product = low.build.contract(low.build.constant(to_numpy(points)), turned)
     return low.build.reshape(product, (batch, *size[2:], rows))
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 
 from verifier.checked import CheckPoint, Finding
-from verifier.errors import InputError
+from verifier.errors import InputError, message_of
 from verifier.examination import Examination, Part
 from verifier.examine import examine
 from verifier.specification import Specification
@@ -106,7 +106,7 @@ _KNOWN = (
 
 
 def first_sentence(error: Exception) -> str:
-    first = str(error).strip().partition("\n")[0]
+    first = message_of(error)
     for pattern, sentence in _KNOWN:
         if re.search(pattern, first):
             return sentence

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol
 
-from verifier.errors import InputError
+from verifier.errors import InputError, message_of
 from verifier.process.messages import Failed, Finished, Interrupted, Message, Refused
 from verifier.running import place_of
 
@@ -55,20 +54,12 @@ def _last(task: Task, send: Send, interruption: Interruption) -> Message:
     except SupervisorGoneError:
         raise
     except BaseException as error:
-        return Failed(_sentence(error), _traceback(error))
+        return Failed(f"{type(error).__name__}: {message_of(error)}", _traceback(error))
     return Finished()
 
 
 class SupervisorGoneError(Exception):
     """Nobody reads what is sent."""
-
-
-def _sentence(error: BaseException) -> str:
-    try:
-        text = str(error).strip().partition(os.linesep)[0][:500]
-    except Exception:
-        text = ""
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _traceback(error: BaseException) -> str:
