@@ -83,6 +83,8 @@ class Checked:
     findings: tuple[Finding, ...]
     """In the order of the checks, each at every point."""
     causes: tuple[CheckCause, ...] = ()
+    causes_searched: bool = True
+    """Whether causes were looked for at all."""
     ruled_out: tuple[str, ...] = ()
     """Causes that were tried and do not explain what disagrees, by name."""
     notes: tuple[str, ...] = ()

@@ -37,7 +37,7 @@ def failure_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
         yield from _block(tally, same[0], layout)
         if len(same) > 1:
             yield from layout.labelled("  also       ", "; ".join(_spot(one.shown) for one in same[1:] if one.shown))
-        yield from _why(causes, ruled_out, layout)
+        yield from _why(causes, without_cause(tally), ruled_out, layout)
         ruled_out = ruled_out if causes else ()
         if place == 0 and tally.checked.replay:
             yield from layout.labelled("  try        ", tally.checked.replay)
@@ -150,13 +150,20 @@ def causes_of(tally: Tally, same: Sequence[CheckComponent]) -> list[CheckCause]:
     return list({cause.cause: cause for cause in reversed(own)}.values())[::-1]
 
 
-def _why(causes: Sequence[CheckCause], ruled_out: Sequence[str], layout: Layout) -> Iterator[Text]:
+def without_cause(tally: Tally) -> str:
+    """What is said of a failure without a cause."""
+    return "no cause found" if tally.checked.causes_searched else "no cause was looked for: the check ended before"
+
+
+def _why(
+    causes: Sequence[CheckCause], nothing: str, ruled_out: Sequence[str], layout: Layout
+) -> Iterator[Text]:
     for place, cause in enumerate(causes):
         evidence = f" ({cause.evidence})" if cause.evidence else ""
         yield from layout.labelled("  or         " if place else "  likely     ", f"{cause.sentence}{evidence}")
     if not causes:
         tried = f"; ruled out: {', '.join(ruled_out)}" if ruled_out else ""
-        yield from layout.labelled("  ", f"no cause found{tried}")
+        yield from layout.labelled("  ", f"{nothing}{tried}")
 
 
 def _otherwise(tally: Tally, layout: Layout) -> Iterator[Text]:

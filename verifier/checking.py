@@ -254,7 +254,7 @@ class _Check:
 
     def _explained(self, checked: Checked) -> Checked:
         found = explained(checked, [part.sampling for part in self._parts])
-        return replace(found, notes=(*found.notes, *checked.notes))
+        return replace(found, causes_searched=True, notes=(*found.notes, *checked.notes))
 
     def _all_steps(self) -> bool:
         """Whether nobody interrupts them; fewer are done where the time runs out."""
@@ -303,7 +303,7 @@ class _Check:
         ordered = sorted(self._findings, key=lambda finding: _place(finding.check))
         return Checked(
             self._name, self._request.intended.sentence, self._request.settings, tuple(ordered),
-            notes=tuple(self._notes()), not_reached=tuple(self._not_reached()), failed=tuple(self._failed),
+            causes_searched=False, notes=tuple(self._notes()), not_reached=tuple(self._not_reached()), failed=tuple(self._failed),
         )  # fmt: skip
 
     def _not_reached(self) -> Iterator[str]:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from verifier.checkcomponents import CheckComponent, Place
 from verifier.checked import Checked
-from verifier.checkfailures import causes_of, exact_text, follows, undecided_reason
+from verifier.checkfailures import causes_of, exact_text, follows, undecided_reason, without_cause
 from verifier.checkpicture import called, error_picture
 from verifier.checktables import check_named, ratio
 from verifier.checkverdict import formula_sentence, partial_sentence
@@ -140,7 +140,7 @@ def _by_component(tally: Tally) -> Iterator[Finding]:
         for cause in causes:
             yield Finding(where, f"likely {cause.sentence.removesuffix('.')}", cause.evidence)
         if not causes:
-            yield Finding(where, "no cause found", "")
+            yield Finding(where, without_cause(tally), "")
     if following:
         yield Finding(", ".join(called(same[0]) for same in following), "wrong as well, as follows from that", "")
 

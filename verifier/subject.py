@@ -15,6 +15,7 @@ from verifier.capture import ForwardMode, Joint, SecondOrder, tensors
 from verifier.errors import InputError, message_of
 from verifier.floats import CODE_FORMATS, Format
 from verifier.lowering import plain
+from verifier.running import place_of
 
 SEED = "seed of "
 """What multiplies a result's derivative is an input of its own, named after the result."""
@@ -131,7 +132,7 @@ class Statements:
             return self.joint(*(argument.clone() for argument in self.arguments))
         except Exception as error:
             half = "forward mode" if self.forward else "backward"
-            raised = f"{type(error).__name__}: {message_of(error)}"
+            raised = f"{type(error).__name__}{place_of(error)}: {message_of(error)}"
             raise InputError(f"the code's {half} cannot be run: {raised}") from error
 
     @property
