@@ -22,6 +22,7 @@ from verifier.floats import CODE_FORMATS
 from verifier.inputs import dtypes_of
 from verifier.isolation import changed, isolated
 from verifier.judge import Outcome
+from verifier.naming import target_name
 from verifier.process.limits import LONGEST
 from verifier.retyped import at_point, command
 from verifier.runner import always
@@ -104,7 +105,7 @@ def check_watched(
         # The code ends the program, or raises where it did not before.
         if isinstance(error, Exception) and not own_frames(error):
             raise
-        raise raised(name, error) from error
+        raise raised(target_name(name), error) from error
     report = CheckReport(replace(checked, replay=_replay(target, inputs, intended, checked)))
     defaults.current().reports(report)
     return report
@@ -303,7 +304,8 @@ class _Check:
         ordered = sorted(self._findings, key=lambda finding: _place(finding.check))
         return Checked(
             self._name, self._request.intended.sentence, self._request.settings, tuple(ordered),
-            causes_searched=False, notes=tuple(self._notes()), not_reached=tuple(self._not_reached()), failed=tuple(self._failed),
+            causes_searched=False, notes=tuple(self._notes()), not_reached=tuple(self._not_reached()),
+            failed=tuple(self._failed),
         )  # fmt: skip
 
     def _not_reached(self) -> Iterator[str]:

@@ -164,7 +164,9 @@ ENDINGS = {
         "the code ended the process with exit code 0 before a verdict; the report has what was decided before",
     ),
     "holds_the_lock": (
-        2, f"the time ran out after 12 seconds at ends.py:{line_of('re.match')}, in holds_the_lock: --timeout gives it more",
+        2,
+        f"the time ran out after 12 seconds at ends.py:{line_of('re.match')}, in holds_the_lock: "
+        "--timeout gives it more",
     ),
     "own": (2, f"own raises Own at ends.py:{line_of('raise Own')}: its message cannot be shown: ValueError"),
 }  # fmt: skip
@@ -173,9 +175,10 @@ ENDINGS = {
 @pytest.mark.parametrize("name", ENDINGS)
 def test_no_false_green(name, tmp_path):
     (tmp_path / "ends.py").write_text(ENDS)
+    limit = "12" if name == "holds_the_lock" else "90"
     files = [tmp_path / "a.json", tmp_path / "a.md", tmp_path / "a.html"]
     done = verifier(
-        "check", f"ends.py::{name}", "--input", "x=1:2:3", "--dtype", "float32", "--timeout", "12" if name == "holds_the_lock" else "90",
+        "check", f"ends.py::{name}", "--input", "x=1:2:3", "--dtype", "float32", "--timeout", limit,
         "--json", "a.json", "--markdown", "a.md", "--html", "a.html", folder=tmp_path,
     )  # fmt: skip
     code, sentence = ENDINGS[name]
