@@ -23,11 +23,12 @@ from verifier.judge import Comparison, Verdicts
 
 PACKAGE = Path(verifier.__file__).parent
 STAGES = [
-    "errors", "names", "tonumpy", "floats", "operations", "elementary", "special", "activations",
-    "table", "program",
+    "errors", "internalerrors", "deadline", "names", "tonumpy", "floats", "operations",
+    "elementary", "special", "activations", "table", "program",
     "arithmetic", "expression", "mathml", "calls", "functions", "losses", "trace", "derive", "guard", "source",
     "extending", "tokens", "operators", "text", "spelling", "modeling", "loading", "gallery", "allowance",
-    "witnesses", "judge", "arrays", "adjoints", "replay", "proof", "noise", "terms", "running", "limits",
+    "witnesses", "judge", "arrays", "adjoints", "batches", "replay",
+    "proof", "noise", "terms", "running", "limits",
     "conditioning", "capture", "lowering", "aten", "lifting", "subject", "specification", "examination", "examine",
     "defaults", "checked", "nesting", "tensortext", "inputs", "arguments", "results", "modules", "binding", "trying",
     "locating", "target", "specified", "checks", "retyped", "blame", "domain", "critical", "sweep", "edgepoints",

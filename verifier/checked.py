@@ -110,6 +110,8 @@ class Checked:
     replay: str | None = None
     """The command that shows this again; None where there is none."""
     interrupted: bool = False
+    internal_errors: tuple[str, ...] = ()
+    """Mistakes of ours beside the verdict, which stands: the whole traceback of each."""
 
     @cached_property
     def judged(self) -> tuple[Finding, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from verifier import defaults
@@ -11,9 +13,11 @@ from verifier.accounting import explained
 from verifier.checked import Checked, CheckSettings, Finding
 from verifier.checkreport import CheckReport
 from verifier.checks import AT_EVERY_POINT, AT_ONE_POINT, NAMES
+from verifier.deadline import Deadline
 from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS
 from verifier.inputs import dtypes_of
+from verifier.internalerrors import InternalErrors
 from verifier.retyped import at_point, command
 from verifier.runner import always
 from verifier.sampling import Request, Sampled, Sampling
@@ -22,6 +26,9 @@ from verifier.target import load_target, name_of
 
 DTYPES = ("float32", "float64")
 """What is tried where no dtype is given and no tensor has one."""
+
+EXPLAINING = 5.0
+"""Seconds for the search for causes and for a simpler point; as many as judging took, if more."""
 
 SHOWN = 6
 """Of the edges that cannot be decided so many are named."""
@@ -63,9 +70,27 @@ def check(
     code = intended.code(inputs) if target is None else load_target(target) if isinstance(target, str) else target
     name = "formula" if target is None else target if isinstance(target, str) else name_of(target)
     checked = _checked(name, Request(code, inputs, intended, chosen), keep_going)
-    report = CheckReport(replace(checked, replay=_replay(target, inputs, intended, checked)))
+    report = CheckReport(_with_replay(target, inputs, intended, checked))
     defaults.current().reports(report)
     return report
+
+
+def _with_replay(
+    target: Callable[..., Any] | str | None,
+    inputs: Mapping[str, Any],
+    intended: Intended,
+    checked: Checked,
+) -> Checked:
+    """With the command that shows it again. An error in making it is kept: the verdict stands."""
+    errors = InternalErrors()
+    make = partial(_replay, target, inputs, intended, checked)
+    replay = errors.guarded("making the command that shows it again", make, None)
+    return replace(
+        checked,
+        replay=replay,
+        notes=(*checked.notes, *errors.notes),
+        internal_errors=(*checked.internal_errors, *errors.tracebacks),
+    )
 
 
 def _replay(
@@ -136,6 +161,7 @@ def _findings(sampled: Sampled, without: Sequence[str]) -> list[Finding]:
 
 
 def _checked(name: str, request: Request, keep_going: Callable[[int, int], bool]) -> Checked:
+    start = time.monotonic()
     findings: list[Finding] = []
     samplings: list[Sampling] = []
     left_out: list[str] = []
@@ -145,8 +171,8 @@ def _checked(name: str, request: Request, keep_going: Callable[[int, int], bool]
     for done, dtype in enumerate(dtypes):
         if not keep_going(done, len(dtypes)):
             break
-        start = max((finding.point.number for finding in findings if finding.point), default=0)
-        samplings.append(Sampling(request, dtype, start))
+        last = max((finding.point.number for finding in findings if finding.point), default=0)
+        samplings.append(Sampling(request, dtype, last))
         sampled = samplings[-1].sampled()
         findings.extend(_findings(sampled, request.settings.without))
         left_out.extend(f"{value} in {dtype}" for value in sampled.left_out)
@@ -158,7 +184,8 @@ def _checked(name: str, request: Request, keep_going: Callable[[int, int], bool]
     notes = [f"at edges that cannot be decided points were taken beside them: {_some(left_out)}"] if left_out else []
     notes += [f"the code writes to its input {name}" for name in overwritten]
     notes += [f"edge points are left out at which {told}" for told in dict.fromkeys(refused)][:SHOWN]
-    explained_ = explained(checked, samplings)
+    budget = Deadline(max(EXPLAINING, time.monotonic() - start))
+    explained_ = explained(checked, samplings, budget)
     return replace(explained_, notes=(*explained_.notes, *notes))
 
 
