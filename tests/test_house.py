@@ -23,12 +23,12 @@ from verifier.judge import Comparison, Verdicts
 
 PACKAGE = Path(verifier.__file__).parent
 STAGES = [
-    "process_state", "isolation", "importing",
-    "errors", "names", "tonumpy", "dochead", "running", "process", "floats", "outcome", "operations",
+    "process_state", "isolation", "importing", "errors", "internalerrors", "names", "tonumpy",
+    "dochead", "running", "deadline", "process", "floats", "outcome", "operations",
     "elementary", "special", "activations", "table", "program", "arithmetic", "expression",
     "mathml", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending",
     "tokens", "operators", "text", "spelling", "modeling", "loading", "gallery", "allowance",
-    "witnesses", "judge", "arrays", "adjoints", "replay", "proof", "noise", "terms", "deadline",
+    "witnesses", "judge", "arrays", "adjoints", "batches", "replay", "proof", "noise", "terms",
     "limits", "conditioning", "capture", "lowering", "aten", "lifting", "subject",
     "specification", "examination", "examine", "defaults", "checksettings", "checked",
     "nesting", "tensortext", "inputs", "arguments", "results", "modules", "binding", "trying",

@@ -8,9 +8,11 @@ differentiation. A scalar is the case without axes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -80,15 +82,17 @@ class ArrayProgram:
     nodes: tuple[ArrayNode, ...]
     outputs: tuple[int, ...]
 
-    def last_uses(self) -> list[int]:
-        """For each node the place of the last node that takes it; results are kept to the end."""
-        last = list(range(len(self.nodes)))
-        for place, node in enumerate(self.nodes):
-            for argument in node.arguments:
-                last[argument] = place
-        for output in self.outputs:
-            last[output] = len(self.nodes)
-        return last
+    @cached_property
+    def last_uses(self) -> dict[int, int]:
+        """The nodes that the results depend on, in order, and where each is taken last.
+
+        Results are kept to the end.
+        """
+        needed = sorted(self.needed(*self.outputs))
+        last = {place: place for place in needed}
+        for place in needed:
+            last.update(dict.fromkeys(self.nodes[place].arguments, place))
+        return last | dict.fromkeys(self.outputs, len(self.nodes))
 
     def needed(self, *places: int) -> set[int]:
         """The places of the nodes that some of them depend on, and they."""
@@ -101,10 +105,10 @@ class ArrayProgram:
                 waiting.extend(self.nodes[place].arguments)
         return found
 
-    @property
+    @cached_property
     def elements(self) -> int:
         """How many numbers are computed on the way."""
-        return sum(int(np.prod(node.shape)) for node in self.nodes)
+        return sum(math.prod(node.shape) for node in self.nodes)
 
 
 class ArrayBuilder:
@@ -339,15 +343,19 @@ _OWN = frozenset({CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, ROUND})
 
 
 def evaluate(program: ArrayProgram, arithmetic: ArrayArithmetic, arguments: Mapping[str, Any]) -> list[Any]:
-    """The program's results in a number system. Raises KeyError for an input without an argument."""
-    last = program.last_uses()
-    values: list[Any] = []
-    for place, node in enumerate(program.nodes):
+    """The program's results in a number system; nodes that no result depends on are left out.
+
+    Raises KeyError for an input without an argument.
+    """
+    last = program.last_uses
+    values: dict[int, Any] = {}
+    for place in last:
+        node = program.nodes[place]
         if node.operation == INPUT:
-            values.append(arithmetic.input(arguments[str(node.payload)]))
+            values[place] = arithmetic.input(arguments[str(node.payload)])
         else:
             method = getattr(arithmetic, node.operation if node.operation in _OWN else "row")
-            values.append(method(place, node, *(values[argument] for argument in node.arguments)))
+            values[place] = method(place, node, *(values[argument] for argument in node.arguments))
         for argument in node.arguments:
             if last[argument] == place:
                 values[argument] = None

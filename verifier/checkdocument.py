@@ -49,7 +49,7 @@ def check_document(tally: Tally) -> dict[str, Any]:
             "causes": [asdict(cause) for cause in checked.causes],
             "ruled_out": checked.ruled_out,
             "notes": checked.notes,
-            "internal_errors": checked.failed,
+            "internal_errors": (*checked.internal_errors, *checked.failed),
         }
     )
     return document

@@ -100,6 +100,8 @@ class Checked:
     """Why it ended early, in a sentence; empty while it goes on, and where it is whole."""
     failed: tuple[str, ...] = ()
     """The tracebacks of internal errors, for each of which something could not be judged."""
+    internal_errors: tuple[str, ...] = ()
+    """Mistakes of ours beside the verdict, which stands: the whole traceback of each."""
 
     @cached_property
     def judged(self) -> tuple[Finding, ...]:

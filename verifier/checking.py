@@ -16,10 +16,11 @@ from verifier.checkreport import CheckReport
 from verifier.checks import AT_EVERY_POINT, CHEAP, COSTLY, NAMES, Check, Trial
 from verifier.checksettings import LARGEST_SEED, MOST_DIGITS, MOST_POINTS
 from verifier.checktables import check_named
-from verifier.deadline import NEVER, Deadline
+from verifier.deadline import Deadline
 from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS
 from verifier.inputs import dtypes_of
+from verifier.internalerrors import InternalErrors
 from verifier.isolation import changed, isolated
 from verifier.judge import Outcome
 from verifier.naming import target_name
@@ -39,7 +40,7 @@ DTYPES = ("float32", "float64")
 SHOWN = 6
 """Of the edges that cannot be decided so many are named."""
 LEAST_FOR_CAUSES = 5.0
-"""Seconds that the search for causes may take at least; else as long as the judging took."""
+"""Seconds for the search for causes and for a simpler point; as many as judging took, if more."""
 
 
 def check(
@@ -106,9 +107,27 @@ def check_watched(
         if isinstance(error, Exception) and not own_frames(error):
             raise
         raise raised(target_name(name), error) from error
-    report = CheckReport(replace(checked, replay=_replay(target, inputs, intended, checked)))
+    report = CheckReport(_with_replay(target, inputs, intended, checked))
     defaults.current().reports(report)
     return report
+
+
+def _with_replay(
+    target: Callable[..., Any] | str | None,
+    inputs: Mapping[str, Any],
+    intended: Intended,
+    checked: Checked,
+) -> Checked:
+    """With the command that shows it again. An error in making it is kept: the verdict stands."""
+    errors = InternalErrors()
+    make = partial(_replay, target, inputs, intended, checked)
+    replay = errors.guarded("making the command that shows it again", make, None)
+    return replace(
+        checked,
+        replay=replay,
+        notes=(*checked.notes, *errors.notes),
+        internal_errors=(*checked.internal_errors, *errors.tracebacks),
+    )
 
 
 def _replay(
@@ -231,7 +250,7 @@ class _Check:
         self._worst = Outcome.AGREES
         self._parts: list[_InDtype] = []
         self._waiting = {
-            dtype: [step.title for step in _InDtype(request, dtype, 0, NEVER).steps()]
+            dtype: [step.title for step in _InDtype(request, dtype, 0, Deadline.NEVER).steps()]
             for dtype in request.settings.dtypes
         }
         """The steps that are not done, by dtype."""
@@ -245,16 +264,15 @@ class _Check:
         started = time.monotonic()
         goes_on = self._all_steps()
         checked = replace(self._known(), interrupted=not goes_on, ended=self._why_early(goes_on))
-        if not goes_on or checked.outcome is not Outcome.DISAGREES:
-            return self._explained(checked)
         took = time.monotonic() - started
-        budget = min(max(took, LEAST_FOR_CAUSES), self._deadline.left())
-        self._watcher.publish(checked.outcome, lambda: CheckReport(checked))
-        self._watcher.begin("the search for causes", 2 * budget + 1)
-        return self._explained(checked)
+        budget = Deadline(max(0.0, min(max(took, LEAST_FOR_CAUSES), self._deadline.left())))
+        if goes_on and checked.outcome is Outcome.DISAGREES:
+            self._watcher.publish(checked.outcome, lambda: CheckReport(checked))
+            self._watcher.begin("the search for causes", 2 * budget.left() + 1)
+        return self._explained(checked, budget)
 
-    def _explained(self, checked: Checked) -> Checked:
-        found = explained(checked, [part.sampling for part in self._parts])
+    def _explained(self, checked: Checked, budget: Deadline) -> Checked:
+        found = explained(checked, [part.sampling for part in self._parts], budget)
         return replace(found, causes_searched=True, notes=(*found.notes, *checked.notes))
 
     def _all_steps(self) -> bool:

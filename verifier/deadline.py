@@ -1,4 +1,4 @@
-"""Deadline: when something must have ended."""
+"""Deadlines: until when something may go on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from verifier.running import within
 
@@ -15,23 +15,36 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class Deadline:
-    """So many seconds from now on; None is for ever.
+    """So many seconds from the moment on at which it is made; None is without end.
 
-    >>> Deadline(None).passed(), Deadline(0.0).passed()
-    (False, True)
+    >>> Deadline(60.0).passed(), Deadline(0.0).passed(), Deadline.NEVER.passed()
+    (False, True, False)
     """
 
     seconds: float | None
-    started: float = field(default_factory=time.monotonic)
+    start: float = field(default_factory=lambda: time.monotonic())
 
-    def left(self) -> float:
-        """Seconds, 0 where none are left, infinite where there is no end."""
-        if self.seconds is None:
-            return math.inf
-        return max(0.0, self.started + self.seconds - time.monotonic())
+    NEVER: ClassVar[Deadline]
+    """The deadline that never passes."""
 
     def passed(self) -> bool:
         return self.left() <= 0.0
+
+    def left(self) -> float:
+        """The seconds that are left: negative when they are over, infinite without a deadline."""
+        return math.inf if self.seconds is None else self.seconds - self.since()
+
+    def since(self) -> float:
+        """The seconds that are over."""
+        return time.monotonic() - self.start
+
+    def after(self, share: float) -> Deadline:
+        """A deadline of its own, when that share of the seconds left is over.
+
+        >>> Deadline.NEVER.after(0.5).seconds is None, Deadline(8.0).after(0.5).seconds <= 4.0
+        (True, True)
+        """
+        return Deadline(None if self.seconds is None else share * max(0.0, self.left()))
 
     def run(self, work: Callable[[], _Result]) -> _Result:
         """What the work returns. Raises OutOfTimeError where it does not return in time."""
@@ -45,11 +58,11 @@ class SupervisedDeadline(Deadline):
     reserve: float = 0.0
 
     def left(self) -> float:
-        return max(0.0, super().left() - self.reserve)
+        return super().left() - self.reserve
 
     def run(self, work: Callable[[], _Result]) -> _Result:
         """What the work returns: whoever started this process sees to the time."""
         return work()
 
 
-NEVER = Deadline(None)
+Deadline.NEVER = Deadline(None, 0.0)

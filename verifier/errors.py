@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 
 LONGEST_SENTENCE = 2_000
@@ -10,6 +11,8 @@ LONGEST_EXCERPT = 20_000
 """Characters of what may stand below it."""
 LONGEST_MESSAGE = 1_000
 """Characters of the message of an error that is not ours."""
+LONGEST_TRACEBACK = 100_000
+"""Characters of a traceback that is kept for whoever mends us."""
 
 
 class InputError(ValueError):
@@ -86,6 +89,11 @@ def message_of(error: BaseException, *, whole: bool = False, longest: int = LONG
     except (Exception, SystemExit) as another:
         text = f"its message cannot be shown: {type(another).__name__}"
     return cut(text if whole else text.partition("\n")[0], longest)
+
+
+def traceback_of(error: BaseException) -> str:
+    """The whole traceback of an error as Python prints it, cut to 100,000 characters."""
+    return cut("".join(traceback.format_exception(error)).rstrip(), LONGEST_TRACEBACK)
 
 
 def reason_of(error: Exception) -> str:

@@ -13,12 +13,13 @@ what lies between the sides is honest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from verifier.arrays import NOTHING, ArrayNode, ArrayProgram, evaluate
+from verifier.batches import BatchArithmetic, aligned, piled_rows
 from verifier.floats import FLOAT64, Format
 from verifier.operations import Call, Operation
 from verifier.replay import EQUALITIES
@@ -36,7 +37,7 @@ _TERMS_SHARE = 0.25
 32 deviations (Higham and Mary, A new approach to probabilistic rounding error analysis, SISC 41, 2019)."""
 
 
-class NoiseArithmetic:
+class NoiseArithmetic(BatchArithmetic):
     """Float64 arrays whose first axis are the replays; `open` collects what rounding leaves undecided."""
 
     def __init__(self, gain: float = 1.0, seed: int = 0, silent: frozenset[Format] = frozenset()) -> None:
@@ -60,7 +61,7 @@ class NoiseArithmetic:
         """Where comparisons are open, once that is known exactly."""
 
     def input(self, value: Any) -> Any:
-        return np.asarray(value, dtype=np.float64)[None]
+        return super().input(value)[None]
 
     def constant(self, place: int, node: ArrayNode) -> Any:
         array, rounding = node.payload.array[None], self._format(node)
@@ -72,32 +73,11 @@ class NoiseArithmetic:
         """What a node is rounded to here; None where it is not moved."""
         return None if node.format in self.silent else node.format
 
-    def take(self, place: int, node: ArrayNode, argument: Any) -> Any:
-        index = node.payload.array
-        flat = argument.reshape(argument.shape[0], -1)
-        if not (index == NOTHING).any():
-            return flat[:, index]
-        nothing = np.zeros((flat.shape[0], 1), dtype=flat.dtype)
-        return np.concatenate([flat, nothing], axis=1)[:, index]
-
     def pile(self, place: int, node: ArrayNode, argument: Any) -> Any:
-        index = node.payload.array.ravel()
-        kept = index != NOTHING
-        count = int(np.prod(node.shape))
-        most = int(np.bincount(index[kept], minlength=1).max(initial=0))
-        flat = argument.reshape(argument.shape[0], -1)[:, kept]
-        totals = np.stack([np.bincount(index[kept], weights=row, minlength=count) for row in flat])
-        sizes = np.stack([np.bincount(index[kept], weights=np.abs(row), minlength=count) for row in flat])
-        lead = (flat.shape[0], *node.shape)
-        return self._summed(place, node, totals.reshape(lead), sizes.reshape(lead), most)
-
-    def join(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
-        lead = max(argument.shape[0] for argument in arguments)
-        parts = [np.broadcast_to(part, (lead, *part.shape[1:])).reshape(lead, -1) for part in arguments]
-        return np.concatenate(parts, axis=1)
-
-    def reshape(self, place: int, node: ArrayNode, argument: Any) -> Any:
-        return argument.reshape(argument.shape[0], *node.shape)
+        index = node.payload.array
+        most = int(np.bincount(index[index != NOTHING], minlength=1).max(initial=0))
+        totals, sizes = piled_rows(argument, node), piled_rows(np.abs(argument), node)
+        return self._summed(place, node, totals, sizes, most)
 
     def total(self, place: int, node: ArrayNode, argument: Any) -> Any:
         axes = tuple(axis + 1 for axis in node.payload)
@@ -116,7 +96,7 @@ class NoiseArithmetic:
 
     def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
         operation = TABLE[node.operation]
-        parts = _aligned(arguments)
+        parts = aligned(arguments)
         if operation.name in _COMPARISONS:
             return self._compared(place, operation, *parts)
         if operation.name == "sign":
@@ -133,7 +113,7 @@ class NoiseArithmetic:
                 return self._summed(place, node, result, np.abs(parts[0]) + np.abs(parts[1]), 2, of_result=True)
             return self._moved(place, result, rounding, self._budget(operation, result, parts), operation)
 
-    def _budget(self, operation: Operation, result: Any, parts: tuple[Any, ...]) -> Any:
+    def _budget(self, operation: Operation, result: Any, parts: Sequence[Any]) -> Any:
         """How many units of roundoff the result may be off; an ulp is at most two of them."""
         ulps, size = 2.0 * operation.budget.torch, operation.budget.size
         if size is None:
@@ -243,20 +223,11 @@ def _ranged(values: Any, format: Format) -> Any:
         return np.where(np.abs(values) > format.largest, np.copysign(np.inf, values), values)
 
 
-def _aligned(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Arrays that broadcast against each other behind the axis of the replays."""
-    rank = max((argument.ndim for argument in arguments), default=0)
-    return tuple(
-        argument.reshape(argument.shape[0], *([1] * (rank - argument.ndim)), *argument.shape[1:])
-        for argument in arguments
-    )
-
-
 def _function(operation: Operation) -> Any:
     return operation.numpy.function
 
 
-def _size_in_floats(size: Any, result: Any, parts: tuple[Any, ...]) -> Any:
+def _size_in_floats(size: Any, result: Any, parts: Sequence[Any]) -> Any:
     """A budget's size is written for balls; here it gets numbers."""
     return np.asarray(size(result, *parts), dtype=np.float64)
 

@@ -13,7 +13,7 @@ import torch
 
 from verifier.checked import CheckPoint, CheckSettings
 from verifier.checks import Trial
-from verifier.deadline import NEVER, Deadline
+from verifier.deadline import Deadline
 from verifier.edges import Domain, edge_points, edges, own_points
 from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS
@@ -69,7 +69,7 @@ class Sampling:
     dtype: str
     start: int = 0
 
-    def asked(self, deadline: Deadline = NEVER) -> Asked:
+    def asked(self, deadline: Deadline = Deadline.NEVER) -> Asked:
         """The target at random points or at the one given.
 
         Raises InputError where it cannot be run there.
@@ -79,7 +79,7 @@ class Sampling:
         found[0] = replace(found[0], beside=self._beside(found))
         return Asked(tuple(found), runs[0].overwritten)
 
-    def edges(self, asked: Sequence[Trial], deadline: Deadline = NEVER) -> Edges:
+    def edges(self, asked: Sequence[Trial], deadline: Deadline = Deadline.NEVER) -> Edges:
         """The target at edge points of the program that was read at the first point. Those at which it cannot be
         run are left out.
         """

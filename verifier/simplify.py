@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from verifier.deadline import Deadline
 from verifier.domain import Domain, rounded
 from verifier.errors import InputError
 from verifier.simplicity import SMALL, candidates, format_of, is_simpler, numbers_of
@@ -28,12 +29,19 @@ SINGLY = 16
 _PIECES = (4, 8)
 
 
-def simplest(inputs: Inputs, fails: Fails, within: Mapping[str, Domain], tries: int = 200) -> dict[str, torch.Tensor]:
+def simplest(
+    inputs: Inputs,
+    fails: Fails,
+    within: Mapping[str, Domain],
+    tries: int = 200,
+    deadline: Deadline = Deadline.NEVER,
+) -> dict[str, torch.Tensor]:
     """The simplest point found that fails, from one that fails.
 
     Only inputs in `within` change: their axes become shorter, those of the same length together first, and their
     numbers simpler, inside their domain; dtypes stay. What makes `fails` raise does not fail. `fails` is called at most
-    `tries` times, first with the inputs themselves; when it was called less often, the result simplifies to itself.
+    `tries` times and not after the deadline, first with the inputs themselves; where neither ended
+    the search, the result simplifies to itself.
 
     Raises InputError where the inputs do not fail, and for fewer tries than 1.
 
@@ -43,7 +51,7 @@ def simplest(inputs: Inputs, fails: Fails, within: Mapping[str, Domain], tries: 
     """
     if tries < 1:
         raise InputError(f"tries is {tries!r}: use a whole number, 1 or above")
-    search = _Search(inputs, fails, within, tries)
+    search = _Search(inputs, fails, within, tries, deadline)
     if not search.fails(search.point):
         raise InputError("the point that is to be simplified does not fail: give one at which the check fails")
     search.run()
@@ -58,6 +66,7 @@ class _Search:
     asked: Fails
     within: Mapping[str, Domain]
     left: int
+    deadline: Deadline
     point: dict[str, torch.Tensor] = field(init=False)
     _known: set[Any] = field(default_factory=set)
     """Points that do not fail."""
@@ -83,6 +92,8 @@ class _Search:
             failed = bool(self.asked({name: tensor.clone() for name, tensor in point.items()}))
         except Exception:
             failed = False
+        if self.deadline.passed():
+            self.left = 0
         if not failed:
             self._known.add(key)
         return failed

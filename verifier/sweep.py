@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from verifier.arrays import INPUT, ArrayNode, ArrayProgram, Shape, evaluate
+from verifier.batches import BatchArithmetic, aligned
 from verifier.critical import WATCHED, Kind, Watch
 from verifier.domain import Domain, halfway
-from verifier.floats import CODE_FORMATS, Format
-from verifier.noise import NoiseArithmetic
+from verifier.floats import Format
 from verifier.table import TABLE
 
 NUMBERS = 30_000_000
@@ -61,20 +61,16 @@ class _Bracket:
     """At the low end."""
 
 
-class _Codes(NoiseArithmetic):
-    """Plain float64 whose first axis are the values tried; collects the codes of what depends on them."""
+class _Codes(BatchArithmetic):
+    """Variants are the values tried; collects the codes of what depends on them."""
 
     def __init__(self, format: Format) -> None:
-        super().__init__(silent=frozenset(CODE_FORMATS.values()))
         self.format = format
         self.codes: dict[_Key, Any] = {}
         """An array of values tried by elements."""
 
-    def input(self, value: Any) -> Any:
-        return value
-
     def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
-        parts = _aligned(arguments)
+        parts = aligned(arguments)
         with np.errstate(all="ignore"):
             result = np.asarray(TABLE[node.operation].numpy.function(*parts))
             for number, watch in enumerate(WATCHED.get(node.operation, ())):
@@ -83,12 +79,6 @@ class _Codes(NoiseArithmetic):
                     shape = (code.shape[0], *node.shape)
                     self.codes[place, number] = np.broadcast_to(code, shape).reshape(code.shape[0], -1)
         return result if arguments else result.reshape(1)
-
-
-def _aligned(arguments: Sequence[Any]) -> list[Any]:
-    """Arrays that broadcast against each other behind the axis of the values tried."""
-    rank = max((argument.ndim for argument in arguments), default=0)
-    return [part.reshape(part.shape[0], *([1] * (rank - part.ndim)), *part.shape[1:]) for part in arguments]
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import torch
 
 from verifier.binding import Bound
 from verifier.capture import differentiated
-from verifier.deadline import NEVER, Deadline
+from verifier.deadline import Deadline
 from verifier.errors import InputError, message_of
 from verifier.isolation import isolated, left_behind
 from verifier.running import OutOfTimeError, own_traceback, place_of
@@ -34,7 +34,7 @@ class Run:
 
 
 @isolated
-def tried(bound: Bound, deadline: Deadline = NEVER) -> Run:
+def tried(bound: Bound, deadline: Deadline = Deadline.NEVER) -> Run:
     """Run the code once, forward and backward.
 
     >>> from verifier.binding import bound

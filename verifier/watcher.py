@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from verifier.deadline import NEVER, Deadline
+from verifier.deadline import Deadline
 from verifier.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Unwatched:
     """Nobody waits, or somebody who only wants to be asked."""
 
     asked: Callable[[int, int], bool]
-    deadline: Deadline = NEVER
+    deadline: Deadline = Deadline.NEVER
 
     def keep_going(self, done: int, planned: int) -> bool:
         return self.asked(done, planned)

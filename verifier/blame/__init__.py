@@ -18,13 +18,14 @@ specific first; what was tried and does not fit is ruled out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from verifier.blame import branches, function, history, paths, places, ranges, rounding, scale
 from verifier.blame.rule import Found, Rule
-from verifier.blame.told import Told
+from verifier.blame.told import EndedError, Told
 from verifier.checked import CheckCause, Finding
-from verifier.examination import Examination
+from verifier.deadline import Deadline
+from verifier.examination import Examination, Part
 from verifier.judge import Outcome
 
 RULES = (
@@ -73,39 +74,91 @@ class Blamed:
     """At most one for each part that disagrees."""
     ruled_out: tuple[str, ...]
     """The causes that were tried and explain nothing here, by name."""
+    ended_early: bool = False
+    """Whether the time was over before all had been tried."""
+    errors: tuple[Exception, ...] = ()
+    """What rules raised: mistakes of ours."""
 
 
-def blamed(finding: Finding, before: Examination | None = None) -> Blamed:
+def blamed(
+    finding: Finding,
+    before: Examination | None = None,
+    deadline: Deadline = Deadline.NEVER,
+) -> Blamed:
     """The causes of what disagrees in a finding; `before` is the examination of an earlier point.
 
     Nothing is named that does not explain all components of a part, within what rounding allows or in
-    exact arithmetic.
+    exact arithmetic. A rule that raises an error keeps no other from being tried. When the deadline
+    passes, the search ends with what was found so far.
     """
     wrong = [part for part in finding.parts if part.outcome is Outcome.DISAGREES]
+    search = _Search(finding, before, deadline)
     causes: list[CheckCause] = []
-    tried: list[str] = []
-    for part in wrong:
-        told = Told(part, finding.examination, before, tuple(other for other in finding.parts if other is not part))
-        found = _explained(told, RULES, tried)
-        if found is None and told.is_in_graph:
-            found = _explained(told.as_numbers(), RULES, tried)
-        found = found or _explained(told, LAST, tried)
-        if found is not None:
-            causes.append(_cause(finding, told, found))
+    try:
+        for part in wrong:
+            causes.extend(search.causes(part))
+    except EndedError:
+        search.ended_early = True
     named = {cause.cause for cause in causes}
-    return Blamed(tuple(causes), tuple(name for name in NAMES if name in tried and name not in named))
+    ruled_out = tuple(name for name in NAMES if name in search.tried and name not in named)
+    return Blamed(tuple(causes), ruled_out, search.ended_early, tuple(search.errors))
 
 
-def _explained(told: Told, rules: Sequence[Rule], tried: list[str]) -> Found | None:
-    """What the first rule that fits says; the names of those that were tried are noted."""
-    for rule in rules:
-        names = [name for name in rule.names if told.part.quantity != "value" or name in OF_VALUES]
-        if names:
-            tried.extend(names)
-            found = rule.explain(told)
+@dataclass(eq=False)
+class _Search:
+    """The search for the causes of one finding."""
+
+    finding: Finding
+    before: Examination | None
+    deadline: Deadline
+    tried: set[str] = field(default_factory=set)
+    """The names of the rules that came to an end."""
+    errors: list[Exception] = field(default_factory=list)
+    ended_early: bool = False
+
+    def causes(self, part: Part) -> list[CheckCause]:
+        """The cause of what disagrees in a part, if there is one. Raises EndedError."""
+        others = tuple(other for other in self.finding.parts if other is not part)
+        told = Told(part, self.finding.examination, self.before, others, self.deadline)
+        try:
+            found = self._first(told, RULES)
+            if found is None and told.is_in_graph:
+                found = self._first(told.as_numbers(), RULES)
+            found = found or self._first(told, LAST)
+            return [] if found is None else [_cause(self.finding, told, found)]
+        except EndedError:
+            raise
+        except Exception as error:
+            self.errors.append(error)
+            return []
+
+    def _first(self, told: Told, rules: Sequence[Rule]) -> Found | None:
+        """What the first rule that fits says."""
+        for rule in rules:
+            names = _names(told, rule)
+            found = self._found(told, rule) if names else None
             if found is not None and found.cause in names:
                 return found
-    return None
+        return None
+
+    def _found(self, told: Told, rule: Rule) -> Found | None:
+        """What a rule says; nothing where it raises an error, which is noted."""
+        told.go_on()
+        try:
+            found = rule.explain(told)
+        except EndedError:
+            raise
+        except Exception as error:
+            self.errors.append(error)
+            return None
+        self.tried.update(_names(told, rule))
+        return found
+
+
+def _names(told: Told, rule: Rule) -> list[str]:
+    """The causes that a rule may name for this part."""
+    of_value = told.part.quantity == "value"
+    return [name for name in rule.names if not of_value or name in OF_VALUES]
 
 
 def _cause(finding: Finding, told: Told, found: Found) -> CheckCause:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from verifier.arithmetic import middle
 from verifier.arrays import ArrayNode, ArrayProgram, evaluate
+from verifier.batches import BatchArithmetic
 from verifier.blame.paths import MOST_ELEMENTS
-from verifier.blame.replays import exact_at, overlap, replay_of
+from verifier.blame.replays import overlap, replay_of
 from verifier.blame.rule import Found
+from verifier.blame.screening import screened
 from verifier.blame.spelled import spelled
 from verifier.blame.told import SCREEN, Told
 from verifier.operations import Operation
 from verifier.replay import ToOneSide
-from verifier.terms import SizeArithmetic
 
+_Flip = tuple[int, Any]
+"""The place of a condition, and where it is decided the other way (array of bool)."""
 CONDITIONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign"})
 UNITS = 64.0
 """Units of roundoff of the largest number."""
@@ -43,18 +47,21 @@ class _Flipped:
         return np.where(self.mask, other, decided).astype(object)
 
 
-class _FlippedInFloats(SizeArithmetic):
-    """The same in float64."""
+class _FlippedInFloats(BatchArithmetic):
+    """The same in float64, each variant with a flip of its own."""
 
-    def __init__(self, place: int, mask: Any) -> None:
-        self.place, self.mask = place, mask
+    def __init__(self, flips: Sequence[_Flip]) -> None:
+        self.flips = flips
 
     def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
-        value, size = super().row(place, node, *arguments)
-        if place != self.place:
-            return value, size
+        value = super().row(place, node, *arguments)
+        own = {row: mask for row, (flipped, mask) in enumerate(self.flips) if flipped == place}
+        if not own:
+            return value
+        masks = np.zeros((len(self.flips), *node.shape), dtype=bool)
+        masks[list(own)] = list(own.values())
         other = -value if node.operation == "sign" else np.logical_not(value)
-        return np.where(self.mask, other, value), size
+        return np.where(masks, other, value)
 
 
 def wrong_branch(told: Told) -> Found | None:
@@ -66,12 +73,10 @@ def wrong_branch(told: Told) -> Found | None:
 
 
 def _one_condition(told: Told, program: ArrayProgram) -> Found | None:
-    for place, mask in _flips(program):
-        if not _screened(told, place, mask):
-            continue
+    for place, mask in screened(told, program, _flips(program), partial(_possible, told)):
         flipped = _flipped(told, place, mask)
         # Each component has its own element of the condition, which may be decided rightly.
-        chosen = np.where(told.near(told.exact) & ~told.disagreeing, told.exact, flipped)
+        chosen = np.where(told.as_exact & ~told.disagreeing, told.exact, flipped)
         for predicted in (flipped, chosen):
             if told.fits(predicted, _slack(told, middle(flipped))):
                 return Found("wrong branch", _sentence(told, [_condition(program, place)]), predicted)
@@ -96,13 +101,16 @@ def _several_conditions(told: Told, program: ArrayProgram) -> Found | None:
 def _flipped(told: Told, place: int, mask: Any) -> Any:
     """The exact numbers with a condition decided the other way."""
     point = told.point
-    return None if point is None else exact_at(point, {}, {place: _Flipped(mask, point.decisions.get(place))})
+    if point is None:
+        return None
+    return told.exact_at(point, {}, {place: _Flipped(mask, point.decisions.get(place))})
 
 
 def _slack(told: Told, flipped: Any) -> Any:
-    """What rounding may do to the numbers of another branch, of which no allowance is known."""
-    largest = np.max(np.abs(flipped), where=np.isfinite(flipped), initial=0.0)
-    return np.full(flipped.shape, UNITS * told.format.unit_roundoff * largest)
+    """What rounding may do to the numbers of another branch, whose allowance is not known."""
+    finite = np.isfinite(flipped)
+    largest = np.max(np.abs(flipped), axis=-1, keepdims=True, where=finite, initial=0.0)
+    return np.broadcast_to(UNITS * told.format.unit_roundoff * largest, flipped.shape)
 
 
 def _condition(program: ArrayProgram, place: int) -> str:
@@ -116,13 +124,13 @@ def _sentence(told: Told, conditions: list[str]) -> str:
     return f"it is the gradient with {' or '.join(dict.fromkeys(conditions))} decided the other way{where}"
 
 
-def _whole(program: ArrayProgram) -> list[tuple[int, Any]]:
+def _whole(program: ArrayProgram) -> list[_Flip]:
     """Conditions as a whole."""
     places = [place for place, node in enumerate(program.nodes) if node.operation in CONDITIONS]
     return [(place, np.ones(program.nodes[place].shape, dtype=bool)) for place in places]
 
 
-def _flips(program: ArrayProgram) -> Iterator[tuple[int, Any]]:
+def _flips(program: ArrayProgram) -> Iterator[_Flip]:
     """Conditions as a whole, then their single elements."""
     yield from _whole(program)
     for place, whole in _whole(program):
@@ -134,17 +142,18 @@ def _flips(program: ArrayProgram) -> Iterator[tuple[int, Any]]:
             yield place, mask
 
 
-def _screened(told: Told, place: int, mask: Any) -> bool:
-    """Whether float64 leaves it open that a flip explains what disagrees."""
+def _possible(told: Told, flips: Sequence[_Flip]) -> Any:
+    """For each flip whether float64 leaves it open that it explains what disagrees (bools)."""
     if told.point is None:
-        return False
-    (found,) = evaluate(told.point.program, _FlippedInFloats(place, mask), told.point.arguments)
+        return np.zeros(len(flips), dtype=bool)
+    given = {name: np.asarray(value)[None] for name, value in told.point.arguments.items()}
+    (found,) = evaluate(told.point.program, _FlippedInFloats(flips), given)
     wrong = told.disagreeing & told.known
     with np.errstate(all="ignore"):
-        stated, flipped = middle(told.stated), np.ravel(found[0])
-        slack = SCREEN * np.maximum(np.abs(stated), told.size) + told.allowed + told.relative * np.abs(flipped)
-        slack = slack + _slack(told, flipped)
-        return bool((np.abs(stated - flipped) <= 2.0 * slack)[wrong].all())
+        stated, flipped = told.stated_in_floats, found.reshape(len(flips), -1)
+        slack = SCREEN * np.maximum(np.abs(stated), told.size) + told.allowed
+        slack = slack + told.relative * np.abs(flipped) + _slack(told, flipped)
+        return np.all((np.abs(stated - flipped) <= 2.0 * slack)[:, wrong], axis=-1)
 
 
 def kink_convention(told: Told) -> Found | None:
@@ -164,10 +173,11 @@ def kink_convention(told: Told) -> Found | None:
     if not point.ties:
         return None
     for greater in (True, False):
+        told.go_on()
         code = {place: ToOneSide(mask, greater) for place, mask in point.ties.items()}
         own = {place: ToOneSide(mask, greater) for place, mask in told.point.ties.items()}
         (found,) = replay_of(point, told.place, told.coded.literals, code)
-        exact = exact_at(told.point, {}, own)
+        exact = told.exact_at(told.point, {}, own)
         if overlap(found, exact):
             sentence = "only at a kink, where both sides of a condition are equal: beside it the backward is right"
             return Found("kink convention", sentence)

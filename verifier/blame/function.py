@@ -19,6 +19,7 @@ def _reduction(told: Told) -> Found | None:
     """A sum where the formula takes the mean, or the other way round."""
     counts = {count for shape in told.shapes().values() for count in (math.prod(shape), *shape) if count > 1}
     for count in sorted(counts, reverse=True):
+        told.go_on()
         ways = (("takes the sum", "the mean", float(count)), ("takes the mean", "the sum", 1.0 / count))
         for code, formula, factor in ways:
             predicted = told.exact * count if factor > 1 else told.exact / count

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from verifier.arithmetic import precision
-from verifier.blame.replays import exact_at
 from verifier.blame.rule import Found
 from verifier.blame.told import Told
 from verifier.judge import Note
@@ -97,7 +96,7 @@ def incoming_ignored(told: Told) -> Found | None:
         ones = {name: np.ones_like(point.arguments[name]) for name in chosen}
         if not ones:
             continue
-        predicted = exact_at(point, ones)
+        predicted = told.exact_at(point, ones)
         if told.fits(predicted, SEEDS_APART * told.allowed):
             what = "the tangent" if chosen[0].startswith(TANGENT) else "grad_output"
             return Found("grad_output ignored", f"it is the gradient with {what} taken for 1", predicted)

@@ -7,25 +7,36 @@ what a gradient without that term would have stated.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from verifier.arithmetic import precision
-from verifier.arrays import CONSTANT, INPUT, RESHAPE, TAKE, ArrayNode, ArrayProgram, evaluate
-from verifier.blame.replays import exact_at
+from verifier.arrays import (
+    CONSTANT,
+    INPUT,
+    RESHAPE,
+    TAKE,
+    ArrayNode,
+    ArrayProgram,
+    Shape,
+    evaluate,
+)
+from verifier.batches import BatchArithmetic
 from verifier.blame.rule import Found
+from verifier.blame.screening import screened
 from verifier.blame.spelled import spelled, term
 from verifier.blame.told import Told
 from verifier.conditioning import Point
 from verifier.judge import Outcome
 from verifier.replay import LAST_BITS
 from verifier.subject import FORWARD, SECOND, SEED
-from verifier.terms import SizeArithmetic
 
 MOST_ROWS = 64
 """Of a sum over more rows none is left out alone."""
@@ -71,30 +82,36 @@ def term_missing(told: Told) -> Found | None:
 
 
 def _one_missing(told: Told, switched: _Switched) -> Found | None:
-    for switch, element in switched.choices():
-        off = {switch.name: element}
-        if told.screened(switched.in_floats(off)):
-            predicted = switched.exactly(off)
-            if told.fits(predicted):
-                return _missing(told, switch.named(element), predicted)
+    def possible(choices: Sequence[tuple[_Switch, int]]) -> Any:
+        offs = [{switch.name: element} for switch, element in choices]
+        return told.screened_rows(switched.in_floats(offs))
+
+    for switch, element in screened(told, switched.point.program, switched.choices(), possible):
+        predicted = switched.exactly(told, {switch.name: element})
+        if told.fits(predicted):
+            return _missing(told, switch.named(element), predicted)
     return None
 
 
 def _part_missing(told: Told, switched: _Switched) -> Found | None:
     """What is left out of a term that is used twice, in one of its uses."""
     scalars = [switch for switch in switched.switches if not switch.shape][:MOST_PAIRED]
-    alone = {switch.name: switched.in_floats({switch.name: 0}) for switch in scalars}
-    everything = switched.in_floats({})
-    for one, other in combinations(scalars, 2):
-        # What comes through both is what both take away beyond what each takes away alone.
-        both = {one.name: 0, other.name: 0}
+    told.go_on()
+    everything, *found = switched.in_floats([{}, *({switch.name: 0} for switch in scalars)])
+    if told.screened(everything):
+        return None
+    alone = {switch.name: numbers for switch, numbers in zip(scalars, found, strict=True)}
+
+    def possible(pairs: Sequence[tuple[_Switch, _Switch]]) -> Any:
+        both = switched.in_floats([{one.name: 0, other.name: 0} for one, other in pairs])
         with np.errstate(invalid="ignore"):
-            left = alone[one.name] + alone[other.name] - switched.in_floats(both)
-        if told.screened(left):
-            with precision(LAST_BITS):
-                predicted = switched.exactly({one.name: 0}) + switched.exactly({other.name: 0}) - switched.exactly(both)
-            if told.fits(predicted) and not told.screened(everything):
-                return _missing(told, f"{one.text} within {other.text}", predicted)
+            apart = [alone[one.name] + alone[other.name] for one, other in pairs] - both
+        return told.screened_rows(apart)
+
+    for one, other in screened(told, switched.point.program, combinations(scalars, 2), possible):
+        predicted = switched.within(told, one.name, other.name)
+        if told.fits(predicted):
+            return _missing(told, f"{one.text} within {other.text}", predicted)
     return None
 
 
@@ -127,11 +144,16 @@ class _Switch:
 
     name: str
     shape: tuple[int, ...]
-    text: str
+    tell: Callable[[], str]
+    """Makes the text; few are ever needed."""
 
     @property
     def count(self) -> int:
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
+
+    @property
+    def text(self) -> str:
+        return self.tell()
 
     def named(self, element: int) -> str:
         return self.text.format(number=element, count=self.count) if self.shape else self.text
@@ -162,20 +184,40 @@ class _Switched:
         every = [(switch, element) for switch in ordered for element in range(switch.count)]
         yield from every[:MOST_TERMS]
 
-    def in_floats(self, off: Mapping[str, int]) -> Any:
-        """The gradient in float64 with some elements of some switches at 0."""
-        (found,) = evaluate(self.point.program, SizeArithmetic(), {**self.point.arguments, **self._masks(off)})
-        return np.ravel(found[0])
+    def in_floats(self, offs: Sequence[Mapping[str, int]]) -> Any:
+        """A row for each choice of elements of switches: the float64 gradient with these at 0."""
+        given = {name: np.asarray(value)[None] for name, value in self.point.arguments.items()}
+        for name in {name for off in offs for name in off}:
+            given[name] = np.repeat(given[name], len(offs), axis=0)
+        for row, off in enumerate(offs):
+            for name, element in off.items():
+                given[name].reshape(len(offs), -1)[row, element] = 0.0
+        (found,) = evaluate(self.point.program, BatchArithmetic(), given)
+        return np.broadcast_to(found, (len(offs), *found.shape[1:])).reshape(len(offs), -1)
 
-    def exactly(self, off: Mapping[str, int]) -> Any:
-        """The same as balls."""
-        return exact_at(self.point, self._masks(off))
-
-    def _masks(self, off: Mapping[str, int]) -> dict[str, Any]:
+    def exactly(self, told: Told, off: Mapping[str, int]) -> Any:
+        """The gradient as balls with these elements of switches at 0."""
         masks = {name: np.array(self.point.arguments[name]) for name in off}
         for name, element in off.items():
             masks[name].flat[element] = 0.0
-        return masks
+        return told.exact_at(self.point, masks)
+
+    def within(self, told: Told, one: str, other: str) -> Any:
+        """The gradient as balls without what comes through both of two switches.
+
+        That is what both take away beyond what each of them takes away alone.
+        """
+        parts = [self.exactly(told, off) for off in ({one: 0}, {other: 0}, {one: 0, other: 0})]
+        with precision(LAST_BITS):
+            return parts[0] + parts[1] - parts[2]
+
+
+_ELEMENT = "what element {number} of the result contributes"
+_ROW = "row {number} of a sum over {count} rows"
+
+
+def _fork(program: ArrayProgram, place: int) -> str:
+    return f"all that comes from {spelled(program, place)}"
 
 
 class _Builder:
@@ -204,14 +246,14 @@ class _Builder:
         copy = self._add(node)
         if not str(node.payload).startswith(SEED) or not 1 < int(np.prod(node.shape)) <= MOST_ROWS:
             return copy
-        return self._with_switch(copy, node.shape, node.shape, "what element {number} of the result contributes")
+        return self._with_switch(copy, node.shape, node.shape, lambda: _ELEMENT)
 
     def _switched(self, node: ArrayNode, side: int, argument: int) -> int:
         """The argument times its switches, where it is one that is added up."""
         shape = self.nodes[argument].shape
         if node.operation in ("add", "subtract"):
             original = node.arguments[side]
-            return self._with_switch(argument, shape, (), term(self.program, original))
+            return self._with_switch(argument, shape, (), partial(term, self.program, original))
         match node.operation:
             case "total":
                 rows = tuple(size if axis in node.payload else 1 for axis, size in enumerate(shape))
@@ -223,14 +265,14 @@ class _Builder:
                 return argument
         if not 1 < int(np.prod(rows)) <= MOST_ROWS:
             return argument
-        return self._with_switch(argument, shape, rows, "row {number} of a sum over {count} rows")
+        return self._with_switch(argument, shape, rows, lambda: _ROW)
 
     def _forked(self, place: int, copy: int) -> int:
         """What is passed back from one operation to several."""
         node = self.program.nodes[place]
         if self.uses[place] < 2 or node.operation not in ("multiply", "divide", "negative", "where", "add", "subtract"):
             return copy
-        return self._with_switch(copy, node.shape, (), f"all that comes from {spelled(self.program, place)}")
+        return self._with_switch(copy, node.shape, (), partial(_fork, self.program, place))
 
     def _spread(self, node: ArrayNode, copy: int) -> int:
         """What a sum in the forward passes back to each of its rows."""
@@ -240,10 +282,10 @@ class _Builder:
             return copy
         if len(np.unique(node.payload.array)) == node.payload.array.size:
             return copy
-        return self._with_switch(copy, node.shape, node.shape, "row {number} of a sum over {count} rows")
+        return self._with_switch(copy, node.shape, node.shape, lambda: _ROW)
 
-    def _with_switch(self, argument: int, shape: tuple[int, ...], own: tuple[int, ...], text: str) -> int:
-        switch = _Switch(f"switch {len(self.switches)}", own, text)
+    def _with_switch(self, argument: int, shape: Shape, own: Shape, tell: Callable[[], str]) -> int:
+        switch = _Switch(f"switch {len(self.switches)}", own, tell)
         self.switches.append(switch)
         place = self._add(ArrayNode(INPUT, (), own, switch.name))
         return self._add(ArrayNode("multiply", (argument, place), shape))

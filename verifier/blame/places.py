@@ -20,6 +20,9 @@ def misplaced(told: Told) -> Found | None:
     """The components transposed, rolled or swapped, or those of another gradient."""
     if int(told.known.sum()) > 1:
         for cause, sentence, order in _orders(told.part.shape):
+            told.go_on()
+            if not told.screened(told.centre[order], told.allowed[order]):
+                continue
             predicted = told.exact[order]
             if told.fits(predicted, told.allowed[order]):
                 return Found(cause, sentence, predicted)

@@ -103,6 +103,7 @@ def _of_code(told: Told, arithmetic: _InRange) -> Any:
     """This part of the code's graph in float64; None where there is no graph."""
     if told.coded is None or told.place is None:
         return None
+    told.go_on()
     program, given = told.coded.point.program, told.coded.point.arguments
     return np.ravel(evaluate(program, arithmetic, given)[told.place][0])
 
@@ -159,12 +160,12 @@ def _blamed(told: Told, place: int, element: int, found: Any, seen: dict[int, An
     if node.operation == CONSTANT:
         number = float(np.ravel(node.payload.array)[element])
         return Found("not finite", f"the code itself puts {number} there", found)
-    exact = _exact_node(told.coded.point, place, element)
+    exact = _exact_node(told, told.coded.point, place, element)
     limit = (node.format or FLOAT64).largest
     if exact.is_finite() and abs(exact) > limit:
         sentence = _beyond(told.coded.point.program, place, exact, limit)
         return Found("overflow of an intermediate", sentence, found)
-    below = _first_below(told.coded.point, told.coded.point.program.needed(place), seen)
+    below = _first_below(told, told.coded.point, told.coded.point.program.needed(place), seen)
     if below is not None:
         return Found("underflow of an intermediate", below, found)
     return Found("not finite", f"{node.operation} on the way has no finite value", found)
@@ -182,8 +183,9 @@ def _operation(program: ArrayProgram, place: int) -> str:
     return _operation(program, node.arguments[0]) if node.operation == ROUND else node.operation
 
 
-def _exact_node(point: Point, place: int, element: int) -> Any:
+def _exact_node(told: Told, point: Point, place: int, element: int) -> Any:
     """The exact value of one element of a node of a program."""
+    told.go_on()
     program = ArrayProgram(point.program.nodes, (place,))
     with precision(FIRST_BITS):
         (found,) = evaluate(program, BallArithmetic(point.decisions), point.arguments)
@@ -198,16 +200,17 @@ def underflow(told: Told) -> Found | None:
     found = _of_code(told, replayed)
     if found is None or not told.fits(np.where(np.isfinite(found), found, np.nan)):
         return None
-    program = told.coded.point.program
-    below = _first_below(told.coded.point, program.needed(program.outputs[told.place or 0]), replayed.seen)
+    point = told.coded.point
+    needed = point.program.needed(point.program.outputs[told.place or 0])
+    below = _first_below(told, point, needed, replayed.seen)
     return None if below is None else Found("underflow of an intermediate", below, found)
 
 
-def _first_below(point: Point, places: set[int], seen: dict[int, Any]) -> str | None:
+def _first_below(told: Told, point: Point, places: set[int], seen: dict[int, Any]) -> str | None:
     """The first of some nodes that is 0 and should not be, in a sentence."""
     for place in sorted(places):
         element = _made(point.program, place, seen, lambda value: value == 0)
-        exact = None if element is None else _exact_node(point, place, element)
+        exact = None if element is None else _exact_node(told, point, place, element)
         if exact is not None and exact.is_finite() and exact != 0:
             least = (point.program.nodes[place].format or FLOAT64).smallest_subnormal
             return _beyond(point.program, place, exact, least)

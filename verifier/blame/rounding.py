@@ -52,6 +52,7 @@ def _computes(told: Told, format: Format) -> bool:
     program = told.coded.point.program
     if not any(node.format == format for node in program.nodes):
         return False
+    told.go_on()
     with np.errstate(all="ignore"):
         deviation = deviations(program, told.coded.point.arguments, arithmetic_for(program))[told.place]
         allowed = told.part.verdicts.allowed + DEVIATIONS * np.ravel(deviation)

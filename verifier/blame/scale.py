@@ -46,6 +46,7 @@ def _largest(told: Told) -> int:
 def reduced(told: Told) -> Found | None:
     """A sum where a mean is exact, or the other way round: a factor of a number of rows or elements."""
     for count, where in _counts(told):
+        told.go_on()
         if count >= SMALL:
             for cause, factor, text in (
                 ("mean for sum", arb(1) / count, f"1/{count} of"),
@@ -83,6 +84,7 @@ def simple_factor(told: Told) -> Found | None:
     with precision(LAST_BITS):
         sharp = _is_sharp(told)
         for text, constant in _constants(told):
+            told.go_on()
             signed = constant if ratio > 0 else -constant
             if (sharp or text in _PLAIN) and told.fits(told.exact * signed, told.allowed * abs(float(signed))):
                 sentence = f"it is {'' if ratio > 0 else '-'}{text} times the exact gradient{_rows(told, text)}"

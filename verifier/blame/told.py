@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from verifier.arithmetic import balls, middle, precision, radius
-from verifier.blame.replays import replay_of
+from verifier.blame.replays import exact_at, replay_of
 from verifier.conditioning import Point
+from verifier.deadline import Deadline
 from verifier.examination import Coded, Exact, Examination, Part, Replayed
 from verifier.floats import CODE_FORMATS, Format
 from verifier.judge import Outcome
@@ -24,6 +25,14 @@ from verifier.subject import SEED, TANGENT
 
 SCREEN = 1e-6
 """What float64 shows to be farther off than this fraction of the largest entry need not be computed exactly."""
+
+
+_Given = dict[str, Any]
+_Decided = dict[int, Any] | None
+
+
+class EndedError(Exception):
+    """The time for the search is over."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +46,18 @@ class Told:
     """Of an earlier point."""
     others: tuple[Part, ...] = ()
     """The other parts that were judged beside it."""
+    deadline: Deadline = Deadline.NEVER
+    """When the search ends."""
+
+    def go_on(self) -> None:
+        """Raises EndedError where the time for the search is over; asked before what takes long."""
+        if self.deadline.passed():
+            raise EndedError
+
+    def exact_at(self, point: Point, arguments: _Given, decisions: _Decided = None) -> Any:
+        """A program's only result as flat balls where some arguments are others."""
+        self.go_on()
+        return exact_at(point, arguments, decisions)
 
     @cached_property
     def place(self) -> int | None:
@@ -113,8 +134,8 @@ class Told:
         """What is to be explained, as balls: what the graph states in exact arithmetic, else the numbers."""
         if not self.is_in_graph or self.coded is None or self.place is None:
             return np.asarray(balls(self.part.verdicts.stated))
-        literals = self.coded.literals
-        (found,) = replay_of(self.coded.point, self.place, literals)
+        self.go_on()
+        (found,) = replay_of(self.coded.point, self.place, self.coded.literals)
         return np.ravel(found)
 
     @cached_property
@@ -168,10 +189,10 @@ class Told:
         near, wrong = self.near(predicted, more), self.disagreeing & self.known
         decided = self.known | ~self.disagreeing | self.part.case.kink
         everywhere = bool((near | ~self.known).all()) and bool(decided.all())
-        return everywhere and bool((wrong & ~self._as_exact).any())
+        return everywhere and bool((wrong & ~self.as_exact).any())
 
     @cached_property
-    def _as_exact(self) -> Any:
+    def as_exact(self) -> Any:
         """Where the exact numbers explain what was stated, so that nothing else has to."""
         return self.near(self.exact)
 
@@ -182,16 +203,29 @@ class Told:
 
     def screened(self, predicted: Any, more: Any = 0.0) -> bool:
         """Whether float64 does not rule a prediction out, of balls or numbers."""
+        found = np.ravel(predicted)
+        found = middle(found) if found.dtype == object else found
+        return bool(self.screened_rows(found[None], more)[0])
+
+    def screened_rows(self, found: Any, more: Any = 0.0) -> Any:
+        """For each row of float64 numbers whether they are not ruled out as a prediction."""
+        if not self._is_explicable:
+            return np.zeros(len(found), dtype=bool)
         with np.errstate(all="ignore"):
-            found, stated = np.ravel(predicted), self._stated_in_floats
-            found = middle(found) if found.dtype == object else found
+            stated = self.stated_in_floats
             size = np.nanmax(np.abs(np.where(self.known, stated, 0.0)), initial=0.0)
             wide = SCREEN + self.relative + self.format.unit_roundoff
-            slack = 2.0 * wide * np.maximum(np.maximum(np.abs(stated), size), np.abs(found)) + self.allowed + more
-            return bool(((np.abs(stated - found) <= slack) | ~self.known).all())
+            sizes = np.maximum(np.maximum(np.abs(stated), size), np.abs(found))
+            near = np.abs(stated - found) <= 2.0 * wide * sizes + self.allowed + more
+            return np.all(near | ~self.known, axis=-1)
 
     @cached_property
-    def _stated_in_floats(self) -> Any:
+    def _is_explicable(self) -> bool:
+        """Whether anything that disagrees has a number and an exact one, to be explained by."""
+        return bool((self.disagreeing & self.known).any())
+
+    @cached_property
+    def stated_in_floats(self) -> Any:
         return middle(self.stated)
 
     def seeds(self) -> list[str]:

@@ -1,0 +1,47 @@
+"""Internal errors beside a verdict: each is told in a line and kept in full, and the verdict stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from verifier.errors import message_of, printable, traceback_of
+
+_Result = TypeVar("_Result")
+
+
+class InternalErrors:
+    """What went wrong in work that a verdict does not need."""
+
+    def __init__(self) -> None:
+        self._notes: dict[str, None] = {}
+        self._tracebacks: dict[str, None] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A line for each kind of error."""
+        return tuple(self._notes)
+
+    @property
+    def tracebacks(self) -> tuple[str, ...]:
+        """The whole traceback of each."""
+        return tuple(self._tracebacks)
+
+    def guarded(self, what: str, work: Callable[[], _Result], otherwise: _Result) -> _Result:
+        """What the work returns; where it raises an error, that is added, and it is the other.
+
+        >>> errors = InternalErrors()
+        >>> errors.guarded("the division", lambda: 1 / 0, otherwise=0.0), errors.notes
+        (0.0, ('the division failed: ZeroDivisionError: division by zero; the verdict stands',))
+        """
+        try:
+            return work()
+        except Exception as error:
+            self.add(what, error)
+            return otherwise
+
+    def add(self, what: str, error: Exception) -> None:
+        """An error that was raised by `what`."""
+        raised = f"{type(error).__name__}: {message_of(error)}"
+        self._notes[printable(f"{what} failed: {raised}; the verdict stands")] = None
+        self._tracebacks[traceback_of(error)] = None
