@@ -49,9 +49,11 @@ class Joint:
 
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """The results, then the gradient by each wanted input, None where there is none."""
-        results, by, seeds = self._forward(arguments)
-        with torch.enable_grad():
-            return _detached([*results, *self._gradients(results, by, seeds)])
+        # The backward finds what the forward left.
+        with running(arguments):
+            results, by, seeds = self._forward(arguments)
+            with torch.enable_grad():
+                return _detached([*results, *self._gradients(results, by, seeds)])
 
     def _forward(self, arguments: Tensors) -> tuple[list[torch.Tensor], list[torch.Tensor], Tensors]:
         """The results, the inputs that gradients are taken by, and what multiplies the results' derivatives."""
@@ -74,17 +76,7 @@ class Joint:
         if not pairs:
             return [None for _ in by]
         outputs, weights = zip(*pairs, strict=True)
-        return differentiated(outputs, by, weights, create_graph=again)
-
-
-def differentiated(
-    results: Tensors, by: Tensors, weights: Tensors | None = None, **how: bool
-) -> Sequence[torch.Tensor | None]:
-    """What autograd passes back from results of the code under test to what they were computed from, None where it
-    has nothing; the code's own backward runs in the state that its forward left.
-    """
-    with running(results, goes_on=True):
-        return torch.autograd.grad(results, by, weights, allow_unused=True, **how)
+        return torch.autograd.grad(outputs, by, weights, allow_unused=True, create_graph=again)
 
 
 @dataclass(frozen=True)
@@ -95,6 +87,10 @@ class SecondOrder(Joint):
     """For each wanted input the elements whose gradient is differentiated again; None is all of them."""
 
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        with running(arguments):
+            return self._twice(arguments)
+
+    def _twice(self, arguments: Tensors) -> tuple[torch.Tensor | None, ...]:
         results, by, seeds = self._forward(arguments)
         # A backward that cannot be differentiated says so only where its argument has a gradient.
         seeds = [seed.detach().requires_grad_() for seed in seeds]
@@ -110,7 +106,7 @@ class SecondOrder(Joint):
             flat = None if part is None else part.reshape(-1)
             for element in [None if flat is None else flat.select(0, place) for place in elements]:
                 if element is not None and element.requires_grad:
-                    rows.extend(differentiated([element], by, retain_graph=True))
+                    rows.extend(torch.autograd.grad(element, by, retain_graph=True, allow_unused=True))
                 else:
                     rows.extend(None for _ in by)
         return rows

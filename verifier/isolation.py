@@ -28,6 +28,7 @@ from verifier.process_state import (
     DTYPE,
     ERRORS,
     FLUSHING,
+    FOLDER,
     KINDS,
     PRECISION,
     RECURSION,
@@ -59,7 +60,7 @@ def isolated(call: Callable[_P, _R]) -> Callable[_P, _R]:
 def library_call() -> Iterator[None]:
     """The state of judging; one library call inside another adds nothing to it."""
     outer = _CALL.get()
-    if outer is not None and not outer.runs_code:
+    if outer is not None and outer.run is None:
         yield
         return
     with _LOCK:
@@ -79,20 +80,18 @@ def library_call() -> Iterator[None]:
             call.restore(alone=not _OPEN or outer is not None)
 
 
-def running(
-    tensors: Sequence[torch.Tensor] = (), *, goes_on: bool = False
-) -> AbstractContextManager[Any]:  # fmt: skip
+def running(tensors: Sequence[torch.Tensor]) -> AbstractContextManager[Any]:
     """Code under test runs on these tensors, in its own state; what it changes is named and undone.
 
-    A backward `goes_on` from what its forward left. Outside a library call warnings are ignored,
-    and that is all.
+    A run inside another, such as a forward whose backward is to follow, is part of it. Outside a
+    library call warnings are ignored, and that is all.
     """
     call = _CALL.get()
-    if call is not None and call.has_ended_here:
-        return nullcontext()
-    if call is None or call.runs_code:
+    if call is None:
         return _unwarned()
-    run = _Running(call, goes_on)
+    if call.run is not None or call.has_ended_here:
+        return _NOTHING
+    run = _Running(call)
     if call.device is None or all(tensor.device.type != call.device.type for tensor in tensors):
         return run
     return _on_device(run, call.device)
@@ -106,7 +105,7 @@ def loading(package: str = "") -> Iterator[None]:
     Warnings are treated as the caller says, but that none of them is an error.
     """
     call = _CALL.get()
-    if call is None or call.runs_code:
+    if call is None or call.run is not None:
         yield
         return
     run = call.open(package)
@@ -147,11 +146,11 @@ def _on_device(run: _Running, device: torch.device) -> Iterator[None]:
 class _Running:
     """Code under test while it runs. It does hundreds of times, and a generator would be slower."""
 
-    def __init__(self, call: _Call, goes_on: bool) -> None:
-        self._call, self._goes_on = call, goes_on
+    def __init__(self, call: _Call) -> None:
+        self._call = call
 
     def __enter__(self) -> None:
-        self._run = self._call.begin(self._goes_on)
+        self._run = self._call.begin()
 
     def __exit__(self, *_: object) -> None:
         if os.getpid() != self._call.process:
@@ -160,20 +159,15 @@ class _Running:
         self._call.end(self._run)
 
 
-def _watched(watch: Watch) -> tuple[Kind, ...]:
-    return tuple(kind for kind in KINDS if kind.watch is watch)
-
-
-_MOVING, _FIXED, _COSTLY = map(_watched, (Watch.MOVING, Watch.FIXED, Watch.SELDOM))
-_STILL = (*_MOVING, *_FIXED, *_COSTLY)
+_NOTHING = nullcontext()
+_CHEAP = tuple(kind for kind in KINDS if kind.watch is Watch.EACH_RUN)
+_STILL = tuple(kind for kind in KINDS if kind.watch is not Watch.NEVER)
 """What does not change by itself."""
-_OWN = tuple((place, kind, kind.running) for place, kind in enumerate(_MOVING) if kind.running)
-"""What code has of its own among what judging moves, with its places there."""
-_REMEMBERED = (DTYPE, DETERMINISTIC, PRECISION, ERRORS, RECURSION)
+_REMEMBERED = (DTYPE, DETERMINISTIC, PRECISION, ERRORS, RECURSION, FOLDER)
 """What packages set when they are loaded, and their code relies on."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class _Run:
     """One run of code under test: what was there before, and what it began with."""
 
@@ -190,105 +184,98 @@ class _Call:
         self.caller = {kind: kind.read() for kind in KINDS}
         if other is not None:
             self.caller |= {kind: other.caller[kind] for kind in KINDS if not kind.of_thread}
-        self.changed: set[Kind] = set()
-        self.process = os.getpid()
-        self.run: _Run | None = None
-        self.lost: set[Thread] = set()
-        """Those of code that did not return."""
-        self.is_over = False
         self.device = device_of(self.caller[DEVICE])
         """The code's default device, for tensors that lie there; what is drawn lies on the CPU."""
+        self.changed: set[Kind] = set()
+        """What code under test has changed."""
+        self.process = os.getpid()
+        self.run: _Run | None = None
+        """The run of code under test that goes on."""
+        self._lost: set[Thread] = set()
+        """Those of code that did not return."""
+        self._is_over = False
         self._code = dict(self.caller)
         self._judging = {kind: kind.judging(self.caller[kind]) for kind in _STILL}
         if self.caller[FLUSHING]:
             # The threads that torch shares its work with may do so as well, and cannot be asked.
             self._judging[THREADS] = 1
-        self._left: dict[Kind, Any] = {}
-        """What the last forward left, to its backward."""
+        self._runs, self._due = 0, 1
+        self._watched = _CHEAP
+        """What is compared in each run."""
         self._seen: set[Kind] = set()
-        self._runs, self._due = {False: 0, True: 0}, {False: 1, True: 1}
-        self._read = _MOVING
-        """What is read before code runs; what is fixed is known."""
-        self._known: list[Any] = []
-        self._elsewhere: list[tuple[Kind, Any]] = []
-        """What code has of its own among what is fixed."""
-
-    @property
-    def runs_code(self) -> bool:
-        """Whether code under test runs now, which may call verifier itself."""
-        return self.run is not None
 
     @property
     def has_ended_here(self) -> bool:
         """Whether it goes on without this thread, if at all."""
-        return self.is_over or (bool(self.lost) and current_thread() in self.lost)
+        return self._is_over or (bool(self._lost) and current_thread() in self._lost)
 
     def judge(self) -> None:
         """Put the state of judging in force."""
         for kind, value in self._judging.items():
             _put(kind, value)
-        self._known = [self._judging[kind] for kind in _FIXED]
-        own = [(kind, self._code[kind]) for kind in _FIXED if kind.running]
-        self._elsewhere = [(kind, value) for kind, value in own if value != self._judging[kind]]
+        if self._code[FOLDER] != self._judging[FOLDER]:
+            self._watch(FOLDER)
 
     def restore(self, alone: bool) -> None:
         """Put back what the caller has; what threads share only where no other one judges."""
-        self.is_over = True
+        self._is_over = True
         for kind, value in self.caller.items():
             if alone or kind.of_thread:
                 _put(kind, value)
 
-    def begin(self, goes_on: bool) -> _Run:
-        self._runs[goes_on] += 1
-        read = self._read
-        if self._runs[goes_on] == self._due[goes_on]:
-            self._due[goes_on] *= 4
-            read = (*_MOVING, *_COSTLY)
-        kinds, before = (*read, *_FIXED), [*[kind.read() for kind in read], *self._known]
-        if not goes_on:
-            self._left = {}
-        own = [*self._others(before), *self._left.items()]
+    def begin(self) -> _Run:
+        self._runs += 1
+        kinds = self._watched
+        if self._runs == self._due:
+            kinds, self._due = _STILL, 8 * self._due
+        before = [kind.read() for kind in kinds]
+        own = self._own(kinds, before)
         for kind, value in own:
             kind.write(value)
         began = [kind.read() for kind in kinds] if own else before
         self.run = _Run(kinds, before, began, current_thread())
         return self.run
 
-    def _others(self, now: list[Any]) -> list[tuple[Kind, Any]]:
+    def _own(self, kinds: tuple[Kind, ...], now: list[Any]) -> list[tuple[Kind, Any]]:
         """What code has of its own, where that is not in force now."""
-        wanted = [(place, kind, own(self._code[kind], now[place])) for place, kind, own in _OWN]
-        moved = [(kind, value) for place, kind, value in wanted if value != now[place]]
-        return [*moved, *self._elsewhere]
-
-    def leave_behind(self) -> None:
-        if self.run is not None:
-            self.lost.add(self.run.thread)
-        self.run = None
-        self.judge()
+        found = []
+        for kind, there in zip(kinds, now, strict=True):
+            if kind.running:
+                value = kind.running(self._code[kind], there)
+                if value != there:
+                    found.append((kind, value))
+        return found
 
     def end(self, run: _Run) -> None:
         if self.run is not run:
             return
         self.run = None
         now = [kind.read() for kind in run.kinds]
-        if now != run.began:
-            for kind, value, began in zip(run.kinds, now, run.began, strict=True):
+        if now != run.before or now != run.began:
+            parts = zip(run.kinds, now, run.before, run.began, strict=True)
+            for kind, value, before, began in parts:
                 if value != began:
-                    self._note(kind, value)
-        if now != run.before:
-            for kind, value, before in zip(run.kinds, now, run.before, strict=True):
+                    self._note(kind)
                 if value != before:
                     kind.write(before)
 
-    def _note(self, kind: Kind, value: Any) -> None:
-        """Code changed it to that value."""
-        if kind.is_callers:
-            self._left[kind] = value
-        if kind.watch is Watch.SELDOM and kind not in self._read:
-            self._read = (*self._read, kind)
+    def _note(self, kind: Kind) -> None:
+        """Code has changed it."""
+        self._watch(kind)
         if kind in self._seen or not kind.by_libraries:
             self.changed.add(kind)
         self._seen.add(kind)
+
+    def _watch(self, kind: Kind) -> None:
+        if kind not in self._watched:
+            self._watched = tuple(one for one in _STILL if one is kind or one in self._watched)
+
+    def leave_behind(self) -> None:
+        """The run does not end."""
+        if self.run is not None:
+            self._lost.add(self.run.thread)
+        self.run = None
+        self.judge()
 
     def open(self, package: str) -> _Run:
         """Begin to load."""
@@ -304,8 +291,9 @@ class _Call:
     def adopt(self, package: str, run: _Run) -> None:
         """Take what loading left for the state of the code."""
         self.run = None
-        now = [(kind, kind.read()) for kind in _STILL]
-        left = {kind: value for (kind, value), before in zip(now, run.before, strict=True) if value != before}
+        now = {kind: kind.read() for kind in run.kinds}
+        before = dict(zip(run.kinds, run.before, strict=True))
+        left = {kind: value for kind, value in now.items() if value != before[kind]}
         if package:
             kept = {kind: value for kind, value in left.items() if kind in _REMEMBERED}
             _LEFT.setdefault(package, {}).update(kept)

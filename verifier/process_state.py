@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -25,14 +26,14 @@ from torch.utils import _device
 from torch.utils._device import DeviceContext
 
 _C: Any = torch._C
+_GLOBAL_DEVICE: Any = torch._GLOBAL_DEVICE_CONTEXT
 
 
 class Watch(Enum):
-    """When a kind is compared with what it was before code under test ran."""
+    """In which runs of code under test a kind is compared with what it was before."""
 
-    FIXED = "after each run: judging itself leaves it alone"
-    MOVING = "before and after each run: judging itself changes it for parts of its work"
-    SELDOM = "before and after the first run, the fourth and so on: it takes long to read"
+    EACH_RUN = "in each: what the judge computes would be changed by it"
+    SELDOM = "in the first, the eighth and so on, and once the code has changed it, in each"
     NEVER = "the numbers drawn at random go on from run to run"
 
 
@@ -44,9 +45,9 @@ def _callers(value: Any, _: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kind:
-    """One kind of state."""
+    """One kind of state; no other one is equal to it."""
 
     name: str
     """What people call it, and what usually changes it."""
@@ -57,16 +58,11 @@ class Kind:
     running: Callable[[Any, Any], Any] | None = None
     """Where code under test has one of its own: what it is, of what the caller has and of what is
     there now."""
-    watch: Watch = Watch.FIXED
+    watch: Watch = Watch.SELDOM
     of_thread: bool = False
     """Whether each thread has its own."""
     by_libraries: bool = False
     """Whether libraries change it when they are loaded: one change says nothing of the code."""
-
-    @property
-    def is_callers(self) -> bool:
-        """Whether code under test finds what the caller has."""
-        return self.judging is _as_it_is or self.running is _callers
 
 
 IN_JUDGING = "ignore"
@@ -78,9 +74,13 @@ MORE_FRAMES = 500
 # warnings
 
 
-def filtered(action: str) -> Callable[[Any], Any]:
-    """Warnings filters that do that with every warning."""
-    return lambda filters: (*filters[:2], ((action, None, Warning, None, 0),), filters[3])
+def filtered(action: str, filters: Any) -> Any:
+    """The same warnings filters, but that they do that with every warning."""
+    rules = _RULES[action]
+    return filters if filters[2] == rules else (*filters[:2], rules, filters[3])
+
+
+_RULES = {action: ((action, None, Warning, None, 0),) for action in ("ignore", "error")}
 
 
 def without_errors(filters: Any) -> Any:
@@ -101,10 +101,46 @@ def _set_filters(value: Any) -> None:
         """Tells the part of `warnings` that is in C."""
 
 
+# NumPy
+
+
+_NUMPY: Any = getattr(import_module("numpy._core.umath"), "_extobj_contextvar", None)
+"""Where NumPy keeps what `np.geterr` takes apart, which takes long."""
+
+
+class _Errors:
+    """The error handling of NumPy that is in force now; two are equal if they do the same."""
+
+    def __init__(self) -> None:
+        self.kept = np.geterr() if _NUMPY is None else _NUMPY.get()
+
+    @property
+    def words(self) -> Any:
+        if _NUMPY is None:
+            return self.kept
+        token = _NUMPY.set(self.kept)
+        found = np.geterr()
+        _NUMPY.reset(token)
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Errors) and (self.kept is other.kept or self.words == other.words)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _set_errors(value: _Errors) -> None:
+    np.seterr(**value.words)
+
+
+with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"):
+    _STANDARD_ERRORS = _Errors()
+
+
 # torch
 
 
-# No number below the smallest normal one is written here: where they are flushed, Python reads it as 0.
+# No smaller number is written here: where they are flushed, Python reads it as 0.
 _SMALLEST_NORMAL, _HALF = sys.float_info.min, 0.5
 
 
@@ -124,28 +160,33 @@ _ENTERED: list[Any] = []
 
 
 def _default_device() -> Any:
-    """The default device as torch keeps it, with the function modes among which it does."""
-    modes = tuple(map(_C._get_function_stack_at, range(_C._len_torch_function_stack())))
-    known = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
-    return _device.CURRENT_DEVICE, known, modes
+    """None where there is none, else all that torch keeps of it, among its function modes."""
+    current, modes = _device.CURRENT_DEVICE, _modes() if _depth() else ()
+    if current is None and not any(isinstance(mode, DeviceContext) for mode in modes):
+        return None
+    return current, getattr(_GLOBAL_DEVICE, "device_context", None), modes
 
 
 def _set_default_device(value: Any) -> None:
-    _device.CURRENT_DEVICE, torch._GLOBAL_DEVICE_CONTEXT.device_context, modes = value
-    for _ in range(_C._len_torch_function_stack()):
+    others = tuple(mode for mode in _modes() if not isinstance(mode, DeviceContext))
+    _device.CURRENT_DEVICE, _GLOBAL_DEVICE.device_context, modes = value or (None, None, others)
+    for _ in _modes():
         _C._pop_torch_function_stack()
     for mode in modes:
         _C._push_on_torch_function_stack(mode)
 
 
-def _without_device(value: Any) -> Any:
-    return None, None, tuple(mode for mode in value[2] if not isinstance(mode, DeviceContext))
+def _modes() -> tuple[Any, ...]:
+    return tuple(map(_C._get_function_stack_at, range(_depth())))
+
+
+_depth = _C._len_torch_function_stack
 
 
 def device_of(value: Any) -> torch.device | None:
     """The default device in the state of that kind; None is the CPU."""
-    found = [mode.device for mode in value[2] if isinstance(mode, DeviceContext)]
-    return found[0] if found and found[0].type != "cpu" else None
+    found = [mode.device for mode in value[2] if isinstance(mode, DeviceContext)] if value else []
+    return found[-1] if found and found[-1].type != "cpu" else None
 
 
 def _matmul_precision() -> str | None:
@@ -216,7 +257,7 @@ def _set_environment(value: dict[str, str]) -> None:
     os.environ.update(changed)
 
 
-_SIGNALS = sorted(signal.valid_signals())
+_SIGNALS = sorted(number for number in signal.valid_signals() if isinstance(number, signal.Signals))
 
 
 def _handlers() -> dict[int, Any]:
@@ -246,7 +287,7 @@ INFERENCE = Kind(
 GRAD = Kind(
     "torch's grad mode (torch.set_grad_enabled)",
     torch.is_grad_enabled, torch._C._set_grad_enabled, judging=lambda _: True,
-    watch=Watch.MOVING, of_thread=True,
+    watch=Watch.EACH_RUN, of_thread=True,
 )  # fmt: skip
 AUTOCAST = Kind(
     "torch's autocast (torch.autocast)",
@@ -259,12 +300,12 @@ ANOMALY = Kind(
 )  # fmt: skip
 DTYPE = Kind(
     "torch's default dtype (torch.set_default_dtype)",
-    torch.get_default_dtype, torch.set_default_dtype,
+    torch.get_default_dtype, torch.set_default_dtype, watch=Watch.EACH_RUN,
 )  # fmt: skip
 DEVICE = Kind(
     "torch's default device (torch.set_default_device)",
-    _default_device, _set_default_device, judging=_without_device,
-    watch=Watch.MOVING, of_thread=True,
+    _default_device, _set_default_device, judging=lambda _: None,
+    watch=Watch.EACH_RUN, of_thread=True,
 )  # fmt: skip
 DETERMINISTIC = Kind(
     "torch's deterministic mode (torch.use_deterministic_algorithms)",
@@ -272,7 +313,8 @@ DETERMINISTIC = Kind(
 )  # fmt: skip
 FLUSHING = Kind(
     "how tiny numbers are computed (torch.set_flush_denormal)",
-    _flushes, torch.set_flush_denormal, judging=lambda _: False, of_thread=True,
+    _flushes, torch.set_flush_denormal, judging=lambda _: False,
+    watch=Watch.EACH_RUN, of_thread=True,
 )  # fmt: skip
 THREADS = Kind(
     "the number of torch's threads (torch.set_num_threads)",
@@ -284,31 +326,30 @@ PRECISION = Kind(
 )  # fmt: skip
 ERRORS = Kind(
     "NumPy's error handling (np.seterr)",
-    np.geterr, lambda value: np.seterr(**value), running=_callers,
-    judging=lambda _: {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"},
-    watch=Watch.MOVING, of_thread=True,
+    _Errors, _set_errors, judging=lambda _: _STANDARD_ERRORS, running=_callers,
+    watch=Watch.EACH_RUN, of_thread=True,
 )  # fmt: skip
 ERROR_CALL = Kind(
     "NumPy's handler of errors (np.seterrcall)",
-    np.geterrcall, np.seterrcall, watch=Watch.SELDOM, of_thread=True,
+    np.geterrcall, np.seterrcall, of_thread=True,
 )  # fmt: skip
 WARNINGS = Kind(
     "how warnings are treated (warnings.simplefilter)",
-    _filters, _set_filters, judging=lambda filters: filtered(IN_JUDGING)(filters),
-    running=lambda _, now: filtered("ignore")(now), watch=Watch.MOVING, by_libraries=True,
+    _filters, _set_filters, judging=lambda filters: filtered(IN_JUDGING, filters),
+    running=lambda _, now: filtered("ignore", now), watch=Watch.EACH_RUN, by_libraries=True,
 )  # fmt: skip
 RECURSION = Kind(
     "Python's recursion limit (sys.setrecursionlimit)",
     sys.getrecursionlimit, sys.setrecursionlimit,
     judging=lambda limit: max(limit, 1_000) + MORE_FRAMES,
 )  # fmt: skip
-STREAMS = Kind("sys.stdin, sys.stdout or sys.stderr", _streams, _set_streams, watch=Watch.MOVING)
+STREAMS = Kind("sys.stdin, sys.stdout or sys.stderr", _streams, _set_streams)
 FOLDER = Kind("the working directory (os.chdir)", _folder, _set_folder, running=_callers)
 ENVIRONMENT = Kind(
     "environment variables (os.environ)",
-    lambda: dict(os.environ), _set_environment, watch=Watch.SELDOM, by_libraries=True,
+    lambda: dict(os.environ), _set_environment, by_libraries=True,
 )  # fmt: skip
-HANDLERS = Kind("signal handlers (signal.signal)", _handlers, _set_handlers, watch=Watch.SELDOM)
+HANDLERS = Kind("signal handlers (signal.signal)", _handlers, _set_handlers)
 GENERATORS = (
     Kind("torch's random numbers", torch.get_rng_state, torch.set_rng_state, watch=Watch.NEVER),
     Kind("CUDA's random numbers", _cuda_generators, _set_cuda_generators, watch=Watch.NEVER),

@@ -225,7 +225,7 @@ def _in_its_own_state(witness: Witness) -> Callable[..., None]:
     """The witness's differentiation, which is somebody's own code."""
 
     def differentiate(loss: torch.Tensor, parameters: Sequence[torch.Tensor]) -> None:
-        with running():
+        with running(parameters):
             witness.differentiate(loss, parameters)
 
     return differentiate

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
 from verifier.binding import Bound
-from verifier.capture import differentiated
 from verifier.deadline import Deadline
 from verifier.errors import InputError, message_of
-from verifier.isolation import isolated, left_behind
+from verifier.isolation import isolated, left_behind, running
 from verifier.running import OutOfTimeError, own_traceback, place_of
 
 
@@ -57,7 +55,7 @@ def _run(bound: Bound) -> Run:
     leaves = {
         name: tensor.detach().clone().requires_grad_(name in bound.wanted) for name, tensor in bound.inputs.items()
     }
-    with torch.enable_grad():
+    with running(tuple(leaves.values())), torch.enable_grad():
         # Code may write to what it is given, which torch forbids for leaves.
         given = {name: leaf.clone() for name, leaf in leaves.items()}
         versions = {name: tensor._version for name, tensor in given.items()}
@@ -84,13 +82,13 @@ def _run(bound: Bound) -> Run:
 
 def _gradients(
     bound: Bound, leaves: dict[str, torch.Tensor], results: tuple[torch.Tensor, ...]
-) -> Sequence[torch.Tensor | None]:
+) -> tuple[torch.Tensor | None, ...]:
     outputs = [result for result in results if result.requires_grad]
     by = [leaves[name] for name in bound.wanted]
     if not outputs:
         return (None,) * len(by)
     try:
-        return differentiated(outputs, by, [torch.ones_like(output) for output in outputs])
+        return torch.autograd.grad(outputs, by, [torch.ones_like(output) for output in outputs], allow_unused=True)
     except (Exception, SystemExit) as error:
         raise raised(f"the backward of {bound.name}", error) from error
 

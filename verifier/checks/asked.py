@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.capture import Joint, differentiated, tensors
+from verifier.capture import Joint, tensors
 from verifier.checked import Finding
 from verifier.checks.trial import Trial, first_sentence, quietly, told
 from verifier.examination import Examination, Part
 from verifier.examine import examine
+from verifier.isolation import running
 from verifier.lowering import plain
 from verifier.specification import Reference
 from verifier.subject import REVERSE, Statements, Subject
@@ -173,12 +174,13 @@ class Undefined:
 def _one_result(statements: Statements, place: int) -> Sequence[torch.Tensor | None]:
     inputs = [tensor.detach().clone() for tensor in statements.inputs.values()]
     by = [inputs[wanted].requires_grad_() for wanted in statements.joint.wanted]
-    with torch.enable_grad():
-        result = tensors(statements.joint.code(*(tensor.clone() for tensor in inputs)))[place]
-    if not result.requires_grad:
-        return [None for _ in by]
     weight = statements.arguments[len(inputs) + place]
-    return differentiated([result], by, [weight.clone()])
+    with running(inputs):
+        with torch.enable_grad():
+            result = tensors(statements.joint.code(*(tensor.clone() for tensor in inputs)))[place]
+        if not result.requires_grad:
+            return [None for _ in by]
+        return torch.autograd.grad(result, by, weight.clone(), allow_unused=True)
 
 
 @dataclass(frozen=True)

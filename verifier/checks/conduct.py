@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from verifier.capture import differentiated, tensors
+from verifier.capture import Joint, tensors
 from verifier.checked import Finding
 from verifier.checks.trial import Trial
+from verifier.isolation import running
 from verifier.judge import Note
 from verifier.subject import REVERSE, Statements
 
@@ -49,13 +50,12 @@ class Overwriting:
         given = [tensor.clone() for tensor in leaves]
         versions = [tensor._version for tensor in given]
         weights = [weight.clone() for weight in statements.arguments[len(leaves) :]]
-        results = tensors(joint.code(*given))
         by = [leaves[place] for place in joint.wanted]
-        first = _backward(results, by, weights)
+        first = _passed_back(joint, given, by, weights)
         kept = [None if gradient is None else gradient.clone() for gradient in first]
         overwritten = self._failures(statements, given, versions, weights)
         yield trial.finding(self, (), tuple(overwritten))
-        _backward(tensors(joint.code(*(leaf.clone() for leaf in leaves))), by, [2 * weight for weight in weights])
+        _passed_back(joint, [leaf.clone() for leaf in leaves], by, [2 * weight for weight in weights])
         reused = [
             f"the gradient by {name} is a buffer that the next backward writes to"
             for name, gradient, before in zip(statements.by, first, kept, strict=True)
@@ -76,6 +76,14 @@ class Overwriting:
                 yield "the backward overwrites grad_output, which others use as well"
 
 
+def _passed_back(
+    joint: Joint, given: Sequence[torch.Tensor], by: Sequence[torch.Tensor], weights: Sequence[torch.Tensor]
+) -> Sequence[torch.Tensor | None]:
+    """The gradients of the code's results for inputs that lie behind those by which they are taken."""
+    with running(given):
+        return _backward(tensors(joint.code(*given)), by, weights)
+
+
 def _backward(
     results: Sequence[torch.Tensor], by: Sequence[torch.Tensor], weights: Sequence[torch.Tensor]
 ) -> Sequence[torch.Tensor | None]:
@@ -85,7 +93,7 @@ def _backward(
     with suppress(RuntimeError):
         if pairs:
             outputs, incoming = zip(*pairs, strict=True)
-            return differentiated(outputs, by, incoming)
+            return torch.autograd.grad(outputs, by, incoming, allow_unused=True)
     return [None for _ in by]
 
 
