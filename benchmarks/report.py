@@ -13,6 +13,7 @@ import layers
 import million
 import rows
 import startup
+import targets
 import training
 
 import verifier
@@ -22,6 +23,11 @@ REPORTS = Path(__file__).parent.parent / "reports"
 PARTS = {
     "training.md": ("A judged step over the same loop in bare torch", "make bench", training.main),
     "startup.md": ("Start-up of whole processes", "make bench", startup.main),
+    "targets.md": (
+        "200 targets of which 20 hang, 20 crash and 20 exit",
+        "python benchmarks/targets.py",
+        targets.report,
+    ),
     "rows.md": (
         "A million rows from a file, trained in batches, over the same loop in bare torch",
         "make bench",

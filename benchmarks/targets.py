@@ -67,7 +67,11 @@ def entry(number: int, name: str) -> str:
 
 
 def main() -> None:
-    count, jobs = (int(word) for word in (*sys.argv[1:], *("200", "2")[len(sys.argv) - 1 :]))
+    report(*map(int, sys.argv[1:]))
+
+
+def report(count: int = 200, jobs: int = 2) -> None:
+    """Check the list, and print how its targets came out."""
     chosen = names(count)
     settings = f'[settings]\ndtypes = ["float32"]\npoints = 1\ntimeout = {SECONDS}\n'
     with tempfile.TemporaryDirectory() as folder:
