@@ -86,6 +86,37 @@ def test_what_was_shown_once_is_an_error_once_it_is_to_be():
     assert len(shown) == 1
 
 
+def test_a_numpy_that_keeps_its_error_handling_elsewhere(monkeypatch):
+    monkeypatch.setattr(process_state, "_NUMPY", None)
+    before = process_state.ERRORS.read()
+    np.seterr(over="raise")
+    now = process_state.ERRORS.read()
+    assert (now == before, now == process_state.ERRORS.read()) == (False, True)
+    process_state.ERRORS.write(before)
+    assert process_state.ERRORS.read() == before
+    assert np.geterr()["over"] == "warn"
+
+
+def test_a_torch_whose_precision_is_no_single_word(monkeypatch):
+    def refuse():
+        raise RuntimeError("you have used a mix of the legacy and the new APIs")
+
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", refuse)
+    assert process_state.PRECISION.read() is None
+    process_state.PRECISION.write(None)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no folder that is in use can be removed there")
+def test_a_working_directory_that_is_gone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tmp_path.rmdir()
+    assert process_state.FOLDER.read() is None
+    process_state.FOLDER.write(None)
+    process_state.FOLDER.write(str(tmp_path))
+    with pytest.raises(FileNotFoundError):
+        Path.cwd()
+
+
 # code under test
 
 

@@ -33,10 +33,11 @@ def traceless() -> Iterator[None]:
     its warnings nor what NumPy comes across is an error to it. Where torch is there already, it is
     loaded as in a library call.
 
+    >>> import random
     >>> with traceless():
-    ...     warnings.simplefilter("error")
-    >>> ("error", None, Warning, None, 0) in warnings.filters
-    False
+    ...     drawn = random.random()
+    >>> random.random() == drawn
+    True
     """
     with ExitStack() as guards:
         guards.enter_context(_python())
