@@ -8,8 +8,11 @@ from reading import agreeing_digits, deviations_off, largest_error, shared_out
 from torch.nn import functional as F  # noqa: N812
 
 from verifier.capture import NotReadableError
+from verifier.examination import Replayed
+from verifier.examine import examine
 from verifier.lowering import rules
 from verifier.noise import DEVIATIONS
+from verifier.subject import Subject
 
 # torch warns of old names that are read all the same, and of its own when forward mode is first used.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -651,6 +654,39 @@ MATRICES = {
 def test_matrices_without_numbers(name, shape):
     x = torch.empty(shape, dtype=torch.float64)
     assert largest_error(MATRICES[name], x) == 0
+
+
+NOTHING = {
+    "softmax": (lambda x: x.softmax(2), (5, 0, 0)),
+    "log_softmax": (lambda x: x.log_softmax(0), (0, 3)),
+    "logsumexp": (lambda x: x.logsumexp(1), (5, 0)),
+    "variance": (lambda x: x.var(1), (0, 5)),
+    "largest": (lambda x: x.amax(1), (0, 3)),
+    "product": (lambda x: x.prod(1), (3, 0)),
+    "convolution": (lambda x: F.conv1d(x, torch.ones(1, 1, 2, dtype=x.dtype)), (0, 1, 4)),
+    "pooling": (lambda x: F.max_pool1d(x, 2), (0, 1, 4)),
+    "layer norm": (lambda x: F.layer_norm(x, (0,)), (3, 0)),
+    "rms norm": (lambda x: F.rms_norm(x, (0,)), (3, 0)),
+    "beside numbers": (lambda x: torch.cat([x, x.new_ones(2)]).sum() + x.sum(), (0,)),
+    "matrix product": (lambda x: x @ x.T, (3, 0)),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_operations_on_nothing(name):
+    """Tensors without elements: what comes out depends on no number."""
+    code, shape = NOTHING[name]
+    x = torch.empty(shape, dtype=torch.float64)
+    examination = examine(Subject(code, {"x": x}))
+    assert isinstance(examination.formula, Replayed)
+    outcomes = {part.name: part.outcome.value for part in examination.parts}
+    expected = "undecided" if name == "logsumexp" else "agrees"
+    assert outcomes == {"value": expected, "x": "agrees"}
+
+
+def test_a_missing_number_of_nothing_is_undecided():
+    examination = examine(Subject(torch.mean, {"x": torch.empty(0, dtype=torch.float64)}))
+    assert examination["value"].outcome.value == "undecided"
 
 
 def test_what_takes_no_derivative_is_named():

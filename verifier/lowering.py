@@ -8,7 +8,7 @@ become nodes. In a 16-bit format an operation computes in float32 inside and rou
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -205,6 +205,12 @@ class Lowering:
         with self.build.rounding(_format(tensor)):
             return Cell(self.build.constant(plain(tensor)), tensor)
 
+    def _given_as(self, actual: Any) -> Any:
+        """Results that depend on no number."""
+        if isinstance(actual, tuple | list):
+            return type(actual)(self._given_as(part) for part in actual)
+        return self._constant(actual) if isinstance(actual, torch.Tensor) else actual
+
     def _called(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         if not isinstance(target, torch._ops.OpOverload):
             return target(*arguments, **keywords)
@@ -219,6 +225,8 @@ class Lowering:
             return self._constant(actual)
         if not has_cells((arguments, keywords)) or name in _BY_SHAPE:
             return actual
+        if _is_nothing((arguments, keywords), actual):
+            return self._given_as(actual)
         if _is_whole(actual):
             if name not in rules() or not _is_truth(actual):
                 self.kept = False
@@ -384,13 +392,25 @@ def actual_of(value: Any) -> Any:
     return value
 
 
+def cells_of(value: Any) -> Iterator[Cell]:
+    """The cells in it."""
+    if isinstance(value, Cell):
+        yield value
+    elif isinstance(value, list | tuple | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from cells_of(part)
+
+
 def has_cells(value: Any) -> bool:
     """Whether there is a cell in it."""
-    if isinstance(value, list | tuple):
-        return any(has_cells(part) for part in value)
-    if isinstance(value, dict):
-        return any(has_cells(part) for part in value.values())
-    return isinstance(value, Cell)
+    return next(cells_of(value), None) is not None
+
+
+def _is_nothing(arguments: Any, actual: Any) -> bool:
+    """Whether an operation takes no number of a cell, or gives none."""
+    return not any(cell.actual.numel() for cell in cells_of(arguments)) or not any(
+        part.numel() for part in _tensors(actual)
+    )
 
 
 def _bound(target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:

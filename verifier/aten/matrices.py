@@ -121,7 +121,7 @@ def _identity(low: Lowering, like: int) -> int:
 def eliminated(low: Lowering, node: int) -> int:
     """The factors L and U of a matrix in one, without exchanges of rows; L's ones are not written."""
     rows, columns = low.build.shape(node)[-2:]
-    if rows < 2 or columns == 0:
+    if rows == 1:
         return node
     pivots = _at(low, node, _FIRST, _ALL)
     factors = low.apply("divide", _at(low, node, _REST, _FIRST), _at(low, node, _FIRST, _FIRST))
@@ -134,8 +134,6 @@ def eliminated(low: Lowering, node: int) -> int:
 
 def substituted(low: Lowering, matrix: int, right: int, unit: bool) -> int:
     """The solution of a lower triangular system, of several right sides; above the diagonal nothing is read."""
-    if low.build.shape(matrix)[-1] == 0:
-        return right
     head = _at(low, right, _FIRST, _ALL)
     head = head if unit else low.apply("divide", head, _at(low, matrix, _FIRST, _FIRST))
     if low.build.shape(matrix)[-1] == 1:
@@ -154,13 +152,7 @@ def triangular(low: Lowering, matrix: int, right: int, upper: bool, unit: bool =
 def _order(factors: torch.Tensor, pivots: torch.Tensor) -> Any:
     """The row of the matrix that stands in each row of L U, by the exchanges that were made."""
     exchanges, _, _ = torch.lu_unpack(factors, pivots, unpack_data=False)
-    return _rows_of(exchanges)
-
-
-def _rows_of(exchanges: torch.Tensor) -> Any:
-    """For each column of a permutation matrix the row of its 1."""
-    rows = torch.arange(exchanges.shape[-2])[:, None]
-    return to_numpy((rows * exchanges).sum(-2).long())
+    return to_numpy(exchanges.argmax(-2))
 
 
 def _reordered(low: Lowering, node: int, order: Any) -> int:
@@ -186,8 +178,6 @@ def _solution(low: Lowering, factors: int, order: Any, right: int, adjoint: bool
 
 def _stood_on_its_head(A: torch.Tensor, factors: torch.Tensor, pivots: torch.Tensor) -> bool:  # noqa: N803
     """Whether the code factored the transpose, as torch does where that lies better in memory."""
-    if not A.numel():
-        return False
     exchanges, lower, upper = torch.lu_unpack(factors.double(), pivots)
     product, matrix = exchanges @ lower @ upper, A.double()
     return bool((product - matrix).abs().max() > (product - matrix.mT).abs().max())
@@ -255,7 +245,7 @@ def _part(low: Lowering, node: int, like: torch.Tensor, kept: Any) -> int:
 def factored_apart(low: Lowering, A: Cell, actual: Any) -> tuple[int, int, int]:  # noqa: N803
     low.kept = False
     exchanges, lower, upper = actual
-    node = eliminated(low, _reordered(low, A.node, _rows_of(exchanges)))
+    node = eliminated(low, _reordered(low, A.node, to_numpy(exchanges.argmax(-2))))
     return low.lift(exchanges), *_apart(low, node, lower, upper)
 
 
@@ -297,10 +287,8 @@ def logarithm_of_determinant(low: Lowering, A: Any, actual: Any) -> tuple[int, i
 
 def _rooted(low: Lowering, node: int) -> int:
     """The lower factor of a symmetric positive matrix."""
-    size = low.build.shape(node)[-1]
-    if size == 0:
-        return node
     root = low.apply("sqrt", _at(low, node, _FIRST, _FIRST))
+    size = low.build.shape(node)[-1]
     if size == 1:
         return root
     column = low.apply("divide", _at(low, node, _REST, _FIRST), root)
