@@ -18,6 +18,7 @@ import verifier
 from verifier.errors import InputError, printable, reason_of
 from verifier.process.incident import incident_file, incident_text
 from verifier.process.limits import MOST_JOBS, SECONDS, Limits, bytes_of, seconds_of
+from verifier.process.messages import Rendered
 from verifier.process.supervisor import End, Ending, Host, InThisProcess, InWorkers
 from verifier.process.task import Task
 from verifier.terminal import (
@@ -502,7 +503,7 @@ class _Run:
         with watched(_PROGRESS.get(self.command, self.command)) as watch:
             ending = _HOST.get().run(task, self.limits, watch)
         if ending.end is End.FINISHED and ending.report is not None:
-            self.outputs.write(ending.report)
+            self.outputs.write(self._completed(ending.report))
             if ending.sentence:
                 tell(f"verifier: {printable(ending.sentence)}\n")
             for error in ending.report.facts.get("failed", ()):
@@ -510,14 +511,25 @@ class _Run:
             return ending.report.exit_code
         return self._unfinished(ending)
 
+    def _completed(self, report: Rendered) -> Rendered:
+        """The report in every form that was asked for, whatever could not be made."""
+        if not report.facts.get("failed"):
+            return report
+        from verifier.unfinished import completed
+
+        return completed(report, self.command, self._subject, self.outputs.forms)
+
+    @property
+    def _subject(self) -> dict[str, str]:
+        return {"target": self.subject} if self.subject else {}
+
     def _unfinished(self, ending: Ending) -> int:
         from verifier.unfinished import exit_code_of, sentence_of, unfinished
 
         code = exit_code_of(ending)
         if ending.end is End.INTERRUPTED and ending.report is None:
             return code
-        subject = {"target": self.subject} if self.subject else {}
-        self.outputs.write(unfinished(ending, self.command, subject, self.outputs.forms))
+        self.outputs.write(unfinished(ending, self.command, self._subject, self.outputs.forms))
         if ending.end is End.FAILED:
             self.send_in(ending.sentence, ending.traceback)
         elif ending.end is not End.INTERRUPTED:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Protocol
 
+from verifier.internalerrors import InternalErrors
 from verifier.process.messages import Rendered
 
 if TYPE_CHECKING:
@@ -67,19 +68,28 @@ class Forms:
 
 
 def render(report: Any, forms: Forms, facts: dict[str, Any] | None = None) -> Rendered:
-    """The report in those forms. It must have the methods that they need."""
-    found: dict[str, str] = {}
+    """The report in those forms. It must have the methods that they need.
+
+    A form that cannot be made is left out: the verdict stands. The traceback is then in the facts,
+    under `failed`.
+    """
+    makers: dict[str, Callable[[], str]] = {}
     if forms.text:
-        found["text"] = text_of(report.lines, forms.screen)
+        makers["text"] = lambda: text_of(report.lines, forms.screen)
     if forms.json:
-        found["json"] = json_text(report.to_json())
+        makers["json"] = lambda: json_text(report.to_json())
     if forms.html:
-        found["html"] = report.to_html()
+        makers["html"] = report.to_html
     if forms.markdown:
-        found["markdown"] = report.markdown()
+        makers["markdown"] = report.markdown
     if forms.plot:
-        found["plot"] = _plot(report, forms)
-    return Rendered(report.exit_code, found, facts or {})
+        makers["plot"] = lambda: _plot(report, forms)
+    errors = InternalErrors()
+    made = {name: errors.guarded(name, make, "") for name, make in makers.items()}
+    found = {name: text for name, text in made.items() if text}
+    known = facts or {}
+    failed = [*known.get("failed", ()), *errors.tracebacks]
+    return Rendered(report.exit_code, found, {**known, **({"failed": failed} if failed else {})})
 
 
 def json_text(document: dict[str, Any]) -> str:

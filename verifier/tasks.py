@@ -310,6 +310,6 @@ class _CheckWatcher:
         """Send the report."""
         started = monotonic()
         code, facts = self._settle(report)
-        facts["failed"] = list(report.checked.failed)
+        facts = {"outcome": report.outcome.value, **facts, "failed": list(report.checked.failed)}
         self._send(Published(replace(render(report, self._forms, facts), exit_code=code)))
         self._next = monotonic() + SHARE * (monotonic() - started)

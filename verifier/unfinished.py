@@ -48,6 +48,13 @@ def unfinished(ending: Ending, command: str, subject: Mapping[str, str], forms: 
     """The report in those forms; `subject` is what stands in JSON for what was to be judged."""
     code_ = exit_code_of(ending)
     known = ending.report or Rendered(code_, {})
+    return replace(known, exit_code=code_, forms=_forms(ending, code_, command, subject, forms))
+
+
+def _forms(
+    ending: Ending, code_: int, command: str, subject: Mapping[str, str], forms: Forms
+) -> dict[str, str]:
+    known = ending.report or Rendered(code_, {})
     found: dict[str, str] = {}
     if forms.text and "text" in known.forms:
         found["text"] = f"{known.forms['text']}\n{_HEADINGS[ending.end]}  {ending.sentence}"
@@ -56,11 +63,28 @@ def unfinished(ending: Ending, command: str, subject: Mapping[str, str], forms: 
     if forms.html:
         found["html"] = _html(ending, subject, known)
     if forms.markdown:
-        title = f"❌ **{_HEADINGS[ending.end]}** {escaped(ending.sentence)}"
-        parts = [title, *([known.forms["markdown"]] if "markdown" in known.forms else [])]
-        named = [code(text) for text in subject.values()]
-        found["markdown"] = "\n\n".join([parts[0], *(named if len(parts) == 1 else parts[1:])])
-    return replace(known, exit_code=code_, forms=found)
+        found["markdown"] = _markdown(ending, subject, known)
+    return found
+
+
+def completed(
+    report: Rendered, command: str, subject: Mapping[str, str], forms: Forms
+) -> Rendered:
+    """The report with something in place of each form that could not be made: the verdict stands."""
+    error = (report.facts.get("failed") or ("",))[-1]
+    outcome = str(report.facts.get("outcome") or f"exit code {report.exit_code}")
+    sentence = f"the report cannot be shown; the verdict stands: {outcome}"
+    nothing = replace(report, forms={"text": outcome.upper()})
+    ending = Ending(End.FAILED, nothing, sentence, traceback=error)
+    others = _forms(ending, report.exit_code, command, subject, forms)
+    return replace(report, forms={**others, **report.forms})
+
+
+def _markdown(ending: Ending, subject: Mapping[str, str], known: Rendered) -> str:
+    title = f"❌ **{_HEADINGS[ending.end]}** {escaped(ending.sentence)}"
+    if "markdown" in known.forms:
+        return f"{title}\n\n{known.forms['markdown']}"
+    return "\n\n".join([title, *map(code, subject.values())])
 
 
 def _json(
