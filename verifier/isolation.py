@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ def library_call() -> Iterator[None]:
     try:
         # What it finds comes back when it is left, whatever is done to it meanwhile.
         with torch.inference_mode(False):
-            call.judge()
+            call.judge(call.caller)
             yield
     finally:
         _CALL.reset(token)
@@ -160,10 +160,11 @@ class _Running:
 
 
 _NOTHING = nullcontext()
+_NOT_KNOWN: Mapping[Kind, Any] = {}
 _CHEAP = tuple(kind for kind in KINDS if kind.watch is Watch.EACH_RUN)
 _STILL = tuple(kind for kind in KINDS if kind.watch is not Watch.NEVER)
 """What does not change by itself."""
-_REMEMBERED = (DTYPE, DETERMINISTIC, PRECISION, ERRORS, RECURSION, FOLDER)
+_REMEMBERED = (DTYPE, DETERMINISTIC, PRECISION, ERRORS, RECURSION)
 """What packages set when they are loaded, and their code relies on."""
 
 
@@ -209,10 +210,11 @@ class _Call:
         """Whether it goes on without this thread, if at all."""
         return self._is_over or (bool(self._lost) and current_thread() in self._lost)
 
-    def judge(self) -> None:
-        """Put the state of judging in force."""
+    def judge(self, known: Mapping[Kind, Any] = _NOT_KNOWN) -> None:
+        """Put the state of judging in force; what is known to be there already is not looked at."""
         for kind, value in self._judging.items():
-            _put(kind, value)
+            if kind not in known or known[kind] is not value:
+                _put(kind, value)
         if self._code[FOLDER] != self._judging[FOLDER]:
             self._watch(FOLDER)
 
@@ -227,7 +229,7 @@ class _Call:
         self._runs += 1
         kinds = self._watched
         if self._runs == self._due:
-            kinds, self._due = _STILL, 8 * self._due
+            kinds, self._due = _STILL, 16 * self._due
         before = [kind.read() for kind in kinds]
         own = self._own(kinds, before)
         for kind, value in own:

@@ -33,7 +33,7 @@ class Watch(Enum):
     """In which runs of code under test a kind is compared with what it was before."""
 
     EACH_RUN = "in each: what the judge computes would be changed by it"
-    SELDOM = "in the first, the eighth and so on, and once the code has changed it, in each"
+    SELDOM = "in the first, the sixteenth and so on, and once the code has changed it, in each"
     NEVER = "the numbers drawn at random go on from run to run"
 
 
