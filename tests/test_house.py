@@ -28,7 +28,7 @@ STAGES = [
     "arithmetic", "expression", "mathml", "calls", "functions", "losses", "trace", "derive", "guard", "source",
     "extending", "tokens", "operators", "text", "spelling", "modeling", "loading", "gallery", "allowance",
     "witnesses", "judge", "arrays", "adjoints", "batches", "replay",
-    "proof", "noise", "terms", "running", "limits",
+    "proof", "noise", "terms", "running", "elements", "limits",
     "conditioning", "capture", "lowering", "aten", "lifting", "subject", "specification", "examination", "examine",
     "defaults", "checked", "nesting", "tensortext", "inputs", "arguments", "results", "modules", "binding", "trying",
     "locating", "target", "specified", "checks", "retyped", "blame", "domain", "critical", "sweep", "edgepoints",

@@ -18,6 +18,7 @@ from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS
 from verifier.inputs import dtypes_of
 from verifier.internalerrors import InternalErrors
+from verifier.limits import patient
 from verifier.retyped import at_point, command
 from verifier.runner import always
 from verifier.sampling import Request, Sampled, Sampling
@@ -161,6 +162,11 @@ def _findings(sampled: Sampled, without: Sequence[str]) -> list[Finding]:
 
 
 def _checked(name: str, request: Request, keep_going: Callable[[int, int], bool]) -> Checked:
+    with patient():
+        return _judged(name, request, keep_going)
+
+
+def _judged(name: str, request: Request, keep_going: Callable[[int, int], bool]) -> Checked:
     start = time.monotonic()
     findings: list[Finding] = []
     samplings: list[Sampling] = []

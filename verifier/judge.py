@@ -49,6 +49,7 @@ class Note(StrEnum):
     OTHER_FUNCTION = "the code computes another function than the formula, so its gradient is not held against it"
     CHANGING = "not deterministic: it comes out differently when the code is run again"
     INACCURATE = "inaccurate: more than half of the digits are lost, and the point itself allows more"
+    BEYOND = "the exact value is beyond float64, or needs more than 4,096 bits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,12 +263,19 @@ class Case:
     def _note(self, allowed: Any, blind: Any, explained: Any) -> Any:
         reasons = {
             Note.NOT_FINITE: ~self.usable & ~(self.known & explained),
+            Note.BEYOND: ~self.known & self._is_beyond,
             Note.NO_EXACT_VALUE: ~self.known,
             Note.OVERFLOW: ~np.isfinite(allowed),
             Note.BLIND: blind,
             Note.KINK: self.kink,
         }
         return np.select(list(reasons.values()), [_NOTES.index(note) for note in reasons], _NOTES.index(Note.NONE))
+
+    @property
+    def _is_beyond(self) -> Any:
+        """Where there is a ball, but so wide that float64 has no number for its radius."""
+        finite = np.asarray(_is_finite(self.reference), dtype=bool)
+        return finite & ~np.isfinite(radius(self.reference))
 
     def _ulp(self, centre: Any) -> Any:
         """The distance between floats around the exact value; the smallest subnormal at 0."""
@@ -285,3 +293,4 @@ class Case:
 
 
 _midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
+_is_finite = np.frompyfunc(lambda ball: ball.is_finite(), 1, 1)
