@@ -52,6 +52,7 @@ def test_the_dtype_is_that_of_the_symbols(name, mixed):
         "sinc(0)*w*x",
         "gelu(where(1 < 2, 0.5, w)) + w*x",
         "relu(-1.5)*max + max*x",
+        "remainder(-7.5, 2)*w*x",
         "abs(-3)*abs*x + min*maximum(2, 3)",
         "float*x + minimum(1, 2)*int",
     ],
@@ -63,6 +64,18 @@ def test_formulas_with_constants_train(text):
     )
     report = verifier.train(model, epochs=2, dtype="float64", lr=1e-45)
     assert report.ok, str(report)
+
+
+def test_a_remainder_of_a_long_whole_number():
+    """NumPy takes no whole number of more than 64 bits; float64 does not know the remainder."""
+    model = verifier.Model.from_text(
+        "remainder(10**30, 7)*w*x",
+        inputs="x",
+        start={"w": 1.25},
+        loss=verifier.squared_error,
+        data={"x": [1.0, 2.0], "y": [1.0, 2.0]},
+    )
+    assert verifier.train(model, epochs=1, dtype="float64").outcome == "undecided"
 
 
 def test_constants_beyond_the_dtype():

@@ -29,7 +29,7 @@ STAGES = [
     "mathml", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending",
     "tokens", "operators", "text", "spelling", "modeling", "loading", "gallery", "allowance",
     "witnesses", "judge", "arrays", "adjoints", "batches", "replay", "proof", "noise", "terms",
-    "limits", "conditioning", "capture", "lowering", "aten", "lifting", "subject",
+    "elements", "limits", "conditioning", "capture", "lowering", "aten", "lifting", "subject",
     "specification", "examination", "examine", "defaults", "checksettings", "checked",
     "nesting", "tensortext", "inputs", "arguments", "results", "modules", "binding", "trying",
     "locating", "target", "specified", "checks", "retyped", "blame", "domain", "critical",

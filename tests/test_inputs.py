@@ -64,6 +64,7 @@ def test_between():
         (0, 1, (-1,), "shape (-1,) is not one: give the sizes in order, as in (4, 3) or (32,)"),
         (0, 1, (2.0,), "shape (2.0,) is not one: give the sizes in order, as in (4, 3) or (32,)"),
         (0, 1, (10**5, 10**5), "shape (100000, 100000) has 10000000000 numbers: draw at most 100000000"),
+        (0, 1, (1,) * 33, "a shape of 33 axes: draw at most 32"),
         (0, 1, (0, 10**9), "shape (0, 1000000000) has 1000000000 numbers: draw at most 100000000"),
     ],
 )
@@ -127,6 +128,7 @@ def test_equal_ends_are_one_number():
             torch.ones(2).to_sparse(),
             "input x is a sparse tensor: give it as a dense one, and make it sparse in the code",
         ),
+        ("float32", torch.ones([1] * 33), "input x has 33 axes: give at most 32"),
         ("float32", np.array(["a"]), "input x: an array of <U1 cannot be used: give numbers"),
     ],
 )

@@ -223,6 +223,100 @@ def test_errors_of_our_own_are_not_hidden(monkeypatch):
         found(lambda b, x: quotient(b, b.apply("sin", x), x), x=[0.0])
 
 
+def exponential(build, x, times=1):
+    for _ in range(times):
+        x = build.apply("exp", x)
+    return x
+
+
+BEYOND = {
+    "far beyond": lambda b, x: exponential(b, x, 3),
+    "on the way": lambda b, x: b.apply("tan", exponential(b, x, 3)),
+    "in what is taken": lambda b, x: b.apply(
+        "where",
+        b.apply("greater", x, b.constant(0)),
+        exponential(b, x, 3),
+        b.apply("log", b.constant(-1)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_what_is_too_long_for_balls_has_no_limit_to_look_for(monkeypatch, name):
+    monkeypatch.setattr(sympy, "limit", endless)
+    assert found(BEYOND[name], x=[50.0])[1] == [Note.BEYOND]
+
+
+def test_what_is_too_long_in_a_branch_that_is_not_taken_is_nothing():
+    def chosen(build, x):
+        beyond = exponential(build, x, 3)
+        inside = build.apply("greater", x, build.constant(100.0))
+        return quotient(build, build.apply("where", inside, beyond, build.apply("sin", x)),
+                        build.apply("subtract", x, x))  # fmt: skip
+
+    assert found(chosen, x=[50.0])[1] == [Note.NO_EXACT_VALUE]
+
+
+def difference_quotient(power):
+    """(x**n - 1)/(x - 1), which is n at 1."""
+
+    def made(build, x):
+        one = build.constant(1)
+        above = build.apply("subtract", power(build, x), one)
+        return quotient(build, above, build.apply("subtract", x, one))
+
+    return made
+
+
+def squared(build, x, times):
+    for _ in range(times):
+        x = build.apply("square", x)
+    return x
+
+
+def test_fractions_that_are_too_long_for_sympy(monkeypatch):
+    """It would work out (1 + t) to the power of 10**9 in one operation that nothing stops."""
+
+    def raised(number):
+        return lambda build, x: build.apply("power", x, build.constant(number))
+
+    assert found(difference_quotient(raised(3.0)), x=[1.0]) == ([3.0], [Note.LIMIT])
+    eighth = difference_quotient(lambda b, x: squared(b, x, 3))
+    assert found(eighth, x=[1.0]) == ([8.0], [Note.LIMIT])
+    monkeypatch.setattr(sympy, "limit", endless)
+    for power in (raised(1e9), raised(-1e9), raised(1e300), lambda b, x: squared(b, x, 60)):
+        assert found(difference_quotient(power), x=[1.0])[1] == [Note.BEYOND]
+
+
+def test_exponents_that_are_too_long_for_sympy(monkeypatch):
+    monkeypatch.setattr(sympy, "limit", endless)
+
+    def made(build, x):
+        far = build.apply("exp", build.apply("multiply", x, build.constant(-1e6)))
+        return quotient(build, build.apply("multiply", far, build.apply("subtract", x, x)),
+                        build.apply("subtract", x, x))  # fmt: skip
+
+    assert found(made, x=[1.0])[1] == [Note.NO_EXACT_VALUE]
+    # Beside the point the quotient has a value.
+    gap = difference_quotient(lambda b, x: b.apply("exp", b.apply("multiply", b.constant(1e6), x)))
+    assert found(lambda b, x: b.apply("multiply", gap(b, x), b.apply("subtract", x, x)),
+                 x=[1.0])[1] == [Note.BEYOND]  # fmt: skip
+
+
+def test_all_limits_of_a_check_share_their_time(monkeypatch):
+    monkeypatch.setattr(limits, "SECONDS", 0.2)
+    monkeypatch.setattr(sympy, "limit", endless)
+    with limits.patient(0.3):
+        start = time.monotonic()
+        told = [found(lambda b, x: quotient(b, b.apply("sin", x), x), x=[0.0])[1] for _ in range(5)]
+        assert time.monotonic() - start < 0.9
+    assert told == [[Note.TOO_LONG]] * 5
+    monkeypatch.undo()
+    with limits.patient(0.0):
+        assert found(lambda b, x: quotient(b, x, x), x=[0.0])[1] == [Note.TOO_LONG]
+    assert found(lambda b, x: quotient(b, x, x), x=[0.0])[1] == [Note.LIMIT]
+
+
 def test_gradients():
     build = ArrayBuilder()
     x = build.input("x", (2,))

@@ -1,6 +1,7 @@
 """Exact replays: balls that hold the exact value, precision where it is needed, branches as they are said to be."""
 
 import math
+import time
 from fractions import Fraction
 
 import numpy as np
@@ -214,3 +215,15 @@ def test_masks_may_be_taken_from_nothing():
     condition = build.take(build.constant(np.array([True])), [0, NOTHING])
     result = build.apply("where", condition, build.constant(1.0), build.constant(2.0))
     assert middle(replay(build.program(result), {}, BallArithmetic())[0]).tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("exponent", [2.0**32, 2.0**1000, -(2.0**70)])
+def test_a_whole_number_that_would_fill_the_memory_is_not_written_out(exponent):
+    """A ball has one bit of it and the exponent; as a whole number 2**2**32 has half a gigabyte."""
+    build = ArrayBuilder()
+    tower = build.apply("power", build.constant(2.0), build.input("x", ()))
+    program = build.program(build.apply("power", build.constant(0.5), tower))
+    start = time.process_time()
+    (found,) = replay(program, {"x": np.asarray(exponent)}, BallArithmetic())
+    assert time.process_time() - start < 1.0
+    assert found.shape == ()

@@ -260,6 +260,40 @@ def test_expressions_that_nobody_could_read(capsys):
     assert report.to_json()["model"]["gradient"] == {"w": None}
 
 
+LONG = {
+    "w*x + 10**-3000000": "has a number of 3,000,000 digits",
+    "w*(2/3)**10000000*x": "has a number of 7,781,513 digits",
+    "w*x*(10**200)**-10000": "has a number of 2,000,000 digits",
+    "(10*w*x)**10000": "has a number of 10,000 digits",
+    "where(x > 10**-5000, w, 2*w)": "has a number of 5,000 digits",
+    "w*x*((((((((10**-99)**2)**2)**2)**2)**2)**2)**2)": "has a number of 3,168 digits",
+    "w*x*exp(-loggamma(1000000))": "loggamma of 1000000 is not written out",
+    "w*x/digamma(10**12)": "digamma of 1000000000000 is not written out",
+}
+
+
+@pytest.mark.parametrize("text", LONG)
+def test_numbers_that_nobody_could_read(text):
+    """SymPy works them out, which takes minutes for millions of digits; reports do without."""
+    model = Model.from_text(text, inputs="x", start={"w": 1.0}, loss=squared_error,
+                            data={"x": [1.0, 2.0], "y": [1.0, 3.0]})  # fmt: skip
+    with pytest.raises(verifier.InputError) as error:
+        _ = model.expression
+    assert LONG[text] in str(error.value)
+    report = verifier.train(model, epochs=1, dtype="float64")
+    assert report.to_json()["model"]["prediction"] is None
+    assert "w" in str(report)
+
+
+SHORT = ["w*x*10**-2999", "(3*w + x)**100000", "w*x**1000000", "w*x/digamma(1000)"]
+
+
+@pytest.mark.parametrize("text", SHORT)
+def test_numbers_that_are_just_short_enough(text):
+    model = Model.from_text(text, inputs="x", start={"w": 1.0}, loss=squared_error)
+    assert str(model.expression)
+
+
 def test_what_is_no_model_and_no_text():
     with pytest.raises(verifier.InputError) as error:
         verifier.train("quadratic")

@@ -375,6 +375,7 @@ def test_results_in_records_and_mappings():
         (lambda x: x * 1j, "a tensor of complex128: return torch.view_as_real of it"),
         (lambda x: (x, x * 1j), "value[1] of complex128: return torch.view_as_real of it"),
         (lambda x: x.to_sparse(), "a tensor, which is sparse: return it as a dense one"),
+        (lambda x: x.reshape(*[1] * 32, -1), "a tensor of 33 axes: return at most 32"),
         (
             lambda x: x.to(torch.float8_e5m2),
             "a tensor of float8_e5m2: return float64 or float32 or bfloat16 or float16",

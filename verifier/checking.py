@@ -23,6 +23,7 @@ from verifier.inputs import dtypes_of
 from verifier.internalerrors import InternalErrors
 from verifier.isolation import changed, isolated
 from verifier.judge import Outcome
+from verifier.limits import patient
 from verifier.naming import target_name
 from verifier.process.limits import LONGEST
 from verifier.retyped import at_point, command
@@ -99,7 +100,8 @@ def check_watched(
     name = "formula" if target is None else target if isinstance(target, str) else name_of(target)
     check_ = _Check(name, Request(code, inputs, intended, chosen), watcher)
     try:
-        checked = check_.done()
+        with patient():
+            checked = check_.done()
     except (InputError, KeyboardInterrupt):
         raise
     except BaseException as error:

@@ -78,10 +78,8 @@ def _tie(ahead: Tree, behind: Tree) -> Tree:
 
 def _arb_power(base: Any, exponent: Any) -> Any:
     """Whole constant exponents by repeated multiplication: Arb's own power of a ball around 0 is NaN."""
-    if isinstance(exponent, arb) and exponent.is_integer():
-        whole = int(exponent.unique_fmpz())
-        if abs(whole) <= 1024:
-            return _whole_power(base, whole)
+    if isinstance(exponent, arb) and abs(exponent) <= 1024 and exponent.is_integer():
+        return _whole_power(base, int(exponent.unique_fmpz()))
     return np.power(base, exponent)
 
 
@@ -335,7 +333,9 @@ _STEPS = (
         "remainder", sympy.Mod, arb=each(_remainder, 2), budget=Budget(1.0, 1.0),
         derivatives=lambda a, b: (sympy.S.One, -sympy.floor(a / b)), domain="every a, b ≠ 0",
         measured=(Interval(-1e6, 1e6), Interval(0.01, 100.0)),
-        **_call("torch.remainder", "np.remainder", "np.remainder"),
+        torch=Call("torch.remainder"), numpy=Call("np.remainder"),
+        # NumPy's takes no whole numbers of more than 64 bits.
+        python=Infix("%", PRODUCT, operator.mod),
     ),
     Operation(
         "maximum", Maximum, arb=each(larger, 2), budget=EXACT,

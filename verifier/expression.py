@@ -7,6 +7,7 @@ see is an ordinary expression rebuilt from the program.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -229,7 +230,11 @@ def _folded(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
 
 
 class SymPyArithmetic:
-    """Ordinary SymPy expressions, simplified as SymPy does by itself."""
+    """Ordinary SymPy expressions, simplified as SymPy does by itself.
+
+    SymPy works out whole numbers and fractions, however long they become. Raises InputError for
+    those that are too long for people.
+    """
 
     def symbol(self, value: Any) -> Any:
         return value
@@ -238,7 +243,50 @@ class SymPyArithmetic:
         return sympy.sympify(value)
 
     def apply(self, operation: Operation, *arguments: Any) -> Any:
-        return operation.sympy(*arguments)
+        if operation.name == "square":
+            _refuse_long(_digits_of_power(arguments[0], sympy.Integer(2)))
+        if operation.name == "power":
+            _refuse_long(_digits_of_power(*arguments))
+        if operation.name in _WORKED_OUT and _is_large(arguments[-1]):
+            raise InputError(f"{operation.name} of {arguments[-1]} is not written out")
+        result = operation.sympy(*arguments)
+        if isinstance(result, sympy.Expr):
+            numbers = result.as_coeff_Mul()[0], result.as_coeff_Add()[0]
+            _refuse_long(max(map(_digits, numbers)))
+        return result
+
+
+LONGEST_NUMBER = 3_000
+"""Decimal digits of a whole number, or of both numbers of a fraction: Python prints up to 4,300."""
+_WORKED_OUT = frozenset({"loggamma", "digamma", "polygamma", "zeta"})
+"""Functions whose values at whole numbers SymPy works out, in as many steps as these are large."""
+_LARGE = 1_000
+
+
+def _is_large(argument: Any) -> bool:
+    return bool(argument.is_Number and abs(argument) > _LARGE)
+
+
+def _digits(number: Any) -> float:
+    """How many digits both numbers of a fraction have, about."""
+    if not number.is_Rational or not number:
+        return 0.0
+    return math.log10(abs(int(number.p))) + math.log10(int(number.q))
+
+
+def _digits_of_power(base: Any, exponent: Any) -> float:
+    """How many digits there are in the numbers of a power that SymPy works out."""
+    if not exponent.is_Rational or base.is_Add:
+        return 0.0
+    factors = float(min(abs(exponent), sys.float_info.max))
+    return factors * sum(map(_digits, base.atoms(sympy.Rational)))
+
+
+def _refuse_long(digits: float) -> None:
+    if digits > LONGEST_NUMBER:
+        told = f"{digits:,.0f} digits" if digits < 1e15 else "very many digits"
+        sentence = f"written out, the formula has a number of {told}"
+        raise InputError(f"{sentence}: above {LONGEST_NUMBER:,} it is not shown")
 
 
 NODE_LIMIT = 2000

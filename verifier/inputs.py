@@ -19,6 +19,7 @@ from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS
 from verifier.nesting import Leaf, leaves, nested, replaced
 from verifier.tensortext import is_tensor, is_whole, read_number, read_shape, read_tensor, read_whole, write_tensor
+from verifier.tonumpy import MOST_AXES
 
 LARGEST = 10**8
 """A tensor of more numbers than that is not drawn."""
@@ -170,6 +171,8 @@ def _shape(shape: Sequence[int]) -> tuple[int, ...]:
         raise InputError(f"shape {shape!r} is not one: give the sizes in order, as in (4, 3) or (32,)") from None
     if not all(isinstance(size, int) and not isinstance(size, bool) and size >= 0 for size in sizes):
         raise InputError(f"shape {shape!r} is not one: give the sizes in order, as in (4, 3) or (32,)")
+    if len(sizes) > MOST_AXES:
+        raise InputError(f"a shape of {len(sizes)} axes: draw at most {MOST_AXES}")
     # Empty ones as well: their strides have to fit into 64 bits.
     count = math.prod(size or 1 for size in sizes)
     if count > LARGEST:
@@ -222,6 +225,8 @@ def _cast(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         raise InputError(f"input {name} has no numbers, as it is on the device meta: give one that has")
     if tensor.layout is not torch.strided:
         raise InputError(f"input {name} is a sparse tensor: give it as a dense one, and make it sparse in the code")
+    if tensor.ndim > MOST_AXES:
+        raise InputError(f"input {name} has {tensor.ndim} axes: give at most {MOST_AXES}")
     tensor = tensor.detach()
     if tensor.is_inference():
         # Autograd takes none that were made in inference mode.

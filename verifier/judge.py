@@ -234,12 +234,19 @@ class Case:
     def _note(self, allowed: Any, blind: Any, explained: Any) -> Any:
         reasons = {
             Note.NOT_FINITE: ~self.usable & ~(self.known & explained),
+            Note.BEYOND: ~self.known & self._is_beyond,
             Note.NO_EXACT_VALUE: ~self.known,
             Note.OVERFLOW: ~np.isfinite(allowed),
             Note.BLIND: blind,
             Note.KINK: self.kink,
         }
         return np.select(list(reasons.values()), [_NOTES.index(note) for note in reasons], _NOTES.index(Note.NONE))
+
+    @property
+    def _is_beyond(self) -> Any:
+        """Where there is a ball, but so wide that float64 has no number for its radius."""
+        finite = np.asarray(_is_finite(self.reference), dtype=bool)
+        return finite & ~np.isfinite(radius(self.reference))
 
     def _ulp(self, centre: Any) -> Any:
         """The distance between floats around the exact value; the smallest subnormal at 0."""
@@ -257,3 +264,4 @@ class Case:
 
 
 _midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
+_is_finite = np.frompyfunc(lambda ball: ball.is_finite(), 1, 1)

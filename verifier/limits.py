@@ -4,16 +4,24 @@ An entry of a result is written out as an expression on straight lines into the 
 lies in its domain, and SymPy takes the limit on each. Where all of them are the same finite number, that
 is the value there: sqrt(x⁴) has the derivative 0 at 0, acos(x)² has -2 at 1.
 
-SymPy may not return, so it is stopped when its time is up. (A child process would have to import SymPy
-first, which costs more than most limits take, and forking is not safe beside torch's threads.) It is written
-in Python and so can be stopped nearly everywhere.
+Balls of Arb at the point and right beside it say first whether there is something to ask: no limit
+is looked for where the exact value is too long for them. They also say which sides lie outside the
+domain, and which branches are taken beside the point.
+
+SymPy may not return, so it is stopped when its time is up. (A child process would have to import
+SymPy first, which costs more than most limits take, and forking is not safe beside torch's
+threads.) It is written in Python and so can be stopped nearly everywhere, but not in an operation
+on whole numbers of millions of digits: numbers that would become so long do not reach it.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -22,20 +30,19 @@ import sympy
 from flint import arb
 
 from verifier.arithmetic import precision
-from verifier.arrays import (
-    CONSTANT,
-    CONTRACT,
-    INPUT,
-    JOIN,
-    NOTHING,
-    PILE,
-    RESHAPE,
-    ROUND,
-    TAKE,
-    TOTAL,
-    ArrayNode,
-    ArrayProgram,
-)  # fmt: skip
+from verifier.arrays import CONSTANT, CONTRACT, INPUT, ArrayProgram
+from verifier.elements import (
+    ADDED,
+    MOVED,
+    BeyondError,
+    Elements,
+    Key,
+    Known,
+    Line,
+    TooLargeError,
+    dot,
+    is_finite,
+)
 from verifier.judge import Note
 from verifier.operations import by_definition
 from verifier.replay import FIRST_BITS
@@ -44,13 +51,13 @@ from verifier.table import TABLE
 
 SECONDS = 3.0
 """For all limits at one point."""
-MOST_NODES = 300
-"""Of elements that an entry is made of."""
-MOST_INPUTS = 4
-"""Of elements of inputs that an entry depends on."""
+IN_ALL = 20.0
+"""Seconds for all limits of a check."""
+MOST_BITS = 100_000
+"""Of the numbers that SymPy meets: of their exponents, and of fractions that it writes out."""
 DIGITS = 60
-_NEAR = (sympy.Rational(1, 10**9), sympy.Rational(1, 10**14))
-"""How far from the point a condition is decided and the domain is looked at."""
+_NEAR = (10**9, 10**14)
+"""Beside the point is where such a part of 1 has been added."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +85,8 @@ def limited(
         entries = np.array(np.ravel(balls), dtype=object)
         note = np.full(entries.shape, Note.NONE, dtype=object)
         for place in [place for place, ball in enumerate(entries) if not ball.is_finite()]:
-            answer = _at(program, output, place, arguments, names, clock) if usable else Note.NO_EXACT_VALUE
+            elements = Elements(program, arguments, names, (output, place))
+            answer = _at(elements, clock) if usable else Note.NO_EXACT_VALUE
             if isinstance(answer, Note):
                 note[place] = answer
             else:
@@ -87,45 +95,92 @@ def limited(
     return found
 
 
-def _at(
-    program: ArrayProgram, output: int, place: int, arguments: Mapping[str, Any], names: Collection[str], clock: _Clock
-) -> arb | Note:
-    elements = _Elements(program, arguments, names)
+@contextmanager
+def patient(seconds: float = IN_ALL) -> Iterator[None]:
+    """Inside the block all limits together take no more time than that."""
+    token = _patience.set(_Patience(seconds))
+    try:
+        yield
+    finally:
+        _patience.reset(token)
 
-    def worked_out() -> Any:
+
+def _at(elements: Elements, clock: _Clock) -> arb | Note:
+    """The limit of an entry as a ball, or why there is none."""
+    if clock.seconds <= 0:
+        return Note.TOO_LONG
+    with clock.running():
         try:
-            elements.reach(output, place)
-        except _TooLargeError:
+            elements.reach()
+            elements.refuse_beyond()
+            lines = [_along(elements, line) for line in _lines(elements.involved)]
+        except BeyondError:
+            return Note.BEYOND
+        except (*_NO_LIMIT, TooLargeError):
             return Note.NO_EXACT_VALUE
-        return _limit(elements, output, place, clock.known)
-
-    answer = clock.timed(worked_out, Note.TOO_LONG)
+    inside = tuple(line for line in lines if line is not None)
+    if not inside:
+        return Note.NO_EXACT_VALUE
+    answer = clock.timed(lambda: _limit(inside, clock.known), Note.TOO_LONG)
     return answer if isinstance(answer, Note) else _as_ball(answer)
 
 
-def _limit(elements: _Elements, output: int, place: int, known: dict[tuple[Any, ...], Any]) -> Any:
-    """A number of SymPy's, or why there is none."""
-    try:
-        lines = tuple(elements.along(line, output, place) for line in elements.lines)
-    except _NO_LIMIT:
-        return Note.NO_EXACT_VALUE
-    if lines not in known:
-        known[lines] = _common(lines)
-    return known[lines]
-
-
-_NO_LIMIT = (ArithmeticError, ValueError, TypeError, NotImplementedError, AttributeError, RecursionError)
+_NO_LIMIT = (
+    ArithmeticError,
+    ValueError,
+    TypeError,
+    NotImplementedError,
+    AttributeError,
+    RecursionError,
+)
 """What SymPy raises where it knows no limit."""
 
 
-def _common(lines: tuple[Any, ...]) -> Any:
-    """The limit on every line, if it is one number."""
+def _lines(involved: Sequence[tuple[str, int]]) -> list[Line]:
+    """Directions into the point, each from both sides.
+
+    All inputs go together, then with every other sign turned.
+    """
+    count = len(involved)
+    together = [1 + place for place in range(count)]
+    turned = [(-1) ** place * (count + place) for place in range(count)]
+    steps = [together] if count == 1 else [together, turned] if count else []
+    signed = [[sign * step for step in line] for line in steps for sign in (1, -1)]
+    return [dict(zip(involved, line, strict=True)) for line in signed]
+
+
+def _along(elements: Elements, line: Line) -> Callable[[], Any] | None:
+    """What makes the entry an expression of t on that line; None where that is outside the domain.
+
+    Raises ValueError where a branch changes on the way, BeyondError for numbers too long for SymPy.
+    """
+    with precision(FIRST_BITS):
+        near = [elements.balls(line, part) for part in _NEAR]
+        if not all(is_finite(balls[elements.result]) for balls in near):
+            return None
+        beside = _Beside(elements, line, near)
+        beside.refuse_long()
+    return beside.expression
+
+
+def _limit(lines: tuple[Callable[[], Any], ...], known: dict[tuple[Any, ...], Any]) -> Any:
+    """A number of SymPy's, or why there is none."""
     try:
-        sides = [_side(line) for line in lines]
+        expressions = tuple(line() for line in lines)
     except _NO_LIMIT:
         return Note.NO_EXACT_VALUE
-    known = [side for side in sides if side is not None]
-    if not known or any(sympy.simplify(side - known[0]) != 0 for side in known[1:] if known[0].is_finite):
+    if expressions not in known:
+        known[expressions] = _common(expressions)
+    return known[expressions]
+
+
+def _common(lines: Sequence[Any]) -> Any:
+    """The limit on every line, if it is one number."""
+    try:
+        known = [_side(line) for line in lines]
+    except _NO_LIMIT:
+        return Note.NO_EXACT_VALUE
+    if any(sympy.simplify(side - known[0]) != 0 for side in known[1:] if known[0].is_finite):
         return Note.NO_EXACT_VALUE
     if not all(side.is_finite for side in known):
         return Note.INFINITE if all(side == known[0] for side in known) else Note.NO_EXACT_VALUE
@@ -135,12 +190,8 @@ def _common(lines: tuple[Any, ...]) -> Any:
 
 
 def _side(expression: Any) -> Any:
-    """The limit for t from above to 0, None where the line lies outside the domain."""
-    expression = by_definition(sympy.sympify(expression))
-    values = [expression.subs(_T, near).evalf(30, maxn=200) for near in _NEAR]
-    if any(not value.is_real or value.has(sympy.nan, sympy.zoo) for value in values):
-        return None
-    limit = sympy.limit(expression, _T, 0, "+")
+    """The limit for t from above to 0."""
+    limit = sympy.limit(by_definition(sympy.sympify(expression)), _T, 0, "+")
     if not (limit.is_number and limit.is_extended_real) or limit.has(sympy.Limit, sympy.AccumBounds):
         raise NotImplementedError
     return limit
@@ -158,157 +209,117 @@ def _as_ball(number: Any) -> arb:
 _T = sympy.Symbol("t", positive=True)
 
 
-class _TooLargeError(Exception):
-    """The entry is made of too many others."""
+class _Beside:
+    """An entry on a line into the point, without branches: balls beside the point decide them."""
 
+    def __init__(self, elements: Elements, line: Line, near: Sequence[Known]) -> None:
+        self._elements, self._line, self._near = elements, line, near
 
-@dataclass(eq=False)
-class _Elements:
-    """Single elements of an array program, each worked out from those that it needs and from no others."""
+    def expression(self) -> Any:
+        """The entry as an expression of t."""
+        return self._elements.worked_out(self._parts, self._value)[self._elements.result]
 
-    program: ArrayProgram
-    arguments: Mapping[str, Any]
-    names: Collection[str]
-    involved: list[tuple[str, int]] = field(default_factory=list)
-    """The elements of inputs that the point is approached by."""
+    def refuse_long(self) -> None:
+        """Raises BeyondError for numbers of too many bits: SymPy works fractions out."""
+        sizes = self._elements.worked_out(self._parts, self._bits)
+        exponents = [_exponent(balls[key]) for key in sizes for balls in self._near]
+        if max(*sizes.values(), *exponents) > MOST_BITS:
+            raise BeyondError
 
-    def reach(self, output: int, place: int) -> None:
-        """Collects what an element depends on. Raises _TooLargeError."""
-        seen = {(output, place)}
-        waiting = [(output, place)]
-        while waiting:
-            node = self.program.nodes[waiting[-1][0]]
-            at = waiting.pop()[1]
-            if node.operation == INPUT and node.payload in self.names:
-                self.involved.append((str(node.payload), at))
-            fresh = [part for part in self._parts(node, at) if part not in seen]
-            seen.update(fresh)
-            waiting.extend(fresh)
-            if len(seen) > MOST_NODES or len(self.involved) > MOST_INPUTS:
-                raise _TooLargeError
-        self.involved.sort()
-
-    @property
-    def lines(self) -> list[dict[tuple[str, int], int]]:
-        """Directions into the point, each from both sides: all inputs together, then with every other sign turned."""
-        count = len(self.involved)
-        together = [1 + place for place in range(count)]
-        turned = [(-1) ** place * (count + place) for place in range(count)]
-        steps = [together] if count == 1 else [together, turned] if count else []
-        return [
-            dict(zip(self.involved, [sign * step for step in line], strict=True)) for line in steps for sign in (1, -1)
-        ]
-
-    def along(self, line: Mapping[tuple[str, int], int], output: int, place: int) -> Any:
-        """The element as an expression of t on that line."""
-        known: dict[tuple[int, int], Any] = {}
-        waiting = [(output, place)]
-        while waiting:
-            index, at = waiting[-1]
-            node = self.program.nodes[index]
-            parts = self._parts(node, at)
-            missing = [part for part in parts if part not in known]
-            waiting.extend(missing)
-            if not missing:
-                known[index, at] = self._value(node, at, [known[part] for part in parts], line)
-                waiting.pop()
-        return known[output, place]
-
-    def _value(self, node: ArrayNode, at: int, parts: list[Any], line: Mapping[tuple[str, int], int]) -> Any:
-        if node.operation == INPUT:
-            start = _exact(np.ravel(self.arguments[str(node.payload)])[at])
-            return start + line.get((str(node.payload), at), 0) * _T
-        if node.operation == CONSTANT:
-            value = np.ravel(node.payload.array)[at]
-            return bool(value) if node.payload.array.dtype == bool else _exact(value)
-        if node.operation in _GATHERED:
-            return _GATHERED[node.operation](parts)
-        if node.operation in _COMPARED:
-            return _decided(TABLE[node.operation].sympy, parts[0] - parts[1])
-        return _CHOSEN.get(node.operation, TABLE[node.operation].sympy)(*parts)
-
-    def _parts(self, node: ArrayNode, at: int) -> list[tuple[int, int]]:
-        """The elements that an element is made of."""
-        shapes = [self.program.nodes[argument].shape for argument in node.arguments]
-        match node.operation:
-            case op if op in (INPUT, CONSTANT):
+    def _parts(self, key: Key, known: Known) -> list[Key]:
+        """The parts that the expression is made of."""
+        parts = self._elements.parts(key)
+        match self._elements.node(key).operation:
+            case "where":
+                return [parts[1 if self._decided(lambda balls: balls[parts[0]]) else 2]]
+            case "maximum":
+                return [parts[0 if self._at_least(*parts) else 1]]
+            case "minimum":
+                return [parts[1 if self._at_least(*parts) else 0]]
+            case "relu":
+                return parts if self._at_least(parts[0], None) else []
+            case "sign":
                 return []
-            case op if op == TAKE:
-                source = int(np.ravel(node.payload.array)[at])
-                return [] if source == NOTHING else [(node.arguments[0], source)]
-            case op if op == PILE:
-                found = np.flatnonzero(np.ravel(node.payload.array) == at)
-                return [(node.arguments[0], int(source)) for source in found[: MOST_NODES + 1]]
-            case op if op == JOIN:
-                sizes = [int(np.prod(shape)) for shape in shapes]
-                which = int(np.searchsorted(np.cumsum(sizes), at, side="right"))
-                return [(node.arguments[which], at - sum(sizes[:which]))]
-            case op if op in (RESHAPE, ROUND):
-                return [(node.arguments[0], at)]
-            case op if op == TOTAL:
-                return [(node.arguments[0], source) for source in _summed(shapes[0], node, at)]
+        return parts
+
+    def _decided(self, of: Callable[[Known], bool | None]) -> bool:
+        """What is so at both places beside the point. Raises ValueError where that is open."""
+        one, other = map(of, self._near)
+        if one is None or one is not other:
+            raise ValueError("the branch changes on the way")
+        return one
+
+    def _at_least(self, left: Key | None, right: Key | None) -> bool:
+        """Whether an element is at least another one; None is 0."""
+
+        def decide(balls: Known) -> bool | None:
+            one, other = (arb(0) if key is None else balls[key] for key in (left, right))
+            return _at_least(one, other)
+
+        return self._decided(decide)
+
+    def _value(self, key: Key, known: Known) -> Any:
+        node, parts = self._elements.node(key), self._parts(key, known)
+        values = [known[part] for part in parts]
+        match node.operation:
+            case op if op == INPUT:
+                start = _exact(self._elements.given(key))
+                return start + self._line.get((str(node.payload), key[1]), 0) * _T
+            case op if op == CONSTANT:
+                return _exact(np.ravel(node.payload.array)[key[1]])
+            case "sign":
+                return self._sign(self._elements.parts(key)[0])
+            case "abs":
+                return values[0] * self._sign(parts[0])
             case op if op == CONTRACT:
-                return _factors(shapes, node, at)
-        where = np.unravel_index(at, node.shape) if node.shape else ()
-        return [(argument, _broadcast(shape, where)) for argument, shape in zip(node.arguments, shapes, strict=True)]
+                return dot(values, sympy.S.Zero)
+            case op if op in _ALONE | ADDED:
+                return sum(values, sympy.S.Zero)
+        return TABLE[node.operation].sympy(*values)
+
+    def _sign(self, key: Key) -> Any:
+        return sympy.Integer(self._at_least(key, None)) - sympy.Integer(self._at_least(None, key))
+
+    def _bits(self, key: Key, known: Known) -> int:
+        """At most so many bits have the numbers in the expression of an element."""
+        parts = self._parts(key, known)
+        sizes: list[int] = [known[part] for part in parts]
+        match self._elements.node(key).operation:
+            case op if op == INPUT:
+                return _length(self._elements.given(key))
+            case op if op == CONSTANT:
+                return _length(float(np.ravel(self._elements.node(key).payload.array)[key[1]]))
+            case "square":
+                return 2 * sizes[0]
+            case "power":
+                return sizes[0] * self._factors(parts[1]) + sizes[1]
+        return 1 + sum(sizes)
+
+    def _factors(self, exponent: Key) -> int:
+        """How many factors a power has."""
+        size = max(abs(float(balls[exponent].mid())) for balls in self._near)
+        return 1 + math.ceil(min(size, MOST_BITS))
 
 
-def _sum(parts: Sequence[Any]) -> Any:
-    return sum(parts, sympy.S.Zero)
+_ALONE = MOVED | {"where", "maximum", "minimum", "relu"}
+"""Operations whose elements are one element beside the point, or nothing, which is 0."""
 
 
-def _dot(parts: Sequence[Any]) -> Any:
-    half = len(parts) // 2
-    return _sum([a * b for a, b in zip(parts[:half], parts[half:], strict=True)])
+def _at_least(left: arb, right: arb) -> bool | None:
+    return True if left >= right else False if left < right else None
 
 
-def _sign(a: Any) -> Any:
-    return sympy.Integer(_decided(sympy.Gt, a)) - sympy.Integer(_decided(sympy.Lt, a))
+def _exponent(ball: Any) -> float:
+    """The size of a number's exponent; 0 for what is none."""
+    if isinstance(ball, bool) or ball is None or ball.mid() == 0:
+        return 0.0
+    return abs(float(abs(ball.mid()).log()))
 
 
-def _larger(a: Any, b: Any) -> Any:
-    return a if _decided(sympy.Ge, a - b) else b
-
-
-_GATHERED: dict[str, Callable[[list[Any]], Any]] = {
-    TOTAL: _sum, PILE: _sum, TAKE: _sum, RESHAPE: _sum, ROUND: _sum, JOIN: _sum, CONTRACT: _dot, "and": all, "or": any,
-}  # fmt: skip
-"""What an element is, made of its parts; of one part it is that, of none (NOTHING) it is 0."""
-_CHOSEN: dict[str, Callable[..., Any]] = {
-    "not": lambda condition: not condition,
-    "where": lambda condition, taken, otherwise: taken if condition else otherwise,
-    "sign": _sign,
-    "abs": lambda a: a * _sign(a),
-    "maximum": _larger,
-    "minimum": lambda a, b: a + b - _larger(a, b),
-    "relu": lambda a: _larger(a, sympy.S.Zero),
-}
-"""Rows that are decided beside the point, so that SymPy meets neither Piecewise nor Abs."""
-_COMPARED = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
-
-
-def _summed(shape: tuple[int, ...], node: ArrayNode, at: int) -> list[int]:
-    where = list(np.unravel_index(at, node.shape)) if node.shape else []
-    index: list[Any] = [slice(None) if axis in node.payload else where.pop(0) for axis in range(len(shape))]
-    places = np.arange(int(np.prod(shape))).reshape(shape)
-    return [int(source) for source in np.ravel(places[tuple(index)])[: MOST_NODES + 1]]
-
-
-def _factors(shapes: Sequence[tuple[int, ...]], node: ArrayNode, at: int) -> list[tuple[int, int]]:
-    *batch, row, column = np.unravel_index(at, node.shape)
-    sides = []
-    index: Any
-    for shape, argument, index in zip(
-        shapes, node.arguments, ((*batch, row, slice(None)), (*batch, slice(None), column)), strict=True
-    ):
-        places: Any = np.arange(int(np.prod(shape))).reshape(shape)
-        sides.append([(argument, int(source)) for source in np.ravel(places[index])[: MOST_NODES + 1]])
-    return [*sides[0], *sides[1]]
-
-
-def _broadcast(shape: tuple[int, ...], where: Sequence[Any]) -> int:
-    own = [0 if size == 1 else int(place) for size, place in zip(shape, where[len(where) - len(shape) :], strict=True)]
-    return int(np.ravel_multi_index(own, shape)) if shape else 0
+def _length(number: float) -> int:
+    """How many bits a float has as a fraction."""
+    fraction = Fraction(number)
+    return fraction.numerator.bit_length() + fraction.denominator.bit_length()
 
 
 def _exact(number: float) -> Any:
@@ -318,30 +329,47 @@ def _exact(number: float) -> Any:
     return sympy.Rational(fraction.numerator, fraction.denominator)
 
 
-def _decided(relation: Callable[..., Any], difference: Any) -> bool:
-    """A comparison with 0 beside the point. Raises ValueError where it is not the same all the way."""
-    near = [relation(sympy.sympify(difference).subs(_T, place).evalf(30, maxn=200), 0) for place in _NEAR]
-    if near[0] != near[1] or near[0] not in (sympy.true, sympy.false):
-        raise ValueError("the branch changes on the way")
-    return bool(near[0])
+@dataclass(eq=False)
+class _Patience:
+    """The time for all limits of a check."""
+
+    left: float
+
+
+_patience: ContextVar[_Patience] = ContextVar("patience")
 
 
 class _Clock:
-    """What is left of the time for all limits."""
+    """What is left of the time for all limits at one point."""
 
     def __init__(self) -> None:
         self.left = SECONDS
+        self._in_all = _patience.get(_Patience(math.inf))
         self.known: dict[tuple[Any, ...], Any] = {}
         """The answers for entries that were the same expressions."""
 
     def timed(self, work: Callable[[], Any], late: Any) -> Any:
         """What the work returns, or `late` where there is not enough time. Raises what the work raises."""
-        if self.left <= 0:
+        if self.seconds <= 0:
             return late
+        with self.running():
+            try:
+                return within(self.seconds, work)
+            except OutOfTimeError:
+                return late
+
+    @property
+    def seconds(self) -> float:
+        """What is left, at this point and of the time for all."""
+        return min(self.left, self._in_all.left)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """What is done inside the block takes its time from what is left."""
         start = time.monotonic()
         try:
-            return within(self.left, work)
-        except OutOfTimeError:
-            return late
+            yield
         finally:
-            self.left -= time.monotonic() - start
+            taken = time.monotonic() - start
+            self.left -= taken
+            self._in_all.left -= taken

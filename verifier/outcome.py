@@ -32,3 +32,4 @@ class Note(StrEnum):
     OTHER_FUNCTION = "the code computes another function than the formula, so its gradient is not held against it"
     CHANGING = "not deterministic: it comes out differently when the code is run again"
     INACCURATE = "inaccurate: more than half of the digits are lost, and the point itself allows more"
+    BEYOND = "the exact value is beyond float64, or needs more than 4,096 bits"

@@ -10,6 +10,7 @@ import torch
 from verifier.errors import InputError
 from verifier.floats import CODE_FORMATS
 from verifier.nesting import leaves
+from verifier.tonumpy import MOST_AXES
 
 VALUE = "value"
 _WANTED = "return the tensor that gradients are taken of"
@@ -48,6 +49,8 @@ def _check(code: str, name: str, tensor: torch.Tensor) -> None:
         raise InputError(f"{code} returns {what} of {kind}: return torch.view_as_real of it")
     if tensor.layout is not torch.strided:
         raise InputError(f"{code} returns {what}, which is sparse: return it as a dense one")
+    if tensor.ndim > MOST_AXES:
+        raise InputError(f"{code} returns {what} of {tensor.ndim} axes: return at most {MOST_AXES}")
     if tensor.is_floating_point() and kind not in CODE_FORMATS:
         raise InputError(f"{code} returns {what} of {kind}: return {' or '.join(CODE_FORMATS)}")
 

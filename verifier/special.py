@@ -22,6 +22,8 @@ from verifier.operations import (
 
 _POSITIVE = Interval(1e-6, 1e6)
 _MODERATE = Interval(-100.0, 100.0)
+_FARTHEST = -10_000.0
+"""Where NumPy's polygamma and zeta end."""
 
 
 def _special(name: str) -> dict[str, Any]:
@@ -60,10 +62,24 @@ def _polygamma(order: Any, a: Any) -> Any:
 
 
 def _numpy_polygamma(order: Any, a: Any) -> Any:
-    """SciPy's, in the dtype of its argument."""
+    """SciPy's, in the dtype of its argument; NaN far to the left of 0.
+
+    There SciPy adds up as many terms as the number is large.
+    """
     from scipy.special import polygamma
 
-    return polygamma(order, a).astype(np.result_type(a))
+    return polygamma(order, _near(a)).astype(np.result_type(a))
+
+
+def _near(a: Any) -> Any:
+    return np.where(np.asarray(a) < _FARTHEST, np.nan, a)
+
+
+def _numpy_zeta(s: Any, a: Any) -> Any:
+    """SciPy's, in the dtype of its arguments; NaN far to the left of 0, as polygamma."""
+    from scipy.special import zeta
+
+    return zeta(s, _near(a)).astype(np.result_type(s, a))
 
 
 def _polygamma_of_numbers(order: int, a: float) -> float:
@@ -168,7 +184,8 @@ ROWS = (
     Operation(
         "zeta", sympy.zeta, arb=each(arb.zeta, 2), budget=Budget(8.0, 8.0), domain="s > 1 and a > 0",
         measured=(Interval(1.1, 20.0), Interval(0.1, 100.0)), lost=(0,),
-        derivatives=lambda s, a: (sympy.nan, -s * sympy.zeta(s + 1, a)), **_special("zeta"),
+        derivatives=lambda s, a: (sympy.nan, -s * sympy.zeta(s + 1, a)),
+        **{**_special("zeta"), "numpy": Call("special.zeta", own=_numpy_zeta)},
     ),
     Operation(
         "i0", _i0, arb=each(lambda a: a.bessel_i(0)), budget=Budget(8.0, 8.0), measured=(Interval(-80.0, 80.0),),

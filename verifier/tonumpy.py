@@ -9,6 +9,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+MOST_AXES = 32
+"""Tensors of more cannot be brought to NumPy."""
+
 
 def dense(tensor: torch.Tensor) -> torch.Tensor:
     """A plain tensor of the same numbers on the CPU, outside autograd, each at its own place in memory.
