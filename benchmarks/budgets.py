@@ -10,10 +10,10 @@ import sys
 import numpy as np
 import torch
 
-from verifier.arithmetic import balls, middle, precision
-from verifier.floats import FORMATS
-from verifier.operations import CORRECTLY_ROUNDED, EXACT
-from verifier.table import ROWS
+from verifier.program.evaluation.arithmetic import balls, middle, precision
+from verifier.operations.formats import FORMATS
+from verifier.operations.operation import CORRECTLY_ROUNDED, EXACT
+from verifier.operations.table import ROWS
 
 POINTS = 20_000
 SINGLE = 200

@@ -8,12 +8,12 @@ import sys
 
 import atheris
 
-READER = ["verifier.text", "verifier.tokens", "verifier.operators", "verifier.spelling"]
+READER = ["verifier.formula.parser", "verifier.formula.tokens", "verifier.program.infix_operators", "verifier.formula.unparse"]
 with atheris.instrument_imports(include=READER):
     from verifier.errors import InputError
-    from verifier.program import Builder
-    from verifier.spelling import write_text
-    from verifier.text import read_text
+    from verifier.program.program import Builder
+    from verifier.formula.unparse import write_text
+    from verifier.formula.parser import read_text
 
 SECONDS = 120
 WORDS = [

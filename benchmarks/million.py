@@ -19,16 +19,16 @@ import torch
 from layers import LAYERS, function_of
 
 from verifier.errors import InputError
-from verifier.examination import Examination, NotReplayed
-from verifier.examine import examine
-from verifier.gallery import gallery
-from verifier.guard import guarded
-from verifier.judge import Outcome
-from verifier.program import Builder, Program
-from verifier.source import TORCH, function
-from verifier.specification import Formula
-from verifier.subject import Subject
-from verifier.text import read_text
+from verifier.judging.examination import Examination, NotReplayed
+from verifier.judging.examine import examine
+from verifier.formula.gallery import gallery
+from verifier.program.guards import guarded
+from verifier.judging.verdict import Outcome
+from verifier.program.program import Builder, Program
+from verifier.program.codegen import TORCH, function
+from verifier.judging.reference import Formula
+from verifier.capture.statements import Subject
+from verifier.formula.parser import read_text
 
 TESTS = Path(__file__).parent.parent / "tests"
 DATA = TESTS / "data"

@@ -17,7 +17,7 @@ import targets
 import training
 
 import verifier
-from verifier.document import versions
+from verifier.reporting.data.training_json import versions
 
 REPORTS = Path(__file__).parent.parent / "reports"
 PARTS = {

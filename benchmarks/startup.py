@@ -17,7 +17,7 @@ COMMANDS = {
 }
 CHECK = ["check", "torch:tanh", "--input", "input=-2:2:8"]
 CHECKS = {
-    "in one process": ["-c", f"from verifier.cli import run; raise SystemExit(run({CHECK!r}))"],
+    "in one process": ["-c", f"from verifier.commands.cli import run; raise SystemExit(run({CHECK!r}))"],
     "in a worker": ["-m", "verifier", *CHECK],
 }
 

@@ -12,7 +12,7 @@ import tracemalloc
 import torch
 
 import verifier
-from verifier.source import TORCH, function
+from verifier.program.codegen import TORCH, function
 
 torch.set_num_threads(1)
 TURNS = {300: 9, 30_000: 3}

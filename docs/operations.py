@@ -5,9 +5,9 @@ from pathlib import Path
 
 import sympy
 
-from verifier import calls
-from verifier.operations import Call, Interval, Name, Operation, Suffix
-from verifier.table import COMPOSITIONS, ROWS
+from verifier.formula import overloads as calls
+from verifier.operations.operation import Call, Interval, Name, Operation, Suffix
+from verifier.operations.table import COMPOSITIONS, ROWS
 
 HEAD = """# Operations
 

@@ -6,21 +6,20 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from verifier import (
-    accounting,
-    checkdocument,
-    checkfailures,
-    checking,
-    checksettings,
-    checktables,
-    findings,
-    retyped,
-    runner,
-    text,
-)
-from verifier.cli import app, run
-from verifier.gallery import gallery, groups
-from verifier.process import limits, relay
+from verifier.checking import failures as accounting
+from verifier.reporting.data import check_json as checkdocument
+from verifier.reporting.text import check_failures as checkfailures
+from verifier.commands import check as checking
+from verifier.checking import settings as checksettings
+from verifier.reporting.text import check_tables as checktables
+from verifier.training import findings
+from verifier.checking import replay_command as retyped
+from verifier.training import runner
+from verifier.formula import parser as text
+from verifier.commands.cli import app, run
+from verifier.formula.gallery import gallery, groups
+from verifier.process.workers import limits
+from verifier.process.workers import relay
 
 FOLDER = Path(__file__).parent
 COMMANDS = ("", *(command.name or command.callback.__name__ for command in app.registered_commands))

@@ -17,9 +17,9 @@ from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
 
-from verifier.cli import run
-from verifier.plugin import _SETTINGS
-from verifier.process.supervisor import Host, InThisProcess, InWorkers
+from verifier.commands.cli import run
+from verifier.commands.pytest_plugin.plugin import _SETTINGS
+from verifier.process.workers.supervisor import Host, InThisProcess, InWorkers
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

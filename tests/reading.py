@@ -8,12 +8,12 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from verifier.adjoints import gradients
-from verifier.arrays import evaluate
-from verifier.capture import Joint, captured, tensors
-from verifier.lowering import lowered, plain
-from verifier.noise import NoiseArithmetic, arithmetic_for, deviations
-from verifier.replay import AsCoded, BallArithmetic, replay
+from verifier.program.differentiate_arrays import gradients
+from verifier.program.array_program import evaluate
+from verifier.capture.joint_graph import Joint, captured, tensors
+from verifier.capture.lowering import lowered, plain
+from verifier.program.evaluation.stochastic import NoiseArithmetic, arithmetic_for, deviations
+from verifier.program.evaluation.balls import AsCoded, BallArithmetic, replay
 
 
 class Silent(NoiseArithmetic):

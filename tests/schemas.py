@@ -5,7 +5,7 @@ from functools import cache
 
 from jsonschema import Draft202012Validator
 
-from verifier.document import schema
+from verifier.reporting.data.training_json import schema
 
 SHOWN = 4
 """Of long lists so many entries are validated, from both ends, where every test's documents are."""

@@ -8,15 +8,17 @@ import pytest
 import torch
 
 import verifier
-from verifier import accounting, blame, checking
-from verifier.accounting import explained
-from verifier.blame import RULES, blamed
-from verifier.blame.rule import Rule
-from verifier.checked import CheckPoint, Finding
-from verifier.deadline import Deadline
-from verifier.examine import examine
-from verifier.subject import Subject
-from verifier.testing import GRAPH, liar_named
+from verifier.checking import failures as accounting
+from verifier.judging import causes as blame
+from verifier.commands import check as checking
+from verifier.checking.failures import explained
+from verifier.judging.causes import RULES, blamed
+from verifier.judging.causes.rule import Rule
+from verifier.checking.records import CheckPoint, Finding
+from verifier.process.deadline import Deadline
+from verifier.judging.examine import examine
+from verifier.capture.statements import Subject
+from verifier.testing.mutations import GRAPH, liar_named
 
 X = torch.tensor([0.5, -1.5, 2.0], dtype=torch.float64)
 WRONG = GRAPH.plant(torch.sin, liar_named("sign flipped").lie, 0)
@@ -204,10 +206,10 @@ def test_shrinking_ends_with_the_deadline():
         asked.append(inputs)
         return True
 
-    domain = {"x": verifier.domain.Domain(-5.0, 5.0)}
-    found = verifier.simplify.simplest({"x": X}, fails, domain, 50, Deadline(0.0))
+    domain = {"x": verifier.checking.edge_cases.domain.Domain(-5.0, 5.0)}
+    found = verifier.checking.shrink.search.simplest({"x": X}, fails, domain, 50, Deadline(0.0))
     assert (len(asked), found["x"].tolist()) == (1, X.tolist())
-    found = verifier.simplify.simplest({"x": X}, fails, domain, 50)
+    found = verifier.checking.shrink.search.simplest({"x": X}, fails, domain, 50)
     assert found["x"].tolist() == [0.0]
 
 

@@ -8,10 +8,10 @@ import torch
 from flint import arb
 from reading import agreeing_digits
 
-from verifier.adjoints import gradients
-from verifier.arithmetic import middle, precision
-from verifier.arrays import NOTHING, ArrayBuilder
-from verifier.replay import BallArithmetic, replay
+from verifier.program.differentiate_arrays import gradients
+from verifier.program.evaluation.arithmetic import middle, precision
+from verifier.program.array_program import NOTHING, ArrayBuilder
+from verifier.program.evaluation.balls import BallArithmetic, replay
 
 GENERATOR = np.random.default_rng(7)
 X, Y = GENERATOR.normal(size=(2, 3)), GENERATOR.normal(size=(2, 3))
@@ -63,7 +63,7 @@ class Given(BallArithmetic):
 
 
 def evaluated(program, given):
-    from verifier.arrays import evaluate
+    from verifier.program.array_program import evaluate
 
     return evaluate(program, Given(), given)
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 from reading import agreeing_digits, largest_error, read
 
-from verifier.arrays import ArrayBuilder
-from verifier.capture import NotReadableError
-from verifier.floats import FLOAT32
-from verifier.noise import NoiseArithmetic, arithmetic_for, deviations
+from verifier.program.array_program import ArrayBuilder
+from verifier.capture.joint_graph import NotReadableError
+from verifier.operations.formats import FLOAT32
+from verifier.program.evaluation.stochastic import NoiseArithmetic, arithmetic_for, deviations
 
 
 def t(*shape, seed=1, low=None):

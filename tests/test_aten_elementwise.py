@@ -21,11 +21,11 @@ from reading import (
     shared_out,
 )
 
-from verifier import lowering
-from verifier.arrays import evaluate
-from verifier.capture import NotReadableError, SecondOrder, captured
-from verifier.lowering import plain, rules
-from verifier.noise import DEVIATIONS
+from verifier.capture import lowering
+from verifier.program.array_program import evaluate
+from verifier.capture.joint_graph import NotReadableError, SecondOrder, captured
+from verifier.capture.lowering import plain, rules
+from verifier.program.evaluation.stochastic import DEVIATIONS
 
 S = torch.special
 FORMATS = [torch.float64, torch.float32, torch.bfloat16, torch.float16]
@@ -434,7 +434,7 @@ def test_logarithms_close_to_0_are_known():
     assert deviations_off(S.log_ndtr, FAR.double()) <= DEVIATIONS
 
 
-MY_MODULES = {f"verifier.aten.{name}" for name in ("elementwise", "activations", "losses")}
+MY_MODULES = {f"verifier.capture.aten.{name}" for name in ("elementwise", "activations", "losses")}
 
 
 def test_every_rule_has_a_case():

@@ -6,10 +6,10 @@ import torch.nn.functional as F  # noqa: N812
 from reading import agreeing_digits, deviations_off, largest_error, module_of, read, shared_out
 from torch import nn
 
-from verifier.aten.normalisation import layer_norm
-from verifier.capture import NotReadableError
-from verifier.lowering import rules
-from verifier.noise import DEVIATIONS
+from verifier.capture.aten.normalisation import layer_norm
+from verifier.capture.joint_graph import NotReadableError
+from verifier.capture.lowering import rules
+from verifier.program.evaluation.stochastic import DEVIATIONS
 
 aten = torch.ops.aten
 

@@ -8,19 +8,19 @@ import pytest
 import torch
 from torch.nn import functional
 
-from verifier import blametrial
-from verifier.blame import NAMES, OF_VALUES, blamed
-from verifier.blametable import Naming, namings
-from verifier.blametrial import Accused, trial
-from verifier.cases import named
-from verifier.checked import CheckCause, CheckPoint, Finding
-from verifier.deeds import DEEDS
-from verifier.examine import examine
-from verifier.seeded import Seeded, Tree
-from verifier.subject import Subject
-from verifier.testing import GRAPH, KERNEL, NUMBERS, liar_named, one_scaled, scaled
-from verifier.trialreport import Trials
-from verifier.trials import AT_ONCE, FULL, QUICK, tasks
+from verifier.testing import causes_trial as blametrial
+from verifier.judging.causes import NAMES, OF_VALUES, blamed
+from verifier.testing.causes_table import Naming, namings
+from verifier.testing.causes_trial import Accused, trial
+from verifier.testing.cases import named
+from verifier.checking.records import CheckCause, CheckPoint, Finding
+from verifier.testing.mutation_operators import DEEDS
+from verifier.judging.examine import examine
+from verifier.testing.random_formulas import Seeded, Tree
+from verifier.capture.statements import Subject
+from verifier.testing.mutations import GRAPH, KERNEL, NUMBERS, liar_named, one_scaled, scaled
+from verifier.commands.selftest import Trials
+from verifier.testing.trials import AT_ONCE, FULL, QUICK, tasks
 
 SQUARES = named("squared error")
 HALVES = torch.tensor([0.5, -1.5, 2.0], dtype=torch.float64)

@@ -5,12 +5,12 @@ import pytest
 from honest import verdicts
 
 import verifier
-from verifier.derive import differentiate
-from verifier.floats import FLOAT32, FLOAT64
-from verifier.guard import guarded
-from verifier.judge import Judge, Note, Outcome
-from verifier.program import Builder
-from verifier.text import names, read_text
+from verifier.program.differentiate import differentiate
+from verifier.operations.formats import FLOAT32, FLOAT64
+from verifier.program.guards import guarded
+from verifier.judging.verdict import Judge, Note, Outcome
+from verifier.program.program import Builder
+from verifier.formula.parser import names, read_text
 
 
 def judged(text, stated, format=FLOAT64, **at):

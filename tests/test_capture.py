@@ -5,10 +5,10 @@ import pytest
 import torch
 from reading import read
 
-from verifier.capture import Joint, NotReadableError, SecondOrder, captured, tensors
-from verifier.examine import examine
-from verifier.judge import Outcome
-from verifier.subject import Subject
+from verifier.capture.joint_graph import Joint, NotReadableError, SecondOrder, captured, tensors
+from verifier.judging.examine import examine
+from verifier.judging.verdict import Outcome
+from verifier.capture.statements import Subject
 
 X = torch.tensor([0.5, -1.5, 2.0], dtype=torch.float64)
 

@@ -11,8 +11,8 @@ from torch_layers import LAYERS
 from wrong_backwards import PLANTED, KeepsItsInput, Overwrites, _PairBackward, _RightPairBackward, function, pair
 
 import verifier
-from verifier.checks import NAMES
-from verifier.judge import Note
+from verifier.checking.variants import NAMES
+from verifier.judging.verdict import Note
 
 FUNCTIONS = json.loads((Path(__file__).parent / "data/torch_functions.json").read_text(encoding="utf-8"))
 ONLY_FIRST = tuple(name for name in NAMES if name not in ("value", "reverse"))

@@ -5,8 +5,9 @@ import sympy
 import torch
 
 import verifier
-from verifier import between, defaults
-from verifier.cli import run
+from verifier import between
+from verifier.checking import defaults
+from verifier.commands.cli import run
 
 UNIT = {"input": between(-1, 1, shape=(3,))}
 
@@ -16,7 +17,7 @@ def square(x):
 
 
 def test_names_on_the_contents_page():
-    assert verifier.check.__module__ == "verifier.checking"
+    assert verifier.check.__module__ == "verifier.commands.check"
     assert verifier.assert_gradients(torch.tanh, inputs=UNIT, points=1).ok
 
 

@@ -9,16 +9,16 @@ from browser import Browser, on_paper
 from hostile import PAYLOADS
 from test_page import PAPER, Reader
 
-from verifier.cases import named
-from verifier.checked import CheckCause, Checked, CheckPoint, CheckSettings, Finding
-from verifier.checkpage import check_page
-from verifier.checkpicture import error_picture
+from verifier.testing.cases import named
+from verifier.checking.records import CheckCause, Checked, CheckPoint, CheckSettings, Finding
+from verifier.reporting.html.check import check_page
+from verifier.reporting.html.check_picture import error_picture
 from verifier.errors import printable
-from verifier.examine import examine
-from verifier.judge import Note, Outcome
-from verifier.mathml import text
-from verifier.tally import Tally
-from verifier.testing import GRAPH, NUMBERS, liar_named, scaled
+from verifier.judging.examine import examine
+from verifier.judging.verdict import Note, Outcome
+from verifier.reporting.html.mathml import text
+from verifier.checking.tally.count import Tally
+from verifier.testing.mutations import GRAPH, NUMBERS, liar_named, scaled
 
 CASE = named("tanh network")
 DTYPES = ("float32", "float64")
@@ -156,7 +156,7 @@ def test_causes_stand_with_their_evidence(failing):
 
 
 def test_of_very_many_failures_the_first_are_shown(failing, monkeypatch):
-    monkeypatch.setattr("verifier.checkpage.CAUSES", 1)
+    monkeypatch.setattr("verifier.reporting.html.check.CAUSES", 1)
     assert "The first 1 of 2." in section(failing, "What is wrong, and why").note
     assert len(section(failing, "What is wrong, and why").findings) == 1
 
@@ -219,8 +219,8 @@ def test_notes(failing, honest):
 
 
 def test_long_tables_are_thinned_and_it_is_said(failing, monkeypatch):
-    monkeypatch.setattr("verifier.checkpage.COMPONENTS", 3)
-    monkeypatch.setattr("verifier.checkpage.POINTS", 1)
+    monkeypatch.setattr("verifier.reporting.html.check.COMPONENTS", 3)
+    monkeypatch.setattr("verifier.reporting.html.check.POINTS", 1)
     table = section(failing, "Components")
     assert [row[0] for row in table.rows][:2] == ["first", "first"]
     assert table.note == "The worst 3 of 10."
@@ -234,7 +234,7 @@ def test_the_picture_says_what_it_shows(failing, monkeypatch):
     words = Reader(picture.svg()).text
     assert {"first float32", "x float64", "allowed", "agrees", "disagrees"} <= set(words)
     assert "undecided" not in words
-    monkeypatch.setattr("verifier.checkpicture.ROWS", 2)
+    monkeypatch.setattr("verifier.reporting.html.check_picture.ROWS", 2)
     fewer = error_picture(Tally(failing).components)
     assert fewer.description.endswith("8 more components are not drawn.")
     assert "x float64" not in Reader(fewer.svg()).text

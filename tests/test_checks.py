@@ -4,8 +4,8 @@ import pytest
 import torch
 
 import verifier
-from verifier.checks import AT_EVERY_POINT, CHEAP, COSTLY, NAMES
-from verifier.checks.asked import strided, transposed
+from verifier.checking.variants import AT_EVERY_POINT, CHEAP, COSTLY, NAMES
+from verifier.checking.variants.layout_and_seed import strided, transposed
 
 SHAPE = verifier.between(-2, 2, shape=(3, 4))
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from verifier.cli import run
+from verifier.commands.cli import run
 from verifier.errors import InputError
-from verifier.gallery import gallery
+from verifier.formula.gallery import gallery
 from verifier.witnesses import Autograd
 
 ROOT = Path(__file__).parent.parent
@@ -31,7 +31,7 @@ class Interrupting(Autograd):
 
 
 def test_interrupted_run_prints_what_was_done(monkeypatch, capsys):
-    monkeypatch.setattr("verifier.training.Autograd", lambda: Interrupting(1500))
+    monkeypatch.setattr("verifier.commands.train.Autograd", lambda: Interrupting(1500))
     before = signal.getsignal(signal.SIGINT)
     assert run(["train", "linear", "--epochs", "100000000"]) == 130
     captured = capsys.readouterr()
@@ -48,7 +48,7 @@ def test_a_second_interruption_ends_the_program(monkeypatch, capsys):
             if self.step == 10:
                 signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("verifier.training.Autograd", lambda: Twice(10))
+    monkeypatch.setattr("verifier.commands.train.Autograd", lambda: Twice(10))
     assert run(["train", "linear"]) == 130
     assert capsys.readouterr().out == ""
 
@@ -81,7 +81,7 @@ def test_a_real_process_can_be_interrupted(tmp_path):
     model = tmp_path / "slow.py"
     model.write_text(
         "import os, signal, sys, threading, time\nfrom verifier import model, squared_error\n"
-        "def interrupt():\n    while 'verifier.training' not in sys.modules:\n        time.sleep(0.1)\n"
+        "def interrupt():\n    while 'verifier.commands.train' not in sys.modules:\n        time.sleep(0.1)\n"
         "    time.sleep(3)\n    os.kill(os.getppid(), signal.SIGINT)\n"
         "threading.Thread(target=interrupt, daemon=True).start()\n"
         "@model(loss=squared_error, data={'x': [1.0], 'y': [2.0]})\ndef line(x, *, w=1.0):\n    return w * x\n"
@@ -148,7 +148,7 @@ def test_show(capsys):
 
 def test_heavy_libraries_wait_until_they_are_needed():
     code = (
-        "import sys, verifier\nfrom verifier.cli import run\nfrom verifier.functions import exp\nrun(['--help'])\n"
+        "import sys, verifier\nfrom verifier.commands.cli import run\nfrom verifier.functions import exp\nrun(['--help'])\n"
         "print('sympy' in sys.modules)\nrun(['list'])\n"
         "print([name for name in ('torch', 'matplotlib', 'scipy') if name in sys.modules])"
     )
@@ -190,17 +190,17 @@ def test_an_interruption_before_the_first_step(monkeypatch, capsys):
         signal.raise_signal(signal.SIGINT)
         raise InputError("the run was ended before its first step: there is nothing to report")
 
-    monkeypatch.setattr("verifier.training.train", interrupted)
+    monkeypatch.setattr("verifier.commands.train.train", interrupted)
     assert run(["train", "linear"]) == 130
     assert capsys.readouterr().err == ""
 
 
 def test_progress_bar_after_a_second(monkeypatch, capsys):
-    import verifier.cli
+    import verifier.commands.cli
 
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     for after, shown in ((-1.0, True), (1e9, False)):
-        monkeypatch.setattr(verifier.terminal, "PROGRESS_AFTER", after)
+        monkeypatch.setattr(verifier.commands.terminal, "PROGRESS_AFTER", after)
         assert run(["train", "linear"]) == 0
         captured = capsys.readouterr()
         assert ("training" in captured.err) is shown

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 from rich.text import Text
 
-from verifier.acceptance import settled
-from verifier.checked import CheckCause, Checked, CheckSettings, Finding
-from verifier.config import Accepted, read_config
-from verifier.configreport import TargetResult
-from verifier.configrun import ConfigRun
+from verifier.commands.config.baseline import settled
+from verifier.checking.records import CheckCause, Checked, CheckSettings, Finding
+from verifier.commands.config.schema import Accepted, read_config
+from verifier.commands.config.report import TargetResult
+from verifier.commands.config.run import ConfigRun
 from verifier.errors import InputError
-from verifier.judge import Outcome
-from verifier.process.limits import Limits
-from verifier.process.messages import Rendered
-from verifier.process.supervisor import End, Ending, InThisProcess
-from verifier.rendering import Forms, Screen
+from verifier.judging.verdict import Outcome
+from verifier.process.workers.limits import Limits
+from verifier.process.workers.messages import Rendered
+from verifier.process.workers.supervisor import End, Ending, InThisProcess
+from verifier.reporting.rendering import Forms, Screen
 
 A, D, U = Outcome.AGREES, Outcome.DISAGREES, Outcome.UNDECIDED
 
@@ -234,10 +234,10 @@ def run_config(config, watch=None, host=None, forms=FORMS, jobs=1):
 
 @pytest.fixture
 def engine(monkeypatch):
-    engine, inputs = Engine(), ModuleType("verifier.inputs")
+    engine, inputs = Engine(), ModuleType("verifier.checking.inputs")
     inputs.parsed = lambda words: dict(word.split("=", 1) for word in words)
-    monkeypatch.setitem(sys.modules, "verifier.inputs", inputs)
-    monkeypatch.setitem(sys.modules, "verifier.checking", engine)
+    monkeypatch.setitem(sys.modules, "verifier.checking.inputs", inputs)
+    monkeypatch.setitem(sys.modules, "verifier.commands.check", engine)
     return engine
 
 

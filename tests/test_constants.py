@@ -5,11 +5,11 @@ import pytest
 import torch
 
 import verifier
-from verifier import calls
-from verifier.program import Builder
-from verifier.source import NUMPY, TORCH, function
-from verifier.table import TABLE
-from verifier.text import names
+from verifier.formula import overloads as calls
+from verifier.program.program import Builder
+from verifier.program.codegen import NUMPY, TORCH, function
+from verifier.operations.table import TABLE
+from verifier.formula.parser import names
 
 
 @pytest.mark.parametrize("name", sorted(calls.names() - {"where", "equal", "not_equal"}))

@@ -17,10 +17,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
-from verifier.data import NO_DATA, Columns, column_names, columns, held_out
+from verifier.training.data import NO_DATA, Columns, column_names, columns, held_out
 from verifier.errors import InputError
-from verifier.floats import FLOAT32, FLOAT64
-from verifier.tabular import BLOCK, CsvFile, count_rows, csv_file
+from verifier.operations.formats import FLOAT32, FLOAT64
+from verifier.training.csv_file import BLOCK, CsvFile, count_rows, csv_file
 
 NAMES = ("x", "y")
 
@@ -709,8 +709,8 @@ def test_a_seed_that_is_refused():
 
 def test_no_library_is_imported_to_look_at_data():
     program = (
-        "import sys, verifier.data as data\n"
-        "from verifier.floats import FLOAT32\n"
+        "import sys, verifier.training.data as data\n"
+        "from verifier.operations.formats import FLOAT32\n"
         "data.columns({'x': [1.0]}, ['x'], FLOAT32)\n"
         "print([name for name in ('torch', 'pandas', 'polars') if name in sys.modules])\n"
     )

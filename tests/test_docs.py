@@ -11,9 +11,9 @@ from browser import Browser
 from documents import PAGES, ROOT, played
 from test_extending import as_before  # noqa: F401 (an example adds a function)
 
-from verifier import blame
-from verifier.diagnose import _RULES
-from verifier.judge import Note
+from verifier.judging import causes as blame
+from verifier.judging.causes.simple_mistakes import _RULES
+from verifier.judging.verdict import Note
 
 DOCS = ROOT / "docs"
 
@@ -105,7 +105,7 @@ def test_the_documentation_builds_without_a_warning(site):
         name = "index.html" if page.stem == "index" else f"{page.stem}/index.html"
         assert (site / name).is_file()
     python = (site / "api" / "index.html").read_text(encoding="utf-8")
-    assert 'id="verifier.training.train"' in python
+    assert 'id="verifier.commands.train.train"' in python
     assert '<span class="gp">&gt;&gt;&gt; </span>' in python
     assert "<blockquote" not in python
 

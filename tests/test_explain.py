@@ -12,13 +12,13 @@ from test_extending import as_before  # noqa: F401 (functions are added here)
 from test_forms import FORMS
 
 import verifier
-from verifier.cli import run
-from verifier.explanation import Quantity, Role
-from verifier.graph import graph_of
-from verifier.judge import Outcome
-from verifier.parting import parting
-from verifier.source import TORCH, function, watched
-from verifier.testing import NotZeroed, Stale, Tampered
+from verifier.commands.cli import run
+from verifier.explaining.explanation import Quantity, Role
+from verifier.explaining.graph import graph_of
+from verifier.judging.verdict import Outcome
+from verifier.explaining.first_divergence import parting
+from verifier.program.codegen import TORCH, function, watched
+from verifier.testing.mutations import NotZeroed, Stale, Tampered
 from verifier.witnesses import Autograd
 
 TRACES = json.loads((Path(__file__).parent / "data" / "tutorial_traces.json").read_text())
@@ -544,7 +544,7 @@ def test_interrupted_on_the_way(monkeypatch, capsys):
             super().differentiate(loss, parameters)
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("verifier.explaining.Autograd", Interrupting)
+    monkeypatch.setattr("verifier.commands.explain.Autograd", Interrupting)
     assert run(["explain", "linear", "--step", "100"]) == 130
     assert capsys.readouterr() == ("", "")
 
@@ -559,7 +559,7 @@ def test_undecided_where_nothing_is_known(capsys):
 
 
 def test_exit_code_and_message(monkeypatch, capsys):
-    monkeypatch.setattr("verifier.explaining.Autograd", lambda: Tampered(2, torch.neg, (6,)))
+    monkeypatch.setattr("verifier.commands.explain.Autograd", lambda: Tampered(2, torch.neg, (6,)))
     assert run(["explain", "quadratic", "--step", "6"]) == 1
     shown = capsys.readouterr().out
     assert (

@@ -11,14 +11,14 @@ from hostile import PAYLOADS
 from test_page import PAPER, Reader
 
 import verifier
-from verifier.cli import run
-from verifier.diagram import graph_picture
+from verifier.commands.cli import run
+from verifier.explaining.graph_svg import graph_picture
 from verifier.errors import printable
-from verifier.explainpage import explanation_page
-from verifier.layers import GAP, layered
-from verifier.layout import number
-from verifier.mathml import mathml, text
-from verifier.testing import Tampered
+from verifier.explaining.as_html import explanation_page
+from verifier.explaining.graph_layout import GAP, layered
+from verifier.reporting.text.layout import number
+from verifier.reporting.html.mathml import mathml, text
+from verifier.testing.mutations import Tampered
 from verifier.witnesses import Autograd
 
 
@@ -122,8 +122,8 @@ def test_conditions_and_long_formulas_in_a_box(batch):
 
 
 def test_a_graph_that_is_too_large_is_not_drawn(third, monkeypatch):
-    monkeypatch.setattr("verifier.diagram.DRAWN_NODES", 11)
-    monkeypatch.setattr("verifier.explainpage.DRAWN_NODES", 11)
+    monkeypatch.setattr("verifier.explaining.graph_svg.DRAWN_NODES", 11)
+    monkeypatch.setattr("verifier.explaining.as_html.DRAWN_NODES", 11)
     assert graph_picture(third) is None
     page = third.to_html()
     assert "12 nodes are too many to be drawn (more than 11): the tables have them." in told(page)
@@ -203,7 +203,7 @@ def test_many_paths_and_long_formulas_are_said_to_be(third, monkeypatch):
     found = section(many, "The chain rule")
     assert found.note == "w: more than 3 paths to add up; the table of the way back does, node by node."
     assert len(found.entries) == 1
-    monkeypatch.setattr("verifier.explainpage.FORMULA_CHARACTERS", 1500)
+    monkeypatch.setattr("verifier.explaining.as_html.FORMULA_CHARACTERS", 1500)
     assert section(third, "The chain rule").note == "Not all of it is written out here."
 
 

@@ -6,9 +6,9 @@ import torch
 
 import verifier
 from verifier import functions
-from verifier.extending import temporarily
-from verifier.judge import Outcome
-from verifier.table import COMPOSITIONS, TABLE
+from verifier.formula.add_function import temporarily
+from verifier.judging.verdict import Outcome
+from verifier.operations.table import COMPOSITIONS, TABLE
 
 DATA = {"x": [1.0, 2.0, -3.0], "y": [0.0, 1.0, 2.0]}
 

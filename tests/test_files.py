@@ -9,12 +9,12 @@ import time
 import pytest
 
 from verifier.errors import InputError
-from verifier.files import check_writable, write
+from verifier.reporting.atomic_write import check_writable, write
 
 WRITER = """
 import sys
 from pathlib import Path
-from verifier.files import write
+from verifier.reporting.atomic_write import write
 path = Path(sys.argv[1])
 while True:
     for letter in b"ab":

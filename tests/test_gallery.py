@@ -11,8 +11,8 @@ import torch
 
 import verifier
 from verifier import Model, squared_error
-from verifier.gallery import folder, gallery, load
-from verifier.testing import NotZeroed, Tampered
+from verifier.formula.gallery import folder, gallery, load
+from verifier.testing.mutations import NotZeroed, Tampered
 
 TUTORIAL = ("linear", "quadratic")
 NAMES = sorted(gallery())

@@ -6,12 +6,12 @@ import torch
 from honest import verdicts
 
 import verifier
-from verifier.floats import FLOAT32, FLOAT64
-from verifier.guard import GROWTH, guarded
-from verifier.judge import Outcome
-from verifier.program import Builder
-from verifier.source import NUMPY, TORCH, definition, function
-from verifier.text import names, read_text
+from verifier.operations.formats import FLOAT32, FLOAT64
+from verifier.program.guards import GROWTH, guarded
+from verifier.judging.verdict import Outcome
+from verifier.program.program import Builder
+from verifier.program.codegen import NUMPY, TORCH, definition, function
+from verifier.formula.parser import names, read_text
 
 LEAKING = {
     "where(x > 0, log(x), x)": [-1.0, 0.0, 2.0],

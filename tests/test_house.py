@@ -19,7 +19,7 @@ import torch
 from flint import arb
 
 import verifier
-from verifier.judge import Comparison, Verdicts
+from verifier.judging.verdict import Comparison, Verdicts
 
 PACKAGE = Path(verifier.__file__).parent
 STAGES = [
@@ -90,7 +90,7 @@ def test_stages_import_only_earlier_stages():
 
 def test_a_later_import_would_be_found(tmp_path):
     path = tmp_path / "errors.py"
-    path.write_text("def late():\n    from verifier.cli import run\n    return run\n")
+    path.write_text("def late():\n    from verifier.commands.cli import run\n    return run\n")
     assert imported(path) == {"cli"}
 
 

@@ -17,9 +17,11 @@ import torch
 from snapshots import CHANGES, SEEDS, snapshot
 
 import verifier
-from verifier import between, isolation, process_state
-from verifier.isolation import library_call, loading, running
-from verifier.process_state import KINDS, Watch
+from verifier import between
+from verifier.process import isolation
+from verifier.process import state as process_state
+from verifier.process.isolation import library_call, loading, running
+from verifier.process.state import KINDS, Watch
 from verifier.witnesses import Autograd
 
 GIVEN = {"x": torch.tensor([0.3, -0.6, 0.9], dtype=torch.float64)}
@@ -687,7 +689,7 @@ print([name for name, value in state().items() if value != before[name]])
     ("call", "changed"),
     [("verifier.check('torch:tanh', inputs={'input': verifier.between(-1, 1)}, points=1)", []),
      ("verifier.Model.from_text('w*x', inputs='x', start={'w': 1.0}, loss=verifier.squared_error).torch", []),
-     ("import verifier.checking", ["random", "warnings"])],
+     ("import verifier.commands.check", ["random", "warnings"])],
     ids=["check", "Model", "without the guard"],
 )  # fmt: skip
 def test_the_first_library_call_of_a_process_without_torch(call, changed):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from verifier.cli import run
+from verifier.commands.cli import run
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 (LOSS,) = re.findall(r"```python\n(# losses\.py\n.+?)```", README, re.DOTALL)

@@ -15,10 +15,10 @@ from rich.cells import cell_len
 from rich.console import Console
 
 import verifier
-from verifier.cli import run
-from verifier.script import LANGUAGES, Checked, Claim, Code, Passage, Script, script, scripts
-from verifier.table import COMPOSITIONS, TABLE
-from verifier.teaching import taught
+from verifier.commands.cli import run
+from verifier.explaining.lessons.reader import LANGUAGES, Checked, Claim, Code, Passage, Script, script, scripts
+from verifier.operations.table import COMPOSITIONS, TABLE
+from verifier.commands.lesson import taught
 
 NAMES = [
     "tensor", "backward", "quadratic", "update", "rate", "kink", "detached", "cancellation", "precision",
@@ -139,7 +139,7 @@ def test_a_lesson_imports_what_it_uses(name, monkeypatch):
         if isinstance(value, ModuleType):
             monkeypatch.delattr(verifier, attribute)
     with pytest.raises(AttributeError):
-        _ = verifier.modeling
+        _ = verifier.formula.model
     assert verifier.lesson(name).ok
 
 
@@ -179,7 +179,7 @@ def test_one_lesson(capsys):
 def test_a_claim_that_does_not_hold_is_exit_code_1(capsys, monkeypatch):
     written = script("kink")
     wrong = replace(written, parts=tuple(altered(p) if isinstance(p, Claim) else p for p in written.parts))
-    monkeypatch.setattr("verifier.script.script", lambda name, language: wrong)
+    monkeypatch.setattr("verifier.explaining.lessons.reader.script", lambda name, language: wrong)
     assert run(["lesson", "kink"]) == 1
     printed = capsys.readouterr().out
     assert "  claimed   0.5000000000000001\n  measured  0.5\n  checked   to the last bit\n" in printed

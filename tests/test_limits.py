@@ -9,13 +9,13 @@ import pytest
 import sympy
 from flint import arb
 
-from verifier import limits
-from verifier.adjoints import gradients
-from verifier.arithmetic import precision
-from verifier.arrays import NOTHING, ArrayBuilder
-from verifier.judge import Note
-from verifier.limits import limited
-from verifier.replay import BallArithmetic, replay
+from verifier.judging import limits
+from verifier.program.differentiate_arrays import gradients
+from verifier.program.evaluation.arithmetic import precision
+from verifier.program.array_program import NOTHING, ArrayBuilder
+from verifier.judging.verdict import Note
+from verifier.judging.limits import limited
+from verifier.program.evaluation.balls import BallArithmetic, replay
 
 
 def found(function, by=None, **given):

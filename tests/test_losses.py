@@ -8,9 +8,9 @@ import torch
 from torch.nn import functional
 
 import verifier
-from verifier.judge import Outcome
+from verifier.judging.verdict import Outcome
 from verifier.losses import LOSSES
-from verifier.source import TORCH, function
+from verifier.program.codegen import TORCH, function
 from verifier.witnesses import Autograd
 
 generator = np.random.default_rng(0)

@@ -4,7 +4,7 @@ from io import StringIO
 
 import pytest
 
-from verifier.cli import run
+from verifier.commands.cli import run
 
 HEAD = "from verifier import Model, model, squared_error\nfrom verifier.functions import *\n"
 DECORATED = "@model(loss=squared_error, data={data})\ndef line(x, *, w=1.0):\n    return w * x\n"
@@ -193,7 +193,7 @@ def test_a_folder_that_cannot_be_written(folder, capsys, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("verifier.files._beside", refuse)
+    monkeypatch.setattr("verifier.reporting.atomic_write._beside", refuse)
     assert refused(capsys, "train", "linear", "--json", "out.json") == "cannot write 'out.json': Permission denied"
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from verifier.arrays import ArrayBuilder, evaluate
-from verifier.floats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, FLOAT64
-from verifier.noise import DEVIATIONS, GAIN, NoiseArithmetic, arithmetic_for, deviations
+from verifier.program.array_program import ArrayBuilder, evaluate
+from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, FLOAT64
+from verifier.program.evaluation.stochastic import DEVIATIONS, GAIN, NoiseArithmetic, arithmetic_for, deviations
 
 FORMATS = tuple(CODE_FORMATS.values())
 X, Y = (np.random.default_rng(seed).uniform(1, 2, 500) for seed in (0, 1))

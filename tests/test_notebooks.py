@@ -14,7 +14,7 @@ from hostile import PAYLOADS
 from test_page import Reader, hostile_report
 
 import verifier
-from verifier.testing import Tampered
+from verifier.testing.mutations import Tampered
 
 DOCS = Path(__file__).parent.parent / "docs"
 NOTEBOOKS = ("training.ipynb", "own_model.ipynb")
@@ -61,7 +61,7 @@ def test_a_model_shows_its_formulas():
 
 
 def test_a_model_that_is_too_long_shows_its_representation(monkeypatch):
-    monkeypatch.setattr("verifier.expression.TREE_LIMIT", 3)
+    monkeypatch.setattr("verifier.program.sympy_form.TREE_LIMIT", 3)
     model = verifier.load("quadratic")
     assert model._repr_latex_() is None
     with pytest.raises(verifier.InputError, match="above 3 it is not shown"):

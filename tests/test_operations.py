@@ -10,15 +10,16 @@ import torch
 from honest import verdicts
 
 import verifier
-from verifier import calls, functions
-from verifier.arithmetic import ArbArithmetic, NumPyArithmetic, balls
-from verifier.derive import differentiate
-from verifier.floats import FLOAT32, FLOAT64
-from verifier.judge import Judge, Outcome
-from verifier.operations import EXACT, REALS, Call
-from verifier.program import Builder, evaluate
-from verifier.source import NUMPY, TORCH, function
-from verifier.table import COMPOSITIONS, ROWS, TABLE
+from verifier import functions
+from verifier.formula import overloads as calls
+from verifier.program.evaluation.arithmetic import ArbArithmetic, NumPyArithmetic, balls
+from verifier.program.differentiate import differentiate
+from verifier.operations.formats import FLOAT32, FLOAT64
+from verifier.judging.verdict import Judge, Outcome
+from verifier.operations.operation import EXACT, REALS, Call
+from verifier.program.program import Builder, evaluate
+from verifier.program.codegen import NUMPY, TORCH, function
+from verifier.operations.table import COMPOSITIONS, ROWS, TABLE
 
 KNOWN = json.loads((Path(__file__).parent / "known_defects.json").read_text())
 CONDITIONS = {"equal", "not_equal"}

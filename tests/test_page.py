@@ -14,14 +14,14 @@ from markupsafe import Markup
 
 import verifier
 from verifier import Outcome
-from verifier.cli import run
-from verifier.diagnose import Cause
+from verifier.commands.cli import run
+from verifier.judging.causes.simple_mistakes import Cause
 from verifier.errors import printable
-from verifier.mathml import derivative, mathml
-from verifier.page import Causes, Facts, Finding, Formula, Formulas, Page, Table
-from verifier.testing import Tampered
-from verifier.thinning import SHOWN_STEPS
-from verifier.webpage import ROWS, chosen_steps, training_page
+from verifier.reporting.html.mathml import derivative, mathml
+from verifier.reporting.html.page import Causes, Facts, Finding, Formula, Formulas, Page, Table
+from verifier.testing.mutations import Tampered
+from verifier.training.reservoir import SHOWN_STEPS
+from verifier.reporting.html.training import ROWS, chosen_steps, training_page
 
 VOID = {"meta", "br", "img", "link", "input"}
 
@@ -273,8 +273,8 @@ CORE = {
 
 
 def test_every_function_has_mathml():
-    from verifier import calls
-    from verifier.gallery import gallery
+    from verifier.formula import overloads as calls
+    from verifier.formula.gallery import gallery
 
     for model in gallery().values():
         for expression in (model.expression, model.loss_expression, *model.gradient.values()):
@@ -294,12 +294,12 @@ def test_every_function_has_mathml():
 
 
 def test_what_is_too_long_is_said_to_be(monkeypatch):
-    monkeypatch.setattr("verifier.webpage.FORMULA_CHARACTERS", 3000)
+    monkeypatch.setattr("verifier.reporting.html.training.FORMULA_CHARACTERS", 3000)
     report = verifier.train(verifier.load("tanh_network"), epochs=1)
     formulas = training_page(report.model, report.findings, None, "x").sections[0]
     assert len(formulas.entries) == 2
     assert formulas.note == "13 more equations are not written out."
-    monkeypatch.setattr("verifier.expression.TREE_LIMIT", 10)
+    monkeypatch.setattr("verifier.program.sympy_form.TREE_LIMIT", 10)
     fresh = verifier.load("tanh_network")
     formulas = training_page(fresh, report.findings, None, "x").sections[0]
     assert (len(formulas.entries), formulas.note) == (0, "prediction is too long to be written out.")
@@ -346,7 +346,7 @@ def test_of_each_stretch_the_worst_step_is_kept():
 
 
 def test_of_very_many_parameters_the_worst_are_shown(monkeypatch):
-    monkeypatch.setattr("verifier.webpage.COMPONENTS", 5)
+    monkeypatch.setattr("verifier.reporting.html.training.COMPONENTS", 5)
     model = verifier.load("tanh_network")
     report = verifier.train(model, epochs=2, witness=Tampered(12, torch.neg, (3,)))
     sections = training_page(model, report.findings, None, "x", rows=8).sections

@@ -10,13 +10,13 @@ from hostile import PAYLOADS
 
 import verifier
 from verifier import squared_error
-from verifier.cli import run
-from verifier.findings import Drift
-from verifier.pictures import DRAWN, Picture, image, pictures
-from verifier.sketch import sketches
-from verifier.surface import ROWS, SIDE, surface
-from verifier.testing import Tampered
-from verifier.vector import accessible, inline
+from verifier.commands.cli import run
+from verifier.training.findings import Drift
+from verifier.reporting.html.training_plots import DRAWN, Picture, image, pictures
+from verifier.reporting.text.ascii_plots import sketches
+from verifier.reporting.html.loss_surface import ROWS, SIDE, surface
+from verifier.testing.mutations import Tampered
+from verifier.reporting.html.svg import accessible, inline
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -300,7 +300,7 @@ def test_a_picture_by_itself():
 
 
 def test_of_few_stretches_each_keeps_its_worst_step(monkeypatch):
-    monkeypatch.setattr("verifier.thinning.SHOWN_STEPS", 3)
+    monkeypatch.setattr("verifier.training.reservoir.SHOWN_STEPS", 3)
     report = verifier.train(verifier.load("linear"), epochs=4000, witness=Tampered(0, torch.neg, (5001,)))
     numbers = [step.number for step in report.findings.worst_steps]
     assert len(numbers) <= 3

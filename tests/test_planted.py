@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import verifier
-from verifier.cli import run
-from verifier.judge import Outcome
-from verifier.testing import NotZeroed, Stale, Tampered
+from verifier.commands.cli import run
+from verifier.judging.verdict import Outcome
+from verifier.testing.mutations import NotZeroed, Stale, Tampered
 
 W1, W2, B = 0, 1, 2
 TRY = "              try  verifier explain quadratic --step 6"
@@ -97,7 +97,7 @@ def test_no_gradient_at_all():
 
 
 def test_command_line_says_it_and_exits_with_1(monkeypatch, capsys):
-    monkeypatch.setattr("verifier.training.Autograd", lambda: Tampered(B, torch.neg, (6,)))
+    monkeypatch.setattr("verifier.commands.train.Autograd", lambda: Tampered(B, torch.neg, (6,)))
     assert run(["train", "quadratic"]) == 1
     printed = capsys.readouterr().out
     assert "b        2.2945547103881836    -2.2945547103881836 1.9e+07     14.7  disagrees" in printed
@@ -117,7 +117,7 @@ def test_stop_on_failure():
 
 
 def test_the_code_and_the_formula_are_different_functions(monkeypatch):
-    from verifier import runner
+    from verifier.training import runner
 
     real = runner.function
 

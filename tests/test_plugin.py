@@ -12,19 +12,19 @@ from pathlib import Path, PureWindowsPath
 import pytest
 import test_configrun  # noqa: F401 (a run within this one unloads what it is the first to load)
 
-import verifier.checking  # noqa: F401 (the same)
-from verifier.collecting import Collector, file_name, told
+import verifier.commands.check  # noqa: F401 (the same)
+from verifier.commands.pytest_plugin.collect import Collector, file_name, told
 
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parent.parent
-PLUGIN = ["-p", "verifier.plugin", "-p", "no:cacheprovider", "-W", "ignore:Module already imported"]
+PLUGIN = ["-p", "verifier.commands.pytest_plugin.plugin", "-p", "no:cacheprovider", "-W", "ignore:Module already imported"]
 """For runs in which no plugin is there by being installed."""
 
 ENGINE = '''
 import pytest
 import verifier
-from verifier import defaults
+from verifier.checking import defaults
 from verifier.errors import GradientError
 
 
@@ -89,7 +89,7 @@ def shown(result):
 
 def test_it_is_declared():
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
-    assert declared == {"pytest11": {"verifier": "verifier.plugin"}}
+    assert declared == {"pytest11": {"verifier": "verifier.commands.pytest_plugin.plugin"}}
 
 
 HEAVY = ["torch", "numpy", "sympy", "flint", "rich", "scipy", "matplotlib", "typer"]
@@ -111,12 +111,12 @@ def loaded(pytester, options, body):
 
 
 def test_a_run_that_uses_nothing_of_it_loads_nothing(pytester):
-    assert loaded(pytester, [], "def test_one():\n    assert 1 + 1 == 2\n") == ["verifier", "verifier.plugin"]
+    assert loaded(pytester, [], "def test_one():\n    assert 1 + 1 == 2\n") == ["verifier", "verifier.commands.pytest_plugin.plugin"]
 
 
 def test_options_alone_load_nothing_large(pytester):
     found = loaded(pytester, ["--verifier-dtypes=float32", "--verifier-reports=r"], "def test_one():\n    pass\n")
-    assert "verifier.defaults" in found
+    assert "verifier.checking.defaults" in found
     assert not set(found) & set(HEAVY)
 
 
@@ -422,7 +422,7 @@ from types import ModuleType
 import pytest
 import verifier
 from test_configrun import Engine
-from verifier import defaults
+from verifier.checking import defaults
 
 class Counted(Engine):
     def check_watched(self, target, inputs, watcher, **given):
@@ -433,11 +433,11 @@ class Counted(Engine):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call():
-    inputs = ModuleType("verifier.inputs")
+    inputs = ModuleType("verifier.checking.inputs")
     inputs.parsed = list
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "verifier.inputs", inputs)
-        patch.setitem(sys.modules, "verifier.checking", Counted())
+        patch.setitem(sys.modules, "verifier.checking.inputs", inputs)
+        patch.setitem(sys.modules, "verifier.commands.check", Counted())
         return (yield)
 """
 

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from rewriting import Case as Random
 
-from verifier import proof
-from verifier.arrays import NOTHING, ArrayBuilder
-from verifier.capture import Joint, captured
-from verifier.floats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
-from verifier.lowering import lowered, plain
-from verifier.proof import proved
-from verifier.replay import BallArithmetic, replay
+from verifier.program.evaluation import rounding_of_arrays as proof
+from verifier.program.array_program import NOTHING, ArrayBuilder
+from verifier.capture.joint_graph import Joint, captured
+from verifier.operations.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
+from verifier.capture.lowering import lowered, plain
+from verifier.program.evaluation.rounding_of_arrays import proved
+from verifier.program.evaluation.balls import BallArithmetic, replay
 
 DTYPES = {torch.float64: FLOAT64, torch.float32: FLOAT32, torch.bfloat16: BFLOAT16, torch.float16: FLOAT16}
 

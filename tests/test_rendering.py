@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from rich.text import Text
 
-from verifier.cli import run
-from verifier.process.messages import Rendered
-from verifier.rendering import Forms, Screen, render, text_of
+from verifier.commands.cli import run
+from verifier.process.workers.messages import Rendered
+from verifier.reporting.rendering import Forms, Screen, render, text_of
 
 CHECK = ["check", "torch:tanh", "--input", "input=-1:1", "--points", "1", "--dtype", "float32", "--without", "second"]
 
@@ -59,7 +59,7 @@ def broken(*_):
 
 @pytest.mark.parametrize("form", ["lines", "to_json", "to_html", "markdown"])
 def test_what_cannot_be_shown_costs_no_verdict(form, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(f"verifier.checkreport.CheckReport.{form}", broken)
+    monkeypatch.setattr(f"verifier.reporting.check_report.CheckReport.{form}", broken)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)

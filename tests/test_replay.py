@@ -10,10 +10,10 @@ from flint import arb, fmpq
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from verifier.arithmetic import middle, precision, radius
-from verifier.arrays import NOTHING, ArrayBuilder
-from verifier.floats import BFLOAT16, FLOAT32
-from verifier.replay import FIRST_BITS, AsCoded, BallArithmetic, ToOneSide, half_a_unit, replay
+from verifier.program.evaluation.arithmetic import middle, precision, radius
+from verifier.program.array_program import NOTHING, ArrayBuilder
+from verifier.operations.formats import BFLOAT16, FLOAT32
+from verifier.program.evaluation.balls import FIRST_BITS, AsCoded, BallArithmetic, ToOneSide, half_a_unit, replay
 
 FLOATS = some.floats(-1e3, 1e3, allow_nan=False).filter(lambda number: number == 0 or abs(number) > 1e-3)
 
@@ -71,7 +71,7 @@ def test_precision_is_doubled_until_it_is_enough(digits):
 
 def test_one_precision_would_not_have_been_enough():
     program, given_ = cancelling(100)
-    from verifier.arrays import evaluate
+    from verifier.program.array_program import evaluate
 
     with precision(FIRST_BITS):
         (ball,) = evaluate(program, BallArithmetic(), given_)

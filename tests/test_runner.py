@@ -9,11 +9,11 @@ import torch
 
 import verifier
 from verifier import Model, Outcome, squared_error
-from verifier.findings import KEPT_ENDS, KEPT_STEPS
+from verifier.training.findings import KEPT_ENDS, KEPT_STEPS
 from verifier.functions import exp, sin, tanh
-from verifier.testing import Tampered
-from verifier.thinning import CURVE_POINTS
-from verifier.training import DEFAULTS, train
+from verifier.testing.mutations import Tampered
+from verifier.training.reservoir import CURVE_POINTS
+from verifier.commands.train import DEFAULTS, train
 
 X = [0.5, -1.0, 2.0, 0.25, 1.5]
 DATA = {"x": X, "y": [1.0, 0.0, -0.5, 2.0, 0.75]}
@@ -142,7 +142,7 @@ def test_nothing_decided_at_all_is_3(monkeypatch, capsys, tmp_path):
     )
     path = tmp_path / "own.py"
     path.write_text(source)
-    from verifier.cli import run
+    from verifier.commands.cli import run
 
     assert run(["train", f"{path}::root", "--epochs", "2"]) == 3
     assert "UNDECIDED  2 of 2 gradients" in capsys.readouterr().out

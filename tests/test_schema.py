@@ -12,16 +12,16 @@ from jsonschema import Draft202012Validator, ValidationError
 from schemas import thinned, validated
 
 import verifier
-from verifier.checked import CheckSettings
-from verifier.config import Accepted, Config, ConfiguredTarget
-from verifier.configcheck import settled_report
-from verifier.configreport import ConfigReport, TargetResult
-from verifier.document import schema
-from verifier.process.supervisor import End, Ending
-from verifier.rendering import Forms, Screen, render
-from verifier.trialreport import Trials
-from verifier.trials import Acquitted, Checked, Planted
-from verifier.unfinished import unfinished
+from verifier.checking.records import CheckSettings
+from verifier.commands.config.schema import Accepted, Config, ConfiguredTarget
+from verifier.commands.config.check_target import settled_report
+from verifier.commands.config.report import ConfigReport, TargetResult
+from verifier.reporting.data.training_json import schema
+from verifier.process.workers.supervisor import End, Ending
+from verifier.reporting.rendering import Forms, Screen, render
+from verifier.commands.selftest import Trials
+from verifier.testing.trials import Acquitted, Checked, Planted
+from verifier.commands.unfinished import unfinished
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 REFUSES = Checked(slow=True, fast=False)
@@ -120,7 +120,7 @@ def test_each_command_has_keys_of_its_own(check):
 
 def test_every_test_validates(monkeypatch):
     report = verifier.train(verifier.load("linear"), epochs=1)
-    monkeypatch.setattr("verifier.report.training_document", lambda *parts: {"format": "verifier/1"})
+    monkeypatch.setattr("verifier.reporting.training_report.training_document", lambda *parts: {"format": "verifier/1"})
     with pytest.raises(ValidationError, match="'command' is a required property"):
         report.to_json()
 

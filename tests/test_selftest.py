@@ -12,14 +12,15 @@ import torch
 from test_page import Reader
 
 import verifier
-from verifier import trialreport, trials
-from verifier.cases import CASES, DTYPES, named
-from verifier.cli import run
+from verifier.commands import selftest as trialreport
+from verifier.testing import trials
+from verifier.testing.cases import CASES, DTYPES, named
+from verifier.commands.cli import run
 from verifier.errors import InputError
-from verifier.examination import Replayed
-from verifier.examine import examine
-from verifier.judge import Note, Outcome
-from verifier.testing import (
+from verifier.judging.examination import Replayed
+from verifier.judging.examine import examine
+from verifier.judging.verdict import Note, Outcome
+from verifier.testing.mutations import (
     GRAPH,
     KERNEL,
     LIARS,
@@ -34,8 +35,8 @@ from verifier.testing import (
     scaled,
     through_numpy,
 )
-from verifier.trialreport import Trials, selftest
-from verifier.trials import HARD, QUICK, SMALL, Acquitted, Checked, Planted, Scope, _Bench, moved, tasks
+from verifier.commands.selftest import Trials, selftest
+from verifier.testing.trials import HARD, QUICK, SMALL, Acquitted, Checked, Planted, Scope, _Bench, moved, tasks
 
 BUMP, HUBER, NETWORK = map(named, ("bump", "huber", "tanh network"))
 

@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from verifier.domain import Domain
+from verifier.checking.edge_cases.domain import Domain
 from verifier.errors import InputError
-from verifier.simplicity import complexity
-from verifier.simplify import simplest
+from verifier.checking.shrink.simpler_number import complexity
+from verifier.checking.shrink.search import simplest
 
 D, S = torch.float64, torch.float32
 REALS = Domain(-math.inf, math.inf)

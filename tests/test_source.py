@@ -10,7 +10,7 @@ import torch
 import verifier
 from verifier import Model, squared_error
 from verifier.functions import cos, e, exp, log, maximum, minimum, pi, sin, sqrt, tanh, where
-from verifier.training import train
+from verifier.commands.train import train
 
 DATA = {"x": [0.5, -1.25, 2.0], "y": [1.0, 0.1, -0.3]}
 

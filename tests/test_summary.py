@@ -3,9 +3,9 @@
 import json
 
 import verifier
-from verifier.cli import run
-from verifier.gallery import gallery, groups
-from verifier.judge import Outcome
+from verifier.commands.cli import run
+from verifier.formula.gallery import gallery, groups
+from verifier.judging.verdict import Outcome
 from verifier.witnesses import Autograd
 
 
@@ -29,7 +29,7 @@ def test_the_tutorials_two():
 
 
 def test_one_wrong_model_is_the_verdict_of_all(monkeypatch):
-    monkeypatch.setattr("verifier.training.Autograd", Lying)
+    monkeypatch.setattr("verifier.commands.train.Autograd", Lying)
     summary = verifier.train_all([verifier.load("linear"), verifier.load("quadratic")], epochs=1)
     assert (summary.outcome, summary.exit_code) == (Outcome.DISAGREES, 1)
     text = str(summary)
@@ -38,7 +38,7 @@ def test_one_wrong_model_is_the_verdict_of_all(monkeypatch):
 
 
 def test_exit_codes(monkeypatch):
-    monkeypatch.setattr("verifier.training.Autograd", Lying)
+    monkeypatch.setattr("verifier.commands.train.Autograd", Lying)
     assert run(["train", "--all", "--epochs", "1"]) == 1
 
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 import verifier
-from verifier.cli import run
-from verifier.layout import layout_for, short
-from verifier.report import Report
-from verifier.tables import View
-from verifier.testing import Tampered
+from verifier.commands.cli import run
+from verifier.reporting.text.layout import layout_for, short
+from verifier.reporting.training_report import Report
+from verifier.reporting.text.training import View
+from verifier.testing.mutations import Tampered
 
 GOLDEN = Path(__file__).parent / "golden"
 CASES = {
@@ -117,11 +117,11 @@ def test_without_colour_and_in_ascii(monkeypatch, capsys):
 def test_terminals_without_unicode(monkeypatch):
     import io
 
-    import verifier.cli
+    import verifier.commands.cli
 
     stream = io.TextIOWrapper(io.BytesIO(), encoding="cp1252", newline="\n")
     monkeypatch.setattr("sys.stdout", stream)
-    assert verifier.cli.run(["train", "linear"]) == 0
+    assert verifier.commands.cli.run(["train", "linear"]) == 0
     stream.flush()
     shown = stream.buffer.getvalue().decode("cp1252")
     assert "... 294 steps not shown" in shown

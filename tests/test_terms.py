@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from verifier.arrays import NOTHING, ArrayBuilder
-from verifier.capture import Joint, captured
+from verifier.program.array_program import NOTHING, ArrayBuilder
+from verifier.capture.joint_graph import Joint, captured
 from verifier.errors import InputError
-from verifier.floats import BFLOAT16, FLOAT16, FLOAT32
-from verifier.lifting import REDUCTIONS, lifted, order_free, rounded_each
-from verifier.lowering import lowered, plain, rule
-from verifier.program import Builder
-from verifier.replay import BallArithmetic, replay
-from verifier.terms import term_sizes
-from verifier.text import read_text
+from verifier.operations.formats import BFLOAT16, FLOAT16, FLOAT32
+from verifier.program.lift import REDUCTIONS, lifted, order_free, rounded_each
+from verifier.capture.lowering import lowered, plain, rule
+from verifier.program.program import Builder
+from verifier.program.evaluation.balls import BallArithmetic, replay
+from verifier.program.evaluation.term_sizes import term_sizes
+from verifier.formula.parser import read_text
 
 
 def sizes(function, **given):

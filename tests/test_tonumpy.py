@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import verifier
-from verifier.tonumpy import bytes_of, dense, to_float64, to_numpy
+from verifier.capture.to_numpy import bytes_of, dense, to_float64, to_numpy
 
 ZEROS = torch._efficientzerotensor((2,), dtype=torch.float64)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import verifier
-from verifier.cli import run
+from verifier.commands.cli import run
 from verifier.witnesses import Autograd
 
 TRACES = json.loads((Path(__file__).parent / "data" / "tutorial_traces.json").read_text())

@@ -6,8 +6,8 @@ import time
 import pytest
 
 import verifier
-from verifier.cli import run
-from verifier.typed import Typed, typed_model
+from verifier.commands.cli import run
+from verifier.commands.model_from_options import Typed, typed_model
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import verifier
-from verifier.cli import run
-from verifier.data import columns, held_out
-from verifier.floats import FLOAT64
+from verifier.commands.cli import run
+from verifier.training.data import columns, held_out
+from verifier.operations.formats import FLOAT64
 
 X, Y = [1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 7.0, 8.0]
 

@@ -3,10 +3,10 @@
 import pytest
 
 import verifier
-from verifier.cli import run
-from verifier.gallery import gallery
-from verifier.training import settings_for
-from verifier.written import torch_loop
+from verifier.commands.cli import run
+from verifier.formula.gallery import gallery
+from verifier.commands.train import settings_for
+from verifier.explaining.model_as_code import torch_loop
 
 
 def printed(text, capsys):

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from verifier.inputs import between
+from verifier.checking.inputs import between
 
 X = between(-2, 2, shape=(4, 6))
 IMAGE = between(-2, 2, shape=(2, 3, 6, 6))

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from verifier.inputs import between
+from verifier.checking.inputs import between
 
 
 def function(forward, backward):

@@ -8,18 +8,18 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from verifier.checking import assert_gradients as assert_gradients
-    from verifier.checking import check as check
-    from verifier.checkreport import CheckReport as CheckReport
+    from verifier.commands.check import assert_gradients as assert_gradients
+    from verifier.commands.check import check as check
+    from verifier.reporting.check_report import CheckReport as CheckReport
     from verifier.errors import GradientError as GradientError
     from verifier.errors import InputError as InputError
-    from verifier.explaining import explain as explain
-    from verifier.explanation import Explanation as Explanation
-    from verifier.extending import add_function as add_function
-    from verifier.gallery import load as load
-    from verifier.inputs import between as between
-    from verifier.judge import Comparison as Comparison
-    from verifier.judge import Outcome as Outcome
+    from verifier.commands.explain import explain as explain
+    from verifier.explaining.explanation import Explanation as Explanation
+    from verifier.formula.add_function import add_function as add_function
+    from verifier.formula.gallery import load as load
+    from verifier.checking.inputs import between as between
+    from verifier.judging.verdict import Comparison as Comparison
+    from verifier.judging.verdict import Outcome as Outcome
     from verifier.losses import absolute_error as absolute_error
     from verifier.losses import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
     from verifier.losses import focal as focal
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
     from verifier.losses import smooth_l1 as smooth_l1
     from verifier.losses import squared_error as squared_error
     from verifier.losses import squared_hinge as squared_hinge
-    from verifier.modeling import Model as Model
-    from verifier.modeling import model as model
-    from verifier.report import Report as Report
-    from verifier.summary import Summary as Summary
-    from verifier.summary import train_all as train_all
-    from verifier.teaching import Lesson as Lesson
-    from verifier.teaching import lesson as lesson
-    from verifier.training import train as train
-    from verifier.trialreport import Trials as Trials
-    from verifier.trialreport import selftest as selftest
+    from verifier.formula.model import Model as Model
+    from verifier.formula.model import model as model
+    from verifier.reporting.training_report import Report as Report
+    from verifier.commands.train_all import Summary as Summary
+    from verifier.commands.train_all import train_all as train_all
+    from verifier.commands.lesson import Lesson as Lesson
+    from verifier.commands.lesson import lesson as lesson
+    from verifier.commands.train import train as train
+    from verifier.commands.selftest import Trials as Trials
+    from verifier.commands.selftest import selftest as selftest
 
 _CONTENTS = {
     "CheckReport": "checkreport",
@@ -96,6 +96,6 @@ def __getattr__(name: str) -> Any:
 
 
 def _module(name: str) -> ModuleType:
-    from verifier.importing import imported
+    from verifier.process.imports import imported
 
     return imported(f"verifier.{name}")

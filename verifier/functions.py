@@ -33,7 +33,7 @@ __all__ = list(_NAMES)
 
 def piecewise(*branches: tuple[Any, Any]) -> Any:
     """The value of the first (value, condition) whose condition holds; the last condition must be True."""
-    from verifier import calls
+    from verifier.formula import overloads as calls
 
     return calls.piecewise(branches)
 
@@ -50,7 +50,7 @@ class Function(Protocol):
 @cache
 def _function(name: str) -> Function:
     def function(*arguments: Any) -> Any:
-        from verifier import calls
+        from verifier.formula import overloads as calls
 
         return calls.call(name, arguments)
 
@@ -72,5 +72,5 @@ def __getattr__(name: str) -> Function:
 
 def __dir__() -> list[str]:
     """What stands above, and what people have added."""
-    calls = sys.modules.get("verifier.calls")
+    calls = sys.modules.get("verifier.formula.overloads")
     return sorted({*_NAMES, *(calls.names() - {"abs"} if calls else ())})

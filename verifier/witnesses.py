@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from verifier.arithmetic import ArbArithmetic, NumPyArithmetic, precision, radius
-from verifier.program import Program, evaluate
+from verifier.program.evaluation.arithmetic import ArbArithmetic, NumPyArithmetic, precision, radius
+from verifier.program.program import Program, evaluate
 
 if TYPE_CHECKING:
     import torch

@@ -10,8 +10,8 @@ from pathlib import Path
 
 _LOOP = """
 import json, os, signal, sys
-import torch, verifier.checking, verifier.training, verifier.tasks
-from verifier.cli import run
+import torch, verifier.commands.check, verifier.commands.train, verifier.commands.tasks
+from verifier.commands.cli import run
 
 for line in sys.stdin:
     arguments, folder, out, err, seconds = json.loads(line)

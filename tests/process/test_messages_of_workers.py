@@ -6,8 +6,8 @@ import os
 import pytest
 
 from verifier.errors import InputError
-from verifier.process.limits import Limits, bytes_of, seconds_of
-from verifier.process.messages import (
+from verifier.process.workers.limits import Limits, bytes_of, seconds_of
+from verifier.process.workers.messages import (
     Failed,
     Finished,
     Interrupted,
@@ -20,8 +20,8 @@ from verifier.process.messages import (
     encoded,
     framed,
 )
-from verifier.process.relay import Relay, escaped
-from verifier.process.stack import place_in
+from verifier.process.workers.relay import Relay, escaped
+from verifier.process.workers.stack import place_in
 
 MESSAGES = [
     Progress(1, 2),

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import worker_tasks
 
-from verifier.process.limits import Limits
-from verifier.process.messages import Rendered
-from verifier.process.supervisor import End, Ending, InThisProcess, InWorkers
-from verifier.process.task import Task
+from verifier.process.workers.limits import Limits
+from verifier.process.workers.messages import Rendered
+from verifier.process.workers.supervisor import End, Ending, InThisProcess, InWorkers
+from verifier.process.workers.task import Task
 
 SO_FAR = Rendered(0, {"text": "so far"}, {"compared": 3})
 DONE = Rendered(0, {"text": "done"}, {"compared": 3})
@@ -111,7 +111,7 @@ def test_an_interruption_is_passed_on():
 
 
 def test_an_interruption_that_is_not_heard(monkeypatch):
-    monkeypatch.setattr("verifier.process.supervisor.PATIENCE", 0.3)
+    monkeypatch.setattr("verifier.process.workers.supervisor.PATIENCE", 0.3)
     assert ended("hangs", watch=Watch(presses=True)) == Ending(End.INTERRUPTED, SO_FAR)
 
 
@@ -163,9 +163,9 @@ def test_a_worker_ends_with_its_supervisor(tmp_path):
     program = textwrap.dedent(
         f"""
         import sys; sys.path.insert(0, {str(tmp_path)!r})
-        from verifier.process.limits import Limits
-        from verifier.process.supervisor import InWorkers
-        from verifier.process.task import Task
+        from verifier.process.workers.limits import Limits
+        from verifier.process.workers.supervisor import InWorkers
+        from verifier.process.workers.task import Task
         class Watch:
             interruptions = 0
             def progress(self, done, planned): pass
@@ -199,7 +199,7 @@ def test_several_workers_at_once():
 
 
 def test_the_supervisor_is_light():
-    code = "import sys, verifier.cli; print([name for name in sys.modules if name in {'torch', 'sympy', 'numpy'}])"
+    code = "import sys, verifier.commands.cli; print([name for name in sys.modules if name in {'torch', 'sympy', 'numpy'}])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
     assert Path(sys.executable).exists()

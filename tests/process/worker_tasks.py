@@ -8,7 +8,7 @@ import threading
 import time
 
 from verifier.errors import InputError
-from verifier.process.messages import Progress, Published, Rendered, Stage
+from verifier.process.workers.messages import Progress, Published, Rendered, Stage
 
 
 def reports(send, interruption, text="done", code=0):

@@ -1,1 +1,1 @@
-"""Worker processes: other people's code runs in a process that can be timed, limited and lost."""
+"""Running code that may not return, in a state of its own, and in processes of its own."""

@@ -1,0 +1,1 @@
+"""From torch code to a program."""

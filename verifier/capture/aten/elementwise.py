@@ -1,0 +1,352 @@
+"""Operations on each element: arithmetic, functions, comparisons, choices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import sympy
+import torch
+
+from verifier.operations.elementary import exp2, log1p
+from verifier.capture.lowering import Cell, Lowering, Rule, actual_of, plain, rule
+from verifier.operations.operation import Maximum, Where
+from verifier.capture.to_numpy import to_numpy
+
+_ROWS = {
+    "exp": "exp", "exp2": "exp2", "expm1": "expm1", "log": "log", "log1p": "log1p", "log2": "log2", "log10": "log10",
+    "sqrt": "sqrt", "sin": "sin", "cos": "cos", "tan": "tan", "asin": "asin", "acos": "acos", "atan": "atan",
+    "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "asinh": "asinh", "acosh": "acosh", "atanh": "atanh",
+    "abs": "abs", "neg": "negative", "sign": "sign", "sgn": "sign", "floor": "floor", "ceil": "ceiling",
+    "erf": "erf", "erfc": "erfc", "erfinv": "erfinv", "lgamma": "loggamma", "digamma": "digamma",
+    "sigmoid": "sigmoid", "relu": "relu", "special_log_ndtr": "log_ndtr",
+    "special_erfcx": "erfcx", "special_i0e": "i0e", "special_i1": "i1", "special_i1e": "i1e", "i0": "i0",
+    "special_bessel_j0": "j0", "special_bessel_j1": "j1", "logical_not": "not", "bitwise_not": "not",
+}  # fmt: skip
+_PAIRS = {
+    "maximum": "maximum", "minimum": "minimum", "fmax": "maximum", "fmin": "minimum", "atan2": "atan2",
+    "hypot": "hypot", "logaddexp": "logaddexp", "xlogy": "xlogy",
+    "logical_and": "and", "logical_or": "or", "bitwise_and": "and", "bitwise_or": "or",
+}  # fmt: skip
+
+
+def number(low: Lowering, value: Any) -> int:
+    """The node of numbers; a condition counts as 1 or 0, as it does in torch's arithmetic."""
+    return low.build.numbers(low.lift(value))
+
+
+def _of_one(row: str) -> Rule:
+    return lambda low, self: low.apply(row, low.lift(self))
+
+
+def _of_two(row: str) -> Rule:
+    return lambda low, self, other: low.apply(row, low.lift(self), low.lift(other))
+
+
+for _name, _row in _ROWS.items():
+    rule(_name)(_of_one(_row))
+for _name, _row in _PAIRS.items():
+    rule(_name)(_of_two(_row))
+
+
+def _equality(row: str) -> Rule:
+    """A number is compared with itself to find NaN, which the code's own test has decided."""
+
+    def compared(low: Lowering, self: Any, other: Any, actual: Any) -> int:
+        left, right = low.lift(self), low.lift(other)
+        return low.build.constant(plain(actual)) if left == right else low.apply(row, left, right)
+
+    return compared
+
+
+def _order(row: str, of_truths: str, swapped: bool) -> Rule:
+    """Truth values are compared by logic, False before True: they are never near each other."""
+
+    def compared(low: Lowering, self: Any, other: Any) -> int:
+        left, right = low.lift(self), low.lift(other)
+        if not (low.build.is_truth(left) and low.build.is_truth(right)):
+            return low.apply(row, left, right)
+        before, behind = (right, left) if swapped else (left, right)
+        return low.apply(of_truths, low.apply("not", before), behind)
+
+    return compared
+
+
+rule("lt")(_order("less", "and", swapped=False))
+rule("le")(_order("less_equal", "or", swapped=False))
+rule("gt")(_order("greater", "and", swapped=True))
+rule("ge")(_order("greater_equal", "or", swapped=True))
+rule("eq")(_equality("equal"))
+rule("ne")(_equality("not_equal"))
+
+
+@rule("add")
+def added(low: Lowering, self: Any, other: Any, alpha: float = 1) -> int:
+    return low.apply("add", number(low, self), _times(low, number(low, other), alpha))
+
+
+@rule("sub")
+def subtracted(low: Lowering, self: Any, other: Any, alpha: float = 1) -> int:
+    return low.apply("subtract", number(low, self), _times(low, number(low, other), alpha))
+
+
+@rule("rsub")
+def subtracted_from(low: Lowering, self: Any, other: Any, alpha: float = 1) -> int:
+    return low.apply("subtract", number(low, other), _times(low, number(low, self), alpha))
+
+
+def _times(low: Lowering, node: int, factor: float) -> int:
+    return node if factor == 1 else low.apply("multiply", node, float(factor))
+
+
+@rule("mul")
+def multiplied(low: Lowering, self: Any, other: Any, actual: Any) -> int:
+    if actual.dtype == torch.bool:
+        return low.apply("and", low.lift(self), low.lift(other))
+    return low.apply("multiply", number(low, self), number(low, other))
+
+
+@rule("div")
+def divided(low: Lowering, self: Any, other: Any, rounding_mode: str | None = None) -> int:
+    quotient = low.apply("divide", number(low, self), number(low, other))
+    if rounding_mode == "floor":
+        return low.apply("floor", quotient)
+    return quotient if rounding_mode is None else _whole_part(low, quotient)
+
+
+@rule("floor_divide")
+def floor_divided(low: Lowering, self: Any, other: Any) -> int:
+    return low.apply("floor", low.apply("divide", low.lift(self), low.lift(other)))
+
+
+@rule("trunc")
+def truncated(low: Lowering, self: Cell) -> int:
+    return _whole_part(low, self.node)
+
+
+def _whole_part(low: Lowering, node: int) -> int:
+    return low.apply("where", low.apply("less", node, 0.0), low.apply("ceiling", node), low.apply("floor", node))
+
+
+@rule("frac")
+def fraction(low: Lowering, self: Cell) -> int:
+    return low.apply("subtract", self.node, truncated(low, self))
+
+
+@rule("round")
+def rounded(low: Lowering, self: Cell, decimals: int = 0) -> int:
+    """Halves go to the even neighbour."""
+    up, down = ("multiply", "divide") if decimals >= 0 else ("divide", "multiply")
+    scale = 10.0 ** abs(decimals)
+    scaled = low.apply(up, self.node, scale) if decimals else self.node
+    nearest = low.apply("floor", low.apply("add", scaled, 0.5))
+    odd = low.apply("equal", low.apply("remainder", nearest, 2.0), 1.0)
+    half = low.apply("equal", low.apply("subtract", nearest, scaled), 0.5)
+    even = low.apply("where", low.apply("and", half, odd), low.apply("subtract", nearest, 1.0), nearest)
+    return low.apply(down, even, scale) if decimals else even
+
+
+@rule("remainder")
+def remainder(low: Lowering, self: Any, other: Any) -> int:
+    return low.apply("remainder", low.lift(self), low.lift(other))
+
+
+@rule("fmod")
+def remainder_of_its_sign(low: Lowering, self: Any, other: Any) -> int:
+    """The remainder has the sign of what is divided."""
+    dividend, divisor = low.lift(self), low.apply("abs", low.lift(other))
+    below = low.apply("negative", low.apply("remainder", low.apply("negative", dividend), divisor))
+    return low.apply("where", low.apply("less", dividend, 0.0), below, low.apply("remainder", dividend, divisor))
+
+
+@rule("reciprocal")
+def reciprocal(low: Lowering, self: Cell) -> int:
+    return low.apply("divide", low.lift(1.0), self.node)
+
+
+@rule("rsqrt")
+def reciprocal_root(low: Lowering, self: Cell) -> int:
+    return low.apply("divide", low.lift(1.0), low.apply("sqrt", self.node))
+
+
+_POWERS: dict[float, Callable[[Lowering, int], int]] = {
+    0.5: lambda low, x: low.apply("sqrt", x),
+    1.0: lambda low, x: x,
+    2.0: lambda low, x: low.apply("square", x),
+    3.0: lambda low, x: low.apply("multiply", low.apply("square", x), x),
+    -0.5: lambda low, x: low.apply("divide", 1.0, low.apply("sqrt", x)),
+    -1.0: lambda low, x: low.apply("divide", 1.0, x),
+    -2.0: lambda low, x: low.apply("divide", 1.0, low.apply("square", x)),
+}
+"""The exponents for which the kernel has code of its own (PowKernel.cpp)."""
+
+
+@rule("pow")
+def power(low: Lowering, self: Any, exponent: Any) -> int:
+    if isinstance(exponent, int | float):
+        if exponent == 0:
+            return low.build.expand(low.lift(1.0), self.shape)
+        if exponent in _POWERS:
+            return _POWERS[float(exponent)](low, low.lift(self))
+    return low.apply("power", low.lift(self), low.lift(exponent))
+
+
+@rule("ldexp")
+def times_power_of_two(low: Lowering, self: Any, other: Any) -> int:
+    return low.apply("multiply", low.lift(self), low.apply("power", 2.0, low.lift(other)))
+
+
+@rule("frexp")
+def mantissa(low: Lowering, self: Cell, actual: Any) -> tuple[int, None]:
+    scale = low.build.constant(np.exp2(plain(actual[1])))
+    return low.apply("divide", self.node, scale), None
+
+
+@rule("logaddexp2")
+def log_of_powers_of_two(low: Lowering, self: Any, other: Any) -> int:
+    return low.formula(
+        lambda a, b: Maximum(a, b) + log1p(exp2(-sympy.Abs(a - b))) / sympy.log(sympy.Integer(2)), self, other
+    )
+
+
+@rule("sinc")
+def sine_over_angle(low: Lowering, self: Cell) -> int:
+    return low.formula(lambda x: Where(sympy.Eq(x, 0), sympy.S.One, sympy.sin(math.pi * x) / (math.pi * x)), self)
+
+
+@rule("special_xlog1py")
+def times_log1p(low: Lowering, self: Any, other: Any) -> int:
+    """0 where the first is 0, also where there is no logarithm."""
+    return low.formula(lambda a, b: Where(sympy.And(sympy.Eq(a, 0), b <= -1), sympy.S.Zero, a * log1p(b)), self, other)
+
+
+@rule("special_entr")
+def entropy(low: Lowering, self: Cell) -> int:
+    inside = low.formula(lambda x: Where(x > 0, -x * sympy.log(x), sympy.S.Zero), self)
+    return low.apply("where", low.apply("less", self.node, 0.0), -math.inf, inside)
+
+
+@rule("special_ndtri")
+def normal_quantile(low: Lowering, self: Cell) -> int:
+    return low.formula(lambda x: sympy.sqrt(sympy.Integer(2)) * sympy.erfinv(2 * x - 1), self)
+
+
+@rule("polygamma")
+def polygamma(low: Lowering, n: int, self: Cell) -> int:
+    return low.apply("polygamma", float(n), self.node) if n else low.apply("digamma", self.node)
+
+
+@rule("special_zeta")
+def hurwitz_zeta(low: Lowering, self: Any, other: Any) -> int:
+    return low.apply("zeta", low.lift(self), low.lift(other))
+
+
+@rule("mvlgamma")
+def log_gamma_of_many(low: Lowering, self: Cell, p: int) -> int:
+    """The multivariate one of so many dimensions (DLMF 35.3.1)."""
+    gammas = [low.apply("loggamma", low.apply("subtract", self.node, j / 2)) for j in range(p)]
+    total = reduce(lambda a, b: low.apply("add", a, b), gammas)
+    return low.apply("add", total, p * (p - 1) * math.log(math.pi) / 4)
+
+
+@rule("deg2rad")
+def radians(low: Lowering, self: Cell) -> int:
+    return low.apply("multiply", self.node, math.pi / 180)
+
+
+@rule("rad2deg")
+def degrees(low: Lowering, self: Cell) -> int:
+    return low.apply("multiply", self.node, 180 / math.pi)
+
+
+@rule("angle")
+def angle(low: Lowering, self: Cell) -> int:
+    return low.apply("where", low.apply("less", self.node, 0.0), low.build.apply("pi"), 0.0)
+
+
+@rule("heaviside")
+def step(low: Lowering, self: Any, values: Any) -> int:
+    node = low.lift(self)
+    passed = low.apply("where", low.apply("greater", node, 0.0), 1.0, 0.0)
+    return low.apply("where", low.apply("equal", node, 0.0), low.lift(values), passed)
+
+
+@rule("signbit")
+def is_negative(low: Lowering, self: Any) -> int:
+    """Whether it has a minus sign, which a zero may have as well."""
+    actual = actual_of(self)
+    if not isinstance(actual, torch.Tensor) or (actual == 0).any():
+        low.kept = False
+        return low.build.constant(to_numpy(torch.signbit(torch.as_tensor(actual))))
+    return low.apply("less", low.lift(self), 0.0)
+
+
+@rule("copysign")
+def with_the_sign_of(low: Lowering, self: Any, other: Any) -> int:
+    size = low.apply("abs", low.lift(self))
+    return low.apply("where", is_negative(low, other), low.apply("negative", size), size)
+
+
+@rule("isnan", "isinf", "isposinf", "isneginf")
+def as_it_is(low: Lowering, actual: Any) -> int:
+    """Every replay is of finite numbers; the code's own test decides, as for whole numbers."""
+    return low.build.constant(plain(actual))
+
+
+@rule("nan_to_num")
+def without_nan(low: Lowering, self: Cell, actual: Any) -> int:
+    finite = torch.isfinite(self.actual)
+    if finite.all():
+        return self.node
+    return low.apply("where", low.build.constant(plain(finite)), self.node, low.build.constant(plain(actual)))
+
+
+@rule("where")
+def chosen(low: Lowering, condition: Any, self: Any, other: Any) -> int:
+    return low.apply("where", low.lift(condition), number(low, self), number(low, other))
+
+
+@rule("masked_fill")
+def filled(low: Lowering, self: Any, mask: Any, value: Any) -> int:
+    return low.apply("where", low.lift(mask), low.lift(value), low.lift(self))
+
+
+@rule("clamp")
+def clamped(low: Lowering, self: Cell, min: Any = None, max: Any = None) -> int:
+    result = self.node
+    if min is not None:
+        result = low.apply("maximum", result, low.lift(min))
+    if max is not None:
+        result = low.apply("minimum", result, low.lift(max))
+    return result
+
+
+@rule("clamp_min")
+def clamped_below(low: Lowering, self: Cell, min: Any) -> int:
+    return low.apply("maximum", self.node, low.lift(min))
+
+
+@rule("clamp_max")
+def clamped_above(low: Lowering, self: Cell, max: Any) -> int:
+    return low.apply("minimum", self.node, low.lift(max))
+
+
+@rule("lerp")
+def between(low: Lowering, self: Cell, end: Any, weight: Any) -> int:
+    apart = low.apply("subtract", low.lift(end), self.node)
+    return low.apply("add", self.node, low.apply("multiply", low.lift(weight), apart))
+
+
+@rule("addcmul")
+def plus_product(low: Lowering, self: Cell, tensor1: Any, tensor2: Any, value: float = 1) -> int:
+    product = low.apply("multiply", low.lift(tensor1), low.lift(tensor2))
+    return low.apply("add", self.node, _times(low, product, value))
+
+
+@rule("addcdiv")
+def plus_quotient(low: Lowering, self: Cell, tensor1: Any, tensor2: Any, value: float = 1) -> int:
+    quotient = low.apply("divide", low.lift(tensor1), low.lift(tensor2))
+    return low.apply("add", self.node, _times(low, quotient, value))

@@ -1,0 +1,406 @@
+"""Operations that only move elements, fill in zeros, or add elements up where they land on each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from verifier.program.array_program import NOTHING
+from verifier.capture.aten.reductions import folded
+from verifier.capture.lowering import Cell, Lowering, Rule, actual_of, has_cells, numbers_from, places_of, rule
+from verifier.capture.to_numpy import to_float64, to_numpy
+
+aten = torch.ops.aten
+
+
+@rule("view", "_unsafe_view", "reshape", "expand", "t", "transpose", "permute", "select", "slice", "squeeze",
+      "unsqueeze", "split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes", "chunk", "unbind", "cat",
+      "stack", "flip", "roll", "rot90", "repeat", "repeat_interleave", "diagonal", "diag_embed", "unfold", "narrow",
+      "gather", "index", "index_select", "take", "tril", "triu", "slice_backward", "select_backward",
+      "diagonal_backward", "slice_scatter", "select_scatter", "diagonal_scatter", "movedim", "swapaxes",
+      "_reshape_alias", "masked_select", "unsafe_chunk", "tile", "hstack", "vstack", "pixel_shuffle",
+      "pixel_unshuffle", "channel_shuffle", "masked_scatter", "masked_scatter_backward", "trace_backward",
+      "_unsafe_index", "atleast_1d", "block_diag", "im2col", "reflection_pad1d", "reflection_pad2d",
+      "reflection_pad3d", "replication_pad1d", "replication_pad2d", "replication_pad3d", "view_copy", "expand_copy",
+      "t_copy", "transpose_copy", "permute_copy", "select_copy", "slice_copy", "squeeze_copy", "unsqueeze_copy",
+      "split_copy", "split_with_sizes_copy", "unbind_copy", "diagonal_copy", "unfold_copy", "alias_copy")  # fmt: skip
+def moved(low: Lowering, operation: Any, bound: dict[str, Any]) -> Any:
+    return low.moved(operation, {name: _where_to(low, name, value) for name, value in bound.items()})
+
+
+def _where_to(low: Lowering, name: str, value: Any) -> Any:
+    """What says where elements go is taken as it came out."""
+    if name in ("mask", "index", "indices"):
+        low.kept = low.kept and not has_cells(value)
+        return actual_of(value)
+    return value
+
+
+def places_like(value: Any) -> torch.Tensor:
+    """A tensor of the shape of a value, whose elements are their own places."""
+    return torch.arange(actual_of(value).numel()).reshape(actual_of(value).shape)
+
+
+def overwritten(low: Lowering, self: Any, goes: torch.Tensor, source: Any) -> int:
+    """`self` with the elements of the source at these places of it, the last one where several go."""
+    node = low.build.expand(low.lift(source), tuple(goes.shape))
+    count = actual_of(self).numel()
+    index = torch.arange(count)
+    index[goes.reshape(-1)] = count + torch.arange(goes.numel())
+    joined = low.build.join([low.lift(self), node])
+    return low.build.take(joined, to_numpy(index.reshape(actual_of(self).shape)))
+
+
+def added_up(low: Lowering, self: Any, goes: torch.Tensor, node: int) -> int:
+    """`self` plus the elements of a node, each at its place of it."""
+    self_ = low.lift(self)
+    return low.apply("add", self_, low.build.pile(node, to_numpy(goes), low.build.shape(self_)))
+
+
+def _filled(low: Lowering, self: Any, goes: torch.Tensor, value: Any) -> int:
+    """`self` with one number at these places of it."""
+    mask = np.zeros(actual_of(self).numel(), dtype=bool)
+    mask[to_numpy(goes).ravel()] = True
+    number = low.lift(value if isinstance(value, Cell | torch.Tensor) else float(value))
+    condition = low.build.constant(mask.reshape(actual_of(self).shape))
+    return low.apply("where", condition, number, low.lift(self))
+
+
+@rule("zero")
+def zeros(low: Lowering, self: Cell) -> int:
+    return low.build.expand(low.build.constant(0.0), self.shape)
+
+
+@rule("fill")
+def filled(low: Lowering, self: Cell, value: Any) -> int:
+    return low.build.expand(low.lift(value), self.shape)
+
+
+@rule("constant_pad_nd")
+def padded(low: Lowering, operation: Any, bound: dict[str, Any]) -> Any:
+    value = bound["value"]
+    node = low.moved(operation, {**bound, "value": 0})
+    if value == 0:
+        return node
+    outside = to_numpy(operation(torch.zeros(bound["self"].shape), bound["pad"], 1.0)) == 1.0
+    return low.apply("where", low.build.constant(outside), low.lift(float(value)), node)
+
+
+def in_storage(value: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which address of its storage each element of a tensor has, and which element each address holds, or NOTHING."""
+    tensor = actual_of(value)
+    size, stride, offset = tensor.shape, tensor.stride(), tensor.storage_offset()
+    addresses = torch.arange(tensor.untyped_storage().nbytes() // tensor.element_size())
+    used = addresses.as_strided(size, stride, offset)
+    holds = torch.full_like(addresses, NOTHING)
+    holds[used.reshape(-1)] = torch.arange(tensor.numel())
+    return used, holds
+
+
+def _strided(self: Any, size: list[int], stride: list[int], storage_offset: int | None) -> torch.Tensor:
+    """The places of the elements that `as_strided` sees."""
+    _, holds = in_storage(self)
+    offset = actual_of(self).storage_offset() if storage_offset is None else storage_offset
+    found = holds.as_strided(size, stride, offset)
+    if (found == NOTHING).any():
+        raise NotImplementedError("a view of memory outside the tensor")
+    return found
+
+
+@rule("as_strided", "as_strided_copy")
+def strided(low: Lowering, self: Cell, size: Any, stride: Any, storage_offset: int | None = None) -> int:
+    return low.build.take(self.node, to_numpy(_strided(self, size, stride, storage_offset)))
+
+
+@rule("as_strided_scatter")
+def strided_scatter(
+    low: Lowering, self: Any, src: Any, size: Any, stride: Any, storage_offset: int | None = None
+) -> int:
+    return overwritten(low, self, _strided(self, size, stride, storage_offset), src)
+
+
+@rule("index_put", "_unsafe_index_put")
+def put_at(low: Lowering, self: Any, indices: Any, values: Any, accumulate: bool = False) -> int:
+    goes = aten.index(places_like(self), _where_to(low, "indices", indices))
+    if accumulate:
+        return added_up(low, self, goes, low.build.expand(low.lift(values), tuple(goes.shape)))
+    return overwritten(low, self, goes, values)
+
+
+@rule("put")
+def put(low: Lowering, self: Any, index: torch.Tensor, source: Any, accumulate: bool = False) -> int:
+    goes = places_like(self).take(index)
+    return added_up(low, self, goes, low.lift(source)) if accumulate else overwritten(low, self, goes, source)
+
+
+def _goes(self: Any, dim: int, index: torch.Tensor) -> torch.Tensor:
+    """The places of `self` that a scatter by this index writes to."""
+    return places_like(self).gather(dim, index) if index.numel() else index
+
+
+def _cut(low: Lowering, source: Any, index: torch.Tensor) -> int:
+    """The part of a source that an index, which may be smaller, takes."""
+    return int(low.moved(lambda source: source[tuple(slice(size) for size in index.shape)], {"source": source}))
+
+
+@rule("scatter")
+def scattered(
+    low: Lowering, self: Any, dim: int, index: torch.Tensor, src: Any = None, value: Any = None, reduce: Any = None
+) -> int:
+    if reduce is not None:
+        raise NotImplementedError(f"reduce={reduce!r}")
+    goes = _goes(self, dim, index)
+    if src is None:
+        return _filled(low, self, goes, value)
+    return overwritten(low, self, goes, Cell(_cut(low, src, index), torch.empty(0)))
+
+
+@rule("scatter_add")
+def scattered_sum(low: Lowering, self: Any, dim: int, index: torch.Tensor, src: Any) -> int:
+    return added_up(low, self, _goes(self, dim, index), _cut(low, src, index))
+
+
+def _slices(self: Any, dim: int, index: torch.Tensor) -> torch.Tensor:
+    return places_like(self).index_select(dim, index.reshape(-1))
+
+
+@rule("index_add")
+def index_added(low: Lowering, self: Any, dim: int, index: torch.Tensor, source: Any, alpha: float = 1) -> int:
+    node = low.lift(source) if alpha == 1 else low.apply("multiply", low.lift(source), float(alpha))
+    return added_up(low, self, _slices(self, dim, index), node)
+
+
+@rule("index_copy")
+def index_copied(low: Lowering, self: Any, dim: int, index: torch.Tensor, source: Any) -> int:
+    return overwritten(low, self, _slices(self, dim, index), source)
+
+
+@rule("index_fill")
+def index_filled(low: Lowering, self: Any, dim: int, index: torch.Tensor, value: Any) -> int:
+    return _filled(low, self, _slices(self, dim, index), value)
+
+
+_ROWS_OF = {"prod": ("multiply", 1.0), "amax": ("maximum", -np.inf), "amin": ("minimum", np.inf)}
+
+
+def collected(low: Lowering, self: Any, goes: torch.Tensor, node: int, reduce: str, include_self: bool) -> int:
+    """What goes to each place of `self` reduced there, with what was there or, where anything goes, without."""
+    shape, flat = tuple(actual_of(self).shape), to_numpy(goes.reshape(-1))
+    counts = np.bincount(flat, minlength=actual_of(self).numel()).reshape(shape)
+    if reduce in ("sum", "mean"):
+        before = low.lift(self) if include_self else low.build.take(low.lift(self), _untouched(counts))
+        total = low.apply("add", before, low.build.pile(node, to_numpy(goes), shape))
+        terms = np.maximum(counts + include_self, 1).astype(float)
+        return total if reduce == "sum" else low.apply("divide", total, low.build.constant(terms))
+    row, neutral = _ROWS_OF[reduce]
+    joined = low.build.join([low.lift(self), node, low.build.constant(neutral)])
+    layers = _layers(flat, counts, include_self)
+    return low.build.reshape(folded(low, low.build.take(joined, layers), 0, row), shape)
+
+
+def _untouched(counts: Any) -> Any:
+    return np.where(counts > 0, NOTHING, np.arange(counts.size).reshape(counts.shape))
+
+
+def _layers(goes: Any, counts: Any, include_self: bool) -> Any:
+    """For each place, one behind another: itself, what goes there, and the neutral number as often as is left."""
+    size, total = counts.size, counts.size + goes.size
+    layers = np.full((1 + int(counts.max(initial=0)), size), total)
+    own = np.arange(size)
+    layers[0] = own if include_self else np.where(counts.ravel() > 0, total, own)
+    filled = np.ones(size, dtype=int)
+    for source, place in enumerate(goes.tolist()):
+        layers[filled[place], place] = size + source
+        filled[place] += 1
+    return layers.reshape(-1, *counts.shape)
+
+
+@rule("scatter_reduce")
+def scattered_reduction(
+    low: Lowering, self: Any, dim: int, index: torch.Tensor, src: Any, reduce: str, include_self: bool = True
+) -> int:
+    return collected(low, self, _goes(self, dim, index), _cut(low, src, index), reduce, include_self)
+
+
+@rule("index_reduce")
+def index_reduction(
+    low: Lowering, self: Any, dim: int, index: torch.Tensor, source: Any, reduce: str, include_self: bool = True
+) -> int:
+    return collected(low, self, _slices(self, dim, index), low.lift(source), reduce, include_self)
+
+
+def _added_where_taken(low: Lowering, grad: Any, shape: Any, taken: Callable[[torch.Tensor], torch.Tensor]) -> int:
+    """The backward of what only takes elements: each adds up what was taken from it."""
+    return low.build.pile(low.lift(grad), places_of(taken(numbers_from(1, shape))), tuple(shape))
+
+
+def _pad_backward(forward: Any) -> Rule:
+    def backward(low: Lowering, grad_output: Any, self: Any, padding: Any) -> int:
+        shape = actual_of(self).shape
+        return _added_where_taken(low, grad_output, shape, lambda numbers: forward(numbers, padding))
+
+    return backward
+
+
+for _dimensions in (1, 2, 3):
+    for _kind in ("reflection", "replication"):
+        _name = f"{_kind}_pad{_dimensions}d"
+        rule(f"{_name}_backward")(_pad_backward(getattr(aten, _name)))
+
+
+@rule("unfold_backward")
+def unfolded_backward(low: Lowering, grad_in: Any, input_sizes: Any, dim: int, size: int, step: int) -> int:
+    return _added_where_taken(low, grad_in, input_sizes, lambda numbers: numbers.unfold(dim, size, step))
+
+
+@rule("col2im")
+def columns_to_image(
+    low: Lowering,
+    self: Any,
+    output_size: Any,
+    kernel_size: Any,
+    dilation: Any,
+    padding: Any,
+    stride: Any,
+    actual: torch.Tensor,
+) -> int:
+    def taken(numbers: torch.Tensor) -> torch.Tensor:
+        return aten.im2col(numbers, kernel_size, dilation, padding, stride)  # type: ignore[no-any-return]
+
+    return _added_where_taken(low, self, actual.shape, taken)
+
+
+@rule("embedding")
+def looked_up(low: Lowering, weight: Cell, indices: torch.Tensor, padding_idx: int = -1) -> int:
+    """The row of the padding is not learned: where the weights are given, it is a number."""
+    rows = places_like(weight)[indices]
+    node = weight.node
+    if padding_idx >= 0 and low.build[node].operation == "input":
+        low.kept = False
+        padding = low.build.constant(to_float64(weight.actual[padding_idx]))
+        node = overwritten(low, weight, places_like(weight)[padding_idx], Cell(padding, torch.empty(0)))
+    return low.build.take(node, to_numpy(rows))
+
+
+@rule("embedding_dense_backward")
+def looked_up_backward(
+    low: Lowering, grad_output: Any, indices: Any, num_weights: int, padding_idx: int, scale_grad_by_freq: bool
+) -> int:
+    if scale_grad_by_freq:
+        raise NotImplementedError("scale_grad_by_freq, which gives no derivative")
+    width = actual_of(grad_output).shape[-1]
+    goes = indices.reshape(-1, 1) * width + torch.arange(width)
+    goes[indices.reshape(-1) == padding_idx] = NOTHING
+    shape = low.build.shape(low.lift(grad_output))
+    goes = goes.reshape(shape)
+    return low.build.pile(low.lift(grad_output), to_numpy(goes), (num_weights, width))
+
+
+_SUM, _MEAN, _MAX = range(3)
+
+
+def _weighted(low: Lowering, rows: int, weights: Any) -> int:
+    if weights is None:
+        return rows
+    column = low.build.reshape(low.lift(weights), (actual_of(weights).numel(), 1))
+    return low.apply("multiply", rows, column)
+
+
+def _bags(indices: torch.Tensor, offsets: torch.Tensor, padding_idx: int) -> torch.Tensor:
+    """The bag of each index, NOTHING for padding."""
+    bags = torch.searchsorted(offsets, torch.arange(indices.numel()), right=True) - 1
+    return torch.where(indices == padding_idx, NOTHING, bags)
+
+
+def _known_bags(indices: torch.Tensor, offsets: Any, offset2bag: torch.Tensor, padding_idx: int) -> torch.Tensor:
+    """The bag of each index, also where the forward was too fast to note it."""
+    if offset2bag.numel() < indices.numel():
+        return _bags(indices, offsets, padding_idx)
+    return torch.where(indices == padding_idx, NOTHING, offset2bag)
+
+
+def _in_rows(rows: torch.Tensor, width: int) -> torch.Tensor:
+    """The places of the elements of these rows of a matrix of that width."""
+    places = rows.reshape(-1, 1) * width + torch.arange(width)
+    return torch.where(rows.reshape(-1, 1) == NOTHING, NOTHING, places)
+
+
+def _bag_sizes(bags: torch.Tensor, count: int) -> Any:
+    counts = torch.bincount(bags[bags != NOTHING], minlength=count)
+    return to_float64(counts.clamp(min=1))[:, None]
+
+
+@rule("_embedding_bag", "_embedding_bag_forward_only")
+def bagged(
+    low: Lowering,
+    weight: Cell,
+    indices: torch.Tensor,
+    offsets: torch.Tensor,
+    actual: Any,
+    mode: int = _SUM,
+    per_sample_weights: Any = None,
+    padding_idx: int = -1,
+) -> int:
+    width, bags = weight.shape[1], _bags(indices, offsets, padding_idx)
+    rows = low.build.take(weight.node, to_numpy(_in_rows(indices, width)))
+    shape = tuple(actual[0].shape)
+    if mode == _MAX:
+        kept = bags != NOTHING
+        nothing = Cell(low.build.expand(low.build.constant(0.0), shape), torch.zeros(shape))
+        goes = _in_rows(bags[kept], width)
+        part = low.build.take(rows, to_numpy(places_like(torch.empty(len(bags), width))[kept]))
+        return collected(low, nothing, goes, part, "amax", False)
+    weighted = _weighted(low, rows, per_sample_weights)
+    total = low.build.pile(weighted, to_numpy(_in_rows(bags, width)), shape)
+    if mode == _SUM:
+        return total
+    return low.apply("divide", total, low.build.constant(_bag_sizes(bags, shape[0])))
+
+
+@rule("_embedding_bag_dense_backward", "_embedding_bag_backward")
+def bagged_backward(
+    low: Lowering,
+    grad: Any,
+    indices: torch.Tensor,
+    offset2bag: torch.Tensor,
+    maximum_indices: torch.Tensor,
+    num_weights: int,
+    scale_grad_by_freq: bool,
+    mode: int,
+    per_sample_weights: Any,
+    padding_idx: int = -1,
+    offsets: Any = None,
+) -> int:
+    if scale_grad_by_freq:
+        raise NotImplementedError("scale_grad_by_freq, which gives no derivative")
+    node, (count, width) = low.lift(grad), actual_of(grad).shape
+    if mode == _MAX:
+        goes = maximum_indices * width + torch.arange(width)
+        goes = torch.where(maximum_indices < 0, NOTHING, goes)
+        return low.build.pile(node, to_numpy(goes), (num_weights, width))
+    bags = _known_bags(indices, offsets, offset2bag, padding_idx)
+    if mode == _MEAN:
+        node = low.apply("divide", node, low.build.constant(_bag_sizes(bags, count)))
+    rows = _weighted(low, low.build.take(node, to_numpy(_in_rows(bags, width))), per_sample_weights)
+    goes = _in_rows(torch.where(bags == NOTHING, NOTHING, indices), width)
+    return low.build.pile(rows, to_numpy(goes), (num_weights, width))
+
+
+@rule("_embedding_bag_per_sample_weights_backward")
+def bagged_weights_backward(
+    low: Lowering,
+    grad: Any,
+    weight: Any,
+    indices: torch.Tensor,
+    offsets: torch.Tensor,
+    offset2bag: torch.Tensor,
+    padding_idx: int = -1,
+) -> int:
+    width, bags = actual_of(weight).shape[1], _known_bags(indices, offsets, offset2bag, padding_idx)
+    pairs = [(grad, bags), (weight, indices)]
+    wide = [(low.lift(value), to_numpy(_in_rows(rows, width))) for value, rows in pairs]
+    taken = [low.build.take(node, index) for node, index in wide]
+    return low.build.sum(low.apply("multiply", *taken), (1,))

@@ -1,0 +1,462 @@
+"""Lowering: a graph of ATen operations becomes an array program, one small rule an operation.
+
+The graph is run on the actual tensors while it is read. Whole numbers (indices, sizes, the places of
+maxima) are taken as they come out, so that a replay takes the same elements as the code did; numbers
+become nodes. In a 16-bit format an operation computes in float32 inside and rounds once.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import sympy
+import torch
+
+from verifier.program.array_program import CONSTANT, JOIN, RESHAPE, TAKE, ArrayBuilder, places
+from verifier.capture.joint_graph import NotReadableError
+from verifier.errors import message_of
+from verifier.program.sympy_form import read
+from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, Format
+from verifier.operations.table import COMPOSITIONS, TABLE
+from verifier.capture.to_numpy import to_float64, to_numpy
+
+Rule = Callable[..., Any]
+_RULES: dict[str, Rule] = {}
+_RULE_MODULES = (
+    "creation", "elementwise", "movement", "reductions", "matrices", "activations", "convolution", "pooling",
+    "normalisation", "attention", "recurrent", "resampling", "losses",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A tensor while it is lowered: its node, and what it actually was."""
+
+    node: int
+    actual: torch.Tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.actual.shape)
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Register a rule for ATen operations by name, all their overloads.
+
+    A rule takes a Lowering and the operation's arguments by the names of its schema, as many as it asks
+    for, and returns the node of the result, or a tuple of nodes; None in a tuple keeps what came out.
+    """
+
+    def register(function: Rule) -> Rule:
+        for name in names:
+            if name in _RULES:
+                raise ValueError(f"two rules for {name}")
+            _RULES[name] = function
+        return function
+
+    return register
+
+
+@cache
+def rules() -> dict[str, Rule]:
+    """Every rule by the name of its operation."""
+    for module in _RULE_MODULES:
+        import_module(f"verifier.capture.aten.{module}")
+    return _RULES
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """A graph as nodes of a builder."""
+
+    builder: ArrayBuilder
+    results: tuple[int | None, ...]
+    """The node of each result, None where the graph has none there."""
+    actual: dict[int, np.ndarray]
+    """What tensors actually were, by node, as float64."""
+    kept: bool
+    """Whether nothing but numbers was decided while reading, so that the program holds at other points too."""
+    operations: tuple[str, ...]
+    """The names of the operations that were read, in order."""
+    elementary: bool = True
+    """Whether each operation is a single one of the table: a kernel that does several things does them its own way."""
+
+
+class Lowering:
+    """Reads one graph into a builder."""
+
+    def __init__(self, builder: ArrayBuilder) -> None:
+        self.build = builder
+        self.actual: dict[int, np.ndarray] = {}
+        self.kept = True
+        self.operations: list[str] = []
+        self.elementary = True
+        self._held: dict[tuple[int, Format], bool] = {}
+        self._scalars: Format | None = None
+
+    def given(self, name: str, tensor: torch.Tensor) -> Cell:
+        """The cell of an input, whose numbers are floats of its own format."""
+        node = self.build.input(name, tuple(tensor.shape))
+        self.actual[node] = plain(tensor)
+        own = _format(tensor)
+        if own is not None:
+            self._held[node, own] = True
+        return Cell(node, tensor)
+
+    def lift(self, value: Any) -> int:
+        """The node of a cell, a number, or a tensor that is taken as it is."""
+        if isinstance(value, Cell):
+            return value.node
+        if isinstance(value, torch.Tensor):
+            return self.build.constant(plain(value))
+        # torch rounds a number to the format of the tensor beside it, to 16 bits where it adds and compares.
+        with self.build.rounding(self._scalars):
+            return self.build.constant(value)
+
+    def apply(self, operation: str, *arguments: Any) -> int:
+        """A row of the table; arguments are nodes (int) or numbers (float)."""
+        nodes = [part if isinstance(part, int) else self.build.constant(part) for part in arguments]
+        return self.build.apply(operation, *nodes)
+
+    def formula(self, definition: Callable[..., Any], *arguments: Any) -> int:
+        """What a function from SymPy trees to a tree says, in its order of operations, of nodes (int) or cells."""
+        symbols = [sympy.Symbol(f"argument_{place}", real=True) for place in range(len(arguments))]
+        nodes = [part if isinstance(part, int) else self.lift(part) for part in arguments]
+        with sympy.evaluate(False):
+            tree = definition(*symbols)
+        return read(tree, self.build, dict(zip(symbols, nodes, strict=True)))  # type: ignore[arg-type]
+
+    def composed(self, name: str, *arguments: Any) -> int:
+        """A composition of the table."""
+        return self.formula(COMPOSITIONS[name].definition, *arguments)
+
+    def moved(self, operation: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+        """An operation that only moves elements or fills in zeros, found out by moving their places."""
+        cells: list[Cell] = []
+
+        def numbered(value: Any) -> Any:
+            if isinstance(value, list | tuple):
+                return type(value)(numbered(part) for part in value)
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
+                value = Cell(self.lift(value), value)
+            if not isinstance(value, Cell):
+                return value
+            start = 1 + sum(cell.actual.numel() for cell in cells)
+            cells.append(value)
+            return numbers_from(start, value.shape)
+
+        indices = operation(**{name: numbered(value) for name, value in arguments.items()})
+        joined = self.build.join([cell.node for cell in cells])
+        if isinstance(indices, torch.Tensor):
+            return self.build.take(joined, places_of(indices))
+        return tuple(self.build.take(joined, places_of(index)) for index in indices)
+
+    def joined(self, axis: int, *nodes: int) -> int:
+        """Arrays one behind another along an axis."""
+        indices, start = [], 0
+        for node in nodes:
+            indices.append(places(self.build.shape(node)) + start)
+            start += indices[-1].size
+        return self.build.take(self.build.join(nodes), np.concatenate(indices, axis))
+
+    def narrowed(self, node: int, actual: torch.Tensor) -> int:
+        """The node rounded to a result's own 16-bit format, for kernels that round inside as well."""
+        own = _format(actual)
+        return self.build.round(node, own) if own is not None and own.precision < FLOAT32.precision else node
+
+    def held(self, node: int, actual: torch.Tensor) -> bool:
+        """Whether a node is a constant that the code had as it stands, so that nothing was rounded."""
+        constant = self.build[node]
+        return constant.operation == CONSTANT and np.array_equal(constant.payload.array, plain(actual))
+
+    def run(self, graph: torch.fx.GraphModule, inputs: Sequence[Cell]) -> tuple[int | None, ...]:
+        """The nodes of the graph's results. Raises NotReadableError for an operation without a rule."""
+        values: dict[torch.fx.Node, Any] = {}
+        waiting = iter(inputs)
+        for node in graph.graph.nodes:
+            if node.op == "placeholder":
+                values[node] = next(waiting)
+            elif node.op == "get_attr":
+                values[node] = self._constant(_attribute(graph, str(node.target)))
+            elif node.op == "output":
+                return tuple(self._result(part) for part in torch.fx.node.map_arg(list(node.args[0]), values.get) or ())
+            else:
+                arguments = torch.fx.node.map_arg(node.args, values.get)
+                keywords = torch.fx.node.map_arg(node.kwargs, values.get)
+                values[node] = self._called(node.target, arguments, keywords)
+        raise NotReadableError("the graph has no results")
+
+    def _result(self, part: Any) -> int | None:
+        if part is None:
+            return None
+        return self.lift(part)
+
+    def _constant(self, tensor: torch.Tensor) -> Any:
+        """A tensor that the code closes over: given, exact as it is; a single number may be a rounded one."""
+        if not tensor.is_floating_point():
+            return tensor
+        tensor = tensor.detach()
+        with self.build.rounding(_format(tensor)):
+            return Cell(self.build.constant(plain(tensor)), tensor)
+
+    def _given_as(self, actual: Any) -> Any:
+        """Results that depend on no number."""
+        if isinstance(actual, tuple | list):
+            return type(actual)(self._given_as(part) for part in actual)
+        return self._constant(actual) if isinstance(actual, torch.Tensor) else actual
+
+    def _called(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        if not isinstance(target, torch._ops.OpOverload):
+            return target(*arguments, **keywords)
+        actual = target(*actual_of(arguments), **actual_of(keywords))
+        name = target._schema.name.partition("::")[2]
+        self.operations.append(name)
+        if torch.Tag.nondeterministic_seeded in target.tags and name not in rules():
+            raise random(name)
+        if name in _FILLS and isinstance(actual, torch.Tensor) and actual.is_floating_point():
+            return self._filled(_bound(target, arguments, keywords)[_FILLS[name]], actual)
+        if name in _EVEN and isinstance(actual, torch.Tensor) and actual.is_floating_point():
+            return self._constant(actual)
+        if not has_cells((arguments, keywords)) or name in _BY_SHAPE:
+            return actual
+        if _is_nothing((arguments, keywords), actual):
+            return self._given_as(actual)
+        if _is_whole(actual):
+            if name not in rules() or not _is_truth(actual):
+                self.kept = False
+                return actual
+        elif name not in rules():
+            raise NotReadableError(f"aten::{name} has no rule")
+        return self._lowered(name, target, _bound(target, arguments, keywords), actual)
+
+    def _filled(self, number: Any, actual: torch.Tensor) -> Cell:
+        """A number as it was written, which the tensor's format may have to round."""
+        with self.build.rounding(_format(actual)):
+            node = self.build.constant(float(number))
+        return Cell(self.build.expand(node, tuple(actual.shape)), actual)
+
+    def _lowered(self, name: str, target: Any, bound: dict[str, Any], actual: Any) -> Any:
+        _refuse_complex(name, actual)
+        bound = bound if _is_whole(actual) else _with_numbers(target, bound)
+        function = rules()[name]
+        parameters = inspect.signature(function).parameters
+        given = {key: value for key, value in bound.items() if key in parameters}
+        if "operation" in parameters:
+            given = {"operation": target, "bound": bound}
+        if "actual" in parameters:
+            given["actual"] = actual
+        own, before = _format(actual), len(self.build)
+        self._scalars = own or _format([value.actual for value in bound.values() if isinstance(value, Cell)])
+        with self.build.rounding(_inside(name, own)):
+            try:
+                found = function(self, **given)
+            except NotImplementedError as error:
+                sentence = f"aten::{name} has no rule for {message_of(error)}"
+                raise NotReadableError(sentence) from error
+        made = [self.build[place] for place in range(before, len(self.build))]
+        rounded = [node for node in made if node.format is not None and node.operation != CONSTANT]
+        self.elementary = self.elementary and len(rounded) <= 1
+        if isinstance(actual, tuple | list):
+            nodes = found if isinstance(found, tuple) else (found,)
+            padded = (*nodes, *(None for _ in range(len(actual) - len(nodes))))
+            return type(actual)(self._cell(node, part) for node, part in zip(padded, actual, strict=True))
+        return self._cell(found, actual)
+
+    def _cell(self, node: int | None, actual: Any) -> Any:
+        if node is None or not isinstance(actual, torch.Tensor):
+            self.kept = self.kept and not (isinstance(actual, torch.Tensor) and actual.numel())
+            return actual
+        node = self.build.numbers(node) if actual.is_floating_point() else node
+        own = _format(actual)
+        if own is not None and own.precision < FLOAT32.precision and not self._holds(node, own):
+            node = self.build.round(node, own)
+            self._held[node, own] = True
+        if self.build.shape(node) != tuple(actual.shape):
+            node = self.build.expand(node, tuple(actual.shape))
+        if actual.is_floating_point():
+            self.actual.setdefault(node, plain(actual))
+        return Cell(node, actual)
+
+    def _holds(self, node: int, format: Format) -> bool:
+        """Whether a node's elements are floats of a format without being rounded: only moved, chosen or negated."""
+        key = node, format
+        if key not in self._held:
+            made = self.build[node]
+            if made.operation == CONSTANT:
+                numbers = np.ravel(made.payload.array).astype(np.float64).tolist()
+                self._held[key] = made.format == format or all(map(format.holds, numbers))
+            else:
+                exact = made.operation in _MOVES or (
+                    made.operation in TABLE and TABLE[made.operation].budget.torch == 0.0 and made.arguments != ()
+                )
+                chosen = made.arguments[1:] if made.operation == "where" else made.arguments
+                self._held[key] = exact and all(self._holds(argument, format) for argument in chosen)
+        return self._held[key]
+
+
+_MOVES = frozenset({TAKE, RESHAPE, JOIN})
+_FILLS = {"scalar_tensor": "s", "full": "fill_value", "full_like": "fill_value", "new_full": "fill_value"}
+"""Operations that make a tensor of one number, and where the number stands."""
+_EVEN = frozenset({"ones", "zeros", "ones_like", "zeros_like", "new_ones", "new_zeros"})
+"""Operations that make a tensor of zeros or ones: what is computed of it is rounded as everything else."""
+_BY_SHAPE = frozenset(
+    {"empty_like", "new_empty", "new_empty_strided", "_new_zeros_with_same_feature_meta", "sym_size", "sym_numel",
+     "sym_stride"}
+)  # fmt: skip
+"""Operations that take nothing from a tensor but its shape."""
+
+
+_ALL_THE_WAY = {
+    "convolution": {FLOAT16}, "convolution_backward": {FLOAT16}, "_adaptive_avg_pool3d": {FLOAT16, BFLOAT16},
+    "_adaptive_avg_pool3d_backward": {FLOAT16, BFLOAT16}, "upsample_linear1d": {FLOAT16, BFLOAT16},
+    "upsample_linear1d_backward": {FLOAT16, BFLOAT16}, "upsample_bilinear2d": {FLOAT16, BFLOAT16},
+    "upsample_bilinear2d_backward": {FLOAT16, BFLOAT16}, "upsample_bicubic2d": {FLOAT16, BFLOAT16},
+    "upsample_bicubic2d_backward": {FLOAT16, BFLOAT16}, "upsample_trilinear3d": {FLOAT16, BFLOAT16},
+    "upsample_trilinear3d_backward": {FLOAT16, BFLOAT16},
+}  # fmt: skip
+"""Kernels of the CPU that round each step to these formats, and add up in them."""
+
+
+def _inside(name: str, own: Format | None) -> Format | None:
+    """What an operation rounds to inside."""
+    if own is None or own.precision >= FLOAT32.precision or own in _ALL_THE_WAY.get(name, ()):
+        return own
+    return FLOAT32
+
+
+def lowered(
+    graph: torch.fx.GraphModule,
+    names: Sequence[str],
+    arguments: Sequence[torch.Tensor],
+    builder: ArrayBuilder | None = None,
+) -> Lowered:
+    """The graph as nodes, of that builder if one is given, its arguments as inputs of these names.
+
+    Raises NotReadableError for an operation without a rule, and for randomness.
+    """
+    builder = ArrayBuilder() if builder is None else builder
+    lowering = Lowering(builder)
+    cells = []
+    for name, argument in zip(names, arguments, strict=True):
+        if argument.is_floating_point():
+            cells.append(lowering.given(name, argument.detach()))
+        else:
+            cells.append(argument)  # type: ignore[arg-type]
+    # Nothing here asks for a gradient, but some operations keep what their backward needs only in this mode.
+    with torch.enable_grad():
+        results = lowering.run(graph, cells)
+    return Lowered(builder, results, lowering.actual, lowering.kept, tuple(lowering.operations), lowering.elementary)
+
+
+def numbers_from(start: int, shape: Sequence[int]) -> torch.Tensor:
+    """Whole numbers from `start` on in that shape, in the format that every operation takes."""
+    count = int(np.prod(shape))
+    return torch.arange(start, start + count, dtype=torch.float64).reshape(tuple(shape))
+
+
+def places_of(numbers: torch.Tensor) -> np.ndarray:
+    """The places that elements counted from 1 came from; what is filled with 0 came from NOTHING."""
+    return to_numpy(numbers).astype(np.int64) - 1
+
+
+def random(name: str) -> NotReadableError:
+    """Why an operation that draws random numbers is not read."""
+    return NotReadableError(f"aten::{name} is random, and a random number has no derivative to hold it against")
+
+
+def plain(tensor: torch.Tensor) -> np.ndarray:
+    """A tensor's numbers as float64, exactly; truth values as such."""
+    return to_numpy(tensor) if tensor.dtype == torch.bool else to_float64(tensor)
+
+
+def _attribute(module: Any, path: str) -> Any:
+    for part in path.split("."):
+        module = getattr(module, part)
+    return module
+
+
+def actual_of(value: Any) -> Any:
+    """The tensors of cells, also of those in lists and mappings."""
+    if isinstance(value, Cell):
+        return value.actual
+    if isinstance(value, list | tuple):
+        return type(value)(actual_of(part) for part in value)
+    if isinstance(value, dict):
+        return {key: actual_of(part) for key, part in value.items()}
+    return value
+
+
+def cells_of(value: Any) -> Iterator[Cell]:
+    """The cells in it."""
+    if isinstance(value, Cell):
+        yield value
+    elif isinstance(value, list | tuple | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from cells_of(part)
+
+
+def has_cells(value: Any) -> bool:
+    """Whether there is a cell in it."""
+    return next(cells_of(value), None) is not None
+
+
+def _is_nothing(arguments: Any, actual: Any) -> bool:
+    """Whether an operation takes no number of a cell, or gives none."""
+    return not any(cell.actual.numel() for cell in cells_of(arguments)) or not any(
+        part.numel() for part in _tensors(actual)
+    )
+
+
+def _bound(target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
+    """The arguments by the names of the schema, with its defaults."""
+    bound = {}
+    for place, argument in enumerate(target._schema.arguments):
+        if place < len(arguments):
+            bound[argument.name] = arguments[place]
+        elif argument.name in keywords:
+            bound[argument.name] = keywords[argument.name]
+        elif argument.has_default_value():
+            bound[argument.name] = argument.default_value
+    return bound
+
+
+def _with_numbers(target: Any, bound: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with 1.0 or 0.0 for a truth value where the schema asks for a number."""
+    kinds = {argument.name: str(argument.type) for argument in target._schema.arguments}
+    numbers = {name for name, kind in kinds.items() if "number" in kind or "float" in kind}
+    truths = {name for name, value in bound.items() if isinstance(value, bool)}
+    return {**bound, **{name: float(bound[name]) for name in truths & numbers}}
+
+
+def _tensors(actual: Any) -> list[torch.Tensor]:
+    parts = actual if isinstance(actual, tuple | list) else [actual]
+    return [part for part in parts if isinstance(part, torch.Tensor)]
+
+
+def _is_whole(actual: Any) -> bool:
+    return not any(part.is_floating_point() or part.is_complex() for part in _tensors(actual))
+
+
+def _is_truth(actual: Any) -> bool:
+    return all(part.dtype == torch.bool for part in _tensors(actual))
+
+
+def _refuse_complex(name: str, actual: Any) -> None:
+    if any(part.is_complex() for part in _tensors(actual)):
+        raise NotReadableError(f"aten::{name} gives complex numbers, which are not judged")
+
+
+def _format(actual: Any) -> Format | None:
+    for part in _tensors(actual):
+        if part.is_floating_point():
+            name = str(part.dtype).removeprefix("torch.")
+            if name not in CODE_FORMATS:
+                raise NotReadableError(f"{name} is not a format that is judged")
+            return CODE_FORMATS[name]
+    return None

@@ -1,0 +1,174 @@
+"""Binding: anybody's callable at one point, as code of flat named tensors.
+
+A module's parameters and buffers are inputs beside its arguments, so that gradients are taken by them as by any
+other; they are set anew for each call, on a copy of the module, so that nothing is left of one call in the next.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from inspect import Signature
+from pathlib import Path
+from types import MethodType
+from typing import Any
+
+import torch
+
+from verifier.capture.target.signature import Arguments, arranged, signature_of
+from verifier.errors import InputError
+from verifier.checking.inputs import dtype_named
+from verifier.process.isolation import running
+from verifier.capture.target.modules import apart, module_of, uncompiled
+from verifier.capture.target.pytree import leaves, replaced
+from verifier.capture.target.outputs import Results, results_of
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """A target with its inputs at one point."""
+
+    code: Callable[..., tuple[torch.Tensor, ...]]
+    """Takes the inputs in order; returns the floating-point tensors of the result."""
+    inputs: Mapping[str, torch.Tensor]
+    """Every tensor that was given, and every parameter and buffer of a module: x, w[0], state.h, linear.weight."""
+    wanted: tuple[str, ...]
+    """What gradients are taken by: floating-point inputs, and parameters that are not frozen; no buffers."""
+    name: str
+    constants: Mapping[str, Any]
+    """Everything else that was given, by flat names."""
+    returned: Callable[..., Results] = field(repr=False)
+    """Takes the inputs in order too; returns those tensors with their names."""
+    arguments: tuple[str, ...] = ()
+    """Those of the inputs that are arguments, and no parameters or buffers."""
+
+    @cached_property
+    def results(self) -> tuple[str, ...]:
+        """The names of the results: value, value[0], value.loss. Runs the code, and raises what it raises."""
+        with torch.no_grad():
+            return self.returned(*(tensor.clone() for tensor in self.inputs.values())).names
+
+
+def name_of(target: Any) -> str:
+    """What a callable is called in reports.
+
+    >>> name_of(torch.tanh), name_of(torch.nn.Linear(2, 3)), name_of(partial(torch.clamp, min=0))
+    ('tanh', 'Linear', 'clamp')
+    """
+    if isinstance(target, partial):
+        return name_of(target.func)
+    if isinstance(target, torch.nn.Module):
+        return type(uncompiled(target)).__name__
+    name = getattr(target, "__name__", None)
+    if not isinstance(name, str):
+        return type(target).__name__
+    owner = getattr(target, "__self__", None)
+    if isinstance(owner, type) and issubclass(owner, torch.autograd.Function):
+        return owner.__name__
+    if isinstance(target, MethodType):
+        return f"{owner.__name__ if isinstance(owner, type) else type(owner).__name__}.{name}"
+    code = getattr(inspect.unwrap(target), "__code__", None)
+    if name == "<lambda>" and code is not None:
+        return f"a lambda at {Path(code.co_filename).name}:{code.co_firstlineno}"
+    return name
+
+
+def bound(target: Callable[..., Any], inputs: Mapping[str, Any], dtype: str) -> Bound:
+    """The target with these inputs, which `verifier.checking.inputs.drawn` has drawn and cast, and a module cast to that dtype.
+
+    Inputs go where the signature has their names, else in order. One that has the name of a module's parameter
+    takes its place. A parameter whose name begins like an argument is called `self.` and its name.
+
+    >>> layer = bound(torch.nn.Linear(2, 3), {"input": torch.ones(4, 2)}, "float32")
+    >>> layer.wanted, layer.results
+    (('input', 'weight', 'bias'), ('value',))
+
+    Raises InputError where the inputs do not fit the signature, where there is nothing to take a gradient by, and
+    for modules whose parameters cannot be set.
+    """
+    callee = _callee(target, dtype)
+    given, state = callee.sort(inputs)
+    callee.arranged(given)
+    parts = [(name, leaf) for argument, value in given.items() for name, leaf in leaves(value, argument)]
+    tensors = {name: leaf for name, leaf in parts if isinstance(leaf, torch.Tensor)}
+    names = (*tensors, *state)
+
+    def returned(*values: torch.Tensor) -> Results:
+        by_name = dict(zip(names, values, strict=True))
+        arguments = {name: replaced(value, name, by_name.get) for name, value in given.items()}
+        # Code is run many times, and its inputs are no leaves of torch's graph, of which torch may warn.
+        with running(values):
+            result = callee({name: by_name[name] for name in state}, arguments)
+        return results_of(callee.name, result)
+
+    wanted = [name for name, tensor in tensors.items() if tensor.is_floating_point()]
+    wanted += [name for name in state if name in callee.trained]
+    if not wanted:
+        raise InputError(f"{callee.name} has nothing to take a gradient by: give a tensor of floating-point numbers")
+    return Bound(
+        code=lambda *values: returned(*values).tensors,
+        inputs={**tensors, **state},
+        wanted=tuple(wanted),
+        name=callee.name,
+        constants={name: leaf for name, leaf in parts if not isinstance(leaf, torch.Tensor)},
+        arguments=tuple(tensors),
+        returned=returned,
+    )
+
+
+def _callee(target: Callable[..., Any], dtype: str) -> _Callee:
+    name, kind = name_of(target), dtype_named(dtype)
+    signature = signature_of(_signed(target))
+    if module_of(target) is None:
+        return _Callee(name, signature, lambda state, positional, keywords: target(*positional, **keywords))
+    known = apart(name, target, kind, signature.parameters if signature else ())
+    return _Callee(name, signature, known.call, known.state, known.trained)
+
+
+def _signed(target: Any) -> Any:
+    """What has the signature of the target's arguments."""
+    if isinstance(target, partial):
+        return partial(_signed(target.func), *target.args, **target.keywords)
+    return uncompiled(target).forward if isinstance(target, torch.nn.Module) else target
+
+
+@dataclass(frozen=True, eq=False)
+class _Callee:
+    """What is called, and the tensors that it holds."""
+
+    name: str
+    signature: Signature | None
+    call: Callable[..., Any]
+    state: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    trained: frozenset[str] = frozenset()
+    """Those of the state that gradients are taken by."""
+
+    def __call__(self, state: Mapping[str, torch.Tensor], arguments: Mapping[str, Any]) -> Any:
+        given = self.arranged(arguments)
+        return self.call(state, given.positional, given.keywords)
+
+    def arranged(self, arguments: Mapping[str, Any]) -> Arguments:
+        return arranged(self.name, self.signature, arguments)
+
+    def sort(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+        """The arguments, and the state with those inputs in it that are meant for it."""
+        arguments, state = {}, dict(self.state)
+        for name, value in inputs.items():
+            parts = dict(leaves(value, name))
+            if name not in self._argument_names and parts and all(part in state for part in parts):
+                state |= {part: self._fitting(part, leaf) for part, leaf in parts.items()}
+            else:
+                arguments[name] = value
+        return arguments, state
+
+    @property
+    def _argument_names(self) -> frozenset[str]:
+        return frozenset(self.signature.parameters if self.signature else ())
+
+    def _fitting(self, name: str, tensor: Any) -> torch.Tensor:
+        shape = tuple(self.state[name].shape)
+        if not isinstance(tensor, torch.Tensor) or tuple(tensor.shape) != shape:
+            raise InputError(f"{name} of {self.name} is a tensor of shape {shape}: give one of that shape")
+        return tensor

@@ -1,0 +1,159 @@
+"""Locating: the callable that `path/to/file.py::name` or `package.module:name` stands for."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import torch
+
+from verifier.errors import InputError, message_of
+from verifier.process.isolation import loading
+from verifier.formula.load_file import importable, run_file
+from verifier.process.timeout import own_frames
+
+_FORMS = "give path/to/file.py::name or package.module:name"
+
+
+def load_target(text: str) -> Callable[..., Any]:
+    """What is called that in a file or in a package; the name may have dots, as in `layer.py::Net.loss`.
+
+    A class of modules is made into one, where it needs no arguments; an `autograd.Function` is its `apply`. Whatever
+    torch draws at random while it is loaded is drawn with the seed 0. Raises InputError where there is no
+    such thing, where it cannot be called, and where its file cannot be run.
+
+    >>> load_target("torch.nn.functional:gelu").__name__
+    'gelu'
+    """
+    with torch.random.fork_rng(devices=[]), loading(_package_in(text)):
+        torch.manual_seed(0)
+        home, separator, name = _home(text)
+        found: Any = home
+        for part in name.split("."):
+            found = _made(found, text) if _is_method(found, part) else found
+            found = _attribute(found, part, text.removesuffix(separator + name), text)
+        return _callable(found, text)
+
+
+def _package_in(text: str) -> str:
+    """The package that is loaded once for all targets in it; none for a file, which is run for each."""
+    return "" if "::" in text else text.partition(":")[0].partition(".")[0]
+
+
+def _home(text: str) -> tuple[ModuleType, str, str]:
+    """Where the target is to be found, and behind which separator its name stands."""
+    path, separator, name = text.rpartition("::")
+    if separator:
+        return _file(Path(path)), separator, name
+    module, separator, name = text.partition(":")
+    if text.endswith(".py") or module.endswith(".py"):
+        raise InputError(f"{module} is a file: say what in it, as in {module}::{name or 'name'}")
+    if not separator:
+        raise InputError(f"{text!r} does not say where the target is: {_FORMS}")
+    return _package(module), separator, name
+
+
+def _file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise InputError(f"there is no file {str(path)!r}: {_FORMS}")
+    return run_file(path)
+
+
+def _package(name: str) -> ModuleType:
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise InputError(f"{name!r} is not the name of a module: {_FORMS}")
+    try:
+        with importable(Path.cwd()):
+            return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if f"{name}.".startswith(f"{error.name}."):
+            raise InputError(f"there is no module {error.name!r}: {_FORMS}") from None
+        raise _not_imported(name, error) from error
+    except (Exception, SystemExit) as error:
+        raise _not_imported(name, error) from error
+
+
+def _not_imported(name: str, error: BaseException) -> InputError:
+    frames = own_frames(error)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    if isinstance(error, SyntaxError):
+        return InputError(f"{name} cannot be imported: {error.filename}:{error.lineno} is not Python: {error.msg}")
+    message = message_of(error, whole=True)
+    return InputError(f"{name} cannot be imported: {type(error).__name__}{place}: {message}")
+
+
+def _is_method(found: Any, part: str) -> bool:
+    """Whether that is a method of a class of modules, which needs one to be called on."""
+    return _is_class(found, torch.nn.Module) and isinstance(inspect.getattr_static(found, part, None), FunctionType)
+
+
+def _is_class(found: Any, base: type) -> bool:
+    return isinstance(found, type) and issubclass(found, base)
+
+
+def _attribute(found: Any, part: str, place: str, text: str) -> Any:
+    try:
+        return getattr(found, part)
+    except AttributeError:
+        owner = place if isinstance(found, ModuleType) else getattr(found, "__name__", type(found).__name__)
+        raise InputError(f"{owner} has no {part!r}: {_hint(found, part)}") from None
+    except Exception as error:
+        raised = f"{type(error).__name__}: {message_of(error, whole=True)}"
+        raise InputError(f"{text} cannot be looked up: {raised}") from error
+
+
+def _hint(found: Any, part: str) -> str:
+    inside = getattr(found, "__dict__", {})
+    named = {name: value for name, value in inside.items() if not name.startswith("_") and callable(value)}
+    near = get_close_matches(part, named, n=1)
+    if near:
+        return f"did you mean {near[0]}?"
+    own = [
+        name for name, value in named.items() if getattr(value, "__module__", None) == getattr(found, "__name__", "")
+    ]
+    return f"it has {', '.join(own or named)}" if named else "nothing in it can be called"
+
+
+def _callable(found: Any, text: str) -> Callable[..., Any]:
+    if _is_class(found, torch.autograd.Function):
+        return found.apply  # type: ignore[no-any-return]
+    if isinstance(found, type):
+        found = _made(found, text)
+    if not callable(found):
+        raise InputError(
+            f"{text} is {_article(type(found).__name__)}, which cannot be called: name a function or a module"
+        )
+    return found  # type: ignore[no-any-return]
+
+
+def _made(kind: type, text: str) -> Any:
+    """An object of that class."""
+    try:
+        signature = inspect.signature(kind)
+    except (TypeError, ValueError):
+        signature = inspect.Signature()
+    needed = [
+        parameter.name
+        for parameter in signature.parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    if needed:
+        raise InputError(
+            f"{text}: {kind.__name__} needs {', '.join(needed)} to be made: "
+            f"make one where it stands, as in layer = {kind.__name__}(...), and name that"
+        )
+    try:
+        return kind()
+    except Exception as error:
+        raised = f"{type(error).__name__}: {message_of(error, whole=True)}"
+        raise InputError(f"{text}: {kind.__name__}() raises {raised}") from error
+
+
+def _article(name: str) -> str:
+    return f"an {name}" if name[:1].lower() in "aeiou" else f"a {name}"

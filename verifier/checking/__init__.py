@@ -1,0 +1,1 @@
+"""Code on tensors, checked at many points in many ways."""

@@ -1,0 +1,1 @@
+"""Points at which something happens in code."""

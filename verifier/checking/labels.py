@@ -1,0 +1,125 @@
+"""Naming: what the numbers of a check are called, with their place in their array and what was given there."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import numpy as np
+import torch
+
+from verifier.checking.records import CheckPoint
+from verifier.judging.examination import Part
+from verifier.reporting.text.layout import plain
+from verifier.capture.statements import FORWARD, REVERSE, SECOND
+from verifier.capture.to_numpy import to_numpy
+
+NAMED = 3
+"""At most so many inputs are told with a number."""
+LISTED = 8
+"""Tensors of at most so many numbers are told in full."""
+_SHORTER = (torch.float16, torch.float32)
+"""Their numbers may need fewer digits than the same numbers as float64."""
+_ROW = re.compile(r"(.*)\[(\d+)\] (.*)", re.DOTALL)
+
+
+def target_name(target: str) -> str:
+    """What a target is called within a sentence: without its file or module.
+
+    >>> target_name("losses.py::focal"), target_name("package.losses:focal"), target_name("focal")
+    ('focal', 'focal', 'focal')
+    """
+    return re.split(r"::|(?<=\w):(?=\w)", target)[-1] or target
+
+
+def component_called(name: str) -> str:
+    """The name of the component that a part belongs to, from the part's own.
+
+    >>> component_called("x[3] w"), component_called("w")
+    ('x w', 'w')
+    """
+    found = _ROW.fullmatch(name)
+    return f"{found[1]} {found[3]}" if found else name
+
+
+def component_name(part: Part) -> str:
+    """The name of what a part belongs to: all rows of a Hessian's block are one component."""
+    found = _ROW.fullmatch(part.name) if part.quantity == SECOND else None
+    return f"{found[1]} {found[3]}" if found else part.name
+
+
+def titled(name: str, quantity: str) -> str:
+    """A component as the row of a table calls it.
+
+    >>> titled("p", "reverse"), titled("value 1", "forward"), titled("p g", "second")
+    ('p', 'forward 1', 'p g (second)')
+    """
+    if quantity == FORWARD:
+        return name.replace("value", FORWARD, 1)
+    return f"{name} (second)" if quantity == SECOND else name
+
+
+def located(part: Part, index: tuple[int, ...], point: CheckPoint | None) -> str:
+    """Where a number stands, and what the inputs are there.
+
+    They are those of the same shape, as `p[3] = 0.75`; of a second derivative those that it is taken by.
+    """
+    inputs = point.inputs if point else {}
+    found = _ROW.fullmatch(part.name) if part.quantity == SECOND else None
+    if found:
+        one, row, other = found.groups()
+        first = np.unravel_index(int(row), inputs[one].shape) if one in inputs else (row,)
+        place, beside_it = _entry(one, tuple(map(int, first)), inputs.get(one)), _entry(other, index, inputs.get(other))
+        return f"by {place} twice" if place == beside_it else f"by {place} and {beside_it}"
+    own = part.name if part.quantity == REVERSE else None
+    beside = [name for name, tensor in inputs.items() if name != own and tuple(tensor.shape) == part.shape]
+    first_told = [_entry(part.name, index, inputs.get(own) if own else None)] if own or index else []
+    room = NAMED - len(first_told)
+    return ", ".join([*first_told, *(_entry(name, index, inputs[name]) for name in beside[:room])])
+
+
+def _entry(name: str, index: tuple[int, ...], tensor: torch.Tensor | None) -> str:
+    place = f"{name}[{','.join(map(str, index))}]" if index else name
+    if tensor is None or tensor.ndim != len(index):
+        return place
+    return f"{place} = {_numbers(tensor[index])}"
+
+
+def listed(point: CheckPoint) -> str:
+    """The inputs of a point; of a large tensor only its shape."""
+    return ", ".join(f"{name} = {_listed(tensor)}" for name, tensor in point.inputs.items())
+
+
+def _listed(tensor: torch.Tensor) -> str:
+    if tensor.numel() > LISTED:
+        return f"{'×'.join(map(str, tensor.shape))} numbers"
+    return _numbers(tensor)
+
+
+def _numbers(tensor: torch.Tensor) -> str:
+    """Numbers in as few digits as their dtype reads back as the same ones."""
+    if tensor.ndim:
+        return f"[{', '.join(_numbers(part) for part in tensor)}]"
+    if tensor.dtype in _SHORTER:
+        return str(to_numpy(tensor)).removesuffix(".0")
+    value = tensor.item()
+    return plain(value) if isinstance(value, float) else str(value)
+
+
+def counted(count: int, what: str) -> str:
+    """A count with its noun.
+
+    >>> counted(1, "point"), counted(4096, "point")
+    ('1 point', '4,096 points')
+    """
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def agreeing(digits: float) -> str:
+    """How many digits agree, in words.
+
+    >>> agreeing(0.3), agreeing(1.9), agreeing(6.9)
+    ('no digit agrees', '1 digit agrees', '6 digits agree')
+    """
+    whole = 0 if math.isnan(digits) else int(digits)
+    return f"{whole or 'no'} digit{'s agree' if whole > 1 else ' agrees'}"

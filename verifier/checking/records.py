@@ -1,0 +1,128 @@
+"""Checked: what a check found, as records. What is printed, written and asserted is made from them alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from verifier.checking.settings import CheckSettings as CheckSettings
+from verifier.judging.examination import Examination, NotReplayed, Part, Replayed
+from verifier.judging.verdict import Outcome
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, eq=False)
+class CheckPoint:
+    """Where the target was tried."""
+
+    number: int
+    """From 1 on, over all dtypes."""
+    kind: str
+    """given, random, edge, or simplified: a simpler point that still fails."""
+    dtype: str
+    inputs: Mapping[str, torch.Tensor]
+    """Every tensor that the code depends on under its flat name: x, w[0], state.h, weight (of a module)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What one check found at one point, or why it was not made."""
+
+    check: str
+    """The check's name, by which it is switched off: value, reverse, forward, ..."""
+    dtype: str
+    point: CheckPoint | None = None
+    parts: tuple[Part, ...] = ()
+    """The numbers that were judged."""
+    failures: tuple[str, ...] = ()
+    """What is wrong apart from numbers, a sentence each: a gradient of another dtype, an input that was overwritten."""
+    absent: str = ""
+    """Why the check was not made, in a sentence; nothing is judged then."""
+    examination: Examination | None = None
+    """Where the parts come from a whole examination, that."""
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The worst; None where the check was not made."""
+        if self.absent:
+            return None
+        if self.failures:
+            return Outcome.DISAGREES
+        return max((part.outcome for part in self.parts), key=lambda found: found.severity, default=Outcome.AGREES)
+
+
+@dataclass(frozen=True)
+class CheckCause:
+    """Why something disagrees."""
+
+    cause: str
+    """In a word or two, the same for every occurrence: sign flipped, sum for mean, path detached."""
+    component: str
+    """The name of the part that it explains."""
+    sentence: str
+    evidence: str
+    dtype: str = ""
+    point: int = 0
+    """The number of the point."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """What is known of a target's gradients."""
+
+    target: str
+    """What was checked: the TARGET that was typed, else the callable's own name."""
+    against: str
+    """What it was held against: the formula as text, `reference NAME`, or `its own forward`."""
+    settings: CheckSettings
+    findings: tuple[Finding, ...]
+    """In the order of the checks, each at every point."""
+    causes: tuple[CheckCause, ...] = ()
+    causes_searched: bool = True
+    """Whether causes were looked for at all."""
+    ruled_out: tuple[str, ...] = ()
+    """Causes that were tried and do not explain what disagrees, by name."""
+    notes: tuple[str, ...] = ()
+    """What the reader should know, a sentence each: a detached path, literals that are rounded decimals, ..."""
+    simplest: CheckPoint | None = None
+    """The simplest point found at which it still fails."""
+    replay: str | None = None
+    """The command that shows this again; None where there is none."""
+    interrupted: bool = False
+    not_reached: tuple[str, ...] = ()
+    """What was asked for and not looked at, a phrase for each dtype; empty where the check is whole."""
+    ended: str = ""
+    """Why it ended early, in a sentence; empty while it goes on, and where it is whole."""
+    failed: tuple[str, ...] = ()
+    """The tracebacks of internal errors, for each of which something could not be judged."""
+    internal_errors: tuple[str, ...] = ()
+    """Mistakes of ours beside the verdict, which stands: the whole traceback of each."""
+
+    @cached_property
+    def judged(self) -> tuple[Finding, ...]:
+        """The findings of checks that were made."""
+        return tuple(finding for finding in self.findings if not finding.absent)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst of all; undecided where nothing was judged."""
+        found = [finding.outcome for finding in self.judged if finding.outcome is not None]
+        return max(found, key=lambda outcome: outcome.severity, default=Outcome.UNDECIDED)
+
+    @property
+    def formula(self) -> Replayed | NotReplayed:
+        """How the code's graph came out in exact arithmetic: the least digits, or why it was not replayed."""
+        known = [finding.examination.formula for finding in self.judged if finding.examination is not None]
+        for formula in known:
+            if isinstance(formula, NotReplayed):
+                return formula
+        replayed = [formula for formula in known if isinstance(formula, Replayed)]
+        # Where the formula has no value nothing can be replayed.
+        counted = [formula for formula in replayed if not math.isnan(formula.digits)]
+        nothing = "the formula has no value at the points that were tried" if replayed else "nothing was examined"
+        return min(counted, key=lambda formula: formula.digits, default=NotReplayed(nothing))

@@ -1,0 +1,1 @@
+"""From a point at which something fails to a simple one."""

@@ -1,0 +1,191 @@
+"""Check components: every number that a check judged, gathered by what it is a number of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from verifier.checking.records import Finding
+from verifier.judging.conditioning import accuracy
+from verifier.judging.examination import Part
+from verifier.operations.formats import CODE_FORMATS
+from verifier.judging.verdict import Comparison, Note, Outcome
+
+_INACCURATE = list(Note).index(Note.INACCURATE)
+
+
+@dataclass(frozen=True, eq=False)
+class Statement:
+    """Numbers that were judged together, and where they come from."""
+
+    finding: Finding
+    part: Part
+
+    @cached_property
+    def ratios(self) -> Any:
+        """The errors as fractions of what is allowed; infinite where they are no numbers."""
+        verdicts = self.part.verdicts
+        with np.errstate(all="ignore"):
+            ratios = np.where(verdicts.error == 0, 0.0, verdicts.error / verdicts.allowed)
+        return np.where(np.isnan(ratios), np.inf, ratios)
+
+    @cached_property
+    def digits(self) -> Any:
+        """Agreeing digits, counted against the largest entry of the whole array; NaN where nothing is decided."""
+        verdicts = self.part.verdicts
+        nothing_lost = np.zeros_like(verdicts.error)
+        found = accuracy("", CODE_FORMATS[self.part.dtype], verdicts.centre, verdicts.error, nothing_lost).agreeing
+        # What is no number has no digits right.
+        found = np.where(np.isnan(verdicts.error) & (np.abs(verdicts.centre) > 0), 0.0, found)
+        return np.where(verdicts.severity == Outcome.UNDECIDED.severity, np.nan, found)
+
+    @cached_property
+    def worst(self) -> Place:
+        """The worst outcome, and within it the largest error for its allowance."""
+        return Place(self, int(np.lexsort((self.ratios, self.part.verdicts.severity))[-1]))
+
+    @property
+    def least_accurate(self) -> Place:
+        """Where the fewest digits agree. Some must be known."""
+        return Place(self, int(np.nanargmin(self.digits)))
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """One number that was judged."""
+
+    statement: Statement
+    element: int
+    """Its place in the flattened array."""
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        return self.part.verdicts[self.element]
+
+    @property
+    def part(self) -> Part:
+        return self.statement.part
+
+    @property
+    def finding(self) -> Finding:
+        return self.statement.finding
+
+    @property
+    def index(self) -> tuple[int, ...]:
+        """Where it stands in its array; empty for a single number."""
+        return tuple(int(place) for place in np.unravel_index(self.element, self.part.shape))
+
+    @property
+    def ratio(self) -> float:
+        return float(self.statement.ratios[self.element])
+
+    @property
+    def digits(self) -> float:
+        """Agreeing digits, counted against the largest entry of the whole array."""
+        return float(self.statement.digits[self.element]) + 0.0
+
+    @property
+    def is_wrong_formula(self) -> bool:
+        return bool(np.ravel(self.part.wrong_formula)[self.element])
+
+    @property
+    def is_simplified(self) -> bool:
+        """Whether it was found at a simplified point."""
+        return self.finding.point is not None and self.finding.point.kind == "simplified"
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        return self.comparison.outcome.severity, self.ratio
+
+
+@dataclass(frozen=True, eq=False)
+class CheckComponent:
+    """All comparisons of one quantity of the target in one dtype: a value, or a derivative by one input."""
+
+    name: str
+    quantity: str
+    """value, reverse, forward or second."""
+    dtype: str
+    statements: tuple[Statement, ...]
+    """In the order of the checks."""
+
+    @property
+    def compared(self) -> int:
+        return sum(self.outcomes.values())
+
+    @cached_property
+    def outcomes(self) -> dict[Outcome, int]:
+        return {outcome: sum(one.part.count(outcome) for one in self.statements) for outcome in Outcome}
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst; undecided where nothing was compared."""
+        found = [outcome for outcome, count in self.outcomes.items() if count]
+        return max(found, key=lambda outcome: outcome.severity, default=Outcome.UNDECIDED)
+
+    @property
+    def decided(self) -> int:
+        return self.compared - self.outcomes[Outcome.UNDECIDED]
+
+    @property
+    def inaccurate(self) -> int:
+        """How many lack more than half of the dtype's digits needlessly."""
+        return sum(int(np.sum(one.part.verdicts.note == _INACCURATE)) for one in self.statements)
+
+    @property
+    def tier(self) -> str:
+        return "proved" if all(one.part.tier == "proved" for one in self.statements) else "estimated"
+
+    @property
+    def part_names(self) -> frozenset[str]:
+        """The names of the parts that it is made of; a Hessian has one for each row."""
+        return frozenset(one.part.name for one in self.statements)
+
+    @cached_property
+    def least_accurate(self) -> Place | None:
+        """Where the fewest digits agree; None where the exact value is always 0, or nothing is decided."""
+        known = [one.least_accurate for one in self.statements if not np.isnan(one.digits).all()]
+        return min(known, key=lambda place: place.digits, default=None)
+
+    @cached_property
+    def limits(self) -> Any:
+        """The detection limits: allowances relative to exact values, where that is known and not 0."""
+        verdicts = [one.part.verdicts for one in self.statements]
+        with np.errstate(all="ignore"):
+            found = np.concatenate([one.allowed / np.abs(one.centre) for one in verdicts])
+        return found[np.isfinite(found)]
+
+    @property
+    def limit_median(self) -> float:
+        return float(np.median(self.limits)) if self.limits.size else float("nan")
+
+    @property
+    def limit_max(self) -> float:
+        return float(self.limits.max()) if self.limits.size else float("nan")
+
+    @cached_property
+    def worst(self) -> Place | None:
+        """The worst outcome, and within it the largest error for its allowance; None where nothing was compared."""
+        return max(self._worst, key=lambda place: place.rank, default=None)
+
+    @cached_property
+    def shown(self) -> Place | None:
+        """Where a failure is shown: at a simplified point if there is one, in the first check that finds it."""
+        failing = [place for place in self._worst if place.comparison.outcome is Outcome.DISAGREES]
+        if not failing:
+            return self.worst
+        simple = [place for place in failing if place.is_simplified]
+        first = (simple or failing)[0].finding.check
+        return max((one for one in simple or failing if one.finding.check == first), key=lambda place: place.ratio)
+
+    @property
+    def is_simplified(self) -> bool:
+        """Whether it is shown at a simplified point."""
+        return self.shown is not None and self.shown.is_simplified
+
+    @property
+    def _worst(self) -> list[Place]:
+        return [one.worst for one in self.statements if one.part.verdicts.error.size]

@@ -1,0 +1,113 @@
+"""A target at one point, and what every check needs of it."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Protocol
+
+import torch
+
+from verifier.checking.records import CheckPoint, Finding
+from verifier.errors import InputError, message_of
+from verifier.judging.examination import Examination, Part
+from verifier.judging.examine import examine
+from verifier.judging.reference import Specification
+from verifier.capture.statements import FORWARD, Statements, Subject
+from verifier.capture.target import Bound
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A target at one point."""
+
+    bound: Bound
+    point: CheckPoint
+    specification: Specification | None = None
+    honour_detach: bool = False
+    beside: Mapping[str, torch.Tensor] = field(default_factory=dict, repr=False, compare=False)
+    """The inputs at another point, of the same shapes."""
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(self.bound.code, self.bound.inputs, self.bound.wanted, honour_detach=self.honour_detach)
+
+    @cached_property
+    def examination(self) -> Examination:
+        """Value and gradients at the point. Raises InputError as `examine` does."""
+        return self.examined(self.subject)
+
+    @cached_property
+    def forward(self) -> Examination | str:
+        """The examination in forward mode; or why there is none."""
+        try:
+            return self.examined(replace(self.subject, quantity=FORWARD))
+        except InputError as error:
+            return first_sentence(error)
+
+    def examined(self, subject: Subject) -> Examination:
+        return examine(subject, self.specification)
+
+    @property
+    def statements(self) -> Statements:
+        """What the code stated there, as tensors."""
+        return statements_of(self.examination)
+
+    @property
+    def weights(self) -> Sequence[torch.Tensor]:
+        """What multiplied each result's derivative there: grad_output."""
+        return self.statements.arguments[len(self.statements.inputs) :]
+
+    def finding(self, check: Check, parts: Sequence[Part], failures: Sequence[str] = ()) -> Finding:
+        return Finding(check.name, self.point.dtype, self.point, tuple(parts), tuple(failures))
+
+    def absent(self, check: Check, reason: str) -> Finding:
+        return Finding(check.name, self.point.dtype, self.point, absent=reason)
+
+
+class Check(Protocol):
+    """One way to look at a gradient."""
+
+    @property
+    def name(self) -> str: ...
+
+    def findings(self, trial: Trial) -> Iterator[Finding]: ...
+
+
+def statements_of(examination: Examination) -> Statements:
+    if examination.coded is None:
+        raise ValueError("an examination without the code that was examined")
+    return examination.coded.statements
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Torch may warn of how slowly it does what it is asked for."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def told(error: Exception) -> str:
+    sentence = first_sentence(error)
+    return sentence if sentence in dict(_KNOWN).values() else f"asked so, the code raises {sentence}"
+
+
+_KNOWN = (
+    (r"You must implement the jvp", "the code has an autograd.Function without a jvp"),
+    (r"it must override the setup_context", "the code has an autograd.Function without a setup_context, as vmap needs"),
+    (r"marked as once_differentiable", "the code has a backward that is marked as once_differentiable"),
+)  # fmt: skip
+"""What torch says at length."""
+
+
+def first_sentence(error: Exception) -> str:
+    first = message_of(error)
+    for pattern, sentence in _KNOWN:
+        if re.search(pattern, first):
+            return sentence
+    return first if isinstance(error, InputError) else f"{type(error).__name__}: {first}"

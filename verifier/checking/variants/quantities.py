@@ -1,0 +1,140 @@
+"""The numbers themselves: value, reverse mode, forward mode, one against the other, second order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from flint import arb
+
+from verifier.program.evaluation.arithmetic import balls
+from verifier.checking.records import Finding
+from verifier.checking.variants.at_point import Trial, first_sentence, statements_of
+from verifier.errors import InputError
+from verifier.judging.examination import Examination, Part
+from verifier.judging.verdict import Case
+from verifier.capture.lowering import plain
+from verifier.capture.statements import FORWARD, REVERSE, SECOND
+
+ROWS = 12
+"""Of the Hessian at most so many rows are asked for, spread over the inputs."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """The value, or the gradient in reverse mode, with random numbers for grad_output."""
+
+    name: str
+
+    def findings(self, trial: Trial) -> Iterator[Finding]:
+        parts = [part for part in trial.examination.parts if part.quantity == self.name]
+        yield replace(trial.finding(self, parts), examination=trial.examination)
+
+
+@dataclass(frozen=True)
+class Forward:
+    """The derivative in forward mode, along random tangents."""
+
+    name: str = "forward"
+
+    def findings(self, trial: Trial) -> Iterator[Finding]:
+        examination = trial.forward
+        if isinstance(examination, str):
+            yield trial.absent(self, examination)
+            return
+        parts = [part for part in examination.parts if part.quantity == FORWARD]
+        yield replace(trial.finding(self, parts), examination=examination)
+
+
+@dataclass(frozen=True)
+class Both:
+    """Reverse mode against forward mode: both give the same number for a tangent and a grad_output."""
+
+    name: str = "both"
+
+    def findings(self, trial: Trial) -> Iterator[Finding]:
+        forward = trial.forward
+        if isinstance(forward, str):
+            yield trial.absent(self, forward)
+            return
+        reverse = trial.examination
+        tangents = [plain(moved).ravel() for moved in _behind(forward)]
+        weights = [plain(weight).ravel() for weight in _behind(reverse)]
+        one = _product([part for part in reverse.parts if part.quantity == REVERSE], tangents)
+        other = _product([part for part in forward.parts if part.quantity == FORWARD], weights)
+        yield trial.finding(self, [_against(reverse.parts[0], one, other)])
+
+
+def _behind(examination: Examination) -> Sequence[torch.Tensor]:
+    """What multiplies the results, or the inputs."""
+    statements = statements_of(examination)
+    return statements.arguments[len(statements.inputs) :]
+
+
+@dataclass(frozen=True, eq=False)
+class _Sum:
+    """A product of what was stated with numbers."""
+
+    value: Any
+    """A ball of Arb, exact."""
+    allowed: float
+    terms: float
+
+
+def _product(parts: Sequence[Part], weights: Sequence[Any]) -> _Sum:
+    pairs = list(zip(parts, weights, strict=True))
+    with np.errstate(all="ignore"):
+        allowed = sum(float(np.abs(weight) @ part.verdicts.allowed) for part, weight in pairs)
+        terms = sum(float(np.abs(weight) @ np.abs(part.verdicts.stated)) for part, weight in pairs)
+    exact = [np.sum(balls(part.verdicts.stated) * balls(weight), initial=_ZERO) for part, weight in pairs]
+    return _Sum(sum(exact, _ZERO), allowed, terms)
+
+
+_ZERO = arb(0)
+
+
+def _against(like: Part, reverse: _Sum, forward: _Sum) -> Part:
+    """The product by reverse mode, held against that by forward mode."""
+    case = Case(
+        format=like.case.format,
+        stated=np.array([float(reverse.value)]),
+        symbolic=np.array([float(forward.value)]),
+        reference=np.array([forward.value], dtype=object),
+        known=np.array([True]),
+        allowed=np.array([reverse.allowed + forward.allowed + 1e-15 * (reverse.terms + forward.terms)]),
+        terms=np.array([reverse.terms + forward.terms]),
+        kink=np.array([False]),
+        usable=np.array([math.isfinite(reverse.terms)]),
+    )
+    nowhere = np.array([False])
+    return Part("both", "forward", like.dtype, (), "estimated", case.verdicts(), nowhere, case)
+
+
+@dataclass(frozen=True)
+class Second:
+    """The second derivative of the results' weighted sum: rows of the Hessian, every entry judged."""
+
+    name: str = "second"
+
+    def findings(self, trial: Trial) -> Iterator[Finding]:
+        rows = _spread({name: trial.bound.inputs[name].numel() for name in trial.bound.wanted})
+        try:
+            examination = trial.examined(replace(trial.subject, quantity=SECOND, rows=rows))
+        except InputError as error:
+            yield trial.absent(self, first_sentence(error))
+            return
+        parts = [part for part in examination.parts if part.quantity == SECOND]
+        yield replace(trial.finding(self, parts), examination=examination)
+
+
+def _spread(sizes: dict[str, int]) -> dict[str, tuple[int, ...]]:
+    """Some elements of each input, evenly spread, at most ROWS in all but one of each."""
+    share = max(1, ROWS // max(1, len(sizes)))
+    return {
+        name: tuple(sorted({round(place) for place in np.linspace(0, size - 1, min(share, size))}))
+        for name, size in sizes.items()
+    }

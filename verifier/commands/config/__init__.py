@@ -1,0 +1,1 @@
+"""The targets that verifier.toml lists."""

@@ -1,0 +1,81 @@
+"""One target of verifier.toml checked in this process, and what is known of its failures set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib import import_module
+from typing import Any
+
+from verifier.commands.config.baseline import Settled, settled
+from verifier.reporting.check_report import CheckReport
+from verifier.commands.config.schema import Accepted, ConfiguredTarget
+from verifier.reporting.check_watcher import Watcher
+
+
+@dataclass(frozen=True, eq=False)
+class SettledReport:
+    """A report beside what is left of it when what is accepted is set aside."""
+
+    report: CheckReport
+    """Of everything."""
+    left: CheckReport
+    """Of what is not accepted."""
+    settled: Settled
+
+    @property
+    def exit_code(self) -> int:
+        """That of what is not accepted; 1 where an accepted failure is stale."""
+        return 1 if self.settled.stale and self.left.exit_code in (0, 1, 3) else self.left.exit_code
+
+    @property
+    def outcome(self) -> str:
+        return "interrupted" if self.exit_code == 130 else self.left.outcome.value
+
+    @property
+    def compared(self) -> int:
+        """How many numbers were judged."""
+        parts = (part for finding in self.report.checked.judged for part in finding.parts)
+        return sum(part.verdicts.severity.size for part in parts)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a table of several targets says of it, in JSON's own types."""
+        return {
+            "outcome": self.outcome,
+            "compared": self.compared,
+            "accepted": [asdict(entry) for entry in self.settled.accepted],
+            "stale": [asdict(entry) for entry in self.settled.stale],
+            "is_failing": self.left.exit_code != 0,
+        }
+
+
+def settled_report(report: CheckReport, known: Sequence[Accepted]) -> SettledReport:
+    """The report with what is known of its failures set aside."""
+    found = settled(report.checked, known)
+    return SettledReport(report, replace(report, checked=found.left), found)
+
+
+def check_configured(target: ConfiguredTarget, watcher: Watcher) -> CheckReport:
+    """The report of a target. Raises InputError where it cannot be used."""
+    # By their names: they load torch.
+    run = import_module("verifier.commands.check").check_watched
+    inputs = import_module("verifier.checking.inputs").parsed(target.words)
+    report: CheckReport = run(target.placed(target.target), inputs, watcher, **_given(target))
+    return report
+
+
+def _given(target: ConfiguredTarget) -> dict[str, Any]:
+    settings = target.settings
+    return {
+        "formula": target.formula,
+        "reference": target.placed(target.reference) if target.reference else None,
+        "reduction": target.reduction,
+        "dtypes": settings.dtypes or None,
+        "points": settings.points,
+        "seed": settings.seed,
+        "without": settings.without,
+        "digits": settings.digits,
+        "timeout": settings.timeout,
+        "honour_detach": settings.honour_detach,
+    }

@@ -1,0 +1,121 @@
+"""The targets of verifier.toml, each checked in a process of its own, several at once where that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+
+from verifier.commands.config.schema import Accepted, Config, ConfiguredTarget
+from verifier.commands.config.report import ConfigReport, TargetResult
+from verifier.process.workers.limits import Limits
+from verifier.process.workers.messages import Rendered
+from verifier.process.workers.supervisor import End, Ending, Host, Watch
+from verifier.process.workers.task import Task
+from verifier.reporting.rendering import Forms
+from verifier.commands.unfinished import exit_code_of, sentence_of
+
+_OUTCOMES = {
+    End.REFUSED: "not usable",
+    End.FAILED: "internal error",
+    End.DIED: "died",
+    End.OUT_OF_TIME: "out of time",
+    End.OUT_OF_MEMORY: "out of memory",
+}
+
+
+@dataclass(frozen=True)
+class ConfigRun:
+    """How the targets of a file are checked."""
+
+    host: Host
+    limits: Limits
+    """For each target; its own time limit takes the place of the one here."""
+    forms: Forms
+    jobs: int = 1
+    """How many are checked at once. The report does not depend on it."""
+
+    def report(self, config: Config, watch: Watch) -> ConfigReport:
+        """Check each target. One that cannot be used does not keep the others from being checked."""
+        count = _Count(watch, len(config.targets))
+        with _pool(self.jobs, count) as pool:
+            found = list(pool.map(lambda target: self._result(target, count), config.targets))
+        return ConfigReport(config, tuple(result for result in found if result is not None))
+
+    def _result(self, target: ConfiguredTarget, count: _Count) -> TargetResult | None:
+        """What became of a target; None where the run was interrupted before it was reached."""
+        if count.interruptions:
+            return None
+        seconds = target.settings.timeout or self.limits.seconds
+        limits = replace(self.limits, seconds=seconds)
+        ending = self.host.run(task_of(target, self.forms, seconds), limits, count)
+        count.add()
+        if exit_code_of(ending) == 130:
+            count.is_abandoned = True
+        if ending.end is End.INTERRUPTED and ending.report is None:
+            return None
+        return result_of(target, ending)
+
+
+class _Count:
+    """Watches all targets at once: progress is how many are done."""
+
+    def __init__(self, watch: Watch, planned: int) -> None:
+        self._watch, self._planned, self._done = watch, planned, 0
+        self.is_abandoned = False
+
+    @property
+    def interruptions(self) -> int:
+        return 2 if self.is_abandoned else self._watch.interruptions
+
+    def add(self) -> None:
+        self._done += 1
+        self.progress(0, 0)
+
+    def progress(self, done: int, planned: int) -> None:
+        self._watch.progress(self._done, self._planned)
+
+    def tell(self, text: str) -> None:
+        self._watch.tell(text)
+
+
+@contextmanager
+def _pool(jobs: int, count: _Count) -> Iterator[ThreadPoolExecutor]:
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        yield pool
+    except BaseException:
+        count.is_abandoned = True
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def task_of(target: ConfiguredTarget, forms: Forms, seconds: float | None) -> Task:
+    """What a worker is asked for."""
+    options = {**asdict(target), "folder": str(target.folder), "inputs": dict(target.inputs)}
+    return Task(
+        "verifier.commands.tasks:check_target",
+        {"target": options, "forms": asdict(forms), "seconds": seconds},
+    )
+
+
+def result_of(target: ConfiguredTarget, ending: Ending) -> TargetResult:
+    """What became of a target, from how its work ended."""
+    report = ending.report or Rendered(0, {})
+    facts = {"outcome": "", "compared": 0, "accepted": [], "stale": [], **report.facts}
+    is_whole = ending.end in (End.FINISHED, End.INTERRUPTED)
+    code = exit_code_of(ending)
+    return TargetResult(
+        target=target.target,
+        outcome=facts["outcome"] if is_whole or code == 1 else _OUTCOMES[ending.end],
+        exit_code=code,
+        compared=facts["compared"],
+        accepted=tuple(Accepted(**entry) for entry in facts["accepted"]),
+        stale=tuple(Accepted(**entry) for entry in facts["stale"]),
+        reason="" if is_whole else sentence_of(ending),
+        report=ending.report,
+        traceback="\n".join([ending.traceback, *facts.get("failed", ())]).strip(),
+        is_shown=ending.report is not None and facts.get("is_failing", bool(code)),
+    )

@@ -1,0 +1,208 @@
+"""Config: the targets of a project and how each is checked, as they are written in verifier.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from verifier.checking.settings import LARGEST_SEED, MOST_DIGITS, MOST_POINTS, CheckSettings
+from verifier.checking.defaults import current, known_dtypes
+from verifier.errors import InputError
+from verifier.operations.formats import CODE_FORMATS
+from verifier.process.workers.limits import LONGEST
+from verifier.training.csv_file import shortened
+from verifier.commands.config.toml_table import FLAG, TEXT, Kind, Table, positive, read_toml, shown, table, tables, texts, whole
+
+Given = str | float
+"""What stands for an input: a text as behind `--input`, or a number."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A failure that is known and accepted, with the reason."""
+
+    component: str
+    """The name of what disagrees; where something other than a number is wrong, the name of the check that says so."""
+    dtype: str
+    reason: str
+    cause: str = ""
+    """Only where this is the cause; empty: whatever the cause."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.component} in {self.dtype}{f' ({self.cause})' if self.cause else ''}"
+
+
+@dataclass(frozen=True)
+class ConfiguredTarget:
+    """A target with all that its check needs, as it is written."""
+
+    target: str
+    inputs: Mapping[str, Given]
+    """By flat names: x, w[0], state.h."""
+    settings: CheckSettings
+    formula: str | None = None
+    reference: str | None = None
+    reduction: str = "none"
+    accepted: tuple[Accepted, ...] = ()
+    folder: Path = Path()
+    """What paths in `target` and `reference` are relative to."""
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> ConfiguredTarget:
+        """From its fields in JSON's own types."""
+        settings = dict(fields["settings"])
+        settings |= {name: tuple(settings[name]) for name in ("dtypes", "without")}
+        accepted = tuple(Accepted(**entry) for entry in fields["accepted"])
+        changed = {"settings": CheckSettings(**settings), "accepted": accepted, "folder": Path(fields["folder"])}
+        return cls(**{**fields, **changed})
+
+    @property
+    def words(self) -> list[str]:
+        """The inputs as one types them behind `--input`."""
+        return [f"{name}={given if isinstance(given, str) else repr(given)}" for name, given in self.inputs.items()]
+
+    def placed(self, text: str) -> str:
+        """A target with its path as seen from where the program runs; a module's stays as it is."""
+        file, mark, name = text.partition("::")
+        return f"{self.folder / file}{mark}{name}" if mark else text
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a file asks for: at least one target, no two alike."""
+
+    path: Path
+    targets: tuple[ConfiguredTarget, ...]
+
+
+def read_config(path: str | Path) -> Config:
+    """The targets of a file such as verifier.toml.
+
+    What a target does not set is set as in the file's `[settings]`, and what is not set there by the defaults of this
+    test run. Raises InputError, which names the file, for what cannot be read or is no setting.
+    """
+    path = Path(path)
+    file = read_toml(path)
+    file.require_only(_FILE)
+    if not file.values.get("target"):
+        raise file.error('it lists no target: add [[target]], and below it target = "layers.py::MyNorm" and inputs')
+    known = current()
+    before = CheckSettings(dtypes=known.dtypes, points=known.points, seed=known.seed)
+    settings = _settings(file.table("settings", "[settings]"), before)
+    written = file.tables("target", "target {}")
+    targets = tuple(_target(table, settings, path.parent) for table in written)
+    for place, target in enumerate(targets):
+        if _asked(target) in map(_asked, targets[:place]):
+            twice = "it is listed before, with the same formula or reference and the same inputs: list it once"
+            raise written[place].named(target.target).error(twice)
+    return Config(path, targets)
+
+
+def _asked(target: ConfiguredTarget) -> tuple[object, ...]:
+    """What is checked, whatever the settings."""
+    return target.target, target.formula, target.reference, target.reduction, dict(target.inputs)
+
+
+def _settings(table: Table, before: CheckSettings) -> CheckSettings:
+    """The settings in the table, over those before."""
+    table.require_only(_SETTINGS)
+    return _over(table, before)
+
+
+def _over(table: Table, before: CheckSettings) -> CheckSettings:
+    given = {key: value for key, value in table.values.items() if key in _SETTINGS}
+    if "dtypes" in given:
+        given["dtypes"] = _dtypes(table, given["dtypes"])
+    if "without" in given:
+        given["without"] = tuple(given["without"])
+    return replace(before, **given)
+
+
+def _dtypes(table: Table, names: Iterable[str]) -> tuple[str, ...]:
+    try:
+        return known_dtypes(names)
+    except InputError as error:
+        raise error.located(f"{table.place}: dtypes") from None
+
+
+def _target(table: Table, settings: CheckSettings, folder: Path) -> ConfiguredTarget:
+    table.require_only(_TARGET)
+    table.require("target")
+    values = table.values
+    table = table.named(values["target"])
+    table.require("inputs")
+    if "formula" in values and "reference" in values:
+        raise table.error("a formula and a reference are two ways to say what is right: give one of them")
+    return ConfiguredTarget(
+        target=values["target"],
+        inputs=_inputs(table),
+        settings=_over(table, settings),
+        formula=values.get("formula"),
+        reference=values.get("reference"),
+        reduction=values.get("reduction", "none"),
+        accepted=_all_accepted(table),
+        folder=folder,
+    )
+
+
+def _inputs(table: Table) -> dict[str, Given]:
+    found: dict[str, Given] = {}
+    for name, given in _flat(table.values["inputs"]):
+        if name in found:
+            raise table.error(f"input {name} is given twice: give it once")
+        if not isinstance(given, str | int | float):
+            example = "give a number, or text such as '-2:2:4x3'"
+            raise table.error(f"input {name} = {shown(given)} cannot be used: {example}")
+        found[name] = str(given) if isinstance(given, bool) else given
+    return found
+
+
+def _flat(inputs: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Names and values; tables inside tables are the parts of a dictionary."""
+    for name, given in inputs.items():
+        if isinstance(given, dict):
+            yield from _flat(given, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", given
+
+
+def _all_accepted(table: Table) -> tuple[Accepted, ...]:
+    found: list[Accepted] = []
+    for one in table.tables("accepted", "accepted {}"):
+        one.require_only(_ACCEPTED)
+        one.require("component", "dtype", "reason")
+        accepted = Accepted(**one.values)
+        if accepted.dtype not in CODE_FORMATS:
+            raise one.error(f"there is no dtype {shortened(accepted.dtype)!r}: use {' or '.join(CODE_FORMATS)}")
+        if accepted.title in [other.title for other in found]:
+            raise one.error(f"{accepted.title} is accepted twice: give it once")
+        found.append(accepted)
+    return tuple(found)
+
+
+_SETTINGS: Mapping[str, Kind] = {
+    "dtypes": texts('names of dtypes, as in ["float32", "bfloat16"]'),
+    "points": whole(1, MOST_POINTS),
+    "seed": whole(0, LARGEST_SEED),
+    "without": texts('names of checks, as in ["second"]'),
+    "digits": positive(f"a number above 0, at most {MOST_DIGITS}", MOST_DIGITS),
+    "timeout": positive(f"seconds, a number above 0, at most {LONGEST:,.0f}", LONGEST),
+    "honour_detach": FLAG,
+}
+_ACCEPTED: Mapping[str, Kind] = {"component": TEXT, "dtype": TEXT, "cause": TEXT, "reason": TEXT}
+_TARGET: Mapping[str, Kind] = {
+    "target": TEXT,
+    "formula": TEXT,
+    "reference": TEXT,
+    "reduction": TEXT,
+    "inputs": table('a table, as in { x = "-2:2:4x3", g = 2 }'),
+    **_SETTINGS,
+    "accepted": tables("tables, each below a line [[target.accepted]]"),
+}
+_FILE: Mapping[str, Kind] = {
+    "settings": table("a table, below a line [settings]"),
+    "target": tables("tables, each below a line [[target]]"),
+}

@@ -1,0 +1,140 @@
+"""TOML table: a table of a TOML file whose keys are held to what they may be, with a sentence for what is not."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from verifier.errors import InputError
+from verifier.training.csv_file import path_errors, shortened
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a key may hold."""
+
+    wanted: str
+    """What to give, in words."""
+    fits: Callable[[Any], bool]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the file, and where it is, for sentences."""
+
+    values: Mapping[str, Any]
+    place: str
+
+    def error(self, sentence: str) -> InputError:
+        """That sentence, with the place."""
+        return InputError(f"{self.place}: {sentence}")
+
+    def named(self, target: str) -> Table:
+        """The same table, its place told with the target's name."""
+        return replace(self, place=f"{self.place} ({shortened(target)})")
+
+    def require_only(self, kinds: Mapping[str, Kind]) -> None:
+        """Raise InputError unless every key is known and holds what it may."""
+        for key, value in self.values.items():
+            if key not in kinds:
+                raise self.error(f"there is no setting {shortened(key)!r} here: use {', '.join(kinds)}")
+            if not kinds[key].fits(value):
+                raise self.error(f"{key} = {shown(value)} cannot be used: give {kinds[key].wanted}")
+
+    def require(self, *keys: str) -> None:
+        """Raise InputError unless these keys are there."""
+        for key in keys:
+            if key not in self.values:
+                raise self.error(f"{key} is missing")
+
+    def table(self, key: str, place: str) -> Table:
+        """The table under a key, empty where there is none."""
+        return Table(self.values.get(key, {}), f"{self.place}: {place}")
+
+    def tables(self, key: str, place: str) -> list[Table]:
+        """Those of an array, their places numbered from 1."""
+        return [
+            Table(values, f"{self.place}: {place.format(number)}")
+            for number, values in enumerate(self.values.get(key, ()), 1)
+        ]
+
+
+def shown(value: Any) -> str:
+    """A value about as TOML spells it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return shortened("{...}" if isinstance(value, dict) else repr(value))
+
+
+def read_toml(path: Path) -> Table:
+    """The file as one table. Raises InputError, with the line where it is known, for what is no TOML."""
+    with path_errors(path):
+        if path.exists() and not path.is_file():
+            raise InputError(f"cannot read {str(path)!r}: it is not a regular file")
+        text = path.read_text(encoding="utf-8-sig")
+    try:
+        return Table(tomllib.loads(text), str(path))
+    except tomllib.TOMLDecodeError as error:
+        reason, line = _located(str(error))
+        raise InputError(f"{path}{line}: it cannot be read as TOML: {reason}") from None
+    except ValueError as error:
+        # Python reads no whole number of more than 4,300 digits.
+        raise InputError(f"{path}: it cannot be read as TOML: {_number_error(error)}") from None
+    except RecursionError:
+        raise InputError(f"{path}: it cannot be read as TOML: it is nested too deeply") from None
+
+
+def _number_error(error: ValueError) -> str:
+    return "a whole number has too many digits" if "digits" in str(error) else str(error)
+
+
+def _located(message: str) -> tuple[str, str]:
+    """A message of tomllib's without its place, and its line as one writes it behind a file's name."""
+    found = re.fullmatch(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", message, re.DOTALL)
+    if not found:
+        return message, ""
+    return (found[1], f":{found[2]}") if found[2] else (f"{found[1]} at the end of the file", "")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def whole(least: int, most: int) -> Kind:
+    """Whole numbers between these two."""
+    return Kind(f"a whole number from {least} to {most:,}", lambda value: _is_whole(value) and least <= value <= most)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def positive(wanted: str, most: float) -> Kind:
+    """Numbers above 0, up to that one."""
+    return Kind(wanted, lambda value: _is_number(value) and 0 < value <= most)
+
+
+def texts(wanted: str) -> Kind:
+    """Arrays of texts, none of them blank."""
+    return Kind(wanted, lambda value: isinstance(value, list) and all(map(_is_text, value)))
+
+
+def table(wanted: str) -> Kind:
+    return Kind(wanted, lambda value: isinstance(value, dict))
+
+
+def tables(wanted: str) -> Kind:
+    """Arrays of tables."""
+    return Kind(wanted, lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value))
+
+
+TEXT = Kind("text in quotes", _is_text)
+FLAG = Kind("true or false", lambda value: isinstance(value, bool))

@@ -1,0 +1,173 @@
+"""Explaining one step: the library's `verifier.explain`.
+
+The training is run up to that step, its loss is computed by the very code that trains, with every
+tensor on the way seen as it is made, and hooks take what autograd passes back to it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from verifier.judging.causes.simple_mistakes import Cause, causes
+from verifier.errors import InputError
+from verifier.explaining.explanation import Explanation, Place, Tensor, Update
+from verifier.explaining.graph import Graph, graph_of
+from verifier.process.isolation import isolated
+from verifier.judging.verdict import Comparison
+from verifier.formula.model import Model
+from verifier.explaining.node_verdicts import Nodes
+from verifier.training.optimizers import PlainSGD, optimizer_named
+from verifier.explaining.first_divergence import parting
+from verifier.training.runner import Run, Step, always
+from verifier.explaining.choose_step import Stand, checked_point, stand_at
+from verifier.capture.to_numpy import to_float64
+from verifier.commands.train import replay_command, settings_for
+from verifier.explaining.torch_hooks import Seen, watch
+from verifier.witnesses import Autograd, Witness
+
+KEPT_ENTRIES = 3
+"""Of a tensor so many entries are kept."""
+
+
+@isolated
+def explain(
+    model: Model,
+    *,
+    at: Mapping[str, float] | None = None,
+    step: int | None = None,
+    data: Any = None,
+    witness: Witness | None = None,
+    keep_going: Callable[[int, int], bool] = always,
+    **settings: Any,
+) -> Explanation:
+    """How the gradient of one step of the training comes about, node by node.
+
+    `step` is counted from 1, as `train` numbers them. `at` gives data and parameters by name. Data
+    that is a row of the data means the first step that uses it, with the parameters as the steps
+    before left them; other data, of which every column must then be given, stand with the parameters
+    that the training starts from. With a step, they stand in the place of its sample. Parameters
+    stand in the place of those that the step has. Without both it is the first step. Of a batch, data
+    are one row by itself.
+
+    `data`, `witness`, `keep_going` and the settings are those of `train`.
+
+    Raises InputError for a step that the training does not have, and for names and numbers that do not fit.
+
+    >>> import verifier
+    >>> explanation = verifier.explain(verifier.load("linear"), at={"x": 2.0})
+    >>> explanation.place.step, explanation["prediction"].formula, explanation.gradient["w"].stated
+    (2, 'w * x', -7.840000152587891)
+    """
+    if not isinstance(model, Model):
+        raise InputError(f"explain takes a model, not {model!r}: verifier.load('quadratic') gives one of the gallery")
+    chosen = settings_for(model, settings)
+    point = checked_point(model, at or {}, chosen.format)
+    given = model.data if data is None else data
+    if given is None and model.columns and all(name in point for name in model.columns):
+        given = {name: [point[name]] for name in model.columns}
+    run = Run(model, given, chosen, witness or Autograd(), keep_going)
+    explanation = _explained(run, stand_at(run, point, step))
+    training = replay_command(model, data, chosen, ())
+    return replace(explanation, replay=None if training is None else _replay(training, point, step))
+
+
+def _explained(run: Run, stand: Stand) -> Explanation:
+    model = run.model
+    rows = None if run.schedule.single else len(next(iter(stand.sample.values())))
+    graph = graph_of(model, rows)
+    seen = watch(run.autograd, graph, stand.sample)
+    judge = Nodes(model, graph, seen, run.settings)
+    nodes = tuple(map(judge.node, graph.nodes))
+    loss, *judged = judge.stated()
+    gradient = dict(zip(model.parameters, judged, strict=True))
+    place = _place(stand, seen, rows)
+    tensors = tuple(_tensors(graph, seen))
+    return Explanation(
+        model=model,
+        settings=run.settings,
+        place=place,
+        nodes=nodes,
+        judged_rows=0 if rows is None else judge.rows,
+        loss=loss,
+        gradient=gradient,
+        formulas=_formulas(model),
+        tensors=tensors,
+        updates=tuple(_updates(run, seen, gradient)),
+        parting=parting(nodes, gradient, {tensor.name: tensor for tensor in tensors}, run.settings.dtype),
+        causes=_causes(place, loss, {name: found for name, found in gradient.items() if seen.grad[name] is not None}),
+        replay=None,
+    )
+
+
+def _place(stand: Stand, seen: Seen, rows: int | None) -> Place:
+    return Place(
+        step=stand.step,
+        epoch=stand.epoch,
+        sample=stand.row if rows in (None, 1) else None,
+        rows=rows,
+        inputs={name: float(values[0]) for name, values in stand.sample.items()} if rows in (None, 1) else {},
+        parameters=dict(seen.values),
+        chosen=stand.chosen,
+    )
+
+
+def _formulas(model: Model) -> dict[str, str]:
+    try:
+        return {name: str(derivative) for name, derivative in model.gradient.items()}
+    except InputError:
+        return {}
+
+
+def _tensors(graph: Graph, seen: Seen) -> Iterator[Tensor]:
+    for index in graph.nodes:
+        name, tensor = graph.names[index], seen.tensors[index]
+        if not graph.is_condition(index):
+            leaf = tensor.grad_fn is None
+            yield Tensor(
+                name=name,
+                size=tensor.numel(),
+                data=tuple(np.ravel(to_float64(tensor))[:KEPT_ENTRIES].tolist()),
+                requires_grad=tensor.requires_grad,
+                grad_fn=None if leaf else type(tensor.grad_fn).__name__,
+                grad_before=seen.grad_before.get(name) if leaf else None,
+                grad_after=seen.grad.get(name) if leaf else None,
+            )
+
+
+def _updates(run: Run, seen: Seen, gradient: Mapping[str, Comparison]) -> Iterator[Update]:
+    names = run.model.parameters
+    moved, other = _by_hand(run, seen, gradient)
+    run.autograd.update()
+    for name in names:
+        after = seen.parameters[name].item()
+        yield Update(name, seen.values[name], gradient[name].stated, moved.get(name), after, other.get(name))
+
+
+def _by_hand(run: Run, seen: Seen, gradient: Mapping[str, Comparison]) -> tuple[dict[str, float], dict[str, float]]:
+    """Learning rate times gradient, and where the symbolic gradient leads; nothing for other optimizers."""
+    rule = optimizer_named(run.settings.optimizer, run.settings.lr)
+    if not isinstance(rule, PlainSGD):
+        return {}, {}
+    dtype = np.dtype(run.settings.dtype).type
+    with np.errstate(all="ignore"):
+        before = [dtype(seen.values[name]) for name in gradient]
+        after = rule.on_numbers(before)(before, [dtype(judged.symbolic) for judged in gradient.values()])
+        moved = {name: float(run.settings.lr * dtype(grad)) for name, grad in seen.grad.items() if grad is not None}
+    return moved, dict(zip(gradient, map(float, after), strict=True))
+
+
+def _causes(place: Place, loss: Comparison, gradient: Mapping[str, Comparison]) -> tuple[Cause, ...]:
+    """What explains a gradient that is stated and wrong; one that is missing is told by where the path is cut."""
+    step = Step(place.step, place.epoch, place.sample, dict(place.inputs), dict(place.parameters), loss, dict(gradient))
+    return tuple(causes(step, None))
+
+
+def _replay(training: str, point: Mapping[str, float], step: int | None) -> str:
+    words = ["--at", ",".join(f"{name}={value!r}" for name, value in point.items())] if point else []
+    words += ["--step", str(step)] if step is not None else []
+    return shlex.join([*shlex.split(training.replace("verifier train", "verifier explain", 1)), *words])

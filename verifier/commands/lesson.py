@@ -1,0 +1,128 @@
+"""Teaching: a lesson is run, its numbers are filled in, its claims are checked. The library's `verifier.lesson`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import asdict, dataclass, replace
+from io import StringIO
+from typing import Any
+
+from rich.console import Console, ConsoleOptions
+from rich.text import Text
+
+from verifier.explaining.lessons.as_text import lesson_lines
+from verifier.reporting.data.training_json import FORMAT, clean, versions
+from verifier.errors import GradientError
+from verifier.formula.add_function import temporarily
+from verifier.explaining.lessons.as_html import page
+from verifier.process.isolation import isolated
+from verifier.reporting.text.layout import WIDTH
+from verifier.explaining.lessons.reader import Checked, Claim, Code, Passage, Script, script
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A lesson as it was run. `print(lesson)` shows it."""
+
+    script: Script
+    parts: tuple[Passage | Code | Checked, ...]
+
+    @property
+    def title(self) -> str:
+        return self.script.title
+
+    @property
+    def claims(self) -> tuple[Checked, ...]:
+        return tuple(part for part in self.parts if isinstance(part, Checked))
+
+    @property
+    def ok(self) -> bool:
+        """Whether every claim holds."""
+        return all(checked.holds for checked in self.claims)
+
+    @property
+    def exit_code(self) -> int:
+        """0 where every claim holds, 1 where one does not."""
+        return 0 if self.ok else 1
+
+    @isolated
+    def raise_for_failure(self) -> None:
+        """Raise GradientError, with the lesson as its message, unless every claim holds."""
+        if not self.ok:
+            raise GradientError(f"lesson {self.script.name}: a claim does not hold\n{self}")
+
+    @isolated
+    def to_html(self) -> str:
+        """The lesson as a page of its own, which loads nothing."""
+        return page(self.script, self.parts)
+
+    @isolated
+    def to_json(self) -> dict[str, Any]:
+        """The claims in the format `verifier/1`, in JSON's own types."""
+        claims = [
+            {**asdict(checked.claim), "measured": checked.measured, "holds": checked.holds} for checked in self.claims
+        ]
+        script = {"number": self.script.number, "name": self.script.name, "title": self.title}
+        cleaned: dict[str, Any] = clean(
+            {
+                "format": FORMAT,
+                "command": "lesson",
+                "versions": versions(),
+                "replay": self.script.command,
+                "lesson": {**script, "language": self.script.language},
+                "ok": self.ok,
+                "claims": claims,
+            }
+        )
+        return cleaned
+
+    def lines(self, width: int) -> Iterator[Text]:
+        """The lesson, line by line, at most `width` columns wide."""
+        return lesson_lines(self.script, self.parts, width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        yield from self.lines(options.max_width)
+
+    @isolated
+    def __str__(self) -> str:
+        return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
+
+
+def lesson(name: str, language: str = "en") -> Lesson:
+    """The lesson of that name or number, with its code run and its claims checked just now.
+
+    `language` is "en", or "zh" for the first four. Raises InputError for a lesson that there is not.
+
+    >>> shown = lesson("kink")
+    >>> shown.title, shown.ok
+    ('A kink', True)
+    """
+    return taught(script(name, language))
+
+
+@isolated
+def taught(written: Script) -> Lesson:
+    """The lesson with its code run, then its numbers filled in and its claims checked."""
+    scope: dict[str, Any] = {"__name__": f"verifier.lessons.{written.name}"}
+    with temporarily():
+        ran = [_run(part, scope) if isinstance(part, Code) else part for part in written.parts]
+    # A text may speak of what the code below it will find.
+    return Lesson(written, tuple(_filled(part, scope) for part in ran))
+
+
+def _run(code: Code, scope: dict[str, Any]) -> Code:
+    printed = StringIO()
+    with redirect_stdout(printed):
+        # The lessons are files of this package.
+        exec(compile(code.source, scope["__name__"], "exec"), scope)  # noqa: S102
+    return replace(code, printed=printed.getvalue())
+
+
+def _filled(part: Passage | Code | Claim, scope: dict[str, Any]) -> Passage | Code | Checked:
+    match part:
+        case Passage(text):
+            return Passage(text.format_map(scope))
+        case Claim(measured=measured):
+            return Checked(part, float(scope[measured]))
+    return part

@@ -1,0 +1,40 @@
+"""Reading: what a target's own forward computes, as it was read, for people to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from verifier.program.array_program import ArrayBuilder
+from verifier.capture.joint_graph import NotReadableError
+from verifier.errors import InputError
+from verifier.checking.inputs import drawn, dtypes_of
+from verifier.process.isolation import isolated
+from verifier.program.pretty import readback
+from verifier.judging.reference import forward_nodes
+from verifier.capture.statements import Statements, Subject
+from verifier.capture.target import bound, load_target, tried
+
+
+@isolated
+def read_forward(target: Callable[..., Any] | str, inputs: Mapping[str, Any]) -> list[str]:
+    """The target's results as formulas of its inputs, a line each, under the names of the results.
+
+    Where that is too long to be read, it is the number of operations and which they are. Raises InputError where the
+    target cannot be run or its forward cannot be read.
+
+    >>> from verifier.checking.inputs import between
+    >>> read_forward("torch:sigmoid", {"x": between(-1, 1)})
+    ['value = sigmoid(x)']
+    """
+    code = load_target(target) if isinstance(target, str) else target
+    dtype = (*dtypes_of(inputs), "float64")[0]
+    here = bound(code, drawn(inputs, dtype, 0, 1), dtype)
+    names = tried(here).results
+    statements = Statements(Subject(here.code, here.inputs, here.wanted))
+    builder = ArrayBuilder()
+    try:
+        nodes = forward_nodes(here.code, statements, builder)
+    except NotReadableError as error:
+        raise InputError(f"the code's forward cannot be read: {error}") from error
+    return [f"{name} = {readback(builder.program(node))}" for name, node in zip(names, nodes, strict=True)]

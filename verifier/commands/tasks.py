@@ -1,0 +1,315 @@
+"""What each command does in the process that runs other people's code: from options to a report in text.
+
+Options are JSON's own types; `send` takes the report, and `interruption` says whether to end early.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from verifier.process.deadline import Deadline, SupervisedDeadline
+from verifier.errors import InputError, printable
+from verifier.process.workers.messages import Progress, Published, Rendered, Stage
+from verifier.process.workers.task import Interruption, Send
+from verifier.reporting.rendering import Forms, render
+
+if TYPE_CHECKING:
+    from verifier.reporting.check_report import CheckReport
+    from verifier.formula.model import Model
+    from verifier.judging.outcome import Outcome
+
+EVERY = 0.1
+"""Seconds between two messages of progress."""
+RESERVE = 2.0
+"""Seconds of the time limit that are kept for the last report, but a tenth of it at most."""
+SHARE = 20.0
+"""So many times as long as a report takes to be made, nothing is published again."""
+
+
+class _Going:
+    """Asked before each step: says how far it is, and whether to go on."""
+
+    def __init__(self, send: Send, interruption: Interruption, every: int = 64) -> None:
+        self._send, self._interruption, self._every = send, interruption, every
+        self._next = 0.0
+
+    def __call__(self, done: int, planned: int) -> bool:
+        if done % self._every == 0 and monotonic() > self._next:
+            self._next = monotonic() + EVERY
+            self._send(Progress(done, planned))
+        return not self._interruption.wanted
+
+    def refuse_if_interrupted(self) -> None:
+        """End the work where nothing has been done yet."""
+        if self._interruption.wanted:
+            raise KeyboardInterrupt
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which model, as it was typed."""
+
+    model: str | None
+    formula: str | None = None
+    inputs: list[str] | None = None
+    start: list[str] | None = None
+    loss: str | None = None
+    data: str | None = None
+    weights: str | None = None
+
+    def chosen(self) -> Model:
+        """The model. Raises InputError unless it is one of a gallery, of a file or of a formula."""
+        from verifier.formula.gallery import load
+        from verifier.commands.model_from_options import Typed, typed_model
+
+        if (self.model is None) == (self.formula is None):
+            raise InputError(
+                "say which model: a name of the gallery, path/to/file.py::name, "
+                "or --formula 'w*x + b'"
+            )
+        inputs, start = tuple(self.inputs or ()), tuple(self.start or ())
+        if self.formula is not None:
+            model = typed_model(Typed(self.formula, inputs, start, self.loss, self.data))
+        elif inputs or start or self.loss:
+            raise InputError(
+                "--input, --start and --loss say what a formula leaves open: "
+                "give them with --formula"
+            )
+        else:
+            model = load(str(self.model))
+        return model.with_weights(self.weights) if self.weights else model
+
+
+def show(
+    send: Send,
+    interruption: Interruption,
+    model: Mapping[str, Any],
+    *,
+    latex: bool,
+    torch: bool,
+) -> None:
+    """The formulas of a model; or what was read from the forward of code, given its inputs."""
+    chosen = ModelOptions(**model)
+    if chosen.model is not None and any("=" in text for text in chosen.inputs or []):
+        lines = _forward(chosen.model, chosen.inputs or [])
+    else:
+        lines = _formulas(chosen, latex, torch)
+    send(Published(Rendered(0, {"text": "\n".join(lines)})))
+
+
+def _forward(target: str, inputs: list[str]) -> list[str]:
+    from verifier.checking.inputs import parsed
+    from verifier.commands.show import read_forward
+
+    with redirect_stdout(sys.stderr):
+        return [printable(line) for line in read_forward(target, parsed(inputs))]
+
+
+def _formulas(options: ModelOptions, latex: bool, torch: bool) -> list[str]:
+    with redirect_stdout(sys.stderr):
+        chosen = options.chosen()
+    # What cannot be read is refused before torch is loaded.
+    from verifier.explaining import model_as_code as written
+    from verifier.commands.train import settings_for
+
+    if torch:
+        return [written.torch_loop(chosen, settings_for(chosen, {})).rstrip()]
+    return [printable(line) for line in (chosen.latex() if latex else written.formulas(chosen))]
+
+
+def train(
+    send: Send,
+    interruption: Interruption,
+    model: Mapping[str, Any],
+    *,
+    settings: Mapping[str, Any],
+    points: list[dict[str, float]],
+    stop_on_failure: bool,
+    third_opinion: bool,
+    view: Mapping[str, Any],
+    forms: dict[str, Any],
+) -> None:
+    """A model is trained both ways."""
+    going = _Going(send, interruption)
+    # What a model file prints is a message; standard output is for the report.
+    with redirect_stdout(sys.stderr):
+        chosen = ModelOptions(**model).chosen()
+
+        from verifier.reporting.text.training import View
+        from verifier.commands.train import train as run
+
+        going.refuse_if_interrupted()
+        report = run(
+            chosen,
+            data=model["data"],
+            predict=points,
+            stop_on_failure=stop_on_failure,
+            third_opinion=third_opinion,
+            keep_going=going,
+            **settings,
+        )
+    send(Published(render(replace(report, view=View(**view)), Forms.of(forms))))
+
+
+def train_all(
+    send: Send, interruption: Interruption, settings: Mapping[str, Any], forms: dict[str, Any]
+) -> None:
+    """The gallery is trained, for one table."""
+    from verifier.formula.gallery import gallery
+    from verifier.commands.train_all import train_all as run
+
+    going = _Going(send, interruption)
+    with redirect_stdout(sys.stderr):
+        models = gallery().values()
+        going.refuse_if_interrupted()
+        summary = run(models, keep_going=going, **settings)
+    send(Published(render(summary, Forms.of(forms))))
+
+
+def explain(
+    send: Send,
+    interruption: Interruption,
+    model: Mapping[str, Any],
+    *,
+    settings: Mapping[str, Any],
+    at: dict[str, float] | None,
+    step: int | None,
+    forms: dict[str, Any],
+) -> None:
+    """One step of a training is taken apart."""
+    going = _Going(send, interruption)
+    with redirect_stdout(sys.stderr):
+        chosen = ModelOptions(**model).chosen()
+
+        from verifier.commands.explain import explain as run
+
+        going.refuse_if_interrupted()
+        explanation = run(
+            chosen, at=at, step=step, data=model["data"], keep_going=going, **settings
+        )
+    send(Published(render(explanation, Forms.of(forms))))
+
+
+def lesson(
+    send: Send, interruption: Interruption, name: str, lang: str, forms: dict[str, Any]
+) -> None:
+    """The code of a lesson is run."""
+    from verifier.explaining.lessons.reader import script
+    from verifier.commands.lesson import taught
+
+    send(Published(render(taught(script(name, lang)), Forms.of(forms))))
+
+
+def selftest(
+    send: Send, interruption: Interruption, *, seed: int, quick: bool, forms: dict[str, Any]
+) -> None:
+    """The judge is put on trial."""
+    from verifier.commands.selftest import selftest as run
+
+    going = _Going(send, interruption)
+    going.refuse_if_interrupted()
+    trials = run(seed=seed, quick=quick, keep_going=going)
+    send(Published(render(trials, Forms.of(forms))))
+
+
+def check(
+    send: Send,
+    interruption: Interruption,
+    target: str | None,
+    *,
+    inputs: list[str],
+    settings: Mapping[str, Any],
+    seconds: float | None,
+    forms: dict[str, Any],
+) -> None:
+    """One target is checked; what is known is published as the check goes on."""
+    from verifier.commands.check import check_watched
+    from verifier.checking.inputs import parsed
+
+    watcher = _CheckWatcher(send, interruption, _deadline(seconds), Forms.of(forms))
+    with redirect_stdout(sys.stderr):
+        watcher.refuse_if_interrupted()
+        watcher.finish(check_watched(target, parsed(inputs), watcher, **settings))
+
+
+def check_target(
+    send: Send,
+    interruption: Interruption,
+    target: Mapping[str, Any],
+    *,
+    seconds: float | None,
+    forms: dict[str, Any],
+) -> None:
+    """A target of verifier.toml is checked, and what is known of its failures set aside."""
+    from verifier.commands.config.schema import ConfiguredTarget
+    from verifier.commands.config.check_target import check_configured, settled_report
+
+    configured = ConfiguredTarget.of(target)
+
+    def settle(report: CheckReport) -> tuple[int, dict[str, Any]]:
+        settled = settled_report(report, configured.accepted)
+        return settled.exit_code, settled.facts
+
+    watcher = _CheckWatcher(send, interruption, _deadline(seconds), Forms.of(forms), settle)
+    with redirect_stdout(sys.stderr):
+        watcher.refuse_if_interrupted()
+        watcher.finish(check_configured(configured, watcher))
+
+
+def _deadline(seconds: float | None) -> Deadline:
+    """Some of the time is kept for the report."""
+    reserve = 0.0 if seconds is None else min(RESERVE, 0.1 * seconds)
+    return SupervisedDeadline(seconds, reserve=reserve)
+
+
+def _alone(report: CheckReport) -> tuple[int, dict[str, Any]]:
+    return report.exit_code, {}
+
+
+class _CheckWatcher:
+    """Sends what a check finds as it goes on, so that it is known however the check ends."""
+
+    def __init__(
+        self,
+        send: Send,
+        interruption: Interruption,
+        deadline: Deadline,
+        forms: Forms,
+        settle: Callable[[CheckReport], tuple[int, dict[str, Any]]] = _alone,
+    ) -> None:
+        self.deadline = deadline
+        self._going = _Going(send, interruption, 1)
+        self._send, self._forms, self._settle = send, forms, settle
+        self._next = 0.0
+        self._outcome: Outcome | None = None
+
+    def refuse_if_interrupted(self) -> None:
+        """End the work where nothing has been done yet."""
+        self._going.refuse_if_interrupted()
+
+    def keep_going(self, done: int, planned: int) -> bool:
+        return self._going(done, planned)
+
+    def publish(self, outcome: Outcome, report: Callable[[], CheckReport]) -> None:
+        """Send the report where its outcome is a new one, and else unless making reports would take more than its
+        share of the time.
+        """
+        if outcome is not self._outcome or monotonic() > self._next:
+            self._outcome = outcome
+            self.finish(report())
+
+    def begin(self, stage: str, seconds: float) -> None:
+        self._send(Stage(stage, seconds))
+
+    def finish(self, report: CheckReport) -> None:
+        """Send the report."""
+        started = monotonic()
+        code, facts = self._settle(report)
+        facts = {"outcome": report.outcome.value, **facts, "failed": list(report.checked.failed)}
+        self._send(Published(replace(render(report, self._forms, facts), exit_code=code)))
+        self._next = monotonic() + SHARE * (monotonic() - started)

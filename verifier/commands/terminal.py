@@ -1,0 +1,215 @@
+"""Where reports, progress and messages go: standard output, standard error, files."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from verifier.reporting import atomic_write as files
+from verifier.errors import InputError, reason_of
+from verifier.process.workers.messages import Rendered
+from verifier.reporting.rendering import Forms, Screen
+
+SUFFIXES = (".svg", ".png", ".pdf")
+"""Of files for pictures."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the report goes besides the terminal."""
+
+    json: Path | None = None
+    plot: Path | None = None
+    html: Path | None = None
+    markdown: Path | None = None
+
+    @property
+    def _files(self) -> dict[str, Path | None]:
+        return {f"--{field.name}": getattr(self, field.name) for field in fields(self)}
+
+    def check(self) -> None:
+        """Raise InputError before anything runs if one of the files could not be written."""
+        if _is_standard_output(self.html):
+            raise InputError("--html writes a file: name it, as in --html report.html")
+        if _is_standard_output(self.markdown):
+            raise InputError("--markdown writes a file: name it, as in --markdown summary.md")
+        if _is_standard_output(self.json) and _is_standard_output(self.plot):
+            raise InputError(
+                "--json - and --plot without a file both go to standard output: "
+                "give one of them a file"
+            )
+        if self.plot is not None and not _is_standard_output(self.plot):
+            _check_suffix(self.plot)
+        self._refuse_one_file_for_two()
+        for path in self._files.values():
+            if path is not None and not _is_standard_output(path):
+                files.check_writable(path)
+
+    def _refuse_one_file_for_two(self) -> None:
+        seen: dict[Path, str] = {}
+        for option, path in self._files.items():
+            if path is not None and path in seen and not _is_standard_output(path):
+                raise InputError(
+                    f"cannot write {str(path)!r}: {seen[path]} and {option} name the same file"
+                )
+            if path is not None:
+                seen[path] = option
+
+    @property
+    def forms(self) -> Forms:
+        """The forms that the report is wanted in."""
+        plot = ""
+        if self.plot is not None:
+            plot = "-" if _is_standard_output(self.plot) else self.plot.suffix
+        return Forms(
+            screen=Screen.of_standard_output(),
+            text=not _is_standard_output(self.json),
+            json=self.json is not None,
+            html=self.html is not None,
+            markdown=self.markdown is not None,
+            plot=plot,
+        )
+
+    def write(self, report: Rendered) -> None:
+        """Write all that was asked for. Raises InputError for a file that cannot be written."""
+        forms = report.forms
+        for name in ("text", "json") if _is_standard_output(self.json) else ("text",):
+            if name in forms:
+                echo(forms[name])
+        if "plot" in forms and _is_standard_output(self.plot):
+            echo(f"\n{forms['plot']}")
+        for path, name in ((self.json, "json"), (self.html, "html"), (self.markdown, "markdown")):
+            if path is not None and name in forms and not _is_standard_output(path):
+                end = "\n" if name == "json" else ""
+                files.write(path, (forms[name] + end).encode("utf-8", "backslashreplace"))
+        if self.plot is not None and "plot" in forms and not _is_standard_output(self.plot):
+            files.write(self.plot, base64.b64decode(forms["plot"]))
+
+
+def _is_standard_output(path: Path | None) -> bool:
+    return path is not None and str(path) == "-"
+
+
+def _check_suffix(path: Path) -> None:
+    """Raise InputError for a file that no picture can be written to."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(
+            f"cannot draw {str(path)!r}: end its name in {', '.join(SUFFIXES)}, "
+            "or put --plot last for the terminal"
+        )
+
+
+class ReaderGoneError(Exception):
+    """Whoever read standard output has enough."""
+
+
+def echo(text: str) -> None:
+    """Write a line to standard output.
+
+    Where standard output is closed nobody wants it. Raises ReaderGoneError where nobody reads any more, and InputError
+    where it cannot be written.
+    """
+    stream = sys.stdout
+    if stream is None:
+        return
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        raise ReaderGoneError from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot write the report: {reason_of(error)}") from None
+
+
+def tell(text: str) -> None:
+    """Write to standard error, if that can be written to: no message is worth a verdict."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+        sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stderr.flush()
+
+
+PROGRESS_AFTER = 1.0
+"""Seconds after which a run shows its progress."""
+
+
+class TerminalWatch:
+    """Shows a progress bar on standard error after a second, and counts Ctrl-C."""
+
+    def __init__(self, what: str) -> None:
+        self.interruptions = 0
+        self._what = what
+        self._started = time.monotonic()
+        self._bar: Any = None
+
+    def progress(self, done: int, planned: int) -> None:
+        late = time.monotonic() - self._started > PROGRESS_AFTER
+        if self._bar is None and late and sys.stderr is not None and sys.stderr.isatty():
+            self._bar = _progress_bar()
+            self._task = self._bar.add_task(self._what, total=planned)
+            self._bar.start()
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=planned)
+
+    def tell(self, text: str) -> None:
+        tell(text)
+
+    def clear(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def interrupt(self, number: int, frame: FrameType | None) -> None:
+        """The first Ctrl-C ends the run after its step; a second one ends the program."""
+        self.interruptions += 1
+        if self.interruptions > 1:
+            raise KeyboardInterrupt
+
+
+def _progress_bar() -> Any:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    return Progress(console=Console(stderr=True), transient=True)
+
+
+@contextmanager
+def watched(what: str) -> Iterator[TerminalWatch]:
+    """Ctrl-C is counted inside the block."""
+    watch = TerminalWatch(what)
+    if threading.current_thread() is not threading.main_thread():
+        yield watch
+        return
+    before = signal.signal(signal.SIGINT, watch.interrupt)
+    try:
+        yield watch
+    finally:
+        signal.signal(signal.SIGINT, before)
+        watch.clear()
+
+
+def settle_streams() -> None:
+    """Flush what was written; Python must not try again, and exit with a code of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                abandon(stream)
+
+
+def abandon(stream: Any) -> None:
+    """Let nobody read what is still to be written."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

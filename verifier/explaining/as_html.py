@@ -1,0 +1,293 @@
+"""The page of an explanation: the graph drawn, the chain rule in symbols and in numbers, what torch holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import sympy
+from markupsafe import Markup, escape
+
+from verifier.explaining.as_text import PATHS, shown_rows, verdict_lines
+from verifier.explaining.chain_rule import Path, paths_to
+from verifier.explaining.graph_svg import DRAWN_NODES, graph_picture
+from verifier.reporting.data.training_json import optimizer_name, versions
+from verifier.errors import printable
+from verifier.judging.verdict import Comparison, Outcome
+from verifier.reporting.text.layout import UNBROKEN, Stacked, number, plain
+from verifier.reporting.html.mathml import derivative, mathml, partial, product, text
+from verifier.reporting.html.page import Causes, Diagram, Facts, Finding, Formula, Formulas, Page, Prose, Section, Table
+from verifier.reporting.html.training import JUDGED, JUDGED_CAPTION, judged_cells
+
+if TYPE_CHECKING:
+    from verifier.explaining.explanation import Edge, Explanation, Node, Tensor, Update
+
+FORMULA_CHARACTERS = 200_000
+TYPESET = 100
+"""Longer formulas of SymPy's stand as text, which can be broken into lines."""
+
+_Row = tuple[tuple[str, str, str], Comparison]
+"""What a number is, its formula and its row, and the number judged."""
+
+
+def explanation_page(explanation: Explanation) -> Page:
+    """The page: the verdict, where the two part, the graph, the chain rule, the tables and the update."""
+    headline, *sentences = _verdict(explanation)
+    return Page(
+        title=f"verifier: step {explanation.place.step} of {explanation.model.name}",
+        outcome=explanation.outcome,
+        verdict=headline,
+        sentences=sentences,
+        sections=[
+            *([_parted(explanation)] if explanation.parting else []),
+            _graph(explanation),
+            _chains(explanation),
+            _forward(explanation),
+            _backward(explanation),
+            _tensors(explanation.tensors),
+            _updates(explanation),
+            _how(explanation),
+        ],
+    )
+
+
+def _verdict(explanation: Explanation) -> Iterator[str]:
+    """What was found, for somebody who reads one sentence."""
+    at = f"at step {explanation.place.step}"
+    judged = {"the loss": explanation.loss, **explanation.gradient}
+    if explanation.outcome is Outcome.DISAGREES:
+        parts = [name for name, one in judged.items() if one.outcome is Outcome.DISAGREES]
+        where = f": {', '.join(parts[:6])}{' …' * (len(parts) > 6)}" if parts else ""
+        yield f"Rounding does not explain what autograd stated {at}{where}."
+    elif explanation.outcome is Outcome.UNDECIDED:
+        undecided = sum(one.outcome is Outcome.UNDECIDED for one in judged.values())
+        yield f"Nothing disagrees, but {undecided} of {len(judged)} numbers could not be decided {at}."
+    else:
+        yield f"What autograd stated {at} lies within what rounding alone can do in {explanation.settings.dtype}."
+    chosen = explanation.place.chosen
+    yield f"{chosen[:1].upper()}{chosen[1:]}."
+    yield [line.plain for line in verdict_lines(explanation, Stacked(UNBROKEN))][-1]
+
+
+def _parted(explanation: Explanation) -> Causes:
+    parting = explanation.parting
+    assert parting is not None  # noqa: S101 (the caller has looked)
+    found = [Finding(f"The two part at {parting.node}", parting.sentence, "")]
+    found += [Finding(cause.component, f"likely {cause.sentence}", cause.evidence) for cause in explanation.causes]
+    return Causes("Where the two part", found, "")
+
+
+def _graph(explanation: Explanation) -> Section:
+    picture = graph_picture(explanation)
+    if picture is not None:
+        return Diagram("The graph", picture)
+    told = f"{len(explanation.nodes)} nodes are too many to be drawn (more than {DRAWN_NODES}): the tables have them."
+    return Prose("The graph", [told])
+
+
+def _chains(explanation: Explanation) -> Formulas:
+    """The chain rule from each parameter to the loss, in symbols, in formulas and in numbers."""
+    named = {node.name: node for node in explanation.nodes}
+    entries: list[Formula] = []
+    many = [name for name in explanation.gradient if len(paths_to(named, name, PATHS + 1)) > PATHS]
+    room = FORMULA_CHARACTERS
+    for name, judged in explanation.gradient.items():
+        chain = [] if name in many else _chain(explanation, name, paths_to(named, name, PATHS), judged)
+        written = [*chain, *_by_sympy(explanation, name)]
+        room -= sum(len(entry.right) + len(entry.text) for entry in written)
+        entries += written if room >= 0 else []
+    told = [f"{', '.join(many)}: more than {PATHS} paths to add up; the table of the way back does, node by node."]
+    told = (told if many else []) + (["Not all of it is written out here."] if room < 0 else [])
+    return Formulas("The chain rule", entries, " ".join(told))
+
+
+def _chain(explanation: Explanation, name: str, paths: Sequence[Path], judged: Comparison) -> Iterator[Formula]:
+    rows = explanation.place.rows or 1
+    summed = f"Σ over {rows} rows of " if rows > 1 else ""
+    total = number(judged.symbolic)
+    yield _equation(name, summed, paths, (_symbol, lambda user, edge: f"∂{user}/∂{edge.argument}"))
+    yield _equation(name, summed, paths, (_formula, lambda _, edge: f"({edge.formula})"))
+    if rows > 1:
+        right = Markup(text(total))  # noqa: S704 (text escapes)
+        yield Formula(_left(name), right, f"∂L/∂{name} = {total}")
+    else:
+        numbers = _equation(name, "", paths, (_number, lambda _, edge: number(edge.numbers[0].symbolic)))
+        right = numbers.right + Markup("<math><mo>=</mo></math>") + Markup(text(total))  # noqa: S704 (text escapes)
+        yield Formula(numbers.left, right, f"{numbers.text} = {total}")
+
+
+def _left(name: str) -> Markup:
+    return Markup(derivative(name))  # noqa: S704 (derivative escapes)
+
+
+_Told = Callable[[str, "Edge"], str]
+
+
+def _equation(name: str, before: str, paths: Sequence[Path], told: tuple[_Told, _Told]) -> Formula:
+    """The derivative by a parameter as the sum over paths of products along them, as markup and as text."""
+    drawn, written = told
+    terms = [product([drawn(user, edge) for user, edge in path] or ["<mn>1</mn>"]) for path in paths]
+    said = " + ".join(" · ".join(written(user, edge) for user, edge in path) or "1" for path in paths)
+    right = (text(before) if before else "") + "<math><mo>+</mo></math>".join(terms)
+    return Formula(_left(name), Markup(right), f"∂L/∂{name} = {before}{said}")  # noqa: S704 (mathml escapes)
+
+
+def _symbol(user: str, edge: Edge) -> str:
+    return partial(user, edge.argument)
+
+
+def _formula(_: str, edge: Edge) -> str:
+    """The derivative in brackets where it is more than a name or a number."""
+    if edge.derivative is None:
+        return f"<mtext>{escape(printable(edge.formula))}</mtext>"
+    inner = mathml(edge.derivative).removeprefix("<math>").removesuffix("</math>")
+    plain_one = isinstance(edge.derivative, sympy.Symbol) or edge.derivative.is_nonnegative
+    return inner if plain_one else f"<mrow><mo>(</mo>{inner}<mo>)</mo></mrow>"
+
+
+def _number(_: str, edge: Edge) -> str:
+    value = edge.numbers[0].symbolic
+    shown = f"<mn>{number(abs(value))}</mn>"
+    return f"<mrow><mo>(</mo><mo>−</mo>{shown}<mo>)</mo></mrow>" if value < 0 else shown
+
+
+def _by_sympy(explanation: Explanation, name: str) -> list[Formula]:
+    if name not in explanation.formulas:
+        return []
+    found = explanation.formulas[name]
+    told = f"∂L/∂{name} = {found}, by SymPy"
+    if len(found) > TYPESET:
+        return [Formula(_left(name), escape(printable(f"{found}, by SymPy")), told)]
+    typeset = Markup(mathml(explanation.model.gradient[name]) + text("\u2003by SymPy"))  # noqa: S704 (both escape)
+    return [Formula(_left(name), typeset, told)]
+
+
+def _forward(explanation: Explanation) -> Table:
+    rows = [row for node in explanation.nodes for row in _values(node)]
+    decided = [
+        ((node.name, f"{node.formula} holds", _row_name(node, place)), condition)
+        for node in explanation.nodes
+        for place, condition in enumerate(node.conditions[:3])
+    ]
+    table = _judged_table("Forward", "node", rows)
+    told = [
+        f"{name}{f' row {row}' if row else ''}: {formula}, {one.autograd} in torch, {one.symbolic} symbolically."
+        for (name, formula, row), one in decided
+    ]
+    note = f"{_rows_note(explanation)} {' '.join(told[:20])}".strip()
+    return Table(table.title, table.caption, table.columns, table.rows, table.outcomes, note=note, words=table.words)
+
+
+def _values(node: Node) -> list[_Row]:
+    what = node.formula if node.arguments else node.role.value
+    return [((node.name, what, _row_name(node, place)), node.values[place]) for place in shown_rows(node.values)]
+
+
+def _row_name(node: Node, place: int) -> str:
+    return "" if node.rows is None else str(place)
+
+
+def _backward(explanation: Explanation) -> Section:
+    title = "Backward"
+    named = {node.name: node for node in explanation.nodes}
+    rows = [row for node in reversed(explanation.nodes) for row in _passed_back(node, named)]
+    if not any(node.adjoints for node in explanation.nodes):
+        return Prose(title, ["No backward() ran: what is passed from node to node cannot be seen."])
+    missing = [node.name for node in explanation.nodes if node.adjoints and not node.arrived]
+    table = _judged_table(title, "derivative", rows)
+    lost = f" Autograd passes nothing back to {', '.join(missing)}, which counts as 0." if missing else ""
+    note = f"{_rows_note(explanation)}{lost}".strip()
+    return Table(table.title, table.caption, table.columns, table.rows, table.outcomes, note=note, words=table.words)
+
+
+def _passed_back(node: Node, named: Mapping[str, Node]) -> Iterator[_Row]:
+    """The derivatives by a node of those that take it, and then the sum that is its own."""
+    if not node.adjoints:
+        return
+    edges = [(named[user], edge) for user in node.users for edge in named[user].edges if edge.argument == node.name]
+    for user, edge in edges:
+        rows = user if user.rows is not None else node
+        for place in shown_rows(edge.numbers):
+            row = _row_name(rows, place) if len(edge.numbers) > 1 else ""
+            yield (f"∂{user.name}/∂{node.name}", edge.formula, row), edge.numbers[place]
+    over = "Σ over the rows of " if node.rows is None and any(user.rows is not None for user, _ in edges) else ""
+    terms = over + " + ".join(f"∂L/∂{user.name} · ∂{user.name}/∂{node.name}" for user, _ in edges)
+    for place in shown_rows(node.adjoints):
+        yield (f"∂L/∂{node.name}", terms if edges else "1", _row_name(node, place)), node.adjoints[place]
+
+
+def _judged_table(title: str, quantity: str, rows: Sequence[_Row]) -> Table:
+    return Table(
+        title=title,
+        caption=JUDGED_CAPTION,
+        columns=(quantity, "formula", "row", *JUDGED),
+        rows=[[*told, *judged_cells(judged)] for told, judged in rows],
+        outcomes=[judged.outcome for _, judged in rows],
+        words=frozenset((1, 8, 9)),
+    )
+
+
+def _rows_note(explanation: Explanation) -> str:
+    rows = explanation.place.rows
+    if rows is None or rows == 1:
+        return ""
+    judged = f" The first {explanation.judged_rows} are judged here." if explanation.judged_rows < rows else ""
+    return f"Of {rows} rows the first ones are shown, and the first one that disagrees.{judged}"
+
+
+def _tensors(tensors: Sequence[Tensor]) -> Table:
+    return Table(
+        title="The tensors",
+        caption="As torch holds them. grad is kept for what is not computed and requires a gradient, and is None "
+        "before backward().",
+        columns=("tensor", "data", "requires_grad", "grad_fn", "grad before backward()", "grad after"),
+        rows=[_tensor(tensor) for tensor in tensors],
+        outcomes=[None for _ in tensors],
+        words=frozenset((2, 3)),
+    )
+
+
+def _tensor(tensor: Tensor) -> list[str]:
+    data = ", ".join(map(number, tensor.data)) + (f", … {tensor.size} in all" * (tensor.size > len(tensor.data)))
+    kept = tensor.requires_grad and tensor.grad_fn is None
+    grads = [str(tensor.grad_before), str(tensor.grad_after)] if kept else ["–", "–"]
+    return [tensor.name, data, str(tensor.requires_grad), str(tensor.grad_fn), *grads]
+
+
+def _updates(explanation: Explanation) -> Table:
+    settings = explanation.settings
+    plain_steps = all(update.moved is not None for update in explanation.updates)
+    by = f"{optimizer_name(settings.optimizer)} at learning rate {plain(settings.lr)}"
+    rule = f"{by}: the parameter less {plain(settings.lr)} times its gradient." if plain_steps else f"{by}."
+    return Table(
+        title="The update",
+        caption=rule,
+        columns=("parameter", "before", "gradient", "learning rate · gradient", "after", "after, by the symbolic one"),
+        rows=[_update(update) for update in explanation.updates],
+        outcomes=[None for _ in explanation.updates],
+    )
+
+
+def _update(update: Update) -> list[str]:
+    numbers = (update.before, update.gradient, update.moved, update.after, update.symbolic_after)
+    return [update.name, *("–" if value is None else number(value) for value in numbers)]
+
+
+def _how(explanation: Explanation) -> Facts:
+    settings: Mapping[str, Any] = {
+        **asdict(explanation.settings), "optimizer": optimizer_name(explanation.settings.optimizer)
+    }  # fmt: skip
+    place = explanation.place
+    inputs = ", ".join(f"{name}={plain(value)}" for name, value in place.inputs.items())
+    return Facts(
+        "How this was made",
+        [
+            ("shown again by", explanation.replay or "Python only: the data or the model was given in code"),
+            ("model", explanation.model.description.partition("\n")[0] or explanation.model.name),
+            ("step", f"{place.step}, epoch {place.epoch}"),
+            *([("inputs", inputs)] if inputs else [("rows", str(place.rows))]),
+            *((name, str(value)) for name, value in settings.items()),
+            *((name, value) for name, value in versions().items()),
+        ],
+    )

@@ -1,0 +1,1 @@
+"""Lessons: text whose numbers are computed when it is read."""

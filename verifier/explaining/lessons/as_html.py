@@ -1,0 +1,33 @@
+"""Handout: a lesson as one page of HTML that loads nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from verifier.reporting.data.training_json import versions
+from verifier.reporting.text.layout import number
+from verifier.explaining.lessons.reader import FOLDER, Checked, Code, Passage, Script, scripts
+from verifier.explaining.lessons.wording import WORDING
+
+
+def page(script: Script, parts: Sequence[Passage | Code | Checked]) -> str:
+    """The page; whatever is put into it is escaped, and Markdown may hold no HTML."""
+    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
+    environment.filters |= {"markdown": _markdown, "number": number}
+    return environment.get_template("page.html").render(
+        script=script,
+        lessons=len(scripts()),
+        parts=[(type(part).__name__, part) for part in parts],
+        ok=all(part.holds for part in parts if isinstance(part, Checked)),
+        words=WORDING[script.language],
+        versions=versions(),
+    )
+
+
+def _markdown(text: str) -> Markup:
+    # Markdown-it escapes what is not Markdown, since HTML is switched off.
+    return Markup(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))  # noqa: S704

@@ -1,0 +1,111 @@
+"""Watching torch: every tensor of one step as it is made, and what autograd passes back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from verifier.explaining.graph import Graph
+from verifier.program.program import SYMBOL, Program
+from verifier.training.runner import AutogradTraining
+from verifier.program.codegen import TORCH, function, watched
+from verifier.capture.to_numpy import to_float64
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One step of torch, seen from inside, before its update."""
+
+    tensors: Mapping[int, torch.Tensor]
+    """By the graph's nodes."""
+    passed: Mapping[int, torch.Tensor]
+    """What autograd passed back, by the nodes to which it did."""
+    columns: Mapping[str, torch.Tensor]
+    parameters: Mapping[str, torch.Tensor]
+    values: Mapping[str, float]
+    """The parameters' numbers."""
+    grad_before: Mapping[str, float | None]
+    """What stood in `.grad` when `backward()` began."""
+    grad: Mapping[str, float | None]
+    """What stands there now."""
+
+    @property
+    def backward_ran(self) -> bool:
+        return bool(self.passed)
+
+
+class _Watcher:
+    """Keeps the tensor of each node, and by a hook what is passed back to it."""
+
+    def __init__(self) -> None:
+        self.tensors: dict[int, torch.Tensor] = {}
+        self.passed: dict[int, torch.Tensor] = {}
+
+    def __call__(self, index: int, tensor: torch.Tensor) -> torch.Tensor:
+        self.tensors[index] = tensor
+        if tensor.requires_grad:
+            tensor.register_hook(partial(self._pass, index))  # type: ignore[no-untyped-call]
+        return tensor
+
+    def _pass(self, index: int, gradient: torch.Tensor | None) -> None:
+        if gradient is not None:
+            self.passed[index] = gradient.detach().clone()
+
+
+def watch(training: AutogradTraining, graph: Graph, sample: Mapping[str, Any]) -> Seen:
+    """Run one step up to its update: forward with every tensor seen, then the witness's backward.
+
+    The sample is float64 arrays, an entry a row.
+    """
+    parameters = training.parameters
+    like = next(iter(parameters.values()))
+    columns = {
+        name: torch.tensor(values[0] if graph.rows is None else values, dtype=like.dtype)
+        for name, values in sample.items()
+    }
+    leaves = {**columns, **parameters}
+    watcher = _Watcher()
+    for index in graph.nodes:
+        if graph.program.nodes[index].operation == SYMBOL:
+            watcher(index, leaves[graph.names[index]])
+    before: dict[str, float | None] = dict.fromkeys(parameters)
+
+    def at_start(_: torch.Tensor) -> None:
+        before.update(_grads(parameters))
+
+    loss = watched("loss", ", ".join(leaves), graph.program, TORCH, watcher)(*leaves.values())
+    if loss.requires_grad:
+        loss.register_hook(at_start)
+    values = {name: tensor.item() for name, tensor in parameters.items()}
+    training.differentiate(loss, training.trained)
+    return Seen(watcher.tensors, watcher.passed, columns, parameters, values, before, _grads(parameters))
+
+
+def _grads(parameters: Mapping[str, torch.Tensor]) -> dict[str, float | None]:
+    return {name: None if tensor.grad is None else tensor.grad.item() for name, tensor in parameters.items()}
+
+
+def local_derivatives(program: Program, names: Sequence[str], taken: Mapping[str, torch.Tensor]) -> list[Any]:
+    """Torch's own derivative of one operation by each of these arguments, at the very numbers that it took.
+
+    Float64 arrays with an entry a row.
+    """
+    shape = max((tensor.shape for tensor in taken.values()), key=len)
+    leaves = {
+        name: tensor.detach().expand(shape).clone().requires_grad_(name in names) for name, tensor in taken.items()
+    }
+    result = function("local", ", ".join(leaves), program, TORCH)(*leaves.values())
+    if result.requires_grad:
+        result.sum().backward()
+    return [_derivative(leaves[name]) for name in names]
+
+
+def _derivative(leaf: torch.Tensor) -> Any:
+    """What was passed back to it; nothing is 0."""
+    found = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+    return np.ravel(to_float64(found))

@@ -1,0 +1,1 @@
+"""From a Python function, a text or SymPy to a program."""

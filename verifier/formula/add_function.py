@@ -1,0 +1,127 @@
+"""Functions that people add to the operations table."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sympy
+
+from verifier.program.evaluation.arithmetic import ArbArithmetic
+from verifier.formula.overloads import forget
+from verifier.program.differentiate import differentiate, local_derivative
+from verifier.errors import InputError, message_of
+from verifier.program.sympy_form import SymPyArithmetic, read, symbol
+from verifier.operations.operation import Budget, Call, Composition, Operation, Tree, each, named
+from verifier.program.program import Builder, Program, evaluate
+from verifier.program.codegen import NUMPY, function
+from verifier.operations.table import BY_CLASS, COMPOSITIONS, TABLE, add, check_name
+
+
+def add_function(
+    name: str,
+    definition: Callable[..., Any],
+    *,
+    torch: Callable[..., Any] | None = None,
+    numpy: Callable[..., Any] | None = None,
+    ulps: float = 4.0,
+) -> None:
+    """Add a function that models can use from then on, in bodies, in text and in expressions.
+
+    `definition` says what it means, in functions of `verifier.functions`; its exact value and its
+    derivative come from there. `torch` is the code that computes it on tensors, with the backward that
+    is to be judged; without it, torch computes the definition. `numpy` computes it on arrays, else the
+    definition does. `ulps` is how far the code's value may be from the exact one; its gradient may be
+    as far as rounding in the definition's derivative explains.
+
+    Raises InputError for a name that is taken and a definition that is no formula.
+
+    >>> import verifier
+    >>> verifier.add_function("bent", lambda x: (verifier.functions.sqrt(x**2 + 1) - 1) / 2 + x)
+    >>> model = verifier.Model.from_text("bent(w*x)", inputs="x", start={"w": 1.0}, loss=verifier.squared_error)
+    >>> model.expression
+    w*x + sqrt(w**2*x**2 + 1)/2 - 1/2
+    """
+    check_name(name)
+    if not callable(definition):
+        raise InputError(f"the definition of {name} is a {type(definition).__name__}: give a function")
+    if not 0 <= ulps < math.inf:
+        raise InputError(f"ulps is {ulps!r}: use a finite number, 0 or above")
+    if torch is None:
+        _program(name, definition)
+        add(Composition(name, definition))
+        return
+    program = _program(name, definition)
+    arguments = program.symbols
+    computed = numpy or function(name, ", ".join(arguments), program, NUMPY)
+    derivatives = _derivatives(program, arguments)
+    add(
+        Operation(
+            name,
+            named(name, lambda *parts: _value(program, parts), derivatives, len(arguments)),
+            torch=Call(name, own=torch),
+            numpy=Call(name, own=computed),
+            python=Call(f"{name}_of_numbers", own=lambda *numbers: float(computed(*numbers))),
+            arb=each(
+                lambda *balls: evaluate(program, ArbArithmetic(), dict(zip(arguments, balls, strict=True)))[0],
+                len(arguments),
+            ),
+            budget=Budget(ulps, ulps),
+            derivatives=derivatives,
+            arity=len(arguments),
+        )
+    )
+
+
+@contextmanager
+def temporarily() -> Iterator[None]:
+    """Take out again, at the end of the block, the functions that were added in it.
+
+    >>> with temporarily():
+    ...     add_function("halved", lambda x: x / 2)
+    >>> "halved" in COMPOSITIONS
+    False
+    """
+    tables: tuple[dict[Any, Any], ...] = (TABLE, COMPOSITIONS, BY_CLASS)
+    known = [(table, dict(table)) for table in tables]
+    try:
+        yield
+    finally:
+        for table, before in known:
+            table.clear()
+            table.update(before)
+        forget()
+        local_derivative.cache_clear()
+
+
+def _program(name: str, definition: Callable[..., Any]) -> Program:
+    """The definition in the order in which it is written. Raises InputError."""
+    names = list(inspect.signature(definition).parameters)
+    builder = Builder()
+    symbols = {symbol(part): builder.symbol(part) for part in names}
+    try:
+        with sympy.evaluate(False):
+            tree = sympy.sympify(definition(*symbols), strict=True)
+    except (TypeError, ValueError, AttributeError) as error:
+        message = message_of(error, whole=True)
+        raise InputError(f"the definition of {name} cannot be run on symbols: {message}") from error
+    program = builder.program(read(tree, builder, symbols))
+    if list(program.symbols) != names:
+        raise InputError(f"the definition of {name} must use each of its arguments: {', '.join(names)}")
+    return program
+
+
+def _value(program: Program, parts: Sequence[Tree]) -> Tree:
+    return evaluate(program, SymPyArithmetic(), dict(zip(program.symbols, parts, strict=True)))[0]
+
+
+def _derivatives(program: Program, arguments: Sequence[str]) -> Callable[..., tuple[Tree, ...]]:
+    gradient = differentiate(program, arguments)
+
+    def derivatives(*parts: Tree) -> tuple[Tree, ...]:
+        return evaluate(gradient, SymPyArithmetic(), dict(zip(arguments, parts, strict=True)))[1:]
+
+    return derivatives

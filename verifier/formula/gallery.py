@@ -1,0 +1,92 @@
+"""The gallery, and models in people's own files.
+
+The models of the gallery lie in `verifier/models` of an installed package and in the sibling folder
+`models` of a checkout; they have no privileges over a file of one's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
+from os import PathLike
+from pathlib import Path
+
+from verifier.errors import InputError
+from verifier.process.imports import traceless
+from verifier.formula.load_file import run_file
+from verifier.formula.model import Model
+
+
+def folder() -> Path:
+    """Where the gallery's files are."""
+    package = Path(__file__).resolve().parent
+    inside = package / "models"
+    return inside if inside.is_dir() else package.parent / "models"
+
+
+def gallery() -> dict[str, Model]:
+    """All models of the gallery by name, in alphabetical order of their files."""
+    return {model.name: model for path in _files() for model in _models(path, lambda name: name).values()}
+
+
+def groups(models: Iterable[Model]) -> dict[str, list[Model]]:
+    """The models by what is minimised: those with a loss first, each kind where it first comes."""
+    found: dict[str, list[Model]] = {}
+    for model in sorted(models, key=lambda model: model.loss is None):
+        loss = getattr(getattr(model.loss, "func", model.loss), "__name__", None)
+        found.setdefault(f"loss {loss}" if loss else "no data: the formula itself is minimised", []).append(model)
+    return found
+
+
+def load(name: str) -> Model:
+    """The model of that name in the gallery, or at `path/to/file.py::name`.
+
+    Raises InputError where there is none, or where its file cannot be run.
+
+    >>> load("quadratic")
+    <Model quadratic: inputs x; parameters w1, w2, b>
+    """
+    path, separator, wanted = name.rpartition("::")
+    with traceless():
+        return _from_file(Path(path), wanted) if separator else _from_gallery(name)
+
+
+def _from_gallery(name: str) -> Model:
+    direct = folder() / f"{name}.py"
+    if name.isidentifier() and direct.is_file():
+        found = _models(direct, lambda model: model)
+        if name in found:
+            return found[name]
+    if name.endswith(".py"):
+        raise InputError(f"{name} is a file: say which of its models, as in {name}::name")
+    models = gallery()
+    if name in models:
+        return models[name]
+    near = get_close_matches(name, models, n=1)
+    hint = f"did you mean {near[0]}?" if near else "verifier list names them"
+    raise InputError(f"there is no model {name!r} in the gallery: {hint} (a file of your own is path/to/file.py::name)")
+
+
+def _from_file(path: Path, name: str) -> Model:
+    if not path.is_file():
+        raise InputError(f"there is no file {str(path)!r}: give path/to/file.py::name")
+    found = _models(path, lambda model: f"{path}::{model}")
+    if name not in found:
+        has = f"it has {', '.join(found)}" if found else "it has none: decorate a function with @verifier.model(...)"
+        raise InputError(f"{path} has no model {name!r}: {has}")
+    return found[name]
+
+
+def _files() -> Iterator[Path]:
+    yield from (path for path in sorted(folder().glob("*.py")) if not path.name.startswith("_"))
+
+
+def _models(path: Path, origin: Callable[[str], str]) -> dict[str, Model]:
+    module = run_file(path)
+    found = {name: value for name, value in vars(module).items() if isinstance(value, Model)}
+    for name, model in found.items():
+        model.description = model.description or (module.__doc__ or "").strip()
+        model.origin = (origin(name),)
+        if isinstance(model.data, str | PathLike):
+            model.data = path.parent / model.data
+    return found

@@ -1,0 +1,535 @@
+"""Model: a formula and the roles of its symbols.
+
+This module is imported by every model file, so it loads SymPy only when a model is used.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from verifier.errors import InputError
+from verifier.process.imports import traceless
+from verifier.operations.identifiers import is_name
+
+if TYPE_CHECKING:
+    import sympy
+
+    from verifier.program.program import Builder, Program, Shape
+
+Loss = Callable[..., Any]
+TRAINING_KEYS = ("epochs", "lr", "optimizer", "dtype", "batch", "shuffle", "seed", "hold_out")
+
+
+class Formula(Protocol):
+    """Where a model's prediction comes from."""
+
+    def write(self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]) -> int:
+        """The node that computes the prediction, from nodes by name, in the order of operations to compute."""
+
+    def verify(self, program: Program, values: Mapping[str, float]) -> None:
+        """Hold the program of the prediction against the formula on numbers. Raises InputError."""
+
+
+class _Body:
+    """A plain Python function, traced once."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self._tree: Any = None
+
+    def write(self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]) -> int:
+        from verifier.formula.trace import trace, where
+
+        if self._tree is None:
+            self._tree = trace(self.function, inputs, parameters)
+        try:
+            return _read(self._tree, builder, {**inputs, **parameters})
+        except InputError as error:
+            raise error.located(where(self.function)) from error
+
+    def verify(self, program: Program, values: Mapping[str, float]) -> None:
+        from verifier.formula.trace import compare_with_numbers
+
+        compare_with_numbers(program, self.function, values)
+
+
+class _Written:
+    """A SymPy expression, in SymPy's order of operations."""
+
+    def __init__(self, expression: Any) -> None:
+        self.expression = expression
+
+    def write(self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]) -> int:
+        from verifier.program.sympy_form import symbol
+
+        names = {part: symbol(part.name) for part in self.expression.free_symbols}
+        return _read(self.expression.xreplace(names), builder, {**inputs, **parameters})
+
+    def verify(self, program: Program, values: Mapping[str, float]) -> None:
+        """Nothing to hold it against: the expression is all there is."""
+
+
+class _Text:
+    """A formula as text, in the order of operations as written."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def write(self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]) -> int:
+        from verifier.formula.parser import read_text
+
+        return read_text(self.text, builder, {**inputs, **parameters})
+
+    def verify(self, program: Program, values: Mapping[str, float]) -> None:
+        """Nothing to hold it against: the text is all there is."""
+
+
+def _read(tree: Any, builder: Builder, places: Mapping[str, int]) -> int:
+    from verifier.program.sympy_form import read, symbol
+
+    return read(tree, builder, {symbol(name): place for name, place in places.items()})
+
+
+class Model:
+    """A formula, which of its symbols are inputs and which are parameters, and how it is trained.
+
+    `expression` is a SymPy expression; its operations are done in SymPy's order, which is seldom the
+    order in which it was typed. Where the order matters, to the last digit, use `verifier.model` on a
+    function.
+
+    `inputs` are symbols or names of data columns, `start` maps parameters to their start values,
+    `fixed` names parameters that are not trained. `loss` takes the prediction, then data columns or
+    parameters by name. `weights` names a column that multiplies each row's loss; `reduction` says
+    whether a batch takes the "mean" or the "sum" of its rows' losses. Without inputs and without a
+    loss the expression itself is minimised.
+
+    Raises InputError for a symbol without a role, a parameter without a number, or an unknown setting.
+
+    >>> import sympy
+    >>> from verifier import Model, squared_error
+    >>> w, x = sympy.symbols("w x")
+    >>> line = Model(w * x, inputs=[x], start={w: 1.0}, loss=squared_error)
+    >>> line.expression, line.gradient["w"]
+    (w*x, 2*x*(w*x - y))
+    """
+
+    def __init__(
+        self,
+        expression: Any,
+        *,
+        inputs: Sequence[Any] = (),
+        start: Mapping[Any, float],
+        loss: Loss | None = None,
+        data: Any = None,
+        train: Mapping[str, Any] | None = None,
+        fixed: Sequence[Any] = (),
+        weights: str | None = None,
+        reduction: str = "mean",
+        name: str = "model",
+    ) -> None:
+        written = inspect.isfunction(expression)
+        self._formula: Formula = _formula(expression, name)
+        self.name = name
+        if not is_name(str(name)):
+            raise InputError(f"{str(name)!r} cannot name a model: use a Python name of its own")
+        self.description = (inspect.getdoc(expression) or "") if written else ""
+        self.inputs = tuple(_symbol_name(part, name) for part in inputs)
+        self.start = {_symbol_name(part, name): _number(part, value, name) for part, value in start.items()}
+        self.fixed = frozenset(_symbol_name(part, name) for part in ([fixed] if isinstance(fixed, str) else fixed))
+        self.loss = loss
+        self.weights = weights
+        self.reduction = reduction
+        self.data = data
+        self.training = dict(train or {})
+        self.origin: tuple[str, ...] = ()
+        """The words that name this model on the command line; none where it has no name there."""
+        self._check_roles()
+
+    def __repr__(self) -> str:
+        return f"<Model {self.name}: inputs {', '.join(self.inputs) or 'none'}; parameters {', '.join(self.start)}>"
+
+    @classmethod
+    def from_text(cls, formula: str, *, inputs: str | Sequence[str] = (), **roles: Any) -> Model:
+        """A model of a formula written as text, with its operations in the order in which they are written.
+
+        `inputs` are names, in a list or in one string with spaces or commas between them; the other
+        arguments are those of Model. The text is parsed, never evaluated (docs/formulas.md).
+
+        Raises InputError with a caret under the place where the text is not a formula.
+
+        >>> from verifier import Model, squared_error
+        >>> line = Model.from_text("w*x + b", inputs="x", start={"w": 1.0, "b": 0.0}, loss=squared_error)
+        >>> line.gradient["b"]
+        2*(b + w*x - y)
+        """
+        if not isinstance(formula, str):
+            raise InputError(f"a {type(formula).__name__} is not text: give the formula as a string")
+        listed = inputs.replace(",", " ").split() if isinstance(inputs, str) else inputs
+        model = cls(_Text(formula), inputs=listed, **roles)
+        _ = model.program
+        return model
+
+    def with_weights(self, column: str) -> Model:
+        """The same model, with each row's loss multiplied by a column of the data. Raises InputError."""
+        weighted = copy(self)
+        weighted.weights = column
+        weighted.origin = (*self.origin, "--weights", column) if self.origin else ()
+        for name in [name for name in vars(weighted) if isinstance(vars(Model).get(name), cached_property)]:
+            del vars(weighted)[name]
+        weighted._check_roles()
+        return weighted
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the parameters that are trained, in the order written."""
+        return tuple(name for name in self.start if name not in self.fixed)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The data columns that one sample consists of: the inputs, what the loss takes besides parameters, weights."""
+        more = [name for name in _loss_arguments(self.loss, self.name) if name not in self.start]
+        return tuple(dict.fromkeys([*self.inputs, *more, *([self.weights] if self.weights else [])]))
+
+    @cached_property
+    def program(self) -> Program:
+        """The prediction and the loss of one sample, in the order of operations as written."""
+        # What is loaded for it, and the function that the formula may be written as, leave no trace.
+        with traceless():
+            return self._checked_program()
+
+    def _checked_program(self) -> Program:
+        from verifier.program.guards import guarded
+        from verifier.program.program import SCALAR
+
+        builder, prediction, loss = self._built(SCALAR)
+        program = builder.program(prediction, loss)
+        self._refuse_unused(program)
+        self._refuse_undefined_constants(guarded(program))
+        point = {**dict.fromkeys(self.columns, 0.75), **self.start}
+        self._formula.verify(program, point)
+        return program
+
+    @cached_property
+    def guarded_program(self) -> Program:
+        """The same, with guards in its branches: what torch and NumPy compute."""
+        from verifier.program.guards import guarded
+
+        return guarded(self.program)
+
+    @cached_property
+    def batch_program(self) -> Program:
+        """The predictions of a batch and the mean (or sum) of their losses, guarded."""
+        from verifier.program.guards import guarded
+        from verifier.program.program import BATCH
+
+        _ = self.program
+        builder, prediction, loss = self._built(BATCH)
+        return guarded(builder.program(prediction, builder.apply(self.reduction, loss)))
+
+    @cached_property
+    def gradient_program(self) -> Program:
+        """The loss of one sample and its derivative by each trained parameter."""
+        return self._differentiated(self.guarded_program)
+
+    @cached_property
+    def batch_gradient_program(self) -> Program:
+        """The loss of a batch and its derivative by each trained parameter."""
+        return self._differentiated(self.batch_program)
+
+    @cached_property
+    def expression(self) -> sympy.Expr:
+        """The prediction as an ordinary SymPy expression."""
+        from verifier.program.sympy_form import expressions
+
+        return expressions(self.program)[0]
+
+    @cached_property
+    def loss_expression(self) -> sympy.Expr:
+        """The loss of one sample as an ordinary SymPy expression."""
+        from verifier.program.sympy_form import expressions
+
+        return expressions(self.program)[1]
+
+    @cached_property
+    def gradient(self) -> Mapping[str, sympy.Expr]:
+        """The derivative of one sample's loss by each trained parameter, as ordinary SymPy expressions."""
+        import sympy
+
+        from verifier.program.sympy_form import expressions
+
+        _, *derivatives = expressions(self._differentiated(self.program))
+        factored = (sympy.factor_terms(derivative) for derivative in derivatives)
+        return dict(zip(self.parameters, factored, strict=True))
+
+    @cached_property
+    def torch(self) -> Callable[..., Any]:
+        """The prediction as a torch function: inputs by position, parameters by keyword, tensors or numbers."""
+        from verifier.program.codegen import TORCH, function, of_tensors
+
+        program = self.guarded_program.only(self.guarded_program.outputs[0])
+        with traceless():
+            return of_tensors(function(self.name, self.signature, program, TORCH))
+
+    @cached_property
+    def numpy(self) -> Callable[..., Any]:
+        """The prediction as a NumPy function: inputs by position, parameters by keyword."""
+        from verifier.program.codegen import NUMPY, function
+
+        return function(self.name, self.signature, self.guarded_program.only(self.guarded_program.outputs[0]), NUMPY)
+
+    def latex(self) -> tuple[str, ...]:
+        """The prediction, the loss and the gradient in LaTeX, an equation each.
+
+        Raises InputError where one of them is too long to be written out.
+
+        >>> from verifier import load
+        >>> load("linear").latex()[0]
+        '\\\\hat{y} = w x'
+        """
+        import sympy
+
+        from verifier.program.sympy_form import symbol
+
+        derivatives = (
+            rf"\frac{{\partial L}}{{\partial {sympy.latex(symbol(name))}}} = {sympy.latex(derivative)}"
+            for name, derivative in self.gradient.items()
+        )
+        prediction = rf"\hat{{y}} = {sympy.latex(self.expression)}"
+        return (prediction, f"L = {sympy.latex(self.loss_expression)}", *derivatives)
+
+    def _repr_latex_(self) -> str | None:
+        """What a notebook shows; where that is too long, it shows the representation."""
+        try:
+            lines = (line.replace(" = ", " &= ", 1) for line in self.latex())
+            return r"$\displaystyle \begin{aligned} " + r" \\ ".join(lines) + r" \end{aligned}$"
+        except InputError:
+            return None
+
+    @property
+    def signature(self) -> str:
+        """The arguments of the prediction, as in the function that a person writes."""
+        parameters = ", ".join(f"{name}={value!r}" for name, value in self.start.items())
+        return ", ".join(part for part in (*self.inputs, "*", parameters) if part)
+
+    def _built(self, rows: Shape) -> tuple[Builder, int, int]:
+        """A builder with the nodes of the prediction and the loss, where the columns have that shape."""
+        from verifier.program.program import Builder
+
+        builder = Builder()
+        columns = {name: builder.symbol(name, rows) for name in self.columns}
+        parameters = {name: builder.symbol(name) for name in self.start}
+        inputs = {name: columns[name] for name in self.inputs}
+        prediction = self._formula.write(builder, inputs, parameters)
+        loss = self._write_loss(builder, prediction, {**columns, **parameters})
+        if self.weights:
+            loss = builder.apply("multiply", columns[self.weights], loss)
+        return builder, prediction, loss
+
+    def _write_loss(self, builder: Builder, prediction: int, places: Mapping[str, int]) -> int:
+        if self.loss is None:
+            return prediction
+        from verifier.program.sympy_form import read, symbol
+        from verifier.formula.trace import PREDICTION
+
+        symbols = {PREDICTION: prediction, **{symbol(name): place for name, place in places.items()}}
+        return read(self._loss_tree, builder, symbols)
+
+    @cached_property
+    def _loss_tree(self) -> Any:
+        from verifier.formula.trace import trace_loss
+
+        return trace_loss(self.loss, _loss_arguments(self.loss, self.name)) if self.loss else None
+
+    def _differentiated(self, program: Program) -> Program:
+        from verifier.program.differentiate import differentiate
+
+        loss = program.only_last
+        self._refuse_without_derivative(loss)
+        self._refuse_unreached(loss)
+        gradient = differentiate(loss, self.parameters)
+        self._refuse_undefined_constants(gradient)
+        return gradient
+
+    def _check_roles(self) -> None:
+        names = [*self.inputs, *self.start]
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError(f"model {self.name}: {name} is named twice: give each symbol one role")
+        for name in self.fixed - set(self.start):
+            raise InputError(f"model {self.name}: fixed names {name!r}, which is not a parameter: {_list(self.start)}")
+        for key in set(self.training) - set(TRAINING_KEYS):
+            raise InputError(f"model {self.name}: train has no setting {key!r}: it has {_list(TRAINING_KEYS)}")
+        if not self.parameters:
+            raise InputError(f"model {self.name} has no parameter to train: give it one with a start value")
+        if self.reduction not in ("mean", "sum"):
+            raise InputError(f"model {self.name}: reduction is {self.reduction!r}: use mean or sum")
+        if self.weights is not None and (self.loss is None or not str(self.weights).isidentifier()):
+            raise InputError(
+                f"model {self.name}: weights is {self.weights!r}: name a column of the data that multiplies the loss"
+            )
+        if self.inputs and self.loss is None:
+            raise InputError(f"model {self.name} has inputs but no loss: add loss=squared_error, or a loss of your own")
+
+    def _refuse_unused(self, program: Program) -> None:
+        for name in self.start:
+            if name not in program.symbols:
+                raise InputError(
+                    f"model {self.name}: parameter {name} does not occur in the formula: use it there or remove it"
+                )
+
+    def _refuse_unreached(self, program: Program) -> None:
+        from verifier.program.differentiate import reached
+
+        found = reached(program, self.parameters)
+        for name in self.parameters:
+            if name not in found:
+                raise InputError(
+                    f"model {self.name}: no gradient reaches parameter {name}: the loss depends on it"
+                    " through conditions only, or not at all"
+                )
+
+    def _refuse_without_derivative(self, program: Program) -> None:
+        from verifier.program.differentiate import without_derivative
+        from verifier.formula.unparse import write_text
+        from verifier.operations.table import TABLE
+
+        for index in without_derivative(program, self.parameters):
+            row = TABLE[program.nodes[index].operation]
+            called = getattr(row.torch, "name", row.name)
+            raise InputError(
+                f"model {self.name}: torch has no derivative of {row.name}, here {write_text(program.only(index))}:"
+                f" {called} silently gives a result that has no gradient"
+            )
+
+    def _refuse_undefined_constants(self, program: Program) -> None:
+        from verifier.program.codegen import undefined_constants
+
+        if undefined_constants(program):
+            raise InputError(
+                f"model {self.name}: a constant in the formula or its gradient is not a finite number,"
+                " such as 1/0 or log(-1): remove it"
+            )
+
+
+def model(
+    *,
+    loss: Loss | None = None,
+    data: Any = None,
+    train: Mapping[str, Any] | None = None,
+    fixed: Sequence[str] = (),
+    weights: str | None = None,
+    reduction: str = "mean",
+) -> Callable[[Callable[..., Any]], Model]:
+    """Make a model of a plain function.
+
+    Its positional arguments are the inputs; its keyword-only ones are the parameters, with their
+    start values. The formula is traced when it is first needed, with its operations in the order in
+    which they are written.
+
+    Raises InputError for a signature that does not say which is which.
+
+    >>> from verifier import model, squared_error
+    >>> @model(loss=squared_error)
+    ... def line(x, *, w=1.0):
+    ...     return w * x
+    >>> line
+    <Model line: inputs x; parameters w>
+    """
+
+    def decorate(function: Callable[..., Any]) -> Model:
+        inputs, start = _roles(function)
+        return Model(
+            function,
+            inputs=inputs,
+            start=start,
+            loss=loss,
+            data=data,
+            train=train,
+            fixed=fixed,
+            weights=weights,
+            reduction=reduction,
+            name=function.__name__,
+        )
+
+    return decorate
+
+
+def _roles(function: Callable[..., Any]) -> tuple[list[str], dict[str, Any]]:
+    inputs: list[str] = []
+    start: dict[str, Any] = {}
+    where = f"{Path(function.__code__.co_filename).name}:{function.__code__.co_firstlineno}: {function.__name__}"
+    for name, argument in inspect.signature(function).parameters.items():
+        if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
+            raise InputError(f"{where} takes *{name}: name each input and each parameter")
+        if argument.kind is argument.KEYWORD_ONLY:
+            if argument.default is argument.empty:
+                raise InputError(f"{where}: parameter {name} has no number to start from: write {name}=1.0")
+            start[name] = argument.default
+        else:
+            if argument.default is not argument.empty:
+                raise InputError(
+                    f"{where}: input {name} has a default: parameters stand behind a *, as in (x, *, {name}=...)"
+                )
+            inputs.append(name)
+    return inputs, start
+
+
+def _loss_arguments(loss: Loss | None, name: str) -> tuple[str, ...]:
+    """The names of the loss's positional arguments behind the prediction."""
+    if loss is None:
+        return ()
+    try:
+        arguments = inspect.signature(loss).parameters.values()
+    except (TypeError, ValueError):
+        raise InputError(f"model {name}: the loss must be a function of the prediction and of data columns") from None
+    positional = [part.name for part in arguments if part.kind in (part.POSITIONAL_ONLY, part.POSITIONAL_OR_KEYWORD)]
+    if not positional:
+        raise InputError(f"model {name}: the loss takes no prediction: write def loss(prediction, y)")
+    return tuple(positional[1:])
+
+
+def _formula(expression: Any, name: str) -> Formula:
+    if isinstance(expression, _Text):
+        return expression
+    return _Body(expression) if inspect.isfunction(expression) else _Written(_checked_expression(expression, name))
+
+
+def _checked_expression(expression: Any, name: str) -> Any:
+    import sympy
+
+    try:
+        checked = sympy.sympify(expression, strict=True)
+    except sympy.SympifyError:
+        checked = None
+    if not isinstance(checked, sympy.Expr):
+        raise InputError(f"model {name}: a {type(expression).__name__} is not a SymPy expression")
+    return checked
+
+
+def _symbol_name(part: Any, model: str) -> str:
+    name = str(part)
+    if not is_name(name):
+        raise InputError(f"model {model}: {name!r} cannot name an input or a parameter: use a Python name of its own")
+    return name
+
+
+def _number(part: Any, value: Any, model: str) -> float:
+    shape = getattr(value, "shape", ())
+    if isinstance(value, list | tuple) or shape not in ((), None):
+        raise InputError(f"model {model}: parameter {part} starts from an array: verifier takes single numbers so far")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = None
+    if number is None or isinstance(value, str | bool) or number - number != 0.0:
+        raise InputError(f"model {model}: parameter {part} starts from {value!r}, which is not a finite number")
+    return number
+
+
+def _list(names: Any) -> str:
+    return ", ".join(names)

@@ -1,0 +1,546 @@
+"""Formulas as text: read into nodes by a parser of their own.
+
+Only what is listed here is understood: numbers, declared names, Python's operators, and the
+functions of `verifier.functions`. Python and SymPy never see the text. What is open while reading,
+brackets and operators, stands on a stack of the reader's own, so that no text exhausts Python's.
+
+>>> build = Builder()
+>>> x = build.symbol("x")
+>>> build[read_text("x**2", build, {"x": x})].operation
+'square'
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from verifier.formula import overloads as calls
+from verifier.program.evaluation.arithmetic import NumPyArithmetic
+from verifier.errors import InputError
+from verifier.program.infix_operators import (
+    BOTH,
+    COMPARISON,
+    COMPARISONS,
+    CONSTANTS,
+    DENIAL,
+    INFIX,
+    POWER,
+    PREFIX,
+    Operator,
+    operate,
+    whole_number,
+)
+from verifier.program.program import CONSTANT, SYMBOL, Builder, Node
+from verifier.operations.table import TABLE
+from verifier.formula.tokens import END, FUNCTION, NAME, NUMBER, SPACE, FormulaError, Token, no_meaning, short, tokens
+
+LONGEST = 20_000
+"""Characters of a formula."""
+DEEPEST = 100
+"""Brackets, signs, powers and denials that may stand inside one another."""
+
+_ORDERS = {
+    **{row: row for row in COMPARISONS.values()},
+    "Lt": "less",
+    "Le": "less_equal",
+    "Gt": "greater",
+    "Ge": "greater_equal",
+    "Eq": "equal",
+    "Ne": "not_equal",
+}
+_FOLDS = {"And": "and", "Or": "or"}
+_FORMS: dict[str, tuple[int, int | None]] = {
+    "Piecewise": (1, None),
+    "where": (3, 3),
+    "Rational": (2, 2),
+    "Not": (1, 1),
+    **dict.fromkeys(_FOLDS, (1, None)),
+    **dict.fromkeys(_ORDERS, (2, 2)),
+    # These write nodes for which an operator stands, but which it would not give: power(x, 2) is not x**2.
+    **dict.fromkeys(("add", "subtract", "multiply", "power"), (2, 2)),
+}
+
+
+_QUANTITY = "a number"
+_CONDITION = "a condition"
+_TRUE = "True"
+_PAIR = "a pair"
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A piece of the formula that has been read: its node, and where it stands."""
+
+    node: int
+    start: int
+    end: int
+    kind: str = _QUANTITY
+    literal: bool = False
+    """A number as it stands, so that a minus before it belongs to it."""
+    compared: _Part | None = None
+    """What a comparison without brackets has last, so that a < b < c can go on from b."""
+    pair: tuple[_Part, _Part] | None = None
+
+
+class _Pending(NamedTuple):
+    """An operator that waits for what stands behind it."""
+
+    operator: Operator
+    token: Token
+    prefix: bool
+
+    @property
+    def nests(self) -> bool:
+        return self.prefix or self.operator.precedence == POWER
+
+
+@dataclass(slots=True)
+class _Frame:
+    """What stands inside one pair of brackets, as far as it has been read."""
+
+    bracket: Token | None = None
+    function: Token | None = None
+    pair: bool = False
+    arguments: list[_Part] = field(default_factory=list)
+    operands: list[_Part] = field(default_factory=list)
+    operators: list[_Pending] = field(default_factory=list)
+
+
+class _Reader:
+    """Reads one formula into a builder of its own, since that may hold more than the formula needs."""
+
+    def __init__(self, text: str, draft: Builder, symbols: dict[str, int], declaring: bool = False) -> None:
+        self._text = text
+        self._draft = draft
+        self._symbols = symbols
+        self._declaring = declaring
+        self._numbers = _Numbers(draft)
+        self._functions = {*_FORMS, *calls.names(), *calls.ALIASES}
+        self._frames = [_Frame()]
+        self._depth = 0
+        self._previous: Token | None = None
+        self._wants_operand = True
+
+    def formula(self) -> int:
+        """The node of the whole text, which is a number. Raises InputError."""
+        if not self._text.strip(SPACE):
+            raise InputError("the formula is empty")
+        if len(self._text) > LONGEST:
+            raise InputError(f"the formula has {len(self._text)} characters: {LONGEST} is the most")
+        for token in tokens(self._text):
+            if self._wants_operand:
+                self._operand(token)
+            else:
+                self._continuation(token)
+            self._previous = token
+        return self._number(self._frames[0].operands[0])
+
+    def _error(self, sentence: str, place: int) -> FormulaError:
+        return FormulaError(sentence, self._text, place)
+
+    def _fragment(self, part: _Part) -> str:
+        return short(self._text[part.start : part.end])
+
+    # Where an operand has to stand.
+
+    def _operand(self, token: Token) -> None:
+        if token.kind == NUMBER:
+            self._push(self._literal(token))
+        elif token.kind == NAME:
+            self._push(self._named(token))
+        elif token.kind == FUNCTION:
+            self._check_function(token)
+        elif token.text == "(":
+            self._open(token)
+        elif token.text in PREFIX:
+            self._prefix(token)
+        elif token.text == ")" and self._frames[-1].function and self._previous == self._frames[-1].bracket:
+            self._close(token)
+        else:
+            raise self._nothing(token)
+
+    def _push(self, part: _Part) -> None:
+        self._frames[-1].operands.append(part)
+        self._wants_operand = False
+
+    def _literal(self, token: Token) -> _Part:
+        value: int | float = int(token.text) if token.text.isdecimal() else float(token.text)
+        return replace(self._made(self._draft.constant(value), token.start, token.end), literal=True)
+
+    def _named(self, token: Token) -> _Part:
+        name = token.text
+        if name in self._symbols:
+            return _Part(self._symbols[name], token.start, token.end)
+        if name in CONSTANTS:
+            return _Part(self._draft.apply(CONSTANTS[name]), token.start, token.end)
+        if name == "True":
+            return _Part(-1, token.start, token.end, _TRUE)
+        if name == "False":
+            raise self._error(no_meaning(name), token.start)
+        if not self._declaring:
+            raise self._error(self._unknown_symbol(name), token.start)
+        self._symbols[name] = self._draft.symbol(name)
+        return _Part(self._symbols[name], token.start, token.end)
+
+    def _unknown_symbol(self, name: str) -> str:
+        if name in self._functions:
+            return f"{name} is a function: write {name}(...)"
+        if not self._symbols:
+            return f"there is no symbol {short(name)}: none is declared"
+        names = [short(symbol) for symbol in self._symbols]
+        more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+        return f"there is no symbol {short(name)}: there is {', '.join(names[:20])}{more}"
+
+    def _check_function(self, token: Token) -> None:
+        name = token.text
+        if name in self._functions:
+            return
+        if name in self._symbols or name in CONSTANTS:
+            raise self._error(f"{short(name)} is not a function: write * between {short(name)} and (...)", token.start)
+        raise self._error(f"there is no function {short(name)}{self._instead_of(name)}", token.start)
+
+    def _instead_of(self, name: str) -> str:
+        """What to write for a function that there is not, where one can tell."""
+        if name == "ln":
+            return ": write log"
+        close = difflib.get_close_matches(name, sorted(self._functions), n=1)
+        return f": did you mean {close[0]}?" if close else ""
+
+    def _open(self, token: Token) -> None:
+        around, before = self._frames[-1], self._previous
+        function = before if before is not None and before.kind == FUNCTION else None
+        first = not function and not around.operands and not around.operators
+        pair = first and around.function is not None and around.function.text == "Piecewise"
+        self._frames.append(_Frame(token, function, pair))
+        self._nest(token)
+
+    def _prefix(self, token: Token) -> None:
+        operator, waiting = PREFIX[token.text], self._frames[-1].operators
+        if token.text == "not" and waiting and waiting[-1].operator.precedence > DENIAL:
+            raise self._error(f"{waiting[-1].token.text} binds before not: write (not ...)", token.start)
+        waiting.append(_Pending(operator, token, prefix=True))
+        self._nest(token)
+
+    def _nest(self, token: Token) -> None:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise self._error(f"the formula nests more than {DEEPEST} deep", token.start)
+
+    def _nothing(self, token: Token) -> FormulaError:
+        """There should be an operand before this token."""
+        before = self._previous
+        if token.text == ")" and len(self._frames) == 1:
+            return self._error("this ) closes nothing", token.start)
+        if before is None:
+            return self._error(f"nothing stands before {token.text}", token.start)
+        if token.kind == END:
+            sentence = "this ( is never closed" if before.text == "(" else f"nothing stands behind {before.text}"
+            return self._error(sentence, before.start)
+        return self._error(f"nothing stands between {before.text} and {token.text}", token.start)
+
+    # Behind an operand.
+
+    def _continuation(self, token: Token) -> None:
+        if token.text in INFIX:
+            self._infix(token)
+        elif token.text == ")":
+            self._close(token)
+        elif token.text == ",":
+            self._comma(token)
+        elif token.kind == END:
+            self._finish()
+        else:
+            raise self._error(self._side_by_side(token), token.start)
+
+    def _infix(self, token: Token) -> None:
+        operator = INFIX[token.text]
+        self._reduce(operator.precedence)
+        pending = _Pending(operator, token, prefix=False)
+        self._frames[-1].operators.append(pending)
+        self._wants_operand = True
+        if pending.nests:
+            self._nest(token)
+
+    def _side_by_side(self, token: Token) -> str:
+        if token.text == "not":
+            return "not stands where an operator has to stand"
+        before = self._previous.text if self._previous else ""
+        left = "(...)" if before == ")" else short(before)
+        right = "(...)" if token.text == "(" else short(token.text)
+        return f"write * between {left} and {right}{'(...)' if token.kind == FUNCTION else ''}"
+
+    def _comma(self, token: Token) -> None:
+        frame = self._frames[-1]
+        if not frame.function and not frame.pair:
+            raise self._error("this comma separates no arguments: write a decimal point as .", token.start)
+        self._reduce(0)
+        frame.arguments.append(frame.operands.pop())
+        self._wants_operand = True
+
+    def _close(self, token: Token) -> None:
+        frame = self._frames[-1]
+        if frame.bracket is None:
+            raise self._error("this ) closes nothing", token.start)
+        self._reduce(0)
+        self._frames.pop()
+        self._depth -= 1
+        if frame.function:
+            self._push(self._call(frame.function, [*frame.arguments, *frame.operands], token.end))
+        elif frame.pair:
+            self._push(self._pair(frame, token.end))
+        else:
+            inside = frame.operands[0]
+            self._push(replace(inside, start=frame.bracket.start, end=token.end, literal=False, compared=None))
+
+    def _finish(self) -> None:
+        bracket = self._frames[-1].bracket
+        if bracket is not None:
+            raise self._error("this ( is never closed", bracket.start)
+        self._reduce(0)
+
+    # Operators become nodes.
+
+    def _reduce(self, precedence: int) -> None:
+        """Apply the operators that bind at least as tightly as what comes; ** waits for a further one."""
+        frame = self._frames[-1]
+        while frame.operators:
+            own = frame.operators[-1].operator.precedence
+            if own < precedence or own == precedence == POWER:
+                return
+            pending = frame.operators.pop()
+            self._depth -= pending.nests
+            right = frame.operands.pop()
+            frame.operands.append(
+                self._signed(pending, right) if pending.prefix else self._joined(pending, frame.operands.pop(), right)
+            )
+
+    def _signed(self, pending: _Pending, part: _Part) -> _Part:
+        start = pending.token.start
+        if pending.token.text == "not" or (pending.token.text == "~" and part.kind == _CONDITION):
+            return self._made(self._draft.apply("not", self._condition(part)), start, part.end, _CONDITION)
+        node = self._number(part)
+        if pending.token.text == "+":
+            return _Part(node, start, part.end)
+        if part.literal:
+            return self._made(self._draft.constant(-self._draft[node].payload), start, part.end)
+        return self._made(self._draft.apply("negative", node), start, part.end)
+
+    def _joined(self, pending: _Pending, left: _Part, right: _Part) -> _Part:
+        row, precedence = pending.operator
+        if precedence <= BOTH:
+            node = self._draft.apply(row, self._condition(left), self._condition(right))
+            return self._made(node, left.start, right.end, _CONDITION)
+        if precedence == COMPARISON:
+            return self._comparison(row, left, right)
+        node = operate(self._draft, row, self._number(left), self._number(right))
+        return self._made(node, left.start, right.end)
+
+    def _comparison(self, row: str, left: _Part, right: _Part) -> _Part:
+        number = self._number(left.compared or left)
+        node = self._draft.apply(row, number, self._number(right))
+        if left.compared:
+            node = self._draft.apply("and", left.node, node)
+        return replace(self._made(node, left.start, right.end, _CONDITION), compared=right)
+
+    def _made(self, node: int, start: int, end: int, kind: str = _QUANTITY) -> _Part:
+        """The part of a node that has just been built, if its constants have finite values."""
+        part = _Part(node, start, end, kind)
+        if not self._numbers.finite(node):
+            raise self._error(f"{self._fragment(part)} has no finite value in float64", start)
+        return part
+
+    def _number(self, part: _Part) -> int:
+        if part.kind != _QUANTITY:
+            raise self._misplaced(part, _QUANTITY)
+        return part.node
+
+    def _condition(self, part: _Part) -> int:
+        if part.kind != _CONDITION:
+            raise self._misplaced(part, _CONDITION)
+        return part.node
+
+    def _misplaced(self, part: _Part, needed: str) -> FormulaError:
+        if part.kind == _TRUE:
+            return self._error("True stands only in the last pair of Piecewise", part.start)
+        if part.kind == _PAIR:
+            return self._error("Piecewise takes pairs (value, condition)", part.start)
+        return self._error(f"{self._fragment(part)} is {part.kind} where {needed} is needed", part.start)
+
+    # Functions.
+
+    def _call(self, function: Token, arguments: list[_Part], end: int) -> _Part:
+        name = function.text
+        self._check_count(function, len(arguments))
+        if name == "Piecewise":
+            node = self._piecewise(arguments)
+        elif name in _FORMS:
+            node = self._form(name, arguments, function)
+        else:
+            node = self._written(function, [self._number(argument) for argument in arguments])
+        conditional = name in _FOLDS or name in _ORDERS or name == "Not"
+        return self._made(node, function.start, end, _CONDITION if conditional else _QUANTITY)
+
+    def _check_count(self, function: Token, count: int) -> None:
+        least, most = _FORMS.get(function.text) or calls.arity(_canonical(function.text))
+        if count < least or (most is not None and count > most):
+            takes = f"at least {least}" if most is None else str(most) if least == most else f"{least} to {most}"
+            noun = "argument" if takes.rpartition(" ")[2] == "1" else "arguments"
+            raise self._error(f"{function.text} takes {takes} {noun}, here it has {count}", function.start)
+
+    def _written(self, function: Token, arguments: Sequence[int]) -> int:
+        try:
+            return calls.write(_canonical(function.text), self._draft, arguments)
+        except InputError as error:
+            raise self._error(str(error), function.start) from None
+
+    def _form(self, name: str, arguments: list[_Part], function: Token) -> int:
+        if name in _FOLDS:
+            conditions = [self._condition(argument) for argument in arguments]
+            return reduce(lambda left, right: self._draft.apply(_FOLDS[name], left, right), conditions)
+        if name == "Not":
+            return self._draft.apply("not", self._condition(arguments[0]))
+        if name == "where":
+            condition, *branches = arguments
+            return self._draft.apply(
+                "where", self._condition(condition), *[self._number(branch) for branch in branches]
+            )
+        numbers = [self._number(argument) for argument in arguments]
+        if name == "Rational":
+            return self._rational(numbers, function)
+        return self._draft.apply(_ORDERS.get(name, name), *numbers)
+
+    def _rational(self, numbers: list[int], function: Token) -> int:
+        """The fraction in lowest terms, as SymPy has it."""
+        over, under = (self._numbers.whole(number) for number in numbers)
+        if over is None or under is None:
+            raise self._error("Rational takes two whole numbers", function.start)
+        if under != 0:
+            divisor = math.gcd(over, under) * (1 if under > 0 else -1)
+            over, under = over // divisor, under // divisor
+        if under == 1:
+            return self._draft.constant(over)
+        return self._draft.apply("divide", self._draft.constant(over), self._draft.constant(under))
+
+    def _pair(self, frame: _Frame, end: int) -> _Part:
+        start = frame.bracket.start if frame.bracket else 0
+        inside = (*frame.arguments, *frame.operands)
+        if len(inside) != 2:
+            raise self._error("Piecewise takes pairs (value, condition)", start)
+        return _Part(-1, start, end, _PAIR, pair=inside)
+
+    def _piecewise(self, arguments: list[_Part]) -> int:
+        pairs = []
+        for argument in arguments:
+            if argument.pair is None:
+                raise self._error("Piecewise takes pairs (value, condition)", argument.start)
+            pairs.append(argument.pair)
+        otherwise, last = pairs.pop()
+        if last.kind != _TRUE:
+            raise self._error(
+                "Piecewise has to say what holds when none of its conditions does: end it with (value, True)",
+                arguments[-1].start,
+            )
+        node = self._number(otherwise)
+        for value, condition in reversed(pairs):
+            node = self._draft.apply("where", self._condition(condition), self._number(value), node)
+        return node
+
+
+def _canonical(name: str) -> str:
+    return calls.ALIASES.get(name, name)
+
+
+class _Numbers:
+    """The float64 values of a builder's nodes that depend on no symbol."""
+
+    def __init__(self, build: Builder) -> None:
+        self._build = build
+        self._arithmetic = NumPyArithmetic("float64")
+        self._values: dict[int, Any] = {}
+        self._seen = 0
+
+    def finite(self, node: int) -> bool:
+        """Whether a node, built just now, is finite or depends on a symbol.
+
+        A branch that it does not take may be anything.
+        """
+        new = range(self._seen, len(self._build))
+        self._seen = len(self._build)
+        for index in new:
+            self._value(index)
+        value = self._values.get(node)
+        return value is None or bool(np.isfinite(value).all())
+
+    def whole(self, index: int) -> int | None:
+        """The whole number that a node is, also as 10**12; None for any other."""
+        value = self._values.get(index)
+        if value is None or not np.all(value == np.trunc(value)):
+            return None
+        # Beyond 2**53 a float64 stands for more than one whole number, and only a literal says which.
+        return whole_number(self._build, index) if abs(value) > 2**53 else int(value)
+
+    def _value(self, index: int) -> Any:
+        node = self._build[index]
+        if node.operation == CONSTANT:
+            self._values[index] = self._constant(node.payload)
+        elif node.operation != SYMBOL and all(argument in self._values for argument in node.arguments):
+            values = (self._values[argument] for argument in node.arguments)
+            self._values[index] = self._arithmetic.apply(TABLE[node.operation], *values)
+        return self._values.get(index)
+
+    def _constant(self, value: int | float) -> Any:
+        try:
+            return self._arithmetic.constant(value)
+        except OverflowError:
+            return math.inf
+
+
+def read_text(text: str, builder: Builder, symbols: Mapping[str, int]) -> int:
+    """The node of the builder that computes the formula; `symbols` says where its symbols stand.
+
+    A declared symbol is preferred to a constant; a name directly before a bracket is a function.
+    Raises InputError.
+    """
+    draft = Builder()
+    places = {name: draft.symbol(name, builder[node].shape) for name, node in symbols.items()}
+    root = _Reader(text, draft, places).formula()
+    return _copied(draft, root, builder, symbols)
+
+
+def _copied(draft: Builder, root: int, builder: Builder, symbols: Mapping[str, int]) -> int:
+    """Build the node again where it is wanted, each argument before the next: one order for equal formulas."""
+    places: dict[int, int] = {}
+    waiting = [root]
+    while waiting:
+        node = draft[waiting[-1]]
+        missing = [argument for argument in node.arguments if argument not in places]
+        waiting.extend(reversed(missing))
+        if not missing:
+            places[waiting.pop()] = _again(node, builder, symbols, places)
+    return places[root]
+
+
+def _again(node: Node, builder: Builder, symbols: Mapping[str, int], places: Mapping[int, int]) -> int:
+    if node.operation == SYMBOL:
+        return symbols[node.payload]
+    if node.operation == CONSTANT:
+        return builder.constant(node.payload)
+    return builder.apply(node.operation, *(places[argument] for argument in node.arguments))
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The names that the formula uses as symbols, in order of first use. Raises InputError.
+
+    >>> names("gamma(x) + gamma*pi")
+    ('x', 'gamma')
+    """
+    found: dict[str, int] = {}
+    _Reader(text, Builder(), found, declaring=True).formula()
+    return tuple(found)

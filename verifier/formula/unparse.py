@@ -1,0 +1,115 @@
+"""Formulas as text: a program written back, so that reading it gives the same nodes.
+
+>>> build = Builder()
+>>> x = build.symbol("x")
+>>> write_text(build.program(build.apply("multiply", build.apply("exp", x), x)))
+'exp(x) * x'
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from verifier.errors import InputError
+from verifier.program.infix_operators import ATOM, COMPARISON, CONSTANTS, DENIAL, INFIX, POWER, SIGN, SYMBOLS, operate
+from verifier.program.program import CONSTANT, SYMBOL, Builder, Node, Program
+from verifier.formula.parser import LONGEST, read_text
+
+
+class _Hole(NamedTuple):
+    """Where the text of a node comes in a longer one, in brackets if it binds less tightly than this."""
+
+    node: int
+    precedence: int = 0
+
+
+class _Written(NamedTuple):
+    """The text of a node: pieces of text, and holes for its arguments."""
+
+    pieces: tuple[str | _Hole, ...]
+    precedence: int = ATOM
+
+
+def write_text(program: Program) -> str:
+    """The program's only result as text, with no brackets that do not matter.
+
+    `read_text` gives the same node for it. Raises InputError where that cannot be, and where the
+    text, in which shared nodes stand each time they are used, would be too long.
+    """
+    (output,) = program.outputs
+    build, places = Builder(), dict[int, int]()
+    root = build.copy(program, output, places)
+    nodes = sorted(places.values())
+    symbols = {str(build[node].payload): node for node in nodes if build[node].operation == SYMBOL}
+    written = {node: _write(build, node, symbols) for node in nodes}
+    text = _filled(written, root)
+    try:
+        same = read_text(text, build, symbols) == root
+    except InputError as error:
+        raise InputError(f"the formula cannot be written as text: {error.sentence}") from None
+    if not same:
+        raise InputError("the formula cannot be written as text: it would be read as another one")
+    return text
+
+
+def _filled(written: Mapping[int, _Written], root: int) -> str:
+    lengths: dict[int, int] = {}
+    for node, (pieces, _) in written.items():
+        lengths[node] = sum(len(piece) if isinstance(piece, str) else lengths[piece.node] for piece in pieces)
+        if lengths[node] > LONGEST:
+            raise InputError(f"the formula has more than {LONGEST} characters: it is not written out")
+    texts: list[str] = []
+    waiting: list[str | _Hole] = [_Hole(root)]
+    while waiting:
+        piece = waiting.pop()
+        if isinstance(piece, str):
+            texts.append(piece)
+        else:
+            pieces, precedence = written[piece.node]
+            within = ("(", *pieces, ")") if precedence < piece.precedence else pieces
+            waiting.extend(reversed(within))
+    return "".join(texts)
+
+
+def _write(build: Builder, index: int, symbols: Mapping[str, int]) -> _Written:
+    node = build[index]
+    if node.operation == SYMBOL:
+        return _Written((str(node.payload),))
+    if node.operation == CONSTANT:
+        return _Written((repr(node.payload),), SIGN if math.copysign(1.0, node.payload) < 0 else ATOM)
+    if node.operation == "negative":
+        return _write_negative(build, *node.arguments)
+    if node.operation == "not":
+        return _Written(("not ", _Hole(node.arguments[0], DENIAL)), DENIAL)
+    if node.operation == "square":
+        return _Written((_Hole(node.arguments[0], ATOM), "**2"), POWER)
+    if node.operation in CONSTANTS.values() and not node.arguments:
+        return _Written(("E" if node.operation in symbols else node.operation,))
+    if node.operation in SYMBOLS and _is_operator(build, index):
+        return _write_infix(node)
+    separated = [piece for argument in node.arguments for piece in (", ", _Hole(argument))]
+    return _Written((f"{node.operation}(", *separated[1:], ")"))
+
+
+def _is_operator(build: Builder, index: int) -> bool:
+    """Whether reading the operator between the arguments gives the node itself."""
+    row, arguments = build[index].operation, build[index].arguments
+    return INFIX[SYMBOLS[row]].precedence <= COMPARISON or operate(build, row, *arguments) == index
+
+
+def _write_negative(build: Builder, argument: int) -> _Written:
+    # -3 is a number and -(3) the negative of one.
+    literal = build[argument].operation == CONSTANT and math.copysign(1.0, build[argument].payload) > 0
+    return _Written(("-", _Hole(argument, ATOM + 1 if literal else SIGN)), SIGN)
+
+
+def _write_infix(node: Node) -> _Written:
+    symbol = SYMBOLS[node.operation]
+    own = INFIX[symbol].precedence
+    left, right = node.arguments
+    if own == POWER:
+        return _Written((_Hole(left, ATOM), symbol, _Hole(right, SIGN)), own)
+    # Only the left operand may go without brackets: a + (b + c) is not (a + b) + c in floats.
+    return _Written((_Hole(left, own + (own == COMPARISON)), f" {symbol} ", _Hole(right, own + 1)), own)

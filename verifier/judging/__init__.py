@@ -1,0 +1,1 @@
+"""What stated gradients are compared with, and what comes of it."""

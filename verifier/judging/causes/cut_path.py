@@ -1,0 +1,295 @@
+"""Mistakes of path: a part of the exact gradient is not there.
+
+The exact gradient's program gets a switch at each term of what it adds up: each side of an addition,
+each row of a sum, each element of what multiplies the results' derivatives. With one of them at 0 it says
+what a gradient without that term would have stated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from verifier.program.evaluation.arithmetic import precision
+from verifier.program.array_program import (
+    CONSTANT,
+    INPUT,
+    RESHAPE,
+    TAKE,
+    ArrayNode,
+    ArrayProgram,
+    Shape,
+    evaluate,
+)
+from verifier.program.evaluation.batches import BatchArithmetic
+from verifier.judging.causes.rule import Found
+from verifier.judging.causes.screen import screened
+from verifier.judging.causes.describe_term import spelled, term
+from verifier.judging.causes.suspect import Told
+from verifier.judging.conditioning import Point
+from verifier.judging.verdict import Outcome
+from verifier.program.evaluation.balls import LAST_BITS
+from verifier.capture.statements import FORWARD, SECOND, SEED
+
+MOST_ROWS = 64
+"""Of a sum over more rows none is left out alone."""
+MOST_TERMS = 400
+"""So many terms are tried at most."""
+MOST_PAIRED = 24
+"""Of so many additions a term is tried as part of another."""
+MOST_ELEMENTS = 50_000
+"""In programs of more numbers no term is tried."""
+
+
+def zeroed(told: Told) -> Found | None:
+    """Nothing arrives."""
+    if told.is_replayed or not told.fits(np.zeros(told.centre.shape)):
+        return None
+    if bool((told.stated != 0).any()):
+        return None
+    coded, nothing = told.coded, np.zeros(told.centre.shape)
+    missing = coded is not None and told.place is not None and coded.statements.stated[told.place] is None
+    if told.part.quantity == SECOND:
+        text = "there is no second derivative" if missing else "the second derivative is 0"
+        return Found("second order cut off", f"{text}, though {_first_order(told)}", nothing)
+    kind = "tangent" if told.part.quantity == FORWARD else "gradient"
+    text = f"there is no {kind} at all" if missing else f"the {kind} is 0 in all components"
+    return Found("path detached", f"{text}, and the exact one is not", nothing)
+
+
+def _first_order(told: Told) -> str:
+    parts = () if told.examination is None else told.examination.parts
+    right = all(part.outcome is Outcome.AGREES for part in parts if part.quantity == "reverse")
+    return "the gradient itself is right" if right else "the exact one is not"
+
+
+def term_missing(told: Told) -> Found | None:
+    """One of the terms that the exact gradient adds up is not there."""
+    if told.measured is None or told.place is None or told.examination is None or told.part.quantity == "value":
+        return None
+    if told.measured.point.program.elements > MOST_ELEMENTS:
+        return None
+    values = sum(part.quantity == "value" for part in told.examination.parts)
+    switched = _Switched.of(told.measured.point, told.place, values)
+    return _one_missing(told, switched) or _part_missing(told, switched)
+
+
+def _one_missing(told: Told, switched: _Switched) -> Found | None:
+    def possible(choices: Sequence[tuple[_Switch, int]]) -> Any:
+        offs = [{switch.name: element} for switch, element in choices]
+        return told.screened_rows(switched.in_floats(offs))
+
+    for switch, element in screened(told, switched.point.program, switched.choices(), possible):
+        predicted = switched.exactly(told, {switch.name: element})
+        if told.fits(predicted):
+            return _missing(told, switch.named(element), predicted)
+    return None
+
+
+def _part_missing(told: Told, switched: _Switched) -> Found | None:
+    """What is left out of a term that is used twice, in one of its uses."""
+    scalars = [switch for switch in switched.switches if not switch.shape][:MOST_PAIRED]
+    told.go_on()
+    everything, *found = switched.in_floats([{}, *({switch.name: 0} for switch in scalars)])
+    if told.screened(everything):
+        return None
+    alone = {switch.name: numbers for switch, numbers in zip(scalars, found, strict=True)}
+
+    def possible(pairs: Sequence[tuple[_Switch, _Switch]]) -> Any:
+        both = switched.in_floats([{one.name: 0, other.name: 0} for one, other in pairs])
+        with np.errstate(invalid="ignore"):
+            apart = [alone[one.name] + alone[other.name] for one, other in pairs] - both
+        return told.screened_rows(apart)
+
+    for one, other in screened(told, switched.point.program, combinations(scalars, 2), possible):
+        predicted = switched.within(told, one.name, other.name)
+        if told.fits(predicted):
+            return _missing(told, f"{one.text} within {other.text}", predicted)
+    return None
+
+
+def _missing(told: Told, term: str, predicted: Any) -> Found:
+    if told.part.quantity == SECOND:
+        return Found(
+            "second order cut off", f"the second derivative lacks {term}, though {_first_order(told)}", predicted
+        )
+    coded = None if told.examination is None else told.examination.coded
+    if coded is not None and not coded.statements.has_own_backward:
+        # Autograd itself forgets no term: somebody has cut it off.
+        return Found("path detached", f"the gradient lacks {term}: a detach or no_grad cuts that path", predicted)
+    return Found("one term missing", f"the gradient lacks {term}", predicted)
+
+
+_CONDITIONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or", "not"})
+
+
+def is_condition(program: ArrayProgram, place: int) -> bool:
+    """Whether a node's elements are truth values, not numbers."""
+    node = program.nodes[place]
+    while node.operation in (TAKE, RESHAPE):
+        node = program.nodes[node.arguments[0]]
+    return node.operation in _CONDITIONS or (node.operation == CONSTANT and node.payload.array.dtype == bool)
+
+
+@dataclass(frozen=True)
+class _Switch:
+    """What multiplies terms of a gradient, 1 each, and how a term is named."""
+
+    name: str
+    shape: tuple[int, ...]
+    tell: Callable[[], str]
+    """Makes the text; few are ever needed."""
+
+    @property
+    def count(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def text(self) -> str:
+        return self.tell()
+
+    def named(self, element: int) -> str:
+        return self.text.format(number=element, count=self.count) if self.shape else self.text
+
+
+@dataclass(frozen=True, eq=False)
+class _Switched:
+    """A gradient's program with switches at its terms."""
+
+    point: Point
+    switches: tuple[_Switch, ...]
+
+    @classmethod
+    def of(cls, point: Point, result: int, values: int) -> _Switched:
+        program = point.program
+        forward = program.needed(*program.outputs[:values])
+        build = _Builder(program, forward)
+        for place in sorted(program.needed(program.outputs[result])):
+            build.copy(place)
+        arguments = {**point.arguments, **{switch.name: np.ones(switch.shape) for switch in build.switches}}
+        decisions = {build.moved[place]: what for place, what in point.decisions.items() if place in build.moved}
+        switched = ArrayProgram(tuple(build.nodes), (build.moved[program.outputs[result]],))
+        return cls(replace(point, program=switched, arguments=arguments, decisions=decisions), tuple(build.switches))
+
+    def choices(self) -> Iterator[tuple[_Switch, int]]:
+        """Every term, those of additions first, at most so many."""
+        ordered = sorted(self.switches, key=lambda switch: switch.count)
+        every = [(switch, element) for switch in ordered for element in range(switch.count)]
+        yield from every[:MOST_TERMS]
+
+    def in_floats(self, offs: Sequence[Mapping[str, int]]) -> Any:
+        """A row for each choice of elements of switches: the float64 gradient with these at 0."""
+        given = {name: np.asarray(value)[None] for name, value in self.point.arguments.items()}
+        for name in {name for off in offs for name in off}:
+            given[name] = np.repeat(given[name], len(offs), axis=0)
+        for row, off in enumerate(offs):
+            for name, element in off.items():
+                given[name].reshape(len(offs), -1)[row, element] = 0.0
+        (found,) = evaluate(self.point.program, BatchArithmetic(), given)
+        return np.broadcast_to(found, (len(offs), *found.shape[1:])).reshape(len(offs), -1)
+
+    def exactly(self, told: Told, off: Mapping[str, int]) -> Any:
+        """The gradient as balls with these elements of switches at 0."""
+        masks = {name: np.array(self.point.arguments[name]) for name in off}
+        for name, element in off.items():
+            masks[name].flat[element] = 0.0
+        return told.exact_at(self.point, masks)
+
+    def within(self, told: Told, one: str, other: str) -> Any:
+        """The gradient as balls without what comes through both of two switches.
+
+        That is what both take away beyond what each of them takes away alone.
+        """
+        parts = [self.exactly(told, off) for off in ({one: 0}, {other: 0}, {one: 0, other: 0})]
+        with precision(LAST_BITS):
+            return parts[0] + parts[1] - parts[2]
+
+
+_ELEMENT = "what element {number} of the result contributes"
+_ROW = "row {number} of a sum over {count} rows"
+
+
+def _fork(program: ArrayProgram, place: int) -> str:
+    return f"all that comes from {spelled(program, place)}"
+
+
+class _Builder:
+    """Copies a program node by node, with a switch before each term behind the forward."""
+
+    def __init__(self, program: ArrayProgram, forward: set[int]) -> None:
+        self.program, self.forward = program, forward
+        self.nodes: list[ArrayNode] = []
+        self.moved: dict[int, int] = {}
+        self.switches: list[_Switch] = []
+        self.uses = Counter(argument for node in program.nodes for argument in node.arguments)
+
+    def copy(self, place: int) -> None:
+        node = self.program.nodes[place]
+        arguments = [self.moved[argument] for argument in node.arguments]
+        if node.operation == INPUT:
+            self.moved[place] = self._seed(node)
+        elif place in self.forward:
+            self.moved[place] = self._add(replace(node, arguments=tuple(arguments)))
+        else:
+            switched = [self._switched(node, side, argument) for side, argument in enumerate(arguments)]
+            copy = self._add(replace(node, arguments=tuple(switched)))
+            self.moved[place] = self._forked(place, self._spread(node, copy))
+
+    def _seed(self, node: ArrayNode) -> int:
+        copy = self._add(node)
+        if not str(node.payload).startswith(SEED) or not 1 < int(np.prod(node.shape)) <= MOST_ROWS:
+            return copy
+        return self._with_switch(copy, node.shape, node.shape, lambda: _ELEMENT)
+
+    def _switched(self, node: ArrayNode, side: int, argument: int) -> int:
+        """The argument times its switches, where it is one that is added up."""
+        shape = self.nodes[argument].shape
+        if node.operation in ("add", "subtract"):
+            original = node.arguments[side]
+            return self._with_switch(argument, shape, (), partial(term, self.program, original))
+        match node.operation:
+            case "total":
+                rows = tuple(size if axis in node.payload else 1 for axis, size in enumerate(shape))
+            case "pile":
+                rows = shape
+            case "contract" if side == 0:
+                rows = (*(1 for _ in shape[:-1]), shape[-1])
+            case _:
+                return argument
+        if not 1 < int(np.prod(rows)) <= MOST_ROWS:
+            return argument
+        return self._with_switch(argument, shape, rows, lambda: _ROW)
+
+    def _forked(self, place: int, copy: int) -> int:
+        """What is passed back from one operation to several."""
+        node = self.program.nodes[place]
+        if self.uses[place] < 2 or node.operation not in ("multiply", "divide", "negative", "where", "add", "subtract"):
+            return copy
+        return self._with_switch(copy, node.shape, (), partial(_fork, self.program, place))
+
+    def _spread(self, node: ArrayNode, copy: int) -> int:
+        """What a sum in the forward passes back to each of its rows."""
+        if node.operation != TAKE or not 1 < int(np.prod(node.shape)) <= MOST_ROWS:
+            return copy
+        if is_condition(self.program, node.arguments[0]):
+            return copy
+        if len(np.unique(node.payload.array)) == node.payload.array.size:
+            return copy
+        return self._with_switch(copy, node.shape, node.shape, lambda: _ROW)
+
+    def _with_switch(self, argument: int, shape: Shape, own: Shape, tell: Callable[[], str]) -> int:
+        switch = _Switch(f"switch {len(self.switches)}", own, tell)
+        self.switches.append(switch)
+        place = self._add(ArrayNode(INPUT, (), own, switch.name))
+        return self._add(ArrayNode("multiply", (argument, place), shape))
+
+    def _add(self, node: ArrayNode) -> int:
+        self.nodes.append(node)
+        return len(self.nodes) - 1

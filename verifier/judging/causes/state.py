@@ -1,0 +1,103 @@
+"""Mistakes of state: what was stated depends on earlier runs, or on nothing that can be known."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from verifier.program.evaluation.arithmetic import precision
+from verifier.judging.causes.rule import Found
+from verifier.judging.causes.suspect import Told
+from verifier.judging.verdict import Note
+from verifier.program.evaluation.balls import LAST_BITS
+from verifier.capture.statements import TANGENT
+
+SEEDS_APART = 2.0
+"""What multiplies the results' derivatives is 1/2 at least, so that 1 in its place makes rounding twice as large."""
+_CHANGING = list(Note).index(Note.CHANGING)
+
+
+def changing(told: Told) -> Found | None:
+    """It is another one each time: it grows, it is late, or nobody knows."""
+    if not (told.part.verdicts.note == _CHANGING).any():
+        return None
+    return _growing(told) or stale(told) or _unsteady(told)
+
+
+def _runs(told: Told) -> list[Any]:
+    """What was stated each time."""
+    if told.examination is None or told.examination.coded is None or told.place is None or not told.is_own:
+        return []
+    return told.examination.coded.statements.runs(told.place)
+
+
+def _growing(told: Told) -> Found | None:
+    """Each run adds the exact gradient once more."""
+    runs = _runs(told)
+    if len(runs) < 2:
+        return None
+    exact, allowed = told.centre, told.part.verdicts.allowed
+    for number, (one, other) in enumerate(pairwise(runs), start=2):
+        slack = (number + 1) * (allowed + told.format.unit_roundoff * number * np.abs(exact))
+        if not (np.abs(other - one - exact) <= slack).all():
+            return None
+    sentence = f"each run adds the gradient once more: {len(runs)} runs, and no run clears what the one before left"
+    return Found("gradients accumulated", sentence, runs[0])
+
+
+def _unsteady(told: Told) -> Found:
+    runs = _runs(told)
+    elements = np.flatnonzero(told.part.verdicts.note == _CHANGING)
+    sentence = "it comes out differently when the code is run again"
+    if runs:
+        element = elements[0]
+        other = next((float(run[element]) for run in runs[1:] if run[element] != runs[0][element]), float("nan"))
+        sentence = f"{sentence}: {told.named(int(element))} was {float(runs[0][element])!r}, then {other!r}"
+    return Found("not deterministic", sentence)
+
+
+def _earlier(told: Told) -> tuple[Any, Any] | None:
+    """The exact numbers at the point before, and what is allowed there; None where they are not known."""
+    before, place = told.before, told.place
+    if before is None or before.exact is None or place is None or place >= len(before.exact.exact):
+        return None
+    found = np.ravel(before.exact.exact[place])
+    return (found, before.parts[place].verdicts.allowed) if found.shape == told.exact.shape else None
+
+
+def stale(told: Told) -> Found | None:
+    """The gradient at the point before."""
+    earlier = _earlier(told)
+    if earlier is None or not told.fits(*earlier):
+        return None
+    return Found("stale", "it is the gradient at the point before this one", earlier[0])
+
+
+def accumulated(told: Told) -> Found | None:
+    """The gradient at the point before is added."""
+    earlier = _earlier(told)
+    if earlier is None:
+        return None
+    with precision(LAST_BITS):
+        predicted = told.exact + earlier[0]
+    if not told.fits(predicted, earlier[1]):
+        return None
+    return Found("gradients accumulated", "the gradient at the point before this one is added to it", predicted)
+
+
+def incoming_ignored(told: Told) -> Found | None:
+    """What multiplies the results' derivatives is taken for 1."""
+    point, names = told.point, told.seeds()
+    if point is None:
+        return None
+    for chosen in [names, *([name] for name in names if len(names) > 1)]:
+        ones = {name: np.ones_like(point.arguments[name]) for name in chosen}
+        if not ones:
+            continue
+        predicted = told.exact_at(point, ones)
+        if told.fits(predicted, SEEDS_APART * told.allowed):
+            what = "the tangent" if chosen[0].startswith(TANGENT) else "grad_output"
+            return Found("grad_output ignored", f"it is the gradient with {what} taken for 1", predicted)
+    return None

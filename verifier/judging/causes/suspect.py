@@ -1,0 +1,284 @@
+"""Told: one array of statements that disagrees, and what a mistake would have stated in its place.
+
+Where the code's graph is wrong in exact arithmetic, a mistake must give that graph's exact numbers;
+elsewhere the numbers that the code stated, within what rounding is allowed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from verifier.program.evaluation.arithmetic import balls, middle, precision, radius
+from verifier.judging.causes.replays import exact_at, replay_of
+from verifier.judging.conditioning import Point
+from verifier.process.deadline import Deadline
+from verifier.judging.examination import Coded, Exact, Examination, Part, Replayed
+from verifier.operations.formats import CODE_FORMATS, Format
+from verifier.judging.verdict import Outcome
+from verifier.program.evaluation.balls import LAST_BITS
+from verifier.capture.statements import SEED, TANGENT
+
+SCREEN = 1e-6
+"""What float64 shows to be farther off than this fraction of the largest entry need not be computed exactly."""
+
+
+_Given = dict[str, Any]
+_Decided = dict[int, Any] | None
+
+
+class EndedError(Exception):
+    """The time for the search is over."""
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """A part that disagrees, with what is known around it."""
+
+    part: Part
+    examination: Examination | None
+    """Of the point at which it was stated."""
+    before: Examination | None
+    """Of an earlier point."""
+    others: tuple[Part, ...] = ()
+    """The other parts that were judged beside it."""
+    deadline: Deadline = Deadline.NEVER
+    """When the search ends."""
+
+    def go_on(self) -> None:
+        """Raises EndedError where the time for the search is over; asked before what takes long."""
+        if self.deadline.passed():
+            raise EndedError
+
+    def exact_at(self, point: Point, arguments: _Given, decisions: _Decided = None) -> Any:
+        """A program's only result as flat balls where some arguments are others."""
+        self.go_on()
+        return exact_at(point, arguments, decisions)
+
+    @cached_property
+    def place(self) -> int | None:
+        """Which result of the examination's programs it is; None where it is not one of them."""
+        return self.place_of(self.part)
+
+    def place_of(self, part: Part) -> int | None:
+        """Which result of the examination's programs a part states; None where it is none."""
+        if self.examination is None:
+            return None
+        labels = [(known.name, known.quantity) for known in self.examination.parts]
+        label = part.name, part.quantity
+        return labels.index(label) if label in labels else None
+
+    @property
+    def format(self) -> Format:
+        return CODE_FORMATS[self.part.dtype]
+
+    @cached_property
+    def is_own(self) -> bool:
+        """Whether these are the statements that were examined, not others that are held against the same."""
+        return (
+            self.place is not None and self.examination is not None and self.examination.parts[self.place] is self.part
+        )
+
+    @cached_property
+    def is_in_graph(self) -> bool:
+        """Whether the code's graph is wrong in exact arithmetic."""
+        return self.is_own and self.coded is not None and bool(self.part.wrong_formula.any())
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether the code's graph was replayed and is right here."""
+        formula = None if self.examination is None else self.examination.formula
+        wrong = bool(self.part.wrong_formula.any())
+        return isinstance(formula, Replayed) and not wrong and self.part.name not in formula.wrong
+
+    @property
+    def coded(self) -> Coded | None:
+        """The code's own graph; None where there is none."""
+        if self.examination is None or not isinstance(self.examination.formula, Replayed):
+            return None
+        return self.examination.coded
+
+    @property
+    def measured(self) -> Exact | None:
+        """The exact results as a program; None where this part is not one of them."""
+        return None if self.place is None or self.examination is None else self.examination.exact
+
+    @cached_property
+    def point(self) -> Point | None:
+        """The exact result as a program of its own."""
+        return None if self.measured is None or self.place is None else self.measured.point.only(self.place)
+
+    @cached_property
+    def disagreeing(self) -> Any:
+        """Where it disagrees (array of bool)."""
+        return self.part.verdicts.severity == Outcome.DISAGREES.severity
+
+    @cached_property
+    def exact(self) -> Any:
+        """The exact numbers as balls."""
+        if self.measured is not None and self.place is not None and self.is_in_graph and self._is_held_against_own:
+            return np.ravel(self.measured.exact[self.place])
+        return np.ravel(self.part.case.reference)
+
+    @property
+    def _is_held_against_own(self) -> bool:
+        """Whether the exact program is the one that this part is held against."""
+        return self.part.quantity != "value" or (self.examination is not None and self.examination.same_function)
+
+    @cached_property
+    def stated(self) -> Any:
+        """What is to be explained, as balls: what the graph states in exact arithmetic, else the numbers."""
+        if not self.is_in_graph or self.coded is None or self.place is None:
+            return np.asarray(balls(self.part.verdicts.stated))
+        self.go_on()
+        (found,) = replay_of(self.coded.point, self.place, self.coded.literals)
+        return np.ravel(found)
+
+    @cached_property
+    def allowed(self) -> Any:
+        """How far each number may be from a prediction of its own size."""
+        if self.is_in_graph:
+            return np.zeros(self.part.verdicts.stated.shape)
+        return self.part.verdicts.allowed
+
+    @cached_property
+    def known(self) -> Any:
+        """Where there is a number and an exact one to explain it by, which a kink has not (array of bool)."""
+        finite = np.isfinite(radius(self.stated)) & np.isfinite(radius(self.exact))
+        return finite & np.isfinite(self.allowed) & ~self.part.case.kink
+
+    @cached_property
+    def centre(self) -> Any:
+        """The exact numbers, rounded to float64; NaN where there are none."""
+        return np.where(self.known, middle(self.exact), np.nan)
+
+    @cached_property
+    def size(self) -> float:
+        """Of the largest exact number."""
+        return float(np.nanmax(np.abs(self.centre), initial=0.0))
+
+    @cached_property
+    def relative(self) -> float:
+        """The allowance as a fraction of the largest exact number."""
+        allowed = np.max(self.allowed, where=self.known, initial=0.0)
+        return float(allowed / self.size) if self.size else 0.0
+
+    def near(self, predicted: Any, more: Any = 0.0) -> Any:
+        """Where a prediction fits what was stated, with so much more allowance (array of bool)."""
+        with precision(LAST_BITS):
+            values = np.ravel(predicted)
+            values = values if values.dtype == object else np.asarray(balls(values))
+            apart = self.stated - values
+            sizes = np.abs(middle(values))
+            slack = self.allowed
+            if not self.is_in_graph:
+                slack = np.maximum(slack, self.relative * sizes) + self.format.unit_roundoff * sizes
+                slack = slack + np.where(np.isfinite(more), more, np.nan)
+            with np.errstate(invalid="ignore"):
+                reach = np.asarray(_least(apart), dtype=np.float64)
+                return np.isfinite(radius(values)) & self.known & (reach <= slack)
+
+    def fits(self, predicted: Any, more: Any = 0.0) -> bool:
+        """Whether a prediction explains the whole array: what disagrees and what does not."""
+        if not self.screened(predicted, more):
+            return False
+        near, wrong = self.near(predicted, more), self.disagreeing & self.known
+        decided = self.known | ~self.disagreeing | self.part.case.kink
+        everywhere = bool((near | ~self.known).all()) and bool(decided.all())
+        return everywhere and bool((wrong & ~self.as_exact).any())
+
+    @cached_property
+    def as_exact(self) -> Any:
+        """Where the exact numbers explain what was stated, so that nothing else has to."""
+        return self.near(self.exact)
+
+    def as_numbers(self) -> Told:
+        """The same by its numbers alone: a constant that was computed beforehand is rounded in the graph."""
+        right = np.zeros(self.part.wrong_formula.shape, dtype=bool)
+        return replace(self, part=replace(self.part, wrong_formula=right))
+
+    def screened(self, predicted: Any, more: Any = 0.0) -> bool:
+        """Whether float64 does not rule a prediction out, of balls or numbers."""
+        found = np.ravel(predicted)
+        found = middle(found) if found.dtype == object else found
+        return bool(self.screened_rows(found[None], more)[0])
+
+    def screened_rows(self, found: Any, more: Any = 0.0) -> Any:
+        """For each row of float64 numbers whether they are not ruled out as a prediction."""
+        if not self._is_explicable:
+            return np.zeros(len(found), dtype=bool)
+        with np.errstate(all="ignore"):
+            stated = self.stated_in_floats
+            size = np.nanmax(np.abs(np.where(self.known, stated, 0.0)), initial=0.0)
+            wide = SCREEN + self.relative + self.format.unit_roundoff
+            sizes = np.maximum(np.maximum(np.abs(stated), size), np.abs(found))
+            near = np.abs(stated - found) <= 2.0 * wide * sizes + self.allowed + more
+            return np.all(near | ~self.known, axis=-1)
+
+    @cached_property
+    def _is_explicable(self) -> bool:
+        """Whether anything that disagrees has a number and an exact one, to be explained by."""
+        return bool((self.disagreeing & self.known).any())
+
+    @cached_property
+    def stated_in_floats(self) -> Any:
+        return middle(self.stated)
+
+    def seeds(self) -> list[str]:
+        """The names of what multiplies the derivatives."""
+        point = self.point
+        if point is None or self.part.quantity == "value":
+            return []
+        names = {str(node.payload) for node in point.program.nodes if node.operation == "input"}
+        tangents = sorted(name for name in names if name.startswith(TANGENT))
+        return tangents or sorted(name for name in names if name.startswith(SEED))
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the inputs and of the result, by name."""
+        if self.measured is None:
+            return {self.part.name: self.part.shape}
+        found = {name: np.shape(value) for name, value in self.measured.point.arguments.items()}
+        renamed = {"the result" if name.startswith(SEED) else name: shape for name, shape in found.items()}
+        return {name: shape for name, shape in renamed.items() if not name.startswith(TANGENT)}
+
+    def named(self, element: int) -> str:
+        """An element's name: x[3], x[1, 2], or x alone where it has no axes."""
+        if not self.part.shape:
+            return self.part.name
+        places = np.unravel_index(element, self.part.shape)
+        return f"{self.part.name}[{', '.join(str(int(place)) for place in places)}]"
+
+    def worst(self) -> int:
+        """The element with the largest error among those that disagree."""
+        with np.errstate(invalid="ignore"):
+            errors = np.where(np.isnan(self.part.verdicts.error), np.inf, self.part.verdicts.error)
+        return int(np.argmax(np.where(self.disagreeing, errors, -1.0)))
+
+    def evidence(self, predicted: Any = None) -> str:
+        """The numbers at the worst element."""
+        verdicts, element = self.part.verdicts, self.worst()
+        told = [f"{self.named(element)}: stated {float(verdicts.stated[element])!r}"]
+        if predicted is not None:
+            told.append(f"predicted {_number(np.ravel(predicted)[element])!r}")
+        told += [
+            f"exact {float(verdicts.centre[element])!r}",
+            f"{self.part.dtype} allows {verdicts.allowed[element]:.1e}",
+        ]
+        suffix = "; in exact arithmetic the code's graph gives what is predicted" if self.is_in_graph else ""
+        return ", ".join(told) + (suffix if predicted is not None else "")
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, float | np.floating) else float(value.mid())
+
+
+def _lower(ball: Any) -> float:
+    """A lower bound of a ball's size; NaN where nothing is known."""
+    return float(ball.abs_lower()) if ball.is_finite() else math.nan
+
+
+_least = np.frompyfunc(_lower, 1, 1)

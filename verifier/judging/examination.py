@@ -1,0 +1,176 @@
+"""Examination: what is known of the gradients that code states at one point."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from verifier.program.evaluation.arithmetic import middle, precision
+from verifier.judging.conditioning import Accuracy, Point, accuracy, few
+from verifier.operations.formats import CODE_FORMATS
+from verifier.judging.verdict import Case, Note, Outcome, Verdicts
+from verifier.program.evaluation.balls import LAST_BITS, BallArithmetic, replay
+from verifier.capture.statements import Statements
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """How the code's own graph came out in exact arithmetic."""
+
+    digits: float
+    """To how many digits all components agree with the exact ones, at least."""
+    literals: tuple[float, ...] = ()
+    """Rounded decimals in the code that have to be granted half a unit of their last digit for that."""
+    wrong: tuple[str, ...] = ()
+    """The components whose formula is wrong."""
+    narrow: tuple[float, ...] = ()
+    """Literals that are granted half an ulp of float32 for that, though they are used in a wider format."""
+
+
+@dataclass(frozen=True)
+class NotReplayed:
+    """Why there is no graph to replay."""
+
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One array of statements, judged element by element."""
+
+    name: str
+    quantity: str
+    """value, reverse or second."""
+    dtype: str
+    shape: tuple[int, ...]
+    tier: str
+    """How the allowance was found: proved or estimated."""
+    verdicts: Verdicts
+    """In the order of the flattened array."""
+    wrong_formula: Any
+    """Where the formula does not replay (array of bool)."""
+    case: Case = field(repr=False, compare=False)
+    """What the statements were held against."""
+
+    def restated(self, stated: Any) -> Part:
+        """Other statements of the same numbers (float64, flat), held against the same exact ones."""
+        verdicts = replace(self.case, stated=stated).verdicts()
+        return replace(self, verdicts=verdicts, wrong_formula=np.zeros(stated.shape, dtype=bool))
+
+    @property
+    def outcome(self) -> Outcome:
+        worst = int(self.verdicts.severity.max(initial=0))
+        return tuple(Outcome)[worst]
+
+    def relative_error(self, where: Any = True) -> float:
+        """The largest error of what disagrees there, as a fraction of the exact value; NaN where that is 0."""
+        chosen = (self.verdicts.severity == Outcome.DISAGREES.severity) & where & (self.verdicts.centre != 0)
+        with np.errstate(all="ignore"):
+            ratios = self.verdicts.error / np.abs(self.verdicts.centre)
+        return float(np.max(ratios[chosen], initial=0.0)) if chosen.any() else math.nan
+
+    def count(self, outcome: Outcome) -> int:
+        return int(np.sum(self.verdicts.severity == outcome.severity))
+
+
+@dataclass(frozen=True, eq=False)
+class Exact:
+    """The exact results as a program, for what is asked of them besides their values."""
+
+    point: Point
+    exact: Sequence[Any]
+
+    def at(self, arguments: Mapping[str, Any]) -> list[Any]:
+        """The exact results where some arguments are others, as float64 arrays; NaN where there is none.
+
+        Arguments are float64 arrays under the names of `point.arguments`: the inputs, and what multiplies the
+        results' derivatives.
+        """
+        with precision(LAST_BITS):
+            changed = {**self.point.arguments, **arguments}
+            return [middle(found) for found in replay(self.point.program, changed, BallArithmetic({}))]
+
+    @cached_property
+    def moved(self) -> list[Any]:
+        """How far the exact results move with the inputs."""
+        with precision(LAST_BITS):
+            return [np.ravel(far) for far in self.point.moved(self.exact)]
+
+    def accuracy(self, place: int, part: Part) -> Accuracy:
+        return accuracy(
+            part.name, CODE_FORMATS[part.dtype], part.verdicts.centre, part.verdicts.error, self.moved[place]
+        )
+
+    def noted(self, parts: Sequence[Part]) -> list[Part]:
+        """The parts with a note where they agree and more than half of the digits are gone needlessly."""
+        for place, part in enumerate(parts):
+            verdicts = part.verdicts
+            plain = (verdicts.severity == Outcome.AGREES.severity) & (verdicts.note == 0)
+            if (plain & few(CODE_FORMATS[part.dtype], verdicts.centre, verdicts.error)).any():
+                verdicts.note[plain & self.accuracy(place, part).is_needless] = list(Note).index(Note.INACCURATE)
+        return list(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """The code as it was run and read, for what is asked of its statements besides their numbers."""
+
+    statements: Statements
+    point: Point
+    """Its statements as a program; where no graph could be read, those of its formula."""
+    literals: frozenset[int]
+    """The places of constants that may be rounded decimals."""
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """What is known of the code's gradients at one point."""
+
+    parts: tuple[Part, ...]
+    formula: Replayed | NotReplayed
+    operations: tuple[str, ...] = ()
+    """The ATen operations of the joint graph, in order."""
+    same_function: bool = True
+    """Whether the code's value is that of the formula that was given."""
+    detached: tuple[str, ...] = ()
+    """Where the code takes values out of autograd, a phrase for each place."""
+    exact: Exact | None = field(default=None, repr=False, compare=False)
+    coded: Coded | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Why statements disagree, where the replay tells it: a sentence for each part, with its size."""
+        return tuple(
+            sentence for part in self.parts if part.outcome is Outcome.DISAGREES for sentence in self._causes(part)
+        )
+
+    def _causes(self, part: Part) -> Iterator[str]:
+        if not self.same_function and part.quantity == "value":
+            yield f"{part.name}: code and formula are different functions"
+        elif part.wrong_formula.any():
+            yield f"{part.name}: the formula is wrong, by {part.relative_error(part.wrong_formula):.0e} at most"
+        elif isinstance(self.formula, Replayed):
+            constants = ", ".join(f"{number!r}, a number of float32" for number in self.formula.narrow)
+            told = f", which has {constants}," if constants else ""
+            yield f"{part.name}: the formula replays, the kernel{told} is off by {part.relative_error():.0e}"
+
+    @cached_property
+    def accuracy(self) -> dict[str, Accuracy]:
+        """By part, the digits that agree and those that the point itself allows; costs some replays."""
+        if self.exact is None:
+            return {}
+        return {part.name: self.exact.accuracy(place, part) for place, part in enumerate(self.parts)}
+
+    @property
+    def outcome(self) -> Outcome:
+        return max(
+            (part.outcome for part in self.parts), key=lambda outcome: outcome.severity, default=Outcome.UNDECIDED
+        )
+
+    def __getitem__(self, name: str) -> Part:
+        return next(part for part in self.parts if part.name == name)

@@ -1,0 +1,83 @@
+"""Specification: what code is supposed to compute, as nodes from which the exact gradient is derived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from verifier.program.array_program import ArrayBuilder
+from verifier.capture.joint_graph import ForwardAlone, NotReadableError, captured, followed
+from verifier.errors import InputError
+from verifier.program.lift import Reduction, common_shape, lifted, unreduced
+from verifier.capture.lowering import lowered
+from verifier.program.program import Program
+from verifier.capture.statements import SEED, Statements
+
+
+class Specification(Protocol):
+    """What says which values are right."""
+
+    def values(self, statements: Statements, builder: ArrayBuilder) -> list[int]:
+        """The node of each result, of the shape that the code returned. Raises InputError where there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A formula of the inputs, element by element, and what is done with its elements."""
+
+    program: Program
+    reduction: Reduction = unreduced
+
+    def values(self, statements: Statements, builder: ArrayBuilder) -> list[int]:
+        if len(statements.results) != 1:
+            raise InputError(f"the code returns {len(statements.results)} tensors, the formula describes one")
+        value = self.reduction(builder, lifted(self.program, builder, input_nodes(statements, builder)))
+        return [common_shape(builder, value, statements.shapes[0])]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Another version of the code, whose forward is read; its own backward is not run."""
+
+    code: Callable[..., Any]
+    """Takes the same inputs in the same order and returns as many tensors of the same shapes."""
+
+    def values(self, statements: Statements, builder: ArrayBuilder) -> list[int]:
+        try:
+            nodes = forward_nodes(self.code, statements, builder)
+        except NotReadableError as error:
+            raise InputError(f"the reference's forward cannot be read: {error}; give a plainer version") from error
+        shapes = [builder.shape(node) for node in nodes]
+        expected = [tuple(result.shape) for result in statements.results]
+        if shapes != expected:
+            raise InputError(
+                f"the reference returns the shapes {_listed(shapes)}, the code returns {_listed(expected)}"
+            )
+        return nodes
+
+
+def forward_nodes(code: Callable[..., Any], statements: Statements, builder: ArrayBuilder) -> list[int]:
+    """The values of code at the point of these statements, read from its forward. Raises NotReadableError."""
+    inputs = list(statements.inputs.values())
+    weights = statements.results
+    joint = ForwardAlone(code, statements.joint.wanted, len(weights))
+    graph = captured(joint, [*inputs, *weights])
+    graph = graph if statements.subject.honour_detach else followed(graph)
+    names = [*statements.inputs, *(f"{SEED}{place}" for place in range(len(weights)))]
+    results = lowered(graph, names, [*inputs, *weights], builder).results
+    return [builder.constant(0) if node is None else node for node in results]
+
+
+def input_nodes(statements: Statements, builder: ArrayBuilder) -> dict[str, int]:
+    """The nodes of everything that is given, by name."""
+    return {
+        name: builder.input(name, tuple(value.shape))
+        for name, value in zip(statements.names, statements.arguments, strict=True)
+        if value.is_floating_point()
+    }
+
+
+def _listed(shapes: list[tuple[int, ...]]) -> str:
+    return ", ".join("x".join(map(str, shape)) or "a number" for shape in shapes) or "none"

@@ -1,0 +1,267 @@
+"""The judge: a stated number, the exact one, and whether rounding explains the difference.
+
+A statement agrees only if `error <= allowed` is true; NaN never does. Everything is measured from
+the midpoint of the exact enclosure, so that a number inside the allowance's ball is never refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from flint import arb
+
+from verifier.program.evaluation.rounding import Rounded, rounded, sizes
+from verifier.program.evaluation.arithmetic import balls, largest_size, middle, precision, radius
+from verifier.operations.formats import Format
+from verifier.judging.outcome import Note as Note
+from verifier.judging.outcome import Outcome as Outcome
+from verifier.program.program import Program
+from verifier.witnesses import FIRST_PRECISION, Arguments, Enclosure, exact
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One statement judged."""
+
+    stated: float
+    """What the witness under test stated (autograd)."""
+    symbolic: float
+    """The symbolic gradient at the same point, by NumPy."""
+    enclosure: Any = field(compare=False)
+    """The exact value at these floats: a ball of Arb; with a radius it does not equal itself."""
+    error: float
+    """|stated - exact|."""
+    allowed: float
+    """How far rounding alone can move a right statement."""
+    ulp: float
+    """One unit in the last place of the exact value."""
+    digits: float
+    """Decimal digits that agree; NaN at an exact 0."""
+    outcome: Outcome
+    note: Note = Note.NONE
+
+    @property
+    def ulps(self) -> float:
+        """The error in ulps of the exact value; at an exact 0 in smallest subnormals."""
+        return self.error / self.ulp
+
+    @property
+    def allowed_ulps(self) -> float:
+        return self.allowed / self.ulp
+
+    @property
+    def exact(self) -> str:
+        """The exact value in decimal: as many digits as are proved, at most 30."""
+        with precision(FIRST_PRECISION):
+            return str(self.enclosure.str(30, radius=False))
+
+    @property
+    def exact_is_zero(self) -> bool:
+        return bool(self.enclosure == 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Verdicts:
+    """One component judged at many points: each field is an array with an entry a point."""
+
+    stated: Any
+    symbolic: Any
+    enclosure: Any
+    centre: Any
+    """The exact value, rounded to float64; NaN where there is none."""
+    error: Any
+    allowed: Any
+    ulp: Any
+    digits: Any
+    severity: Any
+    """The outcome as its severity: 0 agrees, 1 undecided, 2 disagrees."""
+    note: Any
+    """The place of the note among all notes."""
+
+    def __getitem__(self, point: int) -> Comparison:
+        return self._comparison(*(column[point] for column in self._lists))
+
+    @cached_property
+    def _lists(self) -> list[list[Any]]:
+        """The fields as lists of Python's own numbers, for many comparisons at the cost of one conversion."""
+        return [np.asarray(getattr(self, column.name)).tolist() for column in fields(Verdicts)]
+
+    @staticmethod
+    def _comparison(*entry: Any) -> Comparison:
+        stated, symbolic, enclosure, _, error, allowed, ulp, digits, severity, note = entry
+        return Comparison(stated, symbolic, enclosure, error, allowed, ulp, digits, _OUTCOMES[severity], _NOTES[note])
+
+    @property
+    def failing(self) -> Any:
+        """Where the statement disagrees (array of bool)."""
+        return self.severity == Outcome.DISAGREES.severity
+
+    def until(self, place: int) -> Verdicts:
+        """The verdicts up to that place, it included."""
+        return Verdicts(*(getattr(self, column.name)[: place + 1] for column in fields(Verdicts)))
+
+
+def joined(parts: Sequence[Verdicts], places: Any) -> Verdicts:
+    """Verdicts on one component in several groups of points, in the order that the places give."""
+    if len(parts) == 1:
+        return parts[0]
+    order = np.argsort(places)
+    return Verdicts(
+        *(np.concatenate([getattr(part, field.name) for part in parts])[order] for field in fields(Verdicts))
+    )
+
+
+_OUTCOMES = tuple(Outcome)
+_NOTES = tuple(Note)
+_UNKNOWN = arb("nan")
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges statements of a program's results made in a floating-point format."""
+
+    program: Program
+    format: Format
+    library: str = "torch"
+    """Whose budgets of rounding hold: torch or numpy."""
+    data: frozenset[str] = frozenset()
+    """The symbols that are data: a tie between them is no kink."""
+
+    def verdicts(self, arguments: Arguments, stated: Sequence[Any], symbolic: Sequence[Any]) -> list[Verdicts]:
+        """For each result of the program, the statements at all points judged.
+
+        Arguments are float64 arrays of points by rows whose entries are floats of the format;
+        `stated` and `symbolic` are float64 arrays, an entry a point.
+        """
+        finite = {name: np.where(np.isfinite(values), values, 0.0) for name, values in arguments.items()}
+        usable = np.all([np.isfinite(values).all(axis=-1) for values in arguments.values()], axis=0)
+        points = {name: balls(values) for name, values in finite.items()}
+        with precision(FIRST_PRECISION):
+            honest = rounded(self.program, self.format, self.library, points, self.data)
+        within = [np.maximum(radius(result.ball) / 1000.0, self.format.smallest_subnormal) for result in honest]
+        enclosures = exact(self.program, points, within)
+        # Where the value does not exist, what its derivative's formula gives there means nothing.
+        defined = np.isfinite(enclosures[0].radius)
+        terms = [np.broadcast_to(np.ravel(size), usable.shape) for size in sizes(self.program, finite)]
+        with precision(FIRST_PRECISION):
+            return [
+                _Component(self.format, usable, defined, *columns).verdicts()
+                for columns in zip(stated, symbolic, honest, enclosures, within, terms, strict=True)
+            ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Component:
+    """What is known of one result at each point, and what follows from it."""
+
+    format: Format
+    usable: Any
+    defined: Any
+    stated: Any
+    symbolic: Any
+    honest: Rounded
+    enclosure: Enclosure
+    within: Any
+    terms: Any
+
+    def verdicts(self) -> Verdicts:
+        width = self.enclosure.radius
+        known = self.usable & self.defined & np.isfinite(width) & (width <= self.within)
+        border = self.honest.border & (self.within < np.inf)
+        reference = self.enclosure.ball
+        if border.any():
+            # At a kink the reference is the middle of the one-sided derivatives' hull.
+            reference = np.where(border, _midpoints(self.honest.ball), reference)
+        certain = np.asarray(np.equal(self.honest.ball, reference), dtype=bool)
+        allowed = np.where(certain, 0.0, largest_size(self.honest.ball - reference))
+        case = Case(self.format, self.stated, self.symbolic, reference, known, allowed, self.terms, border, self.usable)
+        return case.verdicts()
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Statements with everything that they are held against: arrays of one length."""
+
+    format: Format
+    stated: Any
+    """float64, as the next one."""
+    symbolic: Any
+    reference: Any
+    """Balls around the exact values; at a kink, around the middle of the one-sided derivatives."""
+    known: Any
+    """Where there is such a value (bool)."""
+    allowed: Any
+    """How far rounding can move an honest statement from the reference; infinite or NaN where that is not known."""
+    terms: Any
+    """The size of the terms that the value is made of."""
+    kink: Any
+    usable: Any
+    """Where all arguments are finite (bool)."""
+
+    def verdicts(self) -> Verdicts:
+        """The verdict on each: it agrees only where `error <= allowed` is true."""
+        allowed = np.where(np.isnan(self.allowed), np.inf, self.allowed)
+        with np.errstate(all="ignore"):
+            error = np.abs(middle(balls(self.stated) - self.reference))
+        centre = middle(self.reference)
+        blind = np.isfinite(allowed) & (allowed >= self.terms) & (allowed > 0) & ~self.kink
+        return Verdicts(
+            stated=self.stated,
+            symbolic=self.symbolic,
+            enclosure=np.where(self.known, self.reference, _UNKNOWN),
+            centre=np.where(self.known, centre, np.nan),
+            error=error,
+            allowed=np.where(self.known, allowed, np.inf),
+            ulp=self._ulp(centre),
+            digits=np.where(self.known, self._digits(error, centre), np.nan),
+            severity=self._severity(centre, error <= allowed, allowed, blind),
+            note=self._note(allowed, blind, error <= allowed),
+        )
+
+    def _severity(self, centre: Any, explained: Any, allowed: Any, blind: Any) -> Any:
+        with np.errstate(invalid="ignore"):
+            ordinary = self.known & (np.abs(centre) <= self.format.largest)
+        finite = np.isfinite(self.stated)
+        severity = np.full(self.stated.shape, Outcome.UNDECIDED.severity)
+        severity[ordinary & finite & explained & np.isfinite(allowed) & ~blind] = Outcome.AGREES.severity
+        severity[ordinary & ~(finite & explained)] = Outcome.DISAGREES.severity
+        return severity
+
+    def _note(self, allowed: Any, blind: Any, explained: Any) -> Any:
+        reasons = {
+            Note.NOT_FINITE: ~self.usable & ~(self.known & explained),
+            Note.BEYOND: ~self.known & self._is_beyond,
+            Note.NO_EXACT_VALUE: ~self.known,
+            Note.OVERFLOW: ~np.isfinite(allowed),
+            Note.BLIND: blind,
+            Note.KINK: self.kink,
+        }
+        return np.select(list(reasons.values()), [_NOTES.index(note) for note in reasons], _NOTES.index(Note.NONE))
+
+    @property
+    def _is_beyond(self) -> Any:
+        """Where there is a ball, but so wide that float64 has no number for its radius."""
+        finite = np.asarray(_is_finite(self.reference), dtype=bool)
+        return finite & ~np.isfinite(radius(self.reference))
+
+    def _ulp(self, centre: Any) -> Any:
+        """The distance between floats around the exact value; the smallest subnormal at 0."""
+        exponent = np.frexp(np.where(np.isfinite(centre), centre, 1.0))[1] - 1
+        exponent = np.maximum(exponent, self.format.smallest_exponent)
+        return np.where(
+            centre == 0, self.format.smallest_subnormal, np.ldexp(1.0, exponent - self.format.precision + 1)
+        )
+
+    def _digits(self, error: Any, centre: Any) -> Any:
+        """Agreeing decimal digits, at most what the format holds; NaN at an exact 0."""
+        with np.errstate(all="ignore"):
+            digits = -np.log10(error / np.abs(centre))
+        return np.where(centre == 0, np.nan, np.clip(digits, 0.0, self.format.decimal_digits))
+
+
+_midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
+_is_finite = np.frompyfunc(lambda ball: ball.is_finite(), 1, 1)

@@ -1,0 +1,1 @@
+"""The operations that programs are made of, in every language that verifier speaks."""

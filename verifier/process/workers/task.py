@@ -1,0 +1,69 @@
+"""What is to be done in a worker process: a function by its name, and the options that it gets."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol
+
+from verifier.errors import InputError, message_of
+from verifier.process.workers.messages import Failed, Finished, Interrupted, Message, Refused
+from verifier.process.timeout import place_of
+
+Send = Callable[[Message], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A function of the package with its options, all of them JSON's own types."""
+
+    function: str
+    """module:name; it takes the options by name, and `send` and `interruption` first."""
+    options: Mapping[str, Any]
+
+
+class Interruption(Protocol):
+    """Whether the person who started this wants it to end."""
+
+    @property
+    def wanted(self) -> bool: ...
+
+
+def perform(task: Task, send: Send, interruption: Interruption) -> None:
+    """Do it, and send what comes of it; the last message says how it ended.
+
+    What the task raises is sent, too: InputError as Refused, KeyboardInterrupt as Interrupted, anything
+    else as Failed. `send` may raise; then that error comes through.
+    """
+    send(_last(task, send, interruption))
+
+
+def _last(task: Task, send: Send, interruption: Interruption) -> Message:
+    module, _, name = task.function.partition(":")
+    try:
+        getattr(import_module(module), name)(send, interruption, **task.options)
+    except InputError as error:
+        # A run that was ended before its first step has nothing to say.
+        return Interrupted() if interruption.wanted else Refused(error.sentence, error.excerpt)
+    except KeyboardInterrupt as error:
+        if interruption.wanted:
+            return Interrupted()
+        return Refused(f"the code raises KeyboardInterrupt{place_of(error)}, and nobody pressed Ctrl-C")
+    except SupervisorGoneError:
+        raise
+    except BaseException as error:
+        return Failed(f"{type(error).__name__}: {message_of(error)}", _traceback(error))
+    return Finished()
+
+
+class SupervisorGoneError(Exception):
+    """Nobody reads what is sent."""
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception:
+        return "".join(traceback.format_tb(error.__traceback__))

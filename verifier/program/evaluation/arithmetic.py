@@ -1,0 +1,92 @@
+"""The number systems that a program is evaluated in: floats of NumPy and balls of Arb.
+
+Arrays have the judged steps along the first axis and the rows of a batch along the last one; a
+scalar's last axis has length 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import flint
+import numpy as np
+from flint import arb
+
+from verifier.operations.operation import Operation
+
+_ROWS_FUNCTIONS: dict[str, Any] = {
+    "sum": lambda rows: np.sum(rows, axis=-1, keepdims=True),
+    "mean": lambda rows: np.mean(rows, axis=-1, keepdims=True),
+    "size": lambda rows: rows.dtype.type(rows.shape[-1]),
+}
+
+
+class NumPyArithmetic:
+    """Floats of one dtype, rounded as NumPy rounds."""
+
+    def __init__(self, dtype: str) -> None:
+        self._type = np.dtype(dtype).type
+
+    def symbol(self, value: Any) -> Any:
+        return self._type(value)
+
+    def constant(self, value: int | float) -> Any:
+        with np.errstate(over="ignore"):
+            return self._type(value)
+
+    def apply(self, operation: Operation, *arguments: Any) -> Any:
+        with np.errstate(all="ignore"):
+            if operation.name in _ROWS_FUNCTIONS:
+                return _ROWS_FUNCTIONS[operation.name](*arguments)
+            result = operation.numpy.function(*arguments)
+            return self._type(result) if isinstance(result, float) else result
+
+
+class ArbArithmetic:
+    """Balls of Arb: each result encloses the exact one, at the precision in force."""
+
+    def symbol(self, value: Any) -> Any:
+        return value
+
+    def constant(self, value: int | float) -> Any:
+        return arb(value)
+
+    def apply(self, operation: Operation, *arguments: Any) -> Any:
+        return operation.arb(*arguments)
+
+
+@contextmanager
+def precision(bits: int) -> Iterator[None]:
+    """Arb computes with this many bits inside the block."""
+    before = flint.ctx.prec
+    flint.ctx.prec = bits
+    try:
+        yield
+    finally:
+        flint.ctx.prec = before
+
+
+balls = np.frompyfunc(lambda number: arb(float(number)), 1, 1)
+"""The balls of radius 0 around an array of floats: a float is an exact number."""
+
+_upper = np.frompyfunc(lambda ball: float(ball.abs_upper()), 1, 1)
+_radius = np.frompyfunc(lambda ball: float(ball.rad()), 1, 1)
+_middle = np.frompyfunc(float, 1, 1)
+
+
+def largest_size(array: Any) -> Any:
+    """An upper bound of the absolute values in each ball, as float64; infinite where nothing is known."""
+    bounds = np.asarray(_upper(array), dtype=np.float64)
+    return np.where(np.isnan(bounds), np.inf, np.nextafter(bounds, np.inf))
+
+
+def radius(array: Any) -> Any:
+    """The radius of each ball as float64; infinite where nothing is known."""
+    return np.asarray(_radius(array), dtype=np.float64)
+
+
+def middle(array: Any) -> Any:
+    """The midpoint of each ball, rounded to float64."""
+    return np.asarray(_middle(array), dtype=np.float64)

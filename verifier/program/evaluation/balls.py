@@ -1,0 +1,288 @@
+"""The exact results of an array program: its operations replayed in ball arithmetic.
+
+Every result is a ball that is proved to hold the exact value (Johansson, Arb: efficient
+arbitrary-precision midpoint-radius interval arithmetic, IEEE Trans. Computers 66, 2017). Rounding
+plays no part: two programs of the same function agree to dozens of digits, two of different ones do not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol
+
+import numpy as np
+from flint import arb, arb_mat
+
+from verifier.program.evaluation.arithmetic import balls, middle, precision, radius
+from verifier.program.array_program import NOTHING, ArrayNode, ArrayProgram, evaluate
+from verifier.operations.formats import FLOAT32, Format
+from verifier.operations.operation import Operation
+from verifier.operations.table import TABLE
+
+FIRST_BITS = 256
+LAST_BITS = 4096
+FULL_BITS = 1024
+"""Up to so many bits the smallest float64 beside 1 may not be seen at all, so that more of them may help."""
+ENOUGH_DIGITS = 40
+"""The precision is doubled until the balls are known to so many digits of their array's largest entry."""
+
+_ZERO = arb(0)
+_GREATER = frozenset({"greater", "greater_equal", "not_equal"})
+EQUALITIES = frozenset({"equal", "not_equal"})
+"""They are no borders between two branches."""
+_COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
+
+
+class Decision(Protocol):
+    """What is decided about a comparison's node, given what exact arithmetic says (True, False or None)."""
+
+    def __call__(self, operation: Operation, decided: Any) -> Any: ...
+
+
+@dataclass(frozen=True, eq=False)
+class AsCoded:
+    """Where rounding leaves it open, as the code found it."""
+
+    open: Any
+    """Array of bool."""
+    values: tuple[Any, ...]
+    """The float64 arrays that it compared."""
+
+    def __call__(self, operation: Operation, decided: Any) -> Any:
+        coded = as_objects(operation.arb(*(balls(value) for value in self.values)))
+        return np.where(np.broadcast_to(self.open, decided.shape), coded, decided)
+
+
+@dataclass(frozen=True, eq=False)
+class ToOneSide:
+    """Where both sides are the same number, as if the left one were the greater one, or the smaller one."""
+
+    ties: Any
+    """Array of bool."""
+    left_is_greater: bool
+    elsewhere: Decision | None = None
+    """What is decided about the others."""
+
+    def __call__(self, operation: Operation, decided: Any) -> Any:
+        decided = decided if self.elsewhere is None else self.elsewhere(operation, decided)
+        if operation.name == "sign":
+            side: Any = arb(1 if self.left_is_greater else -1)
+        else:
+            side = (operation.name in _GREATER) == self.left_is_greater
+        return np.where(np.broadcast_to(self.ties, decided.shape), side, decided)
+
+
+@dataclass(frozen=True, eq=False)
+class BallArithmetic:
+    """Arb balls at the precision in force."""
+
+    decisions: Mapping[int, Decision] = field(default_factory=dict)
+    """By the place of a comparison's node."""
+    blurred: frozenset[int] = frozenset()
+    """The places of constants that are rounded decimals: they get half a unit of their last digit."""
+    narrowed: bool = False
+    """Whether a constant that is a float32 number gets half an ulp of float32, whatever it is used in: kernels
+    have constants that were floats once."""
+    halves: float = 1.0
+    """How many such halves they get."""
+
+    def input(self, value: Any) -> Any:
+        return balls(value)
+
+    def constant(self, place: int, node: ArrayNode) -> Any:
+        array = node.payload.array
+        if array.dtype == bool:
+            return array.astype(object)
+        exact = as_objects(balls(array))
+        if place not in self.blurred:
+            return exact
+        half = half_a_unit(float(array), node.format, FLOAT32 if self.narrowed else None)
+        return as_objects(exact + arb(0, self.halves * half))
+
+    def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
+        operation = TABLE[node.operation]
+        if operation.name in _COMPARISONS or operation.name == "sign":
+            return self._decided(place, operation, arguments)
+        return as_objects(operation.arb(*arguments))
+
+    def take(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        index = node.payload.array
+        flat = np.ravel(argument)
+        if not (index == NOTHING).any():
+            return flat[index]
+        nothing = False if flat.size and isinstance(flat[0], bool) else _ZERO
+        return np.append(flat, nothing)[index]  # NOTHING is the last place
+
+    def pile(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        return piled(argument, node.payload.array, node.shape)
+
+    def join(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
+        return np.concatenate([np.ravel(argument) for argument in arguments])
+
+    def reshape(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        return np.reshape(argument, node.shape)
+
+    def total(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        return as_objects(np.add.reduce(argument, axis=node.payload, initial=_ZERO))
+
+    def contract(self, place: int, node: ArrayNode, left: Any, right: Any) -> Any:
+        (rows, inner), columns = left.shape[-2:], right.shape[-1]
+        batch = int(np.prod(node.shape[:-2]))
+        result = np.empty((batch, rows, columns), dtype=object)
+        pairs = zip(left.reshape(batch, rows, inner), right.reshape(batch, inner, columns), strict=True)
+        for place_, (one, other) in enumerate(pairs):
+            result[place_] = _product(one, other)
+        return result.reshape(node.shape)
+
+    def round(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        return argument
+
+    def _decided(self, place: int, operation: Operation, arguments: tuple[Any, ...]) -> Any:
+        decided = as_objects(operation.arb(*arguments))
+        if place in self.decisions:
+            decided = self.decisions[place](operation, decided)
+        if operation.name == "sign":
+            return decided
+        undecided = np.asarray(_is_open(decided), dtype=bool)
+        if undecided.any():
+            sides = [_midpoints(np.broadcast_to(argument, decided.shape)[undecided]) for argument in arguments]
+            decided[undecided] = operation.arb(*sides)
+        return decided
+
+
+@dataclass(frozen=True, eq=False)
+class BorderArithmetic(BallArithmetic):
+    """Notes what is exactly true of comparisons that rounding may leave open."""
+
+    open: Mapping[int, Any] = field(default_factory=dict)
+    """By place, arrays of bool."""
+    reach: Mapping[int, Any] = field(default_factory=dict)
+    """By place, how far the sides may be apart for rounding to decide."""
+    near: dict[int, Any] = field(default_factory=dict)
+    """Where they are that near, by place."""
+    ties: dict[int, Any] = field(default_factory=dict)
+    """Where they are the same number, by place."""
+
+    def _decided(self, place: int, operation: Operation, arguments: tuple[Any, ...]) -> Any:
+        if place in self.open:
+            left, right = arguments if len(arguments) == 2 else (*arguments, as_objects(_ZERO))
+            same = np.asarray(np.equal(left, right), dtype=bool) & self.open[place]
+            with np.errstate(invalid="ignore"):
+                self.near[place] = self.open[place] & ~(np.abs(middle(left - right)) > self.reach[place])
+            if same.any() and operation.name not in EQUALITIES:
+                self.ties[place] = same
+        return super()._decided(place, operation, arguments)
+
+
+def half_a_unit(number: float, *formats: Format | None) -> float:
+    """Half a unit of the last digit of a number's shortest decimal, or half an ulp if that is more.
+
+    The ulp is float64's, or that of narrower formats which the number is a float of. What has no
+    short decimal beside it may have been worked out, as math.sqrt(2 * math.pi), and be off by two ulps of float64.
+
+    >>> half_a_unit(0.7978845608)
+    5e-11
+    """
+    digits = Decimal(repr(number)).as_tuple()
+    holding = [one for one in formats if one is not None and one.holds(number)]
+    narrow = max((abs(number) * one.unit_roundoff for one in holding), default=0.0)
+    decimal = 0.5 * 10.0 ** int(digits.exponent) if len(digits.digits) > SHORT_DIGITS else 0.0
+    worked_out = 2.0 * math.ulp(number) if _is_worked_out(number) else 0.0
+    return max(decimal, narrow, worked_out, math.ulp(number) / 2)
+
+
+def _is_worked_out(number: float) -> bool:
+    beside = [number + steps * math.ulp(number) for steps in range(-2, 3)]
+    return all(len(Decimal(repr(one)).as_tuple().digits) > SHORT_DIGITS for one in beside)
+
+
+SHORT_DIGITS = 7
+"""A decimal of at most so many digits is meant as it stands; a longer one may be a rounded number."""
+
+
+def _product(left: Any, right: Any) -> Any:
+    """By Arb's own product of matrices where both have numbers only."""
+    if not left.size or not right.size:
+        return np.full((left.shape[0], right.shape[1]), _ZERO, dtype=object)
+    product = arb_mat(left.tolist()) * arb_mat(right.tolist())
+    result = np.empty((left.shape[0], right.shape[1]), dtype=object)
+    result[...] = product.tolist()
+    return result
+
+
+def piled(argument: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """Zeros of that shape, with each element added at its place."""
+    result = np.full(int(np.prod(shape)), _ZERO, dtype=object)
+    for place, element in zip(index.ravel().tolist(), np.ravel(argument).tolist(), strict=True):
+        if place != NOTHING:
+            result[place] = result[place] + element
+    return result.reshape(shape)
+
+
+def as_objects(value: Any) -> Any:
+    """A lone ball as an array without axes."""
+    if isinstance(value, np.ndarray):
+        return value
+    result = np.empty((), dtype=object)
+    result[()] = value
+    return result
+
+
+_is_open = np.frompyfunc(lambda condition: condition is None, 1, 1)
+_midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
+
+
+def replay(program: ArrayProgram, arguments: Mapping[str, Any], arithmetic: BallArithmetic) -> list[Any]:
+    """The balls of each result, as object arrays; arguments are float64 arrays, exact as they are.
+
+    The precision is doubled, up to 4,096 bits, until each ball's radius is small against the largest
+    entry of its array. A ball of infinite radius or NaN says that no value exists, or none that Arb can prove.
+    """
+    bits = FIRST_BITS
+    results: list[Any] = []
+    while bits <= LAST_BITS:
+        with precision(bits):
+            found = [as_objects(result) for result in evaluate(program, arithmetic, arguments)]
+        if bits > FULL_BITS and _no_better(results, found):
+            return results
+        results = found
+        largest = max((_largest(result) for result in results), default=0.0)
+        if all(_known(result, largest) for result in results):
+            break
+        bits *= 2
+    return results
+
+
+def _known(result: Any, overall: float) -> bool:
+    """Whether each ball is narrow against its array, or much more so against all results: an exact 0 has no size."""
+    widths = radius(result)
+    limit = max(10.0**-ENOUGH_DIGITS * _largest(result), 10.0 ** (-1.5 * ENOUGH_DIGITS) * overall)
+    return bool((widths <= limit).all())
+
+
+def _largest(result: Any) -> float:
+    finite = np.isfinite(radius(result))
+    return float(np.asarray(_size(result), dtype=np.float64)[finite].max(initial=0.0))
+
+
+def _no_better(before: list[Any], now: list[Any]) -> bool:
+    """Whether a higher precision did not make any ball finite or narrower."""
+    return all(
+        bool(np.all(_bad(one) == _bad(two))) and not _shrunk(one, two) for one, two in zip(before, now, strict=True)
+    )
+
+
+def _bad(result: Any) -> Any:
+    return ~np.isfinite(radius(result))
+
+
+def _shrunk(before: Any, now: Any) -> bool:
+    old, new = radius(before), radius(now)
+    finite = np.isfinite(old) & np.isfinite(new) & (old > 0)
+    return bool((new[finite] < old[finite]).any())
+
+
+_size = np.frompyfunc(lambda ball: abs(float(ball.mid())), 1, 1)

@@ -1,0 +1,283 @@
+"""Monte Carlo arithmetic: an array program replayed with every operation's result moved by its own rounding.
+
+A handful of seeded replays in float64, in which each operation's result is multiplied by 1 + d with d
+drawn evenly between plus and minus its unit roundoff (times its budget in ulps), show how far rounding
+alone can move the results (Parker, Monte Carlo Arithmetic, UCLA CSD-970002, 1997; Denis et al., Verificarlo,
+arXiv:1509.01347). Two results that are the same number are moved alike, so that rounding errors which
+come again and again add up here as they do in the code.
+
+Comparisons that rounding leaves open are decided either way, another way in each replay. Where both
+sides are the same number there is a kink: the replays that decide it to one side stay together, and
+what lies between the sides is honest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from verifier.program.array_program import NOTHING, ArrayNode, ArrayProgram, evaluate
+from verifier.program.evaluation.batches import BatchArithmetic, aligned, piled_rows
+from verifier.operations.formats import FLOAT64, Format
+from verifier.operations.operation import Call, Operation
+from verifier.program.evaluation.balls import EQUALITIES
+from verifier.operations.table import TABLE
+
+REPLAYS = 9
+"""Thrice so many as there are ways to decide a kink."""
+DEVIATIONS = 32.0
+"""Standard deviations of the noise that a right statement may be away."""
+_COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
+_GREATER = frozenset({"greater", "greater_equal", "not_equal"})
+_WAYS = 3
+_TERMS_SHARE = 0.25
+"""Of the square root of a sum's number of terms: a walk of so many roundings in whatever order, seen from
+32 deviations (Higham and Mary, A new approach to probabilistic rounding error analysis, SISC 41, 2019)."""
+
+
+class NoiseArithmetic(BatchArithmetic):
+    """Float64 arrays whose first axis are the replays; `open` collects what rounding leaves undecided."""
+
+    def __init__(self, gain: float = 1.0, seed: int = 0, silent: frozenset[Format] = frozenset()) -> None:
+        self.gain = gain
+        """All noise is so many times larger than it is: float64 cannot show noise of float64's own size."""
+        self.silent = silent
+        """Operations rounded to these formats are not moved."""
+        self.coded: Mapping[int, Any] = {}
+        """By the place of a comparison: how the code decided it, where that is known, in place of a coin."""
+        self.beside: NoiseArithmetic | None = None
+        """What moves those, in replays of their own: noise of two gains cannot be seen at once."""
+        generator = np.random.default_rng(seed)
+        self._salts = generator.integers(1, 2**63, size=REPLAYS, dtype=np.uint64)
+        self.open: dict[int, Any] = {}
+        """By the place of a comparison: an array of bool of its shape, where it is open."""
+        self.ties: dict[int, Any] = {}
+        """The same, where both sides are the same number: a kink."""
+        self.reach: dict[int, Any] = {}
+        """By the place of a comparison that is open: how far its sides may be apart for rounding to decide it."""
+        self.borders: Mapping[int, Any] | None = None
+        """Where comparisons are open, once that is known exactly."""
+
+    def input(self, value: Any) -> Any:
+        return super().input(value)[None]
+
+    def constant(self, place: int, node: ArrayNode) -> Any:
+        array, rounding = node.payload.array[None], self._format(node)
+        if rounding is None or array.dtype == bool or rounding.holds(float(array[0])):
+            return array
+        return self._moved(place, array, rounding, 1.0)
+
+    def _format(self, node: ArrayNode) -> Format | None:
+        """What a node is rounded to here; None where it is not moved."""
+        return None if node.format in self.silent else node.format
+
+    def pile(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        index = node.payload.array
+        most = int(np.bincount(index[index != NOTHING], minlength=1).max(initial=0))
+        totals, sizes = piled_rows(argument, node), piled_rows(np.abs(argument), node)
+        return self._summed(place, node, totals, sizes, most)
+
+    def total(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        axes = tuple(axis + 1 for axis in node.payload)
+        terms = int(np.prod([argument.shape[axis] for axis in axes]))
+        with np.errstate(all="ignore"):
+            return self._summed(place, node, argument.sum(axis=axes), np.abs(argument).sum(axis=axes), terms)
+
+    def contract(self, place: int, node: ArrayNode, left: Any, right: Any) -> Any:
+        with np.errstate(all="ignore"):
+            sizes = np.matmul(np.abs(left), np.abs(right))
+            return self._summed(place, node, np.matmul(left, right), sizes, left.shape[-1] + 1)
+
+    def round(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        rounding = self._format(node)
+        return argument if rounding is None else self._moved(place, argument, rounding, 1.0)
+
+    def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
+        operation = TABLE[node.operation]
+        parts = aligned(arguments)
+        if operation.name in _COMPARISONS:
+            return self._compared(place, operation, *parts)
+        if operation.name == "sign":
+            return self._sign(place, parts[0])
+        with np.errstate(all="ignore"):
+            result = np.asarray(_function(operation)(*parts))
+        if not arguments:
+            result = result.reshape(1)
+        rounding = self._format(node)
+        if rounding is None or operation.budget.torch == 0.0:
+            return result
+        with np.errstate(all="ignore"):
+            if operation.name in ("add", "subtract"):
+                return self._summed(place, node, result, np.abs(parts[0]) + np.abs(parts[1]), 2, of_result=True)
+            return self._moved(place, result, rounding, self._budget(operation, result, parts), operation)
+
+    def _budget(self, operation: Operation, result: Any, parts: Sequence[Any]) -> Any:
+        """How many units of roundoff the result may be off; an ulp is at most two of them."""
+        ulps, size = 2.0 * operation.budget.torch, operation.budget.size
+        if size is None:
+            return ulps
+        return ulps * np.abs(_size_in_floats(size, result, parts) / np.where(result == 0, 1.0, result))
+
+    def _summed(
+        self, place: int, node: ArrayNode, totals: Any, sizes: Any, terms: int, *, of_result: bool = False
+    ) -> Any:
+        """A sum of so many terms in any order, whose sizes add up to `sizes`."""
+        rounding = self._format(node)
+        if rounding is None or terms < 2:
+            return totals
+        units = min(terms - 1.0, max(1.0, _TERMS_SHARE * np.sqrt(terms)))
+        size = np.abs(totals) if of_result else sizes
+        # A product that underflows on the way loses half a subnormal.
+        lost = np.where(size > 0, rounding.smallest_subnormal, 0.0)
+        noise = self._noise(place, totals) * (units * self.gain)
+        moved = totals + noise * (rounding.unit_roundoff * size + lost)
+        return _ranged(np.where(np.isinf(totals), totals, moved), rounding)
+
+    def _moved(self, place: int, values: Any, format: Format, units: Any, operation: Operation | None = None) -> Any:
+        noise = self._noise(place, values) * self.gain
+        with np.errstate(all="ignore"):
+            moved = values * (1.0 + noise * (units * format.unit_roundoff))
+            small = (np.abs(values) < format.smallest_normal) & (values != 0)
+            if small.any():
+                # There a library's function may give 0, and a rounding loses half a subnormal.
+                call = operation is not None and isinstance(operation.torch, Call)
+                loss = np.where(call, np.abs(values) / self.gain, format.smallest_subnormal)
+                moved = np.where(small, values + noise * loss, moved)
+        return _ranged(moved, format)
+
+    def _noise(self, place: int, values: Any) -> Any:
+        """Even between -1 and 1: in each replay another number, in one replay the same for the same value."""
+        bits = np.ascontiguousarray(np.broadcast_to(values, (REPLAYS, *values.shape[1:]))).view(np.uint64)
+        salts = (self._salts + np.uint64(place)).reshape(-1, *([1] * (values.ndim - 1)))
+        with np.errstate(over="ignore"):
+            mixed = _mixed(bits ^ _mixed(salts))
+        return (mixed >> np.uint64(11)).astype(np.float64) * (2.0**-52) - 1.0
+
+    def _compared(self, place: int, operation: Operation, left: Any, right: Any) -> Any:
+        with np.errstate(all="ignore"):
+            apart = np.asarray(left, dtype=np.float64) - np.asarray(right, dtype=np.float64)
+            decided = np.asarray(_function(operation)(left, right))
+        tie, near = self._borders(place, apart, ties=operation.name not in EQUALITIES)
+        if tie is None:
+            return decided
+        greater = operation.name in _GREATER
+        return self._split(place, decided, tie, near, greater, ~np.asarray(greater))
+
+    def _sign(self, place: int, values: Any) -> Any:
+        tie, near = self._borders(place, values)
+        signs = np.sign(values)
+        return signs if tie is None else self._split(place, signs, tie, near, 1.0, -1.0)
+
+    def _borders(self, place: int, apart: Any, *, ties: bool = True) -> tuple[Any, Any]:
+        """Where both sides are the same number, and where rounding may decide; (None, None) where nowhere."""
+        same = np.all(apart == 0, axis=0)
+        tie = same & ties
+        with np.errstate(all="ignore"):
+            middle = apart.mean(axis=0)
+            spread = apart.std(axis=0)
+            # So few replays know the middle to a part of their spread only.
+            near = ~same & (np.abs(middle) <= (DEVIATIONS / self.gain + _UNSURE) * spread)
+        if self.borders is not None:
+            near = ~same & self.borders.get(place, np.False_)
+        if not (tie.any() or near.any()):
+            return None, None
+        self.open[place] = tie | near
+        self.reach[place] = DEVIATIONS / self.gain * spread
+        if tie.any():
+            self.ties[place] = tie
+        return tie, near
+
+    def _split(self, place: int, decided: Any, tie: Any, near: Any, one: Any, other: Any) -> Any:
+        """Each third of the replays decides ties its own way: as coded, to one side, to the other; all of them as
+        the code did, where that is known.
+        """
+        shape = (REPLAYS, *decided.shape[1:])
+        decided = np.broadcast_to(decided, shape).copy()
+        if place in self.coded:
+            return np.where(tie | near, self.coded[place], decided)
+        way = (np.arange(REPLAYS) % _WAYS).reshape(-1, *([1] * (decided.ndim - 1)))
+        decided = np.where(tie & (way == 1), one, np.where(tie & (way == 2), other, decided))
+        # What rounding decides may fall out differently in each place.
+        coin = (
+            _mixed(self._salts.reshape(way.shape) + np.arange(near.size, dtype=np.uint64).reshape(near.shape))
+            & np.uint64(1)
+        ) == 1
+        return np.where(near, np.where(coin, one, other), decided)
+
+
+def _mixed(bits: Any) -> Any:
+    """The finaliser of splitmix64 (Steele, Lea and Flood, OOPSLA 2014)."""
+    with np.errstate(over="ignore"):
+        bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return bits ^ (bits >> np.uint64(31))
+
+
+def _ranged(values: Any, format: Format) -> Any:
+    """Infinite where the format overflows; float64 does so by itself."""
+    if format is FLOAT64:
+        return values
+    with np.errstate(all="ignore"):
+        return np.where(np.abs(values) > format.largest, np.copysign(np.inf, values), values)
+
+
+def _function(operation: Operation) -> Any:
+    return operation.numpy.function
+
+
+def _size_in_floats(size: Any, result: Any, parts: Sequence[Any]) -> Any:
+    """A budget's size is written for balls; here it gets numbers."""
+    return np.asarray(size(result, *parts), dtype=np.float64)
+
+
+GAIN = 256.0
+_UNSURE = 4.0 / REPLAYS**0.5
+
+
+def arithmetic_for(program: ArrayProgram, seed: int = 0) -> NoiseArithmetic:
+    """Noise that float64 can show for the formats of a program."""
+    formats = {node.format for node in program.nodes if node.format is not None}
+    if formats == {FLOAT64}:
+        return NoiseArithmetic(GAIN, seed)
+    arithmetic = NoiseArithmetic(1.0, seed, frozenset({FLOAT64}))
+    if FLOAT64 in formats:
+        arithmetic.beside = NoiseArithmetic(GAIN, seed, frozenset(formats - {FLOAT64}))
+    return arithmetic
+
+
+def deviations(program: ArrayProgram, arguments: Mapping[str, Any], arithmetic: NoiseArithmetic) -> list[Any]:
+    """The standard deviation of each result's entries under rounding, as float64 arrays; NaN or infinite
+    where a replay leaves the format. Arguments are float64 arrays, exact as they are.
+    """
+    own = [_deviation(values, arithmetic) for values in evaluate(program, arithmetic, arguments)]
+    if arithmetic.beside is None:
+        return own
+    other = deviations(program, arguments, arithmetic.beside)
+    _merge(arithmetic, arithmetic.beside)
+    return [np.hypot(one, two) for one, two in zip(own, other, strict=True)]
+
+
+def _merge(arithmetic: NoiseArithmetic, other: NoiseArithmetic) -> None:
+    """A comparison is open where either noise opens it, and a kink where neither does."""
+    for place, mask in other.open.items():
+        arithmetic.open[place] = arithmetic.open.get(place, False) | mask
+        arithmetic.reach[place] = arithmetic.reach.get(place, 0.0) + other.reach[place]
+    arithmetic.ties = {
+        place: arithmetic.ties[place] & other.ties[place] for place in arithmetic.ties.keys() & other.ties.keys()
+    }
+
+
+def _deviation(values: Any, arithmetic: NoiseArithmetic) -> Any:
+    """Within the replays that decide kinks alike."""
+    values = np.broadcast_to(values, (REPLAYS, *values.shape[1:]))
+    with np.errstate(all="ignore"):
+        # Squares of very large and very small numbers leave float64.
+        size = np.ldexp(1.0, np.frexp(np.abs(values).max(axis=0))[1])
+        scaled = values / np.where((size > 0) & np.isfinite(size), size, 1.0)
+        groups = [scaled[way::_WAYS] for way in range(_WAYS)] if arithmetic.ties else [scaled]
+        # From the first one, so that replays that are all alike have no variance at all.
+        variance = np.mean([(group - group[0]).var(axis=0, ddof=1) for group in groups], axis=0)
+        found = np.sqrt(variance) * size / arithmetic.gain
+        return np.where(variance > 0, np.maximum(found, FLOAT64.smallest_subnormal), found)

@@ -1,0 +1,124 @@
+"""Lifting: a formula as an array program, each of its symbols an array, with its reduction at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from verifier.program.array_program import ArrayBuilder, Shape
+from verifier.errors import InputError
+from verifier.operations.formats import Format
+from verifier.program.program import CONSTANT, SYMBOL, Node, Program
+from verifier.operations.table import TABLE
+
+
+class Reduction(Protocol):
+    """What makes one number, or fewer numbers, of a formula's value at each element."""
+
+    def __call__(self, builder: ArrayBuilder, node: int) -> int: ...
+
+
+def unreduced(builder: ArrayBuilder, node: int) -> int:
+    """The value at each element."""
+    return node
+
+
+def summed(builder: ArrayBuilder, node: int) -> int:
+    """The sum of all elements."""
+    return builder.sum(node, range(len(builder.shape(node))))
+
+
+def averaged(builder: ArrayBuilder, node: int) -> int:
+    """The mean of all elements."""
+    return builder.apply("divide", summed(builder, node), builder.constant(float(np.prod(builder.shape(node)))))
+
+
+REDUCTIONS: dict[str, Reduction] = {"none": unreduced, "sum": summed, "mean": averaged}
+
+
+def lifted(program: Program, builder: ArrayBuilder, symbols: Mapping[str, int]) -> int:
+    """The node of the program's first result on these arrays, which are broadcast as NumPy does.
+
+    Raises InputError for a symbol that is not among them, and for rows of a batch inside a formula.
+    """
+    values: list[int] = []
+    for node in program.only(program.outputs[0]).nodes:
+        values.append(_lifted(node, builder, symbols, values))
+    return values[-1]
+
+
+def _lifted(node: Node, builder: ArrayBuilder, symbols: Mapping[str, int], values: list[int]) -> int:
+    if node.operation == SYMBOL:
+        if node.payload not in symbols:
+            raise InputError(f"the formula uses {node.payload}, which is not among the inputs: name it as one of them")
+        return symbols[str(node.payload)]
+    if node.operation == CONSTANT:
+        return builder.constant(float(node.payload))
+    arguments = [values[argument] for argument in node.arguments]
+    match node.operation:
+        case "sum":
+            return summed(builder, arguments[0])
+        case "mean":
+            return averaged(builder, arguments[0])
+    return builder.apply(node.operation, *arguments)
+
+
+def common_shape(builder: ArrayBuilder, node: int, shape: Shape) -> int:
+    """The node in the shape of what code returned. Raises InputError where it cannot be."""
+    try:
+        return builder.expand(node, shape)
+    except ValueError:
+        mine = builder.shape(node)
+        raise InputError(
+            f"the formula's value has the shape {mine}, the code's has {shape}: say the reduction"
+        ) from None
+
+
+def order_free(builder: ArrayBuilder, outputs: Sequence[int]) -> list[int]:
+    """The same results with every chain of additions as one sum, which may be added up in any order.
+
+    What a kernel of one's own computes is a formula, in an order that nobody can see.
+    """
+    uses = builder.uses(outputs)
+    copies: dict[int, int] = {}
+    for index in builder.needed(outputs):
+        terms = _terms(builder, index, uses)
+        if len(terms) <= 2:
+            copies[index] = builder.again(index, [copies[argument] for argument in builder[index].arguments])
+            continue
+        shape = builder.shape(index)
+        signed = [
+            builder.expand(builder.apply("negative", copies[term]) if taken else copies[term], shape)
+            for term, taken in terms
+        ]
+        stacked = builder.reshape(builder.join(signed), (len(terms), *shape))
+        with builder.rounding(builder[index].format):
+            copies[index] = builder.sum(stacked, (0,))
+    return [copies[output] for output in outputs]
+
+
+def _terms(builder: ArrayBuilder, root: int, uses: Mapping[int, int]) -> list[tuple[int, bool]]:
+    """What a node adds up, each with whether it is taken away; inner sums that others use as well are terms."""
+    terms, waiting = [], [(root, False)]
+    while waiting:
+        index, taken = waiting.pop()
+        node = builder[index]
+        if node.operation in ("add", "subtract") and (index == root or uses[index] == 1):
+            left, right = node.arguments
+            waiting += [(right, taken ^ (node.operation == "subtract")), (left, taken)]
+        else:
+            terms.append((index, taken))
+    return terms
+
+
+def rounded_each(builder: ArrayBuilder, nodes: Sequence[int], format: Format) -> list[int]:
+    """The same nodes with every operation rounded to a 16-bit format, as torch does where nothing is fused."""
+    moved: dict[int, int] = {}
+    for index in builder.places_in(*nodes):
+        node = builder[index]
+        again = builder.again(index, [moved[argument] for argument in node.arguments])
+        is_exact = node.operation in TABLE and TABLE[node.operation].budget.torch == 0.0
+        moved[index] = again if node.format is None or is_exact else builder.round(again, format)
+    return [moved[node] for node in nodes]

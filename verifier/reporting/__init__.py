@@ -1,0 +1,1 @@
+"""Reports: for people, for machines and for tests."""

@@ -1,0 +1,40 @@
+"""Check frame: every number that a check judged, as a table of pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from verifier.checking.tally.components import CheckComponent, Place
+from verifier.reporting.data.training_frame import framed, judgement
+from verifier.checking.tally.count import Tally
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def check_frame(tally: Tally) -> pandas.DataFrame:
+    """A row for each judged number. Raises InputError without pandas."""
+    return framed(_rows(tally)).astype({"point": "Int64"})
+
+
+def _rows(tally: Tally) -> Iterator[dict[str, Any]]:
+    for component in tally.components:
+        for statement in component.statements:
+            for element in range(statement.part.verdicts.error.size):
+                yield _row(component, Place(statement, element))
+
+
+def _row(component: CheckComponent, place: Place) -> dict[str, Any]:
+    judged, point = place.comparison, place.finding.point
+    return {
+        "check": place.finding.check,
+        "point": point.number if point else None,
+        "kind": point.kind if point else None,
+        "dtype": component.dtype,
+        "name": place.part.name,
+        "quantity": component.quantity,
+        "index": place.index,
+        "stated": judged.stated,
+        **judgement(judged),
+    }

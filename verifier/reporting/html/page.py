@@ -1,0 +1,183 @@
+"""Pages: one HTML file made of sections, which needs nothing outside itself.
+
+Every report makes its page of the same parts: the verdict in words, then formulas, pictures, tables
+and causes. Text is escaped by the template; only what `mathml` and `vector` wrote is taken as markup.
+There is no script, and the policy in the page forbids every script and every request.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from markupsafe import Markup
+
+from verifier.errors import printable
+from verifier.judging.verdict import Outcome
+from verifier.reporting.html.svg import inline, inline_sized
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Formula:
+    """An equation: what it is for, its sides as MathML, and the text that SymPy reads."""
+
+    left: Markup
+    right: Markup
+    text: str
+
+
+@dataclass(frozen=True)
+class Formulas:
+    kind: ClassVar[str] = "formulas"
+    title: str
+    entries: Sequence[Formula]
+    note: str = ""
+
+
+class Drawn(Protocol):
+    """A picture and the text for those who do not see it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def description(self) -> str: ...
+
+    def svg(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Pictures:
+    kind: ClassVar[str] = "pictures"
+    title: str
+    pictures: Sequence[Drawn]
+
+    def drawn(self) -> list[tuple[Drawn, Markup]]:
+        """Each picture with its SVG, as an element of this page."""
+        return [(picture, Markup(inline(picture.svg(), picture.name))) for picture in self.pictures]  # noqa: S704
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """A picture whose words must stay as large as they are: it is scrolled where there is no room."""
+
+    kind: ClassVar[str] = "diagram"
+    title: str
+    picture: Drawn
+
+    def drawn(self) -> Markup:
+        return Markup(inline_sized(self.picture.svg(), self.picture.name))  # noqa: S704
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Sentences, where there is nothing else to show."""
+
+    kind: ClassVar[str] = "prose"
+    title: str
+    sentences: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose rows are named by the cell in the column `header`; `outcomes` colours whole rows."""
+
+    kind: ClassVar[str] = "table"
+    title: str
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    outcomes: Sequence[Outcome | None]
+    header: int = 0
+    note: str = ""
+    words: frozenset[int] = frozenset()
+    """The places of columns of words; numbers stand at the right."""
+
+    def marked(self) -> list[tuple[str, Sequence[str]]]:
+        return [(outcome.value if outcome else "", row) for outcome, row in zip(self.outcomes, self.rows, strict=True)]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong: where, the likely reason, and the evidence."""
+
+    where: str
+    sentence: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Causes:
+    kind: ClassVar[str] = "causes"
+    title: str
+    findings: Sequence[Finding]
+    advice: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values, such as settings."""
+
+    kind: ClassVar[str] = "facts"
+    title: str
+    facts: Sequence[tuple[str, str]]
+
+
+Section = Formulas | Pictures | Diagram | Prose | Table | Causes | Facts
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: its title, the verdict, what the verdict means in sentences, and the sections."""
+
+    title: str
+    outcome: Outcome
+    verdict: str
+    sentences: Sequence[str]
+    sections: Sequence[Section] = field(default_factory=tuple)
+
+    def html(self) -> str:
+        """The whole file."""
+        style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        text: str = (
+            _environment()
+            .get_template("page.html")
+            .render(
+                page=self,
+                style=Markup(style),  # noqa: S704 (the project's own file)
+                digest=digest,
+            )
+        )
+        return text
+
+    def fragment(self) -> str:
+        """The same without a head, for a notebook's cell."""
+        text: str = _environment().get_template("fragment.html").render(page=self)
+        return text
+
+
+@cache
+def _environment() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, finalize=_shown,
+    )  # fmt: skip
+
+
+def _shown(value: Any) -> Any:
+    """Text on one line, without control characters; markup of our own as it is."""
+    return printable(value) if type(value) is str else value

@@ -1,0 +1,299 @@
+"""The page of a training: its findings as sections, long tables thinned and said to be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from markupsafe import Markup
+
+from verifier.reporting.data.training_json import optimizer_name, versions
+from verifier.errors import InputError
+from verifier.training.findings import Component, Findings
+from verifier.judging.verdict import Comparison, Note, Outcome
+from verifier.reporting.text.layout import number, plain, short
+from verifier.reporting.html.mathml import derivative, mathml
+from verifier.formula.model import Model
+from verifier.reporting.html.page import Causes, Facts, Finding, Formula, Formulas, Page, Pictures, Table
+from verifier.reporting.html.training_plots import pictures
+from verifier.training.runner import Step
+from verifier.reporting.text.training import endings, outcome_of, ratio
+from verifier.training.reservoir import rank
+
+ROWS = 1_200
+"""The table of steps has about so many rows at most."""
+NOTEBOOK_ROWS = 60
+FAILING_STEPS = 40
+COMPONENTS = 1_000
+CAUSES = 30
+FORMULA_CHARACTERS = 200_000
+
+
+def training_page(model: Model, findings: Findings, replay: str | None, advice: str, rows: int = ROWS) -> Page:
+    """The page; `replay` is the command that shows the training again, `advice` the one to try next."""
+    headline, *sentences = _verdict(findings)
+    return Page(
+        title=f"verifier: {model.name}",
+        outcome=outcome_of(findings),
+        verdict=headline,
+        sentences=[*sentences, *endings(findings)],
+        sections=[
+            *([_causes(findings, advice)] if findings.causes or _failing(findings) else []),
+            _formulas(model),
+            Pictures("Pictures", pictures(model, findings)),
+            parameter_table(findings),
+            _step_table(findings, rows),
+            _how(model, findings, replay),
+        ],
+    )
+
+
+def _failing(findings: Findings) -> list[Step]:
+    return [step for step in findings.steps if any(part.outcome is Outcome.DISAGREES for _, part in _judged(step))]
+
+
+def _judged(step: Step) -> list[tuple[str, Comparison]]:
+    return [("loss", step.loss), *step.gradient.items()]
+
+
+def _verdict(findings: Findings) -> Iterator[str]:
+    """What was found, for somebody who reads one sentence."""
+    yield {Outcome.AGREES: _agrees, Outcome.DISAGREES: _disagrees, Outcome.UNDECIDED: _undecided}[outcome_of(findings)](
+        findings
+    )
+    if findings.interrupted:
+        yield "The run was interrupted: this is what had been done by then."
+    limits = [part for part in findings.gradients if not math.isnan(part.limit_max)]
+    if limits:
+        least = max(part.limit_median for part in limits)
+        surely = max(part.limit_max for part in limits)
+        yield (
+            f"An error of {least:.1e} of a gradient would have been flagged in at least half of the comparisons of "
+            f"each parameter, one of {surely:.1e} in all of them where the gradient is not 0."
+        )
+
+
+def _agrees(findings: Findings) -> str:
+    compared = sum(part.compared for part in findings.gradients)
+    stated = "The gradient that autograd stated lies"
+    if compared > 1:
+        stated = f"All {compared} gradients that autograd stated lie"
+    return f"{stated} within what rounding alone can do in {findings.settings.dtype}."
+
+
+def _disagrees(findings: Findings) -> str:
+    told = [
+        f"{part.name} at {part.outcomes[Outcome.DISAGREES]} of {part.compared} steps"
+        for part in findings.components
+        if part.outcomes[Outcome.DISAGREES]
+    ]
+    more = f" and {len(told) - 6} more" if len(told) > 6 else ""
+    failing = "the loss or a gradient" if findings.components[0].outcomes[Outcome.DISAGREES] else "a gradient"
+    return f"Rounding does not explain {failing} that autograd stated: {', '.join(told[:6])}{more}."
+
+
+def _undecided(findings: Findings) -> str:
+    open_ones = sum(part.outcomes[Outcome.UNDECIDED] for part in findings.components)
+    compared = sum(part.compared for part in findings.components)
+    blind = [part.name for part in findings.components if not part.decided]
+    of_them = f"; nothing at all could be decided of {', '.join(blind[:6])}" if blind else ""
+    return f"Nothing disagrees, but {open_ones} of {compared} numbers could not be decided{of_them}."
+
+
+def _causes(findings: Findings, advice: str) -> Causes:
+    found = [Finding(f"{cause.component} at step {cause.step}", f"likely {cause.sentence}", cause.evidence)
+             for cause in findings.causes]  # fmt: skip
+    explained = {(cause.component, cause.step) for cause in findings.causes}
+    found += [
+        Finding(f"{name} at step {step.number}", _unexplained(name), f"stated {part.stated!r}, exact {part.exact}")
+        for step in _failing(findings)
+        for name, part in _judged(step)
+        if part.outcome is Outcome.DISAGREES and (name, step.number) not in explained
+    ]
+    note = f"The first {CAUSES} of {len(found)}; the others are in the report of --json." if len(found) > CAUSES else ""
+    return Causes("What is wrong, and why", found[:CAUSES], advice, note)
+
+
+def _unexplained(name: str) -> str:
+    return "code and formula are different functions" if name == "loss" else "no cause found"
+
+
+def _formulas(model: Model) -> Formulas:
+    """As many equations as there is room for."""
+    title = "Model, loss and gradient"
+    entries: list[Formula] = []
+    room = FORMULA_CHARACTERS
+    sides = _sides(model)
+    for place, (left, name, expression) in enumerate(sides):
+        entry = _formula(left, name, expression)
+        if entry is None:
+            return Formulas(title, entries, f"{name} is too long to be written out.")
+        room -= len(entry.right) + len(entry.text)
+        if room < 0:
+            return Formulas(title, entries, f"{len(sides) - place} more equations are not written out.")
+        entries.append(entry)
+    return Formulas(title, entries)
+
+
+def _sides(model: Model) -> list[tuple[str, str, Callable[[], Any]]]:
+    """Of each equation the left side as MathML, its name in words, and what gives the right side."""
+    gradients = [
+        (derivative(name), f"gradient by {name}", lambda name=name: model.gradient[name]) for name in model.parameters
+    ]
+    hat = "<math><mover><mi>y</mi><mo>^</mo></mover></math>"
+    loss = [("<math><mi>L</mi></math>", "loss", lambda: model.loss_expression)]
+    prediction = [(hat, "prediction", lambda: model.expression)] if model.loss is not None else []
+    return [*prediction, *loss, *gradients]
+
+
+def _formula(left: str, name: str, expression: Callable[[], Any]) -> Formula | None:
+    try:
+        right = expression()
+    except InputError:
+        return None
+    return Formula(Markup(left), Markup(mathml(right)), f"{name} = {right}")  # noqa: S704 (mathml escapes)
+
+
+def parameter_table(findings: Findings) -> Table:
+    """A row for the loss and each parameter; of very many the worst."""
+    loss, *gradients = findings.components
+    shown = [loss, *sorted(gradients, key=_rank_of, reverse=True)[:COMPONENTS]] if len(gradients) > COMPONENTS else [
+        loss, *gradients
+    ]  # fmt: skip
+    note = f"The worst {COMPONENTS} of {len(gradients)} parameters." if len(gradients) > COMPONENTS else ""
+    return Table(
+        title="Loss and parameters",
+        caption="What was compared, and how it came out. The detection limit is the relative error that would have "
+        "been flagged.",
+        columns=("quantity", "compared", "agrees", "undecided", "disagrees", "fewest digits", "worst error / allowed",
+                 "at step", "detection limit, median", "detection limit, worst", "outcome"),
+        rows=[_component_row(component) for component in shown],
+        outcomes=[component.outcome for component in shown],
+        note=note,
+        words=frozenset((10,)),
+    )  # fmt: skip
+
+
+def _rank_of(component: Component) -> float:
+    worst = component.worst
+    return float(rank(float(component.outcome.severity), worst.error, worst.allowed))
+
+
+def _component_row(component: Component) -> list[str]:
+    return [
+        component.name,
+        str(component.compared),
+        *(str(component.outcomes[outcome]) for outcome in Outcome),
+        _or_dash(component.least_digits, ".1f"),
+        ratio(component),
+        str(component.worst_step),
+        _or_dash(component.limit_median, ".1e"),
+        _or_dash(component.limit_max, ".1e"),
+        component.outcome.value,
+    ]
+
+
+def _or_dash(value: float, form: str) -> str:
+    return "–" if math.isnan(value) else f"{value:{form}}"
+
+
+def _step_table(findings: Findings, most_rows: int) -> Table:
+    width = 1 + len(findings.gradients)
+    steps = chosen_steps(findings, max(8, most_rows // width))
+    most = max(8, most_rows // len(steps))
+    chosen = [(step, name, part) for step in steps for name, part in _worst_parts(step, most)]
+    rows = [_step_row(step, name, part) for step, name, part in chosen]
+    return Table(
+        title="Steps",
+        caption=JUDGED_CAPTION,
+        columns=("step", "epoch", "inputs", "quantity", *JUDGED),
+        rows=rows,
+        outcomes=[part.outcome for _, _, part in chosen],
+        header=3,
+        note=_thinned(findings, len(steps), width, most),
+        words=frozenset((2, 9, 10)),
+    )  # fmt: skip
+
+
+def chosen_steps(findings: Findings, most: int) -> list[Step]:
+    """All steps, or at most about so many: the first, the last, failing ones, and the worst of each stretch."""
+    if findings.done == len(findings.steps) <= most:
+        return list(findings.steps)
+    chosen = [findings.steps[0], findings.steps[-1], *_failing(findings)[: min(FAILING_STEPS, most)]]
+    chosen += _worst_of(findings.worst_steps, most)
+    numbered = {step.number: step for step in chosen}
+    return [numbered[place] for place in sorted(numbered)]
+
+
+def _worst_of(steps: Sequence[Step], most: int) -> list[Step]:
+    """The worst of each of at most so many equal stretches of these."""
+    size = max(1, math.ceil(len(steps) / most))
+    return [max(steps[low : low + size], key=_rank_of_step) for low in range(0, len(steps), size)]
+
+
+def _rank_of_step(step: Step) -> float:
+    return max(_rank_of_part(part) for _, part in _judged(step))
+
+
+def _rank_of_part(part: Comparison) -> float:
+    return float(rank(float(part.outcome.severity), part.error, part.allowed))
+
+
+def _worst_parts(step: Step, most: int) -> list[tuple[str, Comparison]]:
+    judged = _judged(step)
+    if len(judged) <= most:
+        return judged
+    return sorted(judged, key=lambda entry: _rank_of_part(entry[1]), reverse=True)[:most]
+
+
+def _thinned(findings: Findings, shown: int, width: int, most: int) -> str:
+    told = []
+    if shown < findings.done:
+        told.append(
+            f"{shown} of {findings.done} steps are shown: the first, the last, the first {FAILING_STEPS} that disagree "
+            "and, of each stretch of the run, the worst one. The table above counts all of them."
+        )
+    if width > most:
+        told.append(f"Of each step the worst {most} of {width} numbers are shown.")
+    return " ".join(told)
+
+
+def _step_row(step: Step, name: str, part: Comparison) -> list[str]:
+    inputs = " ".join(f"{column}={plain(value)}" for column, value in step.inputs.items())
+    return [str(step.number), str(step.epoch), inputs, name, *judged_cells(part)]
+
+
+JUDGED = ("autograd", "symbolic", "exact", "error", "allowed", "outcome", "note")
+JUDGED_CAPTION = "Errors and allowances in ulps of the exact value; at an exact 0 both are absolute."
+
+
+def judged_cells(part: Comparison) -> list[str]:
+    """The cells of the columns JUDGED."""
+    error, allowed = (part.error, part.allowed) if part.exact_is_zero else (part.ulps, part.allowed_ulps)
+    known = math.isfinite(float(part.enclosure))
+    return [
+        number(part.stated), number(part.symbolic),
+        part.exact if known else "–", short(error) if known else "–", short(allowed) if known else "–",
+        part.outcome.value, "" if part.note is Note.NONE else part.note.value,
+    ]  # fmt: skip
+
+
+def _how(model: Model, findings: Findings, replay: str | None) -> Facts:
+    settings: Mapping[str, Any] = {
+        **asdict(findings.settings), "optimizer": optimizer_name(findings.settings.optimizer)
+    }  # fmt: skip
+    start = ", ".join(f"{name}={plain(value)}" for name, value in list(model.start.items())[:50])
+    return Facts(
+        "How this was made",
+        [
+            ("shown again by", replay or "Python only: the data or the model was given in code"),
+            ("model", model.description.partition("\n")[0] or model.name),
+            ("start", start + (" …" if len(model.start) > 50 else "")),
+            ("steps", f"{findings.done} of {findings.planned}"),
+            ("rows of data", str(findings.data.rows)),
+            *((name, str(value)) for name, value in settings.items()),
+            *((name, value) for name, value in versions().items()),
+        ],
+    )

@@ -1,0 +1,219 @@
+"""Check tables: what each check is called, how each came out, and the components with their numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from rich.text import Text
+
+from verifier.checking.tally.components import CheckComponent
+from verifier.judging.verdict import Outcome
+from verifier.reporting.text.layout import STYLES, Column, Layout
+from verifier.checking.labels import counted, titled
+from verifier.capture.statements import SECOND
+from verifier.checking.tally.count import CheckTally, Tally
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a check is called."""
+
+    name: str
+    """By which it is switched off."""
+    title: str
+    sentence: str
+    where: str = ""
+    """Under which circumstances a component fails it."""
+
+
+CHECKS = (
+    Check("value", "value", "The value is the exact one, to rounding."),
+    Check(
+        "reverse",
+        "reverse mode",
+        "The gradient by every input is the exact one, to rounding, with a random grad_output.",
+    ),
+    Check("forward", "forward mode", "Forward mode gives the exact derivative, to rounding.", "in forward mode"),
+    Check(
+        "both",
+        "reverse against forward",
+        "Reverse mode and forward mode state the same derivative.",
+        "in reverse against forward mode",
+    ),
+    Check("second", "second order", "The Hessian is the exact one, to rounding.", "in second order"),
+    Check("vmap", "vmap against a loop", "Under vmap it states what a loop over the batch states.", "under vmap"),
+    Check(
+        "strided",
+        "non-contiguous inputs",
+        "Inputs that are not contiguous in memory change nothing.",
+        "with non-contiguous inputs",
+    ),
+    Check(
+        "expanded",
+        "expanded grad_output",
+        "A grad_output that is one number, expanded, is used as it stands.",
+        "with an expanded grad_output",
+    ),
+    Check(
+        "structured",
+        "structured grad_output",
+        "A grad_output of zeros, negative and large numbers, or of one number only is used as it is.",
+        "with a structured grad_output",
+    ),
+    Check(
+        "undefined",
+        "undefined grad_output",
+        "An output that nothing uses, whose grad_output is undefined, changes nothing.",
+        "with an undefined grad_output",
+    ),
+    Check("determinism", "determinism", "Run again, it states the same numbers.", "when it is run again"),
+    Check("overwriting", "inputs not overwritten", "No input is changed by running it.", "when inputs are kept"),
+    Check("form", "dtype, shape, device", "Each gradient has the dtype, the shape and the device of its input."),
+    Check("reach", "gradient exists", "What should have a gradient has one."),
+)
+"""In the order in which they are shown."""
+
+
+def check_named(name: str) -> Check:
+    """The check of that name; one that is not known is called by its name.
+
+    >>> check_named("strided").title, check_named("mine").title
+    ('non-contiguous inputs', 'mine')
+    """
+    return next((check for check in CHECKS if check.name == name), Check(name, name, "", f"in {name}"))
+
+
+SHOWN = 20
+"""Of the components in one dtype at most so many are shown, the worst."""
+_LABEL = 25
+
+
+def heading_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
+    """What was checked, against what, and where."""
+    checked = tally.checked
+    yield from layout.prose(f"{checked.target} against {checked.against}", style="bold")
+    kinds: dict[str, int] = {}
+    for point in tally.points:
+        kinds[point.kind] = kinds.get(point.kind, 0) + 1
+    told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+    where = f"{counted(len(tally.points), 'point')}{': ' * bool(told)}{told}; seed {checked.settings.seed}"
+    yield from layout.prose("; ".join(filter(None, (", ".join(tally.dtypes), where))))
+
+
+def tally_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
+    """How each check came out, in every dtype; why it was not made."""
+    for name in dict.fromkeys(one.check for one in tally.checks):
+        own = [one for one in tally.checks if one.check == name]
+        made = [one for one in own if one.made]
+        label = f"{check_named(name).title:<{_LABEL}}"
+        if made:
+            told = "; ".join(f"{one.dtype} {_counts(one)}" for one in made)
+            yield from layout.labelled(label, told, _style(made))
+        for reason in dict.fromkeys(reason for one in own for reason in one.absent):
+            dtypes = [one.dtype for one in own if reason in one.absent]
+            where = f" in {', '.join(dtypes)}" if set(dtypes) != {one.dtype for one in own} or made else ""
+            yield from layout.labelled(label, f"not made{where}: {reason}", "dim")
+
+
+def _style(made: Sequence[CheckTally]) -> str:
+    worst = max((one.outcome or Outcome.AGREES for one in made), key=lambda outcome: outcome.severity)
+    return "" if worst is Outcome.AGREES else STYLES[worst]
+
+
+def _counts(tally: CheckTally) -> str:
+    """How the numbers came out, and at how many points something else is wrong."""
+    failing = f"fails at {len(tally.failing):,} of {counted(len(tally.made), 'point')}"
+    if not tally.parts:
+        return failing if tally.failing else f"holds at {counted(len(tally.made), 'point')}"
+    numbers = _of_numbers(tally)
+    return f"{numbers}, {failing}" if tally.failing else numbers
+
+
+def _of_numbers(tally: CheckTally) -> str:
+    undecided, disagree = tally.outcomes[Outcome.UNDECIDED], tally.outcomes[Outcome.DISAGREES]
+    if not tally.compared:
+        return "nothing to compare"
+    if disagree:
+        return f"{disagree:,} of {tally.compared:,} disagree" + (f", {undecided:,} undecided" if undecided else "")
+    return f"{undecided:,} of {tally.compared:,} undecided" if undecided else f"{tally.compared:,} agree"
+
+
+COLUMNS = (
+    Column("component", "", ("component",)),
+    Column("compared", "", ("compared",)),
+    Column("agrees", "", ("agrees",)),
+    Column("other", "", ("other",)),
+    Column("digits", "least", ("digits, least",)),
+    Column("error/allowed", "worst at point", ("error/allowed", "at point")),
+    Column("detection limit", "median    worst", ("limit, median", "limit, worst")),
+)
+
+
+def component_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
+    """A table for each dtype."""
+    for dtype in tally.dtypes:
+        yield from _components(tally, dtype, layout)
+
+
+def _components(tally: Tally, dtype: str, layout: Layout) -> Iterator[Text]:
+    own = gathered([component for component in tally.components if component.dtype == dtype])
+    if not own:
+        return
+    shown = worst_of(own, SHOWN)
+    yield Text()
+    yield from layout.prose(dtype, style="bold")
+    yield from layout.summary(COLUMNS, [component_row(component) for component in shown])
+    rest = [component for component in own if component not in shown]
+    if rest:
+        agreeing = sum(component.outcome is Outcome.AGREES for component in rest)
+        told = "all agree" if agreeing == len(rest) else f"{agreeing:,} of them agree"
+        yield from layout.prose(f"⋯ {counted(len(rest), 'component')} not shown, {told}", style="dim")
+
+
+def gathered(components: Sequence[CheckComponent]) -> list[CheckComponent]:
+    """The components, those of the Hessian that agree as one: there is one for each pair of inputs."""
+    agreeing = [one for one in components if one.quantity == SECOND and one.outcome is Outcome.AGREES]
+    if len(agreeing) < 2:
+        return list(components)
+    first, others = agreeing[0], [one for one in components if one not in agreeing]
+    statements = tuple(statement for one in agreeing for statement in one.statements)
+    return [*others, replace(first, name="all", statements=statements)]
+
+
+def worst_of(components: Sequence[CheckComponent], count: int) -> list[CheckComponent]:
+    """So many of them at most, the worst, in their own order."""
+    worst = sorted(components, key=_badness, reverse=True)[:count]
+    return [component for component in components if component in worst]
+
+
+def _badness(component: CheckComponent) -> tuple[int, float]:
+    return component.worst.rank if component.worst else (-1, 0.0)
+
+
+def component_row(component: CheckComponent) -> list[tuple[str, ...]]:
+    """The cells of a component, in the order of the columns."""
+    agrees, least, worst = component.outcomes[Outcome.AGREES], component.least_accurate, component.worst
+    point = worst.finding.point if worst else None
+    return [
+        (titled(component.name, component.quantity),),
+        (f"{component.compared:,}",),
+        (f"{agrees:,}",),
+        (f"{component.compared - agrees:,}" if component.compared > agrees else "–",),
+        (f"{least.digits:.1f}" if least else "–",),
+        (ratio(component), f"{point.number if point else '–':>5}"),
+        (_limit(component.limit_median), _limit(component.limit_max)),
+    ]
+
+
+def ratio(component: CheckComponent) -> str:
+    """The worst error as a fraction of its allowance."""
+    worst = component.worst
+    if worst is None or math.isinf(worst.comparison.allowed):
+        return "–"
+    return f"{worst.ratio:.2g}"
+
+
+def _limit(limit: float) -> str:
+    return "      –" if math.isnan(limit) else f"{limit:.1e}"

@@ -1,0 +1,154 @@
+"""Report: findings with their verdict, for people, for machines and for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, ConsoleOptions
+from rich.text import Text
+
+from verifier.judging.causes.simple_mistakes import Cause
+from verifier.reporting.data.training_json import training_document
+from verifier.errors import GradientError
+from verifier.training.findings import Component, Drift, Findings
+from verifier.reporting.data.training_frame import frame
+from verifier.process.isolation import isolated
+from verifier.judging.verdict import Outcome
+from verifier.reporting.text.layout import WIDTH, layout_for
+from verifier.formula.model import Model
+from verifier.reporting.html.page import Page
+from verifier.reporting.html.training_plots import Picture, image, pictures
+from verifier.training.runner import Prediction, Step
+from verifier.reporting.text.ascii_plots import sketches
+from verifier.reporting.text.training import DEFAULT_VIEW, View, outcome_of, training_lines
+from verifier.reporting.html.training import NOTEBOOK_ROWS, ROWS, training_page
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Report:
+    """What a training showed. `print(report)` shows the tables; in a rich console they have colour."""
+
+    model: Model
+    findings: Findings
+    replay: str | None
+    """The command that shows it again; None where only Python can (data or a model given in code)."""
+    view: View = DEFAULT_VIEW
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst outcome of all components."""
+        return outcome_of(self.findings)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing disagrees and every component has at least one decided comparison."""
+        return self.exit_code == 0
+
+    @property
+    def exit_code(self) -> int:
+        """0 verified, 1 something disagrees, 3 a component has no decided comparison, 130 interrupted."""
+        if self.findings.interrupted:
+            return 130
+        if self.outcome is Outcome.DISAGREES:
+            return 1
+        return 0 if all(component.decided for component in self.components) else 3
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps that were kept: all of a run of up to 10,000."""
+        return self.findings.steps
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        return self.findings.components
+
+    @property
+    def drift(self) -> dict[str, Drift]:
+        return dict(self.findings.drift)
+
+    @property
+    def predictions(self) -> tuple[Prediction, ...]:
+        return self.findings.predictions
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        return self.findings.causes
+
+    @isolated
+    def raise_for_failure(self) -> None:
+        """Raise GradientError, with the report as its message, unless the report is ok."""
+        if not self.ok:
+            raise GradientError(
+                f"{self.model.name}: {self.outcome.value}\n{replace(self, view=View(only_failing=True))}"
+            )
+
+    @isolated
+    def to_json(self) -> dict[str, Any]:
+        """The report as the format `verifier/1`, in JSON's own types."""
+        verdict = {"replay": self.replay, "outcome": self.outcome.value, "ok": self.ok}
+        return training_document(self.model, self.findings, verdict)
+
+    @isolated
+    def to_frame(self) -> pandas.DataFrame:
+        """A pandas frame with a row for each judged number: the loss and each gradient of the steps that were kept.
+
+        Its columns are step, epoch and sample (missing for a batch), name and quantity ("value" for the loss,
+        "reverse" for a gradient), parameter (its value before the step), autograd and symbolic, exact (a decimal
+        string), error, allowed, ulps, digits, outcome and note; with a third opinion also finite_differences.
+
+        Raises InputError where pandas is not installed.
+        """
+        return frame(self.findings)
+
+    @isolated
+    def to_html(self) -> str:
+        """The report as a page: one HTML file that needs no other, and no network."""
+        return self._page().html()
+
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """The pictures of the training; each shows itself in a notebook, and `svg()` writes it."""
+        return pictures(self.model, self.findings)
+
+    def image(self, suffix: str) -> bytes:
+        """The pictures below each other, as a file of that kind: .svg, .png or .pdf."""
+        return image(self.pictures, f"{self.model.name}: {self.outcome.value}", suffix)
+
+    def sketches(self, width: int) -> Iterator[Text]:
+        """The pictures drawn with characters, at most `width` columns wide."""
+        return sketches(self.findings, width)
+
+    @isolated
+    def _repr_html_(self) -> str:
+        return self._page(NOTEBOOK_ROWS).fragment()
+
+    def _page(self, rows: int = ROWS) -> Page:
+        first = next((cause.step for cause in self.causes), self.steps[0].number)
+        return training_page(self.model, self.findings, self.replay, self._advice(first), rows)
+
+    def lines(self, width: int) -> Iterator[Text]:
+        """The tables, line by line, at most `width` columns wide."""
+        return training_lines(self.findings, self.view, layout_for(width), self._advice)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        yield from self.lines(options.max_width)
+
+    def __repr__(self) -> str:
+        compared = sum(part.compared for part in self.findings.gradients)
+        return f"<Report {self.model.name}: {self.outcome.value}, {compared} gradients in {self.findings.done} steps>"
+
+    @isolated
+    def __str__(self) -> str:
+        return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
+
+    def _advice(self, step: int) -> str:
+        """What to try next at a step that fails."""
+        if self.replay is None:
+            return f"verifier.explain(..., step={step})"
+        training = self.replay.partition(" --predict ")[0]
+        return f"{training.replace('verifier train', 'verifier explain', 1)} --step {step}"

@@ -1,0 +1,141 @@
+"""Cases: small functions on tensors with the points at which they are tried, drawn by seed.
+
+They are what `verifier selftest` plants errors in; a case with a formula can also be judged where its
+code has no graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from verifier.program.guards import guarded
+from verifier.program.lift import REDUCTIONS
+from verifier.program.program import Builder
+from verifier.judging.reference import Formula
+from verifier.capture.statements import Subject
+from verifier.formula.parser import read_text
+
+DTYPES = ("float64", "float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A tensor of numbers drawn evenly between two."""
+
+    shape: tuple[int, ...] = ()
+    low: float = -2.0
+    high: float = 2.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A function on tensors."""
+
+    name: str
+    code: Callable[..., Tensor]
+    """Takes the inputs in order."""
+    inputs: Mapping[str, Drawn]
+    text: str = ""
+    """Its formula, element by element; none where it is no such function."""
+    reduction: str = "none"
+    """What is done with the formula's elements: none, sum or mean."""
+
+    @property
+    def formula(self) -> Formula | None:
+        """The formula, read; None where there is none."""
+        if not self.text:
+            return None
+        builder = Builder()
+        symbols = {name: builder.symbol(name) for name in self.inputs}
+        program = builder.program(read_text(self.text, builder, symbols))
+        return Formula(guarded(program), REDUCTIONS[self.reduction])
+
+    def at(self, dtype: str, seed: int = 0) -> dict[str, Tensor]:
+        """The inputs in that dtype; another seed is another point.
+
+        >>> CASES[0].at("float32")["x"].dtype
+        torch.float32
+        """
+        generator = np.random.default_rng([seed, *self.name.encode()])
+        return {
+            name: torch.tensor(generator.uniform(drawn.low, drawn.high, drawn.shape)).to(getattr(torch, dtype))
+            for name, drawn in self.inputs.items()
+        }
+
+    def subject(self, code: Callable[..., Tensor], dtype: str, seed: int = 0) -> Subject:
+        """Code in place of the case's own, at its point."""
+        return Subject(code, self.at(dtype, seed))
+
+
+_ROW = Drawn((6,))
+_COLUMNS = {"x": Drawn((8,)), "y": Drawn((8,)), "w": Drawn(), "b": Drawn()}
+
+
+def _network(x: Tensor, first: Tensor, bias: Tensor, second: Tensor) -> Tensor:
+    return (x @ first + bias).tanh() @ second
+
+
+def _rectified(x: Tensor, first: Tensor, bias: Tensor, second: Tensor) -> Tensor:
+    return torch.relu(x @ first + bias) @ second
+
+
+def _attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return torch.softmax(q @ k.transpose(-1, -2) / 2.0, -1) @ v
+
+
+def _normalised(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    centred = x - x.mean(-1, keepdim=True)
+    return centred / (centred.square().mean(-1, keepdim=True) + 0.125).sqrt() * scale + shift
+
+
+def _recurrent(h: Tensor, x: Tensor, w: Tensor, u: Tensor) -> Tensor:
+    for step in x.unbind():
+        h = (w @ h + u @ step).tanh()
+    return h
+
+
+def _cross_entropy(x: Tensor) -> Tensor:
+    rows = torch.arange(x.shape[0])
+    return -torch.log_softmax(x, -1)[rows, rows % x.shape[1]].mean()
+
+
+def _huber(x: Tensor, y: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    apart = w * x + b - y
+    return torch.where(apart.abs() < 1.0, apart * apart / 2, apart.abs() - 0.5).mean()
+
+
+CASES = (
+    Case("tanh", torch.tanh, {"x": _ROW}, "tanh(x)"),
+    Case("bump", lambda x: x * torch.exp(-x * x), {"x": Drawn((2, 3))}, "x*exp(-x**2)"),
+    Case("rational", lambda x, y: x / (1 + y * y), {"x": _ROW, "y": _ROW}, "x/(1 + y**2)"),
+    Case("softplus", lambda x: torch.log(1 + torch.exp(x)), {"x": _ROW}, "log(1 + exp(x))"),
+    Case("leaky", lambda x: torch.where(x > 0, x, 0.125 * x), {"x": Drawn((3, 3))}, "where(x > 0, x, x/8)"),
+    Case("wave", lambda t, a, k: a * torch.sin(3 * t) * torch.exp(-k * t),
+         {"t": Drawn((6,), 0.0, 2.0), "a": Drawn(), "k": Drawn((), 0.2, 1.0)}, "a*sin(3*t)*exp(-k*t)"),
+    Case("length", lambda x, y: torch.sqrt(x * x + y * y), {"x": _ROW, "y": _ROW}, "sqrt(x**2 + y**2)"),
+    Case("squared error", lambda x, y, w, b: (w * x + b - y).square().mean(), _COLUMNS, "(w*x + b - y)**2", "mean"),
+    Case("huber", _huber, _COLUMNS,
+         "where(abs(w*x + b - y) < 1, (w*x + b - y)**2/2, abs(w*x + b - y) - 1/2)", "mean"),
+    Case("logistic", lambda x, y, w, b: (torch.log1p(torch.exp(-(w * x + b))) + (1 - y) * (w * x + b)).sum(),
+         {**_COLUMNS, "y": Drawn((8,), 0.0, 1.0)}, "log(1 + exp(-(w*x + b))) + (1 - y)*(w*x + b)", "sum"),
+    Case("tanh network", _network,
+         {"x": Drawn((4, 3)), "first": Drawn((3, 3)), "bias": Drawn((3,)), "second": Drawn((3, 2))}),
+    Case("relu network", _rectified,
+         {"x": Drawn((4, 3)), "first": Drawn((3, 3)), "bias": Drawn((3,)), "second": Drawn((3, 2))}),
+    Case("attention", _attention, {name: Drawn((3, 4)) for name in ("q", "k", "v")}),
+    Case("layer norm", _normalised, {"x": Drawn((3, 4)), "scale": Drawn((4,)), "shift": Drawn((4,))}),
+    Case("recurrence", _recurrent,
+         {"h": Drawn((3,)), "x": Drawn((4, 2)), "w": Drawn((3, 3), -1.0, 1.0), "u": Drawn((3, 2))}),
+    Case("cross-entropy", _cross_entropy, {"x": Drawn((4, 3), -4.0, 4.0)}),
+)  # fmt: skip
+"""Elementwise functions, losses and small networks."""
+
+
+def named(name: str) -> Case:
+    """The case of that name."""
+    return next(case for case in CASES if case.name == name)

@@ -1,0 +1,66 @@
+"""Naming: how often causes were named in random formulas, rightly and wrongly, and whether that is good enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from verifier.testing.causes_trial import Accused
+from verifier.testing.mutation_operators import DEEDS
+from verifier.reporting.text.layout import Column
+from verifier.testing.tables import Sheet
+
+RIGHTLY, WRONGLY = 0.95, 0.01
+"""The share of formulas in which a cause must be named that is there, and may be named that is not."""
+NO_CAUSE = "no cause"
+_TITLES = (("cause", ""), ("named", "rightly"), ("named though", "not there"))
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How often a cause was named; of no cause, how often none was."""
+
+    cause: str
+    planted: int
+    rightly: int
+    elsewhere: int
+    """Formulas in which it is not there."""
+    wrongly: int
+
+    @property
+    def is_good(self) -> bool:
+        return self.rightly >= RIGHTLY * self.planted and self.wrongly <= WRONGLY * self.elsewhere
+
+
+def namings(accused: Sequence[Accused]) -> list[Naming]:
+    """A row for each cause that was planted or named, in the order of the mistakes."""
+    known = dict.fromkeys([deed.cause for deed in DEEDS] + [name for one in accused for name in one.named])
+    return [row for row in (_naming(cause, accused) for cause in known) if row.planted or row.wrongly]
+
+
+def _naming(cause: str, accused: Sequence[Accused]) -> Naming:
+    own = [one for one in accused if one.planted == cause]
+    others = [one for one in accused if one.planted != cause]
+    wrongly = sum(cause in one.wrongly for one in others)
+    return Naming(cause, len(own), sum(one.is_right for one in own), len(others), wrongly)
+
+
+def naming_sheet(rows: Sequence[Naming]) -> Sheet:
+    """The causes as a table."""
+    return Sheet(
+        "Causes",
+        "Causes of mistakes planted in random formulas: named where they are, and where not.",
+        tuple(Column(*names, (" ".join(names).strip(),)) for names in _TITLES),
+        tuple(
+            (
+                row.cause or NO_CAUSE,
+                _of(row.rightly, row.planted),
+                _of(row.wrongly, row.elsewhere) if row.cause else "–",
+            )
+            for row in rows
+        ),
+    )
+
+
+def _of(some: int, all_: int) -> str:
+    return f"{some}/{all_}" if all_ else "–"

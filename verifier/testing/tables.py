@@ -1,0 +1,182 @@
+"""Trial tables: what was planted in code and what was found of it, counted."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from verifier.testing.cases import DTYPES
+from verifier.reporting.text.layout import Column
+from verifier.testing.mutations import SMALLEST
+from verifier.testing.trials import Acquitted, Checked, Planted
+
+BUCKETS = ((0.0, 0.25, "below 1/4"), (0.25, 1.0, "1/4 to 1"), (1.0, 4.0, "1 to 4"), (4.0, math.inf, "4 or more"))
+"""Sizes of errors in detection limits."""
+LARGEST = 1e300
+"""Infinite sizes are counted with it."""
+MUST = 4.0
+"""An error of so many detection limits must be found."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table: its title, what it says, and its cells."""
+
+    title: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def sheets(planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> tuple[Sheet, ...]:
+    """The lies by kind, the judge by dtype, gradcheck on the same code, and honest code."""
+    return (_liars(planted), _dtypes(planted, acquitted), _gradchecks(planted, acquitted), _twins(acquitted))
+
+
+def _column(top: str, bottom: str = "") -> Column:
+    return Column(top, bottom, (f"{top} {bottom}".strip(),))
+
+
+def _cells(rows: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    return tuple(map(tuple, rows))
+
+
+def _share(found: Sequence[bool]) -> str:
+    """How many of how many."""
+    return f"{sum(found)}/{len(found)}" if found else "–"
+
+
+def _liars(planted: Sequence[Planted]) -> Sheet:
+    caption = (
+        "Lies found of those planted in numbers, by the size of the error in detection limits, "
+        "and of those planted in a formula; slow and fast: gradcheck's of the errors of 4 or more in float64."
+    )
+    columns = [
+        _column("lie"),
+        *(_column(*_halves(title)) for _, _, title in BUCKETS),
+        _column("wrong", "formula"),
+        Column("slow", "", ("gradcheck, slow",)),
+        Column("fast", "", ("gradcheck, fast",)),
+    ]
+    rows = {row: [one for one in planted if one.row == row] for row in dict.fromkeys(one.row for one in planted)}
+    return Sheet(
+        "Lies by kind",
+        caption,
+        tuple(columns),
+        _cells([[name, *_found(own)] for name, own in {**rows, "all": planted}.items()]),
+    )
+
+
+def _found(planted: Sequence[Planted]) -> list[str]:
+    """By sizes, in formulas, and by gradcheck."""
+    numbers = [one for one in planted if not one.wrong_formula]
+    seen = _seen(planted, "float64")
+    return [
+        *(_share([one.found for one in numbers if low <= min(one.size, LARGEST) < high]) for low, high, _ in BUCKETS),
+        _share([one.found for one in planted if one.wrong_formula]),
+        _share([one.slow for one in seen]),
+        _share([one.fast for one in seen]),
+    ]
+
+
+def _halves(title: str) -> tuple[str, str]:
+    first, _, rest = title.partition(" ")
+    return first, rest
+
+
+def _seen(planted: Sequence[Planted], dtype: str) -> list[Checked]:
+    """What gradcheck said of errors that must be found."""
+    return [one.gradcheck for one in planted if one.gradcheck is not None and one.dtype == dtype and one.size >= MUST]
+
+
+def _dtypes(planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> Sheet:
+    caption = "The judge, by dtype; the detection limit is relative, the median of honest code."
+    columns = [
+        _column("dtype"),
+        _column("4 limits", "or more"),
+        _column("formula off", f"by {SMALLEST:g}"),
+        _column("detection", "limit"),
+        _column("honest", "components"),
+        _column("false", "alarms"),
+        _column("undecided"),
+    ]
+    return Sheet(
+        "The judge by dtype",
+        caption,
+        tuple(columns),
+        _cells([_of_dtype(dtype, planted, acquitted) for dtype in DTYPES]),
+    )
+
+
+def _of_dtype(dtype: str, planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> list[str]:
+    lies = [one for one in planted if one.dtype == dtype]
+    right = [one for one in acquitted if one.dtype == dtype]
+    limits = [limit for one in right if one.name.startswith("no lie") for limit in one.limits]
+    return [
+        dtype,
+        _share([one.found for one in lies if not one.wrong_formula and one.size >= MUST]),
+        _share([one.found for one in lies if one.wrong_formula and one.liar == f"factor 1 + {SMALLEST:g}"]),
+        f"{statistics.median(limits):.1e}" if limits else "–",
+        *_counts(right),
+    ]
+
+
+def _counts(right: Sequence[Acquitted]) -> list[str]:
+    components = sum(one.components for one in right)
+    undecided = sum(one.undecided for one in right)
+    return [
+        str(components),
+        str(sum(one.false_alarms for one in right)),
+        f"{undecided / components:.2%}" if components else "–",
+    ]
+
+
+def _gradchecks(planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> Sheet:
+    caption = (
+        "torch.autograd.gradcheck with its defaults on the same code: errors of 4 or more of our detection limits "
+        "that it rejects, and honest code that it rejects."
+    )
+    columns = [
+        _column("dtype"),
+        _column("slow", "finds"),
+        _column("slow", "false alarms"),
+        _column("fast", "finds"),
+        _column("fast", "false alarms"),
+    ]
+    return Sheet(
+        "gradcheck on the same code",
+        caption,
+        tuple(columns),
+        _cells([_gradcheck_row(dtype, planted, acquitted) for dtype in DTYPES]),
+    )
+
+
+def _gradcheck_row(dtype: str, planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> list[str]:
+    wrong = _seen(planted, dtype)
+    right = [one.gradcheck for one in acquitted if one.gradcheck is not None and one.dtype == dtype]
+    return [
+        dtype,
+        _share([one.slow for one in wrong]),
+        _share([one.slow for one in right]),
+        _share([one.fast for one in wrong]),
+        _share([one.fast for one in right]),
+    ]
+
+
+def _twins(acquitted: Sequence[Acquitted]) -> Sheet:
+    caption = "Honest code: the same functions by other algorithms, in all dtypes."
+    columns = [
+        _column("twin"),
+        _column("components"),
+        _column("false", "alarms"),
+        _column("undecided"),
+        _column("error/allowed", "worst"),
+    ]
+    rows = []
+    for name in dict.fromkeys(one.name for one in acquitted):
+        own = [one for one in acquitted if one.name == name]
+        worst = max(one.ratio for one in own)
+        rows.append([name, *_counts(own), f"{worst:.2f}" if worst else "–"])
+    return Sheet("Honest code", caption, tuple(columns), _cells([*rows, ["all", *_counts(acquitted), ""]]))

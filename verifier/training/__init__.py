@@ -1,0 +1,1 @@
+"""A model trained both ways, every step judged."""

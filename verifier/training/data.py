@@ -1,0 +1,417 @@
+"""Data: columns of numbers by name, checked before anything runs.
+
+Tensors, datasets and data frames are known by what they offer, so that no library is imported to look at them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from verifier.errors import InputError, message_of
+from verifier.operations.formats import Format
+from verifier.training.csv_file import counted, csv_file, listed, quoted, shortened
+
+NO_NUMBERS = (str, bytes, bool, complex, np.bool_, np.complexfloating, np.datetime64, np.timedelta64)
+"""Types of entries that are refused although `float` would take some of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Equally long columns of finite numbers, each a float of the format (held as float64)."""
+
+    values: Mapping[str, Any]
+    rows: int
+
+    def row(self, index: int) -> dict[str, float]:
+        return {name: float(column[index]) for name, column in self.values.items()}
+
+
+NO_DATA = Columns({}, 0)
+
+Told = Callable[[str, Any, int], str]
+"""The beginning of a sentence about an entry, from its column's name, itself and its index."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """The columns as they were given, none of them checked."""
+
+    values: Mapping[str, Any]
+    told: Told
+
+
+def columns(data: Any, names: Sequence[str], format: Format) -> Columns:
+    """The named columns of the data, rounded to the format; other columns are left alone.
+
+    The data is one of these:
+
+    - a mapping of columns: lists, arrays, tensors or series of numbers;
+    - the path of a CSV file in UTF-8 whose first line names the columns;
+    - a data frame of pandas or polars, or a structured NumPy array;
+    - a torch dataset with a length, whose rows are tuples of numbers in the order of the names, or mappings by name.
+
+    A column of shape (n, 1) has one number a row, as one of shape (n,) has. Tensors may be on any device and of any
+    number type, but may not require a gradient, since data is not trained. A float32 or an integer becomes the
+    float64 nearest to it, and that the nearest float of the format.
+
+    Raises InputError for a missing, empty or uneven column and for what is not a finite number.
+
+    >>> from verifier.operations.formats import FLOAT32
+    >>> columns({"x": [0.5, 0.1]}, ["x"], FLOAT32).row(1)
+    {'x': 0.10000000149011612}
+    """
+    if not names:
+        return NO_DATA
+    given = _given(data, names)
+    values = {name: _column(name, given.values[name], format, given.told) for name in names}
+    lengths = {name: len(column) for name, column in values.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise InputError(f"the columns differ in length: {told}: give each the same number of rows")
+    return Columns(values, next(iter(lengths.values())))
+
+
+def column_names(data: Any) -> tuple[str, ...]:
+    """The names of the columns that the data offers, in its order; none where its columns have no names.
+
+    A dataset whose rows are tuples has no names, and neither has None. Raises InputError for a file without a header.
+
+    >>> column_names({"x": [0.5], "y": [0.1]})
+    ('x', 'y')
+    """
+    if _is_path(data):
+        return tuple(name for name in csv_file(data).header if name)
+    if _is_frame(data):
+        return _texts(data.columns)
+    if _fields(data):
+        return _fields(data)
+    if _is_mapping(data):
+        return _texts(data.keys())
+    if _is_dataset(data) and _length(data):
+        return _texts(_by_name(_row(data, 0)) or ())
+    return ()
+
+
+def held_out(columns: Columns, fraction: float, seed: int) -> tuple[Columns, Columns]:
+    """The rows to train on and the rows held out, both in their order; the seed chooses which.
+
+    The number of rows held out is the fraction of all, rounded to a whole number. With the same seed, the rows of a
+    smaller fraction are among those of a larger one.
+
+    Raises InputError for a fraction that is not between 0 and 1, and where either part would have no row.
+
+    >>> training, held = held_out(Columns({"x": np.arange(5.0)}, 5), 0.4, seed=0)
+    >>> training.values["x"].tolist(), held.values["x"].tolist()
+    ([0.0, 1.0, 3.0], [2.0, 4.0])
+    """
+    if not isinstance(fraction, int | float) or isinstance(fraction, bool) or not 0 < fraction < 1:
+        raise InputError(f"the held-out fraction is {fraction!r}: use a number between 0 and 1")
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise InputError(f"the seed is {seed!r}: use a whole number, 0 or above")
+    rows = columns.rows
+    count = round(fraction * rows)
+    if not 0 < count < rows:
+        lost, other = ("hold out", "larger") if count == 0 else ("train on", "smaller")
+        raise InputError(
+            f"holding out {fraction} of {counted(rows, 'row')} leaves none to {lost}: "
+            f"give more rows or a {other} fraction"
+        )
+    held = np.zeros(rows, dtype=bool)
+    held[np.random.default_rng(seed).permutation(rows)[:count]] = True
+    return _chosen(columns, ~held), _chosen(columns, held)
+
+
+def _chosen(columns: Columns, mask: Any) -> Columns:
+    return Columns({name: values[mask] for name, values in columns.values.items()}, int(np.count_nonzero(mask)))
+
+
+def _given(data: Any, names: Sequence[str]) -> _Given:
+    if data is None:
+        raise InputError(f"there is no data: give columns {', '.join(names)}")
+    if _is_path(data):
+        return _from_file(data, names)
+    if _is_frame(data):
+        return _from_frame(data, names)
+    if fields := _fields(data):
+        return _Given({name: data[name] for name in _present(names, fields)}, _told_by_index)
+    if _is_mapping(data):
+        _present(names, data)
+        return _Given({name: data[name] for name in names}, _told_by_index)
+    if _is_dataset(data):
+        return _from_dataset(data, names)
+    raise InputError(f"the data is {_article(data)}: give a mapping of columns, such as {_example(names)}{_hint(data)}")
+
+
+def _present(names: Sequence[str], offered: Any) -> Sequence[str]:
+    missing = [name for name in names if name not in offered]
+    if missing:
+        raise InputError(f"the data has no column {missing[0]!r}: it has {listed([str(name) for name in offered])}")
+    return names
+
+
+def _told_by_index(name: str, entry: Any, index: int) -> str:
+    return f"column {name} holds {_shown(entry)} at index {index}"
+
+
+def _is_path(data: Any) -> bool:
+    return isinstance(data, str | os.PathLike)
+
+
+def _from_file(data: Any, names: Sequence[str]) -> _Given:
+    file = csv_file(data)
+
+    def told(name: str, entry: Any, index: int) -> str:
+        line, text = file.entry(name, index)
+        return f"{file.path}:{line}: column {name} holds {quoted(text)}"
+
+    return _Given(file.read(names), told)
+
+
+def _is_frame(data: Any) -> bool:
+    """Whether the columns are told by the type, as in pandas and polars. An instance is not asked: a lazy one warns."""
+    return all(hasattr(type(data), name) for name in ("columns", "dtypes", "shape")) and not _is_lazy(data)
+
+
+def _is_lazy(data: Any) -> bool:
+    return hasattr(type(data), "collect")
+
+
+def _from_frame(data: Any, names: Sequence[str]) -> _Given:
+    offered = list(data.columns)
+    _present(names, offered)
+    for name in names:
+        if offered.count(name) > 1:
+            raise InputError(f"the data has {offered.count(name)} columns {name!r}: give each a name of its own")
+    return _Given({name: data[name] for name in names}, _told_by_label(data))
+
+
+def _told_by_label(data: Any) -> Told:
+    """Sentences that name the row's label too, where the frame has labels that are not the indices."""
+    labels = getattr(data, "index", None)
+
+    def told(name: str, entry: Any, index: int) -> str:
+        label = index if labels is None else labels[index]
+        labelled = "" if _shown(label) == str(index) else f" (labelled {_shown(label)})"
+        return f"{_told_by_index(name, entry, index)}{labelled}"
+
+    return told
+
+
+def _fields(data: Any) -> tuple[str, ...]:
+    """The field names of a structured array; none for what is not one."""
+    return getattr(getattr(data, "dtype", None), "names", None) or ()
+
+
+def _is_mapping(data: Any) -> bool:
+    """A series has keys too, but those are rows."""
+    return hasattr(data, "keys") and not hasattr(data, "dtype")
+
+
+def _texts(names: Any) -> tuple[str, ...]:
+    return tuple(name for name in names if isinstance(name, str))
+
+
+def _is_dataset(data: Any) -> bool:
+    """Whether rows can be counted and asked for by number, and the data is not itself a sequence of numbers."""
+    if isinstance(data, Sequence) or hasattr(data, "dtype") or _is_lazy(data) or _is_a(data, "IterableDataset"):
+        return False
+    return hasattr(data, "__len__") and hasattr(data, "__getitem__")
+
+
+def _is_a(data: Any, name: str) -> bool:
+    """Whether the data is of torch's class of that name among the datasets, or of one derived from it."""
+    return any(base.__name__ == name and base.__module__.startswith("torch.utils.data") for base in type(data).__mro__)
+
+
+def _hint(data: Any) -> str:
+    """What to do about data that looks like something else."""
+    if _is_lazy(data):
+        return ", or collect() it first"
+    if hasattr(data, "dataset"):
+        return ", or its dataset"
+    if _is_a(data, "Dataset"):
+        return ", or a dataset with a length and with rows by number"
+    return ""
+
+
+def _from_dataset(data: Any, names: Sequence[str]) -> _Given:
+    rows = _length(data)
+    if not rows:
+        raise InputError("the dataset is empty: give at least one row")
+    if _gives_tensors(data) and len(data.tensors) == len(names):
+        return _Given(dict(zip(names, data.tensors, strict=True)), _told_by_index)
+    values = {name: np.empty(rows) for name in names}
+    for index in range(rows):
+        for name, entry in zip(names, _entries(_row(data, index), index, names), strict=True):
+            values[name][index] = _number(name, entry, index, _told_by_index)
+    return _Given(values, _told_by_index)
+
+
+def _gives_tensors(data: Any) -> bool:
+    """Whether the rows are those of its tensors, which a class derived from TensorDataset may have changed."""
+    return _is_a(data, "TensorDataset") and type(data).__name__ == "TensorDataset"
+
+
+def _length(data: Any) -> int:
+    try:
+        return len(data)
+    except Exception as error:
+        raise InputError(f"the dataset does not tell its length: {_error(error)}") from None
+
+
+def _row(data: Any, index: int) -> Any:
+    try:
+        return data[index]
+    except Exception as error:
+        raise InputError(f"the dataset does not give row {index}: {_error(error)}") from None
+
+
+def _by_name(row: Any) -> Mapping[str, Any] | None:
+    """A row whose entries have names; None for one that has only an order."""
+    if hasattr(row, "_asdict"):
+        named: Mapping[str, Any] = row._asdict()
+        return named
+    return row if isinstance(row, Mapping) else None
+
+
+def _entries(row: Any, index: int, names: Sequence[str]) -> Sequence[Any]:
+    """The entries of a dataset's row in the order of the names."""
+    named = _by_name(row)
+    if named is not None:
+        missing = [name for name in names if name not in named]
+        if missing:
+            offered = listed([str(name) for name in named])
+            raise InputError(f"row {index} of the dataset has no {missing[0]!r}: it has {offered}")
+        return [named[name] for name in names]
+    if not isinstance(row, tuple | list):
+        raise InputError(f"row {index} of the dataset is {_article(row)}: give a tuple of {', '.join(names)}")
+    if len(row) != len(names):
+        raise InputError(
+            f"row {index} of the dataset has {counted(len(row), 'entry', 'entries')}: give {', '.join(names)}"
+        )
+    return row
+
+
+def _column(name: str, column: Any, format: Format, told: Told) -> Any:
+    return _rounded(name, _numbers(name, column, told), format, told)
+
+
+def _numbers(name: str, column: Any, told: Told) -> Any:
+    """The column as float64. Numbers inside text are text."""
+    if isinstance(column, dict | set | frozenset):
+        raise InputError(f"column {name} is a {type(column).__name__}, which has no order of rows: give a list")
+    try:
+        array = _array(name, column)
+        numeric = array.dtype.kind in "iuf"
+        numbers = array.astype(np.float64, copy=False) if numeric else _converted(name, column, told)
+    except InputError:
+        raise
+    except (ValueError, OverflowError):
+        raise InputError(f"column {name} is ragged: give one number a row") from None
+    except (TypeError, RuntimeError) as error:
+        kind, message = type(column).__name__, message_of(error, whole=True)
+        raise InputError(f"column {name} is a {kind}, not a list of numbers: {message}") from None
+    if numbers.ndim == 2 and numbers.shape[1] == 1:
+        numbers = numbers[:, 0]
+    if numbers.ndim != 1:
+        raise InputError(f"column {name} has shape {numbers.shape}: give one number a row")
+    if not len(numbers):
+        raise InputError(f"column {name} is empty: give at least one row")
+    bad = np.flatnonzero(~np.isfinite(numbers))
+    if bad.size:
+        _refuse(name, column, numbers, int(bad[0]), told)
+    return numbers
+
+
+def _array(name: str, column: Any) -> Any:
+    if _is_tensor(column):
+        return _detached(name, column)
+    if isinstance(column, np.ma.MaskedArray) and column.dtype.kind in "iuf":
+        return np.ma.filled(column.astype(np.float64), np.nan)
+    return np.asarray(column)
+
+
+def _refuse(name: str, column: Any, numbers: Any, index: int, told: Told) -> None:
+    """Raise InputError for an entry that became no finite number: what a frame holds for nothing became NaN."""
+    entry = getattr(column, "iloc", column)[index] if hasattr(column, "__getitem__") else numbers[index]
+    if entry is None or entry is np.ma.masked or type(entry).__name__ == "NAType":
+        raise InputError(f"{told(name, entry, index)}, which is not a number")
+    raise InputError(f"{told(name, numbers[index], index)}: remove that row or fill it in")
+
+
+def _is_tensor(value: Any) -> bool:
+    return hasattr(value, "requires_grad") and hasattr(value, "detach")
+
+
+def _detached(name: str, tensor: Any) -> Any:
+    """A tensor's numbers as an array in the host's memory."""
+    if tensor.requires_grad:
+        raise InputError(f"column {name} is a tensor that requires a gradient, but data is not trained: detach() it")
+    host = tensor.detach().cpu()
+    exact = host.double() if host.is_floating_point() else host  # NumPy has no bfloat16
+    return np.asarray(exact)
+
+
+def _converted(name: str, column: Any, told: Told) -> Any:
+    """Python objects one by one, so that the first that is no number can be named."""
+    numbers = np.empty(len(column))
+    for index, entry in enumerate(column):
+        numbers[index] = _number(name, entry, index, told)
+    return numbers
+
+
+def _number(name: str, entry: Any, index: int, told: Told) -> float:
+    try:
+        single = _single(name, entry, index) if _is_tensor(entry) or isinstance(entry, np.ndarray) else entry
+        if isinstance(single, NO_NUMBERS):
+            raise TypeError
+        return float(single)
+    except InputError:
+        raise
+    except OverflowError:
+        raise InputError(f"{told(name, entry, index)}, too large for float64") from None
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f"{told(name, entry, index)}, which is not a number") from None
+
+
+def _single(name: str, entry: Any, index: int) -> Any:
+    """What is in an array or a tensor of shape () or (1,)."""
+    array = _detached(name, entry) if _is_tensor(entry) else entry
+    if array.shape not in ((), (1,)):
+        raise InputError(f"column {name} has shape {array.shape} at index {index}: give one number a row")
+    return array.reshape(())[()]
+
+
+def _rounded(name: str, numbers: Any, format: Format, told: Told) -> Any:
+    with np.errstate(over="ignore"):
+        rounded = numbers.astype(format.name).astype(np.float64)
+    bad = np.flatnonzero(~np.isfinite(rounded))
+    if bad.size:
+        raise InputError(f"{told(name, numbers[bad[0]], int(bad[0]))}, too large for {format.name}")
+    return rounded
+
+
+def _example(names: Sequence[str]) -> str:
+    return "{" + ", ".join(f'"{name}": [...]' for name in names) + "}"
+
+
+def _article(value: Any) -> str:
+    kind = type(value).__name__
+    return f"{'an' if kind[:1] in 'AEIOUaeiou' else 'a'} {kind}"
+
+
+def _shown(entry: Any) -> str:
+    """A number as it is; else its `repr`, shortened."""
+    try:
+        return str(entry) if isinstance(entry, np.number) else shortened(repr(entry))
+    except Exception:  # a whole number of more digits than Python writes, or an object's own mistake
+        return _article(entry)
+
+
+def _error(error: Exception) -> str:
+    return f"{type(error).__name__}: {shortened(message_of(error, whole=True))}"
