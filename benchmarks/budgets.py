@@ -10,10 +10,10 @@ import sys
 import numpy as np
 import torch
 
-from verifier.program.evaluation.arithmetic import balls, middle, precision
 from verifier.operations.formats import FORMATS
 from verifier.operations.operation import CORRECTLY_ROUNDED, EXACT
 from verifier.operations.table import ROWS
+from verifier.program.evaluation.arithmetic import balls, middle, precision
 
 POINTS = 20_000
 SINGLE = 200

@@ -8,12 +8,17 @@ import sys
 
 import atheris
 
-READER = ["verifier.formula.parser", "verifier.formula.tokens", "verifier.program.infix_operators", "verifier.formula.unparse"]
+READER = [
+    "verifier.formula.parser",
+    "verifier.formula.tokens",
+    "verifier.formula.unparse",
+    "verifier.program.infix_operators",
+]
 with atheris.instrument_imports(include=READER):
     from verifier.errors import InputError
-    from verifier.program.program import Builder
-    from verifier.formula.unparse import write_text
     from verifier.formula.parser import read_text
+    from verifier.formula.unparse import write_text
+    from verifier.program.program import Builder
 
 SECONDS = 120
 WORDS = [

@@ -16,10 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from rewriting import Case
 
 from verifier import examine as examining
-from verifier.judging.examine import examine
-from verifier.judging.verdict import Outcome
 from verifier.capture.lowering import plain
 from verifier.capture.statements import Subject
+from verifier.judging.examine import examine
+from verifier.judging.verdict import Outcome
 
 RUNS = 100
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)

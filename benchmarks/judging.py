@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import torch
 
-from verifier.judging.examine import examine
 from verifier.capture.statements import Subject
+from verifier.judging.examine import examine
 
 F = torch.nn.functional
 CASES: dict[str, tuple[Callable[..., torch.Tensor], tuple[tuple[int, ...], ...]]] = {

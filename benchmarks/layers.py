@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from verifier.program.differentiate_arrays import gradients
 from verifier.capture.joint_graph import Joint, NotReadableError, captured, tensors
 from verifier.capture.lowering import Lowered, lowered, plain
-from verifier.program.evaluation.stochastic import arithmetic_for, deviations
+from verifier.program.differentiate_arrays import gradients
 from verifier.program.evaluation.balls import BallArithmetic, replay
+from verifier.program.evaluation.stochastic import arithmetic_for, deviations
 
 SEED = 0
 DTYPES = (torch.float64, torch.float32)

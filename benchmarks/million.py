@@ -18,17 +18,17 @@ import numpy as np
 import torch
 from layers import LAYERS, function_of
 
+from verifier.capture.statements import Subject
 from verifier.errors import InputError
+from verifier.formula.gallery import gallery
+from verifier.formula.parser import read_text
 from verifier.judging.examination import Examination, NotReplayed
 from verifier.judging.examine import examine
-from verifier.formula.gallery import gallery
-from verifier.program.guards import guarded
-from verifier.judging.verdict import Outcome
-from verifier.program.program import Builder, Program
-from verifier.program.codegen import TORCH, function
 from verifier.judging.reference import Formula
-from verifier.capture.statements import Subject
-from verifier.formula.parser import read_text
+from verifier.judging.verdict import Outcome
+from verifier.program.codegen import TORCH, function
+from verifier.program.guards import guarded
+from verifier.program.program import Builder, Program
 
 TESTS = Path(__file__).parent.parent / "tests"
 DATA = TESTS / "data"

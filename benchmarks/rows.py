@@ -37,8 +37,8 @@ def one(path: str, batch: str) -> None:
     import torch
 
     import verifier
-    from verifier.training.data import columns
     from verifier.operations.formats import FLOAT32
+    from verifier.training.data import columns
 
     torch.set_num_threads(1)
     start = time.perf_counter()

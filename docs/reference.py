@@ -7,19 +7,17 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from verifier.checking import failures as accounting
+from verifier.checking import replay_command as retyped
+from verifier.checking import settings as checksettings
+from verifier.commands import check as checking
+from verifier.commands.cli import app, run
+from verifier.formula import parser as text
+from verifier.formula.gallery import gallery, groups
+from verifier.process.workers import limits, relay
 from verifier.reporting.data import check_json as checkdocument
 from verifier.reporting.text import check_failures as checkfailures
-from verifier.commands import check as checking
-from verifier.checking import settings as checksettings
 from verifier.reporting.text import check_tables as checktables
-from verifier.training import findings
-from verifier.checking import replay_command as retyped
-from verifier.training import runner
-from verifier.formula import parser as text
-from verifier.commands.cli import app, run
-from verifier.formula.gallery import gallery, groups
-from verifier.process.workers import limits
-from verifier.process.workers import relay
+from verifier.training import findings, runner
 
 FOLDER = Path(__file__).parent
 COMMANDS = ("", *(command.name or command.callback.__name__ for command in app.registered_commands))

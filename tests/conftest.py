@@ -5,13 +5,13 @@ from functools import wraps
 import pytest
 from schemas import thinned, validated
 
-from verifier.process import state as process_state
-from verifier.reporting.check_report import CheckReport
-from verifier.explaining.explanation import Explanation
-from verifier.reporting.training_report import Report
-from verifier.commands.train_all import Summary
 from verifier.commands.lesson import Lesson
 from verifier.commands.selftest import Trials
+from verifier.commands.train_all import Summary
+from verifier.explaining.explanation import Explanation
+from verifier.process import state as process_state
+from verifier.reporting.check_report import CheckReport
+from verifier.reporting.training_report import Report
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from verifier.program.differentiate import differentiate
 from verifier.judging.verdict import Judge
 from verifier.program.codegen import NUMPY, TORCH, function
+from verifier.program.differentiate import differentiate
 
 
 def by_torch(program, names, at):

@@ -11,10 +11,10 @@ import random
 
 import torch
 
+from verifier.formula.parser import read_text
+from verifier.judging.reference import Formula
 from verifier.program.lift import REDUCTIONS
 from verifier.program.program import Builder
-from verifier.judging.reference import Formula
-from verifier.formula.parser import read_text
 
 SAFE = {
     "exp": lambda a: ("call", "exp", a),

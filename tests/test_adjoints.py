@@ -8,9 +8,9 @@ import torch
 from flint import arb
 from reading import agreeing_digits
 
+from verifier.program.array_program import NOTHING, ArrayBuilder
 from verifier.program.differentiate_arrays import gradients
 from verifier.program.evaluation.arithmetic import middle, precision
-from verifier.program.array_program import NOTHING, ArrayBuilder
 from verifier.program.evaluation.balls import BallArithmetic, replay
 
 GENERATOR = np.random.default_rng(7)

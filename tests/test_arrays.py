@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from reading import Silent
 
-from verifier.program.array_program import NOTHING, ArrayBuilder, evaluate, places
 from verifier.operations.formats import FLOAT16, FLOAT32
+from verifier.program.array_program import NOTHING, ArrayBuilder, evaluate, places
 
 
 def numbers(build, *outputs, **given):

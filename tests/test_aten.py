@@ -4,9 +4,9 @@ import pytest
 import torch
 from reading import agreeing_digits, largest_error, read
 
-from verifier.program.array_program import ArrayBuilder
 from verifier.capture.joint_graph import NotReadableError
 from verifier.operations.formats import FLOAT32
+from verifier.program.array_program import ArrayBuilder
 from verifier.program.evaluation.stochastic import NoiseArithmetic, arithmetic_for, deviations
 
 

@@ -8,11 +8,11 @@ from reading import agreeing_digits, deviations_off, largest_error, shared_out
 from torch.nn import functional as F  # noqa: N812
 
 from verifier.capture.joint_graph import NotReadableError
+from verifier.capture.lowering import rules
+from verifier.capture.statements import Subject
 from verifier.judging.examination import Replayed
 from verifier.judging.examine import examine
-from verifier.capture.lowering import rules
 from verifier.program.evaluation.stochastic import DEVIATIONS
-from verifier.capture.statements import Subject
 
 # torch warns of old names that are read all the same, and of its own when forward mode is first used.
 pytestmark = pytest.mark.filterwarnings("ignore")

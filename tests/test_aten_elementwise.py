@@ -22,9 +22,9 @@ from reading import (
 )
 
 from verifier.capture import lowering
-from verifier.program.array_program import evaluate
 from verifier.capture.joint_graph import NotReadableError, SecondOrder, captured
 from verifier.capture.lowering import plain, rules
+from verifier.program.array_program import evaluate
 from verifier.program.evaluation.stochastic import DEVIATIONS
 
 S = torch.special

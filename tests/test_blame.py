@@ -8,18 +8,18 @@ import pytest
 import torch
 from torch.nn import functional
 
-from verifier.testing import causes_trial as blametrial
+from verifier.capture.statements import Subject
+from verifier.checking.records import CheckCause, CheckPoint, Finding
+from verifier.commands.selftest import Trials
 from verifier.judging.causes import NAMES, OF_VALUES, blamed
+from verifier.judging.examine import examine
+from verifier.testing import causes_trial as blametrial
+from verifier.testing.cases import named
 from verifier.testing.causes_table import Naming, namings
 from verifier.testing.causes_trial import Accused, trial
-from verifier.testing.cases import named
-from verifier.checking.records import CheckCause, CheckPoint, Finding
 from verifier.testing.mutation_operators import DEEDS
-from verifier.judging.examine import examine
-from verifier.testing.random_formulas import Seeded, Tree
-from verifier.capture.statements import Subject
 from verifier.testing.mutations import GRAPH, KERNEL, NUMBERS, liar_named, one_scaled, scaled
-from verifier.commands.selftest import Trials
+from verifier.testing.random_formulas import Seeded, Tree
 from verifier.testing.trials import AT_ONCE, FULL, QUICK, tasks
 
 SQUARES = named("squared error")

@@ -5,12 +5,12 @@ import pytest
 from honest import verdicts
 
 import verifier
-from verifier.program.differentiate import differentiate
-from verifier.operations.formats import FLOAT32, FLOAT64
-from verifier.program.guards import guarded
-from verifier.judging.verdict import Judge, Note, Outcome
-from verifier.program.program import Builder
 from verifier.formula.parser import names, read_text
+from verifier.judging.verdict import Judge, Note, Outcome
+from verifier.operations.formats import FLOAT32, FLOAT64
+from verifier.program.differentiate import differentiate
+from verifier.program.guards import guarded
+from verifier.program.program import Builder
 
 
 def judged(text, stated, format=FLOAT64, **at):

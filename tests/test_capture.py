@@ -6,9 +6,9 @@ import torch
 from reading import read
 
 from verifier.capture.joint_graph import Joint, NotReadableError, SecondOrder, captured, tensors
+from verifier.capture.statements import Subject
 from verifier.judging.examine import examine
 from verifier.judging.verdict import Outcome
-from verifier.capture.statements import Subject
 
 X = torch.tensor([0.5, -1.5, 2.0], dtype=torch.float64)
 

@@ -9,15 +9,15 @@ from browser import Browser, on_paper
 from hostile import PAYLOADS
 from test_page import PAPER, Reader
 
-from verifier.testing.cases import named
 from verifier.checking.records import CheckCause, Checked, CheckPoint, CheckSettings, Finding
-from verifier.reporting.html.check import check_page
-from verifier.reporting.html.check_picture import error_picture
+from verifier.checking.tally.count import Tally
 from verifier.errors import printable
 from verifier.judging.examine import examine
 from verifier.judging.verdict import Note, Outcome
+from verifier.reporting.html.check import check_page
+from verifier.reporting.html.check_picture import error_picture
 from verifier.reporting.html.mathml import text
-from verifier.checking.tally.count import Tally
+from verifier.testing.cases import named
 from verifier.testing.mutations import GRAPH, NUMBERS, liar_named, scaled
 
 CASE = named("tanh network")

@@ -11,19 +11,19 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 import verifier
+from verifier.capture.statements import Subject
+from verifier.checking.labels import listed, located, target_name
 from verifier.checking.records import CheckCause, Checked, CheckPoint, CheckSettings, Finding
-from verifier.reporting.text.check_failures import BLOCKS, exact_text, signed
-from verifier.reporting.check_report import CheckReport
-from verifier.reporting.text.check_tables import CHECKS
-from verifier.reporting.text.check import formula_sentence
+from verifier.checking.tally.count import Tally
 from verifier.errors import GradientError, InputError
 from verifier.judging.examination import NotReplayed, Replayed
 from verifier.judging.examine import examine
 from verifier.judging.verdict import Note, Outcome
+from verifier.reporting.check_report import CheckReport
+from verifier.reporting.text.check import formula_sentence
+from verifier.reporting.text.check_failures import BLOCKS, exact_text, signed
 from verifier.reporting.text.check_markdown import code, escaped, fenced
-from verifier.checking.labels import listed, located, target_name
-from verifier.capture.statements import Subject
-from verifier.checking.tally.count import Tally
+from verifier.reporting.text.check_tables import CHECKS
 from verifier.testing.mutations import GRAPH, NUMBERS, RACY, liar_named, scaled
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")

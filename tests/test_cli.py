@@ -148,7 +148,8 @@ def test_show(capsys):
 
 def test_heavy_libraries_wait_until_they_are_needed():
     code = (
-        "import sys, verifier\nfrom verifier.commands.cli import run\nfrom verifier.functions import exp\nrun(['--help'])\n"
+        "import sys, verifier\nfrom verifier.commands.cli import run\nfrom verifier.functions import exp\n"
+        "run(['--help'])\n"
         "print('sympy' in sys.modules)\nrun(['list'])\n"
         "print([name for name in ('torch', 'matplotlib', 'scipy') if name in sys.modules])"
     )

@@ -5,9 +5,9 @@ from dataclasses import fields
 
 import pytest
 
+from verifier.checking.defaults import Defaults, using
 from verifier.checking.records import CheckSettings
 from verifier.commands.config.schema import _SETTINGS, Accepted, ConfiguredTarget, read_config
-from verifier.checking.defaults import Defaults, using
 from verifier.errors import InputError
 
 WHOLE = """

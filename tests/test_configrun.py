@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from rich.text import Text
 
-from verifier.commands.config.baseline import settled
 from verifier.checking.records import CheckCause, Checked, CheckSettings, Finding
-from verifier.commands.config.schema import Accepted, read_config
+from verifier.commands.config.baseline import settled
 from verifier.commands.config.report import TargetResult
 from verifier.commands.config.run import ConfigRun
+from verifier.commands.config.schema import Accepted, read_config
 from verifier.errors import InputError
 from verifier.judging.verdict import Outcome
 from verifier.process.workers.limits import Limits

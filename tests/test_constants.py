@@ -6,10 +6,10 @@ import torch
 
 import verifier
 from verifier.formula import overloads as calls
-from verifier.program.program import Builder
-from verifier.program.codegen import NUMPY, TORCH, function
-from verifier.operations.table import TABLE
 from verifier.formula.parser import names
+from verifier.operations.table import TABLE
+from verifier.program.codegen import NUMPY, TORCH, function
+from verifier.program.program import Builder
 
 
 @pytest.mark.parametrize("name", sorted(calls.names() - {"where", "equal", "not_equal"}))

@@ -17,10 +17,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
-from verifier.training.data import NO_DATA, Columns, column_names, columns, held_out
 from verifier.errors import InputError
 from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.training.csv_file import BLOCK, CsvFile, count_rows, csv_file
+from verifier.training.data import NO_DATA, Columns, column_names, columns, held_out
 
 NAMES = ("x", "y")
 

@@ -9,16 +9,16 @@ import torch.nn.functional as F  # noqa: N812
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from verifier.program.array_program import ArrayBuilder
 from verifier.capture.joint_graph import captured
+from verifier.capture.lowering import lowered, plain
 from verifier.checking.edge_cases.critical_points import WATCHED
 from verifier.checking.edge_cases.domain import Domain, halfway, neighbour, rounded
 from verifier.checking.edge_cases.edges import edge_points, edge_values, edges, own_points
+from verifier.checking.edge_cases.scan import Sweep
 from verifier.errors import InputError
 from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, FLOAT64
-from verifier.capture.lowering import lowered, plain
-from verifier.checking.edge_cases.scan import Sweep
 from verifier.operations.table import TABLE
+from verifier.program.array_program import ArrayBuilder
 
 D, S = torch.float64, torch.float32
 FORMATS = tuple(CODE_FORMATS.values())

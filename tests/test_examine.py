@@ -11,17 +11,17 @@ from hypothesis import strategies as some
 from rewriting import Case as Random
 
 from verifier import examine as examining
+from verifier.capture.statements import FORWARD, SECOND, Subject
 from verifier.errors import InputError
+from verifier.formula.parser import read_text
 from verifier.judging.examination import NotReplayed, Replayed
 from verifier.judging.examine import examine
-from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, FLOAT64
+from verifier.judging.reference import Formula, Reference
 from verifier.judging.verdict import Case, Note, Outcome
+from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, FLOAT64
+from verifier.program.evaluation.balls import LAST_BITS
 from verifier.program.lift import REDUCTIONS
 from verifier.program.program import Builder
-from verifier.program.evaluation.balls import LAST_BITS
-from verifier.judging.reference import Formula, Reference
-from verifier.capture.statements import FORWARD, SECOND, Subject
-from verifier.formula.parser import read_text
 
 X = torch.tensor([0.5, -1.5], dtype=torch.float64)
 AGREES, UNDECIDED, DISAGREES = Outcome.AGREES, Outcome.UNDECIDED, Outcome.DISAGREES

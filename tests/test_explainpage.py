@@ -12,12 +12,12 @@ from test_page import PAPER, Reader
 
 import verifier
 from verifier.commands.cli import run
-from verifier.explaining.graph_svg import graph_picture
 from verifier.errors import printable
 from verifier.explaining.as_html import explanation_page
 from verifier.explaining.graph_layout import GAP, layered
-from verifier.reporting.text.layout import number
+from verifier.explaining.graph_svg import graph_picture
 from verifier.reporting.html.mathml import mathml, text
+from verifier.reporting.text.layout import number
 from verifier.testing.mutations import Tampered
 from verifier.witnesses import Autograd
 

@@ -107,9 +107,9 @@ EXPRESSIONS = {
 
 @pytest.mark.parametrize("text", EXPRESSIONS)
 def test_text_and_expression(text):
-    from verifier.program.sympy_form import read, symbol
-    from verifier.program.program import Builder
     from verifier.formula.parser import read_text
+    from verifier.program.program import Builder
+    from verifier.program.sympy_form import read, symbol
 
     builder = Builder()
     places = {"x": builder.symbol("x"), "w": builder.symbol("w")}

@@ -12,16 +12,16 @@ import torch
 from honest import verdicts
 
 from verifier import functions
-from verifier.program.differentiate import differentiate
-from verifier.program.sympy_form import SymPyArithmetic, expressions, read, symbol
-from verifier.operations.formats import FLOAT32, FLOAT64
-from verifier.program.guards import guarded
-from verifier.judging.verdict import Outcome
-from verifier.program.program import Builder, evaluate
-from verifier.program.codegen import TORCH, function
-from verifier.formula.unparse import write_text
-from verifier.operations.table import TABLE
 from verifier.formula.parser import read_text
+from verifier.formula.unparse import write_text
+from verifier.judging.verdict import Outcome
+from verifier.operations.formats import FLOAT32, FLOAT64
+from verifier.operations.table import TABLE
+from verifier.program.codegen import TORCH, function
+from verifier.program.differentiate import differentiate
+from verifier.program.guards import guarded
+from verifier.program.program import Builder, evaluate
+from verifier.program.sympy_form import SymPyArithmetic, expressions, read, symbol
 
 DATA = Path(__file__).parent / "data"
 KNOWN = json.loads((Path(__file__).parent / "known_defects.json").read_text())

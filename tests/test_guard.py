@@ -6,12 +6,12 @@ import torch
 from honest import verdicts
 
 import verifier
-from verifier.operations.formats import FLOAT32, FLOAT64
-from verifier.program.guards import GROWTH, guarded
-from verifier.judging.verdict import Outcome
-from verifier.program.program import Builder
-from verifier.program.codegen import NUMPY, TORCH, definition, function
 from verifier.formula.parser import names, read_text
+from verifier.judging.verdict import Outcome
+from verifier.operations.formats import FLOAT32, FLOAT64
+from verifier.program.codegen import NUMPY, TORCH, definition, function
+from verifier.program.guards import GROWTH, guarded
+from verifier.program.program import Builder
 
 LEAKING = {
     "where(x > 0, log(x), x)": [-1.0, 0.0, 2.0],

@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch.nn import functional
 
-from verifier.judging.examination import Examination, NotReplayed
-from verifier.judging.examine import examine
-from verifier.judging.verdict import Outcome
-from verifier.program.lift import REDUCTIONS
 from verifier.capture.lowering import rules
-from verifier.program.program import Builder
-from verifier.judging.reference import Formula
 from verifier.capture.statements import Subject
 from verifier.formula.parser import read_text
+from verifier.judging.examination import Examination, NotReplayed
+from verifier.judging.examine import examine
+from verifier.judging.reference import Formula
+from verifier.judging.verdict import Outcome
+from verifier.program.lift import REDUCTIONS
+from verifier.program.program import Builder
 
 DOUBLE = torch.float64
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 import verifier
-from verifier.errors import InputError
-from verifier.checking.inputs import Between, between, drawn, dtypes_of, parsed, spelled
 from verifier.capture.target.pytree import leaves, nested, replaced
+from verifier.checking.inputs import Between, between, drawn, dtypes_of, parsed, spelled
 from verifier.checking.tensor_text import read_tensor, write_tensor
+from verifier.errors import InputError
 
 DTYPES = ["float64", "float32", "bfloat16", "float16"]
 State = namedtuple("State", "h c")

@@ -8,14 +8,14 @@ import sympy
 import torch
 
 import verifier
-from verifier.program.evaluation.arithmetic import balls
-from verifier.program.differentiate import differentiate
-from verifier.program.sympy_form import read, symbol
-from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.functions import exp, log, maximum, minimum, sin, sqrt, where
 from verifier.judging.verdict import Judge, Note, Outcome
-from verifier.program.program import Builder
+from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.program.codegen import TORCH, function
+from verifier.program.differentiate import differentiate
+from verifier.program.evaluation.arithmetic import balls
+from verifier.program.program import Builder
+from verifier.program.sympy_form import read, symbol
 from verifier.witnesses import exact, finite_differences
 
 STARTS = 100_000

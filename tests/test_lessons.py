@@ -16,9 +16,9 @@ from rich.console import Console
 
 import verifier
 from verifier.commands.cli import run
+from verifier.commands.lesson import taught
 from verifier.explaining.lessons.reader import LANGUAGES, Checked, Claim, Code, Passage, Script, script, scripts
 from verifier.operations.table import COMPOSITIONS, TABLE
-from verifier.commands.lesson import taught
 
 NAMES = [
     "tensor", "backward", "quadratic", "update", "rate", "kink", "detached", "cancellation", "precision",

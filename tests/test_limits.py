@@ -10,11 +10,11 @@ import sympy
 from flint import arb
 
 from verifier.judging import limits
+from verifier.judging.limits import limited
+from verifier.judging.verdict import Note
+from verifier.program.array_program import NOTHING, ArrayBuilder
 from verifier.program.differentiate_arrays import gradients
 from verifier.program.evaluation.arithmetic import precision
-from verifier.program.array_program import NOTHING, ArrayBuilder
-from verifier.judging.verdict import Note
-from verifier.judging.limits import limited
 from verifier.program.evaluation.balls import BallArithmetic, replay
 
 

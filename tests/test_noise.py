@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from verifier.program.array_program import ArrayBuilder, evaluate
 from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, FLOAT64
+from verifier.program.array_program import ArrayBuilder, evaluate
 from verifier.program.evaluation.stochastic import DEVIATIONS, GAIN, NoiseArithmetic, arithmetic_for, deviations
 
 FORMATS = tuple(CODE_FORMATS.values())

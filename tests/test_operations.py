@@ -12,14 +12,14 @@ from honest import verdicts
 import verifier
 from verifier import functions
 from verifier.formula import overloads as calls
-from verifier.program.evaluation.arithmetic import ArbArithmetic, NumPyArithmetic, balls
-from verifier.program.differentiate import differentiate
-from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.judging.verdict import Judge, Outcome
+from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.operations.operation import EXACT, REALS, Call
-from verifier.program.program import Builder, evaluate
-from verifier.program.codegen import NUMPY, TORCH, function
 from verifier.operations.table import COMPOSITIONS, ROWS, TABLE
+from verifier.program.codegen import NUMPY, TORCH, function
+from verifier.program.differentiate import differentiate
+from verifier.program.evaluation.arithmetic import ArbArithmetic, NumPyArithmetic, balls
+from verifier.program.program import Builder, evaluate
 
 KNOWN = json.loads((Path(__file__).parent / "known_defects.json").read_text())
 CONDITIONS = {"equal", "not_equal"}

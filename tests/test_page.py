@@ -15,13 +15,13 @@ from markupsafe import Markup
 import verifier
 from verifier import Outcome
 from verifier.commands.cli import run
-from verifier.judging.causes.simple_mistakes import Cause
 from verifier.errors import printable
+from verifier.judging.causes.simple_mistakes import Cause
 from verifier.reporting.html.mathml import derivative, mathml
 from verifier.reporting.html.page import Causes, Facts, Finding, Formula, Formulas, Page, Table
+from verifier.reporting.html.training import ROWS, chosen_steps, training_page
 from verifier.testing.mutations import Tampered
 from verifier.training.reservoir import SHOWN_STEPS
-from verifier.reporting.html.training import ROWS, chosen_steps, training_page
 
 VOID = {"meta", "br", "img", "link", "input"}
 

@@ -11,12 +11,12 @@ from hostile import PAYLOADS
 import verifier
 from verifier import squared_error
 from verifier.commands.cli import run
-from verifier.training.findings import Drift
+from verifier.reporting.html.loss_surface import ROWS, SIDE, surface
+from verifier.reporting.html.svg import accessible, inline
 from verifier.reporting.html.training_plots import DRAWN, Picture, image, pictures
 from verifier.reporting.text.ascii_plots import sketches
-from verifier.reporting.html.loss_surface import ROWS, SIDE, surface
 from verifier.testing.mutations import Tampered
-from verifier.reporting.html.svg import accessible, inline
+from verifier.training.findings import Drift
 
 SVG = "{http://www.w3.org/2000/svg}"
 

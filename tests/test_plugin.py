@@ -18,7 +18,8 @@ from verifier.commands.pytest_plugin.collect import Collector, file_name, told
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parent.parent
-PLUGIN = ["-p", "verifier.commands.pytest_plugin.plugin", "-p", "no:cacheprovider", "-W", "ignore:Module already imported"]
+NAME = "verifier.commands.pytest_plugin.plugin"
+PLUGIN = ["-p", NAME, "-p", "no:cacheprovider", "-W", "ignore:Module already imported"]
 """For runs in which no plugin is there by being installed."""
 
 ENGINE = '''
@@ -110,8 +111,12 @@ def loaded(pytester, options, body):
     return done.stdout.rpartition("LOADED")[2].split()
 
 
+LIGHT = ["verifier", "verifier.commands", "verifier.commands.pytest_plugin", NAME]
+"""The plugin, and the packages that it lies in."""
+
+
 def test_a_run_that_uses_nothing_of_it_loads_nothing(pytester):
-    assert loaded(pytester, [], "def test_one():\n    assert 1 + 1 == 2\n") == ["verifier", "verifier.commands.pytest_plugin.plugin"]
+    assert loaded(pytester, [], "def test_one():\n    assert 1 + 1 == 2\n") == LIGHT
 
 
 def test_options_alone_load_nothing_large(pytester):

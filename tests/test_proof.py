@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from rewriting import Case as Random
 
-from verifier.program.evaluation import rounding_of_arrays as proof
-from verifier.program.array_program import NOTHING, ArrayBuilder
 from verifier.capture.joint_graph import Joint, captured
-from verifier.operations.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
 from verifier.capture.lowering import lowered, plain
-from verifier.program.evaluation.rounding_of_arrays import proved
+from verifier.operations.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
+from verifier.program.array_program import NOTHING, ArrayBuilder
+from verifier.program.evaluation import rounding_of_arrays as proof
 from verifier.program.evaluation.balls import BallArithmetic, replay
+from verifier.program.evaluation.rounding_of_arrays import proved
 
 DTYPES = {torch.float64: FLOAT64, torch.float32: FLOAT32, torch.bfloat16: BFLOAT16, torch.float16: FLOAT16}
 

@@ -4,11 +4,11 @@ import re
 import shlex
 from pathlib import Path
 
-from verifier.formula import overloads as calls
 from verifier.commands.cli import run
+from verifier.explaining.lessons.reader import scripts
+from verifier.formula import overloads as calls
 from verifier.formula.gallery import gallery
 from verifier.losses import LOSSES
-from verifier.explaining.lessons.reader import scripts
 
 TEXT = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 

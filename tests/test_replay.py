@@ -10,9 +10,9 @@ from flint import arb, fmpq
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from verifier.program.evaluation.arithmetic import middle, precision, radius
-from verifier.program.array_program import NOTHING, ArrayBuilder
 from verifier.operations.formats import BFLOAT16, FLOAT32
+from verifier.program.array_program import NOTHING, ArrayBuilder
+from verifier.program.evaluation.arithmetic import middle, precision, radius
 from verifier.program.evaluation.balls import FIRST_BITS, AsCoded, BallArithmetic, ToOneSide, half_a_unit, replay
 
 FLOATS = some.floats(-1e3, 1e3, allow_nan=False).filter(lambda number: number == 0 or abs(number) > 1e-3)

@@ -9,11 +9,11 @@ import torch
 
 import verifier
 from verifier import Model, Outcome, squared_error
-from verifier.training.findings import KEPT_ENDS, KEPT_STEPS
+from verifier.commands.train import DEFAULTS, train
 from verifier.functions import exp, sin, tanh
 from verifier.testing.mutations import Tampered
+from verifier.training.findings import KEPT_ENDS, KEPT_STEPS
 from verifier.training.reservoir import CURVE_POINTS
-from verifier.commands.train import DEFAULTS, train
 
 X = [0.5, -1.0, 2.0, 0.25, 1.5]
 DATA = {"x": X, "y": [1.0, 0.0, -0.5, 2.0, 0.75]}

@@ -13,15 +13,15 @@ from schemas import thinned, validated
 
 import verifier
 from verifier.checking.records import CheckSettings
-from verifier.commands.config.schema import Accepted, Config, ConfiguredTarget
 from verifier.commands.config.check_target import settled_report
 from verifier.commands.config.report import ConfigReport, TargetResult
-from verifier.reporting.data.training_json import schema
-from verifier.process.workers.supervisor import End, Ending
-from verifier.reporting.rendering import Forms, Screen, render
+from verifier.commands.config.schema import Accepted, Config, ConfiguredTarget
 from verifier.commands.selftest import Trials
-from verifier.testing.trials import Acquitted, Checked, Planted
 from verifier.commands.unfinished import unfinished
+from verifier.process.workers.supervisor import End, Ending
+from verifier.reporting.data.training_json import schema
+from verifier.reporting.rendering import Forms, Screen, render
+from verifier.testing.trials import Acquitted, Checked, Planted
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
 REFUSES = Checked(slow=True, fast=False)

@@ -13,13 +13,14 @@ from test_page import Reader
 
 import verifier
 from verifier.commands import selftest as trialreport
-from verifier.testing import trials
-from verifier.testing.cases import CASES, DTYPES, named
 from verifier.commands.cli import run
+from verifier.commands.selftest import Trials, selftest
 from verifier.errors import InputError
 from verifier.judging.examination import Replayed
 from verifier.judging.examine import examine
 from verifier.judging.verdict import Note, Outcome
+from verifier.testing import trials
+from verifier.testing.cases import CASES, DTYPES, named
 from verifier.testing.mutations import (
     GRAPH,
     KERNEL,
@@ -35,7 +36,6 @@ from verifier.testing.mutations import (
     scaled,
     through_numpy,
 )
-from verifier.commands.selftest import Trials, selftest
 from verifier.testing.trials import HARD, QUICK, SMALL, Acquitted, Checked, Planted, Scope, _Bench, moved, tasks
 
 BUMP, HUBER, NETWORK = map(named, ("bump", "huber", "tanh network"))

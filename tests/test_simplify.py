@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from verifier.checking.edge_cases.domain import Domain
-from verifier.errors import InputError
-from verifier.checking.shrink.simpler_number import complexity
 from verifier.checking.shrink.search import simplest
+from verifier.checking.shrink.simpler_number import complexity
+from verifier.errors import InputError
 
 D, S = torch.float64, torch.float32
 REALS = Domain(-math.inf, math.inf)

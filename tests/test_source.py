@@ -9,8 +9,8 @@ import torch
 
 import verifier
 from verifier import Model, squared_error
-from verifier.functions import cos, e, exp, log, maximum, minimum, pi, sin, sqrt, tanh, where
 from verifier.commands.train import train
+from verifier.functions import cos, e, exp, log, maximum, minimum, pi, sin, sqrt, tanh, where
 
 DATA = {"x": [0.5, -1.25, 2.0], "y": [1.0, 0.1, -0.3]}
 

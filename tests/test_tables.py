@@ -10,8 +10,8 @@ import torch
 import verifier
 from verifier.commands.cli import run
 from verifier.reporting.text.layout import layout_for, short
-from verifier.reporting.training_report import Report
 from verifier.reporting.text.training import View
+from verifier.reporting.training_report import Report
 from verifier.testing.mutations import Tampered
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -14,19 +14,19 @@ import torch
 from torch import nn
 from torch.autograd import Function
 
-from verifier.process.deadline import Deadline
-from verifier.errors import InputError
-from verifier.judging.examination import NotReplayed
-from verifier.judging.examine import examine
-from verifier.checking.inputs import between, drawn, parsed, spelled
-from verifier.judging.verdict import Outcome
-from verifier.program.lift import REDUCTIONS
-from verifier.program.program import Builder
-from verifier.process.timeout import OutOfTimeError, within
-from verifier.judging.reference import Formula
 from verifier.capture.statements import Subject
 from verifier.capture.target import Run, UserCodeError, bound, load_target, name_of, tried
+from verifier.checking.inputs import between, drawn, parsed, spelled
+from verifier.errors import InputError
 from verifier.formula.parser import read_text
+from verifier.judging.examination import NotReplayed
+from verifier.judging.examine import examine
+from verifier.judging.reference import Formula
+from verifier.judging.verdict import Outcome
+from verifier.process.deadline import Deadline
+from verifier.process.timeout import OutOfTimeError, within
+from verifier.program.lift import REDUCTIONS
+from verifier.program.program import Builder
 
 X = torch.tensor([0.5, -1.5], dtype=torch.float64)
 Pair = namedtuple("Pair", "first second")

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from verifier.program.array_program import NOTHING, ArrayBuilder
 from verifier.capture.joint_graph import Joint, captured
-from verifier.errors import InputError
-from verifier.operations.formats import BFLOAT16, FLOAT16, FLOAT32
-from verifier.program.lift import REDUCTIONS, lifted, order_free, rounded_each
 from verifier.capture.lowering import lowered, plain, rule
-from verifier.program.program import Builder
+from verifier.errors import InputError
+from verifier.formula.parser import read_text
+from verifier.operations.formats import BFLOAT16, FLOAT16, FLOAT32
+from verifier.program.array_program import NOTHING, ArrayBuilder
 from verifier.program.evaluation.balls import BallArithmetic, replay
 from verifier.program.evaluation.term_sizes import term_sizes
-from verifier.formula.parser import read_text
+from verifier.program.lift import REDUCTIONS, lifted, order_free, rounded_each
+from verifier.program.program import Builder
 
 
 def sizes(function, **given):

@@ -14,13 +14,13 @@ import sympy
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from verifier.formula import overloads as calls
 from verifier.errors import InputError
-from verifier.program.sympy_form import read, symbol
-from verifier.program.program import BATCH, CONSTANT, SYMBOL, Builder, evaluate
+from verifier.formula import overloads as calls
+from verifier.formula.parser import DEEPEST, LONGEST, names, read_text
 from verifier.formula.unparse import write_text
 from verifier.operations.table import TABLE
-from verifier.formula.parser import DEEPEST, LONGEST, names, read_text
+from verifier.program.program import BATCH, CONSTANT, SYMBOL, Builder, evaluate
+from verifier.program.sympy_form import read, symbol
 
 NAMES = ("x", "y", "z")
 SHARED = Path(__file__).parents[2] / "shared" / "data"

@@ -7,8 +7,8 @@ import pytest
 
 import verifier
 from verifier.commands.cli import run
-from verifier.training.data import columns, held_out
 from verifier.operations.formats import FLOAT64
+from verifier.training.data import columns, held_out
 
 X, Y = [1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 7.0, 8.0]
 

@@ -8,16 +8,24 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from verifier.checking.inputs import between as between
     from verifier.commands.check import assert_gradients as assert_gradients
     from verifier.commands.check import check as check
-    from verifier.reporting.check_report import CheckReport as CheckReport
+    from verifier.commands.explain import explain as explain
+    from verifier.commands.lesson import Lesson as Lesson
+    from verifier.commands.lesson import lesson as lesson
+    from verifier.commands.selftest import Trials as Trials
+    from verifier.commands.selftest import selftest as selftest
+    from verifier.commands.train import train as train
+    from verifier.commands.train_all import Summary as Summary
+    from verifier.commands.train_all import train_all as train_all
     from verifier.errors import GradientError as GradientError
     from verifier.errors import InputError as InputError
-    from verifier.commands.explain import explain as explain
     from verifier.explaining.explanation import Explanation as Explanation
     from verifier.formula.add_function import add_function as add_function
     from verifier.formula.gallery import load as load
-    from verifier.checking.inputs import between as between
+    from verifier.formula.model import Model as Model
+    from verifier.formula.model import model as model
     from verifier.judging.verdict import Comparison as Comparison
     from verifier.judging.verdict import Outcome as Outcome
     from verifier.losses import absolute_error as absolute_error
@@ -32,52 +40,44 @@ if TYPE_CHECKING:
     from verifier.losses import smooth_l1 as smooth_l1
     from verifier.losses import squared_error as squared_error
     from verifier.losses import squared_hinge as squared_hinge
-    from verifier.formula.model import Model as Model
-    from verifier.formula.model import model as model
+    from verifier.reporting.check_report import CheckReport as CheckReport
     from verifier.reporting.training_report import Report as Report
-    from verifier.commands.train_all import Summary as Summary
-    from verifier.commands.train_all import train_all as train_all
-    from verifier.commands.lesson import Lesson as Lesson
-    from verifier.commands.lesson import lesson as lesson
-    from verifier.commands.train import train as train
-    from verifier.commands.selftest import Trials as Trials
-    from verifier.commands.selftest import selftest as selftest
 
 _CONTENTS = {
-    "CheckReport": "checkreport",
-    "Comparison": "judge",
-    "Explanation": "explanation",
+    "CheckReport": "reporting.check_report",
+    "Comparison": "judging.verdict",
+    "Explanation": "explaining.explanation",
     "GradientError": "errors",
     "InputError": "errors",
-    "Lesson": "teaching",
-    "Model": "modeling",
-    "Outcome": "judge",
-    "Report": "report",
-    "Summary": "summary",
-    "Trials": "trialreport",
+    "Lesson": "commands.lesson",
+    "Model": "formula.model",
+    "Outcome": "judging.verdict",
+    "Report": "reporting.training_report",
+    "Summary": "commands.train_all",
+    "Trials": "commands.selftest",
     "absolute_error": "losses",
-    "add_function": "extending",
-    "assert_gradients": "checking",
-    "between": "inputs",
+    "add_function": "formula.add_function",
+    "assert_gradients": "commands.check",
+    "between": "checking.inputs",
     "binary_cross_entropy_with_logits": "losses",
-    "check": "checking",
-    "explain": "explaining",
+    "check": "commands.check",
+    "explain": "commands.explain",
     "focal": "losses",
     "gaussian_nll": "losses",
     "hinge": "losses",
     "huber": "losses",
-    "lesson": "teaching",
-    "load": "gallery",
+    "lesson": "commands.lesson",
+    "load": "formula.gallery",
     "log_cosh": "losses",
-    "model": "modeling",
+    "model": "formula.model",
     "poisson_nll": "losses",
     "quantile": "losses",
-    "selftest": "trialreport",
+    "selftest": "commands.selftest",
     "smooth_l1": "losses",
     "squared_error": "losses",
     "squared_hinge": "losses",
-    "train": "training",
-    "train_all": "summary",
+    "train": "commands.train",
+    "train_all": "commands.train_all",
 }
 
 _MODULES = ("functions", "losses")

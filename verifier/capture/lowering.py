@@ -18,13 +18,13 @@ import numpy as np
 import sympy
 import torch
 
-from verifier.program.array_program import CONSTANT, JOIN, RESHAPE, TAKE, ArrayBuilder, places
 from verifier.capture.joint_graph import NotReadableError
+from verifier.capture.to_numpy import to_float64, to_numpy
 from verifier.errors import message_of
-from verifier.program.sympy_form import read
 from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, Format
 from verifier.operations.table import COMPOSITIONS, TABLE
-from verifier.capture.to_numpy import to_float64, to_numpy
+from verifier.program.array_program import CONSTANT, JOIN, RESHAPE, TAKE, ArrayBuilder, places
+from verifier.program.sympy_form import read
 
 Rule = Callable[..., Any]
 _RULES: dict[str, Rule] = {}

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from verifier.capture.joint_graph import ForwardMode, Joint, SecondOrder, tensors
+from verifier.capture.lowering import plain
 from verifier.errors import InputError, message_of
 from verifier.operations.formats import CODE_FORMATS, Format
-from verifier.capture.lowering import plain
 from verifier.process.timeout import place_of
 
 SEED = "seed of "

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from verifier.capture.target import Bound, bound, load_target, name_of
 from verifier.errors import InputError
+from verifier.formula.model import Model
+from verifier.formula.parser import read_text
+from verifier.judging.reference import Formula, Reference, Specification
+from verifier.program.codegen import TORCH, function
 from verifier.program.guards import guarded
 from verifier.program.lift import REDUCTIONS
-from verifier.formula.model import Model
 from verifier.program.program import Builder, Program
-from verifier.program.codegen import TORCH, function
-from verifier.judging.reference import Formula, Reference, Specification
-from verifier.capture.target import Bound, bound, load_target, name_of
-from verifier.formula.parser import read_text
 
 if TYPE_CHECKING:
     import sympy

@@ -15,11 +15,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from verifier.capture.target.pytree import Leaf, leaves, nested, replaced
+from verifier.capture.to_numpy import MOST_AXES
+from verifier.checking.tensor_text import (
+    is_tensor,
+    is_whole,
+    read_number,
+    read_shape,
+    read_tensor,
+    read_whole,
+    write_tensor,
+)
 from verifier.errors import InputError
 from verifier.operations.formats import CODE_FORMATS
-from verifier.capture.target.pytree import Leaf, leaves, nested, replaced
-from verifier.checking.tensor_text import is_tensor, is_whole, read_number, read_shape, read_tensor, read_whole, write_tensor
-from verifier.capture.to_numpy import MOST_AXES
 
 LARGEST = 10**8
 """A tensor of more numbers than that is not drawn."""

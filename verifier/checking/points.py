@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from verifier.capture.target import Bound, bound, tried
+from verifier.capture.target.pytree import leaves
+from verifier.capture.to_numpy import dense
+from verifier.checking.edge_cases.edges import Domain, edge_points, edges, own_points
+from verifier.checking.expected_gradient import Intended
+from verifier.checking.inputs import Between, drawn
 from verifier.checking.records import CheckPoint, CheckSettings
 from verifier.checking.variants import Trial
-from verifier.process.deadline import Deadline
-from verifier.checking.edge_cases.edges import Domain, edge_points, edges, own_points
 from verifier.errors import InputError
-from verifier.operations.formats import CODE_FORMATS
-from verifier.checking.inputs import Between, drawn
 from verifier.judging.verdict import Outcome
+from verifier.operations.formats import CODE_FORMATS
+from verifier.process.deadline import Deadline
 from verifier.reporting.text.layout import short
-from verifier.capture.target.pytree import leaves
-from verifier.checking.expected_gradient import Intended
-from verifier.capture.target import Bound, bound, tried
-from verifier.capture.to_numpy import dense
 
 EDGE_POINTS = 4
 """For each dtype, each with many edge values."""

@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from verifier.checking.records import CheckSettings
-from verifier.checking.inputs import Between, spelled
 from verifier.capture.target.pytree import leaves
 from verifier.checking.expected_gradient import Intended
+from verifier.checking.inputs import Between, spelled
+from verifier.checking.records import CheckSettings
 
 MOST_NUMBERS = 64
 """A command with more numbers than that is no longer typed."""

@@ -20,8 +20,8 @@ from typing import Any
 
 import torch
 
-from verifier.errors import InputError
 from verifier.capture.to_numpy import dense
+from verifier.errors import InputError
 
 _NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf|nan)")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")

@@ -9,31 +9,31 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from verifier.checking import defaults
-from verifier.checking.failures import explained
-from verifier.checking.records import Checked, CheckSettings, Finding
-from verifier.reporting.check_report import CheckReport
-from verifier.checking.variants import AT_EVERY_POINT, CHEAP, COSTLY, NAMES, Check, Trial
-from verifier.checking.settings import LARGEST_SEED, MOST_DIGITS, MOST_POINTS
-from verifier.reporting.text.check_tables import check_named
-from verifier.process.deadline import Deadline
-from verifier.errors import InputError
-from verifier.operations.formats import CODE_FORMATS
-from verifier.checking.inputs import dtypes_of
-from verifier.process.internal_errors import InternalErrors
-from verifier.process.isolation import changed, isolated
-from verifier.judging.verdict import Outcome
-from verifier.judging.limits import patient
-from verifier.checking.labels import target_name
-from verifier.process.workers.limits import LONGEST
-from verifier.checking.replay_command import at_point, command
-from verifier.training.runner import always
-from verifier.process.timeout import own_frames
-from verifier.checking.points import Edges, Request, Sampling
-from verifier.checking.expected_gradient import Intended
 from verifier.capture.target import load_target, name_of
 from verifier.capture.target.dry_run import raised
+from verifier.checking import defaults
+from verifier.checking.expected_gradient import Intended
+from verifier.checking.failures import explained
+from verifier.checking.inputs import dtypes_of
+from verifier.checking.labels import target_name
+from verifier.checking.points import Edges, Request, Sampling
+from verifier.checking.records import Checked, CheckSettings, Finding
+from verifier.checking.replay_command import at_point, command
+from verifier.checking.settings import LARGEST_SEED, MOST_DIGITS, MOST_POINTS
+from verifier.checking.variants import AT_EVERY_POINT, CHEAP, COSTLY, NAMES, Check, Trial
+from verifier.errors import InputError
+from verifier.judging.limits import patient
+from verifier.judging.verdict import Outcome
+from verifier.operations.formats import CODE_FORMATS
+from verifier.process.deadline import Deadline
+from verifier.process.internal_errors import InternalErrors
+from verifier.process.isolation import changed, isolated
+from verifier.process.timeout import own_frames
+from verifier.process.workers.limits import LONGEST
+from verifier.reporting.check_report import CheckReport
 from verifier.reporting.check_watcher import Unwatched, Watcher
+from verifier.reporting.text.check_tables import check_named
+from verifier.training.runner import always
 
 DTYPES = ("float32", "float64")
 """What is tried where no dtype is given and no tensor has one."""

@@ -15,12 +15,6 @@ import typer
 from typer.core import TyperCommand
 
 import verifier
-from verifier.errors import InputError, printable, reason_of
-from verifier.reporting.incident import incident_file, incident_text
-from verifier.process.workers.limits import MOST_JOBS, SECONDS, Limits, bytes_of, seconds_of
-from verifier.process.workers.messages import Rendered
-from verifier.process.workers.supervisor import End, Ending, Host, InThisProcess, InWorkers
-from verifier.process.workers.task import Task
 from verifier.commands.terminal import (
     Outputs,
     ReaderGoneError,
@@ -30,6 +24,12 @@ from verifier.commands.terminal import (
     tell,
     watched,
 )
+from verifier.errors import InputError, printable, reason_of
+from verifier.process.workers.limits import MOST_JOBS, SECONDS, Limits, bytes_of, seconds_of
+from verifier.process.workers.messages import Rendered
+from verifier.process.workers.supervisor import End, Ending, Host, InThisProcess, InWorkers
+from verifier.process.workers.task import Task
+from verifier.reporting.incident import incident_file, incident_text
 
 app = typer.Typer(
     name="verifier",
@@ -446,8 +446,8 @@ def check(
 
 def _check_all(config: Path, run: _Run, limits: Limits, jobs: int) -> int:
     """Check the targets of a file and write their table; the exit code."""
-    from verifier.commands.config.schema import read_config
     from verifier.commands.config.run import ConfigRun
+    from verifier.commands.config.schema import read_config
     from verifier.reporting.rendering import render
 
     targets = read_config(config)
@@ -480,7 +480,8 @@ def selftest(
     outputs = Outputs(json=json_file, html=html_file)
     outputs.check()
     options = {"seed": seed, "quick": quick, "forms": asdict(outputs.forms)}
-    raise typer.Exit(_Run("selftest", "selftest", outputs, debug).code(Task("verifier.commands.tasks:selftest", options)))
+    task = Task("verifier.commands.tasks:selftest", options)
+    raise typer.Exit(_Run("selftest", "selftest", outputs, debug).code(task))
 
 
 _PROGRESS = {"train": "training"}

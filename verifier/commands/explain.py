@@ -13,21 +13,21 @@ from typing import Any
 
 import numpy as np
 
-from verifier.judging.causes.simple_mistakes import Cause, causes
-from verifier.errors import InputError
-from verifier.explaining.explanation import Explanation, Place, Tensor, Update
-from verifier.explaining.graph import Graph, graph_of
-from verifier.process.isolation import isolated
-from verifier.judging.verdict import Comparison
-from verifier.formula.model import Model
-from verifier.explaining.node_verdicts import Nodes
-from verifier.training.optimizers import PlainSGD, optimizer_named
-from verifier.explaining.first_divergence import parting
-from verifier.training.runner import Run, Step, always
-from verifier.explaining.choose_step import Stand, checked_point, stand_at
 from verifier.capture.to_numpy import to_float64
 from verifier.commands.train import replay_command, settings_for
+from verifier.errors import InputError
+from verifier.explaining.choose_step import Stand, checked_point, stand_at
+from verifier.explaining.explanation import Explanation, Place, Tensor, Update
+from verifier.explaining.first_divergence import parting
+from verifier.explaining.graph import Graph, graph_of
+from verifier.explaining.node_verdicts import Nodes
 from verifier.explaining.torch_hooks import Seen, watch
+from verifier.formula.model import Model
+from verifier.judging.causes.simple_mistakes import Cause, causes
+from verifier.judging.verdict import Comparison
+from verifier.process.isolation import isolated
+from verifier.training.optimizers import PlainSGD, optimizer_named
+from verifier.training.runner import Run, Step, always
 from verifier.witnesses import Autograd, Witness
 
 KEPT_ENTRIES = 3

@@ -11,14 +11,14 @@ from typing import Any
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
-from verifier.explaining.lessons.as_text import lesson_lines
-from verifier.reporting.data.training_json import FORMAT, clean, versions
 from verifier.errors import GradientError
-from verifier.formula.add_function import temporarily
 from verifier.explaining.lessons.as_html import page
-from verifier.process.isolation import isolated
-from verifier.reporting.text.layout import WIDTH
+from verifier.explaining.lessons.as_text import lesson_lines
 from verifier.explaining.lessons.reader import Checked, Claim, Code, Passage, Script, script
+from verifier.formula.add_function import temporarily
+from verifier.process.isolation import isolated
+from verifier.reporting.data.training_json import FORMAT, clean, versions
+from verifier.reporting.text.layout import WIDTH
 
 
 @dataclass(frozen=True)

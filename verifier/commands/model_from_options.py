@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from verifier.training.data import column_names
 from verifier.errors import InputError
-from verifier.losses import LOSSES
 from verifier.formula.model import Model
 from verifier.formula.parser import names
+from verifier.losses import LOSSES
+from verifier.training.data import column_names
 
 NAME = "formula"
 START = 1.0

@@ -8,17 +8,17 @@ from typing import Any
 
 from rich.text import Text
 
+from verifier.errors import InputError
+from verifier.judging.verdict import Outcome
+from verifier.process.isolation import isolated
+from verifier.reporting.data.training_json import FORMAT, clean, versions
+from verifier.reporting.html.page import Causes, Facts, Finding, Page, Table
+from verifier.reporting.text.layout import STYLES, WIDTH, Layout, layout_for
 from verifier.testing.causes_table import NO_CAUSE, Naming, naming_sheet, namings
 from verifier.testing.causes_trial import Accused
-from verifier.reporting.data.training_json import FORMAT, clean, versions
-from verifier.errors import InputError
-from verifier.process.isolation import isolated
-from verifier.judging.verdict import Outcome
-from verifier.reporting.text.layout import STYLES, WIDTH, Layout, layout_for
-from verifier.reporting.html.page import Causes, Facts, Finding, Page, Table
-from verifier.training.runner import always
-from verifier.testing.trials import FULL, QUICK, Acquitted, Planted, Result, tasks
 from verifier.testing.tables import MUST, Sheet, sheets
+from verifier.testing.trials import FULL, QUICK, Acquitted, Planted, Result, tasks
+from verifier.training.runner import always
 
 FAILURES = 100
 """At most so many are listed on a page."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from verifier.program.array_program import ArrayBuilder
 from verifier.capture.joint_graph import NotReadableError
-from verifier.errors import InputError
-from verifier.checking.inputs import drawn, dtypes_of
-from verifier.process.isolation import isolated
-from verifier.program.pretty import readback
-from verifier.judging.reference import forward_nodes
 from verifier.capture.statements import Statements, Subject
 from verifier.capture.target import bound, load_target, tried
+from verifier.checking.inputs import drawn, dtypes_of
+from verifier.errors import InputError
+from verifier.judging.reference import forward_nodes
+from verifier.process.isolation import isolated
+from verifier.program.array_program import ArrayBuilder
+from verifier.program.pretty import readback
 
 
 @isolated

@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from verifier.process.deadline import Deadline, SupervisedDeadline
 from verifier.errors import InputError, printable
+from verifier.process.deadline import Deadline, SupervisedDeadline
 from verifier.process.workers.messages import Progress, Published, Rendered, Stage
 from verifier.process.workers.task import Interruption, Send
 from verifier.reporting.rendering import Forms, render
 
 if TYPE_CHECKING:
-    from verifier.reporting.check_report import CheckReport
     from verifier.formula.model import Model
     from verifier.judging.outcome import Outcome
+    from verifier.reporting.check_report import CheckReport
 
 EVERY = 0.1
 """Seconds between two messages of progress."""
@@ -64,8 +64,8 @@ class ModelOptions:
 
     def chosen(self) -> Model:
         """The model. Raises InputError unless it is one of a gallery, of a file or of a formula."""
-        from verifier.formula.gallery import load
         from verifier.commands.model_from_options import Typed, typed_model
+        from verifier.formula.gallery import load
 
         if (self.model is None) == (self.formula is None):
             raise InputError(
@@ -114,8 +114,8 @@ def _formulas(options: ModelOptions, latex: bool, torch: bool) -> list[str]:
     with redirect_stdout(sys.stderr):
         chosen = options.chosen()
     # What cannot be read is refused before torch is loaded.
-    from verifier.explaining import model_as_code as written
     from verifier.commands.train import settings_for
+    from verifier.explaining import model_as_code as written
 
     if torch:
         return [written.torch_loop(chosen, settings_for(chosen, {})).rstrip()]
@@ -140,8 +140,8 @@ def train(
     with redirect_stdout(sys.stderr):
         chosen = ModelOptions(**model).chosen()
 
-        from verifier.reporting.text.training import View
         from verifier.commands.train import train as run
+        from verifier.reporting.text.training import View
 
         going.refuse_if_interrupted()
         report = run(
@@ -160,8 +160,8 @@ def train_all(
     send: Send, interruption: Interruption, settings: Mapping[str, Any], forms: dict[str, Any]
 ) -> None:
     """The gallery is trained, for one table."""
-    from verifier.formula.gallery import gallery
     from verifier.commands.train_all import train_all as run
+    from verifier.formula.gallery import gallery
 
     going = _Going(send, interruption)
     with redirect_stdout(sys.stderr):
@@ -199,8 +199,8 @@ def lesson(
     send: Send, interruption: Interruption, name: str, lang: str, forms: dict[str, Any]
 ) -> None:
     """The code of a lesson is run."""
-    from verifier.explaining.lessons.reader import script
     from verifier.commands.lesson import taught
+    from verifier.explaining.lessons.reader import script
 
     send(Published(render(taught(script(name, lang)), Forms.of(forms))))
 
@@ -228,8 +228,8 @@ def check(
     forms: dict[str, Any],
 ) -> None:
     """One target is checked; what is known is published as the check goes on."""
-    from verifier.commands.check import check_watched
     from verifier.checking.inputs import parsed
+    from verifier.commands.check import check_watched
 
     watcher = _CheckWatcher(send, interruption, _deadline(seconds), Forms.of(forms))
     with redirect_stdout(sys.stderr):
@@ -246,8 +246,8 @@ def check_target(
     forms: dict[str, Any],
 ) -> None:
     """A target of verifier.toml is checked, and what is known of its failures set aside."""
-    from verifier.commands.config.schema import ConfiguredTarget
     from verifier.commands.config.check_target import check_configured, settled_report
+    from verifier.commands.config.schema import ConfiguredTarget
 
     configured = ConfiguredTarget.of(target)
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from verifier.reporting import atomic_write as files
 from verifier.errors import InputError, reason_of
 from verifier.process.workers.messages import Rendered
+from verifier.reporting import atomic_write as files
 from verifier.reporting.rendering import Forms, Screen
 
 SUFFIXES = (".svg", ".png", ".pdf")

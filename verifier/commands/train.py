@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from verifier.errors import InputError
-from verifier.training.findings import Collector, Findings
-from verifier.operations.formats import Format
-from verifier.training.exact_replay import replayed
-from verifier.process.isolation import isolated
 from verifier.formula.model import Model
+from verifier.operations.formats import Format
+from verifier.process.isolation import isolated
 from verifier.reporting.training_report import Report
+from verifier.training.exact_replay import replayed
+from verifier.training.findings import Collector, Findings
 from verifier.training.runner import Run, Settings, always
 from verifier.witnesses import Autograd, Witness, finite_differences
 

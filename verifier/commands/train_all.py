@@ -9,18 +9,18 @@ from typing import Any
 
 from rich.text import Text
 
-from verifier.reporting.data.training_json import FORMAT, versions
+from verifier.commands.train import train
 from verifier.errors import InputError
-from verifier.process.isolation import isolated
-from verifier.judging.verdict import Outcome
-from verifier.reporting.text.layout import STYLES, UNBROKEN, WIDTH, Column, Layout, Stacked, layout_for
 from verifier.formula.model import Model
+from verifier.judging.verdict import Outcome
+from verifier.process.isolation import isolated
+from verifier.reporting.data.training_json import FORMAT, versions
 from verifier.reporting.html.page import Page, Table
+from verifier.reporting.html.training import parameter_table
+from verifier.reporting.text.layout import STYLES, UNBROKEN, WIDTH, Column, Layout, Stacked, layout_for
+from verifier.reporting.text.training import ratio
 from verifier.reporting.training_report import Report
 from verifier.training.runner import always
-from verifier.reporting.text.training import ratio
-from verifier.commands.train import train
-from verifier.reporting.html.training import parameter_table
 
 _COLUMNS = (
     Column("model", "", ("model",)),

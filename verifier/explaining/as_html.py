@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import sympy
 from markupsafe import Markup, escape
 
+from verifier.errors import printable
 from verifier.explaining.as_text import PATHS, shown_rows, verdict_lines
 from verifier.explaining.chain_rule import Path, paths_to
 from verifier.explaining.graph_svg import DRAWN_NODES, graph_picture
-from verifier.reporting.data.training_json import optimizer_name, versions
-from verifier.errors import printable
 from verifier.judging.verdict import Comparison, Outcome
-from verifier.reporting.text.layout import UNBROKEN, Stacked, number, plain
+from verifier.reporting.data.training_json import optimizer_name, versions
 from verifier.reporting.html.mathml import derivative, mathml, partial, product, text
 from verifier.reporting.html.page import Causes, Diagram, Facts, Finding, Formula, Formulas, Page, Prose, Section, Table
 from verifier.reporting.html.training import JUDGED, JUDGED_CAPTION, judged_cells
+from verifier.reporting.text.layout import UNBROKEN, Stacked, number, plain
 
 if TYPE_CHECKING:
     from verifier.explaining.explanation import Edge, Explanation, Node, Tensor, Update

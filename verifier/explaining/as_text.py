@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from verifier.explaining.chain_rule import Path, paths_to
-from verifier.reporting.data.training_json import optimizer_name
 from verifier.judging.verdict import Comparison, Note, Outcome
+from verifier.reporting.data.training_json import optimizer_name
 from verifier.reporting.text.layout import STYLES, Layout, number, plain
 
 if TYPE_CHECKING:

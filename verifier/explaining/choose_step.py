@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from verifier.errors import InputError
+from verifier.formula.model import Model
 from verifier.operations.formats import Format
 from verifier.reporting.text.layout import number, plain
-from verifier.formula.model import Model
 from verifier.training.runner import Rows, Run
 
 

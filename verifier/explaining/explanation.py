@@ -15,15 +15,22 @@ from typing import Any
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
-from verifier.explaining.as_text import explanation_lines
-from verifier.judging.causes.simple_mistakes import Cause
-from verifier.reporting.data.training_json import FORMAT, clean, comparison_document, model_document, settings_document, versions
 from verifier.errors import GradientError
 from verifier.explaining.as_html import explanation_page
-from verifier.process.isolation import isolated
-from verifier.judging.verdict import Comparison, Outcome
-from verifier.reporting.text.layout import WIDTH, layout_for
+from verifier.explaining.as_text import explanation_lines
 from verifier.formula.model import Model
+from verifier.judging.causes.simple_mistakes import Cause
+from verifier.judging.verdict import Comparison, Outcome
+from verifier.process.isolation import isolated
+from verifier.reporting.data.training_json import (
+    FORMAT,
+    clean,
+    comparison_document,
+    model_document,
+    settings_document,
+    versions,
+)
+from verifier.reporting.text.layout import WIDTH, layout_for
 from verifier.training.runner import Settings
 
 

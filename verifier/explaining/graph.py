@@ -13,13 +13,13 @@ from functools import cached_property
 
 import sympy
 
-from verifier.program.differentiate import Adjoints, adjoints, differentiate
-from verifier.program.sympy_form import expressions
-from verifier.program.guards import CONDITIONS
 from verifier.formula.model import Model
 from verifier.operations.operation import Infix, Suffix
-from verifier.program.program import BATCH, CONSTANT, SYMBOL, Builder, Program
 from verifier.operations.table import TABLE
+from verifier.program.differentiate import Adjoints, adjoints, differentiate
+from verifier.program.guards import CONDITIONS
+from verifier.program.program import BATCH, CONSTANT, SYMBOL, Builder, Program
+from verifier.program.sympy_form import expressions
 
 LOSS = "loss"
 PREDICTION = "prediction"

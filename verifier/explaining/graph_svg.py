@@ -15,10 +15,10 @@ from xml.etree import ElementTree
 from rich.cells import cell_len
 
 from verifier.errors import printable
-from verifier.judging.verdict import Comparison, Outcome
 from verifier.explaining.graph_layout import Layers, layered
-from verifier.reporting.text.layout import number
+from verifier.judging.verdict import Comparison, Outcome
 from verifier.reporting.html.svg import accessible
+from verifier.reporting.text.layout import number
 
 if TYPE_CHECKING:
     from verifier.explaining.explanation import Explanation, Node

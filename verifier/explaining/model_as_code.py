@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from verifier.training.data import columns
 from verifier.errors import InputError
 from verifier.formula.model import Model
-from verifier.training.optimizers import torch_optimizer
-from verifier.program.program import Builder
-from verifier.training.runner import Settings
 from verifier.program.codegen import TORCH, definition
+from verifier.program.program import Builder
+from verifier.training.data import columns
+from verifier.training.optimizers import torch_optimizer
+from verifier.training.runner import Settings
 
 
 def formulas(model: Model) -> Iterator[str]:

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.program.evaluation.arithmetic import NumPyArithmetic
-from verifier.program.differentiate import adjoints
+from verifier.capture.to_numpy import to_float64
 from verifier.explaining.explanation import Condition, Edge, Node, Role
 from verifier.explaining.graph import Graph
-from verifier.judging.verdict import Comparison, Judge
+from verifier.explaining.torch_hooks import Seen, local_derivatives
 from verifier.formula.model import Model
+from verifier.judging.verdict import Comparison, Judge
+from verifier.program.differentiate import adjoints
+from verifier.program.evaluation.arithmetic import NumPyArithmetic
 from verifier.program.program import SYMBOL, Program, evaluate
 from verifier.training.runner import Settings
-from verifier.capture.to_numpy import to_float64
-from verifier.explaining.torch_hooks import Seen, local_derivatives
 from verifier.witnesses import Arguments, symbolic
 
 JUDGED_ROWS = 1000

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from verifier.capture.to_numpy import to_float64
 from verifier.explaining.graph import Graph
+from verifier.program.codegen import TORCH, function, watched
 from verifier.program.program import SYMBOL, Program
 from verifier.training.runner import AutogradTraining
-from verifier.program.codegen import TORCH, function, watched
-from verifier.capture.to_numpy import to_float64
 
 
 @dataclass(frozen=True, eq=False)

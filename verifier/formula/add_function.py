@@ -10,15 +10,15 @@ from typing import Any
 
 import sympy
 
-from verifier.program.evaluation.arithmetic import ArbArithmetic
-from verifier.formula.overloads import forget
-from verifier.program.differentiate import differentiate, local_derivative
 from verifier.errors import InputError, message_of
-from verifier.program.sympy_form import SymPyArithmetic, read, symbol
+from verifier.formula.overloads import forget
 from verifier.operations.operation import Budget, Call, Composition, Operation, Tree, each, named
-from verifier.program.program import Builder, Program, evaluate
-from verifier.program.codegen import NUMPY, function
 from verifier.operations.table import BY_CLASS, COMPOSITIONS, TABLE, add, check_name
+from verifier.program.codegen import NUMPY, function
+from verifier.program.differentiate import differentiate, local_derivative
+from verifier.program.evaluation.arithmetic import ArbArithmetic
+from verifier.program.program import Builder, Program, evaluate
+from verifier.program.sympy_form import SymPyArithmetic, read, symbol
 
 
 def add_function(

@@ -12,14 +12,14 @@ from os import PathLike
 from pathlib import Path
 
 from verifier.errors import InputError
-from verifier.process.imports import traceless
 from verifier.formula.load_file import run_file
 from verifier.formula.model import Model
+from verifier.process.imports import traceless
 
 
 def folder() -> Path:
     """Where the gallery's files are."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     inside = package / "models"
     return inside if inside.is_dir() else package.parent / "models"
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from verifier.errors import InputError
-from verifier.process.imports import traceless
 from verifier.operations.identifiers import is_name
+from verifier.process.imports import traceless
 
 if TYPE_CHECKING:
     import sympy
@@ -333,8 +333,8 @@ class Model:
     def _write_loss(self, builder: Builder, prediction: int, places: Mapping[str, int]) -> int:
         if self.loss is None:
             return prediction
-        from verifier.program.sympy_form import read, symbol
         from verifier.formula.trace import PREDICTION
+        from verifier.program.sympy_form import read, symbol
 
         symbols = {PREDICTION: prediction, **{symbol(name): place for name, place in places.items()}}
         return read(self._loss_tree, builder, symbols)
@@ -394,9 +394,9 @@ class Model:
                 )
 
     def _refuse_without_derivative(self, program: Program) -> None:
-        from verifier.program.differentiate import without_derivative
         from verifier.formula.unparse import write_text
         from verifier.operations.table import TABLE
+        from verifier.program.differentiate import without_derivative
 
         for index in without_derivative(program, self.parameters):
             row = TABLE[program.nodes[index].operation]

@@ -11,12 +11,12 @@ import numpy as np
 import sympy
 from sympy.core.parameters import global_parameters
 
-from verifier.program.evaluation.arithmetic import NumPyArithmetic
 from verifier.errors import InputError
-from verifier.program.sympy_form import apply_row, read
 from verifier.operations.operation import Call
-from verifier.program.program import SYMBOL, Builder, Program, evaluate
 from verifier.operations.table import COMPOSITIONS, REDUCTIONS, TABLE
+from verifier.program.evaluation.arithmetic import NumPyArithmetic
+from verifier.program.program import SYMBOL, Builder, Program, evaluate
+from verifier.program.sympy_form import apply_row, read
 
 ALIASES = {
     "Abs": "abs", "Max": "maximum", "Min": "minimum", "Mod": "remainder", "Heaviside": "heaviside", "sgn": "sign",

@@ -21,9 +21,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from verifier.formula import overloads as calls
-from verifier.program.evaluation.arithmetic import NumPyArithmetic
 from verifier.errors import InputError
+from verifier.formula import overloads as calls
+from verifier.formula.tokens import END, FUNCTION, NAME, NUMBER, SPACE, FormulaError, Token, no_meaning, short, tokens
+from verifier.operations.table import TABLE
+from verifier.program.evaluation.arithmetic import NumPyArithmetic
 from verifier.program.infix_operators import (
     BOTH,
     COMPARISON,
@@ -38,8 +40,6 @@ from verifier.program.infix_operators import (
     whole_number,
 )
 from verifier.program.program import CONSTANT, SYMBOL, Builder, Node
-from verifier.operations.table import TABLE
-from verifier.formula.tokens import END, FUNCTION, NAME, NUMBER, SPACE, FormulaError, Token, no_meaning, short, tokens
 
 LONGEST = 20_000
 """Characters of a formula."""

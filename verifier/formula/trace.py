@@ -20,11 +20,11 @@ import numpy as np
 import sympy
 
 from verifier import functions
+from verifier.errors import InputError, message_of
 from verifier.formula import overloads as calls
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
-from verifier.errors import InputError, message_of
-from verifier.program.sympy_form import symbol
 from verifier.program.program import Program, evaluate
+from verifier.program.sympy_form import symbol
 
 
 def trace(body: Callable[..., Any], inputs: Iterable[str], parameters: Iterable[str]) -> Any:

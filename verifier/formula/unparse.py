@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from verifier.errors import InputError
+from verifier.formula.parser import LONGEST, read_text
 from verifier.program.infix_operators import ATOM, COMPARISON, CONSTANTS, DENIAL, INFIX, POWER, SIGN, SYMBOLS, operate
 from verifier.program.program import CONSTANT, SYMBOL, Builder, Node, Program
-from verifier.formula.parser import LONGEST, read_text
 
 
 class _Hole(NamedTuple):

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from verifier.program.evaluation.arithmetic import balls, largest_size
-from verifier.program.array_program import ArrayProgram
 from verifier.operations.formats import Format
+from verifier.program.array_program import ArrayProgram
+from verifier.program.evaluation.arithmetic import balls, largest_size
 from verifier.program.evaluation.balls import BallArithmetic, Decision, replay
 
 MOVES = 6

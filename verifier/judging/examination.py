@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from verifier.program.evaluation.arithmetic import middle, precision
-from verifier.judging.conditioning import Accuracy, Point, accuracy, few
-from verifier.operations.formats import CODE_FORMATS
-from verifier.judging.verdict import Case, Note, Outcome, Verdicts
-from verifier.program.evaluation.balls import LAST_BITS, BallArithmetic, replay
 from verifier.capture.statements import Statements
+from verifier.judging.conditioning import Accuracy, Point, accuracy, few
+from verifier.judging.verdict import Case, Note, Outcome, Verdicts
+from verifier.operations.formats import CODE_FORMATS
+from verifier.program.evaluation.arithmetic import middle, precision
+from verifier.program.evaluation.balls import LAST_BITS, BallArithmetic, replay
 
 
 @dataclass(frozen=True)

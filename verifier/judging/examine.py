@@ -18,20 +18,20 @@ import numpy as np
 import torch
 from flint import arb
 
+from verifier.capture.joint_graph import DETACHED, NotReadableError, captured, followed
+from verifier.capture.lowering import Lowered, lowered, plain
+from verifier.capture.statements import SECOND, SEED, TANGENT, Statements, Subject
+from verifier.errors import InputError
+from verifier.judging.conditioning import Point
+from verifier.judging.examination import Coded, Exact, Examination, NotReplayed, Part, Replayed
+from verifier.judging.limits import limited
+from verifier.judging.reference import Specification, forward_nodes, input_nodes
+from verifier.judging.verdict import Case, Note, Outcome
+from verifier.operations.formats import FLOAT32, Format
+from verifier.operations.table import TABLE
+from verifier.program.array_program import CONSTANT, ArrayBuilder, ArrayProgram
 from verifier.program.differentiate_arrays import gradients
 from verifier.program.evaluation.arithmetic import largest_size, middle, precision, radius
-from verifier.program.array_program import CONSTANT, ArrayBuilder, ArrayProgram
-from verifier.capture.joint_graph import DETACHED, NotReadableError, captured, followed
-from verifier.judging.conditioning import Point
-from verifier.errors import InputError
-from verifier.judging.examination import Coded, Exact, Examination, NotReplayed, Part, Replayed
-from verifier.operations.formats import FLOAT32, Format
-from verifier.judging.verdict import Case, Note, Outcome
-from verifier.program.lift import order_free, rounded_each
-from verifier.judging.limits import limited
-from verifier.capture.lowering import Lowered, lowered, plain
-from verifier.program.evaluation.stochastic import DEVIATIONS, NoiseArithmetic, arithmetic_for, deviations
-from verifier.program.evaluation.rounding_of_arrays import proved
 from verifier.program.evaluation.balls import (
     EQUALITIES,
     LAST_BITS,
@@ -42,10 +42,10 @@ from verifier.program.evaluation.balls import (
     ToOneSide,
     replay,
 )
-from verifier.judging.reference import Specification, forward_nodes, input_nodes
-from verifier.capture.statements import SECOND, SEED, TANGENT, Statements, Subject
-from verifier.operations.table import TABLE
+from verifier.program.evaluation.rounding_of_arrays import proved
+from verifier.program.evaluation.stochastic import DEVIATIONS, NoiseArithmetic, arithmetic_for, deviations
 from verifier.program.evaluation.term_sizes import term_sizes
+from verifier.program.lift import order_free, rounded_each
 
 MOST_DIGITS = 77.0
 """What 256 bits hold."""

@@ -29,8 +29,13 @@ import numpy as np
 import sympy
 from flint import arb
 
-from verifier.program.evaluation.arithmetic import precision
+from verifier.judging.verdict import Note
+from verifier.operations.operation import by_definition
+from verifier.operations.table import TABLE
+from verifier.process.timeout import OutOfTimeError, within
 from verifier.program.array_program import CONSTANT, CONTRACT, INPUT, ArrayProgram
+from verifier.program.evaluation.arithmetic import precision
+from verifier.program.evaluation.balls import FIRST_BITS
 from verifier.program.evaluation.elements import (
     ADDED,
     MOVED,
@@ -43,11 +48,6 @@ from verifier.program.evaluation.elements import (
     dot,
     is_finite,
 )
-from verifier.judging.verdict import Note
-from verifier.operations.operation import by_definition
-from verifier.program.evaluation.balls import FIRST_BITS
-from verifier.process.timeout import OutOfTimeError, within
-from verifier.operations.table import TABLE
 
 SECONDS = 3.0
 """For all limits at one point."""

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from verifier.program.array_program import ArrayBuilder
 from verifier.capture.joint_graph import ForwardAlone, NotReadableError, captured, followed
-from verifier.errors import InputError
-from verifier.program.lift import Reduction, common_shape, lifted, unreduced
 from verifier.capture.lowering import lowered
-from verifier.program.program import Program
 from verifier.capture.statements import SEED, Statements
+from verifier.errors import InputError
+from verifier.program.array_program import ArrayBuilder
+from verifier.program.lift import Reduction, common_shape, lifted, unreduced
+from verifier.program.program import Program
 
 
 class Specification(Protocol):

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from verifier.program.evaluation.rounding import Rounded, rounded, sizes
-from verifier.program.evaluation.arithmetic import balls, largest_size, middle, precision, radius
-from verifier.operations.formats import Format
 from verifier.judging.outcome import Note as Note
 from verifier.judging.outcome import Outcome as Outcome
+from verifier.operations.formats import Format
+from verifier.program.evaluation.arithmetic import balls, largest_size, middle, precision, radius
+from verifier.program.evaluation.rounding import Rounded, rounded, sizes
 from verifier.program.program import Program
 from verifier.witnesses import FIRST_PRECISION, Arguments, Enclosure, exact
 

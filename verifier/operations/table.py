@@ -13,10 +13,8 @@ import numpy as np
 import sympy
 from flint import arb
 
-from verifier.operations import activations
-from verifier.operations import elementary
-from verifier.operations import special
 from verifier.errors import InputError
+from verifier.operations import activations, elementary, special
 from verifier.operations.identifiers import is_name
 from verifier.operations.operation import Call, Composition, Operation
 

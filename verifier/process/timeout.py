@@ -22,7 +22,7 @@ from typing import Generic, TypeVar
 _Result = TypeVar("_Result")
 LINES = 20
 """Of a traceback at most so many are shown."""
-_HOUSE = Path(__file__).resolve().parent
+_HOUSE = Path(__file__).resolve().parents[1]
 
 
 class OutOfTimeError(Exception):

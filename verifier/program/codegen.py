@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from verifier.program.evaluation.arithmetic import NumPyArithmetic
 from verifier.operations.operation import ATOM, NEGATIVE, PRODUCT, Call, Infix, Name, Notation, Operation, Suffix
-from verifier.program.program import CONSTANT, SYMBOL, Node, Program
 from verifier.operations.table import TABLE
+from verifier.program.evaluation.arithmetic import NumPyArithmetic
+from verifier.program.program import CONSTANT, SYMBOL, Node, Program
 
 
 @dataclass(frozen=True)

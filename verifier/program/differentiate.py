@@ -15,10 +15,10 @@ from typing import Any
 
 import sympy
 
-from verifier.program.sympy_form import read
 from verifier.operations.operation import flat
-from verifier.program.program import BATCH, CONSTANT, SCALAR, SYMBOL, Builder, Node, Program
 from verifier.operations.table import TABLE
+from verifier.program.program import BATCH, CONSTANT, SCALAR, SYMBOL, Builder, Node, Program
+from verifier.program.sympy_form import read
 
 
 def differentiate(program: Program, names: Sequence[str]) -> Program:

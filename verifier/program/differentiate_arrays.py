@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from verifier.operations.operation import flat
+from verifier.operations.table import TABLE
 from verifier.program.array_program import CONSTANT, INPUT, NOTHING, ArrayBuilder, ArrayNode, is_held, places
 from verifier.program.differentiate import PLACES, local_derivative
 from verifier.program.sympy_form import read
-from verifier.operations.operation import flat
-from verifier.operations.table import TABLE
 
 
 @dataclass(frozen=True)

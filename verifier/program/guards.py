@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from verifier.program.evaluation.arithmetic import NumPyArithmetic
 from verifier.program.differentiate import differentiate
+from verifier.program.evaluation.arithmetic import NumPyArithmetic
 from verifier.program.program import CONSTANT, SCALAR, SYMBOL, Builder, Node, Program, evaluate
 
 _LINEAR = frozenset({"add", "subtract", "negative", "abs", "relu", "maximum", "minimum", "where"})

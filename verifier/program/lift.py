@@ -7,11 +7,11 @@ from typing import Protocol
 
 import numpy as np
 
-from verifier.program.array_program import ArrayBuilder, Shape
 from verifier.errors import InputError
 from verifier.operations.formats import Format
-from verifier.program.program import CONSTANT, SYMBOL, Node, Program
 from verifier.operations.table import TABLE
+from verifier.program.array_program import ArrayBuilder, Shape
+from verifier.program.program import CONSTANT, SYMBOL, Node, Program
 
 
 class Reduction(Protocol):

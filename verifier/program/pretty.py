@@ -10,7 +10,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from verifier.program.array_program import CONSTANT, INPUT, NOTHING, RESHAPE, ROUND, ArrayNode, ArrayProgram, is_held, places
+from verifier.program.array_program import (
+    CONSTANT,
+    INPUT,
+    NOTHING,
+    RESHAPE,
+    ROUND,
+    ArrayNode,
+    ArrayProgram,
+    is_held,
+    places,
+)
 from verifier.program.infix_operators import ATOM, INFIX, SIGN, SYMBOLS
 
 MOST_OPERATIONS = 100

@@ -18,8 +18,8 @@ from sympy.codegen import cfunctions
 
 from verifier.errors import InputError
 from verifier.operations.operation import Operation
-from verifier.program.program import CONSTANT, SYMBOL, Builder, Program, evaluate
 from verifier.operations.table import BY_CLASS, COMPOSED, COMPOSITIONS, TABLE
+from verifier.program.program import CONSTANT, SYMBOL, Builder, Program, evaluate
 
 _CONSTANTS = {sympy.pi: "pi", sympy.E: "e"}
 _OWN_POWERS = (sympy.S.NegativeOne, sympy.S.Half, sympy.Integer(2), sympy.Integer(-2))

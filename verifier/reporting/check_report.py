@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
-from verifier.checking.tally.components import CheckComponent
-from verifier.reporting.data.check_json import check_document
 from verifier.checking.records import CheckCause, Checked
-from verifier.reporting.data.check_frame import check_frame
-from verifier.reporting.html.check import check_page
-from verifier.reporting.text.check import check_lines
+from verifier.checking.tally.components import CheckComponent
+from verifier.checking.tally.count import Tally
 from verifier.errors import GradientError, printable
 from verifier.judging.examination import NotReplayed, Replayed
-from verifier.process.isolation import isolated
 from verifier.judging.verdict import Outcome
-from verifier.reporting.text.layout import WIDTH, layout_for
+from verifier.process.isolation import isolated
+from verifier.reporting.data.check_frame import check_frame
+from verifier.reporting.data.check_json import check_document
+from verifier.reporting.html.check import check_page
+from verifier.reporting.text.check import check_lines
 from verifier.reporting.text.check_markdown import check_markdown
-from verifier.checking.tally.count import Tally
+from verifier.reporting.text.layout import WIDTH, layout_for
 
 if TYPE_CHECKING:
     import pandas

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from verifier.process.deadline import Deadline
 from verifier.judging.outcome import Outcome
+from verifier.process.deadline import Deadline
 
 if TYPE_CHECKING:
     from verifier.reporting.check_report import CheckReport

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
-from verifier.judging.causes.simple_mistakes import Cause
-from verifier.reporting.data.training_json import training_document
 from verifier.errors import GradientError
-from verifier.training.findings import Component, Drift, Findings
-from verifier.reporting.data.training_frame import frame
-from verifier.process.isolation import isolated
-from verifier.judging.verdict import Outcome
-from verifier.reporting.text.layout import WIDTH, layout_for
 from verifier.formula.model import Model
+from verifier.judging.causes.simple_mistakes import Cause
+from verifier.judging.verdict import Outcome
+from verifier.process.isolation import isolated
+from verifier.reporting.data.training_frame import frame
+from verifier.reporting.data.training_json import training_document
 from verifier.reporting.html.page import Page
-from verifier.reporting.html.training_plots import Picture, image, pictures
-from verifier.training.runner import Prediction, Step
-from verifier.reporting.text.ascii_plots import sketches
-from verifier.reporting.text.training import DEFAULT_VIEW, View, outcome_of, training_lines
 from verifier.reporting.html.training import NOTEBOOK_ROWS, ROWS, training_page
+from verifier.reporting.html.training_plots import Picture, image, pictures
+from verifier.reporting.text.ascii_plots import sketches
+from verifier.reporting.text.layout import WIDTH, layout_for
+from verifier.reporting.text.training import DEFAULT_VIEW, View, outcome_of, training_lines
+from verifier.training.findings import Component, Drift, Findings
+from verifier.training.runner import Prediction, Step
 
 if TYPE_CHECKING:
     import pandas

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from verifier.capture.statements import Subject
+from verifier.formula.parser import read_text
+from verifier.judging.reference import Formula
 from verifier.program.guards import guarded
 from verifier.program.lift import REDUCTIONS
 from verifier.program.program import Builder
-from verifier.judging.reference import Formula
-from verifier.capture.statements import Subject
-from verifier.formula.parser import read_text
 
 DTYPES = ("float64", "float32", "bfloat16", "float16")
 

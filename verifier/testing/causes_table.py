@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from verifier.reporting.text.layout import Column
 from verifier.testing.causes_trial import Accused
 from verifier.testing.mutation_operators import DEEDS
-from verifier.reporting.text.layout import Column
 from verifier.testing.tables import Sheet
 
 RIGHTLY, WRONGLY = 0.95, 0.01

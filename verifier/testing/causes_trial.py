@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from verifier.judging.causes import blamed
 from verifier.checking.records import Finding
-from verifier.testing.mutation_operators import HONEST
 from verifier.errors import InputError
+from verifier.judging.causes import blamed
 from verifier.judging.verdict import Outcome
 from verifier.testing.mutants import Deed
+from verifier.testing.mutation_operators import HONEST
 from verifier.testing.random_formulas import Generator
 
 DTYPES = ("float64", "float32")

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from verifier.capture.statements import REVERSE, SECOND, Subject
 from verifier.judging.examination import Examination
 from verifier.judging.examine import examine
-from verifier.testing.random_formulas import Generator, Seeded, Tree, choice
 from verifier.judging.reference import Formula
-from verifier.capture.statements import REVERSE, SECOND, Subject
 from verifier.testing.mutations import GRAPH, KERNEL, NUMBERS, Code, Lie, Planting, Right, honest
+from verifier.testing.random_formulas import Generator, Seeded, Tree, choice
 
 
 @dataclass(frozen=True, eq=False)

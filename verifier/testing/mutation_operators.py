@@ -30,8 +30,8 @@ from verifier.testing.mutants import (
     turned,
     underflowing,
 )
-from verifier.testing.random_formulas import Generator, Seeded, choice
 from verifier.testing.mutations import GRAPH, KERNEL, NARROWER, NUMBERS, Lie, Noisy, Planting, Right, honest
+from verifier.testing.random_formulas import Generator, Seeded, choice
 
 NOTHING = ""
 """The cause of what has none."""

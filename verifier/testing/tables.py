@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from verifier.testing.cases import DTYPES
 from verifier.reporting.text.layout import Column
+from verifier.testing.cases import DTYPES
 from verifier.testing.mutations import SMALLEST
 from verifier.testing.trials import Acquitted, Checked, Planted
 

@@ -18,16 +18,17 @@ from torch import Tensor
 from torch.autograd import gradcheck
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
-from verifier.testing.causes_trial import Accused, trial
-from verifier.testing.cases import CASES, DTYPES, Case, Drawn, named
-from verifier.testing.mutation_operators import DEEDS
+from verifier.commands.train import train
 from verifier.errors import InputError
+from verifier.formula.gallery import load
 from verifier.judging.examination import Examination, Part
 from verifier.judging.examine import examine
-from verifier.formula.gallery import load
-from verifier.judging.verdict import Comparison, Outcome
-from verifier.training.runner import Step
 from verifier.judging.reference import Formula
+from verifier.judging.verdict import Comparison, Outcome
+from verifier.testing.cases import CASES, DTYPES, Case, Drawn, named
+from verifier.testing.causes_trial import Accused, trial
+from verifier.testing.equivalent_mutants import TWINS, Code, Twin
+from verifier.testing.mutation_operators import DEEDS
 from verifier.testing.mutations import (
     FACTORS,
     GRAPH,
@@ -47,8 +48,7 @@ from verifier.testing.mutations import (
     off,
     scaled,
 )
-from verifier.commands.train import train
-from verifier.testing.equivalent_mutants import TWINS, Code, Twin
+from verifier.training.runner import Step
 from verifier.witnesses import Witness
 
 TRAINING = "training"

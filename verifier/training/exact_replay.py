@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.program.evaluation.rounding import sizes
-from verifier.program.evaluation.arithmetic import ArbArithmetic, balls, largest_size, middle, precision, radius
 from verifier.capture.joint_graph import Joint, NotReadableError, captured
+from verifier.capture.lowering import lowered
 from verifier.judging.examination import NotReplayed
 from verifier.judging.examine import MOST_DIGITS, rounded_constants
 from verifier.operations.formats import FLOAT64
-from verifier.capture.lowering import lowered
 from verifier.operations.operation import Call
-from verifier.program.program import evaluate
-from verifier.program.evaluation.balls import FIRST_BITS, BallArithmetic, replay
-from verifier.training.runner import Run, Step
 from verifier.operations.table import TABLE
+from verifier.program.evaluation.arithmetic import ArbArithmetic, balls, largest_size, middle, precision, radius
+from verifier.program.evaluation.balls import FIRST_BITS, BallArithmetic, replay
+from verifier.program.evaluation.rounding import sizes
+from verifier.program.program import evaluate
+from verifier.training.runner import Run, Step
 
 REPLAYED_STEPS = 8
 """At most so many steps are replayed, evenly spread over those that are kept."""

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from verifier.training.data import NO_DATA, Columns
 from verifier.judging.causes.simple_mistakes import Cause, causes
 from verifier.judging.examination import NotReplayed
-from verifier.training.exact_replay import FormulaReplayed
 from verifier.judging.verdict import Comparison, Outcome, Verdicts
-from verifier.training.runner import HeldOut, Judged, Prediction, Settings, Step
+from verifier.training.data import NO_DATA, Columns
+from verifier.training.exact_replay import FormulaReplayed
 from verifier.training.reservoir import Buckets, Sample, WorstSteps, first, largest, worst
+from verifier.training.runner import HeldOut, Judged, Prediction, Settings, Step
 
 _NOT_YET = NotReplayed("the run has not ended")
 KEPT_STEPS = 10_000

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.training.data import NO_DATA, Columns, columns, held_out
 from verifier.errors import InputError
+from verifier.formula.model import Model
+from verifier.judging.verdict import Comparison, Judge, Verdicts, joined
 from verifier.operations.formats import Format, format_named
 from verifier.process.isolation import running
-from verifier.judging.verdict import Comparison, Judge, Verdicts, joined
-from verifier.formula.model import Model
-from verifier.training.optimizers import Optimizer, optimizer_named
 from verifier.program.codegen import NUMPY, TORCH, constant_values, function
+from verifier.training.data import NO_DATA, Columns, columns, held_out
+from verifier.training.optimizers import Optimizer, optimizer_named
 from verifier.witnesses import Autograd, Witness, symbolic
 
 MOST_EPOCHS = 1_000_000_000

@@ -7,10 +7,10 @@ from typing import Any
 import sympy
 import torch
 
+from verifier.capture.lowering import Cell, Lowering, random, rule
 from verifier.operations.activations import sigmoid, softplus
 from verifier.operations.elementary import expm1, log1p
 from verifier.operations.formats import CODE_FORMATS
-from verifier.capture.lowering import Cell, Lowering, random, rule
 from verifier.operations.operation import Minimum, Where
 
 _ONE = sympy.S.One

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from verifier.program.array_program import NOTHING, places
 from verifier.capture.aten.normalisation import stored
 from verifier.capture.lowering import Lowering, actual_of, plain, rule
+from verifier.program.array_program import NOTHING, places
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from verifier.operations.formats import CODE_FORMATS
 from verifier.capture.lowering import Cell, Lowering, rule
+from verifier.operations.formats import CODE_FORMATS
 
 
 @rule("alias", "clone", "contiguous", "detach", "lift_fresh_copy", "lift", "lift_fresh", "view_as", "_conj",

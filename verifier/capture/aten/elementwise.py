@@ -11,10 +11,10 @@ import numpy as np
 import sympy
 import torch
 
-from verifier.operations.elementary import exp2, log1p
 from verifier.capture.lowering import Cell, Lowering, Rule, actual_of, plain, rule
-from verifier.operations.operation import Maximum, Where
 from verifier.capture.to_numpy import to_numpy
+from verifier.operations.elementary import exp2, log1p
+from verifier.operations.operation import Maximum, Where
 
 _ROWS = {
     "exp": "exp", "exp2": "exp2", "expm1": "expm1", "log": "log", "log1p": "log1p", "log2": "log2", "log10": "log10",

@@ -9,11 +9,11 @@ import sympy
 import torch
 
 from verifier.capture.aten.reductions import averaged, summed
+from verifier.capture.lowering import Cell, Lowering, actual_of, rule
+from verifier.capture.to_numpy import to_numpy
 from verifier.operations.elementary import log1p
 from verifier.operations.formats import CODE_FORMATS, FLOAT32, Format
-from verifier.capture.lowering import Cell, Lowering, actual_of, rule
 from verifier.operations.operation import Maximum, Where
-from verifier.capture.to_numpy import to_numpy
 
 _NONE, _MEAN, _SUM = range(3)
 _ONE = sympy.S.One

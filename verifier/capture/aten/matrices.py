@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.program.array_program import NOTHING, places
 from verifier.capture.aten.reductions import folded_over, summed
 from verifier.capture.lowering import Cell, Lowering, Rule, actual_of, rule
 from verifier.capture.to_numpy import to_numpy
+from verifier.program.array_program import NOTHING, places
 
 
 @rule("mm", "bmm")

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.program.array_program import NOTHING
 from verifier.capture.aten.reductions import folded
 from verifier.capture.lowering import Cell, Lowering, Rule, actual_of, has_cells, numbers_from, places_of, rule
 from verifier.capture.to_numpy import to_float64, to_numpy
+from verifier.program.array_program import NOTHING
 
 aten = torch.ops.aten
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.operations.formats import CODE_FORMATS, FLOAT32, Format
 from verifier.capture.lowering import Lowering, actual_of, rule
+from verifier.operations.formats import CODE_FORMATS, FLOAT32, Format
 
 Mask = Sequence[bool]
 

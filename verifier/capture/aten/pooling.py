@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.program.array_program import NOTHING, places
 from verifier.capture.aten.normalisation import narrow
 from verifier.capture.aten.reductions import folded
 from verifier.capture.aten.windows import Windows, adaptive, crossed, in_planes, lengths, outer, sliding
 from verifier.capture.lowering import Lowering, Rule, actual_of, rule
 from verifier.capture.to_numpy import to_numpy
+from verifier.program.array_program import NOTHING, places
 
 
 def _each(option: Any, count: int, default: Any = None) -> list[int]:

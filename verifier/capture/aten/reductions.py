@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.program.array_program import NOTHING, places
-from verifier.operations.formats import CODE_FORMATS
 from verifier.capture.lowering import Cell, Lowering, Rule, actual_of, plain, rule
 from verifier.capture.to_numpy import to_numpy
+from verifier.operations.formats import CODE_FORMATS
+from verifier.program.array_program import NOTHING, places
 
 Combination = Callable[[int, int], int]
 """Two nodes to one of the same shape."""

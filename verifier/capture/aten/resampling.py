@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.program.array_program import NOTHING, places
 from verifier.capture.aten.normalisation import narrow
 from verifier.capture.aten.windows import in_planes, ragged
 from verifier.capture.lowering import Lowering, Rule, actual_of, plain, rule
 from verifier.capture.to_numpy import to_numpy
+from verifier.program.array_program import NOTHING, places
 
 aten = torch.ops.aten
 _CUBIC, _CUBIC_SMOOTH = -0.75, -0.5

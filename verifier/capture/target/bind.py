@@ -17,13 +17,13 @@ from typing import Any
 
 import torch
 
-from verifier.capture.target.signature import Arguments, arranged, signature_of
-from verifier.errors import InputError
-from verifier.checking.inputs import dtype_named
-from verifier.process.isolation import running
 from verifier.capture.target.modules import apart, module_of, uncompiled
-from verifier.capture.target.pytree import leaves, replaced
 from verifier.capture.target.outputs import Results, results_of
+from verifier.capture.target.pytree import leaves, replaced
+from verifier.capture.target.signature import Arguments, arranged, signature_of
+from verifier.checking.inputs import dtype_named
+from verifier.errors import InputError
+from verifier.process.isolation import running
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ def name_of(target: Any) -> str:
 
 
 def bound(target: Callable[..., Any], inputs: Mapping[str, Any], dtype: str) -> Bound:
-    """The target with these inputs, which `verifier.checking.inputs.drawn` has drawn and cast, and a module cast to that dtype.
+    """The target with these inputs, which are drawn and cast already, and a module cast to that dtype.
 
     Inputs go where the signature has their names, else in order. One that has the name of a module's parameter
     takes its place. A parameter whose name begins like an argument is called `self.` and its name.

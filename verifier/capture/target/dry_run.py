@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from verifier.capture.target.bind import Bound
-from verifier.process.deadline import Deadline
 from verifier.errors import InputError, message_of
+from verifier.process.deadline import Deadline
 from verifier.process.isolation import isolated, left_behind, running
 from verifier.process.timeout import OutOfTimeError, own_traceback, place_of
 

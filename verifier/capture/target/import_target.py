@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from verifier.errors import InputError, message_of
-from verifier.process.isolation import loading
 from verifier.formula.load_file import importable, run_file
+from verifier.process.isolation import loading
 from verifier.process.timeout import own_frames
 
 _FORMS = "give path/to/file.py::name or package.module:name"

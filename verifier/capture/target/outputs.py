@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from verifier.errors import InputError
-from verifier.operations.formats import CODE_FORMATS
 from verifier.capture.target.pytree import leaves
 from verifier.capture.to_numpy import MOST_AXES
+from verifier.errors import InputError
+from verifier.operations.formats import CODE_FORMATS
 
 VALUE = "value"
 _WANTED = "return the tensor that gradients are taken of"

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from verifier.errors import InputError
 from verifier.capture.target.pytree import leaves
+from verifier.errors import InputError
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _SEVERAL = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)

@@ -1,7 +1,7 @@
 """Edges: numbers at which something happens in code, taken from the program of its own forward.
 
 Points drawn at random never hit a corner, the border of a branch, or the float from which on a function is
-its limit. These numbers are found by moving each input through its domain (`verifier.checking.edge_cases.scan`); behind them
+its limit. These numbers are found by moving each input through its domain (`scan.py`); behind them
 come numbers that are worth trying in any code, such as 0 and the smallest floats.
 """
 
@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from verifier.program.array_program import ArrayProgram
 from verifier.checking.edge_cases.critical_points import Kind
 from verifier.checking.edge_cases.domain import Domain, neighbour, rounded
 from verifier.checking.edge_cases.edge_points import edge_points, own_points
-from verifier.operations.formats import Format
 from verifier.checking.edge_cases.scan import Crossing, Sweep
+from verifier.operations.formats import Format
+from verifier.program.array_program import ArrayProgram
 
 __all__ = ["Domain", "Edges", "edge_points", "edge_values", "edges", "own_points"]
 

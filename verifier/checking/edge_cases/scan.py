@@ -1,7 +1,7 @@
 """Sweep: a program run in float64 while one input moves through its domain, to find where something happens.
 
 All elements of the input take the same value, and the other inputs stay as they are. Where a code of
-`verifier.checking.edge_cases.critical_points` changes between two values of a grid, the place is closed in on by halving, all places
+`critical_points.py` changes between two values of a grid, the place is closed in on by halving, all places
 at once, until two neighbouring floats are left.
 """
 
@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from verifier.program.array_program import INPUT, ArrayNode, ArrayProgram, Shape, evaluate
-from verifier.program.evaluation.batches import BatchArithmetic, aligned
 from verifier.checking.edge_cases.critical_points import WATCHED, Kind, Watch
 from verifier.checking.edge_cases.domain import Domain, halfway
 from verifier.operations.formats import Format
 from verifier.operations.table import TABLE
+from verifier.program.array_program import INPUT, ArrayNode, ArrayProgram, Shape, evaluate
+from verifier.program.evaluation.batches import BatchArithmetic, aligned
 
 NUMBERS = 30_000_000
 """So many numbers are computed for a program at most, about."""

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.process.deadline import Deadline
-from verifier.checking.edge_cases.domain import Domain, rounded
-from verifier.errors import InputError
-from verifier.checking.shrink.simpler_number import SMALL, candidates, format_of, is_simpler, numbers_of
 from verifier.capture.to_numpy import bytes_of
+from verifier.checking.edge_cases.domain import Domain, rounded
+from verifier.checking.shrink.simpler_number import SMALL, candidates, format_of, is_simpler, numbers_of
+from verifier.errors import InputError
+from verifier.process.deadline import Deadline
 
 Inputs = Mapping[str, torch.Tensor]
 Fails = Callable[[Inputs], bool]

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from verifier.capture.lowering import plain
 from verifier.checking.edge_cases.domain import rounded
 from verifier.operations.formats import CODE_FORMATS, Format
-from verifier.capture.lowering import plain
 
 MANY = 4096
 """More numbers than that are not rounded to decimal digits, which takes long."""

@@ -11,8 +11,8 @@ import numpy as np
 from verifier.checking.records import Finding
 from verifier.judging.conditioning import accuracy
 from verifier.judging.examination import Part
-from verifier.operations.formats import CODE_FORMATS
 from verifier.judging.verdict import Comparison, Note, Outcome
+from verifier.operations.formats import CODE_FORMATS
 
 _INACCURATE = list(Note).index(Note.INACCURATE)
 

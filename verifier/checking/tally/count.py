@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from verifier.checking.tally.components import CheckComponent, Statement
+from verifier.capture.statements import FORWARD, REVERSE, SECOND
+from verifier.checking.labels import component_name
 from verifier.checking.records import Checked, CheckPoint, Finding
+from verifier.checking.tally.components import CheckComponent, Statement
 from verifier.judging.examination import Part, Replayed
 from verifier.judging.verdict import Outcome
-from verifier.checking.labels import component_name
-from verifier.capture.statements import FORWARD, REVERSE, SECOND
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,11 +3,11 @@
 Each check is a small object that makes findings of a target at one point. A check that cannot be made says why.
 """
 
-from verifier.checking.variants.layout_and_seed import Expanded, Strided, Structured, Undefined, Vmapped
-from verifier.checking.variants.side_effects import Determinism, Form, Overwriting, Reach
-from verifier.checking.variants.quantities import Both, Forward, Quantity, Second
-from verifier.checking.variants.at_point import Check, Trial
 from verifier.capture.statements import REVERSE
+from verifier.checking.variants.at_point import Check, Trial
+from verifier.checking.variants.layout_and_seed import Expanded, Strided, Structured, Undefined, Vmapped
+from verifier.checking.variants.quantities import Both, Forward, Quantity, Second
+from verifier.checking.variants.side_effects import Determinism, Form, Overwriting, Reach
 
 __all__ = ["AT_EVERY_POINT", "CHEAP", "COSTLY", "NAMES", "Check", "Trial"]
 

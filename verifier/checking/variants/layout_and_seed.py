@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from verifier.capture.joint_graph import Joint, tensors
+from verifier.capture.lowering import plain
+from verifier.capture.statements import REVERSE, Statements, Subject
 from verifier.checking.records import Finding
 from verifier.checking.variants.at_point import Trial, first_sentence, quietly, told
 from verifier.judging.examination import Examination, Part
 from verifier.judging.examine import examine
-from verifier.process.isolation import running
-from verifier.capture.lowering import plain
 from verifier.judging.reference import Reference
-from verifier.capture.statements import REVERSE, Statements, Subject
+from verifier.process.isolation import running
 
 LARGE = 1024.0
 """As large as a loss may be scaled in training with 16 bits."""

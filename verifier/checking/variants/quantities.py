@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from flint import arb
 
-from verifier.program.evaluation.arithmetic import balls
+from verifier.capture.lowering import plain
+from verifier.capture.statements import FORWARD, REVERSE, SECOND
 from verifier.checking.records import Finding
 from verifier.checking.variants.at_point import Trial, first_sentence, statements_of
 from verifier.errors import InputError
 from verifier.judging.examination import Examination, Part
 from verifier.judging.verdict import Case
-from verifier.capture.lowering import plain
-from verifier.capture.statements import FORWARD, REVERSE, SECOND
+from verifier.program.evaluation.arithmetic import balls
 
 ROWS = 12
 """Of the Hessian at most so many rows are asked for, spread over the inputs."""

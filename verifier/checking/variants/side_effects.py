@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from verifier.capture.joint_graph import Joint, tensors
+from verifier.capture.statements import REVERSE, Statements
 from verifier.checking.records import Finding
 from verifier.checking.variants.at_point import Trial
-from verifier.process.isolation import running
 from verifier.judging.verdict import Note
-from verifier.capture.statements import REVERSE, Statements
+from verifier.process.isolation import running
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from verifier.checking.labels import component_called
 from verifier.checking.records import Checked, Finding
 from verifier.commands.config.schema import Accepted
 from verifier.judging.verdict import Outcome
-from verifier.checking.labels import component_called
 
 
 @dataclass(frozen=True, eq=False)

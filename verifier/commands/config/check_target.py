@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import Any
 
 from verifier.commands.config.baseline import Settled, settled
-from verifier.reporting.check_report import CheckReport
 from verifier.commands.config.schema import Accepted, ConfiguredTarget
+from verifier.reporting.check_report import CheckReport
 from verifier.reporting.check_watcher import Watcher
 
 

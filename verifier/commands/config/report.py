@@ -11,12 +11,12 @@ from typing import Any
 from rich.text import Text
 
 from verifier.commands.config.schema import Accepted, Config
-from verifier.reporting.data.document_head import FORMAT, versions
 from verifier.errors import printable
-from verifier.reporting.text.layout import STYLES, WIDTH, Column, Layout, layout_for
-from verifier.reporting.text.markdown_escape import code, escaped
 from verifier.judging.outcome import Outcome
 from verifier.process.workers.messages import Rendered
+from verifier.reporting.data.document_head import FORMAT, versions
+from verifier.reporting.text.layout import STYLES, WIDTH, Column, Layout, layout_for
+from verifier.reporting.text.markdown_escape import code, escaped
 
 _COLUMNS = (
     Column("target", "", ("target",)),

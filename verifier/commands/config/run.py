@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
-from verifier.commands.config.schema import Accepted, Config, ConfiguredTarget
 from verifier.commands.config.report import ConfigReport, TargetResult
+from verifier.commands.config.schema import Accepted, Config, ConfiguredTarget
+from verifier.commands.unfinished import exit_code_of, sentence_of
 from verifier.process.workers.limits import Limits
 from verifier.process.workers.messages import Rendered
 from verifier.process.workers.supervisor import End, Ending, Host, Watch
 from verifier.process.workers.task import Task
 from verifier.reporting.rendering import Forms
-from verifier.commands.unfinished import exit_code_of, sentence_of
 
 _OUTCOMES = {
     End.REFUSED: "not usable",

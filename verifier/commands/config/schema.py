@@ -7,13 +7,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from verifier.checking.settings import LARGEST_SEED, MOST_DIGITS, MOST_POINTS, CheckSettings
 from verifier.checking.defaults import current, known_dtypes
+from verifier.checking.settings import LARGEST_SEED, MOST_DIGITS, MOST_POINTS, CheckSettings
+from verifier.commands.config.toml_table import (
+    FLAG,
+    TEXT,
+    Kind,
+    Table,
+    positive,
+    read_toml,
+    shown,
+    table,
+    tables,
+    texts,
+    whole,
+)
 from verifier.errors import InputError
 from verifier.operations.formats import CODE_FORMATS
 from verifier.process.workers.limits import LONGEST
 from verifier.training.csv_file import shortened
-from verifier.commands.config.toml_table import FLAG, TEXT, Kind, Table, positive, read_toml, shown, table, tables, texts, whole
 
 Given = str | float
 """What stands for an input: a text as behind `--input`, or a number."""

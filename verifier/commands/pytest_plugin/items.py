@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from verifier.commands.config.schema import ConfiguredTarget, read_config
+from verifier.checking.defaults import Defaults, using
 from verifier.commands.config.check_target import check_configured, settled_report
 from verifier.commands.config.report import TargetResult
-from verifier.checking.defaults import Defaults, using
+from verifier.commands.config.schema import ConfiguredTarget, read_config
 from verifier.errors import InputError
+from verifier.reporting.check_watcher import Unwatched
 from verifier.reporting.text.layout import WIDTH
 from verifier.training.runner import always
-from verifier.reporting.check_watcher import Unwatched
 
 
 class TargetFile(pytest.File):

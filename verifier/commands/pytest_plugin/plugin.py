@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from verifier.commands.pytest_plugin.collect import Collector
 
 CONFIG = "verifier.toml"
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[2]
 _SESSION = "verifier-checks"
 
 
@@ -154,8 +154,8 @@ class _Session:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        from verifier.commands.pytest_plugin.collect import Collector
         from verifier.checking.defaults import Defaults, using
+        from verifier.commands.pytest_plugin.collect import Collector
 
         self._collector = Collector(item.nodeid, self._folder)
         with using(Defaults(**self.chosen, reports=self._collector.add)):

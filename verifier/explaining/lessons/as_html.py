@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from verifier.explaining.lessons.reader import Checked, Code, Passage, Script, scripts
+from verifier.explaining.lessons.wording import WORDING
 from verifier.reporting.data.training_json import versions
 from verifier.reporting.text.layout import number
-from verifier.explaining.lessons.reader import FOLDER, Checked, Code, Passage, Script, scripts
-from verifier.explaining.lessons.wording import WORDING
+
+_HERE = Path(__file__).parent
 
 
 def page(script: Script, parts: Sequence[Passage | Code | Checked]) -> str:
     """The page; whatever is put into it is escaped, and Markdown may hold no HTML."""
-    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined)
     environment.filters |= {"markdown": _markdown, "number": number}
     return environment.get_template("page.html").render(
         script=script,

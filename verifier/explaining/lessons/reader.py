@@ -1,4 +1,4 @@
-"""Scripts: the lessons as they are written, in the folder `lessons`.
+"""Scripts: the lessons as they are written, in the folder `texts`.
 
 A lesson is a Markdown file, `03_quadratic.md`. Its Python blocks are run in order, in one namespace, and
 what they print stands below them. Numbers in the text are never written out: `{report.loss:.3g}` is
@@ -32,7 +32,7 @@ from pathlib import Path
 from verifier.errors import InputError
 
 LANGUAGES = ("en", "zh")
-FOLDER = Path(__file__).parent / "lessons"
+FOLDER = Path(__file__).parent / "texts"
 
 
 @dataclass(frozen=True)

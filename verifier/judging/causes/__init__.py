@@ -20,20 +20,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from verifier.checking.records import CheckCause, Finding
 from verifier.judging.causes import branch as branches
-from verifier.judging.causes import other_function as function
-from verifier.judging.causes import state as history
 from verifier.judging.causes import cut_path as paths
+from verifier.judging.causes import factor as scale
 from verifier.judging.causes import misplaced as places
+from verifier.judging.causes import other_function as function
 from verifier.judging.causes import overflow_and_nan as ranges
 from verifier.judging.causes import rounding
-from verifier.judging.causes import factor as scale
+from verifier.judging.causes import state as history
 from verifier.judging.causes.rule import Found, Rule
 from verifier.judging.causes.suspect import EndedError, Told
-from verifier.checking.records import CheckCause, Finding
-from verifier.process.deadline import Deadline
 from verifier.judging.examination import Examination, Part
 from verifier.judging.verdict import Outcome
+from verifier.process.deadline import Deadline
 
 RULES = (
     Rule(("wrong reduction", "different functions"), function.different),

@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from verifier.program.evaluation.arithmetic import middle
-from verifier.program.array_program import ArrayNode, ArrayProgram, evaluate
-from verifier.program.evaluation.batches import BatchArithmetic
 from verifier.judging.causes.cut_path import MOST_ELEMENTS
+from verifier.judging.causes.describe_term import spelled
 from verifier.judging.causes.replays import overlap, replay_of
 from verifier.judging.causes.rule import Found
 from verifier.judging.causes.screen import screened
-from verifier.judging.causes.describe_term import spelled
 from verifier.judging.causes.suspect import SCREEN, Told
 from verifier.operations.operation import Operation
+from verifier.program.array_program import ArrayNode, ArrayProgram, evaluate
+from verifier.program.evaluation.arithmetic import middle
 from verifier.program.evaluation.balls import ToOneSide
+from verifier.program.evaluation.batches import BatchArithmetic
 
 _Flip = tuple[int, Any]
 """The place of a condition, and where it is decided the other way (array of bool)."""

@@ -17,7 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from verifier.program.evaluation.arithmetic import precision
+from verifier.capture.statements import FORWARD, SECOND, SEED
+from verifier.judging.causes.describe_term import spelled, term
+from verifier.judging.causes.rule import Found
+from verifier.judging.causes.screen import screened
+from verifier.judging.causes.suspect import Told
+from verifier.judging.conditioning import Point
+from verifier.judging.verdict import Outcome
 from verifier.program.array_program import (
     CONSTANT,
     INPUT,
@@ -28,15 +34,9 @@ from verifier.program.array_program import (
     Shape,
     evaluate,
 )
-from verifier.program.evaluation.batches import BatchArithmetic
-from verifier.judging.causes.rule import Found
-from verifier.judging.causes.screen import screened
-from verifier.judging.causes.describe_term import spelled, term
-from verifier.judging.causes.suspect import Told
-from verifier.judging.conditioning import Point
-from verifier.judging.verdict import Outcome
+from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import LAST_BITS
-from verifier.capture.statements import FORWARD, SECOND, SEED
+from verifier.program.evaluation.batches import BatchArithmetic
 
 MOST_ROWS = 64
 """Of a sum over more rows none is left out alone."""

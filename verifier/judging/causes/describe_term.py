@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from verifier.program.array_program import CONSTANT, CONTRACT, INPUT, PILE, RESHAPE, ROUND, TAKE, TOTAL, ArrayProgram
-from verifier.operations.operation import Infix
 from verifier.capture.statements import SEED, TANGENT
+from verifier.operations.operation import Infix
 from verifier.operations.table import TABLE
+from verifier.program.array_program import CONSTANT, CONTRACT, INPUT, PILE, RESHAPE, ROUND, TAKE, TOTAL, ArrayProgram
 
 LONGEST = 60
 """Characters of a term that is written out."""

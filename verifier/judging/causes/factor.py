@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from verifier.program.evaluation.arithmetic import precision
 from verifier.judging.causes.rule import Found
 from verifier.judging.causes.suspect import Told
+from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import LAST_BITS
 
 SHARP = 1e-3

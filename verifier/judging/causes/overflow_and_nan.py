@@ -12,12 +12,23 @@ from typing import Any
 
 import numpy as np
 
-from verifier.program.evaluation.arithmetic import precision
-from verifier.program.array_program import CONSTANT, JOIN, PILE, RESHAPE, ROUND, TAKE, TOTAL, ArrayNode, ArrayProgram, evaluate
 from verifier.judging.causes.rule import Found
 from verifier.judging.causes.suspect import Told
 from verifier.judging.conditioning import Point
 from verifier.operations.formats import FLOAT64, Format
+from verifier.program.array_program import (
+    CONSTANT,
+    JOIN,
+    PILE,
+    RESHAPE,
+    ROUND,
+    TAKE,
+    TOTAL,
+    ArrayNode,
+    ArrayProgram,
+    evaluate,
+)
+from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import FIRST_BITS, BallArithmetic
 from verifier.program.evaluation.term_sizes import SizeArithmetic
 

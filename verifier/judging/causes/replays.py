@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from verifier.program.evaluation.arithmetic import precision
 from verifier.judging.conditioning import Point
+from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import LAST_BITS, BallArithmetic, replay
 
 

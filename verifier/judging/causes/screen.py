@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from verifier.program.array_program import ArrayProgram
 from verifier.judging.causes.suspect import Told
+from verifier.program.array_program import ArrayProgram
 
 AT_ONCE = 64
 """Predictions that are evaluated together at most."""

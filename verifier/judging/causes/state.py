@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from verifier.program.evaluation.arithmetic import precision
+from verifier.capture.statements import TANGENT
 from verifier.judging.causes.rule import Found
 from verifier.judging.causes.suspect import Told
 from verifier.judging.verdict import Note
+from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import LAST_BITS
-from verifier.capture.statements import TANGENT
 
 SEEDS_APART = 2.0
 """What multiplies the results' derivatives is 1/2 at least, so that 1 in its place makes rounding twice as large."""

@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from verifier.program.evaluation.arithmetic import balls, middle, precision, radius
+from verifier.capture.statements import SEED, TANGENT
 from verifier.judging.causes.replays import exact_at, replay_of
 from verifier.judging.conditioning import Point
-from verifier.process.deadline import Deadline
 from verifier.judging.examination import Coded, Exact, Examination, Part, Replayed
-from verifier.operations.formats import CODE_FORMATS, Format
 from verifier.judging.verdict import Outcome
+from verifier.operations.formats import CODE_FORMATS, Format
+from verifier.process.deadline import Deadline
+from verifier.program.evaluation.arithmetic import balls, middle, precision, radius
 from verifier.program.evaluation.balls import LAST_BITS
-from verifier.capture.statements import SEED, TANGENT
 
 SCREEN = 1e-6
 """What float64 shows to be farther off than this fraction of the largest entry need not be computed exactly."""

@@ -7,7 +7,7 @@ import sysconfig
 from pathlib import Path
 
 _FRAME = re.compile(r'\s*File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>.*)')
-_PACKAGE = Path(__file__).resolve().parent.parent
+_PACKAGE = Path(__file__).resolve().parents[2]
 _LIBRARY = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")]
 _SITE = [Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")]
 

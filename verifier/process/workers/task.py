@@ -9,8 +9,8 @@ from importlib import import_module
 from typing import Any, Protocol
 
 from verifier.errors import InputError, message_of
-from verifier.process.workers.messages import Failed, Finished, Interrupted, Message, Refused
 from verifier.process.timeout import place_of
+from verifier.process.workers.messages import Failed, Finished, Interrupted, Message, Refused
 
 Send = Callable[[Message], None]
 

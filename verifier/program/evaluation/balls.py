@@ -16,11 +16,11 @@ from typing import Any, Protocol
 import numpy as np
 from flint import arb, arb_mat
 
-from verifier.program.evaluation.arithmetic import balls, middle, precision, radius
-from verifier.program.array_program import NOTHING, ArrayNode, ArrayProgram, evaluate
 from verifier.operations.formats import FLOAT32, Format
 from verifier.operations.operation import Operation
 from verifier.operations.table import TABLE
+from verifier.program.array_program import NOTHING, ArrayNode, ArrayProgram, evaluate
+from verifier.program.evaluation.arithmetic import balls, middle, precision, radius
 
 FIRST_BITS = 256
 LAST_BITS = 4096

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from verifier.program.array_program import NOTHING, ArrayNode
 from verifier.operations.table import TABLE
+from verifier.program.array_program import NOTHING, ArrayNode
 
 
 class BatchArithmetic:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from verifier.program.evaluation.arithmetic import precision
+from verifier.operations.table import TABLE
 from verifier.program.array_program import (
     CONSTANT,
     CONTRACT,
@@ -25,8 +25,8 @@ from verifier.program.array_program import (
     ArrayNode,
     ArrayProgram,
 )
+from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import LAST_BITS
-from verifier.operations.table import TABLE
 
 MOST_NODES = 300
 """Of elements that an entry is made of."""

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from verifier.program.evaluation.arithmetic import NumPyArithmetic, middle
 from verifier.operations.formats import Format
 from verifier.operations.operation import Call, Operation
-from verifier.program.program import Program, evaluate
 from verifier.operations.table import REDUCTIONS, TABLE
+from verifier.program.evaluation.arithmetic import NumPyArithmetic, middle
+from verifier.program.program import Program, evaluate
 
 _INEQUALITIES = frozenset({"less", "less_equal", "greater", "greater_equal"})
 _STEPS = frozenset({"floor", "ceiling"})

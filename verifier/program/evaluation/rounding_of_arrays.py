@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from verifier.program.evaluation.rounding import RoundedArithmetic
-from verifier.program.evaluation.arithmetic import precision
-from verifier.program.array_program import ArrayNode, ArrayProgram, evaluate
 from verifier.operations.formats import Format
 from verifier.operations.operation import Operation
-from verifier.program.evaluation.balls import BallArithmetic, piled
 from verifier.operations.table import TABLE
+from verifier.program.array_program import ArrayNode, ArrayProgram, evaluate
+from verifier.program.evaluation.arithmetic import precision
+from verifier.program.evaluation.balls import BallArithmetic, piled
+from verifier.program.evaluation.rounding import RoundedArithmetic
 
 BITS = 128
 _COMPARED = frozenset(

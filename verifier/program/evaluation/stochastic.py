@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from verifier.program.array_program import NOTHING, ArrayNode, ArrayProgram, evaluate
-from verifier.program.evaluation.batches import BatchArithmetic, aligned, piled_rows
 from verifier.operations.formats import FLOAT64, Format
 from verifier.operations.operation import Call, Operation
-from verifier.program.evaluation.balls import EQUALITIES
 from verifier.operations.table import TABLE
+from verifier.program.array_program import NOTHING, ArrayNode, ArrayProgram, evaluate
+from verifier.program.evaluation.balls import EQUALITIES
+from verifier.program.evaluation.batches import BatchArithmetic, aligned, piled_rows
 
 REPLAYS = 9
 """Thrice so many as there are ways to decide a kink."""

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from verifier.program.evaluation.rounding import size_of_terms
-from verifier.program.array_program import NOTHING, ArrayNode, ArrayProgram, evaluate
 from verifier.operations.table import TABLE
+from verifier.program.array_program import NOTHING, ArrayNode, ArrayProgram, evaluate
+from verifier.program.evaluation.rounding import size_of_terms
 
 _Pair = tuple[Any, Any]
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from verifier.checking.tally.components import CheckComponent, Place
-from verifier.reporting.data.training_frame import framed, judgement
 from verifier.checking.tally.count import Tally
+from verifier.reporting.data.training_frame import framed, judgement
 
 if TYPE_CHECKING:
     import pandas

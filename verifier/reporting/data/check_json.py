@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 
-from verifier.checking.tally.components import CheckComponent, Place
+from verifier.capture.to_numpy import dense
 from verifier.checking.records import CheckPoint
-from verifier.reporting.text.check_tables import check_named
-from verifier.reporting.data.training_json import FORMAT, clean, comparison_document, versions
+from verifier.checking.tally.components import CheckComponent, Place
+from verifier.checking.tally.count import CheckTally, Tally
 from verifier.judging.examination import NotReplayed
 from verifier.judging.verdict import Outcome
-from verifier.checking.tally.count import CheckTally, Tally
-from verifier.capture.to_numpy import dense
+from verifier.reporting.data.training_json import FORMAT, clean, comparison_document, versions
+from verifier.reporting.text.check_tables import check_named
 
 KEPT = 1_000
 """Tensors of at most so many numbers are written out, at points where something does not agree."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from verifier.errors import InputError
-from verifier.training.findings import Findings
 from verifier.judging.verdict import Comparison
+from verifier.training.findings import Findings
 from verifier.training.runner import Step
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from verifier.errors import InputError
+from verifier.formula.model import Model
+from verifier.judging.examination import NotReplayed
+from verifier.judging.verdict import Comparison, Outcome
 from verifier.reporting.data.document_head import FORMAT as FORMAT
 from verifier.reporting.data.document_head import versions as versions
-from verifier.errors import InputError
-from verifier.judging.examination import NotReplayed
 from verifier.training.findings import Component, Findings
-from verifier.judging.verdict import Comparison, Outcome
-from verifier.formula.model import Model
 from verifier.training.runner import Settings, Step
 
 SCHEMA = Path(__file__).parent / "schema" / "verifier-1.json"

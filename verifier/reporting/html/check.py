@@ -8,23 +8,34 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from verifier.checking.tally.components import CheckComponent, Place
-from verifier.checking.records import Checked
-from verifier.reporting.text.check_failures import causes_of, exact_text, follows, undecided_reason, without_cause
-from verifier.reporting.html.check_picture import called, error_picture
-from verifier.reporting.text.check_tables import check_named, ratio
-from verifier.reporting.text.check import formula_sentence, partial_sentence
-from verifier.reporting.data.training_json import versions
-from verifier.errors import InputError
-from verifier.program.sympy_form import expressions
-from verifier.judging.verdict import Note, Outcome
-from verifier.reporting.text.layout import number, short
-from verifier.reporting.html.mathml import mathml, text
 from verifier.checking.labels import agreeing, counted, listed, located, target_name
-from verifier.reporting.html.page import Causes, Facts, Finding, Formula, Formulas, Page, Pictures, Prose, Section, Table
-from verifier.program.program import Builder
+from verifier.checking.records import Checked
+from verifier.checking.tally.components import CheckComponent, Place
 from verifier.checking.tally.count import CheckTally, Tally
+from verifier.errors import InputError
 from verifier.formula.parser import names, read_text
+from verifier.judging.verdict import Note, Outcome
+from verifier.program.program import Builder
+from verifier.program.sympy_form import expressions
+from verifier.reporting.data.training_json import versions
+from verifier.reporting.html.check_picture import called, error_picture
+from verifier.reporting.html.mathml import mathml, text
+from verifier.reporting.html.page import (
+    Causes,
+    Facts,
+    Finding,
+    Formula,
+    Formulas,
+    Page,
+    Pictures,
+    Prose,
+    Section,
+    Table,
+)
+from verifier.reporting.text.check import formula_sentence, partial_sentence
+from verifier.reporting.text.check_failures import causes_of, exact_text, follows, undecided_reason, without_cause
+from verifier.reporting.text.check_tables import check_named, ratio
+from verifier.reporting.text.layout import number, short
 
 CAUSES = 30
 FAILURES = 60

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from verifier.training.findings import Findings
 from verifier.formula.model import Model
 from verifier.program.codegen import NUMPY, function
+from verifier.training.findings import Findings
 
 SIDE = 60
 """Points of the grid on each axis."""

@@ -9,18 +9,18 @@ from typing import Any
 
 from markupsafe import Markup
 
-from verifier.reporting.data.training_json import optimizer_name, versions
 from verifier.errors import InputError
-from verifier.training.findings import Component, Findings
-from verifier.judging.verdict import Comparison, Note, Outcome
-from verifier.reporting.text.layout import number, plain, short
-from verifier.reporting.html.mathml import derivative, mathml
 from verifier.formula.model import Model
+from verifier.judging.verdict import Comparison, Note, Outcome
+from verifier.reporting.data.training_json import optimizer_name, versions
+from verifier.reporting.html.mathml import derivative, mathml
 from verifier.reporting.html.page import Causes, Facts, Finding, Formula, Formulas, Page, Pictures, Table
 from verifier.reporting.html.training_plots import pictures
-from verifier.training.runner import Step
+from verifier.reporting.text.layout import number, plain, short
 from verifier.reporting.text.training import endings, outcome_of, ratio
+from verifier.training.findings import Component, Findings
 from verifier.training.reservoir import rank
+from verifier.training.runner import Step
 
 ROWS = 1_200
 """The table of steps has about so many rows at most."""

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from verifier.errors import printable
-from verifier.training.findings import Component, Findings
-from verifier.judging.verdict import Outcome
-from verifier.reporting.text.layout import plain, short
 from verifier.formula.model import Model
+from verifier.judging.verdict import Outcome
 from verifier.reporting.html.loss_surface import Surface, surface
 from verifier.reporting.html.svg import accessible, svg_of
+from verifier.reporting.text.layout import plain, short
+from verifier.training.findings import Component, Findings
 
 DRAWN = 6
 """At most so many parameters are drawn: the worst ones."""

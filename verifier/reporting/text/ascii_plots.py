@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from rich.text import Text
 
-from verifier.training.findings import Findings
 from verifier.judging.verdict import Outcome
-from verifier.reporting.text.layout import WIDTH, Layout, layout_for, short
 from verifier.reporting.html.training_plots import spans
+from verifier.reporting.text.layout import WIDTH, Layout, layout_for, short
+from verifier.training.findings import Findings
 
 ROWS = 11
 _MARGIN = 10

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 from rich.text import Text
 
-from verifier.reporting.text.check_failures import failure_lines
-from verifier.reporting.text.check_tables import component_lines, heading_lines, tally_lines
+from verifier.capture.statements import REVERSE
+from verifier.checking.labels import agreeing, counted, listed, titled
+from verifier.checking.tally.count import Tally
 from verifier.judging.examination import NotReplayed
 from verifier.judging.verdict import Note, Outcome
+from verifier.reporting.text.check_failures import failure_lines
+from verifier.reporting.text.check_tables import component_lines, heading_lines, tally_lines
 from verifier.reporting.text.layout import STYLES, Layout
-from verifier.checking.labels import agreeing, counted, listed, titled
-from verifier.capture.statements import REVERSE
-from verifier.checking.tally.count import Tally
 
 
 def check_lines(tally: Tally, layout: Layout) -> Iterator[Text]:

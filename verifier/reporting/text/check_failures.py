@@ -10,15 +10,15 @@ from itertools import chain
 
 from rich.text import Text
 
-from verifier.checking.tally.components import CheckComponent, Place
-from verifier.checking.records import CheckCause
-from verifier.reporting.text.check_tables import check_named
-from verifier.operations.formats import CODE_FORMATS
-from verifier.judging.verdict import Comparison, Note, Outcome
-from verifier.reporting.text.layout import STYLES, Layout, number, short
-from verifier.checking.labels import agreeing, located, target_name, titled
 from verifier.capture.statements import FORWARD, REVERSE, SECOND
+from verifier.checking.labels import agreeing, located, target_name, titled
+from verifier.checking.records import CheckCause
+from verifier.checking.tally.components import CheckComponent, Place
 from verifier.checking.tally.count import Tally
+from verifier.judging.verdict import Comparison, Note, Outcome
+from verifier.operations.formats import CODE_FORMATS
+from verifier.reporting.text.check_tables import check_named
+from verifier.reporting.text.layout import STYLES, Layout, number, short
 
 BLOCKS = 10
 """At most so many components that disagree are shown, and so many sentences of what else fails."""

@@ -8,13 +8,13 @@ from itertools import chain
 from rich.text import Text
 
 from verifier.checking.tally.components import CheckComponent
+from verifier.checking.tally.count import Tally
+from verifier.judging.verdict import Outcome
+from verifier.reporting.text.check import remark_lines, verdict
 from verifier.reporting.text.check_failures import failure_lines
 from verifier.reporting.text.check_tables import COLUMNS, component_row, heading_lines, tally_lines, worst_of
-from verifier.reporting.text.check import remark_lines, verdict
-from verifier.judging.verdict import Outcome
 from verifier.reporting.text.layout import layout_for
 from verifier.reporting.text.markdown_escape import code, escaped, fenced
-from verifier.checking.tally.count import Tally
 
 ROWS = 50
 """At most so many components are in the table, the worst."""

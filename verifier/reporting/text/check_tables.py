@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 from rich.text import Text
 
+from verifier.capture.statements import SECOND
+from verifier.checking.labels import counted, titled
 from verifier.checking.tally.components import CheckComponent
+from verifier.checking.tally.count import CheckTally, Tally
 from verifier.judging.verdict import Outcome
 from verifier.reporting.text.layout import STYLES, Column, Layout
-from verifier.checking.labels import counted, titled
-from verifier.capture.statements import SECOND
-from verifier.checking.tally.count import CheckTally, Tally
 
 
 @dataclass(frozen=True)

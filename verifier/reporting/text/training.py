@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from verifier.judging.examination import NotReplayed
-from verifier.training.findings import Component, Findings
-from verifier.training.exact_replay import FormulaReplayed
 from verifier.judging.verdict import Note, Outcome
 from verifier.reporting.text.layout import UNBROKEN, Column, Layout, Stacked, number, plain, short
+from verifier.training.exact_replay import FormulaReplayed
+from verifier.training.findings import Component, Findings
 from verifier.training.runner import HeldOut, Prediction, Step
 
 Advice = Callable[[int], str]

@@ -1,0 +1,1 @@
+"""The judge on trial: wrong gradients that it must find, and honest ones that it must let pass."""
