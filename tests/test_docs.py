@@ -105,7 +105,7 @@ def test_the_documentation_builds_without_a_warning(site):
         name = "index.html" if page.stem == "index" else f"{page.stem}/index.html"
         assert (site / name).is_file()
     python = (site / "api" / "index.html").read_text(encoding="utf-8")
-    assert 'id="verifier.commands.train.train"' in python
+    assert 'id="verifier.train"' in python
     assert '<span class="gp">&gt;&gt;&gt; </span>' in python
     assert "<blockquote" not in python
 

@@ -111,8 +111,8 @@ def loaded(pytester, options, body):
     return done.stdout.rpartition("LOADED")[2].split()
 
 
-LIGHT = ["verifier", "verifier.commands", "verifier.commands.pytest_plugin", NAME]
-"""The plugin, and the packages that it lies in."""
+LIGHT = ["verifier", "verifier.commands", "verifier.commands.pytest_plugin", NAME, "verifier.earlier_names"]
+"""The plugin, the packages that it lies in, and the table of the names that modules had."""
 
 
 def test_a_run_that_uses_nothing_of_it_loads_nothing(pytester):

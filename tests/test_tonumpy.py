@@ -86,7 +86,7 @@ def own_conversions(path):
 def test_nothing_else_converts_tensors(tmp_path):
     folder = Path(verifier.__file__).parent
     found = {path.stem for path in folder.rglob("*.py") if own_conversions(path)}
-    assert found == {"tonumpy"}
+    assert found == {"to_numpy"}
     planted = tmp_path / "planted.py"
     planted.write_text("def f(x):\n    return x.detach().numpy()\n")
     assert own_conversions(planted) == [2]

@@ -7,6 +7,8 @@ cheap and torch is imported only by what needs it.
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from verifier.earlier_names import find_earlier_names
+
 if TYPE_CHECKING:
     from verifier.checking.inputs import between as between
     from verifier.commands.check import assert_gradients as assert_gradients
@@ -85,6 +87,8 @@ _MODULES = ("functions", "losses")
 
 __version__ = "0.1.0"
 __all__ = ["__version__", *_CONTENTS]  # noqa: PLE0604 (names from the table above)
+
+find_earlier_names()
 
 
 def __getattr__(name: str) -> Any:
