@@ -575,8 +575,8 @@ def test_exit_code_and_message(monkeypatch, capsys):
 def test_the_command_that_train_prints_explains_the_failure(monkeypatch, capsys):
     import re
 
-    for module in ("training", "explaining"):
-        monkeypatch.setattr(f"verifier.{module}.Autograd", lambda: Tampered(0, torch.neg, (4,)))
+    for module in ("train", "explain"):
+        monkeypatch.setattr(f"verifier.commands.{module}.Autograd", lambda: Tampered(0, torch.neg, (4,)))
     assert run(["train", "linear", "--lr", "0.02", "--dtype", "float64", "--predict", "x=4"]) == 1
     (command,) = re.findall(r"try  verifier (.+)", capsys.readouterr().out)
     assert command == "explain linear --lr 0.02 --dtype float64 --step 4"

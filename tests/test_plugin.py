@@ -366,9 +366,9 @@ def test_what_cannot_be_checked_is_a_sentence(pytester):
     text = shown(run(pytester))
     assert "broken raises AttributeError at test_failing.py:5: 'Tensor' object has no attribute 'nosuch'" in text
     assert "\ntest_failing.py:8: UserCodeError" in text and "\ntest_failing.py:11: InputError" in text
-    assert "checking.py" not in text and "trying.py" not in text
+    assert "check.py" not in text and "dry_run.py" not in text
     whole = shown(run(pytester, "--full-trace"))
-    assert "checking.py" in whole
+    assert "check.py" in whole
 
 
 def test_where_every_place_hides_itself_the_message_stands_alone(pytester):
