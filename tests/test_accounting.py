@@ -11,12 +11,12 @@ import verifier
 from verifier.capture.statements import Subject
 from verifier.checking import failures as accounting
 from verifier.checking.failures import explained
-from verifier.checking.records import CheckPoint, Finding
 from verifier.commands import check as checking
 from verifier.judging import causes as blame
 from verifier.judging.causes import RULES, blamed
 from verifier.judging.causes.rule import Rule
 from verifier.judging.examine import examine
+from verifier.judging.finding import CheckPoint, Finding
 from verifier.process.deadline import Deadline
 from verifier.testing.mutations import GRAPH, liar_named
 

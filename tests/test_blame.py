@@ -9,10 +9,10 @@ import torch
 from torch.nn import functional
 
 from verifier.capture.statements import Subject
-from verifier.checking.records import CheckCause, CheckPoint, Finding
 from verifier.commands.selftest import Trials
 from verifier.judging.causes import NAMES, OF_VALUES, blamed
 from verifier.judging.examine import examine
+from verifier.judging.finding import CheckCause, CheckPoint, Finding
 from verifier.testing import causes_trial as blametrial
 from verifier.testing.cases import named
 from verifier.testing.causes_table import Naming, namings

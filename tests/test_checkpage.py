@@ -9,10 +9,11 @@ from browser import Browser, on_paper
 from hostile import PAYLOADS
 from test_page import PAPER, Reader
 
-from verifier.checking.records import CheckCause, Checked, CheckPoint, CheckSettings, Finding
+from verifier.checking.records import Checked, CheckSettings
 from verifier.checking.tally.count import Tally
 from verifier.errors import printable
 from verifier.judging.examine import examine
+from verifier.judging.finding import CheckCause, CheckPoint, Finding
 from verifier.judging.verdict import Note, Outcome
 from verifier.reporting.html.check import check_page
 from verifier.reporting.html.check_picture import error_picture

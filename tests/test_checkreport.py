@@ -13,11 +13,12 @@ from rich.console import Console
 import verifier
 from verifier.capture.statements import Subject
 from verifier.checking.labels import listed, located, target_name
-from verifier.checking.records import CheckCause, Checked, CheckPoint, CheckSettings, Finding
+from verifier.checking.records import Checked, CheckSettings
 from verifier.checking.tally.count import Tally
 from verifier.errors import GradientError, InputError
 from verifier.judging.examination import NotReplayed, Replayed
 from verifier.judging.examine import examine
+from verifier.judging.finding import CheckCause, CheckPoint, Finding
 from verifier.judging.verdict import Note, Outcome
 from verifier.reporting.check_report import CheckReport
 from verifier.reporting.text.check import formula_sentence

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from rich.text import Text
 
-from verifier.checking.records import CheckCause, Checked, CheckSettings, Finding
+from verifier.checking.records import Checked, CheckSettings
 from verifier.commands.config.baseline import settled
 from verifier.commands.config.report import TargetResult
 from verifier.commands.config.run import ConfigRun
 from verifier.commands.config.schema import Accepted, read_config
 from verifier.errors import InputError
+from verifier.judging.finding import CheckCause, Finding
 from verifier.judging.verdict import Outcome
 from verifier.process.workers.limits import Limits
 from verifier.process.workers.messages import Rendered

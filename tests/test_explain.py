@@ -13,9 +13,9 @@ from test_forms import FORMS
 
 import verifier
 from verifier.commands.cli import run
-from verifier.explaining.explanation import Quantity, Role
 from verifier.explaining.first_divergence import parting
 from verifier.explaining.graph import graph_of
+from verifier.explaining.records import Quantity, Role
 from verifier.judging.verdict import Outcome
 from verifier.program.codegen import TORCH, function, watched
 from verifier.testing.mutations import NotZeroed, Stale, Tampered

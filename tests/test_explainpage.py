@@ -16,8 +16,8 @@ from verifier.errors import printable
 from verifier.explaining.as_html import explanation_page
 from verifier.explaining.graph_layout import GAP, layered
 from verifier.explaining.graph_svg import graph_picture
+from verifier.operations.number_text import number
 from verifier.reporting.html.mathml import mathml, text
-from verifier.reporting.text.layout import number
 from verifier.testing.mutations import Tampered
 from verifier.witnesses import Autograd
 

@@ -9,10 +9,11 @@ import torch
 
 import verifier
 from verifier import Model, Outcome, squared_error
-from verifier.commands.train import DEFAULTS, train
+from verifier.commands.train import train
 from verifier.functions import exp, sin, tanh
 from verifier.testing.mutations import Tampered
 from verifier.training.findings import KEPT_ENDS, KEPT_STEPS
+from verifier.training.model_training import DEFAULTS
 from verifier.training.reservoir import CURVE_POINTS
 
 X = [0.5, -1.0, 2.0, 0.25, 1.5]

@@ -9,7 +9,8 @@ import torch
 
 import verifier
 from verifier.commands.cli import run
-from verifier.reporting.text.layout import layout_for, short
+from verifier.operations.number_text import short
+from verifier.reporting.text.layout import layout_for
 from verifier.reporting.text.training import View
 from verifier.reporting.training_report import Report
 from verifier.testing.mutations import Tampered

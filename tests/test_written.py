@@ -4,9 +4,9 @@ import pytest
 
 import verifier
 from verifier.commands.cli import run
-from verifier.commands.train import settings_for
 from verifier.explaining.model_as_code import torch_loop
 from verifier.formula.gallery import gallery
+from verifier.training.model_training import settings_for
 
 
 def printed(text, capsys):

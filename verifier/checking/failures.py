@@ -11,12 +11,13 @@ import torch
 
 from verifier.checking.labels import component_called
 from verifier.checking.points import LARGE, Sampling
-from verifier.checking.records import CheckCause, Checked, Finding
+from verifier.checking.records import Checked
 from verifier.checking.shrink.search import simplest
 from verifier.checking.variants import AT_EVERY_POINT, Check
 from verifier.errors import InputError
 from verifier.judging.causes import Blamed, blamed
 from verifier.judging.examination import Examination, Replayed
+from verifier.judging.finding import CheckCause, Finding
 from verifier.judging.verdict import Outcome
 from verifier.process.deadline import Deadline
 from verifier.process.internal_errors import InternalErrors

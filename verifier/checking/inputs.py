@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from verifier.capture.dtypes import dtype_named
 from verifier.capture.target.pytree import Leaf, leaves, nested, replaced
 from verifier.capture.to_numpy import MOST_AXES
 from verifier.checking.tensor_text import (
@@ -27,7 +28,6 @@ from verifier.checking.tensor_text import (
     write_tensor,
 )
 from verifier.errors import InputError
-from verifier.operations.formats import CODE_FORMATS
 
 LARGEST = 10**8
 """A tensor of more numbers than that is not drawn."""
@@ -129,16 +129,6 @@ def spelled(inputs_flat: Mapping[str, Any]) -> list[str]:
         shown = write_tensor(value) if isinstance(value, torch.Tensor) else repr(value)
         words += ["--input", f"{name}={shown}"]
     return words
-
-
-def dtype_named(dtype: str) -> torch.dtype:
-    """The dtype of that name.
-
-    Raises InputError where verifier does not judge it.
-    """
-    if dtype not in CODE_FORMATS:
-        raise InputError(f"dtype {dtype!r} is not one that verifier judges: use {' or '.join(CODE_FORMATS)}")
-    return getattr(torch, dtype)  # type: ignore[no-any-return]
 
 
 _INPUT = re.compile(r"(?P<name>[^=\[]*(?:\[[^\]]*\][^=\[]*)*)=(?P<value>.+)", re.DOTALL)

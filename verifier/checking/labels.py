@@ -10,9 +10,9 @@ import torch
 
 from verifier.capture.statements import FORWARD, REVERSE, SECOND
 from verifier.capture.to_numpy import to_numpy
-from verifier.checking.records import CheckPoint
 from verifier.judging.examination import Part
-from verifier.reporting.text.layout import plain
+from verifier.judging.finding import CheckPoint
+from verifier.operations.number_text import plain
 
 NAMED = 3
 """At most so many inputs are told with a number."""

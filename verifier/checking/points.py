@@ -17,13 +17,14 @@ from verifier.capture.to_numpy import dense
 from verifier.checking.edge_cases.edges import Domain, edge_points, edges, own_points
 from verifier.checking.expected_gradient import Intended
 from verifier.checking.inputs import Between, drawn
-from verifier.checking.records import CheckPoint, CheckSettings
+from verifier.checking.records import CheckSettings
 from verifier.checking.variants import Trial
 from verifier.errors import InputError
+from verifier.judging.finding import CheckPoint
 from verifier.judging.verdict import Outcome
 from verifier.operations.formats import CODE_FORMATS
+from verifier.operations.number_text import short
 from verifier.process.deadline import Deadline
-from verifier.reporting.text.layout import short
 
 EDGE_POINTS = 4
 """For each dtype, each with many edge values."""

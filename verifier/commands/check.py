@@ -17,11 +17,12 @@ from verifier.checking.failures import explained
 from verifier.checking.inputs import dtypes_of
 from verifier.checking.labels import target_name
 from verifier.checking.points import Edges, Request, Sampling
-from verifier.checking.records import Checked, CheckSettings, Finding
+from verifier.checking.records import Checked, CheckSettings
 from verifier.checking.replay_command import at_point, command
 from verifier.checking.settings import LARGEST_SEED, MOST_DIGITS, MOST_POINTS
 from verifier.checking.variants import AT_EVERY_POINT, CHEAP, COSTLY, NAMES, Check, Trial
 from verifier.errors import InputError
+from verifier.judging.finding import Finding
 from verifier.judging.limits import patient
 from verifier.judging.verdict import Outcome
 from verifier.operations.formats import CODE_FORMATS

@@ -14,20 +14,22 @@ from typing import Any
 import numpy as np
 
 from verifier.capture.to_numpy import to_float64
-from verifier.commands.train import replay_command, settings_for
+from verifier.commands.train import replay_command
 from verifier.errors import InputError
 from verifier.explaining.choose_step import Stand, checked_point, stand_at
-from verifier.explaining.explanation import Explanation, Place, Tensor, Update
+from verifier.explaining.explanation import Explanation
 from verifier.explaining.first_divergence import parting
 from verifier.explaining.graph import Graph, graph_of
 from verifier.explaining.node_verdicts import Nodes
+from verifier.explaining.records import Place, Tensor, Update
 from verifier.explaining.torch_hooks import Seen, watch
 from verifier.formula.model import Model
 from verifier.judging.causes.simple_mistakes import Cause, causes
 from verifier.judging.verdict import Comparison
 from verifier.process.isolation import isolated
+from verifier.training.model_training import settings_for
 from verifier.training.optimizers import PlainSGD, optimizer_named
-from verifier.training.runner import Run, Step, always
+from verifier.training.runner import Run, always
 from verifier.witnesses import Autograd, Witness
 
 KEPT_ENTRIES = 3
@@ -99,7 +101,7 @@ def _explained(run: Run, stand: Stand) -> Explanation:
         tensors=tensors,
         updates=tuple(_updates(run, seen, gradient)),
         parting=parting(nodes, gradient, {tensor.name: tensor for tensor in tensors}, run.settings.dtype),
-        causes=_causes(place, loss, {name: found for name, found in gradient.items() if seen.grad[name] is not None}),
+        causes=_causes(place, {name: found for name, found in gradient.items() if seen.grad[name] is not None}),
         replay=None,
     )
 
@@ -161,10 +163,9 @@ def _by_hand(run: Run, seen: Seen, gradient: Mapping[str, Comparison]) -> tuple[
     return moved, dict(zip(gradient, map(float, after), strict=True))
 
 
-def _causes(place: Place, loss: Comparison, gradient: Mapping[str, Comparison]) -> tuple[Cause, ...]:
+def _causes(place: Place, gradient: Mapping[str, Comparison]) -> tuple[Cause, ...]:
     """What explains a gradient that is stated and wrong; one that is missing is told by where the path is cut."""
-    step = Step(place.step, place.epoch, place.sample, dict(place.inputs), dict(place.parameters), loss, dict(gradient))
-    return tuple(causes(step, None))
+    return tuple(causes(place.step, gradient, None))
 
 
 def _replay(training: str, point: Mapping[str, float], step: int | None) -> str:

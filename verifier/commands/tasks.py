@@ -114,8 +114,8 @@ def _formulas(options: ModelOptions, latex: bool, torch: bool) -> list[str]:
     with redirect_stdout(sys.stderr):
         chosen = options.chosen()
     # What cannot be read is refused before torch is loaded.
-    from verifier.commands.train import settings_for
     from verifier.explaining import model_as_code as written
+    from verifier.training.model_training import settings_for
 
     if torch:
         return [written.torch_loop(chosen, settings_for(chosen, {})).rstrip()]

@@ -8,19 +8,13 @@ from dataclasses import replace
 from os import PathLike
 from typing import Any
 
-import numpy as np
-
 from verifier.errors import InputError
 from verifier.formula.model import Model
-from verifier.operations.formats import Format
 from verifier.process.isolation import isolated
 from verifier.reporting.training_report import Report
-from verifier.training.exact_replay import replayed
-from verifier.training.findings import Collector, Findings
-from verifier.training.runner import Run, Settings, always
-from verifier.witnesses import Autograd, Witness, finite_differences
-
-DEFAULTS = Settings(epochs=100, lr=0.01, optimizer="sgd", dtype="float32", batch=1, shuffle=False, seed=0, hold_out=0.0)
+from verifier.training.model_training import DEFAULTS, checked_point, settings_for, train_model
+from verifier.training.runner import Settings, always
+from verifier.witnesses import Autograd, Witness
 
 
 @isolated
@@ -58,57 +52,12 @@ def train(
     if not isinstance(model, Model):
         raise InputError(f"train takes a model, not {model!r}: verifier.load('quadratic') gives one of the gallery")
     chosen = settings_for(model, settings)
-    points = [_checked_point(model, point, chosen.format) for point in predict]
-    run = Run(model, model.data if data is None else data, chosen, witness or Autograd(), keep_going)
-    collector = Collector(chosen, run.schedule.steps, run.schedule.steps_an_epoch)
-    for judged in run:
-        failure = judged.first_failure() if stop_on_failure else None
-        collector.add(judged if failure is None else judged.until(failure))
-        if failure is not None:
-            break
-    if not run.done:
-        raise InputError("the run was ended before its first step: there is nothing to report")
-    findings = collector.findings(interrupted=run.stopped)
-    predictions = tuple(run.predict(point) for point in points)
-    findings = replace(findings, predictions=predictions, held_out=run.held_out(), data=run.columns)
-    findings = replace(findings, formula=replayed(run, findings.steps))
-    if third_opinion:
-        findings = replace(findings, finite_differences=_third_opinion(run, findings))
+    points = [checked_point(model, point, chosen.format) for point in predict]
+    findings = train_model(
+        model, model.data if data is None else data, chosen, witness or Autograd(), points=points,
+        third_opinion=third_opinion, stop_on_failure=stop_on_failure, keep_going=keep_going,
+    )  # fmt: skip
     return Report(model, findings, replay_command(model, data, chosen, points))
-
-
-def settings_for(model: Model, given: Mapping[str, Any]) -> Settings:
-    """What is given, then what the model says, then DEFAULTS. Raises InputError."""
-    unknown = [name for name in given if name not in Settings.__dataclass_fields__]
-    if unknown:
-        raise InputError(f"train has no setting {unknown[0]!r}: it has {', '.join(Settings.__dataclass_fields__)}")
-    return replace(DEFAULTS, **{**model.training, **given})
-
-
-def _checked_point(model: Model, point: Mapping[str, float], format: Format) -> dict[str, float]:
-    inputs = ", ".join(model.inputs) or "none"
-    for name in point:
-        if name not in model.inputs:
-            raise InputError(f"cannot predict: model {model.name} has no input {name!r}, its inputs are {inputs}")
-    for name in model.inputs:
-        if name not in point:
-            raise InputError(f"cannot predict: model {model.name} needs a value for {name}, its inputs are {inputs}")
-    for name, value in point.items():
-        if not abs(float(value)) <= format.largest:
-            raise InputError(f"cannot predict at {name}={value}: it is not a finite {format.name}")
-    return {name: float(value) for name, value in point.items()}
-
-
-def _third_opinion(run: Run, findings: Findings) -> dict[int, dict[str, float]]:
-    """Finite differences at the kept steps with one sample; a batch has no inputs to take them at."""
-    opinions = {}
-    for step in findings.steps:
-        if step.sample is not None or not run.columns.rows:
-            values = {**{name: run.model.start[name] for name in run.model.fixed}, **step.inputs, **step.parameters}
-            arguments = {name: np.array([[value]]) for name, value in values.items()}
-            found = finite_differences(run.model.gradient_program, run.model.parameters, arguments)
-            opinions[step.number] = {name: float(value[0]) for name, value in found.items()}
-    return opinions
 
 
 def replay_command(model: Model, data: Any, settings: Settings, points: Iterable[Mapping[str, float]]) -> str | None:

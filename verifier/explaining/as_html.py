@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sympy
 from markupsafe import Markup, escape
@@ -13,15 +13,14 @@ from verifier.errors import printable
 from verifier.explaining.as_text import PATHS, shown_rows, verdict_lines
 from verifier.explaining.chain_rule import Path, paths_to
 from verifier.explaining.graph_svg import DRAWN_NODES, graph_picture
+from verifier.explaining.records import Edge, ExplainedStep, Node, Tensor, Update
 from verifier.judging.verdict import Comparison, Outcome
+from verifier.operations.number_text import number, plain
 from verifier.reporting.data.training_json import optimizer_name, versions
 from verifier.reporting.html.mathml import derivative, mathml, partial, product, text
 from verifier.reporting.html.page import Causes, Diagram, Facts, Finding, Formula, Formulas, Page, Prose, Section, Table
 from verifier.reporting.html.training import JUDGED, JUDGED_CAPTION, judged_cells
-from verifier.reporting.text.layout import UNBROKEN, Stacked, number, plain
-
-if TYPE_CHECKING:
-    from verifier.explaining.explanation import Edge, Explanation, Node, Tensor, Update
+from verifier.reporting.text.layout import UNBROKEN, Stacked
 
 FORMULA_CHARACTERS = 200_000
 TYPESET = 100
@@ -31,7 +30,7 @@ _Row = tuple[tuple[str, str, str], Comparison]
 """What a number is, its formula and its row, and the number judged."""
 
 
-def explanation_page(explanation: Explanation) -> Page:
+def explanation_page(explanation: ExplainedStep) -> Page:
     """The page: the verdict, where the two part, the graph, the chain rule, the tables and the update."""
     headline, *sentences = _verdict(explanation)
     return Page(
@@ -52,7 +51,7 @@ def explanation_page(explanation: Explanation) -> Page:
     )
 
 
-def _verdict(explanation: Explanation) -> Iterator[str]:
+def _verdict(explanation: ExplainedStep) -> Iterator[str]:
     """What was found, for somebody who reads one sentence."""
     at = f"at step {explanation.place.step}"
     judged = {"the loss": explanation.loss, **explanation.gradient}
@@ -70,7 +69,7 @@ def _verdict(explanation: Explanation) -> Iterator[str]:
     yield [line.plain for line in verdict_lines(explanation, Stacked(UNBROKEN))][-1]
 
 
-def _parted(explanation: Explanation) -> Causes:
+def _parted(explanation: ExplainedStep) -> Causes:
     parting = explanation.parting
     assert parting is not None  # noqa: S101 (the caller has looked)
     found = [Finding(f"The two part at {parting.node}", parting.sentence, "")]
@@ -78,7 +77,7 @@ def _parted(explanation: Explanation) -> Causes:
     return Causes("Where the two part", found, "")
 
 
-def _graph(explanation: Explanation) -> Section:
+def _graph(explanation: ExplainedStep) -> Section:
     picture = graph_picture(explanation)
     if picture is not None:
         return Diagram("The graph", picture)
@@ -86,7 +85,7 @@ def _graph(explanation: Explanation) -> Section:
     return Prose("The graph", [told])
 
 
-def _chains(explanation: Explanation) -> Formulas:
+def _chains(explanation: ExplainedStep) -> Formulas:
     """The chain rule from each parameter to the loss, in symbols, in formulas and in numbers."""
     named = {node.name: node for node in explanation.nodes}
     entries: list[Formula] = []
@@ -102,7 +101,7 @@ def _chains(explanation: Explanation) -> Formulas:
     return Formulas("The chain rule", entries, " ".join(told))
 
 
-def _chain(explanation: Explanation, name: str, paths: Sequence[Path], judged: Comparison) -> Iterator[Formula]:
+def _chain(explanation: ExplainedStep, name: str, paths: Sequence[Path], judged: Comparison) -> Iterator[Formula]:
     rows = explanation.place.rows or 1
     summed = f"Σ over {rows} rows of " if rows > 1 else ""
     total = number(judged.symbolic)
@@ -152,7 +151,7 @@ def _number(_: str, edge: Edge) -> str:
     return f"<mrow><mo>(</mo><mo>−</mo>{shown}<mo>)</mo></mrow>" if value < 0 else shown
 
 
-def _by_sympy(explanation: Explanation, name: str) -> list[Formula]:
+def _by_sympy(explanation: ExplainedStep, name: str) -> list[Formula]:
     if name not in explanation.formulas:
         return []
     found = explanation.formulas[name]
@@ -163,7 +162,7 @@ def _by_sympy(explanation: Explanation, name: str) -> list[Formula]:
     return [Formula(_left(name), typeset, told)]
 
 
-def _forward(explanation: Explanation) -> Table:
+def _forward(explanation: ExplainedStep) -> Table:
     rows = [row for node in explanation.nodes for row in _values(node)]
     decided = [
         ((node.name, f"{node.formula} holds", _row_name(node, place)), condition)
@@ -188,7 +187,7 @@ def _row_name(node: Node, place: int) -> str:
     return "" if node.rows is None else str(place)
 
 
-def _backward(explanation: Explanation) -> Section:
+def _backward(explanation: ExplainedStep) -> Section:
     title = "Backward"
     named = {node.name: node for node in explanation.nodes}
     rows = [row for node in reversed(explanation.nodes) for row in _passed_back(node, named)]
@@ -228,7 +227,7 @@ def _judged_table(title: str, quantity: str, rows: Sequence[_Row]) -> Table:
     )
 
 
-def _rows_note(explanation: Explanation) -> str:
+def _rows_note(explanation: ExplainedStep) -> str:
     rows = explanation.place.rows
     if rows is None or rows == 1:
         return ""
@@ -255,7 +254,7 @@ def _tensor(tensor: Tensor) -> list[str]:
     return [tensor.name, data, str(tensor.requires_grad), str(tensor.grad_fn), *grads]
 
 
-def _updates(explanation: Explanation) -> Table:
+def _updates(explanation: ExplainedStep) -> Table:
     settings = explanation.settings
     plain_steps = all(update.moved is not None for update in explanation.updates)
     by = f"{optimizer_name(settings.optimizer)} at learning rate {plain(settings.lr)}"
@@ -274,7 +273,7 @@ def _update(update: Update) -> list[str]:
     return [update.name, *("–" if value is None else number(value) for value in numbers)]
 
 
-def _how(explanation: Explanation) -> Facts:
+def _how(explanation: ExplainedStep) -> Facts:
     settings: Mapping[str, Any] = {
         **asdict(explanation.settings), "optimizer": optimizer_name(explanation.settings.optimizer)
     }  # fmt: skip

@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from verifier.explaining.chain_rule import Path, paths_to
+from verifier.explaining.records import Edge, ExplainedStep, Node, Update
 from verifier.judging.verdict import Comparison, Note, Outcome
+from verifier.operations.number_text import number, plain
 from verifier.reporting.data.training_json import optimizer_name
-from verifier.reporting.text.layout import STYLES, Layout, number, plain
-
-if TYPE_CHECKING:
-    from verifier.explaining.explanation import Edge, Explanation, Node, Update
+from verifier.reporting.text.layout import STYLES, Layout
 
 SHOWN_ROWS = 3
 """Of a batch so many rows are shown, and the first one that disagrees."""
@@ -25,7 +23,7 @@ PATHS = 3
 """So many paths from a parameter to the loss are written out."""
 
 
-def explanation_lines(explanation: Explanation, layout: Layout) -> Iterator[Text]:
+def explanation_lines(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
     """Graph, forward, backward, chain rule, tensors, update and verdict."""
     yield from _head(explanation, layout)
     for title, part in (
@@ -43,7 +41,7 @@ def explanation_lines(explanation: Explanation, layout: Layout) -> Iterator[Text
     yield from verdict_lines(explanation, layout)
 
 
-def _head(explanation: Explanation, layout: Layout) -> Iterator[Text]:
+def _head(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
     place, settings = explanation.place, explanation.settings
     inputs = [f"{name}={plain(value)}" for name, value in place.inputs.items()]
     if place.rows is not None:
@@ -60,7 +58,7 @@ def _rows(count: int) -> str:
     return f"{count} row{'s' * (count != 1)}"
 
 
-def _tree(explanation: Explanation, layout: Layout) -> Iterator[Text]:
+def _tree(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
     named = {node.name: node for node in explanation.nodes}
     lines = [Text(f"  {line}") for line in _branches(named, explanation.nodes[-1], "", "", set())]
     if len(lines) <= TREE_LINES and all(len(line) <= layout.width for line in lines):
@@ -84,7 +82,7 @@ def _branches(named: dict[str, Node], node: Node, own: str, below: str, drawn: s
         )
 
 
-def _forward(explanation: Explanation, layout: Layout) -> Iterator[Text]:
+def _forward(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
     yield from layout.header()
     for node in explanation.nodes:
         if node.formula == node.name:
@@ -144,7 +142,7 @@ def _judged(title: str, judged: Comparison, layout: Layout) -> Iterator[Text]:
         yield from layout.prose(f"{'':14}{judged.note}", style="dim" if judged.note is Note.KINK else "yellow")
 
 
-def _backward(explanation: Explanation, layout: Layout) -> Iterator[Text]:
+def _backward(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
     named = {node.name: node for node in explanation.nodes}
     if not any(node.adjoints for node in explanation.nodes):
         yield from layout.prose("  no backward() ran: what is passed from node to node cannot be seen")
@@ -172,12 +170,12 @@ def _passed_back(node: Node, edges: Sequence[tuple[Node, Edge]], layout: Layout)
         yield from layout.prose(f"{'':14}{told}", style="yellow")
 
 
-def _chains(explanation: Explanation, layout: Layout) -> Iterator[Text]:
+def _chains(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
     for name, judged in explanation.gradient.items():
         yield from _chain(explanation, name, judged, layout)
 
 
-def _chain(explanation: Explanation, name: str, judged: Comparison, layout: Layout) -> Iterator[Text]:
+def _chain(explanation: ExplainedStep, name: str, judged: Comparison, layout: Layout) -> Iterator[Text]:
     named = {node.name: node for node in explanation.nodes}
     paths = paths_to(named, name, PATHS + 1)
     rows = explanation.place.rows or 1
@@ -214,7 +212,7 @@ def _number(_: str, edge: Edge) -> str:
     return number(edge.numbers[0].symbolic)
 
 
-def _tensors(explanation: Explanation, layout: Layout) -> Iterator[Text]:
+def _tensors(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
     for tensor in explanation.tensors:
         yield from layout.prose(tensor.name)
         yield from layout.prose(f"  data {_entries(tensor.data, tensor.size)}")
@@ -228,7 +226,7 @@ def _entries(values: tuple[float, ...], size: int) -> str:
     return told if size == len(values) else f"{told}, ... {size} in all"
 
 
-def _updates(explanation: Explanation, layout: Layout) -> Iterator[Text]:
+def _updates(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
     for update in explanation.updates:
         yield from layout.prose(f"{update.name:<8} {_moved(explanation, update)}")
         if update.moved is not None and update.symbolic_after is not None:
@@ -238,7 +236,7 @@ def _updates(explanation: Explanation, layout: Layout) -> Iterator[Text]:
             yield from layout.prose(f"{'':6} = {number(update.after)}   by the symbolic gradient {told}")
 
 
-def _moved(explanation: Explanation, update: Update) -> str:
+def _moved(explanation: ExplainedStep, update: Update) -> str:
     settings = explanation.settings
     if math.isnan(update.gradient) and update.after == update.before:
         return f"{number(update.before)} stays: it has no gradient"
@@ -248,7 +246,7 @@ def _moved(explanation: Explanation, update: Update) -> str:
     return f"{number(update.before)} - {plain(settings.lr)} · {number(update.gradient)}"
 
 
-def verdict_lines(explanation: Explanation, layout: Layout) -> Iterator[Text]:
+def verdict_lines(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
     """Where the two part, why, and what was counted."""
     outcome = explanation.outcome
     if explanation.parting is not None:

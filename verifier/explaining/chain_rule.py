@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from verifier.explaining.explanation import Edge, Node
+from verifier.explaining.records import Edge, Node
 
 Path = list[tuple[str, "Edge"]]
 """From the loss to a node: each operation's name, and its derivative by the next one."""

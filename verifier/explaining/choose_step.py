@@ -12,7 +12,7 @@ import torch
 from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.operations.formats import Format
-from verifier.reporting.text.layout import number, plain
+from verifier.operations.number_text import number, plain
 from verifier.training.runner import Rows, Run
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from verifier.explaining.explanation import Node, Parting, Quantity, Tensor
+from verifier.explaining.records import Node, Parting, Quantity, Tensor
 from verifier.judging.verdict import Comparison, Outcome
-from verifier.reporting.text.layout import number
+from verifier.operations.number_text import number
 
 
 def parting(

@@ -9,19 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from rich.cells import cell_len
 
 from verifier.errors import printable
 from verifier.explaining.graph_layout import Layers, layered
+from verifier.explaining.records import ExplainedStep, Node
 from verifier.judging.verdict import Comparison, Outcome
+from verifier.operations.number_text import number
 from verifier.reporting.html.svg import accessible
-from verifier.reporting.text.layout import number
-
-if TYPE_CHECKING:
-    from verifier.explaining.explanation import Explanation, Node
 
 DRAWN_NODES = 60
 """A larger graph is not drawn."""
@@ -88,7 +85,7 @@ class GraphPicture:
         return self.svg()
 
 
-def graph_picture(explanation: Explanation) -> GraphPicture | None:
+def graph_picture(explanation: ExplainedStep) -> GraphPicture | None:
     """The graph as a picture; None where it has more than DRAWN_NODES nodes."""
     nodes = explanation.nodes
     if len(nodes) > DRAWN_NODES:
@@ -99,7 +96,7 @@ def graph_picture(explanation: Explanation) -> GraphPicture | None:
     return GraphPicture("graph", title, _told(explanation), _drawn(boxes, places))
 
 
-def _told(explanation: Explanation) -> str:
+def _told(explanation: ExplainedStep) -> str:
     nodes = explanation.nodes
     leaves = [printable(node.name) for node in nodes if not node.arguments]
     wrong = [printable(node.name) for node in nodes if _box(node, explanation.gradient.get(node.name)).wrong]

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
-from verifier.checking.records import CheckCause, Checked
+from verifier.checking.records import Checked
 from verifier.checking.tally.components import CheckComponent
 from verifier.checking.tally.count import Tally
 from verifier.errors import GradientError, printable
 from verifier.judging.examination import NotReplayed, Replayed
+from verifier.judging.finding import CheckCause
 from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolated
 from verifier.reporting.data.check_frame import check_frame

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from verifier.checking.records import Finding
 from verifier.errors import InputError
 from verifier.judging.causes import blamed
+from verifier.judging.finding import Finding
 from verifier.judging.verdict import Outcome
 from verifier.testing.mutants import Deed
 from verifier.testing.mutation_operators import HONEST

@@ -18,13 +18,14 @@ from torch import Tensor
 from torch.autograd import gradcheck
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
-from verifier.commands.train import train
 from verifier.errors import InputError
 from verifier.formula.gallery import load
+from verifier.formula.model import Model
 from verifier.judging.examination import Examination, Part
 from verifier.judging.examine import examine
 from verifier.judging.reference import Formula
 from verifier.judging.verdict import Comparison, Outcome
+from verifier.process.isolation import isolated
 from verifier.testing.cases import CASES, DTYPES, Case, Drawn, named
 from verifier.testing.causes_trial import Accused, trial
 from verifier.testing.equivalent_mutants import TWINS, Code, Twin
@@ -48,8 +49,10 @@ from verifier.testing.mutations import (
     off,
     scaled,
 )
+from verifier.training.findings import Findings
+from verifier.training.model_training import settings_for, train_model
 from verifier.training.runner import Step
-from verifier.witnesses import Witness
+from verifier.witnesses import Autograd, Witness
 
 TRAINING = "training"
 AT_ONCE = 10
@@ -396,8 +399,7 @@ _WITNESSES: dict[str, Callable[[], Witness]] = {
 
 def _of_model(name: str, dtype: str) -> Iterator[Result]:
     model = load(name)
-    settings: dict[str, Any] = {"epochs": 2, "dtype": dtype, "batch": 1}
-    right = train(model, **settings)
+    right = _trained(model, dtype, Autograd())
     parameter = model.parameters[0]
     compared = sum(part.compared for part in right.components)
     undecided, alarms = (
@@ -406,12 +408,17 @@ def _of_model(name: str, dtype: str) -> Iterator[Result]:
     case = Case(name, torch.neg, {})
     yield Acquitted("no lie, training", case.name, dtype, TRAINING, compared, undecided, alarms, 0.0, ())
     for liar, witness in _WITNESSES.items():
-        wrong = train(model, witness=witness(), **settings)
+        wrong = _trained(model, dtype, witness())
         found = _first_apart(right.steps, wrong.steps, parameter)
         if found is not None:
             size, seen = found
             row = "factor 1 + d" if liar.startswith("factor") else liar
             yield Planted(liar, row, name, dtype, TRAINING, size, False, seen)
+
+
+@isolated
+def _trained(model: Model, dtype: str, witness: Witness) -> Findings:
+    return train_model(model, model.data, settings_for(model, {"epochs": 2, "dtype": dtype, "batch": 1}), witness)
 
 
 def _first_apart(right: tuple[Step, ...], wrong: tuple[Step, ...], name: str) -> tuple[float, bool] | None:

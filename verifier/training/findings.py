@@ -179,8 +179,8 @@ class Collector:
             step = judged.step(place)
             self._kept[step.number] = step
         for place in sorted(failing_places)[: max(0, KEPT_FAILURES - self._failures)]:
-            before = judged.step(place - 1) if place else self._before
-            self._causes.extend(causes(judged.step(place), before))
+            step, before = judged.step(place), judged.step(place - 1) if place else self._before
+            self._causes.extend(causes(step.number, step.gradient, before.gradient if before else None))
         self._failures += len(failing_places)
         self._remember(judged)
         self._before = judged.step(len(judged) - 1)

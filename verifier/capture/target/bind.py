@@ -17,11 +17,11 @@ from typing import Any
 
 import torch
 
+from verifier.capture.dtypes import dtype_named
 from verifier.capture.target.modules import apart, module_of, uncompiled
 from verifier.capture.target.outputs import Results, results_of
 from verifier.capture.target.pytree import leaves, replaced
 from verifier.capture.target.signature import Arguments, arranged, signature_of
-from verifier.checking.inputs import dtype_named
 from verifier.errors import InputError
 from verifier.process.isolation import running
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from verifier.checking.records import Finding
 from verifier.judging.conditioning import accuracy
 from verifier.judging.examination import Part
+from verifier.judging.finding import Finding
 from verifier.judging.verdict import Comparison, Note, Outcome
 from verifier.operations.formats import CODE_FORMATS
 

@@ -9,9 +9,10 @@ from functools import cached_property
 
 from verifier.capture.statements import FORWARD, REVERSE, SECOND
 from verifier.checking.labels import component_name
-from verifier.checking.records import Checked, CheckPoint, Finding
+from verifier.checking.records import Checked
 from verifier.checking.tally.components import CheckComponent, Statement
 from verifier.judging.examination import Part, Replayed
+from verifier.judging.finding import CheckPoint, Finding
 from verifier.judging.verdict import Outcome
 
 

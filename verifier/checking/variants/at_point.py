@@ -14,10 +14,10 @@ import torch
 
 from verifier.capture.statements import FORWARD, Statements, Subject
 from verifier.capture.target import Bound
-from verifier.checking.records import CheckPoint, Finding
 from verifier.errors import InputError, message_of
 from verifier.judging.examination import Examination, Part
 from verifier.judging.examine import examine
+from verifier.judging.finding import CheckPoint, Finding
 from verifier.judging.reference import Specification
 
 

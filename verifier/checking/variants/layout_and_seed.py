@@ -12,10 +12,10 @@ import torch
 from verifier.capture.joint_graph import Joint, tensors
 from verifier.capture.lowering import plain
 from verifier.capture.statements import REVERSE, Statements, Subject
-from verifier.checking.records import Finding
 from verifier.checking.variants.at_point import Trial, first_sentence, quietly, told
 from verifier.judging.examination import Examination, Part
 from verifier.judging.examine import examine
+from verifier.judging.finding import Finding
 from verifier.judging.reference import Reference
 from verifier.process.isolation import running
 

@@ -13,10 +13,10 @@ from flint import arb
 
 from verifier.capture.lowering import plain
 from verifier.capture.statements import FORWARD, REVERSE, SECOND
-from verifier.checking.records import Finding
 from verifier.checking.variants.at_point import Trial, first_sentence, statements_of
 from verifier.errors import InputError
 from verifier.judging.examination import Examination, Part
+from verifier.judging.finding import Finding
 from verifier.judging.verdict import Case
 from verifier.program.evaluation.arithmetic import balls
 

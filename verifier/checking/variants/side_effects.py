@@ -11,8 +11,8 @@ import torch
 
 from verifier.capture.joint_graph import Joint, tensors
 from verifier.capture.statements import REVERSE, Statements
-from verifier.checking.records import Finding
 from verifier.checking.variants.at_point import Trial
+from verifier.judging.finding import Finding
 from verifier.judging.verdict import Note
 from verifier.process.isolation import running
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from verifier.checking.labels import component_called
-from verifier.checking.records import Checked, Finding
+from verifier.checking.records import Checked
 from verifier.commands.config.schema import Accepted
+from verifier.judging.finding import Finding
 from verifier.judging.verdict import Outcome
 
 

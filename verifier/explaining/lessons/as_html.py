@@ -11,8 +11,8 @@ from markupsafe import Markup
 
 from verifier.explaining.lessons.reader import Checked, Code, Passage, Script, scripts
 from verifier.explaining.lessons.wording import WORDING
+from verifier.operations.number_text import number
 from verifier.reporting.data.training_json import versions
-from verifier.reporting.text.layout import number
 
 _HERE = Path(__file__).parent
 

@@ -16,7 +16,7 @@ from rich.theme import Theme
 
 from verifier.explaining.lessons.reader import Checked, Code, Passage, Script
 from verifier.explaining.lessons.wording import WORDING, Wording
-from verifier.reporting.text.layout import number
+from verifier.operations.number_text import number
 
 _THEME = Theme({"markdown.code": "cyan", "markdown.h2": "bold", "markdown.item.bullet": "none"})
 """Rich's own has words on black, which a light terminal has nothing of."""

@@ -4,7 +4,7 @@ Each rule says what a mistake would have stated. The first rule that fits an arr
 specific first; what was tried and does not fit is ruled out.
 
 >>> import torch
->>> from verifier.checking.records import Finding
+>>> from verifier.judging.finding import Finding
 >>> from verifier.judging.examine import examine
 >>> from verifier.capture.statements import Subject
 >>> from verifier.testing.mutations import GRAPH, liar_named
@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from verifier.checking.records import CheckCause, Finding
 from verifier.judging.causes import branch as branches
 from verifier.judging.causes import cut_path as paths
 from verifier.judging.causes import factor as scale
@@ -32,6 +31,7 @@ from verifier.judging.causes import state as history
 from verifier.judging.causes.rule import Found, Rule
 from verifier.judging.causes.suspect import EndedError, Told
 from verifier.judging.examination import Examination, Part
+from verifier.judging.finding import CheckCause, Finding
 from verifier.judging.verdict import Outcome
 from verifier.process.deadline import Deadline
 

@@ -7,11 +7,10 @@ fits within the allowance, and every rule that fits is named.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from verifier.judging.verdict import Comparison, Outcome
-from verifier.training.runner import Step
 
 
 @dataclass(frozen=True)
@@ -72,13 +71,12 @@ def _exact(comparison: Comparison) -> float:
     return float(comparison.enclosure)
 
 
-def causes(step: Step, before: Step | None) -> list[Cause]:
-    """The mistakes that explain what disagrees at a step, given the step before where there is one."""
+def causes(step: int, gradient: Mapping[str, Comparison], before: Mapping[str, Comparison] | None) -> list[Cause]:
+    """The mistakes that explain what disagrees in a step's gradient, given that of the step before if there is one."""
     found = []
-    for name, comparison in step.gradient.items():
+    for name, comparison in gradient.items():
         if comparison.outcome is Outcome.DISAGREES:
-            earlier = before.gradient[name] if before else None
-            found.extend(_explain(name, step.number, comparison, earlier))
+            found.extend(_explain(name, step, comparison, before[name] if before else None))
     return found
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from verifier.capture.to_numpy import dense
-from verifier.checking.records import CheckPoint
 from verifier.checking.tally.components import CheckComponent, Place
 from verifier.checking.tally.count import CheckTally, Tally
 from verifier.judging.examination import NotReplayed
+from verifier.judging.finding import CheckPoint
 from verifier.judging.verdict import Outcome
 from verifier.reporting.data.training_json import FORMAT, clean, comparison_document, versions
 from verifier.reporting.text.check_tables import check_named

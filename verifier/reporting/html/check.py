@@ -15,6 +15,7 @@ from verifier.checking.tally.count import CheckTally, Tally
 from verifier.errors import InputError
 from verifier.formula.parser import names, read_text
 from verifier.judging.verdict import Note, Outcome
+from verifier.operations.number_text import number, short
 from verifier.program.program import Builder
 from verifier.program.sympy_form import expressions
 from verifier.reporting.data.training_json import versions
@@ -35,7 +36,6 @@ from verifier.reporting.html.page import (
 from verifier.reporting.text.check import formula_sentence, partial_sentence
 from verifier.reporting.text.check_failures import causes_of, exact_text, follows, undecided_reason, without_cause
 from verifier.reporting.text.check_tables import check_named, ratio
-from verifier.reporting.text.layout import number, short
 
 CAUSES = 30
 FAILURES = 60

@@ -12,8 +12,8 @@ from verifier.capture.statements import REVERSE
 from verifier.checking.tally.components import CheckComponent, Statement
 from verifier.errors import printable
 from verifier.judging.verdict import Outcome
+from verifier.operations.number_text import short
 from verifier.reporting.html.training_plots import COLOURS, Picture, legend_name
-from verifier.reporting.text.layout import short
 
 ROWS = 14
 """At most so many components are drawn: the worst ones."""

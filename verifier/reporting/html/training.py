@@ -12,11 +12,11 @@ from markupsafe import Markup
 from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.judging.verdict import Comparison, Note, Outcome
+from verifier.operations.number_text import number, plain, short
 from verifier.reporting.data.training_json import optimizer_name, versions
 from verifier.reporting.html.mathml import derivative, mathml
 from verifier.reporting.html.page import Causes, Facts, Finding, Formula, Formulas, Page, Pictures, Table
 from verifier.reporting.html.training_plots import pictures
-from verifier.reporting.text.layout import number, plain, short
 from verifier.reporting.text.training import endings, outcome_of, ratio
 from verifier.training.findings import Component, Findings
 from verifier.training.reservoir import rank

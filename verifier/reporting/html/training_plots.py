@@ -17,9 +17,9 @@ import numpy as np
 from verifier.errors import printable
 from verifier.formula.model import Model
 from verifier.judging.verdict import Outcome
+from verifier.operations.number_text import plain, short
 from verifier.reporting.html.loss_surface import Surface, surface
 from verifier.reporting.html.svg import accessible, svg_of
-from verifier.reporting.text.layout import plain, short
 from verifier.training.findings import Component, Findings
 
 DRAWN = 6

@@ -11,8 +11,9 @@ import numpy as np
 from rich.text import Text
 
 from verifier.judging.verdict import Outcome
+from verifier.operations.number_text import short
 from verifier.reporting.html.training_plots import spans
-from verifier.reporting.text.layout import WIDTH, Layout, layout_for, short
+from verifier.reporting.text.layout import WIDTH, Layout, layout_for
 from verifier.training.findings import Findings
 
 ROWS = 11

@@ -12,13 +12,14 @@ from rich.text import Text
 
 from verifier.capture.statements import FORWARD, REVERSE, SECOND
 from verifier.checking.labels import agreeing, located, target_name, titled
-from verifier.checking.records import CheckCause
 from verifier.checking.tally.components import CheckComponent, Place
 from verifier.checking.tally.count import Tally
+from verifier.judging.finding import CheckCause
 from verifier.judging.verdict import Comparison, Note, Outcome
 from verifier.operations.formats import CODE_FORMATS
+from verifier.operations.number_text import number, short
 from verifier.reporting.text.check_tables import check_named
-from verifier.reporting.text.layout import STYLES, Layout, number, short
+from verifier.reporting.text.layout import STYLES, Layout
 
 BLOCKS = 10
 """At most so many components that disagree are shown, and so many sentences of what else fails."""

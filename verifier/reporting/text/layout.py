@@ -16,6 +16,7 @@ from rich.text import Text
 
 from verifier.errors import printable
 from verifier.judging.outcome import Outcome
+from verifier.operations.number_text import number, short
 
 if TYPE_CHECKING:
     from verifier.judging.verdict import Comparison
@@ -28,30 +29,6 @@ _ROOMY = 60
 """From so many columns on, text stands below text and not below its label."""
 
 STYLES = {Outcome.AGREES: "green", Outcome.UNDECIDED: "yellow", Outcome.DISAGREES: "bold red"}
-
-
-def number(value: float) -> str:
-    """A number as Python writes it: it reads back as the same float."""
-    return repr(float(value))
-
-
-def short(value: float) -> str:
-    """A number in two or three digits, at most 7 characters (8 with a sign), for what is an estimate anyway.
-
-    >>> short(0.291), short(50.0), short(23456789.0)
-    ('0.291', '50', '2.3e+07')
-    """
-    text = f"{value:.3g}"
-    return text if len(text) <= 7 else f"{value:.1e}"
-
-
-def plain(value: float) -> str:
-    """A number without the .0 that a whole one ends in.
-
-    >>> plain(3.0), plain(0.1)
-    ('3', '0.1')
-    """
-    return number(value).removesuffix(".0")
 
 
 @dataclass(frozen=True)

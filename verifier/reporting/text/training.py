@@ -10,7 +10,8 @@ from rich.text import Text
 
 from verifier.judging.examination import NotReplayed
 from verifier.judging.verdict import Note, Outcome
-from verifier.reporting.text.layout import UNBROKEN, Column, Layout, Stacked, number, plain, short
+from verifier.operations.number_text import number, plain, short
+from verifier.reporting.text.layout import UNBROKEN, Column, Layout, Stacked
 from verifier.training.exact_replay import FormulaReplayed
 from verifier.training.findings import Component, Findings
 from verifier.training.runner import HeldOut, Prediction, Step
