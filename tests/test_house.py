@@ -1,4 +1,4 @@
-"""The structure: each stage imports only stages before it, and the contents page is true."""
+"""The structure: each stage imports only stages above it, nothing goes in circles, and the contents page is true."""
 
 import ast
 import dataclasses
@@ -7,7 +7,6 @@ import inspect
 import pkgutil
 import subprocess
 import sys
-import tomllib
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -22,76 +21,166 @@ import verifier
 from verifier.judging.verdict import Comparison, Verdicts
 
 PACKAGE = Path(verifier.__file__).parent
-STAGES = [
-    "process_state", "isolation", "importing", "errors", "internalerrors", "names", "tonumpy",
-    "dochead", "running", "deadline", "process", "floats", "outcome", "operations",
-    "elementary", "special", "activations", "table", "program", "arithmetic", "expression",
-    "mathml", "calls", "functions", "losses", "trace", "derive", "guard", "source", "extending",
-    "tokens", "operators", "text", "spelling", "modeling", "loading", "gallery", "allowance",
-    "witnesses", "judge", "arrays", "adjoints", "batches", "replay", "proof", "noise", "terms",
-    "elements", "limits", "conditioning", "capture", "lowering", "aten", "lifting", "subject",
-    "specification", "examination", "examine", "defaults", "checksettings", "checked",
-    "nesting", "tensortext", "inputs", "arguments", "results", "modules", "binding", "trying",
-    "locating", "target", "specified", "checks", "retyped", "blame", "domain", "critical",
-    "sweep", "edgepoints", "edges", "simplicity", "simplify", "layout", "markdowntext",
-    "rendering", "unfinished", "naming", "checkcomponents", "tally", "checktables",
-    "checkfailures", "checkverdict", "tabular", "data", "optimizers", "runner", "formula",
-    "diagnose", "thinning", "findings", "document", "checkdocument", "frame", "checkframe",
-    "markdown", "vector", "page", "surface", "pictures", "checkpicture", "checkpage",
-    "checkreport", "watcher", "sampling", "accounting", "checking", "readback", "tomltable",
-    "config", "acceptance", "configcheck", "tables", "sketch", "webpage", "report", "training",
-    "configreport", "configrun", "graph", "chains", "blackboard", "layers", "diagram",
-    "explainpage", "explanation", "parting", "standing", "watching", "nodes", "explaining",
-    "typed", "summary", "written", "script", "wording", "chalk", "handout", "teaching", "cases",
-    "twins", "testing", "seeded", "scenes", "deeds", "blametrial", "trials", "trialtables",
-    "blametable", "trialreport", "files", "collecting", "targettests", "plugin", "terminal",
-    "reading", "tasks", "cli",
-]  # fmt: skip
+ORDER = (
+    ("errors",),
+    ("process",),
+    ("operations",),
+    ("program",),
+    ("formula",),
+    ("capture",),
+    ("judging",),
+    ("training", "checking"),
+    ("reporting",),
+    ("explaining", "testing"),
+    ("commands",),
+)
+"""The stages: each imports itself and those above it, and of two beside each other neither imports the other."""
+ALONE = {"functions": "formula", "losses": "formula", "witnesses": "judging", "earlier_names": "process"}
+"""Modules that lie in no package, for the sake of their names, and the stage that each belongs to."""
+MOST_ENTRIES = 15
+MOST_IN_THE_PACKAGE = 18
 
 
-def files_of(stage: str) -> list[Path]:
-    """A stage is a module, or a folder of modules of one kind."""
-    folder = PACKAGE / stage
-    return sorted(folder.glob("*.py")) if folder.is_dir() else [PACKAGE / f"{stage}.py"]
+def modules_in(package: Path) -> dict[str, Path]:
+    """The modules below a package by their dotted names; a folder's `__init__` has the folder's name."""
+    files = {path.relative_to(package.parent).with_suffix(""): path for path in package.rglob("*.py")}
+    return {".".join(name.parts).removesuffix(".__init__"): path for name, path in files.items()}
 
 
-def imported(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            node.body = []
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "verifier":
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("verifier."):
-            names.add(node.module.split(".")[1])
-    return names & set(STAGES)
+def imports(modules: dict[str, Path], name: str) -> set[str]:
+    """The modules that a module imports anywhere: in functions and for the type checker too."""
+    found = set()
+    for node in ast.walk(ast.parse(modules[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} imports by a relative name"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {full if full in modules else node.module for full in names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return {imported for imported in found if imported.partition(".")[0] == name.partition(".")[0]}
 
 
-def test_every_module_is_a_stage():
-    modules = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
-    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    assert modules | folders == set(STAGES)
+def loaded_with(modules: dict[str, Path], name: str) -> set[str]:
+    """The modules that Python loads for a module's imports: those, and the packages that they lie in."""
+    found = set()
+    for imported in imports(modules, name):
+        parts = imported.split(".")
+        packages = {".".join(parts[:count]) for count in range(2, len(parts))}
+        found |= {imported, *(package for package in packages if not f"{name}.".startswith(f"{package}."))}
+    return found - {name}
 
 
-def test_every_folder_is_in_the_wheel():
-    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
-    folders = {f"verifier.{path.parent.name}" for path in PACKAGE.glob("*/__init__.py")}
-    assert set(project["tool"]["setuptools"]["packages"]) == {"verifier", "verifier.models", *folders}
+def stage(name: str) -> str:
+    """The stage of a module; what imports the contents page imports everything."""
+    first = name.split(".")[1] if "." in name else "commands"
+    return ALONE.get(first, first)
 
 
-def test_stages_import_only_earlier_stages():
-    for place, stage in enumerate(STAGES):
-        for path in files_of(stage):
-            later = imported(path) - set(STAGES[:place])
-            assert not later - {stage}, f"{path.name} imports {later}"
+def against_the_order(modules: dict[str, Path]) -> list[str]:
+    """Each import of a stage that is not above the importer's own."""
+    place = {name: number for number, names in enumerate(ORDER) for name in names}
+    found = []
+    for name in set(modules) - {"verifier", "verifier.__main__"}:
+        for imported in imports(modules, name):
+            own, other = stage(name), stage(imported)
+            if own != other and place[other] >= place[own]:
+                found.append(f"{name} imports {imported}")
+    return sorted(found)
 
 
-def test_a_later_import_would_be_found(tmp_path):
-    path = tmp_path / "errors.py"
-    path.write_text("def late():\n    from verifier.commands.cli import run\n    return run\n")
-    assert imported(path) == {"cli"}
+def circles(modules: dict[str, Path]) -> list[str]:
+    """Modules that come back to themselves by what they import, and what that import them in turn."""
+    left = {name: loaded_with(modules, name) & set(modules) for name in modules}
+    while free := {name for name, needed in left.items() if not needed & set(left)}:
+        left = {name: needed for name, needed in left.items() if name not in free}
+    return sorted(left)
+
+
+def crowded(package: Path) -> list[str]:
+    """The folders with more entries than a reader takes in; what every package has is not counted."""
+    found = []
+    for folder in (package, *(path for path in package.rglob("*") if path.is_dir() and path.name != "__pycache__")):
+        entries = {path.name for path in folder.iterdir()} - {"__init__.py", "py.typed", "__pycache__"}
+        if len(entries) > (MOST_IN_THE_PACKAGE if folder == package else MOST_ENTRIES):
+            found.append(f"{folder.relative_to(package.parent)} has {len(entries)} entries")
+    return found
+
+
+def test_every_module_has_a_stage():
+    stages = {stage(name) for name in modules_in(PACKAGE) if name not in ("verifier", "verifier.__main__")}
+    assert stages == {name for names in ORDER for name in names}
+
+
+def test_every_folder_of_modules_is_a_package():
+    folders = {path.parent for path in PACKAGE.rglob("*.py")}
+    assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+def test_stages_import_only_those_above_them():
+    assert against_the_order(modules_in(PACKAGE)) == []
+
+
+def test_no_module_imports_itself_in_a_circle():
+    assert circles(modules_in(PACKAGE)) == []
+
+
+def test_no_folder_is_crowded():
+    assert crowded(PACKAGE) == []
+
+
+def package_of(folder: Path, files: dict[str, str]) -> Path:
+    """A package of these files, and an `__init__` in each of its folders."""
+    package = folder / "verifier"
+    for name, text in files.items():
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text(text)
+    for path in {path.parent for path in package.rglob("*.py")} | {package}:
+        (path / "__init__.py").touch()
+    return package
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("judging/report.py", "from verifier.reporting.page import Page\n"),
+        ("judging/report.py", "from verifier.reporting import page\n"),
+        ("judging/report.py", "import verifier.reporting.page\n"),
+        ("judging/report.py", "def late():\n    from verifier.reporting.page import Page\n    return Page\n"),
+        ("judging/report.py", "if TYPE_CHECKING:\n    from verifier.reporting.page import Page\n"),
+        ("judging/report.py", "import verifier\n"),
+        ("training/report.py", "from verifier.checking.page import Page\n"),
+        ("losses.py", "from verifier.capture.page import Page\n"),
+    ],
+)
+def test_an_import_against_the_order_would_be_found(tmp_path, file, text):
+    pages = {f"{name}/page.py": "class Page: ...\n" for name in ("reporting", "checking", "capture", "operations")}
+    right = "from verifier.operations.page import Page\n"
+    assert against_the_order(modules_in(package_of(tmp_path / "right", {**pages, file: right}))) == []
+    (found,) = against_the_order(modules_in(package_of(tmp_path / "wrong", {**pages, file: text})))
+    assert found.startswith(f"verifier.{file.removesuffix('.py').replace('/', '.')} imports verifier")
+
+
+def test_a_circle_would_be_found(tmp_path):
+    straight = {"judging/a.py": "from verifier.judging.b import B\n", "judging/b.py": "", "judging/c.py": ""}
+    assert circles(modules_in(package_of(tmp_path / "straight", straight))) == []
+    late = {**straight, "judging/b.py": "def late():\n    from verifier.judging import c\n"}
+    late["judging/c.py"] = "from verifier.judging.a import A\n"
+    assert circles(modules_in(package_of(tmp_path / "late", late))) == [f"verifier.judging.{name}" for name in "abc"]
+    folder = {
+        "judging/causes/__init__.py": "from verifier.judging.causes.one import One\n",
+        "judging/causes/one.py": "from verifier.judging.verdict import Verdict\n",
+        "judging/causes/other.py": "",
+        "judging/verdict.py": "from verifier.judging.causes.other import Other\n",
+    }
+    found = circles(modules_in(package_of(tmp_path / "folder", folder)))
+    assert found == ["verifier.judging.causes", "verifier.judging.causes.one", "verifier.judging.verdict"]
+
+
+def test_a_crowded_folder_would_be_found(tmp_path):
+    full = {f"judging/{letter}.py": "" for letter in "abcdefghijklmno"}
+    assert crowded(package_of(tmp_path / "full", full)) == []
+    found = crowded(package_of(tmp_path / "crowded", {**full, "judging/causes/rule.py": ""}))
+    assert found == [f"{Path('verifier', 'judging')} has 16 entries"]
 
 
 def test_contents():
@@ -106,29 +195,36 @@ def test_modules_by_their_name_alone():
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+SYMBOLIC = ("verifier.operations", "verifier.program", "verifier.judging.verdict", "verifier.explaining.graph")
+"""What states gradients without torch; operations name its functions and find them when they are used."""
+
+
 def test_the_symbolic_side_has_no_torch():
-    for stage in ("operations", "program", "arithmetic", "expression", "derive", "graph", "allowance", "judge"):
-        assert "import torch" not in (PACKAGE / f"{stage}.py").read_text(encoding="utf-8")
+    modules = modules_in(PACKAGE)
+    symbolic = [name for name in modules if name.startswith(SYMBOLIC)]
+    assert len(symbolic) > 20
+    found = [name for name in symbolic if "import torch" in modules[name].read_text(encoding="utf-8")]
+    assert found == ["verifier.program.codegen"]  # which writes code for torch, and loads it to run that
 
 
 # Arrays have no truth value: a record that holds some is equal to itself alone.
 
 ARRAYS = (torch.Tensor, np.ndarray, arb)
 PLAIN = {
-    "arrays.ArrayNode.payload": "a name, axes, or an array that is compared by its contents",
-    "process.messages.Progress.done": "a number",
-    "process.messages.Rendered.facts": "what JSON can say",
-    "process.supervisor._Watched.watch": "who waits, of whom there is one",
-    "process.task.Task.options": "what JSON can say",
-    "program.Node.payload": "a name or a number",
-    "configrun.ConfigRun.host": "where tasks are done",
-    "aten.resampling._Axis.number": "a type",
-    "page.Diagram.picture": "a picture, which holds no arrays",
-    "page.Pictures.pictures": "pictures, which hold no arrays",
-    "runner.Settings.optimizer": "a name or a class",
-    "specification.Formula.reduction": "a function",
-    "tomltable.Table.values": "what TOML can say",
-    "tensortext._Rows.numbers": "numbers as they were read",
+    "program.array_program.ArrayNode.payload": "a name, axes, or an array that is compared by its contents",
+    "process.workers.messages.Progress.done": "a number",
+    "process.workers.messages.Rendered.facts": "what JSON can say",
+    "process.workers.supervisor._Watched.watch": "who waits, of whom there is one",
+    "process.workers.task.Task.options": "what JSON can say",
+    "program.program.Node.payload": "a name or a number",
+    "commands.config.run.ConfigRun.host": "where tasks are done",
+    "capture.aten.resampling._Axis.number": "a type",
+    "reporting.html.page.Diagram.picture": "a picture, which holds no arrays",
+    "reporting.html.page.Pictures.pictures": "pictures, which hold no arrays",
+    "training.runner.Settings.optimizer": "a name or a class",
+    "judging.reference.Formula.reduction": "a function",
+    "commands.config.toml_table.Table.values": "what TOML can say",
+    "checking.tensor_text._Rows.numbers": "numbers as they were read",
 }
 """Fields whose annotation, Any or a protocol, allows arrays, and which never hold one."""
 OUTSIDE = ("verifier.models", "verifier.__main__")
