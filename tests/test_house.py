@@ -5,6 +5,7 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 import typing
@@ -181,6 +182,15 @@ def test_a_crowded_folder_would_be_found(tmp_path):
     assert crowded(package_of(tmp_path / "full", full)) == []
     found = crowded(package_of(tmp_path / "crowded", {**full, "judging/causes/rule.py": ""}))
     assert found == [f"{Path('verifier', 'judging')} has 16 entries"]
+
+
+def test_the_page_about_it_is_true():
+    text = (PACKAGE.parent / "docs/architecture.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"`((?:verifier|tests)/[\w/.]*)`", text))
+    assert len(paths) > 30
+    assert [path for path in sorted(paths) if not (PACKAGE.parent / path).exists()] == []
+    picture = re.findall(r"^ {4,}(\w+)(?:  \|  (\w+))?  ", text, re.MULTILINE)
+    assert tuple(tuple(filter(None, names)) for names in picture) == ORDER
 
 
 def test_contents():
