@@ -14,15 +14,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as some
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "journeys"))
+sys.path.insert(0, str(ROOT))
 
-from processes import Processes  # noqa: E402 (from the tests)
+from tests.helpers.processes import Processes  # noqa: E402 (from the tests)
 
 EXAMPLES = 300
 SECONDS = 120
 CODES = {0, 1, 2, 3, 4, 130}
 VERDICTS = {0, 1, 3}
-MISTAKES = ROOT / "tests" / "journeys" / "mistakes.py"
+MISTAKES = ROOT / "tests" / "helpers" / "mistakes.py"
 
 numbers = some.one_of(
     some.integers(-3, 5).map(str),

@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rewriting import Case
-
+from tests.helpers.rewriting import Case
 from verifier import examine as examining
 from verifier.capture.lowering import plain
 from verifier.capture.statements import Subject

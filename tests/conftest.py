@@ -3,8 +3,8 @@
 from functools import wraps
 
 import pytest
-from schemas import thinned, validated
 
+from tests.helpers.schemas import thinned, validated
 from verifier.commands.lesson import Lesson
 from verifier.commands.selftest import Trials
 from verifier.commands.train_all import Summary

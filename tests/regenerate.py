@@ -1,11 +1,14 @@
 """Write the golden files and what the documents show anew. Read the difference before committing it."""
 
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import test_explain
-from documents import PAGES, played
-from test_tables import CASES, GOLDEN, lines
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from tests.explaining import test_explanation as test_explain
+from tests.helpers.documents import PAGES, played
+from tests.reporting.test_training_text import CASES, GOLDEN, lines
 
 
 def golden() -> None:

@@ -2,17 +2,15 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-import mistakes
-from processes import Processes, verifier
+from tests.helpers import mistakes
+from tests.helpers.processes import Processes, verifier
 
 CODES = {0, 1, 2, 3, 4, 130}
-FOLDER = Path(__file__).parent
+FOLDER = Path(mistakes.__file__).parent
 
 
 def is_clean(done):

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-import worker_tasks
 
+from tests.helpers import worker_tasks
 from verifier.process.workers.limits import Limits
 from verifier.process.workers.messages import Rendered
 from verifier.process.workers.supervisor import End, Ending, InThisProcess, InWorkers
@@ -38,7 +38,7 @@ class Watch:
 
 
 def ended(name, limits=None, watch=None, host=None, **options):
-    task = Task(f"worker_tasks:{name}", options)
+    task = Task(f"tests.helpers.worker_tasks:{name}", options)
     return (host or InWorkers()).run(task, limits or Limits(), watch or Watch())
 
 

@@ -1,0 +1,371 @@
+"""Each way in which a gradient is asked for finds what only it can find, and lets honest code pass."""
+
+import pytest
+import torch
+
+import verifier
+from verifier.checking.variants import AT_EVERY_POINT, CHEAP, COSTLY, NAMES
+from verifier.checking.variants.layout_and_seed import strided, transposed
+
+SHAPE = verifier.between(-2, 2, shape=(3, 4))
+
+
+def outcomes(report):
+    """By check, the worst outcome; None where it was not made."""
+    found = {}
+    for finding in report.checked.findings:
+        outcome = finding.outcome
+        before = found.get(finding.check)
+        if before is None or (outcome is not None and outcome.severity > before.severity):
+            found[finding.check] = outcome
+    return found
+
+
+def checked(code, **given):
+    settings = {"inputs": {"x": SHAPE}, "dtypes": ["float64"], "points": 2, **given}
+    return verifier.check(code, **settings)
+
+
+def wrong_in(report):
+    return {name for name, outcome in outcomes(report).items() if outcome == "disagrees"}
+
+
+def absent(report):
+    return {finding.check: finding.absent for finding in report.checked.findings if finding.absent}
+
+
+class Sine(torch.autograd.Function):
+    """Everything right: reverse, forward, second order, vmap."""
+
+    generate_vmap_rule = False
+
+    @staticmethod
+    def forward(x):
+        return x.sin()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0].cos()
+
+    @staticmethod
+    def jvp(ctx, t):
+        return t * ctx.saved_tensors[0].cos()
+
+    @staticmethod
+    def vmap(info, dims, x):
+        return Sine.apply(x), dims[0]
+
+
+def function(**changed):
+    return type("Changed", (Sine,), {name: staticmethod(method) for name, method in changed.items()}).apply
+
+
+def test_every_check_has_a_name_of_its_own():
+    checks = (*AT_EVERY_POINT, *CHEAP, *COSTLY)
+    assert sorted(NAMES) == sorted(check.name for check in checks)
+    assert len(set(NAMES)) == len(NAMES)
+
+
+def test_what_is_right_passes_every_check():
+    report = checked(Sine.apply)
+    assert report.outcome == "agrees"
+    assert absent(report) == {"undefined": "the code has one result"}
+    assert {name for name, outcome in outcomes(report).items() if outcome == "agrees"} == set(NAMES) - {"undefined"}
+
+
+def test_a_wrong_value_is_the_formulas():
+    report = checked(torch.sin, formula="cos(x)", inputs={"x": SHAPE})
+    assert "value" in wrong_in(report)
+    assert "reverse" not in wrong_in(report)
+
+
+def test_a_wrong_reverse_mode():
+    report = checked(function(backward=lambda ctx, g: 2 * g * ctx.saved_tensors[0].cos()))
+    assert {"reverse", "both", "second", "strided", "expanded", "structured"} <= wrong_in(report)
+    assert "forward" not in wrong_in(report)
+
+
+def test_a_wrong_forward_mode():
+    report = checked(function(jvp=lambda ctx, t: -t * ctx.saved_tensors[0].cos()))
+    assert wrong_in(report) == {"forward", "both"}
+
+
+def test_a_wrong_second_order():
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0].detach().cos()
+
+    report = checked(function(backward=backward))
+    assert wrong_in(report) == {"second"}
+    assert {cause.cause for cause in report.causes} == {"second order cut off"}
+
+
+def test_a_wrong_vmap():
+    report = checked(function(vmap=lambda info, dims, x: (Sine.apply(-x), dims[0])))
+    assert wrong_in(report) == {"vmap"}
+
+
+def test_a_backward_that_takes_its_argument_for_contiguous():
+    def backward(ctx, g):
+        flat = torch.as_strided(g, g.shape, (4, 1)) if g.dim() == 2 else g
+        return flat * ctx.saved_tensors[0].cos()
+
+    assert {"strided", "expanded"} & wrong_in(checked(function(backward=backward)))
+
+
+def test_a_backward_that_ignores_grad_output():
+    report = checked(function(backward=lambda ctx, g: torch.ones_like(g) * ctx.saved_tensors[0].cos()))
+    assert "reverse" in wrong_in(report)
+    assert "grad_output ignored" in {cause.cause for cause in report.causes}
+
+
+class Pair(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        ctx.set_materialize_grads(False)
+        return x.sin(), x.cos()
+
+    @staticmethod
+    def backward(ctx, g, h):
+        (x,) = ctx.saved_tensors
+        if h is None:
+            return None if g is None else 2 * g * x.cos()
+        return (0 if g is None else g * x.cos()) - h * x.sin()
+
+
+def test_a_backward_that_is_wrong_where_a_grad_output_is_undefined():
+    report = checked(Pair.apply, without=["second"])
+    assert wrong_in(report) == {"undefined"}
+
+
+def test_two_results_that_are_right():
+    report = checked(lambda x: (x.sin(), x.cos()))
+    assert report.outcome == "agrees"
+    assert outcomes(report)["undefined"] == "agrees"
+
+
+def test_another_gradient_each_time():
+    def backward(ctx, g):
+        return g * ctx.saved_tensors[0].cos() * (1 + 1e-3 * torch.rand(()).to(g.dtype))
+
+    report = checked(function(backward=backward))
+    assert {"determinism", "reverse"} <= wrong_in(report)
+    (sentence,) = {one for finding in report.checked.findings for one in finding.failures}
+    assert sentence == "x: 12 of 12 numbers come out differently when the code is run again"
+
+
+def test_grad_output_that_is_overwritten():
+    def backward(ctx, g):
+        gradient = g * ctx.saved_tensors[0].cos()
+        g.data.zero_()
+        return gradient
+
+    report = checked(function(backward=backward), without=["second", "vmap"])
+    assert "overwriting" in wrong_in(report)
+    sentences = {one for finding in report.checked.findings for one in finding.failures}
+    assert "the backward overwrites grad_output, which others use as well" in sentences
+
+
+def test_an_input_that_is_changed_in_place_with_autograds_knowledge():
+    report = checked(lambda x: x.mul_(2).sin())
+    assert "overwriting" not in wrong_in(report)
+    assert "the code writes to its input x" in report.checked.notes
+    assert "the code writes to its input x" not in checked(lambda x: x.sin()).checked.notes
+
+
+def test_a_gradient_that_does_not_arrive():
+    report = checked(lambda x, y: x.sin() * y.detach(), inputs={"x": SHAPE, "y": SHAPE})
+    assert {"reach", "reverse"} <= wrong_in(report)
+    sentences = {one for finding in report.checked.findings for one in finding.failures}
+    assert sentences == {"no gradient reaches y, though the result depends on it"}
+    (note,) = report.checked.notes
+    line = test_a_gradient_that_does_not_arrive.__code__.co_firstlineno + 1
+    where = f"detach in test_variants.py, line {line}"
+    assert note == (f"the code takes values out of autograd ({where}): --honour-detach takes that for a constant")
+
+
+def test_what_is_detached_on_purpose():
+    report = checked(lambda x, y: x.sin() * y.detach(), inputs={"x": SHAPE, "y": SHAPE}, honour_detach=True)
+    assert report.outcome == "agrees"
+    assert "taken for constants" in report.checked.notes[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_check_is_switched_off_by_its_name(name):
+    report = checked(torch.sin, inputs={"input": verifier.between(-1, 1)}, without=[name], points=1)
+    assert name not in {finding.check for finding in report.checked.findings}
+    assert {finding.check for finding in report.checked.findings} == set(NAMES) - {name}
+
+
+def test_what_torch_says_at_length_is_said_shortly():
+    class Plain(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.sin()
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0].cos()
+
+    report = checked(Plain.apply)
+    assert report.outcome == "agrees"
+    assert absent(report) == {
+        "forward": "the code has an autograd.Function without a jvp",
+        "both": "the code has an autograd.Function without a jvp",
+        "second": "the code has a backward that is marked as once_differentiable",
+        "vmap": "the code has an autograd.Function without a setup_context, as vmap needs",
+        "undefined": "the code has one result",
+    }
+
+
+def test_what_the_code_raises_when_it_is_asked_so():
+    report = checked(lambda x: x.view(-1).sin())
+    assert absent(report)["expanded"].startswith("asked so, the code raises RuntimeError: view size is not compatible")
+
+
+def test_strided():
+    tensor = torch.arange(6.0).reshape(2, 3)
+    apart = strided(tensor)
+    assert torch.equal(apart, tensor)
+    assert not apart.is_contiguous()
+    assert apart.storage_offset() == 1
+    assert strided(torch.tensor(2.0)).item() == 2.0
+    assert transposed(torch.ones(2, 3, 4)).stride() == (1, 2, 6)
+    assert torch.equal(transposed(tensor), tensor)
+
+
+def test_one_component_of_ten_thousand():
+    def backward(ctx, g):
+        gradient = g * ctx.saved_tensors[0].cos()
+        gradient[71, 23] *= 1 + 1e-3
+        return gradient
+
+    report = checked(
+        function(backward=backward), inputs={"x": verifier.between(-2, 2, shape=(100, 100))}, dtypes=["float32"],
+        points=1, without=[name for name in NAMES if name != "reverse"],
+    )  # fmt: skip
+    assert report.outcome == "disagrees"
+    (component,) = [one for one in report.components if one.outcome == "disagrees"]
+    assert component.outcomes["disagrees"] >= 1
+    assert "x[71,23]" in str(report)
+
+
+def scaling(factor):
+    """exp with a backward that is wrong by a factor, which may depend on everything."""
+
+    def forward(x):
+        return x.exp()
+
+    return function(
+        forward=forward,
+        backward=lambda ctx, g: factor(g, ctx.saved_tensors[0]) * g * ctx.saved_tensors[0].exp(),
+        jvp=lambda ctx, t: t * ctx.saved_tensors[0].exp(),
+        vmap=lambda info, dims, x: (x.exp(), dims[0]),
+    )
+
+
+def test_a_condition_that_the_backward_alone_has():
+    """No random number needs to lie beyond it: the backward's own border is an edge."""
+    report = checked(scaling(lambda g, x: torch.where(x > 1.99, 2.0, 1.0)), seed=3)
+    assert "reverse" in wrong_in(report)
+
+
+@pytest.mark.parametrize(
+    "factor",
+    [
+        lambda g, x: torch.where(g == 0, 1.0, 1.0) + torch.where(g.abs() > 100, 0.5, 0.0),
+        lambda g, x: g.clamp(-100, 100) / torch.where(g == 0, 1.0, g),
+        lambda g, x: torch.where((g > 0).any(), 1.0, 3.0),
+        lambda g, x: torch.where((g != 0).sum() == 1, 3.0, 1.0),
+    ],
+    ids=["large", "clipped", "negative", "one"],
+)
+def test_a_condition_on_grad_output(factor):
+    assert "structured" in wrong_in(checked(scaling(factor), without=["second"]))
+
+
+def test_a_backward_that_raises_where_a_grad_output_is_undefined():
+    class Two(Pair):
+        @staticmethod
+        def backward(ctx, g, h):
+            (x,) = ctx.saved_tensors
+            return g * x.cos() - h * x.sin()
+
+    report = checked(Two.apply, without=["second"])
+    assert "undefined" in wrong_in(report)
+    sentences = [one for finding in report.checked.findings for one in finding.failures]
+    assert sentences[0].startswith(
+        "the backward of result 0 alone, as where the others are not used, raises TypeError: unsupported operand"
+    )
+
+
+def test_a_double_backward_that_is_wrong_by_grad_output():
+    class Inner(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, g, x):
+            ctx.save_for_backward(g, x)
+            return g * x.exp()
+
+        @staticmethod
+        def backward(ctx, h):
+            g, x = ctx.saved_tensors
+            return 2 * h * x.exp(), h * g * x.exp()
+
+    class Outer(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.exp()
+
+        @staticmethod
+        def backward(ctx, g):
+            return Inner.apply(g, *ctx.saved_tensors)
+
+    report = checked(Outer.apply)
+    assert wrong_in(report) == {"second"}
+    assert {one.name for one in report.components if one.outcome == "disagrees"} == {"x grad_output"}
+
+
+def test_a_vmap_that_ignores_its_batch():
+    code = function(vmap=lambda info, dims, x: (Sine.apply(x[0]).expand(x.shape), dims[0]))
+    given = torch.linspace(-1, 1, 12, dtype=torch.float64).reshape(3, 4)
+    assert wrong_in(checked(code, inputs={"x": given})) == {"vmap"}
+
+
+def test_vmap_has_its_own_rounding():
+    """Under vmap torch computes 1 - sigmoid, which is 0 where it is small."""
+    inputs = {"z": verifier.between(-40, 40, shape=(6,)), "t": torch.tensor([0, 1, 0, 1, 1, 0.0])}
+    loss = torch.nn.functional.binary_cross_entropy_with_logits
+    report = checked(lambda z, t: loss(z, t), inputs=inputs, without=["second"])
+    assert "vmap" not in wrong_in(report)
+
+
+@pytest.mark.parametrize("code", [torch.prod, lambda x: x.cumprod(0)], ids=["prod", "cumprod"])
+def test_second_derivatives_that_torch_computes_in_another_way_than_its_graph(code):
+    given = torch.tensor([-0.7637902, 0.32489693, 0.5])
+    report = checked(lambda x: code(x), inputs={"x": given}, dtypes=["float32"])
+    assert report.outcome == "agrees"
+    twice = function(
+        forward=lambda x: x**3,
+        backward=lambda ctx, g: 3 * g * ctx.saved_tensors[0] ** 2 + 1e-9 * ctx.saved_tensors[0].sum(),
+    )
+    assert "second" in wrong_in(checked(twice, inputs={"x": given.double()}))
+
+
+def test_a_gradient_that_is_a_buffer_of_its_own():
+    buffer = torch.zeros(3, 4, dtype=torch.float64)
+
+    def backward(ctx, g):
+        torch.mul(g, ctx.saved_tensors[0].cos(), out=buffer)
+        return buffer
+
+    report = checked(function(backward=backward), without=["second", "vmap", "expanded", "strided", "structured"])
+    sentences = {one for finding in report.checked.findings for one in finding.failures}
+    assert "the gradient by x is a buffer that the next backward writes to" in sentences

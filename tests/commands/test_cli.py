@@ -1,0 +1,250 @@
+"""The command line as a process: interruption, help, start-up, the installed wheel."""
+
+import os
+import signal
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from verifier.commands.cli import run
+from verifier.errors import InputError
+from verifier.formula.gallery import gallery
+from verifier.witnesses import Autograd
+
+ROOT = Path(__file__).parents[2]
+
+
+class Interrupting(Autograd):
+    """Presses Ctrl-C during a step, once or twice."""
+
+    def __init__(self, *steps):
+        self.steps, self.step = steps, 0
+
+    def differentiate(self, loss, parameters):
+        super().differentiate(loss, parameters)
+        self.step += 1
+        if self.step in self.steps:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_interrupted_run_prints_what_was_done(monkeypatch, capsys):
+    monkeypatch.setattr("verifier.commands.train.Autograd", lambda: Interrupting(1500))
+    before = signal.getsignal(signal.SIGINT)
+    assert run(["train", "linear", "--epochs", "100000000"]) == 130
+    captured = capsys.readouterr()
+    assert "PARTIAL  interrupted after 1500 of 300000000 steps" in captured.out
+    assert "AGREES  1500 of 1500 gradients" in captured.out
+    assert captured.err == ""
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_interruption_ends_the_program(monkeypatch, capsys):
+    class Twice(Interrupting):
+        def differentiate(self, loss, parameters):
+            super().differentiate(loss, parameters)
+            if self.step == 10:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("verifier.commands.train.Autograd", lambda: Twice(10))
+    assert run(["train", "linear"]) == 130
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no broken pipes there")
+@pytest.mark.parametrize("arguments", [["--every", "1", "--epochs", "900"], ["--json", "-"]])
+def test_a_reader_who_has_enough_is_no_disagreement(arguments):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "verifier", "train", "linear", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(timeout=60) == 141
+
+
+def test_interrupted_before_the_first_step(tmp_path, capsys):
+    path = tmp_path / "own.py"
+    path.write_text(
+        "import signal\nfrom verifier import model, squared_error\nsignal.raise_signal(signal.SIGINT)\n"
+        "@model(loss=squared_error, data={'x': [1.0], 'y': [2.0]})\ndef line(x, *, w=1.0):\n    return w * x\n"
+    )
+    assert run(["train", f"{path}::line"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_real_process_can_be_interrupted(tmp_path):
+    model = tmp_path / "slow.py"
+    model.write_text(
+        "import os, signal, sys, threading, time\nfrom verifier import model, squared_error\n"
+        "def interrupt():\n    while 'verifier.commands.train' not in sys.modules:\n        time.sleep(0.1)\n"
+        "    time.sleep(3)\n    os.kill(os.getppid(), signal.SIGINT)\n"
+        "threading.Thread(target=interrupt, daemon=True).start()\n"
+        "@model(loss=squared_error, data={'x': [1.0], 'y': [2.0]})\ndef line(x, *, w=1.0):\n    return w * x\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "verifier", "train", f"{model}::line", "--epochs", "100000000"],
+        capture_output=True, text=True, encoding="utf-8", timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 130, done.stderr
+    assert "PARTIAL  interrupted after " in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", [[], ["list"], ["show"], ["train"], ["explain"], ["lesson"]])
+def test_help_has_examples(command, capsys):
+    assert run([*command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "Usage: verifier" in shown
+    if command:
+        assert "Example" in shown
+
+
+def test_no_arguments_is_help(capsys):
+    assert run([]) == 0
+    assert "train" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == "verifier 0.1.0\n"
+
+
+def test_list(capsys):
+    assert run(["list"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("loss squared_error\n  damped_oscillation   ")
+    assert (
+        "  linear               y = w·x on three points of a line through the origin:\n"
+        "                       the tutorial's first model.\n"
+    ) in shown
+    assert "\n\nno data: the formula itself is minimised\n  beale                " in shown
+    assert all(len(line) < 80 for line in shown.splitlines())
+    for name in gallery():
+        assert f"\n  {name} " in shown
+
+
+def test_show(capsys):
+    assert run(["show", "quadratic"]) == 0
+    assert capsys.readouterr().out == (
+        "quadratic(x, *, w1=1.0, w2=1.0, b=0.0)\n"
+        "  prediction  b + w1*x**2 + w2*x\n"
+        "  loss        (b + w1*x**2 + w2*x - y)**2\n"
+        "  gradient\n"
+        "    w1  2*x**2*(b + w1*x**2 + w2*x - y)\n"
+        "    w2  2*x*(b + w1*x**2 + w2*x - y)\n"
+        "    b   2*(b + w1*x**2 + w2*x - y)\n"
+    )
+    assert run(["show", "linear", "--latex"]) == 0
+    assert capsys.readouterr().out == (
+        "\\hat{y} = w x\nL = \\left(w x - y\\right)^{2}\n"
+        "\\frac{\\partial L}{\\partial w} = 2 x \\left(w x - y\\right)\n"
+    )
+
+
+def test_heavy_libraries_wait_until_they_are_needed():
+    code = (
+        "import sys, verifier\nfrom verifier.commands.cli import run\nfrom verifier.functions import exp\n"
+        "run(['--help'])\n"
+        "print('sympy' in sys.modules)\nrun(['list'])\n"
+        "print([name for name in ('torch', 'matplotlib', 'scipy') if name in sys.modules])"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8"
+    ).stdout
+    assert out.splitlines()[-1] == "[]"
+    assert "False" in out.splitlines()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no broken pipes there")
+@pytest.mark.parametrize("words", ["list", "show quadratic", "show quadratic --torch", "train --all --epochs 1"])
+def test_output_that_nobody_reads_is_no_disagreement(words):
+    read, write = os.pipe()
+    os.close(read)
+    process = subprocess.run([sys.executable, "-m", "verifier", *words.split()], stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert process.returncode == 141
+    assert process.stderr == b""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell's way to close a stream")
+def test_no_standard_output_at_all():
+    command = f"{sys.executable} -m verifier train linear --epochs 1 >&-"
+    process = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert (process.returncode, process.stderr) == (0, "")
+
+
+def test_a_terminal_without_columns(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "0")
+    assert run(["train", "linear", "--epochs", "1"]) == 0
+    assert "AGREES  3 of 3 gradients" in capsys.readouterr().out
+
+
+def test_an_interruption_before_the_first_step(monkeypatch, capsys):
+    """Whatever is said of it by then, it is an interruption and nothing that cannot be used."""
+
+    def interrupted(*_, **__):
+        signal.raise_signal(signal.SIGINT)
+        raise InputError("the run was ended before its first step: there is nothing to report")
+
+    monkeypatch.setattr("verifier.commands.train.train", interrupted)
+    assert run(["train", "linear"]) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_progress_bar_after_a_second(monkeypatch, capsys):
+    import verifier.commands.cli
+
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    for after, shown in ((-1.0, True), (1e9, False)):
+        monkeypatch.setattr(verifier.commands.terminal, "PROGRESS_AFTER", after)
+        assert run(["train", "linear"]) == 0
+        captured = capsys.readouterr()
+        assert ("training" in captured.err) is shown
+        assert "training" not in captured.out
+
+
+def test_installed_wheel_works_outside_the_checkout(tmp_path):
+    """Built, installed into an empty environment, run from another folder; dependencies come from this one."""
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT],
+        check=True, env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+    )  # fmt: skip
+    (wheel,) = tmp_path.glob("*.whl")
+    home = tmp_path / "empty"
+    venv.create(home, with_pip=False)
+    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel],
+        check=True,
+    )  # fmt: skip
+    here = next(path for path in sys.path if path.endswith("site-packages"))
+    # The dependencies by path, without the .pth files that would bring the checkout along.
+    environment = {**os.environ, "PYTHONPATH": here, "PYTHONSAFEPATH": "1"}
+    script = python.parent / "verifier"
+
+    def installed(*arguments):
+        return subprocess.run(
+            [script, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8"
+        )
+
+    where = subprocess.run(
+        [python, "-c", "import verifier; print(verifier.__file__)"], cwd=tmp_path, env=environment,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert str(home) in where.stdout
+    listed = installed("list")
+    assert listed.returncode == 0, listed.stderr
+    assert "\n  linear " in listed.stdout
+    trained = installed("train", "linear", "--predict", "x=4", "--html", "page.html")
+    assert "<!DOCTYPE html>" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert trained.returncode == 0, trained.stderr
+    assert "prediction x=4: 7.999998569488525 both ways" in trained.stdout
+    page = tmp_path / "page.html"
+    taught = installed("lesson", "backward", "--lang", "zh", "--html", page)
+    assert taught.returncode == 0, taught.stderr
+    assert page.read_text(encoding="utf-8").count("✓") == 2

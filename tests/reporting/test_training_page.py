@@ -1,0 +1,479 @@
+"""The page of a report: what it says, what it holds, and how a real browser takes it."""
+
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import matplotlib.image
+import numpy as np
+import pytest
+import sympy
+import torch
+from markupsafe import Markup
+
+import verifier
+from tests.helpers.browser import DARK, Browser, on_paper
+from tests.helpers.hostile import PAYLOADS
+from verifier import Outcome
+from verifier.commands.cli import run
+from verifier.errors import printable
+from verifier.judging.causes.simple_mistakes import Cause
+from verifier.reporting.html.mathml import derivative, mathml
+from verifier.reporting.html.page import Causes, Facts, Finding, Formula, Formulas, Page, Table
+from verifier.reporting.html.training import ROWS, chosen_steps, training_page
+from verifier.testing.mutations import Tampered
+from verifier.training.reservoir import SHOWN_STEPS
+
+VOID = {"meta", "br", "img", "link", "input"}
+
+
+class Reader(HTMLParser):
+    """The elements of a document in order, its text, and whether its tags close in turn."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.text, self.open, self.rows = [], [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+        if self.open and self.open[-1] in ("td", "th"):
+            self.rows[-1].append(data)
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def shape(self):
+        return [(name, sorted(attributes)) for name, attributes in self.elements]
+
+
+@pytest.fixture(scope="module")
+def failing():
+    return verifier.train(verifier.load("quadratic"), witness=Tampered(1, torch.neg, (6, 40)), third_opinion=True)
+
+
+@pytest.fixture(scope="module")
+def page(failing):
+    return failing.to_html()
+
+
+def words(report):
+    shown = training_page(report.model, report.findings, report.replay, "try this")
+    return [shown.verdict, *shown.sentences]
+
+
+def test_the_verdict_comes_first_and_in_words(failing, page):
+    text = " ".join("".join(Reader(page).text).split())
+    said = "Rounding does not explain a gradient that autograd stated: w2 at 2 of 300 steps."
+    assert text.index(said) < text.index("Model, loss and gradient")
+    assert words(failing)[0] == said
+    assert "DISAGREES  2 of 900 gradients, 0 of 300 losses." in words(failing)
+    assert "the formula replays to 77 digits, exactly, at 8 steps." in words(failing)
+
+
+def test_the_other_verdicts():
+    honest = verifier.train(verifier.load("quadratic"))
+    assert words(honest)[:2] == [
+        "All 900 gradients that autograd stated lie within what rounding alone can do in float32.",
+        "An error of 7.3e-06 of a gradient would have been flagged in at least half of the comparisons of each "
+        "parameter, one of 7.4e-04 in all of them where the gradient is not 0.",
+    ]
+    one = verifier.train(verifier.Model.from_text("(w - 3)**2", start={"w": 1.0}), epochs=1)
+    assert words(one)[0] == "The gradient that autograd stated lies within what rounding alone can do in float32."
+    diverged = verifier.train(verifier.load("linear"), lr=1.0, epochs=60)
+    assert words(diverged)[0] == "Nothing disagrees, but 276 of 360 numbers could not be decided."
+    open_ones = [part.outcomes[Outcome.UNDECIDED] for part in diverged.components]
+    assert sum(open_ones) == 276
+    root = verifier.Model.from_text(
+        "sqrt(w*x)", inputs="x", start={"w": 1.0}, loss=verifier.squared_error, data={"x": [-1.0], "y": [1.0]}
+    )
+    assert words(verifier.train(root, epochs=2))[0] == (
+        "Nothing disagrees, but 4 of 4 numbers could not be decided; nothing at all could be decided of loss, w."
+    )
+    cut = verifier.train(verifier.load("linear"), keep_going=lambda done, planned: done < 7)
+    assert "The run was interrupted: this is what had been done by then." in words(cut)
+    assert "PARTIAL  interrupted after 7 of 300 steps" in words(cut)
+
+
+def test_causes_stand_with_their_evidence(page, failing):
+    text = "".join(Reader(page).text)
+    assert "w2 at step 6" in text
+    assert "likely the sign is flipped" in text
+    assert failing.causes[0].evidence in text
+    assert "verifier explain quadratic --step" in text
+
+
+def test_a_failure_without_a_cause_is_said_too():
+    report = verifier.train(verifier.load("quadratic"), epochs=2, witness=Tampered(0, lambda g: g * 1.37, (6,)))
+    (found,) = training_page(report.model, report.findings, None, "x").sections[0].findings
+    assert (found.where, found.sentence) == ("w1 at step 6", "no cause found")
+    assert found.evidence.startswith("stated ")
+    many = verifier.train(verifier.load("quadratic"), witness=Tampered(0, torch.neg))
+    causes = training_page(many.model, many.findings, None, "x").sections[0]
+    assert len(causes.findings) == 30
+    assert causes.note.startswith("The first 30 of ")
+
+
+def test_tables_are_tables(page, failing):
+    reader = Reader(page)
+    tables = page.count("<table>")
+    assert tables == 2 == page.count("<caption>")
+    assert {scope["scope"] for scope in reader.all("th")} == {"col", "row"}
+    rows = [row for row in reader.rows if len(row) >= 10 and row[0] == "6" and "w2" in row]
+    step = failing.steps[5].gradient["w2"]
+    assert rows[0][4:7] == [repr(step.stated), repr(step.symbolic), step.exact]
+    assert "disagrees" in rows[0]
+    assert len(reader.rows) == 2 + 4 + 4 * 300
+
+
+def test_the_keyboard_reaches_everything(page):
+    reader = Reader(page)
+    targets = {attributes["id"] for _, attributes in reader.elements if "id" in attributes}
+    links = [attributes["href"] for attributes in reader.all("a")]
+    assert links[0] == "#content"
+    assert {link[1:] for link in links} <= targets
+    assert all(name.get("tabindex") == "0" for name in reader.all("div") if "scroll" in name.get("class", ""))
+    assert len(targets) == sum("id" in attributes for _, attributes in reader.elements)
+    assert ":focus-visible" in page
+
+
+def test_the_page_asks_for_nothing(page):
+    reader = Reader(page)
+    assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form"} & {
+        tag for tag, _ in reader.elements
+    }
+    for _, attributes in reader.elements:
+        assert not [name for name in attributes if name.startswith("on") or name in ("style", "src", "srcset")]
+        assert all(value.startswith("#") for name, value in attributes.items() if name.endswith("href"))
+    (policy,) = [item["content"] for item in reader.all("meta") if "http-equiv" in item]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+
+
+def everything(text):
+    """A page with that text in each of its places."""
+    formula = Formula(*map(Markup, (derivative(text), mathml(sympy.Symbol(text) + 1))), text)
+    return Page(
+        title=text,
+        outcome=Outcome.DISAGREES,
+        verdict=text,
+        sentences=[text],
+        sections=[
+            Causes(text, [Finding(text, text, text)], text, text),
+            Formulas(text, [formula], text),
+            Table(text, text, [text, text], [[text, text]], [Outcome.DISAGREES], note=text, words=frozenset((1,))),
+            Facts(text, [(text, text)]),
+        ],
+    )
+
+
+@pytest.mark.parametrize("part", ["html", "fragment"])
+def test_text_never_becomes_markup(part):
+    harmless = Reader(getattr(everything("harmless"), part)())
+    for payload in PAYLOADS:
+        hostile = Reader(getattr(everything(payload), part)())
+        assert hostile.shape == harmless.shape
+        assert all(text.isprintable() or not text.strip() for text in hostile.text if "--ink" not in text)
+
+
+def test_markup_would_be_found():
+    harmless = Reader(everything("harmless").html())
+    taken = Reader(everything(Markup("<script>1</script>")).html())
+    assert taken.shape != harmless.shape
+
+
+def hostile_report(report, payload):
+    """The report with that text as a name, a cause, a command, a setting and an input."""
+    step = replace(report.steps[5], inputs={payload: 1.0}, gradient={payload: report.steps[5].gradient["w2"]})
+    findings = replace(
+        report.findings,
+        components=tuple(replace(part, name=payload if part.name == "w2" else part.name) for part in report.components),
+        causes=tuple(Cause(payload, payload, cause.step, payload, payload) for cause in report.causes),
+        settings=replace(report.findings.settings, optimizer=payload),
+        drift={**report.findings.drift, payload: report.drift["w1"]},
+        steps=(step,),
+        worst_steps=(),
+    )
+    return replace(report, findings=findings, replay=payload)
+
+
+def test_a_hostile_report_everywhere(failing):
+    for payload in PAYLOADS:
+        report = hostile_report(failing, payload)
+        assert all(line.plain.isprintable() for line in report.lines(80))
+        page = training_page(report.model, report.findings, payload, payload)
+        page = replace(page, sections=[part for part in page.sections if part.kind != "pictures"])
+        reader = Reader(page.html())
+        assert not {"script", "img", "iframe", "svg"} & {tag for tag, _ in reader.elements}
+        assert "".join(reader.text).count(printable(payload)) > 10
+
+
+def test_names_in_formulas_are_text():
+    assert mathml(sympy.Symbol('a<b>&"') > 1) == (
+        "<math><mrow><mi>a&lt;b&gt;&amp;&quot;</mi><mo>&gt;</mo><mn>1</mn></mrow></math>"
+    )
+    assert mathml(sympy.Symbol("\x1b[2J")) == "<math><mi>\\x1b[2J</mi></math>"
+    assert mathml(sympy.Symbol("&lt;script&gt;")) == "<math><mi>&lt;script&gt;</mi></math>"
+
+
+def test_what_sympy_has_no_markup_for_is_text():
+    class Own(sympy.Basic):
+        pass
+
+    assert mathml(Own(sympy.Symbol("<b>"))) == (
+        "<math><mrow><mi>own</mi><mrow><mo>(</mo><mi>&lt;b&gt;</mi><mo>)</mo></mrow></mrow></math>"
+    )
+
+
+def test_formulas_read_as_in_a_textbook():
+    x, w1 = sympy.symbols("x w1")
+    assert mathml(2 * w1 - x) == (
+        "<math><mrow><mrow><mn>2</mn><mo>\u2062</mo><msub><mi>w</mi><mi>1</mi></msub></mrow><mo>\u2212</mo>"
+        "<mi>x</mi></mrow></math>"
+    )
+    branches = mathml(sympy.Piecewise((x, x > 0), (0, True)))
+    assert "<mo>{</mo><mtable><mtr><mtd><mi>x</mi></mtd><mtd><mtext>if</mtext>" in branches
+    assert "<mtext>otherwise</mtext>" in branches
+    assert derivative("w1") == (
+        "<math><mfrac><mrow><mo>∂</mo><mi>L</mi></mrow><mrow><mo>∂</mo><msub><mi>w</mi><mi>1</mi></msub></mrow>"
+        "</mfrac></math>"
+    )
+
+
+CORE = {
+    "mtext",
+    "math",
+    "mrow",
+    "mi",
+    "mn",
+    "mo",
+    "mfrac",
+    "msub",
+    "msup",
+    "msubsup",
+    "msqrt",
+    "mroot",
+    "mtable",
+    "mtr",
+    "mtd",
+}
+
+
+def test_every_function_has_mathml():
+    from verifier.formula import overloads as calls
+    from verifier.formula.gallery import gallery
+
+    for model in gallery().values():
+        for expression in (model.expression, model.loss_expression, *model.gradient.values()):
+            reader = Reader(mathml(expression))
+            assert not reader.open
+            assert {tag for tag, _ in reader.elements} <= CORE
+    for name in calls.names():
+        if name in ("where", "piecewise", "huber"):
+            continue
+        for arguments in ("w", "w, 2.0", "w, 1.0, 2.0"):
+            try:
+                model = verifier.Model.from_text(f"{name}({arguments})", start={"w": 0.3})
+                written = mathml(model.expression)
+            except verifier.InputError:
+                continue
+            assert not Reader(written).open
+
+
+def test_what_is_too_long_is_said_to_be(monkeypatch):
+    monkeypatch.setattr("verifier.reporting.html.training.FORMULA_CHARACTERS", 3000)
+    report = verifier.train(verifier.load("tanh_network"), epochs=1)
+    formulas = training_page(report.model, report.findings, None, "x").sections[0]
+    assert len(formulas.entries) == 2
+    assert formulas.note == "13 more equations are not written out."
+    monkeypatch.setattr("verifier.program.sympy_form.TREE_LIMIT", 10)
+    fresh = verifier.load("tanh_network")
+    formulas = training_page(fresh, report.findings, None, "x").sections[0]
+    assert (len(formulas.entries), formulas.note) == (0, "prediction is too long to be written out.")
+
+
+@pytest.fixture(scope="module")
+def long():
+    return verifier.train(
+        verifier.load("linear"), epochs=33_334, witness=Tampered(0, torch.neg, (50_001, 70_000, 70_001))
+    )
+
+
+def test_a_long_run_makes_a_small_page(long):
+    assert long.findings.done > 100_000
+    page = long.to_html()
+    assert len(page.encode()) < 3_000_000
+    text = "".join(Reader(page).text)
+    shown = len(chosen_steps(long.findings, ROWS // 2))
+    assert (
+        f"{shown} of 100002 steps are shown: the first, the last, the first 40 that disagree and, of each stretch "
+        "of the run, the worst one. The table above counts all of them." in text
+    )
+    rows = [int(row[0]) for row in Reader(page).rows if row[0].isdigit()]
+    assert {1, 100_002, 50_001, 70_000, 70_001} <= set(rows)
+
+
+def test_of_each_stretch_the_worst_step_is_kept():
+    report = verifier.train(verifier.load("quadratic"))
+    worst = {step.number: step for step in report.findings.worst_steps}
+    assert len(worst) == 150 <= SHOWN_STEPS
+
+    def size(step):
+        parts = [step.loss, *step.gradient.values()]
+        return max(0.0 if part.error == 0 else part.error / part.allowed for part in parts)
+
+    for low in range(0, 300, 2):
+        pair = report.steps[low : low + 2]
+        (kept,) = [step.number for step in pair if step.number in worst]
+        assert size(worst[kept]) == max(map(size, pair))
+    fewer = chosen_steps(report.findings, 10)
+    assert [fewer[0].number, fewer[-1].number] == [1, 300]
+    assert 210 in [step.number for step in fewer]
+    assert len(fewer) <= 12
+
+
+def test_of_very_many_parameters_the_worst_are_shown(monkeypatch):
+    monkeypatch.setattr("verifier.reporting.html.training.COMPONENTS", 5)
+    model = verifier.load("tanh_network")
+    report = verifier.train(model, epochs=2, witness=Tampered(12, torch.neg, (3,)))
+    sections = training_page(model, report.findings, None, "x", rows=8).sections
+    parameters, steps = sections[3], sections[4]
+    assert [row[0] for row in parameters.rows][:2] == ["loss", "bias"]
+    assert len(parameters.rows) == 6
+    assert parameters.note == "The worst 5 of 13 parameters."
+    assert "Of each step the worst 8 of 14 numbers are shown." in steps.note
+
+
+def test_the_command(tmp_path, capsys):
+    path = tmp_path / "report.html"
+    assert run(["train", "linear", "--epochs", "2", "--html", str(path)]) == 0
+    assert "AGREES" in capsys.readouterr().out
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_the_gallery_on_one_page(tmp_path, monkeypatch):
+    path = tmp_path / "all.html"
+    assert run(["train", "--all", "--epochs", "1", "--html", str(path)]) == 0
+    reader = Reader(path.read_text(encoding="utf-8"))
+    assert "AGREES  16 of 16 models verified." in "".join(reader.text)
+    assert sum(row[0] == "rosenbrock" for row in reader.rows) == 1
+    lying = verifier.train_all([verifier.load("linear")], epochs=1)
+    lying = replace(lying, reports=(verifier.train(verifier.load("linear"), witness=Tampered(0, torch.neg)),))
+    text = "".join(Reader(lying.to_html()).text)
+    assert text.index("DISAGREES  0 of 1 models verified.") < text.index("look at linear: verifier train linear")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    return Browser(tmp_path_factory.mktemp("browser"))
+
+
+@pytest.fixture(scope="module")
+def written(page, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
+BAD = """<!DOCTYPE html><img src="https://example.com/x.png"><script>console.error("taken")</script>"""
+
+
+def test_a_browser_has_nothing_to_complain_of(browser, written, tmp_path):
+    shown, console = browser.document(written)
+    assert console == []
+    assert "Rounding does not explain a gradient" in shown
+    (tmp_path / "bad.html").write_text(BAD)
+    assert "taken" in browser.document(tmp_path / "bad.html")[1][0]
+
+
+def test_no_request_leaves_the_page(browser, written, tmp_path):
+    assert browser.requests(written) == set()
+    (tmp_path / "bad.html").write_text(BAD)
+    assert browser.requests(tmp_path / "bad.html") == {"https://example.com/x.png"}
+
+
+def test_the_policy_stops_what_the_template_would_let_through(browser, page, tmp_path):
+    """A second wall: were a text not escaped, it could neither run nor ask."""
+    injected = tmp_path / "injected.html"
+    attack = "<script>document.documentElement.dataset.taken=1</script><img src=https://example.com/x.png onerror=1>"
+    injected.write_text(page.replace("<h1>", f"<h1>{attack}"), encoding="utf-8")
+    shown, _ = browser.document(injected)
+    assert 'data-taken="1"' not in shown
+    assert browser.requests(injected) == set()
+    injected.write_text(
+        page.replace("<h1>", f"<h1>{attack}").replace("Content-Security-Policy", "none"), encoding="utf-8"
+    )
+    assert 'data-taken="1"' in browser.document(injected)[0]
+
+
+def test_hostile_texts_in_a_browser(browser, tmp_path):
+    for place, low in enumerate(range(0, len(PAYLOADS), 11)):
+        path = tmp_path / f"{place}.html"
+        parts = [
+            everything(payload).html().replace("Content-Security-Policy", "none")
+            for payload in PAYLOADS[low : low + 11]
+        ]
+        path.write_text("\n".join(parts), encoding="utf-8")
+        shown, console = browser.document(path)
+        assert 'data-taken="1"' not in shown
+        assert console == []
+
+
+def test_the_page_fits(browser, written, tmp_path):
+    wide = tmp_path / "wide.html"
+    wide.write_text("<!DOCTYPE html><div style='width:2000px'>x</div>")
+    frames = [(written, 360), (written, 800), (written, 1440), (wide, 800)]
+    *fitting, too_wide = browser.widths(frames)
+    assert fitting == [360, 800, 1440]
+    assert too_wide > 800
+
+
+PAPER = 718
+"""A4 between the browser's own margins, in pixels."""
+OPEN = "page.querySelector('details > :not(summary)').checkVisibility()"
+
+
+def test_on_paper(browser, page, written, tmp_path):
+    """Nothing is scrolled there, so all of it must fit; evidence is shown, links to sections are not."""
+    paper = tmp_path / "paper.html"
+    paper.write_text(on_paper(page), encoding="utf-8")
+    assert browser.widths([(paper, PAPER)]) == [PAPER]
+    assert browser.measured([(paper, PAPER), (written, PAPER)], OPEN) == [1, 0]
+    gone = "page.querySelector('nav').getBoundingClientRect().height"
+    assert browser.measured([(paper, PAPER)], gone) == [0]
+    assert browser.measured([(written, PAPER)], gone)[0] > 0
+    black = "page.defaultView.getComputedStyle(page.body).color == 'rgb(0, 0, 0)'"
+    assert browser.measured([(paper, PAPER), (written, PAPER)], f"Number({black})") == [1, 0]
+
+
+def test_it_is_printed(browser, written, tmp_path):
+    sheets, console = browser.printed(written)
+    assert 5 < sheets < 40
+    assert console == []
+    three = tmp_path / "three.html"
+    three.write_text("<!DOCTYPE html>" + "<p style='break-after: page'>x</p>" * 2 + "<p>x</p>")
+    assert browser.printed(three)[0] == 3
+
+
+def test_light_and_dark(browser, written, tmp_path):
+    def corner(*flags):
+        picture = tmp_path / "shot.png"
+        browser.screenshot(written, 800, 600, picture, *flags)
+        return np.mean(matplotlib.image.imread(picture)[590:, 790:, :3])
+
+    assert corner() > 0.9
+    assert corner(*DARK) < 0.2
