@@ -465,7 +465,7 @@ def test_hostile_texts_take_bounded_time(name):
         write_text(program_of(HOSTILE[name]))
     except InputError as error:
         assert len(str(error)) < 500
-    assert time.process_time() - start < 3.0  # a tenth of it, on a quiet machine
+    assert time.process_time() - start < 60.0  # what is unbounded takes hours; these take a second
 
 
 def test_reading_needs_no_depth_of_python():

@@ -200,7 +200,7 @@ def train(
     )  # fmt: skip
     points = [_point(text, "predict", "--predict x=4") for text in predict or []]
     outputs = Outputs(json=json_file, plot=plot, html=html_file)
-    outputs.check()
+    outputs.check([model, data])
     forms = asdict(outputs.forms)
     if everything:
         beside = (model, formula, inputs, start, loss, data, weights, predict, every, plot)
@@ -260,7 +260,7 @@ def explain(
     )  # fmt: skip
     point = _point(at, "explain", "--at x=3,y=6") if at is not None else None
     outputs = Outputs(json=json_file, html=html_file)
-    outputs.check()
+    outputs.check([model, data])
     options = {
         "model": _model(model, formula, inputs, start, loss, data, weights), "settings": settings,
         "at": point, "step": step, "forms": asdict(outputs.forms),
@@ -416,7 +416,7 @@ def check(
     comparison, 4 an internal error, 130 interrupted.
     """
     outputs = Outputs(json=json_file, markdown=markdown, html=html_file)
-    outputs.check()
+    outputs.check([target, reference, str(config or ""), *(inputs or [])])
     settings = _given(
         formula=formula, reference=reference, reduction=reduction, points=points, seed=seed,
         dtypes=[part for text in dtype for part in text.split(",")] if dtype else None, without=without or None,
@@ -455,11 +455,11 @@ def _check_all(config: Path, run: _Run, limits: Limits, jobs: int) -> int:
     with watched("check") as watch:
         plan = ConfigRun(_HOST.get(), limits, replace(forms, text=True), jobs)
         report = plan.report(targets, watch)
-    run.outputs.write(render(report, forms))
+    code = run.write(render(report, forms), report.exit_code)
     for result in report.results:
         if result.traceback:
             run.send_in(result.target, result.traceback)
-    return report.exit_code
+    return code
 
 
 @app.command(epilog="Examples: verifier selftest --quick; verifier selftest --seed 1 --html trials.html")
@@ -503,13 +503,24 @@ class _Run:
         with watched(_PROGRESS.get(self.command, self.command)) as watch:
             ending = _HOST.get().run(task, self.limits, watch)
         if ending.end is End.FINISHED and ending.report is not None:
-            self.outputs.write(self._completed(ending.report))
+            code = self.write(self._completed(ending.report), ending.report.exit_code)
             if ending.sentence:
                 tell(f"verifier: {printable(ending.sentence)}\n")
             for error in ending.report.facts.get("failed", ()):
                 self.send_in(str(self.subject), error)
-            return ending.report.exit_code
+            return code
         return self._unfinished(ending)
+
+    def write(self, report: Rendered, code: int) -> int:
+        """Write the report; the exit code, which is not 0 where something could not be written."""
+        try:
+            self.outputs.write(report)
+        except ReaderGoneError:
+            abandon(sys.stdout)
+        except InputError as error:
+            refused = _refuse(error.sentence, error.excerpt)
+            return code or refused
+        return code
 
     def _completed(self, report: Rendered) -> Rendered:
         """The report in every form that was asked for, whatever could not be made."""
@@ -528,8 +539,9 @@ class _Run:
 
         code = exit_code_of(ending)
         if ending.end is End.INTERRUPTED and ending.report is None:
+            tell("verifier: interrupted before anything was decided\n")
             return code
-        self.outputs.write(unfinished(ending, self.command, self._subject, self.outputs.forms))
+        code = self.write(unfinished(ending, self.command, self._subject, self.outputs.forms), code)
         if ending.end is End.FAILED:
             self.send_in(ending.sentence, ending.traceback)
         elif ending.end is not End.INTERRUPTED:
@@ -590,11 +602,12 @@ def _run(arguments: list[str]) -> int:
     except typer.Exit as error:
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
+        tell("verifier: interrupted\n")
         return 130
     except (ReaderGoneError, BrokenPipeError, SystemExit):
         # What shows the help exits where nobody reads it.
         abandon(sys.stdout)
-        return 141
+        return 0
     except OSError as error:
         return _refuse(f"cannot write the report: {reason_of(error)}")
     except Exception as error:

@@ -18,15 +18,15 @@ def check_writable(path: Path) -> None:
     """Raise InputError now if a file could not be written at that path later."""
     place = _place(path)
     folder = place.parent
-    if not folder.is_dir():
-        raise InputError(f"cannot write {str(path)!r}: there is no folder {str(folder)!r}")
-    if place.is_dir():
-        raise InputError(f"cannot write {str(path)!r}: it is a folder")
-    if place.exists() and not place.is_file():
-        raise InputError(
-            f"cannot write {str(path)!r}: it is not a regular file (- is standard output)"
-        )
     try:
+        if not folder.is_dir():
+            raise InputError(f"cannot write {str(path)!r}: there is no folder {str(folder)!r}")
+        if place.is_dir():
+            raise InputError(f"cannot write {str(path)!r}: it is a folder")
+        if place.exists() and not place.is_file():
+            raise InputError(
+                f"cannot write {str(path)!r}: it is not a regular file (- is standard output)"
+            )
         handle, name = _beside(place)
         os.close(handle)
         if name is not None:
@@ -62,7 +62,15 @@ def _place(path: Path) -> Path:
     """Where the file is that the path leads to."""
     try:
         return path.resolve()
-    except (OSError, RuntimeError):
+    except FileNotFoundError:
+        raise InputError(
+            f"cannot write {str(path)!r}: the current folder does not exist any more"
+        ) from None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise _refused(path, error) from error
+        raise InputError(f"cannot write {str(path)!r}: it is a link to itself") from None
+    except RuntimeError:
         raise InputError(f"cannot write {str(path)!r}: it is a link to itself") from None
 
 

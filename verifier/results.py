@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +59,9 @@ def _check(code: str, name: str, tensor: torch.Tensor) -> None:
 def _instead(returned: Any, found: list[Any]) -> str:
     """What was returned instead of floating-point tensors, and what to do."""
     kind = type(returned).__name__
+    if inspect.iscoroutine(returned):
+        returned.close()
+        return "a coroutine, as async functions do: give a function that returns a tensor"
     if returned is None:
         return f"None: {_WANTED}"
     if not found:

@@ -3,7 +3,9 @@
 The code works in a thread that is stopped by an asynchronous exception when its time is up. That reaches it between
 two steps of Python: `while True: pass` ends at once; `time.sleep`, a lock, or a long operation of a library in C is
 left behind in its thread, which ends when it comes back to Python or with the program, and so is code that
-catches every exception over and over. Only what holds Python's global lock for ever, such as a power of
+catches every exception over and over. A caller that coverage or a debugger
+traces waits, in Python 3.11, until the code comes back to Python: that Python cannot start a traced
+function while an exception waits for another thread. Only what holds Python's global lock for ever, such as a power of
 huge whole numbers, holds up the caller too.
 """
 
@@ -62,11 +64,13 @@ class _Task(Generic[_Result]):
             self._thread.join(seconds)
         finally:
             # Also where the wait is interrupted.
+            late = self._thread.is_alive()
             self._stop()
+        if late:
+            # Code that catches every exception may have gone on from the stop to a result.
+            raise OutOfTimeError
         if self._error is not None:
             raise self._error
-        if not self._results:
-            raise OutOfTimeError
         return self._results[0]
 
     def _stop(self) -> None:

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -38,8 +38,11 @@ class Outputs:
     def _files(self) -> dict[str, Path | None]:
         return {f"--{field.name}": getattr(self, field.name) for field in fields(self)}
 
-    def check(self) -> None:
-        """Raise InputError before anything runs if one of the files could not be written."""
+    def check(self, inputs: Iterable[str | None] = ()) -> None:
+        """Raise InputError before anything runs if one of the files could not be written.
+
+        Nor may one of them be a file that `inputs` name: as a target, in `x=FILE`, or by its path.
+        """
         if _is_standard_output(self.html):
             raise InputError("--html writes a file: name it, as in --html report.html")
         if _is_standard_output(self.markdown):
@@ -52,19 +55,30 @@ class Outputs:
         if self.plot is not None and not _is_standard_output(self.plot):
             _check_suffix(self.plot)
         self._refuse_one_file_for_two()
+        self._refuse_inputs(inputs)
         for path in self._files.values():
             if path is not None and not _is_standard_output(path):
                 files.check_writable(path)
 
     def _refuse_one_file_for_two(self) -> None:
-        seen: dict[Path, str] = {}
+        seen: dict[str, str] = {}
         for option, path in self._files.items():
-            if path is not None and path in seen and not _is_standard_output(path):
+            if path is None or _is_standard_output(path):
+                continue
+            place = os.path.realpath(path)
+            if place in seen:
                 raise InputError(
-                    f"cannot write {str(path)!r}: {seen[path]} and {option} name the same file"
+                    f"cannot write {str(path)!r}: {seen[place]} and {option} name the same file"
                 )
-            if path is not None:
-                seen[path] = option
+            seen[place] = option
+
+    def _refuse_inputs(self, inputs: Iterable[str | None]) -> None:
+        read = {os.path.realpath(name) for text in inputs if text for name in _names_of_files(text)}
+        for option, path in self._files.items():
+            if path is not None and os.path.realpath(path) in read and path.is_file():
+                raise InputError(
+                    f"cannot write {str(path)!r}: the command reads this file; name another for {option}"
+                )
 
     @property
     def forms(self) -> Forms:
@@ -83,18 +97,29 @@ class Outputs:
 
     def write(self, report: Rendered) -> None:
         """Write all that was asked for. Raises InputError for a file that cannot be written."""
-        forms = report.forms
+        # Files first: standard output may be closed, full, or read no further.
+        self._write_files(report.forms)
+        self._echo(report.forms)
+
+    def _echo(self, forms: Mapping[str, str]) -> None:
         for name in ("text", "json") if _is_standard_output(self.json) else ("text",):
             if name in forms:
                 echo(forms[name])
         if "plot" in forms and _is_standard_output(self.plot):
             echo(f"\n{forms['plot']}")
+
+    def _write_files(self, forms: Mapping[str, str]) -> None:
         for path, name in ((self.json, "json"), (self.html, "html"), (self.markdown, "markdown")):
             if path is not None and name in forms and not _is_standard_output(path):
                 end = "\n" if name == "json" else ""
                 files.write(path, (forms[name] + end).encode("utf-8", "backslashreplace"))
         if self.plot is not None and "plot" in forms and not _is_standard_output(self.plot):
             files.write(self.plot, base64.b64decode(forms["plot"]))
+
+
+def _names_of_files(text: str) -> tuple[str, ...]:
+    """What may be the path of a file in a word of the command line."""
+    return text, text.partition("::")[0], text.partition("=")[2]
 
 
 def _is_standard_output(path: Path | None) -> bool:
@@ -186,17 +211,29 @@ def _progress_bar() -> Any:
 
 @contextmanager
 def watched(what: str) -> Iterator[TerminalWatch]:
-    """Ctrl-C is counted inside the block."""
+    """Ctrl-C is counted inside the block, and so is every other way to ask a program for its end."""
     watch = TerminalWatch(what)
     if threading.current_thread() is not threading.main_thread():
         yield watch
         return
-    before = signal.signal(signal.SIGINT, watch.interrupt)
+    before = {number: signal.signal(number, watch.interrupt) for number in _asking_for_an_end()}
     try:
         yield watch
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            # Who asked for the end gets a report; asking again must not cost it.
+            is_asked = watch.interruptions > 0 and number != signal.SIGINT
+            signal.signal(number, signal.SIG_IGN if is_asked else handler)
         watch.clear()
+
+
+def _asking_for_an_end() -> Iterator[signal.Signals]:
+    yield signal.SIGINT
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # `nohup` and the like have it ignored.
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            yield number
 
 
 def settle_streams() -> None:

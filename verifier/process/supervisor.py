@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import queue
+import secrets
 import signal
 import subprocess
 import sys
@@ -16,11 +17,14 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import IO, Any, Protocol
 
+from verifier.errors import reason_of
+from verifier.process.incoming import Incoming
 from verifier.process.limits import Limits, size_text
 from verifier.process.messages import (
     INTERRUPT,
     LAST,
     NOT_HEARD,
+    NOT_SENT,
     Failed,
     Interrupted,
     Message,
@@ -38,6 +42,8 @@ from verifier.process.task import Task, perform
 
 PATIENCE = 3.0
 """Seconds that a worker gets to end after Ctrl-C."""
+MARK = "VERIFIER_WORKER"
+"""The environment variable by which a worker's descendants are known."""
 _POLL = 0.1
 _FAMILY = 1.0
 """Seconds after which a worker's children are looked up again, which costs some milliseconds."""
@@ -153,7 +159,10 @@ class InWorkers:
 
     def run(self, task: Task, limits: Limits, watch: Watch) -> Ending:
         """What came of it, within the limits."""
-        worker = _Worker(task, watch)
+        try:
+            worker = _Worker(task, watch)
+        except OSError as error:
+            return Ending(End.REFUSED, None, f"no process can be started: {reason_of(error)}")
         try:
             return _Supervision(worker, limits, watch).ending()
         finally:
@@ -245,9 +254,12 @@ class _Worker:
     """A process that does one task."""
 
     def __init__(self, task: Task, watch: Watch) -> None:
+        self._mark = secrets.token_hex(16)
         self._dump, write = _pipe()
         self._process = subprocess.Popen(  # noqa: S603 (this Python itself)
-            [sys.executable, *_flags(), "-c", _START, json.dumps(sys.path)],
+            # -P: what lies in the current folder must not be taken for Python's own json.
+            [sys.executable, *_flags(), "-P", "-c", _START, json.dumps(sys.path)],
+            env={**os.environ, MARK: self._mark},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -263,7 +275,9 @@ class _Worker:
         self._children: list[Any] = []
         self._is_done = False
         self._relay = Relay(_of(self._process.stderr), watch.tell)
-        threading.Thread(target=self._read, daemon=True).start()
+        self._incoming = Incoming(_of(self._process.stdout))
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         self._request({**asdict(task), "dump": write})
 
     def _request(self, document: Any) -> None:
@@ -274,7 +288,7 @@ class _Worker:
 
     def _read(self) -> None:
         with contextlib.suppress(OSError, ValueError):
-            for message in decoded(_of(self._process.stdout)):
+            for message in decoded(self._incoming):
                 self._is_done = isinstance(message, LAST)
                 self.messages.put(message)
         self.messages.put(None)
@@ -305,7 +319,9 @@ class _Worker:
             if time.monotonic() > self._look_again:
                 self._look_again = time.monotonic() + _FAMILY
                 self._children = process.children(recursive=True)
-            return sum(_resident(one) for one in (process, *self._children))
+            # Copies of a process share most of its memory with it.
+            size = _proportional if self._children else _resident
+            return sum(size(one) for one in (process, *self._children))
         except psutil.Error:
             return 0
 
@@ -339,6 +355,8 @@ class _Worker:
         code = self._process.returncode
         if code in (None, NOT_HEARD):
             return "the code closed the pipe through which verifier gets its results"
+        if code == NOT_SENT:
+            return "the code replaced something of Python that verifier needs to send its results"
         if code >= 0:
             return f"the code ended the process with exit code {code} before a verdict"
         try:
@@ -352,10 +370,12 @@ class _Worker:
         if self._is_done:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_DRAIN)
-        else:
-            self._kill_children()
+        self._kill_children()
         self._kill_group()
         self._process.wait()
+        self._kill_marked()
+        self._incoming.end()
+        self._reader.join(_DRAIN)
         with contextlib.suppress(OSError):
             _of(self._process.stdin).close()
         self._relay.join(_DRAIN)
@@ -371,8 +391,16 @@ class _Worker:
 
         with contextlib.suppress(psutil.Error):
             for child in psutil.Process(self._process.pid).children(recursive=True):
-                with contextlib.suppress(psutil.Error):
-                    child.kill()
+                _kill(child)
+
+    def _kill_marked(self) -> None:
+        """Those whose parents have ended."""
+        import psutil
+
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.environ().get(MARK) == self._mark:
+                    _kill(process)
 
     def _kill_group(self) -> None:
         with contextlib.suppress(OSError):
@@ -380,6 +408,13 @@ class _Worker:
                 os.killpg(self._process.pid, signal.SIGKILL)
             else:
                 self._process.kill()
+
+
+def _kill(process: Any) -> None:
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        process.kill()
 
 
 def _resident(process: Any) -> int:
@@ -390,6 +425,17 @@ def _resident(process: Any) -> int:
         return int(process.memory_info().rss)
     except psutil.Error:
         return 0
+
+
+def _proportional(process: Any) -> int:
+    """Bytes in memory, those that several processes share divided among them, where Linux knows."""
+    import psutil
+
+    try:
+        found = process.memory_full_info()
+    except psutil.Error:
+        return 0
+    return int(getattr(found, "pss", found.rss))
 
 
 def _of(stream: IO[bytes] | None) -> IO[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ def _last(task: Task, send: Send, interruption: Interruption) -> Message:
     except SupervisorGoneError:
         raise
     except BaseException as error:
+        if "torch" not in sys.modules and isinstance(error, ImportError | OSError | MemoryError):
+            return Refused(f"torch cannot be loaded: {message_of(error)}")
         return Failed(f"{type(error).__name__}: {message_of(error)}", _traceback(error))
     return Finished()
 
