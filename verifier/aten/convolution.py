@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from verifier.aten.windows import crossed, in_planes, sliding
-from verifier.lowering import Lowering, actual_of, rule
+from verifier.lowering import Lowering, actual_of, in_16_bits, rule
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,48 @@ class _Pair:
         back[self._narrow_places.ravel()] = np.arange(back.size)
         return self.low.build.take(product, back.reshape(tuple(self.narrow)))
 
-    def to_wide(self, narrow: Any, weight: Any) -> int:
-        transposed = self.low.build.permute(self._matrix(weight), (0, 2, 1))
-        product = self.low.build.contract(transposed, self._rows(narrow))
-        return self.low.build.pile(product, self._places, tuple(self.wide))
+    def to_wide(self, narrow: Any, weight: Any, actual: torch.Tensor) -> int:
+        build = self.low.build
+        product = build.contract(build.permute(self._matrix(weight), (0, 2, 1)), self._rows(narrow))
+        if not in_16_bits(actual):
+            return build.pile(product, self._places, tuple(self.wide))
+        # Where the processor has no instructions for 16 bits, torch keeps the product in that format, and adds
+        # it up there, one entry of the window after another (ATen/native/im2col.h, col2im).
+        kept = self.low.narrowed(product, actual)
+        entries = int(np.prod(self.weight[2:]))
+        numbers = np.arange(self._places.size).reshape(self._places.shape)
+        parts = [
+            build.pile(build.take(kept, numbers[:, entry::entries]), self._places[:, entry::entries], tuple(self.wide))
+            for entry in range(entries)
+        ]
+        return self._added_up(parts, actual)
 
-    def to_weight(self, wide: Any, narrow: Any) -> int:
-        columns = self.low.build.permute(self._columns(wide), (0, 2, 1))
-        return self.low.build.reshape(self.low.build.contract(self._rows(narrow), columns), tuple(self.weight))
+    def to_weight(self, wide: Any, narrow: Any, actual: torch.Tensor) -> int:
+        build = self.low.build
+        rows, columns = self._rows(narrow), build.permute(self._columns(wide), (0, 2, 1))
+        if not in_16_bits(actual):
+            return build.reshape(build.contract(rows, columns), tuple(self.weight))
+        # As above: each picture's products are added to those of the pictures before it
+        # (ATen/native/ConvolutionMM2d.cpp, slow_conv2d_backward_weight).
+        at_row, at_column = (
+            np.arange(np.prod(build.shape(node), dtype=int)).reshape(build.shape(node))
+            for node in (rows, columns)
+        )
+        count = self.wide[0]
+        parts = [
+            build.contract(build.take(rows, row), build.take(columns, column))
+            for row, column in zip(np.split(at_row, count, axis=2), np.split(at_column, count, axis=1), strict=True)
+        ]
+        return build.reshape(self._added_up(parts, actual), tuple(self.weight))
+
+    def _added_up(self, parts: Sequence[int], actual: torch.Tensor) -> int:
+        """The sum of the parts in the result's own format, one after another."""
+        total, *others = parts
+        if others:
+            total = self.low.narrowed(total, actual)
+        for part in others:
+            total = self.low.narrowed(self.low.apply("add", total, part), actual)
+        return total
 
 
 @rule("convolution")
@@ -98,7 +132,7 @@ def convolution(
     before, after = actual_of(input).shape, actual.shape
     wide, narrow = (after, before) if transposed else (before, after)
     pair = _Pair(low, wide, narrow, actual_of(weight).shape, stride, padding, dilation, groups)
-    product = (pair.to_wide if transposed else pair.to_narrow)(input, weight)
+    product = pair.to_wide(input, weight, actual) if transposed else pair.to_narrow(input, weight)
     if bias is None:
         return product
     # In 16 bits the product is kept in the result's own format before the bias is added.
@@ -125,7 +159,11 @@ def convolution_backward(
     pair = _Pair(low, wide, narrow, actual_of(weight).shape, stride, padding, dilation, groups)
     wide_value, narrow_value = (grad_output, input) if transposed else (input, grad_output)
     return (
-        (pair.to_narrow if transposed else pair.to_wide)(grad_output, weight) if output_mask[0] else None,
-        pair.to_weight(wide_value, narrow_value) if output_mask[1] else None,
+        _to_input(pair, grad_output, weight, actual_of(input), transposed) if output_mask[0] else None,
+        pair.to_weight(wide_value, narrow_value, actual_of(input)) if output_mask[1] else None,
         low.build.sum(low.lift(grad_output), (0, *range(2, len(grad)))) if output_mask[2] else None,
     )
+
+
+def _to_input(pair: _Pair, grad_output: Any, weight: Any, actual: torch.Tensor, transposed: bool) -> int:
+    return pair.to_narrow(grad_output, weight) if transposed else pair.to_wide(grad_output, weight, actual)
