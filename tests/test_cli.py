@@ -363,3 +363,20 @@ REFUSED = {
 def test_inputs_without_a_gradient(text, capsys):
     assert run(["check", "torch:tanh", "--input", text, "--points", "1", "--dtype", "float32"]) == 2
     assert capsys.readouterr().err == f"verifier: {REFUSED[text]}\n"
+
+
+@pytest.mark.parametrize("words", [
+    ["check", "a" * 5000 + "::f", "--input", "x=0:1"],
+    ["check", "a/" * 3000 + "::f", "--input", "x=0:1"],
+    ["train", "a" * 5000 + "::f"],
+    ["check", "--config", "a" * 5000],
+    ["train", "linear", "--data", "a" * 5000],
+    ["check", "torch:tanh", "--input", "input=" + "a" * 5000 + ".npy"],
+    ["check", "torch:tanh", "--input", "input=0:1", "--json", "a" * 5000],
+    ["check", "torch:tanh", "--input", "input=0:1", "--reference", "a" * 5000 + "::f"],
+], ids=lambda words: words[0])  # fmt: skip
+def test_names_that_are_too_long(words, capsys):
+    assert run(words) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("verifier: ") and printed.err.count("\n") == 1

@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 import verifier
-from verifier.errors import InputError, printable, reason_of
+from verifier.errors import InputError, printable, reason_of, too_long
 from verifier.process.incident import incident_file, incident_text
 from verifier.process.limits import MOST_JOBS, SECONDS, Limits, bytes_of, seconds_of
 from verifier.process.messages import Rendered
@@ -609,7 +609,7 @@ def _run(arguments: list[str]) -> int:
         abandon(sys.stdout)
         return 0
     except OSError as error:
-        return _refuse(f"cannot write the report: {reason_of(error)}")
+        return _refuse(too_long(error) or f"cannot write the report: {reason_of(error)}")
     except Exception as error:
         return _internal_error(type(error).__name__, traceback.format_exc(), "--debug" in arguments)
     return result if isinstance(result, int) else 0

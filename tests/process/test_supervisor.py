@@ -123,6 +123,13 @@ def test_code_that_presses_ctrl_c_itself():
     assert ending.sentence.endswith(", and nobody pressed Ctrl-C")
 
 
+@pytest.mark.parametrize("host", [InWorkers(), InThisProcess()])
+def test_code_with_an_exception_of_its_own(host):
+    line = worker_tasks.raises_its_own.__code__.co_firstlineno + 4
+    sentence = f"the code raises Own at worker_tasks.py:{line}: of mine"
+    assert ended("raises_its_own", host=host) == Ending(End.REFUSED, None, sentence)
+
+
 def test_a_worker_that_cannot_be_heard():
     assert ended("closes_everything") == Ending(
         End.DIED, None, "the code closed the pipe through which verifier gets its results"

@@ -153,3 +153,10 @@ def shares_memory(send, interruption):
             os._exit(0)
     time.sleep(4)
     reports(send, interruption, str(len(kept)))
+
+
+def raises_its_own(send, interruption):
+    class Own(BaseException):
+        pass
+
+    raise Own("of mine")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol
 
-from verifier.errors import InputError, message_of
+from verifier.errors import InputError, message_of, too_long
 from verifier.process.messages import Failed, Finished, Interrupted, Message, Refused
 from verifier.running import place_of
 
@@ -55,6 +55,10 @@ def _last(task: Task, send: Send, interruption: Interruption) -> Message:
     except SupervisorGoneError:
         raise
     except BaseException as error:
+        if too_long(error):
+            return Refused(too_long(error))
+        if not isinstance(error, Exception):
+            return Refused(f"the code raises {type(error).__name__}{place_of(error)}: {message_of(error)}")
         if "torch" not in sys.modules and isinstance(error, ImportError | OSError | MemoryError):
             return Refused(f"torch cannot be loaded: {message_of(error)}")
         return Failed(f"{type(error).__name__}: {message_of(error)}", _traceback(error))
