@@ -375,6 +375,7 @@ def test_results_in_records_and_mappings():
         (lambda x: x * 1j, "a tensor of complex128: return torch.view_as_real of it"),
         (lambda x: (x, x * 1j), "value[1] of complex128: return torch.view_as_real of it"),
         (lambda x: x.to_sparse(), "a tensor, which is sparse: return it as a dense one"),
+        (lambda x: torch.nested.nested_tensor([x]), "a tensor, which is nested: return its parts, or a padded one"),
         (lambda x: x.reshape(*[1] * 32, -1), "a tensor of 33 axes: return at most 32"),
         (
             lambda x: x.to(torch.float8_e5m2),

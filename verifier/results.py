@@ -48,6 +48,8 @@ def _check(code: str, name: str, tensor: torch.Tensor) -> None:
     kind = str(tensor.dtype).removeprefix("torch.")
     if tensor.is_complex():
         raise InputError(f"{code} returns {what} of {kind}: return torch.view_as_real of it")
+    if tensor.is_nested:
+        raise InputError(f"{code} returns {what}, which is nested: return its parts, or a padded one")
     if tensor.layout is not torch.strided:
         raise InputError(f"{code} returns {what}, which is sparse: return it as a dense one")
     if tensor.ndim > MOST_AXES:
