@@ -13,11 +13,18 @@ from verifier import (
     checking,
     checksettings,
     checktables,
+    errors,
+    expression,
     findings,
+    inputs,
+    nesting,
+    replay,
     retyped,
     runner,
     text,
+    tonumpy,
 )
+from verifier import limits as exact_limits
 from verifier.cli import app, run
 from verifier.gallery import gallery, groups
 from verifier.process import limits, relay
@@ -81,6 +88,15 @@ def _bounds() -> Iterator[tuple[str, str, str]]:
     yield "tries to make a failing point simpler", f"{accounting.TRIES}", "the simplest so far is shown"
     yield "characters that the code under test prints", f"{relay.MOST:,}", "left out, and said"
     yield "characters of a formula", f"{text.LONGEST:,}", refused
+    yield "digits of a number in a formula as SymPy writes it", f"{expression.LONGEST_NUMBER:,}", "not written out"
+    yield "numbers of an input", f"{inputs.LARGEST:,}", refused
+    yield "bits of an exact value", f"{replay.LAST_BITS:,}", "undecided there"
+    yield "axes of a tensor", f"{tonumpy.MOST_AXES}", refused
+    yield "levels of parts within parts of an input", f"{nesting.DEEPEST}", refused
+    yield "seconds for limits at a point", f"{exact_limits.SECONDS:g}", "undecided there"
+    yield "seconds for all limits of a check", f"{exact_limits.IN_ALL:g}", "undecided from there on"
+    yield "characters of an exception's message", f"{errors.LONGEST_MESSAGE:,}", "cut, and said"
+    yield "characters of a traceback", f"{errors.LONGEST_TRACEBACK:,}", "cut, and said"
     yield "numbers in a `try` command", f"{retyped.MOST_NUMBERS}", "no command is shown"
     yield "numbers of a tensor in the JSON", f"{checkdocument.KEPT:,}", "its shape only"
     kept = f"{checkdocument.KEPT_SIMPLEST:,}"
