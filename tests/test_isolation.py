@@ -281,7 +281,7 @@ def test_what_changes_late_is_put_back_in_the_end():
         if len(runs) == 20:
             os.chdir("/")
             torch.autograd.set_detect_anomaly(True)
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, lambda *_: None)
         return x.sin()
 
     with unchanged():

@@ -196,7 +196,13 @@ class TerminalWatch:
             self._bar.stop()
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
-        """The first Ctrl-C ends the run after its step; a second one ends the program."""
+        """The first Ctrl-C ends the run after its step; a second one ends the program.
+
+        Other signals count once: whoever sends them does not wait at the keyboard.
+        """
+        if number != signal.SIGINT:
+            self.interruptions = max(self.interruptions, 1)
+            return
         self.interruptions += 1
         if self.interruptions > 1:
             raise KeyboardInterrupt
