@@ -1,4 +1,4 @@
-"""Write the pages that come from the program itself: commands and gallery (`python docs/reference.py`)."""
+"""Write the pages that come from the program itself: limits, commands and gallery (`python docs/reference.py`)."""
 
 import io
 import os

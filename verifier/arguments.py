@@ -120,7 +120,7 @@ def _check_complete(name: str, signature: Signature, filled: Mapping[str, Any]) 
         if part.kind not in _SEVERAL and part.default is part.empty and part.name not in filled
     ]
     if missing == ["self"]:
-        raise InputError(f"{name} is a method: give that of an object, as in layer = Layer(), layer.{name}")
+        raise InputError(f"{name} is a method: name it on an object, as in layer = Layer() and layer.{name}")
     if missing:
         raise InputError(f"{name} needs {' and '.join(missing)}: give it as an input of {shown(name, signature)}")
 

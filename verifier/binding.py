@@ -105,11 +105,12 @@ def bound(target: Callable[..., Any], inputs: Mapping[str, Any], dtype: str) -> 
 
     wanted = [name for name, tensor in tensors.items() if tensor.is_floating_point()]
     wanted += [name for name in state if name in callee.trained]
-    if not any(by.numel() for name, by in {**tensors, **state}.items() if name in wanted):
+    every = {**tensors, **state}
+    if not any(every[name].numel() for name in wanted):
         raise InputError(f"{callee.name} has nothing to take a gradient by: {_missing(wanted, parts)}")
     return Bound(
         code=lambda *values: returned(*values).tensors,
-        inputs={**tensors, **state},
+        inputs=every,
         wanted=tuple(wanted),
         name=callee.name,
         constants={name: leaf for name, leaf in parts if not isinstance(leaf, torch.Tensor)},
@@ -124,7 +125,7 @@ def _missing(wanted: list[str], parts: list[tuple[str, Any]]) -> str:
         return f"{wanted[0]} has no elements"
     for name, leaf in parts:
         if isinstance(leaf, float | int) and not isinstance(leaf, bool):
-            return f"{name}={leaf} is a constant: a tensor is {name}=[{float(leaf)}]"
+            return f"{name}={leaf} is a constant; for a tensor write {name}=[{float(leaf)}]"
     return "give a tensor of floating-point numbers"
 
 

@@ -31,7 +31,7 @@ from verifier.runner import always
 from verifier.running import own_frames
 from verifier.sampling import Edges, Request, Sampling
 from verifier.specified import Intended
-from verifier.target import load_target, name_of
+from verifier.target import callable_of, name_of
 from verifier.trying import raised
 from verifier.watcher import Unwatched, Watcher
 
@@ -96,8 +96,8 @@ def check_watched(
         )
     intended = Intended(formula, reference, reduction)
     chosen = _settings(inputs, settings)
-    code = intended.code(inputs) if target is None else load_target(target) if isinstance(target, str) else target
-    name = "formula" if target is None else target if isinstance(target, str) else name_of(target)
+    code = intended.code(inputs) if target is None else callable_of(target)
+    name = "formula" if target is None else target if isinstance(target, str) else name_of(code)
     check_ = _Check(name, Request(code, inputs, intended, chosen), watcher)
     try:
         with patient():

@@ -200,7 +200,7 @@ def train(
     )  # fmt: skip
     points = [_point(text, "predict", "--predict x=4") for text in predict or []]
     outputs = Outputs(json=json_file, plot=plot, html=html_file)
-    outputs.check([model, data])
+    outputs.check(_files_of(model, data=data))
     forms = asdict(outputs.forms)
     if everything:
         beside = (model, formula, inputs, start, loss, data, weights, predict, every, plot)
@@ -260,7 +260,7 @@ def explain(
     )  # fmt: skip
     point = _point(at, "explain", "--at x=3,y=6") if at is not None else None
     outputs = Outputs(json=json_file, html=html_file)
-    outputs.check([model, data])
+    outputs.check(_files_of(model, data=data))
     options = {
         "model": _model(model, formula, inputs, start, loss, data, weights), "settings": settings,
         "at": point, "step": step, "forms": asdict(outputs.forms),
@@ -300,6 +300,13 @@ def lesson(
 
     options = {"name": name, "lang": lang, "forms": asdict(outputs.forms)}
     raise typer.Exit(_Run("lesson", name, outputs, debug).code(Task("verifier.tasks:lesson", options)))
+
+
+def _files_of(*targets: str | None, data: object = None) -> Iterator[str]:
+    """The files that a command reads: those of path.py::name, and one of data or settings."""
+    yield from (text.partition("::")[0] for text in targets if text and "::" in text)
+    if data is not None:
+        yield str(data)
 
 
 def _given(**settings: Any) -> dict[str, Any]:
@@ -416,7 +423,7 @@ def check(
     comparison, 4 an internal error, 130 interrupted.
     """
     outputs = Outputs(json=json_file, markdown=markdown, html=html_file)
-    outputs.check([target, reference, str(config or ""), *(inputs or [])])
+    outputs.check(_files_of(target, reference, data=config))
     settings = _given(
         formula=formula, reference=reference, reduction=reduction, points=points, seed=seed,
         dtypes=[part for text in dtype for part in text.split(",")] if dtype else None, without=without or None,

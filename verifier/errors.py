@@ -98,14 +98,14 @@ def traceback_of(error: BaseException) -> str:
 
 
 def too_long(error: BaseException) -> str:
-    """The sentence for a name that is too long for the file system; empty for every other error.
+    """The sentence for a file name that is too long for the system; empty for every other error.
 
     >>> too_long(OSError(errno.ENAMETOOLONG, "File name too long", "x" * 5000))
-    "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'... cannot be a file: its name is too long"
+    "the file name 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'... is too long"
     """
     if not (isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG):
         return ""
-    return f"{str(error.filename)[:40]!r}... cannot be a file: its name is too long"
+    return f"the file name {str(error.filename)[:40]!r}... is too long"
 
 
 def reason_of(error: Exception) -> str:

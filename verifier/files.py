@@ -8,7 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from verifier.errors import InputError, reason_of
+from verifier.errors import InputError, reason_of, too_long
 
 _OPENED = "/proc/self/fd"
 """Where Linux has the files that a process has opened."""
@@ -63,19 +63,14 @@ def _place(path: Path) -> Path:
     try:
         return path.resolve()
     except FileNotFoundError:
-        raise InputError(
-            f"cannot write {str(path)!r}: the current folder does not exist any more"
-        ) from None
-    except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise _refused(path, error) from error
-        raise InputError(f"cannot write {str(path)!r}: it is a link to itself") from None
-    except RuntimeError:
-        raise InputError(f"cannot write {str(path)!r}: it is a link to itself") from None
+        reason = "the current folder does not exist any more"
+    except (OSError, RuntimeError):
+        reason = "it is a link to itself"
+    raise InputError(f"cannot write {str(path)!r}: {reason}")
 
 
 def _refused(path: Path, error: OSError) -> InputError:
-    return InputError(f"cannot write {str(path)!r}: {reason_of(error)}")
+    return InputError(too_long(error) or f"cannot write {str(path)!r}: {reason_of(error)}")
 
 
 def _beside(place: Path) -> tuple[int, Path | None]:

@@ -15,7 +15,7 @@ from typing import Any
 from verifier.errors import InputError
 
 DEEPEST = 100
-"""So many levels of parts an input may have."""
+"""Levels of parts within parts that an input may have."""
 
 
 class Leaf:
@@ -67,7 +67,7 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
         branch = tree
         *outer, last = _steps(name)
         if len(outer) > DEEPEST:
-            raise InputError(f"the input {name[:40]!r}... has parts within parts: {DEEPEST} levels are the most")
+            raise InputError(f"the name {name[:40]!r}... is nested too deep: {DEEPEST} levels are the most")
         for key in outer:
             branch = branch.setdefault(key, _Branch())
             if not isinstance(branch, _Branch):

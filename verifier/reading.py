@@ -13,7 +13,7 @@ from verifier.isolation import isolated
 from verifier.readback import readback
 from verifier.specification import forward_nodes
 from verifier.subject import Statements, Subject
-from verifier.target import bound, load_target, tried
+from verifier.target import bound, callable_of, tried
 
 
 @isolated
@@ -27,7 +27,7 @@ def read_forward(target: Callable[..., Any] | str, inputs: Mapping[str, Any]) ->
     >>> read_forward("torch:sigmoid", {"x": between(-1, 1)})
     ['value = sigmoid(x)']
     """
-    code = load_target(target) if isinstance(target, str) else target
+    code = callable_of(target)
     dtype = (*dtypes_of(inputs), "float64")[0]
     here = bound(code, drawn(inputs, dtype, 0, 1), dtype)
     names = tried(here).results

@@ -49,7 +49,7 @@ def _check(code: str, name: str, tensor: torch.Tensor) -> None:
     if tensor.is_complex():
         raise InputError(f"{code} returns {what} of {kind}: return torch.view_as_real of it")
     if tensor.is_nested:
-        raise InputError(f"{code} returns {what}, which is nested: return its parts, or a padded one")
+        raise InputError(f"{code} returns {what}, which is nested: return its parts, or pad it")
     if tensor.layout is not torch.strided:
         raise InputError(f"{code} returns {what}, which is sparse: return it as a dense one")
     if tensor.ndim > MOST_AXES:

@@ -3,10 +3,9 @@
 The code works in a thread that is stopped by an asynchronous exception when its time is up. That reaches it between
 two steps of Python: `while True: pass` ends at once; `time.sleep`, a lock, or a long operation of a library in C is
 left behind in its thread, which ends when it comes back to Python or with the program, and so is code that
-catches every exception over and over. A caller that coverage or a debugger
-traces waits, in Python 3.11, until the code comes back to Python: that Python cannot start a traced
-function while an exception waits for another thread. Only what holds Python's global lock for ever, such as a power of
-huge whole numbers, holds up the caller too.
+catches every exception over and over. Only what holds Python's global lock for ever, such as a power of huge whole
+numbers, holds up the caller too. In Python 3.11 so does code that blocks, if coverage or a debugger traces the caller:
+while an exception is pending for one thread, that Python starts no traced function in another.
 """
 
 from __future__ import annotations

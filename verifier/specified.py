@@ -16,7 +16,7 @@ from verifier.modeling import Model
 from verifier.program import Builder, Program
 from verifier.source import TORCH, function
 from verifier.specification import Formula, Reference, Specification
-from verifier.target import Bound, bound, load_target, name_of
+from verifier.target import Bound, bound, callable_of, name_of
 from verifier.text import read_text
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Intended:
     def at(self, target: Bound, inputs: Mapping[str, Any], dtype: str) -> Specification | None:
         """The specification for a target that is bound to these inputs. Raises InputError where it does not fit."""
         if self.reference is not None:
-            code = load_target(self.reference) if isinstance(self.reference, str) else self.reference
+            code = callable_of(self.reference)
             return Reference(_of_flat(bound(code, inputs, dtype), target))
         if self.formula is None:
             return None

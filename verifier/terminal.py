@@ -38,10 +38,10 @@ class Outputs:
     def _files(self) -> dict[str, Path | None]:
         return {f"--{field.name}": getattr(self, field.name) for field in fields(self)}
 
-    def check(self, inputs: Iterable[str | None] = ()) -> None:
+    def check(self, read: Iterable[str] = ()) -> None:
         """Raise InputError before anything runs if one of the files could not be written.
 
-        Nor may one of them be a file that `inputs` name: as a target, in `x=FILE`, or by its path.
+        Nor may one of them be a file that the command reads.
         """
         if _is_standard_output(self.html):
             raise InputError("--html writes a file: name it, as in --html report.html")
@@ -55,7 +55,7 @@ class Outputs:
         if self.plot is not None and not _is_standard_output(self.plot):
             _check_suffix(self.plot)
         self._refuse_one_file_for_two()
-        self._refuse_inputs(inputs)
+        self._refuse_to_overwrite(read)
         for path in self._files.values():
             if path is not None and not _is_standard_output(path):
                 files.check_writable(path)
@@ -72,10 +72,10 @@ class Outputs:
                 )
             seen[place] = option
 
-    def _refuse_inputs(self, inputs: Iterable[str | None]) -> None:
-        read = {os.path.realpath(name) for text in inputs if text for name in _names_of_files(text)}
+    def _refuse_to_overwrite(self, read: Iterable[str]) -> None:
+        places = set(map(os.path.realpath, read))
         for option, path in self._files.items():
-            if path is not None and os.path.realpath(path) in read and path.is_file():
+            if path is not None and os.path.realpath(path) in places:
                 raise InputError(
                     f"cannot write {str(path)!r}: the command reads this file; name another for {option}"
                 )
@@ -115,11 +115,6 @@ class Outputs:
                 files.write(path, (forms[name] + end).encode("utf-8", "backslashreplace"))
         if self.plot is not None and "plot" in forms and not _is_standard_output(self.plot):
             files.write(self.plot, base64.b64decode(forms["plot"]))
-
-
-def _names_of_files(text: str) -> tuple[str, ...]:
-    """What may be the path of a file in a word of the command line."""
-    return text, text.partition("::")[0], text.partition("=")[2]
 
 
 def _is_standard_output(path: Path | None) -> bool:
@@ -217,27 +212,27 @@ def _progress_bar() -> Any:
 
 @contextmanager
 def watched(what: str) -> Iterator[TerminalWatch]:
-    """Ctrl-C is counted inside the block, and so is every other way to ask a program for its end."""
+    """Ctrl-C and the other signals that ask for an end are counted inside the block."""
     watch = TerminalWatch(what)
     if threading.current_thread() is not threading.main_thread():
         yield watch
         return
-    before = {number: signal.signal(number, watch.interrupt) for number in _asking_for_an_end()}
+    before = {number: signal.signal(number, watch.interrupt) for number in _ending_signals()}
     try:
         yield watch
     finally:
         for number, handler in before.items():
-            # Who asked for the end gets a report; asking again must not cost it.
-            is_asked = watch.interruptions > 0 and number != signal.SIGINT
-            signal.signal(number, signal.SIG_IGN if is_asked else handler)
+            # The report is still to be written: a signal that comes again must not cost it.
+            is_late = watch.interruptions > 0 and number != signal.SIGINT
+            signal.signal(number, signal.SIG_IGN if is_late else handler)
         watch.clear()
 
 
-def _asking_for_an_end() -> Iterator[signal.Signals]:
+def _ending_signals() -> Iterator[signal.Signals]:
+    """Those that ask a program to end, but for the ones that whoever started it has ignored."""
     yield signal.SIGINT
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
-        # `nohup` and the like have it ignored.
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
             yield number
 

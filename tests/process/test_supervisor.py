@@ -168,9 +168,10 @@ def test_a_daemon_ends_with_the_worker(tmp_path):
 
 
 def test_code_that_replaces_what_messages_are_made_with():
+    assert ended("replaces_json") == Ending(End.FINISHED, DONE)
     watch = Watch()
-    sentence = "the code replaced something of Python that verifier needs to send its results"
-    assert ended("replaces_json", watch=watch) == Ending(End.DIED, None, sentence)
+    sentence = "the code replaced a part of Python that verifier needs to send its results"
+    assert ended("replaces_the_encoding", watch=watch) == Ending(End.DIED, None, sentence)
     assert watch.told == []
 
 
@@ -197,22 +198,22 @@ def test_a_process_that_cannot_be_started(monkeypatch):
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr("verifier.process.supervisor.subprocess.Popen", refused)
-    sentence = "no process can be started: Too many open files"
+    sentence = "verifier cannot start a process: Too many open files"
     assert ended("reports") == Ending(End.REFUSED, None, sentence)
 
 
-def test_torch_that_cannot_be_loaded(monkeypatch):
-    monkeypatch.delitem(sys.modules, "torch")
-    monkeypatch.setattr(worker_tasks, "reports", raises(ImportError("no memory")))
-    ending = ended("reports", host=InThisProcess())
-    assert ending == Ending(End.REFUSED, None, "torch cannot be loaded: no memory")
-
-
-def raises(error):
-    def function(*_):
-        raise error
-
-    return function
+@pytest.mark.parametrize(("package", "sentence"), [
+    ("torch", "torch cannot be loaded: no memory"),
+    ("other", "ImportError: no memory"),
+])  # fmt: skip
+def test_torch_that_cannot_be_loaded(package, sentence, tmp_path):
+    """That is no error of ours; any other package that fails is."""
+    file = tmp_path / package / "__init__.py"
+    file.parent.mkdir()
+    file.write_text("raise ImportError('no memory')\n")
+    ending = ended("loads", host=InThisProcess(), file=str(file))
+    assert ending.end is (End.REFUSED if package == "torch" else End.FAILED)
+    assert ending.sentence == sentence
 
 
 GOES_ON = """

@@ -5,6 +5,7 @@ import ctypes
 import json
 import os
 import re
+import runpy
 import struct
 import sys
 import threading
@@ -124,6 +125,15 @@ def leaves_a_daemon(send, interruption, file):
 def replaces_json(send, interruption):
     json.dumps = lambda *_, **__: 1 / 0
     reports(send, interruption)
+
+
+def replaces_the_encoding(send, interruption):
+    sys.modules["verifier.process.worker"].encoded = None
+    reports(send, interruption)
+
+
+def loads(send, interruption, file):
+    runpy.run_path(file)
 
 
 def reuses_the_pipe(send, interruption, file):

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 _LENGTH = struct.Struct(">Q")
+_TO_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""Made before any code under test can replace `json.dumps`."""
 LONGEST = 1 << 32
 """Bytes; a longer message is not one of ours."""
 
@@ -78,6 +80,8 @@ LAST = (Finished, Refused, Failed, Interrupted)
 """Nothing follows one of these."""
 NOT_HEARD = 97
 """The exit code of a worker whose messages cannot be sent."""
+MARK = "VERIFIER_WORKER"
+"""The environment variable by which a worker and what it has started are known."""
 NOT_SENT = 98
 """The exit code of a worker that cannot make its messages."""
 INTERRUPT = b"!"
@@ -119,7 +123,7 @@ def decoded(stream: Source) -> Iterator[Message]:
 
 def framed(document: Any) -> bytes:
     """A JSON document with its length before it."""
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    text = _TO_JSON(document)
     # A name that is no Unicode text (a file's, an argument's) has lone surrogates.
     data = text.encode("utf-8", "surrogatepass")
     return _LENGTH.pack(len(data)) + data

@@ -15,7 +15,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import IO, Any, Protocol
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from verifier.errors import reason_of
 from verifier.process.incoming import Incoming
@@ -23,6 +24,7 @@ from verifier.process.limits import Limits, size_text
 from verifier.process.messages import (
     INTERRUPT,
     LAST,
+    MARK,
     NOT_HEARD,
     NOT_SENT,
     Failed,
@@ -40,13 +42,12 @@ from verifier.process.relay import Relay
 from verifier.process.stack import place_in
 from verifier.process.task import Task, perform
 
+if TYPE_CHECKING:
+    from verifier.process.family import Family
+
 PATIENCE = 3.0
 """Seconds that a worker gets to end after Ctrl-C."""
-MARK = "VERIFIER_WORKER"
-"""The environment variable by which a worker's descendants are known."""
 _POLL = 0.1
-_FAMILY = 1.0
-"""Seconds after which a worker's children are looked up again, which costs some milliseconds."""
 _DRAIN = 2.0
 """Seconds in which what a dead worker sent must have arrived."""
 
@@ -162,7 +163,7 @@ class InWorkers:
         try:
             worker = _Worker(task, watch)
         except OSError as error:
-            return Ending(End.REFUSED, None, f"no process can be started: {reason_of(error)}")
+            return Ending(End.REFUSED, None, f"verifier cannot start a process: {reason_of(error)}")
         try:
             return _Supervision(worker, limits, watch).ending()
         finally:
@@ -224,7 +225,7 @@ class _Supervision:
 
     def _out_of_memory(self) -> Ending | None:
         memory = self._limits.memory
-        if memory is None or self._worker.memory <= memory:
+        if memory is None or self._worker.family.memory <= memory:
             return None
         more = f"the code needs more than {size_text(memory)} of memory{self._worker.place()}"
         return self._stopped(End.OUT_OF_MEMORY, f"{more}: --memory gives it more")
@@ -271,8 +272,6 @@ class _Worker:
         if write is not None:
             os.close(write)
         self.messages: queue.Queue[Message | None] = queue.Queue()
-        self._look_again = 0.0
-        self._children: list[Any] = []
         self._is_done = False
         self._relay = Relay(_of(self._process.stderr), watch.tell)
         self._incoming = Incoming(_of(self._process.stdout))
@@ -309,21 +308,13 @@ class _Worker:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    @property
-    def memory(self) -> int:
-        """Bytes that it and its children hold; 0 where that cannot be known."""
-        import psutil
+    @cached_property
+    def family(self) -> Family:
+        """It and what it has started."""
+        # psutil costs more than everything else that --help loads.
+        from verifier.process.family import Family
 
-        try:
-            process = psutil.Process(self._process.pid)
-            if time.monotonic() > self._look_again:
-                self._look_again = time.monotonic() + _FAMILY
-                self._children = process.children(recursive=True)
-            # Copies of a process share most of its memory with it.
-            size = _proportional if self._children else _resident
-            return sum(size(one) for one in (process, *self._children))
-        except psutil.Error:
-            return 0
+        return Family(self._process.pid, self._mark)
 
     def interrupt(self) -> None:
         """Ask it to end after its step. No signal: the process may not have started to listen."""
@@ -356,7 +347,7 @@ class _Worker:
         if code in (None, NOT_HEARD):
             return "the code closed the pipe through which verifier gets its results"
         if code == NOT_SENT:
-            return "the code replaced something of Python that verifier needs to send its results"
+            return "the code replaced a part of Python that verifier needs to send its results"
         if code >= 0:
             return f"the code ended the process with exit code {code} before a verdict"
         try:
@@ -370,10 +361,10 @@ class _Worker:
         if self._is_done:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_DRAIN)
-        self._kill_children()
+        self.family.kill_descendants()
         self._kill_group()
         self._process.wait()
-        self._kill_marked()
+        self.family.kill_marked()
         self._incoming.end()
         self._reader.join(_DRAIN)
         with contextlib.suppress(OSError):
@@ -385,57 +376,12 @@ class _Worker:
         if self._dump is not None:
             os.close(self._dump)
 
-    def _kill_children(self) -> None:
-        """Also those that left its group."""
-        import psutil
-
-        with contextlib.suppress(psutil.Error):
-            for child in psutil.Process(self._process.pid).children(recursive=True):
-                _kill(child)
-
-    def _kill_marked(self) -> None:
-        """Those whose parents have ended."""
-        import psutil
-
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error, OSError):
-                if process.environ().get(MARK) == self._mark:
-                    _kill(process)
-
     def _kill_group(self) -> None:
         with contextlib.suppress(OSError):
             if os.name == "posix":
                 os.killpg(self._process.pid, signal.SIGKILL)
             else:
                 self._process.kill()
-
-
-def _kill(process: Any) -> None:
-    import psutil
-
-    with contextlib.suppress(psutil.Error):
-        process.kill()
-
-
-def _resident(process: Any) -> int:
-    """Bytes in memory; 0 for a process that is gone."""
-    import psutil
-
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
-
-
-def _proportional(process: Any) -> int:
-    """Bytes in memory, those that several processes share divided among them, where Linux knows."""
-    import psutil
-
-    try:
-        found = process.memory_full_info()
-    except psutil.Error:
-        return 0
-    return int(getattr(found, "pss", found.rss))
 
 
 def _of(stream: IO[bytes] | None) -> IO[bytes]:
