@@ -18,7 +18,7 @@ from verifier.aten.windows import crossed, in_planes, sliding
 from verifier.lowering import Lowering, actual_of, in_16_bits, rule
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Pair:
     """A wide and a narrow picture with their batch and channels, and the weights between them."""
 
