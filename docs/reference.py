@@ -1,4 +1,4 @@
-"""Write the pages that come from the program itself: commands and gallery (`python docs/reference.py`)."""
+"""Write the pages that come from the program itself: limits, commands and gallery (`python docs/reference.py`)."""
 
 import io
 import os
@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from verifier.checking import failures as accounting
-from verifier.checking import replay_command as retyped
-from verifier.checking import settings as checksettings
-from verifier.commands import check as checking
+from verifier import errors
+from verifier.capture import to_numpy
+from verifier.capture.target import pytree
+from verifier.checking import failures, inputs, replay_command, settings
+from verifier.commands import check
 from verifier.commands.cli import app, run
-from verifier.formula import parser as text
+from verifier.formula import parser
 from verifier.formula.gallery import gallery, groups
+from verifier.judging import limits as exact_limits
 from verifier.process.workers import limits, relay
-from verifier.reporting.data import check_json as checkdocument
-from verifier.reporting.text import check_failures as checkfailures
-from verifier.reporting.text import check_tables as checktables
+from verifier.program import sympy_form
+from verifier.program.evaluation import balls
+from verifier.reporting.data import check_json
+from verifier.reporting.text import check_failures, check_tables
 from verifier.training import findings, runner
 
 FOLDER = Path(__file__).parent
@@ -69,21 +72,30 @@ def _bounds() -> Iterator[tuple[str, str, str]]:
     least, most = limits.size_text(limits.LEAST_MEMORY), limits.size_text(limits.MOST_MEMORY)
     yield "`--memory`", f"{least} to {most}", refused
     yield "`--jobs`", f"{limits.MOST_JOBS}", refused
-    yield "`--points`", f"{checksettings.MOST_POINTS:,}", refused
-    yield "`--seed`", f"{checksettings.LARGEST_SEED:,}", refused
-    yield "`--digits`", f"{checksettings.MOST_DIGITS}", refused
+    yield "`--points`", f"{settings.MOST_POINTS:,}", refused
+    yield "`--seed`", f"{settings.LARGEST_SEED:,}", refused
+    yield "`--digits`", f"{settings.MOST_DIGITS}", refused
     yield "`--epochs`", f"{runner.MOST_EPOCHS:,}", refused
-    least_ = f"{checking.LEAST_FOR_CAUSES:g} seconds or as long as the judging took"
+    least_ = f"{check.LEAST_FOR_CAUSES:g} seconds or as long as the judging took"
     yield "the search for causes", least_, "what was found so far is named"
-    yield "tries to make a failing point simpler", f"{accounting.TRIES}", "the simplest so far is shown"
+    yield "tries to make a failing point simpler", f"{failures.TRIES}", "the simplest so far is shown"
     yield "characters that the code under test prints", f"{relay.MOST:,}", "left out, and said"
-    yield "characters of a formula", f"{text.LONGEST:,}", refused
-    yield "numbers in a `try` command", f"{retyped.MOST_NUMBERS}", "no command is shown"
-    yield "numbers of a tensor in the JSON", f"{checkdocument.KEPT:,}", "its shape only"
-    kept = f"{checkdocument.KEPT_SIMPLEST:,}"
+    yield "characters of a formula", f"{parser.LONGEST:,}", refused
+    yield "digits of a number in a formula as SymPy writes it", f"{sympy_form.LONGEST_NUMBER:,}", "not written out"
+    yield "numbers of an input", f"{inputs.LARGEST:,}", refused
+    yield "bits of an exact value", f"{balls.LAST_BITS:,}", "undecided there"
+    yield "axes of a tensor", f"{to_numpy.MOST_AXES}", refused
+    yield "levels of parts within parts of an input", f"{pytree.DEEPEST}", refused
+    yield "seconds for limits at a point", f"{exact_limits.SECONDS:g}", "undecided there"
+    yield "seconds for all limits of a check", f"{exact_limits.IN_ALL:g}", "undecided from there on"
+    yield "characters of an exception's message", f"{errors.LONGEST_MESSAGE:,}", "cut, and said"
+    yield "characters of a traceback", f"{errors.LONGEST_TRACEBACK:,}", "cut, and said"
+    yield "numbers in a `try` command", f"{replay_command.MOST_NUMBERS}", "no command is shown"
+    yield "numbers of a tensor in the JSON", f"{check_json.KEPT:,}", "its shape only"
+    kept = f"{check_json.KEPT_SIMPLEST:,}"
     yield "numbers of a tensor at the simplest failing point in the JSON", kept, "its shape only"
-    yield "components in the text, of each dtype", f"{checktables.SHOWN}", "the worst are shown"
-    yield "failures in full in the text", f"{checkfailures.BLOCKS}", "counted"
+    yield "components in the text, of each dtype", f"{check_tables.SHOWN}", "the worst are shown"
+    yield "failures in full in the text", f"{check_failures.BLOCKS}", "counted"
     yield "steps of a training that are kept", f"{findings.KEPT_STEPS:,}", "first, last, worst and failing ones"
 
 

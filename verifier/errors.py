@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Callable
 
@@ -94,6 +95,17 @@ def message_of(error: BaseException, *, whole: bool = False, longest: int = LONG
 def traceback_of(error: BaseException) -> str:
     """The whole traceback of an error as Python prints it, cut to 100,000 characters."""
     return cut("".join(traceback.format_exception(error)).rstrip(), LONGEST_TRACEBACK)
+
+
+def too_long(error: BaseException) -> str:
+    """The sentence for a file name that is too long for the system; empty for every other error.
+
+    >>> too_long(OSError(errno.ENAMETOOLONG, "File name too long", "x" * 5000))
+    "the file name 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'... is too long"
+    """
+    if not (isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG):
+        return ""
+    return f"the file name {str(error.filename)[:40]!r}... is too long"
 
 
 def reason_of(error: Exception) -> str:

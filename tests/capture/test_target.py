@@ -364,6 +364,10 @@ def test_results_in_records_and_mappings():
     assert at(lambda x: x.max(0), x=X).results == ("value[0]",)
 
 
+async def coroutine(x):
+    return x
+
+
 @pytest.mark.parametrize(
     "returned, sentence",
     [
@@ -375,11 +379,13 @@ def test_results_in_records_and_mappings():
         (lambda x: x * 1j, "a tensor of complex128: return torch.view_as_real of it"),
         (lambda x: (x, x * 1j), "value[1] of complex128: return torch.view_as_real of it"),
         (lambda x: x.to_sparse(), "a tensor, which is sparse: return it as a dense one"),
+        (lambda x: torch.nested.nested_tensor([x]), "a tensor, which is nested: return its parts, or pad it"),
         (lambda x: x.reshape(*[1] * 32, -1), "a tensor of 33 axes: return at most 32"),
         (
             lambda x: x.to(torch.float8_e5m2),
             "a tensor of float8_e5m2: return float64 or float32 or bfloat16 or float16",
         ),
+        (coroutine, "a coroutine, as async functions do: give a function that returns a tensor"),
         (lambda x: (), "an empty tuple: return the tensor that gradients are taken of"),
         (lambda x: {}, "an empty dict: return the tensor that gradients are taken of"),
         (lambda x: "x", "a str and no tensor: return the tensor that gradients are taken of"),
@@ -736,3 +742,24 @@ def test_compiled_targets_are_held_against_a_formula(target):
     examination = examine(subject, formula("x*w" if isinstance(target, nn.Module) else "sin(x*w)", "x", "w"))
     assert examination.outcome is Outcome.AGREES
     assert examination.formula == NotReplayed("the code is compiled, and a compiled kernel has no graph of operations")
+
+
+class Plain:
+    def twice(self, x):
+        return 2 * x
+
+
+def test_a_method_without_its_object():
+    with pytest.raises(InputError) as caught:
+        bound(Plain.twice, {"x": X}, "float64")
+    assert str(caught.value) == "twice is a method: name it on an object, as in layer = Layer() and layer.twice"
+    assert bound(Plain().twice, {"x": X}, "float64").wanted == ("x",)
+
+
+def test_a_file_with_zero_bytes(tmp_path):
+    (tmp_path / "zero.py").write_bytes(b"x = '\0'\n")
+    with pytest.raises(InputError) as caught:
+        load_target(f"{tmp_path}/zero.py::f")
+    assert str(caught.value) == (
+        f"{tmp_path}/zero.py: the file is not Python: source code string cannot contain null bytes"
+    )

@@ -5,6 +5,7 @@ import sympy
 import torch
 
 import verifier
+from tests.helpers.sources import WRONG_SQUARE
 from verifier import between
 from verifier.checking import defaults
 from verifier.commands.cli import run
@@ -278,7 +279,7 @@ def test_what_does_not_go_with_a_config(tmp_path, capsys):
 
 
 def test_an_accepted_cause_holds_in_the_dtype_that_it_names(tmp_path):
-    (tmp_path / "layers.py").write_text(SIGN, encoding="utf-8")
+    (tmp_path / "layers.py").write_text(WRONG_SQUARE, encoding="utf-8")
     accepted = "".join(
         f"[[target.accepted]]\ncomponent = 'x'\ndtype = '{dtype}'\ncause = 'sign flipped'\nreason = 'known'\n"
         for dtype in ("float32", "float64")
@@ -292,17 +293,21 @@ def test_an_accepted_cause_holds_in_the_dtype_that_it_names(tmp_path):
     assert run(["check", "--config", str(config)]) == 1
 
 
-SIGN = """
-import torch
-
-
-class Wrong(torch.autograd.Function):
+class Squared(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
-        ctx.save_for_backward(x)
         return x * x
 
     @staticmethod
     def backward(ctx, g):
-        return -2 * g * ctx.saved_tensors[0]
-"""
+        return g
+
+
+def test_a_class_stands_for_what_it_makes():
+    inputs = {"x": between(1, 2, shape=(2,))}
+    by_class, by_apply = (
+        verifier.check(target, inputs=inputs, dtypes=["float32"], points=1) for target in (Squared, Squared.apply)
+    )
+    assert by_class.outcome == by_apply.outcome == "disagrees"
+    right = verifier.check(torch.nn.Tanh, inputs={"input": between(1, 2)}, dtypes=["float32"], points=1)
+    assert right.outcome == "agrees"

@@ -1,5 +1,6 @@
 """The command line as a process: interruption, help, start-up, the installed wheel."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.sources import WRONG_SQUARE
 from verifier.commands.cli import run
 from verifier.errors import InputError
 from verifier.formula.gallery import gallery
@@ -64,7 +66,7 @@ def test_a_reader_who_has_enough_is_no_disagreement(arguments):
     process.stdout.close()
     assert process.stderr.read() == b""
     process.stderr.close()
-    assert process.wait(timeout=60) == 141
+    assert process.wait(timeout=60) == 0
 
 
 def test_interrupted_before_the_first_step(tmp_path, capsys):
@@ -74,16 +76,19 @@ def test_interrupted_before_the_first_step(tmp_path, capsys):
         "@model(loss=squared_error, data={'x': [1.0], 'y': [2.0]})\ndef line(x, *, w=1.0):\n    return w * x\n"
     )
     assert run(["train", f"{path}::line"]) == 130
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "verifier: interrupted before anything was decided\n")
 
 
 def test_a_real_process_can_be_interrupted(tmp_path):
     model = tmp_path / "slow.py"
     model.write_text(
-        "import os, signal, sys, threading, time\nfrom verifier import model, squared_error\n"
-        "def interrupt():\n    while 'verifier.commands.train' not in sys.modules:\n        time.sleep(0.1)\n"
-        "    time.sleep(3)\n    os.kill(os.getppid(), signal.SIGINT)\n"
-        "threading.Thread(target=interrupt, daemon=True).start()\n"
+        "import os, signal\nfrom verifier import model, squared_error\n"
+        "from verifier.witnesses import Autograd\n"
+        "before, steps = Autograd.differentiate, []\n"
+        "def differentiate(*arguments):\n    steps.append(1)\n"
+        "    if len(steps) == 200:\n        os.kill(os.getppid(), signal.SIGINT)\n"
+        "    return before(*arguments)\n"
+        "Autograd.differentiate = differentiate\n"
         "@model(loss=squared_error, data={'x': [1.0], 'y': [2.0]})\ndef line(x, *, w=1.0):\n    return w * x\n"
     )
     done = subprocess.run(
@@ -167,7 +172,7 @@ def test_output_that_nobody_reads_is_no_disagreement(words):
     os.close(read)
     process = subprocess.run([sys.executable, "-m", "verifier", *words.split()], stdout=write, stderr=subprocess.PIPE)
     os.close(write)
-    assert process.returncode == 141
+    assert process.returncode == 0
     assert process.stderr == b""
 
 
@@ -193,7 +198,7 @@ def test_an_interruption_before_the_first_step(monkeypatch, capsys):
 
     monkeypatch.setattr("verifier.commands.train.train", interrupted)
     assert run(["train", "linear"]) == 130
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == "verifier: interrupted before anything was decided\n"
 
 
 def test_progress_bar_after_a_second(monkeypatch, capsys):
@@ -248,3 +253,135 @@ def test_installed_wheel_works_outside_the_checkout(tmp_path):
     taught = installed("lesson", "backward", "--lang", "zh", "--html", page)
     assert taught.returncode == 0, taught.stderr
     assert page.read_text(encoding="utf-8").count("✓") == 2
+
+
+# Files that are asked for
+
+
+SMALL = ["--input", "x=0.5:1:2", "--dtype", "float32", "--points", "1"]
+
+
+@pytest.mark.parametrize("words", [
+    ["check", "code.py::Wrong", *SMALL, "--json", "code.py"],
+    ["check", "code.py::Wrong", *SMALL, "--reference", "code.py::right", "--html", "link.py"],
+    ["check", "--config", "code.py", "--json", "code.py"],
+    ["train", "code.py::line", "--json", "code.py"],
+    ["train", "linear", "--data", "code.py", "--html", "code.py"],
+    ["explain", "code.py::line", "--json", "code.py"],
+])  # fmt: skip
+def test_what_is_read_is_never_written(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "code.py").write_text(WRONG_SQUARE)
+    (tmp_path / "link.py").symlink_to("code.py")
+    assert run(words) == 2
+    option, name = words[-2:]
+    assert capsys.readouterr().err == (
+        f"verifier: cannot write '{name}': the command reads this file; name another for {option}\n"
+    )
+    assert (tmp_path / "code.py").read_text() == WRONG_SQUARE
+
+
+def test_two_names_of_one_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to("report")
+    for other in (tmp_path / "report", "link"):
+        assert run(["check", "torch:tanh", *SMALL, "--json", "report", "--html", str(other)]) == 2
+        assert capsys.readouterr().err == (
+            f"verifier: cannot write '{other}': --json and --html name the same file\n"
+        )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device is full")
+def test_files_are_written_where_standard_output_cannot_be(tmp_path):
+    (tmp_path / "code.py").write_text(WRONG_SQUARE)
+    words = [sys.executable, "-m", "verifier", "check", "code.py::Wrong", *SMALL, "--json", "a.json"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (
+        1, "verifier: cannot write the report: No space left on device\n"
+    )  # fmt: skip
+    assert json.loads((tmp_path / "a.json").read_text())["outcome"] == "disagrees"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_whoever_ends_the_program_gets_what_is_known(name, tmp_path):
+    if signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
+        pytest.skip("whoever started the tests has it ignored")
+    (tmp_path / "code.py").write_text(
+        f"import os, signal\ndef f(x):\n    os.kill(os.getppid(), signal.{name})\n    return x * x\n"
+    )
+    words = [sys.executable, "-m", "verifier", "check", "code.py::f", *SMALL, "--json", "a.json"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such signals")
+@pytest.mark.parametrize("seconds", [0.1, 0.3])
+def test_ctrl_c_while_the_program_starts(seconds):
+    code = (
+        "import os, signal, sys, threading\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from verifier.__main__ import main\n"
+        f"threading.Timer({seconds}, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
+        "sys.argv = ['verifier', 'check', 'torch:tanh', '--input', 'input=0:1:2']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_of_the_current_folder_is_not_taken_for_one_of_python(tmp_path):
+    (tmp_path / "json.py").write_text("raise RuntimeError('not this one')\n")
+    code = "import sys; sys.path.pop(0); from verifier.commands.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "check", "torch:tanh", "--input", "input=0:1:2", *SMALL[2:]],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+REFUSED = {
+    "x" + "[0]" * 2000 + "=0:1": "the name 'x[0][0][0][0][0][0][0][0][0][0][0][0][0]'... is nested too deep: "
+    "100 levels are the most",
+    "input=0:1:0": "tanh has nothing to take a gradient by: input has no elements",
+    "input=[[]]": "tanh has nothing to take a gradient by: input has no elements",
+    "input=2": "tanh has nothing to take a gradient by: input=2 is a constant; for a tensor write input=[2.0]",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_inputs_without_a_gradient(text, capsys):
+    assert run(["check", "torch:tanh", "--input", text, "--points", "1", "--dtype", "float32"]) == 2
+    assert capsys.readouterr().err == f"verifier: {REFUSED[text]}\n"
+
+
+LONG = "a" * 5000
+TOO_LONG = f"the file name {LONG[:40]!r}... is too long"
+NAMES = {
+    "target": (["check", f"{LONG}::f", "--input", "x=0:1"], TOO_LONG),
+    "path": (["check", "a/" * 3000 + "f.py::f", "--input", "x=0:1"], f"the file name {'a/' * 20!r}... is too long"),
+    "model": (["train", f"{LONG}::f"], TOO_LONG),
+    "config": (["check", "--config", LONG], TOO_LONG),
+    "data": (["train", "linear", "--data", LONG], TOO_LONG),
+    "output": (
+        ["check", "torch:tanh", "--input", "input=0:1", "--json", f"/{LONG}"],
+        f"the file name {'/' + LONG[:39]!r}... is too long",
+    ),
+    "reference": (["check", "torch:tanh", "--input", "input=0:1", "--reference", f"{LONG}::f"], TOO_LONG),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_that_are_too_long(name, capsys):
+    words, sentence = NAMES[name]
+    assert run(words) == 2
+    assert capsys.readouterr() == ("", f"verifier: {sentence}\n")
+
+
+def test_a_name_of_the_gallery_is_no_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert run(["train", "linear", "--epochs", "1", "--json", "linear"]) == 0

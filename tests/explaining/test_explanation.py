@@ -546,7 +546,7 @@ def test_interrupted_on_the_way(monkeypatch, capsys):
 
     monkeypatch.setattr("verifier.commands.explain.Autograd", Interrupting)
     assert run(["explain", "linear", "--step", "100"]) == 130
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "verifier: interrupted before anything was decided\n")
 
 
 def test_undecided_where_nothing_is_known(capsys):

@@ -42,6 +42,11 @@ def entered(guard):
 
 _KEPT = []
 
+
+def _of_the_code(number, frame):
+    """A handler that code under test sets: unlike SIG_IGN, which a shell may have set before the tests."""
+
+
 CHANGES = {
     "torch's inference mode (torch.inference_mode)": lambda: entered(torch.inference_mode()),
     "torch's grad mode (torch.set_grad_enabled)": lambda: torch.set_grad_enabled(False),
@@ -63,7 +68,7 @@ CHANGES = {
     "sys.stdin, sys.stdout or sys.stderr": lambda: setattr(sys, "stdout", io.StringIO()),
     "the working directory (os.chdir)": lambda: os.chdir("/"),
     "environment variables (os.environ)": lambda: os.environ.update(VERIFIER_TEST="1"),
-    "signal handlers (signal.signal)": lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
+    "signal handlers (signal.signal)": lambda: signal.signal(signal.SIGTERM, _of_the_code),
 }  # fmt: skip
 SEEDS = {
     "torch's random numbers": lambda: torch.manual_seed(1),

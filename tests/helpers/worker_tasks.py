@@ -1,11 +1,16 @@
 """What workers are asked to do in the tests of their supervisor."""
 
+import contextlib
 import ctypes
+import json
 import os
 import re
+import runpy
+import struct
 import sys
 import threading
 import time
+from pathlib import Path
 
 from verifier.errors import InputError
 from verifier.process.workers.messages import Progress, Published, Rendered, Stage
@@ -102,3 +107,66 @@ def searches(send, interruption, seconds):
     reports(send, interruption, "the verdict", 1)
     send(Stage("the search for causes", seconds))
     time.sleep(60)
+
+
+def leaves_a_daemon(send, interruption, file):
+    """It has a session of its own, and keeps every pipe open."""
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            Path(file).write_text(str(os.getpid()))
+            time.sleep(60)
+        os._exit(0)
+    while not Path(file).exists():
+        time.sleep(0.01)
+    reports(send, interruption)
+
+
+def replaces_json(send, interruption):
+    json.dumps = lambda *_, **__: 1 / 0
+    reports(send, interruption)
+
+
+def replaces_the_encoding(send, interruption):
+    sys.modules["verifier.process.workers.worker"].encoded = None
+    reports(send, interruption)
+
+
+def loads(send, interruption, file):
+    runpy.run_path(file)
+
+
+def reuses_the_pipe(send, interruption, file):
+    """Everything is closed, and files of the code's own take the numbers."""
+    os.closerange(3, 1000)
+    streams = [Path(file).open("w") for _ in range(30)]  # noqa: SIM115
+    try:
+        reports(send, interruption)
+    finally:
+        del streams
+
+
+def sends_nonsense(send, interruption):
+    """What looks like a message, and is nested too deep to be read."""
+    data = b"[" * 200_000
+    for number in range(3, 40):
+        with contextlib.suppress(OSError):
+            os.write(number, struct.pack(">Q", len(data)) + data)
+
+
+def shares_memory(send, interruption):
+    """Copies of a process that holds much."""
+    kept = bytearray(os.urandom(1 << 20)) * 150
+    for _ in range(6):
+        if os.fork() == 0:
+            time.sleep(30)
+            os._exit(0)
+    time.sleep(4)
+    reports(send, interruption, str(len(kept)))
+
+
+def raises_its_own(send, interruption):
+    class Own(BaseException):
+        pass
+
+    raise Own("of mine")

@@ -15,7 +15,7 @@ from verifier.judging.verdict import Note
 from verifier.program.array_program import NOTHING, ArrayBuilder
 from verifier.program.differentiate_arrays import gradients
 from verifier.program.evaluation.arithmetic import precision
-from verifier.program.evaluation.balls import BallArithmetic, replay
+from verifier.program.evaluation.balls import LAST_BITS, BallArithmetic, replay
 
 
 def found(function, by=None, **given):
@@ -102,6 +102,21 @@ def test_where_there_is_none(function, x, value, note):
     values, notes = found(function, x=[x])
     assert notes == [note]
     assert values == pytest.approx([value], nan_ok=True)
+
+
+def test_what_cancels_beside_the_point_is_inside_the_domain():
+    """x**6/(1 - cos(x**3)): at 1e-14 more than 200 bits are lost."""
+
+    def function(build, x):
+        cube = build.apply("multiply", x, build.apply("square", x))
+        below = build.apply("subtract", build.constant(1), build.apply("cos", cube))
+        return quotient(build, build.apply("square", cube), below)
+
+    assert found(function, x=[0.0]) == ([2.0], [Note.LIMIT])
+
+
+def test_the_note_says_how_many_bits_there_are():
+    assert f"{LAST_BITS:,} bits" in Note.BEYOND
 
 
 def test_limits_that_are_no_rationals():

@@ -283,7 +283,7 @@ def test_what_changes_late_is_put_back_in_the_end():
         if len(runs) == 20:
             os.chdir("/")
             torch.autograd.set_detect_anomaly(True)
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, lambda *_: None)
         return x.sin()
 
     with unchanged():
@@ -556,7 +556,7 @@ def test_code_that_is_left_behind(stubborn):
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             try:
-                go_on.wait(60)
+                go_on.wait(5)
             except BaseException:
                 if not stubborn:
                     raise
@@ -567,7 +567,7 @@ def test_code_that_is_left_behind(stubborn):
     with unchanged(), pytest.raises(verifier.InputError, match=r"code does not return within 0.2 seconds"):
         verifier.check(code, inputs=GIVEN, timeout=0.2)
     go_on.set()
-    threads[0].join(60)
+    threads[0].join(30)
     after = snapshot()
     assert {name for name, value in after.items() if value != before[name]} == set()
 

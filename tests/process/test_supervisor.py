@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.helpers import worker_tasks
@@ -122,6 +123,13 @@ def test_code_that_presses_ctrl_c_itself():
     assert ending.sentence.endswith(", and nobody pressed Ctrl-C")
 
 
+@pytest.mark.parametrize("host", [InWorkers(), InThisProcess()])
+def test_code_with_an_exception_of_its_own(host):
+    line = worker_tasks.raises_its_own.__code__.co_firstlineno + 4
+    sentence = f"the code raises Own at worker_tasks.py:{line}: of mine"
+    assert ended("raises_its_own", host=host) == Ending(End.REFUSED, None, sentence)
+
+
 def test_a_worker_that_cannot_be_heard():
     assert ended("closes_everything") == Ending(
         End.DIED, None, "the code closed the pipe through which verifier gets its results"
@@ -151,15 +159,88 @@ def test_what_is_left_behind_does_not_keep_anybody_waiting(name, tmp_path):
     assert time.monotonic() - before < 30
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process cannot be copied")
+def test_a_daemon_ends_with_the_worker(tmp_path):
+    before = time.monotonic()
+    assert ended("leaves_a_daemon", file=str(tmp_path / "pid")).end is End.FINISHED
+    assert time.monotonic() - before < 30
+    assert wait_for(lambda: not is_running(int((tmp_path / "pid").read_text())))
+
+
+def test_code_that_replaces_what_messages_are_made_with():
+    assert ended("replaces_json") == Ending(End.FINISHED, DONE)
+    watch = Watch()
+    sentence = "the code replaced a part of Python that verifier needs to send its results"
+    assert ended("replaces_the_encoding", watch=watch) == Ending(End.DIED, None, sentence)
+    assert watch.told == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files are closed in another way")
+def test_nothing_is_written_to_files_of_the_code(tmp_path):
+    file = tmp_path / "own"
+    assert ended("reuses_the_pipe", file=str(file)).end is End.DIED
+    assert file.read_bytes() == b""
+
+
+def test_nonsense_in_the_pipe(capfd):
+    assert ended("sends_nonsense").end is not End.FINISHED
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="shared memory is not known")
+def test_shared_memory_counts_once():
+    ending = ended("shares_memory", Limits(seconds=60, memory=600 << 20))
+    assert ending.end is End.FINISHED
+
+
+def test_a_process_that_cannot_be_started(monkeypatch):
+    def refused(*_, **__):
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("verifier.process.workers.supervisor.subprocess.Popen", refused)
+    sentence = "verifier cannot start a process: Too many open files"
+    assert ended("reports") == Ending(End.REFUSED, None, sentence)
+
+
+@pytest.mark.parametrize(("package", "sentence"), [
+    ("torch", "torch cannot be loaded: no memory"),
+    ("other", "ImportError: no memory"),
+])  # fmt: skip
+def test_torch_that_cannot_be_loaded(package, sentence, tmp_path):
+    """That is no error of ours; any other package that fails is."""
+    file = tmp_path / package / "__init__.py"
+    file.parent.mkdir()
+    file.write_text("raise ImportError('no memory')\n")
+    ending = ended("loads", host=InThisProcess(), file=str(file))
+    assert ending.end is (End.REFUSED if package == "torch" else End.FAILED)
+    assert ending.sentence == sentence
+
+
+GOES_ON = """
+import ctypes, os, time
+def hangs(send, interruption, file):
+    open(file, "w").write(str(os.getpid()))
+    while True:
+        time.sleep(0.05)
+def holds_the_lock(send, interruption, file):
+    open(file, "w").write(str(os.getpid()))
+    ctypes.PyDLL(None).sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing else ends code that holds Python's lock")
+def test_a_worker_that_holds_the_lock_ends_with_its_supervisor(tmp_path):
+    ends_with_supervisor(tmp_path, "holds_the_lock")
+
+
 def test_a_worker_ends_with_its_supervisor(tmp_path):
     """The supervisor is killed; the worker, which would hang for ever, goes with it."""
-    beat = tmp_path / "beat"
-    (tmp_path / "beating.py").write_text(
-        "import time\n"
-        "def go(send, interruption, file):\n"
-        "    while True:\n"
-        "        open(file, 'w').write(str(time.time())); time.sleep(0.05)\n"
-    )
+    ends_with_supervisor(tmp_path, "hangs")
+
+
+def ends_with_supervisor(tmp_path, name):
+    file = tmp_path / "pid"
+    (tmp_path / "left.py").write_text(GOES_ON)
     program = textwrap.dedent(
         f"""
         import sys; sys.path.insert(0, {str(tmp_path)!r})
@@ -170,18 +251,29 @@ def test_a_worker_ends_with_its_supervisor(tmp_path):
             interruptions = 0
             def progress(self, done, planned): pass
             def tell(self, text): pass
-        InWorkers().run(Task("beating:go", {{"file": {str(beat)!r}}}), Limits(), Watch())
+        InWorkers().run(Task("left:{name}", {{"file": {str(file)!r}}}), Limits(), Watch())
         """
     )
     supervisor = subprocess.Popen([sys.executable, "-c", program])
-    while not beat.exists() or not beat.read_text():
+    while not file.exists() or not file.read_text():
         time.sleep(0.05)
     supervisor.kill()
     supervisor.wait()
-    time.sleep(1.0)
-    last = beat.read_text()
-    time.sleep(0.5)
-    assert beat.read_text() == last
+    assert wait_for(lambda: not is_running(int(file.read_text())))
+
+
+def wait_for(condition):
+    end = time.monotonic() + 10
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+def is_running(number):
+    try:
+        return psutil.Process(number).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_several_workers_at_once():

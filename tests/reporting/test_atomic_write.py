@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +61,17 @@ def test_what_a_path_leads_to_is_checked_beforehand(tmp_path):
     assert not (tmp_path / "target.json").exists()
     write(tmp_path / "good", b"new")
     assert (tmp_path / "target.json").read_bytes() == b"new"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a folder in use cannot be removed")
+def test_a_current_folder_that_is_gone(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(InputError) as caught:
+        check_writable(Path("report.json"))
+    assert str(caught.value) == "cannot write 'report.json': the current folder does not exist any more"
 
 
 def test_without_files_that_have_no_name(tmp_path, monkeypatch):

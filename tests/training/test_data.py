@@ -175,7 +175,7 @@ def test_paths_that_are_no_file(folder):
     assert refused("a\0b") == "cannot read 'a\\x00b': embedded null byte"
     Path("points.csv").write_text("x,y\n1,2\n")
     assert refused("points.csv/deeper") == "there is no file 'points.csv/deeper'"
-    assert refused("x" * 1000) == f"cannot read '{'x' * 1000}': File name too long"
+    assert refused("x" * 1000) == f"the file name '{'x' * 40}'... is too long"
     Path("points.csv.gz").write_bytes(b"\x1f\x8b\x08\x00")
     assert refused("points.csv.gz") == "cannot read 'points.csv.gz': it is compressed: unpack it first"
 

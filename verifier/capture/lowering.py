@@ -167,8 +167,7 @@ class Lowering:
 
     def narrowed(self, node: int, actual: torch.Tensor) -> int:
         """The node rounded to a result's own 16-bit format, for kernels that round inside as well."""
-        own = _format(actual)
-        return self.build.round(node, own) if own is not None and own.precision < FLOAT32.precision else node
+        return self.build.round(node, _format(actual)) if in_16_bits(actual) else node
 
     def held(self, node: int, actual: torch.Tensor) -> bool:
         """Whether a node is a constant that the code had as it stands, so that nothing was rounded."""
@@ -450,6 +449,12 @@ def _is_truth(actual: Any) -> bool:
 def _refuse_complex(name: str, actual: Any) -> None:
     if any(part.is_complex() for part in _tensors(actual)):
         raise NotReadableError(f"aten::{name} gives complex numbers, which are not judged")
+
+
+def in_16_bits(actual: Any) -> bool:
+    """Whether a result has a format in which torch keeps numbers, and computes in a wider one."""
+    own = _format(actual)
+    return own is not None and own.precision < FLOAT32.precision
 
 
 def _format(actual: Any) -> Format | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from verifier.capture.target import Bound, bound, load_target, name_of
+from verifier.capture.target import Bound, bound, callable_of, name_of
 from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.formula.parser import read_text
@@ -62,7 +62,7 @@ class Intended:
     def at(self, target: Bound, inputs: Mapping[str, Any], dtype: str) -> Specification | None:
         """The specification for a target that is bound to these inputs. Raises InputError where it does not fit."""
         if self.reference is not None:
-            code = load_target(self.reference) if isinstance(self.reference, str) else self.reference
+            code = callable_of(self.reference)
             return Reference(_of_flat(bound(code, inputs, dtype), target))
         if self.formula is None:
             return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from verifier.capture.target import load_target, name_of
+from verifier.capture.target import callable_of, name_of
 from verifier.capture.target.dry_run import raised
 from verifier.checking import defaults
 from verifier.checking.expected_gradient import Intended
@@ -97,8 +97,8 @@ def check_watched(
         )
     intended = Intended(formula, reference, reduction)
     chosen = _settings(inputs, settings)
-    code = intended.code(inputs) if target is None else load_target(target) if isinstance(target, str) else target
-    name = "formula" if target is None else target if isinstance(target, str) else name_of(target)
+    code = intended.code(inputs) if target is None else callable_of(target)
+    name = "formula" if target is None else target if isinstance(target, str) else name_of(code)
     check_ = _Check(name, Request(code, inputs, intended, chosen), watcher)
     try:
         with patient():

@@ -24,7 +24,7 @@ from verifier.commands.terminal import (
     tell,
     watched,
 )
-from verifier.errors import InputError, printable, reason_of
+from verifier.errors import InputError, printable, reason_of, too_long
 from verifier.process.workers.limits import MOST_JOBS, SECONDS, Limits, bytes_of, seconds_of
 from verifier.process.workers.messages import Rendered
 from verifier.process.workers.supervisor import End, Ending, Host, InThisProcess, InWorkers
@@ -200,7 +200,7 @@ def train(
     )  # fmt: skip
     points = [_point(text, "predict", "--predict x=4") for text in predict or []]
     outputs = Outputs(json=json_file, plot=plot, html=html_file)
-    outputs.check()
+    outputs.check(_files_of(model, data=data))
     forms = asdict(outputs.forms)
     if everything:
         beside = (model, formula, inputs, start, loss, data, weights, predict, every, plot)
@@ -260,7 +260,7 @@ def explain(
     )  # fmt: skip
     point = _point(at, "explain", "--at x=3,y=6") if at is not None else None
     outputs = Outputs(json=json_file, html=html_file)
-    outputs.check()
+    outputs.check(_files_of(model, data=data))
     options = {
         "model": _model(model, formula, inputs, start, loss, data, weights), "settings": settings,
         "at": point, "step": step, "forms": asdict(outputs.forms),
@@ -300,6 +300,13 @@ def lesson(
 
     options = {"name": name, "lang": lang, "forms": asdict(outputs.forms)}
     raise typer.Exit(_Run("lesson", name, outputs, debug).code(Task("verifier.commands.tasks:lesson", options)))
+
+
+def _files_of(*targets: str | None, data: object = None) -> Iterator[str]:
+    """The files that a command reads: those of path.py::name, and one of data or settings."""
+    yield from (text.partition("::")[0] for text in targets if text and "::" in text)
+    if data is not None:
+        yield str(data)
 
 
 def _given(**settings: Any) -> dict[str, Any]:
@@ -416,7 +423,7 @@ def check(
     comparison, 4 an internal error, 130 interrupted.
     """
     outputs = Outputs(json=json_file, markdown=markdown, html=html_file)
-    outputs.check()
+    outputs.check(_files_of(target, reference, data=config))
     settings = _given(
         formula=formula, reference=reference, reduction=reduction, points=points, seed=seed,
         dtypes=[part for text in dtype for part in text.split(",")] if dtype else None, without=without or None,
@@ -455,11 +462,11 @@ def _check_all(config: Path, run: _Run, limits: Limits, jobs: int) -> int:
     with watched("check") as watch:
         plan = ConfigRun(_HOST.get(), limits, replace(forms, text=True), jobs)
         report = plan.report(targets, watch)
-    run.outputs.write(render(report, forms))
+    code = run.write(render(report, forms), report.exit_code)
     for result in report.results:
         if result.traceback:
             run.send_in(result.target, result.traceback)
-    return report.exit_code
+    return code
 
 
 @app.command(epilog="Examples: verifier selftest --quick; verifier selftest --seed 1 --html trials.html")
@@ -504,13 +511,24 @@ class _Run:
         with watched(_PROGRESS.get(self.command, self.command)) as watch:
             ending = _HOST.get().run(task, self.limits, watch)
         if ending.end is End.FINISHED and ending.report is not None:
-            self.outputs.write(self._completed(ending.report))
+            code = self.write(self._completed(ending.report), ending.report.exit_code)
             if ending.sentence:
                 tell(f"verifier: {printable(ending.sentence)}\n")
             for error in ending.report.facts.get("failed", ()):
                 self.send_in(str(self.subject), error)
-            return ending.report.exit_code
+            return code
         return self._unfinished(ending)
+
+    def write(self, report: Rendered, code: int) -> int:
+        """Write the report; the exit code, which is not 0 where something could not be written."""
+        try:
+            self.outputs.write(report)
+        except ReaderGoneError:
+            abandon(sys.stdout)
+        except InputError as error:
+            refused = _refuse(error.sentence, error.excerpt)
+            return code or refused
+        return code
 
     def _completed(self, report: Rendered) -> Rendered:
         """The report in every form that was asked for, whatever could not be made."""
@@ -529,8 +547,9 @@ class _Run:
 
         code = exit_code_of(ending)
         if ending.end is End.INTERRUPTED and ending.report is None:
+            tell("verifier: interrupted before anything was decided\n")
             return code
-        self.outputs.write(unfinished(ending, self.command, self._subject, self.outputs.forms))
+        code = self.write(unfinished(ending, self.command, self._subject, self.outputs.forms), code)
         if ending.end is End.FAILED:
             self.send_in(ending.sentence, ending.traceback)
         elif ending.end is not End.INTERRUPTED:
@@ -591,13 +610,14 @@ def _run(arguments: list[str]) -> int:
     except typer.Exit as error:
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
+        tell("verifier: interrupted\n")
         return 130
     except (ReaderGoneError, BrokenPipeError, SystemExit):
         # What shows the help exits where nobody reads it.
         abandon(sys.stdout)
-        return 141
+        return 0
     except OSError as error:
-        return _refuse(f"cannot write the report: {reason_of(error)}")
+        return _refuse(too_long(error) or f"cannot write the report: {reason_of(error)}")
     except Exception as error:
         return _internal_error(type(error).__name__, traceback.format_exc(), "--debug" in arguments)
     return result if isinstance(result, int) else 0

@@ -7,7 +7,7 @@ from typing import Any
 
 from verifier.capture.joint_graph import NotReadableError
 from verifier.capture.statements import Statements, Subject
-from verifier.capture.target import bound, load_target, tried
+from verifier.capture.target import bound, callable_of, tried
 from verifier.checking.inputs import drawn, dtypes_of
 from verifier.errors import InputError
 from verifier.judging.reference import forward_nodes
@@ -27,7 +27,7 @@ def read_forward(target: Callable[..., Any] | str, inputs: Mapping[str, Any]) ->
     >>> read_forward("torch:sigmoid", {"x": between(-1, 1)})
     ['value = sigmoid(x)']
     """
-    code = load_target(target) if isinstance(target, str) else target
+    code = callable_of(target)
     dtype = (*dtypes_of(inputs), "float64")[0]
     here = bound(code, drawn(inputs, dtype, 0, 1), dtype)
     names = tried(here).results

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -38,8 +38,11 @@ class Outputs:
     def _files(self) -> dict[str, Path | None]:
         return {f"--{field.name}": getattr(self, field.name) for field in fields(self)}
 
-    def check(self) -> None:
-        """Raise InputError before anything runs if one of the files could not be written."""
+    def check(self, read: Iterable[str] = ()) -> None:
+        """Raise InputError before anything runs if one of the files could not be written.
+
+        Nor may one of them be a file that the command reads.
+        """
         if _is_standard_output(self.html):
             raise InputError("--html writes a file: name it, as in --html report.html")
         if _is_standard_output(self.markdown):
@@ -52,19 +55,30 @@ class Outputs:
         if self.plot is not None and not _is_standard_output(self.plot):
             _check_suffix(self.plot)
         self._refuse_one_file_for_two()
+        self._refuse_to_overwrite(read)
         for path in self._files.values():
             if path is not None and not _is_standard_output(path):
                 files.check_writable(path)
 
     def _refuse_one_file_for_two(self) -> None:
-        seen: dict[Path, str] = {}
+        seen: dict[str, str] = {}
         for option, path in self._files.items():
-            if path is not None and path in seen and not _is_standard_output(path):
+            if path is None or _is_standard_output(path):
+                continue
+            place = os.path.realpath(path)
+            if place in seen:
                 raise InputError(
-                    f"cannot write {str(path)!r}: {seen[path]} and {option} name the same file"
+                    f"cannot write {str(path)!r}: {seen[place]} and {option} name the same file"
                 )
-            if path is not None:
-                seen[path] = option
+            seen[place] = option
+
+    def _refuse_to_overwrite(self, read: Iterable[str]) -> None:
+        places = set(map(os.path.realpath, read))
+        for option, path in self._files.items():
+            if path is not None and os.path.realpath(path) in places:
+                raise InputError(
+                    f"cannot write {str(path)!r}: the command reads this file; name another for {option}"
+                )
 
     @property
     def forms(self) -> Forms:
@@ -83,12 +97,18 @@ class Outputs:
 
     def write(self, report: Rendered) -> None:
         """Write all that was asked for. Raises InputError for a file that cannot be written."""
-        forms = report.forms
+        # Files first: standard output may be closed, full, or read no further.
+        self._write_files(report.forms)
+        self._echo(report.forms)
+
+    def _echo(self, forms: Mapping[str, str]) -> None:
         for name in ("text", "json") if _is_standard_output(self.json) else ("text",):
             if name in forms:
                 echo(forms[name])
         if "plot" in forms and _is_standard_output(self.plot):
             echo(f"\n{forms['plot']}")
+
+    def _write_files(self, forms: Mapping[str, str]) -> None:
         for path, name in ((self.json, "json"), (self.html, "html"), (self.markdown, "markdown")):
             if path is not None and name in forms and not _is_standard_output(path):
                 end = "\n" if name == "json" else ""
@@ -171,7 +191,13 @@ class TerminalWatch:
             self._bar.stop()
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
-        """The first Ctrl-C ends the run after its step; a second one ends the program."""
+        """The first Ctrl-C ends the run after its step; a second one ends the program.
+
+        Other signals count once: whoever sends them does not wait at the keyboard.
+        """
+        if number != signal.SIGINT:
+            self.interruptions = max(self.interruptions, 1)
+            return
         self.interruptions += 1
         if self.interruptions > 1:
             raise KeyboardInterrupt
@@ -186,17 +212,29 @@ def _progress_bar() -> Any:
 
 @contextmanager
 def watched(what: str) -> Iterator[TerminalWatch]:
-    """Ctrl-C is counted inside the block."""
+    """Ctrl-C and the other signals that ask for an end are counted inside the block."""
     watch = TerminalWatch(what)
     if threading.current_thread() is not threading.main_thread():
         yield watch
         return
-    before = signal.signal(signal.SIGINT, watch.interrupt)
+    before = {number: signal.signal(number, watch.interrupt) for number in _ending_signals()}
     try:
         yield watch
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            # The report is still to be written: a signal that comes again must not cost it.
+            is_late = watch.interruptions > 0 and number != signal.SIGINT
+            signal.signal(number, signal.SIG_IGN if is_late else handler)
         watch.clear()
+
+
+def _ending_signals() -> Iterator[signal.Signals]:
+    """Those that ask a program to end, but for the ones that whoever started it has ignored."""
+    yield signal.SIGINT
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            yield number
 
 
 def settle_streams() -> None:

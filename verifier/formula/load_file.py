@@ -55,7 +55,8 @@ def _refusing(path: Path, resolved: Path) -> Iterator[None]:
     except SyntaxError as error:
         # The file itself may import one that is not Python.
         file = path if error.filename in (None, str(resolved)) else error.filename
-        raise InputError(f"{file}:{error.lineno}: the file is not Python: {error.msg}") from error
+        line = f":{error.lineno}" if error.lineno else ""
+        raise InputError(f"{file}{line}: the file is not Python: {error.msg}") from error
     except (Exception, SystemExit) as error:
         raised = f"{type(error).__name__}: {message_of(error, whole=True)}"
         raise InputError(f"{path}:{_line(error, resolved)}: {raised}") from error

@@ -35,7 +35,7 @@ from verifier.operations.table import TABLE
 from verifier.process.timeout import OutOfTimeError, within
 from verifier.program.array_program import CONSTANT, CONTRACT, INPUT, ArrayProgram
 from verifier.program.evaluation.arithmetic import precision
-from verifier.program.evaluation.balls import FIRST_BITS
+from verifier.program.evaluation.balls import FIRST_BITS, LAST_BITS
 from verifier.program.evaluation.elements import (
     ADDED,
     MOVED,
@@ -154,13 +154,15 @@ def _along(elements: Elements, line: Line) -> Callable[[], Any] | None:
 
     Raises ValueError where a branch changes on the way, BeyondError for numbers too long for SymPy.
     """
-    with precision(FIRST_BITS):
-        near = [elements.balls(line, part) for part in _NEAR]
-        if not all(is_finite(balls[elements.result]) for balls in near):
-            return None
-        beside = _Beside(elements, line, near)
-        beside.refuse_long()
-    return beside.expression
+    # What cancels needs more bits, or it looks like an end of the domain.
+    for bits in (FIRST_BITS, LAST_BITS):
+        with precision(bits):
+            near = [elements.balls(line, part) for part in _NEAR]
+            if all(is_finite(balls[elements.result]) for balls in near):
+                beside = _Beside(elements, line, near)
+                beside.refuse_long()
+                return beside.expression
+    return None
 
 
 def _limit(lines: tuple[Callable[[], Any], ...], known: dict[tuple[Any, ...], Any]) -> Any:

@@ -93,6 +93,9 @@ def _scaled(order: int) -> Any:
 def _log_ndtr(a: Any) -> Any:
     if a > 0:  # close to 0, where a logarithm of something close to 1 knows few digits
         return (-(a / arb(2).sqrt()).erfc() / 2).log1p()
+    if a < -100:  # where Arb's erfc is a ball around 0: by U(1/2, 1/2, z) (DLMF 7.11)
+        half, z = arb(0.5), a * a / 2
+        return z.hypgeom_u(half, half).log() - z - (2 * arb.pi().sqrt()).log()
     return ((-a / arb(2).sqrt()).erfc() / 2).log()
 
 

@@ -8,7 +8,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from verifier.errors import InputError, reason_of
+from verifier.errors import InputError, reason_of, too_long
 
 _OPENED = "/proc/self/fd"
 """Where Linux has the files that a process has opened."""
@@ -18,15 +18,15 @@ def check_writable(path: Path) -> None:
     """Raise InputError now if a file could not be written at that path later."""
     place = _place(path)
     folder = place.parent
-    if not folder.is_dir():
-        raise InputError(f"cannot write {str(path)!r}: there is no folder {str(folder)!r}")
-    if place.is_dir():
-        raise InputError(f"cannot write {str(path)!r}: it is a folder")
-    if place.exists() and not place.is_file():
-        raise InputError(
-            f"cannot write {str(path)!r}: it is not a regular file (- is standard output)"
-        )
     try:
+        if not folder.is_dir():
+            raise InputError(f"cannot write {str(path)!r}: there is no folder {str(folder)!r}")
+        if place.is_dir():
+            raise InputError(f"cannot write {str(path)!r}: it is a folder")
+        if place.exists() and not place.is_file():
+            raise InputError(
+                f"cannot write {str(path)!r}: it is not a regular file (- is standard output)"
+            )
         handle, name = _beside(place)
         os.close(handle)
         if name is not None:
@@ -62,12 +62,15 @@ def _place(path: Path) -> Path:
     """Where the file is that the path leads to."""
     try:
         return path.resolve()
+    except FileNotFoundError:
+        reason = "the current folder does not exist any more"
     except (OSError, RuntimeError):
-        raise InputError(f"cannot write {str(path)!r}: it is a link to itself") from None
+        reason = "it is a link to itself"
+    raise InputError(f"cannot write {str(path)!r}: {reason}")
 
 
 def _refused(path: Path, error: OSError) -> InputError:
-    return InputError(f"cannot write {str(path)!r}: {reason_of(error)}")
+    return InputError(too_long(error) or f"cannot write {str(path)!r}: {reason_of(error)}")
 
 
 def _beside(place: Path) -> tuple[int, Path | None]:

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from verifier.errors import InputError, message_of, reason_of
+from verifier.errors import InputError, message_of, reason_of, too_long
 
 BLOCK = 1 << 20
 HEADER_BYTES = 1 << 20
@@ -190,7 +190,7 @@ def path_errors(path: Path) -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"there is no file {str(path)!r}") from None
     except OSError as error:
-        raise InputError(f"cannot read {str(path)!r}: {reason_of(error)}") from None
+        raise InputError(too_long(error) or f"cannot read {str(path)!r}: {reason_of(error)}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}:{_undecodable_line(path)}: the line is not UTF-8: save the file as UTF-8") from None
 

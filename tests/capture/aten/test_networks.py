@@ -5,10 +5,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
+import verifier
 from tests.helpers.reading import agreeing_digits, deviations_off, largest_error, module_of, read, shared_out
 from verifier.capture.aten.normalisation import layer_norm
 from verifier.capture.joint_graph import NotReadableError
 from verifier.capture.lowering import rules
+from verifier.checking.inputs import between
 from verifier.program.evaluation.stochastic import DEVIATIONS
 
 aten = torch.ops.aten
@@ -363,3 +365,29 @@ def _with_another_deviation(low, input, normalized_shape, weight, bias, eps, act
 def test_a_wrong_choice_of_entries_is_found(monkeypatch, afresh):
     monkeypatch.setitem(rules(), "upsample_nearest1d", rules()["_upsample_nearest_exact1d"])
     assert largest_error(*CASES["nearest1d"]) > 1e-2
+
+
+class HalfTooLarge(torch.autograd.Function):
+    """A convolution whose weight has half too much of its gradient."""
+
+    @staticmethod
+    def forward(ctx, x, w):
+        ctx.save_for_backward(x, w)
+        return F.conv1d(x, w)
+
+    @staticmethod
+    def backward(ctx, g):
+        x, w = ctx.saved_tensors
+        along = nn.grad.conv1d_input(x.shape, w, g), nn.grad.conv1d_weight(x, w.shape, g)
+        return along[0], 1.5 * along[1]
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_a_convolution_in_16_bits_has_a_verdict(dtype):
+    """Several pictures, whose shares of the weight's gradient are rounded before they are added."""
+    inputs = {"x": between(-1, 1, shape=(4, 2, 16)), "w": between(-1, 1, shape=(3, 2, 3))}
+    without = ["second", "vmap", "strided", "expanded", "structured"]
+    right = verifier.check(lambda x, w: F.conv1d(x, w), inputs=inputs, dtypes=[dtype], points=2, without=without)
+    assert right.outcome == "agrees"
+    wrong = verifier.check(HalfTooLarge, inputs=inputs, dtypes=[dtype], points=2, without=without)
+    assert wrong.outcome == "disagrees"

@@ -15,14 +15,16 @@ import numpy as np
 import torch
 
 from verifier.capture.aten.windows import crossed, in_planes, sliding
-from verifier.capture.lowering import Lowering, actual_of, rule
+from verifier.capture.lowering import Lowering, actual_of, in_16_bits, rule
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Pair:
     """A wide and a narrow picture with their batch and channels, and the weights between them."""
 
     low: Lowering
+    like: torch.Tensor
+    """A tensor in the format of the results."""
     wide: Sequence[int]
     narrow: Sequence[int]
     weight: Sequence[int]
@@ -73,13 +75,45 @@ class _Pair:
         return self.low.build.take(product, back.reshape(tuple(self.narrow)))
 
     def to_wide(self, narrow: Any, weight: Any) -> int:
-        transposed = self.low.build.permute(self._matrix(weight), (0, 2, 1))
-        product = self.low.build.contract(transposed, self._rows(narrow))
-        return self.low.build.pile(product, self._places, tuple(self.wide))
+        build = self.low.build
+        product = build.contract(build.permute(self._matrix(weight), (0, 2, 1)), self._rows(narrow))
+        if not in_16_bits(self.like):
+            return build.pile(product, self._places, tuple(self.wide))
+        # Where the processor has no instructions for 16 bits, torch keeps the product in that format, and adds
+        # it up there, one entry of the window after another (ATen/native/im2col.h, col2im).
+        kept = self.low.narrowed(product, self.like)
+        entries = int(np.prod(self.weight[2:]))
+        numbers = np.arange(self._places.size).reshape(self._places.shape)
+        parts = [
+            build.pile(build.take(kept, numbers[:, entry::entries]), self._places[:, entry::entries], tuple(self.wide))
+            for entry in range(entries)
+        ]
+        return self._added_up(parts)
 
     def to_weight(self, wide: Any, narrow: Any) -> int:
-        columns = self.low.build.permute(self._columns(wide), (0, 2, 1))
-        return self.low.build.reshape(self.low.build.contract(self._rows(narrow), columns), tuple(self.weight))
+        build = self.low.build
+        rows, columns = self._rows(narrow), build.permute(self._columns(wide), (0, 2, 1))
+        if not in_16_bits(self.like):
+            return build.reshape(build.contract(rows, columns), tuple(self.weight))
+        # As above: each picture's products are added to those of the pictures before it
+        # (ATen/native/ConvolutionMM2d.cpp, slow_conv2d_backward_weight).
+        at_row, at_column = (
+            np.arange(np.prod(build.shape(node), dtype=int)).reshape(build.shape(node))
+            for node in (rows, columns)
+        )
+        count = self.wide[0]
+        parts = [
+            build.contract(build.take(rows, row), build.take(columns, column))
+            for row, column in zip(np.split(at_row, count, axis=2), np.split(at_column, count, axis=1), strict=True)
+        ]
+        return build.reshape(self._added_up(parts), tuple(self.weight))
+
+    def _added_up(self, parts: Sequence[int]) -> int:
+        """The sum of the parts in the result's own format, one after another."""
+        total = self.low.narrowed(parts[0], self.like)
+        for part in parts[1:]:
+            total = self.low.narrowed(self.low.apply("add", total, part), self.like)
+        return total
 
 
 @rule("convolution")
@@ -97,7 +131,7 @@ def convolution(
 ) -> int:
     before, after = actual_of(input).shape, actual.shape
     wide, narrow = (after, before) if transposed else (before, after)
-    pair = _Pair(low, wide, narrow, actual_of(weight).shape, stride, padding, dilation, groups)
+    pair = _Pair(low, actual, wide, narrow, actual_of(weight).shape, stride, padding, dilation, groups)
     product = (pair.to_wide if transposed else pair.to_narrow)(input, weight)
     if bias is None:
         return product
@@ -122,7 +156,7 @@ def convolution_backward(
 ) -> tuple[int | None, ...]:
     grad, before = actual_of(grad_output).shape, actual_of(input).shape
     wide, narrow = (grad, before) if transposed else (before, grad)
-    pair = _Pair(low, wide, narrow, actual_of(weight).shape, stride, padding, dilation, groups)
+    pair = _Pair(low, actual_of(input), wide, narrow, actual_of(weight).shape, stride, padding, dilation, groups)
     wide_value, narrow_value = (grad_output, input) if transposed else (input, grad_output)
     return (
         (pair.to_narrow if transposed else pair.to_wide)(grad_output, weight) if output_mask[0] else None,

@@ -2,6 +2,6 @@
 
 from verifier.capture.target.bind import Bound, bound, name_of
 from verifier.capture.target.dry_run import Run, UserCodeError, tried
-from verifier.capture.target.import_target import load_target
+from verifier.capture.target.import_target import callable_of, load_target
 
-__all__ = ["Bound", "Run", "UserCodeError", "bound", "load_target", "name_of", "tried"]
+__all__ = ["Bound", "Run", "UserCodeError", "bound", "callable_of", "load_target", "name_of", "tried"]

@@ -105,17 +105,28 @@ def bound(target: Callable[..., Any], inputs: Mapping[str, Any], dtype: str) -> 
 
     wanted = [name for name, tensor in tensors.items() if tensor.is_floating_point()]
     wanted += [name for name in state if name in callee.trained]
-    if not wanted:
-        raise InputError(f"{callee.name} has nothing to take a gradient by: give a tensor of floating-point numbers")
+    every = {**tensors, **state}
+    if not any(every[name].numel() for name in wanted):
+        raise InputError(f"{callee.name} has nothing to take a gradient by: {_missing(wanted, parts)}")
     return Bound(
         code=lambda *values: returned(*values).tensors,
-        inputs={**tensors, **state},
+        inputs=every,
         wanted=tuple(wanted),
         name=callee.name,
         constants={name: leaf for name, leaf in parts if not isinstance(leaf, torch.Tensor)},
         arguments=tuple(tensors),
         returned=returned,
     )
+
+
+def _missing(wanted: list[str], parts: list[tuple[str, Any]]) -> str:
+    """Why no input has a gradient, and what to give."""
+    if wanted:
+        return f"{wanted[0]} has no elements"
+    for name, leaf in parts:
+        if isinstance(leaf, float | int) and not isinstance(leaf, bool):
+            return f"{name}={leaf} is a constant; for a tensor write {name}=[{float(leaf)}]"
+    return "give a tensor of floating-point numbers"
 
 
 def _callee(target: Callable[..., Any], dtype: str) -> _Callee:

@@ -40,6 +40,17 @@ def load_target(text: str) -> Callable[..., Any]:
         return _callable(found, text)
 
 
+def callable_of(target: Any) -> Callable[..., Any]:
+    """What is called: what a text names, or what was given, where a class stands for what `load_target` makes of it.
+
+    >>> callable_of(torch.nn.Tanh)
+    Tanh()
+    """
+    if isinstance(target, str):
+        return load_target(target)
+    return _callable(target, target.__name__) if isinstance(target, type) else target
+
+
 def _package_in(text: str) -> str:
     """The package that is loaded once for all targets in it; none for a file, which is run for each."""
     return "" if "::" in text else text.partition(":")[0].partition(".")[0]

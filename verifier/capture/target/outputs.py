@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,8 @@ def _check(code: str, name: str, tensor: torch.Tensor) -> None:
     kind = str(tensor.dtype).removeprefix("torch.")
     if tensor.is_complex():
         raise InputError(f"{code} returns {what} of {kind}: return torch.view_as_real of it")
+    if tensor.is_nested:
+        raise InputError(f"{code} returns {what}, which is nested: return its parts, or pad it")
     if tensor.layout is not torch.strided:
         raise InputError(f"{code} returns {what}, which is sparse: return it as a dense one")
     if tensor.ndim > MOST_AXES:
@@ -58,6 +61,9 @@ def _check(code: str, name: str, tensor: torch.Tensor) -> None:
 def _instead(returned: Any, found: list[Any]) -> str:
     """What was returned instead of floating-point tensors, and what to do."""
     kind = type(returned).__name__
+    if inspect.iscoroutine(returned):
+        returned.close()
+        return "a coroutine, as async functions do: give a function that returns a tensor"
     if returned is None:
         return f"None: {_WANTED}"
     if not found:

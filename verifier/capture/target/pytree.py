@@ -14,6 +14,9 @@ from typing import Any
 
 from verifier.errors import InputError
 
+DEEPEST = 100
+"""Levels of parts within parts that an input may have."""
+
 
 class Leaf:
     """A record that is not looked into."""
@@ -63,6 +66,8 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     for name, leaf in flat.items():
         branch = tree
         *outer, last = _steps(name)
+        if len(outer) > DEEPEST:
+            raise InputError(f"the name {name[:40]!r}... is nested too deep: {DEEPEST} levels are the most")
         for key in outer:
             branch = branch.setdefault(key, _Branch())
             if not isinstance(branch, _Branch):

@@ -119,6 +119,8 @@ def _check_complete(name: str, signature: Signature, filled: Mapping[str, Any]) 
         for part in signature.parameters.values()
         if part.kind not in _SEVERAL and part.default is part.empty and part.name not in filled
     ]
+    if missing == ["self"]:
+        raise InputError(f"{name} is a method: name it on an object, as in layer = Layer() and layer.{name}")
     if missing:
         raise InputError(f"{name} needs {' and '.join(missing)}: give it as an input of {shown(name, signature)}")
 

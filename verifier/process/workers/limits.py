@@ -42,10 +42,10 @@ def seconds_of(value: float, name: str = "--timeout") -> float:
 
 
 def bytes_of(text: str) -> int:
-    """The bytes of a size such as 4G, 512M or 1000000. Raises InputError.
+    """The bytes of a size such as 4G, 512M or 2000000. Raises InputError.
 
-    >>> bytes_of("4G"), bytes_of("512 MiB"), bytes_of("1000000")
-    (4294967296, 536870912, 1000000)
+    >>> bytes_of("4G"), bytes_of("512 MiB"), bytes_of("2000000")
+    (4294967296, 536870912, 2000000)
     """
     found = _SIZE.fullmatch(text.strip())
     size = float(found[1]) * 1024 ** _POWERS[found[2].lower()] if found else 0.0

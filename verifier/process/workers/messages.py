@@ -6,9 +6,11 @@ import json
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import IO, Any
+from typing import Any, Protocol
 
 _LENGTH = struct.Struct(">Q")
+_TO_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""Made before any code under test can replace `json.dumps`."""
 LONGEST = 1 << 32
 """Bytes; a longer message is not one of ours."""
 
@@ -78,12 +80,22 @@ LAST = (Finished, Refused, Failed, Interrupted)
 """Nothing follows one of these."""
 NOT_HEARD = 97
 """The exit code of a worker whose messages cannot be sent."""
+MARK = "VERIFIER_WORKER"
+"""The environment variable by which a worker and what it has started are known."""
+NOT_SENT = 98
+"""The exit code of a worker that cannot make its messages."""
 INTERRUPT = b"!"
 """What a supervisor sends behind the task, where the work is to end after its step."""
 _KINDS = {
     kind.__name__: kind
     for kind in (Progress, Stage, Published, Finished, Refused, Failed, Interrupted)
 }
+
+
+class Source(Protocol):
+    """Where bytes come from; fewer than were asked for are the last ones."""
+
+    def read(self, count: int, /) -> bytes: ...
 
 
 def encoded(message: Message) -> bytes:
@@ -96,7 +108,7 @@ def encoded(message: Message) -> bytes:
     return framed({"kind": type(message).__name__, "fields": asdict(message)})
 
 
-def decoded(stream: IO[bytes]) -> Iterator[Message]:
+def decoded(stream: Source) -> Iterator[Message]:
     """The messages in a stream, up to its end or to the first bytes that are no message."""
     while (document := unframed(stream)) is not None:
         try:
@@ -111,13 +123,13 @@ def decoded(stream: IO[bytes]) -> Iterator[Message]:
 
 def framed(document: Any) -> bytes:
     """A JSON document with its length before it."""
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    text = _TO_JSON(document)
     # A name that is no Unicode text (a file's, an argument's) has lone surrogates.
     data = text.encode("utf-8", "surrogatepass")
     return _LENGTH.pack(len(data)) + data
 
 
-def unframed(stream: IO[bytes]) -> Any:
+def unframed(stream: Source) -> Any:
     """The next document in a stream; None where there is none, or only a part of one."""
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
@@ -128,5 +140,5 @@ def unframed(stream: IO[bytes]) -> Any:
         return None
     try:
         return json.loads(data.decode("utf-8", "surrogatepass"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import os
 import threading
 from collections.abc import Callable
 from typing import IO
 
 from verifier.errors import printable
+from verifier.process.workers.incoming import Incoming
 
 MOST = 64 * 1024
 """Characters that are passed on."""
@@ -19,14 +19,15 @@ class Relay:
     """Reads a stream to its end in a thread of its own, so that who writes to it never waits."""
 
     def __init__(self, stream: IO[bytes], tell: Callable[[str], None]) -> None:
-        self._stream, self._tell = stream, tell
+        self._incoming, self._tell = Incoming(stream), tell
         self._left = MOST
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def join(self, seconds: float) -> None:
-        """Wait until everything is passed on, at most so long."""
+        """Wait until everything that is there is passed on, at most so long."""
+        self._incoming.end()
         self._thread.join(seconds)
 
     def _read(self) -> None:
@@ -36,7 +37,7 @@ class Relay:
 
     def _next(self) -> bytes:
         try:
-            return os.read(self._stream.fileno(), _BLOCK)
+            return self._incoming.some(_BLOCK)
         except (OSError, ValueError):
             return b""
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import queue
+import secrets
 import signal
 import subprocess
 import sys
@@ -14,13 +15,18 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import IO, Any, Protocol
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
+from verifier.errors import reason_of
+from verifier.process.workers.incoming import Incoming
 from verifier.process.workers.limits import Limits, size_text
 from verifier.process.workers.messages import (
     INTERRUPT,
     LAST,
+    MARK,
     NOT_HEARD,
+    NOT_SENT,
     Failed,
     Interrupted,
     Message,
@@ -36,11 +42,12 @@ from verifier.process.workers.relay import Relay
 from verifier.process.workers.stack import place_in
 from verifier.process.workers.task import Task, perform
 
+if TYPE_CHECKING:
+    from verifier.process.workers.family import Family
+
 PATIENCE = 3.0
 """Seconds that a worker gets to end after Ctrl-C."""
 _POLL = 0.1
-_FAMILY = 1.0
-"""Seconds after which a worker's children are looked up again, which costs some milliseconds."""
 _DRAIN = 2.0
 """Seconds in which what a dead worker sent must have arrived."""
 
@@ -153,7 +160,10 @@ class InWorkers:
 
     def run(self, task: Task, limits: Limits, watch: Watch) -> Ending:
         """What came of it, within the limits."""
-        worker = _Worker(task, watch)
+        try:
+            worker = _Worker(task, watch)
+        except OSError as error:
+            return Ending(End.REFUSED, None, f"verifier cannot start a process: {reason_of(error)}")
         try:
             return _Supervision(worker, limits, watch).ending()
         finally:
@@ -215,7 +225,7 @@ class _Supervision:
 
     def _out_of_memory(self) -> Ending | None:
         memory = self._limits.memory
-        if memory is None or self._worker.memory <= memory:
+        if memory is None or self._worker.family.memory <= memory:
             return None
         more = f"the code needs more than {size_text(memory)} of memory{self._worker.place()}"
         return self._stopped(End.OUT_OF_MEMORY, f"{more}: --memory gives it more")
@@ -245,9 +255,12 @@ class _Worker:
     """A process that does one task."""
 
     def __init__(self, task: Task, watch: Watch) -> None:
+        self._mark = secrets.token_hex(16)
         self._dump, write = _pipe()
         self._process = subprocess.Popen(  # noqa: S603 (this Python itself)
-            [sys.executable, *_flags(), "-c", _START, json.dumps(sys.path)],
+            # -P: what lies in the current folder must not be taken for Python's own json.
+            [sys.executable, *_flags(), "-P", "-c", _START, json.dumps(sys.path)],
+            env={**os.environ, MARK: self._mark},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -259,11 +272,11 @@ class _Worker:
         if write is not None:
             os.close(write)
         self.messages: queue.Queue[Message | None] = queue.Queue()
-        self._look_again = 0.0
-        self._children: list[Any] = []
         self._is_done = False
         self._relay = Relay(_of(self._process.stderr), watch.tell)
-        threading.Thread(target=self._read, daemon=True).start()
+        self._incoming = Incoming(_of(self._process.stdout))
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         self._request({**asdict(task), "dump": write})
 
     def _request(self, document: Any) -> None:
@@ -274,7 +287,7 @@ class _Worker:
 
     def _read(self) -> None:
         with contextlib.suppress(OSError, ValueError):
-            for message in decoded(_of(self._process.stdout)):
+            for message in decoded(self._incoming):
                 self._is_done = isinstance(message, LAST)
                 self.messages.put(message)
         self.messages.put(None)
@@ -295,19 +308,13 @@ class _Worker:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    @property
-    def memory(self) -> int:
-        """Bytes that it and its children hold; 0 where that cannot be known."""
-        import psutil
+    @cached_property
+    def family(self) -> Family:
+        """It and what it has started."""
+        # psutil costs more than everything else that --help loads.
+        from verifier.process.workers.family import Family
 
-        try:
-            process = psutil.Process(self._process.pid)
-            if time.monotonic() > self._look_again:
-                self._look_again = time.monotonic() + _FAMILY
-                self._children = process.children(recursive=True)
-            return sum(_resident(one) for one in (process, *self._children))
-        except psutil.Error:
-            return 0
+        return Family(self._process.pid, self._mark)
 
     def interrupt(self) -> None:
         """Ask it to end after its step. No signal: the process may not have started to listen."""
@@ -339,6 +346,8 @@ class _Worker:
         code = self._process.returncode
         if code in (None, NOT_HEARD):
             return "the code closed the pipe through which verifier gets its results"
+        if code == NOT_SENT:
+            return "the code replaced a part of Python that verifier needs to send its results"
         if code >= 0:
             return f"the code ended the process with exit code {code} before a verdict"
         try:
@@ -352,10 +361,12 @@ class _Worker:
         if self._is_done:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_DRAIN)
-        else:
-            self._kill_children()
+        self.family.kill_descendants()
         self._kill_group()
         self._process.wait()
+        self.family.kill_marked()
+        self._incoming.end()
+        self._reader.join(_DRAIN)
         with contextlib.suppress(OSError):
             _of(self._process.stdin).close()
         self._relay.join(_DRAIN)
@@ -365,31 +376,12 @@ class _Worker:
         if self._dump is not None:
             os.close(self._dump)
 
-    def _kill_children(self) -> None:
-        """Also those that left its group."""
-        import psutil
-
-        with contextlib.suppress(psutil.Error):
-            for child in psutil.Process(self._process.pid).children(recursive=True):
-                with contextlib.suppress(psutil.Error):
-                    child.kill()
-
     def _kill_group(self) -> None:
         with contextlib.suppress(OSError):
             if os.name == "posix":
                 os.killpg(self._process.pid, signal.SIGKILL)
             else:
                 self._process.kill()
-
-
-def _resident(process: Any) -> int:
-    """Bytes in memory; 0 for a process that is gone."""
-    import psutil
-
-    try:
-        return int(process.memory_info().rss)
-    except psutil.Error:
-        return 0
 
 
 def _of(stream: IO[bytes] | None) -> IO[bytes]:

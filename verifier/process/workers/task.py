@@ -6,9 +6,10 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol
 
-from verifier.errors import InputError, message_of
+from verifier.errors import InputError, message_of, too_long
 from verifier.process.timeout import place_of
 from verifier.process.workers.messages import Failed, Finished, Interrupted, Message, Refused
 
@@ -54,8 +55,29 @@ def _last(task: Task, send: Send, interruption: Interruption) -> Message:
     except SupervisorGoneError:
         raise
     except BaseException as error:
+        sentence = _not_ours(error)
+        if sentence:
+            return Refused(sentence)
         return Failed(f"{type(error).__name__}: {message_of(error)}", _traceback(error))
     return Finished()
+
+
+def _not_ours(error: BaseException) -> str:
+    """A sentence for an error that is no fault of verifier; empty for every other one."""
+    if not isinstance(error, Exception):
+        return f"the code raises {type(error).__name__}{place_of(error)}: {message_of(error)}"
+    if isinstance(error, ImportError | OSError) and _comes_through_torch(error):
+        return f"torch cannot be loaded: {message_of(error)}"
+    return too_long(error)
+
+
+def _comes_through_torch(error: BaseException) -> bool:
+    """Whether it was raised while torch was imported."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(frame.name == "<module>" and frame.filename.endswith(_TORCH) for frame in frames)
+
+
+_TORCH = str(Path("torch", "__init__.py"))
 
 
 class SupervisorGoneError(Exception):

@@ -7,6 +7,7 @@ error. When the supervisor is gone, the worker ends.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import faulthandler
 import os
 import signal
@@ -15,12 +16,16 @@ import threading
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from verifier.process.workers.messages import INTERRUPT, NOT_HEARD, Message, encoded, unframed
+from verifier.process.workers.messages import INTERRUPT, NOT_HEARD, NOT_SENT, Message, encoded, unframed
 from verifier.process.workers.task import SupervisorGoneError, Task, perform
+
+_PARENT_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
 
 
 def main() -> None:
     """Do the task that stands on standard input. Does not return."""
+    _end_with_supervisor()
     request, channel = _own_streams()
     interruption = _Interruption()
     document = unframed(request)
@@ -29,9 +34,12 @@ def main() -> None:
     threading.Thread(target=_listen, args=(request, interruption), daemon=True).start()
     _prepare_for_death(document.pop("dump"))
     try:
-        perform(Task(**document), _Channel(channel, os.getpid()).send, interruption)
+        perform(Task(**document), _channel(channel).send, interruption)
     except SupervisorGoneError:
         os._exit(NOT_HEARD)
+    except BaseException:
+        # The code has replaced what messages are made with: json, len, ...
+        os._exit(NOT_SENT)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
@@ -50,6 +58,8 @@ class _Interruption:
 class _Channel:
     stream: BinaryIO
     process: int
+    file: tuple[int, int]
+    """What the descriptor must stand for: the code may have closed it and opened another file."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def send(self, message: Message) -> None:
@@ -58,10 +68,28 @@ class _Channel:
             os._exit(0)
         with self.lock:
             try:
+                if _file_of(self.stream) != self.file:
+                    raise SupervisorGoneError
                 self.stream.write(encoded(message))
                 self.stream.flush()
             except (OSError, ValueError):
                 raise SupervisorGoneError from None
+
+
+def _channel(stream: BinaryIO) -> _Channel:
+    return _Channel(stream, os.getpid(), _file_of(stream))
+
+
+def _file_of(stream: BinaryIO) -> tuple[int, int]:
+    found = os.fstat(stream.fileno())
+    return found.st_dev, found.st_ino
+
+
+def _end_with_supervisor() -> None:
+    """Let Linux end this process with the one that started it, even while code holds Python's lock."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def _own_streams() -> tuple[BinaryIO, BinaryIO]:
