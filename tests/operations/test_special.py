@@ -2,8 +2,9 @@
 
 import pytest
 from flint import arb
-from verifier.arithmetic import precision
-from verifier.table import TABLE
+
+from verifier.operations.table import TABLE
+from verifier.program.evaluation.arithmetic import precision
 
 log_ndtr = TABLE["log_ndtr"].arb
 
