@@ -1,4 +1,6 @@
-"""The packages are found; the gallery, which lies beside `verifier/`, is one of them in the wheel."""
+"""The packages are found; the gallery, which lies beside `verifier/`, is one of them in the
+wheel.
+"""
 
 from setuptools import find_packages, setup
 

@@ -1,4 +1,5 @@
-"""The largest error of torch's and NumPy's functions in ulps, against Arb: what the rows' budgets rest on.
+"""The largest error of torch's and NumPy's functions in ulps, against Arb: what the rows' budgets
+rest on.
 
 `python benchmarks/budgets.py [ROW ...]` draws seeded points where each row says that its budget was
 measured, in float32 and float64, on vectors (where the libraries use their vector code) and on
@@ -33,12 +34,17 @@ def stated(row, library, at):
     function = getattr(row, library).function
     if library == "numpy":
         call = lambda columns: function(*[c if c.size > 1 else int(c[0]) for c in columns])  # noqa: E731
-        one = [call([c[k : k + 1][0:1].repeat(2) if c.size > 1 else c for c in at])[0] for k in range(SINGLE)]
+        one = [
+            call([c[k : k + 1][0:1].repeat(2) if c.size > 1 else c for c in at])[0]
+            for k in range(SINGLE)
+        ]
         with np.errstate(all="ignore"):
             return np.concatenate([np.asarray(call(at)), one])
     vectors = [torch.tensor(column) if column.size > 1 else int(column[0]) for column in at]
     one = [
-        function(*[torch.tensor(column[k]) if column.size > 1 else int(column[0]) for column in at]).item()
+        function(
+            *[torch.tensor(column[k]) if column.size > 1 else int(column[0]) for column in at]
+        ).item()
         for k in range(len(first[0]))
     ]
     return np.concatenate([function(*vectors).double().numpy(), one])
@@ -47,7 +53,11 @@ def stated(row, library, at):
 def worst(row, ours, exact, at, known):
     """The largest error in ulps of the row's size, and where it is."""
     centre = middle(exact)
-    usable = np.isfinite(centre) & (np.abs(centre) > known.smallest_normal) & (np.abs(centre) < known.largest)
+    usable = (
+        np.isfinite(centre)
+        & (np.abs(centre) > known.smallest_normal)
+        & (np.abs(centre) < known.largest)
+    )
     if row.budget.size is not None:
         size = middle(row.budget.size(exact, *[balls(column.astype(np.float64)) for column in at]))
     else:
@@ -74,7 +84,9 @@ def line(row) -> str:
                 error, place = worst(row, stated(row, library, at), exact, wide, known)
                 cells.append(f"{error:>9.3f}")
                 if "-v" in sys.argv:
-                    cells.append(f" at {[float(c[place]) if c.size > 1 else float(c[0]) for c in wide]}")
+                    cells.append(
+                        f" at {[float(c[place]) if c.size > 1 else float(c[0]) for c in wide]}"
+                    )
     budget = f"{row.budget.torch:g} / {row.budget.numpy:g}"
     return f"{row.name:<12} {budget:>9}  " + " ".join(cells)
 

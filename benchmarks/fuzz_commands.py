@@ -1,4 +1,5 @@
-"""Command lines made at random: each must end in time, with an exit code of the table and without a traceback.
+"""Command lines made at random: each must end in time, with an exit code of the table and without a
+traceback.
 
 At least half of them must reach a verdict, so that the others do not hide what is behind them.
 `python benchmarks/fuzz_commands.py [EXAMPLES]`
@@ -31,7 +32,9 @@ numbers = some.one_of(
 )
 junk = some.one_of(
     some.text(max_size=12),
-    some.sampled_from(["", "-", "--", "\x1b[2J", "a=b=c", "x=", "=1", "../..", "/dev/null", "'", "%s"]),
+    some.sampled_from(
+        ["", "-", "--", "\x1b[2J", "a=b=c", "x=", "=1", "../..", "/dev/null", "'", "%s"]
+    ),
 )
 shapes = some.lists(some.integers(0, 4), max_size=3).map(lambda sizes: "x".join(map(str, sizes)))
 between = some.tuples(numbers, numbers, shapes).map(lambda parts: ":".join(filter(None, parts)))
@@ -61,24 +64,34 @@ def options(draw, table):
 
 
 CHECK_OPTIONS = [
-    ("--dtype", dtypes), ("--points", some.sampled_from(["1", "2"])), ("--seed", some.sampled_from(["0", "7"])),
-    ("--without", checks), ("--digits", some.sampled_from(["1", "3.5"])), ("--honour-detach", None),
+    ("--dtype", dtypes), ("--points", some.sampled_from(["1", "2"])),
+    ("--seed", some.sampled_from(["0", "7"])), ("--without", checks),
+    ("--digits", some.sampled_from(["1", "3.5"])), ("--honour-detach", None),
     ("--allow-undecided", None), ("--json", some.just("a.json")), ("--markdown", some.just("a.md")),
     ("--html", some.just("a.html")), ("--json", some.just("-")),
 ]  # fmt: skip
 TRAIN_OPTIONS = [
-    ("--epochs", some.sampled_from(["1", "2", "30"])), ("--lr", some.sampled_from(["0.01", "1e-30", "10"])),
-    ("--optimizer", some.sampled_from(["sgd", "adam"])), ("--dtype", some.sampled_from(["float32", "float64"])),
+    ("--epochs", some.sampled_from(["1", "2", "30"])),
+    ("--lr", some.sampled_from(["0.01", "1e-30", "10"])),
+    ("--optimizer", some.sampled_from(["sgd", "adam"])),
+    ("--dtype", some.sampled_from(["float32", "float64"])),
     ("--batch", some.sampled_from(["all", "2"])), ("--shuffle", None), ("--seed", some.just("3")),
     ("--every", some.just("1")), ("--only-failing", None), ("--stop-on-failure", None),
-    ("--finite-differences", None), ("--json", some.just("a.json")), ("--html", some.just("a.html")),
+    ("--finite-differences", None), ("--json", some.just("a.json")),
+    ("--html", some.just("a.html")),
 ]  # fmt: skip
 
 
 @some.composite
 def check(draw):
     if draw(some.integers(0, 3)) == 0:
-        words = ["check", "--formula", draw(some.sampled_from(FORMULAS)), "--input", f"x={draw(good_between)}"]
+        words = [
+            "check",
+            "--formula",
+            draw(some.sampled_from(FORMULAS)),
+            "--input",
+            f"x={draw(good_between)}",
+        ]
     else:
         target, inputs = draw(some.sampled_from(CHECKS))
         words = ["check", target]
@@ -91,7 +104,13 @@ def check(draw):
 
 @some.composite
 def train(draw):
-    return ["train", draw(some.sampled_from(MODELS)), "--epochs", "2", *draw(options(TRAIN_OPTIONS))]
+    return [
+        "train",
+        draw(some.sampled_from(MODELS)),
+        "--epochs",
+        "2",
+        *draw(options(TRAIN_OPTIONS)),
+    ]
 
 
 @some.composite
@@ -100,7 +119,14 @@ def explain(draw):
 
 
 other = some.sampled_from(
-    [["list"], ["show", "quadratic"], ["show", "linear", "--torch"], ["lesson"], ["lesson", "kink"], ["--version"]]
+    [
+        ["list"],
+        ["show", "quadratic"],
+        ["show", "linear", "--torch"],
+        ["lesson"],
+        ["lesson", "kink"],
+        ["--version"],
+    ]
 )
 
 

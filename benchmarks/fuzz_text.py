@@ -1,7 +1,8 @@
-"""Coverage-guided fuzzing of the text reader, for a bounded time: `make fuzz` (needs `pip install atheris`).
+"""Coverage-guided fuzzing of the text reader, for a bounded time: `make fuzz` (needs `pip install
+atheris`).
 
-Whatever the bytes are, the reader gives a node or raises InputError, and what it reads is written and
-read again as the same node.
+Whatever the bytes are, the reader gives a node or raises InputError, and what it reads is written
+and read again as the same node.
 """
 
 import sys
@@ -48,7 +49,9 @@ def one(data: bytes) -> None:
     if provider.ConsumeBool():
         text = provider.ConsumeUnicodeNoSurrogates(200)
     else:
-        text = " ".join(provider.PickValueInList(WORDS) for _ in range(provider.ConsumeIntInRange(1, 40)))
+        text = " ".join(
+            provider.PickValueInList(WORDS) for _ in range(provider.ConsumeIntInRange(1, 40))
+        )
     builder = Builder()
     symbols = {name: builder.symbol(name) for name in ("x", "y", "gamma")}
     try:

@@ -1,8 +1,9 @@
 """Components judged in a second, by tier, beside `torch.autograd.gradcheck` in slow mode.
 
-`python benchmarks/judging.py` prints the table of `reports/judging.md`: everything of a judgement, from
-capturing the graph to the verdicts. gradcheck is given the same code and inputs in the same process; it
-perturbs each input in turn, so its time grows with inputs times outputs. Times are the least of three.
+`python benchmarks/judging.py` prints the table of `reports/judging.md`: everything of a judgement,
+from capturing the graph to the verdicts. gradcheck is given the same code and inputs in the same
+process; it perturbs each input in turn, so its time grows with inputs times outputs. Times are the
+least of three.
 """
 
 import time
@@ -20,8 +21,14 @@ CASES: dict[str, tuple[Callable[..., torch.Tensor], tuple[tuple[int, ...], ...]]
     "tanh, 1,000": (torch.tanh, ((1000,),)),
     "tanh, 100,000": (torch.tanh, ((100_000,),)),
     "softmax, 8 x 64": (lambda x: x.softmax(-1), ((8, 64),)),
-    "linear and ReLU, 16 x 32 to 32": (lambda x, w, b: F.linear(x, w, b).relu(), ((16, 32), (32, 32), (32,))),
-    "linear and ReLU, 128 x 256 to 256": (lambda x, w, b: F.linear(x, w, b).relu(), ((128, 256), (256, 256), (256,))),
+    "linear and ReLU, 16 x 32 to 32": (
+        lambda x, w, b: F.linear(x, w, b).relu(),
+        ((16, 32), (32, 32), (32,)),
+    ),
+    "linear and ReLU, 128 x 256 to 256": (
+        lambda x, w, b: F.linear(x, w, b).relu(),
+        ((128, 256), (256, 256), (256,)),
+    ),
 }
 GRADCHECK_UP_TO = 2_000
 """Inputs; beyond them gradcheck takes minutes."""
@@ -32,7 +39,10 @@ def main() -> None:
     torch.set_num_threads(2)
     torch.manual_seed(0)
     examine(Subject(torch.tanh, {"x": torch.ones(2)}))
-    print("| code | format | tier | components | judged in s | components/s | gradcheck, slow, in s | ratio |")
+    print(
+        "| code | format | tier | components | judged in s | components/s | gradcheck, slow, in s "
+        "| ratio |"
+    )
     print("|---|---|---|--:|--:|--:|--:|--:|")
     for name, (code, shapes) in CASES.items():
         for dtype in (torch.float64, torch.float32):
@@ -43,7 +53,8 @@ def main() -> None:
             components = sum(part.verdicts.severity.size for part in found.parts)
             tiers = "/".join(sorted({part.tier for part in found.parts}))
             print(
-                f"| {name} | {str(dtype)[6:]} | {tiers} | {components} | {seconds:.3f} | {components / seconds:.0f} |",
+                f"| {name} | {str(dtype)[6:]} | {tiers} | {components} | {seconds:.3f} | "
+                f"{components / seconds:.0f} |",
                 end="",
             )
             print(beside(code, inputs, seconds) if dtype is torch.float64 else " | |")

@@ -1,8 +1,8 @@
 """Layers of networks: how long reading, deriving, replaying and the noise take at small shapes.
 
-The joint graph is captured and lowered (read), the forward is differentiated (derive), both gradients are
-replayed in Arb (replay) and with rounding noise (noise). Seconds of one run behind one that is not
-counted, in which torch and SymPy set themselves up.
+The joint graph is captured and lowered (read), the forward is differentiated (derive), both
+gradients are replayed in Arb (replay) and with rounding noise (noise). Seconds of one run behind
+one that is not counted, in which torch and SymPy set themselves up.
 """
 
 import time
@@ -43,7 +43,11 @@ LAYERS = (
     Layer("GRUCell(8, 8)", nn.GRUCell(8, 8), ((4, 8), (4, 8))),
     Layer("LSTMCell(8, 8)", nn.LSTMCell(8, 8), ((4, 8),)),
     Layer("scaled dot-product attention", F.scaled_dot_product_attention, ((2, 2, 8, 8),) * 3),
-    Layer("TransformerEncoderLayer(8, 2)", nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0), ((4, 2, 8),)),
+    Layer(
+        "TransformerEncoderLayer(8, 2)",
+        nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0),
+        ((4, 2, 8),),
+    ),
     Layer(
         "cross_entropy, smoothed",
         lambda x: F.cross_entropy(x, torch.arange(len(x)) % x.shape[1], label_smoothing=0.1),
@@ -64,7 +68,9 @@ def function_of(layer: Layer, dtype: torch.dtype) -> tuple[Code, list[torch.Tens
     def code(*arguments: torch.Tensor) -> Any:
         buffers = {name: value.clone() for name, value in module.named_buffers()}
         parameters = dict(zip(named, arguments[len(inputs) :], strict=True))
-        return torch.func.functional_call(module, {**parameters, **buffers}, arguments[: len(inputs)])
+        return torch.func.functional_call(
+            module, {**parameters, **buffers}, arguments[: len(inputs)]
+        )
 
     return code, [*inputs, *named.values()]
 
@@ -111,21 +117,38 @@ def measured(code: Code, inputs: Sequence[torch.Tensor]) -> Measured:
     replayed = watch()
     deviations(program, given, arithmetic_for(program))
     numbers = sum(argument.numel() for argument in inputs)
-    return Measured(numbers, len(low.operations), len(program.nodes), (read, derive, replayed, watch()))
+    return Measured(
+        numbers, len(low.operations), len(program.nodes), (read, derive, replayed, watch())
+    )
 
 
-def derived(low: Lowered, names: Sequence[str], arguments: Sequence[torch.Tensor], count: int) -> list[int]:
+def derived(
+    low: Lowered, names: Sequence[str], arguments: Sequence[torch.Tensor], count: int
+) -> list[int]:
     """The gradient of the forward by each input."""
-    inputs = [low.builder.input(name, tuple(part.shape)) for name, part in zip(names, arguments, strict=True)]
-    seeds = {node: seed for node, seed in zip(low.results, inputs[count:], strict=False) if node is not None}
+    inputs = [
+        low.builder.input(name, tuple(part.shape))
+        for name, part in zip(names, arguments, strict=True)
+    ]
+    seeds = {
+        node: seed
+        for node, seed in zip(low.results, inputs[count:], strict=False)
+        if node is not None
+    }
     return gradients(low.builder, seeds, inputs[:count])
 
 
 def main() -> None:
-    print(f"{torch.get_num_threads()} threads, seed {SEED}; numbers: of inputs and parameters; seconds")
+    print(
+        f"{torch.get_num_threads()} threads, seed {SEED}; numbers: of inputs and parameters; "
+        "seconds"
+    )
     heads = " ".join(f"{head:>8s}" for head in ("read", "derive", "replay", "noise", "all"))
     for dtype in DTYPES:
-        print(f"\n{str(dtype).removeprefix('torch.'):30s} {'numbers':>8s} {'operations':>10s} {'nodes':>6s} {heads}")
+        print(
+            f"\n{str(dtype).removeprefix('torch.'):30s} {'numbers':>8s} {'operations':>10s} "
+            f"{'nodes':>6s} {heads}"
+        )
         for layer in LAYERS:
             try:
                 code, inputs = function_of(layer, dtype)

@@ -1,8 +1,9 @@
 """A million components of honest code judged: what disagrees, and what cannot be decided.
 
-`python benchmarks/million.py [POINTS [COLLECTION ...]]` prints the table of `reports/million.md`: formulas of
-three real collections, the functions of torch.nn.functional, the gallery's losses and layers of torch.nn, in four
-formats. Code that disagrees must be listed in `tests/known_defects.json`; the exit code is 1 otherwise.
+`python benchmarks/million.py [POINTS [COLLECTION ...]]` prints the table of `reports/million.md`:
+formulas of three real collections, the functions of torch.nn.functional, the gallery's losses and
+layers of torch.nn, in four formats. Code that disagrees must be listed in
+`tests/known_defects.json`; the exit code is 1 otherwise.
 """
 
 import json
@@ -42,7 +43,9 @@ def main(points: int = POINTS, collections: Sequence[str] = ()) -> int:
     torch.set_num_threads(2)
     entries = json.loads((TESTS / "known_defects.json").read_text())
     known = {(entry["case"], entry["dtype"]) for entry in entries}
-    found_here = {(entry["case"], entry["dtype"]) for entry in entries if entry["library"] == "examined"}
+    found_here = {
+        (entry["case"], entry["dtype"]) for entry in entries if entry["library"] == "examined"
+    }
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     seconds: dict[tuple[str, str], float] = defaultdict(float)
     digits: dict[str, float] = {}
@@ -57,7 +60,10 @@ def main(points: int = POINTS, collections: Sequence[str] = ()) -> int:
         seconds[collection, dtype] += time.perf_counter() - start
         _count(counts[collection, dtype], found)
         if isinstance(found.formula, NotReplayed):
-            print(f"not replayed: {collection} {name} {dtype}: {found.formula.reason[:120]}", file=sys.stderr)
+            print(
+                f"not replayed: {collection} {name} {dtype}: {found.formula.reason[:120]}",
+                file=sys.stderr,
+            )
         elif not found.formula.literals and not math.isnan(found.formula.digits):
             digits[name] = min(found.formula.digits, digits.get(name, 99.0))
         if found.outcome is Outcome.DISAGREES:
@@ -65,9 +71,14 @@ def main(points: int = POINTS, collections: Sequence[str] = ()) -> int:
             print(f"disagrees: {collection} {name} {dtype} {_worst(found)}", file=sys.stderr)
     _table(counts, seconds)
     unlisted, stale = disagreeing - known, found_here - disagreeing
-    print(f"\nformulas without rounded constants replay to {min(digits.values()):.0f} digits at least")
+    print(
+        f"\nformulas without rounded constants replay to {min(digits.values()):.0f} digits at least"
+    )
     print(f"disagreeing: {len(disagreeing)} of the cases")
-    print(f"not listed in tests/known_defects.json: {len(unlisted)}; listed and not disagreeing: {len(stale)}")
+    print(
+        f"not listed in tests/known_defects.json: {len(unlisted)}; listed and not disagreeing: "
+        f"{len(stale)}"
+    )
     return 1 if unlisted or (stale and not collections and points == POINTS) else 0
 
 
@@ -85,14 +96,21 @@ def _worst(found: Examination) -> str:
             place = int(np.argmax(part.verdicts.severity))
             judged = part.verdicts[place]
             told.append(
-                f"{part.name}[{place}]: {part.count(Outcome.DISAGREES)} of {part.verdicts.severity.size}, stated "
-                f"{judged.stated!r}, exact {judged.exact}, allowed {judged.allowed:.3g}, formula {found.formula}"
+                f"{part.name}[{place}]: {part.count(Outcome.DISAGREES)} of "
+                f"{part.verdicts.severity.size}, stated "
+                f"{judged.stated!r}, exact {judged.exact}, allowed {judged.allowed:.3g}, formula "
+                f"{found.formula}"
             )
     return "; ".join(told)[:600]
 
 
-def _table(counts: dict[tuple[str, str], Counter[str]], seconds: dict[tuple[str, str], float]) -> None:
-    print("| collection | format | components | agree | undecided | disagree | proved | components/s |")
+def _table(
+    counts: dict[tuple[str, str], Counter[str]], seconds: dict[tuple[str, str], float]
+) -> None:
+    print(
+        "| collection | format | components | agree | undecided | disagree | proved | components/s "
+        "|"
+    )
     print("|---|---|--:|--:|--:|--:|--:|--:|")
     totals: Counter[str] = Counter()
     for (collection, dtype), counter in sorted(counts.items()):
@@ -100,17 +118,24 @@ def _table(counts: dict[tuple[str, str], Counter[str]], seconds: dict[tuple[str,
         totals[dtype] += total
         totals[f"{dtype} undecided"] += counter["undecided"]
         print(
-            f"| {collection} | {dtype} | {total} | {counter['agrees']} | {counter['undecided'] / total:.2%} | "
-            f"{counter['disagrees']} | {counter['proved'] / total:.0%} | {total / seconds[collection, dtype]:.0f} |"
+            f"| {collection} | {dtype} | {total} | {counter['agrees']} | "
+            f"{counter['undecided'] / total:.2%} | "
+            f"{counter['disagrees']} | {counter['proved'] / total:.0%} | "
+            f"{total / seconds[collection, dtype]:.0f} |"
         )
     for dtype in FORMATS:
         if totals[dtype]:
-            print(f"| all | {dtype} | {totals[dtype]} | | {totals[f'{dtype} undecided'] / totals[dtype]:.2%} | | | |")
+            print(
+                f"| all | {dtype} | {totals[dtype]} | | "
+                f"{totals[f'{dtype} undecided'] / totals[dtype]:.2%} | | | |"
+            )
     print(f"| all | all | {sum(totals[dtype] for dtype in FORMATS)} | | | | | |")
 
 
 def cases(points: int, collections: Sequence[str]) -> Iterator[Case]:
-    """Every case: collection, name, format, code at its points, and the formula where there is one."""
+    """Every case: collection, name, format, code at its points, and the formula where there
+    is one.
+    """
     sources = {"formulas": formulas, "functions": functions, "losses": losses, "layers": layers}
     for name in collections or sources:
         yield from sources[name](points)
@@ -139,9 +164,15 @@ def of_formula(
             print(f"no point in the domain: {collection} {name} {dtype}", file=sys.stderr)
 
 
-def inside(code: Callable[..., torch.Tensor], at: dict[str, torch.Tensor], points: int) -> dict[str, torch.Tensor]:
-    """The first points at which the formula has a value in float64: elsewhere there is no gradient to judge."""
-    value = code(*(tensor.double() for tensor in at.values())) + sum(tensor.double() * 0 for tensor in at.values())
+def inside(
+    code: Callable[..., torch.Tensor], at: dict[str, torch.Tensor], points: int
+) -> dict[str, torch.Tensor]:
+    """The first points at which the formula has a value in float64: elsewhere there is no gradient
+    to judge.
+    """
+    value = code(*(tensor.double() for tensor in at.values())) + sum(
+        tensor.double() * 0 for tensor in at.values()
+    )
     kept = torch.nonzero(value.isfinite())[:points, 0]
     return {name: tensor[kept] for name, tensor in at.items()} if kept.numel() else {}
 
@@ -151,9 +182,14 @@ def program_of(text: str, box: dict[str, tuple[float, float]]) -> Program:
     return builder.program(read_text(text, builder, {name: builder.symbol(name) for name in box}))
 
 
-def drawn(box: dict[str, tuple[float, float]], names: list[str], points: int, dtype: str) -> dict[str, torch.Tensor]:
+def drawn(
+    box: dict[str, tuple[float, float]], names: list[str], points: int, dtype: str
+) -> dict[str, torch.Tensor]:
     generator = np.random.default_rng(0)
-    return {name: torch.tensor(generator.uniform(*box[name], points)).to(getattr(torch, dtype)) for name in names}
+    return {
+        name: torch.tensor(generator.uniform(*box[name], points)).to(getattr(torch, dtype))
+        for name in names
+    }
 
 
 def functions(points: int) -> Iterator[Case]:
@@ -167,7 +203,13 @@ def functions(points: int) -> Iterator[Case]:
         for dtype in FORMATS:
             at = drawn(box, names, points, dtype)
             wanted = tuple(case["grad_variables"])
-            yield "torch functions", case["name"], dtype, Subject(torch.vmap(own), at, wanted), formula
+            yield (
+                "torch functions",
+                case["name"],
+                dtype,
+                Subject(torch.vmap(own), at, wanted),
+                formula,
+            )
 
 
 def losses(points: int) -> Iterator[Case]:
@@ -179,13 +221,24 @@ def losses(points: int) -> Iterator[Case]:
         for dtype in FORMATS:
             kind = getattr(torch, dtype)
             data = model.data or {}
-            columns = {name: torch.tensor(np.asarray(data[name], dtype=np.float64)).to(kind) for name in model.columns}
+            columns = {
+                name: torch.tensor(np.asarray(data[name], dtype=np.float64)).to(kind)
+                for name in model.columns
+            }
             for _ in range(max(1, points // 40)):
                 start = {
-                    name: torch.tensor(value * random.uniform(0.5, 1.5) + random.normal() / 8).to(kind)
+                    name: torch.tensor(value * random.uniform(0.5, 1.5) + random.normal() / 8).to(
+                        kind
+                    )
                     for name, value in model.start.items()
                 }
-                yield "gallery", model.name, dtype, Subject(code, {**columns, **start}, tuple(model.parameters)), None
+                yield (
+                    "gallery",
+                    model.name,
+                    dtype,
+                    Subject(code, {**columns, **start}, tuple(model.parameters)),
+                    None,
+                )
 
 
 def layers(points: int) -> Iterator[Case]:
@@ -194,8 +247,16 @@ def layers(points: int) -> Iterator[Case]:
             code, inputs = function_of(layer, getattr(torch, dtype))
             for seed in range(max(1, points // 50)):
                 generator = torch.Generator().manual_seed(seed)
-                drawn_ = [torch.randn(one.shape, generator=generator).to(one.dtype) for one in inputs]
-                yield "layers", layer.name, dtype, Subject(code, {f"x{n}": one for n, one in enumerate(drawn_)}), None
+                drawn_ = [
+                    torch.randn(one.shape, generator=generator).to(one.dtype) for one in inputs
+                ]
+                yield (
+                    "layers",
+                    layer.name,
+                    dtype,
+                    Subject(code, {f"x{n}": one for n, one in enumerate(drawn_)}),
+                    None,
+                )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Write `reports/`: the evidence, each file by one command (`make reports`); or only the files that are named."""
+"""Write `reports/`: the evidence, each file by one command (`make reports`); or only the files that
+are named.
+"""
 
 import contextlib
 import io
@@ -38,7 +40,11 @@ PARTS = {
         "make budgets",
         budgets.main,
     ),
-    "layers.md": ("Layers of networks: seconds to read, derive, replay and add noise", "make bench", layers.main),
+    "layers.md": (
+        "Layers of networks: seconds to read, derive, replay and add noise",
+        "make bench",
+        layers.main,
+    ),
     "judging.md": ("Components judged in a second, beside gradcheck", "make bench", judging.main),
     "honest.md": (
         "Honest code in a hundred ways: the allowance over the largest error seen",
@@ -65,7 +71,10 @@ def main() -> None:
         shown = io.StringIO()
         with contextlib.redirect_stdout(shown):
             action()
-        text = f"# {title}\n\nMade by `make reports` (`{command}` prints it) with {told}, on {platform.machine()}.\n\n"
+        text = (
+            f"# {title}\n\nMade by `make reports` (`{command}` prints it) with {told}, on "
+            f"{platform.machine()}.\n\n"
+        )
         (REPORTS / name).write_text(f"{text}```\n{shown.getvalue()}```\n", encoding="utf-8")
 
 

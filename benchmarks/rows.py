@@ -1,8 +1,8 @@
 """A million rows from a CSV file, trained in batches, over the same loop in bare torch.
 
-`python benchmarks/rows.py` prints a table. Each batch size is a process of its own, so that its peak
-memory is that of one run; the time is that of the training without reading the file, one epoch, and
-the loop in bare torch has the same forward, `loss.backward()` and update by hand.
+`python benchmarks/rows.py` prints a table. Each batch size is a process of its own, so that its
+peak memory is that of one run; the time is that of the training without reading the file, one
+epoch, and the loop in bare torch has the same forward, `loss.backward()` and update by hand.
 """
 
 import resource
@@ -26,11 +26,16 @@ def main() -> None:
         columns = np.column_stack([x, 2 * x + 1 + 0.1 * generator.normal(size=ROWS)])
         np.savetxt(path, columns, fmt="%.9g", delimiter=",", header="x,y", comments="")
         print(
-            f"{'batch':>6} {'read s':>7} {'bare us/row':>12} {'judged us/row':>14} {'ratio':>6} {'peak MB':>8}  outcome"
+            f"{'batch':>6} {'read s':>7} {'bare us/row':>12} {'judged us/row':>14} {'ratio':>6} "
+            f"{'peak MB':>8}  outcome"
         )
         for batch in BATCHES:
             command = [sys.executable, __file__, str(path), batch]
-            print(subprocess.run(command, check=True, capture_output=True, text=True).stdout, end="", flush=True)
+            print(
+                subprocess.run(command, check=True, capture_output=True, text=True).stdout,
+                end="",
+                flush=True,
+            )
 
 
 def one(path: str, batch: str) -> None:
@@ -58,7 +63,8 @@ def one(path: str, batch: str) -> None:
     plain = time.perf_counter() - start
     per_row = 1e6 / ROWS
     print(
-        f"{batch:>6} {read:>7.2f} {plain * per_row:>12.3f} {judged * per_row:>14.3f} {judged / plain:>6.1f} "
+        f"{batch:>6} {read:>7.2f} {plain * per_row:>12.3f} {judged * per_row:>14.3f} "
+        f"{judged / plain:>6.1f} "
         f"{peak:>8.0f}   {report.outcome.value}"
     )
 

@@ -1,4 +1,5 @@
-"""Start-up: whole processes, beside `python -c pass`, and a check in a worker beside one in a single process.
+"""Start-up: whole processes, beside `python -c pass`, and a check in a worker beside one in a
+single process.
 
 All in turns; medians of nine, of five for checks. Processor time is that of all processes together.
 """
@@ -17,7 +18,10 @@ COMMANDS = {
 }
 CHECK = ["check", "torch:tanh", "--input", "input=-2:2:8"]
 CHECKS = {
-    "in one process": ["-c", f"from verifier.commands.cli import run; raise SystemExit(run({CHECK!r}))"],
+    "in one process": [
+        "-c",
+        f"from verifier.commands.cli import run; raise SystemExit(run({CHECK!r}))",
+    ],
     "in a worker": ["-m", "verifier", *CHECK],
 }
 
@@ -27,7 +31,9 @@ def processor_seconds(arguments: list[str]) -> float:
     before = os.times()
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
     after = os.times()
-    return after.children_user - before.children_user + after.children_system - before.children_system
+    return (
+        after.children_user - before.children_user + after.children_system - before.children_system
+    )
 
 
 def seconds(arguments: list[str]) -> float:
@@ -40,9 +46,7 @@ def turns(
     commands: dict[str, list[str]], measure: Callable[[list[str]], float], count: int
 ) -> list[dict[str, float]]:
     """What each command took in each turn, without the first turn."""
-    found = [
-        {name: measure(words) for name, words in commands.items()} for _ in range(count + 1)
-    ]
+    found = [{name: measure(words) for name, words in commands.items()} for _ in range(count + 1)]
     return found[1:]
 
 
@@ -56,7 +60,9 @@ def main() -> None:
     found = turns(CHECKS, processor_seconds, 5)
     ratios = [turn["in a worker"] / turn["in one process"] for turn in found]
     for name in CHECKS:
-        print(f"{name:<16} {statistics.median(turn[name] for turn in found):7.2f} s of processor time")
+        print(
+            f"{name:<16} {statistics.median(turn[name] for turn in found):7.2f} s of processor time"
+        )
     print(f"ratio            {statistics.median(ratios):7.2f}")
 
 

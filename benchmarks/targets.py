@@ -91,11 +91,15 @@ def report(count: int = 200, jobs: int = 2) -> None:
         for name, wanted, target in zip(chosen, expected, targets, strict=True)
         if target["outcome"] != wanted
     ]
-    print(f"{count} targets, --jobs {jobs}, {SECONDS} seconds for each: exit code {done.returncode}")
+    print(
+        f"{count} targets, --jobs {jobs}, {SECONDS} seconds for each: exit code {done.returncode}"
+    )
     for outcome, number in Counter(target["outcome"] for target in targets).items():
         print(f"{number:5} {outcome}")
     print(f"{len(missed)} with an unexpected outcome: {missed[:3]}")
-    processor = after.children_user + after.children_system - before.children_user - before.children_system
+    processor = (
+        after.children_user + after.children_system - before.children_user - before.children_system
+    )
     print(f"{took:.0f} s, {processor / count:.1f} s of processor time a target")
 
 

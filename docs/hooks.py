@@ -1,4 +1,6 @@
-"""For MkDocs: the reports of the repository are pages too, and links to them work in both places."""
+"""For MkDocs: the reports of the repository are pages too, and links to them work in both
+places.
+"""
 
 import re
 from pathlib import Path

@@ -31,7 +31,9 @@ def on_page_content(html: str, page: Any, **_: Any) -> str:
     """What cells showed as HTML and as pictures, put in as it is."""
     if not page.file.src_uri.startswith(f"{PAGES}/"):
         return html
-    shown = rich_outputs(nbformat.read(FOLDER / f"{Path(page.file.src_uri).stem}.ipynb", as_version=4))
+    shown = rich_outputs(
+        nbformat.read(FOLDER / f"{Path(page.file.src_uri).stem}.ipynb", as_version=4)
+    )
     return re.sub(rf'<div id="{_SHOWN}-(\d+)"></div>', lambda found: shown[int(found[1])], html)
 
 
@@ -41,7 +43,9 @@ def page(notebook: nbformat.NotebookNode, name: str) -> str:
     parts = [title.source, f"This is the notebook [{name}](../{name}), as it was run."]
     place = 0
     for cell in cells:
-        parts.append(cell.source if cell.cell_type == "markdown" else _fenced("python", cell.source))
+        parts.append(
+            cell.source if cell.cell_type == "markdown" else _fenced("python", cell.source)
+        )
         for output in cell.get("outputs", []):
             if _rich(output):
                 parts.append(f'<div id="{_SHOWN}-{place}"></div>')
@@ -60,14 +64,18 @@ def rich_outputs(notebook: nbformat.NotebookNode) -> list[str]:
 def _rich(output: nbformat.NotebookNode) -> str:
     data = output.get("data", {})
     # Inside a page a picture is an element: it has no declaration.
-    return str(data.get("text/html") or re.sub(r"^<\?xml.*?\?>\s*", "", data.get("image/svg+xml", "")))
+    return str(
+        data.get("text/html") or re.sub(r"^<\?xml.*?\?>\s*", "", data.get("image/svg+xml", ""))
+    )
 
 
 def _plain(output: nbformat.NotebookNode) -> str:
     if output.output_type == "stream":
         return _fenced("text", output.text)
     latex = output.data.get("text/latex")
-    return _fenced("latex", latex.strip("$")) if latex else _fenced("text", output.data["text/plain"])
+    return (
+        _fenced("latex", latex.strip("$")) if latex else _fenced("text", output.data["text/plain"])
+    )
 
 
 def _fenced(language: str, text: str) -> str:

@@ -11,17 +11,19 @@ from verifier.operations.table import COMPOSITIONS, ROWS
 
 HEAD = """# Operations
 
-Made by `python docs/operations.py` from the table itself. Functions can be used in the body of a model
-(`from verifier.functions import ...`), in a formula as text and, under SymPy's own name where SymPy has it,
-in an expression. Arithmetic, comparisons and conditions are written with Python's operators: in a body
-`(x > 0) & ~(y < 1)`, in text `x > 0 and not y < 1`. SymPy's own functions in a body mean the same rows.
+Made by `python docs/operations.py` from the table itself. Functions can be used in the body
+of a model (`from verifier.functions import ...`), in a formula as text and, under SymPy's own name
+where SymPy has it, in an expression. Arithmetic, comparisons and conditions are written with
+Python's operators: in a body `(x > 0) & ~(y < 1)`, in text `x > 0 and not y < 1`. SymPy's own
+functions in a body mean the same rows.
 
-An *ulp* is counted as two unit roundoffs of the result. *torch* and *NumPy* are the budgets: how far the
-library's value may be from the exact one, 0.5 being correctly rounded and 0 exact; `make budgets` measures
-them where *measured* says (all: up to 1e30 in size), and [reports/budgets.md](../reports/budgets.md) keeps
+An *ulp* is counted as two unit roundoffs of the result. *torch* and *NumPy* are the budgets: how
+far the library's value may be from the exact one, 0.5 being correctly rounded and 0 exact;
+`make budgets` measures them where *measured* says (all: up to 1e30 in size), and
+[reports/budgets.md](../reports/budgets.md) keeps
 the largest errors found.
-A budget with a star counts ulps of a number that may be larger than the result, since near its zeros the
-function is right to an absolute error only.
+A budget with a star counts ulps of a number that may be larger than the result, since near its
+zeros the function is right to an absolute error only.
 
 """
 
@@ -36,8 +38,12 @@ import torch
 import verifier
 from verifier.functions import sigmoid
 
-verifier.add_function("swish2", lambda x: x * sigmoid(2 * x), torch=lambda x: x * torch.sigmoid(2 * x), ulps=4)
-model = verifier.Model.from_text("swish2(w*x)", inputs="x", start={"w": 0.5}, loss=verifier.squared_error)
+verifier.add_function(
+    "swish2", lambda x: x * sigmoid(2 * x), torch=lambda x: x * torch.sigmoid(2 * x), ulps=4
+)
+model = verifier.Model.from_text(
+    "swish2(w*x)", inputs="x", start={"w": 0.5}, loss=verifier.squared_error
+)
 report = verifier.train(model, data={"x": [1.0, 2.0], "y": [0.5, 1.0]})
 ```
 """
@@ -69,16 +75,31 @@ def measured(intervals: tuple[Interval, ...]) -> str:
 
 
 def rows() -> Iterator[str]:
-    yield "| name | torch | NumPy | domain | measured | torch ulps | NumPy ulps | derivative in torch |"
+    yield (
+        "| name | torch | NumPy | domain | measured | torch ulps | NumPy ulps | derivative in "
+        "torch |"
+    )
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for row in ROWS:
         lost = (
-            "yes" if not row.lost else "no" if len(row.lost) == row.arguments else f"not by argument {row.lost[0] + 1}"
+            "yes"
+            if not row.lost
+            else "no"
+            if len(row.lost) == row.arguments
+            else f"not by argument {row.lost[0] + 1}"
         )
-        cells = [row.name, notation(row, "torch"), notation(row, "numpy"), row.domain, measured(row.measured)]
+        cells = [
+            row.name,
+            notation(row, "torch"),
+            notation(row, "numpy"),
+            row.domain,
+            measured(row.measured),
+        ]
         yield (
             "| "
-            + " | ".join([*cells, budget(row, "torch"), budget(row, "numpy"), lost]).replace("a | b", "a \\| b")
+            + " | ".join([*cells, budget(row, "torch"), budget(row, "numpy"), lost]).replace(
+                "a | b", "a \\| b"
+            )
             + " |"
         )
 
@@ -94,7 +115,9 @@ def compositions() -> Iterator[str]:
 
 
 def text() -> str:
-    order = "Functions that other rows write, in this order of operations where the code is generated."
+    order = (
+        "Functions that other rows write, in this order of operations where the code is generated."
+    )
     return (
         HEAD
         + "## Rows\n\n" + "\n".join(rows())

@@ -1,4 +1,6 @@
-"""Write the pages that come from the program itself: limits, commands and gallery (`python docs/reference.py`)."""
+"""Write the pages that come from the program itself: limits, commands and gallery (`python
+docs/reference.py`).
+"""
 
 import io
 import os
@@ -28,10 +30,13 @@ COMMANDS = ("", *(command.name or command.callback.__name__ for command in app.r
 
 def commands() -> str:
     """What `--help` says of each command."""
-    return "# Commands\n\nMade by `python docs/reference.py` from the program's own help.\n" + "".join(
-        f"\n## verifier {command}".rstrip()
-        + f"\n\n```console\n$ verifier {f'{command} '.lstrip()}--help\n{_help(command)}```\n"
-        for command in COMMANDS
+    return (
+        "# Commands\n\nMade by `python docs/reference.py` from the program's own help.\n"
+        + "".join(
+            f"\n## verifier {command}".rstrip()
+            + f"\n\n```console\n$ verifier {f'{command} '.lstrip()}--help\n{_help(command)}```\n"
+            for command in COMMANDS
+        )
     )
 
 
@@ -47,7 +52,10 @@ def models() -> str:
 
 
 def _models() -> Iterator[str]:
-    yield "# Gallery\n\nMade by `python docs/reference.py` from the models' files. `verifier train NAME` trains one,"
+    yield (
+        "# Gallery\n\nMade by `python docs/reference.py` from the models' files. `verifier train "
+        "NAME` trains one,"
+    )
     yield "`verifier show NAME` writes its formula and gradient."
     for kind, group in groups(gallery().values()).items():
         yield f"\n## {kind[0].upper()}{kind[1:]}"
@@ -55,19 +63,27 @@ def _models() -> Iterator[str]:
             start = ", ".join(f"{name} = {value:g}" for name, value in model.start.items())
             yield f"\n### {model.name}\n\n{model.description}\n"
             yield f"Inputs: {', '.join(model.inputs) or 'none'}. Parameters: {start}."
-            yield f"Settings: {', '.join(f'{key} {value}' for key, value in model.training.items()) or 'the defaults'}."
+            settings_ = ", ".join(f"{key} {value}" for key, value in model.training.items())
+            yield f"Settings: {settings_ or 'the defaults'}."
 
 
 def bounds() -> str:
     """Every limit, from where the program has it."""
     rows = [f"| {what} | {limit} | {beyond} |" for what, limit, beyond in _bounds()]
-    head = "# Limits in numbers\n\nMade by `python docs/reference.py` from the program's own constants.\n"
+    head = (
+        "# Limits in numbers\n\nMade by `python docs/reference.py` from the program's own "
+        "constants.\n"
+    )
     return "\n".join([head, "| what | limit | beyond it |", "| --- | ---: | --- |", *rows, ""])
 
 
 def _bounds() -> Iterator[tuple[str, str, str]]:
     refused = "refused with a sentence"
-    yield "seconds for a target, where nothing else is said", f"{limits.SECONDS:,.0f}", "the time runs out"
+    yield (
+        "seconds for a target, where nothing else is said",
+        f"{limits.SECONDS:,.0f}",
+        "the time runs out",
+    )
     yield "`--timeout`, in seconds", f"{limits.LONGEST:,.0f}", refused
     least, most = limits.size_text(limits.LEAST_MEMORY), limits.size_text(limits.MOST_MEMORY)
     yield "`--memory`", f"{least} to {most}", refused
@@ -78,10 +94,18 @@ def _bounds() -> Iterator[tuple[str, str, str]]:
     yield "`--epochs`", f"{runner.MOST_EPOCHS:,}", refused
     least_ = f"{check.LEAST_FOR_CAUSES:g} seconds or as long as the judging took"
     yield "the search for causes", least_, "what was found so far is named"
-    yield "tries to make a failing point simpler", f"{failures.TRIES}", "the simplest so far is shown"
+    yield (
+        "tries to make a failing point simpler",
+        f"{failures.TRIES}",
+        "the simplest so far is shown",
+    )
     yield "characters that the code under test prints", f"{relay.MOST:,}", "left out, and said"
     yield "characters of a formula", f"{parser.LONGEST:,}", refused
-    yield "digits of a number in a formula as SymPy writes it", f"{sympy_form.LONGEST_NUMBER:,}", "not written out"
+    yield (
+        "digits of a number in a formula as SymPy writes it",
+        f"{sympy_form.LONGEST_NUMBER:,}",
+        "not written out",
+    )
     yield "numbers of an input", f"{inputs.LARGEST:,}", refused
     yield "bits of an exact value", f"{balls.LAST_BITS:,}", "undecided there"
     yield "axes of a tensor", f"{to_numpy.MOST_AXES}", refused
@@ -96,7 +120,11 @@ def _bounds() -> Iterator[tuple[str, str, str]]:
     yield "numbers of a tensor at the simplest failing point in the JSON", kept, "its shape only"
     yield "components in the text, of each dtype", f"{check_tables.SHOWN}", "the worst are shown"
     yield "failures in full in the text", f"{check_failures.BLOCKS}", "counted"
-    yield "steps of a training that are kept", f"{findings.KEPT_STEPS:,}", "first, last, worst and failing ones"
+    yield (
+        "steps of a training that are kept",
+        f"{findings.KEPT_STEPS:,}",
+        "first, last, worst and failing ones",
+    )
 
 
 PAGES = {"bounds.md": bounds, "commands.md": commands, "gallery.md": models}

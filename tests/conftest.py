@@ -1,4 +1,6 @@
-"""For all tests: whatever report is made as JSON is as the schema says; a warning of verifier is an error."""
+"""For all tests: whatever report is made as JSON is as the schema says; a warning of verifier is an
+error.
+"""
 
 from functools import wraps
 

@@ -1,4 +1,6 @@
-"""Write the golden files and what the documents show anew. Read the difference before committing it."""
+"""Write the golden files and what the documents show anew. Read the difference before committing
+it.
+"""
 
 import sys
 from pathlib import Path
@@ -21,10 +23,13 @@ def golden() -> None:
 def documents() -> None:
     for page in PAGES:
         with TemporaryDirectory() as folder:
-            page.write_text(played(page.read_text(encoding="utf-8"), Path(folder)), encoding="utf-8")
+            page.write_text(
+                played(page.read_text(encoding="utf-8"), Path(folder)), encoding="utf-8"
+            )
 
 
-# pytest imports this file when it looks for doctests: then nothing may be written, or no golden test could fail.
+# pytest imports this file when it looks for doctests: then nothing may be written, or no golden
+# test could fail.
 if __name__ == "__main__":
     golden()
     documents()

@@ -1,4 +1,6 @@
-"""The names of the documentation as they were before modules moved into packages: each can still be imported."""
+"""The names of the documentation as they were before modules moved into packages: each can still be
+imported.
+"""
 
 import subprocess
 import sys
@@ -56,7 +58,8 @@ NAMES = {
     "verifier.witnesses.Witness": "verifier.witnesses.Witness",
 }
 TESTING = (
-    "FACTORS GRAPH KERNEL LIARS NARROWER NUMBERS RACY SMALLEST TWINS Code Liar Lie Noisy NotZeroed Planting Right "
+    "FACTORS GRAPH KERNEL LIARS NARROWER NUMBERS RACY SMALLEST TWINS Code Liar Lie Noisy NotZeroed "
+    "Planting Right "
     "Stale Tampered Twin honest liar_named off one_scaled scaled through_numpy"
 )
 
@@ -78,13 +81,18 @@ def test_from_import():
 
 
 def test_import():
-    lines = [f"import {old}, {new}\nassert {old}.{name} is {new}.{same}" for old, name, new, same in pairs()]
+    lines = [
+        f"import {old}, {new}\nassert {old}.{name} is {new}.{same}"
+        for old, name, new, same in pairs()
+    ]
     run = done("\n".join(lines))
     assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_what_testing_has():
-    run = done(f"import verifier.testing\nfrom verifier.testing import {', '.join(TESTING.split())}")
+    run = done(
+        f"import verifier.testing\nfrom verifier.testing import {', '.join(TESTING.split())}"
+    )
     assert (run.returncode, run.stderr) == (0, "")
     import verifier.testing
 
@@ -98,8 +106,10 @@ def test_as_a_program():
 def test_a_module_is_itself_under_both_names():
     code = (
         "import sys, verifier.modeling\n"
-        "assert verifier.modeling is sys.modules['verifier.modeling'] is sys.modules['verifier.formula.model']\n"
-        "assert verifier.modeling.__spec__.name == verifier.modeling.__name__ == 'verifier.formula.model'"
+        "assert verifier.modeling is sys.modules['verifier.modeling'] is "
+        "sys.modules['verifier.formula.model']\n"
+        "assert verifier.modeling.__spec__.name == verifier.modeling.__name__ == "
+        "'verifier.formula.model'"
     )
     run = done(code)
     assert (run.returncode, run.stderr) == (0, "")
@@ -107,7 +117,8 @@ def test_a_module_is_itself_under_both_names():
 
 def test_nothing_is_loaded_until_a_name_is_used():
     code = (
-        "import sys, verifier\nprint(sorted(name for name in sys.modules if name.startswith('verifier')))\n"
+        "import sys, verifier\nprint(sorted(name for name in sys.modules if "
+        "name.startswith('verifier')))\n"
         "import verifier.training, verifier.checking, verifier.explaining\n"
         "print('verifier.commands' in sys.modules, 'numpy' in sys.modules)"
     )
@@ -126,5 +137,7 @@ def test_other_names_are_no_names():
     with pytest.raises(ModuleNotFoundError, match=r"No module named 'verifier\.nothing'"):
         __import__("verifier.nothing")
     for package in (verifier.training, verifier.checking, verifier.explaining):
-        with pytest.raises(AttributeError, match=f"module '{package.__name__}' has no attribute 'nothing'"):
+        with pytest.raises(
+            AttributeError, match=f"module '{package.__name__}' has no attribute 'nothing'"
+        ):
             _ = package.nothing

@@ -1,4 +1,6 @@
-"""The structure: each stage imports only stages above it, nothing goes in circles, and the contents page is true."""
+"""The structure: each stage imports only stages above it, nothing goes in circles, and the contents
+page is true.
+"""
 
 import ast
 import dataclasses
@@ -35,16 +37,29 @@ ORDER = (
     ("explaining", "testing"),
     ("commands",),
 )
-"""The stages: each imports itself and those above it, and of two beside each other neither imports the other."""
-ALONE = {"functions": "formula", "losses": "formula", "witnesses": "judging", "earlier_names": "process"}
-"""Modules that lie in no package, for the sake of their names, and the stage that each belongs to."""
+"""The stages: each imports itself and those above it, and of two beside each other neither imports
+the other.
+"""
+ALONE = {
+    "functions": "formula",
+    "losses": "formula",
+    "witnesses": "judging",
+    "earlier_names": "process",
+}
+"""Modules that lie in no package, for the sake of their names, and the stage that each
+belongs to.
+"""
 MOST_ENTRIES = 15
 MOST_IN_THE_PACKAGE = 18
 
 
 def modules_in(package: Path) -> dict[str, Path]:
-    """The modules below a package by their dotted names; a folder's `__init__` has the folder's name."""
-    files = {path.relative_to(package.parent).with_suffix(""): path for path in package.rglob("*.py")}
+    """The modules below a package by their dotted names; a folder's `__init__` has the folder's
+    name.
+    """
+    files = {
+        path.relative_to(package.parent).with_suffix(""): path for path in package.rglob("*.py")
+    }
     return {".".join(name.parts).removesuffix(".__init__"): path for name, path in files.items()}
 
 
@@ -62,12 +77,17 @@ def imports(modules: dict[str, Path], name: str) -> set[str]:
 
 
 def loaded_with(modules: dict[str, Path], name: str) -> set[str]:
-    """The modules that Python loads for a module's imports: those, and the packages that they lie in."""
+    """The modules that Python loads for a module's imports: those, and the packages that they lie
+    in.
+    """
     found = set()
     for imported in imports(modules, name):
         parts = imported.split(".")
         packages = {".".join(parts[:count]) for count in range(2, len(parts))}
-        found |= {imported, *(package for package in packages if not f"{name}.".startswith(f"{package}."))}
+        found |= {
+            imported,
+            *(package for package in packages if not f"{name}.".startswith(f"{package}.")),
+        }
     return found - {name}
 
 
@@ -90,7 +110,9 @@ def against_the_order(modules: dict[str, Path]) -> list[str]:
 
 
 def circles(modules: dict[str, Path]) -> list[str]:
-    """Modules that come back to themselves by what they import, and what that import them in turn."""
+    """Modules that come back to themselves by what they import, and what that import them in
+    turn.
+    """
     left = {name: loaded_with(modules, name) & set(modules) for name in modules}
     while free := {name for name, needed in left.items() if not needed & set(left)}:
         left = {name: needed for name, needed in left.items() if name not in free}
@@ -98,17 +120,28 @@ def circles(modules: dict[str, Path]) -> list[str]:
 
 
 def crowded(package: Path) -> list[str]:
-    """The folders with more entries than a reader takes in; what every package has is not counted."""
+    """The folders with more entries than a reader takes in; what every package has is not
+    counted.
+    """
     found = []
-    for folder in (package, *(path for path in package.rglob("*") if path.is_dir() and path.name != "__pycache__")):
-        entries = {path.name for path in folder.iterdir()} - {"__init__.py", "py.typed", "__pycache__"}
+    for folder in (
+        package,
+        *(path for path in package.rglob("*") if path.is_dir() and path.name != "__pycache__"),
+    ):
+        entries = {path.name for path in folder.iterdir()} - {
+            "__init__.py",
+            "py.typed",
+            "__pycache__",
+        }
         if len(entries) > (MOST_IN_THE_PACKAGE if folder == package else MOST_ENTRIES):
             found.append(f"{folder.relative_to(package.parent)} has {len(entries)} entries")
     return found
 
 
 def test_every_module_has_a_stage():
-    stages = {stage(name) for name in modules_in(PACKAGE) if name not in ("verifier", "verifier.__main__")}
+    stages = {
+        stage(name) for name in modules_in(PACKAGE) if name not in ("verifier", "verifier.__main__")
+    }
     assert stages == {name for names in ORDER for name in names}
 
 
@@ -146,7 +179,10 @@ def package_of(folder: Path, files: dict[str, str]) -> Path:
         ("judging/report.py", "from verifier.reporting.page import Page\n"),
         ("judging/report.py", "from verifier.reporting import page\n"),
         ("judging/report.py", "import verifier.reporting.page\n"),
-        ("judging/report.py", "def late():\n    from verifier.reporting.page import Page\n    return Page\n"),
+        (
+            "judging/report.py",
+            "def late():\n    from verifier.reporting.page import Page\n    return Page\n",
+        ),
         ("judging/report.py", "if TYPE_CHECKING:\n    from verifier.reporting.page import Page\n"),
         ("judging/report.py", "import verifier\n"),
         ("training/report.py", "from verifier.checking.page import Page\n"),
@@ -154,19 +190,32 @@ def package_of(folder: Path, files: dict[str, str]) -> Path:
     ],
 )
 def test_an_import_against_the_order_would_be_found(tmp_path, file, text):
-    pages = {f"{name}/page.py": "class Page: ...\n" for name in ("reporting", "checking", "capture", "operations")}
+    pages = {
+        f"{name}/page.py": "class Page: ...\n"
+        for name in ("reporting", "checking", "capture", "operations")
+    }
     right = "from verifier.operations.page import Page\n"
-    assert against_the_order(modules_in(package_of(tmp_path / "right", {**pages, file: right}))) == []
+    assert (
+        against_the_order(modules_in(package_of(tmp_path / "right", {**pages, file: right}))) == []
+    )
     (found,) = against_the_order(modules_in(package_of(tmp_path / "wrong", {**pages, file: text})))
-    assert found.startswith(f"verifier.{file.removesuffix('.py').replace('/', '.')} imports verifier")
+    assert found.startswith(
+        f"verifier.{file.removesuffix('.py').replace('/', '.')} imports verifier"
+    )
 
 
 def test_a_circle_would_be_found(tmp_path):
-    straight = {"judging/a.py": "from verifier.judging.b import B\n", "judging/b.py": "", "judging/c.py": ""}
+    straight = {
+        "judging/a.py": "from verifier.judging.b import B\n",
+        "judging/b.py": "",
+        "judging/c.py": "",
+    }
     assert circles(modules_in(package_of(tmp_path / "straight", straight))) == []
     late = {**straight, "judging/b.py": "def late():\n    from verifier.judging import c\n"}
     late["judging/c.py"] = "from verifier.judging.a import A\n"
-    assert circles(modules_in(package_of(tmp_path / "late", late))) == [f"verifier.judging.{name}" for name in "abc"]
+    assert circles(modules_in(package_of(tmp_path / "late", late))) == [
+        f"verifier.judging.{name}" for name in "abc"
+    ]
     folder = {
         "judging/causes/__init__.py": "from verifier.judging.causes.one import One\n",
         "judging/causes/one.py": "from verifier.judging.verdict import Verdict\n",
@@ -174,7 +223,11 @@ def test_a_circle_would_be_found(tmp_path):
         "judging/verdict.py": "from verifier.judging.causes.other import Other\n",
     }
     found = circles(modules_in(package_of(tmp_path / "folder", folder)))
-    assert found == ["verifier.judging.causes", "verifier.judging.causes.one", "verifier.judging.verdict"]
+    assert found == [
+        "verifier.judging.causes",
+        "verifier.judging.causes.one",
+        "verifier.judging.verdict",
+    ]
 
 
 def test_a_crowded_folder_would_be_found(tmp_path):
@@ -205,23 +258,36 @@ def test_modules_by_their_name_alone():
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-SYMBOLIC = ("verifier.operations", "verifier.program", "verifier.judging.verdict", "verifier.explaining.graph")
-"""What states gradients without torch; operations name its functions and find them when they are used."""
+SYMBOLIC = (
+    "verifier.operations",
+    "verifier.program",
+    "verifier.judging.verdict",
+    "verifier.explaining.graph",
+)
+"""What states gradients without torch; operations name its functions and find them when they are
+used.
+"""
 
 
 def test_the_symbolic_side_has_no_torch():
     modules = modules_in(PACKAGE)
     symbolic = [name for name in modules if name.startswith(SYMBOLIC)]
     assert len(symbolic) > 20
-    found = [name for name in symbolic if "import torch" in modules[name].read_text(encoding="utf-8")]
-    assert found == ["verifier.program.codegen"]  # which writes code for torch, and loads it to run that
+    found = [
+        name for name in symbolic if "import torch" in modules[name].read_text(encoding="utf-8")
+    ]
+    assert found == [
+        "verifier.program.codegen"
+    ]  # which writes code for torch, and loads it to run that
 
 
 # Arrays have no truth value: a record that holds some is equal to itself alone.
 
 ARRAYS = (torch.Tensor, np.ndarray, arb)
 PLAIN = {
-    "program.array_program.ArrayNode.payload": "a name, axes, or an array that is compared by its contents",
+    "program.array_program.ArrayNode.payload": (
+        "a name, axes, or an array that is compared by its contents"
+    ),
     "process.workers.messages.Progress.done": "a number",
     "process.workers.messages.Rendered.facts": "what JSON can say",
     "process.workers.supervisor._Watched.watch": "who waits, of whom there is one",

@@ -1,4 +1,5 @@
-"""The names that modules had before they moved into packages: what imports them gets the module of today.
+"""The names that modules had before they moved into packages: what imports them gets the module of
+today.
 
 >>> from verifier.modeling import Model
 >>> Model.__module__
@@ -41,7 +42,10 @@ MODULES = {
     "verifier.twins": "verifier.testing.equivalent_mutants",
 }
 MEMBERS = {
-    "verifier.checking": {"check": "verifier.commands.check", "assert_gradients": "verifier.commands.check"},
+    "verifier.checking": {
+        "check": "verifier.commands.check",
+        "assert_gradients": "verifier.commands.check",
+    },
     "verifier.explaining": {"explain": "verifier.commands.explain"},
     "verifier.training": {"train": "verifier.commands.train"},
 }
@@ -62,7 +66,9 @@ def members(package: str) -> Callable[[str], Any]:
 
 
 class Finder:
-    """Finds a module of today by the name that it had; the only one of its kind that Python asks."""
+    """Finds a module of today by the name that it had; the only one of its kind that Python
+    asks.
+    """
 
     @classmethod
     def find_spec(cls, name: str, path: object = None, target: object = None) -> ModuleSpec | None:

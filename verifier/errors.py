@@ -19,10 +19,10 @@ LONGEST_TRACEBACK = 100_000
 class InputError(ValueError):
     """Something that a person gave cannot be used.
 
-    The message is one sentence: what is wrong, where, and what would do; an excerpt of what was given
-    may stand below it. Control characters in it are shown escaped, so that text from a file never
-    reaches a terminal as an instruction. A sentence is cut to 2,000 characters and
-    an excerpt to 20,000.
+    The message is one sentence: what is wrong, where, and what would do; an excerpt of what was
+    given may stand below it. Control characters in it are shown escaped, so that text from a file
+    never reaches a terminal as an instruction. A sentence is cut to 2,000 characters and an excerpt
+    to 20,000.
 
     >>> str(InputError("no model 'a\\x1b[2J'"))
     "no model 'a\\\\x1b[2J'"

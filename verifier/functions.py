@@ -1,4 +1,5 @@
-"""The functions that a model's body calls: on symbols they write the formula, on numbers they compute.
+"""The functions that a model's body calls: on symbols they write the formula, on numbers they
+compute.
 
 Every row and every composition of the operations table can be imported from here by its name, also
 one that was added. SymPy is loaded when one of them is called, not when it is imported.
@@ -18,21 +19,24 @@ from functools import cache
 from typing import Any, Protocol
 
 _NAMES = (
-    "acos", "acosh", "acot", "acoth", "acsc", "acsch", "asec", "asech", "asin", "asinh", "atan", "atan2",
-    "atanh", "beta", "cbrt", "ceiling", "celu", "cos", "cosh", "cot", "coth", "csc", "csch", "digamma", "e",
-    "elu", "equal", "erf", "erfc", "erfcx", "erfinv", "exp", "exp2", "expm1", "floor", "frac", "gamma", "gelu",
-    "gelu_tanh", "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hypot", "i0", "i0e", "i1", "i1e", "j0",
-    "j1", "leaky_relu", "log", "log10", "log1p", "log2", "log_ndtr", "logaddexp", "loggamma", "logit",
-    "logsigmoid", "logsumexp", "maximum", "minimum", "mish", "ndtr", "normal_density", "not_equal", "pi",
-    "piecewise", "polygamma", "relu", "relu6", "remainder", "sec", "sech", "selu", "sigmoid", "sign", "silu",
-    "sin", "sinc", "sinh", "softmax", "softplus", "softsign", "sqrt", "tan", "tanh", "tanhshrink", "where",
-    "xlogy", "zeta",
+    "acos", "acosh", "acot", "acoth", "acsc", "acsch", "asec", "asech", "asin", "asinh", "atan",
+    "atan2", "atanh", "beta", "cbrt", "ceiling", "celu", "cos", "cosh", "cot", "coth", "csc",
+    "csch", "digamma", "e", "elu", "equal", "erf", "erfc", "erfcx", "erfinv", "exp", "exp2",
+    "expm1", "floor", "frac", "gamma", "gelu", "gelu_tanh", "hardsigmoid", "hardswish", "hardtanh",
+    "heaviside", "hypot", "i0", "i0e", "i1", "i1e", "j0", "j1", "leaky_relu", "log", "log10",
+    "log1p", "log2", "log_ndtr", "logaddexp", "loggamma", "logit", "logsigmoid", "logsumexp",
+    "maximum", "minimum", "mish", "ndtr", "normal_density", "not_equal", "pi", "piecewise",
+    "polygamma", "relu", "relu6", "remainder", "sec", "sech", "selu", "sigmoid", "sign", "silu",
+    "sin", "sinc", "sinh", "softmax", "softplus", "softsign", "sqrt", "tan", "tanh", "tanhshrink",
+    "where", "xlogy", "zeta",
 )  # fmt: skip
 __all__ = list(_NAMES)
 
 
 def piecewise(*branches: tuple[Any, Any]) -> Any:
-    """The value of the first (value, condition) whose condition holds; the last condition must be True."""
+    """The value of the first (value, condition) whose condition holds; the last condition must be
+    True.
+    """
     from verifier.formula import overloads as calls
 
     return calls.piecewise(branches)

@@ -1,9 +1,9 @@
 """Losses: functions of the prediction and of data columns, traced together with the model.
 
 A loss takes the prediction first, then columns of the data, or parameters of the model, by name;
-keyword-only arguments are constants, which `functools.partial` changes. The model's `reduction` takes
-the mean or the sum over a batch. Each is written so that no intermediate overflows where the loss
-itself does not.
+keyword-only arguments are constants, which `functools.partial` changes. The model's `reduction`
+takes the mean or the sum over a batch. Each is written so that no intermediate overflows where the
+loss itself does not.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def absolute_error(prediction: Any, y: Any) -> Any:
 
 
 def huber(prediction: Any, y: Any, *, delta: float = 1.0) -> Any:
-    """Half the square of the residual up to delta, then a line (Huber, Ann. Math. Statist. 35, 1964).
+    """Half the square of the residual up to delta, then a line (Huber, Ann. Math. Statist. 35,
+    1964).
 
     >>> huber(3.0, 1.0), huber(1.5, 1.0)
     (1.5, 0.125)
@@ -64,7 +65,8 @@ def log_cosh(prediction: Any, y: Any) -> Any:
 
 
 def quantile(prediction: Any, y: Any, *, q: float = 0.5) -> Any:
-    """The pinball loss, whose minimum is the q-quantile (Koenker and Bassett, Econometrica 46, 1978).
+    """The pinball loss, whose minimum is the q-quantile (Koenker and Bassett, Econometrica 46,
+    1978).
 
     >>> quantile(1.0, 3.0, q=0.9), quantile(3.0, 1.0, q=0.75)
     (1.8, 0.5)
@@ -92,7 +94,9 @@ def focal(prediction: Any, y: Any, *, gamma: float = 2.0, alpha: float = 0.25) -
     (0.043322, 0.129965)
     """
     positive = alpha * functions.sigmoid(-prediction) ** gamma * -functions.logsigmoid(prediction)
-    negative = (1 - alpha) * functions.sigmoid(prediction) ** gamma * -functions.logsigmoid(-prediction)
+    negative = (
+        (1 - alpha) * functions.sigmoid(prediction) ** gamma * -functions.logsigmoid(-prediction)
+    )
     return y * positive + (1 - y) * negative
 
 
@@ -108,7 +112,8 @@ def poisson_nll(prediction: Any, y: Any) -> Any:
 
 
 def gaussian_nll(prediction: Any, y: Any, variance: Any) -> Any:
-    """Half of log(variance) + (prediction - y)²/variance; the variance is a column or a parameter of the model.
+    """Half of log(variance) + (prediction - y)²/variance; the variance is a column or a parameter
+    of the model.
 
     >>> gaussian_nll(3.0, 1.0, 1.0)
     2.0

@@ -67,7 +67,9 @@ def exact(program: Program, arguments: Arguments, within: Sequence[Any]) -> list
     to 16,384 bits: what is wider then is returned as it is.
     """
     points = _points(arguments)
-    results = [Enclosure(np.empty(points, dtype=object), np.full(points, np.inf)) for _ in program.outputs]
+    results = [
+        Enclosure(np.empty(points, dtype=object), np.full(points, np.inf)) for _ in program.outputs
+    ]
     todo = np.arange(points)
     bits = FIRST_PRECISION
     while todo.size and bits <= LAST_PRECISION:
@@ -84,11 +86,14 @@ def exact(program: Program, arguments: Arguments, within: Sequence[Any]) -> list
     return results
 
 
-def finite_differences(program: Program, names: Sequence[str], arguments: Arguments) -> dict[str, Any]:
+def finite_differences(
+    program: Program, names: Sequence[str], arguments: Arguments
+) -> dict[str, Any]:
     """Central differences of the first result by each name, in float64, extrapolated to step 0.
 
     Ridders' method (Advances in Engineering Software 4, 1982): the step is shortened, the error
-    term is eliminated order by order, and the entry that differs least from its neighbours is taken.
+    term is eliminated order by order, and the entry that differs least from its neighbours is
+    taken.
     """
     double = {name: np.asarray(values, dtype=np.float64) for name, values in arguments.items()}
     return {name: _ridders(program, name, double) for name in names}
@@ -115,7 +120,9 @@ def _ridders(program: Program, name: str, arguments: dict[str, Any]) -> Any:
 
 def _central(program: Program, name: str, arguments: dict[str, Any], step: Any) -> Any:
     ahead, behind = arguments[name] + step, arguments[name] - step
-    values = [symbolic(program, "float64", {**arguments, name: moved})[0] for moved in (ahead, behind)]
+    values = [
+        symbolic(program, "float64", {**arguments, name: moved})[0] for moved in (ahead, behind)
+    ]
     with np.errstate(all="ignore"):
         return (values[0] - values[1]) / (ahead - behind)[:, 0]
 

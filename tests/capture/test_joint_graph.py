@@ -59,7 +59,10 @@ def test_control_flow_on_shapes_is_read():
     ],
 )
 def test_randomness(code, name):
-    assert sentence(code) == f"aten::{name} is random, and a random number has no derivative to hold it against"
+    assert (
+        sentence(code)
+        == f"aten::{name} is random, and a random number has no derivative to hold it against"
+    )
 
 
 class ByNumPy(torch.autograd.Function):
@@ -72,7 +75,9 @@ class ByNumPy(torch.autograd.Function):
         return g
 
 
-@pytest.mark.parametrize("code", [ByNumPy.apply, lambda x: x * torch.from_numpy(np.asarray(x.detach()))])
+@pytest.mark.parametrize(
+    "code", [ByNumPy.apply, lambda x: x * torch.from_numpy(np.asarray(x.detach()))]
+)
 def test_numpy(code):
     assert sentence(code) == "the code leaves torch for NumPy"
 
@@ -81,26 +86,41 @@ def test_lists():
     assert sentence(lambda x: x * torch.tensor(x.tolist())) == BY_VALUES
 
 
-@pytest.mark.parametrize("code", [lambda x: x * (x.data_ptr() % 2), lambda x: x * x.untyped_storage()[0]])
+@pytest.mark.parametrize(
+    "code", [lambda x: x * (x.data_ptr() % 2), lambda x: x * x.untyped_storage()[0]]
+)
 def test_memory(code):
-    assert sentence(code) == "the code reads the memory of a tensor itself, as a kernel of its own does"
+    assert (
+        sentence(code)
+        == "the code reads the memory of a tensor itself, as a kernel of its own does"
+    )
 
 
 def test_compiled_code():
     compiled = torch.compile(torch.sin, backend="eager")
-    assert sentence(lambda x: compiled(x)) == "the code is compiled, and a compiled kernel has no graph of operations"
+    assert (
+        sentence(lambda x: compiled(x))
+        == "the code is compiled, and a compiled kernel has no graph of operations"
+    )
 
 
 def test_an_operation_without_a_rule():
-    assert sentence(lambda x: torch.special.gammainc(torch.ones_like(x), x.abs())) == "aten::igamma has no rule"
+    assert (
+        sentence(lambda x: torch.special.gammainc(torch.ones_like(x), x.abs()))
+        == "aten::igamma has no rule"
+    )
 
 
 def test_complex_numbers():
-    assert sentence(lambda x: torch.view_as_real(torch.view_as_complex(torch.stack([x, x], -1))).sum()) in (
+    assert sentence(
+        lambda x: torch.view_as_real(torch.view_as_complex(torch.stack([x, x], -1))).sum()
+    ) in (
         "aten::view_as_complex has no rule",
         "aten::view_as_complex gives complex numbers, which are not judged",
     )
-    assert sentence(lambda x: (x * 1j).real) == "aten::mul gives complex numbers, which are not judged"
+    assert (
+        sentence(lambda x: (x * 1j).real) == "aten::mul gives complex numbers, which are not judged"
+    )
 
 
 def test_formats_that_are_not_judged():
@@ -221,7 +241,10 @@ def test_second_derivatives_are_in_the_graph():
 def test_a_row_of_the_hessian_is_as_long_a_graph_for_large_inputs_as_for_small_ones():
     def nodes(count):
         joint = SecondOrder(lambda x: (x.sin() * x).mean(), (0,), 1, ((0, count - 1),))
-        arguments = (torch.linspace(-1, 1, count, dtype=torch.float64), torch.ones((), dtype=torch.float64))
+        arguments = (
+            torch.linspace(-1, 1, count, dtype=torch.float64),
+            torch.ones((), dtype=torch.float64),
+        )
         return len(captured(joint, arguments).graph.nodes)
 
     assert nodes(2000) == nodes(20)

@@ -1,4 +1,6 @@
-"""Targets: anybody's code is found, bound to its inputs, run once, and examined; or refused in a sentence."""
+"""Targets: anybody's code is found, bound to its inputs, run once, and examined; or refused in a
+sentence.
+"""
 
 import copy
 import functools
@@ -192,28 +194,45 @@ def test_arguments_go_where_their_names_are():
 @pytest.mark.parametrize(
     "target, inputs, sentence",
     [
-        (nested, {"batch": X}, "nested needs state: give it as an input of nested(batch, *, state, eps=0.001)"),
+        (
+            nested,
+            {"batch": X},
+            "nested needs state: give it as an input of nested(batch, *, state, eps=0.001)",
+        ),
         (
             nested,
             {"batch": X, "sate": X, "state": X},
-            "nested has no argument 'sate': did you mean state? It is nested(batch, *, state, eps=0.001)",
+            "nested has no argument 'sate': did you mean state? It is nested(batch, *, state, "
+            "eps=0.001)",
         ),
         (Net(), {"x": X, "z": X}, "Net has no argument 'z': it is Net(x)"),
         (Net(), {"x": X, "linear.wight": X}, "Net has no argument 'linear.wight': it is Net(x)"),
         (Net(), {}, "Net needs x: give it as an input of Net(x)"),
-        (Scale.apply, {"x": X}, "Scale needs weight: give it as an input of Scale(x, weight, power=1, /)"),
+        (
+            Scale.apply,
+            {"x": X},
+            "Scale needs weight: give it as an input of Scale(x, weight, power=1, /)",
+        ),
         (
             Net(),
             {"x": X, "linear.bias": torch.ones(3)},
             "linear.bias of Net is a tensor of shape (2,): give one of that shape",
         ),
-        (Net(), {"x": X, "linear.bias": 1.0}, "linear.bias of Net is a tensor of shape (2,): give one of that shape"),
+        (
+            Net(),
+            {"x": X, "linear.bias": 1.0},
+            "linear.bias of Net is a tensor of shape (2,): give one of that shape",
+        ),
         (
             torch.tanh,
             {"x": torch.tensor([1])},
             "tanh has nothing to take a gradient by: give a tensor of floating-point numbers",
         ),
-        (nn.LazyLinear(3), {"input": X}, "LazyLinear has parameters without a shape: call it once, then give it"),
+        (
+            nn.LazyLinear(3),
+            {"input": X},
+            "LazyLinear has parameters without a shape: call it once, then give it",
+        ),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Lazy modules")
@@ -224,7 +243,8 @@ def test_what_cannot_be_bound(target, inputs, sentence):
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_scripted_modules_are_refused():
     sentence = (
-        "RecursiveScriptModule is a scripted module, whose parameters cannot be set: give the one it was made from"
+        "RecursiveScriptModule is a scripted module, whose parameters cannot be set: give the one "
+        "it was made from"
     )
     assert said(bound, torch.jit.script(nn.Linear(2, 2)), {"input": X}, "float64") == sentence
 
@@ -232,11 +252,16 @@ def test_scripted_modules_are_refused():
 def test_a_module_that_cannot_be_copied():
     layer = Net()
     layer.last = layer.linear.weight * 2
-    assert said(bound, layer, {"x": X}, "float32").startswith("Net cannot be copied as float32: Only Tensors created")
+    assert said(bound, layer, {"x": X}, "float32").startswith(
+        "Net cannot be copied as float32: Only Tensors created"
+    )
 
 
 def test_unknown_dtypes():
-    sentence = "dtype 'int8' is not one that verifier judges: use float64 or float32 or bfloat16 or float16"
+    sentence = (
+        "dtype 'int8' is not one that verifier judges: use float64 or float32 or bfloat16 or "
+        "float16"
+    )
     assert said(bound, torch.tanh, {"x": X}, "int8") == sentence
 
 
@@ -247,14 +272,23 @@ def test_the_parameters_of_a_module_are_inputs():
     assert {tensor.dtype for tensor in code.inputs.values()} == {torch.bfloat16}
     assert layer.weight.dtype == torch.float32
     input_, weight, bias = code.inputs.values()
-    assert torch.equal(code.code(input_, 2 * weight, bias)[0], nn.functional.linear(input_, 2 * weight, bias))
+    assert torch.equal(
+        code.code(input_, 2 * weight, bias)[0], nn.functional.linear(input_, 2 * weight, bias)
+    )
 
 
 def test_frozen_parameters_and_buffers_are_not_wanted():
     layer = nn.BatchNorm1d(2)
     layer.bias.requires_grad_(False)
     code = at(layer, input=between(-1, 1, (4, 2)))
-    assert tuple(code.inputs) == ("input", "weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    assert tuple(code.inputs) == (
+        "input",
+        "weight",
+        "bias",
+        "running_mean",
+        "running_var",
+        "num_batches_tracked",
+    )
     assert code.wanted == ("input", "weight")
 
 
@@ -303,7 +337,9 @@ def test_a_parameter_is_given():
     for given in ({"linear.weight": weights}, {"linear": {"weight": weights}}):
         code = at(Net(), x=between(-1, 1, (3,)), **given)
         assert torch.equal(code.inputs["linear.weight"], weights.double())
-    code = at(nn.BatchNorm1d(2).eval(), input=between(-1, 1, (4, 2)), running_var=between(1, 2, (2,)))
+    code = at(
+        nn.BatchNorm1d(2).eval(), input=between(-1, 1, (4, 2)), running_var=between(1, 2, (2,))
+    )
     assert (code.inputs["running_var"] != 1).all()
 
 
@@ -316,7 +352,9 @@ def test_methods_and_partials_of_modules():
     assert torch.equal(code.code(x, weight, bias)[0], expected)
 
 
-@pytest.mark.parametrize("kind", [lambda: nn.BatchNorm1d(2), lambda: nn.Sequential(nn.Linear(2, 2), nn.PReLU())])
+@pytest.mark.parametrize(
+    "kind", [lambda: nn.BatchNorm1d(2), lambda: nn.Sequential(nn.Linear(2, 2), nn.PReLU())]
+)
 def test_a_bound_point_is_given_again_in_the_shell(kind):
     code = bound(kind(), drawn({"input": between(-1, 1, (4, 2))}, "float32", 0, 1), "float32")
     again = parsed(spelled({**code.inputs, **code.constants})[1::2])
@@ -331,7 +369,9 @@ def test_a_bound_point_is_given_again_in_the_shell(kind):
 def test_a_run():
     run = tried(at(lambda x, y: (x * 2, y.detach(), None, 3), x=X, y=X), Deadline(60))
     assert run == Run(("value[0]", "value[1]"), without_gradient=("value[1]",), unreached=("y",))
-    assert tried(at(lambda x: x.detach(), x=X)) == Run(("value",), without_gradient=("value",), unreached=("x",))
+    assert tried(at(lambda x: x.detach(), x=X)) == Run(
+        ("value",), without_gradient=("value",), unreached=("x",)
+    )
 
 
 def test_inputs_that_are_written_to():
@@ -341,7 +381,9 @@ def test_inputs_that_are_written_to():
 
     assert tried(at(in_place, x=X)).overwritten == ("x",)
     assert tried(at(lambda x, y: x.data.add_(1) * y, x=X, y=X)).overwritten == ("x",)
-    assert tried(at(lambda x, y: y[0]["k"].relu_() + x, x=X, y=[{"k": X.abs()}])).overwritten == ("y[0].k",)
+    assert tried(at(lambda x, y: y[0]["k"].relu_() + x, x=X, y=[{"k": X.abs()}])).overwritten == (
+        "y[0].k",
+    )
     assert tried(at(in_the_backward, x=X, y=X)).overwritten == ("y",)
     assert tried(at(lambda x: x.clone().mul_(2), x=X)).overwritten == ()
     assert tried(at(lambda x: x * 2, x=torch.tensor([math.nan]))).overwritten == ()
@@ -372,14 +414,26 @@ async def coroutine(x):
     "returned, sentence",
     [
         (lambda x: None, "None: return the tensor that gradients are taken of"),
-        (lambda x: x.tolist(), "a list of numbers and no tensor: leave out item(), tolist() and float()"),
+        (
+            lambda x: x.tolist(),
+            "a list of numbers and no tensor: leave out item(), tolist() and float()",
+        ),
         (lambda x: float(x[0]), "a number and no tensor: leave out item(), tolist() and float()"),
-        (lambda x: (x > 0).long(), "a tensor of int64, which has no gradient: return one of floating-point numbers"),
-        (lambda x: [x > 0, None], "a tensor of bool, which has no gradient: return one of floating-point numbers"),
+        (
+            lambda x: (x > 0).long(),
+            "a tensor of int64, which has no gradient: return one of floating-point numbers",
+        ),
+        (
+            lambda x: [x > 0, None],
+            "a tensor of bool, which has no gradient: return one of floating-point numbers",
+        ),
         (lambda x: x * 1j, "a tensor of complex128: return torch.view_as_real of it"),
         (lambda x: (x, x * 1j), "value[1] of complex128: return torch.view_as_real of it"),
         (lambda x: x.to_sparse(), "a tensor, which is sparse: return it as a dense one"),
-        (lambda x: torch.nested.nested_tensor([x]), "a tensor, which is nested: return its parts, or pad it"),
+        (
+            lambda x: torch.nested.nested_tensor([x]),
+            "a tensor, which is nested: return its parts, or pad it",
+        ),
         (lambda x: x.reshape(*[1] * 32, -1), "a tensor of 33 axes: return at most 32"),
         (
             lambda x: x.to(torch.float8_e5m2),
@@ -389,7 +443,10 @@ async def coroutine(x):
         (lambda x: (), "an empty tuple: return the tensor that gradients are taken of"),
         (lambda x: {}, "an empty dict: return the tensor that gradients are taken of"),
         (lambda x: "x", "a str and no tensor: return the tensor that gradients are taken of"),
-        (lambda x: x.detach().numpy(), "a ndarray and no tensor: return the tensor that gradients are taken of"),
+        (
+            lambda x: x.detach().numpy(),
+            "a ndarray and no tensor: return the tensor that gradients are taken of",
+        ),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Sparse")
@@ -453,7 +510,10 @@ def test_code_that_raises(broken, timeout):
 def test_a_backward_that_raises(broken):
     with pytest.raises(UserCodeError) as caught:
         tried(at(load_target(f"{broken}::Back"), x=X), Deadline(60))
-    assert caught.value.sentence == "the backward of Back raises ValueError at broken.py:5: x is \\x1b[2J"
+    assert (
+        caught.value.sentence
+        == "the backward of Back raises ValueError at broken.py:5: x is \\x1b[2J"
+    )
     assert caught.value.excerpt.count(", in ") == 2
 
 
@@ -482,7 +542,10 @@ def sleeps(x):
 
 @pytest.mark.parametrize("target", [never, sleeps])
 def test_code_that_hangs(target):
-    sentence = f"{target.__name__} does not return within 0.1 seconds: give it smaller inputs, or more time"
+    sentence = (
+        f"{target.__name__} does not return within 0.1 seconds: give it smaller inputs, or more "
+        "time"
+    )
     assert said(tried, at(target, x=X), Deadline(0.1)) == sentence
 
 
@@ -589,7 +652,11 @@ def test_targets_in_a_file(layer):
     name, loss = value("Net.loss", x=X)
     assert name == "Net.loss"
     assert loss.shape == ()
-    assert at(load_target(f"{layer}::Net.loss"), x=X).wanted == ("x", "linear.weight", "linear.bias")
+    assert at(load_target(f"{layer}::Net.loss"), x=X).wanted == (
+        "x",
+        "linear.weight",
+        "linear.bias",
+    )
 
 
 def test_what_is_drawn_while_loading_is_seeded(layer):
@@ -615,7 +682,10 @@ def test_targets_in_a_package(layer, monkeypatch):
         ("Net.los", "Net has no 'los': did you mean loss?"),
         ("", "{file} has no '': it has Options, Scale, Net, Wide, Bad, net, bump"),
         ("eps", "{file}::eps is a float, which cannot be called: name a function or a module"),
-        ("Options", "{file}::Options is an Options, which cannot be called: name a function or a module"),
+        (
+            "Options",
+            "{file}::Options is an Options, which cannot be called: name a function or a module",
+        ),
         (
             "Wide",
             "{file}::Wide: Wide needs width to be made: "
@@ -654,7 +724,10 @@ def test_what_is_nowhere(text, sentence):
     "source, sentence",
     [
         ("def f(:\n", "{file}:1: the file is not Python: invalid syntax"),
-        ("\nimport no_such_module\n", "{file}:2: ModuleNotFoundError: No module named 'no_such_module'"),
+        (
+            "\nimport no_such_module\n",
+            "{file}:2: ModuleNotFoundError: No module named 'no_such_module'",
+        ),
         ("\n\n1 / 0\n", "{file}:3: ZeroDivisionError: division by zero"),
         ("raise SystemExit(3)\n", "{file}:1: SystemExit: 3"),
     ],
@@ -670,11 +743,13 @@ def test_a_module_that_does_not_run(tmp_path, monkeypatch):
     (tmp_path / "faulty_package.py").write_text("\nimport no_such_module\n")
     place = tmp_path / "faulty_package.py"
     assert said(load_target, "faulty_package:f") == (
-        f"faulty_package cannot be imported: ModuleNotFoundError at {place}:2: No module named 'no_such_module'"
+        f"faulty_package cannot be imported: ModuleNotFoundError at {place}:2: No module named "
+        "'no_such_module'"
     )
     (tmp_path / "faulty_syntax.py").write_text("\ndef f(:\n")
     assert said(load_target, "faulty_syntax:f") == (
-        f"faulty_syntax cannot be imported: {tmp_path / 'faulty_syntax.py'}:2 is not Python: invalid syntax"
+        f"faulty_syntax cannot be imported: {tmp_path / 'faulty_syntax.py'}:2 is not Python: "
+        "invalid syntax"
     )
 
 
@@ -704,14 +779,23 @@ TARGETS = {
         {"query": row(1, 3, 4), "key": row(1, 3, 4), "value": row(1, 3, 4)},
     ),
     "Embedding": (nn.Embedding(5, 2), {"input": torch.tensor([0, 3])}),
-    "CrossEntropyLoss": (nn.CrossEntropyLoss(), {"input": row(2, 3), "target": torch.tensor([0, 2])}),
+    "CrossEntropyLoss": (
+        nn.CrossEntropyLoss(),
+        {"input": row(2, 3), "target": torch.tensor([0, 2])},
+    ),
     "nested": (nested, {"batch": {"x": row(2)}, "state": (row(2), [row(), 1])}),
-    "torch.func.grad": (torch.func.grad(lambda x, w: (x * w).sin().sum()), {"x": row(3), "w": row(3)}),
+    "torch.func.grad": (
+        torch.func.grad(lambda x, w: (x * w).sin().sum()),
+        {"x": row(3), "w": row(3)},
+    ),
     "torch.vmap": (torch.vmap(lambda x, w: (x * w).sin().sum()), {"x": row(3, 2), "w": row(3, 2)}),
     "in place": (in_place, {"x": row(3)}),
-    "several dispatched by a flag": (nn.functional.max_pool2d, {"x": row(1, 1, 4, 4), "kernel_size": 2}),
+    "several dispatched by a flag": (
+        nn.functional.max_pool2d,
+        {"x": row(1, 1, 4, 4), "kernel_size": 2},
+    ),
     "values and indices": (torch.max, {"x": row(2, 3), "dim": 1}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -739,9 +823,13 @@ def test_compiled_targets_are_held_against_a_formula(target):
     assert tuple(code.inputs) == names
     assert tried(code, Deadline(60)).results == ("value",)
     subject = Subject(code.code, dict(zip("xw", code.inputs.values(), strict=True)))
-    examination = examine(subject, formula("x*w" if isinstance(target, nn.Module) else "sin(x*w)", "x", "w"))
+    examination = examine(
+        subject, formula("x*w" if isinstance(target, nn.Module) else "sin(x*w)", "x", "w")
+    )
     assert examination.outcome is Outcome.AGREES
-    assert examination.formula == NotReplayed("the code is compiled, and a compiled kernel has no graph of operations")
+    assert examination.formula == NotReplayed(
+        "the code is compiled, and a compiled kernel has no graph of operations"
+    )
 
 
 class Plain:
@@ -752,7 +840,10 @@ class Plain:
 def test_a_method_without_its_object():
     with pytest.raises(InputError) as caught:
         bound(Plain.twice, {"x": X}, "float64")
-    assert str(caught.value) == "twice is a method: name it on an object, as in layer = Layer() and layer.twice"
+    assert (
+        str(caught.value)
+        == "twice is a method: name it on an object, as in layer = Layer() and layer.twice"
+    )
     assert bound(Plain().twice, {"x": X}, "float64").wanted == ("x",)
 
 

@@ -31,7 +31,10 @@ TENSORS = {
     "negative": (lambda: torch.tensor([1 + 2j, 3 - 4j]).conj().imag, [-2.0, 4.0]),
     "sparse": (lambda: of_another_layout("to_sparse"), [[1.0, 0.0], [0.0, 2.0]]),
     "sparse rows": (lambda: of_another_layout("to_sparse_csr"), [[1.0, 0.0], [0.0, 2.0]]),
-    "quantised": (lambda: torch.quantize_per_tensor(torch.ones(2), 0.5, 0, torch.quint8), [1.0, 1.0]),
+    "quantised": (
+        lambda: torch.quantize_per_tensor(torch.ones(2), 0.5, 0, torch.quint8),
+        [1.0, 1.0],
+    ),
     "parameter": (lambda: torch.nn.Parameter(torch.ones(2)), [1.0, 1.0]),
     "computed": (lambda: 2 * torch.ones(2, requires_grad=True), [2.0, 2.0]),
     "subclass": (lambda: torch.ones(2).as_subclass(Guarded), [1.0, 1.0]),

@@ -37,7 +37,10 @@ def program_of(code, inputs):
 
 def drawn(low, high, shape, dtype=D, seed=0):
     low, high = max(low, -5.0), min(high, 5.0)
-    return (torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=D) * (high - low) + low).to(dtype)
+    return (
+        torch.rand(shape, generator=torch.Generator().manual_seed(seed), dtype=D) * (high - low)
+        + low
+    ).to(dtype)
 
 
 def found(code, low, high, shape=(3,), dtype=D, **others):
@@ -55,7 +58,8 @@ def nearly(number, numbers, count):
     return any(math.isclose(number, other, rel_tol=1e-6) for other in numbers[:count])
 
 
-# --- the floats of a domain -----------------------------------------------------------------------------------------
+# --- the floats of a domain
+# -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -63,17 +67,23 @@ def test_rounded_as_torch_rounds(format):
     generator = torch.Generator().manual_seed(1)
     sizes = 10.0 ** torch.randint(-46, 39, (2000,), generator=generator)
     numbers = torch.randn(2000, generator=generator, dtype=D) * sizes
-    numbers = torch.cat([numbers, torch.tensor([0.0, -0.0, math.inf, -math.inf, 65519.0, 65520.0], dtype=D)])
+    numbers = torch.cat(
+        [numbers, torch.tensor([0.0, -0.0, math.inf, -math.inf, 65519.0, 65520.0], dtype=D)]
+    )
     expected = numbers.to(TORCH[format]).double()
     assert torch.equal(torch.from_numpy(rounded(numbers.numpy(), format)), expected)
     assert np.isnan(rounded(math.nan, format))
 
 
 @pytest.mark.parametrize("format", [FLOAT64, FLOAT32, BFLOAT16])
-@pytest.mark.parametrize("number", [0.0, -0.0, 1.0, -1.0, 0.75, -3.0, 2.0**-126, -(2.0**-126), 2.0**100])
+@pytest.mark.parametrize(
+    "number", [0.0, -0.0, 1.0, -1.0, 0.75, -3.0, 2.0**-126, -(2.0**-126), 2.0**100]
+)
 def test_neighbours_are_those_of_torch(format, number):
     for steps, end in ((1, math.inf), (-1, -math.inf)):
-        expected = torch.nextafter(torch.tensor(number, dtype=TORCH[format]), torch.tensor(end, dtype=TORCH[format]))
+        expected = torch.nextafter(
+            torch.tensor(number, dtype=TORCH[format]), torch.tensor(end, dtype=TORCH[format])
+        )
         assert neighbour(number, steps, format) == expected.item()
 
 
@@ -104,7 +114,14 @@ def test_halving_ends_at_neighbours(format, data):
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(
-    "domain", [Domain(-2.0, 2.0), Domain(0.0, 1.0), Domain(-math.inf, math.inf), Domain(0.1, 0.2), Domain(1e5, 2e5)]
+    "domain",
+    [
+        Domain(-2.0, 2.0),
+        Domain(0.0, 1.0),
+        Domain(-math.inf, math.inf),
+        Domain(0.1, 0.2),
+        Domain(1e5, 2e5),
+    ],
 )
 def test_grids_are_floats_inside_and_in_order(format, domain):
     grid = domain.grid(format, 9)
@@ -134,7 +151,8 @@ def test_a_domain_without_floats_has_no_edges():
     assert values(torch.relu, 1.0, neighbour(1.0, 2, FLOAT64)) == (neighbour(1.0, 1, FLOAT64),)
 
 
-# --- what is found --------------------------------------------------------------------------------------------------
+# --- what is found
+# --------------------------------------------------------------------------------------------------
 
 WHERE = {
     "relu": (torch.relu, -2.0, 2.0, [0.0]),
@@ -166,8 +184,18 @@ WHERE = {
     "erf": (torch.erf, -10.0, 10.0, [5.921587195794508, -5.921587195794508]),
     "logsigmoid": (F.logsigmoid, -50.0, 50.0, [37.42994775023705]),
     "exp": (torch.exp, -1000.0, 1000.0, [709.782712893384, -708.3964185322641, -745.1332191019412]),
-    "softplus as it is written": (lambda x: torch.log(1 + torch.exp(x)), -1e3, 1e3, [709.782712893384]),
-    "binary cross-entropy": (lambda p: F.binary_cross_entropy(p, 0 * p), 0.0, 1.0, [math.exp(-100)]),
+    "softplus as it is written": (
+        lambda x: torch.log(1 + torch.exp(x)),
+        -1e3,
+        1e3,
+        [709.782712893384],
+    ),
+    "binary cross-entropy": (
+        lambda p: F.binary_cross_entropy(p, 0 * p),
+        0.0,
+        1.0,
+        [math.exp(-100)],
+    ),
 }
 
 
@@ -216,7 +244,11 @@ def test_a_border_that_other_inputs_shift():
         apart = w * x + b - y
         return torch.where(apart.abs() < 1, apart**2 / 2, apart.abs() - 0.5)
 
-    parameters = {"w": torch.tensor(2.0, dtype=D), "b": torch.tensor(0.25, dtype=D), "y": torch.tensor(0.75, dtype=D)}
+    parameters = {
+        "w": torch.tensor(2.0, dtype=D),
+        "b": torch.tensor(0.25, dtype=D),
+        "y": torch.tensor(0.75, dtype=D),
+    }
     numbers = values(huber, -3.0, 3.0, **parameters)
     assert {-0.25, 0.25, 0.75} == set(numbers[:3])
 
@@ -226,7 +258,9 @@ def test_each_element_has_its_own_border():
     edges_ = found(lambda x, y: F.huber_loss(x, y, reduction="none"), -3.0, 3.0, y=y)
     own = [torch.tensor(array, dtype=D) - y for array in edges_.own["x"]]
     for sign in (-1.0, 0.0, 1.0):
-        assert any(torch.allclose(array, torch.full((3,), sign, dtype=D), atol=1e-15) for array in own)
+        assert any(
+            torch.allclose(array, torch.full((3,), sign, dtype=D), atol=1e-15) for array in own
+        )
     points = own_points(edges_.own, {"x": torch.zeros(3, dtype=D), "y": y})
     assert len(points) == len(own)
     assert torch.equal(points[0]["x"], own[0] + y) and points[0]["y"] is y
@@ -247,7 +281,11 @@ def test_general_numbers_come_last():
     assert {0.0, 1.0, -1.0, 0.5, 2.0**-1022, 5e-324, 2.0**-53} <= set(numbers)
     assert any(number == 0 and math.copysign(1, number) < 0 for number in numbers)
     assert numbers.index(0.3) < numbers.index(0.0)
-    assert {neighbour(-2.0, 1, FLOAT64), neighbour(2.0, -1, FLOAT64), neighbour(1.0, 1, FLOAT64)} <= set(numbers)
+    assert {
+        neighbour(-2.0, 1, FLOAT64),
+        neighbour(2.0, -1, FLOAT64),
+        neighbour(1.0, 1, FLOAT64),
+    } <= set(numbers)
 
 
 def test_zero_is_left_out_where_it_is_an_end():
@@ -272,7 +310,9 @@ def test_two_inputs():
 
 def test_layers():
     torch.manual_seed(0)
-    layer = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2)).double()
+    layer = torch.nn.Sequential(
+        torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2)
+    ).double()
     x = torch.randn(5, 4, dtype=D)
     numbers = values(layer, -3.0, 3.0, shape=(5, 4))
     bends = -layer[0].bias / layer[0].weight.sum(1)
@@ -285,14 +325,18 @@ def test_a_program_too_large_to_be_swept_has_general_values():
     build = ArrayBuilder()
     x = build.input("x", (20_000_000,))
     program = build.program(build.apply("relu", x))
-    numbers = edge_values(program, {"x": np.broadcast_to(0.5, (20_000_000,))}, {"x": Domain(0.25, 2.0)}, FLOAT32)
+    numbers = edge_values(
+        program, {"x": np.broadcast_to(0.5, (20_000_000,))}, {"x": Domain(0.25, 2.0)}, FLOAT32
+    )
     assert numbers["x"][:2] == (1.0, neighbour(0.25, 1, FLOAT32))
 
 
 def test_the_program_is_run_so_often_at_most(monkeypatch):
     runs = []
     before = Sweep._run
-    monkeypatch.setattr(Sweep, "_run", lambda self, moved: runs.append(moved) or before(self, moved))
+    monkeypatch.setattr(
+        Sweep, "_run", lambda self, moved: runs.append(moved) or before(self, moved)
+    )
     inputs = {f"x{place}": torch.tensor(0.5, dtype=D) for place in range(120)}
     program = program_of(lambda *given: torch.stack(given).sigmoid().prod(), inputs)
     domains = {name: Domain(-1e3, 1e3) for name in inputs}
@@ -311,7 +355,7 @@ def test_only_rows_of_the_table_are_watched():
     assert set(WATCHED) <= set(TABLE)
 
 
-# --- points ---------------------------------------------------------------------------------------------------------
+# --- points
 
 
 def inside(point, name, numbers):
@@ -335,7 +379,10 @@ def test_elements_beside_the_edges_keep_their_numbers():
 def test_the_kinds_of_points():
     base = {"x": torch.tensor([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]])}
     mixed, tied, zero, level, crowded, *_ = edge_points({"x": (2.0, 0.0, 4.0)}, base, 10)
-    assert mixed["x"].tolist() == [[2.0, 0.0, base["x"][0, 2].item()], [4.0, 2.0, base["x"][1, 2].item()]]
+    assert mixed["x"].tolist() == [
+        [2.0, 0.0, base["x"][0, 2].item()],
+        [4.0, 2.0, base["x"][1, 2].item()],
+    ]
     assert torch.equal(tied["x"], base["x"][0, [0, 0, 2]].expand(2, 3))
     assert zero["x"].tolist() == [[0.0] * 3] * 2
     assert level["x"].tolist() == [[2.0] * 3] * 2
@@ -359,7 +406,9 @@ def test_one_value_a_point_without_axes():
     base = {"x": torch.tensor(0.5)}
     points = edge_points({"x": (1.0, -0.0, 0.0)}, base, 50)
     assert [point["x"].item() for point in points[:3]] == [1.0, 0.0, -0.0]
-    assert {repr(point["x"].item()) for point in points} == {"1.0", "-0.0", "0.0"} and len(points) == 3
+    assert {repr(point["x"].item()) for point in points} == {"1.0", "-0.0", "0.0"} and len(
+        points
+    ) == 3
 
 
 def test_several_inputs_stand_at_edges_together_and_alone():
@@ -386,7 +435,9 @@ def test_the_base_is_left_alone_and_points_come_out_the_same_again():
     one, other = edge_points(numbers, base, 20), edge_points(numbers, base, 20)
     assert all(torch.equal(base[name], before[name]) for name in base)
     assert len(one) == len(other)
-    assert all(torch.equal(a[name], b[name]) for a, b in zip(one, other, strict=True) for name in base)
+    assert all(
+        torch.equal(a[name], b[name]) for a, b in zip(one, other, strict=True) for name in base
+    )
 
 
 def test_points_are_in_the_domain():
@@ -396,7 +447,8 @@ def test_points_are_in_the_domain():
         assert ((point["x"] > 0) & (point["x"] < 1)).all()
 
 
-# --- known wrong gradients are met ----------------------------------------------------------------------------------
+# --- known wrong gradients are met
+# ----------------------------------------------------------------------------------
 
 
 def points_of(code, domains, shapes, dtype=D, limit=60):
@@ -405,7 +457,9 @@ def points_of(code, domains, shapes, dtype=D, limit=60):
         for place, (name, domain) in enumerate(domains.items())
     }
     arrays = {name: plain(tensor) for name, tensor in inputs.items()}
-    return edge_points(edge_values(program_of(code, inputs), arrays, domains, format_of(dtype)), inputs, limit)
+    return edge_points(
+        edge_values(program_of(code, inputs), arrays, domains, format_of(dtype)), inputs, limit
+    )
 
 
 def gradient(code, *inputs):
@@ -430,35 +484,77 @@ def variance(x):
 
 
 SINGLE = {
-    "where_sqrt": (lambda x: torch.where(x == 0, x / 2, x.abs().sqrt() + 1), -4, 4, D, lambda x, g: g.isnan()),
+    "where_sqrt": (
+        lambda x: torch.where(x == 0, x / 2, x.abs().sqrt() + 1),
+        -4,
+        4,
+        D,
+        lambda x, g: g.isnan(),
+    ),
     "tanh_sat_f32": (torch.tanh, -40, 40, S, lost(lambda x: 1 / torch.cosh(x) ** 2)),
     "tanh_sat_f64": (torch.tanh, -100, 100, D, lost(lambda x: 1 / torch.cosh(x) ** 2)),
     "sigmoid_sat_f64": (torch.sigmoid, -100, 100, D, lost(lambda x: torch.exp(-x))),
     "expm1": (torch.expm1, -100, 100, D, lost(torch.exp)),
     "bcewl_pos": (
-        lambda x: F.binary_cross_entropy_with_logits(x, torch.ones_like(x)), -100, 100, D, lost(lambda x: torch.exp(-x))
+        lambda x: F.binary_cross_entropy_with_logits(x, torch.ones_like(x)),
+        -100,
+        100,
+        D,
+        lost(lambda x: torch.exp(-x)),
     ),
-    "sinc_near0": (torch.sinc, -3, 3, D, lambda x, g: (g / (-math.pi**2 * x / 3) - 1).abs() * (x.abs() < 1e-3) > 0.1),
-    "log_ndtr_f64": (torch.special.log_ndtr, -1e9, 0, D, lambda x, g: (g + x).abs() * (x < -1e3) > 0.1 * x.abs()),
+    "sinc_near0": (
+        torch.sinc,
+        -3,
+        3,
+        D,
+        lambda x, g: (g / (-(math.pi**2) * x / 3) - 1).abs() * (x.abs() < 1e-3) > 0.1,
+    ),
+    "log_ndtr_f64": (
+        torch.special.log_ndtr,
+        -1e9,
+        0,
+        D,
+        lambda x, g: (g + x).abs() * (x < -1e3) > 0.1 * x.abs(),
+    ),
     "erfcx_f32": (torch.special.erfcx, 0, 1e6, S, lambda x, g: (x > 100) & (x < 1e6) & (g >= 0)),
     "softplus_d2": (F.softplus, -50, 50, D, lambda x, g: x == 20),
     "bce_boundary": (
-        lambda p: F.binary_cross_entropy(p, torch.zeros_like(p), reduction="none"), 0, 1, D, lambda p, g: g < 0.9
+        lambda p: F.binary_cross_entropy(p, torch.zeros_like(p), reduction="none"),
+        0,
+        1,
+        D,
+        lambda p, g: g < 0.9,
     ),
     "sqrt_x4": (lambda x: torch.sqrt(x**4), -3, 3, D, lambda x, g: g.isnan()),
     "acos_sq": (lambda x: torch.acos(x.clamp(-1, 1)) ** 2, -2, 2, D, lambda x, g: g.isnan()),
     "x2logx": (lambda x: x * x * torch.log(x.abs()), -2, 2, D, lambda x, g: g.isnan()),
-    "naive_softplus": (lambda x: torch.log(1 + torch.exp(x)), -1000, 1000, D, lambda x, g: g.isnan()),
+    "naive_softplus": (
+        lambda x: torch.log(1 + torch.exp(x)),
+        -1000,
+        1000,
+        D,
+        lambda x, g: g.isnan(),
+    ),
     "sqrt_sum_sq": (lambda x: (x * x).sum().sqrt() ** 2, -3, 3, D, lambda x, g: g.isnan()),
-    "var_f32": (lambda x: x.var(), -1e9, 1e9, S, lambda x, g: (g - variance(x)).abs() > variance(x).abs().max() / 2),
+    "var_f32": (
+        lambda x: x.var(),
+        -1e9,
+        1e9,
+        S,
+        lambda x, g: (g - variance(x)).abs() > variance(x).abs().max() / 2,
+    ),
     "mut_hardsigmoid": (lambda x: F.relu6(x + 3) / 6, -10, 10, D, lambda x, g: x < -3.5),
     "mut_softplus_threshold": (
-        lambda x: F.softplus(x, 3.0, 1.0), -2, 2, D, lambda x, g: (3 * x <= 1) & (3 * F.softplus(x, 3.0, 1.0) > 1)
+        lambda x: F.softplus(x, 3.0, 1.0),
+        -2,
+        2,
+        D,
+        lambda x, g: (3 * x <= 1) & (3 * F.softplus(x, 3.0, 1.0) > 1),
     ),
     "mut_prod_zero": (lambda x: x.prod(), -2, 2, D, lambda x, g: x == 0),
     "mut_sinc0": (torch.sinc, -2, 2, D, lambda x, g: x == 0),
     "mut_logsigmoid0": (F.logsigmoid, -2, 2, D, lambda x, g: x == 0),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SINGLE)
@@ -484,5 +580,7 @@ def test_a_base_of_zero_with_a_positive_exponent():
 
 
 def test_both_arguments_of_atan2_are_small_together():
-    points = points_of(torch.atan2, {"a": Domain(0.0, 2.0), "b": Domain(0.0, 2.0)}, (), torch.float16)
+    points = points_of(
+        torch.atan2, {"a": Domain(0.0, 2.0), "b": Domain(0.0, 2.0)}, (), torch.float16
+    )
     assert any(gradient(torch.atan2, *point.values())[0].isinf() for point in points)

@@ -1,4 +1,6 @@
-"""What explains a verdict may fail or take too long: the verdict stands, and a line says what happened."""
+"""What explains a verdict may fail or take too long: the verdict stands, and a line says what
+happened.
+"""
 
 import re
 from dataclasses import replace
@@ -189,8 +191,8 @@ def test_seconds_are_told_in_round_numbers(monkeypatch):
 
 def test_the_budget_is_what_judging_took_and_five_seconds_at_least(monkeypatch):
     given = []
-    monkeypatch.setattr(checking, "explained",
-                        lambda found, samplings, deadline: given.append(deadline) or found)  # fmt: skip
+    explained = lambda found, samplings, deadline: given.append(deadline) or found  # noqa: E731
+    monkeypatch.setattr(checking, "explained", explained)
     checked()
     assert given[0].seconds == checking.LEAST_FOR_CAUSES == 5.0
     clock = iter(range(0, 10**6, 100))

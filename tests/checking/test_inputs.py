@@ -39,12 +39,20 @@ def point(*, seed=0, number=1, dtype="float64", **inputs):
 
 
 def same(one, other):
-    return one.dtype == other.dtype and one.shape == other.shape and torch.equal(bits(one), bits(other))
+    return (
+        one.dtype == other.dtype
+        and one.shape == other.shape
+        and torch.equal(bits(one), bits(other))
+    )
 
 
 def bits(tensor):
     kinds = {8: torch.int64, 4: torch.int32, 2: torch.int16}
-    return tensor.contiguous().view(kinds[tensor.element_size()]) if tensor.is_floating_point() else tensor
+    return (
+        tensor.contiguous().view(kinds[tensor.element_size()])
+        if tensor.is_floating_point()
+        else tensor
+    )
 
 
 def test_between():
@@ -63,7 +71,12 @@ def test_between():
         (0, 1, 3, "shape 3 is not one: give the sizes in order, as in (4, 3) or (32,)"),
         (0, 1, (-1,), "shape (-1,) is not one: give the sizes in order, as in (4, 3) or (32,)"),
         (0, 1, (2.0,), "shape (2.0,) is not one: give the sizes in order, as in (4, 3) or (32,)"),
-        (0, 1, (10**5, 10**5), "shape (100000, 100000) has 10000000000 numbers: draw at most 100000000"),
+        (
+            0,
+            1,
+            (10**5, 10**5),
+            "shape (100000, 100000) has 10000000000 numbers: draw at most 100000000",
+        ),
         (0, 1, (1,) * 33, "a shape of 33 axes: draw at most 32"),
         (0, 1, (0, 10**9), "shape (0, 1000000000) has 1000000000 numbers: draw at most 100000000"),
     ],
@@ -111,12 +124,21 @@ def test_equal_ends_are_one_number():
 @pytest.mark.parametrize(
     "dtype, draw, sentence",
     [
-        ("bfloat16", between(1, 1.001), "input x: no number of bfloat16 lies between 1.0 and 1.001"),
-        ("float16", between(1e5, 1e6), "input x: no number of float16 lies between 100000.0 and 1000000.0"),
+        (
+            "bfloat16",
+            between(1, 1.001),
+            "input x: no number of bfloat16 lies between 1.0 and 1.001",
+        ),
+        (
+            "float16",
+            between(1e5, 1e6),
+            "input x: no number of float16 lies between 100000.0 and 1000000.0",
+        ),
         (
             "complex64",
             between(0, 1),
-            "dtype 'complex64' is not one that verifier judges: use float64 or float32 or bfloat16 or float16",
+            "dtype 'complex64' is not one that verifier judges: use float64 or float32 or bfloat16 "
+            "or float16",
         ),
         (
             "float32",
@@ -138,7 +160,14 @@ def test_what_cannot_be_drawn(dtype, draw, sentence):
 
 def test_tensors_are_cast_and_constants_stay():
     classes, mask = torch.tensor([0, 2]), torch.tensor([True])
-    given = {"x": torch.ones(2, requires_grad=True), "i": classes, "m": mask, "n": 2, "s": "mean", "o": None}
+    given = {
+        "x": torch.ones(2, requires_grad=True),
+        "i": classes,
+        "m": mask,
+        "n": 2,
+        "s": "mean",
+        "o": None,
+    }
     found = drawn(given, "bfloat16", 0, 1)
     assert found["x"].dtype == torch.bfloat16
     assert not found["x"].requires_grad
@@ -150,10 +179,25 @@ def test_tensors_are_cast_and_constants_stay():
 
 def test_nesting_is_kept():
     draw = between(0, 1)
-    given = {"a": [draw, (draw, 1)], "b": {"h": draw, "two words": 2}, "c": State(draw, None), "d": Batch(draw, 4)}
+    given = {
+        "a": [draw, (draw, 1)],
+        "b": {"h": draw, "two words": 2},
+        "c": State(draw, None),
+        "d": Batch(draw, 4),
+    }
     found = drawn(given, "float32", 0, 1)
     names = [name for key, value in found.items() for name, _ in leaves(value, key)]
-    assert names == ["a[0]", "a[1][0]", "a[1][1]", "b.h", "b[two words]", "c.h", "c.c", "d.x", "d.size"]
+    assert names == [
+        "a[0]",
+        "a[1][0]",
+        "a[1][1]",
+        "b.h",
+        "b[two words]",
+        "c.h",
+        "c.c",
+        "d.x",
+        "d.size",
+    ]
     assert isinstance(found["a"], list)
     assert isinstance(found["a"][1], tuple)
     assert isinstance(found["c"], State)
@@ -168,7 +212,12 @@ def test_a_sequence_of_its_own_class_is_made_again():
 
 
 def test_dtypes_are_those_of_floating_tensors():
-    given = {"x": [torch.ones(1).half(), between(0, 1)], "n": 2.0, "i": torch.tensor([1]), "y": np.ones(2)}
+    given = {
+        "x": [torch.ones(1).half(), between(0, 1)],
+        "n": 2.0,
+        "i": torch.tensor([1]),
+        "y": np.ones(2),
+    }
     assert dtypes_of(given) == ("float16", "float64")
     assert dtypes_of({"x": between(0, 1), "n": 2.0}) == ()
 
@@ -204,7 +253,10 @@ def test_what_is_written(text, value):
     [
         ("[1,2,3]", torch.tensor([1.0, 2, 3]).double()),
         ("[[1, 2],[3, 4]]", torch.tensor([[1.0, 2], [3, 4]]).double()),
-        ("[-0.0,1e-40,inf,nan]", torch.tensor([-0.0, 1e-40, math.inf, math.nan], dtype=torch.float64)),
+        (
+            "[-0.0,1e-40,inf,nan]",
+            torch.tensor([-0.0, 1e-40, math.inf, math.nan], dtype=torch.float64),
+        ),
         ("float(0.5)", torch.tensor(0.5).double()),
         ("float[0.5]", torch.tensor([0.5]).double()),
         ("int[0,2,-1]", torch.tensor([0, 2, -1])),
@@ -241,7 +293,10 @@ NAME = "cannot be the name of an input: write x, w[0] or state.h"
         ("x=١", "--input x: '١' is not a number"),
         ("x=0x10", "--input x: '0x10' is not a number"),
         ("x=1e999", "--input x: 1e999 is larger than every float64: write inf for infinity"),
-        ("x=0:1:4y3", "--input x: '4y3' is not a shape: write the sizes with x between them, as in 4x3"),
+        (
+            "x=0:1:4y3",
+            "--input x: '4y3' is not a shape: write the sizes with x between them, as in 4x3",
+        ),
         ("x=0:1:", "--input x: '' is not a shape: write the sizes with x between them, as in 4x3"),
         ("x=0:1:2:3", "--input x: '0:1:2:3' has more than low:high:shape"),
         ("x=:1", "--input x: '' is not a number"),
@@ -261,11 +316,15 @@ NAME = "cannot be the name of an input: write x, w[0] or state.h"
         ("x=[1 2]", "--input x: '1 2' is not a number"),
         ("x=[a]", "--input x: 'a' is not a number"),
         ("x=int[1.5]", "--input x: '1.5' is not a whole number of 64 bits"),
-        ("x=int(9223372036854775808)", "--input x: '9223372036854775808' is not a whole number of 64 bits"),
+        (
+            "x=int(9223372036854775808)",
+            "--input x: '9223372036854775808' is not a whole number of 64 bits",
+        ),
         ("x=bool[2]", "--input x: '2' is neither True nor False"),
         (
             "x=half[2]",
-            "--input x: there are no tensors of 'half': write float, int, bool or nothing before the bracket",
+            "--input x: there are no tensors of 'half': write float, int, bool or nothing before "
+            "the bracket",
         ),
         ("x=[1,2]:3", "--input x: shape 3 has 3 numbers, not 2"),
         (
@@ -281,10 +340,18 @@ def test_what_cannot_be_read(text, sentence):
 
 
 def test_parts_of_a_nested_input():
-    texts = ["w[1]=2", "w[0]=1", "state.h=3", "p[linear.weight]=4", "gap[1]=5", "layers.0.bias=6", "0.bias=7"]
+    texts = [
+        "w[1]=2",
+        "w[0]=1",
+        "state.h=3",
+        "p[linear.weight]=4",
+        "gap[1]=5",
+        "layers.0.bias=6",
+        "0.bias=7",
+    ]
     assert parsed(texts) == {
-        "w": (1, 2), "state": {"h": 3}, "p": {"linear.weight": 4}, "gap": {1: 5}, "layers": {"0": {"bias": 6}},
-        "0": {"bias": 7},
+        "w": (1, 2), "state": {"h": 3}, "p": {"linear.weight": 4}, "gap": {1: 5},
+        "layers": {"0": {"bias": 6}}, "0": {"bias": 7},
     }  # fmt: skip
 
 
@@ -318,14 +385,20 @@ def test_words_of_the_shell():
 @pytest.mark.parametrize("dtype", [*DTYPES, "int64", "int32", "bool"])
 def test_what_is_spelled_is_read_back(shape, dtype):
     kind = getattr(torch, dtype)
-    tensor = (torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3)) * 8 - 4).to(kind)
+    tensor = (
+        torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3)) * 8 - 4
+    ).to(kind)
     _, word = spelled({"x": tensor})
     found = parsed([word])["x"]
     assert same(found if kind is torch.int64 else found.to(kind), tensor)
 
 
 @settings(max_examples=200, deadline=None)
-@given(number=some.integers(0, 2**64 - 1).map(lambda whole: struct.unpack("<d", struct.pack("<Q", whole))[0]))
+@given(
+    number=some.integers(0, 2**64 - 1).map(
+        lambda whole: struct.unpack("<d", struct.pack("<Q", whole))[0]
+    )
+)
 def test_every_float_is_read_back(number):
     tensor = torch.tensor([number], dtype=torch.float64)
     found = read_tensor(write_tensor(tensor))

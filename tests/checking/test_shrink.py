@@ -22,7 +22,9 @@ def of(number, dtype=D):
 
 def simplified(number, fails, domain=REALS, dtype=D):
     """The simplest number at which it fails."""
-    return simplest({"x": of(number, dtype)}, lambda point: fails(point["x"].item()), {"x": domain})["x"].item()
+    return simplest(
+        {"x": of(number, dtype)}, lambda point: fails(point["x"].item()), {"x": domain}
+    )["x"].item()
 
 
 NUMBERS = {
@@ -38,7 +40,11 @@ NUMBERS = {
     "two decimals": (2.4713, lambda x: 2.44 < x < 2.48, 2.47),
     "small": (3.2871e-9, lambda x: 0 < x < 1e-8, 3e-9),
     "large": (123456789.0, lambda x: 1.1e8 < x < 1.3e8, 1.2e8),
-    "beside a border": (math.nextafter(1.0, 0.0), lambda x: 0.9999999999999 < x < 1, math.nextafter(1.0, 0.0)),
+    "beside a border": (
+        math.nextafter(1.0, 0.0),
+        lambda x: 0.9999999999999 < x < 1,
+        math.nextafter(1.0, 0.0),
+    ),
     "infinite": (math.inf, lambda x: x > 5, math.inf),
     "no number": (math.nan, lambda x: not x < 0, 0.0),
     "minus zero": (-0.0, lambda x: x == 0, 0.0),
@@ -67,7 +73,11 @@ def test_numbers_stay_in_their_domain():
 
 def test_dtypes_stay():
     for dtype in (torch.float16, torch.bfloat16, S, D):
-        found = simplest({"x": of([0.371, 2.471], dtype)}, lambda point: bool((point["x"] > 2.2).any()), {"x": REALS})
+        found = simplest(
+            {"x": of([0.371, 2.471], dtype)},
+            lambda point: bool((point["x"] > 2.2).any()),
+            {"x": REALS},
+        )
         assert found["x"].dtype is dtype and found["x"].tolist() == [3.0]
 
 
@@ -84,7 +94,11 @@ def test_the_one_that_matters_is_left():
 
 def test_what_does_not_matter_is_zero():
     x = torch.rand(3, 4, generator=torch.Generator().manual_seed(0), dtype=D) + 1
-    found = simplest({"x": x}, lambda point: point["x"].shape == (3, 4) and bool(point["x"][1, 2] > 1), {"x": REALS})
+    found = simplest(
+        {"x": x},
+        lambda point: point["x"].shape == (3, 4) and bool(point["x"][1, 2] > 1),
+        {"x": REALS},
+    )
     expected = torch.zeros(3, 4, dtype=D)
     expected[1, 2] = 2.0
     assert torch.equal(found["x"], expected)
@@ -97,13 +111,21 @@ def test_what_may_not_be_zero_is_round():
 
 
 def test_axes_of_the_same_length_get_shorter_together():
-    inputs = {"x": torch.rand(8, 5, dtype=D), "w": torch.rand(5, 3, dtype=D), "y": torch.rand(8, dtype=D)}
+    inputs = {
+        "x": torch.rand(8, 5, dtype=D),
+        "w": torch.rand(5, 3, dtype=D),
+        "y": torch.rand(8, dtype=D),
+    }
 
     def fails(point):
         return bool((point["x"] @ point["w"]).shape[0] == point["y"].shape[0])
 
     found = simplest(inputs, fails, dict.fromkeys(inputs, REALS))
-    assert {name: tensor.tolist() for name, tensor in found.items()} == {"x": [[0.0]], "w": [[0.0]], "y": [0.0]}
+    assert {name: tensor.tolist() for name, tensor in found.items()} == {
+        "x": [[0.0]],
+        "w": [[0.0]],
+        "y": [0.0],
+    }
 
 
 def test_a_length_that_matters_stays():
@@ -120,8 +142,14 @@ def test_two_places_far_apart_are_found():
 
 
 def test_only_inputs_with_a_domain_change():
-    inputs = {"x": torch.rand(4, dtype=D), "y": torch.rand(4, dtype=D), "n": torch.tensor([3, 1, 2, 0])}
-    found = simplest(inputs, lambda point: bool((point["x"] + point["y"])[point["n"]].sum() > -1), {"x": REALS})
+    inputs = {
+        "x": torch.rand(4, dtype=D),
+        "y": torch.rand(4, dtype=D),
+        "n": torch.tensor([3, 1, 2, 0]),
+    }
+    found = simplest(
+        inputs, lambda point: bool((point["x"] + point["y"])[point["n"]].sum() > -1), {"x": REALS}
+    )
     assert torch.equal(found["y"], inputs["y"]) and torch.equal(found["n"], inputs["n"])
     # Its length is that of the others.
     assert found["x"].tolist() == [0.0, 0.0, 0.0, 0.0]
@@ -182,7 +210,9 @@ def test_the_tries_are_counted_and_each_point_is_tried_once(tries):
 def test_large_arrays_of_which_everything_matters_are_still_rounded():
     x = torch.rand(100, generator=torch.Generator().manual_seed(1), dtype=D) + 1.2
     found = simplest(
-        {"x": x}, lambda point: point["x"].shape == (100,) and bool((point["x"] > 1.1).all()), {"x": REALS}
+        {"x": x},
+        lambda point: point["x"].shape == (100,) and bool((point["x"] > 1.1).all()),
+        {"x": REALS},
     )
     assert set(found["x"].tolist()) <= {2.0, 3.0}
 
@@ -203,12 +233,26 @@ def test_without_elements():
 
 
 def test_complexity_counts_size_then_numbers_then_digits_then_sizes_then_signs():
-    points = [[0.0], [1.0], [-1.0], [2.0], [3.0], [0.5], [0.1], [0.25], [1 / 3], [0.0, 0.0], [0.0, 1.0], [1.0, 1.0]]
+    points = [
+        [0.0],
+        [1.0],
+        [-1.0],
+        [2.0],
+        [3.0],
+        [0.5],
+        [0.1],
+        [0.25],
+        [1 / 3],
+        [0.0, 0.0],
+        [0.0, 1.0],
+        [1.0, 1.0],
+    ]
     ranks = [complexity({"x": of(point)}) for point in points]
     assert ranks == sorted(ranks) and len(set(ranks)) == len(ranks)
 
 
-# --- whatever fails -------------------------------------------------------------------------------------------------
+# --- whatever fails
+# -------------------------------------------------------------------------------------------------
 
 NUMBER = some.floats(-100.0, 100.0, width=32)
 CONDITIONS = some.sampled_from(
@@ -248,7 +292,9 @@ def test_the_result_fails_is_no_more_complex_and_simplifies_to_itself(x, y, cond
     assert {name: tensor.tolist() for name, tensor in found.items()} in seen
     assert condition(found["x"], found["y"])
     assert complexity(found) <= complexity(inputs)
-    assert all(domain.inside(tensor.numpy()).all() and tensor.dtype is S for tensor in found.values())
+    assert all(
+        domain.inside(tensor.numpy()).all() and tensor.dtype is S for tensor in found.values()
+    )
     if tries == 1000:
         again = simplest(found, fails, dict.fromkeys(inputs, domain), tries)
         assert all(torch.equal(again[name], found[name]) for name in found)

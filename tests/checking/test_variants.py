@@ -1,4 +1,6 @@
-"""Each way in which a gradient is asked for finds what only it can find, and lets honest code pass."""
+"""Each way in which a gradient is asked for finds what only it can find, and lets honest
+code pass.
+"""
 
 import pytest
 import torch
@@ -62,7 +64,9 @@ class Sine(torch.autograd.Function):
 
 
 def function(**changed):
-    return type("Changed", (Sine,), {name: staticmethod(method) for name, method in changed.items()}).apply
+    return type(
+        "Changed", (Sine,), {name: staticmethod(method) for name, method in changed.items()}
+    ).apply
 
 
 def test_every_check_has_a_name_of_its_own():
@@ -75,7 +79,9 @@ def test_what_is_right_passes_every_check():
     report = checked(Sine.apply)
     assert report.outcome == "agrees"
     assert absent(report) == {"undefined": "the code has one result"}
-    assert {name for name, outcome in outcomes(report).items() if outcome == "agrees"} == set(NAMES) - {"undefined"}
+    assert {name for name, outcome in outcomes(report).items() if outcome == "agrees"} == set(
+        NAMES
+    ) - {"undefined"}
 
 
 def test_a_wrong_value_is_the_formulas():
@@ -118,7 +124,9 @@ def test_a_backward_that_takes_its_argument_for_contiguous():
 
 
 def test_a_backward_that_ignores_grad_output():
-    report = checked(function(backward=lambda ctx, g: torch.ones_like(g) * ctx.saved_tensors[0].cos()))
+    report = checked(
+        function(backward=lambda ctx, g: torch.ones_like(g) * ctx.saved_tensors[0].cos())
+    )
     assert "reverse" in wrong_in(report)
     assert "grad_output ignored" in {cause.cause for cause in report.causes}
 
@@ -186,11 +194,16 @@ def test_a_gradient_that_does_not_arrive():
     (note,) = report.checked.notes
     line = test_a_gradient_that_does_not_arrive.__code__.co_firstlineno + 1
     where = f"detach in test_variants.py, line {line}"
-    assert note == (f"the code takes values out of autograd ({where}): --honour-detach takes that for a constant")
+    assert note == (
+        f"the code takes values out of autograd ({where}): --honour-detach takes that for a "
+        "constant"
+    )
 
 
 def test_what_is_detached_on_purpose():
-    report = checked(lambda x, y: x.sin() * y.detach(), inputs={"x": SHAPE, "y": SHAPE}, honour_detach=True)
+    report = checked(
+        lambda x, y: x.sin() * y.detach(), inputs={"x": SHAPE, "y": SHAPE}, honour_detach=True
+    )
     assert report.outcome == "agrees"
     assert "taken for constants" in report.checked.notes[0]
 
@@ -227,7 +240,9 @@ def test_what_torch_says_at_length_is_said_shortly():
 
 def test_what_the_code_raises_when_it_is_asked_so():
     report = checked(lambda x: x.view(-1).sin())
-    assert absent(report)["expanded"].startswith("asked so, the code raises RuntimeError: view size is not compatible")
+    assert absent(report)["expanded"].startswith(
+        "asked so, the code raises RuntimeError: view size is not compatible"
+    )
 
 
 def test_strided():
@@ -248,8 +263,8 @@ def test_one_component_of_ten_thousand():
         return gradient
 
     report = checked(
-        function(backward=backward), inputs={"x": verifier.between(-2, 2, shape=(100, 100))}, dtypes=["float32"],
-        points=1, without=[name for name in NAMES if name != "reverse"],
+        function(backward=backward), inputs={"x": verifier.between(-2, 2, shape=(100, 100))},
+        dtypes=["float32"], points=1, without=[name for name in NAMES if name != "reverse"],
     )  # fmt: skip
     assert report.outcome == "disagrees"
     (component,) = [one for one in report.components if one.outcome == "disagrees"]
@@ -302,7 +317,8 @@ def test_a_backward_that_raises_where_a_grad_output_is_undefined():
     assert "undefined" in wrong_in(report)
     sentences = [one for finding in report.checked.findings for one in finding.failures]
     assert sentences[0].startswith(
-        "the backward of result 0 alone, as where the others are not used, raises TypeError: unsupported operand"
+        "the backward of result 0 alone, as where the others are not used, raises TypeError: "
+        "unsupported operand"
     )
 
 
@@ -330,7 +346,9 @@ def test_a_double_backward_that_is_wrong_by_grad_output():
 
     report = checked(Outer.apply)
     assert wrong_in(report) == {"second"}
-    assert {one.name for one in report.components if one.outcome == "disagrees"} == {"x grad_output"}
+    assert {one.name for one in report.components if one.outcome == "disagrees"} == {
+        "x grad_output"
+    }
 
 
 def test_a_vmap_that_ignores_its_batch():
@@ -354,7 +372,9 @@ def test_second_derivatives_that_torch_computes_in_another_way_than_its_graph(co
     assert report.outcome == "agrees"
     twice = function(
         forward=lambda x: x**3,
-        backward=lambda ctx, g: 3 * g * ctx.saved_tensors[0] ** 2 + 1e-9 * ctx.saved_tensors[0].sum(),
+        backward=lambda ctx, g: (
+            3 * g * ctx.saved_tensors[0] ** 2 + 1e-9 * ctx.saved_tensors[0].sum()
+        ),
     )
     assert "second" in wrong_in(checked(twice, inputs={"x": given.double()}))
 
@@ -366,6 +386,8 @@ def test_a_gradient_that_is_a_buffer_of_its_own():
         torch.mul(g, ctx.saved_tensors[0].cos(), out=buffer)
         return buffer
 
-    report = checked(function(backward=backward), without=["second", "vmap", "expanded", "strided", "structured"])
+    report = checked(
+        function(backward=backward), without=["second", "vmap", "expanded", "strided", "structured"]
+    )
     sentences = {one for finding in report.checked.findings for one in finding.failures}
     assert "the gradient by x is a buffer that the next backward writes to" in sentences

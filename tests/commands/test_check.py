@@ -1,4 +1,6 @@
-"""The library's check: what it takes, its settings, its points, what it says again, and what it refuses."""
+"""The library's check: what it takes, its settings, its points, what it says again, and what it
+refuses.
+"""
 
 import pytest
 import sympy
@@ -36,10 +38,15 @@ def test_a_failure_raises_with_the_report():
 
 @pytest.mark.parametrize(
     "formula",
-    ["x**2", sympy.Symbol("x") ** 2, verifier.Model.from_text("x**2 + 0*w", inputs="x", start={"w": 1.0},
-                                                              loss=verifier.squared_error)],
+    [
+        "x**2",
+        sympy.Symbol("x") ** 2,
+        verifier.Model.from_text(
+            "x**2 + 0*w", inputs="x", start={"w": 1.0}, loss=verifier.squared_error
+        ),
+    ],
     ids=["text", "SymPy", "Model"],
-)  # fmt: skip
+)
 def test_formulas(formula):
     inputs = {"x": between(-1, 1, shape=(3,))}
     if isinstance(formula, verifier.Model):
@@ -48,7 +55,9 @@ def test_formulas(formula):
     else:
         report = verifier.check(square, inputs=inputs, formula=formula, points=1)
     assert report.outcome == "agrees"
-    other = verifier.check(square, inputs={"x": between(-1, 1, shape=(3,))}, formula="x**3", points=1)
+    other = verifier.check(
+        square, inputs={"x": between(-1, 1, shape=(3,))}, formula="x**3", points=1
+    )
     assert other.outcome == "disagrees"
     assert "different functions" in {cause.cause for cause in other.causes}
 
@@ -60,7 +69,8 @@ def test_a_formula_by_itself():
     assert report.outcome == "agrees"
     assert report.checked.target == "formula"
     assert report.replay == (
-        "verifier check --formula 'x*exp(-x**2)' --reduction mean --input x=-2.0:2.0:4 --dtype float32"
+        "verifier check --formula 'x*exp(-x**2)' --reduction mean --input x=-2.0:2.0:4 --dtype "
+        "float32"
         " --dtype float64 --points 1"
     )
 
@@ -82,7 +92,10 @@ def test_a_constant_is_a_number_of_the_formula():
 
 def test_a_reference():
     inputs = {"x": between(-1, 1, shape=(3,))}
-    assert verifier.check(square, inputs=inputs, reference=lambda x: x**2, points=1).outcome == "agrees"
+    assert (
+        verifier.check(square, inputs=inputs, reference=lambda x: x**2, points=1).outcome
+        == "agrees"
+    )
     report = verifier.check(square, inputs=inputs, reference=lambda x: x**3, points=1)
     assert report.outcome == "disagrees"
     assert report.checked.against.startswith("reference a lambda at test_check.py:")
@@ -96,10 +109,15 @@ def test_a_modules_parameters_have_their_dotted_names():
 
 
 def test_dtypes():
-    assert verifier.check(torch.tanh, inputs=UNIT, points=1).checked.settings.dtypes == ("float32", "float64")
+    assert verifier.check(torch.tanh, inputs=UNIT, points=1).checked.settings.dtypes == (
+        "float32",
+        "float64",
+    )
     given = {"input": torch.tensor([0.5], dtype=torch.bfloat16)}
     assert verifier.check(torch.tanh, inputs=given).checked.settings.dtypes == ("bfloat16",)
-    assert verifier.check(torch.tanh, inputs=UNIT, dtypes=["float16"], points=1).checked.settings.dtypes == ("float16",)
+    assert verifier.check(
+        torch.tanh, inputs=UNIT, dtypes=["float16"], points=1
+    ).checked.settings.dtypes == ("float16",)
 
 
 def test_points():
@@ -123,16 +141,22 @@ def test_digits_that_are_asked_for():
 
 def test_defaults_hold_where_nothing_is_said():
     heard = []
-    with defaults.using(defaults.Defaults(dtypes=("bfloat16",), points=1, seed=5, reports=heard.append)):
+    with defaults.using(
+        defaults.Defaults(dtypes=("bfloat16",), points=1, seed=5, reports=heard.append)
+    ):
         report = verifier.check(torch.tanh, inputs=UNIT)
-        assert verifier.check(torch.tanh, inputs=UNIT, dtypes="float32").checked.settings.dtypes == ("float32",)
+        assert verifier.check(
+            torch.tanh, inputs=UNIT, dtypes="float32"
+        ).checked.settings.dtypes == ("float32",)
     settings = report.checked.settings
     assert (settings.dtypes, settings.points, settings.seed) == (("bfloat16",), 1, 5)
     assert heard[0] is report
 
 
 def test_an_interrupted_check():
-    report = verifier.check(torch.tanh, inputs=UNIT, points=1, keep_going=lambda done, planned: done < 3)
+    report = verifier.check(
+        torch.tanh, inputs=UNIT, points=1, keep_going=lambda done, planned: done < 3
+    )
     assert report.exit_code == 130
     assert {component.dtype for component in report.components} == {"float32"}
 
@@ -140,21 +164,39 @@ def test_an_interrupted_check():
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"dtypes": "float8"}, "'float8' is not a dtype that is judged: there is float64, float32, bfloat16, float16"),
+        (
+            {"dtypes": "float8"},
+            "'float8' is not a dtype that is judged: there is float64, float32, bfloat16, float16",
+        ),
         ({"points": -1}, "points is -1: give a whole number from 1 to 10,000"),
         ({"points": "many"}, "points is 'many': give a whole number from 1 to 10,000"),
         ({"seed": 1.5}, "seed is 1.5: give a whole number from 0 to 9,223,372,036,854,775,807"),
-        ({"without": "reversed"}, "there is no check 'reversed' to leave out: there is value, reverse, "),
+        (
+            {"without": "reversed"},
+            "there is no check 'reversed' to leave out: there is value, reverse, ",
+        ),
         ({"digits": 0}, "digits is 0: give a number above 0, at most 77"),
         ({"digits": float("nan")}, "digits is nan: give a number above 0, at most 77"),
         ({"timeout": float("inf")}, "timeout is inf: give a number above 0, at most 10,000,000"),
         ({"timeout": -1}, "timeout is -1: give a number above 0, at most 10,000,000"),
         ({"points": 10**30}, f"points is {10**30}: give a whole number from 1 to 10,000"),
         ({"colour": 1}, "check has no setting 'colour': it has dtypes, points, seed, "),
-        ({"formula": "x", "reference": square}, "formula and reference are two ways to say what is right: give one"),
-        ({"reduction": "max", "formula": "x"}, "there is no reduction 'max': there is none, sum, mean"),
-        ({"reduction": "sum"}, "a reduction says what is done with the formula's elements: give it with a formula"),
-        ({"formula": sympy.Symbol("z")}, "the formula uses z, which is not among the inputs: name it as one of them"),
+        (
+            {"formula": "x", "reference": square},
+            "formula and reference are two ways to say what is right: give one",
+        ),
+        (
+            {"reduction": "max", "formula": "x"},
+            "there is no reduction 'max': there is none, sum, mean",
+        ),
+        (
+            {"reduction": "sum"},
+            "a reduction says what is done with the formula's elements: give it with a formula",
+        ),
+        (
+            {"formula": sympy.Symbol("z")},
+            "the formula uses z, which is not among the inputs: name it as one of them",
+        ),
     ],
 )
 def test_what_is_refused(given, sentence):
@@ -164,17 +206,23 @@ def test_what_is_refused(given, sentence):
 
 
 def test_inputs_that_are_no_mapping():
-    with pytest.raises(verifier.InputError, match=r"^inputs is a list: give a mapping of the arguments' names"):
+    with pytest.raises(
+        verifier.InputError, match=r"^inputs is a list: give a mapping of the arguments' names"
+    ):
         verifier.check(torch.tanh, inputs=[torch.ones(2)])
 
 
 def test_a_tensor_without_numbers():
-    with pytest.raises(verifier.InputError, match=r"^input x has no numbers, as it is on the device meta"):
+    with pytest.raises(
+        verifier.InputError, match=r"^input x has no numbers, as it is on the device meta"
+    ):
         verifier.check(square, inputs={"x": torch.ones(2, device="meta")})
 
 
 def test_nothing_to_check():
-    with pytest.raises(verifier.InputError, match=r"^say what to check: a callable on tensors, or a formula$"):
+    with pytest.raises(
+        verifier.InputError, match=r"^say what to check: a callable on tensors, or a formula$"
+    ):
         verifier.check(inputs=UNIT)
 
 
@@ -190,12 +238,17 @@ def endless(x):
         (lambda x: [1.0, 2.0], "returns a list"),
         (lambda x: x.argmax(), "int64"),
         (lambda x: x.undefined, "raises AttributeError"),
-        (endless, "endless does not return within 0.2 seconds: give it smaller inputs, or more time"),
+        (
+            endless,
+            "endless does not return within 0.2 seconds: give it smaller inputs, or more time",
+        ),
     ],
 )
 def test_code_that_cannot_be_checked(code, sentence):
     with pytest.raises(verifier.InputError) as raised:
-        verifier.check(code, inputs={"x": between(-1, 1, shape=(3,))}, timeout=0.2 if code is endless else None)
+        verifier.check(
+            code, inputs={"x": between(-1, 1, shape=(3,))}, timeout=0.2 if code is endless else None
+        )
     assert sentence in str(raised.value)
 
 
@@ -213,7 +266,9 @@ def test_the_simplest_point():
             (x,) = ctx.saved_tensors
             return g * 2 * x * torch.where(x > 1, 1.5, 1.0)
 
-    report = verifier.check(Wrong.apply, inputs={"x": between(-4, 4, shape=(2, 3))}, dtypes="float64")
+    report = verifier.check(
+        Wrong.apply, inputs={"x": between(-4, 4, shape=(2, 3))}, dtypes="float64"
+    )
     assert report.checked.simplest.kind == "simplified"
     (number,) = report.checked.simplest.inputs["x"].unique().tolist()
     assert number == 2.0
@@ -221,9 +276,12 @@ def test_the_simplest_point():
 
 def test_a_command_only_where_it_can_be_typed():
     assert verifier.check(lambda x: x * x, inputs={"x": between(-1, 1)}, points=1).replay is None
-    report = verifier.check("torch:square", inputs={"x": torch.ones(2)}, without=["second"], timeout=9.0)
+    report = verifier.check(
+        "torch:square", inputs={"x": torch.ones(2)}, without=["second"], timeout=9.0
+    )
     assert report.replay == (
-        "verifier check torch:square --input 'x=[1.0,1.0]' --dtype float32 --timeout 9.0 --without second"
+        "verifier check torch:square --input 'x=[1.0,1.0]' --dtype float32 --timeout 9.0 --without "
+        "second"
     )
     large = verifier.check("torch:square", inputs={"x": torch.ones(65)}, without=["second"])
     assert large.replay is None
@@ -235,7 +293,8 @@ def test_code_that_cannot_be_run_at_an_edge():
     report = verifier.check(torch.linalg.inv, inputs=inputs, dtypes="float64", points=1)
     assert report.outcome == "agrees"
     start = (
-        "edge points are left out at which linalg_inv raises _LinAlgError: linalg.inv: The diagonal element 2 is zero"
+        "edge points are left out at which linalg_inv raises _LinAlgError: linalg.inv: The "
+        "diagonal element 2 is zero"
     )
     assert any(note.startswith(start) for note in report.checked.notes)
 
@@ -256,24 +315,33 @@ def test_a_formula_without_a_value():
     given = {"x": torch.tensor([float("nan")])}
     report = verifier.check(torch.sin, inputs={"input": given["x"]}, without=["second"])
     assert report.exit_code == 3
-    assert "the formula was not replayed: the formula has no value at the points that were tried" in " ".join(
-        str(report).split()
+    assert (
+        "the formula was not replayed: the formula has no value at the points that were tried"
+        in " ".join(str(report).split())
     )
 
 
 def test_what_does_not_go_with_a_config(tmp_path, capsys):
     config = tmp_path / "verifier.toml"
-    config.write_text("[[target]]\ntarget = 'torch:tanh'\ninputs = { input = '0:1' }\n", encoding="utf-8")
+    config.write_text(
+        "[[target]]\ntarget = 'torch:tanh'\ninputs = { input = '0:1' }\n", encoding="utf-8"
+    )
     said = (
         "verifier: --config says what is checked, and how: "
         "give it with --json, --markdown, --jobs and --memory only\n"
     )
-    for words in (["torch:tanh"], ["--seed", "0"], ["--dtype", "bfloat16"], ["--without", "second"], ["--digits", "3"],
-                  ["--honour-detach"], ["--reduction", "sum"]):  # fmt: skip
+    for text in (
+        "torch:tanh", "--seed 0", "--dtype bfloat16", "--without second", "--digits 3",
+        "--honour-detach", "--reduction sum",
+    ):  # fmt: skip
+        words = text.split()
         assert run(["check", "--config", str(config), *words]) == 2
         assert capsys.readouterr().err == said
     assert run(["check", "--config", str(config), "--html", str(tmp_path / "page.html")]) == 2
-    assert capsys.readouterr().err == "verifier: --html writes the page of one target: give it without --config\n"
+    assert (
+        capsys.readouterr().err
+        == "verifier: --html writes the page of one target: give it without --config\n"
+    )
     assert run(["check", "--config", str(config), "--markdown", str(tmp_path / "summary.md")]) == 0
     assert (tmp_path / "summary.md").read_text(encoding="utf-8").startswith("✅")
 
@@ -281,7 +349,8 @@ def test_what_does_not_go_with_a_config(tmp_path, capsys):
 def test_an_accepted_cause_holds_in_the_dtype_that_it_names(tmp_path):
     (tmp_path / "layers.py").write_text(WRONG_SQUARE, encoding="utf-8")
     accepted = "".join(
-        f"[[target.accepted]]\ncomponent = 'x'\ndtype = '{dtype}'\ncause = 'sign flipped'\nreason = 'known'\n"
+        f"[[target.accepted]]\ncomponent = 'x'\ndtype = '{dtype}'\ncause = 'sign flipped'\nreason "
+        "= 'known'\n"
         for dtype in ("float32", "float64")
     )
     settings = "without = ['second', 'structured', 'expanded', 'strided']\n"
@@ -289,7 +358,9 @@ def test_an_accepted_cause_holds_in_the_dtype_that_it_names(tmp_path):
     target = f"[[target]]\ntarget = 'layers.py::Wrong'\ninputs = {{ x = '1:2:3' }}\n{settings}"
     config.write_text(target + accepted, encoding="utf-8")
     assert run(["check", "--config", str(config)]) == 0
-    config.write_text(target + accepted.replace("sign flipped", "constant factor"), encoding="utf-8")
+    config.write_text(
+        target + accepted.replace("sign flipped", "constant factor"), encoding="utf-8"
+    )
     assert run(["check", "--config", str(config)]) == 1
 
 
@@ -306,8 +377,11 @@ class Squared(torch.autograd.Function):
 def test_a_class_stands_for_what_it_makes():
     inputs = {"x": between(1, 2, shape=(2,))}
     by_class, by_apply = (
-        verifier.check(target, inputs=inputs, dtypes=["float32"], points=1) for target in (Squared, Squared.apply)
+        verifier.check(target, inputs=inputs, dtypes=["float32"], points=1)
+        for target in (Squared, Squared.apply)
     )
     assert by_class.outcome == by_apply.outcome == "disagrees"
-    right = verifier.check(torch.nn.Tanh, inputs={"input": between(1, 2)}, dtypes=["float32"], points=1)
+    right = verifier.check(
+        torch.nn.Tanh, inputs={"input": between(1, 2)}, dtypes=["float32"], points=1
+    )
     assert right.outcome == "agrees"

@@ -72,8 +72,10 @@ def test_a_reader_who_has_enough_is_no_disagreement(arguments):
 def test_interrupted_before_the_first_step(tmp_path, capsys):
     path = tmp_path / "own.py"
     path.write_text(
-        "import signal\nfrom verifier import model, squared_error\nsignal.raise_signal(signal.SIGINT)\n"
-        "@model(loss=squared_error, data={'x': [1.0], 'y': [2.0]})\ndef line(x, *, w=1.0):\n    return w * x\n"
+        "import signal\nfrom verifier import model, "
+        "squared_error\nsignal.raise_signal(signal.SIGINT)\n"
+        "@model(loss=squared_error, data={'x': [1.0], 'y': [2.0]})\ndef line(x, *, w=1.0):\n    "
+        "return w * x\n"
     )
     assert run(["train", f"{path}::line"]) == 130
     assert capsys.readouterr() == ("", "verifier: interrupted before anything was decided\n")
@@ -89,12 +91,16 @@ def test_a_real_process_can_be_interrupted(tmp_path):
         "    if len(steps) == 200:\n        os.kill(os.getppid(), signal.SIGINT)\n"
         "    return before(*arguments)\n"
         "Autograd.differentiate = differentiate\n"
-        "@model(loss=squared_error, data={'x': [1.0], 'y': [2.0]})\ndef line(x, *, w=1.0):\n    return w * x\n"
+        "@model(loss=squared_error, data={'x': [1.0], 'y': [2.0]})\ndef line(x, *, w=1.0):\n    "
+        "return w * x\n"
     )
     done = subprocess.run(
         [sys.executable, "-m", "verifier", "train", f"{model}::line", "--epochs", "100000000"],
-        capture_output=True, text=True, encoding="utf-8", timeout=120,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+    )
     assert done.returncode == 130, done.stderr
     assert "PARTIAL  interrupted after " in done.stdout
     assert "Traceback" not in done.stderr
@@ -153,7 +159,8 @@ def test_show(capsys):
 
 def test_heavy_libraries_wait_until_they_are_needed():
     code = (
-        "import sys, verifier\nfrom verifier.commands.cli import run\nfrom verifier.functions import exp\n"
+        "import sys, verifier\nfrom verifier.commands.cli import run\nfrom verifier.functions "
+        "import exp\n"
         "run(['--help'])\n"
         "print('sympy' in sys.modules)\nrun(['list'])\n"
         "print([name for name in ('torch', 'matplotlib', 'scipy') if name in sys.modules])"
@@ -166,11 +173,15 @@ def test_heavy_libraries_wait_until_they_are_needed():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no broken pipes there")
-@pytest.mark.parametrize("words", ["list", "show quadratic", "show quadratic --torch", "train --all --epochs 1"])
+@pytest.mark.parametrize(
+    "words", ["list", "show quadratic", "show quadratic --torch", "train --all --epochs 1"]
+)
 def test_output_that_nobody_reads_is_no_disagreement(words):
     read, write = os.pipe()
     os.close(read)
-    process = subprocess.run([sys.executable, "-m", "verifier", *words.split()], stdout=write, stderr=subprocess.PIPE)
+    process = subprocess.run(
+        [sys.executable, "-m", "verifier", *words.split()], stdout=write, stderr=subprocess.PIPE
+    )
     os.close(write)
     assert process.returncode == 0
     assert process.stderr == b""
@@ -214,19 +225,44 @@ def test_progress_bar_after_a_second(monkeypatch, capsys):
 
 
 def test_installed_wheel_works_outside_the_checkout(tmp_path):
-    """Built, installed into an empty environment, run from another folder; dependencies come from this one."""
+    """Built, installed into an empty environment, run from another folder; dependencies come from
+    this one.
+    """
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", tmp_path, ROOT],
-        check=True, env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--quiet",
+            "--no-deps",
+            "--no-build-isolation",
+            "-w",
+            tmp_path,
+            ROOT,
+        ],
+        check=True,
+        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+    )
     (wheel,) = tmp_path.glob("*.whl")
     home = tmp_path / "empty"
     venv.create(home, with_pip=False)
     python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     subprocess.run(
-        [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel],
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            python,
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-index",
+            wheel,
+        ],
         check=True,
-    )  # fmt: skip
+    )
     here = next(path for path in sys.path if path.endswith("site-packages"))
     # The dependencies by path, without the .pth files that would bring the checkout along.
     environment = {**os.environ, "PYTHONPATH": here, "PYTHONSAFEPATH": "1"}
@@ -234,7 +270,12 @@ def test_installed_wheel_works_outside_the_checkout(tmp_path):
 
     def installed(*arguments):
         return subprocess.run(
-            [script, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8"
+            [script, *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
         )
 
     where = subprocess.run(
@@ -294,7 +335,16 @@ def test_two_names_of_one_file(tmp_path, monkeypatch, capsys):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device is full")
 def test_files_are_written_where_standard_output_cannot_be(tmp_path):
     (tmp_path / "code.py").write_text(WRONG_SQUARE)
-    words = [sys.executable, "-m", "verifier", "check", "code.py::Wrong", *SMALL, "--json", "a.json"]
+    words = [
+        sys.executable,
+        "-m",
+        "verifier",
+        "check",
+        "code.py::Wrong",
+        *SMALL,
+        "--json",
+        "a.json",
+    ]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(words, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr) == (
@@ -309,7 +359,8 @@ def test_whoever_ends_the_program_gets_what_is_known(name, tmp_path):
     if signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
         pytest.skip("whoever started the tests has it ignored")
     (tmp_path / "code.py").write_text(
-        f"import os, signal\ndef f(x):\n    os.kill(os.getppid(), signal.{name})\n    return x * x\n"
+        f"import os, signal\ndef f(x):\n    os.kill(os.getppid(), signal.{name})\n    return x * "
+        "x\n"
     )
     words = [sys.executable, "-m", "verifier", "check", "code.py::f", *SMALL, "--json", "a.json"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
@@ -344,11 +395,16 @@ def test_a_file_of_the_current_folder_is_not_taken_for_one_of_python(tmp_path):
 
 
 REFUSED = {
-    "x" + "[0]" * 2000 + "=0:1": "the name 'x[0][0][0][0][0][0][0][0][0][0][0][0][0]'... is nested too deep: "
+    "x"
+    + "[0]" * 2000
+    + "=0:1": "the name 'x[0][0][0][0][0][0][0][0][0][0][0][0][0]'... is nested too deep: "
     "100 levels are the most",
     "input=0:1:0": "tanh has nothing to take a gradient by: input has no elements",
     "input=[[]]": "tanh has nothing to take a gradient by: input has no elements",
-    "input=2": "tanh has nothing to take a gradient by: input=2 is a constant; for a tensor write input=[2.0]",
+    "input=2": (
+        "tanh has nothing to take a gradient by: input=2 is a constant; for a tensor write "
+        "input=[2.0]"
+    ),
 }
 
 
@@ -362,7 +418,10 @@ LONG = "a" * 5000
 TOO_LONG = f"the file name {LONG[:40]!r}... is too long"
 NAMES = {
     "target": (["check", f"{LONG}::f", "--input", "x=0:1"], TOO_LONG),
-    "path": (["check", "a/" * 3000 + "f.py::f", "--input", "x=0:1"], f"the file name {'a/' * 20!r}... is too long"),
+    "path": (
+        ["check", "a/" * 3000 + "f.py::f", "--input", "x=0:1"],
+        f"the file name {'a/' * 20!r}... is too long",
+    ),
     "model": (["train", f"{LONG}::f"], TOO_LONG),
     "config": (["check", "--config", LONG], TOO_LONG),
     "data": (["train", "linear", "--data", LONG], TOO_LONG),
@@ -370,7 +429,10 @@ NAMES = {
         ["check", "torch:tanh", "--input", "input=0:1", "--json", f"/{LONG}"],
         f"the file name {'/' + LONG[:39]!r}... is too long",
     ),
-    "reference": (["check", "torch:tanh", "--input", "input=0:1", "--reference", f"{LONG}::f"], TOO_LONG),
+    "reference": (
+        ["check", "torch:tanh", "--input", "input=0:1", "--reference", f"{LONG}::f"],
+        TOO_LONG,
+    ),
 }
 
 

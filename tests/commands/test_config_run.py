@@ -1,5 +1,5 @@
-"""What becomes of the targets of verifier.toml, with a stand-in for the engine: what is done with its reports does not
-depend on how they come about.
+"""What becomes of the targets of verifier.toml, with a stand-in for the engine: what is done with
+its reports does not depend on how they come about.
 """
 
 import json
@@ -28,7 +28,9 @@ A, D, U = Outcome.AGREES, Outcome.DISAGREES, Outcome.UNDECIDED
 
 
 def part(name, outcome=A, size=4):
-    return SimpleNamespace(name=name, outcome=outcome, verdicts=SimpleNamespace(severity=np.zeros(size)))
+    return SimpleNamespace(
+        name=name, outcome=outcome, verdicts=SimpleNamespace(severity=np.zeros(size))
+    )
 
 
 def finding(*parts, dtype="float32", check="reverse", failures=()):
@@ -36,7 +38,9 @@ def finding(*parts, dtype="float32", check="reverse", failures=()):
 
 
 def checked(*findings, causes=(), interrupted=False):
-    return Checked("f", "its own forward", CheckSettings(), findings, causes, interrupted=interrupted)
+    return Checked(
+        "f", "its own forward", CheckSettings(), findings, causes, interrupted=interrupted
+    )
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,11 @@ def failures_of(checked):
 
 def test_nothing_accepted_changes_nothing():
     found = settled(FAILING, ())
-    assert failures_of(found.left) == failures_of(FAILING) and found.accepted == () and found.stale == ()
+    assert (
+        failures_of(found.left) == failures_of(FAILING)
+        and found.accepted == ()
+        and found.stale == ()
+    )
 
 
 @pytest.mark.parametrize("entry", [X_IN_BFLOAT16, Accepted("x", "bfloat16", "whatever the cause")])
@@ -139,7 +147,12 @@ def test_rows_of_a_hessian_are_one_component():
 
 def test_what_is_wrong_apart_from_numbers_is_accepted_by_the_name_of_its_check():
     failing = checked(VALUE, finding(check="overwritten", failures=("x was overwritten",)))
-    assert settled(failing, [Accepted("overwritten", "float32", "in place, and documented")]).left.outcome is A
+    assert (
+        settled(
+            failing, [Accepted("overwritten", "float32", "in place, and documented")]
+        ).left.outcome
+        is A
+    )
     assert settled(failing, [Accepted("overwritten", "float64", "in place")]).left.outcome is D
 
 
@@ -230,7 +243,9 @@ FORMS = Forms(Screen(), json=True, markdown=True)
 
 
 def run_config(config, watch=None, host=None, forms=FORMS, jobs=1):
-    return ConfigRun(host or InThisProcess(), Limits(), forms, jobs).report(config, watch or Watch())
+    return ConfigRun(host or InThisProcess(), Limits(), forms, jobs).report(
+        config, watch or Watch()
+    )
 
 
 @pytest.fixture
@@ -259,12 +274,12 @@ def test_each_target_is_checked_as_it_is_written(engine, configured):
     settings = {"seed": 0, "without": (), "digits": None, "timeout": None, "honour_detach": False}
     settings |= {"reduction": "none", "dtypes": ("float32", "bfloat16")}
     assert agreeing == {
-        "target": "a.py::agreeing", "inputs": {"x": "-2:2:4"}, "formula": "x**2", "reference": None, "points": 3,
-        **settings,
+        "target": "a.py::agreeing", "inputs": {"x": "-2:2:4"}, "formula": "x**2", "reference": None,
+        "points": 3, **settings,
     }  # fmt: skip
     assert known == {
-        "target": "a.py::known", "inputs": {"x": "1"}, "formula": None, "reference": "a.py::plain", "points": 7,
-        **settings,
+        "target": "a.py::known", "inputs": {"x": "1"}, "formula": None, "reference": "a.py::plain",
+        "points": 7, **settings,
     }  # fmt: skip
 
 
@@ -322,7 +337,10 @@ def test_what_is_shown(configured):
 
 
 def test_a_narrow_terminal(configured):
-    lines = [line.plain for line in run_config(configured(FILE), forms=replace(FORMS, screen=Screen(40))).lines(40)]
+    lines = [
+        line.plain
+        for line in run_config(configured(FILE), forms=replace(FORMS, screen=Screen(40))).lines(40)
+    ]
     assert max(map(len, lines)) <= 40
     assert lines[:3] == ["a.py::agreeing", "  outcome          agrees", "  compared         4,097"]
 
@@ -335,13 +353,15 @@ def test_text_from_people_is_no_markup(configured):
 
 
 def test_the_document(configured):
-    document = json.loads(json.dumps(run_config(configured(FILE + MORE)).to_json(), allow_nan=False))
+    document = json.loads(
+        json.dumps(run_config(configured(FILE + MORE)).to_json(), allow_nan=False)
+    )
     assert document["format"] == "verifier/1" and document["config"] == "verifier.toml"
     assert (document["ok"], document["exit_code"]) == (False, 1)
     agreeing, known, mended, _, missing, _ = document["targets"]
     assert agreeing == {
-        "target": "a.py::agreeing", "outcome": "agrees", "exit_code": 0, "accepted": [], "stale": [], "reason": None,
-        "report": {"target": "agreeing", "outcome": "agrees"},
+        "target": "a.py::agreeing", "outcome": "agrees", "exit_code": 0, "accepted": [],
+        "stale": [], "reason": None, "report": {"target": "agreeing", "outcome": "agrees"},
     }  # fmt: skip
     accepted = {"component": "x", "dtype": "bfloat16", "cause": "", "reason": "torch issue 12345"}
     assert known["accepted"] == [accepted] and known["report"]["outcome"] == "disagrees"
@@ -379,7 +399,9 @@ def test_interrupted_between_two_targets(configured, engine):
     report = run_config(configured(only("agreeing", "wrong")), watch)
     assert report.exit_code == 130 and list(engine.asked) == ["agreeing"]
     assert watch.seen == [(0, 2), (1, 2)]
-    assert "\nPARTIAL  interrupted after 1 of 2 targets\nNOT VERIFIED  1 of 2 targets." in str(report)
+    assert "\nPARTIAL  interrupted after 1 of 2 targets\nNOT VERIFIED  1 of 2 targets." in str(
+        report
+    )
 
 
 def test_interrupted_within_a_target(configured, engine):
@@ -405,20 +427,34 @@ class Ends:
 
 
 KNOWN = Rendered(0, {"text": "so far"}, {"outcome": "agrees", "compared": 3, "is_failing": False})
-WRONG = replace(KNOWN, exit_code=1, facts={**KNOWN.facts, "outcome": "disagrees", "is_failing": True})
+WRONG = replace(
+    KNOWN, exit_code=1, facts={**KNOWN.facts, "outcome": "disagrees", "is_failing": True}
+)
 ENDINGS = {
-    "died": (Ending(End.DIED, None, "it died"), TargetResult("a.py::f", "died", 2, reason="it died")),
+    "died": (
+        Ending(End.DIED, None, "it died"),
+        TargetResult("a.py::f", "died", 2, reason="it died"),
+    ),
     "out of time": (
         Ending(End.OUT_OF_TIME, KNOWN, "time ran out"),
         TargetResult(
-            "a.py::f", "out of time", 2, 3, report=KNOWN,
+            "a.py::f",
+            "out of time",
+            2,
+            3,
+            report=KNOWN,
             reason="time ran out; the report has what was decided before",
         ),
     ),
     "wrong before that": (
         Ending(End.OUT_OF_MEMORY, WRONG, "no memory"),
         TargetResult(
-            "a.py::f", "disagrees", 1, 3, report=WRONG, is_shown=True,
+            "a.py::f",
+            "disagrees",
+            1,
+            3,
+            report=WRONG,
+            is_shown=True,
             reason="no memory; the report has what was decided before",
         ),
     ),
@@ -426,7 +462,7 @@ ENDINGS = {
         Ending(End.FAILED, None, "KeyError: 3", traceback="a traceback"),
         TargetResult("a.py::f", "internal error", 4, reason="KeyError: 3", traceback="a traceback"),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", ENDINGS)

@@ -1,4 +1,6 @@
-"""Formulas typed at the command line: what they mean, and what is refused, in one sentence and at once."""
+"""Formulas typed at the command line: what they mean, and what is refused, in one sentence and at
+once.
+"""
 
 import json
 import time
@@ -51,7 +53,18 @@ def test_a_loss_with_a_parameter():
 
 
 def test_trained_as_typed_and_replayed(capsys):
-    words = ["--formula", "w*x + b", "--start", "b=0.5", "--loss", "huber", "--data", "points.csv", "--epochs", "2"]
+    words = [
+        "--formula",
+        "w*x + b",
+        "--start",
+        "b=0.5",
+        "--loss",
+        "huber",
+        "--data",
+        "points.csv",
+        "--epochs",
+        "2",
+    ]
     assert run(["train", *words, "--json", "-"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["model"]["parameters"] == {"w": 1.0, "b": 0.5}
@@ -62,7 +75,20 @@ def test_trained_as_typed_and_replayed(capsys):
 
 def test_the_same_digits_as_the_gallery(capsys):
     assert (
-        run(["train", "--formula", "w1*x**2 + w2*x + b", "--data", "points.csv", "--start", "b=0", "--json", "-"]) == 0
+        run(
+            [
+                "train",
+                "--formula",
+                "w1*x**2 + w2*x + b",
+                "--data",
+                "points.csv",
+                "--start",
+                "b=0",
+                "--json",
+                "-",
+            ]
+        )
+        == 0
     )
     typed = json.loads(capsys.readouterr().out)
     assert run(["train", "quadratic", "--json", "-"]) == 0
@@ -82,41 +108,101 @@ def test_shown(capsys):
 
 SENTENCES = {
     ("show", "--formula", "2x + b"): "write * between 2 and x\n  2x + b\n   ^",
-    ("show", "--formula", "w*x^2"): "^ has no meaning in a formula: write ** for a power\n  w*x^2\n     ^",
+    (
+        "show",
+        "--formula",
+        "w*x^2",
+    ): "^ has no meaning in a formula: write ** for a power\n  w*x^2\n     ^",
     ("show", "--formula", "ln(w)"): "there is no function ln: write log\n  ln(w)\n  ^",
     ("show", "--formula", "(w + 1"): "this ( is never closed\n  (w + 1\n  ^",
     ("show", "--formula", ""): "the formula is empty",
     ("show", "--formula", "1/0*w"): "1/0 has no finite value in float64\n  1/0*w\n  ^",
     ("show", "--formula", "w", "--input", "v"): "the formula has no symbol 'v': it has w",
-    ("show", "--formula", "w", "--start", "w"): "cannot start from 'w': write each parameter once as name=number, "
-    "as in --start w=0.5",
-    ("show", "--formula", "w*x", "--input", "x", "--loss", "mse"): "there is no loss 'mse': there is squared_error, "
-    "absolute_error, huber, smooth_l1, log_cosh, quantile, binary_cross_entropy_with_logits, focal, poisson_nll, "
-    "gaussian_nll, hinge, squared_hinge",
-    ("show",): "say which model: a name of the gallery, path/to/file.py::name, or --formula 'w*x + b'",
-    ("show", "linear", "--formula", "w"): "say which model: a name of the gallery, path/to/file.py::name, "
-    "or --formula 'w*x + b'",
-    ("show", "linear", "--loss", "huber"): "--input, --start and --loss say what a formula leaves open: "
-    "give them with --formula",
+    (
+        "show",
+        "--formula",
+        "w",
+        "--start",
+        "w",
+    ): "cannot start from 'w': write each parameter once as name=number, as in --start w=0.5",
+    (
+        "show",
+        "--formula",
+        "w*x",
+        "--input",
+        "x",
+        "--loss",
+        "mse",
+    ): (
+        "there is no loss 'mse': there is squared_error, "
+        "absolute_error, huber, smooth_l1, log_cosh, quantile, binary_cross_entropy_with_logits, "
+        "focal, poisson_nll, "
+        "gaussian_nll, hinge, squared_hinge"
+    ),
+    (
+        "show",
+    ): "say which model: a name of the gallery, path/to/file.py::name, or --formula 'w*x + b'",
+    (
+        "show",
+        "linear",
+        "--formula",
+        "w",
+    ): "say which model: a name of the gallery, path/to/file.py::name, or --formula 'w*x + b'",
+    (
+        "show",
+        "linear",
+        "--loss",
+        "huber",
+    ): "--input, --start and --loss say what a formula leaves open: give them with --formula",
     **dict.fromkeys(
         [
             ("train", "--all", *more)
-            for more in (["linear"], ["--formula", "w"], ["--input", "x"], ["--start", "w=1"], ["--loss", "huber"],
-                         ["--data", "points.csv"], ["--weights", "z"], ["--predict", "x=1"], ["--every", "2"],
-                         ["--plot", "all.svg"], ["--plot"], ["--only-failing"], ["--stop-on-failure"],
-                         ["--finite-differences"])
+            for more in (
+                ["linear"],
+                ["--formula", "w"],
+                ["--input", "x"],
+                ["--start", "w=1"],
+                ["--loss", "huber"],
+                ["--data", "points.csv"],
+                ["--weights", "z"],
+                ["--predict", "x=1"],
+                ["--every", "2"],
+                ["--plot", "all.svg"],
+                ["--plot"],
+                ["--only-failing"],
+                ["--stop-on-failure"],
+                ["--finite-differences"],
+            )
         ],
-        "--all trains the gallery as it is, in one table: give only settings, --json and --html with it",
+        "--all trains the gallery as it is, in one table: give only settings, --json and --html "
+        "with it",
     ),
-    ("train", "--formula", "torch*x", "--data", "points.csv"): "model formula: 'torch' cannot name an input or a "
-    "parameter: use a Python name of its own",
-    ("train", "--formula", "a*X", "--data", "points.csv"): "no column of the data is a symbol of the formula: "
-    "it has x, y, z",
-    ("train", "--formula", "w*x", "--data", "points.csv", "--start", "y=1"): "the formula has no symbol 'y': "
-    "it has w, x",
+    (
+        "train",
+        "--formula",
+        "torch*x",
+        "--data",
+        "points.csv",
+    ): "model formula: 'torch' cannot name an input or a parameter: use a Python name of its own",
+    (
+        "train",
+        "--formula",
+        "a*X",
+        "--data",
+        "points.csv",
+    ): "no column of the data is a symbol of the formula: it has x, y, z",
+    (
+        "train",
+        "--formula",
+        "w*x",
+        "--data",
+        "points.csv",
+        "--start",
+        "y=1",
+    ): "the formula has no symbol 'y': it has w, x",
     ("train", "--formula", "j0(w)"): "model formula: torch has no derivative of j0, here j0(w): "
     "torch.special.bessel_j0 silently gives a result that has no gradient",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("words", SENTENCES)
@@ -142,11 +228,16 @@ HOSTILE = {
     "w*10**(10**10)": "10**(10**10) has no finite value in float64",
     "1e999*w": "1e999 has no finite value in float64",
     "9" * 400 + "*w": "this whole number has 400 digits: 309 is the most",
-    "\u0430*x": "the character U+0430 CYRILLIC SMALL LETTER A has no meaning in a formula: write plain ASCII",
+    "\u0430*x": (
+        "the character U+0430 CYRILLIC SMALL LETTER A has no meaning in a formula: write plain "
+        "ASCII"
+    ),
     "w\u2212x": "the character U+2212 MINUS SIGN has no meaning in a formula: write -",
     "w\x00": "the character U+0000 has no meaning in a formula: write plain ASCII",
     "w\x1b[2J": "the character U+001B has no meaning in a formula: write plain ASCII",
-    "w\u202ex": "the character U+202E RIGHT-TO-LEFT OVERRIDE has no meaning in a formula: write plain ASCII",
+    "w\u202ex": (
+        "the character U+202E RIGHT-TO-LEFT OVERRIDE has no meaning in a formula: write plain ASCII"
+    ),
 }
 
 
@@ -168,7 +259,9 @@ def test_hostile_text_is_refused_by_the_library(text):
         verifier.Model.from_text(text, start={"w": 1.0})
 
 
-@pytest.mark.parametrize("name", ["w\x1b[2J", "w;import os", "w b", "lambda", "torch", "w.x", "", "1w"])
+@pytest.mark.parametrize(
+    "name", ["w\x1b[2J", "w;import os", "w b", "lambda", "torch", "w.x", "", "1w"]
+)
 def test_hostile_names_are_refused(name):
     with pytest.raises(verifier.InputError):
         verifier.Model.from_text("w", start={name: 1.0, "w": 1.0})

@@ -1,5 +1,5 @@
-"""The plugin for pytest, tried with a stand-in for the engine: what it does with checks does not depend on how they are
-made.
+"""The plugin for pytest, tried with a stand-in for the engine: what it does with checks does not
+depend on how they are made.
 """
 
 import json
@@ -45,7 +45,8 @@ class Report:
 
 def check(target, *, inputs, **given):
     known = defaults.current()
-    report = Report(target, {"dtypes": list(known.dtypes), "points": known.points, "seed": known.seed, **given})
+    settings = {"dtypes": list(known.dtypes), "points": known.points, "seed": known.seed}
+    report = Report(target, {**settings, **given})
     report.settings["dtypes"] = list(report.settings["dtypes"])
     known.reports(report)
     return report
@@ -70,12 +71,16 @@ def environment(monkeypatch):
     """Runs in another folder find this verifier too, and no other plugin."""
     before = os.environ.get("PYTHONPATH", "")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *map(os.path.abspath, filter(None, [before]))]))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(ROOT), *map(os.path.abspath, filter(None, [before]))])
+    )
 
 
 @pytest.fixture
 def engine(pytester):
-    """The stand-in, as a module of the user's project that lies within the package for all the plugin knows."""
+    """The stand-in, as a module of the user's project that lies within the package for all the
+    plugin knows.
+    """
     pytester.makeconftest(ENGINE.replace("\\\\n", "\\n"))
     return pytester
 
@@ -89,7 +94,9 @@ def shown(result):
 
 
 def test_it_is_declared():
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "entry-points"
+    ]
     assert declared == {"pytest11": {"verifier": "verifier.commands.pytest_plugin.plugin"}}
 
 
@@ -102,16 +109,25 @@ def loaded(pytester, options, body):
     pytester.makeconftest(
         "import sys\n"
         "def pytest_unconfigure():\n"
-        f"    wanted = [name for name in sys.modules if name.partition('.')[0] in {[*HEAVY, 'verifier']}]\n"
+        "    wanted = [name for name in sys.modules if name.partition('.')[0] in "
+        f"{[*HEAVY, 'verifier']}]\n"
         "    print('LOADED', *sorted(wanted))\n"
     )
     command = [sys.executable, "-m", "pytest", *PLUGIN, "-s", *options]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=pytester.path)
+    done = subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", cwd=pytester.path
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.rpartition("LOADED")[2].split()
 
 
-LIGHT = ["verifier", "verifier.commands", "verifier.commands.pytest_plugin", NAME, "verifier.earlier_names"]
+LIGHT = [
+    "verifier",
+    "verifier.commands",
+    "verifier.commands.pytest_plugin",
+    NAME,
+    "verifier.earlier_names",
+]
 """The plugin, the packages that it lies in, and the table of the names that modules had."""
 
 
@@ -120,7 +136,11 @@ def test_a_run_that_uses_nothing_of_it_loads_nothing(pytester):
 
 
 def test_options_alone_load_nothing_large(pytester):
-    found = loaded(pytester, ["--verifier-dtypes=float32", "--verifier-reports=r"], "def test_one():\n    pass\n")
+    found = loaded(
+        pytester,
+        ["--verifier-dtypes=float32", "--verifier-reports=r"],
+        "def test_one():\n    pass\n",
+    )
     assert "verifier.checking.defaults" in found
     assert not set(found) & set(HEAVY)
 
@@ -177,12 +197,22 @@ def test_another_default_would_be_seen(engine):
 
 DTYPES = "use float64, float32, bfloat16 or float16"
 REFUSED = {
-    "--verifier-dtypes=float33": f"--verifier-dtypes: there is no dtype 'float33' to check in: {DTYPES}",
-    "--verifier-dtypes=float32,float32": "--verifier-dtypes: the dtype float32 is given twice: give it once",
+    "--verifier-dtypes=float33": (
+        f"--verifier-dtypes: there is no dtype 'float33' to check in: {DTYPES}"
+    ),
+    "--verifier-dtypes=float32,float32": (
+        "--verifier-dtypes: the dtype float32 is given twice: give it once"
+    ),
     "--verifier-dtypes=,": f"--verifier-dtypes: no dtype is given: {DTYPES}",
-    "--verifier-points=0": "--verifier-points: '0' cannot be used: give a whole number from 1 on, of at most 9 digits",
-    "--verifier-seed=-1": "--verifier-seed: '-1' cannot be used: give a whole number from 0 on, of at most 9 digits",
-    "--verifier-seed=1_0": "--verifier-seed: '1_0' cannot be used: give a whole number from 0 on, of at most 9 digits",
+    "--verifier-points=0": (
+        "--verifier-points: '0' cannot be used: give a whole number from 1 on, of at most 9 digits"
+    ),
+    "--verifier-seed=-1": (
+        "--verifier-seed: '-1' cannot be used: give a whole number from 0 on, of at most 9 digits"
+    ),
+    "--verifier-seed=1_0": (
+        "--verifier-seed: '1_0' cannot be used: give a whole number from 0 on, of at most 9 digits"
+    ),
     "--verifier-reports=taken": "--verifier-reports: cannot make the folder 'taken': File exists",
 }
 
@@ -197,13 +227,18 @@ def test_refused_options(pytester, option):
 
 def test_a_refused_setting_is_named_as_it_is_written(pytester):
     pytester.makeini("[pytest]\nverifier_points = many\n")
-    sentence = "verifier_points: 'many' cannot be used: give a whole number from 1 on, of at most 9 digits"
+    sentence = (
+        "verifier_points: 'many' cannot be used: give a whole number from 1 on, of at most 9 digits"
+    )
     assert f"ERROR: {sentence}\n" in shown(run(pytester))
 
 
 def test_options_are_explained(pytester):
     text = " ".join(shown(run(pytester, "--help")).split())
-    assert "gradients (verifier): --verifier collect the targets of each verifier.toml as tests" in text
+    assert (
+        "gradients (verifier): --verifier collect the targets of each verifier.toml as tests"
+        in text
+    )
     assert "--verifier-reports=DIR write a JSON report of each check into this folder" in text
 
 
@@ -227,7 +262,9 @@ COUNTED = "verifier: 6 checks, 4 agree, 1 is undecided, 1 disagrees"
 
 def outcomes(folder):
     """The outcomes in a folder of reports, and nothing else is there."""
-    return sorted(json.loads(path.read_text(encoding="utf-8"))["outcome"] for path in folder.iterdir())
+    return sorted(
+        json.loads(path.read_text(encoding="utf-8"))["outcome"] for path in folder.iterdir()
+    )
 
 
 SIX = ["agrees"] * 4 + ["disagrees", "undecided"]
@@ -266,18 +303,26 @@ def test_a_run_without_checks_says_so(pytester):
 def test_workers_write_their_own_files_and_are_counted(engine):
     pytest.importorskip("xdist", reason="the distributed run needs pytest-xdist")
     engine.makepyfile(THREE)
-    result = engine.runpytest_subprocess(*PLUGIN, "-p", "xdist.plugin", "-n2", "--verifier-reports=made")
+    result = engine.runpytest_subprocess(
+        *PLUGIN, "-p", "xdist.plugin", "-n2", "--verifier-reports=made"
+    )
     assert f"\n{COUNTED}; reports in made\n" in shown(result)
     assert outcomes(engine.path / "made") == SIX
 
 
-@pytest.mark.parametrize("test", ["CON", "a?b::c<d>|e*f[\\\\]", "tests/é.py::x", "x" * 1000, "..", "a.py::b[a\x00\n]"])
+@pytest.mark.parametrize(
+    "test", ["CON", "a?b::c<d>|e*f[\\\\]", "tests/é.py::x", "x" * 1000, "..", "a.py::b[a\x00\n]"]
+)
 def test_file_names_are_good_everywhere(test):
     name = file_name(test, 12)
     assert name.isascii() and len(name) < 150
     assert not set(name) & set('<>:"/\\|?* ')
     assert name.endswith("-12.json") and not name.startswith((".", "-12"))
-    assert not os.path.isreserved(name) if sys.version_info >= (3, 13) else not PureWindowsPath(name).is_reserved()
+    assert (
+        not os.path.isreserved(name)
+        if sys.version_info >= (3, 13)
+        else not PureWindowsPath(name).is_reserved()
+    )
 
 
 def test_file_names_differ():
@@ -364,8 +409,13 @@ def test_what_cannot_be_checked_is_a_sentence(pytester):
         """
     )
     text = shown(run(pytester))
-    assert "broken raises AttributeError at test_failing.py:5: 'Tensor' object has no attribute 'nosuch'" in text
-    assert "\ntest_failing.py:8: UserCodeError" in text and "\ntest_failing.py:11: InputError" in text
+    assert (
+        "broken raises AttributeError at test_failing.py:5: 'Tensor' object has no attribute "
+        "'nosuch'" in text
+    )
+    assert (
+        "\ntest_failing.py:8: UserCodeError" in text and "\ntest_failing.py:11: InputError" in text
+    )
     assert "check.py" not in text and "dry_run.py" not in text
     whole = shown(run(pytester, "--full-trace"))
     assert "check.py" in whole
@@ -456,7 +506,9 @@ def targets(pytester):
 
 
 def test_targets_are_tests_where_they_are_asked_for(targets):
-    result = run(targets, "--verifier", "--verifier-points=9", "--verifier-dtypes=float16", "-s", "-v")
+    result = run(
+        targets, "--verifier", "--verifier-points=9", "--verifier-dtypes=float16", "-s", "-v"
+    )
     text = shown(result)
     assert result.parseoutcomes() == {"passed": 3, "failed": 2}
     assert "ASKED agreeing 2 6 ('float16',)" in text and "ASKED agreeing 9 6 ('float16',)" in text
@@ -476,7 +528,10 @@ report of wrong
 def test_a_file_that_is_named_is_collected(targets):
     result = run(targets, "verifier.toml")
     assert result.parseoutcomes() == {"passed": 2, "failed": 2}
-    assert "\na.py::missing: not usable\na.py::missing: there is no missing in a.py\\x1b\n" in shown(result)
+    assert (
+        "\na.py::missing: not usable\na.py::missing: there is no missing in a.py\\x1b\n"
+        in shown(result)
+    )
     assert FAILED_TARGET in shown(result)
     assert "\nFAILED verifier.toml::a.py:wrong - Failed: a.py::wrong: disagrees\n" in shown(result)
     assert run(targets, "verifier.toml::a.py:agreeing[2]").parseoutcomes() == {"passed": 1}

@@ -66,7 +66,9 @@ def test_narrow_terminals_stack(capsys):
 
 def test_an_interrupted_training_ends_the_rest():
     asked = iter(range(100))
-    summary = verifier.train_all(gallery().values(), keep_going=lambda done, planned: next(asked) < 5)
+    summary = verifier.train_all(
+        gallery().values(), keep_going=lambda done, planned: next(asked) < 5
+    )
     assert len(summary.reports) == 1
     assert "PARTIAL  interrupted after 0 of 16 models" in str(summary)
     assert "0 of 16 models verified." in str(summary)

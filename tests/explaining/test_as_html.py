@@ -1,4 +1,6 @@
-"""The page of an explanation: the graph as it is drawn, the chain rule, what torch holds, and no markup from names."""
+"""The page of an explanation: the graph as it is drawn, the chain rule, what torch holds, and no
+markup from names.
+"""
 
 from dataclasses import replace
 from html import unescape
@@ -29,7 +31,9 @@ def third():
 
 @pytest.fixture(scope="module")
 def failing():
-    return verifier.explain(verifier.load("quadratic"), step=6, witness=Tampered(2, torch.neg, (6,)))
+    return verifier.explain(
+        verifier.load("quadratic"), step=6, witness=Tampered(2, torch.neg, (6,))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +61,10 @@ def test_every_arrow_points_down_and_no_box_lies_on_another():
     assert all(depth[name] < depth[user] for user, taken in WIDE.items() for name in taken)
     assert depth["u"] == depth["q"] - 1
     for layer in found.boxes:
-        spans = [(found.centres[name] - widths[name] / 2, found.centres[name] + widths[name] / 2) for name in layer]
+        spans = [
+            (found.centres[name] - widths[name] / 2, found.centres[name] + widths[name] / 2)
+            for name in layer
+        ]
         assert all(one[1] + GAP <= other[0] + 1e-9 for one, other in pairwise(spans))
         assert min(spans)[0] >= -1e-9
         assert max(spans)[1] <= found.width + 1e-9
@@ -87,14 +94,18 @@ def test_the_graph_has_every_number_of_both_sides(third):
         assert {number(one.stated) for one in numbers} <= set(words)
         assert {number(one.symbolic) for one in numbers} <= set(words)
         assert printable(node.title) in words
-        assert all(f"∂{node.name}/∂{edge.argument} = {edge.formula}" in words for edge in node.edges)
+        assert all(
+            f"∂{node.name}/∂{edge.argument} = {edge.formula}" in words for edge in node.edges
+        )
 
 
 def test_what_disagrees_is_marked_in_words_and_by_a_border(third, failing):
     picture = graph_picture(failing)
     assert "✗ b.grad" in Reader(picture.svg()).text
     assert "Marked with ✗, because torch's numbers disagree: b. The tables" in picture.description
-    borders = [item for item in Reader(picture.svg()).all("rect") if item.get("stroke-width") == "2.5"]
+    borders = [
+        item for item in Reader(picture.svg()).all("rect") if item.get("stroke-width") == "2.5"
+    ]
     assert len(borders) == 1
     honest = graph_picture(third)
     assert "None disagrees." in honest.description
@@ -106,7 +117,9 @@ def test_of_a_batch_the_row_that_disagrees_is_drawn(batch):
     node = batch.nodes[4]
     wrong = tuple(replace(one, outcome=verifier.Outcome.DISAGREES) if row == 7 else one
                   for row, one in enumerate(node.values))  # fmt: skip
-    changed = replace(batch, nodes=(*batch.nodes[:4], replace(node, values=wrong), *batch.nodes[5:]))
+    changed = replace(
+        batch, nodes=(*batch.nodes[:4], replace(node, values=wrong), *batch.nodes[5:])
+    )
     assert f"{node.title} (row 7 of 11)" in Reader(graph_picture(changed).svg()).text
 
 
@@ -150,7 +163,9 @@ def test_the_verdict_comes_first_and_in_words(third, failing):
         "Step 6 of the training's 300; the parameters are as steps 1 to 5 left them.",
         "DISAGREES  1 of 3 gradients; 29 of 29 numbers along the graph agree.",
     ]
-    overflow = verifier.Model.from_text("w*x", inputs="x", start={"w": 1e30}, loss=verifier.squared_error)
+    overflow = verifier.Model.from_text(
+        "w*x", inputs="x", start={"w": 1e30}, loss=verifier.squared_error
+    )
     open_one = verifier.explain(overflow, at={"x": 1e30, "y": 0.0})
     assert explanation_page(open_one).verdict == (
         "Nothing disagrees, but 2 of 2 numbers could not be decided at step 1."
@@ -167,7 +182,9 @@ def test_where_the_two_part(third, failing):
 
 
 def test_the_chain_rule_in_symbols_and_in_numbers(third):
-    entries = [entry.text for entry in section(third, "The chain rule").entries if "∂L/∂w1" in entry.text]
+    entries = [
+        entry.text for entry in section(third, "The chain rule").entries if "∂L/∂w1" in entry.text
+    ]
     assert entries == [
         "∂L/∂w1 = ∂loss/∂t5 · ∂t5/∂prediction · ∂prediction/∂t4 · ∂t4/∂t2 · ∂t2/∂w1",
         "∂L/∂w1 = (2*t5) · (1) · (1) · (1) · (t1)",
@@ -176,7 +193,10 @@ def test_the_chain_rule_in_symbols_and_in_numbers(third):
     ]
     symbols, formulas, numbers, _ = section(third, "The chain rule").entries[:4]
     assert symbols.right.count("<mfrac>") == symbols.right.count("<mo>·</mo>") + 1 == 5
-    assert mathml(third.nodes[-1].edges[0].derivative).removeprefix("<math>").removesuffix("</math>") in formulas.right
+    assert (
+        mathml(third.nodes[-1].edges[0].derivative).removeprefix("<math>").removesuffix("</math>")
+        in formulas.right
+    )
     assert text("77.04000854492188") in numbers.right
 
 
@@ -199,9 +219,14 @@ def test_the_chain_rule_of_a_batch_and_of_a_choice(batch):
 
 
 def test_many_paths_and_long_formulas_are_said_to_be(third, monkeypatch):
-    many = verifier.explain(verifier.Model.from_text("(w + w*w)*(w + w*w)*(w*w + w)", start={"w": 0.5}))
+    many = verifier.explain(
+        verifier.Model.from_text("(w + w*w)*(w + w*w)*(w*w + w)", start={"w": 0.5})
+    )
     found = section(many, "The chain rule")
-    assert found.note == "w: more than 3 paths to add up; the table of the way back does, node by node."
+    assert (
+        found.note
+        == "w: more than 3 paths to add up; the table of the way back does, node by node."
+    )
     assert len(found.entries) == 1
     monkeypatch.setattr("verifier.explaining.as_html.FORMULA_CHARACTERS", 1500)
     assert section(third, "The chain rule").note == "Not all of it is written out here."
@@ -219,16 +244,20 @@ def test_the_tables_have_the_numbers_of_the_terminal(third):
     assert tensors["t1"] == ["9.0", "False", "None", "–", "–"]
     assert tensors["t2"][1:3] == ["True", "MulBackward0"]
     update = section(third, "The update")
-    assert update.caption == "sgd at learning rate 0.01: the parameter less 0.01 times its gradient."
+    assert (
+        update.caption == "sgd at learning rate 0.01: the parameter less 0.01 times its gradient."
+    )
     moved = third.updates[0]
-    assert update.rows[0] == ["w1", *map(number, (moved.before, moved.gradient, moved.moved, moved.after,
-                                                  moved.symbolic_after))]  # fmt: skip
+    numbers = (moved.before, moved.gradient, moved.moved, moved.after, moved.symbolic_after)
+    assert update.rows[0] == ["w1", *map(number, numbers)]
 
 
 def test_the_tables_of_a_batch(batch):
     forward = section(batch, "Forward")
     assert [row[2] for row in forward.rows if row[0] == "prediction"] == ["0", "1", "2"]
-    assert forward.note.startswith("Of 11 rows the first ones are shown, and the first one that disagrees. t5 row 0: t")
+    assert forward.note.startswith(
+        "Of 11 rows the first ones are shown, and the first one that disagrees. t5 row 0: t"
+    )
     backward = {row[0]: row for row in section(batch, "Backward").rows}
     assert backward["∂L/∂slope"][1] == "Σ over the rows of ∂L/∂t2 · ∂t2/∂slope"
 
@@ -276,24 +305,33 @@ def hostile(explanation, payload):
     """The explanation with that text as the name of a node, in formulas, sentences and settings."""
 
     def renamed(node):
-        edges = tuple(replace(edge, argument=payload, formula=payload, derivative=None) for edge in node.edges)
+        edges = tuple(
+            replace(edge, argument=payload, formula=payload, derivative=None) for edge in node.edges
+        )
         return replace(node, formula=payload, edges=edges if node.name == "loss" else node.edges)
 
     first, *rest = explanation.nodes
     other = replace(first, name=payload, formula=payload)
-    rest = [replace(node, arguments=tuple(name for name in node.arguments if name != first.name)) for node in rest]
+    rest = [
+        replace(node, arguments=tuple(name for name in node.arguments if name != first.name))
+        for node in rest
+    ]
     return replace(
         explanation,
         nodes=(other, *map(renamed, rest)),
         formulas={},
         parting=replace(explanation.parting, node=payload, sentence=payload),
-        causes=tuple(replace(cause, component=payload, sentence=payload, evidence=payload)
-                     for cause in explanation.causes),
-        tensors=tuple(replace(tensor, name=payload, grad_fn=payload) for tensor in explanation.tensors),
+        causes=tuple(
+            replace(cause, component=payload, sentence=payload, evidence=payload)
+            for cause in explanation.causes
+        ),
+        tensors=tuple(
+            replace(tensor, name=payload, grad_fn=payload) for tensor in explanation.tensors
+        ),
         updates=tuple(replace(update, name=payload) for update in explanation.updates),
         place=replace(explanation.place, chosen=payload, inputs={payload: 1.0}),
         replay=payload,
-    )  # fmt: skip
+    )
 
 
 def test_hostile_texts_are_texts(failing):
@@ -302,7 +340,11 @@ def test_hostile_texts_are_texts(failing):
         page = hostile(failing, payload).to_html()
         reader = Reader(page)
         assert {tag for tag, _ in reader.elements} == {tag for tag, _ in harmless.elements}
-        assert all(words.isprintable() or not words.strip() for words in reader.text if "--ink" not in words)
+        assert all(
+            words.isprintable() or not words.strip()
+            for words in reader.text
+            if "--ink" not in words
+        )
         assert "".join(reader.text).count(printable(payload)) > 10
 
 

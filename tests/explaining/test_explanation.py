@@ -1,4 +1,6 @@
-"""Explanations: every number along the graph, judged; and where the two part when something is wrong."""
+"""Explanations: every number along the graph, judged; and where the two part when something is
+wrong.
+"""
 
 import json
 import math
@@ -31,12 +33,16 @@ def quadratic():
 
 
 def typed(formula, **start):
-    return verifier.Model.from_text(formula, inputs="x", start=start, loss=verifier.squared_error, data=DATA)
+    return verifier.Model.from_text(
+        formula, inputs="x", start=start, loss=verifier.squared_error, data=DATA
+    )
 
 
 CASES = {
     "explain_third_step": lambda: verifier.explain(quadratic(), at={"x": 3, "y": 6}),
-    "explain_failing": lambda: verifier.explain(quadratic(), step=6, witness=Tampered(2, torch.neg, (6,))),
+    "explain_failing": lambda: verifier.explain(
+        quadratic(), step=6, witness=Tampered(2, torch.neg, (6,))
+    ),
     "explain_batch": lambda: verifier.explain(verifier.load("robust_line"), step=2),
 }
 
@@ -64,10 +70,12 @@ def test_the_third_step_of_the_tutorial(capsys):
     printed = TRACES["quadratic"]["epochs"]["0"]
     assert run(["explain", "quadratic", "--at", "x=3,y=6"]) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith("step 3    epoch 0  x=3 y=6                              loss 18.318405151367188\n")
+    assert shown.startswith(
+        "step 3    epoch 0  x=3 y=6                              loss 18.318405151367188\n"
+    )
     assert (
-        "\nstep 3 is the first of the training's 300 that uses x=3 y=6; the parameters are\nas steps 1 and 2 left"
-        in shown
+        "\nstep 3 is the first of the training's 300 that uses x=3 y=6; the parameters are\nas "
+        "steps 1 and 2 left" in shown
     )
     for gradient in printed["gradients"][2]:
         assert f"before backward(), {gradient!r} after it" in shown
@@ -85,7 +93,12 @@ def test_every_printed_step_of_the_tutorial(name):
         assert found.loss.stated == found["loss"].values[0].stated == printed["cost"]
 
 
-SETTINGS = ({}, {"dtype": "float64"}, {"batch": 2, "shuffle": True}, {"batch": "all", "optimizer": "adam"})
+SETTINGS = (
+    {},
+    {"dtype": "float64"},
+    {"batch": 2, "shuffle": True},
+    {"batch": "all", "optimizer": "adam"},
+)
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
@@ -100,9 +113,13 @@ def test_it_says_what_a_training_says(formula, settings):
     for step in (report.steps[0], report.steps[-1]):
         found = verifier.explain(model, step=step.number, epochs=1, **settings)
         assert found.parting is None
-        assert repr((found.loss.stated, found.loss.allowed)) == repr((step.loss.stated, step.loss.allowed))
-        told = [{name: (one.stated, one.symbolic, one.allowed, one.outcome) for name, one in side.items()}
-                for side in (found.gradient, step.gradient)]  # fmt: skip
+        assert repr((found.loss.stated, found.loss.allowed)) == repr(
+            (step.loss.stated, step.loss.allowed)
+        )
+        told = [
+            {n: (one.stated, one.symbolic, one.allowed, one.outcome) for n, one in side.items()}
+            for side in (found.gradient, step.gradient)
+        ]
         assert repr(told[0]) == repr(told[1])
         assert dict(found.place.parameters) == step.parameters
 
@@ -114,8 +131,15 @@ def test_the_chain_rule_holds_along_the_graph():
     checked = 0
     for node in found.nodes[:-1]:
         if node.adjoints:
-            edges = [(user, edge) for user in node.users for edge in found[user].edges if edge.argument == node.name]
-            total = sum(found[user].adjoints[0].stated * edge.numbers[0].stated for user, edge in edges)
+            edges = [
+                (user, edge)
+                for user in node.users
+                for edge in found[user].edges
+                if edge.argument == node.name
+            ]
+            total = sum(
+                found[user].adjoints[0].stated * edge.numbers[0].stated for user, edge in edges
+            )
             assert total == pytest.approx(node.adjoints[0].stated, rel=1e-12)
             checked += 1
     assert checked > 20
@@ -124,10 +148,17 @@ def test_the_chain_rule_holds_along_the_graph():
 def test_a_batch_has_a_number_a_row():
     found = verifier.explain(quadratic(), batch="all")
     node = found["t5"]
-    assert (node.formula, node.rows, len(node.values), len(node.adjoints)) == ("prediction - y", 3, 3, 3)
+    assert (node.formula, node.rows, len(node.values), len(node.adjoints)) == (
+        "prediction - y",
+        3,
+        3,
+        3,
+    )
     assert [one.stated for one in node.values] == [0.0, 2.0, 6.0]
     assert [edge.formula for edge in found["loss"].edges] == ["1/3"]
-    assert found["b"].adjoints[0].stated == pytest.approx(sum(one.stated for one in node.adjoints), rel=1e-6)
+    assert found["b"].adjoints[0].stated == pytest.approx(
+        sum(one.stated for one in node.adjoints), rel=1e-6
+    )
     assert found.place.inputs == {}
 
 
@@ -152,17 +183,30 @@ def test_the_tensors_as_torch_holds_them():
 def test_the_update():
     (update, *_) = verifier.explain(quadratic(), step=3).updates
     after = verifier.train(quadratic()).steps[3].parameters["w1"]
-    assert (update.before, update.gradient, update.after) == (0.8400000333786011, 77.04000854492188, after)
+    assert (update.before, update.gradient, update.after) == (
+        0.8400000333786011,
+        77.04000854492188,
+        after,
+    )
     assert (update.moved, update.symbolic_after) == (0.7704000473022461, after)
     adam = verifier.explain(quadratic(), step=3, optimizer="adam")
     after = verifier.train(quadratic(), optimizer="adam").steps[3].parameters["w1"]
-    assert (adam.updates[0].moved, adam.updates[0].symbolic_after, adam.updates[0].after) == (None, None, after)
+    assert (adam.updates[0].moved, adam.updates[0].symbolic_after, adam.updates[0].after) == (
+        None,
+        None,
+        after,
+    )
     assert f"w1       {adam.updates[0].before!r} becomes {after!r} by adam at lr 0.01" in str(adam)
 
 
 def test_roles_and_what_is_held_still():
     model = verifier.Model.from_text(
-        "w*x + c", inputs="x", start={"w": 1.0, "c": 0.5}, fixed=["c"], loss=verifier.squared_error, data=DATA
+        "w*x + c",
+        inputs="x",
+        start={"w": 1.0, "c": 0.5},
+        fixed=["c"],
+        loss=verifier.squared_error,
+        data=DATA,
     )
     found = verifier.explain(model)
     assert [found[name].role for name in ("x", "w", "c", "t1")] == [
@@ -185,9 +229,15 @@ def test_conditions_and_constants():
     found = verifier.explain(typed("where(x > w, sqrt(2)*w, -3*x)", w=1.0), step=2)
     (condition,) = [node for node in found.nodes if node.conditions]
     assert condition.title == "t1 = x > w"
-    assert (condition.conditions[0].autograd, condition.conditions[0].symbolic, condition.values) == (True, True, ())
+    assert (
+        condition.conditions[0].autograd,
+        condition.conditions[0].symbolic,
+        condition.values,
+    ) == (True, True, ())
     assert found["t2"].formula == "sqrt(2) * w"
-    assert [(edge.formula, edge.numbers[0].stated) for edge in found["prediction"].edges] == [("(1 if t1 else 0)", 1.0)]
+    assert [(edge.formula, edge.numbers[0].stated) for edge in found["prediction"].edges] == [
+        ("(1 if t1 else 0)", 1.0)
+    ]
     assert "t1 = x > w   True both ways" in str(found)
 
 
@@ -209,14 +259,23 @@ def test_a_sum_passes_on_what_it_gets():
         "w*x", inputs="x", start={"w": 0.5}, loss=verifier.squared_error, data=DATA, reduction="sum"
     )
     found = verifier.explain(model, batch="all")
-    assert (found.ok, found["loss"].formula, found["loss"].edges[0].formula) == (True, "sum(t2)", "1")
+    assert (found.ok, found["loss"].formula, found["loss"].edges[0].formula) == (
+        True,
+        "sum(t2)",
+        "1",
+    )
 
 
 def test_a_branch_that_is_the_same_either_way():
     """The formula decides nothing there, and the guarded code keeps the branch all the same."""
     found = verifier.explain(typed("where(x > 1, w, w)*x", w=0.5))
     assert found.ok
-    assert [edge.formula for node in found.nodes for edge in node.edges if node.formula.startswith("where")] == ["1"]
+    assert [
+        edge.formula
+        for node in found.nodes
+        for edge in node.edges
+        if node.formula.startswith("where")
+    ] == ["1"]
 
 
 def test_formulas_that_are_too_long_are_left_out():
@@ -249,7 +308,9 @@ def test_it_shows_itself_in_a_rich_console():
 
 def test_many_paths_are_left_to_the_equations():
     found = verifier.explain(typed("w*w*w*w*w*x", w=1.1))
-    assert "∂L/∂w has more than 3 paths to add up: the equations above do, node by node" in str(found)
+    assert "∂L/∂w has more than 3 paths to add up: the equations above do, node by node" in str(
+        found
+    )
     two = verifier.explain(typed("w*x + w", w=1.1))
     assert "  +  " in str(two)
 
@@ -260,24 +321,54 @@ def test_a_deep_tree_is_not_drawn():
 
 
 AT = {
-    "--at x=3,y=6": (3, "step 3 is the first of the training's 300 that uses x=3 y=6; the parameters are as steps 1 and"
-                        " 2 left them"),
-    "--at x=2": (2, "step 2 is the first of the training's 300 that uses x=2; the parameters are as step 1 left them"),
-    "--step 300": (300, "step 300 of the training's 300; the parameters are as steps 1 to 299 left them"),
-    "--at x=4,y=8": (1, "x=4 y=8 is no row of the data; the parameters are where the training starts"),
-    "--at x=7 --step 1": (1, "step 1 of the training's 300, with x=7 in the place of its sample; the parameters are"
-                             " where the training starts"),
-    "--at w1=2": (1, "step 1 of the training's 300; w1=2 in the place of 1.0; the parameters are where the training"
-                     " starts"),
-    "--at x=7 --step 2": (2, "step 2 of the training's 300, with x=7 in the place of its sample; the parameters are"
-                             " as step 1 left them"),
-    "--at y=6 --batch 2": (2, "step 2 is the first of the training's 200 that uses y=6; its batch is this row by"
-                              " itself; the parameters are as step 1 left them"),
-    "--at x=5,y=1 --batch all --step 2": (2, "step 2 of the training's 100, with x=5 y=1 in the place of its sample;"
-                                             " its batch is this row by itself; the parameters are as step 1 left"
-                                             " them"),
+    "--at x=3,y=6": (
+        3,
+        "step 3 is the first of the training's 300 that uses x=3 y=6; the parameters are as steps "
+        "1 and"
+        " 2 left them",
+    ),
+    "--at x=2": (
+        2,
+        "step 2 is the first of the training's 300 that uses x=2; the parameters are as step 1 "
+        "left them",
+    ),
+    "--step 300": (
+        300,
+        "step 300 of the training's 300; the parameters are as steps 1 to 299 left them",
+    ),
+    "--at x=4,y=8": (
+        1,
+        "x=4 y=8 is no row of the data; the parameters are where the training starts",
+    ),
+    "--at x=7 --step 1": (
+        1,
+        "step 1 of the training's 300, with x=7 in the place of its sample; the parameters are"
+        " where the training starts",
+    ),
+    "--at w1=2": (
+        1,
+        "step 1 of the training's 300; w1=2 in the place of 1.0; the parameters are where the "
+        "training"
+        " starts",
+    ),
+    "--at x=7 --step 2": (
+        2,
+        "step 2 of the training's 300, with x=7 in the place of its sample; the parameters are"
+        " as step 1 left them",
+    ),
+    "--at y=6 --batch 2": (
+        2,
+        "step 2 is the first of the training's 200 that uses y=6; its batch is this row by"
+        " itself; the parameters are as step 1 left them",
+    ),
+    "--at x=5,y=1 --batch all --step 2": (
+        2,
+        "step 2 of the training's 100, with x=5 y=1 in the place of its sample;"
+        " its batch is this row by itself; the parameters are as step 1 left"
+        " them",
+    ),
     "": (1, "step 1 of the training's 300; the parameters are where the training starts"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("words", AT)
@@ -296,7 +387,9 @@ def test_values_stand_in_the_place_of_others():
 
 
 def test_a_point_without_data():
-    model = verifier.Model.from_text("exp(-k*t)", inputs="t", start={"k": 1.0}, loss=verifier.squared_error)
+    model = verifier.Model.from_text(
+        "exp(-k*t)", inputs="t", start={"k": 1.0}, loss=verifier.squared_error
+    )
     assert verifier.explain(model, at={"t": 2.0, "y": 0.5}).ok
     with pytest.raises(verifier.InputError, match="there is no data: give columns t, y"):
         verifier.explain(model, at={"t": 2.0})
@@ -316,9 +409,15 @@ REFUSED = {
     "quadratic --at x=nan": "cannot explain at x=nan: it is not a finite float32",
     "quadratic --at x=1e39": "cannot explain at x=1e+39: it is not a finite float32",
     "quadratic --at x=4": "cannot explain at x=4: no row of the data has it; give y as well",
-    "quadratic --at x": "cannot explain at 'x': write each name once as name=number, as in --at x=3,y=6",
-    "quadratic --at x=1,x=2": "cannot explain at 'x=1,x=2': write each name once as name=number, as in --at x=3,y=6",
-    "quadratic --json no/such.json": "cannot write 'no/such.json': there is no folder '{folder}/no'",
+    "quadratic --at x": (
+        "cannot explain at 'x': write each name once as name=number, as in --at x=3,y=6"
+    ),
+    "quadratic --at x=1,x=2": (
+        "cannot explain at 'x=1,x=2': write each name once as name=number, as in --at x=3,y=6"
+    ),
+    "quadratic --json no/such.json": (
+        "cannot write 'no/such.json': there is no folder '{folder}/no'"
+    ),
     "": "say which model: a name of the gallery, path/to/file.py::name, or --formula 'w*x + b'",
 }
 
@@ -328,7 +427,10 @@ def test_refused(words, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run(["explain", *words.split()]) == 2
     captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", f"verifier: {REFUSED[words].format(folder=tmp_path)}\n")
+    assert (captured.out, captured.err) == (
+        "",
+        f"verifier: {REFUSED[words].format(folder=tmp_path)}\n",
+    )
 
 
 def test_what_is_not_a_model_is_refused():
@@ -337,7 +439,9 @@ def test_what_is_not_a_model_is_refused():
 
 
 def test_ended_on_the_way():
-    with pytest.raises(verifier.InputError, match="the run was ended before step 6: there is nothing to show of it"):
+    with pytest.raises(
+        verifier.InputError, match="the run was ended before step 6: there is nothing to show of it"
+    ):
         verifier.explain(quadratic(), step=6, keep_going=lambda done, planned: done < 3)
 
 
@@ -350,7 +454,11 @@ def test_json_reads_back(tmp_path):
     )  # fmt: skip
     assert document["replay"] == "verifier explain quadratic --step 3"
     (node,) = [node for node in document["nodes"] if node["name"] == "t5"]
-    assert (node["formula"], node["arguments"], node["users"]) == ("prediction - y", ["prediction", "y"], ["loss"])
+    assert (node["formula"], node["arguments"], node["users"]) == (
+        "prediction - y",
+        ["prediction", "y"],
+        ["loss"],
+    )
     assert node["value"][0]["autograd"] == node["value"][0]["symbolic"] == 4.280000686645508
     assert node["adjoint"][0]["autograd"] == 8.560001373291016
     assert document["updates"][0]["after"] == 0.06959998607635498
@@ -367,23 +475,53 @@ def test_the_replay_carries_what_was_set():
 
 
 def told(explanation):
-    return str(explanation).partition("The two part ")[2].partition("\nlikely")[0].partition("\nDISAGREES")[0]
+    return (
+        str(explanation)
+        .partition("The two part ")[2]
+        .partition("\nlikely")[0]
+        .partition("\nDISAGREES")[0]
+    )
 
 
 PARTINGS = {
-    "sign": (6, Tampered(2, torch.neg, (6,)), "b", Quantity.GRAD,
-        "behind the graph: autograd passes -2.2945547103881836 back to b,\nwhich agrees, but b.grad is"
-        " 2.2945547103881836 in the end: it was changed after\nbackward()."),
-    "not zeroed": (3, NotZeroed(), "w1", Quantity.GRAD,
-        "behind the graph: autograd passes 77.04000854492188 back to w1,\nwhich agrees, but w1.grad is"
-        " 93.04000854492188 in the end: it was added to the\n16.0 that stood there before backward()."),
-    "stale": (9, Stale(1, 9), "w2", Quantity.GRAD,
-        "behind the graph: autograd passes 8.088154792785645 back to w2,\nwhich agrees, but w2.grad is"
-        " -1.0654573440551758 in the end: it was changed\nafter backward()."),
-    "none": (4, Tampered(1, lambda _: None, (4,)), "w2", Quantity.GRAD,
-        "behind the graph: autograd passes -2.785599946975708 back to w2,\nwhich agrees, but w2.grad is None in the"
-        " end: it was changed after backward()."),
-}  # fmt: skip
+    "sign": (
+        6,
+        Tampered(2, torch.neg, (6,)),
+        "b",
+        Quantity.GRAD,
+        "behind the graph: autograd passes -2.2945547103881836 back to b,\nwhich agrees, but "
+        "b.grad is"
+        " 2.2945547103881836 in the end: it was changed after\nbackward().",
+    ),
+    "not zeroed": (
+        3,
+        NotZeroed(),
+        "w1",
+        Quantity.GRAD,
+        "behind the graph: autograd passes 77.04000854492188 back to w1,\nwhich agrees, but "
+        "w1.grad is"
+        " 93.04000854492188 in the end: it was added to the\n16.0 that stood there before "
+        "backward().",
+    ),
+    "stale": (
+        9,
+        Stale(1, 9),
+        "w2",
+        Quantity.GRAD,
+        "behind the graph: autograd passes 8.088154792785645 back to w2,\nwhich agrees, but "
+        "w2.grad is"
+        " -1.0654573440551758 in the end: it was changed\nafter backward().",
+    ),
+    "none": (
+        4,
+        Tampered(1, lambda _: None, (4,)),
+        "w2",
+        Quantity.GRAD,
+        "behind the graph: autograd passes -2.785599946975708 back to w2,\nwhich agrees, but "
+        "w2.grad is None in the"
+        " end: it was changed after backward().",
+    ),
+}
 
 
 @pytest.mark.parametrize("mistake", PARTINGS)
@@ -398,10 +536,16 @@ def test_a_gradient_that_was_changed(mistake):
 def test_one_ulp_below_the_allowance_is_not_called_wrong():
     """A gradient that rounding explains is no parting, one that it does not explain is."""
     (inside, outside) = (
-        verifier.explain(quadratic(), step=3, witness=Tampered(2, lambda gradient, by=by: gradient + by, (3,)))
+        verifier.explain(
+            quadratic(), step=3, witness=Tampered(2, lambda gradient, by=by: gradient + by, (3,))
+        )
         for by in (6 * 2.0**-20, 9 * 2.0**-20)
     )
-    assert inside.gradient["b"].allowed_ulps == outside.gradient["b"].allowed_ulps == pytest.approx(7.41, abs=0.01)
+    assert (
+        inside.gradient["b"].allowed_ulps
+        == outside.gradient["b"].allowed_ulps
+        == pytest.approx(7.41, abs=0.01)
+    )
     assert (inside.parting, outside.parting.node) == (None, "b")
 
 
@@ -412,7 +556,8 @@ def test_a_gradient_that_comes_from_elsewhere():
 
     found = verifier.explain(quadratic(), step=2, witness=Nothing())
     assert told(found) == (
-        "at w1.grad: torch has nan and the exact number is 16.0; no\nbackward() ran, so that no node can be held"
+        "at w1.grad: torch has nan and the exact number is 16.0; no\nbackward() ran, so that no "
+        "node can be held"
         " responsible."
     )
     assert "  no backward() ran: what is passed from node to node cannot be seen" in str(found)
@@ -426,7 +571,8 @@ def test_a_backward_from_something_else():
 
     found = verifier.explain(quadratic(), step=2, witness=Doubled())
     assert told(found) == (
-        "from the loss back, at loss: torch has 2.0 and the exact number is\n1.0; backward() does not start from this"
+        "from the loss back, at loss: torch has 2.0 and the exact number is\n1.0; backward() does "
+        "not start from this"
         " loss, or not with 1."
     )
 
@@ -435,7 +581,10 @@ def test_a_backward_from_something_else():
 def test_a_wrong_adjoint_that_no_single_derivative_explains(arrived, word):
     found = verifier.explain(quadratic(), step=3)
     wrong = replace(found["t2"].adjoints[0], outcome=Outcome.DISAGREES, stated=1.0)
-    nodes = [replace(node, adjoints=(wrong,), arrived=arrived) if node.name == "t2" else node for node in found.nodes]
+    nodes = [
+        replace(node, adjoints=(wrong,), arrived=arrived) if node.name == "t2" else node
+        for node in found.nodes
+    ]
     sentence = parting(nodes, found.gradient, {}, "float32").sentence
     assert sentence.endswith(f"; {word} is passed back through t4 = t2 + t3")
 
@@ -461,8 +610,14 @@ def test_a_wrong_backward_is_found_in_its_operation():
     assert verifier.explain(model, step=1).ok
     found = verifier.explain(model, step=2)
     assert (found.parting.node, found.parting.quantity) == ("t1", Quantity.ADJOINT)
-    assert "the backward of t2 = hump(t1) is wrong: its derivative by" in " ".join(told(found).split())
-    agreeing = [node.name for node in found.nodes if node.adjoints and node.adjoints[0].outcome is Outcome.AGREES]
+    assert "the backward of t2 = hump(t1) is wrong: its derivative by" in " ".join(
+        told(found).split()
+    )
+    agreeing = [
+        node.name
+        for node in found.nodes
+        if node.adjoints and node.adjoints[0].outcome is Outcome.AGREES
+    ]
     assert agreeing == ["b", "t2", "t3", "prediction", "t4", "loss"]
 
 
@@ -493,11 +648,14 @@ def test_a_path_that_is_cut(settings):
     verifier.add_function("cut", lambda x: x * x, torch=lambda x: (x * x).detach())
     found = verifier.explain(typed("cut(w*x) + b", w=0.5, b=0.5), **settings)
     assert (found.parting.node, found.parting.quantity) == ("t2", Quantity.ADJOINT)
-    assert "the tensor of t2 = cut(t1) requires no gradient: the path is cut there." in " ".join(told(found).split())
+    assert "the tensor of t2 = cut(t1) requires no gradient: the path is cut there." in " ".join(
+        told(found).split()
+    )
     assert "autograd passes nothing back to t2, which counts as 0" in str(found)
     whole = verifier.explain(typed("cut(w*x)", w=0.5), **settings)
     assert told(whole) == (
-        "at prediction = cut(t1): its tensor requires no gradient, so that\nnothing can be passed back from the loss."
+        "at prediction = cut(t1): its tensor requires no gradient, so that\nnothing can be passed "
+        "back from the loss."
     )
     assert verifier.train(typed("cut(w*x)", w=0.5), epochs=1).outcome is Outcome.DISAGREES
 
@@ -524,14 +682,17 @@ def test_another_function_on_the_way_forward():
     verifier.add_function("off", lambda x: x * x, torch=lambda x: x * x * 1.001)
     found = verifier.explain(typed("off(w*x) + b", w=0.5, b=0.5))
     assert (found.parting.node, found.parting.quantity) == ("t2", Quantity.VALUE)
-    assert "the code and the formula are different functions there." in " ".join(told(found).split())
+    assert "the code and the formula are different functions there." in " ".join(
+        told(found).split()
+    )
 
 
 def test_an_overflow_on_the_way_forward():
     found = verifier.explain(typed("log(1 - sigmoid(w*x))", w=20.0), at={"x": 1.0, "y": 0.0})
     assert found.parting.quantity is Quantity.VALUE
-    assert "torch has -inf and the exact number is -20.000000002061154; an operation overflows or is" in " ".join(
-        told(found).split()
+    assert (
+        "torch has -inf and the exact number is -20.000000002061154; an operation overflows or is"
+        in " ".join(told(found).split())
     )
 
 
@@ -563,8 +724,8 @@ def test_exit_code_and_message(monkeypatch, capsys):
     assert run(["explain", "quadratic", "--step", "6"]) == 1
     shown = capsys.readouterr().out
     assert (
-        "likely at b: the sign is flipped\nDISAGREES  1 of 3 gradients; 29 of 29 numbers along the graph agree."
-        in shown
+        "likely at b: the sign is flipped\nDISAGREES  1 of 3 gradients; 29 of 29 numbers along the "
+        "graph agree." in shown
     )
     found = verifier.explain(quadratic(), step=6)
     with pytest.raises(verifier.GradientError, match="quadratic: disagrees\n"):
@@ -576,7 +737,9 @@ def test_the_command_that_train_prints_explains_the_failure(monkeypatch, capsys)
     import re
 
     for module in ("train", "explain"):
-        monkeypatch.setattr(f"verifier.commands.{module}.Autograd", lambda: Tampered(0, torch.neg, (4,)))
+        monkeypatch.setattr(
+            f"verifier.commands.{module}.Autograd", lambda: Tampered(0, torch.neg, (4,))
+        )
     assert run(["train", "linear", "--lr", "0.02", "--dtype", "float64", "--predict", "x=4"]) == 1
     (command,) = re.findall(r"try  verifier (.+)", capsys.readouterr().out)
     assert command == "explain linear --lr 0.02 --dtype float64 --step 4"
@@ -613,7 +776,11 @@ def test_the_watched_code_computes_the_same(formula):
     plainly = function("f", order, program, TORCH)(*tensors)
     watching = watched("f", order, program, TORCH, watch)(*tensors)
     assert torch.equal(plainly, watching)
-    operations = [index for index, varies in enumerate(program.varying) if varies and program.nodes[index].arguments]
+    operations = [
+        index
+        for index, varies in enumerate(program.varying)
+        if varies and program.nodes[index].arguments
+    ]
     assert sorted(seen) == operations
     assert watching is seen[program.outputs[0]]
 

@@ -17,15 +17,28 @@ from rich.console import Console
 import verifier
 from verifier.commands.cli import run
 from verifier.commands.lesson import taught
-from verifier.explaining.lessons.reader import LANGUAGES, Checked, Claim, Code, Passage, Script, script, scripts
+from verifier.explaining.lessons.reader import (
+    LANGUAGES,
+    Checked,
+    Claim,
+    Code,
+    Passage,
+    Script,
+    script,
+    scripts,
+)
 from verifier.operations.table import COMPOSITIONS, TABLE
 
 NAMES = [
-    "tensor", "backward", "quadratic", "update", "rate", "kink", "detached", "cancellation", "precision",
-    "differences", "allowance",
+    "tensor", "backward", "quadratic", "update", "rate", "kink", "detached", "cancellation",
+    "precision", "differences", "allowance",
 ]  # fmt: skip
 WRITTEN = [(written.name, language) for language in LANGUAGES for written in scripts(language)]
-CLAIMS = [(name, place) for name in NAMES for place, _ in enumerate(c for c in script(name).parts if type(c) is Claim)]
+CLAIMS = [
+    (name, place)
+    for name in NAMES
+    for place, _ in enumerate(c for c in script(name).parts if type(c) is Claim)
+]
 
 shown = cache(verifier.lesson)
 
@@ -35,7 +48,9 @@ def claims(written):
 
 
 def test_all_eleven_are_there():
-    assert [(written.number, written.name) for written in scripts()] == list(enumerate(NAMES, start=1))
+    assert [(written.number, written.name) for written in scripts()] == list(
+        enumerate(NAMES, start=1)
+    )
     assert [written.name for written in scripts("zh")] == NAMES[:4]
 
 
@@ -44,7 +59,9 @@ def test_every_claim_holds(name, language):
     lesson = shown(name, language)
     assert lesson.claims
     for checked in lesson.claims:
-        assert checked.holds, f"{checked.claim.quantity}: {checked.claim.value} but {checked.measured}"
+        assert checked.holds, (
+            f"{checked.claim.quantity}: {checked.claim.value} but {checked.measured}"
+        )
     assert (lesson.ok, lesson.exit_code) == (True, 0)
     lesson.raise_for_failure()
 
@@ -64,7 +81,9 @@ def test_no_claim_holds_when_its_figure_is_altered(name):
     lesson = taught(replace(written, parts=parts))
     assert [checked.holds for checked in lesson.claims] == [False] * len(claims(written))
     assert (lesson.ok, lesson.exit_code) == (False, 1)
-    assert str(lesson).endswith("DOES NOT HOLD  a claim of this lesson is not what was measured just now.")
+    assert str(lesson).endswith(
+        "DOES NOT HOLD  a claim of this lesson is not what was measured just now."
+    )
     with pytest.raises(verifier.GradientError, match=f"lesson {name}: a claim does not hold\n"):
         lesson.raise_for_failure()
     assert lesson.to_html().count('class="claim fails"') == len(lesson.claims)
@@ -128,13 +147,16 @@ def test_a_translation_has_the_same_blocks(name):
     ]
     for part in there.parts:
         assert not isinstance(part, Passage) or re.search(r"[\u4e00-\u9fff]", part.text)
-    assert not any(re.search(r"[\u4e00-\u9fff] ?\n? [\u4e00-\u9fff]", part.text) for part in there.parts
+    assert not any(re.search(r"[\u4e00-\u9fff] ?\n? "
+                             r"[\u4e00-\u9fff]", part.text) for part in there.parts
                    if isinstance(part, Passage))  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_lesson_imports_what_it_uses(name, monkeypatch):
-    """In a fresh program a module of verifier is no attribute of it until it was imported, but for two."""
+    """In a fresh program a module of verifier is no attribute of it until it was imported, but for
+    two.
+    """
     for attribute, value in list(vars(verifier).items()):
         if isinstance(value, ModuleType):
             monkeypatch.delattr(verifier, attribute)
@@ -166,9 +188,12 @@ def test_the_list(capsys):
 def test_one_lesson(capsys):
     assert run(["lesson", "tensor"]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("1  What a tensor holds\n──────────────────────\n\nA tensor that is trained holds two")
+    assert printed.startswith(
+        "1  What a tensor holds\n──────────────────────\n\nA tensor that is trained holds two"
+    )
     assert (
-        "Claim  w.grad after two backward passes of the same loss\n  claimed   -4.0\n  measured  -4.0\n"
+        "Claim  w.grad after two backward passes of the same loss\n  claimed   -4.0\n  measured  "
+        "-4.0\n"
         "  checked   to the last bit\n  command   verifier lesson tensor\n  holds\n"
     ) in printed
     assert printed.endswith("\nHOLDS  what this lesson claims was measured just now.\n")
@@ -178,23 +203,37 @@ def test_one_lesson(capsys):
 
 def test_a_claim_that_does_not_hold_is_exit_code_1(capsys, monkeypatch):
     written = script("kink")
-    wrong = replace(written, parts=tuple(altered(p) if isinstance(p, Claim) else p for p in written.parts))
+    wrong = replace(
+        written, parts=tuple(altered(p) if isinstance(p, Claim) else p for p in written.parts)
+    )
     monkeypatch.setattr("verifier.explaining.lessons.reader.script", lambda name, language: wrong)
     assert run(["lesson", "kink"]) == 1
     printed = capsys.readouterr().out
-    assert "  claimed   0.5000000000000001\n  measured  0.5\n  checked   to the last bit\n" in printed
+    assert (
+        "  claimed   0.5000000000000001\n  measured  0.5\n  checked   to the last bit\n" in printed
+    )
     assert "  DOES NOT HOLD\n" in printed
 
 
 def test_json(capsys):
     assert run(["lesson", "backward", "--lang", "zh", "--json", "-"]) == 0
     document = json.loads(capsys.readouterr().out)
-    assert (document["format"], document["command"], document["ok"]) == ("verifier/1", "lesson", True)
+    assert (document["format"], document["command"], document["ok"]) == (
+        "verifier/1",
+        "lesson",
+        True,
+    )
     assert document["replay"] == "verifier lesson backward --lang zh"
-    assert document["lesson"] == {"number": 2, "name": "backward", "title": "手算一步反向传播", "language": "zh"}
+    assert document["lesson"] == {
+        "number": 2,
+        "name": "backward",
+        "title": "手算一步反向传播",
+        "language": "zh",
+    }
     assert document["claims"][0] == {
-        "quantity": "第三步的梯度", "value": -16.228801727294922, "measured": -16.228801727294922, "digits": None,
-        "command": "verifier explain linear --step 3", "json": "gradient.w.autograd", "holds": True,
+        "quantity": "第三步的梯度", "value": -16.228801727294922, "measured": -16.228801727294922,
+        "digits": None, "command": "verifier explain linear --step 3",
+        "json": "gradient.w.autograd", "holds": True,
     }  # fmt: skip
 
 
@@ -204,8 +243,12 @@ REFUSED = {
     "12": "there is no lesson '12': verifier lesson names them",
     "kink --lang zh": "lesson kink is not written in 'zh' yet: verifier lesson kink has it",
     "tensor --lang fr": "there are no lessons in 'fr': there are en and zh",
-    "--json -": "--html and --json write one lesson: say which, as in verifier lesson quadratic --html FILE",
-    "--html page.html": "--html and --json write one lesson: say which, as in verifier lesson quadratic --html FILE",
+    "--json -": (
+        "--html and --json write one lesson: say which, as in verifier lesson quadratic --html FILE"
+    ),
+    "--html page.html": (
+        "--html and --json write one lesson: say which, as in verifier lesson quadratic --html FILE"
+    ),
     "kink --html no/page.html": "cannot write 'no/page.html': there is no folder '{folder}/no'",
 }
 
@@ -215,7 +258,10 @@ def test_refused(words, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert run(["lesson", *words.split()]) == 2
     captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", f"verifier: {REFUSED[words].format(folder=tmp_path)}\n")
+    assert (captured.out, captured.err) == (
+        "",
+        f"verifier: {REFUSED[words].format(folder=tmp_path)}\n",
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,4 +1,6 @@
-"""The torch loop that `show --torch` writes prints the gradients that the training judged, digit by digit."""
+"""The torch loop that `show --torch` writes prints the gradients that the training judged, digit by
+digit.
+"""
 
 import pytest
 
@@ -33,9 +35,18 @@ VARIANTS = {
     "a sum": {"formula": "w*x", "start": {"w": 0.5}, "reduction": "sum"},
     "constants": {"formula": "w*x*sqrt(2) + maximum(2, 3)*w", "start": {"w": 0.5}},
     "a fixed one": {"formula": "w*x + b", "start": {"w": 0.5, "b": 0.25}, "fixed": ["b"]},
-    "a learned variance": {"formula": "w*x", "start": {"w": 0.5, "variance": 2.0}, "loss": verifier.gaussian_nll},
+    "a learned variance": {
+        "formula": "w*x",
+        "start": {"w": 0.5, "variance": 2.0},
+        "loss": verifier.gaussian_nll,
+    },
 }
-SETTINGS = [{}, {"batch": "all"}, {"optimizer": "adam", "dtype": "float64"}, {"optimizer": "RMSprop", "batch": "all"}]
+SETTINGS = [
+    {},
+    {"batch": "all"},
+    {"optimizer": "adam", "dtype": "float64"},
+    {"optimizer": "RMSprop", "batch": "all"},
+]
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=map(str, range(len(SETTINGS))))
@@ -44,7 +55,9 @@ def test_variants(variant, settings, capsys):
     roles = dict(VARIANTS[variant])
     formula = roles.pop("formula")
     data = {"x": [1.0, 2.0, 3.0], "y": [2.0, 4.0, 6.0], "c": [1.0, 0.5, 2.0]}
-    model = verifier.Model.from_text(formula, inputs="x", **({"loss": verifier.squared_error} | roles), data=data)
+    model = verifier.Model.from_text(
+        formula, inputs="x", **({"loss": verifier.squared_error} | roles), data=data
+    )
     text = torch_loop(model, settings_for(model, {"epochs": 3, **settings}))
     assert printed(text, capsys) == judged(model, epochs=3, **settings)
 
@@ -52,7 +65,8 @@ def test_variants(variant, settings, capsys):
 def test_what_is_not_written_out():
     model = verifier.load("linear")
     with pytest.raises(
-        verifier.InputError, match=r"^--torch writes the data out, and 1001 rows are too many: at most 1000$"
+        verifier.InputError,
+        match=r"^--torch writes the data out, and 1001 rows are too many: at most 1000$",
     ):
         large = verifier.Model.from_text(
             "w*x",
@@ -64,5 +78,7 @@ def test_what_is_not_written_out():
         torch_loop(large, settings_for(large, {}))
     with pytest.raises(verifier.InputError, match=r"^--torch writes the plain loop only"):
         torch_loop(model, settings_for(model, {"hold_out": 0.5}))
-    with pytest.raises(verifier.InputError, match=r"^optimizer <lambda> has no name in torch.optim$"):
+    with pytest.raises(
+        verifier.InputError, match=r"^optimizer <lambda> has no name in torch.optim$"
+    ):
         torch_loop(model, settings_for(model, {"optimizer": lambda parameters: None}))

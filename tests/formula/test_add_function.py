@@ -49,7 +49,11 @@ def definition(x):
 
 def model():
     return verifier.Model.from_text(
-        "swish2(w*x)*swish2(1)", inputs="x", start={"w": 0.5}, loss=verifier.squared_error, data=DATA
+        "swish2(w*x)*swish2(1)",
+        inputs="x",
+        start={"w": 0.5},
+        loss=verifier.squared_error,
+        data=DATA,
     )
 
 
@@ -98,14 +102,18 @@ def test_bodies_text_expressions_and_numbers():
 
 def test_without_code_of_its_own_it_is_what_its_definition_says():
     verifier.add_function("bump", lambda x, width: functions.exp(-((x / width) ** 2)))
-    text = verifier.Model.from_text("bump(x, w)", inputs="x", start={"w": 2.0}, loss=verifier.squared_error, data=DATA)
+    text = verifier.Model.from_text(
+        "bump(x, w)", inputs="x", start={"w": 2.0}, loss=verifier.squared_error, data=DATA
+    )
     assert str(text.expression) == "exp(-x**2/w**2)"
     assert verifier.train(text, epochs=3).ok
 
 
 def test_two_arguments():
     verifier.add_function("product", lambda a, b: a * b, torch=lambda a, b: a * b)
-    text = verifier.Model.from_text("product(x, w)", inputs="x", start={"w": 1.0}, loss=verifier.squared_error)
+    text = verifier.Model.from_text(
+        "product(x, w)", inputs="x", start={"w": 1.0}, loss=verifier.squared_error
+    )
     assert verifier.train(text, data=DATA, epochs=2).ok
 
 
@@ -132,7 +140,11 @@ def test_numpys_code_may_be_given():
     [
         ("exp", lambda x: x, "there is a function exp already: use another name"),
         ("elu", lambda x: x, "there is a function elu already: use another name"),
-        ("two words", lambda x: x, "'two words' cannot name a function: use a Python name of its own"),
+        (
+            "two words",
+            lambda x: x,
+            "'two words' cannot name a function: use a Python name of its own",
+        ),
         ("lambda", lambda x: x, "'lambda' cannot name a function: use a Python name of its own"),
         ("torch", lambda x: x, "'torch' cannot name a function: use a Python name of its own"),
         ("half", lambda x, y: x / 2, "the definition of half must use each of its arguments: x, y"),

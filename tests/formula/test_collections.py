@@ -1,4 +1,6 @@
-"""The formulas of three real collections: read from text, differentiated, and held against SymPy, Arb and torch."""
+"""The formulas of three real collections: read from text, differentiated, and held against SymPy,
+Arb and torch.
+"""
 
 import json
 import random
@@ -30,26 +32,41 @@ POINTS = 1000
 
 def cases():
     for case in json.loads((DATA / "feynman.json").read_text()):
-        yield case["id"], case["formula"], {part["name"]: (part["low"], part["high"]) for part in case["variables"]}
+        yield (
+            case["id"],
+            case["formula"],
+            {part["name"]: (part["low"], part["high"]) for part in case["variables"]},
+        )
     for case in json.loads((DATA / "fpbench.json").read_text()):
         yield case["id"], case["formula"], {name: tuple(box) for name, box in case["box"].items()}
     for case in json.loads((DATA / "torch_functions.json").read_text()):
-        yield case["name"], case["formula"], {name: tuple(case["box"][name]) for name in case["variables"]}
+        yield (
+            case["name"],
+            case["formula"],
+            {name: tuple(case["box"][name]) for name in case["variables"]},
+        )
 
 
 CASES = list(cases())
-each_formula = pytest.mark.parametrize(("name", "formula", "box"), CASES, ids=[case[0] for case in CASES])
+each_formula = pytest.mark.parametrize(
+    ("name", "formula", "box"), CASES, ids=[case[0] for case in CASES]
+)
 
 
 def program_of(formula, box):
     builder = Builder()
-    return builder.program(read_text(formula, builder, {name: builder.symbol(name) for name in box}))
+    return builder.program(
+        read_text(formula, builder, {name: builder.symbol(name) for name in box})
+    )
 
 
 def points(box, count, dtype):
     generator = np.random.default_rng(0)
     with np.errstate(over="ignore"):
-        return {name: generator.uniform(low, high, count).astype(dtype) for name, (low, high) in box.items()}
+        return {
+            name: generator.uniform(low, high, count).astype(dtype)
+            for name, (low, high) in box.items()
+        }
 
 
 def test_all_of_the_collections_are_here():
@@ -62,7 +79,8 @@ UNDECIDED = {
     # Its condition asks whether a difference is 0 that is 0, which no enclosure can prove.
     (KAHAN, "float32"): {"value", "y"},
     (KAHAN, "float64"): {"value", "y"},
-    # Its box goes to 1e308: beyond float32, and in float64 the derivative is smaller than any float.
+    # Its box goes to 1e308: beyond float32, and in float64 the derivative is smaller than any
+    # float.
     (ROOTS, "float32"): {"value", "x"},
     (ROOTS, "float64"): {"x"},
     # Its box goes to 1e100, beyond float32.
@@ -78,19 +96,28 @@ UNDECIDED = {
 @pytest.mark.parametrize("format", [FLOAT32, FLOAT64], ids=lambda known: known.name)
 @each_formula
 def test_value_and_gradient_agree_with_arb(name, formula, box, format, library):
-    """No statement may disagree and some must be decided, but for those listed with their reason; a listed one must."""
+    """No statement may disagree and some must be decided, but for those listed with their reason; a
+    listed one must.
+    """
     program = guarded(program_of(formula, box))
     names = [part for part in box if part in program.symbols]
-    at = {part: values for part, values in points(box, POINTS, format.name).items() if part in names}
+    at = {
+        part: values for part, values in points(box, POINTS, format.name).items() if part in names
+    }
     found = dict(zip(["value", *names], verdicts(program, names, format, library, at), strict=True))
     failing = {component for component, judged in found.items() if judged.failing.any()}
     listed = {
         defect["component"]
         for defect in KNOWN
-        if (defect["case"], defect["dtype"]) == (name, format.name) and defect["library"] in (library, "both")
+        if (defect["case"], defect["dtype"]) == (name, format.name)
+        and defect["library"] in (library, "both")
     }
     assert failing == listed
-    undecided = {part for part, judged in found.items() if not (judged.severity == Outcome.AGREES.severity).any()}
+    undecided = {
+        part
+        for part, judged in found.items()
+        if not (judged.severity == Outcome.AGREES.severity).any()
+    }
     assert undecided == UNDECIDED.get((name, format.name), set())
 
 
@@ -107,7 +134,11 @@ class Rationals(SymPyArithmetic):
 
 
 def has_value(expression):
-    return expression.is_number and expression.is_finite is not False and not expression.has(sympy.nan, sympy.zoo)
+    return (
+        expression.is_number
+        and expression.is_finite is not False
+        and not expression.has(sympy.nan, sympy.zoo)
+    )
 
 
 @each_formula
@@ -119,7 +150,9 @@ def test_gradient_is_that_of_sympy(name, formula, box):
     random.seed(name)
     at = {symbol(part): sympy.Rational(str(round(random.uniform(*box[part]), 6))) for part in names}  # noqa: S311
     if name == KAHAN:
-        pytest.skip("its condition is a difference that is 0, which SymPy tries to prove for minutes")
+        pytest.skip(
+            "its condition is a difference that is 0, which SymPy tries to prove for minutes"
+        )
     for part, derivative in zip(names, derivatives, strict=True):
         expected = plain.diff(symbol(part)).evalf(40, subs=at)
         found = derivative.evalf(40, subs=at)
@@ -135,16 +168,28 @@ def test_printed_and_read_again_it_is_the_same(name, formula, box):
 def traced(formula, box):
     """The formula as the body of a Python function, traced."""
     scope = {
-        **{part: getattr(functions, part) for part in ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "pi", "erf")},
-        "acos": functions.acos, "arccos": functions.acos, "arcsin": functions.asin, "atan": functions.atan,
-        "Abs": abs, "Max": functions.maximum, "Piecewise": lambda *pairs: functions.piecewise(*pairs),
-        "Rational": sympy.Rational, "Eq": functions.equal, "True": True,
+        **{
+            part: getattr(functions, part)
+            for part in ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "pi", "erf")
+        },
+        "acos": functions.acos,
+        "arccos": functions.acos,
+        "arcsin": functions.asin,
+        "atan": functions.atan,
+        "Abs": abs,
+        "Max": functions.maximum,
+        "Piecewise": lambda *pairs: functions.piecewise(*pairs),
+        "Rational": sympy.Rational,
+        "Eq": functions.equal,
+        "True": True,
         **{part: symbol(part) for part in box},
-    }  # fmt: skip
+    }
     with sympy.evaluate(False):
         tree = sympy.sympify(eval(compile(formula.replace("~", "-"), "formula", "eval"), {}, scope))  # noqa: S307
     builder = Builder()
-    return builder.program(read(tree, builder, {symbol(part): builder.symbol(part) for part in box}))
+    return builder.program(
+        read(tree, builder, {symbol(part): builder.symbol(part) for part in box})
+    )
 
 
 def as_text(program):
@@ -153,12 +198,15 @@ def as_text(program):
 
 @each_formula
 def test_text_and_function_are_the_same_program(name, formula, box):
-    """The same graph, written out in the same order; but for what Python or SymPy regroup before anyone sees it."""
+    """The same graph, written out in the same order; but for what Python or SymPy regroup before
+    anyone sees it.
+    """
     same = as_text(traced(formula, box)) == as_text(program_of(formula, box))
     assert same == (name not in REGROUPED)
 
 
-# Python folds 1/2, 180.0/3.14 and 1000*42.7e-6 to one number; SymPy takes -(x*y) as (-x)*y and x*(1/y) as x/y.
+# Python folds 1/2, 180.0/3.14 and 1000*42.7e-6 to one number; SymPy takes -(x*y) as (-x)*y and
+# x*(1/y) as x/y.
 REGROUPED = {
     "I.13.4",
     "I.24.6",
@@ -187,7 +235,9 @@ def by_sympy(expression, names, at):
 
 
 def test_sympys_own_torch_printer_beside_ours():
-    """Formulas that SymPy's printer cannot turn into a differentiable torch function; ours turns all."""
+    """Formulas that SymPy's printer cannot turn into a differentiable torch function; ours turns
+    all.
+    """
     failed = set()
     for name, formula, box in CASES:
         program = program_of(formula, box)

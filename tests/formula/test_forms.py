@@ -1,4 +1,6 @@
-"""Text, function and expression of the same formula are the same program, where the order is the same."""
+"""Text, function and expression of the same formula are the same program, where the order is the
+same.
+"""
 
 import pytest
 import sympy
@@ -47,7 +49,9 @@ FORMS = {
     "where(x > 0 and x < w, x, w)": lambda x, w: where((x > 0) & (x < w), x, w),
     "where(not x > 0, x, w)": lambda x, w: where(~(x > 0), x, w),
     "where(x == w, x, w)": lambda x, w: where(equal(x, w), x, w),
-    "Piecewise((x, x > 1), (w, x > 0), (0, True))": lambda x, w: piecewise((x, x > 1), (w, x > 0), (0, True)),
+    "Piecewise((x, x > 1), (w, x > 0), (0, True))": lambda x, w: piecewise(
+        (x, x > 1), (w, x > 0), (0, True)
+    ),
     "maximum(w, x, 0)": lambda x, w: maximum(w, x, 0),
     "minimum(elu(x), w)": lambda x, w: minimum(elu(x), w),
     "where(where(x > 0, x, w) > 1, x, 2)": lambda x, w: where(where(x > 0, x, w) > 1, x, 2),
@@ -59,25 +63,35 @@ FORMS = {
 
 
 def from_text(text):
-    return verifier.Model.from_text(text, inputs="x", start={"w": 0.5}, loss=verifier.squared_error).program
+    return verifier.Model.from_text(
+        text, inputs="x", start={"w": 0.5}, loss=verifier.squared_error
+    ).program
 
 
 def from_function(body):
     def named(x, *, w=0.5):
         return body(x, w)
 
-    return verifier.Model(named, inputs=["x"], start={"w": 0.5}, loss=verifier.squared_error).program
+    return verifier.Model(
+        named, inputs=["x"], start={"w": 0.5}, loss=verifier.squared_error
+    ).program
 
 
 def graph(program, index):
     node = program.nodes[index]
-    return (node.operation, repr(node.payload), *(graph(program, argument) for argument in node.arguments))
+    return (
+        node.operation,
+        repr(node.payload),
+        *(graph(program, argument) for argument in node.arguments),
+    )
 
 
 @pytest.mark.parametrize("text", FORMS)
 def test_text_and_function(text):
     one, other = from_text(text), from_function(FORMS[text])
-    assert [graph(one, output) for output in one.outputs] == [graph(other, output) for output in other.outputs]
+    assert [graph(one, output) for output in one.outputs] == [
+        graph(other, output) for output in other.outputs
+    ]
 
 
 X, W = sympy.symbols("x w", real=True)
@@ -114,9 +128,9 @@ def test_text_and_expression(text):
     builder = Builder()
     places = {"x": builder.symbol("x"), "w": builder.symbol("w")}
     tree = EXPRESSIONS[text]
-    assert read(tree, builder, {symbol(name): place for name, place in places.items()}) == read_text(
-        text, builder, places
-    )
+    assert read(
+        tree, builder, {symbol(name): place for name, place in places.items()}
+    ) == read_text(text, builder, places)
 
 
 def test_every_function_can_be_imported():

@@ -22,7 +22,9 @@ MAX_COLUMNS = 78
 SHORT = 600
 """Steps of a run whose batch is not the model's own."""
 UNIT = {"v": 0.5, "a": 0.5, "b": -0.4, "c": 0.1}
-"""At x = z = -1 rounding is all that is left of a*x + b*z + c, and with it of the derivative by v."""
+"""At x = z = -1 rounding is all that is left of a*x + b*z + c, and with it of the derivative
+by v.
+"""
 
 
 @cache
@@ -82,13 +84,17 @@ def test_without_data_a_batch_is_the_same_step(name):
 
 def test_an_undecided_gradient_would_be_found():
     unit = Model.from_text("v*tanh(a*x + b*z + c)", inputs="x z", start=UNIT, loss=squared_error)
-    report = verifier.train(unit, data={"x": [-1.0, 1.0], "z": [-1.0, 1.0], "y": [1.0, 1.0]}, epochs=1)
+    report = verifier.train(
+        unit, data={"x": [-1.0, 1.0], "z": [-1.0, 1.0], "y": [1.0, 1.0]}, epochs=1
+    )
     assert report.exit_code == 0
     assert not all_decided_and_agree(report)
 
 
 def test_a_wrong_gradient_would_be_found():
-    assert not all_decided_and_agree(verifier.train(load("linear"), epochs=1, witness=Tampered(0, torch.neg)))
+    assert not all_decided_and_agree(
+        verifier.train(load("linear"), epochs=1, witness=Tampered(0, torch.neg))
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -97,7 +103,9 @@ def test_a_flipped_sign_is_found_in_each_parameter(name):
     for place, parameter in enumerate(model.parameters):
         report = verifier.train(model, epochs=3, witness=Tampered(place, torch.neg))
         assert report.exit_code == 1
-        found = [component.name for component in report.components if component.outcomes["disagrees"]]
+        found = [
+            component.name for component in report.components if component.outcomes["disagrees"]
+        ]
         assert found == [parameter]
 
 
@@ -138,7 +146,11 @@ def test_a_model_is_named_as_its_file():
 def test_it_uses_only_what_people_can_import(name):
     source = (folder() / f"{name}.py").read_text(encoding="utf-8")
     imports = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
-    public = ("from verifier import ", "from verifier.functions import ", "from verifier.losses import ")
+    public = (
+        "from verifier import ",
+        "from verifier.functions import ",
+        "from verifier.losses import ",
+    )
     assert all(line.startswith((*public, "from functools import partial")) for line in imports)
 
 
@@ -165,7 +177,9 @@ def test_polynomial():
 def test_polynomials_of_other_degrees(degree):
     model = of_degree(degree)
     assert len(model.parameters) == degree + 1
-    operations = Counter(node.operation for node in model.program.only(model.program.outputs[0]).nodes)
+    operations = Counter(
+        node.operation for node in model.program.only(model.program.outputs[0]).nodes
+    )
     assert operations["multiply"] == operations["add"] == degree
     report = verifier.train(model)
     assert all_decided_and_agree(report)
@@ -187,14 +201,22 @@ def test_michaelis_menten():
     model, report = load("michaelis_menten"), trained("michaelis_menten")
     assert last(report) == {"v": near(2.127, 0.0005), "km": near(0.641, 0.0005)}
     assert costs(report)[-1] == near(0.00996, 0.000005)
-    assert costs(report)[-1] * 12 * 100**2 == near(1195.4, 0.1)  # the residual sum of squares in counts
-    ppm = Model.from_text("v*c/(km + c)", inputs="c", start={"v": 1.0, "km": 0.1}, loss=squared_error)
+    assert costs(report)[-1] * 12 * 100**2 == near(
+        1195.4, 0.1
+    )  # the residual sum of squares in counts
+    ppm = Model.from_text(
+        "v*c/(km + c)", inputs="c", start={"v": 1.0, "km": 0.1}, loss=squared_error
+    )
     data = {"c": [c / 10 for c in model.data["c"]], "y": model.data["y"]}
     assert last(verifier.train(ppm, data=data, **model.training))["km"] > 10
 
 
 def test_logistic_growth():
-    expected = {"capacity": near(6.63, 0.005), "rate": near(0.547, 0.0005), "middle": near(7.8, 0.05)}
+    expected = {
+        "capacity": near(6.63, 0.005),
+        "rate": near(0.547, 0.0005),
+        "middle": near(7.8, 0.05),
+    }
     assert last(trained("logistic_growth")) == expected
 
 
@@ -209,7 +231,11 @@ def test_damped_oscillation():
     assert last(report)["w"] == near(2.0, 0.005)
     assert cost(last(report)) < 0.001
     elsewhere = Model.from_text(
-        "a*exp(-d*t)*cos(w*t)", inputs="t", start={**model.start, "w": 4.0}, loss=squared_error, data=model.data
+        "a*exp(-d*t)*cos(w*t)",
+        inputs="t",
+        start={**model.start, "w": 4.0},
+        loss=squared_error,
+        data=model.data,
     )
     trapped = verifier.train(elsewhere, **model.training)
     assert last(trapped)["d"] > 1
@@ -220,7 +246,11 @@ def test_gaussian_peak():
     model, report = load("gaussian_peak"), trained("gaussian_peak")
     x, y = (np.array(model.data[name]) for name in "xy")
     assert y.tolist() == near(2 * np.exp(-((x - 3) ** 2) / 2), 0.00005001)
-    assert last(report) == {"height": near(2, 0.001), "centre": near(3, 0.001), "width": near(1, 0.001)}
+    assert last(report) == {
+        "height": near(2, 0.001),
+        "centre": near(3, 0.001),
+        "width": near(1, 0.001),
+    }
     mirrored = Model.from_text(
         "height*exp(-((x - centre)/width)**2/2)",
         inputs="x",
@@ -231,7 +261,8 @@ def test_gaussian_peak():
     other = verifier.train(mirrored, **model.training)
     for one, two in zip(report.steps, other.steps, strict=True):
         assert {name: judged.stated for name, judged in one.gradient.items()} == {
-            name: -judged.stated if name == "width" else judged.stated for name, judged in two.gradient.items()
+            name: -judged.stated if name == "width" else judged.stated
+            for name, judged in two.gradient.items()
         }
 
 
@@ -240,7 +271,9 @@ def test_logistic_regression():
     assert last(report) == {"slope": near(-2.32, 0.005), "level": near(-1.21, 0.005)}
     assert model.numpy(31, **last(report)) == near(7.8, 0.05)
     assert len(model.data["y"]) == 23
-    assert {abs(report.steps[-1].gradient[name].stated) < 1e-4 for name in model.parameters} == {True}
+    assert {abs(report.steps[-1].gradient[name].stated) < 1e-4 for name in model.parameters} == {
+        True
+    }
 
 
 def test_poisson_regression():

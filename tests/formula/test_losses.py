@@ -1,4 +1,6 @@
-"""Every loss: what torch's own says, and trained both ways in both formats, with every reduction."""
+"""Every loss: what torch's own says, and trained both ways in both formats, with every
+reduction.
+"""
 
 from functools import partial
 
@@ -20,7 +22,8 @@ LABELS = (X + generator.normal(size=12) > 0).astype(float)
 LINE = 2 * X + 1 + generator.normal(size=12)
 TARGETS = {
     **dict.fromkeys(LOSSES, LINE), "poisson_nll": COUNTS, "focal": LABELS,
-    "binary_cross_entropy_with_logits": LABELS, "hinge": 2 * LABELS - 1, "squared_hinge": 2 * LABELS - 1,
+    "binary_cross_entropy_with_logits": LABELS, "hinge": 2 * LABELS - 1,
+    "squared_hinge": 2 * LABELS - 1,
 }  # fmt: skip
 TORCH_LOSSES = {
     "squared_error": functional.mse_loss,
@@ -48,7 +51,9 @@ def model_of(name, **changes):
 @pytest.mark.parametrize("name", TORCH_LOSSES)
 def test_it_is_torchs_own(name, reduction):
     model = model_of(name, reduction=reduction)
-    loss = function("loss", ", ".join((*model.columns, *model.start)), model.batch_program.only_last, TORCH)
+    loss = function(
+        "loss", ", ".join((*model.columns, *model.start)), model.batch_program.only_last, TORCH
+    )
     x, y = torch.tensor(X), torch.tensor(TARGETS[name])
     expected = TORCH_LOSSES[name](0.5 * x + 0.1, y, reduction=reduction)
     start = [torch.tensor(value, dtype=torch.float64) for value in model.start.values()]
@@ -87,7 +92,11 @@ def test_a_parameter_can_be_an_argument_of_the_loss():
     model = model_of("gaussian_nll")
     assert model.columns == ("x", "y")
     assert "variance" in model.gradient
-    column = model_of("gaussian_nll", start={"w": 0.5, "b": 0.1}, data={"x": X, "y": LINE, "variance": np.ones(12)})
+    column = model_of(
+        "gaussian_nll",
+        start={"w": 0.5, "b": 0.1},
+        data={"x": X, "y": LINE, "variance": np.ones(12)},
+    )
     assert column.columns == ("x", "y", "variance")
     assert verifier.train(column, epochs=2).ok
 
@@ -95,6 +104,8 @@ def test_a_parameter_can_be_an_argument_of_the_loss():
 def test_large_predictions_do_not_overflow():
     """What sigmoid and log written out would turn into infinity."""
     for name in ("binary_cross_entropy_with_logits", "focal", "log_cosh"):
-        report = verifier.train(model_of(name, start={"w": 300.0, "b": 0.0}), epochs=1, dtype="float32", lr=0.0)
+        report = verifier.train(
+            model_of(name, start={"w": 300.0, "b": 0.0}), epochs=1, dtype="float32", lr=0.0
+        )
         assert report.findings.not_finite is None, name
         assert report.outcome is not Outcome.DISAGREES, name

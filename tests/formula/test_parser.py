@@ -1,4 +1,6 @@
-"""Formulas as text: what they mean, what is written back, and what is said of those that cannot be read."""
+"""Formulas as text: what they mean, what is written back, and what is said of those that cannot be
+read.
+"""
 
 import json
 import math
@@ -24,7 +26,9 @@ from verifier.program.sympy_form import read, symbol
 NAMES = ("x", "y", "z")
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 # Times depend on the machine: what has to be fast is asserted once, for the worst that is known.
-RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+RELAXED = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 
 
 def program_of(text, symbols=NAMES):
@@ -111,13 +115,18 @@ CANONICAL = {
     "where(not x > y and z >= 1 or x == 2, 1, 2)": (
         "where(or(and(not(greater(x, y)), greater_equal(z, 1)), equal(x, 2)), 1, 2)"
     ),
-    "where(x < 1 or y < 1 and z < 1, 1, 2)": "where(or(less(x, 1), and(less(y, 1), less(z, 1))), 1, 2)",
+    "where(x < 1 or y < 1 and z < 1, 1, 2)": (
+        "where(or(less(x, 1), and(less(y, 1), less(z, 1))), 1, 2)"
+    ),
     "where(And(Lt(x, y), Or(Le(x, 1), Not(Ne(x, 2))), Ge(z, x)), 1, 2)": (
-        "where(and(and(less(x, y), or(less_equal(x, 1), not(not_equal(x, 2)))), greater_equal(z, x)), 1, 2)"
+        "where(and(and(less(x, y), or(less_equal(x, 1), not(not_equal(x, 2)))), greater_equal(z, "
+        "x)), 1, 2)"
     ),
     "where(Or(Gt(x, 1), Eq(x, y)), 1, 2)": "where(or(greater(x, 1), equal(x, y)), 1, 2)",
     "Piecewise((x, True))": "x",
-    "Piecewise((x, x > 0), (y, x < -1), (2, True))": "where(greater(x, 0), x, where(less(x, -1), y, 2))",
+    "Piecewise((x, x > 0), (y, x < -1), (2, True))": (
+        "where(greater(x, 0), x, where(less(x, -1), y, 2))"
+    ),
     "Piecewise(((x + 1)*2, (x > 0) and (y > 0)), ((2), (True)))": (
         "where(and(greater(x, 0), greater(y, 0)), multiply(add(x, 1), 2), 2)"
     ),
@@ -141,11 +150,13 @@ def traced(text, builder, places):
 @pytest.mark.parametrize(
     "text",
     [
-        "x**2", "x**-1", "x**-2", "x**2.0", "x**3", "x**0.5", "x**-y", "x**y**z", "e**x", "e**2", "2**x", "-x", "-3",
-        "-3*x", "-1*x", "-2*x", "x*-1", "x - y", "x + -y", "x - -y", "x + (-3)", "x - (-3)", "x + -3", "-x + y", "-x*y",
-        "-x/y", "x*-y", "x/-y", "1/x", "3/x", "1/x**2", "(1/x)**2", "(x**-1)**-1", "x/y/z", "x/(y/z)", "x/(y*z)",
-        "x*(y*z)", "x-(y-z)", "x+(y+z)", "-x**2", "-(x + y)", "x + -x*y", "Rational(1, 100)*x", "Rational(-2, 4)*x",
-        "pi*x", "sin(x)*exp(-x)", "sqrt(x**2 + y**2)", "(x + y)/(x - y)", "x**-3", "x + 1e-3", "-2.5*x", "0.5*x",
+        "x**2", "x**-1", "x**-2", "x**2.0", "x**3", "x**0.5", "x**-y", "x**y**z", "e**x", "e**2",
+        "2**x", "-x", "-3", "-3*x", "-1*x", "-2*x", "x*-1", "x - y", "x + -y", "x - -y", "x + (-3)",
+        "x - (-3)", "x + -3", "-x + y", "-x*y", "-x/y", "x*-y", "x/-y", "1/x", "3/x", "1/x**2",
+        "(1/x)**2", "(x**-1)**-1", "x/y/z", "x/(y/z)", "x/(y*z)", "x*(y*z)", "x-(y-z)", "x+(y+z)",
+        "-x**2", "-(x + y)", "x + -x*y", "Rational(1, 100)*x", "Rational(-2, 4)*x", "pi*x",
+        "sin(x)*exp(-x)", "sqrt(x**2 + y**2)", "(x + y)/(x - y)", "x**-3", "x + 1e-3", "-2.5*x",
+        "0.5*x",
     ],
 )  # fmt: skip
 def test_the_same_formula_in_a_model_file_is_the_same_node(text):
@@ -210,7 +221,11 @@ REFUSED = {
     ),
     "x := 2": (": has no meaning in a formula", "  x := 2", "    ^"),
     "x % 2": ("% has no meaning in a formula", "  x % 2", "    ^"),
-    "x.__class__": (". has no meaning in a formula: a formula has no attributes", "  x.__class__", "   ^"),
+    "x.__class__": (
+        ". has no meaning in a formula: a formula has no attributes",
+        "  x.__class__",
+        "   ^",
+    ),
     "().__class__": ("nothing stands between ( and )", "  ().__class__", "   ^"),
     "x[0]": ("[ has no meaning in a formula: group with ( and )", "  x[0]", "   ^"),
     "{x}": ("{ has no meaning in a formula: group with ( and )", "  {x}", "  ^"),
@@ -237,29 +252,60 @@ REFUSED = {
     "import os": ("import has no meaning in a formula", "  import os", "  ^"),
     '__import__("os")': ("there is no function __import__", '  __import__("os")', "  ^"),
     "eval(x)": ("there is no function eval: did you mean equal?", "  eval(x)", "  ^"),
-    "x \u2212 y": ("the character U+2212 MINUS SIGN has no meaning in a formula: write -", "  x ? y", "    ^"),
-    "x×y": ("the character U+00D7 MULTIPLICATION SIGN has no meaning in a formula: write *", "  x?y", "   ^"),
-    "x²": ("the character U+00B2 SUPERSCRIPT TWO has no meaning in a formula: write **2", "  x?", "   ^"),
-    "2*π": ("the character U+03C0 GREEK SMALL LETTER PI has no meaning in a formula: write pi", "  2*?", "    ^"),
-    "x\u00a0+ y": ("the character U+00A0 NO-BREAK SPACE has no meaning in a formula: write a space", "  x?+ y", "   ^"),
+    "x \u2212 y": (
+        "the character U+2212 MINUS SIGN has no meaning in a formula: write -",
+        "  x ? y",
+        "    ^",
+    ),
+    "x×y": (
+        "the character U+00D7 MULTIPLICATION SIGN has no meaning in a formula: write *",
+        "  x?y",
+        "   ^",
+    ),
+    "x²": (
+        "the character U+00B2 SUPERSCRIPT TWO has no meaning in a formula: write **2",
+        "  x?",
+        "   ^",
+    ),
+    "2*π": (
+        "the character U+03C0 GREEK SMALL LETTER PI has no meaning in a formula: write pi",
+        "  2*?",
+        "    ^",
+    ),
+    "x\u00a0+ y": (
+        "the character U+00A0 NO-BREAK SPACE has no meaning in a formula: write a space",
+        "  x?+ y",
+        "   ^",
+    ),
     "\u0445": (
-        "the character U+0445 CYRILLIC SMALL LETTER HA has no meaning in a formula: write plain ASCII",
+        "the character U+0445 CYRILLIC SMALL LETTER HA has no meaning in a formula: write plain "
+        "ASCII",
         "  ?",
         "  ^",
     ),
     "x + α": (
-        "the character U+03B1 GREEK SMALL LETTER ALPHA has no meaning in a formula: write plain ASCII",
+        "the character U+03B1 GREEK SMALL LETTER ALPHA has no meaning in a formula: write plain "
+        "ASCII",
         "  x + ?",
         "      ^",
     ),
     "x\u0301": (
-        "the character U+0301 COMBINING ACUTE ACCENT has no meaning in a formula: write plain ASCII",
+        "the character U+0301 COMBINING ACUTE ACCENT has no meaning in a formula: write plain "
+        "ASCII",
         "  x?",
         "   ^",
     ),
     "x\0": ("the character U+0000 has no meaning in a formula: write plain ASCII", "  x?", "   ^"),
-    "x\x1b[2J": ("the character U+001B has no meaning in a formula: write plain ASCII", "  x?[2J", "   ^"),
-    "x\x0c": ("the character U+000C has no meaning in a formula: write plain ASCII", "  x?", "   ^"),
+    "x\x1b[2J": (
+        "the character U+001B has no meaning in a formula: write plain ASCII",
+        "  x?[2J",
+        "   ^",
+    ),
+    "x\x0c": (
+        "the character U+000C has no meaning in a formula: write plain ASCII",
+        "  x?",
+        "   ^",
+    ),
     "2x": ("write * between 2 and x", "  2x", "   ^"),
     "2.5 x": ("write * between 2.5 and x", "  2.5 x", "      ^"),
     "2(x)": ("write * between 2 and (...)", "  2(x)", "   ^"),
@@ -294,7 +340,11 @@ REFUSED = {
     "Max(,x)": ("nothing stands between ( and ,", "  Max(,x)", "      ^"),
     "x*,": ("nothing stands between * and ,", "  x*,", "    ^"),
     "1,5": ("this comma separates no arguments: write a decimal point as .", "  1,5", "   ^"),
-    "(x, y)": ("this comma separates no arguments: write a decimal point as .", "  (x, y)", "    ^"),
+    "(x, y)": (
+        "this comma separates no arguments: write a decimal point as .",
+        "  (x, y)",
+        "    ^",
+    ),
     "atan2(x)": ("atan2 takes 2 arguments, here it has 1", "  atan2(x)", "  ^"),
     "sin()": ("sin takes 1 argument, here it has 0", "  sin()", "  ^"),
     "sin(x, y)": ("sin takes 1 argument, here it has 2", "  sin(x, y)", "  ^"),
@@ -302,26 +352,43 @@ REFUSED = {
     "Piecewise()": ("Piecewise takes at least 1 argument, here it has 0", "  Piecewise()", "  ^"),
     "heaviside()": ("heaviside takes 1 to 2 arguments, here it has 0", "  heaviside()", "  ^"),
     "polygamma(x, y)": (
-        "the first argument of polygamma must be a whole number, written out, such as polygamma(1, x)",
+        "the first argument of polygamma must be a whole number, written out, such as polygamma(1, "
+        "x)",
         "  polygamma(x, y)",
         "  ^",
     ),
     "x > 0": ("x > 0 is a condition where a number is needed", "  x > 0", "  ^"),
-    "1 + sin(x > 0)": ("x > 0 is a condition where a number is needed", "  1 + sin(x > 0)", "          ^"),
+    "1 + sin(x > 0)": (
+        "x > 0 is a condition where a number is needed",
+        "  1 + sin(x > 0)",
+        "          ^",
+    ),
     "(x > 0)*y": ("(x > 0) is a condition where a number is needed", "  (x > 0)*y", "  ^"),
     "-(x > 0)": ("(x > 0) is a condition where a number is needed", "  -(x > 0)", "   ^"),
     "(x < y) < z": ("(x < y) is a condition where a number is needed", "  (x < y) < z", "  ^"),
     "x < (y < z)": ("(y < z) is a condition where a number is needed", "  x < (y < z)", "      ^"),
-    "where(x, 1, 2)": ("x is a number where a condition is needed", "  where(x, 1, 2)", "        ^"),
+    "where(x, 1, 2)": (
+        "x is a number where a condition is needed",
+        "  where(x, 1, 2)",
+        "        ^",
+    ),
     "where(x and y > 1, 1, 2)": (
         "x is a number where a condition is needed",
         "  where(x and y > 1, 1, 2)",
         "        ^",
     ),
-    "where(not x, 1, 2)": ("x is a number where a condition is needed", "  where(not x, 1, 2)", "            ^"),
+    "where(not x, 1, 2)": (
+        "x is a number where a condition is needed",
+        "  where(not x, 1, 2)",
+        "            ^",
+    ),
     "1 + not x": ("+ binds before not: write (not ...)", "  1 + not x", "      ^"),
     "True": ("True stands only in the last pair of Piecewise", "  True", "  ^"),
-    "where(True, x, y)": ("True stands only in the last pair of Piecewise", "  where(True, x, y)", "        ^"),
+    "where(True, x, y)": (
+        "True stands only in the last pair of Piecewise",
+        "  where(True, x, y)",
+        "        ^",
+    ),
     "False": ("False has no meaning in a formula", "  False", "  ^"),
     "Piecewise(x)": ("Piecewise takes pairs (value, condition)", "  Piecewise(x)", "            ^"),
     "Piecewise((x), (y, True))": (
@@ -340,7 +407,8 @@ REFUSED = {
         "            ^",
     ),
     "Piecewise((x, x > 0))": (
-        "Piecewise has to say what holds when none of its conditions does: end it with (value, True)",
+        "Piecewise has to say what holds when none of its conditions does: end it with (value, "
+        "True)",
         "  Piecewise((x, x > 0))",
         "            ^",
     ),
@@ -367,9 +435,17 @@ REFUSED = {
         "  x + 0x1F",
         "      ^",
     ),
-    "1.2.3": ("1.2.3 is not a number: write digits, a point and an exponent, as in 1.5e-3", "  1.2.3", "  ^"),
+    "1.2.3": (
+        "1.2.3 is not a number: write digits, a point and an exponent, as in 1.5e-3",
+        "  1.2.3",
+        "  ^",
+    ),
     "007": ("007 begins with 0: write 7", "  007", "  ^"),
-    "1" + 309 * "0": ("this whole number has 310 digits: 309 is the most", f"  1{59 * '0'}…", "  ^"),
+    "1" + 309 * "0": (
+        "this whole number has 310 digits: 309 is the most",
+        f"  1{59 * '0'}…",
+        "  ^",
+    ),
     "9" * 309: (f"{39 * '9'}… has no finite value in float64", f"  {60 * '9'}…", "  ^"),
     "(" * 101: ("the formula nests more than 100 deep", f"  …{60 * '('}", f"  {60 * ' '}^"),
     "x + " * 5000 + "y": ("the formula has 20001 characters: 20000 is the most",),
@@ -417,7 +493,8 @@ def nested(opening, closing="", depth=DEEPEST):
 
 
 @pytest.mark.parametrize(
-    ("opening", "closing"), [("(", ")"), ("sin(", ")"), ("-", ""), ("+", ""), ("x**", ""), ("x + (", ")"), ("2*(", ")")]
+    ("opening", "closing"),
+    [("(", ")"), ("sin(", ")"), ("-", ""), ("+", ""), ("x**", ""), ("x + (", ")"), ("2*(", ")")],
 )
 def test_nesting(opening, closing):
     program_of(nested(opening, closing))
@@ -458,7 +535,9 @@ HOSTILE = {
 
 
 MOST_CALLS = 20_000_000
-"""Of functions. The longest of these texts takes 5 million; the square of its length is 100 million."""
+"""Of functions. The longest of these texts takes 5 million; the square of its length is 100
+million.
+"""
 
 
 def read_and_write(text):
@@ -515,9 +594,10 @@ class Exact:
     """Fractions: no rounding hides a wrong order."""
 
     rows = {
-        "add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv,
-        "negative": operator.neg, "square": lambda a: a * a, "power": operator.pow, "less": operator.lt,
-        "less_equal": operator.le, "greater": operator.gt, "greater_equal": operator.ge, "equal": operator.eq,
+        "add": operator.add, "subtract": operator.sub, "multiply": operator.mul,
+        "divide": operator.truediv, "negative": operator.neg, "square": lambda a: a * a,
+        "power": operator.pow, "less": operator.lt, "less_equal": operator.le,
+        "greater": operator.gt, "greater_equal": operator.ge, "equal": operator.eq,
         "not_equal": operator.ne, "and": operator.and_, "or": operator.or_, "not": operator.not_,
         "where": lambda condition, a, b: a if condition else b,
     }  # fmt: skip
@@ -535,18 +615,24 @@ class Exact:
 VALUES = {"x": Fraction(3, 2), "y": Fraction(-2), "z": Fraction(5, 7)}
 
 ATOMS = st.sampled_from([*NAMES, "1", "2", "3", "0.5", "7.", ".25"])
-EXPONENTS = st.sampled_from(["**2", "**-1", "**3", "**-2", "**0", "** - 3", "**+2", "**2**2", "**-1**2", "**(-2)"])
+EXPONENTS = st.sampled_from(
+    ["**2", "**-1", "**3", "**-2", "**0", "** - 3", "**+2", "**2**2", "**-1**2", "**(-2)"]
+)
 
 
 SUMS = st.sampled_from(["+", "-", "*", "/"])
 ORDERS = st.sampled_from(["<", "<=", ">", ">=", "==", "!="])
-FORMS = st.sampled_from(["{0} {1} {2}", "{0} {1} {2}", "{0} {1} {2}", "({0})", "-{0}", "+{0}", "{0}{3}", "where"])
+FORMS = st.sampled_from(
+    ["{0} {1} {2}", "{0} {1} {2}", "{0} {1} {2}", "({0})", "-{0}", "+{0}", "{0}{3}", "where"]
+)
 CONDITIONS = st.sampled_from(["{0} and {1}", "{0} or {1}", "not {0}", "({0})", "not ({0} and {1})"])
 
 
 @st.composite
 def formulas(draw, depth=4):
-    """Formulas of formulas, put together without brackets, so that only precedence holds them apart."""
+    """Formulas of formulas, put together without brackets, so that only precedence holds them
+    apart.
+    """
     if depth == 0:
         return draw(ATOMS)
     form = draw(FORMS)
@@ -560,7 +646,9 @@ def formulas(draw, depth=4):
 def conditions(draw, depth):
     if depth > 0 and draw(st.booleans()):
         return draw(CONDITIONS).format(draw(conditions(depth - 1)), draw(conditions(depth - 1)))
-    first, *rest = [draw(formulas(draw(st.integers(0, depth)))) for _ in range(draw(st.integers(2, 3)))]
+    first, *rest = [
+        draw(formulas(draw(st.integers(0, depth)))) for _ in range(draw(st.integers(2, 3)))
+    ]
     return first + "".join(f" {draw(ORDERS)} {part}" for part in rest)
 
 
@@ -587,7 +675,8 @@ def test_precedence_is_that_of_python(text):
     try:
         program = program_of(text)
     except InputError as error:
-        # What Python does not compute, since where leaves a branch out, or what only fractions can hold.
+        # What Python does not compute, since where leaves a branch out, or what only fractions can
+        # hold.
         assert "has no finite value" in str(error)
         return
     try:
@@ -693,7 +782,19 @@ def programs(draw):
     conditions = [builder.apply("less", numbers[0], numbers[1])]
     for _ in range(draw(st.integers(1, 12))):
         row = draw(
-            st.sampled_from([*ARITHMETIC, *ARITHMETIC, *NUMBER_ROWS, "where", "less", "equal", "and", "or", "not"])
+            st.sampled_from(
+                [
+                    *ARITHMETIC,
+                    *ARITHMETIC,
+                    *NUMBER_ROWS,
+                    "where",
+                    "less",
+                    "equal",
+                    "and",
+                    "or",
+                    "not",
+                ]
+            )
         )
         if row in ("and", "or", "not"):
             conditions.append(builder.apply(row, *draw(some(conditions, 1 if row == "not" else 2))))
@@ -716,7 +817,10 @@ def test_any_program_there_and_back(program):
     try:
         there_and_back(program)
     except InputError as error:
-        assert re.search("has no finite value in float64$|^the formula has more than 20000 characters", str(error))
+        assert re.search(
+            "has no finite value in float64$|^the formula has more than 20000 characters",
+            str(error),
+        )
 
 
 @pytest.mark.parametrize("name", sorted(calls.names() | set(calls.ALIASES)))
@@ -739,7 +843,9 @@ def test_shared_nodes_are_not_written_without_end():
     node = builder.symbol("x")
     for _ in range(200):
         node = builder.apply("multiply", node, node)
-    with pytest.raises(InputError, match=f"^the formula has more than {LONGEST} characters: it is not written out$"):
+    with pytest.raises(
+        InputError, match=f"^the formula has more than {LONGEST} characters: it is not written out$"
+    ):
         write_text(builder.program(node))
 
 
@@ -752,12 +858,20 @@ def not_written(build):
 
 def test_what_cannot_be_written():
     reason = "the formula cannot be written as text: "
-    assert not_written(lambda build: build.symbol("lambda")) == f"{reason}lambda has no meaning in a formula"
-    assert not_written(lambda build: build.apply("sum", build.symbol("x"))) == (f"{reason}there is no function sum")
+    assert (
+        not_written(lambda build: build.symbol("lambda"))
+        == f"{reason}lambda has no meaning in a formula"
+    )
+    assert not_written(lambda build: build.apply("sum", build.symbol("x"))) == (
+        f"{reason}there is no function sum"
+    )
     assert not_written(lambda build: build.apply("add", build.symbol("pi"), build.apply("pi"))) == (
         f"{reason}it would be read as another one"
     )
-    assert not_written(lambda build: build.constant(math.inf)) == f"{reason}there is no symbol inf: none is declared"
+    assert (
+        not_written(lambda build: build.constant(math.inf))
+        == f"{reason}there is no symbol inf: none is declared"
+    )
 
 
 def test_a_symbol_named_e_beside_the_constant():
@@ -770,9 +884,10 @@ def test_a_symbol_named_e_beside_the_constant():
 
 PIECES = st.sampled_from(
     [
-        *NAMES, "1", "2.5", "1e9", "999", ".", "(", ")", "(", ")", ",", " ", "+", "-", "*", "**", "/", "//", "<", "==",
-        "=", "and ", "or ", "not ", "sin", "sin(", "Piecewise((", "True", "where(", "Rational(", "gamma(", "e", "pi",
-        "!", "\n", "é", "\0", "[", "'", "_", "lambda ", "polygamma(", "zeta(",
+        *NAMES, "1", "2.5", "1e9", "999", ".", "(", ")", "(", ")", ",", " ", "+", "-", "*", "**",
+        "/", "//", "<", "==", "=", "and ", "or ", "not ", "sin", "sin(", "Piecewise((", "True",
+        "where(", "Rational(", "gamma(", "e", "pi", "!", "\n", "é", "\0", "[", "'", "_", "lambda ",
+        "polygamma(", "zeta(",
     ]
 )  # fmt: skip
 
@@ -787,7 +902,10 @@ def test_any_text_is_read_or_refused(text):
             sentence, *excerpt = str(error).split("\n")
             assert sentence.isprintable()
             assert len(excerpt) in (0, 2)
-            assert all(line.replace("…", "").isascii() and line.isprintable() and len(line) <= 80 for line in excerpt)
+            assert all(
+                line.replace("…", "").isascii() and line.isprintable() and len(line) <= 80
+                for line in excerpt
+            )
 
 
 # Collections.

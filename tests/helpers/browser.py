@@ -14,8 +14,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    "--hide-scrollbars", "--force-device-scale-factor=1",
-    "--allow-file-access-from-files", "--enable-logging=stderr", "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--hide-scrollbars", "--force-device-scale-factor=1", "--allow-file-access-from-files",
+    "--enable-logging=stderr", "--host-resolver-rules=MAP * ~NOTFOUND",
 )  # fmt: skip
 DARK = ("--force-dark-mode", "--blink-settings=preferredColorScheme=0")
 
@@ -24,7 +24,9 @@ def program() -> str:
     """The browser's program; the test is skipped where there is none."""
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
-        pytest.skip("no Chromium is installed: apt-get install chromium, or say where one is in CHROMIUM")
+        pytest.skip(
+            "no Chromium is installed: apt-get install chromium, or say where one is in CHROMIUM"
+        )
     return found
 
 
@@ -57,15 +59,20 @@ class Browser:
         self.open(page.as_uri(), "--dump-dom", f"--log-net-log={log}")
         events = json.loads(log.read_text(encoding="utf-8"))["events"]
         asked = [event["params"] for event in events if "initiator" in event.get("params", {})]
-        return {asked_for["url"] for asked_for in asked if asked_for["initiator"] != "not an origin"}
+        return {
+            asked_for["url"] for asked_for in asked if asked_for["initiator"] != "not an origin"
+        }
 
     def screenshot(self, page: Path, width: int, height: int, picture: Path, *flags: str) -> None:
         """The page in a frame of that width; windows cannot be as narrow as a telephone."""
         frame = (
-            f'<!DOCTYPE html><body style="margin:0"><iframe src="{page.as_uri()}" width="{width}" height="{height}" '
+            f'<!DOCTYPE html><body style="margin:0"><iframe src="{page.as_uri()}" width="{width}" '
+            f'height="{height}" '
         )
         holder = self._folder / "holder.html"
-        holder.write_text(frame + 'style="border:0; color-scheme: light dark"></iframe>', encoding="utf-8")
+        holder.write_text(
+            frame + 'style="border:0; color-scheme: light dark"></iframe>', encoding="utf-8"
+        )
         window = f"--window-size={max(width, 500)},{height}"
         self.open(holder.as_uri(), window, f"--screenshot={picture}", *flags)
 
@@ -74,16 +81,25 @@ class Browser:
         return self.measured(frames, "page.documentElement.scrollWidth")
 
     def measured(self, frames: Sequence[tuple[Path, int]], what: str) -> list[int]:
-        """What an expression of JavaScript says of each `page` in a frame of that width, rounded."""
+        """What an expression of JavaScript says of each `page` in a frame of that width,
+        rounded.
+        """
         holder = self._folder / "measure.html"
-        parts = [f'<iframe src="{page.as_uri()}" width="{width}" height="900"></iframe>' for page, width in frames]
+        parts = [
+            f'<iframe src="{page.as_uri()}" width="{width}" height="900"></iframe>'
+            for page, width in frames
+        ]
         frame_list = "const frames = document.querySelectorAll('iframe');"
-        measure = f"Array.from(frames, frame => (page => Math.round({what}))(frame.contentDocument))"
+        measure = (
+            f"Array.from(frames, frame => (page => Math.round({what}))(frame.contentDocument))"
+        )
         holder.write_text(
-            "<!DOCTYPE html><style>iframe { border: 0 }</style>" + "".join(parts) +
-            f"<script>onload = () => {{ {frame_list} document.body.dataset.measured = {measure} }}</script>",
+            "<!DOCTYPE html><style>iframe { border: 0 }</style>"
+            + "".join(parts)
+            + f"<script>onload = () => {{ {frame_list} "
+            + f"document.body.dataset.measured = {measure} }}</script>",
             encoding="utf-8",
-        )  # fmt: skip
+        )
         shown, _ = self.open(holder.as_uri(), "--dump-dom")
         found = re.search(r'data-measured="([\d,]+)"', shown)
         return [int(part) for part in found[1].split(",")]

@@ -1,12 +1,15 @@
 """Documents that are run: every block of code and every transcript, in order, in one folder.
 
-- `python`: run, all blocks of a page in one scope; a first line `# name.py` also makes the block that file, and its
-  functions `test_...` are called. A `text` block right behind it is what it prints.
-- `console`: each `$ verifier ...` is run and what follows is what it shows (a line `...` stands for any lines);
-  `$ cat FILE` makes the file of what follows; `$ echo $?` shows the exit code of the command before.
-  Commands are run in this process, but in workers on a page whose code ends its process.
+- `python`: run, all blocks of a page in one scope; a first line `# name.py` also makes the block
+  that file, and its functions `test_...` are called. A `text` block right behind it is what it
+  prints.
+- `console`: each `$ verifier ...` is run and what follows is what it shows (a line `...` stands for
+  any lines); `$ cat FILE` makes the file of what follows; `$ echo $?` shows the exit code of the
+  command before. Commands are run in this process, but in workers on a page whose code ends its
+  process.
 - `yaml`: its lines `run: verifier ...` are run.
-- `sh` is for what is typed outside a document: `make`, `pip`, and `pytest` with the options of our plugin.
+- `sh` is for what is typed outside a document: `make`, `pip`, and `pytest` with the options of our
+  plugin.
 """
 
 import io
@@ -24,7 +27,9 @@ from verifier.process.workers.supervisor import Host, InThisProcess, InWorkers
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PAGES = sorted(
-    path for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")) if BLOCK.search(path.read_text("utf-8"))
+    path
+    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+    if BLOCK.search(path.read_text("utf-8"))
 )
 
 OPTIONS = {"--verifier", *(setting.option for setting in _SETTINGS)}
@@ -49,7 +54,12 @@ class _Player:
         if language == "text":
             assert printed is not None, "a text block stands behind the code that prints it"
             return _with_elisions(content, printed)
-        return {"python": self._python, "console": self._console, "yaml": self._yaml, "sh": self._sh}[language](content)
+        return {
+            "python": self._python,
+            "console": self._console,
+            "yaml": self._yaml,
+            "sh": self._sh,
+        }[language](content)
 
     def _python(self, content: str) -> str:
         name = re.match(r"# ([\w/]+\.py)\n", content)
@@ -58,7 +68,9 @@ class _Player:
         before = set(self._scope)
         with redirect_stdout(io.StringIO()) as shown:
             exec(compile(content, path, "exec"), self._scope)
-            for test in [test for test in self._scope if test.startswith("test_") and test not in before]:
+            for test in [
+                test for test in self._scope if test.startswith("test_") and test not in before
+            ]:
                 self._scope[test]()
         self._printed = shown.getvalue()
         return content
@@ -94,7 +106,9 @@ class _Player:
         for line in content.splitlines():
             program, *words = shlex.split(line, comments=True)
             assert program in ("make", "pip", "pytest"), line
-            assert program != "pytest" or {word for word in words if word.startswith("--")} <= OPTIONS, line
+            assert (
+                program != "pytest" or {word for word in words if word.startswith("--")} <= OPTIONS
+            ), line
             assert program != "make" or f"\n{words[0]}:" in makefile, line
         return content
 

@@ -11,7 +11,9 @@ import torch
 
 import verifier
 
-CASES = json.loads((Path(__file__).parents[1] / "data/gradient_bugs.json").read_text(encoding="utf-8"))["cases"]
+CASES = json.loads(
+    (Path(__file__).parents[1] / "data/gradient_bugs.json").read_text(encoding="utf-8")
+)["cases"]
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,17 @@ def masked_attention():
     """All keys of one query are masked out."""
     attention = torch.nn.MultiheadAttention(2, 1, batch_first=True)
     mask = torch.tensor([[True, True], [False, False]])
-    return Bug(lambda x: attention(x, x, x, attn_mask=mask, need_weights=False)[0], (torch.ones(1, 2, 2),))
+    return Bug(
+        lambda x: attention(x, x, x, attn_mask=mask, need_weights=False)[0], (torch.ones(1, 2, 2),)
+    )
 
 
 NAMES = {
-    "G": lambda code, *tensors: Bug(code, tensors),
-    "G2": lambda code, *tensors: Bug(code, tensors, second=True),
-    "T": lambda value, dtype=torch.float64: torch.tensor(value, dtype=dtype),
-    "D": torch.float64, "S": torch.float32, "H": torch.float16, "B": torch.bfloat16,
-    "F": torch.nn.functional, "torch": torch, "inf": inf, "nan": nan, "pi": pi, "MHA": masked_attention,
+    "G": lambda code, *tensors: Bug(code, tensors), "G2": lambda code,
+    *tensors: Bug(code, tensors, second=True), "T": lambda value,
+    dtype=torch.float64: torch.tensor(value, dtype=dtype), "D": torch.float64, "S": torch.float32,
+    "H": torch.float16, "B": torch.bfloat16, "F": torch.nn.functional, "torch": torch, "inf": inf,
+    "nan": nan, "pi": pi, "MHA": masked_attention,
 }  # fmt: skip
 
 

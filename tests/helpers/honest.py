@@ -1,4 +1,6 @@
-"""Honest statements of a program's value and gradient: torch's by autograd, NumPy's by the symbolic program."""
+"""Honest statements of a program's value and gradient: torch's by autograd, NumPy's by the symbolic
+program.
+"""
 
 import numpy as np
 import torch
@@ -10,7 +12,9 @@ from verifier.program.differentiate import differentiate
 
 def by_torch(program, names, at):
     """The value and the gradient by each name, at points given as arrays of one dtype."""
-    tensors = {name: torch.tensor(values, requires_grad=name in names) for name, values in at.items()}
+    tensors = {
+        name: torch.tensor(values, requires_grad=name in names) for name, values in at.items()
+    }
     value = function("f", ", ".join(at), program, TORCH)(*tensors.values())
     value.sum().backward()
     gradients = [tensors[name].grad for name in names]

@@ -1,4 +1,5 @@
-"""Backwards with the commonest mistakes, for one input and for two, with an array and with a number as result.
+"""Backwards with the commonest mistakes, for one input and for two, with an array and with a number
+as result.
 
 `names` lists them; each is a target of this file.
 """
@@ -59,14 +60,19 @@ _WRONG = {
 def _function(mistake, is_scalar):
     def forward(ctx, *inputs):
         ctx.save_for_backward(*inputs)
-        result = inputs[0] * inputs[0].exp() if len(inputs) == 1 else inputs[0] * inputs[1] + inputs[0]
+        result = (
+            inputs[0] * inputs[0].exp() if len(inputs) == 1 else inputs[0] * inputs[1] + inputs[0]
+        )
         return result.sum() if is_scalar else result
 
     def backward(ctx, grad_output):
         found = _WRONG[mistake](ctx.saved_tensors, grad_output)
         return tuple(found) if len(found) > 1 else found[0]
 
-    return torch.autograd.Function, {"forward": staticmethod(forward), "backward": staticmethod(backward)}
+    return torch.autograd.Function, {
+        "forward": staticmethod(forward),
+        "backward": staticmethod(backward),
+    }
 
 
 def _target(mistake, count, is_scalar):

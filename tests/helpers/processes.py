@@ -41,7 +41,9 @@ class Done:
 
 
 class Processes:
-    """Starts each command as a copy of a process that has loaded torch; SIGALRM ends what takes too long."""
+    """Starts each command as a copy of a process that has loaded torch; SIGALRM ends what takes too
+    long.
+    """
 
     def __init__(self, seconds=300):
         self._seconds = seconds
@@ -68,7 +70,7 @@ def verifier(*arguments, folder=None, **more):
     """The command as a user starts it."""
     environment = {**os.environ, "COLUMNS": "80", **more.pop("environment", {})}
     done = subprocess.run(
-        [sys.executable, "-m", "verifier", *map(str, arguments)],
-        cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=120, **more,
+        [sys.executable, "-m", "verifier", *map(str, arguments)], cwd=folder, env=environment,
+        capture_output=True, text=True, encoding="utf-8", timeout=120, **more,
     )  # fmt: skip
     return Done(done.returncode, done.stdout, done.stderr)

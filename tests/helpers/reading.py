@@ -1,4 +1,6 @@
-"""Code read into an array program, held against torch's own numbers and against its own derivative."""
+"""Code read into an array program, held against torch's own numbers and against its own
+derivative.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ class Silent(NoiseArithmetic):
 
 
 def joint_of(code, inputs, seed=0):
-    """The joint function of code at inputs, and its arguments: the inputs and random multipliers of its results."""
+    """The joint function of code at inputs, and its arguments: the inputs and random multipliers of
+    its results.
+    """
     torch.manual_seed(seed)
     results = tensors(code(*inputs))
     wanted = tuple(place for place, tensor in enumerate(inputs) if tensor.is_floating_point())
@@ -34,23 +38,35 @@ def joint_of(code, inputs, seed=0):
 
 @lru_cache(maxsize=1)
 def read(code, *inputs):
-    """The lowered joint graph of code, and its arguments by name; read once for the same tensors."""
+    """The lowered joint graph of code, and its arguments by name; read once for the same
+    tensors.
+    """
     joint, arguments = joint_of(code, inputs)
     names = [f"argument{place}" for place in range(len(arguments))]
     low = lowered(captured(joint, arguments), names, arguments)
-    given = {name: plain(value) for name, value in zip(names, arguments, strict=True) if value.is_floating_point()}
+    given = {
+        name: plain(value)
+        for name, value in zip(names, arguments, strict=True)
+        if value.is_floating_point()
+    }
     return joint, arguments, low, given
 
 
 def largest_error(code, *inputs):
-    """How far the rules' float64 results are from torch's at most, relative to each result's largest entry."""
+    """How far the rules' float64 results are from torch's at most, relative to each result's
+    largest entry.
+    """
     joint, arguments, low, given = read(code, *inputs)
     stated = joint(*arguments)
     kept = [
-        (node, value) for node, value in zip(low.results, stated, strict=True) if node is not None and value is not None
+        (node, value)
+        for node, value in zip(low.results, stated, strict=True)
+        if node is not None and value is not None
     ]
     found = evaluate(low.builder.program(*(node for node, _ in kept)), Silent(), given)
-    return max(_apart(ours[0], plain(theirs)) for ours, (_, theirs) in zip(found, kept, strict=True))
+    return max(
+        _apart(ours[0], plain(theirs)) for ours, (_, theirs) in zip(found, kept, strict=True)
+    )
 
 
 def _apart(ours, theirs):
@@ -60,7 +76,9 @@ def _apart(ours, theirs):
 
 
 def agreeing_digits(code, *inputs):
-    """To how many digits the replayed backward agrees with the derivative of the replayed forward, at least."""
+    """To how many digits the replayed backward agrees with the derivative of the replayed forward,
+    at least.
+    """
     return min(_digits(*pair) for pair in zip(*_pairs(code, inputs), strict=True))
 
 
@@ -78,24 +96,33 @@ def _pairs(code, inputs, blurred=False):
     code_ = [build.expand(build.constant(0), build.shape(node)) if own is None else own
              for own, node in zip(low.results[count:], by, strict=True)]  # fmt: skip
     program = build.program(*exact, *code_)
-    literals = (place for place, node in enumerate(program.nodes) if node.number is not None and node.number % 1)
-    balls = replay(program, given, BallArithmetic(blurred=frozenset(literals) if blurred else frozenset()))
+    literals = (
+        place
+        for place, node in enumerate(program.nodes)
+        if node.number is not None and node.number % 1
+    )
+    balls = replay(
+        program, given, BallArithmetic(blurred=frozenset(literals) if blurred else frozenset())
+    )
     return balls[: len(by)], balls[len(by) :]
 
 
 def _digits(exact, code):
     size = max((abs(float(ball)) for ball in np.ravel(exact)), default=0.0) or 1.0
     apart = [
-        abs(float((one - other).abs_upper())) / size for one, other in zip(np.ravel(exact), np.ravel(code), strict=True)
+        abs(float((one - other).abs_upper())) / size
+        for one, other in zip(np.ravel(exact), np.ravel(code), strict=True)
     ]
     worst = max(apart, default=0.0)
     return 99.0 if worst == 0 else float(-np.log10(worst)) if np.isfinite(worst) else float("-inf")
 
 
 def deviations_off(code, *inputs):
-    """How many standard deviations of the noise torch's numbers are from the exact ones at most, by result.
+    """How many standard deviations of the noise torch's numbers are from the exact ones at most, by
+    result.
 
-    0 where they are equal, infinite where the noise says that they must be; not to be used at kinks.
+    0 where they are equal, infinite where the noise says that they must be; not to be used at
+    kinks.
     """
     joint, arguments, low, given = read(code, *inputs)
     kept = [
@@ -106,9 +133,16 @@ def deviations_off(code, *inputs):
     program = low.builder.program(*(node for node, _ in kept))
     arithmetic = arithmetic_for(program)
     spreads = deviations(program, given, arithmetic)
-    exact = replay(program, given, BallArithmetic(_decisions(low, program, [node for node, _ in kept], arithmetic)))
+    exact = replay(
+        program,
+        given,
+        BallArithmetic(_decisions(low, program, [node for node, _ in kept], arithmetic)),
+    )
     return max(
-        (_off(balls, spread, plain(stated)) for balls, spread, (_, stated) in zip(exact, spreads, kept, strict=True)),
+        (
+            _off(balls, spread, plain(stated))
+            for balls, spread, (_, stated) in zip(exact, spreads, kept, strict=True)
+        ),
         default=0.0,
     )
 
@@ -116,7 +150,10 @@ def deviations_off(code, *inputs):
 def _decisions(low, program, outputs, arithmetic):
     index_of = {place: index for index, place in low.builder.places_in(*outputs).items()}
     return {
-        place: AsCoded(open_, tuple(low.actual[index_of[argument]] for argument in program.nodes[place].arguments))
+        place: AsCoded(
+            open_,
+            tuple(low.actual[index_of[argument]] for argument in program.nodes[place].arguments),
+        )
         for place, open_ in arithmetic.open.items()
         if all(index_of[argument] in low.actual for argument in program.nodes[place].arguments)
     }
@@ -129,7 +166,9 @@ def _off(balls, spread, stated):
 
 
 def overlaps_with_blurred_literals(code, *inputs):
-    """Whether backward and derivative of forward may be equal when each literal is a rounded number."""
+    """Whether backward and derivative of forward may be equal when each literal is a rounded
+    number.
+    """
     exact, stated = _pairs(code, inputs, blurred=True)
     return all(
         one.overlaps(other)
@@ -139,19 +178,27 @@ def overlaps_with_blurred_literals(code, *inputs):
 
 
 def shared_out(cases, formats):
-    """Each case with one of the formats, by its name: all of them with all would take most of the suite's time."""
+    """Each case with one of the formats, by its name: all of them with all would take most of the
+    suite's time.
+    """
     return [(case, formats[zlib.crc32(case.encode()) % len(formats)]) for case in cases]
 
 
 def module_of(module, *inputs, train=True, **options):
-    """A module as code on its inputs and parameters, and both of them, in float64; its buffers are left alone."""
+    """A module as code on its inputs and parameters, and both of them, in float64; its buffers are
+    left alone.
+    """
     module = module.double().train(train)
     named = dict(module.named_parameters())
 
     def code(*arguments):
         buffers = {name: _like(value, arguments[0]) for name, value in module.named_buffers()}
         parameters = dict(zip(named, arguments[len(inputs) :], strict=True))
-        return flat(torch.func.functional_call(module, {**parameters, **buffers}, arguments[: len(inputs)], options))
+        return flat(
+            torch.func.functional_call(
+                module, {**parameters, **buffers}, arguments[: len(inputs)], options
+            )
+        )
 
     return (code, *inputs, *(value.detach().clone() for value in named.values()))
 
@@ -166,4 +213,6 @@ def flat(result):
     if isinstance(result, torch.Tensor):
         return result
     parts = [flat(part) for part in result if part is not None]
-    return tuple(tensor for part in parts for tensor in (part if isinstance(part, tuple) else (part,)))
+    return tuple(
+        tensor for part in parts for tensor in (part if isinstance(part, tuple) else (part,))
+    )

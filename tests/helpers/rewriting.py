@@ -1,4 +1,5 @@
-"""Random formulas, and honest code of each: other orders of summation, expanded or factored, fused or not.
+"""Random formulas, and honest code of each: other orders of summation, expanded or factored, fused
+or not.
 
 A formula is a tree of tuples: ("add", terms), ("mul", factors), ("div", a, b), ("call", name, a),
 ("symbol", name), ("number", value).
@@ -48,7 +49,10 @@ def rewritten(tree, chance: random.Random):
     if tree[0] in ("symbol", "number"):
         return tree
     if tree[0] in ("call", "div"):
-        return (*tree[:-2], *(part if isinstance(part, str) else rewritten(part, chance) for part in tree[-2:]))
+        return (
+            *tree[:-2],
+            *(part if isinstance(part, str) else rewritten(part, chance) for part in tree[-2:]),
+        )
     parts = [rewritten(part, chance) for part in tree[1]]
     chance.shuffle(parts)
     sums = [part for part in parts if part[0] == "add"]
@@ -88,7 +92,11 @@ def computed(tree, values):
             return tree[1]
         case "call":
             inner = computed(tree[2], values)
-            return getattr(torch, tree[1])(inner) if isinstance(inner, torch.Tensor) else getattr(math, tree[1])(inner)
+            return (
+                getattr(torch, tree[1])(inner)
+                if isinstance(inner, torch.Tensor)
+                else getattr(math, tree[1])(inner)
+            )
         case "div":
             return computed(tree[1], values) / computed(tree[2], values)
     first, *rest = (computed(part, values) for part in tree[1])
@@ -120,7 +128,9 @@ SUMS = (torch.sum, flipped, one_by_one, by_halves, by_ones)
 
 
 class Fused(torch.autograd.Function):
-    """A tree computed at once, its backward by double precision rounded once: as a good kernel does it."""
+    """A tree computed at once, its backward by double precision rounded once: as a good kernel does
+    it.
+    """
 
     @staticmethod
     def forward(ctx, tree, x, y):
@@ -149,11 +159,16 @@ class Case:
 
     def inputs(self, dtype, shape=(5,)):
         generator = torch.Generator().manual_seed(self.chance.randrange(2**31))
-        return {name: torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype) for name in NAMES}
+        return {
+            name: torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype)
+            for name in NAMES
+        }
 
     def formula(self) -> Formula:
         builder = Builder()
-        node = read_text(written(self.tree), builder, {name: builder.symbol(name) for name in NAMES})
+        node = read_text(
+            written(self.tree), builder, {name: builder.symbol(name) for name in NAMES}
+        )
         return Formula(builder.program(node), REDUCTIONS[self.reduction])
 
     def fused(self):
@@ -175,7 +190,9 @@ class Case:
 
 
 def works_out_constants(tree) -> bool:
-    """Whether a function is taken of numbers alone: Python rounds that more often than a literal is granted."""
+    """Whether a function is taken of numbers alone: Python rounds that more often than a literal is
+    granted.
+    """
     if tree[0] in ("call", "div") and not any(symbols(tree)):
         return True
     return any(works_out_constants(part) for part in parts_of(tree))

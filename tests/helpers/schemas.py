@@ -1,4 +1,6 @@
-"""The schema held against documents: as it ships, and strictly, so that a key which it does not know is found."""
+"""The schema held against documents: as it ships, and strictly, so that a key which it does not
+know is found.
+"""
 
 from copy import deepcopy
 from functools import cache
@@ -26,12 +28,16 @@ def _parts(value):
     """Every object within the value, itself among them."""
     if isinstance(value, dict):
         yield value
-    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+    for part in (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    ):
         yield from _parts(part)
 
 
 def validated(document):
-    """The document, once it is as the schema says, word for word. Raises ValidationError where it is not."""
+    """The document, once it is as the schema says, word for word. Raises ValidationError where it
+    is not.
+    """
     validator().validate(document)
     return document
 
@@ -41,5 +47,8 @@ def thinned(value):
     if isinstance(value, dict):
         return {key: thinned(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [thinned(part) for part in (value if len(value) <= 2 * SHOWN else value[:SHOWN] + value[-SHOWN:])]
+        return [
+            thinned(part)
+            for part in (value if len(value) <= 2 * SHOWN else value[:SHOWN] + value[-SHOWN:])
+        ]
     return value

@@ -29,7 +29,10 @@ LAYERS = {
     "Embedding": (lambda: nn.Embedding(6, 3), {"input": CLASSES}),
     "Conv1d": (lambda: nn.Conv1d(3, 2, 3, padding=1), {"input": between(-2, 2, shape=(2, 3, 8))}),
     "Conv2d": (lambda: nn.Conv2d(3, 2, 3, stride=2), {"input": IMAGE}),
-    "ConvTranspose2d": (lambda: nn.ConvTranspose2d(3, 2, 3), {"input": between(-2, 2, shape=(1, 3, 4, 4))}),
+    "ConvTranspose2d": (
+        lambda: nn.ConvTranspose2d(3, 2, 3),
+        {"input": between(-2, 2, shape=(1, 3, 4, 4))},
+    ),
     "MaxPool2d": (lambda: nn.MaxPool2d(2), {"input": IMAGE}),
     "AvgPool2d": (lambda: nn.AvgPool2d(3, stride=1, padding=1), {"input": IMAGE}),
     "BatchNorm1d in training": (lambda: nn.BatchNorm1d(6), {"input": X}),
@@ -38,12 +41,20 @@ LAYERS = {
     "RMSNorm": (lambda: nn.RMSNorm(6, eps=1e-6), {"x": X}),
     "GroupNorm": (lambda: nn.GroupNorm(3, 6), {"input": X}),
     "GRUCell": (lambda: nn.GRUCell(6, 5), {"input": X, "hx": STATE}),
-    "LSTMCell": (lambda: nn.LSTMCell(6, 5), {"input": X, "hx": (STATE, between(-1, 1, shape=(4, 5)))}),
+    "LSTMCell": (
+        lambda: nn.LSTMCell(6, 5),
+        {"input": X, "hx": (STATE, between(-1, 1, shape=(4, 5)))},
+    ),
     "MultiheadAttention": (Attention, {"x": SEQUENCE}),
     "MultiheadAttention with a mask": (lambda: Attention(MASK), {"x": SEQUENCE}),
-    "TransformerEncoderLayer": (lambda: nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0), {"src": SEQUENCE}),
+    "TransformerEncoderLayer": (
+        lambda: nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0),
+        {"src": SEQUENCE},
+    ),
     "CrossEntropyLoss": (
-        lambda: nn.CrossEntropyLoss(weight=torch.tensor([1.0, 0.5, 2.0, 1.0, 0.25, 3.0]), label_smoothing=0.1),
+        lambda: nn.CrossEntropyLoss(
+            weight=torch.tensor([1.0, 0.5, 2.0, 1.0, 0.25, 3.0]), label_smoothing=0.1
+        ),
         {"input": X, "target": CLASSES},
     ),
     "KLDivLoss": (
@@ -55,6 +66,9 @@ LAYERS = {
         lambda: nn.CosineEmbeddingLoss(margin=0.25),
         {"input1": X, "input2": X, "target": torch.tensor([1, -1, 1, -1])},
     ),
-    "TripletMarginLoss": (lambda: nn.TripletMarginLoss(), {"anchor": X, "positive": X, "negative": X}),
+    "TripletMarginLoss": (
+        lambda: nn.TripletMarginLoss(),
+        {"anchor": X, "positive": X, "negative": X},
+    ),
 }
 """By name, how the layer is made and what it is given."""

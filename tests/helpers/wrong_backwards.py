@@ -1,4 +1,5 @@
-"""Backward rules that were wrong in released code (`../shared/data/wrong_backwards.json`), each beside the right one.
+"""Backward rules that were wrong in released code (`../shared/data/wrong_backwards.json`), each
+beside the right one.
 
 Each is an autograd.Function with the forward of torch, a wrong backward and the corrected one.
 """
@@ -12,7 +13,9 @@ from verifier.checking.inputs import between
 
 
 def function(forward, backward):
-    """A Function of these, on any number of inputs; the backward gets grad_output and the inputs."""
+    """A Function of these, on any number of inputs; the backward gets grad_output and the
+    inputs.
+    """
 
     class Written(torch.autograd.Function):
         @staticmethod
@@ -58,7 +61,11 @@ def others(x):
 
 def sinc(x):
     scaled = torch.pi * x
-    return torch.where(x == 0, torch.ones_like(x), torch.sin(scaled) / torch.where(x == 0, torch.ones_like(x), scaled))
+    return torch.where(
+        x == 0,
+        torch.ones_like(x),
+        torch.sin(scaled) / torch.where(x == 0, torch.ones_like(x), scaled),
+    )
 
 
 def sinc_slope(x):
@@ -157,7 +164,12 @@ PLANTED = {
         lambda g, a, b: (g * b * a ** (b - 1), g * a**b * torch.log(a)),
         lambda g, a, b: (
             g * b * a ** (b - 1),
-            g * torch.where(a == 0, torch.zeros_like(a), a**b * torch.log(torch.where(a == 0, torch.ones_like(a), a))),
+            g
+            * torch.where(
+                a == 0,
+                torch.zeros_like(a),
+                a**b * torch.log(torch.where(a == 0, torch.ones_like(a), a)),
+            ),
         ),
         {"a": torch.tensor([0.0, 0.5, 2.0]), "b": torch.tensor([1.0, 1.5, 2.0])},
         ("not finite",),
@@ -166,7 +178,10 @@ PLANTED = {
         sinc,
         lambda g, x: g * sinc_slope(x),
         lambda g, x: (
-            g * torch.where(x == 0, torch.zeros_like(x), sinc_slope(torch.where(x == 0, torch.ones_like(x), x)))
+            g
+            * torch.where(
+                x == 0, torch.zeros_like(x), sinc_slope(torch.where(x == 0, torch.ones_like(x), x))
+            )
         ),
         {"x": torch.tensor([0.0, 0.5, -1.25])},
         ("not finite",),
@@ -174,7 +189,12 @@ PLANTED = {
     "mut_logsigmoid0": Planted(
         torch.nn.functional.logsigmoid,
         lambda g, x: (
-            g * torch.where(x > 0, 1 - torch.sigmoid(x), torch.where(x < 0, torch.sigmoid(-x), torch.zeros_like(x)))
+            g
+            * torch.where(
+                x > 0,
+                1 - torch.sigmoid(x),
+                torch.where(x < 0, torch.sigmoid(-x), torch.zeros_like(x)),
+            )
         ),
         lambda g, x: g * torch.sigmoid(-x),
         {"x": between(-2, 2, shape=(6,))},

@@ -1,4 +1,6 @@
-"""Real gradients that are wrong, planted backwards that were released, functions and layers of torch, all checked."""
+"""Real gradients that are wrong, planted backwards that were released, functions and layers of
+torch, all checked.
+"""
 
 import json
 from pathlib import Path
@@ -22,7 +24,9 @@ from tests.helpers.wrong_backwards import (
 from verifier.checking.variants import NAMES
 from verifier.judging.verdict import Note
 
-FUNCTIONS = json.loads((Path(__file__).parents[1] / "data/torch_functions.json").read_text(encoding="utf-8"))
+FUNCTIONS = json.loads(
+    (Path(__file__).parents[1] / "data/torch_functions.json").read_text(encoding="utf-8")
+)
 ONLY_FIRST = tuple(name for name in NAMES if name not in ("value", "reverse"))
 
 
@@ -41,8 +45,8 @@ def said(report, quantity="reverse"):
     return worst.value, causes, notes - {"NONE"}
 
 
-# Gradients that torch gets wrong or loses. What is lost in rounding agrees and is called inaccurate; what has no
-# exact value, or none that is found in time, is undecided.
+# Gradients that torch gets wrong or loses. What is lost in rounding agrees and is called
+# inaccurate; what has no exact value, or none that is found in time, is undecided.
 EXPECTED = {
     "where_sqrt": ("disagrees", {"NaN from a branch not taken"}, set()),
     "tanh_sat_f32": ("agrees", set(), {"INACCURATE"}),
@@ -69,7 +73,9 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case["id"] in EXPECTED], ids=lambda case: case["id"])
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case["id"] in EXPECTED], ids=lambda case: case["id"]
+)
 def test_gradients_that_torch_loses(case):
     outcome, causes, notes = EXPECTED[case["id"]]
     found = said(bug(case).checked(without=ONLY_FIRST))
@@ -83,18 +89,25 @@ def named(name):
 
 
 def test_what_no_branch_of_the_formula_excuses():
-    """softplus is the identity beyond 20, so that at 20 its own forward allows 0; its formula does not."""
+    """softplus is the identity beyond 20, so that at 20 its own forward allows 0; its formula does
+    not.
+    """
     report = named("softplus_d2").checked(formula="log(1 + exp(x0))", without=("forward", "both"))
     assert said(report, "second")[0] == "disagrees"
 
 
 def test_what_cannot_be_read_says_what_else_can_be_given():
-    with pytest.raises(verifier.InputError, match=r"_linalg_svd has no rule .*; give its formula or a plain version"):
+    with pytest.raises(
+        verifier.InputError,
+        match=r"_linalg_svd has no rule .*; give its formula or a plain version",
+    ):
         named("svd_degenerate").checked()
 
 
 def test_a_formula_for_what_cannot_be_read():
-    """The product of the factors is the matrix, whose derivative is 1; torch's is NaN where they are not unique."""
+    """The product of the factors is the matrix, whose derivative is 1; torch's is NaN where they
+    are not unique.
+    """
     report = named("svd_degenerate").checked(reference=lambda A: A.sum(), without=ONLY_FIRST)  # noqa: N803
     assert said(report)[0] == "disagrees"
 
@@ -118,7 +131,10 @@ def test_a_kernel_that_overwrites_what_others_have_saved():
     report = verifier.check(Overwrites.apply, inputs=inputs)
     assert report.outcome == "disagrees"
     (failing,) = {failure for finding in report.checked.judged for failure in finding.failures}
-    assert failing == "x is overwritten, and autograd is not told: what other operations keep of it is wrong"
+    assert (
+        failing
+        == "x is overwritten, and autograd is not told: what other operations keep of it is wrong"
+    )
     assert verifier.check(KeepsItsInput.apply, inputs=inputs).outcome == "agrees"
 
 
@@ -145,12 +161,16 @@ def outcomes_of(report):
 
 @pytest.mark.parametrize("case", FUNCTIONS, ids=lambda case: case["name"])
 def test_functions_of_torch(case):
-    code, inputs = function_of(case), {name: verifier.between(*case["box"][name]) for name in case["variables"]}
+    code, inputs = (
+        function_of(case),
+        {name: verifier.between(*case["box"][name]) for name in case["variables"]},
+    )
     settings = {"inputs": inputs, "points": 1, "without": ("vmap", "expanded", "strided")}
     alone = verifier.check(code, **settings)
     against = verifier.check(code, formula=case["formula"], **settings)
     outcomes = [
-        {(one.name, one.quantity, one.dtype): one.outcome for one in report.components} for report in (alone, against)
+        {(one.name, one.quantity, one.dtype): one.outcome for one in report.components}
+        for report in (alone, against)
     ]
     assert outcomes[0] == outcomes[1]
     # The second derivative of binary_cross_entropy divides by (1 - x) * x + 1e-12.
@@ -179,5 +199,8 @@ def test_what_ctc_says():
         "input_lengths": torch.tensor([6]),
         "target_lengths": torch.tensor([2]),
     }
-    with pytest.raises(verifier.InputError, match=r"^the code's forward cannot be read: aten::_ctc_loss has no rule"):
+    with pytest.raises(
+        verifier.InputError,
+        match=r"^the code's forward cannot be read: aten::_ctc_loss has no rule",
+    ):
         verifier.check(torch.nn.CTCLoss(), inputs=inputs)

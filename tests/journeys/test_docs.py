@@ -1,4 +1,6 @@
-"""The documentation says what is: pages from the program are as it writes them, every block and transcript is run."""
+"""The documentation says what is: pages from the program are as it writes them, every block and
+transcript is run.
+"""
 
 import re
 import runpy
@@ -20,13 +22,17 @@ DOCS = ROOT / "docs"
 
 def test_the_operations_are_those_of_the_table():
     written = runpy.run_path(str(DOCS / "operations.py"))["text"]()
-    assert (DOCS / "operations.md").read_text(encoding="utf-8") == written, "python docs/operations.py writes it anew"
+    assert (DOCS / "operations.md").read_text(encoding="utf-8") == written, (
+        "python docs/operations.py writes it anew"
+    )
 
 
 def test_commands_and_gallery_are_those_of_the_program(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     for name, text in runpy.run_path(str(DOCS / "reference.py"))["PAGES"].items():
-        assert (DOCS / name).read_text(encoding="utf-8") == text(), "python docs/reference.py writes it anew"
+        assert (DOCS / name).read_text(encoding="utf-8") == text(), (
+            "python docs/reference.py writes it anew"
+        )
 
 
 @pytest.mark.parametrize("path", PAGES, ids=[path.name for path in PAGES])
@@ -41,11 +47,17 @@ def test_every_document_with_code_is_run():
 
 
 UNTRUE = {
-    "```console\n$ verifier --version\nverifier 9.9\n```\n": "```console\n$ verifier --version\nverifier 0.1.0\n```\n",
-    "```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n": "```python\nprint(1 + 1)\n```\n\n```text\n2\n```\n",
-    "```console\n$ verifier train linaer\n...\nend\n$ echo $?\n0\n```\n": "```console\n$ verifier train linaer\n"
-    "verifier: there is no model 'linaer' in the gallery: did you mean linear? "
-    "(a file of your own is path/to/file.py::name)\n$ echo $?\n2\n```\n",
+    "```console\n$ verifier --version\nverifier 9.9\n```\n": (
+        "```console\n$ verifier --version\nverifier 0.1.0\n```\n"
+    ),
+    "```python\nprint(1 + 1)\n```\n\n```text\n3\n```\n": (
+        "```python\nprint(1 + 1)\n```\n\n```text\n2\n```\n"
+    ),
+    "```console\n$ verifier train linaer\n...\nend\n$ echo $?\n0\n```\n": (
+        "```console\n$ verifier train linaer\n"
+        "verifier: there is no model 'linaer' in the gallery: did you mean linear? "
+        "(a file of your own is path/to/file.py::name)\n$ echo $?\n2\n```\n"
+    ),
 }
 
 
@@ -72,14 +84,19 @@ def test_what_cannot_be_run_is_found(text, tmp_path):
 
 
 def test_elisions_stand_for_lines(tmp_path):
-    text = "```console\n$ verifier show linear\nlinear(x, *, w=1.0)\n...\n    w  2*x*(w*x - y)\n```\n"
+    text = (
+        "```console\n$ verifier show linear\nlinear(x, *, w=1.0)\n...\n    w  2*x*(w*x - y)\n```\n"
+    )
     assert played(text, tmp_path) == text
 
 
 def test_every_note_and_every_cause_has_advice():
     text = (DOCS / "messages.md").read_text(encoding="utf-8")
     said = [note.value for note in Note if note.value] + [rule.sentence for rule in _RULES]
-    said += ["an operation on the way overflows or is undefined", "code and formula are different functions"]
+    said += [
+        "an operation on the way overflows or is undefined",
+        "code and formula are different functions",
+    ]
     said += blame.NAMES
     assert [sentence for sentence in said if f"\n| {sentence} | " not in text] == []
 
@@ -139,8 +156,10 @@ def test_what_a_cell_shows_stays_what_it_is():
     ]
     notebook = nbformat.v4.new_notebook(cells=cells)
     assert pages["page"](notebook, "n.ipynb") == (
-        "# Title\n\nThis is the notebook [n.ipynb](../n.ipynb), as it was run.\n\n```python\nshow()\n```\n\n"
-        '````text\na ``` b\n<b>no markup</b>\n````\n\n<div id="notebook-output-0"></div>\n\n```latex\nw x\n```\n'
+        "# Title\n\nThis is the notebook [n.ipynb](../n.ipynb), as it was "
+        "run.\n\n```python\nshow()\n```\n\n"
+        "````text\na ``` b\n<b>no markup</b>\n````\n\n<div "
+        'id="notebook-output-0"></div>\n\n```latex\nw x\n```\n'
     )
     assert pages["rich_outputs"](notebook) == ["<svg/>"]
 
@@ -156,6 +175,7 @@ def test_the_documentation_asks_for_nothing_from_elsewhere(site, tmp_path):
     assert Browser(tmp_path).requests(site / "tutorial" / "index.html") == set()
     for page in site.rglob("*.html"):
         loaded = re.findall(
-            r"<(?:script|link|img|iframe)[^>]+(?:src|href)=\"?(https?://[^\" >]+)", page.read_text("utf-8")
+            r"<(?:script|link|img|iframe)[^>]+(?:src|href)=\"?(https?://[^\" >]+)",
+            page.read_text("utf-8"),
         )
         assert loaded == [], page

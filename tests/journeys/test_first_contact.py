@@ -1,4 +1,6 @@
-"""What a new user types first: a verdict or one sentence, never a traceback, and the exit code of the table."""
+"""What a new user types first: a verdict or one sentence, never a traceback, and the exit code of
+the table.
+"""
 
 import json
 import os
@@ -155,19 +157,27 @@ def line_of(text):
 
 
 ENDINGS = {
-    "exits_later": (2, f"exits_later raises SystemExit at ends.py:{line_of('raise SystemExit')}: 0"),
+    "exits_later": (
+        2,
+        f"exits_later raises SystemExit at ends.py:{line_of('raise SystemExit')}: 0",
+    ),
     "exits_backward": (2, "the code ended the process with exit code 0 before a verdict"),
     "wrong_then_exits": (
         1,
-        "the code ended the process with exit code 0 before a verdict; the report has what was decided before",
+        "the code ended the process with exit code 0 before a verdict; the report has what was "
+        "decided before",
     ),
     "holds_the_lock": (
         2,
         f"the time ran out after 12 seconds at ends.py:{line_of('re.match')}, in holds_the_lock: "
         "--timeout gives it more",
     ),
-    "own": (2, f"own raises Own at ends.py:{line_of('raise Own')}: its message cannot be shown: ValueError"),
-}  # fmt: skip
+    "own": (
+        2,
+        f"own raises Own at ends.py:{line_of('raise Own')}: its message cannot be shown: "
+        "ValueError",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", ENDINGS)
@@ -176,9 +186,22 @@ def test_no_false_green(name, tmp_path):
     limit = "12" if name == "holds_the_lock" else "90"
     files = [tmp_path / "a.json", tmp_path / "a.md", tmp_path / "a.html"]
     done = verifier(
-        "check", f"ends.py::{name}", "--input", "x=1:2:3", "--dtype", "float32", "--timeout", limit,
-        "--json", "a.json", "--markdown", "a.md", "--html", "a.html", folder=tmp_path,
-    )  # fmt: skip
+        "check",
+        f"ends.py::{name}",
+        "--input",
+        "x=1:2:3",
+        "--dtype",
+        "float32",
+        "--timeout",
+        limit,
+        "--json",
+        "a.json",
+        "--markdown",
+        "a.md",
+        "--html",
+        "a.html",
+        folder=tmp_path,
+    )
     code, sentence = ENDINGS[name]
     assert is_clean(done), done
     assert (done.code, done.err.splitlines()[0]) == (code, f"verifier: {sentence}")
@@ -213,7 +236,14 @@ inputs = { input = "-1:1:2" }
 def test_one_target_that_ends_the_process_does_not_keep_the_others_from_being_checked(tmp_path):
     (tmp_path / "ends.py").write_text(ENDS)
     (tmp_path / "verifier.toml").write_text(LIST)
-    done = verifier("check", "--config", "verifier.toml", "--jobs", "2", "--json", "-", folder=tmp_path)
+    done = verifier(
+        "check", "--config", "verifier.toml", "--jobs", "2", "--json", "-", folder=tmp_path
+    )
     assert (done.code, done.err) == (2, "")
     document = json.loads(done.out)
-    assert [target["outcome"] for target in document["targets"]] == ["agrees", "died", "not usable", "agrees"]
+    assert [target["outcome"] for target in document["targets"]] == [
+        "agrees",
+        "died",
+        "not usable",
+        "agrees",
+    ]

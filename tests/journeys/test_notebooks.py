@@ -22,13 +22,18 @@ NOTEBOOKS = ("training.ipynb", "own_model.ipynb")
 
 @pytest.fixture(scope="module")
 def failing():
-    return verifier.train(verifier.load("quadratic"), epochs=20, witness=Tampered(1, torch.neg, (6, 40)))
+    return verifier.train(
+        verifier.load("quadratic"), epochs=20, witness=Tampered(1, torch.neg, (6, 40))
+    )
 
 
 def checked(*paths):
     """The notebooks run anew, in a program of its own: its kernels leave nothing behind here."""
     return subprocess.run(
-        [sys.executable, DOCS / "notebooks.py", "--check", *paths], capture_output=True, text=True, encoding="utf-8"
+        [sys.executable, DOCS / "notebooks.py", "--check", *paths],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
     )
 
 
@@ -39,7 +44,9 @@ def test_the_notebooks_show_what_a_fresh_run_shows():
 
 
 def notebook(source, *outputs):
-    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source, outputs=list(outputs))])
+    return nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source, outputs=list(outputs))]
+    )
 
 
 def test_a_notebook_that_shows_something_else_is_found(tmp_path):
@@ -47,7 +54,8 @@ def test_a_notebook_that_shows_something_else_is_found(tmp_path):
     nbformat.write(notebook("print(1 + 2)", stale), tmp_path / "stale.ipynb")
     done = checked(tmp_path / "stale.ipynb")
     assert (done.returncode, done.stdout) == (
-        1, "stale.ipynb shows something else when it is run: python docs/notebooks.py writes it anew\n"
+        1,
+        "stale.ipynb shows something else when it is run: python docs/notebooks.py writes it anew\n"
     )  # fmt: skip
     nbformat.write(notebook("import verifier\nverifier.load('nothing')"), tmp_path / "broken.ipynb")
     assert "there is no model 'nothing' in the gallery" in checked(tmp_path / "broken.ipynb").stderr
@@ -71,7 +79,9 @@ def test_a_model_that_is_too_long_shows_its_representation(monkeypatch):
 def test_a_report_shows_itself(failing):
     shown = failing._repr_html_()
     reader = Reader(shown)
-    assert "Rounding does not explain a gradient that autograd stated: w2 at 2 of 60 steps." in shown
+    assert (
+        "Rounding does not explain a gradient that autograd stated: w2 at 2 of 60 steps." in shown
+    )
     assert len(reader.all("svg")) == 3
     assert not {"script", "html", "style"} & {tag for tag, _ in reader.elements}
     assert not [attributes for _, attributes in reader.elements if "style" in attributes]
@@ -102,12 +112,18 @@ def test_a_frame(failing):
     row = frame[(frame["step"] == 6) & (frame["name"] == "w2")].iloc[0]
     step = failing.steps[5]
     judged = step.gradient["w2"]
-    assert (row["autograd"], row["exact"], row["outcome"]) == (judged.stated, judged.exact, "disagrees")
+    assert (row["autograd"], row["exact"], row["outcome"]) == (
+        judged.stated,
+        judged.exact,
+        "disagrees",
+    )
     assert (row["parameter"], row["ulps"], row["sample"]) == (step.parameters["w2"], judged.ulps, 2)
     assert math.isnan(frame["parameter"].iloc[0])
     assert list(frame["quantity"].unique()) == ["value", "reverse"]
     assert "finite_differences" not in frame
-    batch = verifier.train(verifier.load("quadratic"), epochs=2, batch="all", third_opinion=True).to_frame()
+    batch = verifier.train(
+        verifier.load("quadratic"), epochs=2, batch="all", third_opinion=True
+    ).to_frame()
     assert batch["sample"].isna().all()
     single = verifier.train(verifier.load("linear"), epochs=1, third_opinion=True).to_frame()
     gradients = single[single["quantity"] == "reverse"]
@@ -125,4 +141,7 @@ def test_without_pandas(failing, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(verifier.InputError) as refused:
         failing.to_frame()
-    assert str(refused.value) == "to_frame needs pandas: install it, as in pip install 'verifier[pandas]'"
+    assert (
+        str(refused.value)
+        == "to_frame needs pandas: install it, as in pip install 'verifier[pandas]'"
+    )

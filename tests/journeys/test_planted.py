@@ -1,4 +1,6 @@
-"""Planted errors: found at the right step and parameter, with the row, the sentence and the exit code."""
+"""Planted errors: found at the right step and parameter, with the row, the sentence and the exit
+code.
+"""
 
 import re
 
@@ -30,9 +32,13 @@ def planted(witness):
 def test_sign_flipped():
     report = planted(Tampered(B, torch.neg, (6,)))
     assert failing(report) == [(6, "b")]
-    assert [(cause.cause, cause.component, cause.step) for cause in report.causes] == [("sign flipped", "b", 6)]
+    assert [(cause.cause, cause.component, cause.step) for cause in report.causes] == [
+        ("sign flipped", "b", 6)
+    ]
     lines = str(report).splitlines()
-    place = lines.index("step 6    epoch 1  x=3 y=6                              loss 1.3162453174591064")
+    place = lines.index(
+        "step 6    epoch 1  x=3 y=6                              loss 1.3162453174591064"
+    )
     assert lines[place + 3 : place + 6] == [
         "b        2.2945547103881836    -2.2945547103881836 1.9e+07     14.7  disagrees",
         "              likely the sign is flipped",
@@ -48,7 +54,10 @@ def test_zeroed():
     report = planted(Tampered(W1, torch.zeros_like, (5,)))
     assert failing(report) == [(5, "w1")]
     assert [cause.cause for cause in report.causes] == ["zeroed"]
-    assert "              likely the gradient was set to zero or its path is cut" in str(report).splitlines()
+    assert (
+        "              likely the gradient was set to zero or its path is cut"
+        in str(report).splitlines()
+    )
 
 
 def test_not_zeroed_between_steps():
@@ -69,7 +78,10 @@ def test_taken_from_the_step_before():
 def test_every_cause_that_fits_is_named():
     """At step 2 the gradient before was 0: taken from there and set to zero are the same number."""
     report = planted(Stale(B, 2))
-    sentence = "likely the gradient was set to zero or its path is cut, or it is the gradient of the step before"
+    sentence = (
+        "likely the gradient was set to zero or its path is cut, or it is the gradient of the step "
+        "before"
+    )
     assert [cause.cause for cause in report.causes] == ["zeroed", "stale"]
     assert sentence in re.sub(r"\s+", " ", str(report))
 
@@ -84,7 +96,9 @@ def test_no_cause_is_invented():
 @pytest.mark.parametrize(("value", "told"), [(float("nan"), "nan"), (float("inf"), "inf")])
 def test_nan_and_infinity(value, told):
     report = verifier.train(
-        verifier.load("quadratic"), epochs=2, witness=Tampered(W1, lambda gradient: gradient * 0 + value, (6,))
+        verifier.load("quadratic"),
+        epochs=2,
+        witness=Tampered(W1, lambda gradient: gradient * 0 + value, (6,)),
     )
     assert failing(report) == [(6, "w1")]
     assert f"not finite from step 6 on: the gradient of w1 is {told}" in str(report)
@@ -100,7 +114,9 @@ def test_command_line_says_it_and_exits_with_1(monkeypatch, capsys):
     monkeypatch.setattr("verifier.commands.train.Autograd", lambda: Tampered(B, torch.neg, (6,)))
     assert run(["train", "quadratic"]) == 1
     printed = capsys.readouterr().out
-    assert "b        2.2945547103881836    -2.2945547103881836 1.9e+07     14.7  disagrees" in printed
+    assert (
+        "b        2.2945547103881836    -2.2945547103881836 1.9e+07     14.7  disagrees" in printed
+    )
     assert "likely the sign is flipped" in printed
     assert run(["train", "quadratic", "--only-failing"]) == 1
     shown = capsys.readouterr().out
@@ -108,7 +124,9 @@ def test_command_line_says_it_and_exits_with_1(monkeypatch, capsys):
 
 
 def test_stop_on_failure():
-    report = verifier.train(verifier.load("quadratic"), witness=Tampered(B, torch.neg, (6, 50)), stop_on_failure=True)
+    report = verifier.train(
+        verifier.load("quadratic"), witness=Tampered(B, torch.neg, (6, 50)), stop_on_failure=True
+    )
     assert report.steps[-1].number == 6
     assert failing(report) == [(6, "b")]
     assert "stopped at the failure, after 6 of 300 steps" in str(report)
@@ -135,7 +153,9 @@ def test_the_code_and_the_formula_are_different_functions(monkeypatch):
 
 def test_raise_for_failure():
     verifier.train(verifier.load("quadratic"), epochs=2).raise_for_failure()
-    report = verifier.train(verifier.load("quadratic"), epochs=2, witness=Tampered(B, torch.neg, (6,)))
+    report = verifier.train(
+        verifier.load("quadratic"), epochs=2, witness=Tampered(B, torch.neg, (6,))
+    )
     with pytest.raises(verifier.GradientError, match="quadratic: disagrees\n") as caught:
         report.raise_for_failure()
     assert "likely the sign is flipped" in str(caught.value)
@@ -144,9 +164,14 @@ def test_raise_for_failure():
 
 def test_third_opinion_stands_beside_the_failure():
     report = verifier.train(
-        verifier.load("quadratic"), epochs=2, witness=Tampered(B, torch.neg, (6,)), third_opinion=True
+        verifier.load("quadratic"),
+        epochs=2,
+        witness=Tampered(B, torch.neg, (6,)),
+        third_opinion=True,
     )
-    assert report.findings.finite_differences[6]["b"] == pytest.approx(-2.2945547103881836, rel=1e-6)
+    assert report.findings.finite_differences[6]["b"] == pytest.approx(
+        -2.2945547103881836, rel=1e-6
+    )
     assert "finite differences  -2.29455" in str(report)
 
 

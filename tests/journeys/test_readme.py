@@ -1,4 +1,6 @@
-"""What the README says besides its transcript and its code, which test_docs runs as it runs every document."""
+"""What the README says besides its transcript and its code, which test_docs runs as it runs every
+document.
+"""
 
 import re
 import shlex
@@ -15,7 +17,11 @@ TEXT = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 def test_library_code_runs(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (model,) = [block for block in re.findall(r"```python\n(.+?)```", TEXT, re.DOTALL) if "def decay" in block]
+    (model,) = [
+        block
+        for block in re.findall(r"```python\n(.+?)```", TEXT, re.DOTALL)
+        if "def decay" in block
+    ]
     (tmp_path / "mine.py").write_text(model)
     scope = {}
     for block in re.findall(r"```python\n(.+?)```", TEXT, re.DOTALL):
@@ -29,14 +35,24 @@ def test_library_code_runs(capsys, tmp_path, monkeypatch):
 def test_the_formula_on_the_command_line(tmp_path, monkeypatch):
     (command,) = re.findall(r"^    verifier (train --formula .+)$", TEXT, re.MULTILINE)
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "points.csv").write_text("t,y\n" + "".join(f"{t},{2.0 / (t + 1)}\n" for t in range(10)))
+    (tmp_path / "points.csv").write_text(
+        "t,y\n" + "".join(f"{t},{2.0 / (t + 1)}\n" for t in range(10))
+    )
     assert run(shlex.split(command)) == 0
 
 
 def test_numbers_that_are_written_as_words():
     changes = (Path(__file__).parents[2] / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert ("sixteen models" in TEXT, "sixteen models" in changes, len(gallery())) == (True, True, 16)
-    assert ("eleven lessons" in TEXT, "eleven lessons" in changes, len(scripts())) == (True, True, 11)
+    assert ("sixteen models" in TEXT, "sixteen models" in changes, len(gallery())) == (
+        True,
+        True,
+        16,
+    )
+    assert ("eleven lessons" in TEXT, "eleven lessons" in changes, len(scripts())) == (
+        True,
+        True,
+        11,
+    )
     assert ("Twelve losses" in changes, len(LOSSES)) == (True, 12)
     assert ("About 90 functions" in changes, round(len(calls.names()), -1)) == (True, 90)
 

@@ -1,4 +1,6 @@
-"""The README's way for somebody new: a loss with a wrong backward, the verdict, the cause, and the correction."""
+"""The README's way for somebody new: a loss with a wrong backward, the verdict, the cause, and the
+correction.
+"""
 
 import re
 from pathlib import Path
@@ -24,7 +26,9 @@ def test_a_wrong_backward_is_found_and_corrected(folder, capsys):
     assert run(COMMAND.split()) == 1
     shown = capsys.readouterr().out
     assert "likely     sum for mean: it is 8 times the exact gradient, and p has 8 rows" in shown
-    right = LOSS.replace("(p - y), g", "(p - y) / p.numel(), g").replace("(y - p)\n", "(y - p) / p.numel()\n")
+    right = LOSS.replace("(p - y), g", "(p - y) / p.numel(), g").replace(
+        "(y - p)\n", "(y - p) / p.numel()\n"
+    )
     assert right.count("/ p.numel()") == 2
     (folder / "losses.py").write_text(right, encoding="utf-8")
     assert run(COMMAND.split()) == 0
@@ -32,7 +36,8 @@ def test_a_wrong_backward_is_found_and_corrected(folder, capsys):
 
 
 @pytest.mark.parametrize(
-    "right", [["--formula", "(p - y)**2", "--reduction", "mean"], ["--reference", "losses.py::plain"]]
+    "right",
+    [["--formula", "(p - y)**2", "--reduction", "mean"], ["--reference", "losses.py::plain"]],
 )
 def test_what_is_right_can_be_said(folder, capsys, right):
     (folder / "losses.py").write_text(

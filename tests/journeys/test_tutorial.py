@@ -21,7 +21,9 @@ def test_every_digit_of_the_tutorial(name):
     report = verifier.train(verifier.load(name), predict=[{"x": trace["prediction"]["x"]}])
     for epoch, printed in trace["epochs"].items():
         steps = report.steps[3 * int(epoch) : 3 * int(epoch) + 3]
-        assert [[judged.stated for judged in step.gradient.values()] for step in steps] == printed["gradients"]
+        assert [[judged.stated for judged in step.gradient.values()] for step in steps] == printed[
+            "gradients"
+        ]
         assert steps[-1].loss.stated == printed["cost"]
     (prediction,) = report.predictions
     assert prediction.autograd == prediction.symbolic == trace["prediction"]["y"]
@@ -38,11 +40,16 @@ def test_every_step_is_judged_and_bit_identical(name, gradients):
     assert sum(component.identical for component in report.findings.gradients) == gradients
     assert report.components[0].outcomes["agrees"] == 300
     assert {drift.largest for drift in report.drift.values()} == {0.0}
-    assert f"autograd and symbolic gradients are bit-identical in {gradients} of {gradients}." in str(report)
+    assert (
+        f"autograd and symbolic gradients are bit-identical in {gradients} of {gradients}."
+        in str(report)
+    )
 
 
 def test_bit_identity_is_counted_not_assumed():
-    report = verifier.train(verifier.load("quadratic"), epochs=1, optimizer="sgd", witness=OneUlpOff())
+    report = verifier.train(
+        verifier.load("quadratic"), epochs=1, optimizer="sgd", witness=OneUlpOff()
+    )
     assert sum(component.identical for component in report.findings.gradients) < 9
 
 
@@ -68,9 +75,13 @@ def test_the_printed_loop_prints_the_tutorials_digits(name, capsys, tmp_path):
     assert run(["show", name, "--torch"]) == 0
     script = tmp_path / "loop.py"
     script.write_text(capsys.readouterr().out)
-    lines = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout.splitlines()
+    lines = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     assert len(lines) == 400
     for epoch, printed in TRACES[name]["epochs"].items():
         start = 4 * int(epoch)
-        assert [list(map(float, line.split()[1:])) for line in lines[start : start + 3]] == printed["gradients"]
+        assert [list(map(float, line.split()[1:])) for line in lines[start : start + 3]] == printed[
+            "gradients"
+        ]
         assert float(lines[start + 3].split()[-1]) == printed["cost"]

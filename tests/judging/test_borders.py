@@ -1,4 +1,6 @@
-"""At a border every comparison is decided to the same side: the value is exact, and what lies between is accepted."""
+"""At a border every comparison is decided to the same side: the value is exact, and what lies
+between is accepted.
+"""
 
 import numpy as np
 import pytest
@@ -16,10 +18,16 @@ from verifier.program.program import Builder
 def judged(text, stated, format=FLOAT64, **at):
     """The value's verdict and that on a statement of the derivative by the first symbol."""
     builder = Builder()
-    program = guarded(builder.program(read_text(text, builder, {name: builder.symbol(name) for name in names(text)})))
+    program = guarded(
+        builder.program(
+            read_text(text, builder, {name: builder.symbol(name) for name in names(text)})
+        )
+    )
     arguments = {name: np.array([[value]]) for name, value in at.items()}
     sides = [np.array([0.0]), np.array([stated])]
-    value, slope = Judge(differentiate(program, program.symbols[:1]), format).verdicts(arguments, sides, sides)
+    value, slope = Judge(differentiate(program, program.symbols[:1]), format).verdicts(
+        arguments, sides, sides
+    )
     return value[0], slope[0]
 
 
@@ -73,7 +81,10 @@ def test_training_from_zeros(dtype):
     report = verifier.train(model, epochs=1, batch="all", lr=0.0, dtype=dtype)
     (step,) = report.steps
     assert float(step.loss.enclosure) == 2.5
-    assert {name: float(part.enclosure) for name, part in step.gradient.items()} == {"w": -5.0, "b": -3.0}
+    assert {name: float(part.enclosure) for name, part in step.gradient.items()} == {
+        "w": -5.0,
+        "b": -3.0,
+    }
     assert all(part.allowed < 1e-5 for part in step.gradient.values())
 
 
@@ -103,7 +114,9 @@ def test_negative_zeros_and_long_divisions(text, at, library):
 
 @pytest.mark.parametrize("x", [0.4, 0.5, 0.6])
 def test_a_tie_between_data_and_constants_is_no_kink(x):
-    """No derivative is taken through such a condition: it is decided as written, and a wrong gradient is found."""
+    """No derivative is taken through such a condition: it is decided as written, and a wrong
+    gradient is found.
+    """
     model = verifier.Model.from_text(
         "where(x > 0.5, 5*b, b)", inputs="x", start={"b": 1.0}, loss=verifier.squared_error
     )
@@ -117,16 +130,23 @@ def test_a_tie_between_data_and_constants_is_no_kink(x):
 
 def test_a_zero_in_the_data_beside_a_logarithm():
     model = verifier.Model.from_text(
-        "where(x > 0, w*log(x), b*x)", inputs="x", start={"w": 1.0, "b": 1.0}, loss=verifier.squared_error
+        "where(x > 0, w*log(x), b*x)",
+        inputs="x",
+        start={"w": 1.0, "b": 1.0},
+        loss=verifier.squared_error,
     )
     report = verifier.train(model, data={"x": [0.0, 1.0], "y": [0.0, 1.0]}, epochs=2)
-    assert all(component.outcomes[Outcome.AGREES] == component.compared for component in report.components)
+    assert all(
+        component.outcomes[Outcome.AGREES] == component.compared for component in report.components
+    )
 
 
 def test_ties_of_many():
     names_ = [f"p{place}" for place in range(6)]
     text = f"Max({', '.join(f'{name}*x' for name in names_)})"
-    model = verifier.Model.from_text(text, inputs="x", start=dict.fromkeys(names_, 1.0), loss=verifier.squared_error)
+    model = verifier.Model.from_text(
+        text, inputs="x", start=dict.fromkeys(names_, 1.0), loss=verifier.squared_error
+    )
     assert verifier.train(model, data={"x": [1.0, 2.0], "y": [0.0, 1.0]}, epochs=1).ok
 
 
@@ -148,6 +168,8 @@ def test_honest_underflow_is_never_refused(text, at, library):
     builder = Builder()
     program = builder.program(read_text(text, builder, {name: builder.symbol(name) for name in at}))
     for known in (FLOAT32, FLOAT64):
-        points = {name: np.array([value, 1.5 * value]).astype(known.name) for name, value in at.items()}
+        points = {
+            name: np.array([value, 1.5 * value]).astype(known.name) for name, value in at.items()
+        }
         for found in verdicts(program, list(at), known, library, points):
             assert not (found.failing & np.isfinite(found.stated)).any(), known.name

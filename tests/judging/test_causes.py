@@ -1,4 +1,6 @@
-"""Causes: each rule names its mistake in a whole sentence, and does not where the mistake is not there."""
+"""Causes: each rule names its mistake in a whole sentence, and does not where the mistake is not
+there.
+"""
 
 import math
 from dataclasses import replace
@@ -53,11 +55,17 @@ def of(code, formula=None, quantity="reverse", before=None, **inputs):
     examination = examine(Subject(code, inputs, quantity=quantity), formula)
     dtype = str(next(iter(inputs.values())).dtype).removeprefix("torch.")
     point = CheckPoint(3, "given", dtype, inputs)
-    return blamed(Finding("reverse", dtype, point, examination.parts, examination=examination), earlier)
+    return blamed(
+        Finding("reverse", dtype, point, examination.parts, examination=examination), earlier
+    )
 
 
 def told(liar, code=torch.sin, planting=GRAPH, x=HALVES, **given):
-    return of(planting.plant(code, liar_named(liar).lie if isinstance(liar, str) else liar, 0), x=x, **given)
+    return of(
+        planting.plant(code, liar_named(liar).lie if isinstance(liar, str) else liar, 0),
+        x=x,
+        **given,
+    )
 
 
 def off_by_units_of_terms(units):
@@ -66,7 +74,9 @@ def off_by_units_of_terms(units):
     examination = examine(Subject(lambda x: ((x + 1e6) - 1e6) ** 2, {"x": x}))
     part = examination["x"]
     stated = part.verdicts.centre + units * 2.0**-24 * part.case.terms
-    return blamed(Finding("reverse", "float32", None, (part.restated(stated),), examination=examination))
+    return blamed(
+        Finding("reverse", "float32", None, (part.restated(stated),), examination=examination)
+    )
 
 
 def cubes(incoming, x):
@@ -88,7 +98,9 @@ def broken(incoming, x, y):
 
 
 def steep(at_zero):
-    return function(torch.abs, lambda incoming, x: torch.where(x == 0, at_zero * incoming, incoming * x.sign()))
+    return function(
+        torch.abs, lambda incoming, x: torch.where(x == 0, at_zero * incoming, incoming * x.sign())
+    )
 
 
 def parted(incoming, x):
@@ -111,58 +123,91 @@ EXAMPLES = {
     "mean for sum": lambda: told("mean for sum"),
     "sum for mean": lambda: told(lambda right: right.gradient * 6, x=MATRIX),
     "components swapped": lambda: told("two swapped"),
-    "components swapped, many": lambda: told(lambda right: right.gradient[[3, 0, 4, 1, 2]],
-                                             x=tensor(0.5, -1.5, 2.0, 1.0, 0.1)),
-    "components swapped, reversed": lambda: told(lambda right: right.gradient.flip(0), x=tensor(0.5, -1.5, 2.0, 1.0)),
-    "components swapped, inputs": lambda: of(function(lambda x, y: x * y.exp(), broken),
-                                             x=HALVES, y=tensor(1.0, 0.5, 2.0)),
+    "components swapped, many": lambda: told(
+        lambda right: right.gradient[[3, 0, 4, 1, 2]], x=tensor(0.5, -1.5, 2.0, 1.0, 0.1)
+    ),
+    "components swapped, reversed": lambda: told(
+        lambda right: right.gradient.flip(0), x=tensor(0.5, -1.5, 2.0, 1.0)
+    ),
+    "components swapped, inputs": lambda: of(
+        function(lambda x, y: x * y.exp(), broken), x=HALVES, y=tensor(1.0, 0.5, 2.0)
+    ),
     "transposed": lambda: told("transposed", x=MATRIX),
     "rolled": lambda: told("rolled"),
     "rolled, along an axis": lambda: told(lambda right: right.gradient.roll(-1, 1), x=MATRIX),
-    "one term missing": lambda: of(function(lambda x: x * x.exp(), lambda g, x: g * x.exp()), x=HALVES),
+    "one term missing": lambda: of(
+        function(lambda x: x * x.exp(), lambda g, x: g * x.exp()), x=HALVES
+    ),
     "one term missing, row": lambda: told("dropped term"),
     "one term missing, of a sum": lambda: of(
-        function(lambda x, w: (x * w).sum(), lambda g, x, w: ((g * w).expand(3), (g * x)[:-1].sum())), x=HALVES.abs(),
-        w=torch.tensor(0.7, dtype=torch.float64)),
+        function(
+            lambda x, w: (x * w).sum(), lambda g, x, w: ((g * w).expand(3), (g * x)[:-1].sum())
+        ),
+        x=HALVES.abs(),
+        w=torch.tensor(0.7, dtype=torch.float64),
+    ),
     "path detached": lambda: of(lambda x: x * x.detach().exp(), x=HALVES),
     "path detached, zeros": lambda: told("zeroed"),
     "path detached, none": lambda: told("cut"),
-    "path detached, forward mode": lambda: of(lambda x: x.detach() * 1.0, quantity="forward", x=HALVES),
+    "path detached, forward mode": lambda: of(
+        lambda x: x.detach() * 1.0, quantity="forward", x=HALVES
+    ),
     "grad_output ignored": lambda: told("incoming ignored"),
     "gradients accumulated": lambda: of(function(torch.sin, Growing()), x=HALVES),
-    "gradients accumulated, before": lambda: told("accumulated", before={"x": HALVES * 0.875 + 0.0625}, x=HALVES),
+    "gradients accumulated, before": lambda: told(
+        "accumulated", before={"x": HALVES * 0.875 + 0.0625}, x=HALVES
+    ),
     "stale": lambda: told("stale", before={"x": HALVES * 0.875 + 0.0625}),
     "wrong branch": lambda: of(softplus, x=tensor(0.2736, -1.0)),
     "wrong branch, two of them": lambda: of(hardsigmoid, x=tensor(-4.6, 0.5, 4.0)),
     "kink convention": lambda: of(steep(3.0), x=tensor(0.0, 0.5)),
-    "NaN from a branch not taken": lambda: of(lambda x: torch.where(x > 0, x.sqrt(), x), x=tensor(-1.0, 4.0)),
+    "NaN from a branch not taken": lambda: of(
+        lambda x: torch.where(x > 0, x.sqrt(), x), x=tensor(-1.0, 4.0)
+    ),
     "overflow of an intermediate": lambda: of(
-        function(lambda x: x * 1e10, lambda g, x: g * 1e30 * 1e20 * 1e-30 * 1e-10), x=tensor(0.5, dtype=torch.float32)),
+        function(lambda x: x * 1e10, lambda g, x: g * 1e30 * 1e20 * 1e-30 * 1e-10),
+        x=tensor(0.5, dtype=torch.float32),
+    ),
     "underflow of an intermediate": lambda: of(
-        function(torch.abs, lambda g, x: g * x / torch.sqrt((x * 1e-170) ** 2) * 1e-170), x=HALVES),
+        function(torch.abs, lambda g, x: g * x / torch.sqrt((x * 1e-170) ** 2) * 1e-170), x=HALVES
+    ),
     "underflow of an intermediate, 0": lambda: of(
-        function(lambda x: x * 1e-10, lambda g, x: g * 1e-200 * 1e-200 * 1e200 * 1e190), x=HALVES),
-    "not finite": lambda: of(function(torch.prod, lambda g, x: g * x.prod() / x), x=tensor(0.0, 2.0, 3.0)),
+        function(lambda x: x * 1e-10, lambda g, x: g * 1e-200 * 1e-200 * 1e200 * 1e190), x=HALVES
+    ),
+    "not finite": lambda: of(
+        function(torch.prod, lambda g, x: g * x.prod() / x), x=tensor(0.0, 2.0, 3.0)
+    ),
     "not finite, written": lambda: told("NaN"),
     "narrower dtype": lambda: told("narrower dtype"),
     "narrower dtype, inside": lambda: of(
-        function(torch.sin, lambda g, x: g * x.float().cos().double()), x=HALVES),
+        function(torch.sin, lambda g, x: g * x.float().cos().double()), x=HALVES
+    ),
     "kernel outside its budget": lambda: of(functional.hardsigmoid, x=tensor(0.5, 1.0, 2.0)),
     "kernel outside its budget, one": lambda: told(one_scaled(1e-4), planting=NUMBERS),
     "cancellation": lambda: off_by_units_of_terms(6.0),
     "not deterministic": lambda: told("racy", planting=NUMBERS),
-    "second order cut off": lambda: of(function(lambda x: x**3, lambda g, x: cubes(g, x).detach()),
-                                       quantity="second", x=tensor(0.5)),
-    "second order cut off, zero": lambda: of(function(lambda x: x**3, lambda g, x: g * 3 * x.detach() ** 2 + 0 * x),
-                                             quantity="second", x=tensor(0.5)),
+    "second order cut off": lambda: of(
+        function(lambda x: x**3, lambda g, x: cubes(g, x).detach()),
+        quantity="second",
+        x=tensor(0.5),
+    ),
+    "second order cut off, zero": lambda: of(
+        function(lambda x: x**3, lambda g, x: g * 3 * x.detach() ** 2 + 0 * x),
+        quantity="second",
+        x=tensor(0.5),
+    ),
     "second order cut off, term": lambda: of(
         function(lambda x: x * x.exp(), lambda g, x: g * (x.exp() + x * x.detach().exp())),
-        quantity="second", x=tensor(0.5)),
-    "different functions": lambda: of(lambda x, y, w, b: ((w * x + b - y) ** 4).sum(), SQUARES.formula,
-                                      **SQUARES.at("float64")),
-    "wrong reduction": lambda: of(lambda x, y, w, b: ((w * x + b - y) ** 2).sum(), SQUARES.formula,
-                                  **SQUARES.at("float64")),
-}  # fmt: skip
+        quantity="second",
+        x=tensor(0.5),
+    ),
+    "different functions": lambda: of(
+        lambda x, y, w, b: ((w * x + b - y) ** 4).sum(), SQUARES.formula, **SQUARES.at("float64")
+    ),
+    "wrong reduction": lambda: of(
+        lambda x, y, w, b: ((w * x + b - y) ** 2).sum(), SQUARES.formula, **SQUARES.at("float64")
+    ),
+}
 
 
 # Word for word.
@@ -188,7 +233,10 @@ EXPECTED = {
         ("x", "it is 1 + 1e-20 times the exact gradient, in all components"),
     ],
     "constant factor, two rows": [
-        ("x", "it is 1/2 times the exact gradient (x has 2 rows: a sum and a mean may be confused)"),
+        (
+            "x",
+            "it is 1/2 times the exact gradient (x has 2 rows: a sum and a mean may be confused)",
+        ),
     ],
     "mean for sum": [
         ("x", "mean for sum: it is 1/3 of the exact gradient, and x has 3 rows"),
@@ -228,7 +276,11 @@ EXPECTED = {
         ("w", "the gradient lacks row 2 of a sum over 3 rows"),
     ],
     "path detached": [
-        ("x", "the gradient lacks the term (grad_output * x) * exp(x): a detach or no_grad cuts that path"),
+        (
+            "x",
+            "the gradient lacks the term (grad_output * x) * exp(x): a detach or no_grad cuts that "
+            "path",
+        ),
     ],
     "path detached, zeros": [
         ("x", "the gradient is 0 in all components, and the exact one is not"),
@@ -243,7 +295,11 @@ EXPECTED = {
         ("x", "it is the gradient with grad_output taken for 1"),
     ],
     "gradients accumulated": [
-        ("x", "each run adds the gradient once more: 5 runs, and no run clears what the one before left"),
+        (
+            "x",
+            "each run adds the gradient once more: 5 runs, and no run clears what the one before "
+            "left",
+        ),
     ],
     "gradients accumulated, before": [
         ("x", "the gradient at the point before this one is added to it"),
@@ -255,14 +311,21 @@ EXPECTED = {
         ("x", "it is the gradient with (x * 3) > 1 decided the other way, in 1 of 2 components"),
     ],
     "wrong branch, two of them": [
-        ("x", "it is the gradient with maximum(x + 3, 0) < 6 or (x + 3) > 0 decided the other way, "
-              "in 2 of 3 components"),
+        (
+            "x",
+            "it is the gradient with maximum(x + 3, 0) < 6 or (x + 3) > 0 decided the other way, "
+            "in 2 of 3 components",
+        ),
     ],
     "kink convention": [
         ("x", "at a kink it is outside the one-sided derivatives, -1.47005 and 1.47005"),
     ],
     "NaN from a branch not taken": [
-        ("x", "the branch that is not taken has no finite derivative, and 0 times that is NaN: guard its argument"),
+        (
+            "x",
+            "the branch that is not taken has no finite derivative, and 0 times that is NaN: guard "
+            "its argument",
+        ),
     ],
     "overflow of an intermediate": [
         ("x", "multiply on the way gives 1.47e+50, and float32 ends at 3.4e+38"),
@@ -286,7 +349,11 @@ EXPECTED = {
         ("x", "the backward computes in float32, and its rounding explains the error"),
     ],
     "kernel outside its budget": [
-        ("x", "the formula replays, the kernel, which has 0.1666666716337204, a number of float32, is off by 3e-08"),
+        (
+            "x",
+            "the formula replays, the kernel, which has 0.1666666716337204, a number of float32, "
+            "is off by 3e-08",
+        ),
     ],
     "kernel outside its budget, one": [
         ("x", "the formula replays, the kernel is off by 1e-04"),
@@ -295,8 +362,11 @@ EXPECTED = {
         ("x", "terms of 5.88e+06 cancel to 2.94, and their rounding is left"),
     ],
     "not deterministic": [
-        ("x", "it comes out differently when the code is run again: "
-              "x[0] was 1.2902550831029906, then 1.2902282103342193"),
+        (
+            "x",
+            "it comes out differently when the code is run again: "
+            "x[0] was 1.2902550831029906, then 1.2902282103342193",
+        ),
     ],
     "second order cut off": [
         ("x[0] x", "there is no second derivative, though the gradient itself is right"),
@@ -306,8 +376,11 @@ EXPECTED = {
         ("x[0] x", "the second derivative is 0, though the gradient itself is right"),
     ],
     "second order cut off, term": [
-        ("x[0] x", "the second derivative lacks all that comes from grad_output * x, "
-                   "though the gradient itself is right"),
+        (
+            "x[0] x",
+            "the second derivative lacks all that comes from grad_output * x, "
+            "though the gradient itself is right",
+        ),
     ],
     "different functions": [
         ("value", "code and formula are different functions"),
@@ -315,7 +388,7 @@ EXPECTED = {
     "wrong reduction": [
         ("value", "the code takes the sum of 8, the formula the mean"),
     ],
-}  # fmt: skip
+}
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
@@ -360,12 +433,18 @@ COMPANIONS = {
     "one term missing": lambda: of(function(lambda x: x * x.exp(), half_the_term), x=HALVES),
     "path detached": lambda: told(first_kept),
     "grad_output ignored": lambda: told(lambda right: right.with_incoming(right.incoming**2)),
-    "gradients accumulated": lambda: told(lambda right: right.gradient + 0.5 * right.backward([BEFORE["x"]],
-                                          right.incoming), before=BEFORE),
-    "stale": lambda: told(lambda right: 0.5 * right.backward([BEFORE["x"]], right.incoming), before=BEFORE),
+    "gradients accumulated": lambda: told(
+        lambda right: right.gradient + 0.5 * right.backward([BEFORE["x"]], right.incoming),
+        before=BEFORE,
+    ),
+    "stale": lambda: told(
+        lambda right: 0.5 * right.backward([BEFORE["x"]], right.incoming), before=BEFORE
+    ),
     "wrong branch": lambda: of(function(softplus, backward_of_softplus), x=tensor(0.5, -1.0)),
-    "kink convention": lambda: of(function(torch.abs, lambda g, x: torch.where(x == 0, g, 3 * g * x.sign())),
-                                  x=tensor(0.0, 0.5)),
+    "kink convention": lambda: of(
+        function(torch.abs, lambda g, x: torch.where(x == 0, g, 3 * g * x.sign())),
+        x=tensor(0.0, 0.5),
+    ),
     "NaN from a branch not taken": lambda: told("NaN"),
     "overflow of an intermediate": EXAMPLES["not finite"],
     "underflow of an intermediate": EXAMPLES["overflow of an intermediate"],
@@ -373,13 +452,15 @@ COMPANIONS = {
     "narrower dtype": lambda: of(function(torch.sin, narrow_and_off), x=HALVES),
     "kernel outside its budget": lambda: told(one_scaled(1e-4)),
     "cancellation": EXAMPLES["kernel outside its budget"],
-    "not deterministic": lambda: told(one_scaled(1e-4), planting=KERNEL, formula=named("tanh").formula,
-                                      code=torch.tanh),
-    "second order cut off": lambda: of(function(lambda x: x**3, lambda g, x: 2 * cubes(g, x)),
-                                       quantity="second", x=tensor(0.5)),
+    "not deterministic": lambda: told(
+        one_scaled(1e-4), planting=KERNEL, formula=named("tanh").formula, code=torch.tanh
+    ),
+    "second order cut off": lambda: of(
+        function(lambda x: x**3, lambda g, x: 2 * cubes(g, x)), quantity="second", x=tensor(0.5)
+    ),
     "different functions": EXAMPLES["wrong reduction"],
     "wrong reduction": EXAMPLES["different functions"],
-}  # fmt: skip
+}
 """Something else that is wrong, in which the cause is not."""
 
 
@@ -393,17 +474,21 @@ def test_it_is_not_named_where_it_is_not(name):
 def test_evidence():
     (graph,) = told("sign flipped").causes
     assert graph.evidence == (
-        "x[0]: stated -1.2900928794400277, predicted -1.2900928794400275, exact 1.2900928794400277, float64 allows "
+        "x[0]: stated -1.2900928794400277, predicted -1.2900928794400275, exact "
+        "1.2900928794400277, float64 allows "
         "4.3e-16; in exact arithmetic the code's graph gives what is predicted"
     )
     assert (graph.dtype, graph.point) == ("float64", 3)
     (numbers,) = told("sign flipped", planting=NUMBERS).causes
     assert numbers.evidence == (
-        "x[0]: stated -1.2900928794400277, predicted -1.2900928794400275, exact 1.2900928794400277, "
+        "x[0]: stated -1.2900928794400277, predicted -1.2900928794400275, exact "
+        "1.2900928794400277, "
         "float64 allows 4.3e-16"
     )
     (unknown,) = EXAMPLES["narrower dtype"]().causes
-    assert unknown.evidence == ("x[0]: stated 1.2900928258895874, exact 1.2900928794400277, float64 allows 6.1e-16")
+    assert unknown.evidence == (
+        "x[0]: stated 1.2900928258895874, exact 1.2900928794400277, float64 allows 6.1e-16"
+    )
 
 
 def test_no_cause_found_with_what_was_ruled_out():
@@ -471,7 +556,8 @@ def test_a_part_of_a_term_that_is_used_twice():
     found = of(function(code, backward), x=HALVES)
     assert [cause.cause for cause in found.causes] == ["one term missing"]
     assert found.causes[0].sentence == (
-        "the gradient lacks the term (grad_output * (x * x)) * cos(x * x) within a term that ends in sin"
+        "the gradient lacks the term (grad_output * (x * x)) * cos(x * x) within a term that ends "
+        "in sin"
     )
 
 
@@ -574,22 +660,30 @@ honest code."""
 
 def test_the_selftest_tells_what_was_named():
     results = (
-        accused("sign flipped", "sign flipped"), accused("sign flipped", "sign flipped"), accused("rolled"),
-        accused("", "stale"),
+        accused("sign flipped", "sign flipped"), accused("sign flipped", "sign flipped"),
+        accused("rolled"), accused("", "stale"),
     )  # fmt: skip
     trials = Trials(results, 1, 1, 0, quick=True)
     assert str(trials).endswith(TABLE)
     assert trials.exit_code == 1
     assert Trials(results[:2], 1, 1, 0, quick=True).exit_code == 0
     document = trials.to_json()
-    assert document["causes"][1] == {"cause": "rolled", "planted": 1, "rightly": 0, "elsewhere": 3, "wrongly": 0}
+    assert document["causes"][1] == {
+        "cause": "rolled",
+        "planted": 1,
+        "rightly": 0,
+        "elsewhere": 3,
+        "wrongly": 0,
+    }
     assert document["accused"][3]["named"] == ["stale"]
 
 
 def test_every_scope_tries_every_deed():
     for scope in (QUICK, FULL):
         without = replace(scope, formulas=0)
-        assert len(tasks(scope, 0)) - len(tasks(without, 0)) == len(DEEDS) * math.ceil(scope.formulas / AT_ONCE)
+        assert len(tasks(scope, 0)) - len(tasks(without, 0)) == len(DEEDS) * math.ceil(
+            scope.formulas / AT_ONCE
+        )
 
 
 def test_blame_that_names_anything_fails(monkeypatch):

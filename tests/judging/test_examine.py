@@ -30,7 +30,8 @@ AGREES, UNDECIDED, DISAGREES = Outcome.AGREES, Outcome.UNDECIDED, Outcome.DISAGR
 def formula(text, *names, reduction="none"):
     builder = Builder()
     return Formula(
-        builder.program(read_text(text, builder, {name: builder.symbol(name) for name in names})), REDUCTIONS[reduction]
+        builder.program(read_text(text, builder, {name: builder.symbol(name) for name in names})),
+        REDUCTIONS[reduction],
     )
 
 
@@ -71,11 +72,14 @@ def notes(part):
 # The comparator: one statement, an exact value, an allowance.
 
 
-def judged(stated, exact, allowed=1e-12, format=FLOAT64, terms=None, kink=False, known=True, usable=True):
+def judged(
+    stated, exact, allowed=1e-12, format=FLOAT64, terms=None, kink=False, known=True, usable=True
+):
     one = np.ones(1)
     case = Case(
-        format, one * stated, one * 0, np.array([arb(exact)], dtype=object), np.array([known]), one * allowed,
-        one * (abs(exact) if terms is None else terms), np.array([kink]), np.array([usable]),
+        format, one * stated, one * 0, np.array([arb(exact)], dtype=object), np.array([known]),
+        one * allowed, one * (abs(exact) if terms is None else terms), np.array([kink]),
+        np.array([usable]),
     )  # fmt: skip
     comparison = case.verdicts()[0]
     return comparison.outcome, comparison.note
@@ -133,7 +137,9 @@ def test_at_a_kink_the_allowance_is_no_blindness():
 def test_nothing_to_compare():
     empty = np.zeros(0)
     none = np.zeros(0, dtype=bool)
-    verdicts = Case(FLOAT32, empty, empty, empty.astype(object), none, empty, empty, none, none).verdicts()
+    verdicts = Case(
+        FLOAT32, empty, empty, empty.astype(object), none, empty, empty, none, none
+    ).verdicts()
     assert verdicts.severity.shape == (0,)
 
 
@@ -148,7 +154,8 @@ def test_notes_word_for_word():
         "the exact value is a limit: the formula itself has no value here",
         "the exact value is infinite",
         "no exact value exists here, and its limit was not found in time",
-        "the code computes another function than the formula, so its gradient is not held against it",
+        "the code computes another function than the formula, so its gradient is not held against "
+        "it",
         "not deterministic: it comes out differently when the code is run again",
         "inaccurate: more than half of the digits are lost, and the point itself allows more",
         f"the exact value is beyond float64, or needs more than {LAST_BITS:,} bits",
@@ -184,7 +191,11 @@ def test_tensors_without_elements(shape):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("shape", [(), (1,), (2, 3)])
 def test_every_dtype_and_shape(dtype, shape):
-    x = torch.linspace(0.5, 2, max(1, math.prod(shape)), dtype=torch.float64).reshape(shape).to(dtype)
+    x = (
+        torch.linspace(0.5, 2, max(1, math.prod(shape)), dtype=torch.float64)
+        .reshape(shape)
+        .to(dtype)
+    )
     examination = examined(lambda x: x * x.exp() + x, x=x)
     assert examination.outcome is AGREES
     assert examination["x"].dtype == str(dtype).removeprefix("torch.")
@@ -208,7 +219,10 @@ def test_a_wrong_shape_is_refused_by_torch():
         forward = staticmethod(lambda ctx, x: x.sin())
         backward = staticmethod(lambda ctx, g: g.new_ones(5))
 
-    told = "the code's backward cannot be run: RuntimeError: Function WrongBackward returned an invalid gradient"
+    told = (
+        "the code's backward cannot be run: RuntimeError: Function WrongBackward returned an "
+        "invalid gradient"
+    )
     with pytest.raises(InputError, match=told):
         examined(Wrong.apply, x=X)
     summed = stating(torch.sin, lambda x: torch.ones(3, 1, dtype=x.dtype))
@@ -237,7 +251,10 @@ def test_a_backward_without_a_graph_is_held_against_the_forwards():
 def test_a_backward_in_a_narrower_dtype_disagrees():
     wrong = stating(torch.sin, lambda x: x.float().cos().double())
     assert examined(wrong, x=X)["x"].outcome is DISAGREES
-    assert examined(stating(torch.sin, lambda x: x.bfloat16().cos().float()), x=X.float())["x"].outcome is DISAGREES
+    assert (
+        examined(stating(torch.sin, lambda x: x.bfloat16().cos().float()), x=X.float())["x"].outcome
+        is DISAGREES
+    )
 
 
 def test_code_of_mixed_precision_agrees_as_far_as_it_goes():
@@ -248,9 +265,13 @@ def test_code_of_mixed_precision_agrees_as_far_as_it_goes():
 
 
 def test_results_without_a_gradient():
-    with pytest.raises(InputError, match=r"^the code returns numbers of dtype int64, which have no gradient$"):
+    with pytest.raises(
+        InputError, match=r"^the code returns numbers of dtype int64, which have no gradient$"
+    ):
         examined(lambda x: x.long(), x=X)
-    with pytest.raises(InputError, match=r"^the code returns numbers of dtype complex128, which have no gradient$"):
+    with pytest.raises(
+        InputError, match=r"^the code returns numbers of dtype complex128, which have no gradient$"
+    ):
         examined(lambda x: torch.complex(x, x), x=X)
     with pytest.raises(TypeError, match=r"^the code does not return tensors$"):
         examined(lambda x: 3.0, x=X)
@@ -267,7 +288,8 @@ def test_what_the_code_raises_is_raised():
 def test_code_that_cannot_be_read_needs_a_formula():
     with pytest.raises(
         InputError,
-        match=r"^the code's forward cannot be read: the code leaves torch for NumPy; give its formula or a plain "
+        match=r"^the code's forward cannot be read: the code leaves torch for NumPy; give its "
+        r"formula or a plain "
         r"version$",
     ):
         examined(unreadable(torch.sin, torch.cos), x=X)
@@ -276,7 +298,11 @@ def test_code_that_cannot_be_read_needs_a_formula():
 def test_inputs_that_are_not_finite():
     x = torch.tensor([math.nan, 1.0, -math.inf], dtype=torch.float64)
     part = examined(torch.exp, x=x)["x"]
-    assert [tuple(Outcome)[place] for place in part.verdicts.severity] == [UNDECIDED, AGREES, AGREES]
+    assert [tuple(Outcome)[place] for place in part.verdicts.severity] == [
+        UNDECIDED,
+        AGREES,
+        AGREES,
+    ]
     assert notes(part) == [Note.NOT_FINITE, Note.NONE, Note.NONE]
 
 
@@ -302,7 +328,11 @@ def test_integer_inputs_are_data():
 
 
 def test_a_gradient_that_is_missing():
-    assert outcomes(examined(lambda x, y: x.sin(), x=X, y=X)) == {"value": AGREES, "x": AGREES, "y": AGREES}
+    assert outcomes(examined(lambda x, y: x.sin(), x=X, y=X)) == {
+        "value": AGREES,
+        "x": AGREES,
+        "y": AGREES,
+    }
     assert outcomes(examined(lambda x: x.detach() * 2.5, x=X)) == {"value": AGREES, "x": DISAGREES}
 
 
@@ -361,7 +391,9 @@ def test_a_function_that_differs_by_less_than_rounding():
     assert not examination.same_function
 
 
-@pytest.mark.parametrize(("reduction", "code"), [("sum", torch.sum), ("mean", torch.mean), ("none", torch.clone)])
+@pytest.mark.parametrize(
+    ("reduction", "code"), [("sum", torch.sum), ("mean", torch.mean), ("none", torch.clone)]
+)
 def test_reductions(reduction, code):
     given = formula("x*x", "x", reduction=reduction)
     assert examined(lambda x: code(x * x), given, x=X).outcome is AGREES
@@ -372,14 +404,16 @@ def test_reductions(reduction, code):
 
 def test_a_reduction_that_is_missing():
     with pytest.raises(
-        InputError, match=r"^the formula's value has the shape \(2,\), the code's has \(\): say the reduction$"
+        InputError,
+        match=r"^the formula's value has the shape \(2,\), the code's has \(\): say the reduction$",
     ):
         examined(lambda x: x.sum(), formula("x", "x"), x=X)
 
 
 def test_a_symbol_that_is_no_input():
     with pytest.raises(
-        InputError, match=r"^the formula uses y, which is not among the inputs: name it as one of them$"
+        InputError,
+        match=r"^the formula uses y, which is not among the inputs: name it as one of them$",
     ):
         examined(torch.sin, formula("sin(x) + y", "x", "y"), x=X)
 
@@ -392,7 +426,9 @@ def test_hardsigmoid_in_float64_is_off_by_what_its_kernel_is():
 
 
 def test_a_formula_describes_one_result():
-    with pytest.raises(InputError, match=r"^the code returns 2 tensors, the formula describes one$"):
+    with pytest.raises(
+        InputError, match=r"^the code returns 2 tensors, the formula describes one$"
+    ):
         examined(lambda x: (x, x), formula("x", "x"), x=X)
 
 
@@ -473,12 +509,16 @@ ZERO = torch.zeros(2, dtype=torch.float64)
 )
 def test_at_a_kink_anything_between_the_one_sided_derivatives(forward, inside, outside):
     for slope in inside:
-        examination = examined(stating(forward, lambda x, slope=slope: torch.full_like(x, slope)), x=ZERO)
+        examination = examined(
+            stating(forward, lambda x, slope=slope: torch.full_like(x, slope)), x=ZERO
+        )
         assert examination["x"].outcome is AGREES, slope
         assert notes(examination["x"]) == [Note.KINK, Note.KINK]
         assert examination.formula.wrong == ()
     for slope in outside:
-        examination = examined(stating(forward, lambda x, slope=slope: torch.full_like(x, slope)), x=ZERO)
+        examination = examined(
+            stating(forward, lambda x, slope=slope: torch.full_like(x, slope)), x=ZERO
+        )
         assert examination["x"].outcome is DISAGREES, slope
 
 
@@ -509,7 +549,9 @@ def test_guards_whose_other_half_has_no_value():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("border", [0.3, 0.1, 1.7])
 def test_at_a_border_that_is_no_number_of_the_format(dtype, border):
-    """torch compares with the border as its format has it; an exact replay takes the branch that the code took."""
+    """torch compares with the border as its format has it; an exact replay takes the branch that
+    the code took.
+    """
     x = torch.tensor([border, border * 1.5], dtype=dtype)
     code = lambda x: torch.where(x > border, x * x, -x)  # noqa: E731
     assert examined(code, x=x).outcome is AGREES
@@ -520,7 +562,10 @@ def test_at_a_border_that_is_no_number_of_the_format(dtype, border):
 def test_a_number_that_16_bits_round(dtype):
     """cos' at 2.81 + y near pi: the rounding of 2.81 is a percent of the gradient."""
     y = torch.linspace(0.2, 0.45, 200, dtype=torch.float64).to(dtype)
-    assert examined(lambda y: (y + 2.81).cos(), formula("cos(y + 2.81)", "y"), y=y).outcome is not DISAGREES
+    assert (
+        examined(lambda y: (y + 2.81).cos(), formula("cos(y + 2.81)", "y"), y=y).outcome
+        is not DISAGREES
+    )
 
 
 # Limits.
@@ -632,7 +677,9 @@ def test_safe_code_agrees_with_the_limit_and_unsafe_slopes_do_not():
     examination = examined(safe, formula("x*x*log(x)", "x"), x=x)
     assert examination.outcome is AGREES
     assert notes(examination["x"]) == [Note.LIMIT, Note.NONE]
-    wrong = examined(lambda x: safe(x) + torch.where(x > 0, 0.0, 1e-9 * x), formula("x*x*log(x)", "x"), x=x)
+    wrong = examined(
+        lambda x: safe(x) + torch.where(x > 0, 0.0, 1e-9 * x), formula("x*x*log(x)", "x"), x=x
+    )
     assert wrong["x"].outcome is DISAGREES
 
 
@@ -661,7 +708,9 @@ def test_a_kernel_of_another_function_is_not_blamed_for_its_gradient():
 
 @pytest.mark.parametrize("format", [BFLOAT16, FLOAT16], ids=lambda known: known.name)
 def test_a_kernel_may_round_each_operation(format):
-    """Without a graph it is not known what is fused: torch's own operations one after another are honest."""
+    """Without a graph it is not known what is fused: torch's own operations one after another are
+    honest.
+    """
     x = torch.linspace(-2, 2, 50).to(getattr(torch, format.name))
     code = lambda x: ((x * 1.3 + 0.7).exp() * x).tanh() * x  # noqa: E731
     given = formula("tanh(exp(x*1.3 + 0.7)*x)*x", "x")
@@ -679,7 +728,10 @@ def test_hessians():
 
     examination = examine(Subject(code, {"x": X, "y": X + 1}, quantity=SECOND))
     assert {part.name for part in examination.parts if part.quantity == "second"} == {
-        f"{one}[{place}] {other}" for one in "xy" for place in (0, 1) for other in ("x", "y", "grad_output")
+        f"{one}[{place}] {other}"
+        for one in "xy"
+        for place in (0, 1)
+        for other in ("x", "y", "grad_output")
     }
     assert examination.outcome is AGREES
 
@@ -721,7 +773,9 @@ def test_what_is_taken_out_of_autograd_may_be_meant():
     examination = examine(Subject(detaching, {"x": X}, honour_detach=True))
     assert examination.outcome is AGREES
     assert examination.formula.digits > 70
-    wrong = examine(Subject(stating(detaching, lambda x: x + x.sin() + 1e-9), {"x": X}, honour_detach=True))
+    wrong = examine(
+        Subject(stating(detaching, lambda x: x + x.sin() + 1e-9), {"x": X}, honour_detach=True)
+    )
     assert wrong["x"].outcome is DISAGREES
 
 
@@ -739,9 +793,13 @@ def test_a_reference_says_what_is_right():
 def test_a_reference_of_another_function_or_shape():
     examination = examine(Subject(lambda x: x * x, {"x": X}), Reference(lambda x: x * x + 1))
     assert outcomes(examination) == {"value": DISAGREES, "x": AGREES}
-    with pytest.raises(InputError, match=r"^the reference returns the shapes a number, the code returns 2$"):
+    with pytest.raises(
+        InputError, match=r"^the reference returns the shapes a number, the code returns 2$"
+    ):
         examine(Subject(lambda x: x * x, {"x": X}), Reference(lambda x: (x * x).sum()))
-    with pytest.raises(InputError, match=r"^the reference's forward cannot be read: the code decides by the values"):
+    with pytest.raises(
+        InputError, match=r"^the reference's forward cannot be read: the code decides by the values"
+    ):
         examine(Subject(lambda x: x * x, {"x": X}), Reference(lambda x: x * x if x[0] > 0 else x))
 
 
@@ -794,7 +852,9 @@ def test_a_wrong_forward_mode():
 
 
 def test_no_forward_mode():
-    with pytest.raises(InputError, match=r"^the code's forward mode cannot be run: NotImplementedError: You must"):
+    with pytest.raises(
+        InputError, match=r"^the code's forward mode cannot be run: NotImplementedError: You must"
+    ):
         examine(Subject(stating(torch.sin, torch.cos), {"x": X}, quantity=FORWARD))
 
 
@@ -810,7 +870,9 @@ def test_no_second_derivative():
         def backward(ctx, g):
             return g * ctx.saved_tensors[0].cos()
 
-    with pytest.raises(InputError, match=r"^the code's backward cannot be run: RuntimeError: a backward is marked"):
+    with pytest.raises(
+        InputError, match=r"^the code's backward cannot be run: RuntimeError: a backward is marked"
+    ):
         examine(Subject(lambda x: Once.apply(x) * x, {"x": X}, quantity=SECOND))
 
 
@@ -845,7 +907,9 @@ def test_digits_are_counted_against_the_whole_tensor():
 
 
 def test_an_exact_zero_is_never_inaccurate():
-    part = examined(lambda x: ((x + 1) - 1 - x) * 1.0, x=torch.tensor([1e-9], dtype=torch.float64))["x"]
+    part = examined(lambda x: ((x + 1) - 1 - x) * 1.0, x=torch.tensor([1e-9], dtype=torch.float64))[
+        "x"
+    ]
     assert notes(part) == [Note.NONE]
 
 
@@ -910,7 +974,10 @@ def test_honest_code_is_accepted(seed, dtype, shape, provable):
 
 
 @settings(max_examples=15, derandomize=True, deadline=None)
-@given(seed=some.integers(0, 2**31), dtype=some.sampled_from([torch.float32, torch.bfloat16, torch.float16]))
+@given(
+    seed=some.integers(0, 2**31),
+    dtype=some.sampled_from([torch.float32, torch.bfloat16, torch.float16]),
+)
 def test_honest_fused_code_is_accepted(seed, dtype):
     """A kernel that computes in float64 and rounds once, forward and backward."""
     case = Random(seed)
@@ -921,11 +988,16 @@ def test_honest_fused_code_is_accepted(seed, dtype):
 
 
 def test_the_kernel_is_named_where_its_formula_replays():
-    """The kernel of hardsigmoid multiplies by the float32 number nearest a sixth, in float64 too."""
-    examination = examined(torch.nn.functional.hardsigmoid, x=torch.linspace(-2.5, 2.5, 7, dtype=torch.float64))
+    """The kernel of hardsigmoid multiplies by the float32 number nearest a sixth, in float64
+    too.
+    """
+    examination = examined(
+        torch.nn.functional.hardsigmoid, x=torch.linspace(-2.5, 2.5, 7, dtype=torch.float64)
+    )
     assert examination.outcome is DISAGREES
     assert examination.causes == (
-        "x: the formula replays, the kernel, which has 0.1666666716337204, a number of float32, is off by 3e-08",
+        "x: the formula replays, the kernel, which has 0.1666666716337204, a number of float32, is "
+        "off by 3e-08",
     )
     assert examined(torch.nn.functional.hardsigmoid, x=torch.linspace(-2.5, 2.5, 7)).causes == ()
 
@@ -945,7 +1017,9 @@ def test_a_border_that_is_reached_by_an_addition(code, border):
     assert examined(stating(code, lambda x: torch.full_like(x, 2.0)), x=x)["x"].outcome is DISAGREES
 
 
-@pytest.mark.parametrize("code", [torch.mean, lambda x: torch.nn.functional.layer_norm(x, (2,)).square()])
+@pytest.mark.parametrize(
+    "code", [torch.mean, lambda x: torch.nn.functional.layer_norm(x, (2,)).square()]
+)
 def test_second_derivatives_through_a_division_by_a_count(code):
     x = torch.tensor([[0.5, -1.5], [0.25, 0.75], [2.0, 1.0]])
     examination = examine(Subject(lambda x: code(x * x), {"x": x}, quantity=SECOND))

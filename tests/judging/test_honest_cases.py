@@ -22,7 +22,8 @@ DOUBLE = torch.float64
 def formula(text: str, *names: str, reduction: str = "none") -> Formula:
     builder = Builder()
     return Formula(
-        builder.program(read_text(text, builder, {name: builder.symbol(name) for name in names})), REDUCTIONS[reduction]
+        builder.program(read_text(text, builder, {name: builder.symbol(name) for name in names})),
+        REDUCTIONS[reduction],
     )
 
 
@@ -125,7 +126,9 @@ def test_bce_with_logits_of_30_against_the_textbook(code):
 
 
 def test_bce_with_logits_of_30_by_a_kernel():
-    """The textbook's 1 - 1/(1 + exp(-x)) has no digit left at 30; a good kernel is not blamed for it."""
+    """The textbook's 1 - 1/(1 + exp(-x)) has no digit left at 30; a good kernel is not blamed for
+    it.
+    """
     x, y = tensor(30.0, -30.0, 0.5, 29.0), tensor(0.0, 1.0, 0.25, 1.0)
     examination = examined(bce_of_torch, formula(BCE, "x", "y"), ("x",), x=x, y=y)
     assert examination.outcome is not Outcome.DISAGREES
@@ -152,7 +155,10 @@ def test_hypot_minus_y(dtype):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
 def test_sums_in_another_order(dtype):
     given = formula("a*x + (b*x + c*x)", "x", "a", "b", "c")
-    inputs = {name: tensor(value, dtype=dtype) for name, value in zip("xabc", (1.1, 3.3, -3.3, 1e-3), strict=True)}
+    inputs = {
+        name: tensor(value, dtype=dtype)
+        for name, value in zip("xabc", (1.1, 3.3, -3.3, 1e-3), strict=True)
+    }
     for code in (
         lambda x, a, b, c: a * x + (b * x + c * x),
         lambda x, a, b, c: (a * x + b * x) + c * x,
@@ -178,15 +184,21 @@ def test_the_bias_gradient_of_layer_norm_over_three_rows(dtype):
     """The gradient is a sum of three seeds: a sum with nothing to round before it."""
     torch.manual_seed(0)
     x, w, b = torch.randn(3, 5).to(dtype), torch.randn(5).to(dtype), torch.randn(5).to(dtype)
-    for code in (layer_norm, layer_norm_of_torch) if "native_layer_norm" in rules() else (layer_norm,):
+    for code in (
+        (layer_norm, layer_norm_of_torch) if "native_layer_norm" in rules() else (layer_norm,)
+    ):
         accepted(examined(code, x=x, w=w, b=b))
         refused(lambda b, x, w, code=code: code(x, w, b), b=b, x=x, w=w)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_lgamma_where_it_is_0_and_where_it_is_steep(dtype):
-    """Its derivative is 0 near 1.4616; on the negative axis are poles between which it changes fast."""
-    x = tensor(1.4616321449683623, 1.4616, 1.0, 2.0, -0.5, -1.5, -2.5000001, -10.25, 1e-5, dtype=dtype)
+    """Its derivative is 0 near 1.4616; on the negative axis are poles between which it changes
+    fast.
+    """
+    x = tensor(
+        1.4616321449683623, 1.4616, 1.0, 2.0, -0.5, -1.5, -2.5000001, -10.25, 1e-5, dtype=dtype
+    )
     accepted(examined(torch.lgamma, x=x))
     refused(torch.lgamma, x=x)
 
@@ -233,10 +245,15 @@ def test_leapfrog_of_100_steps(dtype):
 def trained_network(inputs=784, hidden=256, batch=128, steps=15):
     """A network that has learned its batch a little, in float32."""
     generator = torch.Generator().manual_seed(0)
-    x = torch.rand(batch, inputs, generator=generator) * (torch.rand(batch, inputs, generator=generator) < 0.2)
+    x = torch.rand(batch, inputs, generator=generator) * (
+        torch.rand(batch, inputs, generator=generator) < 0.2
+    )
     labels = torch.randint(0, 10, (batch,), generator=generator)
     shapes = ((inputs, hidden), (hidden,), (hidden, 10), (10,))
-    weights = [torch.randn(shape, generator=generator) * (2 / shape[0]) ** 0.5 * (len(shape) > 1) for shape in shapes]
+    weights = [
+        torch.randn(shape, generator=generator) * (2 / shape[0]) ** 0.5 * (len(shape) > 1)
+        for shape in shapes
+    ]
 
     def loss(a, b, c, d):
         logits = torch.addmm(d, torch.addmm(b, x, a).relu(), c)

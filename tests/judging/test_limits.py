@@ -46,7 +46,11 @@ def through(build, x):
     total = build.sum(build.reshape(moved, (3, 1)), (0, 1))
     piled = build.pile(build.apply("add", moved, build.constant(0)), [0, 0, 0], (1,))
     matrix = build.contract(build.reshape(moved, (1, 3)), build.constant(np.ones((3, 1))))
-    return quotient(build, build.apply("multiply", total, piled), build.apply("square", build.reshape(matrix, (1,))))
+    return quotient(
+        build,
+        build.apply("multiply", total, piled),
+        build.apply("square", build.reshape(matrix, (1,))),
+    )
 
 
 def test_every_kind_of_operation():
@@ -54,29 +58,50 @@ def test_every_kind_of_operation():
 
 
 CHOICES = {
-    "abs": (lambda b, x: quotient(b, b.apply("multiply", x, b.apply("abs", x)), x), 0.0, Note.LIMIT),
-    "sign": (lambda b, x: quotient(b, b.apply("multiply", x, b.apply("sign", x)), x), math.nan, Note.NO_EXACT_VALUE),
+    "abs": (
+        lambda b, x: quotient(b, b.apply("multiply", x, b.apply("abs", x)), x),
+        0.0,
+        Note.LIMIT,
+    ),
+    "sign": (
+        lambda b, x: quotient(b, b.apply("multiply", x, b.apply("sign", x)), x),
+        math.nan,
+        Note.NO_EXACT_VALUE,
+    ),
     "maximum": (
-        lambda b, x: quotient(b, b.apply("maximum", x, b.apply("negative", x)), b.apply("abs", x)), 1.0, Note.LIMIT,
+        lambda b, x: quotient(b, b.apply("maximum", x, b.apply("negative", x)), b.apply("abs", x)),
+        1.0,
+        Note.LIMIT,
     ),
     "minimum": (
-        lambda b, x: quotient(b, b.apply("minimum", x, b.apply("negative", x)), b.apply("abs", x)), -1.0, Note.LIMIT,
+        lambda b, x: quotient(b, b.apply("minimum", x, b.apply("negative", x)), b.apply("abs", x)),
+        -1.0,
+        Note.LIMIT,
     ),
     "where": (
         lambda b, x: quotient(
-            b, b.apply("where", b.apply("greater", x, b.constant(0)), x, b.apply("multiply", x, b.constant(2))), x
+            b,
+            b.apply(
+                "where",
+                b.apply("greater", x, b.constant(0)),
+                x,
+                b.apply("multiply", x, b.constant(2)),
+            ),
+            x,
         ),
         math.nan,
         Note.NO_EXACT_VALUE,
     ),
     "not": (
         lambda b, x: quotient(
-            b, b.apply("where", b.apply("not", b.apply("equal", x, b.constant(0))), x, b.constant(7)), x
+            b,
+            b.apply("where", b.apply("not", b.apply("equal", x, b.constant(0))), x, b.constant(7)),
+            x,
         ),
         1.0,
         Note.LIMIT,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CHOICES)
@@ -90,10 +115,20 @@ def test_choices_are_made_beside_the_point(name):
 @pytest.mark.parametrize(
     ("function", "x", "value", "note"),
     [
-        (lambda b, x: quotient(b, b.constant(1), b.apply("square", x)), 0.0, math.nan, Note.INFINITE),
+        (
+            lambda b, x: quotient(b, b.constant(1), b.apply("square", x)),
+            0.0,
+            math.nan,
+            Note.INFINITE,
+        ),
         (lambda b, x: quotient(b, b.constant(1), x), 0.0, math.nan, Note.NO_EXACT_VALUE),
         (lambda b, x: b.apply("sqrt", x), -1.0, math.nan, Note.NO_EXACT_VALUE),
-        (lambda b, x: b.apply("sin", quotient(b, b.constant(1), x)), 0.0, math.nan, Note.NO_EXACT_VALUE),
+        (
+            lambda b, x: b.apply("sin", quotient(b, b.constant(1), x)),
+            0.0,
+            math.nan,
+            Note.NO_EXACT_VALUE,
+        ),
         (lambda b, x: quotient(b, x, x), math.inf, math.nan, Note.NO_EXACT_VALUE),
         (lambda b, x: b.apply("multiply", x, b.apply("log", x)), 0.0, 0.0, Note.LIMIT),
     ],
@@ -120,7 +155,9 @@ def test_the_note_says_how_many_bits_there_are():
 
 
 def test_limits_that_are_no_rationals():
-    values, notes = found(lambda b, x: quotient(b, b.apply("exp", b.constant(1)), b.apply("divide", x, x)), x=[0.0])
+    values, notes = found(
+        lambda b, x: quotient(b, b.apply("exp", b.constant(1)), b.apply("divide", x, x)), x=[0.0]
+    )
     assert values == [math.e]
     assert notes == [Note.LIMIT]
 
@@ -128,7 +165,9 @@ def test_limits_that_are_no_rationals():
 def test_the_limit_encloses_the_number():
     build = ArrayBuilder()
     x = build.input("x", ())
-    program = build.program(quotient(build, build.apply("sin", build.apply("multiply", x, build.apply("pi"))), x))
+    program = build.program(
+        quotient(build, build.apply("sin", build.apply("multiply", x, build.apply("pi"))), x)
+    )
     given = {"x": np.asarray(0.0)}
     (limit,) = limited(program, replay(program, given, BallArithmetic()), given, ("x",))
     with precision(400):
@@ -141,12 +180,18 @@ def test_several_inputs_from_several_sides():
         return build.apply("multiply", x, y)
 
     def norm(build, x, y):
-        return build.apply("sqrt", build.apply("add", build.apply("square", x), build.apply("square", y)))
+        return build.apply(
+            "sqrt", build.apply("add", build.apply("square", x), build.apply("square", y))
+        )
 
     known = found(lambda b, x, y: quotient(b, product(b, x, y), norm(b, x, y)), x=[0.0], y=[0.0])
     assert known == ([0.0], [Note.LIMIT])
     # It depends on the side that one comes from.
-    ratio = found(lambda b, x, y: quotient(b, product(b, x, y), b.apply("square", norm(b, x, y))), x=[0.0], y=[0.0])
+    ratio = found(
+        lambda b, x, y: quotient(b, product(b, x, y), b.apply("square", norm(b, x, y))),
+        x=[0.0],
+        y=[0.0],
+    )
     assert ratio[1] == [Note.NO_EXACT_VALUE]
 
 
@@ -175,7 +220,9 @@ def test_an_entry_that_is_made_of_too_many_others():
 def test_equal_entries_are_worked_out_once(monkeypatch):
     calls = []
     limit = sympy.limit
-    monkeypatch.setattr(sympy, "limit", lambda *arguments: calls.append(arguments) or limit(*arguments))
+    monkeypatch.setattr(
+        sympy, "limit", lambda *arguments: calls.append(arguments) or limit(*arguments)
+    )
     assert found(lambda b, x: quotient(b, b.apply("sin", x), x), x=np.zeros(50))[0] == [1.0] * 50
     assert len(calls) == 2
 

@@ -1,4 +1,6 @@
-"""The judge: honest numbers are never refused, planted ones are found, and nothing slips through."""
+"""The judge: honest numbers are never refused, planted ones are found, and nothing slips
+through.
+"""
 
 import math
 
@@ -24,17 +26,25 @@ STARTS = 100_000
 def draw(names, count, dtype, spread):
     generator = np.random.default_rng(len(names) + count)
     return {
-        name: (generator.choice([-1.0, 1.0], count) * np.exp(spread * generator.normal(size=count))).astype(dtype)
+        name: (
+            generator.choice([-1.0, 1.0], count) * np.exp(spread * generator.normal(size=count))
+        ).astype(dtype)
         for name in names
     }
 
 
 def judged(model, format, at):
     """Autograd's loss and gradients at many starts at once, judged."""
-    tensors = {name: torch.tensor(values, requires_grad=name in model.parameters) for name, values in at.items()}
+    tensors = {
+        name: torch.tensor(values, requires_grad=name in model.parameters)
+        for name, values in at.items()
+    }
     loss = function("loss", ", ".join(at), model.program.only_last, TORCH)(*tensors.values())
     loss.sum().backward()
-    stated = [loss.detach().double().numpy(), *(tensors[name].grad.double().numpy() for name in model.parameters)]
+    stated = [
+        loss.detach().double().numpy(),
+        *(tensors[name].grad.double().numpy() for name in model.parameters),
+    ]
     arguments = {name: values.astype(np.float64)[:, None] for name, values in at.items()}
     return stated, Judge(model.gradient_program, format).verdicts(arguments, stated, stated)
 
@@ -55,9 +65,13 @@ def test_no_correct_result_is_refused(name, format):
 
 @pytest.mark.parametrize("name", ["linear", "quadratic"])
 def test_at_the_ends_of_the_range_only_overflow_is_refused(name):
-    """Where an operation on the way overflows, NaN or infinity stands for an ordinary number: that is reported."""
+    """Where an operation on the way overflows, NaN or infinity stands for an ordinary number: that
+    is reported.
+    """
     model = verifier.load(name)
-    stated, components = judged(model, FLOAT32, draw([*model.columns, *model.start], 20_000, "float32", 20.0))
+    stated, components = judged(
+        model, FLOAT32, draw([*model.columns, *model.start], 20_000, "float32", 20.0)
+    )
     for side, verdicts in zip(stated, components, strict=True):
         assert not (verdicts.failing & np.isfinite(side)).any()
 
@@ -66,13 +80,20 @@ def test_at_the_ends_of_the_range_only_overflow_is_refused(name):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_planted_errors_around_the_allowance(name, dtype, sign):
-    """exact ± 2 allowed is never accepted, exact ± 0.9 allowed always is, wherever 10 ulps are allowed."""
+    """exact ± 2 allowed is never accepted, exact ± 0.9 allowed always is, wherever 10 ulps are
+    allowed.
+    """
     model = verifier.load(name)
     report = verifier.train(model, dtype=dtype)
     judge = Judge(model.gradient_program, report.findings.settings.format)
     arguments = {
-        **{part: np.array([[step.inputs[part]] for step in report.steps]) for part in model.columns},
-        **{part: np.array([[step.parameters[part]] for step in report.steps]) for part in model.parameters},
+        **{
+            part: np.array([[step.inputs[part]] for step in report.steps]) for part in model.columns
+        },
+        **{
+            part: np.array([[step.parameters[part]] for step in report.steps])
+            for part in model.parameters
+        },
     }
     columns = [[step.loss for step in report.steps]]
     columns += [[step.gradient[part] for step in report.steps] for part in model.parameters]
@@ -148,7 +169,10 @@ def test_infinite_derivative():
 def test_blind_where_rounding_is_as_large_as_the_terms():
     found = one(lambda x, y: x * y * y, ["x", "y"], 0.0, format=FLOAT32, x=1.0, y=1e-30)
     assert (found.outcome, found.note) == (Outcome.UNDECIDED, Note.BLIND)
-    assert one(lambda x, y: x * y * y, ["x", "y"], 1.0, format=FLOAT32, x=1.0, y=1e-30).outcome is Outcome.DISAGREES
+    assert (
+        one(lambda x, y: x * y * y, ["x", "y"], 1.0, format=FLOAT32, x=1.0, y=1e-30).outcome
+        is Outcome.DISAGREES
+    )
 
 
 def test_overflow_on_the_way():
@@ -194,7 +218,9 @@ def test_precision_is_raised_until_the_enclosure_is_narrow():
 
 
 def test_narrower_dtype_has_the_larger_allowance():
-    wide, narrow = (one(square, ["x"], 6.0, format=known, x=3.0).allowed for known in (FLOAT64, FLOAT32))
+    wide, narrow = (
+        one(square, ["x"], 6.0, format=known, x=3.0).allowed for known in (FLOAT64, FLOAT32)
+    )
     assert narrow > 1e8 * wide
 
 
@@ -202,11 +228,15 @@ def test_finite_differences_are_a_third_opinion():
     model = verifier.load("quadratic")
     at = {"x": 3.0, "y": 6.0, "w1": 0.5, "w2": -1.0, "b": 2.0}
     found = finite_differences(
-        model.gradient_program, model.parameters, {name: np.array([[value]]) for name, value in at.items()}
+        model.gradient_program,
+        model.parameters,
+        {name: np.array([[value]]) for name, value in at.items()},
     )
     residual = 0.5 * 9 - 3 + 2 - 6
     expected = {"w1": 18 * residual, "w2": 6 * residual, "b": 2 * residual}
-    assert {name: float(value[0]) for name, value in found.items()} == pytest.approx(expected, rel=1e-9)
+    assert {name: float(value[0]) for name, value in found.items()} == pytest.approx(
+        expected, rel=1e-9
+    )
 
 
 def test_outcomes_are_words():
@@ -214,6 +244,8 @@ def test_outcomes_are_words():
 
 
 def test_overflow_beyond_arbs_own_range_is_not_forgotten():
-    """exp(1e194) is a ball of infinite radius to Arb, whose sine would be a harmless [-1, 1]; torch has NaN there."""
+    """exp(1e194) is a ball of infinite radius to Arb, whose sine would be a harmless [-1, 1]; torch
+    has NaN there.
+    """
     found = one(lambda w, b: minimum(sin(exp(b)), w * 1000), ["w", "b"], 1000.0, w=1.0, b=1e194)
     assert found.outcome is not Outcome.DISAGREES

@@ -11,7 +11,9 @@ log_ndtr = TABLE["log_ndtr"].arb
 
 @pytest.mark.parametrize("number", [-100.0, -100.5, -150.0, -1000.0])
 def test_both_ways_to_the_logarithm_of_a_tail_meet(number):
-    """On the left of -100 it is taken by another function; the definition still has digits there."""
+    """On the left of -100 it is taken by another function; the definition still has digits
+    there.
+    """
     with precision(200):
         defined = ((-arb(number) / arb(2).sqrt()).erfc() / 2).log()
         assert log_ndtr(arb(number)).overlaps(defined)

@@ -1,4 +1,6 @@
-"""Every function of the table against Arb: torch's and NumPy's values and derivatives over its domain."""
+"""Every function of the table against Arb: torch's and NumPy's values and derivatives over its
+domain.
+"""
 
 import json
 from pathlib import Path
@@ -44,16 +46,25 @@ def row_of(name):
 
 
 def written(name):
-    """The function as a program, and the names of the arguments that may vary and that torch differentiates."""
+    """The function as a program, and the names of the arguments that may vary and that torch
+    differentiates.
+    """
     row = row_of(name)
     count = max(calls.arity(name)[0], len(row.measured))
     whole, lost = getattr(row, "whole", ()), getattr(row, "lost", ())
     builder = Builder()
     names = [f"argument_{place}" for place in range(count)]
-    nodes = [builder.constant(1) if place in whole else builder.symbol(part) for place, part in enumerate(names)]
+    nodes = [
+        builder.constant(1) if place in whole else builder.symbol(part)
+        for place, part in enumerate(names)
+    ]
     program = builder.program(calls.write(name, builder, nodes))
     varying = [part for place, part in enumerate(names) if place not in whole]
-    return program, varying, [part for place, part in enumerate(names) if place not in lost and part in varying]
+    return (
+        program,
+        varying,
+        [part for place, part in enumerate(names) if place not in lost and part in varying],
+    )
 
 
 def points(name, varying, format):
@@ -62,9 +73,13 @@ def points(name, varying, format):
     at = {}
     with np.errstate(over="ignore"):
         for place, part in enumerate(varying):
-            interval = row.measured[min(place + len(getattr(row, "whole", ())), len(row.measured) - 1)]
+            interval = row.measured[
+                min(place + len(getattr(row, "whole", ())), len(row.measured) - 1)
+            ]
             edges = [edge for edge in EDGES if interval.low <= edge <= interval.high]
-            drawn = np.concatenate([interval.sample(POINTS, generator), generator.permutation(edges)])
+            drawn = np.concatenate(
+                [interval.sample(POINTS, generator), generator.permutation(edges)]
+            )
             at[part] = np.resize(drawn, POINTS + len(EDGES) + 2).astype(format.name)
     return at
 
@@ -80,9 +95,13 @@ def judged(name, library, format):
 
 def value_alone(program, library, format, at):
     language = {"torch": TORCH, "numpy": NUMPY}[library]
-    given = {part: torch.tensor(values) if library == "torch" else values for part, values in at.items()}
+    given = {
+        part: torch.tensor(values) if library == "torch" else values for part, values in at.items()
+    }
     with np.errstate(all="ignore"):
-        stated = np.asarray(function("f", ", ".join(given), program, language)(*given.values()), dtype=np.float64)
+        stated = np.asarray(
+            function("f", ", ".join(given), program, language)(*given.values()), dtype=np.float64
+        )
     arguments = {part: values.astype(np.float64)[:, None] for part, values in at.items()}
     return Judge(program, format, library).verdicts(arguments, [stated], [stated])[0]
 
@@ -102,7 +121,8 @@ def test_values_and_derivatives(name, library, format):
         assert wrong.any() or decided.mean() > 0.5 or name in SATURATED, (component, decided.mean())
 
 
-# Most of their points lie where the derivative underflows to 0, which is as small as what rounding explains.
+# Most of their points lie where the derivative underflows to 0, which is as small as what rounding
+# explains.
 SATURATED = {"erf", "normal_density"}
 
 
@@ -120,7 +140,9 @@ def test_an_error_of_twice_the_allowance_is_found(name):
     judge = Judge(differentiate(program, differentiated), FLOAT64, "numpy")
     with np.errstate(all="ignore"):
         moved = [found.centre + 3 * found.allowed + 4 * found.ulp for found in honest]
-    for found, planted, again in zip(honest, moved, judge.verdicts(arguments, moved, moved), strict=True):
+    for found, planted, again in zip(
+        honest, moved, judge.verdicts(arguments, moved, moved), strict=True
+    ):
         agreed = (found.severity == Outcome.AGREES.severity) & np.isfinite(planted)
         assert agreed.any()
         assert again.failing[agreed].all()
@@ -130,7 +152,9 @@ def test_functions_where_torch_has_no_derivative_are_refused():
     silent = [name for name in NAMES if getattr(row_of(name), "lost", ())]
     assert silent == ["j0", "j1", "polygamma", "zeta"]
     for name in ("j0", "j1"):
-        model = verifier.Model.from_text(f"{name}(w*x)", inputs="x", start={"w": 1.0}, loss=verifier.squared_error)
+        model = verifier.Model.from_text(
+            f"{name}(w*x)", inputs="x", start={"w": 1.0}, loss=verifier.squared_error
+        )
         with pytest.raises(verifier.InputError) as error:
             _ = model.gradient_program
         assert str(error.value) == (
@@ -138,7 +162,9 @@ def test_functions_where_torch_has_no_derivative_are_refused():
             f"torch.special.bessel_{name} silently gives a result that has no gradient"
         )
     assert not torch.special.bessel_j0(torch.tensor(1.0, requires_grad=True)).requires_grad
-    harmless = verifier.Model.from_text("w*j0(x)", inputs="x", start={"w": 1.0}, loss=verifier.squared_error)
+    harmless = verifier.Model.from_text(
+        "w*j0(x)", inputs="x", start={"w": 1.0}, loss=verifier.squared_error
+    )
     assert verifier.train(harmless, data={"x": [1.0], "y": [2.0]}, epochs=2).ok
 
 
@@ -148,7 +174,9 @@ def test_numbers_symbols_and_nodes_mean_the_same(name):
     at = dict.fromkeys(varying, INSIDE.get(name, 0.625))
     whole = [1] * (max(calls.arity(name)[0], len(row_of(name).measured)) - len(varying))
     on_numbers = calls.call(name, [*whole, *at.values()])
-    (exact,) = evaluate(program, ArbArithmetic(), {part: balls(np.array([value])) for part, value in at.items()})
+    (exact,) = evaluate(
+        program, ArbArithmetic(), {part: balls(np.array([value])) for part, value in at.items()}
+    )
     (numeric,) = evaluate(program, NumPyArithmetic("float64"), at)
     expected = float(np.ravel(exact)[0])
     assert on_numbers == pytest.approx(expected, rel=1e-13, abs=1e-13)

@@ -129,7 +129,8 @@ def test_code_that_changes_state_is_told_so(name):
         CHANGES[name]()
         return result
 
-    # Inference mode comes without gradients, so that there really is no second derivative behind it.
+    # Inference mode comes without gradients, so that there really is no second derivative behind
+    # it.
     without = ["second"] if "inference" in name else []
     with unchanged():
         report = verifier.check(code, inputs=GIVEN, without=without)
@@ -208,7 +209,12 @@ def test_seeding_is_no_news(name):
 
 def test_code_that_tidies_up_is_told_nothing():
     def code(x):
-        with np.errstate(all="raise"), torch.no_grad(), warnings.catch_warnings(), torch.device("meta"):
+        with (
+            np.errstate(all="raise"),
+            torch.no_grad(),
+            warnings.catch_warnings(),
+            torch.device("meta"),
+        ):
             warnings.simplefilter("error")
             torch.ones(2)
         return x.sin()
@@ -259,7 +265,9 @@ def test_code_under_test_finds_what_the_caller_has(timeout, tmp_path, monkeypatc
     found = set()
 
     def code(x):
-        found.add((torch.get_default_dtype(), np.geterr()["under"], Path.cwd(), torch.get_num_threads()))
+        found.add(
+            (torch.get_default_dtype(), np.geterr()["under"], Path.cwd(), torch.get_num_threads())
+        )
         assert torch.are_deterministic_algorithms_enabled()
         return x.sin() + 0 * torch.ones(3)
 
@@ -402,7 +410,9 @@ def test_another_thread():
 
 
 def test_threads_that_judge_at_the_same_time():
-    """Whoever ends first does not take from the other what it judges in, and the last one puts all back."""
+    """Whoever ends first does not take from the other what it judges in, and the last one puts all
+    back.
+    """
     torch.set_default_dtype(torch.float64)
     before, inside, meanwhile = snapshot(), threading.Event(), []
 
@@ -511,13 +521,17 @@ def test_what_loading_leaves_is_the_state_of_the_code(package):
 def test_a_reference_is_found_where_the_caller_is(package):
     """Though loading the target has moved on to another folder."""
     with unchanged():
-        report = verifier.check("wide_numbers.py::code", inputs=GIVEN, reference="wide_numbers.py::code")
+        report = verifier.check(
+            "wide_numbers.py::code", inputs=GIVEN, reference="wide_numbers.py::code"
+        )
     assert report.outcome == "agrees"
 
 
 def test_a_file_that_takes_its_folder_from_the_path(tmp_path):
     file = tmp_path / "own.py"
-    file.write_text("import sys\nsys.path.remove(__file__[:-7])\ndef code(x):\n    return x.sin()\n")
+    file.write_text(
+        "import sys\nsys.path.remove(__file__[:-7])\ndef code(x):\n    return x.sin()\n"
+    )
     assert verifier.check(f"{file}::code", inputs=GIVEN).outcome == "agrees"
 
 
@@ -526,7 +540,12 @@ def test_a_package_is_forgotten_where_nothing_was_remembered(package, monkeypatc
     assert verifier.check(package, inputs=GIVEN).outcome == "agrees"
     monkeypatch.setattr(isolation, "_REMEMBERED", ())
     monkeypatch.setattr(isolation, "_LEFT", {})
-    with unchanged(), pytest.raises(verifier.InputError, match=r"code raises AssertionError at wide_numbers.py:15"):
+    with (
+        unchanged(),
+        pytest.raises(
+            verifier.InputError, match=r"code raises AssertionError at wide_numbers.py:15"
+        ),
+    ):
         verifier.check(package, inputs=GIVEN)
 
 
@@ -545,7 +564,9 @@ def test_the_warnings_of_loading_are_shown_and_no_errors():
 
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_code_that_is_left_behind(stubborn):
-    """It may return after all, and then its backward runs, long after the library call has ended."""
+    """It may return after all, and then its backward runs, long after the library call has
+    ended.
+    """
     go_on, threads = threading.Event(), []
 
     def code(x):
@@ -564,7 +585,10 @@ def test_code_that_is_left_behind(stubborn):
 
     sys.setrecursionlimit(3_000)
     before = snapshot()
-    with unchanged(), pytest.raises(verifier.InputError, match=r"code does not return within 0.2 seconds"):
+    with (
+        unchanged(),
+        pytest.raises(verifier.InputError, match=r"code does not return within 0.2 seconds"),
+    ):
         verifier.check(code, inputs=GIVEN, timeout=0.2)
     go_on.set()
     threads[0].join(30)
@@ -608,7 +632,11 @@ CALLS = {
     "train_all": lambda: verifier.train_all([verifier.load("linear")], epochs=2),
     "lesson": lambda: verifier.lesson("kink"),
     "selftest": lambda: verifier.selftest(quick=True, keep_going=stopped),
-    "Model": lambda: verifier.Model.from_text("w*x", inputs="x", start={"w": 1.0}, loss=verifier.squared_error).torch,
+    "Model": lambda: (
+        verifier.Model.from_text(
+            "w*x", inputs="x", start={"w": 1.0}, loss=verifier.squared_error
+        ).torch
+    ),
 }
 
 
@@ -638,7 +666,10 @@ def test_a_call_that_raises_leaves_everything_as_it_was():
             change()
         raise ZeroDivisionError("no")
 
-    with unchanged(), pytest.raises(verifier.InputError, match=r"code raises ZeroDivisionError at .*: no"):
+    with (
+        unchanged(),
+        pytest.raises(verifier.InputError, match=r"code raises ZeroDivisionError at .*: no"),
+    ):
         verifier.check(code, inputs=GIVEN)
 
 
@@ -652,18 +683,22 @@ for change in [*CHANGES.values(), *SEEDS.values()]:
 before = snapshot()
 import verifier
 
-report = verifier.check("torch:tanh", inputs={{"input": verifier.between(-1, 1, shape=(3,))}}, points=1)
+inputs = {{"input": verifier.between(-1, 1, shape=(3,))}}
+report = verifier.check("torch:tanh", inputs=inputs, points=1)
 str(report)
 report.to_json()
 verifier.train(verifier.load("linear"), epochs=2)
 after = snapshot()
-print(report.outcome, [name for name, value in after.items() if value != before[name]], file=sys.__stdout__)
+changed = [name for name, value in after.items() if value != before[name]]
+print(report.outcome, changed, file=sys.__stdout__)
 """
 
 
 def test_the_first_library_call_of_a_process():
     script = FIRST.format(root=str(Path(__file__).parents[2]))
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, encoding="utf-8"
+    )
     assert (done.stdout, done.stderr) == ("agrees []\n", "")
 
 
@@ -673,8 +708,8 @@ import os, random, signal, warnings
 def state():
     handlers = {{number: signal.getsignal(number) for number in signal.valid_signals()}}
     return {{
-        "random": random.getstate(), "warnings": list(warnings.filters), "environment": dict(os.environ),
-        "handlers": handlers,
+        "random": random.getstate(), "warnings": list(warnings.filters),
+        "environment": dict(os.environ), "handlers": handlers,
     }}
 
 random.seed(1)
@@ -687,12 +722,20 @@ print([name for name, value in state().items() if value != before[name]])
 
 @pytest.mark.parametrize(
     ("call", "changed"),
-    [("verifier.check('torch:tanh', inputs={'input': verifier.between(-1, 1)}, points=1)", []),
-     ("verifier.Model.from_text('w*x', inputs='x', start={'w': 1.0}, loss=verifier.squared_error).torch", []),
-     ("import verifier.commands.check", ["random", "warnings"])],
+    [
+        ("verifier.check('torch:tanh', inputs={'input': verifier.between(-1, 1)}, points=1)", []),
+        (
+            "verifier.Model.from_text('w*x', inputs='x', start={'w': 1.0}, "
+            "loss=verifier.squared_error).torch",
+            [],
+        ),
+        ("import verifier.commands.check", ["random", "warnings"]),
+    ],
     ids=["check", "Model", "without the guard"],
-)  # fmt: skip
+)
 def test_the_first_library_call_of_a_process_without_torch(call, changed):
     script = BARE.format(call=call)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, encoding="utf-8"
+    )
     assert (done.stdout, done.stderr) == (f"{changed}\n", "")

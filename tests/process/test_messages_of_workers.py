@@ -58,13 +58,18 @@ def test_what_is_no_message_ends_the_stream(rest):
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), 1e9])
 def test_seconds_that_are_no_limit(seconds):
-    with pytest.raises(InputError, match=r"^--timeout is .*: give seconds, a number above 0 and at most 10,000,000$"):
+    with pytest.raises(
+        InputError,
+        match=r"^--timeout is .*: give seconds, a number above 0 and at most 10,000,000$",
+    ):
         seconds_of(seconds)
 
 
 @pytest.mark.parametrize("text", ["", "much", "-1G", "1X", "nan", "1e9", "0", "9999999T", "1.2.3G"])
 def test_sizes_that_are_none(text):
-    with pytest.raises(InputError, match=r"^--memory is .*: give a size from 1M on, as in --memory 4G$"):
+    with pytest.raises(
+        InputError, match=r"^--memory is .*: give a size from 1M on, as in --memory 4G$"
+    ):
         bytes_of(text)
 
 

@@ -59,7 +59,11 @@ def test_what_cannot_be_used(host):
 @pytest.mark.parametrize("host", [InWorkers(), InThisProcess()])
 def test_an_error_of_ours_does_not_cost_what_was_decided(host):
     ending = ended("fails", host=host)
-    assert (ending.end, ending.report, ending.sentence) == (End.FAILED, SO_FAR, "KeyError: 'broken'")
+    assert (ending.end, ending.report, ending.sentence) == (
+        End.FAILED,
+        SO_FAR,
+        "KeyError: 'broken'",
+    )
     assert ending.traceback.startswith("Traceback (most recent call last):")
     assert ending.traceback.rstrip().endswith("KeyError: 'broken'")
 
@@ -141,7 +145,9 @@ def test_what_the_code_prints_is_cut_and_escaped():
     assert ended("prints", watch=watch).report.forms == {"text": "''"}
     told = "".join(watch.told)
     assert told.startswith("on standard output\nfrom below\n\\x1b[31mred\nyyy")
-    assert told.endswith("\nverifier: the code prints more than 65,536 characters; the rest is left out\n")
+    assert told.endswith(
+        "\nverifier: the code prints more than 65,536 characters; the rest is left out\n"
+    )
     assert len(told) < 66_000
 
 
@@ -228,7 +234,9 @@ def holds_the_lock(send, interruption, file):
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="nothing else ends code that holds Python's lock")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="nothing else ends code that holds Python's lock"
+)
 def test_a_worker_that_holds_the_lock_ends_with_its_supervisor(tmp_path):
     ends_with_supervisor(tmp_path, "holds_the_lock")
 

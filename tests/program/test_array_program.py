@@ -1,4 +1,6 @@
-"""Array programs: each different operation once, shapes as NumPy has them, nothing confused that only looks alike."""
+"""Array programs: each different operation once, shapes as NumPy has them, nothing confused that
+only looks alike.
+"""
 
 import numpy as np
 import pytest
@@ -20,19 +22,30 @@ def test_equal_operations_are_one_node():
     assert build.take(x, [0, 0]) == build.take(x, np.array([0, 0]))
     assert build.take(x, [0, 0]) != build.take(x, [[0, 0]])
     assert build.input("x", (2, 3)) == x
-    assert len({build.input(*which) for which in (("x", (2, 3)), ("y", (2, 3)), ("x", (3, 2)))}) == 3
+    assert (
+        len({build.input(*which) for which in (("x", (2, 3)), ("y", (2, 3)), ("x", (3, 2)))}) == 3
+    )
 
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [(0.0, -0.0), (1, True), (0, False), (1.0, np.array([1.0])), (np.zeros((2, 0)), np.zeros((0, 2))), (1.0, np.nan)],
+    [
+        (0.0, -0.0),
+        (1, True),
+        (0, False),
+        (1.0, np.array([1.0])),
+        (np.zeros((2, 0)), np.zeros((0, 2))),
+        (1.0, np.nan),
+    ],
 )
 def test_what_only_looks_alike_stays_apart(one, other):
     build = ArrayBuilder()
     assert build.constant(one) != build.constant(other)
 
 
-@pytest.mark.parametrize(("one", "other"), [(1, 1.0), (np.nan, np.nan), (np.float32(0.5), 0.5), ([1, 2], [1.0, 2.0])])
+@pytest.mark.parametrize(
+    ("one", "other"), [(1, 1.0), (np.nan, np.nan), (np.float32(0.5), 0.5), ([1, 2], [1.0, 2.0])]
+)
 def test_the_same_numbers_are_one_constant(one, other):
     build = ArrayBuilder()
     assert build.constant(one) == build.constant(other)
@@ -150,7 +163,9 @@ def test_arrays_without_elements():
     total, columns = build.sum(x, (0, 1)), build.sum(x, (0,))
     product = build.contract(build.permute(x, (1, 0)), x)
     filled = build.take(x, np.full((2,), NOTHING))
-    found = numbers(build, total, columns, product, filled, build.apply("exp", x), x=np.zeros((0, 3)))
+    found = numbers(
+        build, total, columns, product, filled, build.apply("exp", x), x=np.zeros((0, 3))
+    )
     assert found[0] == 0.0
     assert found[1].tolist() == [0.0, 0.0, 0.0]
     assert (found[2] == np.zeros((3, 3))).all()
@@ -159,7 +174,9 @@ def test_arrays_without_elements():
 
 
 def test_programs_keep_their_results():
-    """A result that another result is made of, one asked for twice, and an input that is one itself."""
+    """A result that another result is made of, one asked for twice, and an input that is one
+    itself.
+    """
     build = ArrayBuilder()
     x = build.input("x", (2,))
     y = build.apply("exp", x)

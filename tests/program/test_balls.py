@@ -1,4 +1,6 @@
-"""Exact replays: balls that hold the exact value, precision where it is needed, branches as they are said to be."""
+"""Exact replays: balls that hold the exact value, precision where it is needed, branches as they
+are said to be.
+"""
 
 import math
 from fractions import Fraction
@@ -12,9 +14,18 @@ from hypothesis import strategies as some
 from verifier.operations.formats import BFLOAT16, FLOAT32
 from verifier.program.array_program import NOTHING, ArrayBuilder
 from verifier.program.evaluation.arithmetic import middle, precision, radius
-from verifier.program.evaluation.balls import FIRST_BITS, AsCoded, BallArithmetic, ToOneSide, half_a_unit, replay
+from verifier.program.evaluation.balls import (
+    FIRST_BITS,
+    AsCoded,
+    BallArithmetic,
+    ToOneSide,
+    half_a_unit,
+    replay,
+)
 
-FLOATS = some.floats(-1e3, 1e3, allow_nan=False).filter(lambda number: number == 0 or abs(number) > 1e-3)
+FLOATS = some.floats(-1e3, 1e3, allow_nan=False).filter(
+    lambda number: number == 0 or abs(number) > 1e-3
+)
 
 
 def holds(ball, fraction):
@@ -39,7 +50,11 @@ def test_balls_hold_exact_rationals(x, y):
     )
     x, y = [Fraction(value) for value in x], [Fraction(value) for value in y]
     expected = [
-        [sum(x[3 * row + k] * y[3 * column + k] for k in range(3)) for row in range(2) for column in range(2)],
+        [
+            sum(x[3 * row + k] * y[3 * column + k] for k in range(3))
+            for row in range(2)
+            for column in range(2)
+        ],
         [sum(x) / 3],
         [x[0] * y[0] + x[1] * y[1] + x[5] * y[5], x[2] * y[2] + x[3] * y[3]],
         [x[4] ** 3] * 2,
@@ -51,12 +66,16 @@ def test_balls_hold_exact_rationals(x, y):
 
 
 def cancelling(digits):
-    """(1 + x) - 1 - x, divided by x², for a tiny x: needs three times as many digits as x has zeros."""
+    """(1 + x) - 1 - x, divided by x², for a tiny x: needs three times as many digits as x has
+    zeros.
+    """
     build = ArrayBuilder()
     x = build.input("x", ())
     one = build.constant(1)
     left = build.apply("subtract", build.apply("subtract", build.apply("exp", x), one), x)
-    return build.program(build.apply("divide", left, build.apply("square", x))), {"x": np.asarray(10.0**-digits)}
+    return build.program(build.apply("divide", left, build.apply("square", x))), {
+        "x": np.asarray(10.0**-digits)
+    }
 
 
 @pytest.mark.parametrize("digits", [5, 100, 300])
@@ -101,7 +120,12 @@ def test_doubling_ends():
     assert precisions(program, given_) == [256, 512, 1024]
     build = ArrayBuilder()
     x = build.input("x", ())
-    assert precisions(build.program(build.apply("log", x)), {"x": np.asarray(-1.0)}) == [256, 512, 1024, 2048]
+    assert precisions(build.program(build.apply("log", x)), {"x": np.asarray(-1.0)}) == [
+        256,
+        512,
+        1024,
+        2048,
+    ]
     sine = build.apply("sin", x)
     zero = build.apply("subtract", build.apply("multiply", sine, sine), build.apply("square", sine))
     # An exact 0 is not provable: alone it is known when its ball has no width as a float64.
@@ -113,10 +137,16 @@ def test_doubling_ends():
 def test_infinite_inputs(value):
     build = ArrayBuilder()
     x = build.input("x", ())
-    exp, inverse, square = build.apply("exp", x), build.apply("divide", build.constant(1), x), build.apply("square", x)
+    exp, inverse, square = (
+        build.apply("exp", x),
+        build.apply("divide", build.constant(1), x),
+        build.apply("square", x),
+    )
     found = [
         middle(ball)[()]
-        for ball in replay(build.program(exp, inverse, square), {"x": np.asarray(value)}, BallArithmetic())
+        for ball in replay(
+            build.program(exp, inverse, square), {"x": np.asarray(value)}, BallArithmetic()
+        )
     ]
     assert found == [math.exp(value), 0.0, math.inf]
 
@@ -124,7 +154,10 @@ def test_infinite_inputs(value):
 def test_no_value_is_said_to_be_none():
     build = ArrayBuilder()
     x = build.input("x", (2,))
-    bad = [build.apply("log", x), build.apply("divide", build.constant(1), build.apply("subtract", x, x))]
+    bad = [
+        build.apply("log", x),
+        build.apply("divide", build.constant(1), build.apply("subtract", x, x)),
+    ]
     for balls in replay(build.program(*bad), {"x": np.array([-1.0, np.nan])}, BallArithmetic()):
         assert not np.isfinite(radius(balls)).any()
 
@@ -151,9 +184,15 @@ def test_where_it_is_open_the_code_decides():
 
 @pytest.mark.parametrize(
     ("name", "greater", "smaller"),
-    [("greater", 1.0, 0.0), ("greater_equal", 1.0, 0.0), ("less", 0.0, 1.0), ("less_equal", 0.0, 1.0),
-     ("not_equal", 1.0, 0.0), ("equal", 0.0, 1.0)],
-)  # fmt: skip
+    [
+        ("greater", 1.0, 0.0),
+        ("greater_equal", 1.0, 0.0),
+        ("less", 0.0, 1.0),
+        ("less_equal", 0.0, 1.0),
+        ("not_equal", 1.0, 0.0),
+        ("equal", 0.0, 1.0),
+    ],
+)
 def test_ties_go_to_one_side(name, greater, smaller):
     ties = np.array([True, False])
     plain = compared(name, None, [1.0, 2.0], [1.0, 1.0])
@@ -175,9 +214,15 @@ def test_what_exact_arithmetic_cannot_decide_is_decided_in_the_middle():
     sine = build.apply("sin", x)
     zero = build.apply("subtract", build.apply("multiply", sine, sine), build.apply("square", sine))
     result = build.apply(
-        "where", build.apply("greater_equal", zero, build.constant(0)), build.constant(1.0), build.constant(2.0)
+        "where",
+        build.apply("greater_equal", zero, build.constant(0)),
+        build.constant(1.0),
+        build.constant(2.0),
     )
-    assert float(replay(build.program(result), {"x": np.asarray(1.0)}, BallArithmetic())[0]) in (1.0, 2.0)
+    assert float(replay(build.program(result), {"x": np.asarray(1.0)}, BallArithmetic())[0]) in (
+        1.0,
+        2.0,
+    )
 
 
 @pytest.mark.parametrize(
@@ -196,7 +241,9 @@ def test_what_exact_arithmetic_cannot_decide_is_decided_in_the_middle():
     ],
 )
 def test_half_a_unit_of_the_last_digit(number, format, expected):
-    assert half_a_unit(number, format) == pytest.approx(max(expected, math.ulp(number) / 2), rel=1e-12)
+    assert half_a_unit(number, format) == pytest.approx(
+        max(expected, math.ulp(number) / 2), rel=1e-12
+    )
 
 
 def test_blurred_constants_hold_what_they_were_rounded_from():

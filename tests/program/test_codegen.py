@@ -21,10 +21,29 @@ def source(model, language="torch"):
 
 @verifier.model(loss=squared_error, data=DATA)
 def everything(x, *, a=0.7, b=1.3):
-    chosen = where(x > a, 0.1, 0.3) + where(x <= b, a * x, 0.7) + where(x < 0, 0.3, b) * where(x >= 1, a, b)
+    chosen = (
+        where(x > a, 0.1, 0.3)
+        + where(x <= b, a * x, 0.7)
+        + where(x < 0, 0.3, b) * where(x >= 1, a, b)
+    )
     bounded = maximum(a * x, 0.1) + minimum(0.7, b * x) + maximum(a, b) - minimum(x, a)
-    constants = sqrt(2) * a + exp(-1) * b + pi * x - e + log(3) * sin(1) * cos(2) * tanh(0.5) + maximum(1, 2) + abs(-3)
-    return chosen + bounded + constants + abs(a) * x ** (-2) + (b ** x.func("z") if False else b**a) - (-2) ** 3 * a
+    constants = (
+        sqrt(2) * a
+        + exp(-1) * b
+        + pi * x
+        - e
+        + log(3) * sin(1) * cos(2) * tanh(0.5)
+        + maximum(1, 2)
+        + abs(-3)
+    )
+    return (
+        chosen
+        + bounded
+        + constants
+        + abs(a) * x ** (-2)
+        + (b ** x.func("z") if False else b**a)
+        - (-2) ** 3 * a
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -59,16 +78,25 @@ def test_a_parameter_may_have_the_name_of_a_temporary():
 def test_names_that_cannot_be_used(name):
     w, x = sympy.Symbol(name) if name else sympy.Dummy(), sympy.Symbol("x")
     part = w if name else ""
-    with pytest.raises(verifier.InputError, match="cannot name an input or a parameter: use a Python name of its own"):
+    with pytest.raises(
+        verifier.InputError,
+        match="cannot name an input or a parameter: use a Python name of its own",
+    ):
         Model(w * x, inputs=[x], start={part: 1.0}, loss=squared_error)
 
 
 def test_expressions_keep_sympys_order_and_forms():
     x, a, b, c = sympy.symbols("x a b c")
     held = Model(
-        sympy.Max(a, b, c) * x + sympy.Rational(1, 3) * sympy.Piecewise((a, x > 0), (b * x, True)) + sympy.E**c - a / b,
-        inputs=[x], start={a: 1.0, b: 2.0, c: 0.5}, loss=squared_error, data=DATA,
-    )  # fmt: skip
+        sympy.Max(a, b, c) * x
+        + sympy.Rational(1, 3) * sympy.Piecewise((a, x > 0), (b * x, True))
+        + sympy.E**c
+        - a / b,
+        inputs=[x],
+        start={a: 1.0, b: 2.0, c: 0.5},
+        loss=squared_error,
+        data=DATA,
+    )
     assert train(held, epochs=3, dtype="float64").ok
     assert set(held.gradient) == {"a", "b", "c"}
 
@@ -76,7 +104,10 @@ def test_expressions_keep_sympys_order_and_forms():
 @pytest.mark.parametrize(
     ("build", "sentence"),
     [
-        (lambda a, x: a * sympy.Piecewise((x, x > 1)), "does not say what holds when none of its conditions does"),
+        (
+            lambda a, x: a * sympy.Piecewise((x, x > 1)),
+            "does not say what holds when none of its conditions does",
+        ),
         (lambda a, x: a * x + sympy.oo, "a number beyond the largest float64: remove it"),
         (lambda a, x: a * sympy.Ci(x), "Ci is not a function that verifier knows"),
     ],
@@ -94,7 +125,9 @@ def test_formulas_too_large_for_people_say_so():
             x = sin(x) + a * place
         return x
 
-    with pytest.raises(verifier.InputError, match=r"the formula has \d+ nodes: above 2000 it is not written out"):
+    with pytest.raises(
+        verifier.InputError, match=r"the formula has \d+ nodes: above 2000 it is not written out"
+    ):
         _ = long.expression
     assert len(long.gradient_program.nodes) < 20 * 1200
 
@@ -130,7 +163,9 @@ def test_roles_are_checked():
         ({"loss": lambda: 0}, "the loss takes no prediction: write def loss"),
     ):
         with pytest.raises(verifier.InputError, match=sentence):
-            _ = Model(w * x, **{"inputs": [x], "start": {w: 1.0}, "loss": squared_error, **change}).columns
+            _ = Model(
+                w * x, **{"inputs": [x], "start": {w: 1.0}, "loss": squared_error, **change}
+            ).columns
 
 
 def test_functions_compute_on_numbers():
@@ -147,7 +182,9 @@ def losses():
 @pytest.mark.parametrize("loss", [loss for _, loss in losses()], ids=[name for name, _ in losses()])
 @pytest.mark.parametrize("batch", [1, 2, "all"])
 def test_a_parameter_that_every_row_shares(loss, batch):
-    """The mean's adjoint goes to each row before the rows are summed: d mean(x + w)/dw is 1, not 1/n."""
+    """The mean's adjoint goes to each row before the rows are summed: d mean(x + w)/dw is 1, not
+    1/n.
+    """
 
     @verifier.model(loss=loss, data=DATA)
     def shifted(x, *, w=0.5):
@@ -156,7 +193,9 @@ def test_a_parameter_that_every_row_shares(loss, batch):
     report = train(shifted, batch=batch, epochs=2)
     assert report.outcome is verifier.Outcome.AGREES, str(report)
     if loss is not squared_error:
-        assert {judged.exact[:10] for step in report.steps for judged in step.gradient.values()} <= {"1.00000000"}
+        assert {
+            judged.exact[:10] for step in report.steps for judged in step.gradient.values()
+        } <= {"1.00000000"}
 
 
 def minimised(formula, fixed=(), dtype="float32", **start):
@@ -191,11 +230,15 @@ def minimised(formula, fixed=(), dtype="float32", **start):
 def test_honest_results_that_once_were_refused(formula, start, dtype):
     report = minimised(formula, dtype=dtype, **start)
     for judged in (report.steps[0].loss, *report.steps[0].gradient.values()):
-        assert judged.outcome is not verifier.Outcome.DISAGREES or not np.isfinite(judged.stated), str(report)
+        assert judged.outcome is not verifier.Outcome.DISAGREES or not np.isfinite(judged.stated), (
+            str(report)
+        )
 
 
 def test_the_exponent_of_a_powers_derivative_is_exact():
-    """0.1 - 1 is not a float64: worked out in one, the derivative at 1e300 is wrong by a hundred ulps."""
+    """0.1 - 1 is not a float64: worked out in one, the derivative at 1e300 is wrong by a hundred
+    ulps.
+    """
     report = minimised("w ** 0.1", dtype="float64", w=1e300)
     with sympy.evaluate(True):
         c = sympy.Rational(0.1)
@@ -204,16 +247,22 @@ def test_the_exponent_of_a_powers_derivative_is_exact():
     assert report.ok
 
 
-@pytest.mark.parametrize("formula", ["w / 0.0", "w * log(-pi)", "w * exp(1000 * pi)", "w * (-pi) ** 0.5", "(-2) ** w"])
+@pytest.mark.parametrize(
+    "formula", ["w / 0.0", "w * log(-pi)", "w * exp(1000 * pi)", "w * (-pi) ** 0.5", "(-2) ** w"]
+)
 def test_constants_that_are_no_numbers(formula):
-    sentence = "a constant in the formula or its gradient is not a finite number, such as 1/0 or log"
+    sentence = (
+        "a constant in the formula or its gradient is not a finite number, such as 1/0 or log"
+    )
     with pytest.raises(verifier.InputError, match=sentence):
         minimised(formula, w=2.0)
 
 
 @pytest.mark.parametrize("formula", ["where(w > 1, 1.0, 2.0)", "where(w > 1, v, 2 * v)"])
 def test_parameters_that_no_gradient_reaches(formula):
-    with pytest.raises(verifier.InputError, match="no gradient reaches parameter w: the loss depends on it through"):
+    with pytest.raises(
+        verifier.InputError, match="no gradient reaches parameter w: the loss depends on it through"
+    ):
         minimised(formula, w=2.0, **({"v": 1.0} if "v" in formula else {}))
 
 
@@ -238,7 +287,9 @@ def test_long_and_deep_bodies(depth):
 
 
 def test_a_tie_in_one_row_of_a_batch():
-    @verifier.model(loss=lambda prediction, y: prediction - y, data={"x": [1.5, 2.0], "y": [0.0, 0.0]})
+    @verifier.model(
+        loss=lambda prediction, y: prediction - y, data={"x": [1.5, 2.0], "y": [0.0, 0.0]}
+    )
     def tied(x, *, w=1.5):
         return 2.0 * w + maximum(x, w)
 
@@ -246,13 +297,18 @@ def test_a_tie_in_one_row_of_a_batch():
 
 
 def test_expressions_that_nobody_could_read(capsys):
-    """Few nodes, but each stands twice in the next one: the tree would have thousands of millions."""
+    """Few nodes, but each stands twice in the next one: the tree would have thousands of
+    millions.
+    """
     text = "w*x"
     for _ in range(8):
         text = f"mish({text})"
-    model = Model.from_text(text, inputs="x", start={"w": 0.5}, loss=squared_error, data={"x": [1.0], "y": [1.0]})
+    model = Model.from_text(
+        text, inputs="x", start={"w": 0.5}, loss=squared_error, data={"x": [1.0], "y": [1.0]}
+    )
     with pytest.raises(
-        verifier.InputError, match=r"^written out, the formula has \d+ operations: above 5000 it is not"
+        verifier.InputError,
+        match=r"^written out, the formula has \d+ operations: above 5000 it is not",
     ):
         _ = model.gradient
     report = verifier.train(model, epochs=1)
@@ -300,9 +356,15 @@ def test_what_is_no_model_and_no_text():
     assert str(error.value) == (
         "train takes a model, not 'quadratic': verifier.load('quadratic') gives one of the gallery"
     )
-    with pytest.raises(verifier.InputError, match=r"^a int is not text: give the formula as a string$"):
+    with pytest.raises(
+        verifier.InputError, match=r"^a int is not text: give the formula as a string$"
+    ):
         Model.from_text(5, start={"w": 1.0})
-    with pytest.raises(verifier.InputError, match=r"^there is no model to train: give at least one$"):
+    with pytest.raises(
+        verifier.InputError, match=r"^there is no model to train: give at least one$"
+    ):
         verifier.train_all([])
-    with pytest.raises(verifier.InputError, match=r"^the first argument of polygamma must be a whole number"):
+    with pytest.raises(
+        verifier.InputError, match=r"^the first argument of polygamma must be a whole number"
+    ):
         Model.from_text("polygamma(w, w)", start={"w": 1.0})

@@ -26,7 +26,9 @@ def test_the_dtype_is_that_of_the_symbols(name, mixed):
             builder.constant(2) if place in whole else constant if number in (None, place) else w
             for place in range(least)
         ]
-        program = builder.program(builder.apply("multiply", calls.write(name, builder, arguments), w))
+        program = builder.program(
+            builder.apply("multiply", calls.write(name, builder, arguments), w)
+        )
         for value in (np.float32(0.5), np.array([0.5, 0.25], dtype=np.float32)):
             assert function("f", "w", program, NUMPY)(value).dtype == np.float32
         for tensor in (torch.tensor(0.5), torch.tensor([0.5, 0.25])):
@@ -60,7 +62,11 @@ def test_the_dtype_is_that_of_the_symbols(name, mixed):
 def test_formulas_with_constants_train(text):
     start = {name: 1.25 for name in names(text) if name != "x"}
     model = verifier.Model.from_text(
-        text, inputs="x", start=start, loss=verifier.squared_error, data={"x": [1.0, 2.0], "y": [1.0, 2.0]}
+        text,
+        inputs="x",
+        start=start,
+        loss=verifier.squared_error,
+        data={"x": [1.0, 2.0], "y": [1.0, 2.0]},
     )
     report = verifier.train(model, epochs=2, dtype="float64", lr=1e-45)
     assert report.ok, str(report)
@@ -80,9 +86,15 @@ def test_a_remainder_of_a_long_whole_number():
 
 def test_constants_beyond_the_dtype():
     model = verifier.Model.from_text(
-        "maximum(w*x, 10**39)", inputs="x", start={"w": 1.0}, loss=verifier.huber, data={"x": [1.0], "y": [1.0]}
+        "maximum(w*x, 10**39)",
+        inputs="x",
+        start={"w": 1.0},
+        loss=verifier.huber,
+        data={"x": [1.0], "y": [1.0]},
     )
-    with pytest.raises(verifier.InputError, match=r"^the formula's constant 1e\+39 is too large for float32$"):
+    with pytest.raises(
+        verifier.InputError, match=r"^the formula's constant 1e\+39 is too large for float32$"
+    ):
         verifier.train(model, epochs=1)
     assert verifier.train(model, epochs=1, dtype="float64").ok
 
@@ -91,11 +103,15 @@ def test_a_parameter_in_a_branch_that_is_never_taken():
     model = verifier.Model.from_text(
         "where(1 < 2, w, b)*x", inputs="x", start={"w": 1.0, "b": 1.0}, loss=verifier.huber
     )
-    with pytest.raises(verifier.InputError, match=r"^model model: no gradient reaches parameter b: "):
+    with pytest.raises(
+        verifier.InputError, match=r"^model model: no gradient reaches parameter b: "
+    ):
         _ = model.gradient_program
 
 
-@pytest.mark.parametrize("name", ["torch", "math", "special", "np", "builtins", "class", "lambda", "None", "two words"])
+@pytest.mark.parametrize(
+    "name", ["torch", "math", "special", "np", "builtins", "class", "lambda", "None", "two words"]
+)
 def test_names_that_source_cannot_have(name):
     with pytest.raises(verifier.InputError) as error:
         verifier.Model.from_text("w", start={"w": 1.0}, name=name)

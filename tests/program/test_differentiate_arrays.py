@@ -1,4 +1,6 @@
-"""Gradients of array programs: against autograd, against finite differences in Arb, and in dead branches."""
+"""Gradients of array programs: against autograd, against finite differences in Arb, and in dead
+branches.
+"""
 
 import math
 
@@ -19,12 +21,16 @@ X, Y = GENERATOR.normal(size=(2, 3)), GENERATOR.normal(size=(2, 3))
 
 def replayed(build, nodes, **given):
     return replay(
-        build.program(*nodes), {name: np.asarray(value, float) for name, value in given.items()}, BallArithmetic()
+        build.program(*nodes),
+        {name: np.asarray(value, float) for name, value in given.items()},
+        BallArithmetic(),
     )
 
 
 def derivative(function, **given):
-    """What a function of nodes has as derivatives by its inputs, times a seed of its own, as float64."""
+    """What a function of nodes has as derivatives by its inputs, times a seed of its own, as
+    float64.
+    """
     build, by, result, seed = prepared(function, given)
     found = gradients(build, {result: build.input("seed", build.shape(result))}, by)
     return [middle(balls) for balls in replayed(build, found, seed=seed, **given)]
@@ -43,14 +49,23 @@ def differences(function, **given):
     program, step, found = build.program(result), arb(10) ** -30, []
 
     def at(name, place, sign):
-        moved = {key: np.vectorize(arb, otypes=[object])(np.asarray(value, float)) for key, value in given.items()}
+        moved = {
+            key: np.vectorize(arb, otypes=[object])(np.asarray(value, float))
+            for key, value in given.items()
+        }
         moved[name].flat[place] = moved[name].flat[place] + sign * step
         (balls,) = evaluated(program, moved)
-        return sum((a * arb(float(b)) for a, b in zip(np.ravel(balls), np.ravel(seed), strict=True)), arb(0))
+        return sum(
+            (a * arb(float(b)) for a, b in zip(np.ravel(balls), np.ravel(seed), strict=True)),
+            arb(0),
+        )
 
     with precision(300):
         for name, value in given.items():
-            rows = [(at(name, place, 1) - at(name, place, -1)) / (2 * step) for place in range(np.size(value))]
+            rows = [
+                (at(name, place, 1) - at(name, place, -1)) / (2 * step)
+                for place in range(np.size(value))
+            ]
             found.append(np.array([float(ball) for ball in rows]).reshape(np.shape(value)))
     return found
 
@@ -75,8 +90,14 @@ KINDS = {
     "broadcast rows": (lambda b, x, y: b.apply("multiply", x, y), {"x": X, "y": Y[0]}),
     "broadcast columns": (lambda b, x, y: b.apply("divide", y, x), {"x": X, "y": Y[:, :1]}),
     "broadcast both": (lambda b, x, y: b.apply("multiply", x, y), {"x": X[:1].T, "y": Y[:1]}),
-    "broadcast a number": (lambda b, x, y: b.apply("subtract", b.apply("square", y), x), {"x": X, "y": 0.3}),
-    "used twice": (lambda b, x: b.apply("multiply", b.apply("sin", x), b.apply("exp", x)), {"x": X}),
+    "broadcast a number": (
+        lambda b, x, y: b.apply("subtract", b.apply("square", y), x),
+        {"x": X, "y": 0.3},
+    ),
+    "used twice": (
+        lambda b, x: b.apply("multiply", b.apply("sin", x), b.apply("exp", x)),
+        {"x": X},
+    ),
     "reshape": (lambda b, x: b.apply("sin", b.reshape(b.apply("exp", x), (3, 2))), {"x": X}),
     "permute": (lambda b, x: b.apply("sin", b.permute(x, (1, 0))), {"x": X}),
     "take": (lambda b, x: b.apply("exp", b.take(x, [0, 5, 0, NOTHING])), {"x": X}),
@@ -85,18 +106,27 @@ KINDS = {
     "join": (lambda b, x, y: b.apply("exp", b.join([y, x, y])), {"x": X, "y": Y[0]}),
     "sum": (lambda b, x: b.apply("exp", b.sum(x, (0,))), {"x": X}),
     "sum of all": (lambda b, x: b.apply("exp", b.sum(b.apply("square", x), (0, 1))), {"x": X}),
-    "contract": (lambda b, x, y: b.apply("tanh", b.contract(x, b.permute(y, (1, 0)))), {"x": X, "y": Y}),
-    "contract many": (
-        lambda b, x, y: b.contract(b.reshape(x, (2, 1, 3)), b.reshape(y, (2, 3, 1))), {"x": X, "y": Y},
+    "contract": (
+        lambda b, x, y: b.apply("tanh", b.contract(x, b.permute(y, (1, 0)))),
+        {"x": X, "y": Y},
     ),
-    "where": (lambda b, x, y: b.apply("where", b.apply("greater", x, y), b.apply("exp", x), y), {"x": X, "y": Y}),
+    "contract many": (
+        lambda b, x, y: b.contract(b.reshape(x, (2, 1, 3)), b.reshape(y, (2, 3, 1))),
+        {"x": X, "y": Y},
+    ),
+    "where": (
+        lambda b, x, y: b.apply("where", b.apply("greater", x, y), b.apply("exp", x), y),
+        {"x": X, "y": Y},
+    ),
     "where of a number": (
-        lambda b, x, y: b.apply("where", b.apply("greater", x, b.constant(0)), b.apply("multiply", y, y), x),
+        lambda b, x, y: b.apply(
+            "where", b.apply("greater", x, b.constant(0)), b.apply("multiply", y, y), x
+        ),
         {"x": X, "y": 0.7},
     ),
     "maximum": (lambda b, x, y: b.apply("maximum", x, y), {"x": X, "y": Y}),
     "abs": (lambda b, x: b.apply("abs", x), {"x": X}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -155,7 +185,11 @@ def test_an_input_that_is_the_result():
 def test_several_results_add_up():
     build = ArrayBuilder()
     x = build.input("x", ())
-    seeds = {build.apply("sin", x): build.constant(2), build.apply("exp", x): build.constant(3), x: build.constant(5)}
+    seeds = {
+        build.apply("sin", x): build.constant(2),
+        build.apply("exp", x): build.constant(3),
+        x: build.constant(5),
+    }
     (dx,) = gradients(build, seeds, [x])
     assert float(replayed(build, [dx], x=0.0)[0]) == 2.0 + 3.0 + 5.0
 
@@ -164,7 +198,10 @@ def guarded(build, x):
     """where(x == 0, x/2, sqrt(x) + 1)"""
     root = build.apply("add", build.apply("sqrt", x), build.constant(1))
     return build.apply(
-        "where", build.apply("equal", x, build.constant(0)), build.apply("divide", x, build.constant(2)), root
+        "where",
+        build.apply("equal", x, build.constant(0)),
+        build.apply("divide", x, build.constant(2)),
+        root,
     )
 
 
@@ -176,12 +213,19 @@ def normalised(build, x):
 
 
 def nested(build, x):
-    """where(x > 0, where(x > 1, sqrt(x - 1), x), 0): at 0 and 1 the inner derivatives do not exist."""
+    """where(x > 0, where(x > 1, sqrt(x - 1), x), 0): at 0 and 1 the inner derivatives do not
+    exist.
+    """
     one = build.constant(1)
     inner = build.apply(
-        "where", build.apply("greater", x, one), build.apply("sqrt", build.apply("subtract", x, one)), x
+        "where",
+        build.apply("greater", x, one),
+        build.apply("sqrt", build.apply("subtract", x, one)),
+        x,
     )
-    return build.apply("where", build.apply("greater", x, build.constant(0)), inner, build.constant(0))
+    return build.apply(
+        "where", build.apply("greater", x, build.constant(0)), inner, build.constant(0)
+    )
 
 
 @pytest.mark.parametrize(
@@ -214,7 +258,9 @@ def test_a_dead_branch_through_everything_that_moves():
     build = ArrayBuilder()
     x = build.input("x", (3,))
     roots = build.apply("sqrt", build.join([x, build.take(x, [2, 1])]))
-    table = build.apply("add", build.reshape(roots, (5, 1)), build.expand(build.constant(0), (5, 2)))
+    table = build.apply(
+        "add", build.reshape(roots, (5, 1)), build.expand(build.constant(0), (5, 2))
+    )
     piled = build.pile(build.take(table, [[0, 9], [1, 2]]), [[0, 1], [1, 0]], (2,))
     alive = build.apply("where", build.constant([True, False]), piled, build.constant(1.0))
     (dx,) = gradients(build, {alive: build.constant([1.0, 1.0])}, [x])
@@ -239,10 +285,15 @@ def test_second_derivatives_against_autograd():
     build = ArrayBuilder()
     node = build.input("x", (3,))
     product = build.sum(build.apply("multiply", node, build.constant(w.numpy())), (0,))
-    value = build.sum(build.apply("multiply", build.apply("tanh", product), build.apply("exp", node)), (0,))
+    value = build.sum(
+        build.apply("multiply", build.apply("tanh", product), build.apply("exp", node)), (0,)
+    )
     (first,) = gradients(build, {value: build.constant(1)}, [node])
     rows = [
-        gradients(build, {build.take(first, np.asarray(place)): build.constant(1)}, [node])[0] for place in range(3)
+        gradients(build, {build.take(first, np.asarray(place)): build.constant(1)}, [node])[0]
+        for place in range(3)
     ]
     found = np.array([middle(row) for row in replayed(build, rows, x=x.numpy())])
-    np.testing.assert_allclose(found, torch.autograd.functional.hessian(code, x).numpy(), rtol=1e-13)
+    np.testing.assert_allclose(
+        found, torch.autograd.functional.hessian(code, x).numpy(), rtol=1e-13
+    )

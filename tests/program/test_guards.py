@@ -30,7 +30,9 @@ LEAKING = {
 
 def program_of(text):
     builder = Builder()
-    return builder.program(read_text(text, builder, {name: builder.symbol(name) for name in names(text)}))
+    return builder.program(
+        read_text(text, builder, {name: builder.symbol(name) for name in names(text)})
+    )
 
 
 def gradient(program, values):
@@ -49,7 +51,11 @@ def test_no_nan_leaks(text):
 
 def test_without_guards_it_leaks():
     """The companion: what the guards are for."""
-    leaks = [text for text in LEAKING if not np.isfinite(gradient(program_of(text), LEAKING[text])[1]).all()]
+    leaks = [
+        text
+        for text in LEAKING
+        if not np.isfinite(gradient(program_of(text), LEAKING[text])[1]).all()
+    ]
     assert len(leaks) >= 9, leaks
 
 
@@ -77,15 +83,20 @@ def test_values_and_slopes_are_the_same_to_the_last_bit(text):
 def test_what_cannot_leak_is_left_alone(text):
     program = program_of(text)
     symbols = ", ".join(program.symbols)
-    assert definition("f", symbols, guarded(program), TORCH) == definition("f", symbols, program, TORCH)
+    assert definition("f", symbols, guarded(program), TORCH) == definition(
+        "f", symbols, program, TORCH
+    )
 
 
 def test_the_guarded_code_is_what_is_shown():
     model = verifier.Model.from_text(
         "where(x > 0, w*log(x), w*x)", inputs="x", start={"w": 1.0}, loss=verifier.squared_error
     )
-    assert definition("f", "x, w", model.guarded_program.only(model.guarded_program.outputs[0]), TORCH) == (
-        "def f(x, w):\n    t1 = x > 0\n    return torch.where(t1, w * torch.log(torch.where(t1, x, 1)), w * x)\n"
+    assert definition(
+        "f", "x, w", model.guarded_program.only(model.guarded_program.outputs[0]), TORCH
+    ) == (
+        "def f(x, w):\n    t1 = x > 0\n    return torch.where(t1, w * torch.log(torch.where(t1, x, "
+        "1)), w * x)\n"
     )
     assert "where(t1, x, 1)" in definition("f", "x, w", model.guarded_program, NUMPY)
     assert str(model.expression) == "Piecewise((w*log(x), x > 0), (w*x, True))"
@@ -134,27 +145,37 @@ def test_a_branch_that_is_finite_nowhere_is_left_as_it_is():
 
 
 def test_what_is_computed_outside_a_branch_is_used_there():
-    model = verifier.Model.from_text("elu(w*x + b)", inputs="x", start={"w": 1.0, "b": 0.0}, loss=verifier.huber)
+    model = verifier.Model.from_text(
+        "elu(w*x + b)", inputs="x", start={"w": 1.0, "b": 0.0}, loss=verifier.huber
+    )
     prediction, loss = model.guarded_program.outputs
     assert definition("f", "x, w, b", model.guarded_program.only(prediction), TORCH) == (
         "def f(x, w, b):\n    t1 = w * x + b\n    t2 = t1 > 0\n"
         "    return torch.where(t2, t1, torch.expm1(torch.where(t2, 1, t1)))\n"
     )
     builder = Builder()
-    alone = builder.program(builder.copy(model.guarded_program, loss, {prediction: builder.symbol("prediction")}))
+    alone = builder.program(
+        builder.copy(model.guarded_program, loss, {prediction: builder.symbol("prediction")})
+    )
     assert set(alone.symbols) == {"prediction", "y"}
 
 
 def test_branches_inside_what_is_guarded():
     program = program_of("where(x > 0, exp(log(x) + where(y > 1, log(y), y)), x)")
-    x, y = (torch.tensor(values, requires_grad=True) for values in ([0.0, 2.0, -1.0], [0.0, 3.0, 0.5]))
+    x, y = (
+        torch.tensor(values, requires_grad=True) for values in ([0.0, 2.0, -1.0], [0.0, 3.0, 0.5])
+    )
     function("f", "x, y", guarded(program), TORCH)(x, y).sum().backward()
     assert torch.isfinite(x.grad).all()
     assert torch.isfinite(y.grad).all()
 
 
 def test_long_chains_of_branches():
-    text = "Piecewise(" + ", ".join(f"(log(x - {k}), x > {k + 1})" for k in range(60, 0, -1)) + ", (x, True))"
+    text = (
+        "Piecewise("
+        + ", ".join(f"(log(x - {k}), x > {k + 1})" for k in range(60, 0, -1))
+        + ", (x, True))"
+    )
     _, slopes = gradient(guarded(program_of(text)), [0.5, 1.0, 2.0, 2.5, 61.0, 70.0])
     assert np.isfinite(slopes).all()
 

@@ -16,7 +16,12 @@ from verifier.program.evaluation import rounding_of_arrays as proof
 from verifier.program.evaluation.balls import BallArithmetic, replay
 from verifier.program.evaluation.rounding_of_arrays import proved
 
-DTYPES = {torch.float64: FLOAT64, torch.float32: FLOAT32, torch.bfloat16: BFLOAT16, torch.float16: FLOAT16}
+DTYPES = {
+    torch.float64: FLOAT64,
+    torch.float32: FLOAT32,
+    torch.bfloat16: BFLOAT16,
+    torch.float16: FLOAT16,
+}
 
 
 def one(function, format, *values):
@@ -24,7 +29,9 @@ def one(function, format, *values):
     nodes = [build.input(f"x{place}", np.shape(value)) for place, value in enumerate(values)]
     with build.rounding(format):
         program = build.program(function(build, *nodes))
-    return proved(program, {f"x{place}": np.asarray(value, float) for place, value in enumerate(values)})[0]
+    return proved(
+        program, {f"x{place}": np.asarray(value, float) for place, value in enumerate(values)}
+    )[0]
 
 
 def joint_program(code, inputs):
@@ -35,7 +42,11 @@ def joint_program(code, inputs):
     arguments = [*tensors, seed]
     names = [*inputs, "seed"]
     low = lowered(captured(joint, arguments), names, arguments)
-    kept = [(node, value) for node, value in zip(low.results, joint(*arguments), strict=True) if node is not None]
+    kept = [
+        (node, value)
+        for node, value in zip(low.results, joint(*arguments), strict=True)
+        if node is not None
+    ]
     program = low.builder.program(*(node for node, _ in kept))
     return (
         program,
@@ -52,7 +63,9 @@ def test_what_torch_states_is_inside(seed, dtype):
     tree = case.tree
     from tests.helpers.rewriting import computed
 
-    program, arguments, stated = joint_program(lambda x, y: computed(tree, {"x": x, "y": y}), inputs)
+    program, arguments, stated = joint_program(
+        lambda x, y: computed(tree, {"x": x, "y": y}), inputs
+    )
     for balls, numbers in zip(proved(program, arguments), stated, strict=True):
         for ball, number in zip(np.ravel(balls), np.ravel(numbers), strict=True):
             # What overflows is not finite, and its ball says nothing.
@@ -62,13 +75,19 @@ def test_what_torch_states_is_inside(seed, dtype):
 @settings(max_examples=25, derandomize=True, deadline=None)
 @given(seed=some.integers(0, 2**31))
 def test_it_holds_the_exact_value_and_not_much_more(seed):
-    """The radius is a number of units of roundoff of the largest number on the way, not a number of percent."""
+    """The radius is a number of units of roundoff of the largest number on the way, not a number of
+    percent.
+    """
     case = Random(seed)
     inputs = case.inputs(torch.float64, (3,))
     from tests.helpers.rewriting import computed
 
-    program, arguments, _ = joint_program(lambda x, y: computed(case.tree, {"x": x, "y": y}), inputs)
-    for balls, exact in zip(proved(program, arguments), replay(program, arguments, BallArithmetic()), strict=True):
+    program, arguments, _ = joint_program(
+        lambda x, y: computed(case.tree, {"x": x, "y": y}), inputs
+    )
+    for balls, exact in zip(
+        proved(program, arguments), replay(program, arguments, BallArithmetic()), strict=True
+    ):
         for ball, value in zip(np.ravel(balls), np.ravel(exact), strict=True):
             assert ball.overlaps(value)
 
@@ -83,10 +102,15 @@ def test_a_violation_is_found_when_the_budget_is_cut(monkeypatch):
 
     def outside(program):
         balls = proved(program, arguments)[0]
-        return sum(arb(float(number)) not in ball for ball, number in zip(balls, stated, strict=True))
+        return sum(
+            arb(float(number)) not in ball for ball, number in zip(balls, stated, strict=True)
+        )
 
     assert outside(program) == 0
-    nodes = tuple(replace(node, format=cut if node.format is FLOAT32 else node.format) for node in program.nodes)
+    nodes = tuple(
+        replace(node, format=cut if node.format is FLOAT32 else node.format)
+        for node in program.nodes
+    )
     assert outside(replace(program, nodes=nodes)) > 10
 
 
@@ -105,11 +129,14 @@ def test_single_roundings(format):
         assert radius >= 0.99 * units * u * abs(exact)
 
 
-@pytest.mark.parametrize("order", [np.arange(100), np.arange(100)[::-1], np.random.default_rng(0).permutation(100)])
+@pytest.mark.parametrize(
+    "order", [np.arange(100), np.arange(100)[::-1], np.random.default_rng(0).permutation(100)]
+)
 def test_sums_in_any_order(order):
-    values = (np.random.default_rng(1).normal(size=100) * 10.0 ** np.random.default_rng(2).integers(-3, 4, 100)).astype(
-        "f4"
-    )
+    values = (
+        np.random.default_rng(1).normal(size=100)
+        * 10.0 ** np.random.default_rng(2).integers(-3, 4, 100)
+    ).astype("f4")
     ball = one(lambda b, x: b.sum(x, (0,)), FLOAT32, values)[()]
     total = np.float32(0)
     for value in values[order]:
@@ -153,16 +180,22 @@ def test_an_open_comparison_gives_no_bound():
     x = build.input("x", ())
     with build.rounding(FLOAT32):
         product = build.apply("multiply", x, build.constant(0.1))
-        result = build.apply("where", build.apply("greater", product, build.constant(0.03)), x, product)
+        result = build.apply(
+            "where", build.apply("greater", product, build.constant(0.03)), x, product
+        )
     program = build.program(result, product)
     assert proved(program, {"x": np.asarray(0.3)}) == [None, None]
     assert [balls.shape for balls in proved(program, {"x": np.asarray(0.5)})] == [(), ()]
 
 
 def test_a_sign_on_rounded_numbers_is_open_as_well():
-    """A ball around 0 has both signs; a derivative that multiplies by it is not bounded by one of them."""
+    """A ball around 0 has both signs; a derivative that multiplies by it is not bounded by one of
+    them.
+    """
     ball = one(
-        lambda b, x: b.apply("sign", b.apply("subtract", b.apply("multiply", x, b.constant(0.1)), b.constant(0.03))),
+        lambda b, x: b.apply(
+            "sign", b.apply("subtract", b.apply("multiply", x, b.constant(0.1)), b.constant(0.03))
+        ),
         FLOAT32,
         0.3,
     )

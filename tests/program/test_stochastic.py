@@ -1,4 +1,6 @@
-"""Noisy replays: each operation is moved by about its own rounding, equal numbers alike; what is open is said."""
+"""Noisy replays: each operation is moved by about its own rounding, equal numbers alike; what is
+open is said.
+"""
 
 import numpy as np
 import pytest
@@ -6,7 +8,13 @@ import torch
 
 from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, FLOAT64
 from verifier.program.array_program import ArrayBuilder, evaluate
-from verifier.program.evaluation.stochastic import DEVIATIONS, GAIN, NoiseArithmetic, arithmetic_for, deviations
+from verifier.program.evaluation.stochastic import (
+    DEVIATIONS,
+    GAIN,
+    NoiseArithmetic,
+    arithmetic_for,
+    deviations,
+)
 
 FORMATS = tuple(CODE_FORMATS.values())
 X, Y = (np.random.default_rng(seed).uniform(1, 2, 500) for seed in (0, 1))
@@ -40,14 +48,18 @@ OPERATIONS = {
 def test_single_operations_are_moved_by_their_rounding(name, format):
     """Evenly between plus and minus so many units of roundoff: the deviation is 0.58 of that."""
     function, exact, units = OPERATIONS[name]
-    found = deviation(function, format, x=X, y=Y) / np.abs(exact(X, Y)) / (units * format.unit_roundoff)
+    found = (
+        deviation(function, format, x=X, y=Y) / np.abs(exact(X, Y)) / (units * format.unit_roundoff)
+    )
     assert 0.5 < np.median(found) < 0.65
     assert 0.1 < found.min() < found.max() < 1.0
 
 
 @pytest.mark.parametrize("format", (FLOAT32, BFLOAT16, FLOAT16), ids=lambda known: known.name)
 def test_true_roundings_are_within_a_factor(format):
-    """A product rounded by torch is off by at most two deviations in the median, and never by 32."""
+    """A product rounded by torch is off by at most two deviations in the median, and never
+    by 32.
+    """
     dtype = getattr(torch, format.name)
     x, y = (torch.tensor(part).to(dtype) for part in (X, Y))
     exact = x.double() * y.double()
@@ -61,7 +73,9 @@ def test_true_roundings_are_within_a_factor(format):
 def test_exact_operations_are_not_moved(name):
     def function(build, x):
         conditions = (build.apply("less", x, build.constant(5.0)),) if name == "where" else ()
-        return build.apply(name, *conditions, *(x for _ in range(2 if name in ("maximum", "where") else 1)))
+        return build.apply(
+            name, *conditions, *(x for _ in range(2 if name in ("maximum", "where") else 1))
+        )
 
     assert (deviation(function, FLOAT32, x=X) == 0).all()
 
@@ -79,8 +93,12 @@ def test_equal_products_are_moved_alike(format):
         with build.rounding(None):
             return build.sum(product, (0,))
 
-    same = deviation(products_summed_exactly, format, x=np.full(10_000, 0.1), y=np.full(10_000, 0.3))
-    apart = deviation(products_summed_exactly, format, x=0.1 + np.arange(10_000) * 1e-9, y=np.full(10_000, 0.3))
+    same = deviation(
+        products_summed_exactly, format, x=np.full(10_000, 0.1), y=np.full(10_000, 0.3)
+    )
+    apart = deviation(
+        products_summed_exactly, format, x=0.1 + np.arange(10_000) * 1e-9, y=np.full(10_000, 0.3)
+    )
     assert 0.2 < same / (300 * format.unit_roundoff) < 1.0
     assert apart < 0.05 * same
 
@@ -89,7 +107,9 @@ def test_a_sum_of_identical_products_is_allowed_what_torch_does():
     x, y = torch.full((10_000,), 0.1), torch.full((10_000,), 0.3)
     exact = 10_000 * float(x[0].double() * y[0].double())
     stated = [float(total) for total in ((x * y).sum(), x @ y, torch.cumsum(x * y, 0)[-1])]
-    found = deviation(lambda b, x, y: b.sum(b.apply("multiply", x, y), (0,)), FLOAT32, x=x.numpy(), y=y.numpy())
+    found = deviation(
+        lambda b, x, y: b.sum(b.apply("multiply", x, y), (0,)), FLOAT32, x=x.numpy(), y=y.numpy()
+    )
     assert max(abs(number - exact) for number in stated) <= DEVIATIONS * found
     assert DEVIATIONS * found < 1000 * exact * FLOAT32.unit_roundoff
 
@@ -102,7 +122,9 @@ def test_gain_is_taken_back():
 
 
 def test_float64_needs_the_gain():
-    """A single rounding of float64's own size is not seen in float64: some deviations would be 0."""
+    """A single rounding of float64's own size is not seen in float64: some deviations would
+    be 0.
+    """
     program = prepared(OPERATIONS["multiply"][0], FLOAT64, {"x": X, "y": Y})
     given = {"x": X, "y": Y}
     assert (deviations(program, given, NoiseArithmetic(1.0))[0] == 0).any()
@@ -140,12 +162,18 @@ def test_a_function_may_flush_to_zero():
 
 def test_sizes_whose_squares_leave_float64():
     x = np.array([1e-120, 1e-150, 1e120, 1e150])
-    found = deviation(lambda b, x: b.apply("multiply", x, x), FLOAT64, x=x) / x**2 / FLOAT64.unit_roundoff
+    found = (
+        deviation(lambda b, x: b.apply("multiply", x, x), FLOAT64, x=x)
+        / x**2
+        / FLOAT64.unit_roundoff
+    )
     assert (found[[0, 2, 3]] > 0.1).all()
     assert (found < 1.0).all()
 
 
-@pytest.mark.parametrize(("format", "x"), [(FLOAT16, 300.0), (BFLOAT16, 2e19), (FLOAT32, 2e19), (FLOAT64, 1.4e154)])
+@pytest.mark.parametrize(
+    ("format", "x"), [(FLOAT16, 300.0), (BFLOAT16, 2e19), (FLOAT32, 2e19), (FLOAT64, 1.4e154)]
+)
 def test_overflow_is_not_finite(format, x):
     assert not np.isfinite(deviation(lambda b, x: b.apply("multiply", x, x), format, x=x))
 
@@ -174,7 +202,9 @@ def test_at_a_tie_the_sides_do_not_widen_the_allowance():
     """A third of the replays takes each side; within a side nothing moves."""
     assert (
         deviation(
-            lambda b, x: b.apply("where", b.apply("greater", x, b.constant(0)), b.constant(1.0), b.constant(0.0)),
+            lambda b, x: b.apply(
+                "where", b.apply("greater", x, b.constant(0)), b.constant(1.0), b.constant(0.0)
+            ),
             FLOAT32,
             x=0.0,
         )
@@ -193,11 +223,16 @@ def test_near_ties_are_open_but_no_kinks():
 
 def test_the_same_seed_gives_the_same_noise():
     program = prepared(OPERATIONS["exp"][0], FLOAT32, {"x": X, "y": Y})
-    one, two, other = (deviations(program, {"x": X}, arithmetic_for(program, seed))[0] for seed in (0, 0, 1))
+    one, two, other = (
+        deviations(program, {"x": X}, arithmetic_for(program, seed))[0] for seed in (0, 0, 1)
+    )
     assert (one == two).all()
     assert (one != other).any()
 
 
 def test_arrays_without_elements():
-    assert deviation(lambda b, x: b.sum(x, (0,)), FLOAT32, x=np.zeros((0, 2))).tolist() == [0.0, 0.0]
+    assert deviation(lambda b, x: b.sum(x, (0,)), FLOAT32, x=np.zeros((0, 2))).tolist() == [
+        0.0,
+        0.0,
+    ]
     assert deviation(lambda b, x: b.apply("exp", x), FLOAT32, x=np.zeros((0, 2))).shape == (0, 2)

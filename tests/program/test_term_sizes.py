@@ -1,4 +1,6 @@
-"""The size of the terms, formulas lifted to arrays, and graphs lowered: what the judge's other stages rest on."""
+"""The size of the terms, formulas lifted to arrays, and graphs lowered: what the judge's other
+stages rest on.
+"""
 
 import numpy as np
 import pytest
@@ -41,7 +43,9 @@ X = np.array([3.0, -2.0, 4.0])
         (lambda b, x: b.round(x, FLOAT32), [3.0, 2.0, 4.0]),
         (lambda b, x: b.apply("abs", b.apply("subtract", x, x)), [0.0, 0.0, 0.0]),
         (
-            lambda b, x: b.apply("where", b.apply("greater", x, b.constant(0)), b.apply("add", x, x), x),
+            lambda b, x: b.apply(
+                "where", b.apply("greater", x, b.constant(0)), b.apply("add", x, x), x
+            ),
             [6.0, 2.0, 8.0],
         ),
     ],
@@ -51,7 +55,11 @@ def test_sizes_are_of_terms_and_not_of_what_is_left(function, expected):
 
 
 def numbers(build, node, **given):
-    (balls,) = replay(build.program(node), {name: np.asarray(value) for name, value in given.items()}, BallArithmetic())
+    (balls,) = replay(
+        build.program(node),
+        {name: np.asarray(value) for name, value in given.items()},
+        BallArithmetic(),
+    )
     return np.vectorize(float, otypes=[float])(balls).tolist()
 
 
@@ -60,7 +68,9 @@ def formula(text, *names):
     return builder.program(read_text(text, builder, {name: builder.symbol(name) for name in names}))
 
 
-@pytest.mark.parametrize(("reduction", "expected"), [("none", [7.0, 2.0, 9.0]), ("sum", 18.0), ("mean", 6.0)])
+@pytest.mark.parametrize(
+    ("reduction", "expected"), [("none", [7.0, 2.0, 9.0]), ("sum", 18.0), ("mean", 6.0)]
+)
 def test_lifted_formulas(reduction, expected):
     build = ArrayBuilder()
     x, y = build.input("x", (3,)), build.input("y", ())
@@ -104,13 +114,19 @@ def graph_of(code, x):
     return lowered(captured(joint, (x, seed)), ["x", "seed"], (x, seed))
 
 
-@pytest.mark.parametrize(("dtype", "format"), [(torch.bfloat16, BFLOAT16), (torch.float16, FLOAT16)])
+@pytest.mark.parametrize(
+    ("dtype", "format"), [(torch.bfloat16, BFLOAT16), (torch.float16, FLOAT16)]
+)
 def test_16_bit_operations_round_once_and_moves_do_not(dtype, format):
     x = torch.ones(2, 3, dtype=dtype)
 
     def rounds(code):
         low = graph_of(code, x)
-        return [node.format for node in low.builder.program(low.results[0]).nodes if node.operation == "round"]
+        return [
+            node.format
+            for node in low.builder.program(low.results[0]).nodes
+            if node.operation == "round"
+        ]
 
     assert rounds(lambda x: x.t().reshape(6).flip(0).neg().relu()) == []
     assert rounds(lambda x: x.t().exp()) == [format]
@@ -119,7 +135,9 @@ def test_16_bit_operations_round_once_and_moves_do_not(dtype, format):
     assert rounds(lambda x: torch.where(x > 0.3, x, 0.1)) == []
 
 
-@pytest.mark.parametrize(("dtype", "format"), [(torch.bfloat16, BFLOAT16), (torch.float16, FLOAT16)])
+@pytest.mark.parametrize(
+    ("dtype", "format"), [(torch.bfloat16, BFLOAT16), (torch.float16, FLOAT16)]
+)
 def test_numbers_in_16_bit_code_may_be_rounded_to_it(dtype, format):
     """torch adds the rounded number and multiplies by the one that was written."""
     x = torch.randn(200, generator=torch.Generator().manual_seed(0)).to(dtype)
@@ -127,7 +145,9 @@ def test_numbers_in_16_bit_code_may_be_rounded_to_it(dtype, format):
     assert torch.equal(x + 2.81, (x.double() + narrow).to(dtype))
     assert not torch.equal(x + 2.81, (x.double() + 2.81).to(dtype))
     low = graph_of(lambda x: x + 2.81, x)
-    (known,) = [node for node in low.builder.program(low.results[0]).nodes if node.operation == "constant"]
+    (known,) = [
+        node for node in low.builder.program(low.results[0]).nodes if node.operation == "constant"
+    ]
     assert (known.number, known.format) == (2.81, format)
 
 

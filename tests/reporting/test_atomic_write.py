@@ -1,4 +1,6 @@
-"""Files are written beside their place: a program that is killed leaves the old file or the new one."""
+"""Files are written beside their place: a program that is killed leaves the old file or the new
+one.
+"""
 
 import os
 import signal
@@ -71,7 +73,10 @@ def test_a_current_folder_that_is_gone(tmp_path, monkeypatch):
     gone.rmdir()
     with pytest.raises(InputError) as caught:
         check_writable(Path("report.json"))
-    assert str(caught.value) == "cannot write 'report.json': the current folder does not exist any more"
+    assert (
+        str(caught.value)
+        == "cannot write 'report.json': the current folder does not exist any more"
+    )
 
 
 def test_without_files_that_have_no_name(tmp_path, monkeypatch):

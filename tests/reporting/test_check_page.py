@@ -1,4 +1,6 @@
-"""The page of a check: what it says first, what it shows of numbers that disagree, and no markup from users' text."""
+"""The page of a check: what it says first, what it shows of numbers that disagree, and no markup
+from users' text.
+"""
 
 import math
 from dataclasses import replace
@@ -36,9 +38,15 @@ def findings(code, number, dtype):
 
 
 def checked(code, dtypes=DTYPES):
-    found = tuple(one for number, dtype in enumerate(dtypes, 1) for one in findings(code, number, dtype))
+    found = tuple(
+        one for number, dtype in enumerate(dtypes, 1) for one in findings(code, number, dtype)
+    )
     return Checked(
-        "losses.py::focal", "its own forward", CheckSettings(dtypes), found, replay="verifier check losses.py::focal"
+        "losses.py::focal",
+        "its own forward",
+        CheckSettings(dtypes),
+        found,
+        replay="verifier check losses.py::focal",
     )
 
 
@@ -51,12 +59,25 @@ def honest():
 def failing():
     found = checked(GRAPH.plant(CASE.code, liar_named("sign flipped").lie, 1))
     cause = CheckCause(
-        "sign flipped", "first", "the sign is flipped.", "-1 times the exact gradient fits", "float32", 1
+        "sign flipped",
+        "first",
+        "the sign is flipped.",
+        "-1 times the exact gradient fits",
+        "float32",
+        1,
     )
-    failure = Finding("form", "float32", found.findings[0].point, failures=("The gradient by x has dtype float64.",))
+    failure = Finding(
+        "form",
+        "float32",
+        found.findings[0].point,
+        failures=("The gradient by x has dtype float64.",),
+    )
     absent = Finding("second", "float32", absent="Its backward has no derivative.")
-    return replace(found, findings=(*found.findings, failure, absent), causes=(cause,), ruled_out=("transposed",),
-                   notes=("The path of b is detached.",), simplest=found.findings[0].point)  # fmt: skip
+    return replace(
+        found, findings=(*found.findings, failure, absent), causes=(cause,),
+        ruled_out=("transposed",), notes=("The path of b is detached.",),
+        simplest=found.findings[0].point,
+    )  # fmt: skip
 
 
 def page(checked):
@@ -72,7 +93,8 @@ def test_the_verdict_of_what_agrees(honest):
     assert (shown.title, shown.outcome) == ("verifier: focal", Outcome.AGREES)
     assert (
         shown.verdict
-        == "All 76 numbers that focal stated lie within what rounding alone can do in float32 and float64."
+        == "All 76 numbers that focal stated lie within what rounding alone can do in float32 and "
+        "float64."
     )
     assert shown.sentences[0] == "2 checks made; 76 numbers agree, 0 are undecided, 0 disagree."
     assert shown.sentences[1].startswith("The formula replays to ")
@@ -83,36 +105,59 @@ def test_the_verdict_of_what_agrees(honest):
 
 def test_the_verdict_of_what_disagrees(failing):
     assert page(failing).verdict == "Rounding does not explain what focal stated of first."
-    assert page(failing).sentences[0] == "3 checks made; 58 numbers agree, 0 are undecided, 18 disagree."
+    assert (
+        page(failing).sentences[0]
+        == "3 checks made; 58 numbers agree, 0 are undecided, 18 disagree."
+    )
 
 
 def test_the_verdict_of_what_fails_apart_from_numbers(honest, failing):
     only = replace(honest, findings=(*honest.findings, failing.findings[-2]))
-    assert page(only).verdict == "The numbers of focal agree, but it fails otherwise: dtype, shape, device."
+    assert (
+        page(only).verdict
+        == "The numbers of focal agree, but it fails otherwise: dtype, shape, device."
+    )
     (found,) = section(only, "What is wrong, and why").findings
-    assert (found.where, found.sentence) == ("dtype, shape, device in float32", "The gradient by x has dtype float64")
+    assert (found.where, found.sentence) == (
+        "dtype, shape, device in float32",
+        "The gradient by x has dtype float64",
+    )
     assert found.evidence == "At 1 point: 1"
 
 
 def test_the_verdict_of_too_few_digits(honest):
     asked = replace(honest, settings=replace(honest.settings, digits=12.0))
     assert page(asked).verdict == "focal has fewer than 12 digits."
-    assert any("and 12 were asked for" in one.sentence for one in section(asked, "What is wrong, and why").findings)
+    assert any(
+        "and 12 were asked for" in one.sentence
+        for one in section(asked, "What is wrong, and why").findings
+    )
 
 
 def blind(part):
-    verdicts = replace(part.verdicts, severity=part.verdicts.severity * 0 + 1, allowed=part.verdicts.allowed * math.inf)
+    verdicts = replace(
+        part.verdicts,
+        severity=part.verdicts.severity * 0 + 1,
+        allowed=part.verdicts.allowed * math.inf,
+    )
     return replace(part, verdicts=verdicts)
 
 
 def test_the_verdict_of_what_is_undecided(honest):
     first = honest.findings[1]
-    open_one = replace(honest, findings=(honest.findings[0], replace(first, parts=tuple(map(blind, first.parts)))))
+    open_one = replace(
+        honest, findings=(honest.findings[0], replace(first, parts=tuple(map(blind, first.parts))))
+    )
     assert page(open_one).verdict == (
-        "Nothing disagrees, but 30 of 38 numbers could not be decided; nothing at all could be decided of "
+        "Nothing disagrees, but 30 of 38 numbers could not be decided; nothing at all could be "
+        "decided of "
         "x, first, bias, second."
     )
-    assert section(open_one, "What could not be decided").sentences[0].startswith("x in float32, 12 of 12: ")
+    assert (
+        section(open_one, "What could not be decided")
+        .sentences[0]
+        .startswith("x in float32, 12 of 12: ")
+    )
     assert "Every component has decided comparisons." not in page(open_one).sentences
     assert "What could not be decided" not in [part.title for part in page(honest).sections]
     nothing = replace(honest, findings=())
@@ -127,7 +172,9 @@ def test_undecided_here_and_there(honest):
     note = value.verdicts.note.copy()
     note[:2] = list(Note).index(Note.BLIND)
     part = replace(value, verdicts=replace(value.verdicts, severity=severity, note=note))
-    some = replace(honest, findings=(replace(honest.findings[0], parts=(part,)), *honest.findings[1:]))
+    some = replace(
+        honest, findings=(replace(honest.findings[0], parts=(part,)), *honest.findings[1:])
+    )
     assert page(some).verdict == "Nothing disagrees, but 2 of 76 numbers could not be decided."
     assert "Every component has decided comparisons." in page(some).sentences
     assert section(some, "What could not be decided").sentences == [
@@ -138,7 +185,9 @@ def test_undecided_here_and_there(honest):
 
 def test_other_quantities_are_called_by_their_kind(honest):
     first = honest.findings[1]
-    second = replace(first, check="second", parts=(replace(first.parts[0], name="x[0] x", quantity="second"),))
+    second = replace(
+        first, check="second", parts=(replace(first.parts[0], name="x[0] x", quantity="second"),)
+    )
     found = replace(honest, findings=(*honest.findings, second))
     assert "x x (second)" in [row[0] for row in section(found, "Components").rows]
 
@@ -153,7 +202,9 @@ def test_causes_stand_with_their_evidence(failing):
     unexplained = section(replace(failing, causes=()), "What is wrong, and why").findings[0]
     assert unexplained.sentence == "no cause found"
     assert found.advice == "verifier check losses.py::focal"
-    assert found.note.startswith("Tried, and not the cause: transposed. The simplest point found that fails: x = ")
+    assert found.note.startswith(
+        "Tried, and not the cause: transposed. The simplest point found that fails: x = "
+    )
 
 
 def test_of_very_many_failures_the_first_are_shown(failing, monkeypatch):
@@ -165,7 +216,9 @@ def test_of_very_many_failures_the_first_are_shown(failing, monkeypatch):
 def test_the_numbers_that_disagree(failing):
     table = section(failing, "Numbers that disagree")
     assert table.note == "The worst 10 of 18."
-    part = next(one for one in failing.findings if one.examination and one.dtype == "float64").examination["first"]
+    part = next(
+        one for one in failing.findings if one.examination and one.dtype == "float64"
+    ).examination["first"]
     judged = [part.verdicts[place] for place in range(9)]
     worst = max(judged, key=lambda one: one.error / one.allowed)
     row = table.rows[0]
@@ -181,18 +234,24 @@ def test_the_numbers_that_disagree(failing):
     "against", ["reference plain_focal", "((", "1" + "+p" * 500], ids=["reference", "none", "long"]
 )
 def test_what_is_no_formula_is_told_in_words(honest, against):
-    assert section(replace(honest, against=against), "What it is held against").sentences == [against]
+    assert section(replace(honest, against=against), "What it is held against").sentences == [
+        against
+    ]
 
 
 def test_what_it_is_held_against(honest):
     assert section(honest, "What it is held against").sentences == [
         "The code's own forward, read operation by operation: its backward is what is checked."
     ]
-    (entry,) = section(replace(honest, against="-(1-p)**g*log(p)"), "What it is held against").entries
+    (entry,) = section(
+        replace(honest, against="-(1-p)**g*log(p)"), "What it is held against"
+    ).entries
     assert entry.text == "focal = -(1-p)**g*log(p)"
     assert "<msup>" in entry.right
     assert "<mtext>focal</mtext>" in entry.left
-    (reduced,) = section(replace(honest, against="mean of -(1-p)**g*log(p)"), "What it is held against").entries
+    (reduced,) = section(
+        replace(honest, against="mean of -(1-p)**g*log(p)"), "What it is held against"
+    ).entries
     assert reduced.text == "focal = mean of -(1-p)**g*log(p)"
     assert str(reduced.right) == text("mean of\u2003") + str(entry.right)
 
@@ -211,7 +270,9 @@ def test_the_tables(failing):
     facts = dict(section(failing, "How this was made").facts)
     assert facts["shown again by"] == "verifier check losses.py::focal"
     assert facts["switched off"] == "nothing"
-    assert dict(check_page(failing, None).sections[-1].facts)["shown again by"].startswith("Python only")
+    assert dict(check_page(failing, None).sections[-1].facts)["shown again by"].startswith(
+        "Python only"
+    )
 
 
 def test_notes(failing, honest):
@@ -251,16 +312,28 @@ def hostile(checked, payload):
     def renamed(finding):
         inputs = {payload: torch.ones(1)}
         point = replace(finding.point, kind=payload, inputs=inputs) if finding.point else None
-        parts = tuple(replace(part, name=payload if part.name == "first" else part.name) for part in finding.parts)
+        parts = tuple(
+            replace(part, name=payload if part.name == "first" else part.name)
+            for part in finding.parts
+        )
         failures = tuple(payload for _ in finding.failures)
-        return replace(finding, point=point, parts=parts, failures=failures, absent=payload if finding.absent else "")
+        return replace(
+            finding,
+            point=point,
+            parts=parts,
+            failures=failures,
+            absent=payload if finding.absent else "",
+        )
 
     return replace(
         checked,
         target=payload,
         against=payload,
         findings=tuple(map(renamed, checked.findings)),
-        causes=tuple(replace(cause, component=payload, sentence=payload, evidence=payload) for cause in checked.causes),
+        causes=tuple(
+            replace(cause, component=payload, sentence=payload, evidence=payload)
+            for cause in checked.causes
+        ),
         ruled_out=(payload,),
         notes=(payload,),
         replay=payload,
@@ -272,7 +345,9 @@ def test_hostile_texts_are_texts(failing):
     harmless = Reader(page(hostile(failing, "no formula")).html())
     for payload in PAYLOADS:
         shown = page(hostile(failing, payload))
-        shown = replace(shown, sections=[part for part in shown.sections if part.kind != "pictures"])
+        shown = replace(
+            shown, sections=[part for part in shown.sections if part.kind != "pictures"]
+        )
         reader = Reader(shown.html())
         assert {tag for tag, _ in reader.elements} <= {tag for tag, _ in harmless.elements} | {
             "math",
@@ -280,18 +355,27 @@ def test_hostile_texts_are_texts(failing):
             "mo",
             "mrow",
         }
-        assert all(words.isprintable() or not words.strip() for words in reader.text if "--ink" not in words)
+        assert all(
+            words.isprintable() or not words.strip()
+            for words in reader.text
+            if "--ink" not in words
+        )
         assert "".join(reader.text).count(printable(payload)) > 8
 
 
 def test_in_a_browser(failing, honest, tmp_path):
     browser = Browser(tmp_path)
     pages = [tmp_path / "failing.html", tmp_path / "honest.html"]
-    for path, found in zip(pages, (failing, replace(honest, against="-(1-p)**g*log(p)")), strict=True):
+    for path, found in zip(
+        pages, (failing, replace(honest, against="-(1-p)**g*log(p)")), strict=True
+    ):
         path.write_text(page(found).html(), encoding="utf-8")
         assert browser.document(path)[1] == []
     assert browser.requests(pages[0]) == set()
-    assert browser.widths([(path, width) for path in pages for width in (360, 800, 1440)]) == [360, 800, 1440] * 2
+    assert (
+        browser.widths([(path, width) for path in pages for width in (360, 800, 1440)])
+        == [360, 800, 1440] * 2
+    )
     sheets, console = browser.printed(pages[0])
     assert 2 <= sheets <= 6
     assert console == []

@@ -27,7 +27,9 @@ from verifier.reporting.text.check_markdown import code, escaped, fenced
 from verifier.reporting.text.check_tables import CHECKS
 from verifier.testing.mutations import GRAPH, NUMBERS, RACY, liar_named, scaled
 
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:`torch.jit.script` is deprecated:DeprecationWarning"
+)
 DTYPES = ("float32", "float64")
 
 
@@ -40,7 +42,9 @@ def lying(lie, place=0, way=GRAPH, of=focal):
 
 
 def point(number, dtype, kind="random", **inputs):
-    values = {name: torch.tensor(value, dtype=getattr(torch, dtype)) for name, value in inputs.items()}
+    values = {
+        name: torch.tensor(value, dtype=getattr(torch, dtype)) for name, value in inputs.items()
+    }
     return CheckPoint(number, kind, dtype, values)
 
 
@@ -64,11 +68,18 @@ def found(subject_code, where, quantities=("reverse",)):
     return sorted(known, key=lambda finding: order.index(finding.check))
 
 
-def report(findings, target="losses.py::focal", against="its own forward", settings=CheckSettings(), **more):  # noqa: B008
+SETTINGS = CheckSettings()
+
+
+def report(
+    findings, target="losses.py::focal", against="its own forward", settings=SETTINGS, **more
+):
     return CheckReport(Checked(target, against, settings, tuple(findings), **more))
 
 
-FLIPPED = CheckCause("sign flipped", "p", "the sign is flipped", "the two differ by a factor of -1.000000000000000")
+FLIPPED = CheckCause(
+    "sign flipped", "p", "the sign is flipped", "the two differ by a factor of -1.000000000000000"
+)
 COMMAND = "verifier check losses.py::focal --input p=0.75 --input g=3"
 
 
@@ -80,13 +91,18 @@ def sign_flipped():
     simplest = point(4, "float32", "simplified", p=0.75, g=3.0)
     wrong = lying(liar_named("sign flipped").lie)
     return report(
-        [*found(wrong, POINTS), *found(wrong, [simplest])], causes=(FLIPPED,), replay=COMMAND, simplest=simplest
+        [*found(wrong, POINTS), *found(wrong, [simplest])],
+        causes=(FLIPPED,),
+        replay=COMMAND,
+        simplest=simplest,
     )
 
 
 def without_cause():
     wrong = lying(scaled(1e-3), 1, NUMBERS)
-    return report(found(wrong, POINTS[1:2]), ruled_out=("sign flipped", "constant factor", "transposed"))
+    return report(
+        found(wrong, POINTS[1:2]), ruled_out=("sign flipped", "constant factor", "transposed")
+    )
 
 
 def restated(finding, change, name=None):
@@ -105,7 +121,9 @@ def noted(finding, outcome, note):
 
 def _noted(part, outcome, note):
     severity = np.full(part.verdicts.severity.shape, outcome.severity)
-    verdicts = replace(part.verdicts, severity=severity, note=np.full(severity.shape, list(Note).index(note)))
+    verdicts = replace(
+        part.verdicts, severity=severity, note=np.full(severity.shape, list(Note).index(note))
+    )
     return replace(part, verdicts=verdicts)
 
 
@@ -120,8 +138,8 @@ def other_checks():
     strided = replace(reverse, check="strided")
     return report(
         [
-            value, reverse, restated(forward, np.negative), restated(hessian, last_doubled, "p[1] g"),
-            restated(strided, last_doubled, "g"),
+            value, reverse, restated(forward, np.negative),
+            restated(hessian, last_doubled, "p[1] g"), restated(strided, last_doubled, "g"),
         ]
     )  # fmt: skip
 
@@ -135,7 +153,10 @@ def otherwise():
             value,
             Finding("overwriting", "float32", POINTS[0], failures=("p is overwritten",)),
             Finding("overwriting", "float64", POINTS[1]),
-            *(Finding("form", "float32", replace(POINTS[0], number=number), failures=(wide,)) for number in (1, 2, 3)),
+            *(
+                Finding("form", "float32", replace(POINTS[0], number=number), failures=(wide,))
+                for number in (1, 2, 3)
+            ),
             Finding("form", "float32", replace(POINTS[0], number=4)),
             replace(value, check="reach", failures=("g has no gradient",)),
         ]
@@ -158,7 +179,8 @@ def not_made():
 def blind():
     """The gradient by g is undecided everywhere, that by p in float64 only."""
     findings = [
-        replace(finding, parts=tuple(_blind(part) for part in finding.parts)) for finding in found(focal, POINTS[:2])
+        replace(finding, parts=tuple(_blind(part) for part in finding.parts))
+        for finding in found(focal, POINTS[:2])
     ]
     return report(findings)
 
@@ -187,14 +209,20 @@ def inaccurate():
 def unread():
     value, reverse = found(focal, POINTS[1:2])
     reason = NotReplayed("the code leaves torch for NumPy.")
-    known = [replace(one, examination=replace(one.examination, formula=reason)) for one in (value, reverse)]
+    known = [
+        replace(one, examination=replace(one.examination, formula=reason))
+        for one in (value, reverse)
+    ]
     return report(known, notes=("the path through p is detached at losses.py:12",))
 
 
 def other_function():
     value, reverse = found(focal, POINTS[1:2])
     known = replace(value.examination, same_function=False)
-    return report([restated(replace(value, examination=known), last_doubled), reverse], against="-(1-p)**g*log(2*p)")
+    return report(
+        [restated(replace(value, examination=known), last_doubled), reverse],
+        against="-(1-p)**g*log(2*p)",
+    )
 
 
 def hidden():
@@ -216,9 +244,20 @@ def many():
     value, reverse = found(focal, POINTS[1:2])
     right = next(part for part in reverse.parts if part.name == "p")
     wrong = restated(reverse, last_doubled, "p").parts[0]
-    parts = [replace(wrong if place < 13 else right, name=f"layers.{place}.weight") for place in range(30)]
-    failures = tuple(f"layers.{place}.weight has a gradient of another shape" for place in range(12))
-    return report([value, replace(reverse, parts=tuple(parts)), Finding("form", "float64", POINTS[1], (), failures)])
+    parts = [
+        replace(wrong if place < 13 else right, name=f"layers.{place}.weight")
+        for place in range(30)
+    ]
+    failures = tuple(
+        f"layers.{place}.weight has a gradient of another shape" for place in range(12)
+    )
+    return report(
+        [
+            value,
+            replace(reverse, parts=tuple(parts)),
+            Finding("form", "float64", POINTS[1], (), failures),
+        ]
+    )
 
 
 CASES = {
@@ -398,8 +437,8 @@ MARKDOWN = """\
 
 `losses.py::focal` against `its own forward`
 
-| outcome | dtype | component | compared | agrees | other | digits, least | error/allowed | at point | limit, median\
- | limit, worst |
+| outcome | dtype | component | compared | agrees | other | digits, least \
+| error/allowed | at point | limit, median | limit, worst |
 | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 | ✅ agrees | float32 | `value` | 5 | 5 | – | 7.2 | 0.048 | 1 | 7.8e-07 | 1.7e-06 |
 | ✅ agrees | float64 | `value` | 6 | 6 | – | 16.0 | 0.094 | 3 | 1.4e-15 | 3.1e-15 |
@@ -696,7 +735,11 @@ def test_outcome_and_exit_code(name, made):
     report = made(name)
     assert (report.outcome, report.exit_code, report.ok) == (outcome, code, code == 0)
     document = report.to_json()
-    assert (document["outcome"], document["exit_code"], document["ok"]) == (outcome.value, code, code == 0)
+    assert (document["outcome"], document["exit_code"], document["ok"]) == (
+        outcome.value,
+        code,
+        code == 0,
+    )
     if report.ok:
         report.raise_for_failure()
     else:
@@ -709,7 +752,10 @@ def test_outcome_and_exit_code(name, made):
 def test_a_dtype_that_was_asked_for_and_has_nothing_to_show():
     settings = CheckSettings(dtypes=("float32", "bfloat16"))
     assert report(found(focal, POINTS[:1]), settings=settings).exit_code == 3
-    assert report(found(focal, POINTS[:1]), settings=replace(settings, dtypes=("float32",))).exit_code == 0
+    assert (
+        report(found(focal, POINTS[:1]), settings=replace(settings, dtypes=("float32",))).exit_code
+        == 0
+    )
 
 
 def test_digits_are_asked_for_only_where_they_are(made):
@@ -744,18 +790,26 @@ def test_nothing_to_compare():
 def test_a_failure_at_no_point():
     failing = report([Finding("form", "float32", failures=("it returns a list",))])
     assert "\nfocal fails in float32: dtype, shape, device\n  it returns a list\n" in str(failing)
-    assert failing.to_json()["checks"][0]["failures"] == [{"point": None, "sentence": "it returns a list"}]
+    assert failing.to_json()["checks"][0]["failures"] == [
+        {"point": None, "sentence": "it returns a list"}
+    ]
 
 
 def test_complex_numbers_in_json():
     where = replace(POINTS[0], inputs={"z": torch.tensor([1 + 2j])})
-    inputs = report([Finding("form", "float32", where, failures=("no",))]).to_json()["points"][0]["inputs"]
+    inputs = report([Finding("form", "float32", where, failures=("no",))]).to_json()["points"][0][
+        "inputs"
+    ]
     assert inputs == {"z": {"dtype": "complex64", "shape": [1], "values": [[1.0, 2.0]]}}
 
 
 def test_components(made):
     names = [(one.name, one.dtype, one.outcome.value) for one in made("without cause").components]
-    assert names == [("value", "float64", "agrees"), ("p", "float64", "agrees"), ("g", "float64", "disagrees")]
+    assert names == [
+        ("value", "float64", "agrees"),
+        ("p", "float64", "agrees"),
+        ("g", "float64", "disagrees"),
+    ]
 
 
 def test_table(made):
@@ -764,8 +818,23 @@ def test_table(made):
         "p": ["p", "6", "0", "6", "0.0", "1.6e+15", "3", "1.5e-15", "3.3e-15"],
         "g": ["g", "6", "6", "–", "15.6", "0.11", "2", "2.4e-15", "4.1e-15"],
     }
-    assert table(made("not a number"), "float64")["p"] == ["p", "4", "0", "4", "0.0", "inf", "2", "1.5e-15", "3.3e-15"]
-    assert table(made("other checks"), "float64")["p g (second)"][4:8] == ["3", "1", "0.0", "8.5e+13"]
+    assert table(made("not a number"), "float64")["p"] == [
+        "p",
+        "4",
+        "0",
+        "4",
+        "0.0",
+        "inf",
+        "2",
+        "1.5e-15",
+        "3.3e-15",
+    ]
+    assert table(made("other checks"), "float64")["p g (second)"][4:8] == [
+        "3",
+        "1",
+        "0.0",
+        "8.5e+13",
+    ]
 
 
 def test_a_large_report_stays_readable(made):
@@ -775,7 +844,9 @@ def test_a_large_report_stays_readable(made):
     assert "⋯ 11 components not shown, all agree" in text
     assert "\n⋯ components that disagree not shown: 3; --json FILE has them all\n" in text
     assert "\n⋯ other failures not shown: 2; --json FILE has them all\n" in text
-    assert text.endswith("DISAGREES  13 of 124, 1 check fails apart from numbers; the formula replays to\n75 digits.")
+    assert text.endswith(
+        "DISAGREES  13 of 124, 1 check fails apart from numbers; the formula replays to\n75 digits."
+    )
     document = made("many").to_json()
     assert len(document["components"]) == 31
     assert len(document["checks"][-1]["failures"]) == 12
@@ -783,8 +854,15 @@ def test_a_large_report_stays_readable(made):
 
 def test_the_worst_is_first():
     value, reverse = found(focal, POINTS[1:2])
-    slightly = [replace(reverse, parts=(reverse.parts[0].restated(reverse.parts[0].verdicts.stated * (1 + 1e-9)),))]
-    badly = [replace(reverse, parts=(reverse.parts[1].restated(-reverse.parts[1].verdicts.stated),))]
+    slightly = [
+        replace(
+            reverse,
+            parts=(reverse.parts[0].restated(reverse.parts[0].verdicts.stated * (1 + 1e-9)),),
+        )
+    ]
+    badly = [
+        replace(reverse, parts=(reverse.parts[1].restated(-reverse.parts[1].verdicts.stated),))
+    ]
     text = str(report([value, *slightly, *badly]))
     assert 0 < text.index("focal.g disagrees") < text.index("focal.p disagrees")
 
@@ -795,7 +873,10 @@ def test_causes_of_others_are_not_named(made):
 
 
 def test_each_cause_once_and_all_of_them(made):
-    more = replace(FLIPPED, dtype="float64", point=2), replace(FLIPPED, cause="zeroed", sentence="it is 0", evidence="")
+    more = (
+        replace(FLIPPED, dtype="float64", point=2),
+        replace(FLIPPED, cause="zeroed", sentence="it is 0", evidence=""),
+    )
     text = str(CheckReport(replace(made("sign flipped").checked, causes=(FLIPPED, *more))))
     assert text.count("the sign is flipped") == 1
     assert "             -1.000000000000000)\n  or         it is 0\n  try " in text
@@ -856,8 +937,13 @@ def test_places():
     where = CheckPoint(1, "given", "float32", tensors)
     assert located(grid, (1, 1), where) == "w[1,1] = 0.1, n[1,1] = 4"
     assert located(grid, (1, 1), None) == "w[1,1]"
-    assert located(replace(grid, name="missing"), (0, 1), where) == "missing[0,1], w[0,1] = 2, n[0,1] = 2"
-    assert located(replace(grid, name="value", quantity="value", shape=()), (), where) == "scale = 2"
+    assert (
+        located(replace(grid, name="missing"), (0, 1), where)
+        == "missing[0,1], w[0,1] = 2, n[0,1] = 2"
+    )
+    assert (
+        located(replace(grid, name="value", quantity="value", shape=()), (), where) == "scale = 2"
+    )
     row = replace(grid, name="w[3] scale", quantity="second", shape=())
     assert located(row, (), where) == "by w[1,1] = 0.1 and scale = 2"
     assert located(row, (), None) == "by w[3] and scale"
@@ -916,21 +1002,28 @@ def test_wrong_formulas_are_called_as_in_the_tables(quantities, names):
 
 def test_json(made):
     document = made("sign flipped").to_json()
-    component = next(one for one in document["components"] if (one["name"], one["dtype"]) == ("p", "float32"))
+    component = next(
+        one for one in document["components"] if (one["name"], one["dtype"]) == ("p", "float32")
+    )
     worst = component.pop("worst")
     assert {**component, "detection_limit": None} == {
         "name": "p", "quantity": "reverse", "dtype": "float32", "tier": "proved", "compared": 5,
-        "outcomes": {"agrees": 0, "undecided": 0, "disagrees": 5}, "inaccurate": 0, "least_digits": 0.0,
-        "detection_limit": None,
+        "outcomes": {"agrees": 0, "undecided": 0, "disagrees": 5}, "inaccurate": 0,
+        "least_digits": 0.0, "detection_limit": None,
     }  # fmt: skip
-    assert (worst["check"], worst["point"], worst["part"], worst["index"]) == ("reverse", 1, "p", [0])
+    assert (worst["check"], worst["point"], worst["part"], worst["index"]) == (
+        "reverse",
+        1,
+        "p",
+        [0],
+    )
     assert worst["exact"].startswith("-6.36450834282")
     assert worst["outcome"] == "disagrees"
     assert document["replay"] == COMMAND
     assert (document["target"], document["against"]) == ("losses.py::focal", "its own forward")
     assert document["formula"] == {
-        "replayed": True, "digits": 0.0, "wrong": ["p"], "literals": [], "narrow": [], "same_function": True,
-        "reason": None,
+        "replayed": True, "digits": 0.0, "wrong": ["p"], "literals": [], "narrow": [],
+        "same_function": True, "reason": None,
     }  # fmt: skip
     assert document["causes"] == [{**asdict(FLIPPED)}]
     assert document["simplest"] == {
@@ -945,42 +1038,53 @@ def test_json(made):
 def test_json_of_what_was_not_made(made):
     vmap = [one for one in made("not made").to_json()["checks"] if one["check"] == "vmap"]
     assert vmap[0] == {
-        "check": "vmap", "title": "vmap against a loop", "dtype": "float32", "outcome": None, "points": 0,
-        "compared": 0, "outcomes": {"agrees": 0, "undecided": 0, "disagrees": 0}, "failures": [],
-        "not_made": ["the code cannot be run under vmap: it asks for item()"],
+        "check": "vmap", "title": "vmap against a loop", "dtype": "float32", "outcome": None,
+        "points": 0, "compared": 0, "outcomes": {"agrees": 0, "undecided": 0, "disagrees": 0},
+        "failures": [], "not_made": ["the code cannot be run under vmap: it asks for item()"],
     }  # fmt: skip
     assert made("unread").to_json()["formula"]["reason"] == "the code leaves torch for NumPy."
 
 
 def test_json_leaves_out_large_tensors(made):
     large = replace(POINTS[0], number=9, inputs={"p": torch.zeros(1001)})
-    right, wrong = Finding("form", "float32", large), Finding("form", "float32", POINTS[0], failures=("no",))
+    right, wrong = (
+        Finding("form", "float32", large),
+        Finding("form", "float32", POINTS[0], failures=("no",)),
+    )
     points = report([right, wrong]).to_json()["points"]
     assert points[0]["inputs"]["p"]["values"] == [0.25, 0.5, 0.625, 0.75]
     assert points[1]["inputs"]["p"] == {"dtype": "float32", "shape": [1001], "values": None}
 
 
 def test_json_has_words_for_what_is_not_finite(made):
-    worst = next(one for one in made("not a number").to_json()["components"] if one["name"] == "p")["worst"]
+    worst = next(one for one in made("not a number").to_json()["components"] if one["name"] == "p")[
+        "worst"
+    ]
     assert worst["stated"] == "NaN"
 
 
 def test_frame(made):
     frame = made("sign flipped").to_frame()
     assert list(frame.columns) == [
-        "check", "point", "kind", "dtype", "name", "quantity", "index", "stated", "exact", "error", "allowed", "ulps",
-        "digits", "outcome", "note",
+        "check", "point", "kind", "dtype", "name", "quantity", "index", "stated", "exact", "error",
+        "allowed", "ulps", "digits", "outcome", "note",
     ]  # fmt: skip
     assert len(frame) == 33
     assert (frame.outcome == "disagrees").sum() == 11
     row = frame[(frame.name == "p") & (frame.point == 2)].iloc[3]
-    assert (row["index"], row.check, row.kind, row.stated) == ((3,), "reverse", "random", -0.106234592248238)
+    assert (row["index"], row.check, row.kind, row.stated) == (
+        (3,),
+        "reverse",
+        "random",
+        -0.106234592248238,
+    )
 
 
 def test_frame_without_pandas(made, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(
-        InputError, match=r"^to_frame needs pandas: install it, as in pip install 'verifier\[pandas\]'$"
+        InputError,
+        match=r"^to_frame needs pandas: install it, as in pip install 'verifier\[pandas\]'$",
     ):
         made("agreeing").to_frame()
 
@@ -997,7 +1101,10 @@ def test_what_a_report_is(made):
 
 def test_colours(made):
     styles = {line.plain: str(line.style) for line in made("sign flipped").lines(80)}
-    assert styles["reverse mode             float32 5 of 10 disagree; float64 6 of 12 disagree"] == "bold red"
+    assert (
+        styles["reverse mode             float32 5 of 10 disagree; float64 6 of 12 disagree"]
+        == "bold red"
+    )
     assert styles["value                    float32 5 agree; float64 6 agree"] == ""
     assert styles["focal.p disagrees in float32 at point 4, p = 0.75, g = 3"] == "bold red"
     assert [str(line.style) for line in made("agreeing").lines(80)][-1] == "bold green"
@@ -1015,7 +1122,8 @@ def hostile():
     return report(
         [
             replace(value, examination=unread), replace(reverse, parts=parts, examination=None),
-            Finding("form", "float64", POINTS[1], failures=(HOSTILE,)), Finding("vmap", "float64", absent=HOSTILE),
+            Finding("form", "float64", POINTS[1], failures=(HOSTILE,)),
+            Finding("vmap", "float64", absent=HOSTILE),
         ],
         HOSTILE, HOSTILE, causes=(cause,), ruled_out=(HOSTILE,), notes=(HOSTILE,), replay=HOSTILE,
         simplest=replace(POINTS[1], inputs={HOSTILE: torch.tensor(1.0)}),
@@ -1026,14 +1134,19 @@ def test_text_from_people_is_no_markdown(hostile):
     tokens = MarkdownIt("commonmark").enable("table").parse(hostile.markdown())
     kinds = {child.type for token in tokens for child in (token, *(token.children or ()))}
     assert kinds == {
-        "paragraph_open", "paragraph_close", "inline", "text", "strong_open", "strong_close", "code_inline",
-        "text_special", "table_open", "table_close", "thead_open", "thead_close", "tbody_open", "tbody_close",
-        "tr_open", "tr_close", "th_open", "th_close", "td_open", "td_close", "fence",
+        "paragraph_open", "paragraph_close", "inline", "text", "strong_open", "strong_close",
+        "code_inline", "text_special", "table_open", "table_close", "thead_open", "thead_close",
+        "tbody_open", "tbody_close", "tr_open", "tr_close", "th_open", "th_close", "td_open",
+        "td_close", "fence",
     } - ({"text_special"} - kinds)  # fmt: skip
     assert sum(token.type == "fence" for token in tokens) == 1
     rows = [token for token in tokens if token.type == "tr_open"]
-    assert len([token for token in tokens if token.type in ("td_open", "th_open")]) == 11 * len(rows)
-    loose = "".join(child.content for token in tokens for child in token.children or () if child.type == "text")
+    assert len([token for token in tokens if token.type in ("td_open", "th_open")]) == 11 * len(
+        rows
+    )
+    loose = "".join(
+        child.content for token in tokens for child in token.children or () if child.type == "text"
+    )
     assert "@you" not in loose
     assert "#1" not in loose
     assert "www.e" not in hostile.markdown().partition("`")[0]
@@ -1041,7 +1154,9 @@ def test_text_from_people_is_no_markdown(hostile):
 
 def test_text_from_people_reaches_no_terminal(hostile):
     for width in (80, 40):
-        assert all(character.isprintable() for line in hostile.lines(width) for character in line.plain)
+        assert all(
+            character.isprintable() for line in hostile.lines(width) for character in line.plain
+        )
     assert "\x1b" not in hostile.markdown() + repr(hostile)
     with pytest.raises(GradientError) as raised:
         hostile.raise_for_failure()
@@ -1065,15 +1180,16 @@ def test_a_long_table_in_markdown_is_cut():
 
 def test_every_check_has_a_title_and_a_sentence():
     assert [check.name for check in CHECKS] == [
-        "value", "reverse", "forward", "both", "second", "vmap", "strided", "expanded", "structured", "undefined",
-        "determinism", "overwriting", "form", "reach",
+        "value", "reverse", "forward", "both", "second", "vmap", "strided", "expanded",
+        "structured", "undefined", "determinism", "overwriting", "form", "reach",
     ]  # fmt: skip
     assert all(check.title and check.sentence.endswith(".") for check in CHECKS)
     assert len({check.title for check in CHECKS}) == len(CHECKS)
 
 
 @pytest.mark.parametrize(("target", "name"), [
-    ("a/b.py::focal", "focal"), ("a.b:focal", "focal"), ("focal", "focal"), ("C:\\a.py::f", "f"), ("", ""),
+    ("a/b.py::focal", "focal"), ("a.b:focal", "focal"), ("focal", "focal"), ("C:\\a.py::f", "f"),
+    ("", ""),
 ])  # fmt: skip
 def test_target_names(target, name):
     assert target_name(target) == name
@@ -1085,7 +1201,11 @@ def test_blocks_of_the_hessian_that_agree_are_one_row():
     shown = [line.split("  ")[0] for line in str(report).splitlines()]
     assert "all (second)" in shown
     assert "x y (second)" not in shown
-    assert {"x x", "x y", "y x", "y y", "x grad_output", "y grad_output"} <= {one.name for one in report.components}
-    wrong = verifier.check(lambda x, y: x * (y * y + y.detach()), inputs={"x": given, "y": given + 1})
+    assert {"x x", "x y", "y x", "y y", "x grad_output", "y grad_output"} <= {
+        one.name for one in report.components
+    }
+    wrong = verifier.check(
+        lambda x, y: x * (y * y + y.detach()), inputs={"x": given, "y": given + 1}
+    )
     shown = [line.split("  ")[0] for line in str(wrong).splitlines()]
     assert "x y (second)" in shown and "all (second)" in shown

@@ -10,7 +10,18 @@ from verifier.commands.cli import run
 from verifier.process.workers.messages import Rendered
 from verifier.reporting.rendering import Forms, Screen, render, text_of
 
-CHECK = ["check", "torch:tanh", "--input", "input=-1:1", "--points", "1", "--dtype", "float32", "--without", "second"]
+CHECK = [
+    "check",
+    "torch:tanh",
+    "--input",
+    "input=-1:1",
+    "--points",
+    "1",
+    "--dtype",
+    "float32",
+    "--without",
+    "second",
+]
 
 
 class Report:
@@ -65,13 +76,17 @@ def test_what_cannot_be_shown_costs_no_verdict(form, monkeypatch, tmp_path, caps
     monkeypatch.setattr("tempfile.tempdir", None)
     assert run([*CHECK, "--json", "a.json", "--html", "a.html", "--markdown", "a.md"]) == 0
     captured = capsys.readouterr()
-    assert captured.err.startswith("verifier: an internal error of verifier (torch:tanh): please send us ")
+    assert captured.err.startswith(
+        "verifier: an internal error of verifier (torch:tanh): please send us "
+    )
     sent = captured.err.rpartition(" ")[2].strip()
     assert "ZeroDivisionError: broken" in Path(sent).read_text(encoding="utf-8")
     document = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
     assert document["exit_code"] == 0
     assert (tmp_path / "a.html").exists() and (tmp_path / "a.md").exists()
     if form == "lines":
-        assert captured.out.startswith("AGREES\nINTERNAL ERROR  the report cannot be shown; the verdict stands: agrees")
+        assert captured.out.startswith(
+            "AGREES\nINTERNAL ERROR  the report cannot be shown; the verdict stands: agrees"
+        )
     else:
         assert "AGREES" in captured.out

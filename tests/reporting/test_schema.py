@@ -23,9 +23,13 @@ from verifier.reporting.data.training_json import schema
 from verifier.reporting.rendering import Forms, Screen, render
 from verifier.testing.trials import Acquitted, Checked, Planted
 
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:`torch.jit.script` is deprecated:DeprecationWarning"
+)
 REFUSES = Checked(slow=True, fast=False)
-PLANTED = Planted("zeroed", "zeroed", "tanh", "float32", "graph", float("inf"), True, False, REFUSES)
+PLANTED = Planted(
+    "zeroed", "zeroed", "tanh", "float32", "graph", float("inf"), True, False, REFUSES
+)
 HONEST = Acquitted("no lie", "tanh", "float32", "own forward", 4, 1, 1, 0.5, (1e-7, float("nan")))
 
 
@@ -33,14 +37,21 @@ FORMS = Forms(Screen(), json=True)
 
 
 def config():
-    """A file with a target that fails, of which one failure was accepted that is gone, and one that is not there."""
+    """A file with a target that fails, of which one failure was accepted that is gone, and one that
+    is not there.
+    """
     report = test_checkreport.CASES["sign flipped"]()
     stale = Accepted("g", "float32", "known", "zeroed")
-    targets = tuple(ConfiguredTarget(name, {}, CheckSettings(), accepted=(stale,)) for name in ("a.py::f", "a.py::no"))
+    targets = tuple(
+        ConfiguredTarget(name, {}, CheckSettings(), accepted=(stale,))
+        for name in ("a.py::f", "a.py::no")
+    )
     found = settled_report(report, (stale,))
     rendered = render(report, FORMS)
     results = (
-        TargetResult("a.py::f", found.outcome, found.exit_code, stale=found.settled.stale, report=rendered),
+        TargetResult(
+            "a.py::f", found.outcome, found.exit_code, stale=found.settled.stale, report=rendered
+        ),
         TargetResult("a.py::no", "not usable", 2, reason="there is no no in a.py"),
     )
     return ConfigReport(Config(Path("verifier.toml"), targets), results)
@@ -59,8 +70,12 @@ class Early:
 
 KINDS = {
     **{f"train {name}": case for name, case in test_tables.CASES.items()},
-    "train batches": lambda: verifier.train(verifier.load("linear"), batch="all", hold_out=0.4, epochs=2),
-    "train --all": lambda: verifier.train_all(map(verifier.load, ("linear", "quadratic")), epochs=1),
+    "train batches": lambda: verifier.train(
+        verifier.load("linear"), batch="all", hold_out=0.4, epochs=2
+    ),
+    "train --all": lambda: verifier.train_all(
+        map(verifier.load, ("linear", "quadratic")), epochs=1
+    ),
     **{f"explain {name}": case for name, case in test_explain.CASES.items()},
     "check --config": config,
     "check that died": lambda: Early(None),
@@ -85,16 +100,28 @@ def check():
 
 SPOILT = {
     "format": (lambda document: document.update(format="verifier/2"), "'verifier/1' was expected"),
-    "command": (lambda document: document.update(command="guess"), "'guess' is not one of ['train', 'check', "),
+    "command": (
+        lambda document: document.update(command="guess"),
+        "'guess' is not one of ['train', 'check', ",
+    ),
     "missing": (lambda document: document.pop("components"), "'components' is a required property"),
     "unknown": (lambda document: document.update(colour="red"), "('colour' was unexpected)"),
-    "outcome": (lambda document: document.update(outcome="fine"), "'fine' is not one of ['agrees', "),
-    "count": (lambda document: document["components"][0].update(compared=-1), "-1 is less than the minimum of 0"),
+    "outcome": (
+        lambda document: document.update(outcome="fine"),
+        "'fine' is not one of ['agrees', ",
+    ),
+    "count": (
+        lambda document: document["components"][0].update(compared=-1),
+        "-1 is less than the minimum of 0",
+    ),
     "number": (
         lambda document: document["components"][0]["detection_limit"].update(max="tiny"),
         "'tiny' is not valid under any",
     ),
-    "point": (lambda document: document["points"][0].update(kind="lucky"), "'lucky' is not one of ['given', "),
+    "point": (
+        lambda document: document["points"][0].update(kind="lucky"),
+        "'lucky' is not one of ['given', ",
+    ),
 }
 
 
@@ -120,7 +147,10 @@ def test_each_command_has_keys_of_its_own(check):
 
 def test_every_test_validates(monkeypatch):
     report = verifier.train(verifier.load("linear"), epochs=1)
-    monkeypatch.setattr("verifier.reporting.training_report.training_document", lambda *parts: {"format": "verifier/1"})
+    monkeypatch.setattr(
+        "verifier.reporting.training_report.training_document",
+        lambda *parts: {"format": "verifier/1"},
+    )
     with pytest.raises(ValidationError, match="'command' is a required property"):
         report.to_json()
 

@@ -63,7 +63,9 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def failing():
-    return verifier.train(verifier.load("quadratic"), witness=Tampered(1, torch.neg, (6, 40)), third_opinion=True)
+    return verifier.train(
+        verifier.load("quadratic"), witness=Tampered(1, torch.neg, (6, 40)), third_opinion=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -89,20 +91,29 @@ def test_the_other_verdicts():
     honest = verifier.train(verifier.load("quadratic"))
     assert words(honest)[:2] == [
         "All 900 gradients that autograd stated lie within what rounding alone can do in float32.",
-        "An error of 7.3e-06 of a gradient would have been flagged in at least half of the comparisons of each "
+        "An error of 7.3e-06 of a gradient would have been flagged in at least half of the "
+        "comparisons of each "
         "parameter, one of 7.4e-04 in all of them where the gradient is not 0.",
     ]
     one = verifier.train(verifier.Model.from_text("(w - 3)**2", start={"w": 1.0}), epochs=1)
-    assert words(one)[0] == "The gradient that autograd stated lies within what rounding alone can do in float32."
+    assert (
+        words(one)[0]
+        == "The gradient that autograd stated lies within what rounding alone can do in float32."
+    )
     diverged = verifier.train(verifier.load("linear"), lr=1.0, epochs=60)
     assert words(diverged)[0] == "Nothing disagrees, but 276 of 360 numbers could not be decided."
     open_ones = [part.outcomes[Outcome.UNDECIDED] for part in diverged.components]
     assert sum(open_ones) == 276
     root = verifier.Model.from_text(
-        "sqrt(w*x)", inputs="x", start={"w": 1.0}, loss=verifier.squared_error, data={"x": [-1.0], "y": [1.0]}
+        "sqrt(w*x)",
+        inputs="x",
+        start={"w": 1.0},
+        loss=verifier.squared_error,
+        data={"x": [-1.0], "y": [1.0]},
     )
     assert words(verifier.train(root, epochs=2))[0] == (
-        "Nothing disagrees, but 4 of 4 numbers could not be decided; nothing at all could be decided of loss, w."
+        "Nothing disagrees, but 4 of 4 numbers could not be decided; nothing at all could be "
+        "decided of loss, w."
     )
     cut = verifier.train(verifier.load("linear"), keep_going=lambda done, planned: done < 7)
     assert "The run was interrupted: this is what had been done by then." in words(cut)
@@ -118,7 +129,9 @@ def test_causes_stand_with_their_evidence(page, failing):
 
 
 def test_a_failure_without_a_cause_is_said_too():
-    report = verifier.train(verifier.load("quadratic"), epochs=2, witness=Tampered(0, lambda g: g * 1.37, (6,)))
+    report = verifier.train(
+        verifier.load("quadratic"), epochs=2, witness=Tampered(0, lambda g: g * 1.37, (6,))
+    )
     (found,) = training_page(report.model, report.findings, None, "x").sections[0].findings
     assert (found.where, found.sentence) == ("w1 at step 6", "no cause found")
     assert found.evidence.startswith("stated ")
@@ -146,7 +159,11 @@ def test_the_keyboard_reaches_everything(page):
     links = [attributes["href"] for attributes in reader.all("a")]
     assert links[0] == "#content"
     assert {link[1:] for link in links} <= targets
-    assert all(name.get("tabindex") == "0" for name in reader.all("div") if "scroll" in name.get("class", ""))
+    assert all(
+        name.get("tabindex") == "0"
+        for name in reader.all("div")
+        if "scroll" in name.get("class", "")
+    )
     assert len(targets) == sum("id" in attributes for _, attributes in reader.elements)
     assert ":focus-visible" in page
 
@@ -157,8 +174,14 @@ def test_the_page_asks_for_nothing(page):
         tag for tag, _ in reader.elements
     }
     for _, attributes in reader.elements:
-        assert not [name for name in attributes if name.startswith("on") or name in ("style", "src", "srcset")]
-        assert all(value.startswith("#") for name, value in attributes.items() if name.endswith("href"))
+        assert not [
+            name
+            for name in attributes
+            if name.startswith("on") or name in ("style", "src", "srcset")
+        ]
+        assert all(
+            value.startswith("#") for name, value in attributes.items() if name.endswith("href")
+        )
     (policy,) = [item["content"] for item in reader.all("meta") if "http-equiv" in item]
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
 
@@ -174,7 +197,15 @@ def everything(text):
         sections=[
             Causes(text, [Finding(text, text, text)], text, text),
             Formulas(text, [formula], text),
-            Table(text, text, [text, text], [[text, text]], [Outcome.DISAGREES], note=text, words=frozenset((1,))),
+            Table(
+                text,
+                text,
+                [text, text],
+                [[text, text]],
+                [Outcome.DISAGREES],
+                note=text,
+                words=frozenset((1,)),
+            ),
             Facts(text, [(text, text)]),
         ],
     )
@@ -186,7 +217,9 @@ def test_text_never_becomes_markup(part):
     for payload in PAYLOADS:
         hostile = Reader(getattr(everything(payload), part)())
         assert hostile.shape == harmless.shape
-        assert all(text.isprintable() or not text.strip() for text in hostile.text if "--ink" not in text)
+        assert all(
+            text.isprintable() or not text.strip() for text in hostile.text if "--ink" not in text
+        )
 
 
 def test_markup_would_be_found():
@@ -197,11 +230,18 @@ def test_markup_would_be_found():
 
 def hostile_report(report, payload):
     """The report with that text as a name, a cause, a command, a setting and an input."""
-    step = replace(report.steps[5], inputs={payload: 1.0}, gradient={payload: report.steps[5].gradient["w2"]})
+    step = replace(
+        report.steps[5], inputs={payload: 1.0}, gradient={payload: report.steps[5].gradient["w2"]}
+    )
     findings = replace(
         report.findings,
-        components=tuple(replace(part, name=payload if part.name == "w2" else part.name) for part in report.components),
-        causes=tuple(Cause(payload, payload, cause.step, payload, payload) for cause in report.causes),
+        components=tuple(
+            replace(part, name=payload if part.name == "w2" else part.name)
+            for part in report.components
+        ),
+        causes=tuple(
+            Cause(payload, payload, cause.step, payload, payload) for cause in report.causes
+        ),
         settings=replace(report.findings.settings, optimizer=payload),
         drift={**report.findings.drift, payload: report.drift["w1"]},
         steps=(step,),
@@ -302,13 +342,18 @@ def test_what_is_too_long_is_said_to_be(monkeypatch):
     monkeypatch.setattr("verifier.program.sympy_form.TREE_LIMIT", 10)
     fresh = verifier.load("tanh_network")
     formulas = training_page(fresh, report.findings, None, "x").sections[0]
-    assert (len(formulas.entries), formulas.note) == (0, "prediction is too long to be written out.")
+    assert (len(formulas.entries), formulas.note) == (
+        0,
+        "prediction is too long to be written out.",
+    )
 
 
 @pytest.fixture(scope="module")
 def long():
     return verifier.train(
-        verifier.load("linear"), epochs=33_334, witness=Tampered(0, torch.neg, (50_001, 70_000, 70_001))
+        verifier.load("linear"),
+        epochs=33_334,
+        witness=Tampered(0, torch.neg, (50_001, 70_000, 70_001)),
     )
 
 
@@ -319,7 +364,8 @@ def test_a_long_run_makes_a_small_page(long):
     text = "".join(Reader(page).text)
     shown = len(chosen_steps(long.findings, ROWS // 2))
     assert (
-        f"{shown} of 100002 steps are shown: the first, the last, the first 40 that disagree and, of each stretch "
+        f"{shown} of 100002 steps are shown: the first, the last, the first 40 that disagree and, "
+        "of each stretch "
         "of the run, the worst one. The table above counts all of them." in text
     )
     rows = [int(row[0]) for row in Reader(page).rows if row[0].isdigit()]
@@ -372,9 +418,13 @@ def test_the_gallery_on_one_page(tmp_path, monkeypatch):
     assert "AGREES  16 of 16 models verified." in "".join(reader.text)
     assert sum(row[0] == "rosenbrock" for row in reader.rows) == 1
     lying = verifier.train_all([verifier.load("linear")], epochs=1)
-    lying = replace(lying, reports=(verifier.train(verifier.load("linear"), witness=Tampered(0, torch.neg)),))
+    lying = replace(
+        lying, reports=(verifier.train(verifier.load("linear"), witness=Tampered(0, torch.neg)),)
+    )
     text = "".join(Reader(lying.to_html()).text)
-    assert text.index("DISAGREES  0 of 1 models verified.") < text.index("look at linear: verifier train linear")
+    assert text.index("DISAGREES  0 of 1 models verified.") < text.index(
+        "look at linear: verifier train linear"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -409,13 +459,17 @@ def test_no_request_leaves_the_page(browser, written, tmp_path):
 def test_the_policy_stops_what_the_template_would_let_through(browser, page, tmp_path):
     """A second wall: were a text not escaped, it could neither run nor ask."""
     injected = tmp_path / "injected.html"
-    attack = "<script>document.documentElement.dataset.taken=1</script><img src=https://example.com/x.png onerror=1>"
+    attack = (
+        "<script>document.documentElement.dataset.taken=1</script><img "
+        "src=https://example.com/x.png onerror=1>"
+    )
     injected.write_text(page.replace("<h1>", f"<h1>{attack}"), encoding="utf-8")
     shown, _ = browser.document(injected)
     assert 'data-taken="1"' not in shown
     assert browser.requests(injected) == set()
     injected.write_text(
-        page.replace("<h1>", f"<h1>{attack}").replace("Content-Security-Policy", "none"), encoding="utf-8"
+        page.replace("<h1>", f"<h1>{attack}").replace("Content-Security-Policy", "none"),
+        encoding="utf-8",
     )
     assert 'data-taken="1"' in browser.document(injected)[0]
 
@@ -448,7 +502,9 @@ OPEN = "page.querySelector('details > :not(summary)').checkVisibility()"
 
 
 def test_on_paper(browser, page, written, tmp_path):
-    """Nothing is scrolled there, so all of it must fit; evidence is shown, links to sections are not."""
+    """Nothing is scrolled there, so all of it must fit; evidence is shown, links to sections are
+    not.
+    """
     paper = tmp_path / "paper.html"
     paper.write_text(on_paper(page), encoding="utf-8")
     assert browser.widths([(paper, PAPER)]) == [PAPER]

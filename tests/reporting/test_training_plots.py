@@ -37,10 +37,14 @@ def texts(svg):
 
 def shape(svg):
     """The kinds of elements with the names of their attributes: what no text may change."""
-    return {(element.tag, *sorted(element.attrib)) for element in ElementTree.fromstring(svg).iter()}
+    return {
+        (element.tag, *sorted(element.attrib)) for element in ElementTree.fromstring(svg).iter()
+    }
 
 
-@pytest.mark.parametrize(("suffix", "head"), [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".pdf", b"%PDF")])
+@pytest.mark.parametrize(
+    ("suffix", "head"), [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".pdf", b"%PDF")]
+)
 def test_a_file(tmp_path, suffix, head):
     path = tmp_path / f"costs{suffix}"
     assert run(["train", "rosenbrock", "--epochs", "9", "--plot", str(path)]) == 0
@@ -51,17 +55,21 @@ def test_a_file(tmp_path, suffix, head):
 def test_what_is_drawn(failing):
     costs, errors, paths = pictures(failing.model, failing.findings)
     assert {"epoch", "cost", "autograd", "symbolic"} <= set(texts(costs.svg()))
-    assert {"step", "ulps of the exact gradient", "w1: error", "b: allowed", "x: disagrees"} <= set(texts(errors.svg()))
+    assert {"step", "ulps of the exact gradient", "w1: error", "b: allowed", "x: disagrees"} <= set(
+        texts(errors.svg())
+    )
     assert {"value before the step", "w2: autograd", "dotted: symbolic"} <= set(texts(paths.svg()))
 
 
 def test_the_descriptions_give_the_numbers(failing):
     costs, errors, paths = pictures(failing.model, failing.findings)
     assert costs.description == (
-        "The loss of each epoch's last step: from 18.3184 to 0.00392929; the symbolic training's ends at 0.00308714."
+        "The loss of each epoch's last step: from 18.3184 to 0.00392929; the symbolic training's "
+        "ends at 0.00308714."
     )
     assert errors.description.startswith(
-        "w2: 2 of 300 disagree, the worst at step 40 with 2e+07 of 8.71 allowed ulps; w1: none disagrees, "
+        "w2: 2 of 300 disagree, the worst at step 40 with 2e+07 of 8.71 allowed ulps; w1: none "
+        "disagrees, "
     )
     assert "w1 from 1 to 0.172984, at most 0.053 from its twin" in paths.description
 
@@ -70,7 +78,10 @@ def test_a_screen_reader_finds_title_and_description(failing):
     (costs, *_) = failing.pictures
     root = ElementTree.fromstring(costs.svg())
     title, description = root[0], root[1]
-    assert (title.tag, title.text) == (f"{SVG}title", "Cost of the training by autograd and of its symbolic twin")
+    assert (title.tag, title.text) == (
+        f"{SVG}title",
+        "Cost of the training by autograd and of its symbolic twin",
+    )
     assert (description.tag, description.text) == (f"{SVG}desc", costs.description)
     assert root.get("role") == "img"
     assert root.get("aria-labelledby").split() == [title.get("id"), description.get("id")]
@@ -78,14 +89,18 @@ def test_a_screen_reader_finds_title_and_description(failing):
 
 
 def test_the_same_picture_each_time(failing):
-    first, second = ([part.svg() for part in pictures(failing.model, failing.findings)] for _ in range(2))
+    first, second = (
+        [part.svg() for part in pictures(failing.model, failing.findings)] for _ in range(2)
+    )
     assert first == second
 
 
 def marks(axes, marker):
     """Where the line of that marker has points."""
     return [
-        tuple(line.get_xdata()) for line in axes.get_lines() if line.get_marker() == marker and len(line.get_xdata())
+        tuple(line.get_xdata())
+        for line in axes.get_lines()
+        if line.get_marker() == marker and len(line.get_xdata())
     ]
 
 
@@ -105,15 +120,21 @@ def test_failures_are_marked(failing):
 
 
 def test_failures_without_ulps_stand_at_the_border():
-    nan = verifier.train(verifier.load("linear"), epochs=2, witness=Tampered(0, lambda g: g * float("nan"), (4,)))
-    at_zero = verifier.train(verifier.load("quadratic"), epochs=1, witness=Tampered(0, lambda g: g + 1, (1,)))
+    nan = verifier.train(
+        verifier.load("linear"), epochs=2, witness=Tampered(0, lambda g: g * float("nan"), (4,))
+    )
+    at_zero = verifier.train(
+        verifier.load("quadratic"), epochs=1, witness=Tampered(0, lambda g: g + 1, (1,))
+    )
     for report, step in ((nan, 4.0), (at_zero, 1.0)):
         assert report.outcome == "disagrees"
         assert marks(painted(report.pictures[1]), "x") == [(step,)]
 
 
 def test_a_failure_of_a_long_run_is_never_thinned_away():
-    report = verifier.train(verifier.load("linear"), epochs=4000, witness=Tampered(0, torch.neg, (7001,)))
+    report = verifier.train(
+        verifier.load("linear"), epochs=4000, witness=Tampered(0, torch.neg, (7001,))
+    )
     errors = report.pictures[1]
     assert marks(painted(errors), "x") == [(7001.0,)]
     assert "Each point is the worst of up to 32 steps." in errors.description
@@ -129,7 +150,9 @@ def test_of_many_parameters_the_worst_are_drawn():
     _, errors, paths = report.pictures
     assert errors.description.startswith(f"{names[-1]}: 1 of 8 disagree")
     assert f"{len(names) - DRAWN} more parameters are not drawn" in errors.description
-    assert len([text for text in texts(paths.svg()) if text and text.endswith(": autograd")]) == DRAWN
+    assert (
+        len([text for text in texts(paths.svg()) if text and text.endswith(": autograd")]) == DRAWN
+    )
 
 
 def test_the_surface_is_the_loss(valley):
@@ -137,7 +160,9 @@ def test_the_surface_is_the_loss(valley):
     assert found.loss.shape == (SIDE, SIDE)
     for row, column in ((0, 0), (17, 41), (59, 59)):
         x, y = found.first[column], found.second[row]
-        assert found.loss[row, column] == pytest.approx(100 * (y - x**2) ** 2 + (1 - x) ** 2, rel=1e-12)
+        assert found.loss[row, column] == pytest.approx(
+            100 * (y - x**2) ** 2 + (1 - x) ** 2, rel=1e-12
+        )
     assert found.autograd[0].tolist() == [float(np.float32(-1.2)), 1.0]
     assert len(valley.pictures) == 4
 
@@ -146,12 +171,15 @@ def test_the_surface_of_data_is_the_mean_or_the_sum_of_its_rows():
     data = {"x": [0.5, 1.0, 2.0], "y": [1.0, 0.0, 3.0]}
     for reduction, reduce in (("mean", np.mean), ("sum", np.sum)):
         model = verifier.Model.from_text(
-            "a*x + b + c", inputs="x", start={"a": 1.0, "b": 0.0, "c": 0.5}, fixed=["c"], loss=squared_error,
-            data=data, reduction=reduction,
+            "a*x + b + c", inputs="x", start={"a": 1.0, "b": 0.0, "c": 0.5}, fixed=["c"],
+            loss=squared_error, data=data, reduction=reduction,
         )  # fmt: skip
         report = verifier.train(model, epochs=3, batch="all", dtype="float64")
         found = surface(model, report.findings)
-        rows = [(found.first[5] * x + found.second[9] + 0.5 - y) ** 2 for x, y in zip(*data.values(), strict=True)]
+        rows = [
+            (found.first[5] * x + found.second[9] + 0.5 - y) ** 2
+            for x, y in zip(*data.values(), strict=True)
+        ]
         assert found.loss[9, 5] == pytest.approx(reduce(rows), rel=1e-12)
         assert found.rows == 3
 
@@ -159,7 +187,11 @@ def test_the_surface_of_data_is_the_mean_or_the_sum_of_its_rows():
 def test_of_much_data_the_surface_takes_evenly_spread_rows():
     x = np.linspace(0, 1, 3 * ROWS)
     model = verifier.Model.from_text(
-        "a*x + b", inputs="x", start={"a": 1.0, "b": 0.0}, loss=squared_error, data={"x": x, "y": 2 * x}
+        "a*x + b",
+        inputs="x",
+        start={"a": 1.0, "b": 0.0},
+        loss=squared_error,
+        data={"x": x, "y": 2 * x},
     )
     report = verifier.train(model, epochs=1, batch="all")
     assert f"The loss, over {ROWS} of {3 * ROWS} rows, from " in report.pictures[3].description
@@ -181,7 +213,9 @@ def test_diverging_trainings_are_drawn():
 
 
 def named(report, names):
-    """The picture of the errors where the parameters, the title and the description are called so."""
+    """The picture of the errors where the parameters, the title and the description are
+    called so.
+    """
     first, *more = report.findings.components
     components = [replace(part, name=name) for part, name in zip(more, names, strict=False)]
     drift = {component.name: Drift(0.0, 0.0) for component in components}
@@ -196,7 +230,11 @@ def test_text_never_becomes_markup(failing):
         hostile = named(failing, [*PAYLOADS, *PAYLOADS][low : low + 4]).svg()
         assert shape(hostile) == shape(harmless)
         assert shape(inline(hostile, "errors")) == shape(inline(harmless, "errors"))
-        assert all(text.isprintable() for text in ElementTree.fromstring(hostile).itertext() if text.strip())
+        assert all(
+            text.isprintable()
+            for text in ElementTree.fromstring(hostile).itertext()
+            if text.strip()
+        )
 
 
 def test_markup_would_be_found():
@@ -208,12 +246,26 @@ def test_inside_a_page(failing):
     text = inline(failing.pictures[0].svg(), "costs")
     assert not text.startswith("<?xml")
     root = ElementTree.fromstring(text)
-    assert not [element for element in root.iter() if "style" in element.attrib or element.tag == f"{SVG}style"]
+    assert not [
+        element
+        for element in root.iter()
+        if "style" in element.attrib or element.tag == f"{SVG}style"
+    ]
     names = [element.get("id") for element in root.iter() if element.get("id")]
     assert all(name.startswith("costs-") for name in names)
     assert len(set(names)) == len(names)
-    used = [value[1:] for element in root.iter() for key, value in element.items() if key.endswith("href")]
-    clips = [value[5:-1] for element in root.iter() for value in element.attrib.values() if value.startswith("url(#")]
+    used = [
+        value[1:]
+        for element in root.iter()
+        for key, value in element.items()
+        if key.endswith("href")
+    ]
+    clips = [
+        value[5:-1]
+        for element in root.iter()
+        for value in element.attrib.values()
+        if value.startswith("url(#")
+    ]
     assert used
     assert clips
     assert set(used + clips) <= set(names)
@@ -223,10 +275,15 @@ def test_inside_a_page(failing):
 
 def test_long_names_are_shortened_and_underscores_shown(failing):
     long = "a_very_long_name_of_a_parameter_indeed"
-    for name, label in ((long, "a_very_long_name_of_a_p…: error"), ("_hidden", "\u200b_hidden: error")):
+    for name, label in (
+        (long, "a_very_long_name_of_a_p…: error"),
+        ("_hidden", "\u200b_hidden: error"),
+    ):
         component = replace(failing.components[1], name=name)
         findings = replace(
-            failing.findings, components=(failing.components[0], component), drift={name: Drift(0.0, 0.0)}
+            failing.findings,
+            components=(failing.components[0], component),
+            drift={name: Drift(0.0, 0.0)},
         )
         assert label in texts(pictures(failing.model, findings)[1].svg())
 
@@ -285,7 +342,9 @@ def test_sketches_of_what_has_no_cost():
     diverged = verifier.train(verifier.load("linear"), lr=1e30, epochs=3)
     shown = [line.plain for line in sketches(diverged.findings, 80)]
     assert "no epoch ended with a finite cost: there is no cost to draw" in shown
-    stopped = verifier.train(verifier.load("quadratic"), witness=Tampered(1, torch.neg, (1, 2)), stop_on_failure=True)
+    stopped = verifier.train(
+        verifier.load("quadratic"), witness=Tampered(1, torch.neg, (1, 2)), stop_on_failure=True
+    )
     assert stopped.findings.done == 2
     shown = [line.plain for line in sketches(stopped.findings, 80)]
     assert shown[0] == "no epoch ended with a finite cost: there is no cost to draw"
@@ -294,14 +353,18 @@ def test_sketches_of_what_has_no_cost():
 
 
 def test_a_picture_by_itself():
-    part = Picture("dot", "One dot", "A dot at 1.", lambda axes: axes.plot([1], [1], "o", label="dot"))
+    part = Picture(
+        "dot", "One dot", "A dot at 1.", lambda axes: axes.plot([1], [1], "o", label="dot")
+    )
     assert "One dot: A dot at 1." in image([part], "title", ".svg").decode("utf-8")
     assert image([part], "title", ".PNG").startswith(b"\x89PNG")
 
 
 def test_of_few_stretches_each_keeps_its_worst_step(monkeypatch):
     monkeypatch.setattr("verifier.training.reservoir.SHOWN_STEPS", 3)
-    report = verifier.train(verifier.load("linear"), epochs=4000, witness=Tampered(0, torch.neg, (5001,)))
+    report = verifier.train(
+        verifier.load("linear"), epochs=4000, witness=Tampered(0, torch.neg, (5001,))
+    )
     numbers = [step.number for step in report.findings.worst_steps]
     assert len(numbers) <= 3
     assert numbers == sorted(numbers)
@@ -318,8 +381,11 @@ def test_a_cost_that_stays_is_drawn():
 def test_styles_become_attributes():
     svg = "<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'><style>*{}</style>{}</svg>"
     text = (
-        "<text style=\"font: 12px 'Some Font'; text-anchor: middle\">a</text><g style='font: inherit; fill: #000000'/>"
+        "<text style=\"font: 12px 'Some Font'; text-anchor: middle\">a</text><g style='font: "
+        "inherit; fill: #000000'/>"
     )
     written = inline(svg.replace("{}</svg>", f"{text}</svg>"), "x")
     assert "style" not in written
-    assert 'font-size="12" text-anchor="middle" fill="currentColor">a<' in written.replace("ns0:", "")
+    assert 'font-size="12" text-anchor="middle" fill="currentColor">a<' in written.replace(
+        "ns0:", ""
+    )

@@ -20,7 +20,10 @@ CASES = {
     "linear": lambda: verifier.train(verifier.load("linear"), predict=[{"x": 4}]),
     "quadratic": lambda: verifier.train(verifier.load("quadratic"), predict=[{"x": 4}]),
     "quadratic_failing": lambda: verifier.train(
-        verifier.load("quadratic"), witness=Tampered(2, torch.neg, (6,)), predict=[{"x": 4}], third_opinion=True
+        verifier.load("quadratic"),
+        witness=Tampered(2, torch.neg, (6,)),
+        predict=[{"x": 4}],
+        third_opinion=True,
     ),
     "quadratic_adam_float64": lambda: verifier.train(
         verifier.load("quadratic"), optimizer="adam", dtype="float64", batch=2, epochs=3
@@ -74,11 +77,16 @@ def test_stacked_numbers_are_those_of_the_json(name):
 def test_wide_numbers_are_those_of_the_json():
     report = CASES["quadratic"]()
     gradients = [step["gradient"] for step in report.to_json()["steps"]]
-    rows = [line.split() for line in str(report).splitlines() if re.match(r"(w1|w2|b) .*agrees$", line)]
+    rows = [
+        line.split() for line in str(report).splitlines() if re.match(r"(w1|w2|b) .*agrees$", line)
+    ]
     assert len(rows) == 18
     for place, (name, autograd, symbolic, *_) in enumerate(rows):
         step = gradients[place // 3 if place < 9 else 297 + (place - 9) // 3]
-        assert (float(autograd), float(symbolic)) == (step[name]["autograd"], step[name]["symbolic"])
+        assert (float(autograd), float(symbolic)) == (
+            step[name]["autograd"],
+            step[name]["symbolic"],
+        )
 
 
 def test_views():
@@ -96,7 +104,9 @@ def test_long_epochs_are_thinned_and_it_is_said():
     data = {"x": [1.0 + place / 100 for place in range(50)], "y": [2.0] * 50}
     shown = str(verifier.train(model, data=data, epochs=3))
     assert "⋯ 44 steps not shown, all 44 comparisons agree   (--every 1, --only-failing)" in shown
-    assert "⋯ 94 steps not shown, all 94 comparisons agree   (--every 1, --only-failing)" not in shown
+    assert (
+        "⋯ 94 steps not shown, all 94 comparisons agree   (--every 1, --only-failing)" not in shown
+    )
     assert shown.count("\nstep ") == 12
 
 
@@ -104,7 +114,9 @@ def test_long_names_go_above_their_numbers():
     import sympy
 
     w, x = sympy.symbols("a_parameter_with_a_rather_long_name_that_goes_on x")
-    model = verifier.Model(w * x, inputs=[x], start={w: 1.0}, loss=verifier.squared_error, data={"x": [3], "y": [1]})
+    model = verifier.Model(
+        w * x, inputs=[x], start={w: 1.0}, loss=verifier.squared_error, data={"x": [3], "y": [1]}
+    )
     shown = lines(verifier.train(model, epochs=1), 80)
     assert "a_parameter_with_a_rather_long_name_that_goes_on" in shown
     assert max(map(len, shown)) <= 80

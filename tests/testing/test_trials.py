@@ -1,4 +1,6 @@
-"""The judge on trial: liars tell what they are said to, twins are the same function, the tables say what was found."""
+"""The judge on trial: liars tell what they are said to, twins are the same function, the tables say
+what was found.
+"""
 
 import json
 import math
@@ -36,7 +38,18 @@ from verifier.testing.mutations import (
     scaled,
     through_numpy,
 )
-from verifier.testing.trials import HARD, QUICK, SMALL, Acquitted, Checked, Planted, Scope, _Bench, moved, tasks
+from verifier.testing.trials import (
+    HARD,
+    QUICK,
+    SMALL,
+    Acquitted,
+    Checked,
+    Planted,
+    Scope,
+    _Bench,
+    moved,
+    tasks,
+)
 
 BUMP, HUBER, NETWORK = map(named, ("bump", "huber", "tanh network"))
 
@@ -45,8 +58,16 @@ def right(gradient, *inputs, place=0):
     """A backward of x * w summed over rows, for liars to spoil."""
     gradient = torch.tensor(gradient, dtype=torch.float64)
     inputs = tuple(torch.tensor(one, dtype=torch.float64) for one in inputs) or (gradient,)
-    incoming = torch.arange(1.0, 1.0 + inputs[0].numel(), dtype=torch.float64).reshape(inputs[0].shape)
-    return Right(gradient, inputs, place, incoming, lambda given, seed: (given[0] * seed).reshape(gradient.shape))
+    incoming = torch.arange(1.0, 1.0 + inputs[0].numel(), dtype=torch.float64).reshape(
+        inputs[0].shape
+    )
+    return Right(
+        gradient,
+        inputs,
+        place,
+        incoming,
+        lambda given, seed: (given[0] * seed).reshape(gradient.shape),
+    )
 
 
 LIES = {
@@ -130,14 +151,19 @@ def test_where_the_lie_shows(planting, read):
 @pytest.mark.parametrize("planting", [NUMBERS, KERNEL], ids=lambda one: one.name)
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_just_above_and_just_below_the_limit(planting, dtype):
-    """An honest number is within its limit, so that 2.1 limits more are always found and what is put at 0.9 never."""
+    """An honest number is within its limit, so that 2.1 limits more are always found and what is
+    put at 0.9 never.
+    """
     part = judged(BUMP, planting, honest, dtype)["x"]
     limit, exact, stated = part.verdicts.allowed, part.verdicts.centre, part.verdicts.stated
     spacing = part.verdicts.ulp
     assert part.outcome is Outcome.AGREES
     for count in (2.1, -2.1):
         above = off((count * limit + np.sign(count) * spacing).reshape(part.shape))
-        assert (judged(BUMP, planting, above, dtype)["x"].verdicts.severity == Outcome.DISAGREES.severity).all()
+        assert (
+            judged(BUMP, planting, above, dtype)["x"].verdicts.severity
+            == Outcome.DISAGREES.severity
+        ).all()
     below = torch.tensor(exact + 0.9 * limit).to(getattr(torch, dtype)).double().numpy()
     inside = np.abs(below - exact) <= limit
     assert inside.any()
@@ -164,7 +190,10 @@ def test_a_race_is_found_in_every_dtype():
 
 
 def test_what_torch_refuses_is_a_sentence():
-    told = "the code's backward cannot be run: RuntimeError: Function _ToldBackward returned an invalid gradient"
+    told = (
+        "the code's backward cannot be run: RuntimeError: Function _ToldBackward returned an "
+        "invalid gradient"
+    )
     with pytest.raises(InputError, match=told):
         judged(BUMP, GRAPH, liar_named("wrong shape").lie, "float32")
 
@@ -215,16 +244,18 @@ def test_what_is_no_lie_here_is_not_planted():
 
 def planted(**changed):
     given = {
-        "liar": "zeroed", "row": "zeroed", "case": "bump", "dtype": "float64", "planting": "numbers", "size": 5.0,
-        "wrong_formula": False, "found": True, "gradcheck": Checked(True, False),
+        "liar": "zeroed", "row": "zeroed", "case": "bump", "dtype": "float64",
+        "planting": "numbers", "size": 5.0, "wrong_formula": False, "found": True,
+        "gradcheck": Checked(True, False),
     }  # fmt: skip
     return Planted(**{**given, **changed})
 
 
 def acquitted(**changed):
     given = {
-        "name": "no lie, graph", "case": "bump", "dtype": "float64", "way": "graph", "components": 200, "undecided": 1,
-        "false_alarms": 0, "ratio": 0.5, "limits": (1e-15, 3e-15, 2e-15), "gradcheck": Checked(False, True),
+        "name": "no lie, graph", "case": "bump", "dtype": "float64", "way": "graph",
+        "components": 200, "undecided": 1, "false_alarms": 0, "ratio": 0.5,
+        "limits": (1e-15, 3e-15, 2e-15), "gradcheck": Checked(False, True),
     }  # fmt: skip
     return Acquitted(**{**given, **changed})
 
@@ -250,9 +281,17 @@ def test_the_tables_word_for_word():
         planted(size=0.5, found=False, dtype="bfloat16"),
         planted(size=2.0),
         planted(size=math.inf),
-        planted(liar="factor 1 + 1e-20", row="factor 1 + d", planting="graph", wrong_formula=True, gradcheck=None),
+        planted(
+            liar="factor 1 + 1e-20",
+            row="factor 1 + d",
+            planting="graph",
+            wrong_formula=True,
+            gradcheck=None,
+        ),
         acquitted(),
-        acquitted(name="Horner", dtype="float32", gradcheck=None, undecided=0, ratio=0.0, components=100),
+        acquitted(
+            name="Horner", dtype="float32", gradcheck=None, undecided=0, ratio=0.0, components=100
+        ),
     )
     assert str(trials) == TABLES
 
@@ -330,9 +369,12 @@ def test_a_page_of_what_passed():
     trials = of(planted(), acquitted())
     page = trials._page()
     assert (page.outcome, page.verdict) == (Outcome.AGREES, "The judge passed its trial.")
-    assert page.sentences == ["Found 1 of 1 lies that must be found; 0 false alarms in 200 components of honest code."]
+    assert page.sentences == [
+        "Found 1 of 1 lies that must be found; 0 false alarms in 200 components of honest code."
+    ]
     assert [part.title for part in page.sections] == [
-        "Lies by kind", "The judge by dtype", "gradcheck on the same code", "Honest code", "How this was made",
+        "Lies by kind", "The judge by dtype", "gradcheck on the same code", "Honest code",
+        "How this was made",
     ]  # fmt: skip
     assert page.sections[0].columns[-2:] == ("gradcheck, slow", "gradcheck, fast")
     assert page.sections[0].rows[0] == ("zeroed", "–", "–", "–", "1/1", "–", "1/1", "0/1")
@@ -344,7 +386,9 @@ def test_a_page_of_what_passed():
 
 
 def test_a_page_of_what_failed():
-    trials = of(planted(found=False, size=12.345), acquitted(false_alarms=2, name="Horner", way="formula"))
+    trials = of(
+        planted(found=False, size=12.345), acquitted(false_alarms=2, name="Horner", way="formula")
+    )
     page = trials._page()
     assert (page.outcome, page.verdict) == (Outcome.DISAGREES, "The judge failed its trial.")
     assert [(one.where, one.sentence) for one in page.sections[0].findings] == [
@@ -385,7 +429,8 @@ def test_liars_and_twins_take_turns():
 
 def test_liars_in_a_training(monkeypatch):
     kept = {
-        name: trials._WITNESSES[name] for name in ("sign flipped", "stale", "accumulated", "NaN", "factor 1 + 1e-20")
+        name: trials._WITNESSES[name]
+        for name in ("sign flipped", "stale", "accumulated", "NaN", "factor 1 + 1e-20")
     }
     monkeypatch.setattr(trials, "_WITNESSES", kept)
     honest_one, *found = trials._of_model("linear", "float64")
@@ -398,7 +443,9 @@ def test_liars_in_a_training(monkeypatch):
 
 @pytest.mark.parametrize("seed", [-1, 0.5, True, "a"])
 def test_seeds(seed):
-    with pytest.raises(InputError, match=re.escape(f"the seed {seed!r} is no whole number from 0 on")):
+    with pytest.raises(
+        InputError, match=re.escape(f"the seed {seed!r} is no whole number from 0 on")
+    ):
         selftest(seed=seed)
 
 
@@ -415,9 +462,18 @@ def test_command_line(small, capsys, tmp_path):
     assert "The judge passed its trial." in page.read_text(encoding="utf-8")
     assert "PASSED  found " in capsys.readouterr().out
     document = json.loads(path.read_text())
-    assert (document["format"], document["command"], document["ok"]) == ("verifier/1", "selftest", True)
+    assert (document["format"], document["command"], document["ok"]) == (
+        "verifier/1",
+        "selftest",
+        True,
+    )
     assert document["settings"] == {"seed": 0, "quick": True}
-    assert {one["row"] for one in document["planted"]} >= {"racy", "off by limits", "factor 1 + d", "sign flipped"}
+    assert {one["row"] for one in document["planted"]} >= {
+        "racy",
+        "off by limits",
+        "factor 1 + d",
+        "sign flipped",
+    }
     assert verifier.selftest is selftest
 
 
@@ -425,7 +481,8 @@ def test_a_judge_that_sees_nothing_fails(small, monkeypatch, capsys):
     def blind(subject, formula=None):
         found = examine(subject, formula)
         parts = [
-            replace(part, verdicts=replace(part.verdicts, severity=part.verdicts.severity * 0)) for part in found.parts
+            replace(part, verdicts=replace(part.verdicts, severity=part.verdicts.severity * 0))
+            for part in found.parts
         ]
         return replace(found, parts=tuple(parts))
 
@@ -445,4 +502,7 @@ def test_a_judge_that_suspects_everything_fails(small, monkeypatch, capsys):
 
     monkeypatch.setattr(trials, "examine", strict)
     assert run(["selftest", "--quick"]) == 1
-    assert "false alarm: no lie, graph in bump, float32, by graph: 12 of 12 refused" in capsys.readouterr().out
+    assert (
+        "false alarm: no lie, graph in bump, float32, by graph: 12 of 12 refused"
+        in capsys.readouterr().out
+    )

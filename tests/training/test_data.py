@@ -15,7 +15,14 @@ import pytest
 import torch
 from hypothesis import example, given
 from hypothesis import strategies as st
-from torch.utils.data import ConcatDataset, DataLoader, Dataset, IterableDataset, Subset, TensorDataset
+from torch.utils.data import (
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    Subset,
+    TensorDataset,
+)
 
 from verifier.errors import InputError
 from verifier.operations.formats import FLOAT32, FLOAT64
@@ -33,7 +40,10 @@ def folder(tmp_path, monkeypatch):
 
 def read(data, names=NAMES, format=FLOAT64):
     found = columns(data, names, format)
-    assert all(type(values) is np.ndarray and values.dtype == np.float64 for values in found.values.values())
+    assert all(
+        type(values) is np.ndarray and values.dtype == np.float64
+        for values in found.values.values()
+    )
     assert all(values.shape == (found.rows,) for values in found.values.values())
     return {name: values.tolist() for name, values in found.values.items()}
 
@@ -84,17 +94,27 @@ def test_one_row_and_one_column():
 
 UNREADABLE = {
     b"": "points.csv is empty: give a line with the names of the columns, and then a line a row",
-    b"\xef\xbb\xbf\r\n": "points.csv is empty: give a line with the names of the columns, and then a line a row",
+    b"\xef\xbb\xbf\r\n": (
+        "points.csv is empty: give a line with the names of the columns, and then a line a row"
+    ),
     b"x,y": "points.csv has a header and no rows: give at least one row",
     b"x,y\r\n\r\n\r\n": "points.csv has a header and no rows: give at least one row",
     b"\nx,y\n1,2\n": "points.csv:1: the first line is empty: write the names of the columns there",
-    b"1,2\n3,4\n": "points.csv:1: the first line holds numbers: write the names of the columns above it",
-    b"1,,nan\n3,4,5\n": "points.csv:1: the first line holds numbers: write the names of the columns above it",
-    b"x,y,x\n1,2,3\n": "points.csv:1: column 'x' is named twice: give each column a name of its own",
+    b"1,2\n3,4\n": (
+        "points.csv:1: the first line holds numbers: write the names of the columns above it"
+    ),
+    b"1,,nan\n3,4,5\n": (
+        "points.csv:1: the first line holds numbers: write the names of the columns above it"
+    ),
+    b"x,y,x\n1,2,3\n": (
+        "points.csv:1: column 'x' is named twice: give each column a name of its own"
+    ),
     b'x,y,"\x1b[2J"," \x1b[2J"\n1,2,3,4\n': "points.csv:1: column '\\x1b[2J' is named twice: "
     "give each column a name of its own",
     b'x,"y\n1",2\n': "points.csv:1: a quote in the header is not closed on its line",
-    b"x," + b"y" * (1 << 20): "points.csv:1: the first line has over 1048576 characters: it is no line of names",
+    b"x,"
+    + b"y"
+    * (1 << 20): "points.csv:1: the first line has over 1048576 characters: it is no line of names",
     b"x,z\n1,2\n": "points.csv has no column 'y': it has x, z",
     b"X,Y\n1,2\n": "points.csv has no column 'x': it has X, Y",
     b"x,\x1b[2J\n1,2\n": "points.csv has no column 'y': it has x, \\x1b[2J",
@@ -121,16 +141,28 @@ UNREADABLE = {
     b"x,y\n1,2\n3,1+0j\n": "points.csv:3: column y holds '1+0j', which is not a number",
     b"x,y\n1,2\n3,NA\n": "points.csv:3: column y holds 'NA', which is not a number",
     "x,y\n1,2\n3,١\n".encode(): "points.csv:3: column y holds '١', which is not a number",
-    b"x,y\n1,2\n3,\x1b[2J\x07\n": "points.csv:3: column y holds '\\x1b[2J\\x07', which is not a number",
-    b"x,y\n1,2\n3,4" + b"5" * 99 + b"z\n": f"points.csv:3: column y holds '4{'5' * 36}...', which is not a number",
+    b"x,y\n1,2\n3,\x1b[2J\x07\n": (
+        "points.csv:3: column y holds '\\x1b[2J\\x07', which is not a number"
+    ),
+    b"x,y\n1,2\n3,4"
+    + b"5" * 99
+    + b"z\n": f"points.csv:3: column y holds '4{'5' * 36}...', which is not a number",
     b"name,x,y\n'a,1,2\n'b,3,'4'\n": "points.csv:3: column y holds \"'4'\", which is not a number",
     b"x,y\n1,nan\n3,4\n": "points.csv:2: column y holds 'nan': remove that row or fill it in",
-    b"x,y\n1,2\n3,-Infinity\n": "points.csv:3: column y holds '-Infinity': remove that row or fill it in",
+    b"x,y\n1,2\n3,-Infinity\n": (
+        "points.csv:3: column y holds '-Infinity': remove that row or fill it in"
+    ),
     b"x,y\n1,2\n3,1e999\n": "points.csv:3: column y holds '1e999': remove that row or fill it in",
-    b'name,x,y\n"a\n\nb",1,2\n"c\nd",nan,2\n': "points.csv:5: column x holds 'nan': remove that row or fill it in",
-    b'name,x,y\n"a\nb",1,2\n"c\nd",z,2\n': "points.csv:4: column x holds 'z', which is not a number",
+    b'name,x,y\n"a\n\nb",1,2\n"c\nd",nan,2\n': (
+        "points.csv:5: column x holds 'nan': remove that row or fill it in"
+    ),
+    b'name,x,y\n"a\nb",1,2\n"c\nd",z,2\n': (
+        "points.csv:4: column x holds 'z', which is not a number"
+    ),
     b'x,y\n1,2\n3,"4\n5,6\n': "points.csv:3: cannot tell fields by their quotes: one is not closed",
-    b'x,y\n1,2\n"1"2,4\n': "points.csv:3: cannot tell fields by their quotes: ',' expected after '\"'",
+    b'x,y\n1,2\n"1"2,4\n': (
+        "points.csv:3: cannot tell fields by their quotes: ',' expected after '\"'"
+    ),
     b"x,y\n1,2\n3,4 \xe9t\xe9\n": "points.csv:3: the line is not UTF-8: save the file as UTF-8",
     b"x,\xe9\n1,2\n": "points.csv:1: the line is not UTF-8: save the file as UTF-8",
     "x,y\n1,2\n".encode("utf-16"): "points.csv is UTF-16: save it as UTF-8",
@@ -154,7 +186,10 @@ def test_empty_line_in_a_file_of_one_column():
 
 def test_a_number_too_large_for_the_format():
     Path("points.csv").write_text("x,y\n1,2\n3,1e39\n")
-    assert refused("points.csv", format=FLOAT32) == "points.csv:3: column y holds '1e39', too large for float32"
+    assert (
+        refused("points.csv", format=FLOAT32)
+        == "points.csv:3: column y holds '1e39', too large for float32"
+    )
     assert read("points.csv")["y"] == [2.0, 1e39]
 
 
@@ -170,20 +205,28 @@ def test_paths_that_are_no_file(folder):
     assert refused("points.csv") == "there is no file 'points.csv'"
     assert refused("points\n\x1b[2J.csv") == "there is no file 'points\\n\\x1b[2J.csv'"
     assert refused(r"C:\data\points.csv") == r"there is no file 'C:\\data\\points.csv'"
-    assert refused("https://example.org/points.csv") == "there is no file 'https:/example.org/points.csv'"
+    assert (
+        refused("https://example.org/points.csv")
+        == "there is no file 'https:/example.org/points.csv'"
+    )
     assert refused(folder) == f"cannot read {str(folder)!r}: it is a folder"
     assert refused("a\0b") == "cannot read 'a\\x00b': embedded null byte"
     Path("points.csv").write_text("x,y\n1,2\n")
     assert refused("points.csv/deeper") == "there is no file 'points.csv/deeper'"
     assert refused("x" * 1000) == f"the file name '{'x' * 40}'... is too long"
     Path("points.csv.gz").write_bytes(b"\x1f\x8b\x08\x00")
-    assert refused("points.csv.gz") == "cannot read 'points.csv.gz': it is compressed: unpack it first"
+    assert (
+        refused("points.csv.gz") == "cannot read 'points.csv.gz': it is compressed: unpack it first"
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
 def test_a_pipe_is_refused():
     os.mkfifo("pipe")
-    assert refused("pipe") == "cannot read 'pipe': it is not a regular file, and it has to be read twice"
+    assert (
+        refused("pipe")
+        == "cannot read 'pipe': it is not a regular file, and it has to be read twice"
+    )
 
 
 def test_a_file_that_may_not_be_read(monkeypatch):
@@ -214,7 +257,9 @@ def test_a_file_that_changes_while_it_is_read(monkeypatch):
 
 def test_a_file_shown_by_its_own_path(folder):
     Path("two words é.csv").write_text("x,y\n1,z\n", encoding="utf-8")
-    assert refused("two words é.csv") == "two words é.csv:2: column y holds 'z', which is not a number"
+    assert (
+        refused("two words é.csv") == "two words é.csv:2: column y holds 'z', which is not a number"
+    )
     path = folder / "two words é.csv"
     assert refused(path) == f"{path}:2: column y holds 'z', which is not a number"
 
@@ -242,7 +287,11 @@ def test_rows_are_counted_only_where_they_are_certain(text, fields, block):
         assert [len(row) for row in rows] == [fields] * count
 
 
-@given(st.lists(st.sampled_from(['"', '""', ",", "\n", "1", "2.5", " ", "a"]), max_size=20).map("".join))
+@given(
+    st.lists(st.sampled_from(['"', '""', ",", "\n", "1", "2.5", " ", "a"]), max_size=20).map(
+        "".join
+    )
+)
 def test_what_is_read_is_what_the_csv_module_reads(text):
     Path("any.csv").write_text("x,y\n" + text)
     try:
@@ -298,13 +347,22 @@ def test_names_of_a_file():
 
 
 ODD = {
-    "a number of too many digits": ([10**400], f"column x holds 1{'0' * 36}... at index 0, too large for float64"),
-    "more digits than Python writes": ([10**5000], "column x holds an int at index 0, too large for float64"),
+    "a number of too many digits": (
+        [10**400],
+        f"column x holds 1{'0' * 36}... at index 0, too large for float64",
+    ),
+    "more digits than Python writes": (
+        [10**5000],
+        "column x holds an int at index 0, too large for float64",
+    ),
     "a truth value": ([True], "column x holds True at index 0, which is not a number"),
     "truth values": (np.array([True]), "column x holds np.True_ at index 0, which is not a number"),
     "a complex number": ([1.0, 2j], "column x holds 2j at index 1, which is not a number"),
     "complex numbers": (np.array([1j]), "column x holds 1j at index 0, which is not a number"),
-    "a duration": (np.array([1], "m8[s]"), "column x holds 1 seconds at index 0, which is not a number"),
+    "a duration": (
+        np.array([1], "m8[s]"),
+        "column x holds 1 seconds at index 0, which is not a number",
+    ),
     "a masked entry": (
         np.ma.array([1.0, 2.0], mask=[False, True]),
         "column x holds masked at index 1, which is not a number",
@@ -327,8 +385,14 @@ def test_odd_columns(case):
 
 def test_columns_of_other_kinds_are_read():
     assert read({"x": [Decimal("1.5"), 2], "y": range(2)}) == {"x": [1.5, 2.0], "y": [0.0, 1.0]}
-    assert read({"x": np.array([[1.0], [2.0]]), "y": [[3.0], [4.0]]}) == {"x": [1.0, 2.0], "y": [3.0, 4.0]}
-    assert read({"x": np.ma.array([1, 2]), "y": np.array([3, 4], np.int8)}) == {"x": [1.0, 2.0], "y": [3.0, 4.0]}
+    assert read({"x": np.array([[1.0], [2.0]]), "y": [[3.0], [4.0]]}) == {
+        "x": [1.0, 2.0],
+        "y": [3.0, 4.0],
+    }
+    assert read({"x": np.ma.array([1, 2]), "y": np.array([3, 4], np.int8)}) == {
+        "x": [1.0, 2.0],
+        "y": [3.0, 4.0],
+    }
     assert read({0: "unused", "x": [1.0]}, ["x"]) == {"x": [1.0]}
 
 
@@ -339,12 +403,17 @@ def test_the_data_given_is_not_shared():
 
 
 def test_structured_arrays():
-    points = np.array([(1.0, 3, "a"), (2.0, -4, "b")], dtype=[("x", "f4"), ("y", "i8"), ("name", "U1")])
+    points = np.array(
+        [(1.0, 3, "a"), (2.0, -4, "b")], dtype=[("x", "f4"), ("y", "i8"), ("name", "U1")]
+    )
     assert read(points) == {"x": [1.0, 2.0], "y": [3.0, -4.0]}
     assert read(points.view(np.recarray)) == {"x": [1.0, 2.0], "y": [3.0, -4.0]}
     assert column_names(points) == ("x", "y", "name")
     assert refused(points, ["x", "z"]) == "the data has no column 'z': it has x, y, name"
-    assert refused(points, ["name"]) == "column name holds np.str_('a') at index 0, which is not a number"
+    assert (
+        refused(points, ["name"])
+        == "column name holds np.str_('a') at index 0, which is not a number"
+    )
     assert refused(points[:0]) == "column x is empty: give at least one row"
 
 
@@ -389,7 +458,9 @@ def polars():
 
 
 def test_pandas(pandas):
-    frame = pandas.DataFrame({"name": ["a", "b"], "y": [3, -4], "x": np.array([0.1, 2.0], np.float32), 0: [1, 2]})
+    frame = pandas.DataFrame(
+        {"name": ["a", "b"], "y": [3, -4], "x": np.array([0.1, 2.0], np.float32), 0: [1, 2]}
+    )
     expected = {"x": [float(np.float32(0.1)), 2.0], "y": [3.0, -4.0]}
     assert read(frame) == expected
     assert read(frame.set_index("name")) == expected
@@ -399,9 +470,13 @@ def test_pandas(pandas):
 
 
 def test_pandas_columns_with_gaps_of_their_own_kind(pandas):
-    whole = pandas.DataFrame({"x": pandas.array([1, 2], dtype="Int64"), "y": pandas.array([3.0, 4.0], dtype="Float32")})
+    whole = pandas.DataFrame(
+        {"x": pandas.array([1, 2], dtype="Int64"), "y": pandas.array([3.0, 4.0], dtype="Float32")}
+    )
     assert read(whole) == {"x": [1.0, 2.0], "y": [3.0, 4.0]}
-    assert read(pandas.DataFrame({"x": pandas.Categorical([2, 1, 2])}), ["x"]) == {"x": [2.0, 1.0, 2.0]}
+    assert read(pandas.DataFrame({"x": pandas.Categorical([2, 1, 2])}), ["x"]) == {
+        "x": [2.0, 1.0, 2.0]
+    }
 
 
 @pytest.mark.parametrize(
@@ -416,26 +491,41 @@ def test_pandas_columns_with_gaps_of_their_own_kind(pandas):
         ([1, None], "object", "column x holds None at index 1, which is not a number"),
         ([True, False], "bool", "column x holds True at index 0, which is not a number"),
         ([None, True], "boolean", "column x holds <NA> at index 0, which is not a number"),
-        (["2020-01-01"], "datetime64[s]", "column x holds Timestamp('2020-01-01 00:00:00') at index 0, "
-         "which is not a number"),
+        (
+            ["2020-01-01"],
+            "datetime64[s]",
+            "column x holds Timestamp('2020-01-01 00:00:00') at index 0, which is not a number",
+        ),
         ([], "float64", "column x is empty: give at least one row"),
     ],
-)  # fmt: skip
+)
 def test_pandas_columns_that_are_refused(pandas, column, dtype, expected):
     assert refused(pandas.DataFrame({"x": pandas.Series(column, dtype=dtype)}), ["x"]) == expected
 
 
 def test_pandas_labels_are_told(pandas):
     frame = pandas.DataFrame({"x": [1.0, None], "y": ["z", 1e39]}, index=["a", "b"])
-    assert refused(frame) == "column x holds nan at index 1 (labelled 'b'): remove that row or fill it in"
-    assert refused(frame, ["y"]) == "column y holds 'z' at index 0 (labelled 'a'), which is not a number"
+    assert (
+        refused(frame)
+        == "column x holds nan at index 1 (labelled 'b'): remove that row or fill it in"
+    )
+    assert (
+        refused(frame, ["y"])
+        == "column y holds 'z' at index 0 (labelled 'a'), which is not a number"
+    )
     assert refused(frame[1:].astype({"y": float}), ["y"], FLOAT32) == (
         "column y holds 1e+39 at index 0 (labelled 'b'), too large for float32"
     )
     later = pandas.DataFrame({"x": [1.0, 2.0, np.inf]})[1:]
-    assert refused(later, ["x"]) == "column x holds inf at index 1 (labelled 2): remove that row or fill it in"
+    assert (
+        refused(later, ["x"])
+        == "column x holds inf at index 1 (labelled 2): remove that row or fill it in"
+    )
     unlabelled = pandas.DataFrame({"x": [np.nan]}, index=[pandas.NA])
-    assert refused(unlabelled, ["x"]) == "column x holds nan at index 0 (labelled <NA>): remove that row or fill it in"
+    assert (
+        refused(unlabelled, ["x"])
+        == "column x holds nan at index 0 (labelled <NA>): remove that row or fill it in"
+    )
 
 
 def test_pandas_columns_by_name(pandas):
@@ -462,7 +552,10 @@ def test_polars(polars):
     assert refused(frame, ["z"]) == "the data has no column 'z': it has name, y, x"
     assert refused(frame, ["name"]) == "column name holds 'a' at index 0, which is not a number"
     assert refused(frame[:0]) == "column x is empty: give at least one row"
-    assert refused(frame["x"]) == 'the data is a Series: give a mapping of columns, such as {"x": [...], "y": [...]}'
+    assert (
+        refused(frame["x"])
+        == 'the data is a Series: give a mapping of columns, such as {"x": [...], "y": [...]}'
+    )
     assert read(polars.DataFrame({"x": [Decimal("1.50")]}), ["x"]) == {"x": [1.5]}
 
 
@@ -483,7 +576,8 @@ def test_polars_columns_that_are_refused(polars, column, expected):
 def test_a_lazy_frame_is_refused(polars):
     lazy = polars.DataFrame({"x": [1.0]}).lazy()
     assert refused(lazy, ["x"]) == (
-        'the data is a LazyFrame: give a mapping of columns, such as {"x": [...]}, or collect() it first'
+        'the data is a LazyFrame: give a mapping of columns, such as {"x": [...]}, or collect() it '
+        "first"
     )
     assert column_names(lazy) == ()
 
@@ -542,8 +636,12 @@ DATASETS = {
     "parts": ConcatDataset([Rows((1.0, 3.0)), Rows((2.0, -4.5))]),
     "tuples": Rows((1, 3.0), (np.float32(2.0), -4.5)),
     "lists": Rows([1, 3.0], [2.0, -4.5]),
-    "tensors a row": Rows(*((torch.tensor([x]), torch.tensor(y)) for x, y in zip(*GOOD.values(), strict=True))),
-    "arrays a row": Rows(*((np.array([x]), np.array(y)) for x, y in zip(*GOOD.values(), strict=True))),
+    "tensors a row": Rows(
+        *((torch.tensor([x]), torch.tensor(y)) for x, y in zip(*GOOD.values(), strict=True))
+    ),
+    "arrays a row": Rows(
+        *((np.array([x]), np.array(y)) for x, y in zip(*GOOD.values(), strict=True))
+    ),
     "mappings": Plain(),
     "named tuples": Rows(Point(3.0, 1.0), Point(-4.5, 2.0)),
     "a class of ones own": Doubled(TENSORS[0] / 2, TENSORS[1] / 2),
@@ -566,7 +664,10 @@ def test_names_of_a_dataset():
 EXAMPLE = 'give a mapping of columns, such as {"x": [...], "y": [...]}'
 REFUSED_DATASETS = {
     "empty": (Rows(), "the dataset is empty: give at least one row"),
-    "a stream": (Stream(), f"the data is a Stream: {EXAMPLE}, or a dataset with a length and with rows by number"),
+    "a stream": (
+        Stream(),
+        f"the data is a Stream: {EXAMPLE}, or a dataset with a length and with rows by number",
+    ),
     "a stream with a length": (
         SizedStream(),
         f"the data is a SizedStream: {EXAMPLE}, or a dataset with a length and with rows by number",
@@ -575,19 +676,39 @@ REFUSED_DATASETS = {
         Unsized(),
         f"the data is an Unsized: {EXAMPLE}, or a dataset with a length and with rows by number",
     ),
-    "a loader": (DataLoader(Rows((1.0, 2.0))), f"the data is a DataLoader: {EXAMPLE}, or its dataset"),
+    "a loader": (
+        DataLoader(Rows((1.0, 2.0))),
+        f"the data is a DataLoader: {EXAMPLE}, or its dataset",
+    ),
     "too few": (Rows((1.0, 2.0), (1.0,)), "row 1 of the dataset has 1 entry: give x, y"),
-    "too many": (TensorDataset(*TENSORS, TENSORS[0]), "row 0 of the dataset has 3 entries: give x, y"),
+    "too many": (
+        TensorDataset(*TENSORS, TENSORS[0]),
+        "row 0 of the dataset has 3 entries: give x, y",
+    ),
     "no tuple": (Rows(1.0), "row 0 of the dataset is a float: give a tuple of x, y"),
     "a tensor": (Rows(torch.zeros(2)), "row 0 of the dataset is a Tensor: give a tuple of x, y"),
     "without a name": (Rows({"x": 1.0, "z": 2.0}), "row 0 of the dataset has no 'y': it has x, z"),
-    "text": (Rows((1.0, 2.0), (1.0, "\x1b")), "column y holds '\\x1b' at index 1, which is not a number"),
+    "text": (
+        Rows((1.0, 2.0), (1.0, "\x1b")),
+        "column y holds '\\x1b' at index 1, which is not a number",
+    ),
     "nothing": (Rows((1.0, None)), "column y holds None at index 0, which is not a number"),
-    "a truth value": (Rows((1.0, torch.tensor(True))), "column y holds tensor(True) at index 0, which is not a number"),
-    "nan": (Rows((1.0, 2.0), (1.0, torch.tensor(float("nan")))), "column y holds nan at index 1: "
-            "remove that row or fill it in"),
-    "too large": (Rows((1.0, 10**400)), f"column y holds 1{'0' * 36}... at index 0, too large for float64"),
-    "a vector": (Rows((1.0, torch.zeros(3))), "column y has shape (3,) at index 0: give one number a row"),
+    "a truth value": (
+        Rows((1.0, torch.tensor(True))),
+        "column y holds tensor(True) at index 0, which is not a number",
+    ),
+    "nan": (
+        Rows((1.0, 2.0), (1.0, torch.tensor(float("nan")))),
+        "column y holds nan at index 1: remove that row or fill it in",
+    ),
+    "too large": (
+        Rows((1.0, 10**400)),
+        f"column y holds 1{'0' * 36}... at index 0, too large for float64",
+    ),
+    "a vector": (
+        Rows((1.0, torch.zeros(3))),
+        "column y has shape (3,) at index 0: give one number a row",
+    ),
     "tensors of rows": (
         TensorDataset(torch.zeros(2, 3), TENSORS[1]),
         "column x has shape (2, 3): give one number a row",
@@ -604,7 +725,7 @@ REFUSED_DATASETS = {
         Rows((torch.zeros((), device="meta"), 1.0)),
         "column x holds tensor(..., device='meta', size=()) at index 0, which is not a number",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", REFUSED_DATASETS)
@@ -622,7 +743,9 @@ def test_a_dataset_that_fails():
         def __len__(self):
             raise NotImplementedError
 
-    assert refused(Failing(1)) == (f"the dataset does not give row 0: OSError: disk\\n\\x1b[2Jgone{'.' * 24}...")
+    assert refused(Failing(1)) == (
+        f"the dataset does not give row 0: OSError: disk\\n\\x1b[2Jgone{'.' * 24}..."
+    )
     assert refused(Endless(1)) == "the dataset does not tell its length: NotImplementedError: "
 
 
@@ -663,7 +786,9 @@ def split(rows, fraction, seed=0):
     return training.values["x"].tolist(), held.values["x"].tolist()
 
 
-@given(st.integers(2, 60), st.floats(0.0, 1.0, exclude_min=True, exclude_max=True), st.integers(0, 5))
+@given(
+    st.integers(2, 60), st.floats(0.0, 1.0, exclude_min=True, exclude_max=True), st.integers(0, 5)
+)
 def test_both_parts_are_in_order_and_make_up_the_whole(rows, fraction, seed):
     if not 0 < round(fraction * rows) < rows:
         return
@@ -690,10 +815,29 @@ def test_the_seed_chooses():
         (10, float("nan"), "the held-out fraction is nan: use a number between 0 and 1"),
         (10, "0.2", "the held-out fraction is '0.2': use a number between 0 and 1"),
         (10, True, "the held-out fraction is True: use a number between 0 and 1"),
-        (3, 0.1, "holding out 0.1 of 3 rows leaves none to hold out: give more rows or a larger fraction"),
-        (3, 0.9, "holding out 0.9 of 3 rows leaves none to train on: give more rows or a smaller fraction"),
-        (1, 0.4, "holding out 0.4 of 1 row leaves none to hold out: give more rows or a larger fraction"),
-        (0, 0.5, "holding out 0.5 of 0 rows leaves none to hold out: give more rows or a larger fraction"),
+        (
+            3,
+            0.1,
+            "holding out 0.1 of 3 rows leaves none to hold out: give more rows or a larger "
+            "fraction",
+        ),
+        (
+            3,
+            0.9,
+            "holding out 0.9 of 3 rows leaves none to train on: give more rows or a smaller "
+            "fraction",
+        ),
+        (
+            1,
+            0.4,
+            "holding out 0.4 of 1 row leaves none to hold out: give more rows or a larger fraction",
+        ),
+        (
+            0,
+            0.5,
+            "holding out 0.5 of 0 rows leaves none to hold out: give more rows or a larger "
+            "fraction",
+        ),
     ],
 )
 def test_parts_that_are_refused(rows, fraction, expected):

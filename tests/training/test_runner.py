@@ -29,7 +29,9 @@ def wavy(x, *, a=1.2, k=0.7):
 @pytest.mark.parametrize("batch", [1, 2, "all"])
 @pytest.mark.parametrize("optimizer", ["sgd", "Adam", "rmsprop", "adamw"])
 def test_every_way_of_training_agrees(dtype, batch, optimizer):
-    report = train(wavy, dtype=dtype, batch=batch, optimizer=optimizer, epochs=4, shuffle=True, seed=3)
+    report = train(
+        wavy, dtype=dtype, batch=batch, optimizer=optimizer, epochs=4, shuffle=True, seed=3
+    )
     assert report.outcome is Outcome.AGREES
     assert report.findings.done == 4 * {1: 5, 2: 3, "all": 1}[batch]
     assert max(drift.largest for drift in report.drift.values()) < 1e-4
@@ -47,12 +49,17 @@ def test_a_mean_is_taken_over_a_batch():
 def test_every_optimizer_of_torch_that_needs_a_gradient_only():
     left_out = {"Optimizer", "LBFGS", "SparseAdam", "Muon"}
     for name, kind in vars(torch.optim).items():
-        if isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer) and name not in left_out:
+        if (
+            isinstance(kind, type)
+            and issubclass(kind, torch.optim.Optimizer)
+            and name not in left_out
+        ):
             assert train(wavy, optimizer=name, epochs=2).ok, name
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("SparseAdam", "it takes sparse gradients only"), ("Muon", "it takes matrices only")]
+    ("name", "reason"),
+    [("SparseAdam", "it takes sparse gradients only"), ("Muon", "it takes matrices only")],
 )
 def test_optimizers_that_need_more(name, reason):
     with pytest.raises(verifier.InputError, match=reason):
@@ -71,7 +78,9 @@ def test_an_optimizer_of_ones_own():
 
 
 def test_shuffling_is_seeded():
-    order = lambda seed: [step.sample for step in train(wavy, epochs=2, shuffle=True, seed=seed).steps]  # noqa: E731
+    def order(seed):
+        return [step.sample for step in train(wavy, epochs=2, shuffle=True, seed=seed).steps]
+
     assert order(1) == order(1) != order(2)
     assert sorted(order(1)[:5]) == [0, 1, 2, 3, 4]
     assert [step.sample for step in train(wavy, epochs=1).steps] == [0, 1, 2, 3, 4]
@@ -91,7 +100,14 @@ def test_data_given_overrides_the_models_own():
 
 def test_fixed_parameters_stay():
     a, k, x = sympy.symbols("a k x")
-    held = Model(a * sympy.sin(k * x), inputs=[x], start={a: 1.0, k: 2.0}, fixed=[k], loss=squared_error, data=DATA)
+    held = Model(
+        a * sympy.sin(k * x),
+        inputs=[x],
+        start={a: 1.0, k: 2.0},
+        fixed=[k],
+        loss=squared_error,
+        data=DATA,
+    )
     report = train(held, epochs=3, third_opinion=True)
     assert list(report.steps[0].gradient) == ["a"]
     assert report.ok
@@ -105,7 +121,9 @@ def test_without_data_the_formula_itself_is_minimised():
     assert report.ok
     assert len(report.steps) == 200
     assert report.steps[-1].loss.stated < report.steps[0].loss.stated / 5
-    assert report.findings.finite_differences[1]["x"] == pytest.approx(float(report.steps[0].gradient["x"].stated))
+    assert report.findings.finite_differences[1]["x"] == pytest.approx(
+        float(report.steps[0].gradient["x"].stated)
+    )
 
 
 def test_a_loss_of_ones_own_with_constants_and_several_columns():
@@ -139,7 +157,8 @@ def test_divergence_is_seen_in_both_trainings_at_the_same_step():
 def test_nothing_decided_at_all_is_3(monkeypatch, capsys, tmp_path):
     source = (
         "from verifier import model, squared_error\nfrom verifier.functions import sqrt\n"
-        "@model(loss=squared_error, data={'x': [-1.0], 'y': [1.0]})\ndef root(x, *, w=1.0):\n    return sqrt(w * x)\n"
+        "@model(loss=squared_error, data={'x': [-1.0], 'y': [1.0]})\ndef root(x, *, w=1.0):\n    "
+        "return sqrt(w * x)\n"
     )
     path = tmp_path / "own.py"
     path.write_text(source)
@@ -190,12 +209,19 @@ def test_partial_run():
 
 
 def test_unknown_setting():
-    with pytest.raises(verifier.InputError, match="train has no setting 'epoch': it has epochs, lr, optimizer"):
+    with pytest.raises(
+        verifier.InputError, match="train has no setting 'epoch': it has epochs, lr, optimizer"
+    ):
         train(wavy, epoch=3)
 
 
 def test_defaults_are_the_tutorials():
-    assert (DEFAULTS.lr, DEFAULTS.batch, DEFAULTS.dtype, DEFAULTS.optimizer) == (0.01, 1, "float32", "sgd")
+    assert (DEFAULTS.lr, DEFAULTS.batch, DEFAULTS.dtype, DEFAULTS.optimizer) == (
+        0.01,
+        1,
+        "float32",
+        "sgd",
+    )
 
 
 def test_functions_of_a_model():
@@ -219,9 +245,15 @@ def test_order_of_operations_stays_as_written():
     def ordered(x, *, a=1.0, b=2.0):
         return (a + (b - x)) - (x + a) / b * 3 - -x + 2 * (x * (a * b))
 
-    assert "return a + (b - x) - (x + a) / b * 3 + x + 2 * (x * (a * b))" in inspect.getsource(ordered.numpy)
+    assert "return a + (b - x) - (x + a) / b * 3 + x + 2 * (x * (a * b))" in inspect.getsource(
+        ordered.numpy
+    )
 
 
 def test_replay_names_what_differs_from_the_model():
-    report = train(verifier.load("linear"), epochs=3, dtype="float64", batch="all", shuffle=True, lr=0.02)
-    assert report.replay == ("verifier train linear --epochs 3 --lr 0.02 --dtype float64 --batch all --shuffle")
+    report = train(
+        verifier.load("linear"), epochs=3, dtype="float64", batch="all", shuffle=True, lr=0.02
+    )
+    assert report.replay == (
+        "verifier train linear --epochs 3 --lr 0.02 --dtype float64 --batch all --shuffle"
+    )

@@ -14,5 +14,7 @@ def dtype_named(dtype: str) -> torch.dtype:
     Raises InputError where verifier does not judge it.
     """
     if dtype not in CODE_FORMATS:
-        raise InputError(f"dtype {dtype!r} is not one that verifier judges: use {' or '.join(CODE_FORMATS)}")
+        raise InputError(
+            f"dtype {dtype!r} is not one that verifier judges: use {' or '.join(CODE_FORMATS)}"
+        )
     return getattr(torch, dtype)  # type: ignore[no-any-return]

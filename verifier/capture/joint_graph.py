@@ -1,7 +1,8 @@
 """Capture: torch code, forward and backward, as one graph of ATen operations.
 
-The forward and `torch.autograd.grad` behind it are traced together with `make_fx`, so that what a custom
-backward computes is in the graph as well; what is written in place is then written out of place.
+The forward and `torch.autograd.grad` behind it are traced together with `make_fx`, so that what a
+custom backward computes is in the graph as well; what is written in place is then written out of
+place.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class NotReadableError(Exception):
 
 @dataclass(frozen=True)
 class Joint:
-    """Forward and backward of code on tensors, as one function of the inputs and of what multiplies the results."""
+    """Forward and backward of code on tensors, as one function of the inputs and of what multiplies
+    the results.
+    """
 
     code: Callable[..., Any]
     """Takes the inputs in order; returns a tensor or a tuple of tensors."""
@@ -55,8 +58,12 @@ class Joint:
             with torch.enable_grad():
                 return _detached([*results, *self._gradients(results, by, seeds)])
 
-    def _forward(self, arguments: Tensors) -> tuple[list[torch.Tensor], list[torch.Tensor], Tensors]:
-        """The results, the inputs that gradients are taken by, and what multiplies the results' derivatives."""
+    def _forward(
+        self, arguments: Tensors
+    ) -> tuple[list[torch.Tensor], list[torch.Tensor], Tensors]:
+        """The results, the inputs that gradients are taken by, and what multiplies the results'
+        derivatives.
+        """
         count = len(arguments) - self.results
         inputs = [argument.detach() for argument in arguments[:count]]
         for place in self.wanted:
@@ -72,7 +79,11 @@ class Joint:
     def _gradients(
         self, results: Tensors, by: Tensors, seeds: Tensors, *, again: bool = False
     ) -> Sequence[torch.Tensor | None]:
-        pairs = [(result, seed) for result, seed in zip(results, seeds, strict=True) if result.requires_grad]
+        pairs = [
+            (result, seed)
+            for result, seed in zip(results, seeds, strict=True)
+            if result.requires_grad
+        ]
         if not pairs:
             return [None for _ in by]
         outputs, weights = zip(*pairs, strict=True)
@@ -81,10 +92,14 @@ class Joint:
 
 @dataclass(frozen=True)
 class SecondOrder(Joint):
-    """The Hessian comes behind the gradients: of chosen elements of each, by each input and each seed."""
+    """The Hessian comes behind the gradients: of chosen elements of each, by each input and each
+    seed.
+    """
 
     rows: tuple[tuple[int, ...], ...] | None = None
-    """For each wanted input the elements whose gradient is differentiated again; None is all of them."""
+    """For each wanted input the elements whose gradient is differentiated again; None is all of
+    them.
+    """
 
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         with running(arguments):
@@ -99,21 +114,31 @@ class SecondOrder(Joint):
             _refuse_once_differentiable(found)
             return _detached([*results, *found, *self._hessian(found, [*by, *seeds])])
 
-    def _hessian(self, gradient: Sequence[torch.Tensor | None], by: Tensors) -> list[torch.Tensor | None]:
+    def _hessian(
+        self, gradient: Sequence[torch.Tensor | None], by: Tensors
+    ) -> list[torch.Tensor | None]:
         rows: list[torch.Tensor | None] = []
-        chosen = [range(by[place].numel()) for place in range(len(gradient))] if self.rows is None else self.rows
+        chosen = (
+            [range(by[place].numel()) for place in range(len(gradient))]
+            if self.rows is None
+            else self.rows
+        )
         for part, elements in zip(gradient, chosen, strict=True):
             flat = None if part is None else part.reshape(-1)
             for element in [None if flat is None else flat.select(0, place) for place in elements]:
                 if element is not None and element.requires_grad:
-                    rows.extend(torch.autograd.grad(element, by, retain_graph=True, allow_unused=True))
+                    rows.extend(
+                        torch.autograd.grad(element, by, retain_graph=True, allow_unused=True)
+                    )
                 else:
                     rows.extend(None for _ in by)
         return rows
 
 
 def _refuse_once_differentiable(gradient: Sequence[torch.Tensor | None]) -> None:
-    """Raise RuntimeError where a backward says that it cannot be differentiated: torch puts an error into the graph."""
+    """Raise RuntimeError where a backward says that it cannot be differentiated: torch puts an
+    error into the graph.
+    """
     waiting = [part.grad_fn for part in gradient if part is not None]
     seen: set[Any] = set()
     while waiting:
@@ -127,7 +152,9 @@ def _refuse_once_differentiable(gradient: Sequence[torch.Tensor | None]) -> None
 
 
 class ForwardAlone(Joint):
-    """The results only; the inputs require gradients, so that what is taken out of autograd shows."""
+    """The results only; the inputs require gradients, so that what is taken out of autograd
+    shows.
+    """
 
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         results, _, _ = self._forward(arguments)
@@ -135,7 +162,9 @@ class ForwardAlone(Joint):
 
 
 class ForwardMode(Joint):
-    """Forward mode: what stands behind the inputs are their tangents, and behind the results are theirs."""
+    """Forward mode: what stands behind the inputs are their tangents, and behind the results are
+    theirs.
+    """
 
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         count = len(arguments) - len(self.wanted)
@@ -172,7 +201,8 @@ def tensors(result: Any) -> list[torch.Tensor]:
 def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphModule:
     """The graph of a joint function at these arguments, without anything in place.
 
-    Raises NotReadableError where the code decides by its data in Python, leaves torch, or is compiled.
+    Raises NotReadableError where the code decides by its data in Python, leaves torch, or is
+    compiled.
     """
     # To a tracer a tensor that is given twice is one input.
     arguments = [argument.detach().clone() for argument in arguments]
@@ -185,7 +215,9 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
             if any(_is_in_place(node.target) for node in graph.graph.nodes):
                 constants = _lifted_constants(graph)
                 functional = torch.func.functionalize(graph, remove="mutations")
-                graph = _without_write_back(_traced(lambda *given: functional(*given, *constants), arguments))
+                graph = _without_write_back(
+                    _traced(lambda *given: functional(*given, *constants), arguments)
+                )
         except NotReadableError:
             raise
         except Exception as error:
@@ -197,8 +229,12 @@ def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphMod
 
 
 def followed(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """The graph without marks where the code takes values out of autograd, so that they are differentiated as well."""
-    for node in [node for node in graph.graph.nodes if node.target is torch.ops.aten.detach_copy.default]:
+    """The graph without marks where the code takes values out of autograd, so that they are
+    differentiated as well.
+    """
+    for node in [
+        node for node in graph.graph.nodes if node.target is torch.ops.aten.detach_copy.default
+    ]:
         node.replace_all_uses_with(node.args[0])
         graph.graph.erase_node(node)
     graph.recompile()
@@ -214,8 +250,8 @@ def _traced(function: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphM
 def _undescribed() -> Iterator[None]:
     """Keeps the tracer from describing each value by a fake tensor, which nobody asks for here.
 
-    That takes two thirds of the time of a trace, and torch has no setting for it; where another version of torch
-    does it in another way, nothing is lost but time.
+    That takes two thirds of the time of a trace, and torch has no setting for it; where another
+    version of torch does it in another way, nothing is lost but time.
     """
     describe = getattr(proxy_tensor, "extract_val", None)
     if describe is None:
@@ -228,15 +264,19 @@ def _undescribed() -> Iterator[None]:
         proxy_tensor.extract_val = describe
 
 
-def _refuse_foreign(joint: Callable[..., Any], arguments: Tensors, traced: torch.fx.GraphModule) -> None:
+def _refuse_foreign(
+    joint: Callable[..., Any], arguments: Tensors, traced: torch.fx.GraphModule
+) -> None:
     """Raise NotReadableError where numbers come from outside torch's operations.
 
-    They stand in the graph as constants, like tensors that the code closes over; but at another point they
-    are other numbers.
+    They stand in the graph as constants, like tensors that the code closes over; but at another
+    point they are other numbers.
     """
     if not _constants(traced):
         return
-    elsewhere = [value * (1 + 2.0**-6) if value.is_floating_point() else value for value in arguments]
+    elsewhere = [
+        value * (1 + 2.0**-6) if value.is_floating_point() else value for value in arguments
+    ]
     again = _constants(_traced(joint, elsewhere))
     same = len(again) == len(_constants(traced)) and all(map(_equal, _constants(traced), again))
     if not same:
@@ -245,8 +285,16 @@ def _refuse_foreign(joint: Callable[..., Any], arguments: Tensors, traced: torch
 
 def _constants(graph: torch.fx.GraphModule) -> list[torch.Tensor]:
     """The floating-point tensors that stand in a graph as they are."""
-    found = [getattr(graph, str(node.target), None) for node in graph.graph.nodes if node.op == "get_attr"]
-    return [tensor for tensor in found if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()]
+    found = [
+        getattr(graph, str(node.target), None)
+        for node in graph.graph.nodes
+        if node.op == "get_attr"
+    ]
+    return [
+        tensor
+        for tensor in found
+        if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
+    ]
 
 
 def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
@@ -254,7 +302,9 @@ def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 
 def _without_write_back(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """Without the copies at its end, of what was written to arguments: nothing of what it returns depends on them."""
+    """Without the copies at its end, of what was written to arguments: nothing of what it returns
+    depends on them.
+    """
     for node in graph.graph.nodes:
         if node.target is torch.ops.aten.copy_.default and not node.users:
             graph.graph.erase_node(node)
@@ -325,7 +375,9 @@ def _asking() -> FrameType:
 
 
 _MODES = frozenset({"__torch_function__", "__torch_dispatch__", "_marked"})
-_WRAPPER = re.compile(r"torch[/\\](_compile\.py|overrides\.py|_dynamo[/\\]|fx[/\\]experimental[/\\]proxy_tensor\.py)")
+_WRAPPER = re.compile(
+    r"torch[/\\](_compile\.py|overrides\.py|_dynamo[/\\]|fx[/\\]experimental[/\\]proxy_tensor\.py)"
+)
 
 
 def _checked(joint: Callable[..., Any]) -> Callable[..., Any]:
@@ -339,7 +391,8 @@ def _checked(joint: Callable[..., Any]) -> Callable[..., Any]:
 class _InTorch(TorchFunctionMode):
     """Refuses what a tracer does not see: numbers that leave torch come back as constants.
 
-    What the code takes out of autograd by itself is marked with a copy that nothing else makes, and named.
+    What the code takes out of autograd by itself is marked with a copy that nothing else makes, and
+    named.
     """
 
     def __init__(self) -> None:
@@ -354,14 +407,20 @@ class _InTorch(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         if func is torch._C._set_grad_enabled:
             self._without_gradient = differentiable and not args[0]
-        elif (func in _DETACHING and differentiable) or (self._without_gradient and not differentiable):
+        elif (func in _DETACHING and differentiable) or (
+            self._without_gradient and not differentiable
+        ):
             return self._marked(result, args, _asking())
         return result
 
     def _marked(self, result: Any, args: Any, asking: FrameType) -> Any:
         """A result that autograd does not follow though an argument has a gradient, marked."""
         followed = any(isinstance(part, torch.Tensor) and _is_followed(part) for part in args)
-        if not isinstance(result, torch.Tensor) or not followed or _NOT_THEIRS.search(asking.f_code.co_filename):
+        if (
+            not isinstance(result, torch.Tensor)
+            or not followed
+            or _NOT_THEIRS.search(asking.f_code.co_filename)
+        ):
             return result
         how = "torch.no_grad()" if self._without_gradient else "detach"
         sentence = f"{how} in {Path(asking.f_code.co_filename).name}, line {asking.f_lineno}"
@@ -379,25 +438,31 @@ def _is_followed(tensor: torch.Tensor) -> bool:
 
 
 _CRASHING = frozenset({torch.ldexp, torch.Tensor.ldexp, torch.Tensor.ldexp_})
-_DETACHING = frozenset({torch.Tensor.detach, torch.detach, torch.Tensor.detach_, torch.Tensor.data.__get__})  # type: ignore[attr-defined]
+_DATA = torch.Tensor.data.__get__  # type: ignore[attr-defined]
+_DETACHING = frozenset({torch.Tensor.detach, torch.detach, torch.Tensor.detach_, _DATA})
 _NOT_THEIRS = re.compile(rf"[/\\]torch[/\\]|{re.escape(__file__)}")
 DETACHED = "detached"
-"""Where a captured graph keeps how the code takes values out of autograd, a phrase for each place."""
+"""Where a captured graph keeps how the code takes values out of autograd, a phrase for each
+place.
+"""
 _LEAVES = "the code leaves torch: numbers in it come from elsewhere, as from a kernel of its own"
 _BY_VALUES = "the code decides by the values of a tensor in Python (if, while, float(), .item())"
 _NUMPY = "the code leaves torch for NumPy"
 _MEMORY = "the code reads the memory of a tensor itself, as a kernel of its own does"
 _LEAVING = {
     torch.Tensor.numpy: _NUMPY, torch.Tensor.__array__: _NUMPY, torch.Tensor.tolist: _BY_VALUES,
-    torch.Tensor.data_ptr: _MEMORY, torch.Tensor.untyped_storage: _MEMORY, torch.Tensor.storage: _MEMORY,
-    torch.Tensor.__dlpack__: _MEMORY,
+    torch.Tensor.data_ptr: _MEMORY, torch.Tensor.untyped_storage: _MEMORY,
+    torch.Tensor.storage: _MEMORY, torch.Tensor.__dlpack__: _MEMORY,
 }  # fmt: skip
 _REASONS = (
     (r"_local_scalar_dense|data-dependent|GuardOnDataDependent", _BY_VALUES),
-    (r"dynamo-optimized|torch\.compile", "the code is compiled, and a compiled kernel has no graph of operations"),
+    (
+        r"dynamo-optimized|torch\.compile",
+        "the code is compiled, and a compiled kernel has no graph of operations",
+    ),
     (r"\.numpy\(\)|numpy", _NUMPY),
     (r"data_ptr|storage", _MEMORY),
-)  # fmt: skip
+)
 
 
 def _sentence(error: Exception) -> str:

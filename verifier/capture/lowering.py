@@ -1,8 +1,8 @@
 """Lowering: a graph of ATen operations becomes an array program, one small rule an operation.
 
-The graph is run on the actual tensors while it is read. Whole numbers (indices, sizes, the places of
-maxima) are taken as they come out, so that a replay takes the same elements as the code did; numbers
-become nodes. In a 16-bit format an operation computes in float32 inside and rounds once.
+The graph is run on the actual tensors while it is read. Whole numbers (indices, sizes, the places
+of maxima) are taken as they come out, so that a replay takes the same elements as the code did;
+numbers become nodes. In a 16-bit format an operation computes in float32 inside and rounds once.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from verifier.program.sympy_form import read
 Rule = Callable[..., Any]
 _RULES: dict[str, Rule] = {}
 _RULE_MODULES = (
-    "creation", "elementwise", "movement", "reductions", "matrices", "activations", "convolution", "pooling",
-    "normalisation", "attention", "recurrent", "resampling", "losses",
+    "creation", "elementwise", "movement", "reductions", "matrices", "activations", "convolution",
+    "pooling", "normalisation", "attention", "recurrent", "resampling", "losses",
 )  # fmt: skip
 
 
@@ -49,8 +49,9 @@ class Cell:
 def rule(*names: str) -> Callable[[Rule], Rule]:
     """Register a rule for ATen operations by name, all their overloads.
 
-    A rule takes a Lowering and the operation's arguments by the names of its schema, as many as it asks
-    for, and returns the node of the result, or a tuple of nodes; None in a tuple keeps what came out.
+    A rule takes a Lowering and the operation's arguments by the names of its schema, as many as it
+    asks for, and returns the node of the result, or a tuple of nodes; None in a tuple keeps what
+    came out.
     """
 
     def register(function: Rule) -> Rule:
@@ -81,11 +82,15 @@ class Lowered:
     actual: dict[int, np.ndarray]
     """What tensors actually were, by node, as float64."""
     kept: bool
-    """Whether nothing but numbers was decided while reading, so that the program holds at other points too."""
+    """Whether nothing but numbers was decided while reading, so that the program holds at other
+    points too.
+    """
     operations: tuple[str, ...]
     """The names of the operations that were read, in order."""
     elementary: bool = True
-    """Whether each operation is a single one of the table: a kernel that does several things does them its own way."""
+    """Whether each operation is a single one of the table: a kernel that does several things does
+    them its own way.
+    """
 
 
 class Lowering:
@@ -115,7 +120,8 @@ class Lowering:
             return value.node
         if isinstance(value, torch.Tensor):
             return self.build.constant(plain(value))
-        # torch rounds a number to the format of the tensor beside it, to 16 bits where it adds and compares.
+        # torch rounds a number to the format of the tensor beside it, to 16 bits where it adds and
+        # compares.
         with self.build.rounding(self._scalars):
             return self.build.constant(value)
 
@@ -125,7 +131,9 @@ class Lowering:
         return self.build.apply(operation, *nodes)
 
     def formula(self, definition: Callable[..., Any], *arguments: Any) -> int:
-        """What a function from SymPy trees to a tree says, in its order of operations, of nodes (int) or cells."""
+        """What a function from SymPy trees to a tree says, in its order of operations, of nodes
+        (int) or cells.
+        """
         symbols = [sympy.Symbol(f"argument_{place}", real=True) for place in range(len(arguments))]
         nodes = [part if isinstance(part, int) else self.lift(part) for part in arguments]
         with sympy.evaluate(False):
@@ -137,7 +145,9 @@ class Lowering:
         return self.formula(COMPOSITIONS[name].definition, *arguments)
 
     def moved(self, operation: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-        """An operation that only moves elements or fills in zeros, found out by moving their places."""
+        """An operation that only moves elements or fills in zeros, found out by moving their
+        places.
+        """
         cells: list[Cell] = []
 
         def numbered(value: Any) -> Any:
@@ -166,16 +176,24 @@ class Lowering:
         return self.build.take(self.build.join(nodes), np.concatenate(indices, axis))
 
     def narrowed(self, node: int, actual: torch.Tensor) -> int:
-        """The node rounded to a result's own 16-bit format, for kernels that round inside as well."""
+        """The node rounded to a result's own 16-bit format, for kernels that round inside as
+        well.
+        """
         return self.build.round(node, _format(actual)) if in_16_bits(actual) else node
 
     def held(self, node: int, actual: torch.Tensor) -> bool:
-        """Whether a node is a constant that the code had as it stands, so that nothing was rounded."""
+        """Whether a node is a constant that the code had as it stands, so that nothing was
+        rounded.
+        """
         constant = self.build[node]
-        return constant.operation == CONSTANT and np.array_equal(constant.payload.array, plain(actual))
+        return constant.operation == CONSTANT and np.array_equal(
+            constant.payload.array, plain(actual)
+        )
 
     def run(self, graph: torch.fx.GraphModule, inputs: Sequence[Cell]) -> tuple[int | None, ...]:
-        """The nodes of the graph's results. Raises NotReadableError for an operation without a rule."""
+        """The nodes of the graph's results. Raises NotReadableError for an operation without a
+        rule.
+        """
         values: dict[torch.fx.Node, Any] = {}
         waiting = iter(inputs)
         for node in graph.graph.nodes:
@@ -184,7 +202,10 @@ class Lowering:
             elif node.op == "get_attr":
                 values[node] = self._constant(_attribute(graph, str(node.target)))
             elif node.op == "output":
-                return tuple(self._result(part) for part in torch.fx.node.map_arg(list(node.args[0]), values.get) or ())
+                return tuple(
+                    self._result(part)
+                    for part in torch.fx.node.map_arg(list(node.args[0]), values.get) or ()
+                )
             else:
                 arguments = torch.fx.node.map_arg(node.args, values.get)
                 keywords = torch.fx.node.map_arg(node.kwargs, values.get)
@@ -197,7 +218,9 @@ class Lowering:
         return self.lift(part)
 
     def _constant(self, tensor: torch.Tensor) -> Any:
-        """A tensor that the code closes over: given, exact as it is; a single number may be a rounded one."""
+        """A tensor that the code closes over: given, exact as it is; a single number may be a
+        rounded one.
+        """
         if not tensor.is_floating_point():
             return tensor
         tensor = tensor.detach()
@@ -251,7 +274,9 @@ class Lowering:
         if "actual" in parameters:
             given["actual"] = actual
         own, before = _format(actual), len(self.build)
-        self._scalars = own or _format([value.actual for value in bound.values() if isinstance(value, Cell)])
+        self._scalars = own or _format(
+            [value.actual for value in bound.values() if isinstance(value, Cell)]
+        )
         with self.build.rounding(_inside(name, own)):
             try:
                 found = function(self, **given)
@@ -264,7 +289,9 @@ class Lowering:
         if isinstance(actual, tuple | list):
             nodes = found if isinstance(found, tuple) else (found,)
             padded = (*nodes, *(None for _ in range(len(actual) - len(nodes))))
-            return type(actual)(self._cell(node, part) for node, part in zip(padded, actual, strict=True))
+            return type(actual)(
+                self._cell(node, part) for node, part in zip(padded, actual, strict=True)
+            )
         return self._cell(found, actual)
 
     def _cell(self, node: int | None, actual: Any) -> Any:
@@ -283,7 +310,9 @@ class Lowering:
         return Cell(node, actual)
 
     def _holds(self, node: int, format: Format) -> bool:
-        """Whether a node's elements are floats of a format without being rounded: only moved, chosen or negated."""
+        """Whether a node's elements are floats of a format without being rounded: only moved,
+        chosen or negated.
+        """
         key = node, format
         if key not in self._held:
             made = self.build[node]
@@ -292,33 +321,57 @@ class Lowering:
                 self._held[key] = made.format == format or all(map(format.holds, numbers))
             else:
                 exact = made.operation in _MOVES or (
-                    made.operation in TABLE and TABLE[made.operation].budget.torch == 0.0 and made.arguments != ()
+                    made.operation in TABLE
+                    and TABLE[made.operation].budget.torch == 0.0
+                    and made.arguments != ()
                 )
                 chosen = made.arguments[1:] if made.operation == "where" else made.arguments
-                self._held[key] = exact and all(self._holds(argument, format) for argument in chosen)
+                self._held[key] = exact and all(
+                    self._holds(argument, format) for argument in chosen
+                )
         return self._held[key]
 
 
 _MOVES = frozenset({TAKE, RESHAPE, JOIN})
-_FILLS = {"scalar_tensor": "s", "full": "fill_value", "full_like": "fill_value", "new_full": "fill_value"}
+_FILLS = {
+    "scalar_tensor": "s",
+    "full": "fill_value",
+    "full_like": "fill_value",
+    "new_full": "fill_value",
+}
 """Operations that make a tensor of one number, and where the number stands."""
 _EVEN = frozenset({"ones", "zeros", "ones_like", "zeros_like", "new_ones", "new_zeros"})
-"""Operations that make a tensor of zeros or ones: what is computed of it is rounded as everything else."""
+"""Operations that make a tensor of zeros or ones: what is computed of it is rounded as everything
+else.
+"""
 _BY_SHAPE = frozenset(
-    {"empty_like", "new_empty", "new_empty_strided", "_new_zeros_with_same_feature_meta", "sym_size", "sym_numel",
-     "sym_stride"}
-)  # fmt: skip
+    {
+        "empty_like",
+        "new_empty",
+        "new_empty_strided",
+        "_new_zeros_with_same_feature_meta",
+        "sym_size",
+        "sym_numel",
+        "sym_stride",
+    }
+)
 """Operations that take nothing from a tensor but its shape."""
 
 
 _ALL_THE_WAY = {
-    "convolution": {FLOAT16}, "convolution_backward": {FLOAT16}, "_adaptive_avg_pool3d": {FLOAT16, BFLOAT16},
-    "_adaptive_avg_pool3d_backward": {FLOAT16, BFLOAT16}, "upsample_linear1d": {FLOAT16, BFLOAT16},
-    "upsample_linear1d_backward": {FLOAT16, BFLOAT16}, "upsample_bilinear2d": {FLOAT16, BFLOAT16},
-    "upsample_bilinear2d_backward": {FLOAT16, BFLOAT16}, "upsample_bicubic2d": {FLOAT16, BFLOAT16},
-    "upsample_bicubic2d_backward": {FLOAT16, BFLOAT16}, "upsample_trilinear3d": {FLOAT16, BFLOAT16},
+    "convolution": {FLOAT16},
+    "convolution_backward": {FLOAT16},
+    "_adaptive_avg_pool3d": {FLOAT16, BFLOAT16},
+    "_adaptive_avg_pool3d_backward": {FLOAT16, BFLOAT16},
+    "upsample_linear1d": {FLOAT16, BFLOAT16},
+    "upsample_linear1d_backward": {FLOAT16, BFLOAT16},
+    "upsample_bilinear2d": {FLOAT16, BFLOAT16},
+    "upsample_bilinear2d_backward": {FLOAT16, BFLOAT16},
+    "upsample_bicubic2d": {FLOAT16, BFLOAT16},
+    "upsample_bicubic2d_backward": {FLOAT16, BFLOAT16},
+    "upsample_trilinear3d": {FLOAT16, BFLOAT16},
     "upsample_trilinear3d_backward": {FLOAT16, BFLOAT16},
-}  # fmt: skip
+}
 """Kernels of the CPU that round each step to these formats, and add up in them."""
 
 
@@ -347,10 +400,18 @@ def lowered(
             cells.append(lowering.given(name, argument.detach()))
         else:
             cells.append(argument)  # type: ignore[arg-type]
-    # Nothing here asks for a gradient, but some operations keep what their backward needs only in this mode.
+    # Nothing here asks for a gradient, but some operations keep what their backward needs only in
+    # this mode.
     with torch.enable_grad():
         results = lowering.run(graph, cells)
-    return Lowered(builder, results, lowering.actual, lowering.kept, tuple(lowering.operations), lowering.elementary)
+    return Lowered(
+        builder,
+        results,
+        lowering.actual,
+        lowering.kept,
+        tuple(lowering.operations),
+        lowering.elementary,
+    )
 
 
 def numbers_from(start: int, shape: Sequence[int]) -> torch.Tensor:
@@ -360,13 +421,17 @@ def numbers_from(start: int, shape: Sequence[int]) -> torch.Tensor:
 
 
 def places_of(numbers: torch.Tensor) -> np.ndarray:
-    """The places that elements counted from 1 came from; what is filled with 0 came from NOTHING."""
+    """The places that elements counted from 1 came from; what is filled with 0 came from
+    NOTHING.
+    """
     return to_numpy(numbers).astype(np.int64) - 1
 
 
 def random(name: str) -> NotReadableError:
     """Why an operation that draws random numbers is not read."""
-    return NotReadableError(f"aten::{name} is random, and a random number has no derivative to hold it against")
+    return NotReadableError(
+        f"aten::{name} is random, and a random number has no derivative to hold it against"
+    )
 
 
 def plain(tensor: torch.Tensor) -> np.ndarray:

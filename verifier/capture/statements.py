@@ -36,9 +36,13 @@ class Subject:
     wanted: tuple[str, ...] = ()
     """The inputs that gradients are taken by; all floating-point ones by default."""
     seeds: tuple[torch.Tensor, ...] = ()
-    """What multiplies each result's derivative, or in forward mode each input's; drawn at random by default."""
+    """What multiplies each result's derivative, or in forward mode each input's; drawn at random by
+    default.
+    """
     quantity: str = REVERSE
-    """Which derivative is wanted: reverse, forward, or second for the Hessian behind the gradient."""
+    """Which derivative is wanted: reverse, forward, or second for the Hessian behind the
+    gradient.
+    """
     rows: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Of the Hessian by these inputs only the rows of these elements of the flattened input."""
     honour_detach: bool = False
@@ -46,7 +50,9 @@ class Subject:
 
     @property
     def by(self) -> tuple[str, ...]:
-        return self.wanted or tuple(name for name, tensor in self.inputs.items() if tensor.is_floating_point())
+        return self.wanted or tuple(
+            name for name, tensor in self.inputs.items() if tensor.is_floating_point()
+        )
 
 
 class Statements:
@@ -58,13 +64,19 @@ class Statements:
         self.by = subject.by
         self.forward = subject.quantity == FORWARD
         with torch.no_grad():
-            self.results = tensors(subject.code(*(tensor.detach().clone() for tensor in self.inputs.values())))
+            self.results = tensors(
+                subject.code(*(tensor.detach().clone() for tensor in self.inputs.values()))
+            )
         for result in self.results:
             if not result.is_floating_point():
-                raise InputError(f"the code returns numbers of dtype {_name(result)}, which have no gradient")
+                raise InputError(
+                    f"the code returns numbers of dtype {_name(result)}, which have no gradient"
+                )
         places = {name: place for place, name in enumerate(self.inputs)}
         wanted, count = tuple(places[name] for name in self.by), len(self.results)
-        self.rows = [subject.rows.get(name, tuple(range(self.inputs[name].numel()))) for name in self.by]
+        self.rows = [
+            subject.rows.get(name, tuple(range(self.inputs[name].numel()))) for name in self.by
+        ]
         self.joint: Joint
         if subject.quantity == SECOND:
             self.joint = SecondOrder(subject.code, wanted, count, tuple(self.rows))
@@ -78,7 +90,9 @@ class Statements:
         self.stated = self._run()
         self._again = [self._run() for _ in range(1 if subject.quantity == SECOND else RERUNS)]
         numbers = {
-            name: value for name, value in zip(self.names, self.arguments, strict=True) if value.is_floating_point()
+            name: value
+            for name, value in zip(self.names, self.arguments, strict=True)
+            if value.is_floating_point()
         }
         self.given = {name: plain(value) for name, value in numbers.items()}
         self.formats = {name: _format(value) for name, value in numbers.items()}
@@ -86,7 +100,9 @@ class Statements:
 
     @cached_property
     def has_own_backward(self) -> bool:
-        """Whether a backward written by hand, an `autograd.Function`, lies between the results and the inputs."""
+        """Whether a backward written by hand, an `autograd.Function`, lies between the results and
+        the inputs.
+        """
         with torch.enable_grad():
             inputs = [tensor.detach().clone() for tensor in self.inputs.values()]
             for tensor in inputs:
@@ -116,14 +132,22 @@ class Statements:
         shapes += [tuple(self.inputs[name].shape) for name in self.by]
         pairs = [
             (one, element, other)
-            for one, rows in zip(self.by, self.rows if self.subject.quantity == SECOND else (), strict=False)
+            for one, rows in zip(
+                self.by, self.rows if self.subject.quantity == SECOND else (), strict=False
+            )
             for element in rows
             for other in (*self.by, *self._seeds)
         ]
         called = dict(zip(self._seeds, grad_outputs(len(self.results)), strict=True))
-        second = [(f"{one}[{element}] {called.get(other, other)}", SECOND) for one, element, other in pairs]
+        second = [
+            (f"{one}[{element}] {called.get(other, other)}", SECOND)
+            for one, element, other in pairs
+        ]
         taken = dict(zip(self.names, self.arguments, strict=True))
-        return [*values, *first, *second], [*shapes, *(tuple(taken[other].shape) for _, _, other in pairs)]
+        return [*values, *first, *second], [
+            *shapes,
+            *(tuple(taken[other].shape) for _, _, other in pairs),
+        ]
 
     def _run(self) -> tuple[torch.Tensor | None, ...]:
         """What the code states; its forward has been run before."""
@@ -142,7 +166,11 @@ class Statements:
 
     @property
     def _values(self) -> list[str]:
-        return [f"value {place}" for place in range(len(self.results))] if len(self.results) > 1 else ["value"]
+        return (
+            [f"value {place}" for place in range(len(self.results))]
+            if len(self.results) > 1
+            else ["value"]
+        )
 
     @property
     def _seeds(self) -> list[str]:
@@ -159,10 +187,14 @@ class Statements:
     def changing(self, place: int) -> Any:
         """Where the code stated another number when it was run again (array of bool)."""
         one, *others = self.runs(place)
-        return np.any([~((one == other) | (np.isnan(one) & np.isnan(other))) for other in others], axis=0)
+        return np.any(
+            [~((one == other) | (np.isnan(one) & np.isnan(other))) for other in others], axis=0
+        )
 
     def _flat(self, stated: torch.Tensor | None, place: int) -> Any:
-        return np.zeros(math.prod(self.shapes[place])) if stated is None else np.ravel(plain(stated))
+        return (
+            np.zeros(math.prod(self.shapes[place])) if stated is None else np.ravel(plain(stated))
+        )
 
 
 def _precision(format: Format) -> int:

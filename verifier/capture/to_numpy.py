@@ -1,7 +1,8 @@
 """From torch to NumPy: the numbers of any tensor, however torch keeps them.
 
-A tensor need not have its numbers in memory: it may be marked as the conjugate or the negative of another one,
-as zeros that were never written, be sparse or quantised, require a gradient, or be of a subclass with ways of its own.
+A tensor need not have its numbers in memory: it may be marked as the conjugate or the negative of
+another one, as zeros that were never written, be sparse or quantised, require a gradient, or be of
+a subclass with ways of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ MOST_AXES = 32
 
 
 def dense(tensor: torch.Tensor) -> torch.Tensor:
-    """A plain tensor of the same numbers on the CPU, outside autograd, each at its own place in memory.
+    """A plain tensor of the same numbers on the CPU, outside autograd, each at its own place in
+    memory.
 
     >>> dense(torch.eye(2).to_sparse())
     tensor([[1., 0.],

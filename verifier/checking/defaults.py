@@ -68,7 +68,8 @@ def using(defaults: Defaults) -> Iterator[None]:
 
 
 def known_dtypes(names: Iterable[str]) -> tuple[str, ...]:
-    """The names, each that of a dtype that is judged, no two alike and at least one. Raises InputError.
+    """The names, each that of a dtype that is judged, no two alike and at least one. Raises
+    InputError.
 
     >>> known_dtypes(["float32", "bfloat16"])
     ('float32', 'bfloat16')
@@ -77,7 +78,9 @@ def known_dtypes(names: Iterable[str]) -> tuple[str, ...]:
     known = tuple(names)
     for place, name in enumerate(known):
         if name not in CODE_FORMATS:
-            raise InputError(f"there is no dtype {name!r} to check in: use {', '.join(others)} or {last}")
+            raise InputError(
+                f"there is no dtype {name!r} to check in: use {', '.join(others)} or {last}"
+            )
         if name in known[:place]:
             raise InputError(f"the dtype {name} is given twice: give it once")
     if not known:

@@ -1,4 +1,6 @@
-"""Specified: what a person says is right, a formula or a plainer version of the code, as a specification."""
+"""Specified: what a person says is right, a formula or a plainer version of the code, as a
+specification.
+"""
 
 from __future__ import annotations
 
@@ -34,33 +36,50 @@ class Intended:
 
     def __post_init__(self) -> None:
         if self.formula is not None and self.reference is not None:
-            raise InputError("formula and reference are two ways to say what is right: give one of them")
+            raise InputError(
+                "formula and reference are two ways to say what is right: give one of them"
+            )
         if self.reduction not in REDUCTIONS:
-            raise InputError(f"there is no reduction {self.reduction!r}: there is {', '.join(REDUCTIONS)}")
+            raise InputError(
+                f"there is no reduction {self.reduction!r}: there is {', '.join(REDUCTIONS)}"
+            )
         if self.reduction != "none" and self.formula is None:
-            raise InputError("a reduction says what is done with the formula's elements: give it with a formula")
+            raise InputError(
+                "a reduction says what is done with the formula's elements: give it with a formula"
+            )
 
     @property
     def sentence(self) -> str:
         """What it is held against, in words."""
         if self.reference is not None:
-            return f"reference {self.reference if isinstance(self.reference, str) else name_of(self.reference)}"
+            named = isinstance(self.reference, str)
+            return f"reference {self.reference if named else name_of(self.reference)}"
         if self.formula is None:
             return "its own forward"
         formula = self.formula.expression if isinstance(self.formula, Model) else self.formula
         return f"{self.reduction} of {formula}" if self.reduction != "none" else str(formula)
 
     def code(self, inputs: Mapping[str, Any]) -> Callable[..., Any]:
-        """The formula itself as torch code, its order of operations as written. Raises InputError for nothing else."""
+        """The formula itself as torch code, its order of operations as written. Raises InputError
+        for nothing else.
+        """
         if self.formula is None:
             raise InputError("say what to check: a callable on tensors, or a formula")
         builder = Builder()
-        tree = builder.program(self._written(builder, {name: builder.symbol(name) for name in inputs}))
+        tree = builder.program(
+            self._written(builder, {name: builder.symbol(name) for name in inputs})
+        )
         written = function("formula", ", ".join(inputs), guarded(tree), TORCH)
-        return {"none": written, "sum": _then(written, torch.sum), "mean": _then(written, torch.mean)}[self.reduction]
+        return {
+            "none": written,
+            "sum": _then(written, torch.sum),
+            "mean": _then(written, torch.mean),
+        }[self.reduction]
 
     def at(self, target: Bound, inputs: Mapping[str, Any], dtype: str) -> Specification | None:
-        """The specification for a target that is bound to these inputs. Raises InputError where it does not fit."""
+        """The specification for a target that is bound to these inputs. Raises InputError where it
+        does not fit.
+        """
         if self.reference is not None:
             code = callable_of(self.reference)
             return Reference(_of_flat(bound(code, inputs, dtype), target))
@@ -84,7 +103,10 @@ class Intended:
         tree: Any = self.formula.expression if isinstance(self.formula, Model) else self.formula
         unknown = sorted(str(symbol) for symbol in tree.free_symbols if str(symbol) not in symbols)
         if unknown:
-            raise InputError(f"the formula uses {unknown[0]}, which is not among the inputs: name it as one of them")
+            raise InputError(
+                f"the formula uses {unknown[0]}, which is not among the inputs: name it as one of "
+                "them"
+            )
         return read(tree, builder, {symbol: symbols[str(symbol)] for symbol in tree.free_symbols})
 
 
@@ -99,12 +121,15 @@ def _then(code: Callable[..., Any], reduction: Callable[..., Any]) -> Callable[.
 
 
 def _of_flat(reference: Bound, target: Bound) -> Callable[..., Any]:
-    """The reference as a function of the target's tensors, those that it takes by the same names."""
+    """The reference as a function of the target's tensors, those that it takes by the same
+    names.
+    """
     places = {name: place for place, name in enumerate(target.inputs)}
 
     def code(*tensors: torch.Tensor) -> Any:
         given = [
-            tensors[places[name]] if name in places else tensor.detach() for name, tensor in reference.inputs.items()
+            tensors[places[name]] if name in places else tensor.detach()
+            for name, tensor in reference.inputs.items()
         ]
         return reference.code(*given)
 

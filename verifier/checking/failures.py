@@ -1,4 +1,6 @@
-"""Accounting: why what disagrees does, what the reader should know, and the simplest point that shows it."""
+"""Accounting: why what disagrees does, what the reader should know, and the simplest point that
+shows it.
+"""
 
 from __future__ import annotations
 
@@ -158,10 +160,18 @@ def _notes(checked: Checked, failing: Sequence[Finding]) -> tuple[str, ...]:
 
 
 def _on_detached(checked: Checked, failing: Sequence[Finding]) -> Iterator[str]:
-    examinations = [finding.examination for finding in checked.judged if finding.examination is not None]
-    detached = dict.fromkeys(phrase for examination in examinations for phrase in examination.detached)
+    examinations = [
+        finding.examination for finding in checked.judged if finding.examination is not None
+    ]
+    detached = dict.fromkeys(
+        phrase for examination in examinations for phrase in examination.detached
+    )
     if detached and (failing or checked.settings.honour_detach):
-        how = "taken for constants" if checked.settings.honour_detach else "--honour-detach takes that for a constant"
+        how = (
+            "taken for constants"
+            if checked.settings.honour_detach
+            else "--honour-detach takes that for a constant"
+        )
         yield f"the code takes values out of autograd ({', '.join(detached)}): {how}"
 
 
@@ -179,7 +189,9 @@ def _simplest(
 ) -> Finding | None:
     """What a check finds at a simpler point at which the first component that fails still does."""
     checks: dict[str, Check] = {check.name: check for check in AT_EVERY_POINT}
-    first = next((finding for finding in failing if finding.point and finding.check in checks), None)
+    first = next(
+        (finding for finding in failing if finding.point and finding.check in checks), None
+    )
     if first is None or first.point is None:
         return None
     check, start = checks[first.check], first.point

@@ -1,6 +1,7 @@
 """Inputs: where a target is tried, as people give it, in Python or in the shell.
 
-A tensor is a point, `between(low, high, shape)` stands for points that are drawn, and anything else is a constant.
+A tensor is a point, `between(low, high, shape)` stands for points that are drawn, and anything else
+is a constant.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ LARGEST = 10**8
 
 @dataclass(frozen=True)
 class Between(Leaf):
-    """Tensors that are drawn evenly between two ends, which are left out unless they are the same number."""
+    """Tensors that are drawn evenly between two ends, which are left out unless they are the same
+    number.
+    """
 
     low: float
     high: float
@@ -48,7 +51,8 @@ def between(low: float, high: float, shape: Sequence[int] = ()) -> Between:
     >>> between(0, 1, shape=(32,))
     Between(low=0.0, high=1.0, shape=(32,))
 
-    Raises InputError for ends that are not finite, or the wrong way round, and for what is no shape.
+    Raises InputError for ends that are not finite, or the wrong way round, and for what is no
+    shape.
     """
     ends = (_end(low), _end(high))
     if ends[0] > ends[1]:
@@ -57,15 +61,18 @@ def between(low: float, high: float, shape: Sequence[int] = ()) -> Between:
 
 
 def drawn(inputs: Mapping[str, Any], dtype: str, seed: int, number: int) -> dict[str, Any]:
-    """The inputs at one point: tensors of that dtype in the place of everything that is to be drawn.
+    """The inputs at one point: tensors of that dtype in the place of everything that is to be
+    drawn.
 
-    Floating-point tensors that were given are cast to it, other tensors and constants stay as they are, and so
-    does the nesting. Another number is another point; the same is the same one in every dtype, rounded.
+    Floating-point tensors that were given are cast to it, other tensors and constants stay as they
+    are, and so does the nesting. Another number is another point; the same is the same one in every
+    dtype, rounded.
 
     >>> drawn({"x": between(0, 1), "n": 2}, "float64", seed=0, number=1)
     {'x': tensor(0.1181, dtype=torch.float64), 'n': 2}
 
-    Raises InputError where a tensor cannot be used, and where no number of the dtype lies between two ends.
+    Raises InputError where a tensor cannot be used, and where no number of the dtype lies between
+    two ends.
     """
     kind = dtype_named(dtype)
 
@@ -80,23 +87,27 @@ def drawn(inputs: Mapping[str, Any], dtype: str, seed: int, number: int) -> dict
 
 
 def dtypes_of(inputs: Mapping[str, Any]) -> tuple[str, ...]:
-    """The dtypes of the floating-point tensors that were given, in their order; none where all are drawn.
+    """The dtypes of the floating-point tensors that were given, in their order; none where all are
+    drawn.
 
     >>> dtypes_of({"x": torch.ones(2), "y": between(0, 1)})
     ('float32',)
     """
     found = [leaf for name, value in inputs.items() for _, leaf in leaves(value, name)]
     tensors = [torch.from_numpy(leaf) if _is_floating_array(leaf) else leaf for leaf in found]
-    given = [leaf for leaf in tensors if isinstance(leaf, torch.Tensor) and leaf.is_floating_point()]
+    given = [
+        leaf for leaf in tensors if isinstance(leaf, torch.Tensor) and leaf.is_floating_point()
+    ]
     return tuple(dict.fromkeys(str(tensor.dtype).removeprefix("torch.") for tensor in given))
 
 
 def parsed(texts: Sequence[str]) -> dict[str, Any]:
     """The inputs that are written name=value, as behind `--input` in the shell.
 
-    `x=-2:2:4x3` draws a tensor of that shape between two ends and `x=0:1` a scalar; `x=[[1,2],[3,4]]` is that tensor,
-    `target=int[0,2,1]` one of whole numbers; `g=2`, `flag=True`, `mask=None` and `reduction='mean'` are constants.
-    `w[0]=`, `w[1]=` give the parts of a tuple, `state.h=` those of a dictionary.
+    `x=-2:2:4x3` draws a tensor of that shape between two ends and `x=0:1` a scalar;
+    `x=[[1,2],[3,4]]` is that tensor, `target=int[0,2,1]` one of whole numbers; `g=2`, `flag=True`,
+    `mask=None` and `reduction='mean'` are constants. `w[0]=`, `w[1]=` give the parts of a tuple,
+    `state.h=` those of a dictionary.
 
     >>> parsed(["p=0:1:32", "g=2", "target=int[0,2]"])
     {'p': Between(low=0.0, high=1.0, shape=(32,)), 'g': 2, 'target': tensor([0, 2])}
@@ -107,7 +118,10 @@ def parsed(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         found = _INPUT.fullmatch(text)
         if not found:
-            raise InputError(f"--input {text}: write name=low:high:shape, name=number or name=[numbers]: x=-2:2:4x3")
+            raise InputError(
+                f"--input {text}: write name=low:high:shape, name=number or name=[numbers]: "
+                "x=-2:2:4x3"
+            )
         name, value = found["name"].strip(), found["value"].strip()
         if name in flat:
             raise InputError(f"--input {name} is given twice")
@@ -119,7 +133,8 @@ def parsed(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def spelled(inputs_flat: Mapping[str, Any]) -> list[str]:
-    """The words that give these tensors and constants, by their flat names, in the shell, to the last bit.
+    """The words that give these tensors and constants, by their flat names, in the shell, to the
+    last bit.
 
     >>> spelled({"x": torch.tensor([0.1], dtype=torch.float64), "state.n": 2})
     ['--input', 'x=[0.1]', '--input', 'state.n=2']
@@ -166,9 +181,15 @@ def _shape(shape: Sequence[int]) -> tuple[int, ...]:
     try:
         sizes = tuple(shape)
     except TypeError:
-        raise InputError(f"shape {shape!r} is not one: give the sizes in order, as in (4, 3) or (32,)") from None
-    if not all(isinstance(size, int) and not isinstance(size, bool) and size >= 0 for size in sizes):
-        raise InputError(f"shape {shape!r} is not one: give the sizes in order, as in (4, 3) or (32,)")
+        raise InputError(
+            f"shape {shape!r} is not one: give the sizes in order, as in (4, 3) or (32,)"
+        ) from None
+    if not all(
+        isinstance(size, int) and not isinstance(size, bool) and size >= 0 for size in sizes
+    ):
+        raise InputError(
+            f"shape {shape!r} is not one: give the sizes in order, as in (4, 3) or (32,)"
+        )
     if len(sizes) > MOST_AXES:
         raise InputError(f"a shape of {len(sizes)} axes: draw at most {MOST_AXES}")
     # Empty ones as well: their strides have to fit into 64 bits.
@@ -183,20 +204,26 @@ def _drawn(wanted: Between, dtype: torch.dtype, name: str, seed: str) -> torch.T
     low, high = max(wanted.low, -largest), min(wanted.high, largest)
     if wanted.low == wanted.high:
         return torch.full(wanted.shape, wanted.low, dtype=torch.float64).to(dtype)
-    generator = torch.Generator().manual_seed(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:7], "big"))
+    generator = torch.Generator().manual_seed(
+        int.from_bytes(hashlib.sha256(seed.encode()).digest()[:7], "big")
+    )
     share = torch.rand(wanted.shape, generator=generator, dtype=torch.float64)
     numbers = (low * (1.0 - share) + high * share).to(dtype)
     first, last = _inside(wanted, dtype)
     if not first <= last:
         kind = str(dtype).removeprefix("torch.")
-        raise InputError(f"input {name}: no number of {kind} lies between {wanted.low!r} and {wanted.high!r}")
+        raise InputError(
+            f"input {name}: no number of {kind} lies between {wanted.low!r} and {wanted.high!r}"
+        )
     # Rounding may reach an end.
     return numbers.clamp(first, last)
 
 
 def _inside(wanted: Between, dtype: torch.dtype) -> tuple[float, float]:
     """The smallest and the largest number of a dtype that lie between the ends."""
-    first, last = (torch.tensor(end, dtype=torch.float64).to(dtype) for end in (wanted.low, wanted.high))
+    first, last = (
+        torch.tensor(end, dtype=torch.float64).to(dtype) for end in (wanted.low, wanted.high)
+    )
     up, down = torch.tensor(math.inf, dtype=dtype), torch.tensor(-math.inf, dtype=dtype)
     if float(first) <= wanted.low:
         first = torch.nextafter(first, up)
@@ -213,16 +240,26 @@ def _from_numpy(name: str, array: Any) -> torch.Tensor:
     try:
         return torch.from_numpy(array.copy())
     except TypeError:
-        raise InputError(f"input {name}: an array of {array.dtype} cannot be used: give numbers") from None
+        raise InputError(
+            f"input {name}: an array of {array.dtype} cannot be used: give numbers"
+        ) from None
 
 
 def _cast(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     if tensor.is_complex():
-        raise InputError(f"input {name} is complex: give its real and its imaginary part, and join them in the code")
+        raise InputError(
+            f"input {name} is complex: give its real and its imaginary part, and join them in the "
+            "code"
+        )
     if tensor.is_meta:
-        raise InputError(f"input {name} has no numbers, as it is on the device meta: give one that has")
+        raise InputError(
+            f"input {name} has no numbers, as it is on the device meta: give one that has"
+        )
     if tensor.layout is not torch.strided:
-        raise InputError(f"input {name} is a sparse tensor: give it as a dense one, and make it sparse in the code")
+        raise InputError(
+            f"input {name} is a sparse tensor: give it as a dense one, and make it sparse in the "
+            "code"
+        )
     if tensor.ndim > MOST_AXES:
         raise InputError(f"input {name} has {tensor.ndim} axes: give at most {MOST_AXES}")
     tensor = tensor.detach()

@@ -1,4 +1,6 @@
-"""Naming: what the numbers of a check are called, with their place in their array and what was given there."""
+"""Naming: what the numbers of a check are called, with their place in their array and what was
+given there.
+"""
 
 from __future__ import annotations
 
@@ -62,18 +64,26 @@ def titled(name: str, quantity: str) -> str:
 def located(part: Part, index: tuple[int, ...], point: CheckPoint | None) -> str:
     """Where a number stands, and what the inputs are there.
 
-    They are those of the same shape, as `p[3] = 0.75`; of a second derivative those that it is taken by.
+    They are those of the same shape, as `p[3] = 0.75`; of a second derivative those that it is
+    taken by.
     """
     inputs = point.inputs if point else {}
     found = _ROW.fullmatch(part.name) if part.quantity == SECOND else None
     if found:
         one, row, other = found.groups()
         first = np.unravel_index(int(row), inputs[one].shape) if one in inputs else (row,)
-        place, beside_it = _entry(one, tuple(map(int, first)), inputs.get(one)), _entry(other, index, inputs.get(other))
+        place, beside_it = (
+            _entry(one, tuple(map(int, first)), inputs.get(one)),
+            _entry(other, index, inputs.get(other)),
+        )
         return f"by {place} twice" if place == beside_it else f"by {place} and {beside_it}"
     own = part.name if part.quantity == REVERSE else None
-    beside = [name for name, tensor in inputs.items() if name != own and tuple(tensor.shape) == part.shape]
-    first_told = [_entry(part.name, index, inputs.get(own) if own else None)] if own or index else []
+    beside = [
+        name for name, tensor in inputs.items() if name != own and tuple(tensor.shape) == part.shape
+    ]
+    first_told = (
+        [_entry(part.name, index, inputs.get(own) if own else None)] if own or index else []
+    )
     room = NAMED - len(first_told)
     return ", ".join([*first_told, *(_entry(name, index, inputs[name]) for name in beside[:room])])
 

@@ -1,4 +1,6 @@
-"""Sampling: the points of one dtype at which a target is tried, drawn, given, or taken from its own program."""
+"""Sampling: the points of one dtype at which a target is tried, drawn, given, or taken from its own
+program.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ from verifier.process.deadline import Deadline
 EDGE_POINTS = 4
 """For each dtype, each with many edge values."""
 LARGE = 20_000
-"""Programs of more numbers get one edge point only, and points of more numbers are hardly simplified."""
+"""Programs of more numbers get one edge point only, and points of more numbers are hardly
+simplified.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,14 +79,17 @@ class Sampling:
 
         Raises InputError where it cannot be run there.
         """
-        found = [self.at(inputs, kind, self.start + 1 + place) for place, (kind, inputs) in enumerate(self._points())]
+        found = [
+            self.at(inputs, kind, self.start + 1 + place)
+            for place, (kind, inputs) in enumerate(self._points())
+        ]
         runs = [tried(trial.bound, deadline) for trial in found]
         found[0] = replace(found[0], beside=self._beside(found))
         return Asked(tuple(found), runs[0].overwritten)
 
     def edges(self, asked: Sequence[Trial], deadline: Deadline = Deadline.NEVER) -> Edges:
-        """The target at edge points of the program that was read at the first point. Those at which it cannot be
-        run are left out.
+        """The target at edge points of the program that was read at the first point. Those at which
+        it cannot be run are left out.
         """
         found: list[Trial] = []
         left_out: dict[str, None] = {}
@@ -109,7 +116,10 @@ class Sampling:
         if len(found) > 1:
             return found[1].point.inputs
         point = found[0].point.inputs
-        return {name: torch.flip(point[name], tuple(range(point[name].ndim))) for name in found[0].bound.arguments}
+        return {
+            name: torch.flip(point[name], tuple(range(point[name].ndim)))
+            for name in found[0].bound.arguments
+        }
 
     def _without(self, edge: Trial, blind: Mapping[str, Any], base: Trial) -> Trial:
         """The edge point with ordinary numbers again where nothing is decided."""
@@ -123,7 +133,12 @@ class Sampling:
         request = self.request
         here = replace(self.first, inputs=inputs)
         specification = request.intended.at(here, self._drawn(1), self.dtype)
-        return Trial(here, CheckPoint(number, kind, self.dtype, inputs), specification, request.settings.honour_detach)
+        return Trial(
+            here,
+            CheckPoint(number, kind, self.dtype, inputs),
+            specification,
+            request.settings.honour_detach,
+        )
 
     @cached_property
     def first(self) -> Bound:
@@ -132,8 +147,14 @@ class Sampling:
 
     @cached_property
     def domains(self) -> dict[str, Domain]:
-        """Where an argument may lie when a point is made simpler: where it is drawn, else between the numbers given."""
-        given = {name: self.first.inputs[name] for name in self.first.arguments if name in self.first.wanted}
+        """Where an argument may lie when a point is made simpler: where it is drawn, else between
+        the numbers given.
+        """
+        given = {
+            name: self.first.inputs[name]
+            for name in self.first.arguments
+            if name in self.first.wanted
+        }
         hulls = {
             name: Domain(_below(float(tensor.min())), _above(float(tensor.max())))
             for name, tensor in given.items()
@@ -144,7 +165,9 @@ class Sampling:
     @cached_property
     def _domains(self) -> dict[str, Domain]:
         """Where the inputs lie that are drawn, by flat names."""
-        found = [pair for name, value in self.request.inputs.items() for pair in leaves(value, name)]
+        found = [
+            pair for name, value in self.request.inputs.items() for pair in leaves(value, name)
+        ]
         return {
             name: Domain(leaf.low, leaf.high)
             for name, leaf in found
@@ -177,7 +200,9 @@ class Sampling:
 
 
 def _blind(edge: Trial) -> dict[str, Any]:
-    """For each input of an edge point where numbers of its shape are undecided, and nothing disagrees."""
+    """For each input of an edge point where numbers of its shape are undecided, and nothing
+    disagrees.
+    """
     parts = edge.examination.parts
     if edge.examination.outcome is not Outcome.UNDECIDED:
         return {}

@@ -1,4 +1,6 @@
-"""Checked: what a check found, as records. What is printed, written and asserted is made from them alone."""
+"""Checked: what a check found, as records. What is printed, written and asserted is made from them
+alone.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +32,18 @@ class Checked:
     ruled_out: tuple[str, ...] = ()
     """Causes that were tried and do not explain what disagrees, by name."""
     notes: tuple[str, ...] = ()
-    """What the reader should know, a sentence each: a detached path, literals that are rounded decimals, ..."""
+    """What the reader should know, a sentence each: a detached path, literals that are rounded
+    decimals, ...
+    """
     simplest: CheckPoint | None = None
     """The simplest point found at which it still fails."""
     replay: str | None = None
     """The command that shows this again; None where there is none."""
     interrupted: bool = False
     not_reached: tuple[str, ...] = ()
-    """What was asked for and not looked at, a phrase for each dtype; empty where the check is whole."""
+    """What was asked for and not looked at, a phrase for each dtype; empty where the check is
+    whole.
+    """
     ended: str = ""
     """Why it ended early, in a sentence; empty while it goes on, and where it is whole."""
     failed: tuple[str, ...] = ()
@@ -58,13 +64,23 @@ class Checked:
 
     @property
     def formula(self) -> Replayed | NotReplayed:
-        """How the code's graph came out in exact arithmetic: the least digits, or why it was not replayed."""
-        known = [finding.examination.formula for finding in self.judged if finding.examination is not None]
+        """How the code's graph came out in exact arithmetic: the least digits, or why it was not
+        replayed.
+        """
+        known = [
+            finding.examination.formula
+            for finding in self.judged
+            if finding.examination is not None
+        ]
         for formula in known:
             if isinstance(formula, NotReplayed):
                 return formula
         replayed = [formula for formula in known if isinstance(formula, Replayed)]
         # Where the formula has no value nothing can be replayed.
         counted = [formula for formula in replayed if not math.isnan(formula.digits)]
-        nothing = "the formula has no value at the points that were tried" if replayed else "nothing was examined"
+        nothing = (
+            "the formula has no value at the points that were tried"
+            if replayed
+            else "nothing was examined"
+        )
         return min(counted, key=lambda formula: formula.digits, default=NotReplayed(nothing))

@@ -20,10 +20,14 @@ MOST_NUMBERS = 64
 
 
 def command(
-    target: Callable[..., Any] | str | None, inputs: Mapping[str, Any], intended: Intended, settings: CheckSettings
+    target: Callable[..., Any] | str | None,
+    inputs: Mapping[str, Any],
+    intended: Intended,
+    settings: CheckSettings,
 ) -> str | None:
-    """The command that makes this check again; None where only Python can: for code without a name of its own in
-    a file, a formula or a reference that is no text, or tensors too large to be typed.
+    """The command that makes this check again; None where only Python can: for code without a name
+    of its own in a file, a formula or a reference that is no text, or tensors too large to be
+    typed.
     """
     try:
         words = [*_target(target), *_intended(intended), *_inputs(inputs), *_settings(settings)]
@@ -81,7 +85,10 @@ def _inputs(inputs: Mapping[str, Any]) -> Iterator[str]:
     for name, value in (pair for key, part in inputs.items() for pair in leaves(part, key)):
         if isinstance(value, Between):
             shape = "x".join(map(str, value.shape))
-            yield from ("--input", f"{name}={value.low!r}:{value.high!r}{':' + shape if shape else ''}")
+            yield from (
+                "--input",
+                f"{name}={value.low!r}:{value.high!r}{':' + shape if shape else ''}",
+            )
         elif isinstance(value, torch.Tensor) and value.numel() > MOST_NUMBERS:
             raise _UntypableError
         else:

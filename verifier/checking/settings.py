@@ -24,8 +24,9 @@ class CheckSettings:
     digits: float | None = None
     """How many digits must agree; None asks for no number of digits."""
     timeout: float | None = None
-    """Seconds that the whole check may take. A call from Python ends after the step that it is at: in the same process
-    nothing stops code that does not return, but for the first run at each point. None sets no limit.
+    """Seconds that the whole check may take. A call from Python ends after the step that it is at:
+    in the same process nothing stops code that does not return, but for the first run at each
+    point. None sets no limit.
     """
     honour_detach: bool = False
     """Whether what the code detaches is taken for a constant."""

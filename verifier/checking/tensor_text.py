@@ -1,4 +1,5 @@
-"""Tensors as text: `[[1,2],[3,4]]` and what else stands behind `--input x=`, read and written without losing a bit.
+"""Tensors as text: `[[1,2],[3,4]]` and what else stands behind `--input x=`, read and written
+without losing a bit.
 
     [0.5,-0.0,1e-40]    a tensor of floating-point numbers, float64 until it is cast
     [[1,2],[3,4]]       one of two rows
@@ -26,7 +27,9 @@ from verifier.errors import InputError
 _NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf|nan)")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _SHAPE = re.compile(r"[0-9]{1,9}(?:x[0-9]{1,9})*")
-_TENSOR = re.compile(r"(?P<kind>[a-z]*)(?:\((?P<scalar>[^()]*)\)|(?P<rows>\[.*\])(?::(?P<shape>.*))?)", re.DOTALL)
+_TENSOR = re.compile(
+    r"(?P<kind>[a-z]*)(?:\((?P<scalar>[^()]*)\)|(?P<rows>\[.*\])(?::(?P<shape>.*))?)", re.DOTALL
+)
 _TOKEN = re.compile(r"[\[\],]|[^\[\],]+")
 _DEEPEST = 32
 
@@ -59,7 +62,9 @@ def read_number(text: str) -> float:
 
 
 def read_whole(text: str) -> int:
-    """The whole number. Raises InputError for anything else, and where it does not fit into 64 bits."""
+    """The whole number. Raises InputError for anything else, and where it does not fit into 64
+    bits.
+    """
     if not is_whole(text):
         raise InputError(f"{text!r} is not a whole number of 64 bits")
     return int(text)
@@ -86,7 +91,10 @@ def read_tensor(text: str) -> torch.Tensor:
         raise _not_rows(text)
     kind = found["kind"] or "float"
     if kind not in _READ:
-        raise InputError(f"there are no tensors of {kind!r}: write {', '.join(_READ)} or nothing before the bracket")
+        raise InputError(
+            f"there are no tensors of {kind!r}: write {', '.join(_READ)} or nothing before the "
+            "bracket"
+        )
     dtype, read = _READ[kind]
     if found["rows"] is None:
         return torch.tensor(read(found["scalar"].strip()), dtype=dtype)
@@ -156,7 +164,11 @@ class _Rows:
     def take(self, token: str) -> None:
         """Raises InputError where the token cannot stand here."""
         if token:
-            self._allow(self._before in ("", "[", ",") if token not in ("]", ",") else self._before not in ("", ","))
+            self._allow(
+                self._before in ("", "[", ",")
+                if token not in ("]", ",")
+                else self._before not in ("", ",")
+            )
             {"[": self._open, "]": self._close, ",": self._comma}.get(token, self._number)(token)
             self._before = token
 
@@ -190,12 +202,17 @@ class _Rows:
 
 def _not_rows(text: str) -> InputError:
     shown = text if len(text) <= 40 else f"{text[:36]}..."
-    return InputError(f"{shown!r} is not a tensor: write [1,2,3], or rows of the same length as in [[1,2],[3,4]]")
+    return InputError(
+        f"{shown!r} is not a tensor: write [1,2,3], or rows of the same length as in [[1,2],[3,4]]"
+    )
 
 
 def _reshaped(tensor: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     if math.prod(shape) != tensor.numel():
-        raise InputError(f"shape {'x'.join(map(str, shape))} has {math.prod(shape)} numbers, not {tensor.numel()}")
+        raise InputError(
+            f"shape {'x'.join(map(str, shape))} has {math.prod(shape)} numbers, not "
+            f"{tensor.numel()}"
+        )
     try:
         return tensor.reshape(shape)
     except RuntimeError:

@@ -1,4 +1,6 @@
-"""Checking: anybody's code on tensors, tried at points in the dtypes that people use; every component is judged."""
+"""Checking: anybody's code on tensors, tried at points in the dtypes that people use; every
+component is judged.
+"""
 
 from __future__ import annotations
 
@@ -55,20 +57,22 @@ def check(
     keep_going: Callable[[int, int], bool] = always,
     **settings: Any,
 ) -> CheckReport:
-    """The verdict on every gradient of code on tensors, at points of its inputs and in the dtypes in use.
+    """The verdict on every gradient of code on tensors, at points of its inputs and in the dtypes
+    in use.
 
-    `target` is any callable on tensors, a torch module, a TARGET as on the command line, or nothing: then the formula
-    itself is checked, as torch code. `inputs` names its
-    arguments: a tensor is a point, `between(low, high, shape)` is drawn, anything else is a constant. What is right
-    is said by a formula (text, SymPy, a Model) with its reduction (none, sum, mean), by a reference, a plain version
-    whose forward is read, or by nothing: then it is the target's own forward. Settings are those of CheckSettings:
-    dtypes, points, seed, without, digits, timeout, honour_detach. `keep_going` is asked before each step, with the
-    numbers of steps done and planned; the check ends where it says no. The code is run in this process: what it does
-    to the process is done, and the time limit holds between two steps only.
+    `target` is any callable on tensors, a torch module, a TARGET as on the command line, or
+    nothing: then the formula itself is checked, as torch code. `inputs` names its arguments: a
+    tensor is a point, `between(low, high, shape)` is drawn, anything else is a constant. What is
+    right is said by a formula (text, SymPy, a Model) with its reduction (none, sum, mean), by a
+    reference, a plain version whose forward is read, or by nothing: then it is the target's own
+    forward. Settings are those of CheckSettings: dtypes, points, seed, without, digits, timeout,
+    honour_detach. `keep_going` is asked before each step, with the numbers of steps done and
+    planned; the check ends where it says no. The code is run in this process: what it does to the
+    process is done, and the time limit holds between two steps only.
 
-    Raises InputError for what cannot be used: a target that raises, exits or returns no tensor, inputs that do not fit,
-    a forward that cannot be read where neither formula nor reference is given, a time limit that ends before anything
-    is decided.
+    Raises InputError for what cannot be used: a target that raises, exits or returns no tensor,
+    inputs that do not fit, a forward that cannot be read where neither formula nor reference is
+    given, a time limit that ends before anything is decided.
 
     >>> import verifier
     >>> report = verifier.check("torch:tanh", inputs={"x": verifier.between(-2, 2, shape=(3,))})
@@ -93,7 +97,8 @@ def check_watched(
     """As `check`; the watcher hears of what is found as the check goes on, and may end it."""
     if not isinstance(inputs, Mapping):
         raise InputError(
-            f"inputs is a {type(inputs).__name__}: give a mapping of the arguments' names to what they are"
+            f"inputs is a {type(inputs).__name__}: give a mapping of the arguments' names to what "
+            "they are"
         )
     intended = Intended(formula, reference, reduction)
     chosen = _settings(inputs, settings)
@@ -134,7 +139,10 @@ def _with_replay(
 
 
 def _replay(
-    target: Callable[..., Any] | str | None, inputs: Mapping[str, Any], intended: Intended, checked: Checked
+    target: Callable[..., Any] | str | None,
+    inputs: Mapping[str, Any],
+    intended: Intended,
+    checked: Checked,
 ) -> str | None:
     """The command that shows it again: of what fails, at the simplest point."""
     simplest_ = checked.simplest
@@ -147,7 +155,9 @@ def _replay(
 
 
 def assert_gradients(target: Callable[..., Any] | str | None = None, **given: Any) -> CheckReport:
-    """As `check`, but raises GradientError, with the report as its message, unless everything is verified."""
+    """As `check`, but raises GradientError, with the report as its message, unless everything is
+    verified.
+    """
     __tracebackhide__ = True
     report = check(target, **given)
     report.raise_for_failure()
@@ -155,17 +165,24 @@ def assert_gradients(target: Callable[..., Any] | str | None = None, **given: An
 
 
 def _settings(inputs: Mapping[str, Any], given: Mapping[str, Any]) -> CheckSettings:
-    """The settings, with the defaults for what is not given. Raises InputError for those that make no sense."""
+    """The settings, with the defaults for what is not given. Raises InputError for those that make
+    no sense.
+    """
     standing = defaults.current()
     known = {name: value for name, value in given.items() if value is not None}
     for name in known:
         if name not in CheckSettings.__dataclass_fields__:
-            raise InputError(f"check has no setting {name!r}: it has {', '.join(CheckSettings.__dataclass_fields__)}")
+            raise InputError(
+                f"check has no setting {name!r}: it has "
+                f"{', '.join(CheckSettings.__dataclass_fields__)}"
+            )
     dtypes = known.pop("dtypes", None) or standing.dtypes or dtypes_of(inputs) or DTYPES
     dtypes = tuple(dict.fromkeys([dtypes] if isinstance(dtypes, str) else dtypes))
     for dtype in dtypes:
         if dtype not in CODE_FORMATS:
-            raise InputError(f"{dtype!r} is not a dtype that is judged: there is {', '.join(CODE_FORMATS)}")
+            raise InputError(
+                f"{dtype!r} is not a dtype that is judged: there is {', '.join(CODE_FORMATS)}"
+            )
     settings = CheckSettings(
         dtypes,
         points=known.pop("points", None) or standing.points or CheckSettings.points,
@@ -180,7 +197,9 @@ def _settings(inputs: Mapping[str, Any], given: Mapping[str, Any]) -> CheckSetti
     for name, greatest in (("digits", MOST_DIGITS), ("timeout", LONGEST)):
         number = getattr(settings, name)
         if number is not None and not (isinstance(number, int | float) and 0 < number <= greatest):
-            raise InputError(f"{name} is {number!r}: give a number above 0, at most {greatest:,.0f}")
+            raise InputError(
+                f"{name} is {number!r}: give a number above 0, at most {greatest:,.0f}"
+            )
     return settings
 
 
@@ -188,7 +207,9 @@ def _without(names: str | Sequence[str]) -> tuple[str, ...]:
     chosen = (names,) if isinstance(names, str) else tuple(names)
     for name in chosen:
         if name not in NAMES:
-            raise InputError(f"there is no check {name!r} to leave out: there is {', '.join(NAMES)}")
+            raise InputError(
+                f"there is no check {name!r} to leave out: there is {', '.join(NAMES)}"
+            )
     return chosen
 
 
@@ -262,7 +283,8 @@ class _Check:
     def done(self) -> Checked:
         """Everything that is found, with its causes.
 
-        Raises InputError for code that cannot be used, and where the time runs out before anything is decided.
+        Raises InputError for code that cannot be used, and where the time runs out before anything
+        is decided.
         """
         started = time.monotonic()
         goes_on = self._all_steps()
@@ -317,7 +339,9 @@ class _Check:
             return ""
         ended = f"the time ran out after {self._deadline.seconds:g} seconds"
         if not self._findings:
-            raise InputError(f"{ended}, before anything was decided: give it more, or smaller inputs")
+            raise InputError(
+                f"{ended}, before anything was decided: give it more, or smaller inputs"
+            )
         return ended
 
     def _known(self) -> Checked:
@@ -325,8 +349,8 @@ class _Check:
         ordered = sorted(self._findings, key=lambda finding: _place(finding.check))
         return Checked(
             self._name, self._request.intended.sentence, self._request.settings, tuple(ordered),
-            causes_searched=False, notes=tuple(self._notes()), not_reached=tuple(self._not_reached()),
-            failed=tuple(self._failed),
+            causes_searched=False, notes=tuple(self._notes()),
+            not_reached=tuple(self._not_reached()), failed=tuple(self._failed),
         )  # fmt: skip
 
     def _not_reached(self) -> Iterator[str]:
@@ -336,9 +360,15 @@ class _Check:
                 yield f"{', '.join(titles) if dtype in begun else 'everything'} in {dtype}"
 
     def _notes(self) -> Iterator[str]:
-        left_out = [f"{value} in {part.sampling.dtype}" for part in self._parts for value in part.edges.left_out]
+        left_out = [
+            f"{value} in {part.sampling.dtype}"
+            for part in self._parts
+            for value in part.edges.left_out
+        ]
         if left_out:
-            yield f"at edges that cannot be decided points were taken beside them: {_some(left_out)}"
+            yield (
+                f"at edges that cannot be decided points were taken beside them: {_some(left_out)}"
+            )
         for name in dict.fromkeys(name for part in self._parts for name in part.overwritten):
             yield f"the code writes to its input {name}"
         refused = dict.fromkeys(sentence for part in self._parts for sentence in part.edges.refused)

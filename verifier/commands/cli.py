@@ -40,36 +40,61 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-MODEL = Annotated[str | None, typer.Argument(metavar="MODEL", help="A gallery name, or path/to/file.py::name.")]
-TARGET = Annotated[str | None, typer.Argument(metavar="TARGET", help="path/to/file.py::name or package.module:name.")]
-FORMULA = Annotated[str | None, typer.Option(metavar="TEXT", help="A formula in place of MODEL, such as 'w*x + b'.")]
+MODEL = Annotated[
+    str | None, typer.Argument(metavar="MODEL", help="A gallery name, or path/to/file.py::name.")
+]
+TARGET = Annotated[
+    str | None,
+    typer.Argument(metavar="TARGET", help="path/to/file.py::name or package.module:name."),
+]
+FORMULA = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="A formula in place of MODEL, such as 'w*x + b'.")
+]
 INPUTS = Annotated[
-    list[str] | None, typer.Option("--input", metavar="x", help="A symbol of the formula that is an input.")
+    list[str] | None,
+    typer.Option("--input", metavar="x", help="A symbol of the formula that is an input."),
 ]
 START = Annotated[
-    list[str] | None, typer.Option("--start", metavar="w=0.5", help="Where a parameter of the formula starts; else 1.")
+    list[str] | None,
+    typer.Option(
+        "--start", metavar="w=0.5", help="Where a parameter of the formula starts; else 1."
+    ),
 ]
-LOSS = Annotated[str | None, typer.Option("--loss", help="The formula's loss, by its name in verifier.losses.")]
+LOSS = Annotated[
+    str | None, typer.Option("--loss", help="The formula's loss, by its name in verifier.losses.")
+]
 DATA = Annotated[
-    str | None, typer.Option(metavar="FILE", help="Data from a CSV file whose first line names the columns.")
+    str | None,
+    typer.Option(metavar="FILE", help="Data from a CSV file whose first line names the columns."),
 ]
-WEIGHTS = Annotated[str | None, typer.Option(metavar="COLUMN", help="A column that multiplies each row's loss.")]
+WEIGHTS = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="A column that multiplies each row's loss.")
+]
 HOLD_OUT = Annotated[
-    float | None, typer.Option(metavar="0.2", help="Hold out this fraction of the rows and report their loss.")
+    float | None,
+    typer.Option(metavar="0.2", help="Hold out this fraction of the rows and report their loss."),
 ]
 EPOCHS = Annotated[int | None, typer.Option(help="Passes over the data.")]
 LR = Annotated[float | None, typer.Option(help="Learning rate.")]
 OPTIMIZER = Annotated[str | None, typer.Option(help="sgd, or any of torch.optim by its name.")]
 DTYPE = Annotated[str | None, typer.Option(help="float32 or float64.")]
 BATCH = Annotated[str | None, typer.Option(help="Rows a step, or all.")]
-SHUFFLE = Annotated[bool | None, typer.Option("--shuffle", help="Take the rows of each epoch in random order.")]
+SHUFFLE = Annotated[
+    bool | None, typer.Option("--shuffle", help="Take the rows of each epoch in random order.")
+]
 SEED = Annotated[int | None, typer.Option(help="Seed of the random order.")]
-ALLOW_UNDECIDED = Annotated[bool, typer.Option("--allow-undecided", help="Exit with 0 where nothing could be decided.")]
+ALLOW_UNDECIDED = Annotated[
+    bool, typer.Option("--allow-undecided", help="Exit with 0 where nothing could be decided.")
+]
 JSON = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is standard output.")
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Write the report as JSON; - is standard output."),
 ]
 HTML = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE", help="Write the report as a page that needs nothing else.")
+    Path | None,
+    typer.Option(
+        "--html", metavar="FILE", help="Write the report as a page that needs nothing else."
+    ),
 ]
 DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of an internal error.")]
 
@@ -99,7 +124,9 @@ def list_models() -> None:
     for place, (kind, group) in enumerate(groups(models.values()).items()):
         echo(("\n" if place else "") + kind)
         for model in group:
-            first, *rest = textwrap.wrap(printable(model.description.partition("\n")[0]), 75 - width) or [""]
+            first, *rest = textwrap.wrap(
+                printable(model.description.partition("\n")[0]), 75 - width
+            ) or [""]
             echo(f"  {model.name:<{width}}  {first}")
             for line in rest:
                 echo(f"  {'':<{width}}  {line}")
@@ -114,13 +141,16 @@ def show(
     loss: LOSS = None,
     latex: Annotated[bool, typer.Option("--latex", help="Write the formulas in LaTeX.")] = False,
     torch: Annotated[
-        bool, typer.Option("--torch", help="Write the torch training loop that a person would write.")
+        bool,
+        typer.Option("--torch", help="Write the torch training loop that a person would write."),
     ] = False,
     debug: DEBUG = False,
 ) -> None:
-    """Show a model's formula and gradient; or what was read from the forward of code, given its inputs.
+    """Show a model's formula and gradient; or what was read from the forward of code, given its
+    inputs.
 
-    MODEL may be a TARGET of check, with its inputs as there: verifier show layers.py::MyNorm --input x=-2:2:4x8.
+    MODEL may be a TARGET of check, with its inputs as there: verifier show layers.py::MyNorm
+    --input x=-2:2:4x8.
     """
     if torch and latex:
         raise InputError("--latex and --torch are two ways to write a model: choose one")
@@ -130,7 +160,9 @@ def show(
 
 
 class _PlotAlone(TyperCommand):
-    """Lets --plot stand without a file, which typer has no word for: it then means the terminal, as --plot - does."""
+    """Lets --plot stand without a file, which typer has no word for: it then means the terminal, as
+    --plot - does.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, list(_with_terminal(args)))
@@ -146,7 +178,8 @@ def _with_terminal(words: list[str]) -> Iterator[str]:
 
 @app.command(
     cls=_PlotAlone,
-    epilog="Examples: verifier train quadratic; verifier train linear --epochs 10 --every 1 --predict x=4; "
+    epilog="Examples: verifier train quadratic; verifier train linear --epochs 10 --every 1 "
+    "--predict x=4; "
     "verifier train my_models.py::bump --dtype float64 --json report.json; "
     "verifier train rosenbrock --html report.html",
 )
@@ -156,7 +189,9 @@ def train(
     inputs: INPUTS = None,
     start: START = None,
     loss: LOSS = None,
-    everything: Annotated[bool, typer.Option("--all", help="Train the whole gallery and print one table.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Train the whole gallery and print one table.")
+    ] = False,
     data: DATA = None,
     weights: WEIGHTS = None,
     hold_out: HOLD_OUT = None,
@@ -168,22 +203,27 @@ def train(
     shuffle: SHUFFLE = None,
     seed: SEED = None,
     predict: Annotated[
-        list[str] | None, typer.Option(metavar="x=4", help="Predict there in the end; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="x=4", help="Predict there in the end; may be repeated."),
     ] = None,
     every: Annotated[int | None, typer.Option(min=1, help="Show every so many epochs.")] = None,
-    only_failing: Annotated[bool, typer.Option("--only-failing", help="Show only the steps that fail.")] = False,
+    only_failing: Annotated[
+        bool, typer.Option("--only-failing", help="Show only the steps that fail.")
+    ] = False,
     stop_on_failure: Annotated[
         bool, typer.Option("--stop-on-failure", help="End the training at the first failure.")
     ] = False,
     finite_differences: Annotated[
-        bool, typer.Option("--finite-differences", help="Add finite differences as a third opinion.")
+        bool,
+        typer.Option("--finite-differences", help="Add finite differences as a third opinion."),
     ] = False,
     allow_undecided: ALLOW_UNDECIDED = False,
     json_file: JSON = None,
     plot: Annotated[
         Path | None,
         typer.Option(
-            metavar="[FILE]", help="Draw costs, errors and paths (.svg, .png or .pdf); alone: in the terminal."
+            metavar="[FILE]",
+            help="Draw costs, errors and paths (.svg, .png or .pdf); alone: in the terminal.",
         ),
     ] = None,
     html_file: HTML = None,
@@ -195,8 +235,8 @@ def train(
     3 something has no decided comparison, 130 interrupted.
     """
     settings = _given(
-        epochs=epochs, lr=lr, optimizer=optimizer, dtype=dtype, batch=_batch(batch), shuffle=shuffle,
-        seed=seed, hold_out=hold_out,
+        epochs=epochs, lr=lr, optimizer=optimizer, dtype=dtype, batch=_batch(batch),
+        shuffle=shuffle, seed=seed, hold_out=hold_out,
     )  # fmt: skip
     points = [_point(text, "predict", "--predict x=4") for text in predict or []]
     outputs = Outputs(json=json_file, plot=plot, html=html_file)
@@ -204,24 +244,35 @@ def train(
     forms = asdict(outputs.forms)
     if everything:
         beside = (model, formula, inputs, start, loss, data, weights, predict, every, plot)
-        if any(asked is not None for asked in beside) or only_failing or stop_on_failure or finite_differences:
+        if (
+            any(asked is not None for asked in beside)
+            or only_failing
+            or stop_on_failure
+            or finite_differences
+        ):
             raise InputError(
-                "--all trains the gallery as it is, in one table: give only settings, --json and --html with it"
+                "--all trains the gallery as it is, in one table: give only settings, --json and "
+                "--html with it"
             )
         task = Task("verifier.commands.tasks:train_all", {"settings": settings, "forms": forms})
     else:
         options = {
-            "model": _model(model, formula, inputs, start, loss, data, weights), "settings": settings,
-            "points": points, "stop_on_failure": stop_on_failure, "third_opinion": finite_differences,
-            "view": {"every": every, "only_failing": only_failing}, "forms": forms,
-        }  # fmt: skip
+            "model": _model(model, formula, inputs, start, loss, data, weights),
+            "settings": settings,
+            "points": points,
+            "stop_on_failure": stop_on_failure,
+            "third_opinion": finite_differences,
+            "view": {"every": every, "only_failing": only_failing},
+            "forms": forms,
+        }
         task = Task("verifier.commands.tasks:train", options)
     code = _Run("train", model or formula or "the gallery", outputs, debug).code(task)
     raise typer.Exit(_allowed(code, allow_undecided))
 
 
 @app.command(
-    epilog="Examples: verifier explain quadratic --at x=3,y=6; verifier explain quadratic --step 6 --html step.html; "
+    epilog="Examples: verifier explain quadratic --at x=3,y=6; verifier explain quadratic --step 6 "
+    "--html step.html; "
     "verifier explain --formula 'exp(-k*t)' --input t --at t=2,y=0.5,k=0.3"
 )
 def explain(
@@ -230,7 +281,9 @@ def explain(
     inputs: INPUTS = None,
     start: START = None,
     loss: LOSS = None,
-    at: Annotated[str | None, typer.Option(metavar="x=3,y=6", help="Data, and parameters, to explain it at.")] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="x=3,y=6", help="Data, and parameters, to explain it at.")
+    ] = None,
     step: Annotated[
         int | None, typer.Option(metavar="N", help="The step of the training, as train numbers it.")
     ] = None,
@@ -255,8 +308,8 @@ def explain(
     is the first step that uses it. The settings are those of train.
     """
     settings = _given(
-        epochs=epochs, lr=lr, optimizer=optimizer, dtype=dtype, batch=_batch(batch), shuffle=shuffle,
-        seed=seed, hold_out=hold_out,
+        epochs=epochs, lr=lr, optimizer=optimizer, dtype=dtype, batch=_batch(batch),
+        shuffle=shuffle, seed=seed, hold_out=hold_out,
     )  # fmt: skip
     point = _point(at, "explain", "--at x=3,y=6") if at is not None else None
     outputs = Outputs(json=json_file, html=html_file)
@@ -266,13 +319,18 @@ def explain(
         "at": point, "step": step, "forms": asdict(outputs.forms),
     }  # fmt: skip
     run = _Run("explain", model or formula, outputs, debug)
-    raise typer.Exit(_allowed(run.code(Task("verifier.commands.tasks:explain", options)), allow_undecided))
+    raise typer.Exit(
+        _allowed(run.code(Task("verifier.commands.tasks:explain", options)), allow_undecided)
+    )
 
 
-@app.command(epilog="Examples: verifier lesson; verifier lesson quadratic; verifier lesson tensor --lang zh")
+@app.command(
+    epilog="Examples: verifier lesson; verifier lesson quadratic; verifier lesson tensor --lang zh"
+)
 def lesson(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="A lesson's name or number; else all are listed.")
+        str | None,
+        typer.Argument(metavar="NAME", help="A lesson's name or number; else all are listed."),
     ] = None,
     lang: Annotated[str, typer.Option(help="en, or zh for the first four.")] = "en",
     html: Annotated[
@@ -292,14 +350,17 @@ def lesson(
     if name is None:
         if html is not None or json_file is not None:
             raise InputError(
-                "--html and --json write one lesson: say which, as in verifier lesson quadratic --html FILE"
+                "--html and --json write one lesson: say which, as in verifier lesson quadratic "
+                "--html FILE"
             )
         for found in scripts(lang):
             echo(f"{found.number:>2}  {found.name:<13} {found.title}")
         return
 
     options = {"name": name, "lang": lang, "forms": asdict(outputs.forms)}
-    raise typer.Exit(_Run("lesson", name, outputs, debug).code(Task("verifier.commands.tasks:lesson", options)))
+    raise typer.Exit(
+        _Run("lesson", name, outputs, debug).code(Task("verifier.commands.tasks:lesson", options))
+    )
 
 
 def _files_of(*targets: str | None, data: object = None) -> Iterator[str]:
@@ -319,15 +380,17 @@ def _allowed(code: int, allow_undecided: bool) -> int:
 
 
 def _model(
-    model: str | None, formula: str | None, inputs: list[str] | None, start: list[str] | None, loss: str | None,
-    data: str | None = None, weights: str | None = None,
+    model: str | None, formula: str | None, inputs: list[str] | None, start: list[str] | None,
+    loss: str | None, data: str | None = None, weights: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Which model, as it was typed. Raises InputError unless it is one."""
     if (model is None) == (formula is None):
-        raise InputError("say which model: a name of the gallery, path/to/file.py::name, or --formula 'w*x + b'")
+        raise InputError(
+            "say which model: a name of the gallery, path/to/file.py::name, or --formula 'w*x + b'"
+        )
     return {
-        "model": model, "formula": formula, "inputs": inputs, "start": start, "loss": loss, "data": data,
-        "weights": weights,
+        "model": model, "formula": formula, "inputs": inputs, "start": start, "loss": loss,
+        "data": data, "weights": weights,
     }  # fmt: skip
 
 
@@ -357,7 +420,8 @@ def _point(text: str, verb: str, example: str) -> dict[str, float]:
 
 
 @app.command(
-    epilog="Examples: verifier check losses.py::focal --input p=0:1:32 --formula '-(1-p)**2*log(p)'; "
+    epilog="Examples: verifier check losses.py::focal --input p=0:1:32 --formula "
+    "'-(1-p)**2*log(p)'; "
     "verifier check torch.nn.functional:gelu --input input=-4:4:8 --dtype bfloat16; "
     "verifier check layers.py::MyNorm --input x=-2:2:4x8 --reference layers.py::plain_norm; "
     "verifier check --config verifier.toml"
@@ -369,54 +433,73 @@ def check(
         typer.Option(
             "--input",
             metavar="x=-2:2:4x3",
-            help="An argument: drawn between two ends in that shape, a number g=2, or a tensor x=[1,2.5].",
+            help="An argument: drawn between two ends in that shape, a number g=2, or a tensor "
+            "x=[1,2.5].",
         ),
     ] = None,
     formula: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="What is right; without a TARGET it is checked itself.")
+        str | None,
+        typer.Option(metavar="TEXT", help="What is right; without a TARGET it is checked itself."),
     ] = None,
     reduction: Annotated[
-        str | None, typer.Option(help="What is done with the formula's elements: none, sum or mean.")
+        str | None,
+        typer.Option(help="What is done with the formula's elements: none, sum or mean."),
     ] = None,
     reference: Annotated[
-        str | None, typer.Option(metavar="TARGET", help="A plain version whose forward says what is right.")
+        str | None,
+        typer.Option(metavar="TARGET", help="A plain version whose forward says what is right."),
     ] = None,
     dtype: Annotated[
-        list[str] | None, typer.Option(help="float64, float32, bfloat16 or float16; may be repeated.")
+        list[str] | None,
+        typer.Option(help="float64, float32, bfloat16 or float16; may be repeated."),
     ] = None,
-    points: Annotated[int | None, typer.Option(help="Random points for each dtype; else 3.")] = None,
+    points: Annotated[
+        int | None, typer.Option(help="Random points for each dtype; else 3.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the random points.")] = None,
     without: Annotated[
-        list[str] | None, typer.Option(metavar="CHECK", help="A check to leave out, by its name; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="CHECK", help="A check to leave out, by its name; may be repeated."),
     ] = None,
     digits: Annotated[float | None, typer.Option(help="So many digits must agree.")] = None,
     timeout: Annotated[
-        float | None, typer.Option(metavar="S", help=f"Seconds that a target may take in all; else {SECONDS:g}.")
+        float | None,
+        typer.Option(metavar="S", help=f"Seconds that a target may take in all; else {SECONDS:g}."),
     ] = None,
     memory: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Memory that a target may hold, as in 4G; else no limit is set.")
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="Memory that a target may hold, as in 4G; else no limit is set."
+        ),
     ] = None,
     honour_detach: Annotated[
         bool, typer.Option("--honour-detach", help="Take what the code detaches for a constant.")
     ] = False,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Check the targets of a verifier.toml instead.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Check the targets of a verifier.toml instead."),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, max=MOST_JOBS, metavar="N", help="Check N targets of the file at once; else 1.")
+        int | None,
+        typer.Option(
+            min=1, max=MOST_JOBS, metavar="N", help="Check N targets of the file at once; else 1."
+        ),
     ] = None,
     allow_undecided: ALLOW_UNDECIDED = False,
     json_file: JSON = None,
     markdown: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the report as Markdown, for the summary of a CI job.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the report as Markdown, for the summary of a CI job."
+        ),
     ] = None,
     html_file: HTML = None,
     debug: DEBUG = False,
 ) -> None:
     """Check the gradients of anybody's code on tensors.
 
-    TARGET is path/to/file.py::name or package.module:name: a function, an autograd.Function, a torch
-    module. What is right says --formula, --reference, or the code's own forward.
+    TARGET is path/to/file.py::name or package.module:name: a function, an autograd.Function, a
+    torch module. What is right says --formula, --reference, or the code's own forward.
 
     The code runs in a process of its own. Exit code: 0 verified, 1 something disagrees, 2 the input
     cannot be used, the code ends the process, or the time runs out, 3 something has no decided
@@ -426,8 +509,10 @@ def check(
     outputs.check(_files_of(target, reference, data=config))
     settings = _given(
         formula=formula, reference=reference, reduction=reduction, points=points, seed=seed,
-        dtypes=[part for text in dtype for part in text.split(",")] if dtype else None, without=without or None,
-        digits=digits, timeout=None if timeout is None else seconds_of(timeout), honour_detach=honour_detach or None,
+        dtypes=[part for text in dtype for part in text.split(",")] if dtype else None,
+        without=without or None, digits=digits,
+        timeout=None if timeout is None else seconds_of(timeout),
+        honour_detach=honour_detach or None,
     )  # fmt: skip
     limits = Limits(settings.get("timeout", SECONDS), bytes_of(memory) if memory else None)
     if config is not None:
@@ -435,20 +520,31 @@ def check(
             raise InputError("--html writes the page of one target: give it without --config")
         if target or inputs or settings:
             raise InputError(
-                "--config says what is checked, and how: give it with --json, --markdown, --jobs and --memory only"
+                "--config says what is checked, and how: give it with --json, --markdown, --jobs "
+                "and --memory only"
             )
         code = _check_all(config, _Run("check", str(config), outputs, debug), limits, jobs or 1)
         raise typer.Exit(_allowed(code, allow_undecided))
     if jobs is not None:
-        raise InputError("--jobs says how many targets of a file are checked at once: give it with --config")
+        raise InputError(
+            "--jobs says how many targets of a file are checked at once: give it with --config"
+        )
     if target is None and formula is None:
-        raise InputError("say what to check: path/to/file.py::name, package.module:name, or --formula 'x*exp(-x)'")
+        raise InputError(
+            "say what to check: path/to/file.py::name, package.module:name, or --formula "
+            "'x*exp(-x)'"
+        )
     options = {
-        "target": target, "inputs": inputs or [], "settings": settings, "seconds": limits.seconds,
+        "target": target,
+        "inputs": inputs or [],
+        "settings": settings,
+        "seconds": limits.seconds,
         "forms": asdict(outputs.forms),
-    }  # fmt: skip
+    }
     run = _Run("check", target or formula, outputs, debug, limits)
-    raise typer.Exit(_allowed(run.code(Task("verifier.commands.tasks:check", options)), allow_undecided))
+    raise typer.Exit(
+        _allowed(run.code(Task("verifier.commands.tasks:check", options)), allow_undecided)
+    )
 
 
 def _check_all(config: Path, run: _Run, limits: Limits, jobs: int) -> int:
@@ -469,12 +565,19 @@ def _check_all(config: Path, run: _Run, limits: Limits, jobs: int) -> int:
     return code
 
 
-@app.command(epilog="Examples: verifier selftest --quick; verifier selftest --seed 1 --html trials.html")
+@app.command(
+    epilog="Examples: verifier selftest --quick; verifier selftest --seed 1 --html trials.html"
+)
 def selftest(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the points that are tried.")] = 0,
-    quick: Annotated[bool, typer.Option("--quick", help="Try a part of it, in half a minute.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Try a part of it, in half a minute.")
+    ] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the results as JSON; - is standard output.")
+        Path | None,
+        typer.Option(
+            "--json", metavar="FILE", help="Write the results as JSON; - is standard output."
+        ),
     ] = None,
     html_file: HTML = None,
     debug: DEBUG = False,
@@ -587,7 +690,8 @@ def main() -> None:
 
 
 def run(arguments: list[str], host: Host | None = None) -> int:
-    """The exit code of these arguments; what cannot be used is one sentence on standard error and 2.
+    """The exit code of these arguments; what cannot be used is one sentence on standard error and
+    2.
 
     Without a host tasks are done in this process, as tests want it.
     """

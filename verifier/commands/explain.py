@@ -51,14 +51,15 @@ def explain(
 
     `step` is counted from 1, as `train` numbers them. `at` gives data and parameters by name. Data
     that is a row of the data means the first step that uses it, with the parameters as the steps
-    before left them; other data, of which every column must then be given, stand with the parameters
-    that the training starts from. With a step, they stand in the place of its sample. Parameters
-    stand in the place of those that the step has. Without both it is the first step. Of a batch, data
-    are one row by itself.
+    before left them; other data, of which every column must then be given, stand with the
+    parameters that the training starts from. With a step, they stand in the place of its sample.
+    Parameters stand in the place of those that the step has. Without both it is the first step. Of
+    a batch, data are one row by itself.
 
     `data`, `witness`, `keep_going` and the settings are those of `train`.
 
-    Raises InputError for a step that the training does not have, and for names and numbers that do not fit.
+    Raises InputError for a step that the training does not have, and for names and numbers that do
+    not fit.
 
     >>> import verifier
     >>> explanation = verifier.explain(verifier.load("linear"), at={"x": 2.0})
@@ -66,7 +67,10 @@ def explain(
     (2, 'w * x', -7.840000152587891)
     """
     if not isinstance(model, Model):
-        raise InputError(f"explain takes a model, not {model!r}: verifier.load('quadratic') gives one of the gallery")
+        raise InputError(
+            f"explain takes a model, not {model!r}: verifier.load('quadratic') gives one of the "
+            "gallery"
+        )
     chosen = settings_for(model, settings)
     point = checked_point(model, at or {}, chosen.format)
     given = model.data if data is None else data
@@ -100,8 +104,12 @@ def _explained(run: Run, stand: Stand) -> Explanation:
         formulas=_formulas(model),
         tensors=tensors,
         updates=tuple(_updates(run, seen, gradient)),
-        parting=parting(nodes, gradient, {tensor.name: tensor for tensor in tensors}, run.settings.dtype),
-        causes=_causes(place, {name: found for name, found in gradient.items() if seen.grad[name] is not None}),
+        parting=parting(
+            nodes, gradient, {tensor.name: tensor for tensor in tensors}, run.settings.dtype
+        ),
+        causes=_causes(
+            place, {name: found for name, found in gradient.items() if seen.grad[name] is not None}
+        ),
         replay=None,
     )
 
@@ -112,7 +120,9 @@ def _place(stand: Stand, seen: Seen, rows: int | None) -> Place:
         epoch=stand.epoch,
         sample=stand.row if rows in (None, 1) else None,
         rows=rows,
-        inputs={name: float(values[0]) for name, values in stand.sample.items()} if rows in (None, 1) else {},
+        inputs={name: float(values[0]) for name, values in stand.sample.items()}
+        if rows in (None, 1)
+        else {},
         parameters=dict(seen.values),
         chosen=stand.chosen,
     )
@@ -147,28 +157,46 @@ def _updates(run: Run, seen: Seen, gradient: Mapping[str, Comparison]) -> Iterat
     run.autograd.update()
     for name in names:
         after = seen.parameters[name].item()
-        yield Update(name, seen.values[name], gradient[name].stated, moved.get(name), after, other.get(name))
+        yield Update(
+            name, seen.values[name], gradient[name].stated, moved.get(name), after, other.get(name)
+        )
 
 
-def _by_hand(run: Run, seen: Seen, gradient: Mapping[str, Comparison]) -> tuple[dict[str, float], dict[str, float]]:
-    """Learning rate times gradient, and where the symbolic gradient leads; nothing for other optimizers."""
+def _by_hand(
+    run: Run, seen: Seen, gradient: Mapping[str, Comparison]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Learning rate times gradient, and where the symbolic gradient leads; nothing for other
+    optimizers.
+    """
     rule = optimizer_named(run.settings.optimizer, run.settings.lr)
     if not isinstance(rule, PlainSGD):
         return {}, {}
     dtype = np.dtype(run.settings.dtype).type
     with np.errstate(all="ignore"):
         before = [dtype(seen.values[name]) for name in gradient]
-        after = rule.on_numbers(before)(before, [dtype(judged.symbolic) for judged in gradient.values()])
-        moved = {name: float(run.settings.lr * dtype(grad)) for name, grad in seen.grad.items() if grad is not None}
+        after = rule.on_numbers(before)(
+            before, [dtype(judged.symbolic) for judged in gradient.values()]
+        )
+        moved = {
+            name: float(run.settings.lr * dtype(grad))
+            for name, grad in seen.grad.items()
+            if grad is not None
+        }
     return moved, dict(zip(gradient, map(float, after), strict=True))
 
 
 def _causes(place: Place, gradient: Mapping[str, Comparison]) -> tuple[Cause, ...]:
-    """What explains a gradient that is stated and wrong; one that is missing is told by where the path is cut."""
+    """What explains a gradient that is stated and wrong; one that is missing is told by where the
+    path is cut.
+    """
     return tuple(causes(place.step, gradient, None))
 
 
 def _replay(training: str, point: Mapping[str, float], step: int | None) -> str:
-    words = ["--at", ",".join(f"{name}={value!r}" for name, value in point.items())] if point else []
+    words = (
+        ["--at", ",".join(f"{name}={value!r}" for name, value in point.items())] if point else []
+    )
     words += ["--step", str(step)] if step is not None else []
-    return shlex.join([*shlex.split(training.replace("verifier train", "verifier explain", 1)), *words])
+    return shlex.join(
+        [*shlex.split(training.replace("verifier train", "verifier explain", 1)), *words]
+    )

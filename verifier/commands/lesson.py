@@ -1,4 +1,6 @@
-"""Teaching: a lesson is run, its numbers are filled in, its claims are checked. The library's `verifier.lesson`."""
+"""Teaching: a lesson is run, its numbers are filled in, its claims are checked. The library's
+`verifier.lesson`.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,8 @@ class Lesson:
     def to_json(self) -> dict[str, Any]:
         """The claims in the format `verifier/1`, in JSON's own types."""
         claims = [
-            {**asdict(checked.claim), "measured": checked.measured, "holds": checked.holds} for checked in self.claims
+            {**asdict(checked.claim), "measured": checked.measured, "holds": checked.holds}
+            for checked in self.claims
         ]
         script = {"number": self.script.number, "name": self.script.name, "title": self.title}
         cleaned: dict[str, Any] = clean(
@@ -92,7 +95,8 @@ class Lesson:
 def lesson(name: str, language: str = "en") -> Lesson:
     """The lesson of that name or number, with its code run and its claims checked just now.
 
-    `language` is "en", or "zh" for the first four. Raises InputError for a lesson that there is not.
+    `language` is "en", or "zh" for the first four. Raises InputError for a lesson that there is
+    not.
 
     >>> shown = lesson("kink")
     >>> shown.title, shown.ok

@@ -33,9 +33,9 @@ class Typed:
 def typed_model(typed: Typed) -> Model:
     """The model of the formula.
 
-    A symbol is an input where it was said to be one or where the data has a column of that name, else a
-    parameter that starts from 1 unless another number was given. The loss is that of the name given,
-    else the squared error where there are inputs.
+    A symbol is an input where it was said to be one or where the data has a column of that name,
+    else a parameter that starts from 1 unless another number was given. The loss is that of the
+    name given, else the squared error where there are inputs.
 
     Raises InputError for a formula that cannot be read and for names that do not fit it.
 
@@ -50,12 +50,22 @@ def typed_model(typed: Typed) -> Model:
     loss = _loss(typed.loss, inputs)
     in_loss = inspect.signature(loss).parameters if loss else ()
     if typed.data is not None and not inputs:
-        raise InputError(f"no column of the data is a symbol of the formula: it has {', '.join(offered) or 'none'}")
-    for name in (*typed.inputs, *(name for name in given if name in offered or name not in in_loss)):
+        raise InputError(
+            "no column of the data is a symbol of the formula: it has "
+            f"{', '.join(offered) or 'none'}"
+        )
+    for name in (
+        *typed.inputs,
+        *(name for name in given if name in offered or name not in in_loss),
+    ):
         if name not in used:
-            raise InputError(f"the formula has no symbol {name!r}: it has {', '.join(used) or 'none'}")
+            raise InputError(
+                f"the formula has no symbol {name!r}: it has {', '.join(used) or 'none'}"
+            )
     start = {name: START for name in used if name not in columns} | dict(given)
-    model = Model.from_text(typed.formula, inputs=inputs, start=start, loss=loss, data=typed.data, name=NAME)
+    model = Model.from_text(
+        typed.formula, inputs=inputs, start=start, loss=loss, data=typed.data, name=NAME
+    )
     model.description = typed.formula
     model.origin = _words(typed)
     return model
@@ -71,7 +81,8 @@ def _numbers(settings: Sequence[str]) -> Mapping[str, float]:
             numbers[match[1]] = float(match[2])
         except ValueError:
             raise InputError(
-                f"cannot start from {setting!r}: write each parameter once as name=number, as in --start w=0.5"
+                f"cannot start from {setting!r}: write each parameter once as name=number, as in "
+                "--start w=0.5"
             ) from None
     return numbers
 

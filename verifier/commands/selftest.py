@@ -1,4 +1,6 @@
-"""The judge on trial: what was planted and what was found, in tables; the library's `verifier.selftest`."""
+"""The judge on trial: what was planted and what was found, in tables; the library's
+`verifier.selftest`.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +80,9 @@ class Trials:
 
     @property
     def exit_code(self) -> int:
-        """130 interrupted; 1 where a lie was missed, honest code refused or a cause misnamed; else 0."""
+        """130 interrupted; 1 where a lie was missed, honest code refused or a cause misnamed; else
+        0.
+        """
         if self.done < self.planned:
             return 130
         return 1 if self.missed or self.false_alarms or self.misnamed else 0
@@ -109,7 +113,9 @@ class Trials:
         layout = layout_for(width)
         for sheet in self.sheets:
             yield from layout.prose(sheet.caption, "bold")
-            yield from layout.summary(sheet.columns, [[(cell,) for cell in row] for row in sheet.rows])
+            yield from layout.summary(
+                sheet.columns, [[(cell,) for cell in row] for row in sheet.rows]
+            )
             yield Text("")
         yield from self._verdict(layout)
 
@@ -134,7 +140,11 @@ class Trials:
             yield "false alarm", f"{one.name} in {one.case}, {one.dtype}, by {one.way}", told
         for row in self.misnamed:
             told = f"wrongly in {row.wrongly} of {row.elsewhere}"
-            yield "misnamed", row.cause or NO_CAUSE, f"rightly in {row.rightly} of {row.planted} formulas, {told}"
+            yield (
+                "misnamed",
+                row.cause or NO_CAUSE,
+                f"rightly in {row.rightly} of {row.planted} formulas, {told}",
+            )
 
     @property
     def _partial(self) -> str:
@@ -145,7 +155,8 @@ class Trials:
         components = sum(one.components for one in self.acquitted)
         alarms = sum(one.false_alarms for one in self.acquitted)
         return (
-            f"found {len(self.must) - len(self.missed)} of {len(self.must)} lies that must be found; {alarms} false "
+            f"found {len(self.must) - len(self.missed)} of {len(self.must)} lies that must be "
+            f"found; {alarms} false "
             f"alarms in {components} components of honest code."
         )
 
@@ -168,18 +179,31 @@ class Trials:
         return Page(
             title="verifier: the judge on trial",
             outcome=outcome if whole or failures else Outcome.UNDECIDED,
-            verdict=verdict if whole or failures else f"Nothing has failed so far: {self._partial}.",
+            verdict=verdict
+            if whole or failures
+            else f"Nothing has failed so far: {self._partial}.",
             sentences=[f"{self._counted[0].upper()}{self._counted[1:]}"],
             sections=[
-                *([Causes("What failed", found, f"verifier selftest --seed {self.seed}", note)] if found else []),
+                *(
+                    [Causes("What failed", found, f"verifier selftest --seed {self.seed}", note)]
+                    if found
+                    else []
+                ),
                 *(_sheet_table(sheet) for sheet in self.sheets),
-                Facts("How this was made", [
-                    ("shown again by", f"verifier selftest{' --quick' if self.quick else ''} --seed {self.seed}"),
-                    ("trials", f"{self.done} of {self.planned}"),
-                    *versions().items(),
-                ]),
+                Facts(
+                    "How this was made",
+                    [
+                        (
+                            "shown again by",
+                            f"verifier selftest{' --quick' if self.quick else ''} --seed "
+                            f"{self.seed}",
+                        ),
+                        ("trials", f"{self.done} of {self.planned}"),
+                        *versions().items(),
+                    ],
+                ),
             ],
-        )  # fmt: skip
+        )
 
     @isolated
     def __str__(self) -> str:
@@ -187,11 +211,14 @@ class Trials:
 
 
 @isolated
-def selftest(*, seed: int = 0, quick: bool = False, keep_going: Callable[[int, int], bool] = always) -> Trials:
-    """Plant wrong gradients in code that is right, and see whether the judge finds them and lets the rest pass.
+def selftest(
+    *, seed: int = 0, quick: bool = False, keep_going: Callable[[int, int], bool] = always
+) -> Trials:
+    """Plant wrong gradients in code that is right, and see whether the judge finds them and lets
+    the rest pass.
 
-    The same seed gives the same trials. `quick` tries a part of them. `keep_going` is asked before each
-    piece, with the numbers of those done and planned; its False ends the run.
+    The same seed gives the same trials. `quick` tries a part of them. `keep_going` is asked before
+    each piece, with the numbers of those done and planned; its False ends the run.
 
     Raises InputError for a seed that is no whole number from 0 on.
     """

@@ -20,8 +20,8 @@ from verifier.program.pretty import readback
 def read_forward(target: Callable[..., Any] | str, inputs: Mapping[str, Any]) -> list[str]:
     """The target's results as formulas of its inputs, a line each, under the names of the results.
 
-    Where that is too long to be read, it is the number of operations and which they are. Raises InputError where the
-    target cannot be run or its forward cannot be read.
+    Where that is too long to be read, it is the number of operations and which they are. Raises
+    InputError where the target cannot be run or its forward cannot be read.
 
     >>> from verifier.checking.inputs import between
     >>> read_forward("torch:sigmoid", {"x": between(-1, 1)})
@@ -37,4 +37,7 @@ def read_forward(target: Callable[..., Any] | str, inputs: Mapping[str, Any]) ->
         nodes = forward_nodes(here.code, statements, builder)
     except NotReadableError as error:
         raise InputError(f"the code's forward cannot be read: {error}") from error
-    return [f"{name} = {readback(builder.program(node))}" for name, node in zip(names, nodes, strict=True)]
+    return [
+        f"{name} = {readback(builder.program(node))}"
+        for name, node in zip(names, nodes, strict=True)
+    ]

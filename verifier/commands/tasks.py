@@ -1,4 +1,5 @@
-"""What each command does in the process that runs other people's code: from options to a report in text.
+"""What each command does in the process that runs other people's code: from options to a report in
+text.
 
 Options are JSON's own types; `send` takes the report, and `interruption` says whether to end early.
 """
@@ -296,8 +297,8 @@ class _CheckWatcher:
         return self._going(done, planned)
 
     def publish(self, outcome: Outcome, report: Callable[[], CheckReport]) -> None:
-        """Send the report where its outcome is a new one, and else unless making reports would take more than its
-        share of the time.
+        """Send the report where its outcome is a new one, and else unless making reports would take
+        more than its share of the time.
         """
         if outcome is not self._outcome or monotonic() > self._next:
             self._outcome = outcome

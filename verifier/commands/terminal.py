@@ -77,7 +77,8 @@ class Outputs:
         for option, path in self._files.items():
             if path is not None and os.path.realpath(path) in places:
                 raise InputError(
-                    f"cannot write {str(path)!r}: the command reads this file; name another for {option}"
+                    f"cannot write {str(path)!r}: the command reads this file; name another for "
+                    f"{option}"
                 )
 
     @property
@@ -137,8 +138,8 @@ class ReaderGoneError(Exception):
 def echo(text: str) -> None:
     """Write a line to standard output.
 
-    Where standard output is closed nobody wants it. Raises ReaderGoneError where nobody reads any more, and InputError
-    where it cannot be written.
+    Where standard output is closed nobody wants it. Raises ReaderGoneError where nobody reads any
+    more, and InputError where it cannot be written.
     """
     stream = sys.stdout
     if stream is None:

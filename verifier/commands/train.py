@@ -33,14 +33,15 @@ def train(
 
     Settings are epochs, lr, optimizer ("sgd", a name of `torch.optim`, or a function of the list of
     parameters that returns an optimizer), dtype ("float32" or "float64"), batch (rows a step, or
-    "all"), shuffle, seed and hold_out (the fraction of the rows that is not trained on, whose loss is
-    reported in the end); what is not given is taken from the model, then from DEFAULTS.
+    "all"), shuffle, seed and hold_out (the fraction of the rows that is not trained on, whose loss
+    is reported in the end); what is not given is taken from the model, then from DEFAULTS.
 
     `data` overrides the model's own: a mapping of columns, the path of a CSV file with a header, a
-    data frame of pandas or polars, a torch dataset. `predict` lists inputs at which both trainings predict in the
-    end. `witness` states the gradients in place of `loss.backward()`. `third_opinion` adds finite
-    differences at the steps that are kept. `keep_going` is asked before each step, with the numbers
-    of those done and planned; its False ends the run, and the report is marked as partial.
+    data frame of pandas or polars, a torch dataset. `predict` lists inputs at which both trainings
+    predict in the end. `witness` states the gradients in place of `loss.backward()`.
+    `third_opinion` adds finite differences at the steps that are kept. `keep_going` is asked before
+    each step, with the numbers of those done and planned; its False ends the run, and the report is
+    marked as partial.
 
     Raises InputError for data, settings and inputs that do not fit.
 
@@ -50,22 +51,42 @@ def train(
     (<Outcome.AGREES: 'agrees'>, True, -2.0)
     """
     if not isinstance(model, Model):
-        raise InputError(f"train takes a model, not {model!r}: verifier.load('quadratic') gives one of the gallery")
+        raise InputError(
+            f"train takes a model, not {model!r}: verifier.load('quadratic') gives one of the "
+            "gallery"
+        )
     chosen = settings_for(model, settings)
     points = [checked_point(model, point, chosen.format) for point in predict]
     findings = train_model(
-        model, model.data if data is None else data, chosen, witness or Autograd(), points=points,
-        third_opinion=third_opinion, stop_on_failure=stop_on_failure, keep_going=keep_going,
-    )  # fmt: skip
+        model,
+        model.data if data is None else data,
+        chosen,
+        witness or Autograd(),
+        points=points,
+        third_opinion=third_opinion,
+        stop_on_failure=stop_on_failure,
+        keep_going=keep_going,
+    )
     return Report(model, findings, replay_command(model, data, chosen, points))
 
 
-def replay_command(model: Model, data: Any, settings: Settings, points: Iterable[Mapping[str, float]]) -> str | None:
+def replay_command(
+    model: Model, data: Any, settings: Settings, points: Iterable[Mapping[str, float]]
+) -> str | None:
     """The shell command that trains this model in this way; None where there is none."""
-    if not model.origin or not isinstance(settings.optimizer, str) or not isinstance(data, str | PathLike | None):
+    if (
+        not model.origin
+        or not isinstance(settings.optimizer, str)
+        or not isinstance(data, str | PathLike | None)
+    ):
         return None
     own = replace(DEFAULTS, **model.training)
-    words = ["verifier", "train", *model.origin, *(["--data", str(data)] if data is not None else [])]
+    words = [
+        "verifier",
+        "train",
+        *model.origin,
+        *(["--data", str(data)] if data is not None else []),
+    ]
     for name, value in vars(settings).items():
         if value != getattr(own, name):
             option = f"--{name.replace('_', '-')}"

@@ -17,7 +17,15 @@ from verifier.process.isolation import isolated
 from verifier.reporting.data.training_json import FORMAT, versions
 from verifier.reporting.html.page import Page, Table
 from verifier.reporting.html.training import parameter_table
-from verifier.reporting.text.layout import STYLES, UNBROKEN, WIDTH, Column, Layout, Stacked, layout_for
+from verifier.reporting.text.layout import (
+    STYLES,
+    UNBROKEN,
+    WIDTH,
+    Column,
+    Layout,
+    Stacked,
+    layout_for,
+)
 from verifier.reporting.text.training import ratio
 from verifier.reporting.training_report import Report
 from verifier.training.runner import always
@@ -44,7 +52,9 @@ class Summary:
     @property
     def outcome(self) -> Outcome:
         """The worst outcome of all reports."""
-        return max((report.outcome for report in self.reports), key=lambda outcome: outcome.severity)
+        return max(
+            (report.outcome for report in self.reports), key=lambda outcome: outcome.severity
+        )
 
     @property
     def ok(self) -> bool:
@@ -52,7 +62,9 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """130 where a training was interrupted, else 1 where anything disagrees, 3 where anything is undecided, 0."""
+        """130 where a training was interrupted, else 1 where anything disagrees, 3 where anything
+        is undecided, 0.
+        """
         codes = {report.exit_code for report in self.reports}
         if len(self.reports) < self.planned:
             return 130
@@ -93,7 +105,9 @@ class Summary:
         return Table(
             title="Models",
             caption="The worst of each model's losses and gradients.",
-            columns=tuple(" ".join(filter(None, (column.top, column.bottom))) for column in _COLUMNS),
+            columns=tuple(
+                " ".join(filter(None, (column.top, column.bottom))) for column in _COLUMNS
+            ),
             rows=[[cell for (cell,) in _row(report)] for report in self.reports],
             outcomes=[report.outcome for report in self.reports],
             words=frozenset((len(_COLUMNS) - 1,)),
@@ -111,7 +125,9 @@ class Summary:
                 yield from layout.prose(f"look at {report.model.name}: {report.replay}")
         if self.exit_code == 130:
             done = sum(not report.findings.interrupted for report in self.reports)
-            yield from layout.prose(f"PARTIAL  interrupted after {done} of {self.planned} models", style="yellow")
+            yield from layout.prose(
+                f"PARTIAL  interrupted after {done} of {self.planned} models", style="yellow"
+            )
         agreeing = sum(report.ok for report in self.reports)
         yield from layout.prose(
             f"{self.outcome.value.upper()}  {agreeing} of {self.planned} models verified.",
@@ -119,7 +135,10 @@ class Summary:
         )
 
     def __repr__(self) -> str:
-        return f"<Summary {self.outcome.value}: {', '.join(report.model.name for report in self.reports)}>"
+        return (
+            f"<Summary {self.outcome.value}: "
+            f"{', '.join(report.model.name for report in self.reports)}>"
+        )
 
     @isolated
     def __str__(self) -> str:
@@ -135,7 +154,11 @@ def _section(report: Report) -> Table:
 def _row(report: Report) -> list[tuple[str, ...]]:
     compared = sum(component.compared for component in report.components)
     agrees = sum(component.outcomes[Outcome.AGREES] for component in report.components)
-    digits = [component.least_digits for component in report.components if not math.isnan(component.least_digits)]
+    digits = [
+        component.least_digits
+        for component in report.components
+        if not math.isnan(component.least_digits)
+    ]
     return [
         (report.model.name,),
         (str(report.findings.done),),
@@ -152,7 +175,9 @@ def _size(ratio: str) -> float:
 
 
 @isolated
-def train_all(models: Iterable[Model], *, keep_going: Callable[[int, int], bool] = always, **settings: Any) -> Summary:
+def train_all(
+    models: Iterable[Model], *, keep_going: Callable[[int, int], bool] = always, **settings: Any
+) -> Summary:
     """Train each model with its own settings, but for those given, and judge every step.
 
     Raises InputError for settings that do not fit.

@@ -1,4 +1,6 @@
-"""The report of what was not judged to its end: what was decided before, and why it goes no further."""
+"""The report of what was not judged to its end: what was decided before, and why it goes no
+further.
+"""
 
 from __future__ import annotations
 
@@ -67,10 +69,10 @@ def _forms(
     return found
 
 
-def completed(
-    report: Rendered, command: str, subject: Mapping[str, str], forms: Forms
-) -> Rendered:
-    """The report with something in place of each form that could not be made: the verdict stands."""
+def completed(report: Rendered, command: str, subject: Mapping[str, str], forms: Forms) -> Rendered:
+    """The report with something in place of each form that could not be made: the verdict
+    stands.
+    """
     error = (report.facts.get("failed") or ("",))[-1]
     outcome = str(report.facts.get("outcome") or f"exit code {report.exit_code}")
     sentence = f"the report cannot be shown; the verdict stands: {outcome}"
@@ -108,7 +110,7 @@ def _html(ending: Ending, subject: Mapping[str, str], known: Rendered) -> str:
     title = escape(", ".join(subject.values()) or "verifier")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'\">\n"
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'">\n'
         f"<title>{title}: not judged</title>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
         f"{told}\n<p>Nothing was decided.</p>\n</main>\n</body>\n</html>\n"
     )

@@ -1,4 +1,6 @@
-"""The page of an explanation: the graph drawn, the chain rule in symbols and in numbers, what torch holds."""
+"""The page of an explanation: the graph drawn, the chain rule in symbols and in numbers, what torch
+holds.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,18 @@ from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import number, plain
 from verifier.reporting.data.training_json import optimizer_name, versions
 from verifier.reporting.html.mathml import derivative, mathml, partial, product, text
-from verifier.reporting.html.page import Causes, Diagram, Facts, Finding, Formula, Formulas, Page, Prose, Section, Table
+from verifier.reporting.html.page import (
+    Causes,
+    Diagram,
+    Facts,
+    Finding,
+    Formula,
+    Formulas,
+    Page,
+    Prose,
+    Section,
+    Table,
+)
 from verifier.reporting.html.training import JUDGED, JUDGED_CAPTION, judged_cells
 from verifier.reporting.text.layout import UNBROKEN, Stacked
 
@@ -31,7 +44,9 @@ _Row = tuple[tuple[str, str, str], Comparison]
 
 
 def explanation_page(explanation: ExplainedStep) -> Page:
-    """The page: the verdict, where the two part, the graph, the chain rule, the tables and the update."""
+    """The page: the verdict, where the two part, the graph, the chain rule, the tables and the
+    update.
+    """
     headline, *sentences = _verdict(explanation)
     return Page(
         title=f"verifier: step {explanation.place.step} of {explanation.model.name}",
@@ -61,9 +76,15 @@ def _verdict(explanation: ExplainedStep) -> Iterator[str]:
         yield f"Rounding does not explain what autograd stated {at}{where}."
     elif explanation.outcome is Outcome.UNDECIDED:
         undecided = sum(one.outcome is Outcome.UNDECIDED for one in judged.values())
-        yield f"Nothing disagrees, but {undecided} of {len(judged)} numbers could not be decided {at}."
+        yield (
+            f"Nothing disagrees, but {undecided} of {len(judged)} numbers could not be decided "
+            f"{at}."
+        )
     else:
-        yield f"What autograd stated {at} lies within what rounding alone can do in {explanation.settings.dtype}."
+        yield (
+            f"What autograd stated {at} lies within what rounding alone can do in "
+            f"{explanation.settings.dtype}."
+        )
     chosen = explanation.place.chosen
     yield f"{chosen[:1].upper()}{chosen[1:]}."
     yield [line.plain for line in verdict_lines(explanation, Stacked(UNBROKEN))][-1]
@@ -73,7 +94,10 @@ def _parted(explanation: ExplainedStep) -> Causes:
     parting = explanation.parting
     assert parting is not None  # noqa: S101 (the caller has looked)
     found = [Finding(f"The two part at {parting.node}", parting.sentence, "")]
-    found += [Finding(cause.component, f"likely {cause.sentence}", cause.evidence) for cause in explanation.causes]
+    found += [
+        Finding(cause.component, f"likely {cause.sentence}", cause.evidence)
+        for cause in explanation.causes
+    ]
     return Causes("Where the two part", found, "")
 
 
@@ -81,7 +105,10 @@ def _graph(explanation: ExplainedStep) -> Section:
     picture = graph_picture(explanation)
     if picture is not None:
         return Diagram("The graph", picture)
-    told = f"{len(explanation.nodes)} nodes are too many to be drawn (more than {DRAWN_NODES}): the tables have them."
+    told = (
+        f"{len(explanation.nodes)} nodes are too many to be drawn (more than {DRAWN_NODES}): the "
+        "tables have them."
+    )
     return Prose("The graph", [told])
 
 
@@ -92,16 +119,23 @@ def _chains(explanation: ExplainedStep) -> Formulas:
     many = [name for name in explanation.gradient if len(paths_to(named, name, PATHS + 1)) > PATHS]
     room = FORMULA_CHARACTERS
     for name, judged in explanation.gradient.items():
-        chain = [] if name in many else _chain(explanation, name, paths_to(named, name, PATHS), judged)
+        chain = (
+            [] if name in many else _chain(explanation, name, paths_to(named, name, PATHS), judged)
+        )
         written = [*chain, *_by_sympy(explanation, name)]
         room -= sum(len(entry.right) + len(entry.text) for entry in written)
         entries += written if room >= 0 else []
-    told = [f"{', '.join(many)}: more than {PATHS} paths to add up; the table of the way back does, node by node."]
+    told = [
+        f"{', '.join(many)}: more than {PATHS} paths to add up; the table of the way back does, "
+        "node by node."
+    ]
     told = (told if many else []) + (["Not all of it is written out here."] if room < 0 else [])
     return Formulas("The chain rule", entries, " ".join(told))
 
 
-def _chain(explanation: ExplainedStep, name: str, paths: Sequence[Path], judged: Comparison) -> Iterator[Formula]:
+def _chain(
+    explanation: ExplainedStep, name: str, paths: Sequence[Path], judged: Comparison
+) -> Iterator[Formula]:
     rows = explanation.place.rows or 1
     summed = f"Σ over {rows} rows of " if rows > 1 else ""
     total = number(judged.symbolic)
@@ -111,7 +145,9 @@ def _chain(explanation: ExplainedStep, name: str, paths: Sequence[Path], judged:
         right = Markup(text(total))  # noqa: S704 (text escapes)
         yield Formula(_left(name), right, f"∂L/∂{name} = {total}")
     else:
-        numbers = _equation(name, "", paths, (_number, lambda _, edge: number(edge.numbers[0].symbolic)))
+        numbers = _equation(
+            name, "", paths, (_number, lambda _, edge: number(edge.numbers[0].symbolic))
+        )
         right = numbers.right + Markup("<math><mo>=</mo></math>") + Markup(text(total))  # noqa: S704 (text escapes)
         yield Formula(numbers.left, right, f"{numbers.text} = {total}")
 
@@ -124,10 +160,16 @@ _Told = Callable[[str, "Edge"], str]
 
 
 def _equation(name: str, before: str, paths: Sequence[Path], told: tuple[_Told, _Told]) -> Formula:
-    """The derivative by a parameter as the sum over paths of products along them, as markup and as text."""
+    """The derivative by a parameter as the sum over paths of products along them, as markup and as
+    text.
+    """
     drawn, written = told
-    terms = [product([drawn(user, edge) for user, edge in path] or ["<mn>1</mn>"]) for path in paths]
-    said = " + ".join(" · ".join(written(user, edge) for user, edge in path) or "1" for path in paths)
+    terms = [
+        product([drawn(user, edge) for user, edge in path] or ["<mn>1</mn>"]) for path in paths
+    ]
+    said = " + ".join(
+        " · ".join(written(user, edge) for user, edge in path) or "1" for path in paths
+    )
     right = (text(before) if before else "") + "<math><mo>+</mo></math>".join(terms)
     return Formula(_left(name), Markup(right), f"∂L/∂{name} = {before}{said}")  # noqa: S704 (mathml escapes)
 
@@ -171,16 +213,28 @@ def _forward(explanation: ExplainedStep) -> Table:
     ]
     table = _judged_table("Forward", "node", rows)
     told = [
-        f"{name}{f' row {row}' if row else ''}: {formula}, {one.autograd} in torch, {one.symbolic} symbolically."
+        f"{name}{f' row {row}' if row else ''}: {formula}, {one.autograd} in torch, {one.symbolic} "
+        "symbolically."
         for (name, formula, row), one in decided
     ]
     note = f"{_rows_note(explanation)} {' '.join(told[:20])}".strip()
-    return Table(table.title, table.caption, table.columns, table.rows, table.outcomes, note=note, words=table.words)
+    return Table(
+        table.title,
+        table.caption,
+        table.columns,
+        table.rows,
+        table.outcomes,
+        note=note,
+        words=table.words,
+    )
 
 
 def _values(node: Node) -> list[_Row]:
     what = node.formula if node.arguments else node.role.value
-    return [((node.name, what, _row_name(node, place)), node.values[place]) for place in shown_rows(node.values)]
+    return [
+        ((node.name, what, _row_name(node, place)), node.values[place])
+        for place in shown_rows(node.values)
+    ]
 
 
 def _row_name(node: Node, place: int) -> str:
@@ -195,25 +249,49 @@ def _backward(explanation: ExplainedStep) -> Section:
         return Prose(title, ["No backward() ran: what is passed from node to node cannot be seen."])
     missing = [node.name for node in explanation.nodes if node.adjoints and not node.arrived]
     table = _judged_table(title, "derivative", rows)
-    lost = f" Autograd passes nothing back to {', '.join(missing)}, which counts as 0." if missing else ""
+    lost = (
+        f" Autograd passes nothing back to {', '.join(missing)}, which counts as 0."
+        if missing
+        else ""
+    )
     note = f"{_rows_note(explanation)}{lost}".strip()
-    return Table(table.title, table.caption, table.columns, table.rows, table.outcomes, note=note, words=table.words)
+    return Table(
+        table.title,
+        table.caption,
+        table.columns,
+        table.rows,
+        table.outcomes,
+        note=note,
+        words=table.words,
+    )
 
 
 def _passed_back(node: Node, named: Mapping[str, Node]) -> Iterator[_Row]:
     """The derivatives by a node of those that take it, and then the sum that is its own."""
     if not node.adjoints:
         return
-    edges = [(named[user], edge) for user in node.users for edge in named[user].edges if edge.argument == node.name]
+    edges = [
+        (named[user], edge)
+        for user in node.users
+        for edge in named[user].edges
+        if edge.argument == node.name
+    ]
     for user, edge in edges:
         rows = user if user.rows is not None else node
         for place in shown_rows(edge.numbers):
             row = _row_name(rows, place) if len(edge.numbers) > 1 else ""
             yield (f"∂{user.name}/∂{node.name}", edge.formula, row), edge.numbers[place]
-    over = "Σ over the rows of " if node.rows is None and any(user.rows is not None for user, _ in edges) else ""
+    over = (
+        "Σ over the rows of "
+        if node.rows is None and any(user.rows is not None for user, _ in edges)
+        else ""
+    )
     terms = over + " + ".join(f"∂L/∂{user.name} · ∂{user.name}/∂{node.name}" for user, _ in edges)
     for place in shown_rows(node.adjoints):
-        yield (f"∂L/∂{node.name}", terms if edges else "1", _row_name(node, place)), node.adjoints[place]
+        yield (
+            (f"∂L/∂{node.name}", terms if edges else "1", _row_name(node, place)),
+            node.adjoints[place],
+        )
 
 
 def _judged_table(title: str, quantity: str, rows: Sequence[_Row]) -> Table:
@@ -231,16 +309,28 @@ def _rows_note(explanation: ExplainedStep) -> str:
     rows = explanation.place.rows
     if rows is None or rows == 1:
         return ""
-    judged = f" The first {explanation.judged_rows} are judged here." if explanation.judged_rows < rows else ""
+    judged = (
+        f" The first {explanation.judged_rows} are judged here."
+        if explanation.judged_rows < rows
+        else ""
+    )
     return f"Of {rows} rows the first ones are shown, and the first one that disagrees.{judged}"
 
 
 def _tensors(tensors: Sequence[Tensor]) -> Table:
     return Table(
         title="The tensors",
-        caption="As torch holds them. grad is kept for what is not computed and requires a gradient, and is None "
+        caption="As torch holds them. grad is kept for what is not computed and requires a "
+        "gradient, and is None "
         "before backward().",
-        columns=("tensor", "data", "requires_grad", "grad_fn", "grad before backward()", "grad after"),
+        columns=(
+            "tensor",
+            "data",
+            "requires_grad",
+            "grad_fn",
+            "grad before backward()",
+            "grad after",
+        ),
         rows=[_tensor(tensor) for tensor in tensors],
         outcomes=[None for _ in tensors],
         words=frozenset((2, 3)),
@@ -248,7 +338,9 @@ def _tensors(tensors: Sequence[Tensor]) -> Table:
 
 
 def _tensor(tensor: Tensor) -> list[str]:
-    data = ", ".join(map(number, tensor.data)) + (f", … {tensor.size} in all" * (tensor.size > len(tensor.data)))
+    data = ", ".join(map(number, tensor.data)) + (
+        f", … {tensor.size} in all" * (tensor.size > len(tensor.data))
+    )
     kept = tensor.requires_grad and tensor.grad_fn is None
     grads = [str(tensor.grad_before), str(tensor.grad_after)] if kept else ["–", "–"]
     return [tensor.name, data, str(tensor.requires_grad), str(tensor.grad_fn), *grads]
@@ -258,11 +350,22 @@ def _updates(explanation: ExplainedStep) -> Table:
     settings = explanation.settings
     plain_steps = all(update.moved is not None for update in explanation.updates)
     by = f"{optimizer_name(settings.optimizer)} at learning rate {plain(settings.lr)}"
-    rule = f"{by}: the parameter less {plain(settings.lr)} times its gradient." if plain_steps else f"{by}."
+    rule = (
+        f"{by}: the parameter less {plain(settings.lr)} times its gradient."
+        if plain_steps
+        else f"{by}."
+    )
     return Table(
         title="The update",
         caption=rule,
-        columns=("parameter", "before", "gradient", "learning rate · gradient", "after", "after, by the symbolic one"),
+        columns=(
+            "parameter",
+            "before",
+            "gradient",
+            "learning rate · gradient",
+            "after",
+            "after, by the symbolic one",
+        ),
         rows=[_update(update) for update in explanation.updates],
         outcomes=[None for _ in explanation.updates],
     )
@@ -282,7 +385,10 @@ def _how(explanation: ExplainedStep) -> Facts:
     return Facts(
         "How this was made",
         [
-            ("shown again by", explanation.replay or "Python only: the data or the model was given in code"),
+            (
+                "shown again by",
+                explanation.replay or "Python only: the data or the model was given in code",
+            ),
             ("model", explanation.model.description.partition("\n")[0] or explanation.model.name),
             ("step", f"{place.step}, epoch {place.epoch}"),
             *([("inputs", inputs)] if inputs else [("rows", str(place.rows))]),

@@ -49,7 +49,8 @@ def _head(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
     heading = [f"step {place.step}", f"epoch {place.epoch}", *inputs]
     yield from layout.heading(heading, f"loss {number(explanation.loss.stated)}")
     yield from layout.prose(
-        f"{explanation.model.name}, {settings.dtype}, {optimizer_name(settings.optimizer)}, lr {plain(settings.lr)}"
+        f"{explanation.model.name}, {settings.dtype}, {optimizer_name(settings.optimizer)}, lr "
+        f"{plain(settings.lr)}"
     )
     yield from layout.prose(place.chosen)
 
@@ -64,10 +65,14 @@ def _tree(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
     if len(lines) <= TREE_LINES and all(len(line) <= layout.width for line in lines):
         yield from lines
     else:
-        yield from layout.prose(f"  {len(named)} nodes, too many or too deep for a tree: the next table has them all")
+        yield from layout.prose(
+            f"  {len(named)} nodes, too many or too deep for a tree: the next table has them all"
+        )
 
 
-def _branches(named: dict[str, Node], node: Node, own: str, below: str, drawn: set[str]) -> Iterator[str]:
+def _branches(
+    named: dict[str, Node], node: Node, own: str, below: str, drawn: set[str]
+) -> Iterator[str]:
     """The lines of a node and of what it takes; what was drawn before is only named."""
     arguments = node.arguments
     again = node.name in drawn and arguments
@@ -78,7 +83,11 @@ def _branches(named: dict[str, Node], node: Node, own: str, below: str, drawn: s
     for place, name in enumerate(arguments):
         last = place == len(arguments) - 1
         yield from _branches(
-            named, named[name], below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "), drawn
+            named,
+            named[name],
+            below + ("└─ " if last else "├─ "),
+            below + ("   " if last else "│  "),
+            drawn,
         )
 
 
@@ -103,12 +112,20 @@ def _condition(node: Node, layout: Layout) -> Iterator[Text]:
     for place, decided in enumerate(node.conditions[:SHOWN_ROWS]):
         row = "" if node.rows is None else f"  row {place}"
         same = decided.autograd == decided.symbolic
-        told = f"{decided.autograd} both ways" if same else f"torch {decided.autograd}, symbolic {decided.symbolic}"
+        told = (
+            f"{decided.autograd} both ways"
+            if same
+            else f"torch {decided.autograd}, symbolic {decided.symbolic}"
+        )
         yield from layout.prose(f"{node.title}{row}   {told}")
 
 
-def _numbers(title: str, numbers: Sequence[Comparison], rows: int | None, layout: Layout) -> Iterator[Text]:
-    """The title and its judged numbers: one beside it, or the first rows of a batch and what the others came to."""
+def _numbers(
+    title: str, numbers: Sequence[Comparison], rows: int | None, layout: Layout
+) -> Iterator[Text]:
+    """The title and its judged numbers: one beside it, or the first rows of a batch and what the
+    others came to.
+    """
     if rows is None:
         for judged in numbers:
             yield from _judged(title, judged, layout)
@@ -118,14 +135,18 @@ def _numbers(title: str, numbers: Sequence[Comparison], rows: int | None, layout
         yield from _judged(f"  row {place}", numbers[place], layout)
     if rows > min(SHOWN_ROWS, len(numbers)):
         counts = Counter(judged.outcome for judged in numbers)
-        told = ", ".join(f"{counts[found]} {_verb(found, counts[found])}" for found in Outcome if counts[found])
+        told = ", ".join(
+            f"{counts[found]} {_verb(found, counts[found])}" for found in Outcome if counts[found]
+        )
         of = "" if rows == len(numbers) else f" of the first {len(numbers)} judged here"
         yield from layout.prose(f"  ⋯ {_rows(rows)} in all; {told}{of}", style="dim")
 
 
 def shown_rows(numbers: Sequence[Comparison]) -> list[int]:
     """The first rows of a batch, and the first one that disagrees."""
-    failing = next((place for place, judged in enumerate(numbers) if judged.outcome is Outcome.DISAGREES), None)
+    failing = next(
+        (place for place, judged in enumerate(numbers) if judged.outcome is Outcome.DISAGREES), None
+    )
     shown = [*range(min(SHOWN_ROWS, len(numbers)))]
     return shown if failing is None or failing in shown else [*shown, failing]
 
@@ -139,19 +160,25 @@ def _verb(outcome: Outcome, count: int) -> str:
 def _judged(title: str, judged: Comparison, layout: Layout) -> Iterator[Text]:
     yield from layout.comparison(title, judged)
     if judged.note:
-        yield from layout.prose(f"{'':14}{judged.note}", style="dim" if judged.note is Note.KINK else "yellow")
+        yield from layout.prose(
+            f"{'':14}{judged.note}", style="dim" if judged.note is Note.KINK else "yellow"
+        )
 
 
 def _backward(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
     named = {node.name: node for node in explanation.nodes}
     if not any(node.adjoints for node in explanation.nodes):
-        yield from layout.prose("  no backward() ran: what is passed from node to node cannot be seen")
+        yield from layout.prose(
+            "  no backward() ran: what is passed from node to node cannot be seen"
+        )
         return
     yield from layout.header()
     for node in reversed(explanation.nodes):
         if node.adjoints:
             users = [named[user] for user in node.users]
-            edges = [(user, edge) for user in users for edge in user.edges if edge.argument == node.name]
+            edges = [
+                (user, edge) for user in users for edge in user.edges if edge.argument == node.name
+            ]
             yield from _passed_back(node, edges, layout)
 
 
@@ -159,11 +186,17 @@ def _passed_back(node: Node, edges: Sequence[tuple[Node, Edge]], layout: Layout)
     """How a node's adjoint comes from those of the nodes that take it."""
     if edges:
         terms = [f"∂L/∂{user.name} · ∂{user.name}/∂{node.name}" for user, _ in edges]
-        over = "Σ over the rows of " if node.rows is None and any(user.rows is not None for user, _ in edges) else ""
+        over = (
+            "Σ over the rows of "
+            if node.rows is None and any(user.rows is not None for user, _ in edges)
+            else ""
+        )
         yield from layout.prose(f"∂L/∂{node.name} = {over}{' + '.join(terms)}", style="bold")
     for user, edge in edges:
         rows = user.rows if user.rows is not None else node.rows
-        yield from _numbers(f"  ∂{user.name}/∂{node.name} = {edge.formula}", edge.numbers, rows, layout)
+        yield from _numbers(
+            f"  ∂{user.name}/∂{node.name} = {edge.formula}", edge.numbers, rows, layout
+        )
     yield from _numbers(f"  ∂L/∂{node.name}", node.adjoints, node.rows, layout)
     if not node.arrived:
         told = f"autograd passes nothing back to {node.name}, which counts as 0"
@@ -175,19 +208,25 @@ def _chains(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
         yield from _chain(explanation, name, judged, layout)
 
 
-def _chain(explanation: ExplainedStep, name: str, judged: Comparison, layout: Layout) -> Iterator[Text]:
+def _chain(
+    explanation: ExplainedStep, name: str, judged: Comparison, layout: Layout
+) -> Iterator[Text]:
     named = {node.name: node for node in explanation.nodes}
     paths = paths_to(named, name, PATHS + 1)
     rows = explanation.place.rows or 1
     left = f"∂L/∂{name}"
     pad = " " * len(left)
     if len(paths) > PATHS:
-        yield from layout.prose(f"{left} has more than {PATHS} paths to add up: the equations above do, node by node")
+        yield from layout.prose(
+            f"{left} has more than {PATHS} paths to add up: the equations above do, node by node"
+        )
     else:
         over = f"Σ over {_rows(rows)} of " if rows > 1 else ""
         yield from layout.prose(f"{left} = {over}{_added(paths, _symbol)}")
         yield from layout.prose(f"{pad} = {over}{_added(paths, _formula)}")
-        yield from layout.prose(f"{pad} {'  row 0 gives' if rows > 1 else '='} {_added(paths, _number)}")
+        yield from layout.prose(
+            f"{pad} {'  row 0 gives' if rows > 1 else '='} {_added(paths, _number)}"
+        )
     yield from layout.prose(f"{pad} = {number(judged.symbolic)}")
     if name in explanation.formulas:
         yield from layout.prose(f"  by SymPy  {explanation.formulas[name]}")
@@ -197,7 +236,9 @@ _Told = Callable[[str, "Edge"], str]
 
 
 def _added(paths: Sequence[Path], told: _Told) -> str:
-    return "  +  ".join(" · ".join(told(user, edge) for user, edge in path) or "1" for path in paths)
+    return "  +  ".join(
+        " · ".join(told(user, edge) for user, edge in path) or "1" for path in paths
+    )
 
 
 def _symbol(user: str, edge: Edge) -> str:
@@ -205,7 +246,11 @@ def _symbol(user: str, edge: Edge) -> str:
 
 
 def _formula(_: str, edge: Edge) -> str:
-    return f"({edge.formula})" if " " in edge.formula and not edge.formula.startswith("(") else edge.formula
+    return (
+        f"({edge.formula})"
+        if " " in edge.formula and not edge.formula.startswith("(")
+        else edge.formula
+    )
 
 
 def _number(_: str, edge: Edge) -> str:
@@ -216,9 +261,13 @@ def _tensors(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
     for tensor in explanation.tensors:
         yield from layout.prose(tensor.name)
         yield from layout.prose(f"  data {_entries(tensor.data, tensor.size)}")
-        yield from layout.prose(f"  requires_grad {tensor.requires_grad}   grad_fn {tensor.grad_fn}")
+        yield from layout.prose(
+            f"  requires_grad {tensor.requires_grad}   grad_fn {tensor.grad_fn}"
+        )
         if tensor.requires_grad and tensor.grad_fn is None:
-            yield from layout.prose(f"  grad {tensor.grad_before} before backward(), {tensor.grad_after} after it")
+            yield from layout.prose(
+                f"  grad {tensor.grad_before} before backward(), {tensor.grad_after} after it"
+            )
 
 
 def _entries(values: tuple[float, ...], size: int) -> str:
@@ -233,7 +282,9 @@ def _updates(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
             same = update.symbolic_after == update.after
             told = "the same" if same else number(update.symbolic_after)
             yield from layout.prose(f"{'':6} = {number(update.before)} - {number(update.moved)}")
-            yield from layout.prose(f"{'':6} = {number(update.after)}   by the symbolic gradient {told}")
+            yield from layout.prose(
+                f"{'':6} = {number(update.after)}   by the symbolic gradient {told}"
+            )
 
 
 def _moved(explanation: ExplainedStep, update: Update) -> str:
@@ -242,7 +293,10 @@ def _moved(explanation: ExplainedStep, update: Update) -> str:
         return f"{number(update.before)} stays: it has no gradient"
     if update.moved is None:
         by = f"{optimizer_name(settings.optimizer)} at lr {plain(settings.lr)}"
-        return f"{number(update.before)} becomes {number(update.after)} by {by} from {number(update.gradient)}"
+        return (
+            f"{number(update.before)} becomes {number(update.after)} by {by} from "
+            f"{number(update.gradient)}"
+        )
     return f"{number(update.before)} - {plain(settings.lr)} · {number(update.gradient)}"
 
 
@@ -265,4 +319,8 @@ def verdict_lines(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
 
 
 def _all_numbers(node: Node) -> list[Comparison]:
-    return [*node.values, *node.adjoints, *(judged for edge in node.edges for judged in edge.numbers)]
+    return [
+        *node.values,
+        *node.adjoints,
+        *(judged for edge in node.edges for judged in edge.numbers),
+    ]

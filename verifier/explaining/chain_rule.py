@@ -1,4 +1,6 @@
-"""Chains: the ways along a graph by which a node moves the loss, for the chain rule to be written out."""
+"""Chains: the ways along a graph by which a node moves the loss, for the chain rule to be written
+out.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def paths_to(named: Mapping[str, Node], name: str, limit: int) -> list[Path]:
     for user in node.users:
         for edge in named[user].edges:
             if edge.argument == name:
-                found += [[*path, (user, edge)] for path in paths_to(named, user, limit - len(found))]
+                found += [
+                    [*path, (user, edge)] for path in paths_to(named, user, limit - len(found))
+                ]
         if len(found) >= limit:
             break
     return found[:limit]

@@ -1,4 +1,6 @@
-"""Standing at one step of a training: which one, with which sample and which parameters, and why."""
+"""Standing at one step of a training: which one, with which sample and which parameters, and
+why.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class Stand:
 
 
 def checked_point(model: Model, at: Mapping[str, float], format: Format) -> dict[str, float]:
-    """The values rounded to the format. Raises InputError for names that there are not, and numbers that do not fit."""
+    """The values rounded to the format. Raises InputError for names that there are not, and numbers
+    that do not fit.
+    """
     names = (*model.columns, *model.start)
     for name, value in at.items():
         if name not in names:
@@ -68,13 +72,20 @@ class _Use:
 
 
 def _first_use(run: Run, wanted: Mapping[str, float]) -> _Use | None:
-    """The first step of the training that uses a row with these values, and the first such row in it."""
+    """The first step of the training that uses a row with these values, and the first such row in
+    it.
+    """
     columns = run.columns.values
     fits = np.all([columns[name] == value for name, value in wanted.items()], axis=0)
     if not wanted or not fits.any():
         return None
     turns = enumerate(run.schedule, start=1)
-    return next(_Use(step, row) for step, (_, rows) in turns for row in np.atleast_1d(rows).tolist() if fits[row])
+    return next(
+        _Use(step, row)
+        for step, (_, rows) in turns
+        for row in np.atleast_1d(rows).tolist()
+        if fits[row]
+    )
 
 
 def _rows(run: Run, rows: Rows) -> dict[str, Any]:
@@ -83,18 +94,23 @@ def _rows(run: Run, rows: Rows) -> dict[str, Any]:
 
 
 def _replaced(run: Run, row: int | None, wanted: Mapping[str, float]) -> dict[str, Any]:
-    """One row in which the values that are wanted stand in the place of its own. Raises InputError without a row."""
+    """One row in which the values that are wanted stand in the place of its own. Raises InputError
+    without a row.
+    """
     columns = run.columns.values
     missing = [name for name in columns if name not in wanted]
     if row is None and missing:
         raise InputError(
-            f"cannot explain at {_listed(wanted)}: no row of the data has it; give {', '.join(missing)} as well"
+            f"cannot explain at {_listed(wanted)}: no row of the data has it; give "
+            f"{', '.join(missing)} as well"
         )
     base = {} if row is None else _rows(run, row)
     return {**base, **{name: np.array([value]) for name, value in wanted.items()}}
 
 
-def _which(run: Run, number: int, wanted: Mapping[str, float], used: _Use | None, *, asked: bool) -> str:
+def _which(
+    run: Run, number: int, wanted: Mapping[str, float], used: _Use | None, *, asked: bool
+) -> str:
     total = f"the training's {run.schedule.steps}"
     if not wanted:
         return f"step {number} of {total}"

@@ -52,7 +52,10 @@ class Explanation(ExplainedStep):
                 **asdict(self.place),
                 "judged_rows": self.judged_rows,
                 "loss": comparison_document(self.loss, "autograd"),
-                "gradient": {name: comparison_document(found, "autograd") for name, found in self.gradient.items()},
+                "gradient": {
+                    name: comparison_document(found, "autograd")
+                    for name, found in self.gradient.items()
+                },
                 "nodes": [_node(node) for node in self.nodes],
                 "tensors": [asdict(tensor) for tensor in self.tensors],
                 "updates": [asdict(update) for update in self.updates],
@@ -72,7 +75,9 @@ class Explanation(ExplainedStep):
         return explanation_page(self).fragment()
 
     def lines(self, width: int) -> Iterator[Text]:
-        """Graph, forward, backward, chain rule, tensors and update, at most `width` columns wide."""
+        """Graph, forward, backward, chain rule, tensors and update, at most `width` columns
+        wide.
+        """
         return explanation_lines(self, layout_for(width))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:

@@ -13,10 +13,20 @@ from verifier.operations.number_text import number
 
 
 def parting(
-    nodes: Sequence[Node], gradient: Mapping[str, Comparison], tensors: Mapping[str, Tensor], dtype: str
+    nodes: Sequence[Node],
+    gradient: Mapping[str, Comparison],
+    tensors: Mapping[str, Tensor],
+    dtype: str,
 ) -> Parting | None:
-    """Where torch and the exact numbers first part: on the way forward, else from the loss back, else behind it."""
-    return _forward(nodes) or _backward(nodes) or _behind(nodes, gradient, tensors, dtype) or _within(nodes)
+    """Where torch and the exact numbers first part: on the way forward, else from the loss back,
+    else behind it.
+    """
+    return (
+        _forward(nodes)
+        or _backward(nodes)
+        or _behind(nodes, gradient, tensors, dtype)
+        or _within(nodes)
+    )
 
 
 def _worst(numbers: Sequence[Comparison]) -> Comparison | None:
@@ -31,7 +41,11 @@ def _both(judged: Comparison) -> str:
 def _exact(judged: Comparison) -> str:
     """The number itself where it is a float, else as many digits as tell any two floats apart."""
     nearest = float(judged.enclosure)
-    return number(nearest) if judged.enclosure == nearest else str(judged.enclosure.str(17, radius=False))
+    return (
+        number(nearest)
+        if judged.enclosure == nearest
+        else str(judged.enclosure.str(17, radius=False))
+    )
 
 
 def _forward(nodes: Sequence[Node]) -> Parting | None:
@@ -71,21 +85,31 @@ def _blamed(node: Node, named: Mapping[str, Node]) -> str:
         return f"the tensor of {node.title} requires no gradient: the path is cut there"
     if not users:
         return "backward() does not start from this loss, or not with 1"
-    return f"{'it' if node.arrived else 'nothing'} is passed back through {', '.join(user.title for user in users)}"
+    return (
+        f"{'it' if node.arrived else 'nothing'} is passed back through "
+        f"{', '.join(user.title for user in users)}"
+    )
 
 
 def _behind(
-    nodes: Sequence[Node], gradient: Mapping[str, Comparison], tensors: Mapping[str, Tensor], dtype: str
+    nodes: Sequence[Node],
+    gradient: Mapping[str, Comparison],
+    tensors: Mapping[str, Tensor],
+    dtype: str,
 ) -> Parting | None:
     """A gradient that is not what autograd passed back, or where nothing was passed back at all."""
-    passed = {node.name: node.adjoints[0] for node in nodes if node.name in gradient and node.adjoints}
+    passed = {
+        node.name: node.adjoints[0] for node in nodes if node.name in gradient and node.adjoints
+    }
     for name, judged in gradient.items():
         if judged.outcome is Outcome.DISAGREES:
             if name not in passed:
                 return _without_backward(nodes, name, judged)
             told = (
-                f"behind the graph: autograd passes {number(passed[name].stated)} back to {name}, which agrees, but"
-                f" {name}.grad is {tensors[name].grad_after} in the end: {_changed(tensors[name], passed[name], dtype)}"
+                f"behind the graph: autograd passes {number(passed[name].stated)} back to {name}, "
+                "which agrees, but"
+                f" {name}.grad is {tensors[name].grad_after} in the end: "
+                f"{_changed(tensors[name], passed[name], dtype)}"
             )
             return Parting(name, Quantity.GRAD, told)
     return None
@@ -95,9 +119,15 @@ def _without_backward(nodes: Sequence[Node], name: str, judged: Comparison) -> P
     """No backward ran: a path that is cut, or a gradient that comes from somewhere else."""
     for node in nodes:
         if node.edges and not node.tracked:
-            told = f"at {node.title}: its tensor requires no gradient, so that nothing can be passed back from the loss"
+            told = (
+                f"at {node.title}: its tensor requires no gradient, so that nothing can be passed "
+                "back from the loss"
+            )
             return Parting(node.name, Quantity.ADJOINT, told)
-    told = f"at {name}.grad: {_both(judged)}; no backward() ran, so that no node can be held responsible"
+    told = (
+        f"at {name}.grad: {_both(judged)}; no backward() ran, so that no node can be held "
+        "responsible"
+    )
     return Parting(name, Quantity.GRAD, told)
 
 
@@ -106,20 +136,26 @@ def _changed(tensor: Tensor, passed: Comparison, dtype: str) -> str:
     number_type = np.dtype(dtype).type
     before = tensor.grad_before
     with np.errstate(all="ignore"):
-        if before is not None and float(number_type(before) + number_type(passed.stated)) == tensor.grad_after:
+        if (
+            before is not None
+            and float(number_type(before) + number_type(passed.stated)) == tensor.grad_after
+        ):
             return f"it was added to the {number(before)} that stood there before backward()"
     return "it was changed after backward()"
 
 
 def _within(nodes: Sequence[Node]) -> Parting | None:
-    """A derivative of one operation that is wrong where nothing else shows it, as when it is multiplied by 0."""
+    """A derivative of one operation that is wrong where nothing else shows it, as when it is
+    multiplied by 0.
+    """
     for node in reversed(nodes):
         for edge in node.edges:
             wrong = _worst(edge.numbers)
             if wrong is not None:
                 sentence = (
                     f"the backward of {node.title} is wrong: its derivative by {edge.argument},"
-                    f" {edge.formula}, is {_exact(wrong)}, and torch has {number(wrong.stated)}; what is passed back is"
+                    f" {edge.formula}, is {_exact(wrong)}, and torch has {number(wrong.stated)}; "
+                    "what is passed back is"
                     " right all the same here"
                 )
                 return Parting(node.name, Quantity.DERIVATIVE, sentence)

@@ -2,7 +2,8 @@
 
 A node is a symbol or an operation that depends on one; plain numbers stand where they are used. The
 nodes of a batch have a row each, and are judged one row at a time: no row depends on another, but
-for the mean or the sum at the end, which divides what it passes back by the number of rows, or does not.
+for the mean or the sum at the end, which divides what it passes back by the number of rows, or does
+not.
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ class Graph:
 
     @cached_property
     def names(self) -> dict[int, str]:
-        """Symbols have their own names, the others prediction, loss and t1, t2, ... in the order of evaluation."""
+        """Symbols have their own names, the others prediction, loss and t1, t2, ... in the order of
+        evaluation.
+        """
         taken = set(self.program.symbols)
         named = {self.program.outputs[0]: _free(LOSS, taken)}
         if self.prediction is not None:
@@ -104,7 +107,9 @@ class Graph:
         return _written(node.operation, [self._operand(part) for part in node.arguments])
 
     def _operand(self, index: int) -> str:
-        """A node as it stands inside a formula: by its name, or written out where it is a plain number."""
+        """A node as it stands inside a formula: by its name, or written out where it is a plain
+        number.
+        """
         if index in self.names:
             return self.names[index]
         node = self.program.nodes[index]
@@ -115,7 +120,9 @@ class Graph:
 
     @cached_property
     def one_row(self) -> tuple[Program, dict[int, int]]:
-        """The loss as one row has its part in it, and which of its nodes is which of the batch's."""
+        """The loss as one row has its part in it, and which of its nodes is which of the
+        batch's.
+        """
         builder = Builder()
         places: dict[int, int] = {}
         for index, node in enumerate(self.program.nodes):
@@ -127,7 +134,9 @@ class Graph:
             else:
                 places[index] = self._of_one_row(builder, node.operation, arguments)
         program = builder.program(places[self.program.outputs[0]], *places.values())
-        return Program(program.nodes, program.outputs[:1]), dict(zip(places, program.outputs[1:], strict=True))
+        return Program(program.nodes, program.outputs[:1]), dict(
+            zip(places, program.outputs[1:], strict=True)
+        )
 
     def _of_one_row(self, builder: Builder, operation: str, arguments: Sequence[int]) -> int:
         if operation == "sum":
@@ -137,15 +146,25 @@ class Graph:
         return builder.apply(operation, *arguments)
 
     def operation(self, index: int) -> Operation:
-        """That node by itself; a condition among its arguments holds where the symbol of its name is above 0."""
+        """That node by itself; a condition among its arguments holds where the symbol of its name
+        is above 0.
+        """
         node = self.program.nodes[index]
-        active = tuple(self.names[part] for part in self.arguments(index) if part in self.adjoints.nodes)
+        active = tuple(
+            self.names[part] for part in self.arguments(index) if part in self.adjoints.nodes
+        )
         value, row = Builder(), Builder()
-        computed = value.apply(node.operation, *(self._alone(value, part, BATCH) for part in node.arguments))
-        by_row = self._of_one_row(row, node.operation, [self._alone(row, part, ()) for part in node.arguments])
+        computed = value.apply(
+            node.operation, *(self._alone(value, part, BATCH) for part in node.arguments)
+        )
+        by_row = self._of_one_row(
+            row, node.operation, [self._alone(row, part, ()) for part in node.arguments]
+        )
         gradient = differentiate(row.program(by_row), active)
         if node.operation == "where":
-            return Operation(value.program(computed), gradient, active, self._chosen(index, active), ())
+            return Operation(
+                value.program(computed), gradient, active, self._chosen(index, active), ()
+            )
         derivatives = expressions(gradient)[1:]
         formulas = tuple(sympy.sstr(derivative, full_prec=False) for derivative in derivatives)
         return Operation(value.program(computed), gradient, active, formulas, derivatives)
@@ -154,25 +173,37 @@ class Graph:
         if index not in self.names:
             return builder.copy(self.program, index)
         symbol = builder.symbol(self.names[index], shape if self.has_rows(index) else ())
-        return builder.apply("greater", symbol, builder.constant(0)) if self.is_condition(index) else symbol
+        return (
+            builder.apply("greater", symbol, builder.constant(0))
+            if self.is_condition(index)
+            else symbol
+        )
 
     def _chosen(self, index: int, active: Collection[str]) -> tuple[str, ...]:
         """The derivatives of a choice: 1 where its argument is the one taken, else 0."""
         condition, taken, otherwise = map(self._operand, self.program.nodes[index].arguments)
         if taken == otherwise:
             return ("1",)
-        return tuple(f"(1 if {condition} else 0)" if name == taken else f"(0 if {condition} else 1)" for name in active)
+        return tuple(
+            f"(1 if {condition} else 0)" if name == taken else f"(0 if {condition} else 1)"
+            for name in active
+        )
 
 
 def graph_of(model: Model, rows: int | None) -> Graph:
-    """The graph of what torch computes for one sample, or for a batch of so many rows. Raises InputError."""
+    """The graph of what torch computes for one sample, or for a batch of so many rows. Raises
+    InputError.
+    """
     whole = model.guarded_program if rows is None else model.batch_program
     builder = Builder()
     places: dict[int, int] = {}
     loss = builder.copy(whole, whole.outputs[-1], places)
     program = builder.program(loss)
     prediction = places.get(whole.outputs[0])
-    operation = prediction is not None and program.nodes[prediction].operation not in (SYMBOL, CONSTANT)
+    operation = prediction is not None and program.nodes[prediction].operation not in (
+        SYMBOL,
+        CONSTANT,
+    )
     return Graph(program, model.parameters, prediction if operation else None, rows)
 
 

@@ -1,4 +1,5 @@
-"""Layers: where the boxes of a graph stand on paper, so that all arrows point down and few of them cross.
+"""Layers: where the boxes of a graph stand on paper, so that all arrows point down and few of them
+cross.
 
 Each box stands just above the highest one that takes it. An arrow that passes a layer keeps a place
 of its own in it, so that it runs behind no box.
@@ -20,7 +21,9 @@ _Place = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class Layers:
-    """The layers from top to bottom, and where everything in them has its middle, from left to right."""
+    """The layers from top to bottom, and where everything in them has its middle, from left to
+    right.
+    """
 
     boxes: tuple[tuple[str, ...], ...]
     centres: Mapping[str, float]
@@ -30,9 +33,11 @@ class Layers:
 
 
 def layered(arguments: Mapping[str, Sequence[str]], widths: Mapping[str, float]) -> Layers:
-    """Places for boxes of these widths; `arguments` says what each takes, in an order of evaluation.
+    """Places for boxes of these widths; `arguments` says what each takes, in an order of
+    evaluation.
 
-    >>> found = layered({"x": (), "w": (), "product": ("w", "x")}, {"x": 10.0, "w": 10.0, "product": 30.0})
+    >>> widths = {"x": 10.0, "w": 10.0, "product": 30.0}
+    >>> found = layered({"x": (), "w": (), "product": ("w", "x")}, widths)
     >>> found.boxes
     (('x', 'w'), ('product',))
     """
@@ -42,7 +47,9 @@ def layered(arguments: Mapping[str, Sequence[str]], widths: Mapping[str, float])
     chains: dict[tuple[str, str], list[_Place]] = {}
     for user, taken in arguments.items():
         for name in taken:
-            passed: list[_Place] = [(name, user, layer) for layer in range(depths[name] + 1, depths[user])]
+            passed: list[_Place] = [
+                (name, user, layer) for layer in range(depths[name] + 1, depths[user])
+            ]
             chain: list[_Place] = [(name, "", depths[name]), *passed, (user, "", depths[user])]
             chains[name, user] = passed
             for one, other in pairwise(chain):
@@ -90,7 +97,9 @@ def _ordered(layers: Sequence[list[_Place]], near: Mapping[_Place, Sequence[_Pla
         ranks = {place: rank for rank, place in enumerate(before)}
         own = {place: rank for rank, place in enumerate(layer)}
 
-        def mean(place: _Place, ranks: Mapping[_Place, int] = ranks, own: Mapping[_Place, int] = own) -> float:
+        def mean(
+            place: _Place, ranks: Mapping[_Place, int] = ranks, own: Mapping[_Place, int] = own
+        ) -> float:
             known = [ranks[other] for other in near.get(place, ()) if other in ranks]
             return sum(known) / len(known) if known else own[place]
 
@@ -98,14 +107,22 @@ def _ordered(layers: Sequence[list[_Place]], near: Mapping[_Place, Sequence[_Pla
 
 
 def _centred(
-    layers: Sequence[Sequence[_Place]], sizes: Mapping[_Place, float], near: Mapping[_Place, Sequence[_Place]]
+    layers: Sequence[Sequence[_Place]],
+    sizes: Mapping[_Place, float],
+    near: Mapping[_Place, Sequence[_Place]],
 ) -> dict[_Place, float]:
-    """Middles as near as may be to those of the neighbours, in the order of the layers and not overlapping."""
+    """Middles as near as may be to those of the neighbours, in the order of the layers and not
+    overlapping.
+    """
     centres = {place: 0.0 for layer in layers for place in layer}
     for _ in range(SWEEPS):
         for layer in (*layers, *reversed(layers)):
-            wanted = [_mean([centres[other] for other in near.get(place, (place,))]) for place in layer]
-            centres.update(zip(layer, _apart(wanted, [sizes[place] for place in layer]), strict=True))
+            wanted = [
+                _mean([centres[other] for other in near.get(place, (place,))]) for place in layer
+            ]
+            centres.update(
+                zip(layer, _apart(wanted, [sizes[place] for place in layer]), strict=True)
+            )
     return centres
 
 
@@ -114,7 +131,9 @@ def _mean(numbers: Sequence[float]) -> float:
 
 
 def _apart(wanted: Sequence[float], sizes: Sequence[float]) -> list[float]:
-    """The nearest numbers that keep their order and leave room for the sizes: neighbours that collide move as one."""
+    """The nearest numbers that keep their order and leave room for the sizes: neighbours that
+    collide move as one.
+    """
     offsets = [0.0]
     for one, other in pairwise(sizes):
         offsets.append(offsets[-1] + (one + other) / 2 + GAP)

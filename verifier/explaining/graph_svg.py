@@ -1,8 +1,8 @@
 """Diagram: the computational graph of an explanation, drawn from the data down to the loss.
 
-Each box is a node: what it is made of, its value, its derivative by each of the nodes that it takes,
-and the derivative of the loss by it, as torch has them and as the symbolic side does. What disagrees
-is marked by a sign and a thick border, not by its colour alone.
+Each box is a node: what it is made of, its value, its derivative by each of the nodes that it
+takes, and the derivative of the loss by it, as torch has them and as the symbolic side does. What
+disagrees is marked by a sign and a thick border, not by its colour alone.
 """
 
 from __future__ import annotations
@@ -91,7 +91,10 @@ def graph_picture(explanation: ExplainedStep) -> GraphPicture | None:
     if len(nodes) > DRAWN_NODES:
         return None
     boxes = {node.name: _box(node, explanation.gradient.get(node.name)) for node in nodes}
-    places = layered({node.name: node.arguments for node in nodes}, {name: box.width for name, box in boxes.items()})
+    places = layered(
+        {node.name: node.arguments for node in nodes},
+        {name: box.width for name, box in boxes.items()},
+    )
     title = f"The graph of the loss at step {explanation.place.step}"
     return GraphPicture("graph", title, _told(explanation), _drawn(boxes, places))
 
@@ -99,19 +102,32 @@ def graph_picture(explanation: ExplainedStep) -> GraphPicture | None:
 def _told(explanation: ExplainedStep) -> str:
     nodes = explanation.nodes
     leaves = [printable(node.name) for node in nodes if not node.arguments]
-    wrong = [printable(node.name) for node in nodes if _box(node, explanation.gradient.get(node.name)).wrong]
-    marked = f"Marked with ✗, because torch's numbers disagree: {', '.join(wrong)}." if wrong else "None disagrees."
+    wrong = [
+        printable(node.name)
+        for node in nodes
+        if _box(node, explanation.gradient.get(node.name)).wrong
+    ]
+    marked = (
+        f"Marked with ✗, because torch's numbers disagree: {', '.join(wrong)}."
+        if wrong
+        else "None disagrees."
+    )
     return (
-        f"{len(nodes)} nodes, from {', '.join(leaves[:12])}{' …' * (len(leaves) > 12)} at the top to the loss at the "
-        "bottom; an arrow goes from a node to what takes it. Each has its value, its derivative by what it takes and "
-        f"the derivative of the loss L by it, as torch and as the symbolic side have them; a parameter has what stands "
+        f"{len(nodes)} nodes, from {', '.join(leaves[:12])}{' …' * (len(leaves) > 12)} at the top "
+        "to the loss at the "
+        "bottom; an arrow goes from a node to what takes it. Each has its value, its derivative by "
+        "what it takes and "
+        "the derivative of the loss L by it, as torch and as the symbolic side have them; a "
+        "parameter has what stands "
         f"in its grad in the end, too. {marked} The tables below "
         "have the same numbers."
     )
 
 
 def _box(node: Node, grad: Comparison | None) -> _Box:
-    """A node, a parameter with what stands in its `.grad`; of a batch the first row, or the first that disagrees."""
+    """A node, a parameter with what stands in its `.grad`; of a batch the first row, or the first
+    that disagrees.
+    """
     row = _row(node)
     beside = f" (row {row} of {node.rows})" if node.rows is not None and node.rows > 1 else ""
     kept = _numbers(f"{node.name}.grad", [grad], 0) if grad is not None else ()
@@ -123,7 +139,12 @@ def _row(node: Node) -> int:
     if node.rows is None:
         return 0
     numbers = (node.values, node.adjoints, *(edge.numbers for edge in node.edges))
-    wrong = [row for series in numbers for row, one in enumerate(series) if one.outcome is Outcome.DISAGREES]
+    wrong = [
+        row
+        for series in numbers
+        for row, one in enumerate(series)
+        if one.outcome is Outcome.DISAGREES
+    ]
     return min(wrong, default=0)
 
 
@@ -142,7 +163,10 @@ def _lines(node: Node, row: int) -> Iterator[_Line]:
 def _numbers(label: str, numbers: Sequence[Comparison], row: int) -> Iterator[_Line]:
     for judged in numbers[:1] if len(numbers) == 1 else numbers[row : row + 1]:
         yield _Line(
-            f"{SIGNS[judged.outcome]}{_cut(label)}", number(judged.stated), number(judged.symbolic), judged.outcome
+            f"{SIGNS[judged.outcome]}{_cut(label)}",
+            number(judged.stated),
+            number(judged.symbolic),
+            judged.outcome,
         )
 
 
@@ -185,7 +209,9 @@ def _drawn(boxes: dict[str, _Box], places: Layers) -> str:
 
 
 def _arrow(root: ElementTree.Element, points: Sequence[tuple[float, float]]) -> None:
-    """A line through the points, bent between layers and straight along them, with a head at its end."""
+    """A line through the points, bent between layers and straight along them, with a head at its
+    end.
+    """
     (x, y), *rest = [(x + _PAD, y) for x, y in points]
     path = f"M{x:.1f} {y:.1f}"
     for next_x, next_y in rest:
@@ -201,13 +227,22 @@ def _boxed(root: ElementTree.Element, box: _Box, left: float, top: float) -> Non
     border = {"stroke": _WRONG, "stroke-width": "2.5"} if box.wrong else {"stroke": _SOFT}
     frame = {"x": left, "y": top, "width": box.width, "height": box.height, "rx": 5.0}
     ElementTree.SubElement(
-        root, "rect", {**{name: f"{value:.1f}" for name, value in frame.items()}, "fill": _PAPER, **border}
+        root,
+        "rect",
+        {**{name: f"{value:.1f}" for name, value in frame.items()}, "fill": _PAPER, **border},
     )
     label, torch, symbolic = box.columns
-    ends = [left + _PAD + (label + torch + 2) * _COLUMN, left + _PAD + (label + torch + symbolic + 4) * _COLUMN]
+    ends = [
+        left + _PAD + (label + torch + 2) * _COLUMN,
+        left + _PAD + (label + torch + symbolic + 4) * _COLUMN,
+    ]
     for place, line in enumerate(box.lines):
         base = top + _PAD + place * _LINE + _SIZE
-        look = {"font-weight": "bold"} if line.outcome is Outcome.DISAGREES else {"font-weight": line.weight}
+        look = (
+            {"font-weight": "bold"}
+            if line.outcome is Outcome.DISAGREES
+            else {"font-weight": line.weight}
+        )
         colour = _WRONG if line.outcome is Outcome.DISAGREES else _INK
         look |= {"y": f"{base:.1f}", "fill": colour}
         _text(root, line.label, {"x": f"{left + _PAD:.1f}", **look})

@@ -25,15 +25,22 @@ def formulas(model: Model) -> Iterator[str]:
 
 
 def torch_loop(model: Model, settings: Settings) -> str:
-    """A training loop in plain torch that prints the gradients that verifier judges, with the guarded code.
+    """A training loop in plain torch that prints the gradients that verifier judges, with the
+    guarded code.
 
-    Raises InputError for settings that the plain loop does not have, and for data that is not written out.
+    Raises InputError for settings that the plain loop does not have, and for data that is not
+    written out.
     """
     if settings.batch not in (1, "all") or settings.shuffle or settings.hold_out:
-        raise InputError("--torch writes the plain loop only: one sample a step or all at once, in the order given")
+        raise InputError(
+            "--torch writes the plain loop only: one sample a step or all at once, in the order "
+            "given"
+        )
     clash = _LOOP_NAMES & {*model.columns, *model.start}
     if clash:
-        raise InputError(f"--torch cannot write the loop: {min(clash)} is a name that the loop itself needs")
+        raise InputError(
+            f"--torch cannot write the loop: {min(clash)} is a name that the loop itself needs"
+        )
     parts = [
         *_data(model, settings),
         "",
@@ -47,17 +54,36 @@ def torch_loop(model: Model, settings: Settings) -> str:
     ]
     text = "\n".join(parts) + "\n"
     modules = [name for name in ("builtins", "math") if f"{name}." in text]
-    return "".join(f"import {name}\n" for name in modules) + ("\n" if modules else "") + "import torch\n\n" + text
+    return (
+        "".join(f"import {name}\n" for name in modules)
+        + ("\n" if modules else "")
+        + "import torch\n\n"
+        + text
+    )
 
 
-_LOOP_NAMES = {"range", "print", "zip", "epoch", "cost", "parameter", "predict", "loss", "prediction", "optimizer"}
+_LOOP_NAMES = {
+    "range",
+    "print",
+    "zip",
+    "epoch",
+    "cost",
+    "parameter",
+    "predict",
+    "loss",
+    "prediction",
+    "optimizer",
+}
 _WRITTEN_ROWS = 1000
 
 
 def _data(model: Model, settings: Settings) -> Iterator[str]:
     given = columns(model.data, model.columns, settings.format)
     if given.rows > _WRITTEN_ROWS:
-        raise InputError(f"--torch writes the data out, and {given.rows} rows are too many: at most {_WRITTEN_ROWS}")
+        raise InputError(
+            f"--torch writes the data out, and {given.rows} rows are too many: at most "
+            f"{_WRITTEN_ROWS}"
+        )
     for name, column in given.values.items():
         yield f"{name}_data = torch.tensor({column.tolist()}, dtype=torch.{settings.dtype})"
 
@@ -70,12 +96,16 @@ def _start(model: Model, settings: Settings) -> Iterator[str]:
 
 def _functions(model: Model) -> Iterator[str]:
     prediction, loss = model.guarded_program.outputs
-    yield definition("predict", ", ".join(model.inputs), model.guarded_program.only(prediction), TORCH)
+    yield definition(
+        "predict", ", ".join(model.inputs), model.guarded_program.only(prediction), TORCH
+    )
     if model.loss is not None:
         builder = Builder()
         places = {prediction: builder.symbol("prediction")}
         program = builder.program(builder.copy(model.guarded_program, loss, places))
-        yield "\n" + definition("loss", ", ".join(("prediction", *_loss_columns(model))), program, TORCH)
+        yield "\n" + definition(
+            "loss", ", ".join(("prediction", *_loss_columns(model))), program, TORCH
+        )
 
 
 def _loss_columns(model: Model) -> list[str]:
@@ -100,7 +130,10 @@ def _loop(model: Model, settings: Settings) -> Iterator[str]:
     names = {name: name for name in model.columns}
     reduced = ""
     if model.columns and settings.batch == 1:
-        yield f"    for {', '.join(model.columns)} in zip({', '.join(f'{name}_data' for name in model.columns)}):"
+        yield (
+            f"    for {', '.join(model.columns)} in "
+            f"zip({', '.join(f'{name}_data' for name in model.columns)}):"
+        )
         inner = "        "
     elif model.columns:
         names = {name: f"{name}_data" for name in model.columns}
@@ -120,7 +153,11 @@ def _update(model: Model, settings: Settings) -> Iterator[str]:
         yield "optimizer.step()"
         yield "optimizer.zero_grad()"
         return
-    trained = f"({', '.join(model.parameters)},)" if len(model.parameters) == 1 else f"({', '.join(model.parameters)})"
+    trained = (
+        f"({', '.join(model.parameters)},)"
+        if len(model.parameters) == 1
+        else f"({', '.join(model.parameters)})"
+    )
     yield "with torch.no_grad():"
     yield f"    for parameter in {trained}:"
     yield f"        parameter -= {settings.lr!r} * parameter.grad"

@@ -43,7 +43,9 @@ class Nodes:
             **{name: values[: self.rows, None] for name, values in columns.items()},
             **{name: np.full((self.rows, 1), value) for name, value in seen.values.items()},
         }
-        self._adjoints = {**self._single_adjoints(), **self._row_adjoints()} if seen.backward_ran else {}
+        self._adjoints = (
+            {**self._single_adjoints(), **self._row_adjoints()} if seen.backward_ran else {}
+        )
 
     def node(self, index: int) -> Node:
         """The record of that node of the graph."""
@@ -67,11 +69,15 @@ class Nodes:
     def stated(self) -> list[Comparison]:
         """The loss and what stands in `.grad`, as a training judges them."""
         model, seen = self._model, self._seen
-        program = model.gradient_program if self._graph.rows is None else model.batch_gradient_program
+        program = (
+            model.gradient_program if self._graph.rows is None else model.batch_gradient_program
+        )
         loss = seen.tensors[self._graph.program.outputs[0]].item()
         gradient = (seen.grad[name] for name in model.parameters)
         stated = [loss, *(np.nan if number is None else number for number in gradient)]
-        judged = self._judged(program, self._whole, [np.array([number]) for number in stated], self._data)
+        judged = self._judged(
+            program, self._whole, [np.array([number]) for number in stated], self._data
+        )
         return [comparison for (comparison,) in judged]
 
     def _role(self, index: int) -> Role:
@@ -87,14 +93,20 @@ class Nodes:
         if self._graph.has_rows(index):
             by_row, places = self._graph.one_row
             program, arguments = by_row.only(places[index]), self._by_row
-        return self._judged(program, arguments, [self._entries(index, self._seen.tensors[index])], self._data)[0]
+        return self._judged(
+            program, arguments, [self._entries(index, self._seen.tensors[index])], self._data
+        )[0]
 
     def _conditions(self, index: int) -> list[Condition]:
         arguments = self._by_row if self._graph.has_rows(index) else self._whole
-        (found,) = evaluate(self._graph.program.only(index), NumPyArithmetic(self._settings.dtype), arguments)
+        (found,) = evaluate(
+            self._graph.program.only(index), NumPyArithmetic(self._settings.dtype), arguments
+        )
         stated = self._entries(index, self._seen.tensors[index])
         decided = np.broadcast_to(np.ravel(found), stated.shape)
-        return [Condition(bool(one), bool(other)) for one, other in zip(stated, decided, strict=True)]
+        return [
+            Condition(bool(one), bool(other)) for one, other in zip(stated, decided, strict=True)
+        ]
 
     def _single_adjoints(self) -> dict[int, list[Comparison]]:
         """Of the nodes that are one number."""
@@ -115,12 +127,22 @@ class Nodes:
     def _judged_adjoints(
         self, program: Program, outputs: Mapping[int, int], arguments: Arguments, *, rows: bool
     ) -> dict[int, list[Comparison]]:
-        chosen = {index: output for index, output in outputs.items() if self._graph.has_rows(index) is rows}
+        chosen = {
+            index: output
+            for index, output in outputs.items()
+            if self._graph.has_rows(index) is rows
+        }
         stated = [self._passed(index) for index in chosen]
         # Of the loss nothing is asked here: it has a value of its own.
         unasked = np.full(self.rows if rows else 1, np.nan)
         only = Program(program.nodes, (program.outputs[0], *chosen.values()))
-        return dict(zip(chosen, self._judged(only, arguments, [unasked, *stated], self._data)[1:], strict=True))
+        return dict(
+            zip(
+                chosen,
+                self._judged(only, arguments, [unasked, *stated], self._data)[1:],
+                strict=True,
+            )
+        )
 
     def _passed(self, index: int) -> Any:
         """What autograd passed back; nothing is 0."""
@@ -133,20 +155,31 @@ class Nodes:
         """The tensor as float64: one entry, or one a judged row."""
         values = np.ravel(to_float64(tensor))
         rows = self._graph.rows
-        return np.broadcast_to(values, (rows,))[: self.rows] if rows and self._graph.has_rows(index) else values
+        return (
+            np.broadcast_to(values, (rows,))[: self.rows]
+            if rows and self._graph.has_rows(index)
+            else values
+        )
 
     def _edges(self, index: int) -> list[Edge]:
-        """The derivatives of the operation by what a gradient passes through, at the very numbers that torch took."""
+        """The derivatives of the operation by what a gradient passes through, at the very numbers
+        that torch took.
+        """
         graph = self._graph
         if index not in graph.adjoints.nodes or graph.program.nodes[index].operation == SYMBOL:
             return []
         alone = graph.operation(index)
         taken = {graph.names[part]: self._taken(part) for part in graph.arguments(index)}
-        stated = [values[: self.rows] for values in local_derivatives(alone.value, alone.names, taken)]
+        stated = [
+            values[: self.rows] for values in local_derivatives(alone.value, alone.names, taken)
+        ]
         points = len(stated[0])
         arguments = {name: _spread(tensor, points) for name, tensor in taken.items()}
         judged = self._judged(
-            alone.gradient, arguments, [np.full(points, np.nan), *stated], frozenset(taken) - frozenset(alone.names)
+            alone.gradient,
+            arguments,
+            [np.full(points, np.nan), *stated],
+            frozenset(taken) - frozenset(alone.names),
         )
         derivatives = alone.derivatives or (None,) * len(alone.names)
         return [
@@ -157,7 +190,9 @@ class Nodes:
         ]
 
     def _taken(self, index: int) -> torch.Tensor:
-        """The tensor of a node as an argument; of a condition 1 where it holds and -1 where it does not."""
+        """The tensor of a node as an argument; of a condition 1 where it holds and -1 where it does
+        not.
+        """
         tensor = self._seen.tensors[index].detach()
         if not self._graph.is_condition(index):
             return tensor
@@ -172,7 +207,9 @@ class Nodes:
             rounded = {name: values.astype(self._settings.dtype) for name, values in needed.items()}
             computed = symbolic(program, self._settings.dtype, rounded)
         symbolically = [np.asarray(values, dtype=np.float64) for values in computed]
-        verdicts = Judge(program, self._settings.format, data=data).verdicts(needed, list(stated), symbolically)
+        verdicts = Judge(program, self._settings.format, data=data).verdicts(
+            needed, list(stated), symbolically
+        )
         return [[one[place] for place in range(len(one.stated))] for one in verdicts]
 
 

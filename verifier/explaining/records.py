@@ -1,8 +1,8 @@
 """The records of an explanation: how one step's gradient comes about, node by node.
 
 Every number that a node has, its value, its derivative by what it takes and its adjoint, is stated
-twice: by torch, from the very tensors of the code that is run, and by the symbolic program in NumPy.
-Torch's is judged as in a training.
+twice: by torch, from the very tensors of the code that is run, and by the symbolic program in
+NumPy. Torch's is judged as in a training.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ class Node:
     edges: tuple[Edge, ...]
     """Derivatives by the nodes through which a gradient passes."""
     adjoints: tuple[Comparison, ...]
-    """The derivative of the loss by this node: one, or one a judged row; none where none is taken or can be seen."""
+    """The derivative of the loss by this node: one, or one a judged row; none where none is taken
+    or can be seen.
+    """
     arrived: bool
     """Whether autograd passed anything back to it; nothing counts as 0."""
     tracked: bool
@@ -81,7 +83,9 @@ class Node:
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor as torch holds it, once before and once after `backward()`; arrays by their first entries."""
+    """A tensor as torch holds it, once before and once after `backward()`; arrays by their first
+    entries.
+    """
 
     name: str
     size: int
@@ -161,7 +165,9 @@ class ExplainedStep:
     gradient: Mapping[str, Comparison]
     """What stands in each trained parameter's `.grad` in the end, judged."""
     formulas: Mapping[str, str]
-    """The derivative of one sample's loss by each trained parameter, as SymPy writes it; none where it is too long."""
+    """The derivative of one sample's loss by each trained parameter, as SymPy writes it; none where
+    it is too long.
+    """
     tensors: tuple[Tensor, ...]
     updates: tuple[Update, ...]
     parting: Parting | None
@@ -182,7 +188,9 @@ class ExplainedStep:
         if self.parting is not None:
             return Outcome.DISAGREES
         judged = (self.loss, *self.gradient.values())
-        return max((comparison.outcome for comparison in judged), key=lambda outcome: outcome.severity)
+        return max(
+            (comparison.outcome for comparison in judged), key=lambda outcome: outcome.severity
+        )
 
     @property
     def ok(self) -> bool:
@@ -190,5 +198,7 @@ class ExplainedStep:
 
     @property
     def exit_code(self) -> int:
-        """0 where the loss and the gradient agree, 1 where anything disagrees, 3 where one of them is undecided."""
+        """0 where the loss and the gradient agree, 1 where anything disagrees, 3 where one of them
+        is undecided.
+        """
         return {Outcome.AGREES: 0, Outcome.DISAGREES: 1, Outcome.UNDECIDED: 3}[self.outcome]

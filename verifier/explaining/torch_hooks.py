@@ -83,21 +83,30 @@ def watch(training: AutogradTraining, graph: Graph, sample: Mapping[str, Any]) -
         loss.register_hook(at_start)
     values = {name: tensor.item() for name, tensor in parameters.items()}
     training.differentiate(loss, training.trained)
-    return Seen(watcher.tensors, watcher.passed, columns, parameters, values, before, _grads(parameters))
+    return Seen(
+        watcher.tensors, watcher.passed, columns, parameters, values, before, _grads(parameters)
+    )
 
 
 def _grads(parameters: Mapping[str, torch.Tensor]) -> dict[str, float | None]:
-    return {name: None if tensor.grad is None else tensor.grad.item() for name, tensor in parameters.items()}
+    return {
+        name: None if tensor.grad is None else tensor.grad.item()
+        for name, tensor in parameters.items()
+    }
 
 
-def local_derivatives(program: Program, names: Sequence[str], taken: Mapping[str, torch.Tensor]) -> list[Any]:
-    """Torch's own derivative of one operation by each of these arguments, at the very numbers that it took.
+def local_derivatives(
+    program: Program, names: Sequence[str], taken: Mapping[str, torch.Tensor]
+) -> list[Any]:
+    """Torch's own derivative of one operation by each of these arguments, at the very numbers that
+    it took.
 
     Float64 arrays with an entry a row.
     """
     shape = max((tensor.shape for tensor in taken.values()), key=len)
     leaves = {
-        name: tensor.detach().expand(shape).clone().requires_grad_(name in names) for name, tensor in taken.items()
+        name: tensor.detach().expand(shape).clone().requires_grad_(name in names)
+        for name, tensor in taken.items()
     }
     result = function("local", ", ".join(leaves), program, TORCH)(*leaves.values())
     if result.requires_grad:

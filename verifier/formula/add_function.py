@@ -32,22 +32,26 @@ def add_function(
     """Add a function that models can use from then on, in bodies, in text and in expressions.
 
     `definition` says what it means, in functions of `verifier.functions`; its exact value and its
-    derivative come from there. `torch` is the code that computes it on tensors, with the backward that
-    is to be judged; without it, torch computes the definition. `numpy` computes it on arrays, else the
-    definition does. `ulps` is how far the code's value may be from the exact one; its gradient may be
-    as far as rounding in the definition's derivative explains.
+    derivative come from there. `torch` is the code that computes it on tensors, with the backward
+    that is to be judged; without it, torch computes the definition. `numpy` computes it on arrays,
+    else the definition does. `ulps` is how far the code's value may be from the exact one; its
+    gradient may be as far as rounding in the definition's derivative explains.
 
     Raises InputError for a name that is taken and a definition that is no formula.
 
     >>> import verifier
     >>> verifier.add_function("bent", lambda x: (verifier.functions.sqrt(x**2 + 1) - 1) / 2 + x)
-    >>> model = verifier.Model.from_text("bent(w*x)", inputs="x", start={"w": 1.0}, loss=verifier.squared_error)
+    >>> model = verifier.Model.from_text(
+    ...     "bent(w*x)", inputs="x", start={"w": 1.0}, loss=verifier.squared_error
+    ... )
     >>> model.expression
     w*x + sqrt(w**2*x**2 + 1)/2 - 1/2
     """
     check_name(name)
     if not callable(definition):
-        raise InputError(f"the definition of {name} is a {type(definition).__name__}: give a function")
+        raise InputError(
+            f"the definition of {name} is a {type(definition).__name__}: give a function"
+        )
     if not 0 <= ulps < math.inf:
         raise InputError(f"ulps is {ulps!r}: use a finite number, 0 or above")
     if torch is None:
@@ -66,7 +70,9 @@ def add_function(
             numpy=Call(name, own=computed),
             python=Call(f"{name}_of_numbers", own=lambda *numbers: float(computed(*numbers))),
             arb=each(
-                lambda *balls: evaluate(program, ArbArithmetic(), dict(zip(arguments, balls, strict=True)))[0],
+                lambda *balls: evaluate(
+                    program, ArbArithmetic(), dict(zip(arguments, balls, strict=True))
+                )[0],
                 len(arguments),
             ),
             budget=Budget(ulps, ulps),
@@ -110,7 +116,9 @@ def _program(name: str, definition: Callable[..., Any]) -> Program:
         raise InputError(f"the definition of {name} cannot be run on symbols: {message}") from error
     program = builder.program(read(tree, builder, symbols))
     if list(program.symbols) != names:
-        raise InputError(f"the definition of {name} must use each of its arguments: {', '.join(names)}")
+        raise InputError(
+            f"the definition of {name} must use each of its arguments: {', '.join(names)}"
+        )
     return program
 
 

@@ -26,7 +26,11 @@ def folder() -> Path:
 
 def gallery() -> dict[str, Model]:
     """All models of the gallery by name, in alphabetical order of their files."""
-    return {model.name: model for path in _files() for model in _models(path, lambda name: name).values()}
+    return {
+        model.name: model
+        for path in _files()
+        for model in _models(path, lambda name: name).values()
+    }
 
 
 def groups(models: Iterable[Model]) -> dict[str, list[Model]]:
@@ -34,7 +38,9 @@ def groups(models: Iterable[Model]) -> dict[str, list[Model]]:
     found: dict[str, list[Model]] = {}
     for model in sorted(models, key=lambda model: model.loss is None):
         loss = getattr(getattr(model.loss, "func", model.loss), "__name__", None)
-        found.setdefault(f"loss {loss}" if loss else "no data: the formula itself is minimised", []).append(model)
+        found.setdefault(
+            f"loss {loss}" if loss else "no data: the formula itself is minimised", []
+        ).append(model)
     return found
 
 
@@ -64,7 +70,10 @@ def _from_gallery(name: str) -> Model:
         return models[name]
     near = get_close_matches(name, models, n=1)
     hint = f"did you mean {near[0]}?" if near else "verifier list names them"
-    raise InputError(f"there is no model {name!r} in the gallery: {hint} (a file of your own is path/to/file.py::name)")
+    raise InputError(
+        f"there is no model {name!r} in the gallery: {hint} (a file of your own is "
+        "path/to/file.py::name)"
+    )
 
 
 def _from_file(path: Path, name: str) -> Model:
@@ -72,7 +81,11 @@ def _from_file(path: Path, name: str) -> Model:
         raise InputError(f"there is no file {str(path)!r}: give path/to/file.py::name")
     found = _models(path, lambda model: f"{path}::{model}")
     if name not in found:
-        has = f"it has {', '.join(found)}" if found else "it has none: decorate a function with @verifier.model(...)"
+        has = (
+            f"it has {', '.join(found)}"
+            if found
+            else "it has none: decorate a function with @verifier.model(...)"
+        )
         raise InputError(f"{path} has no model {name!r}: {has}")
     return found[name]
 

@@ -19,7 +19,9 @@ def run_file(path: Path) -> ModuleType:
     Raises InputError, with the line, where it cannot be run.
     """
     resolved = path.resolve()
-    spec = importlib.util.spec_from_file_location(f"verifier_model_{resolved.stem}_{abs(hash(resolved)):x}", resolved)
+    spec = importlib.util.spec_from_file_location(
+        f"verifier_model_{resolved.stem}_{abs(hash(resolved)):x}", resolved
+    )
     if spec is None or spec.loader is None:
         raise InputError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
@@ -64,5 +66,9 @@ def _refusing(path: Path, resolved: Path) -> Iterator[None]:
 
 def _line(error: BaseException, path: Path) -> int:
     """The last line of the file that ran before the error."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename) == path
+    ]
     return lines[-1] if lines and lines[-1] is not None else 1

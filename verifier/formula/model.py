@@ -28,8 +28,12 @@ TRAINING_KEYS = ("epochs", "lr", "optimizer", "dtype", "batch", "shuffle", "seed
 class Formula(Protocol):
     """Where a model's prediction comes from."""
 
-    def write(self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]) -> int:
-        """The node that computes the prediction, from nodes by name, in the order of operations to compute."""
+    def write(
+        self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+    ) -> int:
+        """The node that computes the prediction, from nodes by name, in the order of operations to
+        compute.
+        """
 
     def verify(self, program: Program, values: Mapping[str, float]) -> None:
         """Hold the program of the prediction against the formula on numbers. Raises InputError."""
@@ -42,7 +46,9 @@ class _Body:
         self.function = function
         self._tree: Any = None
 
-    def write(self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]) -> int:
+    def write(
+        self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+    ) -> int:
         from verifier.formula.trace import trace, where
 
         if self._tree is None:
@@ -64,7 +70,9 @@ class _Written:
     def __init__(self, expression: Any) -> None:
         self.expression = expression
 
-    def write(self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]) -> int:
+    def write(
+        self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+    ) -> int:
         from verifier.program.sympy_form import symbol
 
         names = {part: symbol(part.name) for part in self.expression.free_symbols}
@@ -80,7 +88,9 @@ class _Text:
     def __init__(self, text: str) -> None:
         self.text = text
 
-    def write(self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]) -> int:
+    def write(
+        self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+    ) -> int:
         from verifier.formula.parser import read_text
 
         return read_text(self.text, builder, {**inputs, **parameters})
@@ -98,9 +108,9 @@ def _read(tree: Any, builder: Builder, places: Mapping[str, int]) -> int:
 class Model:
     """A formula, which of its symbols are inputs and which are parameters, and how it is trained.
 
-    `expression` is a SymPy expression; its operations are done in SymPy's order, which is seldom the
-    order in which it was typed. Where the order matters, to the last digit, use `verifier.model` on a
-    function.
+    `expression` is a SymPy expression; its operations are done in SymPy's order, which is seldom
+    the order in which it was typed. Where the order matters, to the last digit, use
+    `verifier.model` on a function.
 
     `inputs` are symbols or names of data columns, `start` maps parameters to their start values,
     `fixed` names parameters that are not trained. `loss` takes the prediction, then data columns or
@@ -108,7 +118,8 @@ class Model:
     whether a batch takes the "mean" or the "sum" of its rows' losses. Without inputs and without a
     loss the expression itself is minimised.
 
-    Raises InputError for a symbol without a role, a parameter without a number, or an unknown setting.
+    Raises InputError for a symbol without a role, a parameter without a number, or an unknown
+    setting.
 
     >>> import sympy
     >>> from verifier import Model, squared_error
@@ -139,8 +150,12 @@ class Model:
             raise InputError(f"{str(name)!r} cannot name a model: use a Python name of its own")
         self.description = (inspect.getdoc(expression) or "") if written else ""
         self.inputs = tuple(_symbol_name(part, name) for part in inputs)
-        self.start = {_symbol_name(part, name): _number(part, value, name) for part, value in start.items()}
-        self.fixed = frozenset(_symbol_name(part, name) for part in ([fixed] if isinstance(fixed, str) else fixed))
+        self.start = {
+            _symbol_name(part, name): _number(part, value, name) for part, value in start.items()
+        }
+        self.fixed = frozenset(
+            _symbol_name(part, name) for part in ([fixed] if isinstance(fixed, str) else fixed)
+        )
         self.loss = loss
         self.weights = weights
         self.reduction = reduction
@@ -151,11 +166,15 @@ class Model:
         self._check_roles()
 
     def __repr__(self) -> str:
-        return f"<Model {self.name}: inputs {', '.join(self.inputs) or 'none'}; parameters {', '.join(self.start)}>"
+        return (
+            f"<Model {self.name}: inputs {', '.join(self.inputs) or 'none'}; parameters "
+            f"{', '.join(self.start)}>"
+        )
 
     @classmethod
     def from_text(cls, formula: str, *, inputs: str | Sequence[str] = (), **roles: Any) -> Model:
-        """A model of a formula written as text, with its operations in the order in which they are written.
+        """A model of a formula written as text, with its operations in the order in which they are
+        written.
 
         `inputs` are names, in a list or in one string with spaces or commas between them; the other
         arguments are those of Model. The text is parsed, never evaluated (docs/formulas.md).
@@ -163,23 +182,30 @@ class Model:
         Raises InputError with a caret under the place where the text is not a formula.
 
         >>> from verifier import Model, squared_error
-        >>> line = Model.from_text("w*x + b", inputs="x", start={"w": 1.0, "b": 0.0}, loss=squared_error)
+        >>> start = {"w": 1.0, "b": 0.0}
+        >>> line = Model.from_text("w*x + b", inputs="x", start=start, loss=squared_error)
         >>> line.gradient["b"]
         2*(b + w*x - y)
         """
         if not isinstance(formula, str):
-            raise InputError(f"a {type(formula).__name__} is not text: give the formula as a string")
+            raise InputError(
+                f"a {type(formula).__name__} is not text: give the formula as a string"
+            )
         listed = inputs.replace(",", " ").split() if isinstance(inputs, str) else inputs
         model = cls(_Text(formula), inputs=listed, **roles)
         _ = model.program
         return model
 
     def with_weights(self, column: str) -> Model:
-        """The same model, with each row's loss multiplied by a column of the data. Raises InputError."""
+        """The same model, with each row's loss multiplied by a column of the data. Raises
+        InputError.
+        """
         weighted = copy(self)
         weighted.weights = column
         weighted.origin = (*self.origin, "--weights", column) if self.origin else ()
-        for name in [name for name in vars(weighted) if isinstance(vars(Model).get(name), cached_property)]:
+        for name in [
+            name for name in vars(weighted) if isinstance(vars(Model).get(name), cached_property)
+        ]:
             del vars(weighted)[name]
         weighted._check_roles()
         return weighted
@@ -191,14 +217,19 @@ class Model:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """The data columns that one sample consists of: the inputs, what the loss takes besides parameters, weights."""
+        """The data columns that one sample consists of: the inputs, what the loss takes besides
+        parameters, weights.
+        """
         more = [name for name in _loss_arguments(self.loss, self.name) if name not in self.start]
-        return tuple(dict.fromkeys([*self.inputs, *more, *([self.weights] if self.weights else [])]))
+        return tuple(
+            dict.fromkeys([*self.inputs, *more, *([self.weights] if self.weights else [])])
+        )
 
     @cached_property
     def program(self) -> Program:
         """The prediction and the loss of one sample, in the order of operations as written."""
-        # What is loaded for it, and the function that the formula may be written as, leave no trace.
+        # What is loaded for it, and the function that the formula may be written as, leave no
+        # trace.
         with traceless():
             return self._checked_program()
 
@@ -257,7 +288,9 @@ class Model:
 
     @cached_property
     def gradient(self) -> Mapping[str, sympy.Expr]:
-        """The derivative of one sample's loss by each trained parameter, as ordinary SymPy expressions."""
+        """The derivative of one sample's loss by each trained parameter, as ordinary SymPy
+        expressions.
+        """
         import sympy
 
         from verifier.program.sympy_form import expressions
@@ -268,7 +301,9 @@ class Model:
 
     @cached_property
     def torch(self) -> Callable[..., Any]:
-        """The prediction as a torch function: inputs by position, parameters by keyword, tensors or numbers."""
+        """The prediction as a torch function: inputs by position, parameters by keyword, tensors or
+        numbers.
+        """
         from verifier.program.codegen import TORCH, function, of_tensors
 
         program = self.guarded_program.only(self.guarded_program.outputs[0])
@@ -280,7 +315,12 @@ class Model:
         """The prediction as a NumPy function: inputs by position, parameters by keyword."""
         from verifier.program.codegen import NUMPY, function
 
-        return function(self.name, self.signature, self.guarded_program.only(self.guarded_program.outputs[0]), NUMPY)
+        return function(
+            self.name,
+            self.signature,
+            self.guarded_program.only(self.guarded_program.outputs[0]),
+            NUMPY,
+        )
 
     def latex(self) -> tuple[str, ...]:
         """The prediction, the loss and the gradient in LaTeX, an equation each.
@@ -296,7 +336,8 @@ class Model:
         from verifier.program.sympy_form import symbol
 
         derivatives = (
-            rf"\frac{{\partial L}}{{\partial {sympy.latex(symbol(name))}}} = {sympy.latex(derivative)}"
+            rf"\frac{{\partial L}}{{\partial {sympy.latex(symbol(name))}}} = "
+            rf"{sympy.latex(derivative)}"
             for name, derivative in self.gradient.items()
         )
         prediction = rf"\hat{{y}} = {sympy.latex(self.expression)}"
@@ -317,7 +358,9 @@ class Model:
         return ", ".join(part for part in (*self.inputs, "*", parameters) if part)
 
     def _built(self, rows: Shape) -> tuple[Builder, int, int]:
-        """A builder with the nodes of the prediction and the loss, where the columns have that shape."""
+        """A builder with the nodes of the prediction and the loss, where the columns have that
+        shape.
+        """
         from verifier.program.program import Builder
 
         builder = Builder()
@@ -336,7 +379,10 @@ class Model:
         from verifier.formula.trace import PREDICTION
         from verifier.program.sympy_form import read, symbol
 
-        symbols = {PREDICTION: prediction, **{symbol(name): place for name, place in places.items()}}
+        symbols = {
+            PREDICTION: prediction,
+            **{symbol(name): place for name, place in places.items()},
+        }
         return read(self._loss_tree, builder, symbols)
 
     @cached_property
@@ -359,27 +405,41 @@ class Model:
         names = [*self.inputs, *self.start]
         for name in names:
             if names.count(name) > 1:
-                raise InputError(f"model {self.name}: {name} is named twice: give each symbol one role")
+                raise InputError(
+                    f"model {self.name}: {name} is named twice: give each symbol one role"
+                )
         for name in self.fixed - set(self.start):
-            raise InputError(f"model {self.name}: fixed names {name!r}, which is not a parameter: {_list(self.start)}")
+            raise InputError(
+                f"model {self.name}: fixed names {name!r}, which is not a parameter: "
+                f"{_list(self.start)}"
+            )
         for key in set(self.training) - set(TRAINING_KEYS):
-            raise InputError(f"model {self.name}: train has no setting {key!r}: it has {_list(TRAINING_KEYS)}")
+            raise InputError(
+                f"model {self.name}: train has no setting {key!r}: it has {_list(TRAINING_KEYS)}"
+            )
         if not self.parameters:
-            raise InputError(f"model {self.name} has no parameter to train: give it one with a start value")
+            raise InputError(
+                f"model {self.name} has no parameter to train: give it one with a start value"
+            )
         if self.reduction not in ("mean", "sum"):
             raise InputError(f"model {self.name}: reduction is {self.reduction!r}: use mean or sum")
         if self.weights is not None and (self.loss is None or not str(self.weights).isidentifier()):
             raise InputError(
-                f"model {self.name}: weights is {self.weights!r}: name a column of the data that multiplies the loss"
+                f"model {self.name}: weights is {self.weights!r}: name a column of the data that "
+                "multiplies the loss"
             )
         if self.inputs and self.loss is None:
-            raise InputError(f"model {self.name} has inputs but no loss: add loss=squared_error, or a loss of your own")
+            raise InputError(
+                f"model {self.name} has inputs but no loss: add loss=squared_error, or a loss of "
+                "your own"
+            )
 
     def _refuse_unused(self, program: Program) -> None:
         for name in self.start:
             if name not in program.symbols:
                 raise InputError(
-                    f"model {self.name}: parameter {name} does not occur in the formula: use it there or remove it"
+                    f"model {self.name}: parameter {name} does not occur in the formula: use it "
+                    "there or remove it"
                 )
 
     def _refuse_unreached(self, program: Program) -> None:
@@ -389,7 +449,8 @@ class Model:
         for name in self.parameters:
             if name not in found:
                 raise InputError(
-                    f"model {self.name}: no gradient reaches parameter {name}: the loss depends on it"
+                    f"model {self.name}: no gradient reaches parameter {name}: the loss depends on "
+                    "it"
                     " through conditions only, or not at all"
                 )
 
@@ -402,7 +463,8 @@ class Model:
             row = TABLE[program.nodes[index].operation]
             called = getattr(row.torch, "name", row.name)
             raise InputError(
-                f"model {self.name}: torch has no derivative of {row.name}, here {write_text(program.only(index))}:"
+                f"model {self.name}: torch has no derivative of {row.name}, here "
+                f"{write_text(program.only(index))}:"
                 f" {called} silently gives a result that has no gradient"
             )
 
@@ -411,7 +473,8 @@ class Model:
 
         if undefined_constants(program):
             raise InputError(
-                f"model {self.name}: a constant in the formula or its gradient is not a finite number,"
+                f"model {self.name}: a constant in the formula or its gradient is not a finite "
+                "number,"
                 " such as 1/0 or log(-1): remove it"
             )
 
@@ -462,18 +525,24 @@ def model(
 def _roles(function: Callable[..., Any]) -> tuple[list[str], dict[str, Any]]:
     inputs: list[str] = []
     start: dict[str, Any] = {}
-    where = f"{Path(function.__code__.co_filename).name}:{function.__code__.co_firstlineno}: {function.__name__}"
+    where = (
+        f"{Path(function.__code__.co_filename).name}:{function.__code__.co_firstlineno}: "
+        f"{function.__name__}"
+    )
     for name, argument in inspect.signature(function).parameters.items():
         if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
             raise InputError(f"{where} takes *{name}: name each input and each parameter")
         if argument.kind is argument.KEYWORD_ONLY:
             if argument.default is argument.empty:
-                raise InputError(f"{where}: parameter {name} has no number to start from: write {name}=1.0")
+                raise InputError(
+                    f"{where}: parameter {name} has no number to start from: write {name}=1.0"
+                )
             start[name] = argument.default
         else:
             if argument.default is not argument.empty:
                 raise InputError(
-                    f"{where}: input {name} has a default: parameters stand behind a *, as in (x, *, {name}=...)"
+                    f"{where}: input {name} has a default: parameters stand behind a *, as in (x, "
+                    f"*, {name}=...)"
                 )
             inputs.append(name)
     return inputs, start
@@ -486,17 +555,29 @@ def _loss_arguments(loss: Loss | None, name: str) -> tuple[str, ...]:
     try:
         arguments = inspect.signature(loss).parameters.values()
     except (TypeError, ValueError):
-        raise InputError(f"model {name}: the loss must be a function of the prediction and of data columns") from None
-    positional = [part.name for part in arguments if part.kind in (part.POSITIONAL_ONLY, part.POSITIONAL_OR_KEYWORD)]
+        raise InputError(
+            f"model {name}: the loss must be a function of the prediction and of data columns"
+        ) from None
+    positional = [
+        part.name
+        for part in arguments
+        if part.kind in (part.POSITIONAL_ONLY, part.POSITIONAL_OR_KEYWORD)
+    ]
     if not positional:
-        raise InputError(f"model {name}: the loss takes no prediction: write def loss(prediction, y)")
+        raise InputError(
+            f"model {name}: the loss takes no prediction: write def loss(prediction, y)"
+        )
     return tuple(positional[1:])
 
 
 def _formula(expression: Any, name: str) -> Formula:
     if isinstance(expression, _Text):
         return expression
-    return _Body(expression) if inspect.isfunction(expression) else _Written(_checked_expression(expression, name))
+    return (
+        _Body(expression)
+        if inspect.isfunction(expression)
+        else _Written(_checked_expression(expression, name))
+    )
 
 
 def _checked_expression(expression: Any, name: str) -> Any:
@@ -514,20 +595,28 @@ def _checked_expression(expression: Any, name: str) -> Any:
 def _symbol_name(part: Any, model: str) -> str:
     name = str(part)
     if not is_name(name):
-        raise InputError(f"model {model}: {name!r} cannot name an input or a parameter: use a Python name of its own")
+        raise InputError(
+            f"model {model}: {name!r} cannot name an input or a parameter: use a Python name of "
+            "its own"
+        )
     return name
 
 
 def _number(part: Any, value: Any, model: str) -> float:
     shape = getattr(value, "shape", ())
     if isinstance(value, list | tuple) or shape not in ((), None):
-        raise InputError(f"model {model}: parameter {part} starts from an array: verifier takes single numbers so far")
+        raise InputError(
+            f"model {model}: parameter {part} starts from an array: verifier takes single numbers "
+            "so far"
+        )
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = None
     if number is None or isinstance(value, str | bool) or number - number != 0.0:
-        raise InputError(f"model {model}: parameter {part} starts from {value!r}, which is not a finite number")
+        raise InputError(
+            f"model {model}: parameter {part} starts from {value!r}, which is not a finite number"
+        )
     return number
 
 

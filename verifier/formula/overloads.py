@@ -1,4 +1,6 @@
-"""What a call of a function means: on symbols it writes the formula, on numbers it computes, on nodes it builds."""
+"""What a call of a function means: on symbols it writes the formula, on numbers it computes, on
+nodes it builds.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,12 @@ from verifier.program.program import SYMBOL, Builder, Program, evaluate
 from verifier.program.sympy_form import apply_row, read
 
 ALIASES = {
-    "Abs": "abs", "Max": "maximum", "Min": "minimum", "Mod": "remainder", "Heaviside": "heaviside", "sgn": "sign",
-    "ceil": "ceiling", "lgamma": "loggamma", "gammaln": "loggamma", "tgamma": "gamma", "psi": "digamma",
-    "fabs": "abs", "fmax": "maximum", "fmin": "minimum", "max": "maximum", "min": "minimum",
-    "expit": "sigmoid", "swish": "silu",
-    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arctan2": "atan2",
-    "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
+    "Abs": "abs", "Max": "maximum", "Min": "minimum", "Mod": "remainder", "Heaviside": "heaviside",
+    "sgn": "sign", "ceil": "ceiling", "lgamma": "loggamma", "gammaln": "loggamma",
+    "tgamma": "gamma", "psi": "digamma", "fabs": "abs", "fmax": "maximum", "fmin": "minimum",
+    "max": "maximum", "min": "minimum", "expit": "sigmoid", "swish": "silu", "arcsin": "asin",
+    "arccos": "acos", "arctan": "atan", "arctan2": "atan2", "arcsinh": "asinh", "arccosh": "acosh",
+    "arctanh": "atanh",
 }  # fmt: skip
 """Other spellings, SymPy's and NumPy's."""
 
@@ -34,7 +36,11 @@ _NOT_CALLED = {"not", *(row.name for row in REDUCTIONS)}
 
 def names() -> set[str]:
     """What can be called by its name."""
-    called = {name for name, row in TABLE.items() if isinstance(row.torch, Call) and name not in _NOT_CALLED}
+    called = {
+        name
+        for name, row in TABLE.items()
+        if isinstance(row.torch, Call) and name not in _NOT_CALLED
+    }
     return {*called, "equal", "not_equal", *COMPOSITIONS}
 
 
@@ -45,7 +51,9 @@ def arity(name: str) -> tuple[int, int | None]:
     if name in TABLE:
         return TABLE[name].arguments, TABLE[name].arguments
     parameters = inspect.signature(COMPOSITIONS[name].definition).parameters.values()
-    needed = sum(part.default is part.empty and part.kind is not part.VAR_POSITIONAL for part in parameters)
+    needed = sum(
+        part.default is part.empty and part.kind is not part.VAR_POSITIONAL for part in parameters
+    )
     if any(part.kind is part.VAR_POSITIONAL for part in parameters):
         return max(needed, 1), None
     return needed, len(parameters)
@@ -89,11 +97,14 @@ def _composed(name: str, count: int) -> Program:
 
 
 def piecewise(branches: Sequence[tuple[Any, Any]]) -> Any:
-    """The value of the first branch (value, condition) whose condition holds; the last condition must be True."""
+    """The value of the first branch (value, condition) whose condition holds; the last condition
+    must be True.
+    """
     *earlier, (result, last) = branches
     if last not in (True, sympy.true):
         raise InputError(
-            "piecewise does not say what holds when none of its conditions does: end it with (value, True)"
+            "piecewise does not say what holds when none of its conditions does: end it with "
+            "(value, True)"
         )
     for value, condition in reversed(earlier):
         result = call("where", (condition, value, result))
@@ -120,7 +131,9 @@ def call(name: str, arguments: Sequence[Any]) -> Any:
 def _count(least: int, most: int | None) -> str:
     if most is None:
         return f"{least} arguments or more"
-    return f"{least} argument{'s' * (least != 1)}" if least == most else f"{least} to {most} arguments"
+    return (
+        f"{least} argument{'s' * (least != 1)}" if least == most else f"{least} to {most} arguments"
+    )
 
 
 def _on_symbols(name: str, arguments: list[Any]) -> Any:
@@ -149,4 +162,6 @@ def _from_numpy(name: str) -> Callable[..., Any]:
 
 
 def _plain(result: Any) -> Any:
-    return float(result) if getattr(result, "ndim", None) == 0 and result.dtype.kind == "f" else result
+    return (
+        float(result) if getattr(result, "ndim", None) == 0 and result.dtype.kind == "f" else result
+    )

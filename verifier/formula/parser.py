@@ -23,7 +23,18 @@ import numpy as np
 
 from verifier.errors import InputError
 from verifier.formula import overloads as calls
-from verifier.formula.tokens import END, FUNCTION, NAME, NUMBER, SPACE, FormulaError, Token, no_meaning, short, tokens
+from verifier.formula.tokens import (
+    END,
+    FUNCTION,
+    NAME,
+    NUMBER,
+    SPACE,
+    FormulaError,
+    Token,
+    no_meaning,
+    short,
+    tokens,
+)
 from verifier.operations.table import TABLE
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
 from verifier.program.infix_operators import (
@@ -63,7 +74,8 @@ _FORMS: dict[str, tuple[int, int | None]] = {
     "Not": (1, 1),
     **dict.fromkeys(_FOLDS, (1, None)),
     **dict.fromkeys(_ORDERS, (2, 2)),
-    # These write nodes for which an operator stands, but which it would not give: power(x, 2) is not x**2.
+    # These write nodes for which an operator stands, but which it would not give: power(x, 2) is
+    # not x**2.
     **dict.fromkeys(("add", "subtract", "multiply", "power"), (2, 2)),
 }
 
@@ -114,9 +126,13 @@ class _Frame:
 
 
 class _Reader:
-    """Reads one formula into a builder of its own, since that may hold more than the formula needs."""
+    """Reads one formula into a builder of its own, since that may hold more than the formula
+    needs.
+    """
 
-    def __init__(self, text: str, draft: Builder, symbols: dict[str, int], declaring: bool = False) -> None:
+    def __init__(
+        self, text: str, draft: Builder, symbols: dict[str, int], declaring: bool = False
+    ) -> None:
         self._text = text
         self._draft = draft
         self._symbols = symbols
@@ -161,7 +177,11 @@ class _Reader:
             self._open(token)
         elif token.text in PREFIX:
             self._prefix(token)
-        elif token.text == ")" and self._frames[-1].function and self._previous == self._frames[-1].bracket:
+        elif (
+            token.text == ")"
+            and self._frames[-1].function
+            and self._previous == self._frames[-1].bracket
+        ):
             self._close(token)
         else:
             raise self._nothing(token)
@@ -172,7 +192,9 @@ class _Reader:
 
     def _literal(self, token: Token) -> _Part:
         value: int | float = int(token.text) if token.text.isdecimal() else float(token.text)
-        return replace(self._made(self._draft.constant(value), token.start, token.end), literal=True)
+        return replace(
+            self._made(self._draft.constant(value), token.start, token.end), literal=True
+        )
 
     def _named(self, token: Token) -> _Part:
         name = token.text
@@ -203,8 +225,13 @@ class _Reader:
         if name in self._functions:
             return
         if name in self._symbols or name in CONSTANTS:
-            raise self._error(f"{short(name)} is not a function: write * between {short(name)} and (...)", token.start)
-        raise self._error(f"there is no function {short(name)}{self._instead_of(name)}", token.start)
+            raise self._error(
+                f"{short(name)} is not a function: write * between {short(name)} and (...)",
+                token.start,
+            )
+        raise self._error(
+            f"there is no function {short(name)}{self._instead_of(name)}", token.start
+        )
 
     def _instead_of(self, name: str) -> str:
         """What to write for a function that there is not, where one can tell."""
@@ -224,7 +251,9 @@ class _Reader:
     def _prefix(self, token: Token) -> None:
         operator, waiting = PREFIX[token.text], self._frames[-1].operators
         if token.text == "not" and waiting and waiting[-1].operator.precedence > DENIAL:
-            raise self._error(f"{waiting[-1].token.text} binds before not: write (not ...)", token.start)
+            raise self._error(
+                f"{waiting[-1].token.text} binds before not: write (not ...)", token.start
+            )
         waiting.append(_Pending(operator, token, prefix=True))
         self._nest(token)
 
@@ -241,7 +270,11 @@ class _Reader:
         if before is None:
             return self._error(f"nothing stands before {token.text}", token.start)
         if token.kind == END:
-            sentence = "this ( is never closed" if before.text == "(" else f"nothing stands behind {before.text}"
+            sentence = (
+                "this ( is never closed"
+                if before.text == "("
+                else f"nothing stands behind {before.text}"
+            )
             return self._error(sentence, before.start)
         return self._error(f"nothing stands between {before.text} and {token.text}", token.start)
 
@@ -279,7 +312,9 @@ class _Reader:
     def _comma(self, token: Token) -> None:
         frame = self._frames[-1]
         if not frame.function and not frame.pair:
-            raise self._error("this comma separates no arguments: write a decimal point as .", token.start)
+            raise self._error(
+                "this comma separates no arguments: write a decimal point as .", token.start
+            )
         self._reduce(0)
         frame.arguments.append(frame.operands.pop())
         self._wants_operand = True
@@ -297,7 +332,11 @@ class _Reader:
             self._push(self._pair(frame, token.end))
         else:
             inside = frame.operands[0]
-            self._push(replace(inside, start=frame.bracket.start, end=token.end, literal=False, compared=None))
+            self._push(
+                replace(
+                    inside, start=frame.bracket.start, end=token.end, literal=False, compared=None
+                )
+            )
 
     def _finish(self) -> None:
         bracket = self._frames[-1].bracket
@@ -308,7 +347,9 @@ class _Reader:
     # Operators become nodes.
 
     def _reduce(self, precedence: int) -> None:
-        """Apply the operators that bind at least as tightly as what comes; ** waits for a further one."""
+        """Apply the operators that bind at least as tightly as what comes; ** waits for a further
+        one.
+        """
         frame = self._frames[-1]
         while frame.operators:
             own = frame.operators[-1].operator.precedence
@@ -318,13 +359,17 @@ class _Reader:
             self._depth -= pending.nests
             right = frame.operands.pop()
             frame.operands.append(
-                self._signed(pending, right) if pending.prefix else self._joined(pending, frame.operands.pop(), right)
+                self._signed(pending, right)
+                if pending.prefix
+                else self._joined(pending, frame.operands.pop(), right)
             )
 
     def _signed(self, pending: _Pending, part: _Part) -> _Part:
         start = pending.token.start
         if pending.token.text == "not" or (pending.token.text == "~" and part.kind == _CONDITION):
-            return self._made(self._draft.apply("not", self._condition(part)), start, part.end, _CONDITION)
+            return self._made(
+                self._draft.apply("not", self._condition(part)), start, part.end, _CONDITION
+            )
         node = self._number(part)
         if pending.token.text == "+":
             return _Part(node, start, part.end)
@@ -371,7 +416,9 @@ class _Reader:
             return self._error("True stands only in the last pair of Piecewise", part.start)
         if part.kind == _PAIR:
             return self._error("Piecewise takes pairs (value, condition)", part.start)
-        return self._error(f"{self._fragment(part)} is {part.kind} where {needed} is needed", part.start)
+        return self._error(
+            f"{self._fragment(part)} is {part.kind} where {needed} is needed", part.start
+        )
 
     # Functions.
 
@@ -390,9 +437,17 @@ class _Reader:
     def _check_count(self, function: Token, count: int) -> None:
         least, most = _FORMS.get(function.text) or calls.arity(_canonical(function.text))
         if count < least or (most is not None and count > most):
-            takes = f"at least {least}" if most is None else str(most) if least == most else f"{least} to {most}"
+            takes = (
+                f"at least {least}"
+                if most is None
+                else str(most)
+                if least == most
+                else f"{least} to {most}"
+            )
             noun = "argument" if takes.rpartition(" ")[2] == "1" else "arguments"
-            raise self._error(f"{function.text} takes {takes} {noun}, here it has {count}", function.start)
+            raise self._error(
+                f"{function.text} takes {takes} {noun}, here it has {count}", function.start
+            )
 
     def _written(self, function: Token, arguments: Sequence[int]) -> int:
         try:
@@ -403,7 +458,9 @@ class _Reader:
     def _form(self, name: str, arguments: list[_Part], function: Token) -> int:
         if name in _FOLDS:
             conditions = [self._condition(argument) for argument in arguments]
-            return reduce(lambda left, right: self._draft.apply(_FOLDS[name], left, right), conditions)
+            return reduce(
+                lambda left, right: self._draft.apply(_FOLDS[name], left, right), conditions
+            )
         if name == "Not":
             return self._draft.apply("not", self._condition(arguments[0]))
         if name == "where":
@@ -444,7 +501,8 @@ class _Reader:
         otherwise, last = pairs.pop()
         if last.kind != _TRUE:
             raise self._error(
-                "Piecewise has to say what holds when none of its conditions does: end it with (value, True)",
+                "Piecewise has to say what holds when none of its conditions does: end it with "
+                "(value, True)",
                 arguments[-1].start,
             )
         node = self._number(otherwise)
@@ -483,14 +541,17 @@ class _Numbers:
         value = self._values.get(index)
         if value is None or not np.all(value == np.trunc(value)):
             return None
-        # Beyond 2**53 a float64 stands for more than one whole number, and only a literal says which.
+        # Beyond 2**53 a float64 stands for more than one whole number, and only a literal says
+        # which.
         return whole_number(self._build, index) if abs(value) > 2**53 else int(value)
 
     def _value(self, index: int) -> Any:
         node = self._build[index]
         if node.operation == CONSTANT:
             self._values[index] = self._constant(node.payload)
-        elif node.operation != SYMBOL and all(argument in self._values for argument in node.arguments):
+        elif node.operation != SYMBOL and all(
+            argument in self._values for argument in node.arguments
+        ):
             values = (self._values[argument] for argument in node.arguments)
             self._values[index] = self._arithmetic.apply(TABLE[node.operation], *values)
         return self._values.get(index)
@@ -515,7 +576,9 @@ def read_text(text: str, builder: Builder, symbols: Mapping[str, int]) -> int:
 
 
 def _copied(draft: Builder, root: int, builder: Builder, symbols: Mapping[str, int]) -> int:
-    """Build the node again where it is wanted, each argument before the next: one order for equal formulas."""
+    """Build the node again where it is wanted, each argument before the next: one order for equal
+    formulas.
+    """
     places: dict[int, int] = {}
     waiting = [root]
     while waiting:
@@ -527,7 +590,9 @@ def _copied(draft: Builder, root: int, builder: Builder, symbols: Mapping[str, i
     return places[root]
 
 
-def _again(node: Node, builder: Builder, symbols: Mapping[str, int], places: Mapping[int, int]) -> int:
+def _again(
+    node: Node, builder: Builder, symbols: Mapping[str, int], places: Mapping[int, int]
+) -> int:
     if node.operation == SYMBOL:
         return symbols[node.payload]
     if node.operation == CONSTANT:

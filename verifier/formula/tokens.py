@@ -15,7 +15,9 @@ DIGITS = 309
 
 
 class FormulaError(InputError):
-    """A formula that cannot be read: one sentence, then the formula with a caret under the place."""
+    """A formula that cannot be read: one sentence, then the formula with a caret under the
+    place.
+    """
 
     def __init__(self, sentence: str, text: str, place: int) -> None:
         super().__init__(sentence, _excerpt(text, place))
@@ -28,7 +30,9 @@ def _excerpt(text: str, place: int) -> str:
     """At most 60 characters around the place, and a caret below it; each takes one column."""
     start = max(0, min(place - _WIDTH // 2, len(text) - _WIDTH))
     window = text[start : start + _WIDTH]
-    shown = "".join(" " if letter in SPACE else letter if " " < letter <= "~" else "?" for letter in window)
+    shown = "".join(
+        " " if letter in SPACE else letter if " " < letter <= "~" else "?" for letter in window
+    )
     left, right = "…" if start else "", "…" if start + _WIDTH < len(text) else ""
     return f"  {left}{shown}{right}\n  {' ' * (len(left) + place - start)}^"
 
@@ -123,7 +127,9 @@ def _token(text: str, place: int) -> Token:
 
 
 def no_meaning(symbol: str) -> str:
-    return f"{symbol} has no meaning in a formula" + (f": {_FOREIGN[symbol]}" if symbol in _FOREIGN else "")
+    return f"{symbol} has no meaning in a formula" + (
+        f": {_FOREIGN[symbol]}" if symbol in _FOREIGN else ""
+    )
 
 
 def _meaningless(text: str, place: int) -> str:
@@ -137,18 +143,27 @@ def _meaningless(text: str, place: int) -> str:
 
 
 def _check_number(token: Token, text: str) -> None:
-    """Raise for what begins as a number and goes on as none, and for whole numbers in a strange form."""
+    """Raise for what begins as a number and goes on as none, and for whole numbers in a strange
+    form.
+    """
     like = _LIKE_NUMBER.match(text, token.start)
     if like is not None and like.end() > token.end:
         raise FormulaError(
-            f"{short(like.group())} is not a number: write digits, a point and an exponent, as in 1.5e-3",
+            f"{short(like.group())} is not a number: write digits, a point and an exponent, as in "
+            "1.5e-3",
             text,
             token.start,
         )
     if not token.text.isdecimal():
         return
     if len(token.text) > DIGITS:
-        raise FormulaError(f"this whole number has {len(token.text)} digits: {DIGITS} is the most", text, token.start)
+        raise FormulaError(
+            f"this whole number has {len(token.text)} digits: {DIGITS} is the most",
+            text,
+            token.start,
+        )
     whole = token.text.lstrip("0")
     if whole and whole != token.text:
-        raise FormulaError(f"{short(token.text)} begins with 0: write {short(whole)}", text, token.start)
+        raise FormulaError(
+            f"{short(token.text)} begins with 0: write {short(whole)}", text, token.start
+        )

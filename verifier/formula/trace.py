@@ -52,7 +52,11 @@ def _expression(result: Any, body: Callable[..., Any]) -> Any:
     except sympy.SympifyError:
         tree = None
     if not isinstance(tree, sympy.Expr):
-        kind = "None: end it with a return" if result is None else f"a {type(result).__name__}: return one formula"
+        kind = (
+            "None: end it with a return"
+            if result is None
+            else f"a {type(result).__name__}: return one formula"
+        )
         raise InputError(f"{where(body)}: {body.__name__} returns {kind}")
     return tree
 
@@ -74,34 +78,48 @@ def trace_loss(loss: Callable[..., Any], columns: Iterable[str]) -> Any:
     return trace(applied, columns, ())
 
 
-def compare_with_numbers(program: Program, body: Callable[..., Any], values: Mapping[str, float]) -> None:
-    """Run the body on numbers too, and refuse it where the program's first result is another number.
+def compare_with_numbers(
+    program: Program, body: Callable[..., Any], values: Mapping[str, float]
+) -> None:
+    """Run the body on numbers too, and refuse it where the program's first result is another
+    number.
 
     Values are the body's arguments by name. A body that raises on these numbers, or is not finite
     there, says nothing. A few roundings may differ (`x*(1/y)` is read as `x/y`), hence 1e-9.
     Raises InputError.
     """
-    positional, keywords = _call_arguments(body, {name: np.float64(value) for name, value in values.items()})
+    positional, keywords = _call_arguments(
+        body, {name: np.float64(value) for name, value in values.items()}
+    )
     try:
         with np.errstate(all="ignore"):
             expected = float(body(*positional, **keywords))
     except Exception:
         return
     (traced, *_) = evaluate(program, NumPyArithmetic("float64"), values)
-    if math.isfinite(expected) and not math.isclose(float(traced), expected, rel_tol=1e-9, abs_tol=1e-300):
+    if math.isfinite(expected) and not math.isclose(
+        float(traced), expected, rel_tol=1e-9, abs_tol=1e-300
+    ):
         point = ", ".join(f"{name}={value!r}" for name, value in values.items())
         raise InputError(
-            f"{where(body)}: {body.__name__} gives {expected!r} on numbers but its formula gives {float(traced)!r}"
+            f"{where(body)}: {body.__name__} gives {expected!r} on numbers but its formula gives "
+            f"{float(traced)!r}"
             f" at {point}: the body must do the same for symbols as for numbers"
         )
 
 
-def _call_arguments(body: Callable[..., Any], values: Mapping[str, float]) -> tuple[list[float], dict[str, float]]:
+def _call_arguments(
+    body: Callable[..., Any], values: Mapping[str, float]
+) -> tuple[list[float], dict[str, float]]:
     signature = inspect.signature(body).parameters.values()
     keyword = inspect.Parameter.KEYWORD_ONLY
     return (
         [values[parameter.name] for parameter in signature if parameter.kind is not keyword],
-        {parameter.name: values[parameter.name] for parameter in signature if parameter.kind is keyword},
+        {
+            parameter.name: values[parameter.name]
+            for parameter in signature
+            if parameter.kind is keyword
+        },
     )
 
 
@@ -110,7 +128,8 @@ def _refuse_untraceable(body: Callable[..., Any], symbols: set[str]) -> None:
         lines, first = inspect.getsourcelines(inspect.unwrap(body))
         tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, TypeError, SyntaxError):
-        # No source to look at (a lambda inside a call, an interactive session): the numbers must do.
+        # No source to look at (a lambda inside a call, an interactive session): the numbers must
+        # do.
         return
     function = next((node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)), None)
     if function is not None:
@@ -140,12 +159,23 @@ def _symbolic_names(function: ast.AST, symbols: set[str]) -> set[str]:
         before = len(names)
         for node in ast.walk(function):
             if isinstance(
-                node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.NamedExpr | ast.For | ast.comprehension
+                node,
+                ast.Assign
+                | ast.AugAssign
+                | ast.AnnAssign
+                | ast.NamedExpr
+                | ast.For
+                | ast.comprehension,
             ):
                 value = node.iter if isinstance(node, ast.For | ast.comprehension) else node.value
                 if value is not None and _mentions(value, names):
                     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                    names |= {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+                    names |= {
+                        name.id
+                        for target in targets
+                        for name in ast.walk(target)
+                        if isinstance(name, ast.Name)
+                    }
     return names
 
 
@@ -160,13 +190,17 @@ def _complaint(node: ast.AST, symbolic: set[str]) -> str | None:
             return _comparison_complaint(node, operators)
         case ast.BoolOp() | ast.UnaryOp(op=ast.Not()) if _mentions(node, symbolic):
             return (
-                f"`{ast.unparse(node)}`: and, or and not ask a formula whether it is true: write &, | and ~,"
+                f"`{ast.unparse(node)}`: and, or and not ask a formula whether it is true: write "
+                "&, | and ~,"
                 " with parentheses around each condition"
             )
-        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) | ast.Assert(test=test) if _mentions(
-            test, symbolic
-        ):
-            return f"`{ast.unparse(test)}` decides a branch, but a formula has no value: use verifier.functions.where"
+        case (
+            ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) | ast.Assert(test=test)
+        ) if _mentions(test, symbolic):
+            return (
+                f"`{ast.unparse(test)}` decides a branch, but a formula has no value: use "
+                "verifier.functions.where"
+            )
         case ast.BinOp(op=ast.BitXor()) if _mentions(node, symbolic):
             return f"`{ast.unparse(node)}`: ^ is not a power in Python: write **"
         case ast.Call(func=called) if any(_mentions(argument, symbolic) for argument in node.args):
@@ -176,13 +210,27 @@ def _complaint(node: ast.AST, symbolic: set[str]) -> str | None:
 
 def _comparison_complaint(node: ast.Compare, operators: list[ast.cmpop]) -> str | None:
     if len(operators) > 1:
-        return f"`{ast.unparse(node)}`: a chain asks a formula whether it is true: write (a < b) & (b < c)"
+        return (
+            f"`{ast.unparse(node)}`: a chain asks a formula whether it is true: write (a < b) & (b "
+            "< c)"
+        )
     if isinstance(operators[0], ast.Eq | ast.NotEq | ast.In | ast.NotIn | ast.Is | ast.IsNot):
-        return f"`{ast.unparse(node)}` compares formulas, not values: use <, <=, > or >=, or verifier.functions.equal"
+        return (
+            f"`{ast.unparse(node)}` compares formulas, not values: use <, <=, > or >=, or "
+            "verifier.functions.equal"
+        )
     return None
 
 
-_NUMBERS_ONLY = {"max": "maximum", "min": "minimum", "float": "", "int": "", "round": "", "bool": "", "complex": ""}
+_NUMBERS_ONLY = {
+    "max": "maximum",
+    "min": "minimum",
+    "float": "",
+    "int": "",
+    "round": "",
+    "bool": "",
+    "complex": "",
+}
 
 
 def _call_complaint(node: ast.Call, called: str) -> str | None:
@@ -192,10 +240,16 @@ def _call_complaint(node: ast.Call, called: str) -> str | None:
     instead = _NUMBERS_ONLY.get(called, name)
     instead = calls.ALIASES.get(instead, instead)
     if instead in dir(functions):
-        return f"`{ast.unparse(node)}` takes numbers, not formulas: use verifier.functions.{instead}"
+        return (
+            f"`{ast.unparse(node)}` takes numbers, not formulas: use verifier.functions.{instead}"
+        )
     if instead in ("abs", "fabs", "pow", "sum"):
         instead = "abs" if instead == "fabs" else instead
         return f"`{ast.unparse(node)}` takes numbers, not formulas: use Python's own {instead}"
     near = get_close_matches(instead, dir(functions), n=1)
-    hint = f"verifier.functions has {near[0]}" if near else "verifier.functions lists what formulas can use"
+    hint = (
+        f"verifier.functions has {near[0]}"
+        if near
+        else "verifier.functions lists what formulas can use"
+    )
     return f"`{ast.unparse(node)}` takes numbers, not formulas: {hint}"

@@ -14,12 +14,24 @@ from typing import NamedTuple
 
 from verifier.errors import InputError
 from verifier.formula.parser import LONGEST, read_text
-from verifier.program.infix_operators import ATOM, COMPARISON, CONSTANTS, DENIAL, INFIX, POWER, SIGN, SYMBOLS, operate
+from verifier.program.infix_operators import (
+    ATOM,
+    COMPARISON,
+    CONSTANTS,
+    DENIAL,
+    INFIX,
+    POWER,
+    SIGN,
+    SYMBOLS,
+    operate,
+)
 from verifier.program.program import CONSTANT, SYMBOL, Builder, Node, Program
 
 
 class _Hole(NamedTuple):
-    """Where the text of a node comes in a longer one, in brackets if it binds less tightly than this."""
+    """Where the text of a node comes in a longer one, in brackets if it binds less tightly than
+    this.
+    """
 
     node: int
     precedence: int = 0
@@ -57,9 +69,13 @@ def write_text(program: Program) -> str:
 def _filled(written: Mapping[int, _Written], root: int) -> str:
     lengths: dict[int, int] = {}
     for node, (pieces, _) in written.items():
-        lengths[node] = sum(len(piece) if isinstance(piece, str) else lengths[piece.node] for piece in pieces)
+        lengths[node] = sum(
+            len(piece) if isinstance(piece, str) else lengths[piece.node] for piece in pieces
+        )
         if lengths[node] > LONGEST:
-            raise InputError(f"the formula has more than {LONGEST} characters: it is not written out")
+            raise InputError(
+                f"the formula has more than {LONGEST} characters: it is not written out"
+            )
     texts: list[str] = []
     waiting: list[str | _Hole] = [_Hole(root)]
     while waiting:
@@ -78,7 +94,9 @@ def _write(build: Builder, index: int, symbols: Mapping[str, int]) -> _Written:
     if node.operation == SYMBOL:
         return _Written((str(node.payload),))
     if node.operation == CONSTANT:
-        return _Written((repr(node.payload),), SIGN if math.copysign(1.0, node.payload) < 0 else ATOM)
+        return _Written(
+            (repr(node.payload),), SIGN if math.copysign(1.0, node.payload) < 0 else ATOM
+        )
     if node.operation == "negative":
         return _write_negative(build, *node.arguments)
     if node.operation == "not":
@@ -101,7 +119,9 @@ def _is_operator(build: Builder, index: int) -> bool:
 
 def _write_negative(build: Builder, argument: int) -> _Written:
     # -3 is a number and -(3) the negative of one.
-    literal = build[argument].operation == CONSTANT and math.copysign(1.0, build[argument].payload) > 0
+    literal = (
+        build[argument].operation == CONSTANT and math.copysign(1.0, build[argument].payload) > 0
+    )
     return _Written(("-", _Hole(argument, ATOM + 1 if literal else SIGN)), SIGN)
 
 
@@ -112,4 +132,6 @@ def _write_infix(node: Node) -> _Written:
     if own == POWER:
         return _Written((_Hole(left, ATOM), symbol, _Hole(right, SIGN)), own)
     # Only the left operand may go without brackets: a + (b + c) is not (a + b) + c in floats.
-    return _Written((_Hole(left, own + (own == COMPARISON)), f" {symbol} ", _Hole(right, own + 1)), own)
+    return _Written(
+        (_Hole(left, own + (own == COMPARISON)), f" {symbol} ", _Hole(right, own + 1)), own
+    )

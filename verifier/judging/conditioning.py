@@ -1,9 +1,9 @@
 """Conditioning: how many digits a point itself allows, beside how many a statement has.
 
-The inputs of a result are floats, so they are known to a unit roundoff and no better. The exact result is
-replayed at inputs that are moved by as much, up or down; how far it moves is the size of the
-error that nobody can be blamed for (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed.,
-section 1.6). Digits are counted against the largest entry of the whole array.
+The inputs of a result are floats, so they are known to a unit roundoff and no better. The exact
+result is replayed at inputs that are moved by as much, up or down; how far it moves is the size of
+the error that nobody can be blamed for (Higham, Accuracy and Stability of Numerical Algorithms, 2nd
+ed., section 1.6). Digits are counted against the largest entry of the whole array.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from verifier.program.evaluation.arithmetic import balls, largest_size
 from verifier.program.evaluation.balls import BallArithmetic, Decision, replay
 
 MOVES = 6
-"""In the first ones neighbours among the numbers go opposite ways, then pairs, then fours; then it is random."""
+"""In the first ones neighbours among the numbers go opposite ways, then pairs, then fours; then it
+is random.
+"""
 _PATTERNS = 3
 
 
@@ -48,8 +50,12 @@ class Point:
         kept = sorted(self.program.needed(self.program.outputs[result]))
         place = {before: now for now, before in enumerate(kept)}
         nodes = [self.program.nodes[before] for before in kept]
-        moved = tuple(replace(node, arguments=tuple(place[one] for one in node.arguments)) for node in nodes)
-        decisions, ties = ({place[at]: what for at, what in known.items() if at in place} for known in self._known)
+        moved = tuple(
+            replace(node, arguments=tuple(place[one] for one in node.arguments)) for node in nodes
+        )
+        decisions, ties = (
+            {place[at]: what for at, what in known.items() if at in place} for known in self._known
+        )
         program = ArrayProgram(moved, (place[self.program.outputs[result]],))
         return replace(self, program=program, decisions=decisions, ties=ties)
 
@@ -58,11 +64,16 @@ class Point:
         return self.decisions, self.ties
 
     def moved(self, exact: Sequence[Any]) -> list[Any]:
-        """How far each exact result moves with its inputs at most, as float64 arrays; infinite where it is unknown."""
+        """How far each exact result moves with its inputs at most, as float64 arrays; infinite
+        where it is unknown.
+        """
         farthest = [np.zeros(np.shape(result)) for result in exact]
         for move in range(MOVES):
             found = replay(self.program, self._moved(move), _Given(self.decisions))
-            apart = [largest_size(np.subtract(one, other)) for one, other in zip(found, exact, strict=True)]
+            apart = [
+                largest_size(np.subtract(one, other))
+                for one, other in zip(found, exact, strict=True)
+            ]
             farthest = [np.maximum(*pair) for pair in zip(farthest, apart, strict=True)]
         return farthest
 
@@ -79,18 +90,24 @@ class Point:
 
 @dataclass(frozen=True, eq=False)
 class Accuracy:
-    """The digits of one array of statements, in the order of the flattened array, against its largest entry."""
+    """The digits of one array of statements, in the order of the flattened array, against its
+    largest entry.
+    """
 
     name: str
     format: Format
     agreeing: Any
-    """Decimal digits that agree with the exact value; NaN for an exact 0 and where there is no exact value."""
+    """Decimal digits that agree with the exact value; NaN for an exact 0 and where there is no
+    exact value.
+    """
     possible: Any
     """Decimal digits that the point allows: its inputs are floats, and so is the result."""
 
     @property
     def is_needless(self) -> Any:
-        """Where more than half of the format's digits are gone that the point allows (array of bool)."""
+        """Where more than half of the format's digits are gone that the point allows (array of
+        bool).
+        """
         with np.errstate(invalid="ignore"):
             return self.possible - self.agreeing > self.format.decimal_digits / 2
 
@@ -101,7 +118,9 @@ def accuracy(name: str, format: Format, centre: Any, error: Any, moved: Any) -> 
     size = float(np.abs(centre).max(where=np.isfinite(centre), initial=0.0))
     rounding = np.maximum(format.unit_roundoff * np.abs(centre), format.smallest_subnormal)
     lost = np.where(np.isfinite(moved), np.maximum(moved, rounding), np.inf)
-    return Accuracy(name, format, _digits(error, size, known, format), _digits(lost, size, known, format))
+    return Accuracy(
+        name, format, _digits(error, size, known, format), _digits(lost, size, known, format)
+    )
 
 
 def _digits(error: Any, size: float, known: Any, format: Format) -> Any:
@@ -111,6 +130,8 @@ def _digits(error: Any, size: float, known: Any, format: Format) -> Any:
 
 
 def few(format: Format, centre: Any, error: Any) -> Any:
-    """Where less than half of the format's digits agree, so that it is worth asking what the point allows."""
+    """Where less than half of the format's digits agree, so that it is worth asking what the point
+    allows.
+    """
     everything = accuracy("", format, centre, error, np.zeros_like(centre))
     return everything.is_needless

@@ -25,11 +25,15 @@ class Replayed:
     digits: float
     """To how many digits all components agree with the exact ones, at least."""
     literals: tuple[float, ...] = ()
-    """Rounded decimals in the code that have to be granted half a unit of their last digit for that."""
+    """Rounded decimals in the code that have to be granted half a unit of their last digit for
+    that.
+    """
     wrong: tuple[str, ...] = ()
     """The components whose formula is wrong."""
     narrow: tuple[float, ...] = ()
-    """Literals that are granted half an ulp of float32 for that, though they are used in a wider format."""
+    """Literals that are granted half an ulp of float32 for that, though they are used in a wider
+    format.
+    """
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,9 @@ class Part:
     """What the statements were held against."""
 
     def restated(self, stated: Any) -> Part:
-        """Other statements of the same numbers (float64, flat), held against the same exact ones."""
+        """Other statements of the same numbers (float64, flat), held against the same exact
+        ones.
+        """
         verdicts = replace(self.case, stated=stated).verdicts()
         return replace(self, verdicts=verdicts, wrong_formula=np.zeros(stated.shape, dtype=bool))
 
@@ -68,8 +74,14 @@ class Part:
         return tuple(Outcome)[worst]
 
     def relative_error(self, where: Any = True) -> float:
-        """The largest error of what disagrees there, as a fraction of the exact value; NaN where that is 0."""
-        chosen = (self.verdicts.severity == Outcome.DISAGREES.severity) & where & (self.verdicts.centre != 0)
+        """The largest error of what disagrees there, as a fraction of the exact value; NaN where
+        that is 0.
+        """
+        chosen = (
+            (self.verdicts.severity == Outcome.DISAGREES.severity)
+            & where
+            & (self.verdicts.centre != 0)
+        )
         with np.errstate(all="ignore"):
             ratios = self.verdicts.error / np.abs(self.verdicts.centre)
         return float(np.max(ratios[chosen], initial=0.0)) if chosen.any() else math.nan
@@ -86,14 +98,17 @@ class Exact:
     exact: Sequence[Any]
 
     def at(self, arguments: Mapping[str, Any]) -> list[Any]:
-        """The exact results where some arguments are others, as float64 arrays; NaN where there is none.
+        """The exact results where some arguments are others, as float64 arrays; NaN where there is
+        none.
 
-        Arguments are float64 arrays under the names of `point.arguments`: the inputs, and what multiplies the
-        results' derivatives.
+        Arguments are float64 arrays under the names of `point.arguments`: the inputs, and what
+        multiplies the results' derivatives.
         """
         with precision(LAST_BITS):
             changed = {**self.point.arguments, **arguments}
-            return [middle(found) for found in replay(self.point.program, changed, BallArithmetic({}))]
+            return [
+                middle(found) for found in replay(self.point.program, changed, BallArithmetic({}))
+            ]
 
     @cached_property
     def moved(self) -> list[Any]:
@@ -103,22 +118,32 @@ class Exact:
 
     def accuracy(self, place: int, part: Part) -> Accuracy:
         return accuracy(
-            part.name, CODE_FORMATS[part.dtype], part.verdicts.centre, part.verdicts.error, self.moved[place]
+            part.name,
+            CODE_FORMATS[part.dtype],
+            part.verdicts.centre,
+            part.verdicts.error,
+            self.moved[place],
         )
 
     def noted(self, parts: Sequence[Part]) -> list[Part]:
-        """The parts with a note where they agree and more than half of the digits are gone needlessly."""
+        """The parts with a note where they agree and more than half of the digits are gone
+        needlessly.
+        """
         for place, part in enumerate(parts):
             verdicts = part.verdicts
             plain = (verdicts.severity == Outcome.AGREES.severity) & (verdicts.note == 0)
             if (plain & few(CODE_FORMATS[part.dtype], verdicts.centre, verdicts.error)).any():
-                verdicts.note[plain & self.accuracy(place, part).is_needless] = list(Note).index(Note.INACCURATE)
+                verdicts.note[plain & self.accuracy(place, part).is_needless] = list(Note).index(
+                    Note.INACCURATE
+                )
         return list(parts)
 
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """The code as it was run and read, for what is asked of its statements besides their numbers."""
+    """The code as it was run and read, for what is asked of its statements besides their
+    numbers.
+    """
 
     statements: Statements
     point: Point
@@ -144,32 +169,51 @@ class Examination:
 
     @property
     def causes(self) -> tuple[str, ...]:
-        """Why statements disagree, where the replay tells it: a sentence for each part, with its size."""
+        """Why statements disagree, where the replay tells it: a sentence for each part, with its
+        size.
+        """
         return tuple(
-            sentence for part in self.parts if part.outcome is Outcome.DISAGREES for sentence in self._causes(part)
+            sentence
+            for part in self.parts
+            if part.outcome is Outcome.DISAGREES
+            for sentence in self._causes(part)
         )
 
     def _causes(self, part: Part) -> Iterator[str]:
         if not self.same_function and part.quantity == "value":
             yield f"{part.name}: code and formula are different functions"
         elif part.wrong_formula.any():
-            yield f"{part.name}: the formula is wrong, by {part.relative_error(part.wrong_formula):.0e} at most"
+            yield (
+                f"{part.name}: the formula is wrong, by "
+                f"{part.relative_error(part.wrong_formula):.0e} at most"
+            )
         elif isinstance(self.formula, Replayed):
-            constants = ", ".join(f"{number!r}, a number of float32" for number in self.formula.narrow)
+            constants = ", ".join(
+                f"{number!r}, a number of float32" for number in self.formula.narrow
+            )
             told = f", which has {constants}," if constants else ""
-            yield f"{part.name}: the formula replays, the kernel{told} is off by {part.relative_error():.0e}"
+            yield (
+                f"{part.name}: the formula replays, the kernel{told} is off by "
+                f"{part.relative_error():.0e}"
+            )
 
     @cached_property
     def accuracy(self) -> dict[str, Accuracy]:
-        """By part, the digits that agree and those that the point itself allows; costs some replays."""
+        """By part, the digits that agree and those that the point itself allows; costs some
+        replays.
+        """
         if self.exact is None:
             return {}
-        return {part.name: self.exact.accuracy(place, part) for place, part in enumerate(self.parts)}
+        return {
+            part.name: self.exact.accuracy(place, part) for place, part in enumerate(self.parts)
+        }
 
     @property
     def outcome(self) -> Outcome:
         return max(
-            (part.outcome for part in self.parts), key=lambda outcome: outcome.severity, default=Outcome.UNDECIDED
+            (part.outcome for part in self.parts),
+            key=lambda outcome: outcome.severity,
+            default=Outcome.UNDECIDED,
         )
 
     def __getitem__(self, name: str) -> Part:

@@ -1,9 +1,9 @@
 """Examine: the gradients that torch code states at one point, held against the exact ones.
 
-Three questions. Is it the same function as the formula? Is the formula of its gradient right: does its
-own joint graph, replayed exactly, give the exact gradient? And does rounding, operation by operation
-along that graph, explain the numbers? Where no graph can be captured, the formula's own program takes
-its place for the third question, and the second is not answered.
+Three questions. Is it the same function as the formula? Is the formula of its gradient right: does
+its own joint graph, replayed exactly, give the exact gradient? And does rounding, operation by
+operation along that graph, explain the numbers? Where no graph can be captured, the formula's own
+program takes its place for the third question, and the second is not answered.
 """
 
 from __future__ import annotations
@@ -43,7 +43,12 @@ from verifier.program.evaluation.balls import (
     replay,
 )
 from verifier.program.evaluation.rounding_of_arrays import proved
-from verifier.program.evaluation.stochastic import DEVIATIONS, NoiseArithmetic, arithmetic_for, deviations
+from verifier.program.evaluation.stochastic import (
+    DEVIATIONS,
+    NoiseArithmetic,
+    arithmetic_for,
+    deviations,
+)
 from verifier.program.evaluation.term_sizes import term_sizes
 from verifier.program.lift import order_free, rounded_each
 
@@ -58,9 +63,10 @@ PROVABLE = 2_000
 def examine(subject: Subject, specification: Specification | None = None) -> Examination:
     """The verdicts on value and gradient, or on the Hessian, of code at one point.
 
-    Without a formula it is the code's own forward, as it is read. What comes out differently when the code is
-    run a second time disagrees. Raises InputError where there is neither a formula nor a forward that can
-    be read, and where the backward cannot be run; and whatever the forward itself raises.
+    Without a formula it is the code's own forward, as it is read. What comes out differently when
+    the code is run a second time disagrees. Raises InputError where there is neither a formula nor
+    a forward that can be read, and where the backward cannot be run; and whatever the forward
+    itself raises.
 
     >>> x = torch.tensor([0.5, 1.5], dtype=torch.float64)
     >>> examination = examine(Subject(torch.tanh, {"x": x}))
@@ -76,7 +82,11 @@ def examine(subject: Subject, specification: Specification | None = None) -> Exa
     except NotReadableError as error:
         read = NotReplayed(str(error))
     if isinstance(read, NotReplayed):
-        return _by_own_forward(point, read) if specification is None else _by_specification(point, specification, read)
+        return (
+            _by_own_forward(point, read)
+            if specification is None
+            else _by_specification(point, specification, read)
+        )
     return replace(_by_graph(point, specification, read), detached=detached)
 
 
@@ -85,7 +95,10 @@ def _derived(point: Statements, builder: ArrayBuilder, values: Sequence[int]) ->
     inputs = input_nodes(point, builder)
     by = [inputs[name] for name in point.by]
     if point.forward:
-        return [*values, *_tangents(builder, values, by, [inputs[f"{TANGENT}{name}"] for name in point.by])]
+        return [
+            *values,
+            *_tangents(builder, values, by, [inputs[f"{TANGENT}{name}"] for name in point.by]),
+        ]
     seeds = [inputs[f"{SEED}{place}"] for place in range(len(values))]
     first = _weighted(builder, values, seeds, by)
     rows: list[int] = []
@@ -97,7 +110,9 @@ def _derived(point: Statements, builder: ArrayBuilder, values: Sequence[int]) ->
     return [*values, *first, *rows]
 
 
-def _weighted(builder: ArrayBuilder, values: Sequence[int], weights: Sequence[int], by: Sequence[int]) -> list[int]:
+def _weighted(
+    builder: ArrayBuilder, values: Sequence[int], weights: Sequence[int], by: Sequence[int]
+) -> list[int]:
     """The derivatives of the results' weighted sum."""
     seeds: dict[int, int] = {}
     for node, weight in zip(values, weights, strict=True):
@@ -105,12 +120,17 @@ def _weighted(builder: ArrayBuilder, values: Sequence[int], weights: Sequence[in
     return gradients(builder, seeds, by)
 
 
-def _tangents(builder: ArrayBuilder, values: Sequence[int], by: Sequence[int], moves: Sequence[int]) -> list[int]:
-    """How each result moves: the gradient is linear in what multiplies the results, and its derivative by those is it.
+def _tangents(
+    builder: ArrayBuilder, values: Sequence[int], by: Sequence[int], moves: Sequence[int]
+) -> list[int]:
+    """How each result moves: the gradient is linear in what multiplies the results, and its
+    derivative by those is it.
 
     (Townsend, A new trick for calculating Jacobian vector products, 2017.)
     """
-    weights = [builder.input(f"{SEED}{place}", builder.shape(node)) for place, node in enumerate(values)]
+    weights = [
+        builder.input(f"{SEED}{place}", builder.shape(node)) for place, node in enumerate(values)
+    ]
     return _weighted(builder, _weighted(builder, values, weights, by), moves, weights)
 
 
@@ -121,12 +141,16 @@ def _by_graph(point: Statements, specification: Specification | None, read: Lowe
         for node, shape in zip(read.results, point.shapes, strict=True)
     ]
     exact = _derived(
-        point, builder, code[:count] if specification is None else _intended(point, builder, specification)
+        point,
+        builder,
+        code[:count] if specification is None else _intended(point, builder, specification),
     )
     forward = code[:count] if specification is None else []
     pair = _Pair(point, read, code, exact, rounded_constants(builder, code, forward))
     examination = pair.examination()
-    if specification is None or not any(part.wrong_formula.any() for part in examination.parts[:count]):
+    if specification is None or not any(
+        part.wrong_formula.any() for part in examination.parts[:count]
+    ):
         return examination
     # The gradient is not blamed for another function: it is held against that of its own forward.
     own = _by_graph(point, None, read)
@@ -134,20 +158,34 @@ def _by_graph(point: Statements, specification: Specification | None, read: Lowe
 
 
 def _intended(point: Statements, builder: ArrayBuilder, specification: Specification) -> list[int]:
-    """What is right; its constants may lie beside the format's numbers, so that rounding decides at a border there."""
+    """What is right; its constants may lie beside the format's numbers, so that rounding decides at
+    a border there.
+    """
     with builder.rounding(point.lowest):
         return specification.values(point, builder)
 
 
-def rounded_constants(builder: ArrayBuilder, code: Sequence[int], forward: Sequence[int]) -> set[int]:
-    """The constants of some nodes that may be rounded decimals, without those that define others (a forward)."""
+def rounded_constants(
+    builder: ArrayBuilder, code: Sequence[int], forward: Sequence[int]
+) -> set[int]:
+    """The constants of some nodes that may be rounded decimals, without those that define others (a
+    forward).
+    """
     reached, defining = builder.places_in(*code), builder.places_in(*forward)
-    return {index for index in reached if index not in defining and _is_rounded(builder[index].number)}
+    return {
+        index for index in reached if index not in defining and _is_rounded(builder[index].number)
+    }
 
 
 def _is_rounded(number: float | None) -> bool:
-    """Whether a constant is no short binary number, so that it may stand for one that is not a float."""
-    return number is not None and math.isfinite(number) and math.frexp(number)[0] * 2.0**11 % 1.0 != 0.0
+    """Whether a constant is no short binary number, so that it may stand for one that is not a
+    float.
+    """
+    return (
+        number is not None
+        and math.isfinite(number)
+        and math.frexp(number)[0] * 2.0**11 % 1.0 != 0.0
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,15 +215,22 @@ class _Pair:
         decisions = self._decisions(places, borders.near)
         ties = _either_way(program, borders, decisions)
         if noise.open:
-            deviation = deviations(rounded, self.point.given, self._decided(rounded, decisions, borders.near))
+            deviation = deviations(
+                rounded, self.point.given, self._decided(rounded, decisions, borders.near)
+            )
         if decisions:
             balls = replay(program, self.point.given, BallArithmetic(decisions))
         exact_program = builder.program(*self.exact)
         limits = limited(exact_program, balls[count:], self.point.given, self.point.by)
-        exact = [found.balls.reshape(np.shape(part)) for found, part in zip(limits, balls[count:], strict=True)]
+        exact = [
+            found.balls.reshape(np.shape(part))
+            for found, part in zip(limits, balls[count:], strict=True)
+        ]
         balls = [*balls[:count], *exact]
         hulls = self._hulls(program, decisions, ties, exact)
-        kinks = [hull.is_wider_than(one) & bool(ties) for hull, one in zip(hulls, exact, strict=True)]
+        kinks = [
+            hull.is_wider_than(one) & bool(ties) for hull, one in zip(hulls, exact, strict=True)
+        ]
         sizes = term_sizes(builder.program(*self.code), self.point.given)
         formula, wrong, unexplained = self._formula(program, places, decisions, balls, kinks)
         honest = self._honest()
@@ -193,7 +238,17 @@ class _Pair:
         parts = [
             self._part(place, _Known(hulls[place].flat, *map(np.ravel, columns)), honest[place])
             for place, columns in enumerate(
-                zip(balls[:count], exact, kinks, deviation[:count], sizes, wrong, unexplained, notes, strict=True)
+                zip(
+                    balls[:count],
+                    exact,
+                    kinks,
+                    deviation[:count],
+                    sizes,
+                    wrong,
+                    unexplained,
+                    notes,
+                    strict=True,
+                )
             )
         ]
         _forgive_nan(parts)
@@ -201,7 +256,9 @@ class _Pair:
         own = builder.places_in(*self.code)
         literals = frozenset(own[index] for index in self.literals)
         coded = Coded(self.point, self._only(self.code, places, decisions, ties), literals)
-        return Examination(tuple(measured.noted(parts)), formula, self.read.operations, exact=measured, coded=coded)
+        return Examination(
+            tuple(measured.noted(parts)), formula, self.read.operations, exact=measured, coded=coded
+        )
 
     def _only(
         self,
@@ -210,15 +267,21 @@ class _Pair:
         decisions: Mapping[int, Decision],
         ties: Mapping[int, Any],
     ) -> Point:
-        """The program of some of the nodes alone, with what is known of comparisons by their places there."""
+        """The program of some of the nodes alone, with what is known of comparisons by their places
+        there.
+        """
         own = self.read.builder.places_in(*nodes)
         both = [(place, own[index]) for index, place in places.items() if index in own]
-        decided, tied = ({now: known[at] for at, now in both if at in known} for known in (decisions, ties))
+        decided, tied = (
+            {now: known[at] for at, now in both if at in known} for known in (decisions, ties)
+        )
         program = self.read.builder.program(*nodes)
         return Point(program, self.point.given, self.point.formats, decided, tied)
 
     def _decisions(self, places: Mapping[int, int], open_: Mapping[int, Any]) -> dict[int, AsCoded]:
-        """How the code decided where rounding leaves it open, for the nodes whose values it showed."""
+        """How the code decided where rounding leaves it open, for the nodes whose values it
+        showed.
+        """
         found: dict[int, AsCoded] = {}
         for index, place in places.items():
             arguments = self.read.builder[index].arguments
@@ -229,7 +292,9 @@ class _Pair:
         return found
 
     @staticmethod
-    def _decided(program: ArrayProgram, decisions: Mapping[int, AsCoded], near: Mapping[int, Any]) -> NoiseArithmetic:
+    def _decided(
+        program: ArrayProgram, decisions: Mapping[int, AsCoded], near: Mapping[int, Any]
+    ) -> NoiseArithmetic:
         """Noise that takes the branches that the code took."""
         noise = arithmetic_for(program)
         noise.borders = near
@@ -259,27 +324,40 @@ class _Pair:
         balls: list[Any],
         kinks: list[Any],
     ) -> tuple[Replayed, list[Any], list[Any]]:
-        """Whether everything replays, and where not: when rounded decimals are granted their last digit, and when
-        what may be a float32 number is granted that as well (which makes the formula right, and the numbers not).
+        """Whether everything replays, and where not: when rounded decimals are granted their last
+        digit, and when what may be a float32 number is granted that as well (which makes the
+        formula right, and the numbers not).
         """
         count = len(self.code)
 
         def wrong_with(granted: Iterable[int], narrowed: bool = False) -> list[Any]:
             blurred = frozenset(places[index] for index in granted)
             arithmetic = BallArithmetic(decisions, blurred, narrowed)
-            code = replay(program, self.point.given, arithmetic)[:count] if blurred else balls[:count]
+            code = (
+                replay(program, self.point.given, arithmetic)[:count] if blurred else balls[:count]
+            )
             found = [*code, *balls[count:]]
-            return [_excludes_zero(part) & ~kink for part, kink in zip(_apart(found), kinks, strict=True)]
+            return [
+                _excludes_zero(part) & ~kink
+                for part, kink in zip(_apart(found), kinks, strict=True)
+            ]
 
         unexplained, literals = self._granted(wrong_with(()), wrong_with)
         wrong, narrow = self._granted(unexplained, partial(wrong_with, narrowed=True))
-        names = [name for (name, _), part in zip(self.point.labels, wrong, strict=True) if part.any()]
+        names = [
+            name for (name, _), part in zip(self.point.labels, wrong, strict=True) if part.any()
+        ]
         terms = term_sizes(self.read.builder.program(*self.exact), self.point.given)
         sizes = [float(np.max(size, where=np.isfinite(size), initial=0.0)) for size in terms]
-        digits = [_digits(*columns) for columns in zip(_apart(balls), balls[count:], kinks, sizes, strict=True)]
+        digits = [
+            _digits(*columns)
+            for columns in zip(_apart(balls), balls[count:], kinks, sizes, strict=True)
+        ]
         known = [number for number in digits if not math.isnan(number)]
         narrow_ = tuple(number for number in self._numbers(narrow) if FLOAT32.holds(number))
-        formula = Replayed(min(known, default=math.nan), self._numbers(literals), tuple(names), narrow_)
+        formula = Replayed(
+            min(known, default=math.nan), self._numbers(literals), tuple(names), narrow_
+        )
         return formula, wrong, unexplained
 
     def _granted(
@@ -297,32 +375,45 @@ class _Pair:
         return tuple(sorted({float(self.read.builder[index].payload.array) for index in literals}))
 
     def _hulls(
-        self, program: ArrayProgram, decisions: Mapping[int, Decision], ties: Mapping[int, Any], exact: Sequence[Any]
+        self,
+        program: ArrayProgram,
+        decisions: Mapping[int, Decision],
+        ties: Mapping[int, Any],
+        exact: Sequence[Any],
     ) -> list[_Hull]:
         """For each exact array the balls that also hold the one-sided derivatives of its kinks."""
         sides = [[one] for one in exact]
         for greater in (True, False) if ties else ():
-            chosen = {place: ToOneSide(mask, greater, decisions.get(place)) for place, mask in ties.items()}
+            chosen = {
+                place: ToOneSide(mask, greater, decisions.get(place))
+                for place, mask in ties.items()
+            }
             found = replay(program, self.point.given, BallArithmetic({**decisions, **chosen}))
             for known, side in zip(sides, found[len(self.code) :], strict=True):
                 known.append(side)
         return [_Hull.of(known) for known in sides]
 
     def _honest(self) -> list[Any]:
-        """For small programs of elementary operations the proved balls of what honest code may state; else nothing."""
+        """For small programs of elementary operations the proved balls of what honest code may
+        state; else nothing.
+        """
         program = self.read.builder.program(*self.code)
         if program.elements > PROVABLE or not self.read.elementary:
             return [None] * len(self.code)
         return proved(self._as_in_forward(program), self.point.given)
 
     def _as_in_forward(self, program: ArrayProgram) -> ArrayProgram:
-        """No operation rounded more coarsely than the forward's: a backward in a narrower format is not honest."""
+        """No operation rounded more coarsely than the forward's: a backward in a narrower format is
+        not honest.
+        """
         forward = self.read.builder.program(*self.code[: len(self.point.results)])
         formats = [node.format for node in forward.nodes if node.format is not None]
         formats += [self.point.format(place) for place in range(len(self.code))]
         coarsest = min(formats, key=lambda known: known.precision)
         nodes = [
-            replace(node, format=coarsest) if node.format and node.format.precision < coarsest.precision else node
+            replace(node, format=coarsest)
+            if node.format and node.format.precision < coarsest.precision
+            else node
             for node in program.nodes
         ]
         return replace(program, nodes=tuple(nodes))
@@ -344,27 +435,35 @@ class _Pair:
         )
         if quantity == SECOND:
             more, terms = self._by_another_way(place, case)
-            case = replace(case, allowed=np.maximum(case.allowed, more), terms=np.maximum(case.terms, terms))
+            case = replace(
+                case, allowed=np.maximum(case.allowed, more), terms=np.maximum(case.terms, terms)
+            )
         verdicts = case.verdicts()
-        # What is wrong in exact arithmetic is wrong, however small it is; so is what cannot be had again.
+        # What is wrong in exact arithmetic is wrong, however small it is; so is what cannot be had
+        # again.
         blamed, changing = known.wrong & case.known, self.point.changing(place)
         verdicts.severity[blamed | changing] = Outcome.DISAGREES.severity
         for note in set(known.note.tolist()) - {Note.NONE, Note.NO_EXACT_VALUE}:
             verdicts.note[known.note == note] = list(Note).index(note)
         verdicts.note[changing] = list(Note).index(Note.CHANGING)
-        return Part(name, quantity, case.format.name, self.point.shapes[place], tier, verdicts, blamed, case)
+        return Part(
+            name, quantity, case.format.name, self.point.shapes[place], tier, verdicts, blamed, case
+        )
 
     def _by_another_way(self, place: int, case: Case) -> tuple[Any, Any]:
-        """What must be allowed where the second derivative is 0 and torch did not compute it as its graph does, and
-        the size of the terms then.
+        """What must be allowed where the second derivative is 0 and torch did not compute it as its
+        graph does, and the size of the terms then.
 
-        For some double backwards (of prod, cumprod, det) torch takes another way while it is traced: there the 0 is
-        one of the graph, and in the numbers stated it is what is left of terms as large as the other derivatives.
+        For some double backwards (of prod, cumprod, det) torch takes another way while it is
+        traced: there the 0 is one of the graph, and in the numbers stated it is what is left of
+        terms as large as the other derivatives.
         """
         traced = self.read.actual.get(self.code[place])
         if traced is None:
             return 0.0, 0.0
-        seconds = [other for other, (_, quantity) in enumerate(self.point.labels) if quantity == SECOND]
+        seconds = [
+            other for other, (_, quantity) in enumerate(self.point.labels) if quantity == SECOND
+        ]
         size = max(float(np.abs(self.point.numbers(other)).max(initial=0.0)) for other in seconds)
         elsewhere = (np.ravel(traced) != case.stated) & (middle(case.reference) == 0)
         terms = np.where(elsewhere, size, 0.0)
@@ -372,7 +471,9 @@ class _Pair:
 
 
 def _forgive_nan(parts: Sequence[Part]) -> None:
-    """Where one of the results does not exist, NaN may be stated of what is derived from their sum."""
+    """Where one of the results does not exist, NaN may be stated of what is derived from
+    their sum.
+    """
     if all(part.case.known.all() for part in parts if part.quantity == "value"):
         return
     for part in parts:
@@ -383,7 +484,9 @@ def _forgive_nan(parts: Sequence[Part]) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Hull:
-    """What lies between the one-sided derivatives, as its middle and how far it reaches from there."""
+    """What lies between the one-sided derivatives, as its middle and how far it reaches from
+    there.
+    """
 
     middle: Any
     reach: Any
@@ -395,8 +498,11 @@ class _Hull:
         for side in sides[1:]:
             union = _union(union, side)
         middles = np.asarray(_middles(union), dtype=object)
-        # A side without a value, the half of a guard that is not taken, takes nothing away from the others.
-        reaches = [np.where(np.isfinite(radius(side)), _reach(side, middles), 0.0) for side in sides]
+        # A side without a value, the half of a guard that is not taken, takes nothing away from the
+        # others.
+        reaches = [
+            np.where(np.isfinite(radius(side)), _reach(side, middles), 0.0) for side in sides
+        ]
         return cls(middles, np.max(reaches, axis=0))
 
     @property
@@ -404,7 +510,9 @@ class _Hull:
         return _Hull(np.ravel(self.middle), np.ravel(self.reach))
 
     def is_wider_than(self, exact: Any) -> Any:
-        return np.isfinite(radius(exact)) & (self.reach > 4.0 * radius(exact) + 1e-30 * np.abs(middle(exact)))
+        return np.isfinite(radius(exact)) & (
+            self.reach > 4.0 * radius(exact) + 1e-30 * np.abs(middle(exact))
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -428,11 +536,15 @@ class _Known:
 
     @property
     def granted(self) -> Any:
-        """How far the code's own graph may be from the exact value: by rounded decimals, not by a wrong formula."""
+        """How far the code's own graph may be from the exact value: by rounded decimals, not by a
+        wrong formula.
+        """
         return np.where(self.unexplained, 0.0, _reach(self.code, self.exact)) + radius(self.exact)
 
     def rounding(self, honest: Any) -> tuple[Any, str]:
-        """How far rounding may move the code from its own graph: as proved, if that is the smaller reach."""
+        """How far rounding may move the code from its own graph: as proved, if that is the smaller
+        reach.
+        """
         estimated = DEVIATIONS * self.deviation
         if honest is None:
             return estimated, "estimated"
@@ -448,14 +560,21 @@ _middles = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
 
 
 def _apart(balls: Sequence[Any]) -> list[Any]:
-    """For each array of the code the balls of the difference from the exact ones, which are the second half."""
+    """For each array of the code the balls of the difference from the exact ones, which are the
+    second half.
+    """
     count = len(balls) // 2
-    return [np.asarray(np.subtract(one, other)) for one, other in zip(balls[:count], balls[count:], strict=True)]
+    return [
+        np.asarray(np.subtract(one, other))
+        for one, other in zip(balls[:count], balls[count:], strict=True)
+    ]
 
 
-def _either_way(program: ArrayProgram, borders: BorderArithmetic, decisions: Mapping[int, AsCoded]) -> dict[int, Any]:
-    """Where a comparison may fall out either way: both sides are the same number, exactly or as the code had them,
-    or rounding decides and nobody knows how it did.
+def _either_way(
+    program: ArrayProgram, borders: BorderArithmetic, decisions: Mapping[int, AsCoded]
+) -> dict[int, Any]:
+    """Where a comparison may fall out either way: both sides are the same number, exactly or as the
+    code had them, or rounding decides and nobody knows how it did.
     """
     found = dict(borders.ties)
     for place, near in borders.near.items():
@@ -468,7 +587,9 @@ def _either_way(program: ArrayProgram, borders: BorderArithmetic, decisions: Map
 
 def _reach(balls: Any, other: Any) -> Any:
     """How far two balls can be apart; 0 where both are the same number."""
-    return np.where(np.asarray(np.equal(balls, other), dtype=bool), 0.0, largest_size(balls - other))
+    return np.where(
+        np.asarray(np.equal(balls, other), dtype=bool), 0.0, largest_size(balls - other)
+    )
 
 
 def _same(some: Sequence[Any], others: Sequence[Any]) -> bool:
@@ -491,11 +612,14 @@ def _largest(balls: Any) -> float:
 
 def _excludes_zero(difference: Any) -> Any:
     """Where two balls are proved to be different numbers; NaN proves nothing."""
-    return np.asarray(np.not_equal(difference, arb(0)), dtype=bool) & np.isfinite(radius(difference))
+    return np.asarray(np.not_equal(difference, arb(0)), dtype=bool) & np.isfinite(
+        radius(difference)
+    )
 
 
 def _digits(difference: Any, exact: Any, kink: Any, terms: float) -> float:
-    """Agreeing digits of the largest difference, against the largest entry; NaN where nothing is known.
+    """Agreeing digits of the largest difference, against the largest entry; NaN where nothing is
+    known.
 
     Where every entry may be 0, they are measured against the terms that cancel.
     """
@@ -510,7 +634,9 @@ def _digits(difference: Any, exact: Any, kink: Any, terms: float) -> float:
     return max(0.0, min(MOST_DIGITS, -math.log10(max(worst, 10.0**-MOST_DIGITS))))
 
 
-def _by_specification(point: Statements, specification: Specification, reason: NotReplayed) -> Examination:
+def _by_specification(
+    point: Statements, specification: Specification, reason: NotReplayed
+) -> Examination:
     """Without a graph the formula's own program says how far rounding goes."""
     builder = ArrayBuilder()
     with builder.rounding(_inside(point)):
@@ -524,7 +650,9 @@ def _by_own_forward(point: Statements, reason: NotReplayed) -> Examination:
     try:
         values = forward_nodes(point.joint.code, point, builder)
     except NotReadableError as error:
-        raise InputError(f"the code's forward cannot be read: {error}; give its formula or a plain version") from error
+        raise InputError(
+            f"the code's forward cannot be read: {error}; give its formula or a plain version"
+        ) from error
     return _by_numbers(point, builder, values, reason)
 
 
@@ -533,7 +661,9 @@ def _inside(point: Statements) -> Format:
     return max(point.lowest, FLOAT32, key=lambda known: known.precision)
 
 
-def _by_numbers(point: Statements, builder: ArrayBuilder, values: list[int], reason: NotReplayed) -> Examination:
+def _by_numbers(
+    point: Statements, builder: ArrayBuilder, values: list[int], reason: NotReplayed
+) -> Examination:
     with builder.rounding(_inside(point)):
         exact = _derived(point, builder, values)
         code = order_free(builder, exact)

@@ -23,7 +23,9 @@ class CheckPoint:
     """given, random, edge, or simplified: a simpler point that still fails."""
     dtype: str
     inputs: Mapping[str, torch.Tensor]
-    """Every tensor that the code depends on under its flat name: x, w[0], state.h, weight (of a module)."""
+    """Every tensor that the code depends on under its flat name: x, w[0], state.h, weight (of a
+    module).
+    """
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +39,9 @@ class Finding:
     parts: tuple[Part, ...] = ()
     """The numbers that were judged."""
     failures: tuple[str, ...] = ()
-    """What is wrong apart from numbers, a sentence each: a gradient of another dtype, an input that was overwritten."""
+    """What is wrong apart from numbers, a sentence each: a gradient of another dtype, an input that
+    was overwritten.
+    """
     absent: str = ""
     """Why the check was not made, in a sentence; nothing is judged then."""
     examination: Examination | None = None
@@ -50,7 +54,11 @@ class Finding:
             return None
         if self.failures:
             return Outcome.DISAGREES
-        return max((part.outcome for part in self.parts), key=lambda found: found.severity, default=Outcome.AGREES)
+        return max(
+            (part.outcome for part in self.parts),
+            key=lambda found: found.severity,
+            default=Outcome.AGREES,
+        )
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,9 @@ class CheckCause:
     """Why something disagrees."""
 
     cause: str
-    """In a word or two, the same for every occurrence: sign flipped, sum for mean, path detached."""
+    """In a word or two, the same for every occurrence: sign flipped, sum for mean, path
+    detached.
+    """
     component: str
     """The name of the part that it explains."""
     sentence: str

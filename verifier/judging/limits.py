@@ -1,8 +1,8 @@
 """Limits: what an exact value is where its formula has none, as SymPy finds it for small formulas.
 
-An entry of a result is written out as an expression on straight lines into the point, from every side that
-lies in its domain, and SymPy takes the limit on each. Where all of them are the same finite number, that
-is the value there: sqrt(x⁴) has the derivative 0 at 0, acos(x)² has -2 at 1.
+An entry of a result is written out as an expression on straight lines into the point, from every
+side that lies in its domain, and SymPy takes the limit on each. Where all of them are the same
+finite number, that is the value there: sqrt(x⁴) has the derivative 0 at 0, acos(x)² has -2 at 1.
 
 Balls of Arb at the point and right beside it say first whether there is something to ask: no limit
 is looked for where the exact value is too long for them. They also say which sides lie outside the
@@ -67,16 +67,21 @@ class Limits:
     balls: Any
     """The results with the limits in their places."""
     note: Any
-    """By entry: Note.LIMIT where there is one, the reason where there was none to find, else Note.NONE."""
+    """By entry: Note.LIMIT where there is one, the reason where there was none to find, else
+    Note.NONE.
+    """
 
 
 def limited(
-    program: ArrayProgram, results: Sequence[Any], arguments: Mapping[str, Any], names: Collection[str]
+    program: ArrayProgram,
+    results: Sequence[Any],
+    arguments: Mapping[str, Any],
+    names: Collection[str],
 ) -> list[Limits]:
     """The results of a program with limits where they have no exact value.
 
-    `results` are its exact balls; `names` says by which inputs the point is approached. Where an input is not
-    finite nothing is looked for.
+    `results` are its exact balls; `names` says by which inputs the point is approached. Where an
+    input is not finite nothing is looked for.
     """
     clock = _Clock()
     usable = all(np.isfinite(values).all() for values in arguments.values())
@@ -194,7 +199,9 @@ def _common(lines: Sequence[Any]) -> Any:
 def _side(expression: Any) -> Any:
     """The limit for t from above to 0."""
     limit = sympy.limit(by_definition(sympy.sympify(expression)), _T, 0, "+")
-    if not (limit.is_number and limit.is_extended_real) or limit.has(sympy.Limit, sympy.AccumBounds):
+    if not (limit.is_number and limit.is_extended_real) or limit.has(
+        sympy.Limit, sympy.AccumBounds
+    ):
         raise NotImplementedError
     return limit
 
@@ -351,7 +358,9 @@ class _Clock:
         """The answers for entries that were the same expressions."""
 
     def timed(self, work: Callable[[], Any], late: Any) -> Any:
-        """What the work returns, or `late` where there is not enough time. Raises what the work raises."""
+        """What the work returns, or `late` where there is not enough time. Raises what the work
+        raises.
+        """
         if self.seconds <= 0:
             return late
         with self.running():

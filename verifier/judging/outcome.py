@@ -29,7 +29,12 @@ class Note(StrEnum):
     LIMIT = "the exact value is a limit: the formula itself has no value here"
     INFINITE = "the exact value is infinite"
     TOO_LONG = "no exact value exists here, and its limit was not found in time"
-    OTHER_FUNCTION = "the code computes another function than the formula, so its gradient is not held against it"
+    OTHER_FUNCTION = (
+        "the code computes another function than the formula, so its gradient is not held against "
+        "it"
+    )
     CHANGING = "not deterministic: it comes out differently when the code is run again"
-    INACCURATE = "inaccurate: more than half of the digits are lost, and the point itself allows more"
+    INACCURATE = (
+        "inaccurate: more than half of the digits are lost, and the point itself allows more"
+    )
     BEYOND = "the exact value is beyond float64, or needs more than 4,096 bits"

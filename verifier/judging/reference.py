@@ -1,4 +1,6 @@
-"""Specification: what code is supposed to compute, as nodes from which the exact gradient is derived."""
+"""Specification: what code is supposed to compute, as nodes from which the exact gradient is
+derived.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ class Specification(Protocol):
     """What says which values are right."""
 
     def values(self, statements: Statements, builder: ArrayBuilder) -> list[int]:
-        """The node of each result, of the shape that the code returned. Raises InputError where there is none."""
+        """The node of each result, of the shape that the code returned. Raises InputError where
+        there is none.
+        """
         ...
 
 
@@ -32,8 +36,12 @@ class Formula:
 
     def values(self, statements: Statements, builder: ArrayBuilder) -> list[int]:
         if len(statements.results) != 1:
-            raise InputError(f"the code returns {len(statements.results)} tensors, the formula describes one")
-        value = self.reduction(builder, lifted(self.program, builder, input_nodes(statements, builder)))
+            raise InputError(
+                f"the code returns {len(statements.results)} tensors, the formula describes one"
+            )
+        value = self.reduction(
+            builder, lifted(self.program, builder, input_nodes(statements, builder))
+        )
         return [common_shape(builder, value, statements.shapes[0])]
 
 
@@ -48,18 +56,25 @@ class Reference:
         try:
             nodes = forward_nodes(self.code, statements, builder)
         except NotReadableError as error:
-            raise InputError(f"the reference's forward cannot be read: {error}; give a plainer version") from error
+            raise InputError(
+                f"the reference's forward cannot be read: {error}; give a plainer version"
+            ) from error
         shapes = [builder.shape(node) for node in nodes]
         expected = [tuple(result.shape) for result in statements.results]
         if shapes != expected:
             raise InputError(
-                f"the reference returns the shapes {_listed(shapes)}, the code returns {_listed(expected)}"
+                f"the reference returns the shapes {_listed(shapes)}, the code returns "
+                f"{_listed(expected)}"
             )
         return nodes
 
 
-def forward_nodes(code: Callable[..., Any], statements: Statements, builder: ArrayBuilder) -> list[int]:
-    """The values of code at the point of these statements, read from its forward. Raises NotReadableError."""
+def forward_nodes(
+    code: Callable[..., Any], statements: Statements, builder: ArrayBuilder
+) -> list[int]:
+    """The values of code at the point of these statements, read from its forward. Raises
+    NotReadableError.
+    """
     inputs = list(statements.inputs.values())
     weights = statements.results
     joint = ForwardAlone(code, statements.joint.wanted, len(weights))

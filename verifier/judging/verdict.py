@@ -87,13 +87,25 @@ class Verdicts:
 
     @cached_property
     def _lists(self) -> list[list[Any]]:
-        """The fields as lists of Python's own numbers, for many comparisons at the cost of one conversion."""
+        """The fields as lists of Python's own numbers, for many comparisons at the cost of one
+        conversion.
+        """
         return [np.asarray(getattr(self, column.name)).tolist() for column in fields(Verdicts)]
 
     @staticmethod
     def _comparison(*entry: Any) -> Comparison:
         stated, symbolic, enclosure, _, error, allowed, ulp, digits, severity, note = entry
-        return Comparison(stated, symbolic, enclosure, error, allowed, ulp, digits, _OUTCOMES[severity], _NOTES[note])
+        return Comparison(
+            stated,
+            symbolic,
+            enclosure,
+            error,
+            allowed,
+            ulp,
+            digits,
+            _OUTCOMES[severity],
+            _NOTES[note],
+        )
 
     @property
     def failing(self) -> Any:
@@ -111,7 +123,10 @@ def joined(parts: Sequence[Verdicts], places: Any) -> Verdicts:
         return parts[0]
     order = np.argsort(places)
     return Verdicts(
-        *(np.concatenate([getattr(part, field.name) for part in parts])[order] for field in fields(Verdicts))
+        *(
+            np.concatenate([getattr(part, field.name) for part in parts])[order]
+            for field in fields(Verdicts)
+        )
     )
 
 
@@ -131,22 +146,31 @@ class Judge:
     data: frozenset[str] = frozenset()
     """The symbols that are data: a tie between them is no kink."""
 
-    def verdicts(self, arguments: Arguments, stated: Sequence[Any], symbolic: Sequence[Any]) -> list[Verdicts]:
+    def verdicts(
+        self, arguments: Arguments, stated: Sequence[Any], symbolic: Sequence[Any]
+    ) -> list[Verdicts]:
         """For each result of the program, the statements at all points judged.
 
         Arguments are float64 arrays of points by rows whose entries are floats of the format;
         `stated` and `symbolic` are float64 arrays, an entry a point.
         """
-        finite = {name: np.where(np.isfinite(values), values, 0.0) for name, values in arguments.items()}
+        finite = {
+            name: np.where(np.isfinite(values), values, 0.0) for name, values in arguments.items()
+        }
         usable = np.all([np.isfinite(values).all(axis=-1) for values in arguments.values()], axis=0)
         points = {name: balls(values) for name, values in finite.items()}
         with precision(FIRST_PRECISION):
             honest = rounded(self.program, self.format, self.library, points, self.data)
-        within = [np.maximum(radius(result.ball) / 1000.0, self.format.smallest_subnormal) for result in honest]
+        within = [
+            np.maximum(radius(result.ball) / 1000.0, self.format.smallest_subnormal)
+            for result in honest
+        ]
         enclosures = exact(self.program, points, within)
         # Where the value does not exist, what its derivative's formula gives there means nothing.
         defined = np.isfinite(enclosures[0].radius)
-        terms = [np.broadcast_to(np.ravel(size), usable.shape) for size in sizes(self.program, finite)]
+        terms = [
+            np.broadcast_to(np.ravel(size), usable.shape) for size in sizes(self.program, finite)
+        ]
         with precision(FIRST_PRECISION):
             return [
                 _Component(self.format, usable, defined, *columns).verdicts()
@@ -178,7 +202,17 @@ class _Component:
             reference = np.where(border, _midpoints(self.honest.ball), reference)
         certain = np.asarray(np.equal(self.honest.ball, reference), dtype=bool)
         allowed = np.where(certain, 0.0, largest_size(self.honest.ball - reference))
-        case = Case(self.format, self.stated, self.symbolic, reference, known, allowed, self.terms, border, self.usable)
+        case = Case(
+            self.format,
+            self.stated,
+            self.symbolic,
+            reference,
+            known,
+            allowed,
+            self.terms,
+            border,
+            self.usable,
+        )
         return case.verdicts()
 
 
@@ -195,7 +229,9 @@ class Case:
     known: Any
     """Where there is such a value (bool)."""
     allowed: Any
-    """How far rounding can move an honest statement from the reference; infinite or NaN where that is not known."""
+    """How far rounding can move an honest statement from the reference; infinite or NaN where that
+    is not known.
+    """
     terms: Any
     """The size of the terms that the value is made of."""
     kink: Any
@@ -227,7 +263,9 @@ class Case:
             ordinary = self.known & (np.abs(centre) <= self.format.largest)
         finite = np.isfinite(self.stated)
         severity = np.full(self.stated.shape, Outcome.UNDECIDED.severity)
-        severity[ordinary & finite & explained & np.isfinite(allowed) & ~blind] = Outcome.AGREES.severity
+        severity[ordinary & finite & explained & np.isfinite(allowed) & ~blind] = (
+            Outcome.AGREES.severity
+        )
         severity[ordinary & ~(finite & explained)] = Outcome.DISAGREES.severity
         return severity
 
@@ -240,7 +278,11 @@ class Case:
             Note.BLIND: blind,
             Note.KINK: self.kink,
         }
-        return np.select(list(reasons.values()), [_NOTES.index(note) for note in reasons], _NOTES.index(Note.NONE))
+        return np.select(
+            list(reasons.values()),
+            [_NOTES.index(note) for note in reasons],
+            _NOTES.index(Note.NONE),
+        )
 
     @property
     def _is_beyond(self) -> Any:
@@ -253,7 +295,9 @@ class Case:
         exponent = np.frexp(np.where(np.isfinite(centre), centre, 1.0))[1] - 1
         exponent = np.maximum(exponent, self.format.smallest_exponent)
         return np.where(
-            centre == 0, self.format.smallest_subnormal, np.ldexp(1.0, exponent - self.format.precision + 1)
+            centre == 0,
+            self.format.smallest_subnormal,
+            np.ldexp(1.0, exponent - self.format.precision + 1),
         )
 
     def _digits(self, error: Any, centre: Any) -> Any:

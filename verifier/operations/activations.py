@@ -42,18 +42,26 @@ def _xlogy(a: Any, b: Any) -> Any:
     return arb(0) if a == 0 else a * b.log()
 
 
-sigmoid: Any = named("sigmoid", lambda a: 1 / (1 + sympy.exp(-a)), lambda a: ((1 - sigmoid(a)) * sigmoid(a),))
+sigmoid: Any = named(
+    "sigmoid", lambda a: 1 / (1 + sympy.exp(-a)), lambda a: ((1 - sigmoid(a)) * sigmoid(a),)
+)
 logit: Any = named("logit", lambda a: sympy.log(a / (1 - a)), lambda a: (1 / (a * (1 - a)),))
-logsigmoid: Any = named("logsigmoid", lambda a: -sympy.log(1 + sympy.exp(-a)), lambda a: (sigmoid(-a),))
+logsigmoid: Any = named(
+    "logsigmoid", lambda a: -sympy.log(1 + sympy.exp(-a)), lambda a: (sigmoid(-a),)
+)
 softplus: Any = named("softplus", lambda a: sympy.log(1 + sympy.exp(a)), lambda a: (sigmoid(a),))
-relu: Any = named("relu", lambda a: sympy.Max(a, 0), lambda a: (Where(a > 0, sympy.S.One, sympy.S.Zero),))
+relu: Any = named(
+    "relu", lambda a: sympy.Max(a, 0), lambda a: (Where(a > 0, sympy.S.One, sympy.S.Zero),)
+)
 logaddexp: Any = named(
     "logaddexp",
     lambda a, b: sympy.log(sympy.exp(a) + sympy.exp(b)),
     lambda a, b: (sigmoid(a - b), sigmoid(b - a)),
 )
 xlogy: Any = named(
-    "xlogy", lambda a, b: Where(sympy.Eq(a, 0), sympy.S.Zero, a * sympy.log(b)), lambda a, b: (sympy.log(b), a / b)
+    "xlogy",
+    lambda a, b: Where(sympy.Eq(a, 0), sympy.S.Zero, a * sympy.log(b)),
+    lambda a, b: (sympy.log(b), a / b),
 )
 
 ROWS = (
@@ -64,17 +72,19 @@ ROWS = (
     ),
     Operation(
         "logit", logit, arb=each(lambda a: (a / (1 - a)).log()), domain="0 < a < 1",
-        budget=Budget(2.0, 2.0, lambda result, a: np.abs(result) + 1), measured=(Interval(0.0, 1.0),),
-        derivatives=lambda a: (1 / (a * (1 - a)),),
+        budget=Budget(2.0, 2.0, lambda result, a: np.abs(result) + 1),
+        measured=(Interval(0.0, 1.0),), derivatives=lambda a: (1 / (a * (1 - a)),),
         torch=Call("torch.logit"), numpy=Call("special.logit"), python=Call("special.logit"),
     ),
     Operation(
-        "logsigmoid", logsigmoid, arb=each(lambda a: -_softplus(-a)), budget=Budget(2.0, 2.0), measured=(_MODERATE,),
-        derivatives=lambda a: (sigmoid(-a),),
-        torch=Call("torch.nn.functional.logsigmoid"), numpy=Call("special.log_expit"), python=Call("special.log_expit"),
+        "logsigmoid", logsigmoid, arb=each(lambda a: -_softplus(-a)), budget=Budget(2.0, 2.0),
+        measured=(_MODERATE,), derivatives=lambda a: (sigmoid(-a),),
+        torch=Call("torch.nn.functional.logsigmoid"),
+        numpy=Call("special.log_expit"), python=Call("special.log_expit"),
     ),
     Operation(
-        # torch's own threshold of 20 leaves an error of exp(-20); at 40 it is below half an ulp of float64.
+        # torch's own threshold of 20 leaves an error of exp(-20); at 40 it is below half an ulp of
+        # float64.
         "softplus", softplus, arb=each(_softplus), budget=Budget(2.0, 2.0), measured=(_MODERATE,),
         derivatives=lambda a: (sigmoid(a),),
         torch=Call("torch.nn.functional.softplus", keywords=(("threshold", 40.0),)),
@@ -82,19 +92,20 @@ ROWS = (
     ),
     Operation(
         "relu", relu, arb=each(lambda a: larger(a, arb(0))), budget=EXACT,
-        derivatives=lambda a: (Where(a > 0, sympy.S.One, sympy.S.Zero),),
-        torch=Call("torch.relu"), numpy=Call("np.maximum", extra=(0,)), python=Call("builtins.max", extra=(0,)),
+        derivatives=lambda a: (Where(a > 0, sympy.S.One, sympy.S.Zero),), torch=Call("torch.relu"),
+        numpy=Call("np.maximum", extra=(0,)), python=Call("builtins.max", extra=(0,)),
     ),
     Operation(
         "logaddexp", logaddexp, arb=each(lambda a, b: a + _softplus(b - a), 2),
-        budget=Budget(2.0, 2.0, lambda result, a, b: np.abs(a) + np.abs(b) + 1), measured=(_MODERATE, _MODERATE),
-        derivatives=lambda a, b: (sigmoid(a - b), sigmoid(b - a)),
+        budget=Budget(2.0, 2.0, lambda result, a, b: np.abs(a) + np.abs(b) + 1),
+        measured=(_MODERATE, _MODERATE), derivatives=lambda a, b: (sigmoid(a - b), sigmoid(b - a)),
         torch=Call("torch.logaddexp"), numpy=Call("np.logaddexp"), python=Call("np.logaddexp"),
     ),
     Operation(
         "xlogy", xlogy, arb=each(_xlogy, 2), budget=Budget(2.0, 2.0), domain="b > 0",
-        measured=(Interval(-1e6, 1e6), Interval(1e-6, 1e6)), derivatives=lambda a, b: (sympy.log(b), a / b),
-        torch=Call("torch.xlogy"), numpy=Call("special.xlogy"), python=Call("special.xlogy"),
+        measured=(Interval(-1e6, 1e6), Interval(1e-6, 1e6)), derivatives=lambda a,
+        b: (sympy.log(b), a / b), torch=Call("torch.xlogy"), numpy=Call("special.xlogy"),
+        python=Call("special.xlogy"),
     ),
 )  # fmt: skip
 
@@ -118,7 +129,9 @@ def _softmax(first: Tree, *others: Tree) -> Tree:
 
 
 def _elu(a: Tree, alpha: Tree = 1) -> Tree:
-    """Clevert et al., Fast and Accurate Deep Network Learning by ELUs (arXiv:1511.07289), section 3."""
+    """Clevert et al., Fast and Accurate Deep Network Learning by ELUs (arXiv:1511.07289), section
+    3.
+    """
     return Where(a > 0, a, expm1(a) if alpha == 1 else alpha * expm1(a))
 
 
@@ -128,7 +141,9 @@ def _celu(a: Tree, alpha: Tree = 1) -> Tree:
 
 
 def _selu(a: Tree) -> Tree:
-    """Klambauer et al., Self-Normalizing Neural Networks (arXiv:1706.02515), equation 2 and section 3."""
+    """Klambauer et al., Self-Normalizing Neural Networks (arXiv:1706.02515), equation 2 and section
+    3.
+    """
     return 1.0507009873554805 * Where(a > 0, a, 1.6732632423543772 * expm1(a))
 
 

@@ -1,4 +1,6 @@
-"""Rows of school mathematics: arithmetic, comparisons, branches, powers, exponentials, circles, hyperbolas."""
+"""Rows of school mathematics: arithmetic, comparisons, branches, powers, exponentials, circles,
+hyperbolas.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,9 @@ def _tie(ahead: Tree, behind: Tree) -> Tree:
 
 
 def _arb_power(base: Any, exponent: Any) -> Any:
-    """Whole constant exponents by repeated multiplication: Arb's own power of a ball around 0 is NaN."""
+    """Whole constant exponents by repeated multiplication: Arb's own power of a ball around 0 is
+    NaN.
+    """
     if isinstance(exponent, arb) and abs(exponent) <= 1024 and exponent.is_integer():
         return _whole_power(base, int(exponent.unique_fmpz()))
     return np.power(base, exponent)
@@ -144,7 +148,9 @@ def _arb_where(condition: bool | None, taken: Any, otherwise: Any) -> Any:
     return taken if condition else otherwise
 
 
-def _comparison(name: str, symbol: str, python: Callable[..., Any], build: Any, arb_row: Any) -> Operation:
+def _comparison(
+    name: str, symbol: str, python: Callable[..., Any], build: Any, arb_row: Any
+) -> Operation:
     return Operation(
         name,
         build,
@@ -159,7 +165,14 @@ def _comparison(name: str, symbol: str, python: Callable[..., Any], build: Any, 
 
 def _connective(name: str, build: Any, arb_row: Any, arity: int, **notations: Any) -> Operation:
     return Operation(
-        name, build, arb=arb_row, budget=EXACT, derivatives=flat, arity=arity, domain="conditions", **notations
+        name,
+        build,
+        arb=arb_row,
+        budget=EXACT,
+        derivatives=flat,
+        arity=arity,
+        domain="conditions",
+        **notations,
     )
 
 
@@ -171,9 +184,15 @@ def _constant(name: str, value: Tree, arb_row: Any) -> Operation:
 exp2: Any = named("exp2", lambda a: 2**a, lambda a: (exp2(a) * sympy.log(2),))
 expm1: Any = named("expm1", lambda a: sympy.exp(a) - 1, lambda a: (expm1(a) + 1,))
 log1p: Any = named("log1p", lambda a: sympy.log(1 + a), lambda a: (1 / (a + 1),))
-log2: Any = named("log2", lambda a: sympy.log(a) / sympy.log(2), lambda a: (1 / (a * sympy.log(2)),))
-log10: Any = named("log10", lambda a: sympy.log(a) / sympy.log(10), lambda a: (1 / (a * sympy.log(10)),))
-hypot: Any = named("hypot", lambda a, b: sympy.sqrt(a**2 + b**2), lambda a, b: (a / hypot(a, b), b / hypot(a, b)))
+log2: Any = named(
+    "log2", lambda a: sympy.log(a) / sympy.log(2), lambda a: (1 / (a * sympy.log(2)),)
+)
+log10: Any = named(
+    "log10", lambda a: sympy.log(a) / sympy.log(10), lambda a: (1 / (a * sympy.log(10)),)
+)
+hypot: Any = named(
+    "hypot", lambda a, b: sympy.sqrt(a**2 + b**2), lambda a, b: (a / hypot(a, b), b / hypot(a, b))
+)
 
 _ARITHMETIC = (
     Operation("add", sympy.Add, arb=np.add, arity=2, **_same("+", SUM, operator.add)),
@@ -190,7 +209,14 @@ _ARITHMETIC = (
         measured=(Interval(-1e6, 1e6), Interval(0.01, 1e6)),
         **_same("/", PRODUCT, operator.truediv),
     ),
-    Operation("negative", operator.neg, arb=np.negative, budget=EXACT, arity=1, **_same("-", NEGATIVE, operator.neg)),
+    Operation(
+        "negative",
+        operator.neg,
+        arb=np.negative,
+        budget=EXACT,
+        arity=1,
+        **_same("-", NEGATIVE, operator.neg),
+    ),
     Operation(
         # torch's x**2 is x*x; NumPy's is so for arrays only, for its scalars it is pow().
         "square",
@@ -225,92 +251,196 @@ _ARITHMETIC = (
 
 _EXPONENTIALS = (
     Operation(
-        "exp", sympy.exp, arb=each(arb.exp), budget=Budget(1.0, 3.0), arity=1, measured=(Interval(-80, 80),),
+        "exp",
+        sympy.exp,
+        arb=each(arb.exp),
+        budget=Budget(1.0, 3.0),
+        arity=1,
+        measured=(Interval(-80, 80),),
         **_function("exp"),
     ),
     Operation(
-        "exp2", exp2, arb=each(lambda a: arb(2) ** a), budget=Budget(1.0, 3.0), measured=(Interval(-120, 120),),
-        derivatives=lambda a: (exp2(a) * sympy.log(2),), **_function("exp2"),
+        "exp2",
+        exp2,
+        arb=each(lambda a: arb(2) ** a),
+        budget=Budget(1.0, 3.0),
+        measured=(Interval(-120, 120),),
+        derivatives=lambda a: (exp2(a) * sympy.log(2),),
+        **_function("exp2"),
     ),
     Operation(
-        "expm1", expm1, arb=each(arb.expm1), budget=Budget(1.0, 3.0), measured=(Interval(-80, 80),),
-        derivatives=lambda a: (expm1(a) + 1,), **_function("expm1"),
+        "expm1",
+        expm1,
+        arb=each(arb.expm1),
+        budget=Budget(1.0, 3.0),
+        measured=(Interval(-80, 80),),
+        derivatives=lambda a: (expm1(a) + 1,),
+        **_function("expm1"),
     ),
     Operation(
-        "log", sympy.log, arb=each(arb.log), budget=Budget(1.0, 3.0), arity=1, domain="a > 0", measured=(_POSITIVE,),
+        "log",
+        sympy.log,
+        arb=each(arb.log),
+        budget=Budget(1.0, 3.0),
+        arity=1,
+        domain="a > 0",
+        measured=(_POSITIVE,),
         **_function("log"),
     ),
     Operation(
-        "log1p", log1p, arb=each(arb.log1p), budget=Budget(1.0, 3.0), domain="a > -1", measured=(Interval(-1.0),),
-        derivatives=lambda a: (1 / (a + 1),), **_function("log1p"),
+        "log1p",
+        log1p,
+        arb=each(arb.log1p),
+        budget=Budget(1.0, 3.0),
+        domain="a > -1",
+        measured=(Interval(-1.0),),
+        derivatives=lambda a: (1 / (a + 1),),
+        **_function("log1p"),
     ),
     Operation(
-        "log2", log2, arb=each(lambda a: a.log() / arb.const_log2()), budget=Budget(1.0, 3.0), domain="a > 0",
-        measured=(_POSITIVE,), derivatives=lambda a: (1 / (a * sympy.log(2)),), **_function("log2"),
+        "log2",
+        log2,
+        arb=each(lambda a: a.log() / arb.const_log2()),
+        budget=Budget(1.0, 3.0),
+        domain="a > 0",
+        measured=(_POSITIVE,),
+        derivatives=lambda a: (1 / (a * sympy.log(2)),),
+        **_function("log2"),
     ),
     Operation(
-        "log10", log10, arb=each(lambda a: a.log() / arb.const_log10()), budget=Budget(1.0, 3.0), domain="a > 0",
-        measured=(_POSITIVE,), derivatives=lambda a: (1 / (a * sympy.log(10)),), **_function("log10"),
+        "log10",
+        log10,
+        arb=each(lambda a: a.log() / arb.const_log10()),
+        budget=Budget(1.0, 3.0),
+        domain="a > 0",
+        measured=(_POSITIVE,),
+        derivatives=lambda a: (1 / (a * sympy.log(10)),),
+        **_function("log10"),
     ),
-)  # fmt: skip
+)
 
 _CIRCLES = (
-    Operation("sin", sympy.sin, arb=each(arb.sin), budget=Budget(1.0, 3.0), arity=1, **_function("sin")),
-    Operation("cos", sympy.cos, arb=each(arb.cos), budget=Budget(1.0, 3.0), arity=1, **_function("cos")),
     Operation(
-        "tan", sympy.tan, arb=each(arb.tan), budget=Budget(1.0, 4.0), domain="a not an odd multiple of pi/2",
-        derivatives=lambda a: (1 + sympy.tan(a) ** 2,), **_function("tan"),
+        "sin", sympy.sin, arb=each(arb.sin), budget=Budget(1.0, 3.0), arity=1, **_function("sin")
     ),
     Operation(
-        "asin", sympy.asin, arb=each(arb.asin), budget=Budget(1.0, 4.0), domain="-1 ≤ a ≤ 1", measured=(_UNIT,),
-        derivatives=lambda a: (1 / sympy.sqrt(1 - a * a),), **_call("torch.asin", "np.arcsin", "math.asin"),
+        "cos", sympy.cos, arb=each(arb.cos), budget=Budget(1.0, 3.0), arity=1, **_function("cos")
     ),
     Operation(
-        "acos", sympy.acos, arb=each(arb.acos), budget=Budget(1.0, 4.0), domain="-1 ≤ a ≤ 1", measured=(_UNIT,),
-        derivatives=lambda a: (-(1 / sympy.sqrt(1 - a * a)),), **_call("torch.acos", "np.arccos", "math.acos"),
+        "tan",
+        sympy.tan,
+        arb=each(arb.tan),
+        budget=Budget(1.0, 4.0),
+        domain="a not an odd multiple of pi/2",
+        derivatives=lambda a: (1 + sympy.tan(a) ** 2,),
+        **_function("tan"),
     ),
     Operation(
-        "atan", sympy.atan, arb=each(arb.atan), budget=Budget(1.0, 4.0), derivatives=lambda a: (1 / (a * a + 1),),
+        "asin",
+        sympy.asin,
+        arb=each(arb.asin),
+        budget=Budget(1.0, 4.0),
+        domain="-1 ≤ a ≤ 1",
+        measured=(_UNIT,),
+        derivatives=lambda a: (1 / sympy.sqrt(1 - a * a),),
+        **_call("torch.asin", "np.arcsin", "math.asin"),
+    ),
+    Operation(
+        "acos",
+        sympy.acos,
+        arb=each(arb.acos),
+        budget=Budget(1.0, 4.0),
+        domain="-1 ≤ a ≤ 1",
+        measured=(_UNIT,),
+        derivatives=lambda a: (-(1 / sympy.sqrt(1 - a * a)),),
+        **_call("torch.acos", "np.arccos", "math.acos"),
+    ),
+    Operation(
+        "atan",
+        sympy.atan,
+        arb=each(arb.atan),
+        budget=Budget(1.0, 4.0),
+        derivatives=lambda a: (1 / (a * a + 1),),
         **_call("torch.atan", "np.arctan", "math.atan"),
     ),
     Operation(
-        "atan2", sympy.atan2, arb=each(arb.atan2, 2), budget=Budget(1.0, 4.0), domain="not both 0",
+        "atan2",
+        sympy.atan2,
+        arb=each(arb.atan2, 2),
+        budget=Budget(1.0, 4.0),
+        domain="not both 0",
         derivatives=lambda a, b: (b / (a * a + b * b), -a / (a * a + b * b)),
-        measured=(Interval(-1e6, 1e6), Interval(-1e6, 1e6)), **_call("torch.atan2", "np.arctan2", "math.atan2"),
+        measured=(Interval(-1e6, 1e6), Interval(-1e6, 1e6)),
+        **_call("torch.atan2", "np.arctan2", "math.atan2"),
     ),
-)  # fmt: skip
+)
 
 _HYPERBOLAS = (
     Operation(
-        "sinh", sympy.sinh, arb=each(arb.sinh), budget=Budget(1.0, 2.0), derivatives=lambda a: (sympy.cosh(a),),
-        measured=(Interval(-80, 80),), **_function("sinh"),
+        "sinh",
+        sympy.sinh,
+        arb=each(arb.sinh),
+        budget=Budget(1.0, 2.0),
+        derivatives=lambda a: (sympy.cosh(a),),
+        measured=(Interval(-80, 80),),
+        **_function("sinh"),
     ),
     Operation(
-        "cosh", sympy.cosh, arb=each(arb.cosh), budget=Budget(1.0, 2.0), derivatives=lambda a: (sympy.sinh(a),),
-        measured=(Interval(-80, 80),), **_function("cosh"),
+        "cosh",
+        sympy.cosh,
+        arb=each(arb.cosh),
+        budget=Budget(1.0, 2.0),
+        derivatives=lambda a: (sympy.sinh(a),),
+        measured=(Interval(-80, 80),),
+        **_function("cosh"),
     ),
     Operation(
-        "tanh", sympy.tanh, arb=each(arb.tanh), budget=Budget(1.0, 4.0), arity=1, **_function("tanh"),
+        "tanh",
+        sympy.tanh,
+        arb=each(arb.tanh),
+        budget=Budget(1.0, 4.0),
+        arity=1,
+        **_function("tanh"),
     ),
     Operation(
-        "asinh", sympy.asinh, arb=each(arb.asinh), budget=Budget(2.0, 2.0), measured=(Interval(-1e15, 1e15),),
-        derivatives=lambda a: (1 / sympy.sqrt(a * a + 1),), **_call("torch.asinh", "np.arcsinh", "math.asinh"),
+        "asinh",
+        sympy.asinh,
+        arb=each(arb.asinh),
+        budget=Budget(2.0, 2.0),
+        measured=(Interval(-1e15, 1e15),),
+        derivatives=lambda a: (1 / sympy.sqrt(a * a + 1),),
+        **_call("torch.asinh", "np.arcsinh", "math.asinh"),
     ),
     Operation(
-        "acosh", sympy.acosh, arb=each(arb.acosh), budget=Budget(2.0, 2.0), domain="a ≥ 1",
-        measured=(Interval(1.0, 1e15),), derivatives=lambda a: (1 / sympy.sqrt(a * a - 1),),
+        "acosh",
+        sympy.acosh,
+        arb=each(arb.acosh),
+        budget=Budget(2.0, 2.0),
+        domain="a ≥ 1",
+        measured=(Interval(1.0, 1e15),),
+        derivatives=lambda a: (1 / sympy.sqrt(a * a - 1),),
         **_call("torch.acosh", "np.arccosh", "math.acosh"),
     ),
     Operation(
-        "atanh", sympy.atanh, arb=each(arb.atanh), budget=Budget(2.0, 2.0), domain="-1 < a < 1", measured=(_UNIT,),
-        derivatives=lambda a: (1 / (1 - a * a),), **_call("torch.atanh", "np.arctanh", "math.atanh"),
+        "atanh",
+        sympy.atanh,
+        arb=each(arb.atanh),
+        budget=Budget(2.0, 2.0),
+        domain="-1 < a < 1",
+        measured=(_UNIT,),
+        derivatives=lambda a: (1 / (1 - a * a),),
+        **_call("torch.atanh", "np.arctanh", "math.atanh"),
     ),
     Operation(
-        "hypot", hypot, arb=each(lambda a, b: (a * a + b * b).sqrt(), 2), budget=Budget(1.0, 1.0),
+        "hypot",
+        hypot,
+        arb=each(lambda a, b: (a * a + b * b).sqrt(), 2),
+        budget=Budget(1.0, 1.0),
         derivatives=lambda a, b: (a / hypot(a, b), b / hypot(a, b)),
-        measured=(Interval(-1e15, 1e15), Interval(-1e15, 1e15)), **_call("torch.hypot", "np.hypot", "math.hypot"),
+        measured=(Interval(-1e15, 1e15), Interval(-1e15, 1e15)),
+        **_call("torch.hypot", "np.hypot", "math.hypot"),
     ),
-)  # fmt: skip
+)
 
 _STEPS = (
     Operation(
@@ -358,7 +488,13 @@ _CONDITIONS = (
     _comparison("not_equal", "!=", operator.ne, sympy.Ne, _compare(_other_number, _same_number)),
     _connective("and", sympy.And, each(_and, 2), 2, **_same("&", BOTH, operator.and_)),
     _connective("or", sympy.Or, each(_or, 2), 2, **_same("|", EITHER, operator.or_)),
-    _connective("not", sympy.Not, each(_not), 1, **_call("torch.logical_not", "np.logical_not", "np.logical_not")),
+    _connective(
+        "not",
+        sympy.Not,
+        each(_not),
+        1,
+        **_call("torch.logical_not", "np.logical_not", "np.logical_not"),
+    ),
     Operation(
         "where",
         Where,
@@ -386,9 +522,15 @@ COMPOSITIONS = (
     Composition("asec", lambda a: sympy.acos(1 / a), sympy.asec, "|a| ≥ 1", (Interval(1.0, 1e6),)),
     Composition("acsc", lambda a: sympy.asin(1 / a), sympy.acsc, "|a| ≥ 1", (Interval(1.0, 1e6),)),
     Composition("acot", lambda a: sympy.atan(1 / a), sympy.acot, "a ≠ 0"),
-    Composition("asech", lambda a: sympy.acosh(1 / a), sympy.asech, "0 < a ≤ 1", (Interval(1e-6, 1.0),)),
-    Composition("acsch", lambda a: sympy.asinh(1 / a), sympy.acsch, "a ≠ 0", (Interval(1e-6, 1e6),)),
-    Composition("acoth", lambda a: sympy.atanh(1 / a), sympy.acoth, "|a| > 1", (Interval(1.0, 1e6),)),
+    Composition(
+        "asech", lambda a: sympy.acosh(1 / a), sympy.asech, "0 < a ≤ 1", (Interval(1e-6, 1.0),)
+    ),
+    Composition(
+        "acsch", lambda a: sympy.asinh(1 / a), sympy.acsch, "a ≠ 0", (Interval(1e-6, 1e6),)
+    ),
+    Composition(
+        "acoth", lambda a: sympy.atanh(1 / a), sympy.acoth, "|a| > 1", (Interval(1.0, 1e6),)
+    ),
     Composition("cbrt", lambda a: sympy.sign(a) * sympy.Abs(a) ** sympy.Rational(1, 3)),
     Composition(
         "heaviside",

@@ -42,7 +42,8 @@ class Format:
         return self.precision * math.log10(2.0)
 
     def holds(self, number: float) -> bool:
-        """Whether that float64 is a number of this format, a normal one or 0; infinities and NaN are.
+        """Whether that float64 is a number of this format, a normal one or 0; infinities and NaN
+        are.
 
         >>> FLOAT32.holds(0.5), FLOAT32.holds(0.1)
         (True, False)
@@ -72,4 +73,6 @@ def format_named(name: str) -> Format:
     try:
         return FORMATS[name]
     except (KeyError, TypeError):
-        raise InputError(f"dtype {name!r} is not one that verifier trains in: use {' or '.join(FORMATS)}") from None
+        raise InputError(
+            f"dtype {name!r} is not one that verifier trains in: use {' or '.join(FORMATS)}"
+        ) from None

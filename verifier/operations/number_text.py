@@ -9,7 +9,8 @@ def number(value: float) -> str:
 
 
 def short(value: float) -> str:
-    """A number in two or three digits, at most 7 characters (8 with a sign), for what is an estimate anyway.
+    """A number in two or three digits, at most 7 characters (8 with a sign), for what is an
+    estimate anyway.
 
     >>> short(0.291), short(50.0), short(23456789.0)
     ('0.291', '50', '2.3e+07')

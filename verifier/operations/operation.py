@@ -104,7 +104,9 @@ class Budget:
     torch: float = 0.5
     numpy: float = 0.5
     size: Callable[..., Any] | None = None
-    """From the result and the arguments, as balls: the number whose ulps are counted; None is the result."""
+    """From the result and the arguments, as balls: the number whose ulps are counted; None is the
+    result.
+    """
 
     def of(self, library: str) -> float:
         return float(getattr(self, library))
@@ -193,8 +195,9 @@ def flat(*arguments: Tree) -> tuple[Tree, ...]:
 
 
 class Where(sympy.Function):  # type: ignore[misc]
-    """Piecewise of two branches. Inside `sympy.evaluate(False)` it stays as it is, since SymPy's own
-    Piecewise looks into its conditions even there and may not return."""
+    """Piecewise of two branches. Inside `sympy.evaluate(False)` it stays as it is, since SymPy's
+    own Piecewise looks into its conditions even there and may not return.
+    """
 
     nargs = 3
     is_commutative = is_real = True  # or SymPy asks the condition, without end
@@ -232,7 +235,8 @@ def named(
     derivatives: Callable[..., tuple[Tree, ...]],
     arguments: int | None = None,
 ) -> type:
-    """A SymPy function of that name, for one that SymPy lacks; its numbers come from the definition.
+    """A SymPy function of that name, for one that SymPy lacks; its numbers come from the
+    definition.
 
     It takes so many arguments, or as many as the definition.
 
@@ -270,7 +274,9 @@ def _has_definition(part: Tree) -> bool:
 
 
 def larger(a: Any, b: Any) -> Any:
-    """A ball around the larger of two numbers, with the middle of one of theirs: a tie stays a tie."""
+    """A ball around the larger of two numbers, with the middle of one of theirs: a tie stays
+    a tie.
+    """
     if a >= b or b >= a:
         return a if a >= b else b
     return _around(a if a.mid() >= b.mid() else b, a.max(b))

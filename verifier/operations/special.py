@@ -104,17 +104,27 @@ _erfcx_class: Any = named(
     lambda a: sympy.erfc(a) * sympy.exp(a**2),
     lambda a: (2 * a * _erfcx_class(a) - 2 / sympy.sqrt(sympy.pi),),
 )
-_ndtr_class: Any = named("ndtr", lambda a: sympy.erfc(-a / sympy.sqrt(2)) / 2, lambda a: (_ndtr_slope(a),))
-_log_ndtr_class: Any = named(
-    "log_ndtr", lambda a: sympy.log(sympy.erfc(-a / sympy.sqrt(2)) / 2), lambda a: (_log_ndtr_slope(a),)
+_ndtr_class: Any = named(
+    "ndtr", lambda a: sympy.erfc(-a / sympy.sqrt(2)) / 2, lambda a: (_ndtr_slope(a),)
 )
-_digamma_class: Any = named("digamma", lambda a: sympy.polygamma(0, a), lambda a: (sympy.polygamma(1, a),))
+_log_ndtr_class: Any = named(
+    "log_ndtr",
+    lambda a: sympy.log(sympy.erfc(-a / sympy.sqrt(2)) / 2),
+    lambda a: (_log_ndtr_slope(a),),
+)
+_digamma_class: Any = named(
+    "digamma", lambda a: sympy.polygamma(0, a), lambda a: (sympy.polygamma(1, a),)
+)
 _i0: Any = named("i0", lambda a: sympy.besseli(0, a), lambda a: (_i1(a),))
 _i1: Any = named("i1", lambda a: sympy.besseli(1, a), lambda a: (_i1_slope(a),))
 _i0e: Any = named(
-    "i0e", lambda a: sympy.besseli(0, a) * sympy.exp(-sympy.Abs(a)), lambda a: (_i1e(a) - sympy.sign(a) * _i0e(a),)
+    "i0e",
+    lambda a: sympy.besseli(0, a) * sympy.exp(-sympy.Abs(a)),
+    lambda a: (_i1e(a) - sympy.sign(a) * _i0e(a),),
 )
-_i1e: Any = named("i1e", lambda a: sympy.besseli(1, a) * sympy.exp(-sympy.Abs(a)), lambda a: (_i1e_slope(a),))
+_i1e: Any = named(
+    "i1e", lambda a: sympy.besseli(1, a) * sympy.exp(-sympy.Abs(a)), lambda a: (_i1e_slope(a),)
+)
 _j0: Any = named("j0", lambda a: sympy.besselj(0, a), lambda a: (-_j1(a),))
 _j1: Any = named("j1", lambda a: sympy.besselj(1, a), lambda a: (_j0(a) - _j1(a) / a,))
 
@@ -143,78 +153,161 @@ def _i1e_slope(a: Tree) -> Tree:
 
 ROWS = (
     Operation(
-        "erf", sympy.erf, arb=each(arb.erf), budget=Budget(1.0, 2.0),
-        derivatives=lambda a: (2 / sympy.sqrt(sympy.pi) * sympy.exp(-(a**2)),), **_call("torch.erf", "special.erf"),
+        "erf",
+        sympy.erf,
+        arb=each(arb.erf),
+        budget=Budget(1.0, 2.0),
+        derivatives=lambda a: (2 / sympy.sqrt(sympy.pi) * sympy.exp(-(a**2)),),
+        **_call("torch.erf", "special.erf"),
     ),
     Operation(
-        "erfc", sympy.erfc, arb=each(arb.erfc), budget=Budget(2.0, 512.0), measured=(Interval(-26.0, 26.0),),
-        derivatives=lambda a: (-2 / sympy.sqrt(sympy.pi) * sympy.exp(-(a**2)),), **_call("torch.erfc", "special.erfc"),
+        "erfc",
+        sympy.erfc,
+        arb=each(arb.erfc),
+        budget=Budget(2.0, 512.0),
+        measured=(Interval(-26.0, 26.0),),
+        derivatives=lambda a: (-2 / sympy.sqrt(sympy.pi) * sympy.exp(-(a**2)),),
+        **_call("torch.erfc", "special.erfc"),
     ),
     Operation(
-        "erfinv", sympy.erfinv, arb=each(arb.erfinv), budget=Budget(2.0, 4.0), domain="-1 < a < 1",
+        "erfinv",
+        sympy.erfinv,
+        arb=each(arb.erfinv),
+        budget=Budget(2.0, 4.0),
+        domain="-1 < a < 1",
         measured=(Interval(-1.0, 1.0),),
         derivatives=lambda a: (sympy.sqrt(sympy.pi) / 2 * sympy.exp(sympy.erfinv(a) ** 2),),
         **_call("torch.erfinv", "special.erfinv"),
     ),
     Operation(
-        "erfcx", _erfcx_class, arb=each(_erfcx), budget=Budget(512.0, 512.0), measured=(Interval(-26.0, 1e6),),
-        derivatives=lambda a: (2 * a * _erfcx_class(a) - 2 / sympy.sqrt(sympy.pi),), **_special("erfcx"),
+        "erfcx",
+        _erfcx_class,
+        arb=each(_erfcx),
+        budget=Budget(512.0, 512.0),
+        measured=(Interval(-26.0, 1e6),),
+        derivatives=lambda a: (2 * a * _erfcx_class(a) - 2 / sympy.sqrt(sympy.pi),),
+        **_special("erfcx"),
     ),
     Operation(
-        "ndtr", _ndtr_class, arb=each(lambda a: (-a / arb(2).sqrt()).erfc() / 2), budget=Budget(2.0, 2.0, _one),
-        measured=(Interval(-12.0, 100.0),), derivatives=lambda a: (_ndtr_slope(a),), **_special("ndtr"),
+        "ndtr",
+        _ndtr_class,
+        arb=each(lambda a: (-a / arb(2).sqrt()).erfc() / 2),
+        budget=Budget(2.0, 2.0, _one),
+        measured=(Interval(-12.0, 100.0),),
+        derivatives=lambda a: (_ndtr_slope(a),),
+        **_special("ndtr"),
     ),
     Operation(
-        "log_ndtr", _log_ndtr_class, arb=each(_log_ndtr), budget=Budget(128.0, 128.0), measured=(Interval(-1e3, 10.0),),
-        derivatives=lambda a: (_log_ndtr_slope(a),), **_special("log_ndtr"),
+        "log_ndtr",
+        _log_ndtr_class,
+        arb=each(_log_ndtr),
+        budget=Budget(128.0, 128.0),
+        measured=(Interval(-1e3, 10.0),),
+        derivatives=lambda a: (_log_ndtr_slope(a),),
+        **_special("log_ndtr"),
     ),
     Operation(
-        "loggamma", sympy.loggamma, arb=each(_log_gamma), budget=Budget(2.0, 4.0, _at_least_one), domain="a > 0",
-        measured=(_POSITIVE,), derivatives=lambda a: (_digamma_class(a),), **_call("torch.lgamma", "special.gammaln"),
+        "loggamma",
+        sympy.loggamma,
+        arb=each(_log_gamma),
+        budget=Budget(2.0, 4.0, _at_least_one),
+        domain="a > 0",
+        measured=(_POSITIVE,),
+        derivatives=lambda a: (_digamma_class(a),),
+        **_call("torch.lgamma", "special.gammaln"),
     ),
     Operation(
-        "digamma", _digamma_class, arb=each(arb.digamma), budget=Budget(8.0, 4.0, _at_least_one), domain="a > 0",
-        measured=(_POSITIVE,), derivatives=lambda a: (sympy.polygamma(1, a),),
+        "digamma",
+        _digamma_class,
+        arb=each(arb.digamma),
+        budget=Budget(8.0, 4.0, _at_least_one),
+        domain="a > 0",
+        measured=(_POSITIVE,),
+        derivatives=lambda a: (sympy.polygamma(1, a),),
         **_call("torch.digamma", "special.digamma"),
     ),
     Operation(
-        "polygamma", sympy.polygamma, arb=each(_polygamma, 2), budget=Budget(8.0, 8.0), whole=(0,),
-        domain="a whole number n ≥ 0 and a > 0", measured=(Interval(1, 1), Interval(1e-3, 1e3)),
-        derivatives=lambda n, a: (sympy.S.Zero, sympy.polygamma(int(n) + 1, a)), lost=(0,),
+        "polygamma",
+        sympy.polygamma,
+        arb=each(_polygamma, 2),
+        budget=Budget(8.0, 8.0),
+        whole=(0,),
+        domain="a whole number n ≥ 0 and a > 0",
+        measured=(Interval(1, 1), Interval(1e-3, 1e3)),
+        derivatives=lambda n, a: (sympy.S.Zero, sympy.polygamma(int(n) + 1, a)),
+        lost=(0,),
         torch=Call("torch.polygamma"),
-        numpy=Call("polygamma", own=_numpy_polygamma), python=Call("polygamma_of_numbers", own=_polygamma_of_numbers),
+        numpy=Call("polygamma", own=_numpy_polygamma),
+        python=Call("polygamma_of_numbers", own=_polygamma_of_numbers),
     ),
     Operation(
-        "zeta", sympy.zeta, arb=each(arb.zeta, 2), budget=Budget(8.0, 8.0), domain="s > 1 and a > 0",
-        measured=(Interval(1.1, 20.0), Interval(0.1, 100.0)), lost=(0,),
+        "zeta",
+        sympy.zeta,
+        arb=each(arb.zeta, 2),
+        budget=Budget(8.0, 8.0),
+        domain="s > 1 and a > 0",
+        measured=(Interval(1.1, 20.0), Interval(0.1, 100.0)),
+        lost=(0,),
         derivatives=lambda s, a: (sympy.nan, -s * sympy.zeta(s + 1, a)),
         **{**_special("zeta"), "numpy": Call("special.zeta", own=_numpy_zeta)},
     ),
     Operation(
-        "i0", _i0, arb=each(lambda a: a.bessel_i(0)), budget=Budget(8.0, 8.0), measured=(Interval(-80.0, 80.0),),
-        derivatives=lambda a: (_i1(a),), **_special("i0"),
+        "i0",
+        _i0,
+        arb=each(lambda a: a.bessel_i(0)),
+        budget=Budget(8.0, 8.0),
+        measured=(Interval(-80.0, 80.0),),
+        derivatives=lambda a: (_i1(a),),
+        **_special("i0"),
     ),
     Operation(
-        "i1", _i1, arb=each(lambda a: a.bessel_i(1)), budget=Budget(16.0, 16.0), measured=(Interval(-80.0, 80.0),),
-        derivatives=lambda a: (_i1_slope(a),), **_special("i1"),
+        "i1",
+        _i1,
+        arb=each(lambda a: a.bessel_i(1)),
+        budget=Budget(16.0, 16.0),
+        measured=(Interval(-80.0, 80.0),),
+        derivatives=lambda a: (_i1_slope(a),),
+        **_special("i1"),
     ),
     Operation(
-        "i0e", _i0e, arb=_scaled(0), budget=Budget(8.0, 8.0), measured=(_MODERATE,),
-        derivatives=lambda a: (_i1e(a) - sympy.sign(a) * _i0e(a),), **_special("i0e"),
+        "i0e",
+        _i0e,
+        arb=_scaled(0),
+        budget=Budget(8.0, 8.0),
+        measured=(_MODERATE,),
+        derivatives=lambda a: (_i1e(a) - sympy.sign(a) * _i0e(a),),
+        **_special("i0e"),
     ),
     Operation(
-        "i1e", _i1e, arb=_scaled(1), budget=Budget(16.0, 16.0), measured=(_MODERATE,),
-        derivatives=lambda a: (_i1e_slope(a),), **_special("i1e"),
+        "i1e",
+        _i1e,
+        arb=_scaled(1),
+        budget=Budget(16.0, 16.0),
+        measured=(_MODERATE,),
+        derivatives=lambda a: (_i1e_slope(a),),
+        **_special("i1e"),
     ),
     Operation(
-        "j0", _j0, arb=each(lambda a: a.bessel_j(0)), budget=Budget(8.0, 8.0, _at_least_one), measured=(_MODERATE,),
-        derivatives=lambda a: (-_j1(a),), lost=(0,), **_call("torch.special.bessel_j0", "special.j0"),
+        "j0",
+        _j0,
+        arb=each(lambda a: a.bessel_j(0)),
+        budget=Budget(8.0, 8.0, _at_least_one),
+        measured=(_MODERATE,),
+        derivatives=lambda a: (-_j1(a),),
+        lost=(0,),
+        **_call("torch.special.bessel_j0", "special.j0"),
     ),
     Operation(
-        "j1", _j1, arb=each(lambda a: a.bessel_j(1)), budget=Budget(8.0, 8.0, _at_least_one), measured=(_MODERATE,),
-        derivatives=lambda a: (_j0(a) - _j1(a) / a,), lost=(0,), **_call("torch.special.bessel_j1", "special.j1"),
+        "j1",
+        _j1,
+        arb=each(lambda a: a.bessel_j(1)),
+        budget=Budget(8.0, 8.0, _at_least_one),
+        measured=(_MODERATE,),
+        derivatives=lambda a: (_j0(a) - _j1(a) / a,),
+        lost=(0,),
+        **_call("torch.special.bessel_j1", "special.j1"),
     ),
-)  # fmt: skip
+)
 
 
 def _gamma(a: Tree) -> Tree:

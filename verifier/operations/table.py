@@ -60,13 +60,18 @@ REDUCTIONS = (
 ROWS = (*elementary.ROWS, *special.ROWS, *activations.ROWS)
 TABLE: dict[str, Operation] = {row.name: row for row in (*ROWS, *REDUCTIONS)}
 COMPOSITIONS: dict[str, Composition] = {
-    row.name: row for row in (*elementary.COMPOSITIONS, *special.COMPOSITIONS, *activations.COMPOSITIONS)
+    row.name: row
+    for row in (*elementary.COMPOSITIONS, *special.COMPOSITIONS, *activations.COMPOSITIONS)
 }
 
-BY_CLASS: dict[Any, str] = {row.sympy: row.name for row in TABLE.values() if isinstance(row.sympy, type)}
+BY_CLASS: dict[Any, str] = {
+    row.sympy: row.name for row in TABLE.values() if isinstance(row.sympy, type)
+}
 """Which row each SymPy class of functions is read as."""
 
-COMPOSED: dict[Any, Composition] = {row.sympy: row for row in COMPOSITIONS.values() if row.sympy is not None}
+COMPOSED: dict[Any, Composition] = {
+    row.sympy: row for row in COMPOSITIONS.values() if row.sympy is not None
+}
 """Which composition each SymPy class of functions is read as."""
 
 

@@ -1,4 +1,6 @@
-"""Internal errors beside a verdict: each is told in a line and kept in full, and the verdict stands."""
+"""Internal errors beside a verdict: each is told in a line and kept in full, and the verdict
+stands.
+"""
 
 from __future__ import annotations
 

@@ -1,11 +1,13 @@
-"""Running: code that may not return, for so many seconds at most, and the lines of it that an error came through.
+"""Running: code that may not return, for so many seconds at most, and the lines of it that an error
+came through.
 
-The code works in a thread that is stopped by an asynchronous exception when its time is up. That reaches it between
-two steps of Python: `while True: pass` ends at once; `time.sleep`, a lock, or a long operation of a library in C is
-left behind in its thread, which ends when it comes back to Python or with the program, and so is code that
-catches every exception over and over. Only what holds Python's global lock for ever, such as a power of huge whole
-numbers, holds up the caller too. In Python 3.11 so does code that blocks, if coverage or a debugger traces the caller:
-while an exception is pending for one thread, that Python starts no traced function in another.
+The code works in a thread that is stopped by an asynchronous exception when its time is up. That
+reaches it between two steps of Python: `while True: pass` ends at once; `time.sleep`, a lock, or a
+long operation of a library in C is left behind in its thread, which ends when it comes back to
+Python or with the program, and so is code that catches every exception over and over. Only what
+holds Python's global lock for ever, such as a power of huge whole numbers, holds up the caller too.
+In Python 3.11 so does code that blocks, if coverage or a debugger traces the caller: while an
+exception is pending for one thread, that Python starts no traced function in another.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ class OutOfTimeError(Exception):
 
 
 def within(seconds: float | None, work: Callable[[], _Result]) -> _Result:
-    """What the work returns, if it takes no longer than that; None gives it all the time that it wants.
+    """What the work returns, if it takes no longer than that; None gives it all the time that it
+    wants.
 
     Raises OutOfTimeError where it does not, and whatever the work raises.
 
@@ -91,13 +94,21 @@ class _Task(Generic[_Result]):
 
 
 def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
-    """The lines that an error came through, without those of verifier, of Python and of what verifier computes with."""
+    """The lines that an error came through, without those of verifier, of Python and of what
+    verifier computes with.
+    """
     houses = list(_houses())
-    return [frame for frame in traceback.extract_tb(error.__traceback__) if not _lies_in(houses, frame.filename)]
+    return [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not _lies_in(houses, frame.filename)
+    ]
 
 
 def place_of(error: BaseException) -> str:
-    """The last of those lines as a part of a sentence, such as ` at losses.py:12`; empty where there is none."""
+    """The last of those lines as a part of a sentence, such as ` at losses.py:12`; empty where
+    there is none.
+    """
     frames = own_frames(error)
     return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
@@ -105,12 +116,17 @@ def place_of(error: BaseException) -> str:
 def own_traceback(error: BaseException) -> str:
     """Those lines, the last one first; nothing where there are none."""
     told = [line for frame in reversed(own_frames(error)) for line in _frame_lines(frame)]
-    shown = told if len(told) <= LINES else [*told[:LINES], f"  and {len(told) - LINES:,} lines more"]
+    shown = (
+        told if len(told) <= LINES else [*told[:LINES], f"  and {len(told) - LINES:,} lines more"]
+    )
     return "\n".join(shown)
 
 
 def _frame_lines(frame: traceback.FrameSummary) -> list[str]:
-    return [f"  {frame.filename}:{frame.lineno}, in {frame.name}", *([f"    {frame.line}"] if frame.line else [])]
+    return [
+        f"  {frame.filename}:{frame.lineno}, in {frame.name}",
+        *([f"    {frame.line}"] if frame.line else []),
+    ]
 
 
 _LIBRARIES = ("torch", "numpy", "scipy", "sympy", "mpmath", "flint", "rich")
@@ -133,5 +149,9 @@ def _lies_in(houses: list[Path], file: str) -> bool:
     parents = Path(file).parents
     is_installed = any(part.name in ("site-packages", "dist-packages") for part in parents)
     # Packages are installed below Python's own library.
-    own = [house for house in houses if not is_installed or house.parent.name in ("site-packages", "dist-packages")]
+    own = [
+        house
+        for house in houses
+        if not is_installed or house.parent.name in ("site-packages", "dist-packages")
+    ]
     return any(house in parents for house in own)

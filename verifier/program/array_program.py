@@ -1,4 +1,5 @@
-"""ArrayProgram: code on tensors as a straight line of array operations, each different one computed once.
+"""ArrayProgram: code on tensors as a straight line of array operations, each different one computed
+once.
 
 A dozen kinds of operation are enough for what torch does: a row of the operations table on every
 element (broadcast as NumPy does), taking elements by index and piling them up again, joining,
@@ -165,7 +166,11 @@ class ArrayBuilder:
         array = np.asarray(value)
         array = array if array.dtype == bool else array.astype(np.float64)
         # A number that the format does not hold is rounded to it; an array is data.
-        return self._add(ArrayNode(CONSTANT, (), array.shape, Fixed(array), self._format if array.ndim == 0 else None))
+        return self._add(
+            ArrayNode(
+                CONSTANT, (), array.shape, Fixed(array), self._format if array.ndim == 0 else None
+            )
+        )
 
     def apply(self, operation: str, *arguments: int) -> int:
         """That row of the table on every element; what it takes as numbers may be truth values."""
@@ -219,7 +224,9 @@ class ArrayBuilder:
         """Products of matrices, the last two axes; the axes before them are the same in both."""
         left, right = self.numbers(left), self.numbers(right)
         (*batch, rows, _), (*_, columns) = self.shape(left), self.shape(right)
-        return self._add(ArrayNode(CONTRACT, (left, right), (*batch, rows, columns), None, self._format))
+        return self._add(
+            ArrayNode(CONTRACT, (left, right), (*batch, rows, columns), None, self._format)
+        )
 
     def round(self, argument: int, format: Format | None) -> int:
         """The argument in a narrower format."""
@@ -247,7 +254,11 @@ class ArrayBuilder:
         nodes = [self._nodes[index] for index in kept]
         moved = tuple(
             ArrayNode(
-                node.operation, tuple(place[part] for part in node.arguments), node.shape, node.payload, node.format
+                node.operation,
+                tuple(place[part] for part in node.arguments),
+                node.shape,
+                node.payload,
+                node.format,
             )
             for node in nodes
         )
@@ -260,7 +271,10 @@ class ArrayBuilder:
     def uses(self, outputs: Sequence[int]) -> dict[int, int]:
         """How often each node that the outputs need is taken by another or is an output."""
         counts: dict[int, int] = dict.fromkeys(self.needed(outputs), 0)
-        for index in (*outputs, *(argument for node in counts for argument in self._nodes[node].arguments)):
+        for index in (
+            *outputs,
+            *(argument for node in counts for argument in self._nodes[node].arguments),
+        ):
             counts[index] += 1
         return counts
 
@@ -316,7 +330,9 @@ def places(shape: Shape) -> Any:
 
 
 class ArrayArithmetic(Protocol):
-    """A number system that an array program is evaluated in; each method gets a node, its place and its arguments."""
+    """A number system that an array program is evaluated in; each method gets a node, its place and
+    its arguments.
+    """
 
     def input(self, value: Any) -> Any: ...
 
@@ -342,7 +358,9 @@ class ArrayArithmetic(Protocol):
 _OWN = frozenset({CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, ROUND})
 
 
-def evaluate(program: ArrayProgram, arithmetic: ArrayArithmetic, arguments: Mapping[str, Any]) -> list[Any]:
+def evaluate(
+    program: ArrayProgram, arithmetic: ArrayArithmetic, arguments: Mapping[str, Any]
+) -> list[Any]:
     """The program's results in a number system; nodes that no result depends on are left out.
 
     Raises KeyError for an input without an argument.

@@ -1,4 +1,5 @@
-"""Readable Python source from a program, for torch, NumPy or plain numbers, and functions made of it.
+"""Readable Python source from a program, for torch, NumPy or plain numbers, and functions made of
+it.
 
 The order of operations is the program's. What is used once is written where it is used; what is
 used more often gets a name.
@@ -18,7 +19,17 @@ from typing import Any
 
 import numpy as np
 
-from verifier.operations.operation import ATOM, NEGATIVE, PRODUCT, Call, Infix, Name, Notation, Operation, Suffix
+from verifier.operations.operation import (
+    ATOM,
+    NEGATIVE,
+    PRODUCT,
+    Call,
+    Infix,
+    Name,
+    Notation,
+    Operation,
+    Suffix,
+)
 from verifier.operations.table import TABLE
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
 from verifier.program.program import CONSTANT, SYMBOL, Node, Program
@@ -42,7 +53,9 @@ TORCH = Language(
         "maximum": "torch.clamp({tensor}, min={number})",
         "minimum": "torch.clamp({tensor}, max={number})",
         "where": "torch.where({condition}, {symbol}.new_tensor({taken}), {otherwise})",
-        **dict.fromkeys(("atan2", "hypot", "logaddexp", "remainder"), "{symbol}.new_tensor({number})"),
+        **dict.fromkeys(
+            ("atan2", "hypot", "logaddexp", "remainder"), "{symbol}.new_tensor({number})"
+        ),
     },
 )
 NUMPY = Language(
@@ -74,7 +87,9 @@ class _Text:
 
 @dataclass
 class _Writer:
-    """Writes the nodes of a program in order; lines are the assignments that stand before the results."""
+    """Writes the nodes of a program in order; lines are the assignments that stand before the
+    results.
+    """
 
     program: Program
     language: Language
@@ -107,7 +122,10 @@ class _Writer:
             return _number(node.payload)
         arguments = [texts[argument] for argument in node.arguments]
         if self._varies(index):
-            arguments = [self._plain_number(place, text) for place, text in zip(node.arguments, arguments, strict=True)]
+            arguments = [
+                self._plain_number(place, text)
+                for place, text in zip(node.arguments, arguments, strict=True)
+            ]
         return self._operation(TABLE[node.operation], node, arguments)
 
     def _operation(self, row: Operation, node: Node, arguments: list[_Text]) -> _Text:
@@ -126,7 +144,9 @@ class _Writer:
             case Call():
                 written = notation.written([argument.text for argument in arguments])
                 # NumPy's numbers would make what they meet float64.
-                return _Text(f"{written}.item()" if all(plain) and notation.gives_array else written)
+                return _Text(
+                    f"{written}.item()" if all(plain) and notation.gives_array else written
+                )
             case Suffix(symbol, precedence):
                 return _Text(arguments[0].within(precedence + 1) + symbol, precedence)
         return _infix(notation, arguments)
@@ -147,10 +167,17 @@ class _Writer:
             if not (plain[1] and plain[2]):
                 return None
             condition, taken, otherwise = (argument.text for argument in arguments)
-            return form.format(condition=condition, taken=taken, otherwise=otherwise, symbol=self.program.symbols[0])
+            return form.format(
+                condition=condition,
+                taken=taken,
+                otherwise=otherwise,
+                symbol=self.program.symbols[0],
+            )
         if row not in ("maximum", "minimum"):
             wrapped = [
-                form.format(symbol=self.program.symbols[0], number=argument.text) if number else argument.text
+                form.format(symbol=self.program.symbols[0], number=argument.text)
+                if number
+                else argument.text
                 for argument, number in zip(arguments, plain, strict=True)
             ]
             return self.language.notation(TABLE[row]).written(wrapped)  # type: ignore[union-attr]
@@ -184,7 +211,9 @@ def _infix(notation: Infix, arguments: list[_Text]) -> _Text:
     if notation.symbol == "**":
         return _Text(f"{arguments[0].within(own + 1)}**{arguments[1].within(own)}", own)
     # Only the left operand may go without parentheses: a + (b + c) is not (a + b) + c in floats.
-    return _Text(f"{arguments[0].within(own)} {notation.symbol} {arguments[1].within(own + 1)}", own)
+    return _Text(
+        f"{arguments[0].within(own)} {notation.symbol} {arguments[1].within(own + 1)}", own
+    )
 
 
 def body(program: Program, language: Language) -> tuple[list[str], list[str]]:
@@ -200,7 +229,8 @@ def definition(name: str, signature: str, program: Program, language: Language) 
     >>> from verifier.program.program import Builder
     >>> build = Builder()
     >>> x = build.symbol("x")
-    >>> print(definition("square", "x", build.program(build.apply("multiply", x, x)), TORCH), end="")
+    >>> square = build.program(build.apply("multiply", x, x))
+    >>> print(definition("square", "x", square, TORCH), end="")
     def square(x):
         return x * x
     """
@@ -215,7 +245,9 @@ def function(name: str, signature: str, program: Program, language: Language) ->
     return _compiled(name, source, language, _scope(language, program))
 
 
-def _compiled(name: str, source: str, language: Language, scope: dict[str, Any]) -> Callable[..., Any]:
+def _compiled(
+    name: str, source: str, language: Language, scope: dict[str, Any]
+) -> Callable[..., Any]:
     path = f"<verifier {language.name} {name} {abs(hash(source)):x}>"
     linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
     # The source is generated from a program's nodes: names that are identifiers, numbers and rows.
@@ -228,7 +260,9 @@ Watch = Callable[[int, Any], Any]
 """Is given the index of a node and what it came to; what it returns is used in its place."""
 
 
-def watched(name: str, signature: str, program: Program, language: Language, watch: Watch) -> Callable[..., Any]:
+def watched(
+    name: str, signature: str, program: Program, language: Language, watch: Watch
+) -> Callable[..., Any]:
     """The function of `function`, of which `watch` sees the result of every operation on a symbol.
 
     >>> from verifier.program.program import Builder
@@ -236,7 +270,7 @@ def watched(name: str, signature: str, program: Program, language: Language, wat
     >>> x = build.symbol("x")
     >>> program = build.program(build.apply("add", build.apply("square", x), build.constant(1)))
     >>> seen = {}
-    >>> watched("f", "x", program, NUMPY, lambda index, value: seen.setdefault(index, value))(3.0), seen
+    >>> watched("f", "x", program, NUMPY, seen.setdefault)(3.0), seen
     (np.float64(10.0), {1: np.float64(9.0), 3: np.float64(10.0)})
     """
     writer = _Watched(program, language)
@@ -267,18 +301,24 @@ def of_tensors(generated: Callable[..., Any]) -> Callable[..., Any]:
     """The same torch function for numbers too, which become tensors like the others."""
     import torch
 
-    defaults = {part.name: part.default for part in inspect.signature(generated).parameters.values()}
+    defaults = {
+        part.name: part.default for part in inspect.signature(generated).parameters.values()
+    }
 
     @wraps(generated)
     def accepting(*inputs: Any, **parameters: Any) -> Any:
-        given = {name: value for name, value in defaults.items() if value is not inspect.Parameter.empty} | parameters
+        given = {
+            name: value for name, value in defaults.items() if value is not inspect.Parameter.empty
+        } | parameters
         tensors = [value for value in (*inputs, *given.values()) if isinstance(value, torch.Tensor)]
         like = tensors[0] if tensors else torch.tensor(0.0)
 
         def tensor(value: Any) -> torch.Tensor:
             return value if isinstance(value, torch.Tensor) else like.new_tensor(value)
 
-        return generated(*map(tensor, inputs), **{name: tensor(value) for name, value in given.items()})
+        return generated(
+            *map(tensor, inputs), **{name: tensor(value) for name, value in given.items()}
+        )
 
     return accepting
 
@@ -310,7 +350,9 @@ def constant_values(program: Program) -> dict[int, Any]:
         if node.operation == CONSTANT:
             values[index] = arithmetic.constant(node.payload)
         elif node.operation != SYMBOL and all(argument in values for argument in node.arguments):
-            values[index] = arithmetic.apply(TABLE[node.operation], *(values[place] for place in node.arguments))
+            values[index] = arithmetic.apply(
+                TABLE[node.operation], *(values[place] for place in node.arguments)
+            )
     return values
 
 

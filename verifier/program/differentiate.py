@@ -52,7 +52,8 @@ class Adjoints:
 
 
 def adjoints(program: Program, names: Sequence[str]) -> Adjoints:
-    """What the sweep of `differentiate` finds on its way, by every node and not by the symbols alone.
+    """What the sweep of `differentiate` finds on its way, by every node and not by the symbols
+    alone.
 
     >>> build = Builder()
     >>> x = build.symbol("x")
@@ -66,7 +67,11 @@ def adjoints(program: Program, names: Sequence[str]) -> Adjoints:
     value = builder.copy(program, program.outputs[0], places)
     sweep = _Sweep(builder, value, frozenset(names))
     sweep.run()
-    found = {index: sweep.adjoints[place] for index, place in sorted(places.items()) if place in sweep.adjoints}
+    found = {
+        index: sweep.adjoints[place]
+        for index, place in sorted(places.items())
+        if place in sweep.adjoints
+    }
     return Adjoints(builder.program(value, *found.values()), tuple(found))
 
 
@@ -97,7 +102,9 @@ class _Sweep:
         return {name for name, index in self._symbols.items() if index in self.adjoints}
 
     def _pass_back(self, node: Node, index: int, adjoint: int) -> None:
-        active = [position for position, argument in enumerate(node.arguments) if self._active[argument]]
+        active = [
+            position for position, argument in enumerate(node.arguments) if self._active[argument]
+        ]
         for position in active:
             argument = node.arguments[position]
             self._accumulate(argument, self._contribution(node, position, adjoint))
@@ -105,8 +112,8 @@ class _Sweep:
     def _accumulate(self, argument: int, contribution: int) -> None:
         """Add to the argument's adjoint, which has the argument's own shape.
 
-        What comes from the rows is summed where they share the argument; what a reduction passes back
-        goes to each of its rows.
+        What comes from the rows is summed where they share the argument; what a reduction passes
+        back goes to each of its rows.
         """
         shapes = (self._builder[argument].shape, self._builder[contribution].shape)
         if shapes == (SCALAR, BATCH):
@@ -114,7 +121,9 @@ class _Sweep:
         elif shapes == (BATCH, SCALAR):
             contribution = self._builder.apply("spread", argument, contribution)
         earlier = self.adjoints.get(argument)
-        self.adjoints[argument] = contribution if earlier is None else self._builder.apply("add", earlier, contribution)
+        self.adjoints[argument] = (
+            contribution if earlier is None else self._builder.apply("add", earlier, contribution)
+        )
 
     def _contribution(self, node: Node, position: int, adjoint: int) -> int:
         apply = self._builder.apply
@@ -124,18 +133,24 @@ class _Sweep:
             return apply("divide", adjoint, apply("size", node.arguments[0]))
         if node.operation == "where":
             condition, zero = node.arguments[0], self._builder.constant(0)
-            return apply("where", condition, *((adjoint, zero) if position == 1 else (zero, adjoint)))
+            return apply(
+                "where", condition, *((adjoint, zero) if position == 1 else (zero, adjoint))
+            )
         return self._scaled(adjoint, self._local(node, position))
 
     def _local(self, node: Node, position: int) -> int:
         """The node of the operation's derivative by its argument at that position."""
         arguments = tuple(self._builder[index] for index in node.arguments)
-        constants = tuple(argument.payload if argument.operation == CONSTANT else None for argument in arguments)
+        constants = tuple(
+            argument.payload if argument.operation == CONSTANT else None for argument in arguments
+        )
         tree = local_derivative(node.operation, constants, position)
         return read(tree, self._builder, dict(zip(PLACES, node.arguments, strict=False)))
 
     def _scaled(self, adjoint: int, factor: int) -> int:
-        """adjoint times factor, where neither 0, 1 nor -1 costs an operation and 1/x becomes a division."""
+        """adjoint times factor, where neither 0, 1 nor -1 costs an operation and 1/x becomes a
+        division.
+        """
         builder = self._builder
         if _is_constant(builder[adjoint], 1):
             return factor
@@ -144,7 +159,8 @@ class _Sweep:
         if _is_constant(builder[factor], -1):
             return builder.apply("negative", adjoint)
         if builder[factor].operation == "divide":
-            # As autograd does, from the left: what comes from above times the numerator, by the denominator.
+            # As autograd does, from the left: what comes from above times the numerator, by the
+            # denominator.
             over, under = builder[factor].arguments
             return builder.apply("divide", self._scaled(adjoint, over), under)
         return builder.apply("multiply", adjoint, factor)
@@ -176,7 +192,8 @@ def without_derivative(program: Program, names: Sequence[str]) -> list[int]:
     return [
         index
         for index, node in enumerate(own.nodes)
-        if node.operation in TABLE and any(active[node.arguments[place]] for place in TABLE[node.operation].lost)
+        if node.operation in TABLE
+        and any(active[node.arguments[place]] for place in TABLE[node.operation].lost)
     ]
 
 
@@ -198,8 +215,11 @@ PLACES = tuple(sympy.Symbol(f"argument_{position}", real=True) for position in r
 
 
 @lru_cache(maxsize=4096)
-def local_derivative(operation: str, constants: tuple[int | float | None, ...], position: int) -> Any:
-    """The derivative of a row by one of its arguments, as a tree in symbols that stand for the arguments.
+def local_derivative(
+    operation: str, constants: tuple[int | float | None, ...], position: int
+) -> Any:
+    """The derivative of a row by one of its arguments, as a tree in symbols that stand for the
+    arguments.
 
     `constants` gives the arguments that are numbers, and None for the others.
     """
@@ -216,7 +236,9 @@ def local_derivative(operation: str, constants: tuple[int | float | None, ...], 
 
 
 def _plain(operation: str, constants: tuple[int | float | None, ...], written: Any) -> Any:
-    """A power's own rule with its constant exponent worked out, 3*x**2 instead of 3*x**(3 - 1), where that is exact."""
+    """A power's own rule with its constant exponent worked out, 3*x**2 instead of 3*x**(3 - 1),
+    where that is exact.
+    """
     exponent = constants[1] if operation == "power" else None
     if exponent is None or Fraction(exponent) - 1 != Fraction(exponent - 1):
         return written

@@ -19,7 +19,15 @@ import numpy as np
 
 from verifier.operations.operation import flat
 from verifier.operations.table import TABLE
-from verifier.program.array_program import CONSTANT, INPUT, NOTHING, ArrayBuilder, ArrayNode, is_held, places
+from verifier.program.array_program import (
+    CONSTANT,
+    INPUT,
+    NOTHING,
+    ArrayBuilder,
+    ArrayNode,
+    is_held,
+    places,
+)
 from verifier.program.differentiate import PLACES, local_derivative
 from verifier.program.sympy_form import read
 
@@ -32,10 +40,11 @@ class _Adjoint:
 
 
 def gradients(builder: ArrayBuilder, seeds: Mapping[int, int], wanted: Sequence[int]) -> list[int]:
-    """The nodes of the derivatives by the wanted nodes, each of the same shape as what it is taken by.
+    """The nodes of the derivatives by the wanted nodes, each of the same shape as what it is taken
+    by.
 
-    `seeds` gives for each result the node that multiplies its derivative, of the result's shape. What
-    no result depends on has the derivative 0.
+    `seeds` gives for each result the node that multiplies its derivative, of the result's shape.
+    What no result depends on has the derivative 0.
 
     >>> build = ArrayBuilder()
     >>> x = build.input("x", (3,))
@@ -50,7 +59,9 @@ def gradients(builder: ArrayBuilder, seeds: Mapping[int, int], wanted: Sequence[
 
 
 class _Sweep:
-    def __init__(self, builder: ArrayBuilder, seeds: Mapping[int, int], wanted: frozenset[int]) -> None:
+    def __init__(
+        self, builder: ArrayBuilder, seeds: Mapping[int, int], wanted: frozenset[int]
+    ) -> None:
         self._builder = builder
         self._active = _active(builder, max(seeds), wanted)
         self._adjoints: dict[int, _Adjoint] = {}
@@ -96,7 +107,9 @@ class _Sweep:
                 return self._moved(adjoint, node.payload.array.reshape(shape))
             case "total":
                 kept = [1 if axis in node.payload else size for axis, size in enumerate(shape)]
-                return self._moved(adjoint, np.broadcast_to(places(node.shape).reshape(kept), shape))
+                return self._moved(
+                    adjoint, np.broadcast_to(places(node.shape).reshape(kept), shape)
+                )
             case "contract":
                 return _Adjoint(self._contracted(node, position, self._settled(adjoint)))
             case "round":
@@ -104,7 +117,9 @@ class _Sweep:
             case "where":
                 return self._reduced(self._branch(node, position, adjoint), node.shape, shape)
         factor = self._local(node, position)
-        return self._reduced(_Adjoint(self._scaled(adjoint.value, factor), adjoint.alive), node.shape, shape)
+        return self._reduced(
+            _Adjoint(self._scaled(adjoint.value, factor), adjoint.alive), node.shape, shape
+        )
 
     def _contracted(self, node: ArrayNode, position: int, adjoint: int) -> int:
         other = self._transposed(node.arguments[1 - position])
@@ -118,7 +133,8 @@ class _Sweep:
         condition = node.arguments[0]
         taken = condition if position == 1 else self._builder.apply("not", condition)
         return _Adjoint(
-            adjoint.value, taken if adjoint.alive is None else self._builder.apply("and", adjoint.alive, taken)
+            adjoint.value,
+            taken if adjoint.alive is None else self._builder.apply("and", adjoint.alive, taken),
         )
 
     def _moved(self, adjoint: _Adjoint, index: np.ndarray) -> _Adjoint:
@@ -130,16 +146,27 @@ class _Sweep:
         if inverse is not None:
             return self._moved(adjoint, inverse.reshape(shape))
         value = self._builder.pile(self._settled(adjoint), index, shape)
-        return _Adjoint(value, self._counted(adjoint, lambda ones: self._builder.pile(ones, index, shape)))
+        return _Adjoint(
+            value, self._counted(adjoint, lambda ones: self._builder.pile(ones, index, shape))
+        )
 
-    def _reduced(self, adjoint: _Adjoint, wide: tuple[int, ...], shape: tuple[int, ...]) -> _Adjoint:
+    def _reduced(
+        self, adjoint: _Adjoint, wide: tuple[int, ...], shape: tuple[int, ...]
+    ) -> _Adjoint:
         """From the shape of a result to that of an argument that was broadcast to it."""
         builder = self._builder
         if wide == shape and builder.shape(adjoint.value) == shape:
             alive = adjoint.alive
             return _Adjoint(adjoint.value, None if alive is None else builder.expand(alive, shape))
         lead = len(wide) - len(shape)
-        axes = [*range(lead), *(lead + axis for axis, size in enumerate(shape) if size == 1 and wide[lead + axis] > 1)]
+        axes = [
+            *range(lead),
+            *(
+                lead + axis
+                for axis, size in enumerate(shape)
+                if size == 1 and wide[lead + axis] > 1
+            ),
+        ]
 
         def summed(wide_value: int) -> int:
             return builder.reshape(builder.sum(builder.expand(wide_value, wide), axes), shape)

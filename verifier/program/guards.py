@@ -1,9 +1,9 @@
 """Guards: a branch that is not taken is computed at a harmless place, so that no NaN leaks from it.
 
-`torch.where` multiplies the derivative of the branch that it drops by 0, and 0 times infinity is NaN:
-the gradient of where(x > 0, log(x), x) is NaN at 0. So each symbol inside something that may have no
-finite value or derivative there is replaced by where(taken, symbol, number), with a number at which
-all of it is finite. What the taken branch computes is the same to the last bit.
+`torch.where` multiplies the derivative of the branch that it drops by 0, and 0 times infinity is
+NaN: the gradient of where(x > 0, log(x), x) is NaN at 0. So each symbol inside something that may
+have no finite value or derivative there is replaced by where(taken, symbol, number), with a number
+at which all of it is finite. What the taken branch computes is the same to the last bit.
 """
 
 from __future__ import annotations
@@ -22,13 +22,17 @@ from verifier.program.program import CONSTANT, SCALAR, SYMBOL, Builder, Node, Pr
 _LINEAR = frozenset({"add", "subtract", "negative", "abs", "relu", "maximum", "minimum", "where"})
 _TAME = frozenset({"sin", "cos", "tanh", "atan", "erf", "sigmoid"})
 """Functions that are finite with a finite derivative at every finite number."""
-CONDITIONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or", "not"})
+CONDITIONS = frozenset(
+    {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or", "not"}
+)
 _FLAT = CONDITIONS | {"sign", "floor", "ceiling"}
 _WILD = 3
 """The derivative of a product of so many symbols may overflow."""
 
 _PLACES = (1, 0.5, 2, -1, 0, -0.5, 0.25, 3, -3)
-"""Numbers that may stand in place of a symbol, the simplest first; those around the formula's own follow."""
+"""Numbers that may stand in place of a symbol, the simplest first; those around the formula's own
+follow.
+"""
 _TRIALS = 2000
 """So many combinations of numbers are tried at most."""
 _LARGE = 1e6
@@ -63,13 +67,17 @@ def guarded(program: Program) -> Program:
 
 @dataclass(frozen=True)
 class _Context:
-    """Where a node is copied to: a branch under a condition, and what stands there for some nodes."""
+    """Where a node is copied to: a branch under a condition, and what stands there for some
+    nodes.
+    """
 
     condition: int | None = None
     holds: bool = True
     """Whether the branch is taken where the condition holds, or where it does not."""
     leaves: tuple[tuple[int, int], ...] = ()
-    """Symbols, and nodes that are computed outside the branch anyway, with the nodes to use for them."""
+    """Symbols, and nodes that are computed outside the branch anyway, with the nodes to use for
+    them.
+    """
 
 
 _ALWAYS = _Context()
@@ -102,11 +110,15 @@ class _Copier:
                 found.add(index)
                 node = self._program.nodes[index]
                 if index not in leaves:
-                    waiting.extend(node.arguments if node.operation != "where" else (self._first(node),))
+                    waiting.extend(
+                        node.arguments if node.operation != "where" else (self._first(node),)
+                    )
         return sorted(found)
 
     def _first(self, node: Node) -> int:
-        """What a where needs always: its condition, or the branch that it takes by a constant one."""
+        """What a where needs always: its condition, or the branch that it takes by a
+        constant one.
+        """
         condition, taken, otherwise = node.arguments
         if self._varying[condition]:
             return condition
@@ -122,7 +134,9 @@ class _Copier:
         if node.operation == CONSTANT:
             return self.builder.constant(node.payload)
         if node.operation != "where":
-            return self.builder.apply(node.operation, *(self._copies[part, context] for part in node.arguments))
+            return self.builder.apply(
+                node.operation, *(self._copies[part, context] for part in node.arguments)
+            )
         condition, taken, otherwise = node.arguments
         if not self._varying[condition]:
             return self._copies[self._first(node), context]
@@ -161,7 +175,8 @@ class _Copier:
         if len(self.builder) > self._limit or self._depth == DEEPEST:
             return self.builder.copy(self._program, index, self._plain)
         guards = {
-            leaf: self._guard(leaf, number, context, leaves) for leaf, number in self._numbers(index, leaves).items()
+            leaf: self._guard(leaf, number, context, leaves)
+            for leaf, number in self._numbers(index, leaves).items()
         }
         self._depth += 1
         copied = self.copy(index, replace(context, leaves=tuple((leaves | guards).items())))
@@ -170,39 +185,56 @@ class _Copier:
 
     def _guard(self, leaf: int, number: float, context: _Context, leaves: dict[int, int]) -> int:
         node = self._program.nodes[leaf]
-        own = self.builder.symbol(str(node.payload), node.shape) if node.operation == SYMBOL else leaves[leaf]
+        own = (
+            self.builder.symbol(str(node.payload), node.shape)
+            if node.operation == SYMBOL
+            else leaves[leaf]
+        )
         harmless = self.builder.constant(number)
         return self.builder.apply(
-            "where", context.condition or 0, *((own, harmless) if context.holds else (harmless, own))
+            "where",
+            context.condition or 0,
+            *((own, harmless) if context.holds else (harmless, own)),
         )
 
     def _numbers(self, index: int, leaves: Collection[int]) -> dict[int, float]:
-        """Where symbols and leaves are to stand when the branch is not taken; none where it may stay as it is."""
+        """Where symbols and leaves are to stand when the branch is not taken; none where it may
+        stay as it is.
+        """
         own = self._own(index, leaves)
         wild = self._wild(own, leaves)
         if not wild or len(own) > LONGEST:
             return {}
-        # Each leaf is a symbol here, named by its index, and a trial is one row, whatever the shapes.
+        # Each leaf is a symbol here, named by its index, and a trial is one row, whatever the
+        # shapes.
         builder = Builder()
         nodes = self._program.nodes
         free = [part for part in own if part in leaves or nodes[part].operation == SYMBOL]
         places = {part: builder.symbol(str(part)) for part in free}
         root, *others = [builder.copy(self._program, part, places) for part in (index, *wild)]
         row = Program(
-            tuple(replace(node, shape=SCALAR) for node in builder.program(root).nodes), builder.program(root).outputs
+            tuple(replace(node, shape=SCALAR) for node in builder.program(root).nodes),
+            builder.program(root).outputs,
         )
-        # What lies inside branches further in keeps its symbols' own names, and has guards of its own.
+        # What lies inside branches further in keeps its symbols' own names, and has guards of its
+        # own.
         guarded_names = tuple(name for name in builder.program(*others).symbols if name.isdecimal())
         numbers = _harmless(row, guarded_names, self._places)
         return {int(name): number for name, number in numbers.items()}
 
     def _wild(self, own: list[int], leaves: Collection[int]) -> list[int]:
-        """The nodes that may have no finite value or derivative where all symbols and leaves are finite."""
+        """The nodes that may have no finite value or derivative where all symbols and leaves are
+        finite.
+        """
         degrees: dict[int, int] = {}
         wild = []
         for index in own:
             node = self._program.nodes[index]
-            degree = _degree(node, degrees, self._varying) if self._varying[index] else _constant_degree(node)
+            degree = (
+                _degree(node, degrees, self._varying)
+                if self._varying[index]
+                else _constant_degree(node)
+            )
             degree = 1 if index in leaves else degree
             if degree >= _WILD:
                 wild.append(index)
@@ -212,7 +244,9 @@ class _Copier:
 
 
 def _degree(node: Node, degrees: dict[int, int], varying: list[bool]) -> int:
-    """How many symbols are multiplied in a node, at most; as many as make it wild where nothing is known."""
+    """How many symbols are multiplied in a node, at most; as many as make it wild where nothing is
+    known.
+    """
     inner = [degrees.get(part, 0) for part in node.arguments]
     match node.operation:
         case "multiply":
@@ -239,14 +273,26 @@ def _constant_degree(node: Node) -> int:
 def _places(program: Program) -> tuple[float, ...]:
     """Numbers to try: simple ones, and those beside, twice and half the formula's own constants."""
     own = dict.fromkeys(abs(node.payload) for node in program.nodes if node.operation == CONSTANT)
-    around = [sign * number for size in own for number in (size, size + 1, 2 * size, size / 2) for sign in (1, -1)]
+    around = [
+        sign * number
+        for size in own
+        for number in (size, size + 1, 2 * size, size / 2)
+        for sign in (1, -1)
+    ]
     return tuple(dict.fromkeys([*_PLACES, *around[:40]]))
 
 
-def _harmless(branch: Program, names: tuple[str, ...], places: tuple[float, ...]) -> dict[str, float]:
-    """Numbers for these symbols at which the branch and its derivatives are finite, if any are found."""
+def _harmless(
+    branch: Program, names: tuple[str, ...], places: tuple[float, ...]
+) -> dict[str, float]:
+    """Numbers for these symbols at which the branch and its derivatives are finite, if any are
+    found.
+    """
     trials = _trials(len(names), np.array(places, dtype=np.float64)).astype(np.float32)
-    at = {**dict.fromkeys(branch.symbols, np.float32(_ELSEWHERE)), **dict(zip(names, trials.T, strict=True))}
+    at = {
+        **dict.fromkeys(branch.symbols, np.float32(_ELSEWHERE)),
+        **dict(zip(names, trials.T, strict=True)),
+    }
     # In float32, which overflows first.
     results = evaluate(differentiate(branch, branch.symbols), NumPyArithmetic("float32"), at)
     fine = np.all([np.broadcast_to(np.isfinite(result), len(trials)) for result in results], axis=0)
@@ -254,12 +300,15 @@ def _harmless(branch: Program, names: tuple[str, ...], places: tuple[float, ...]
         return {}
     chosen = trials[int(np.argmax(fine))]
     return {
-        name: int(value) if value == int(value) else float(value) for name, value in zip(names, chosen, strict=True)
+        name: int(value) if value == int(value) else float(value)
+        for name, value in zip(names, chosen, strict=True)
     }
 
 
 def _trials(symbols: int, places: Any) -> Any:
-    """Combinations of the places, a row each: all of them where they are few, else equal ones and a seeded choice."""
+    """Combinations of the places, a row each: all of them where they are few, else equal ones and a
+    seeded choice.
+    """
     if len(places) ** symbols <= _TRIALS:
         return np.array(list(product(places, repeat=symbols)))
     equal = np.repeat(places[:, None], symbols, axis=1)

@@ -1,4 +1,6 @@
-"""The operators of a formula in text: their rows, how tightly they bind, and what they do to nodes."""
+"""The operators of a formula in text: their rows, how tightly they bind, and what they do to
+nodes.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ INFIX = {
     "/": Operator("divide", PRODUCT),
     "**": Operator("power", POWER),
 }
-# ~ is how the Feynman collection writes the sign, and how Python denies a condition of SymPy or NumPy.
+# ~ is how the Feynman collection writes the sign, and how Python denies a condition of SymPy or
+# NumPy.
 PREFIX = {
     "-": Operator("negative", SIGN),
     "~": Operator("negative", SIGN),
@@ -71,7 +74,9 @@ def _raised(build: Builder, base: int, exponent: int) -> int:
         return build.apply("square", base)
     if whole in (-1, -2):
         # As torch computes it: x*x overflows before 1/x² underflows.
-        return build.apply("divide", build.constant(1), base if whole == -1 else build.apply("square", base))
+        return build.apply(
+            "divide", build.constant(1), base if whole == -1 else build.apply("square", base)
+        )
     if build[base].operation == "e":
         return build.apply("exp", exponent)
     return build.apply("power", base, exponent)

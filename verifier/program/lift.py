@@ -1,4 +1,6 @@
-"""Lifting: a formula as an array program, each of its symbols an array, with its reduction at the end."""
+"""Lifting: a formula as an array program, each of its symbols an array, with its reduction at the
+end.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def summed(builder: ArrayBuilder, node: int) -> int:
 
 def averaged(builder: ArrayBuilder, node: int) -> int:
     """The mean of all elements."""
-    return builder.apply("divide", summed(builder, node), builder.constant(float(np.prod(builder.shape(node)))))
+    return builder.apply(
+        "divide", summed(builder, node), builder.constant(float(np.prod(builder.shape(node))))
+    )
 
 
 REDUCTIONS: dict[str, Reduction] = {"none": unreduced, "sum": summed, "mean": averaged}
@@ -49,10 +53,15 @@ def lifted(program: Program, builder: ArrayBuilder, symbols: Mapping[str, int]) 
     return values[-1]
 
 
-def _lifted(node: Node, builder: ArrayBuilder, symbols: Mapping[str, int], values: list[int]) -> int:
+def _lifted(
+    node: Node, builder: ArrayBuilder, symbols: Mapping[str, int], values: list[int]
+) -> int:
     if node.operation == SYMBOL:
         if node.payload not in symbols:
-            raise InputError(f"the formula uses {node.payload}, which is not among the inputs: name it as one of them")
+            raise InputError(
+                f"the formula uses {node.payload}, which is not among the inputs: name it as one "
+                "of them"
+            )
         return symbols[str(node.payload)]
     if node.operation == CONSTANT:
         return builder.constant(float(node.payload))
@@ -77,7 +86,8 @@ def common_shape(builder: ArrayBuilder, node: int, shape: Shape) -> int:
 
 
 def order_free(builder: ArrayBuilder, outputs: Sequence[int]) -> list[int]:
-    """The same results with every chain of additions as one sum, which may be added up in any order.
+    """The same results with every chain of additions as one sum, which may be added up in any
+    order.
 
     What a kernel of one's own computes is a formula, in an order that nobody can see.
     """
@@ -86,11 +96,15 @@ def order_free(builder: ArrayBuilder, outputs: Sequence[int]) -> list[int]:
     for index in builder.needed(outputs):
         terms = _terms(builder, index, uses)
         if len(terms) <= 2:
-            copies[index] = builder.again(index, [copies[argument] for argument in builder[index].arguments])
+            copies[index] = builder.again(
+                index, [copies[argument] for argument in builder[index].arguments]
+            )
             continue
         shape = builder.shape(index)
         signed = [
-            builder.expand(builder.apply("negative", copies[term]) if taken else copies[term], shape)
+            builder.expand(
+                builder.apply("negative", copies[term]) if taken else copies[term], shape
+            )
             for term, taken in terms
         ]
         stacked = builder.reshape(builder.join(signed), (len(terms), *shape))
@@ -100,7 +114,9 @@ def order_free(builder: ArrayBuilder, outputs: Sequence[int]) -> list[int]:
 
 
 def _terms(builder: ArrayBuilder, root: int, uses: Mapping[int, int]) -> list[tuple[int, bool]]:
-    """What a node adds up, each with whether it is taken away; inner sums that others use as well are terms."""
+    """What a node adds up, each with whether it is taken away; inner sums that others use as well
+    are terms.
+    """
     terms, waiting = [], [(root, False)]
     while waiting:
         index, taken = waiting.pop()
@@ -114,7 +130,9 @@ def _terms(builder: ArrayBuilder, root: int, uses: Mapping[int, int]) -> list[tu
 
 
 def rounded_each(builder: ArrayBuilder, nodes: Sequence[int], format: Format) -> list[int]:
-    """The same nodes with every operation rounded to a 16-bit format, as torch does where nothing is fused."""
+    """The same nodes with every operation rounded to a 16-bit format, as torch does where nothing
+    is fused.
+    """
     moved: dict[int, int] = {}
     for index in builder.places_in(*nodes):
         node = builder[index]

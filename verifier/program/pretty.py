@@ -1,6 +1,7 @@
 """Readback: an array program as text, so that people see what was read from code.
 
-It is for people: broadcasting and rounding are left out, and shared parts stand each time they are used.
+It is for people: broadcasting and rounding are left out, and shared parts stand each time they are
+used.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class _Text(NamedTuple):
 
 
 def readback(program: ArrayProgram) -> str:
-    """The program's results as formulas, or its size and its operations where they are too long to be read.
+    """The program's results as formulas, or its size and its operations where they are too long to
+    be read.
 
     >>> from verifier.program.array_program import ArrayBuilder
     >>> build = ArrayBuilder()
@@ -49,7 +51,9 @@ def readback(program: ArrayProgram) -> str:
         texts: list[_Text] = []
         for node in program.nodes:
             written = _written(node, program, texts)
-            texts.append(written if len(written.text) <= MOST_CHARACTERS else _Text("..." * MOST_CHARACTERS))
+            texts.append(
+                written if len(written.text) <= MOST_CHARACTERS else _Text("..." * MOST_CHARACTERS)
+            )
         results = [texts[output].text for output in program.outputs]
         if sum(map(len, results)) <= MOST_CHARACTERS:
             return "\n".join(results)
@@ -79,7 +83,10 @@ def _written(node: ArrayNode, program: ArrayProgram, texts: list[_Text]) -> _Tex
             return _Text(f"sum({arguments[0].text}{_axes(node, program.nodes[node.arguments[0]])})")
         case "contract":
             precedence = INFIX["*"].precedence
-            return _Text(f"{arguments[0].within(precedence)} @ {arguments[1].within(precedence + 1)}", precedence)
+            return _Text(
+                f"{arguments[0].within(precedence)} @ {arguments[1].within(precedence + 1)}",
+                precedence,
+            )
     return _row(node.operation, arguments)
 
 
@@ -104,14 +111,15 @@ def _taken(node: ArrayNode, source: ArrayNode, argument: _Text) -> _Text:
     if np.any(index == NOTHING):
         return _Text(f"pad({argument.text})")
     if index.size == 1:
-        return _Text(
-            f"{argument.within(ATOM)}[{', '.join(map(str, np.unravel_index(int(index.ravel()[0]), source.shape)))}]"
-        )
+        place = np.unravel_index(int(index.ravel()[0]), source.shape)
+        return _Text(f"{argument.within(ATOM)}[{', '.join(map(str, place))}]")
     return _Text(f"take({argument.text})")
 
 
 def _axes(node: ArrayNode, source: ArrayNode) -> str:
-    return "" if len(node.payload) == len(source.shape) else f", {', '.join(map(str, node.payload))}"
+    return (
+        "" if len(node.payload) == len(source.shape) else f", {', '.join(map(str, node.payload))}"
+    )
 
 
 def _row(operation: str, arguments: list[_Text]) -> _Text:

@@ -53,13 +53,18 @@ class Program:
         """For each node whether it depends on a symbol; what does not is a plain number."""
         varying: list[bool] = []
         for node in self.nodes:
-            varying.append(node.operation == SYMBOL or any(varying[part] for part in node.arguments))
+            varying.append(
+                node.operation == SYMBOL or any(varying[part] for part in node.arguments)
+            )
         return varying
 
     def uses(self) -> list[int]:
         """How often each node is taken by another or is a result."""
         counts = [0] * len(self.nodes)
-        for index in (*self.outputs, *(argument for node in self.nodes for argument in node.arguments)):
+        for index in (
+            *self.outputs,
+            *(argument for node in self.nodes for argument in node.arguments),
+        ):
             counts[index] += 1
         return counts
 
@@ -69,7 +74,9 @@ class Program:
         return self.only(self.outputs[-1])
 
     def only(self, *outputs: int) -> Program:
-        """The part of this program that the nodes at these indices need, and they as its results."""
+        """The part of this program that the nodes at these indices need, and they as its
+        results.
+        """
         builder = Builder()
         return builder.program(*(builder.copy(self, output) for output in outputs))
 
@@ -100,17 +107,28 @@ class Builder:
         return self._add(Node(CONSTANT, payload=value))
 
     def apply(self, operation: str, *arguments: int) -> int:
-        """The node of that row; its shape is that of the widest argument, a reduction's is scalar."""
+        """The node of that row; its shape is that of the widest argument, a reduction's is
+        scalar.
+        """
         shape = max((self._nodes[index].shape for index in arguments), key=len, default=SCALAR)
-        return self._add(Node(operation, arguments, shape=SCALAR if operation in _REDUCTIONS else shape))
+        return self._add(
+            Node(operation, arguments, shape=SCALAR if operation in _REDUCTIONS else shape)
+        )
 
     def copy(self, program: Program, output: int, places: dict[int, int] | None = None) -> int:
-        """Take over what one node of another program needs; `places` says where nodes already stand here."""
+        """Take over what one node of another program needs; `places` says where nodes already stand
+        here.
+        """
         places = {} if places is None else places
         for index in _needed(program.nodes, (output,), places):
             node = program.nodes[index]
             places[index] = self._add(
-                Node(node.operation, tuple(places[argument] for argument in node.arguments), node.payload, node.shape)
+                Node(
+                    node.operation,
+                    tuple(places[argument] for argument in node.arguments),
+                    node.payload,
+                    node.shape,
+                )
             )
         return places[output]
 
@@ -119,7 +137,12 @@ class Builder:
         kept = _needed(self._nodes, outputs, {})
         place = {index: position for position, index in enumerate(kept)}
         nodes = tuple(
-            Node(node.operation, tuple(place[argument] for argument in node.arguments), node.payload, node.shape)
+            Node(
+                node.operation,
+                tuple(place[argument] for argument in node.arguments),
+                node.payload,
+                node.shape,
+            )
             for node in (self._nodes[index] for index in kept)
         )
         return Program(nodes, tuple(place[output] for output in outputs))
@@ -141,7 +164,9 @@ def _needed(nodes: Sequence[Node], outputs: Sequence[int], present: Mapping[int,
         index = waiting.pop()
         if index not in needed:
             needed.add(index)
-            waiting.extend(argument for argument in nodes[index].arguments if argument not in present)
+            waiting.extend(
+                argument for argument in nodes[index].arguments if argument not in present
+            )
     return sorted(needed)
 
 
@@ -156,7 +181,9 @@ class Arithmetic(Protocol):
     def apply(self, operation: Operation, *arguments: Any) -> Any: ...
 
 
-def evaluate(program: Program, arithmetic: Arithmetic, arguments: Mapping[str, Any]) -> tuple[Any, ...]:
+def evaluate(
+    program: Program, arithmetic: Arithmetic, arguments: Mapping[str, Any]
+) -> tuple[Any, ...]:
     """The program's results in a number system.
 
     Raises KeyError for a symbol without an argument.
@@ -175,5 +202,9 @@ def evaluate(program: Program, arithmetic: Arithmetic, arguments: Mapping[str, A
         elif node.operation == CONSTANT:
             values.append(arithmetic.constant(node.payload))
         else:
-            values.append(arithmetic.apply(TABLE[node.operation], *(values[index] for index in node.arguments)))
+            values.append(
+                arithmetic.apply(
+                    TABLE[node.operation], *(values[index] for index in node.arguments)
+                )
+            )
     return tuple(values[output] for output in program.outputs)

@@ -25,11 +25,17 @@ _CONSTANTS = {sympy.pi: "pi", sympy.E: "e"}
 _OWN_POWERS = (sympy.S.NegativeOne, sympy.S.Half, sympy.Integer(2), sympy.Integer(-2))
 _FOLDED = {sympy.Max: "maximum", sympy.Min: "minimum", sympy.And: "and", sympy.Or: "or"}
 _SPELLINGS = {
-    cfunctions.exp2: "exp2", cfunctions.expm1: "expm1", cfunctions.log1p: "log1p", cfunctions.log2: "log2",
-    cfunctions.log10: "log10", cfunctions.hypot: "hypot", sympy.digamma: "digamma",
+    cfunctions.exp2: "exp2", cfunctions.expm1: "expm1", cfunctions.log1p: "log1p",
+    cfunctions.log2: "log2", cfunctions.log10: "log10", cfunctions.hypot: "hypot",
+    sympy.digamma: "digamma",
 }  # fmt: skip
 """Other SymPy classes of the same meaning."""
-_BESSEL = {(sympy.besseli, 0): "i0", (sympy.besseli, 1): "i1", (sympy.besselj, 0): "j0", (sympy.besselj, 1): "j1"}
+_BESSEL = {
+    (sympy.besseli, 0): "i0",
+    (sympy.besseli, 1): "i1",
+    (sympy.besselj, 0): "j0",
+    (sympy.besselj, 1): "j1",
+}
 
 
 def read(expression: Any, builder: Builder, symbols: Mapping[Any, int]) -> int:
@@ -46,7 +52,9 @@ def read(expression: Any, builder: Builder, symbols: Mapping[Any, int]) -> int:
             waiting.pop()
             continue
         same = _expansion(tree)
-        missing = [part for part in ((same,) if same is not None else _parts(tree)) if part not in places]
+        missing = [
+            part for part in ((same,) if same is not None else _parts(tree)) if part not in places
+        ]
         waiting.extend(reversed(missing))
         if not missing:
             places[tree] = _node(tree, builder, places) if same is None else places[same]
@@ -90,7 +98,9 @@ def _factors(tree: Any) -> tuple[Any, ...]:
 
 
 def _subtracted(term: Any) -> Any:
-    """What is taken away by a term with a minus sign: y for -y, 2*y for -2*y, 1 for -1; else None."""
+    """What is taken away by a term with a minus sign: y for -y, 2*y for -2*y, 1 for -1; else
+    None.
+    """
     if term.is_Number and term.is_negative:
         return -term
     if isinstance(term, sympy.Mul) and term.args[0].is_Number and term.args[0].is_negative:
@@ -103,12 +113,17 @@ def _subtracted(term: Any) -> Any:
 
 def _divisor(factor: Any) -> Any:
     """y for the factor 1/y, else None."""
-    return factor.base if isinstance(factor, sympy.Pow) and factor.exp is sympy.S.NegativeOne else None
+    return (
+        factor.base if isinstance(factor, sympy.Pow) and factor.exp is sympy.S.NegativeOne else None
+    )
 
 
 def _node(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
     if tree.is_Symbol:
-        raise InputError(f"the formula uses {tree}, which is neither an input nor a parameter: name it as one of them")
+        raise InputError(
+            f"the formula uses {tree}, which is neither an input nor a parameter: name it as one "
+            "of them"
+        )
     if tree in _CONSTANTS:
         return builder.apply(_CONSTANTS[tree])
     if tree.is_Number:
@@ -131,15 +146,20 @@ def apply_row(name: str, builder: Builder, arguments: Sequence[int]) -> int:
     for place in TABLE[name].whole:
         if not _is_whole(builder[arguments[place]]):
             raise InputError(
-                f"the {_ORDINALS[place]} argument of {name} must be a whole number, written out, such as {name}(1, x)"
+                f"the {_ORDINALS[place]} argument of {name} must be a whole number, written out, "
+                f"such as {name}(1, x)"
             )
     return builder.apply(name, *arguments)
 
 
 def _is_whole(node: Any) -> bool:
-    """Whether a node is a whole number from 0 on; a constant of an array program has its number as a float."""
+    """Whether a node is a whole number from 0 on; a constant of an array program has its number as
+    a float.
+    """
     number = getattr(node, "number", node.payload)
-    written = isinstance(number, int) or (number is not node.payload and number is not None and number.is_integer())
+    written = isinstance(number, int) or (
+        number is not node.payload and number is not None and number.is_integer()
+    )
     return bool(node.operation == CONSTANT and written and number >= 0)
 
 
@@ -151,7 +171,9 @@ def _row_of(tree: Any) -> str:
     name = BY_CLASS.get(kind) or _SPELLINGS.get(kind)
     if name is None:
         near = get_close_matches(kind.__name__, [*TABLE, *COMPOSITIONS], n=1)
-        hint = f"did you mean {near[0]}?" if near else "verifier.functions lists those that it knows"
+        hint = (
+            f"did you mean {near[0]}?" if near else "verifier.functions lists those that it knows"
+        )
         raise InputError(f"{kind.__name__} is not a function that verifier knows: {hint}")
     return name
 
@@ -183,7 +205,11 @@ def _sum(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
 def _product(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
     factors = _factors(tree)
     divisor = _divisor(factors[0])
-    product = places[factors[0]] if divisor is None else builder.apply("divide", builder.constant(1), places[divisor])
+    product = (
+        places[factors[0]]
+        if divisor is None
+        else builder.apply("divide", builder.constant(1), places[divisor])
+    )
     if len(factors) < len(tree.args):
         product = builder.apply("negative", product)
     for factor in factors[1:]:
@@ -204,7 +230,9 @@ def _power(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
         return builder.apply("square", places[tree.base])
     if tree.exp == sympy.Integer(-2):
         # As torch computes it: x*x overflows before 1/x² underflows.
-        return builder.apply("divide", builder.constant(1), builder.apply("square", places[tree.base]))
+        return builder.apply(
+            "divide", builder.constant(1), builder.apply("square", places[tree.base])
+        )
     if tree.base is sympy.E:
         return builder.apply("exp", places[tree.exp])
     return builder.apply("power", places[tree.base], places[tree.exp])
@@ -213,7 +241,10 @@ def _power(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
 def _piecewise(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
     *conditions, (otherwise, last) = (pair.args for pair in tree.args)
     if last is not sympy.true:
-        raise InputError(f"{tree} does not say what holds when none of its conditions does: end it with (value, True)")
+        raise InputError(
+            f"{tree} does not say what holds when none of its conditions does: end it with (value, "
+            "True)"
+        )
     result = places[otherwise]
     for value, condition in reversed(conditions):
         result = builder.apply("where", places[condition], places[value], result)
@@ -221,7 +252,9 @@ def _piecewise(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
 
 
 def _folded(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
-    """Max, Min, And and Or keep no order of arguments; a sorted one makes the program the same each time."""
+    """Max, Min, And and Or keep no order of arguments; a sorted one makes the program the same each
+    time.
+    """
     first, *rest = sorted(tree.args, key=sympy.default_sort_key)
     result = places[first]
     for part in rest:
@@ -308,12 +341,20 @@ def expressions(program: Program) -> tuple[sympy.Expr, ...]:
     Raises InputError for a program of more than NODE_LIMIT nodes.
     """
     if len(program.nodes) > NODE_LIMIT:
-        raise InputError(f"the formula has {len(program.nodes)} nodes: above {NODE_LIMIT} it is not written out")
+        raise InputError(
+            f"the formula has {len(program.nodes)} nodes: above {NODE_LIMIT} it is not written out"
+        )
     sizes: list[int] = []
     for node in program.nodes:
         sizes.append(1 + sum(sizes[argument] for argument in node.arguments))
     longest = max(sizes[output] for output in program.outputs)
     if longest > TREE_LIMIT:
-        raise InputError(f"written out, the formula has {longest} operations: above {TREE_LIMIT} it is not shown")
-    arguments = {str(node.payload): symbol(str(node.payload)) for node in program.nodes if node.operation == SYMBOL}
+        raise InputError(
+            f"written out, the formula has {longest} operations: above {TREE_LIMIT} it is not shown"
+        )
+    arguments = {
+        str(node.payload): symbol(str(node.payload))
+        for node in program.nodes
+        if node.operation == SYMBOL
+    }
     return evaluate(program, SymPyArithmetic(), arguments)

@@ -36,7 +36,8 @@ def check_writable(path: Path) -> None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Put a file with these bytes at that path, in the place of one that is there. Raises InputError.
+    """Put a file with these bytes at that path, in the place of one that is there. Raises
+    InputError.
 
     A link is followed. Where the program is killed meanwhile, the file that was there stays.
     """
@@ -74,8 +75,8 @@ def _refused(path: Path, error: OSError) -> InputError:
 
 
 def _beside(place: Path) -> tuple[int, Path | None]:
-    """A new, empty file in that folder with ordinary permissions: without a name where the system can do that, so
-    that nothing is left of it when the program is killed.
+    """A new, empty file in that folder with ordinary permissions: without a name where the system
+    can do that, so that nothing is left of it when the program is killed.
     """
     nameless = getattr(os, "O_TMPFILE", None)
     if nameless is not None and Path(_OPENED).is_dir():

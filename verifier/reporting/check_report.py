@@ -52,7 +52,9 @@ class CheckReport:
 
     @property
     def exit_code(self) -> int:
-        """0 verified, 1 something disagrees, 3 something has no decided comparison at all, 130 interrupted."""
+        """0 verified, 1 something disagrees, 3 something has no decided comparison at all, 130
+        interrupted.
+        """
         return self.tally.exit_code
 
     @property
@@ -88,9 +90,9 @@ class CheckReport:
     def to_frame(self) -> pandas.DataFrame:
         """A pandas frame with a row for each judged number.
 
-        Its columns are check, point and kind (of the point), dtype, name, quantity and index, stated and exact (a
-        decimal string), error, allowed, ulps, digits, outcome and note. Raises InputError where pandas is not
-        installed.
+        Its columns are check, point and kind (of the point), dtype, name, quantity and index,
+        stated and exact (a decimal string), error, allowed, ulps, digits, outcome and note. Raises
+        InputError where pandas is not installed.
         """
         return check_frame(self.tally)
 

@@ -24,7 +24,9 @@ class Watcher(Protocol):
         """Asked before each step, with how many are done and how many there are."""
 
     def publish(self, outcome: Outcome, report: Callable[[], CheckReport]) -> None:
-        """What is known so far: the worst outcome, and the report, in which stands what was not reached."""
+        """What is known so far: the worst outcome, and the report, in which stands what was not
+        reached.
+        """
 
     def begin(self, stage: str, seconds: float) -> None:
         """The verdict stands; what comes now may take so long at most."""

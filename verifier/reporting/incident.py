@@ -27,7 +27,9 @@ def incident_text(arguments: Sequence[str], traceback: str) -> str:
 
 
 def incident_file(text: str) -> Path | None:
-    """A new file with that text in the folder for temporary files; None where none can be written."""
+    """A new file with that text in the folder for temporary files; None where none can be
+    written.
+    """
     name = f"verifier-error-{time.strftime('%Y%m%d-%H%M%S')}-"
     try:
         handle, path = tempfile.mkstemp(prefix=name, suffix=".txt", text=True)

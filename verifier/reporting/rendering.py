@@ -98,7 +98,9 @@ def json_text(document: dict[str, Any]) -> str:
 
 
 def text_of(lines: Callable[[int], Iterator[Text]], screen: Screen) -> str:
-    """What `lines` makes of a width, with colours where they are seen; ASCII where nothing else can be written."""
+    """What `lines` makes of a width, with colours where they are seen; ASCII where nothing else can
+    be written.
+    """
     from rich.console import Console
 
     console = Console(

@@ -31,12 +31,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Report:
-    """What a training showed. `print(report)` shows the tables; in a rich console they have colour."""
+    """What a training showed. `print(report)` shows the tables; in a rich console they have
+    colour.
+    """
 
     model: Model
     findings: Findings
     replay: str | None
-    """The command that shows it again; None where only Python can (data or a model given in code)."""
+    """The command that shows it again; None where only Python can (data or a model given in
+    code).
+    """
     view: View = DEFAULT_VIEW
 
     @property
@@ -51,7 +55,9 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 verified, 1 something disagrees, 3 a component has no decided comparison, 130 interrupted."""
+        """0 verified, 1 something disagrees, 3 a component has no decided comparison, 130
+        interrupted.
+        """
         if self.findings.interrupted:
             return 130
         if self.outcome is Outcome.DISAGREES:
@@ -83,9 +89,8 @@ class Report:
     def raise_for_failure(self) -> None:
         """Raise GradientError, with the report as its message, unless the report is ok."""
         if not self.ok:
-            raise GradientError(
-                f"{self.model.name}: {self.outcome.value}\n{replace(self, view=View(only_failing=True))}"
-            )
+            failing = replace(self, view=View(only_failing=True))
+            raise GradientError(f"{self.model.name}: {self.outcome.value}\n{failing}")
 
     @isolated
     def to_json(self) -> dict[str, Any]:
@@ -95,11 +100,13 @@ class Report:
 
     @isolated
     def to_frame(self) -> pandas.DataFrame:
-        """A pandas frame with a row for each judged number: the loss and each gradient of the steps that were kept.
+        """A pandas frame with a row for each judged number: the loss and each gradient of the steps
+        that were kept.
 
-        Its columns are step, epoch and sample (missing for a batch), name and quantity ("value" for the loss,
-        "reverse" for a gradient), parameter (its value before the step), autograd and symbolic, exact (a decimal
-        string), error, allowed, ulps, digits, outcome and note; with a third opinion also finite_differences.
+        Its columns are step, epoch and sample (missing for a batch), name and quantity ("value" for
+        the loss, "reverse" for a gradient), parameter (its value before the step), autograd and
+        symbolic, exact (a decimal string), error, allowed, ulps, digits, outcome and note; with a
+        third opinion also finite_differences.
 
         Raises InputError where pandas is not installed.
         """
@@ -140,7 +147,10 @@ class Report:
 
     def __repr__(self) -> str:
         compared = sum(part.compared for part in self.findings.gradients)
-        return f"<Report {self.model.name}: {self.outcome.value}, {compared} gradients in {self.findings.done} steps>"
+        return (
+            f"<Report {self.model.name}: {self.outcome.value}, {compared} gradients in "
+            f"{self.findings.done} steps>"
+        )
 
     @isolated
     def __str__(self) -> str:

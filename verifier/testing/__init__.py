@@ -1,4 +1,6 @@
-"""Lying witnesses and honest twins: what a judge of gradients must find, and what it must let pass."""
+"""Lying witnesses and honest twins: what a judge of gradients must find, and what it must
+let pass.
+"""
 
 from verifier.testing.equivalent_mutants import TWINS, Twin
 from verifier.testing.mutations import (

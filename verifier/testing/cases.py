@@ -1,7 +1,7 @@
 """Cases: small functions on tensors with the points at which they are tried, drawn by seed.
 
-They are what `verifier selftest` plants errors in; a case with a formula can also be judged where its
-code has no graph.
+They are what `verifier selftest` plants errors in; a case with a formula can also be judged where
+its code has no graph.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ class Case:
         """
         generator = np.random.default_rng([seed, *self.name.encode()])
         return {
-            name: torch.tensor(generator.uniform(drawn.low, drawn.high, drawn.shape)).to(getattr(torch, dtype))
+            name: torch.tensor(generator.uniform(drawn.low, drawn.high, drawn.shape)).to(
+                getattr(torch, dtype)
+            )
             for name, drawn in self.inputs.items()
         }
 
@@ -114,25 +116,66 @@ CASES = (
     Case("bump", lambda x: x * torch.exp(-x * x), {"x": Drawn((2, 3))}, "x*exp(-x**2)"),
     Case("rational", lambda x, y: x / (1 + y * y), {"x": _ROW, "y": _ROW}, "x/(1 + y**2)"),
     Case("softplus", lambda x: torch.log(1 + torch.exp(x)), {"x": _ROW}, "log(1 + exp(x))"),
-    Case("leaky", lambda x: torch.where(x > 0, x, 0.125 * x), {"x": Drawn((3, 3))}, "where(x > 0, x, x/8)"),
-    Case("wave", lambda t, a, k: a * torch.sin(3 * t) * torch.exp(-k * t),
-         {"t": Drawn((6,), 0.0, 2.0), "a": Drawn(), "k": Drawn((), 0.2, 1.0)}, "a*sin(3*t)*exp(-k*t)"),
-    Case("length", lambda x, y: torch.sqrt(x * x + y * y), {"x": _ROW, "y": _ROW}, "sqrt(x**2 + y**2)"),
-    Case("squared error", lambda x, y, w, b: (w * x + b - y).square().mean(), _COLUMNS, "(w*x + b - y)**2", "mean"),
-    Case("huber", _huber, _COLUMNS,
-         "where(abs(w*x + b - y) < 1, (w*x + b - y)**2/2, abs(w*x + b - y) - 1/2)", "mean"),
-    Case("logistic", lambda x, y, w, b: (torch.log1p(torch.exp(-(w * x + b))) + (1 - y) * (w * x + b)).sum(),
-         {**_COLUMNS, "y": Drawn((8,), 0.0, 1.0)}, "log(1 + exp(-(w*x + b))) + (1 - y)*(w*x + b)", "sum"),
-    Case("tanh network", _network,
-         {"x": Drawn((4, 3)), "first": Drawn((3, 3)), "bias": Drawn((3,)), "second": Drawn((3, 2))}),
-    Case("relu network", _rectified,
-         {"x": Drawn((4, 3)), "first": Drawn((3, 3)), "bias": Drawn((3,)), "second": Drawn((3, 2))}),
+    Case(
+        "leaky",
+        lambda x: torch.where(x > 0, x, 0.125 * x),
+        {"x": Drawn((3, 3))},
+        "where(x > 0, x, x/8)",
+    ),
+    Case(
+        "wave",
+        lambda t, a, k: a * torch.sin(3 * t) * torch.exp(-k * t),
+        {"t": Drawn((6,), 0.0, 2.0), "a": Drawn(), "k": Drawn((), 0.2, 1.0)},
+        "a*sin(3*t)*exp(-k*t)",
+    ),
+    Case(
+        "length",
+        lambda x, y: torch.sqrt(x * x + y * y),
+        {"x": _ROW, "y": _ROW},
+        "sqrt(x**2 + y**2)",
+    ),
+    Case(
+        "squared error",
+        lambda x, y, w, b: (w * x + b - y).square().mean(),
+        _COLUMNS,
+        "(w*x + b - y)**2",
+        "mean",
+    ),
+    Case(
+        "huber",
+        _huber,
+        _COLUMNS,
+        "where(abs(w*x + b - y) < 1, (w*x + b - y)**2/2, abs(w*x + b - y) - 1/2)",
+        "mean",
+    ),
+    Case(
+        "logistic",
+        lambda x, y, w, b: (torch.log1p(torch.exp(-(w * x + b))) + (1 - y) * (w * x + b)).sum(),
+        {**_COLUMNS, "y": Drawn((8,), 0.0, 1.0)},
+        "log(1 + exp(-(w*x + b))) + (1 - y)*(w*x + b)",
+        "sum",
+    ),
+    Case(
+        "tanh network",
+        _network,
+        {"x": Drawn((4, 3)), "first": Drawn((3, 3)), "bias": Drawn((3,)), "second": Drawn((3, 2))},
+    ),
+    Case(
+        "relu network",
+        _rectified,
+        {"x": Drawn((4, 3)), "first": Drawn((3, 3)), "bias": Drawn((3,)), "second": Drawn((3, 2))},
+    ),
     Case("attention", _attention, {name: Drawn((3, 4)) for name in ("q", "k", "v")}),
-    Case("layer norm", _normalised, {"x": Drawn((3, 4)), "scale": Drawn((4,)), "shift": Drawn((4,))}),
-    Case("recurrence", _recurrent,
-         {"h": Drawn((3,)), "x": Drawn((4, 2)), "w": Drawn((3, 3), -1.0, 1.0), "u": Drawn((3, 2))}),
+    Case(
+        "layer norm", _normalised, {"x": Drawn((3, 4)), "scale": Drawn((4,)), "shift": Drawn((4,))}
+    ),
+    Case(
+        "recurrence",
+        _recurrent,
+        {"h": Drawn((3,)), "x": Drawn((4, 2)), "w": Drawn((3, 3), -1.0, 1.0), "u": Drawn((3, 2))},
+    ),
     Case("cross-entropy", _cross_entropy, {"x": Drawn((4, 3), -4.0, 4.0)}),
-)  # fmt: skip
+)
 """Elementwise functions, losses and small networks."""
 
 

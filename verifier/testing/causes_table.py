@@ -1,4 +1,6 @@
-"""Naming: how often causes were named in random formulas, rightly and wrongly, and whether that is good enough."""
+"""Naming: how often causes were named in random formulas, rightly and wrongly, and whether that is
+good enough.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from verifier.testing.mutation_operators import DEEDS
 from verifier.testing.tables import Sheet
 
 RIGHTLY, WRONGLY = 0.95, 0.01
-"""The share of formulas in which a cause must be named that is there, and may be named that is not."""
+"""The share of formulas in which a cause must be named that is there, and may be named that
+is not.
+"""
 NO_CAUSE = "no cause"
 _TITLES = (("cause", ""), ("named", "rightly"), ("named though", "not there"))
 
@@ -34,8 +38,12 @@ class Naming:
 
 def namings(accused: Sequence[Accused]) -> list[Naming]:
     """A row for each cause that was planted or named, in the order of the mistakes."""
-    known = dict.fromkeys([deed.cause for deed in DEEDS] + [name for one in accused for name in one.named])
-    return [row for row in (_naming(cause, accused) for cause in known) if row.planted or row.wrongly]
+    known = dict.fromkeys(
+        [deed.cause for deed in DEEDS] + [name for one in accused for name in one.named]
+    )
+    return [
+        row for row in (_naming(cause, accused) for cause in known) if row.planted or row.wrongly
+    ]
 
 
 def _naming(cause: str, accused: Sequence[Accused]) -> Naming:

@@ -1,4 +1,5 @@
-"""Blame on trial: each kind of mistake is planted in random formulas, and is it the one that is named?
+"""Blame on trial: each kind of mistake is planted in random formulas, and is it the one that is
+named?
 
 Honest code and mistakes for which there is no rule are tried as well: nothing may be named there.
 """

@@ -1,8 +1,8 @@
 """Honest twins: the same function by another algorithm, which a judge must not refuse.
 
-Orders of summation, fused backwards, algebraic twins, shifted and scaled forms. Higham, Accuracy and
-Stability of Numerical Algorithms, 2nd ed., 2002, has most of them: chapters 4 (sums), 5 (polynomials),
-1.9 (variance), 27.8 (lengths).
+Orders of summation, fused backwards, algebraic twins, shifted and scaled forms. Higham, Accuracy
+and Stability of Numerical Algorithms, 2nd ed., 2002, has most of them: chapters 4 (sums), 5
+(polynomials), 1.9 (variance), 27.8 (lengths).
 """
 
 from __future__ import annotations
@@ -29,14 +29,20 @@ class Twin:
     case: Case
     code: Code
     in_numbers: bool = False
-    """Whether a kernel may state these numbers for the case's own graph: only the order of sums differs."""
+    """Whether a kernel may state these numbers for the case's own graph: only the order of sums
+    differs.
+    """
 
 
 class _Fused(torch.autograd.Function):
-    """A function whose backward is written by hand: `backward(incoming, *inputs)` gives all gradients."""
+    """A function whose backward is written by hand: `backward(incoming, *inputs)` gives all
+    gradients.
+    """
 
     @staticmethod
-    def forward(ctx: Any, code: Code, backward: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, code: Code, backward: Callable[..., tuple[Tensor, ...]], *inputs: Tensor
+    ) -> Tensor:
         ctx.by_hand = backward
         ctx.save_for_backward(*inputs)
         return code(*inputs)
@@ -48,7 +54,9 @@ class _Fused(torch.autograd.Function):
 
 
 def with_backward(code: Code, backward: Callable[..., tuple[Tensor, ...]]) -> Code:
-    """The function with a backward by hand: `backward(incoming, *inputs)` gives the gradient by each input."""
+    """The function with a backward by hand: `backward(incoming, *inputs)` gives the gradient by
+    each input.
+    """
     return partial(_Fused.apply, code, backward)
 
 
@@ -71,7 +79,9 @@ def pairwise(terms: Tensor) -> Tensor:
 
 
 def in_blocks(terms: Tensor) -> Tensor:
-    return forwards(torch.stack([forwards(terms[start : start + 5]) for start in range(0, len(terms), 5)]))
+    return forwards(
+        torch.stack([forwards(terms[start : start + 5]) for start in range(0, len(terms), 5)])
+    )
 
 
 def shuffled(terms: Tensor) -> Tensor:
@@ -96,7 +106,9 @@ ORDERS: dict[str, Callable[[Tensor], Tensor]] = {
 
 _ROWS = 23
 _SLOPE = Case("slope", lambda x, w: w * x, {"x": Drawn((_ROWS,)), "w": Drawn()}, "w*x")
-_POWER = Case("power", lambda x, w: (w * x * x).sum(), {"x": Drawn((_ROWS,)), "w": Drawn()}, "w*x**2", "sum")
+_POWER = Case(
+    "power", lambda x, w: (w * x * x).sum(), {"x": Drawn((_ROWS,)), "w": Drawn()}, "w*x**2", "sum"
+)
 
 
 def _wide(tensor: Tensor) -> Tensor:
@@ -118,7 +130,15 @@ def _sums() -> list[Twin]:
         value = f"a sum added up {name} in its own format"
         found.append(Twin(f"gradient {name}", gradient, _SLOPE, _summed_by(order)))
         found.append(Twin(f"sum {name}", value, _POWER, _value_by(order)))
-        found.append(Twin(f"kernel {name}", f"a kernel that sums {name}", _POWER, _kernel_by(order), in_numbers=True))
+        found.append(
+            Twin(
+                f"kernel {name}",
+                f"a kernel that sums {name}",
+                _POWER,
+                _kernel_by(order),
+                in_numbers=True,
+            )
+        )
     return found
 
 
@@ -127,7 +147,9 @@ def _value_by(order: Callable[[Tensor], Tensor]) -> Code:
 
 
 def _kernel_by(order: Callable[[Tensor], Tensor]) -> Code:
-    """Value and gradient of the case, each rounded where its graph rounds, added up in another order."""
+    """Value and gradient of the case, each rounded where its graph rounds, added up in another
+    order.
+    """
 
     def backward(incoming: Tensor, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
         slope = incoming.expand(x.shape)
@@ -146,7 +168,10 @@ def _one_hot(x: Tensor) -> Tensor:
 
 def _textbook_entropy(x: Tensor) -> Tensor:
     exponentials = x.exp()
-    return -((exponentials / exponentials.sum(-1, keepdim=True)).log() * _one_hot(x)).sum() / x.shape[0]
+    return (
+        -((exponentials / exponentials.sum(-1, keepdim=True)).log() * _one_hot(x)).sum()
+        / x.shape[0]
+    )
 
 
 def _unshifted_entropy(x: Tensor) -> Tensor:
@@ -157,7 +182,9 @@ def _entropy_backward(incoming: Tensor, x: Tensor) -> tuple[Tensor]:
     return (incoming * (torch.softmax(x, -1) - _one_hot(x)) / x.shape[0],)
 
 
-def _norm_backward(incoming: Tensor, x: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _norm_backward(
+    incoming: Tensor, x: Tensor, scale: Tensor, shift: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     centred = x - x.mean(-1, keepdim=True)
     inverse = (centred.square().mean(-1, keepdim=True) + 0.125).rsqrt()
     hat, scaled = centred * inverse, incoming * scale
@@ -192,9 +219,15 @@ _POLYNOMIAL = Case("polynomial", lambda x: 1 - 2 * x + 3 * x**2 - x**3 + 0.5 * x
 _SQUARES = Case("squares", lambda x, y: x**2 - y**2, {"x": _TEN, "y": _TEN}, "x**2 - y**2")
 _CUBE = Case("cube", lambda x: (x + 1) ** 3, {"x": _TEN}, "(x + 1)**3")
 _SIGMOID = Case("sigmoid", torch.sigmoid, {"x": Drawn((10,), -8.0, 8.0)}, "1/(1 + exp(-x))")
-_SILU = Case("silu", lambda x: x * torch.sigmoid(x), {"x": Drawn((10,), -8.0, 8.0)}, "x/(1 + exp(-x))")
-_LOGITS = Case("logits", lambda x, y: torch.relu(x) - x * y + torch.log1p(torch.exp(-x.abs())),
-               {"x": Drawn((10,), -8.0, 8.0), "y": Drawn((10,), 0.0, 1.0)}, "log(1 + exp(x)) - x*y")  # fmt: skip
+_SILU = Case(
+    "silu", lambda x: x * torch.sigmoid(x), {"x": Drawn((10,), -8.0, 8.0)}, "x/(1 + exp(-x))"
+)
+_LOGITS = Case(
+    "logits",
+    lambda x, y: torch.relu(x) - x * y + torch.log1p(torch.exp(-x.abs())),
+    {"x": Drawn((10,), -8.0, 8.0), "y": Drawn((10,), 0.0, 1.0)},
+    "log(1 + exp(x)) - x*y",
+)
 _RATIO = Case("ratio", lambda x, y: x / y, {"x": _TEN, "y": Drawn((10,), 0.5, 4.0)}, "x/y")
 _SURFACE = Case("mixed product", lambda a, b, c, x: a * x + (b * x + c * x),
                 dict.fromkeys("abcx", _TEN), "a*x + (b*x + c*x)")  # fmt: skip
@@ -214,41 +247,118 @@ def _tanh_backward(incoming: Tensor, x: Tensor) -> tuple[Tensor]:
 
 TWINS = (
     *_sums(),
-    Twin("Horner", "a polynomial by Horner's rule", _POLYNOMIAL,
-         lambda x: 1 + x * (-2 + x * (3 + x * (-1 + x * 0.5)))),
+    Twin(
+        "Horner",
+        "a polynomial by Horner's rule",
+        _POLYNOMIAL,
+        lambda x: 1 + x * (-2 + x * (3 + x * (-1 + x * 0.5))),
+    ),
     Twin("factored", "x² - y² as (x - y)(x + y)", _SQUARES, lambda x, y: (x - y) * (x + y)),
     Twin("expanded", "(x + 1)³ multiplied out", _CUBE, lambda x: x * x * x + 3 * x * x + 3 * x + 1),
-    Twin("distributed", "a·x + (b·x + c·x) as (a + b + c)·x", _SURFACE, lambda a, b, c, x: (a + b + c) * x),
-    Twin("another order", "a·x + (b·x + c·x) as (a·x + b·x) + c·x", _SURFACE,
-         lambda a, b, c, x: (a * x + b * x) + c * x),
+    Twin(
+        "distributed",
+        "a·x + (b·x + c·x) as (a + b + c)·x",
+        _SURFACE,
+        lambda a, b, c, x: (a + b + c) * x,
+    ),
+    Twin(
+        "another order",
+        "a·x + (b·x + c·x) as (a·x + b·x) + c·x",
+        _SURFACE,
+        lambda a, b, c, x: (a * x + b * x) + c * x,
+    ),
     Twin("by the reciprocal", "x/y as x·(1/y)", _RATIO, lambda x, y: x * (1 / y)),
     Twin("tanh by exp", "(1 - exp(-2x))/(1 + exp(-2x))", _TANH, _tanh_by_exp),
     Twin("tanh from sigmoid", "2 sigmoid(2x) - 1", _TANH, lambda x: 2 * torch.sigmoid(2 * x) - 1),
-    Twin("tanh' factored", "1 - y² as (1 - y)(1 + y)", _TANH, with_backward(torch.tanh, _tanh_backward)),
+    Twin(
+        "tanh' factored",
+        "1 - y² as (1 - y)(1 + y)",
+        _TANH,
+        with_backward(torch.tanh, _tanh_backward),
+    ),
     Twin("sigmoid by tanh", "(1 + tanh(x/2))/2", _SIGMOID, lambda x: 0.5 * (1 + torch.tanh(x / 2))),
     Twin("sigmoid by exp", "1/(1 + exp(-x))", _SIGMOID, lambda x: 1 / (1 + torch.exp(-x))),
     Twin("silu fused", "s(1 + x(1 - s))", _SILU, with_backward(_SILU.code, _silu_backward)),
     Twin("logits shifted", "log1p(exp(-|x|)) and max(x, 0)", _LOGITS, _LOGITS.code),
-    Twin("logits unshifted", "log(1 + exp(x)) as it stands", _LOGITS, lambda x, y: torch.log(1 + torch.exp(x)) - x * y),
-    Twin("logits fused", "the backward is sigmoid(x) - y", _LOGITS, with_backward(
-        _LOGITS.code, lambda incoming, x, y: (incoming * (torch.sigmoid(x) - y), -incoming * x))),
-    Twin("cross-entropy fused", "the backward is p - y", named("cross-entropy"),
-         with_backward(named("cross-entropy").code, _entropy_backward)),
-    Twin("cross-entropy of the textbook", "softmax, then log", named("cross-entropy"), _textbook_entropy),
-    Twin("cross-entropy unshifted", "log-sum-exp without taking off the largest", named("cross-entropy"),
-         _unshifted_entropy),
-    Twin("layer norm fused", "the backward in one formula", named("layer norm"),
-         with_backward(named("layer norm").code, _norm_backward)),
-    Twin("attention unshifted", "exp and its sum, divided in the end", named("attention"), _softmax_by_hand),
-    Twin("products and sums", "matrix products as products and sums", named("tanh network"), _by_products),
-    Twin("variance in two passes", "the mean first", _SPREAD, lambda x: (x - x.sum() / len(x)).square().sum() / len(x)),
-    Twin("variance in one pass", "the mean of squares less the square of the mean", _SPREAD,
-         lambda x: x.square().mean() - x.mean().square()),
+    Twin(
+        "logits unshifted",
+        "log(1 + exp(x)) as it stands",
+        _LOGITS,
+        lambda x, y: torch.log(1 + torch.exp(x)) - x * y,
+    ),
+    Twin(
+        "logits fused",
+        "the backward is sigmoid(x) - y",
+        _LOGITS,
+        with_backward(
+            _LOGITS.code, lambda incoming, x, y: (incoming * (torch.sigmoid(x) - y), -incoming * x)
+        ),
+    ),
+    Twin(
+        "cross-entropy fused",
+        "the backward is p - y",
+        named("cross-entropy"),
+        with_backward(named("cross-entropy").code, _entropy_backward),
+    ),
+    Twin(
+        "cross-entropy of the textbook",
+        "softmax, then log",
+        named("cross-entropy"),
+        _textbook_entropy,
+    ),
+    Twin(
+        "cross-entropy unshifted",
+        "log-sum-exp without taking off the largest",
+        named("cross-entropy"),
+        _unshifted_entropy,
+    ),
+    Twin(
+        "layer norm fused",
+        "the backward in one formula",
+        named("layer norm"),
+        with_backward(named("layer norm").code, _norm_backward),
+    ),
+    Twin(
+        "attention unshifted",
+        "exp and its sum, divided in the end",
+        named("attention"),
+        _softmax_by_hand,
+    ),
+    Twin(
+        "products and sums",
+        "matrix products as products and sums",
+        named("tanh network"),
+        _by_products,
+    ),
+    Twin(
+        "variance in two passes",
+        "the mean first",
+        _SPREAD,
+        lambda x: (x - x.sum() / len(x)).square().sum() / len(x),
+    ),
+    Twin(
+        "variance in one pass",
+        "the mean of squares less the square of the mean",
+        _SPREAD,
+        lambda x: x.square().mean() - x.mean().square(),
+    ),
     Twin("length scaled", "sqrt(x² + y²) by the larger one", named("length"), _scaled_length),
-    Twin("square by product", "x·x in place of x²", named("squared error"),
-         lambda x, y, w, b: ((w * x + b - y) * (w * x + b - y)).mean()),
-    Twin("sum, then divided", "the mean as a sum over a count", named("squared error"),
-         lambda x, y, w, b: (w * x + b - y).square().sum() / 8),
-    Twin("float32 inside", "computed in float32 inside and rounded once", named("tanh network"),
-         lambda *inputs: named("tanh network").code(*map(_wide, inputs)).to(inputs[0].dtype)),
-)  # fmt: skip
+    Twin(
+        "square by product",
+        "x·x in place of x²",
+        named("squared error"),
+        lambda x, y, w, b: ((w * x + b - y) * (w * x + b - y)).mean(),
+    ),
+    Twin(
+        "sum, then divided",
+        "the mean as a sum over a count",
+        named("squared error"),
+        lambda x, y, w, b: (w * x + b - y).square().sum() / 8,
+    ),
+    Twin(
+        "float32 inside",
+        "computed in float32 inside and rounded once",
+        named("tanh network"),
+        lambda *inputs: named("tanh network").code(*map(_wide, inputs)).to(inputs[0].dtype),
+    ),
+)

@@ -1,6 +1,7 @@
 """Scenes: code with a mistake at a point, made from a random formula.
 
-Mistakes that are in the code itself are made here; those that are in one gradient are told by `deeds`.
+Mistakes that are in the code itself are made here; those that are in one gradient are told by
+`deeds`.
 """
 
 from __future__ import annotations
@@ -54,12 +55,19 @@ def point(seeded: Seeded, generator: Generator, dtype: str) -> dict[str, Tensor]
 
 
 def spoilt(
-    seeded: Seeded, lie: Lie, generator: Generator, dtype: str, plantings: tuple[Planting, ...], place: int = -1
+    seeded: Seeded,
+    lie: Lie,
+    generator: Generator,
+    dtype: str,
+    plantings: tuple[Planting, ...],
+    place: int = -1,
 ) -> Scene:
     planting = choice(generator, plantings)
     place = int(generator.integers(len(seeded.shapes))) if place < 0 else place
     formula = seeded.case.formula if planting is KERNEL else None
-    return Scene(seeded, planting.plant(seeded.code, lie, place), point(seeded, generator, dtype), formula)
+    return Scene(
+        seeded, planting.plant(seeded.code, lie, place), point(seeded, generator, dtype), formula
+    )
 
 
 def of_other(other: Callable[..., Tensor]) -> Lie:
@@ -72,7 +80,11 @@ def of_other(other: Callable[..., Tensor]) -> Lie:
             if not value.requires_grad:
                 return torch.zeros_like(right.gradient)
             (found,) = torch.autograd.grad(
-                value, leaves[right.place], right.incoming, allow_unused=True, materialize_grads=True
+                value,
+                leaves[right.place],
+                right.incoming,
+                allow_unused=True,
+                materialize_grads=True,
             )
             return found
 
@@ -112,7 +124,9 @@ def _renamed(tree: Tree, names: list[str]) -> Tree:
 def leaking(generator: Generator, dtype: str) -> Scene:
     """A branch that is not taken, with no finite derivative at some of the points."""
     seeded = Seeded.drawn(generator)
-    risky = choice(generator, (torch.sqrt, torch.log, lambda x: x**0.5, lambda x: (x * x).sqrt().sqrt()))
+    risky = choice(
+        generator, (torch.sqrt, torch.log, lambda x: x**0.5, lambda x: (x * x).sqrt().sqrt())
+    )
     inputs = point(seeded, generator, dtype)
     inputs["x"][int(generator.integers(inputs["x"].numel()))] = 0.0
 
@@ -146,7 +160,9 @@ def overflowing(generator: Generator, dtype: str) -> Scene:
 
 
 def underflowing(generator: Generator, dtype: str) -> Scene:
-    """A length written out, of small numbers; in float64, whose smallest numbers no rounding excuses."""
+    """A length written out, of small numbers; in float64, whose smallest numbers no rounding
+    excuses.
+    """
     seeded = Seeded.drawn(generator)
     size = float(choice(generator, (1e-170, 1e-200, 1e-250)))
 
@@ -186,7 +202,9 @@ class _Once(torch.autograd.Function):
         with torch.enable_grad():
             leaves = [tensor.detach().requires_grad_() for tensor in ctx.saved_tensors]
             value = ctx.code(*leaves)
-            found = torch.autograd.grad(value, leaves, incoming.detach(), allow_unused=True, materialize_grads=True)
+            found = torch.autograd.grad(
+                value, leaves, incoming.detach(), allow_unused=True, materialize_grads=True
+            )
         return (None, *(gradient.detach() for gradient in found))
 
 

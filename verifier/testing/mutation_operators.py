@@ -1,6 +1,7 @@
 """Deeds: mistakes in random formulas, a way to make each of them.
 
-Each says which cause has to be named. Honest code, and mistakes for which there is no rule, have none.
+Each says which cause has to be named. Honest code, and mistakes for which there is no rule, have
+none.
 """
 
 from __future__ import annotations
@@ -30,7 +31,17 @@ from verifier.testing.mutants import (
     turned,
     underflowing,
 )
-from verifier.testing.mutations import GRAPH, KERNEL, NARROWER, NUMBERS, Lie, Noisy, Planting, Right, honest
+from verifier.testing.mutations import (
+    GRAPH,
+    KERNEL,
+    NARROWER,
+    NUMBERS,
+    Lie,
+    Noisy,
+    Planting,
+    Right,
+    honest,
+)
 from verifier.testing.random_formulas import Generator, Seeded, choice
 
 NOTHING = ""
@@ -42,7 +53,11 @@ Told = Callable[[Generator, Seeded], Lie]
 
 
 def _lie(
-    cause: str, kind: str, told: Told, plantings: tuple[Planting, ...] = (GRAPH, NUMBERS, KERNEL), **drawn: Any
+    cause: str,
+    kind: str,
+    told: Told,
+    plantings: tuple[Planting, ...] = (GRAPH, NUMBERS, KERNEL),
+    **drawn: Any,
 ) -> Deed:
     """A gradient that is right, spoilt."""
 
@@ -53,7 +68,20 @@ def _lie(
     return Deed(cause, kind, done)
 
 
-FACTORS = (2.0, 0.5, 4.0, math.pi, 1 / math.pi, math.log(2.0), math.sqrt(2.0), math.e, 1.1, 0.9, -2.0, 1.25)
+FACTORS = (
+    2.0,
+    0.5,
+    4.0,
+    math.pi,
+    1 / math.pi,
+    math.log(2.0),
+    math.sqrt(2.0),
+    math.e,
+    1.1,
+    0.9,
+    -2.0,
+    1.25,
+)
 
 
 def _scaled(generator: Generator, seeded: Seeded) -> Lie:
@@ -136,7 +164,10 @@ def _bent(generator: Generator, seeded: Seeded) -> Lie:
 
 
 def _one_off(generator: Generator, seeded: Seeded) -> Lie:
-    size, element = float(generator.uniform(0.05, 0.3)), int(generator.integers(math.prod(seeded.shapes["x"])))
+    size, element = (
+        float(generator.uniform(0.05, 0.3)),
+        int(generator.integers(math.prod(seeded.shapes["x"]))),
+    )
 
     def lie(right: Right) -> Tensor:
         moved = torch.zeros_like(right.gradient)
@@ -153,16 +184,33 @@ def _count(tensor: Tensor) -> int:
 DEEDS = (
     _lie("sign flipped", "sign flipped", lambda _, seeded: lambda right: -right.gradient),
     _lie("constant factor", "constant factor", _scaled),
-    _lie("mean for sum", "mean for sum", lambda _, seeded: lambda right: right.gradient / _count(right.inputs[0])),
-    _lie("sum for mean", "sum for mean", lambda _, seeded: lambda right: right.gradient * _count(right.inputs[0])),
+    _lie(
+        "mean for sum",
+        "mean for sum",
+        lambda _, seeded: lambda right: right.gradient / _count(right.inputs[0]),
+    ),
+    _lie(
+        "sum for mean",
+        "sum for mean",
+        lambda _, seeded: lambda right: right.gradient * _count(right.inputs[0]),
+    ),
     _lie("components swapped", "components swapped", _swapped),
-    _lie("transposed", "transposed", lambda _, seeded: lambda right: right.gradient.mT.reshape(right.gradient.shape),
-         shape=(3, 4)),
+    _lie(
+        "transposed",
+        "transposed",
+        lambda _, seeded: lambda right: right.gradient.mT.reshape(right.gradient.shape),
+        shape=(3, 4),
+    ),
     _lie("rolled", "rolled", _rolled),
     _lie("one term missing", "row missing", _row_dropped, reduction="none"),
     _lie("one term missing", "term missing", _term_dropped),
     Deed("path detached", "path detached", detached),
-    _lie("path detached", "zeroed", lambda _, seeded: lambda right: torch.zeros_like(right.gradient), (GRAPH, KERNEL)),
+    _lie(
+        "path detached",
+        "zeroed",
+        lambda _, seeded: lambda right: torch.zeros_like(right.gradient),
+        (GRAPH, KERNEL),
+    ),
     _lie("path detached", "no gradient", lambda _, seeded: lambda right: None, (GRAPH, KERNEL)),
     _lie("grad_output ignored", "grad_output ignored", lambda _, seeded: _ignored),
     _lie("gradients accumulated", "added up", lambda _, seeded: _Growing(), (NUMBERS, KERNEL)),
@@ -172,16 +220,23 @@ DEEDS = (
     Deed("NaN from a branch not taken", "NaN from a branch not taken", leaking),
     Deed("overflow of an intermediate", "overflow of an intermediate", overflowing),
     Deed("underflow of an intermediate", "underflow of an intermediate", underflowing),
-    _lie("narrower dtype", "narrower dtype",
-         lambda _, seeded: lambda right: right.gradient.to(NARROWER[right.gradient.dtype]).to(right.gradient.dtype)),
+    _lie(
+        "narrower dtype",
+        "narrower dtype",
+        lambda _, seeded: (
+            lambda right: right.gradient.to(NARROWER[right.gradient.dtype]).to(right.gradient.dtype)
+        ),
+    ),
     _lie("kernel outside its budget", "kernel off", _one_off, (NUMBERS,)),
     Deed("kink convention", "kink convention", at_kink),
-    _lie("not deterministic", "not deterministic", lambda _, seeded: Noisy(1e-3), (NUMBERS, KERNEL)),
+    _lie(
+        "not deterministic", "not deterministic", lambda _, seeded: Noisy(1e-3), (NUMBERS, KERNEL)
+    ),
     Deed("second order cut off", "second order cut off", once),
     Deed("different functions", "different functions", another_function),
     Deed("wrong reduction", "wrong reduction", reduced),
     _lie(NOTHING, HONEST, lambda _, seeded: honest),
     _lie(NOTHING, "bent", _bent, (GRAPH, KERNEL)),
     _lie(NOTHING, "one component off", _one_off, (GRAPH, KERNEL)),
-)  # fmt: skip
+)
 """Every kind of mistake, and what is none."""

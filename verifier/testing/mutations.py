@@ -1,8 +1,9 @@
 """Lying witnesses and honest twins: what a judge of gradients must find, and what it must let pass.
 
-A liar tampers with one gradient that is right. It can be planted in three ways: in the graph of the code's
-own backward, in its numbers only (as a kernel does that is not what its graph says), and in a kernel
-that leaves torch. Liars that need a training, one step after the other, are witnesses for `verifier.train`.
+A liar tampers with one gradient that is right. It can be planted in three ways: in the graph of the
+code's own backward, in its numbers only (as a kernel does that is not what its graph says), and in
+a kernel that leaves torch. Liars that need a training, one step after the other, are witnesses for
+`verifier.train`.
 
 >>> from verifier.testing.cases import named
 >>> tanh = named("tanh")
@@ -60,7 +61,9 @@ Lie = Callable[[Right], Tensor | None]
 
 @dataclass(frozen=True)
 class Planting:
-    """A way to put a lie into code: `plant(code, lie, place)` is the code with a wrong gradient by one input."""
+    """A way to put a lie into code: `plant(code, lie, place)` is the code with a wrong gradient by
+    one input.
+    """
 
     name: str
     sentence: str
@@ -112,7 +115,9 @@ def _backward(code: Code, inputs: Sequence[Tensor], incoming: Tensor) -> Sequenc
     """Every input's gradient."""
     with torch.enable_grad():
         leaves = [tensor.detach().requires_grad_() for tensor in inputs]
-        return torch.autograd.grad(code(*leaves), leaves, incoming, materialize_grads=True, allow_unused=True)
+        return torch.autograd.grad(
+            code(*leaves), leaves, incoming, materialize_grads=True, allow_unused=True
+        )
 
 
 def honest(right: Right) -> Tensor:
@@ -184,7 +189,9 @@ class Noisy:
     def __call__(self, right: Right) -> Tensor:
         drawn = torch.as_tensor(self._generator.normal(size=tuple(right.gradient.shape)))
         # A race is there before the result is rounded.
-        exact = right.backward([tensor.double() for tensor in right.inputs], right.incoming.double())
+        exact = right.backward(
+            [tensor.double() for tensor in right.inputs], right.incoming.double()
+        )
         return (exact * (1.0 + self.size * drawn)).to(right.gradient.dtype)
 
 
@@ -218,7 +225,9 @@ def _averaged(right: Right) -> Tensor:
 
 def _other_branch(right: Right) -> Tensor:
     """The gradient on the other side of 0 of its own input."""
-    inputs = [-tensor if place == right.place else tensor for place, tensor in enumerate(right.inputs)]
+    inputs = [
+        -tensor if place == right.place else tensor for place, tensor in enumerate(right.inputs)
+    ]
     return right.backward(inputs, right.incoming)
 
 
@@ -255,7 +264,22 @@ def off(by: Any) -> Lie:
     return lambda right: right.gradient + torch.as_tensor(by).to(right.gradient.dtype)
 
 
-FACTORS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-8, 1e-10, 1e-12, 1e-13, 1e-14, 1e-15, 1e-16, 1e-20)
+FACTORS = (
+    1e-1,
+    1e-2,
+    1e-3,
+    1e-4,
+    1e-5,
+    1e-6,
+    1e-8,
+    1e-10,
+    1e-12,
+    1e-13,
+    1e-14,
+    1e-15,
+    1e-16,
+    1e-20,
+)
 SMALLEST = 1e-20
 """The relative size of a wrong formula that must be found wherever there is a graph."""
 
@@ -283,29 +307,57 @@ LIARS = (
         )
         for size in (1.0, 1e-2, 1e-4, 1e-8)
     ),
-    Liar("two swapped", "the first two components are swapped", lambda right: _permuted(right, _swapped)),
+    Liar(
+        "two swapped",
+        "the first two components are swapped",
+        lambda right: _permuted(right, _swapped),
+    ),
     Liar(
         "transposed",
         "the components are those of the transposed gradient",
-        lambda right: _permuted(right, lambda places: places.transpose(-1, -2) if places.ndim > 1 else places),
+        lambda right: _permuted(
+            right, lambda places: places.transpose(-1, -2) if places.ndim > 1 else places
+        ),
     ),
-    Liar("rolled", "each component is its neighbour's", lambda right: _permuted(right, lambda places: places.roll(1))),
+    Liar(
+        "rolled",
+        "each component is its neighbour's",
+        lambda right: _permuted(right, lambda places: places.roll(1)),
+    ),
     Liar("mean for sum", "the mean over the rows stands for their sum", _averaged),
     Liar("dropped term", "one term of the sum is missing", _dropped),
-    Liar("incoming ignored", "what multiplies the result's derivative is taken for 1",
-         lambda right: right.with_incoming(torch.ones_like(right.incoming))),
+    Liar(
+        "incoming ignored",
+        "what multiplies the result's derivative is taken for 1",
+        lambda right: right.with_incoming(torch.ones_like(right.incoming)),
+    ),
     Liar("wrong branch", "the gradient on the other side of 0", _other_branch),
     Liar("stale", "the gradient of the step before", lambda right: right.elsewhere(_before)),
-    Liar("accumulated", "the gradient of the step before is added",
-         lambda right: right.gradient + right.elsewhere(_before)),
+    Liar(
+        "accumulated",
+        "the gradient of the step before is added",
+        lambda right: right.gradient + right.elsewhere(_before),
+    ),
     Liar("narrower dtype", "computed in a narrower dtype", _narrower, wrong_formula=False),
-    Liar("wrong dtype", "stated in a narrower dtype", lambda right: right.gradient.to(NARROWER[right.gradient.dtype]),
-         wrong_formula=False),
-    Liar("wrong shape", "two components too many", lambda right: torch.cat([right.gradient.reshape(-1), torch.ones(2)]),
-         wrong_formula=False),
-    Liar("NaN", "the last component is NaN",
-         lambda right: torch.where(_last(right.gradient) == 1.0, torch.nan, right.gradient), wrong_formula=False),
-)  # fmt: skip
+    Liar(
+        "wrong dtype",
+        "stated in a narrower dtype",
+        lambda right: right.gradient.to(NARROWER[right.gradient.dtype]),
+        wrong_formula=False,
+    ),
+    Liar(
+        "wrong shape",
+        "two components too many",
+        lambda right: torch.cat([right.gradient.reshape(-1), torch.ones(2)]),
+        wrong_formula=False,
+    ),
+    Liar(
+        "NaN",
+        "the last component is NaN",
+        lambda right: torch.where(_last(right.gradient) == 1.0, torch.nan, right.gradient),
+        wrong_formula=False,
+    ),
+)
 """Liars that are planted in every way."""
 RACY = Liar("racy", "another gradient each time, off by a thousandth", Noisy(1e-3))
 """A race is in the numbers, never in a graph."""
@@ -317,9 +369,13 @@ def liar_named(name: str) -> Liar:
 
 
 class Tampered(Autograd):
-    """A witness for `verifier.train`: autograd, with one parameter's gradient changed at chosen steps, or at all."""
+    """A witness for `verifier.train`: autograd, with one parameter's gradient changed at chosen
+    steps, or at all.
+    """
 
-    def __init__(self, parameter: int, change: Callable[[Any], Any], steps: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self, parameter: int, change: Callable[[Any], Any], steps: tuple[int, ...] = ()
+    ) -> None:
         self.parameter, self.change, self.steps = parameter, change, steps
         self.step = 0
 

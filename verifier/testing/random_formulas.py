@@ -1,4 +1,5 @@
-"""Seeded: small random formulas, as code, as text, and with one of their paths cut or a condition turned round.
+"""Seeded: small random formulas, as code, as text, and with one of their paths cut or a condition
+turned round.
 
 They are smooth where they are tried, except for what is asked for, and neither large nor small.
 
@@ -43,15 +44,23 @@ _KINDS = {
     "square": _Kind(torch.square, "({})**2"),
     "half": _Kind(lambda one: 0.5 * one, "(0.5 * {})"),
     "thrice": _Kind(lambda one: 3.0 * one, "(3 * {})"),
-    "where": _Kind(lambda one, two, three: torch.where(one > 0, two, three), "where({} > 0, {}, {})"),
-    "turned": _Kind(lambda one, two, three: torch.where(one > 0, three, two), "where({} > 0, {}, {})"),
+    "where": _Kind(
+        lambda one, two, three: torch.where(one > 0, two, three), "where({} > 0, {}, {})"
+    ),
+    "turned": _Kind(
+        lambda one, two, three: torch.where(one > 0, three, two), "where({} > 0, {}, {})"
+    ),
     "abs": _Kind(torch.abs, "abs({})"),
 }
 _CURVED = frozenset(_KINDS) - {"add", "subtract", "half", "thrice"}
 _UNARY = ("sin", "cos", "tanh", "atan", "exp", "square", "half", "thrice")
 _BINARY = ("add", "subtract", "multiply", "multiply", "ratio")
 _NAMES = ("x", "y", "z")
-_REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {"none": lambda value: value, "sum": torch.sum, "mean": torch.mean}
+_REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "none": lambda value: value,
+    "sum": torch.sum,
+    "mean": torch.mean,
+}
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,11 @@ class Tree:
 
     def places(self) -> list[tuple[int, ...]]:
         """The way to each node from the root, the root's own left out."""
-        return [(number, *rest) for number, part in enumerate(self.parts) for rest in [(), *part.places()]]
+        return [
+            (number, *rest)
+            for number, part in enumerate(self.parts)
+            for rest in [(), *part.places()]
+        ]
 
     def cut(self, way: Sequence[int]) -> Tree:
         """The same with one node detached."""
@@ -113,7 +126,9 @@ class Seeded:
     reduction: str
 
     @classmethod
-    def drawn(cls, generator: Generator, shape: tuple[int, ...] = (), reduction: str = "") -> Seeded:
+    def drawn(
+        cls, generator: Generator, shape: tuple[int, ...] = (), reduction: str = ""
+    ) -> Seeded:
         """Of one to three inputs, all of one shape."""
         count = int(generator.integers(1, 4))
         names = _NAMES[:count]

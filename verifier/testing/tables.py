@@ -12,7 +12,12 @@ from verifier.testing.cases import DTYPES
 from verifier.testing.mutations import SMALLEST
 from verifier.testing.trials import Acquitted, Checked, Planted
 
-BUCKETS = ((0.0, 0.25, "below 1/4"), (0.25, 1.0, "1/4 to 1"), (1.0, 4.0, "1 to 4"), (4.0, math.inf, "4 or more"))
+BUCKETS = (
+    (0.0, 0.25, "below 1/4"),
+    (0.25, 1.0, "1/4 to 1"),
+    (1.0, 4.0, "1 to 4"),
+    (4.0, math.inf, "4 or more"),
+)
 """Sizes of errors in detection limits."""
 LARGEST = 1e300
 """Infinite sizes are counted with it."""
@@ -32,7 +37,12 @@ class Sheet:
 
 def sheets(planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> tuple[Sheet, ...]:
     """The lies by kind, the judge by dtype, gradcheck on the same code, and honest code."""
-    return (_liars(planted), _dtypes(planted, acquitted), _gradchecks(planted, acquitted), _twins(acquitted))
+    return (
+        _liars(planted),
+        _dtypes(planted, acquitted),
+        _gradchecks(planted, acquitted),
+        _twins(acquitted),
+    )
 
 
 def _column(top: str, bottom: str = "") -> Column:
@@ -51,7 +61,8 @@ def _share(found: Sequence[bool]) -> str:
 def _liars(planted: Sequence[Planted]) -> Sheet:
     caption = (
         "Lies found of those planted in numbers, by the size of the error in detection limits, "
-        "and of those planted in a formula; slow and fast: gradcheck's of the errors of 4 or more in float64."
+        "and of those planted in a formula; slow and fast: gradcheck's of the errors of 4 or more "
+        "in float64."
     )
     columns = [
         _column("lie"),
@@ -60,7 +71,10 @@ def _liars(planted: Sequence[Planted]) -> Sheet:
         Column("slow", "", ("gradcheck, slow",)),
         Column("fast", "", ("gradcheck, fast",)),
     ]
-    rows = {row: [one for one in planted if one.row == row] for row in dict.fromkeys(one.row for one in planted)}
+    rows = {
+        row: [one for one in planted if one.row == row]
+        for row in dict.fromkeys(one.row for one in planted)
+    }
     return Sheet(
         "Lies by kind",
         caption,
@@ -74,7 +88,10 @@ def _found(planted: Sequence[Planted]) -> list[str]:
     numbers = [one for one in planted if not one.wrong_formula]
     seen = _seen(planted, "float64")
     return [
-        *(_share([one.found for one in numbers if low <= min(one.size, LARGEST) < high]) for low, high, _ in BUCKETS),
+        *(
+            _share([one.found for one in numbers if low <= min(one.size, LARGEST) < high])
+            for low, high, _ in BUCKETS
+        ),
         _share([one.found for one in planted if one.wrong_formula]),
         _share([one.slow for one in seen]),
         _share([one.fast for one in seen]),
@@ -88,7 +105,11 @@ def _halves(title: str) -> tuple[str, str]:
 
 def _seen(planted: Sequence[Planted], dtype: str) -> list[Checked]:
     """What gradcheck said of errors that must be found."""
-    return [one.gradcheck for one in planted if one.gradcheck is not None and one.dtype == dtype and one.size >= MUST]
+    return [
+        one.gradcheck
+        for one in planted
+        if one.gradcheck is not None and one.dtype == dtype and one.size >= MUST
+    ]
 
 
 def _dtypes(planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> Sheet:
@@ -117,7 +138,13 @@ def _of_dtype(dtype: str, planted: Sequence[Planted], acquitted: Sequence[Acquit
     return [
         dtype,
         _share([one.found for one in lies if not one.wrong_formula and one.size >= MUST]),
-        _share([one.found for one in lies if one.wrong_formula and one.liar == f"factor 1 + {SMALLEST:g}"]),
+        _share(
+            [
+                one.found
+                for one in lies
+                if one.wrong_formula and one.liar == f"factor 1 + {SMALLEST:g}"
+            ]
+        ),
         f"{statistics.median(limits):.1e}" if limits else "–",
         *_counts(right),
     ]
@@ -135,7 +162,8 @@ def _counts(right: Sequence[Acquitted]) -> list[str]:
 
 def _gradchecks(planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> Sheet:
     caption = (
-        "torch.autograd.gradcheck with its defaults on the same code: errors of 4 or more of our detection limits "
+        "torch.autograd.gradcheck with its defaults on the same code: errors of 4 or more of our "
+        "detection limits "
         "that it rejects, and honest code that it rejects."
     )
     columns = [
@@ -153,7 +181,9 @@ def _gradchecks(planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> S
     )
 
 
-def _gradcheck_row(dtype: str, planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> list[str]:
+def _gradcheck_row(
+    dtype: str, planted: Sequence[Planted], acquitted: Sequence[Acquitted]
+) -> list[str]:
     wrong = _seen(planted, dtype)
     right = [one.gradcheck for one in acquitted if one.gradcheck is not None and one.dtype == dtype]
     return [
@@ -179,4 +209,6 @@ def _twins(acquitted: Sequence[Acquitted]) -> Sheet:
         own = [one for one in acquitted if one.name == name]
         worst = max(one.ratio for one in own)
         rows.append([name, *_counts(own), f"{worst:.2f}" if worst else "–"])
-    return Sheet("Honest code", caption, tuple(columns), _cells([*rows, ["all", *_counts(acquitted), ""]]))
+    return Sheet(
+        "Honest code", caption, tuple(columns), _cells([*rows, ["all", *_counts(acquitted), ""]])
+    )

@@ -1,4 +1,5 @@
-"""Trials: liars planted in code that is right, honest twins beside them, and what the judge says of each.
+"""Trials: liars planted in code that is right, honest twins beside them, and what the judge says of
+each.
 
 The size of a lie is measured in detection limits: by how much it moves a number that the judge had
 decided, over what rounding is allowed there. `torch.autograd.gradcheck` sees the same code.
@@ -138,13 +139,27 @@ _CANCELS = Case("cancellation", lambda x: 2.0**20 * x - (2.0**20 - 0.5) * x, {"x
 
 HARD = (
     Hard(
-        Liar("16-bit path", "wrong by 2^-10 in 16-bit formats only", _only_in_16_bits, at_full_size=scaled(1.0)),
+        Liar(
+            "16-bit path",
+            "wrong by 2^-10 in 16-bit formats only",
+            _only_in_16_bits,
+            at_full_size=scaled(1.0),
+        ),
         named("tanh network"),
         ("bfloat16", "float16"),
     ),
-    Hard(Liar("tanh' flipped at 8", "smaller than the allowance", _flipped_where_flat), _FLAT, ("float32",)),
     Hard(
-        Liar("term that cancels", "one of two that cancel times 1 + 1e-12", _term_off, at_full_size=scaled(1.0)),
+        Liar("tanh' flipped at 8", "smaller than the allowance", _flipped_where_flat),
+        _FLAT,
+        ("float32",),
+    ),
+    Hard(
+        Liar(
+            "term that cancels",
+            "one of two that cancel times 1 + 1e-12",
+            _term_off,
+            at_full_size=scaled(1.0),
+        ),
         _CANCELS,
         ("float64", "float32"),
     ),
@@ -162,7 +177,9 @@ class Scope:
     hard: tuple[Hard, ...] = HARD
     dtypes: tuple[str, ...] = DTYPES
     every: int = 1
-    """Of the liars each case gets one in so many in each dtype, another one in the next; so do twins."""
+    """Of the liars each case gets one in so many in each dtype, another one in the next; so do
+    twins.
+    """
     formulas: int = 0
     """Random formulas for each kind of mistake whose cause is to be named."""
 
@@ -197,14 +214,23 @@ def tasks(scope: Scope, seed: int) -> list[Task]:
             chosen = scope.liars[(place + turn) % scope.every :: scope.every]
             found.append(_bound(_on_its_own, case, dtype, seed))
             for start in range(0, len(chosen), 8):
-                found.append(_bound(_of_case, case, dtype, chosen[start : start + 8], seed, place + start))
+                found.append(
+                    _bound(_of_case, case, dtype, chosen[start : start + 8], seed, place + start)
+                )
     for place, twin in enumerate(scope.twins):
-        found += [_bound(_of_twin, twin, dtype, seed) for dtype in scope.dtypes[place % scope.every :: scope.every]]
-    found += [_bound(_of_model, name, dtype) for name in scope.models for dtype in ("float64", "float32")]
+        found += [
+            _bound(_of_twin, twin, dtype, seed)
+            for dtype in scope.dtypes[place % scope.every :: scope.every]
+        ]
+    found += [
+        _bound(_of_model, name, dtype) for name in scope.models for dtype in ("float64", "float32")
+    ]
     found += [_bound(_hard, one) for one in scope.hard]
     for deed in DEEDS:
         for start in range(0, scope.formulas, AT_ONCE):
-            found.append(_bound(trial, deed, range(start, min(start + AT_ONCE, scope.formulas)), seed))
+            found.append(
+                _bound(trial, deed, range(start, min(start + AT_ONCE, scope.formulas)), seed)
+            )
     return found
 
 
@@ -230,7 +256,9 @@ class _Bench:
     def honest(self, planting: Planting, place: int) -> Examination:
         key = planting.name, place
         if key not in self._honest:
-            self._honest[key] = self.examined(planting.plant(self.case.code, honest, place), planting)
+            self._honest[key] = self.examined(
+                planting.plant(self.case.code, honest, place), planting
+            )
         return self._honest[key]
 
     def _formula(self, planting: Planting) -> Formula | None:
@@ -251,24 +279,35 @@ class _Bench:
         if not in_formula and size == 0.0:
             return None
         found = now is None or now.outcome is Outcome.DISAGREES
-        return Planted(liar.name, liar.row, self.case.name, self.dtype, planting.name, size, in_formula, found)
+        return Planted(
+            liar.name, liar.row, self.case.name, self.dtype, planting.name, size, in_formula, found
+        )
 
     def tried(self, liar: Liar, planting: Planting, place: int) -> Iterator[Planted]:
-        """The lie judged, if it is one here; what is in the numbers is shown to gradcheck as well."""
+        """The lie judged, if it is one here; what is in the numbers is shown to gradcheck as
+        well.
+        """
         found = self.planted(liar, planting, place)
         if found is not None and planting is NUMBERS:
-            found = replace(found, gradcheck=self.checked(planting.plant(self.case.code, liar.lie, place)))
+            found = replace(
+                found, gradcheck=self.checked(planting.plant(self.case.code, liar.lie, place))
+            )
         if found is not None:
             yield found
 
     def _shows(self, liar: Liar, place: int) -> bool:
         """Whether the lie is one at this point: float64 shows it at full size."""
-        inputs = [tensor.double().requires_grad_() for tensor in self.case.at(self.dtype, self.seed).values()]
+        inputs = [
+            tensor.double().requires_grad_()
+            for tensor in self.case.at(self.dtype, self.seed).values()
+        ]
         gradients = []
         for lie in (honest, liar.at_full_size or liar.lie):
             value = GRAPH.plant(self.case.code, lie, place)(*inputs)
             seed = torch.linspace(0.5, 1.5, value.numel(), dtype=torch.float64).reshape(value.shape)
-            (found,) = torch.autograd.grad(value, inputs[place], seed, allow_unused=True, materialize_grads=True)
+            (found,) = torch.autograd.grad(
+                value, inputs[place], seed, allow_unused=True, materialize_grads=True
+            )
             gradients.append(found)
         right, wrong = gradients
         return bool((wrong - right).abs().max() > 1e-9 * right.abs().max())
@@ -303,7 +342,9 @@ def checked(code: Code, inputs: dict[str, Tensor]) -> Checked:
     return Checked(rejects(fast=False), rejects(fast=True))
 
 
-def _of_case(case: Case, dtype: str, liars: tuple[Liar, ...], seed: int, start: int) -> Iterator[Result]:
+def _of_case(
+    case: Case, dtype: str, liars: tuple[Liar, ...], seed: int, start: int
+) -> Iterator[Result]:
     bench = _Bench(case, dtype, seed)
     for number, liar in enumerate(liars):
         place = (start + seed + number) % len(bench.names)
@@ -312,7 +353,9 @@ def _of_case(case: Case, dtype: str, liars: tuple[Liar, ...], seed: int, start: 
 
 
 def _on_its_own(case: Case, dtype: str, seed: int) -> Iterator[Result]:
-    """What every case gets: honest code, what is racy, the smallest lie, and numbers moved around the limit."""
+    """What every case gets: honest code, what is racy, the smallest lie, and numbers moved around
+    the limit.
+    """
     bench = _Bench(case, dtype, seed)
     yield from _honestly(bench)
     yield from bench.tried(RACY, NUMBERS, 0)
@@ -327,7 +370,9 @@ def _honestly(bench: _Bench) -> Iterator[Result]:
         code = planting.plant(bench.case.code, honest, 0)
         told = bench.checked(code) if planting is NUMBERS else None
         name = f"no lie, {planting.name}"
-        yield acquitted(name, bench.case, bench.dtype, planting.name, bench.honest(planting, 0), told)
+        yield acquitted(
+            name, bench.case, bench.dtype, planting.name, bench.honest(planting, 0), told
+        )
 
 
 def _around_the_limit(bench: _Bench) -> Iterator[Result]:
@@ -336,8 +381,15 @@ def _around_the_limit(bench: _Bench) -> Iterator[Result]:
         place = len(bench.names) - 1
         part = bench.honest(planting, place)[bench.names[place]]
         for count in AROUND:
-            by = torch.as_tensor(count * np.where(np.isfinite(part.verdicts.allowed), part.verdicts.allowed, 0.0))
-            liar = Liar(f"off by {count:g} limits", "so much is added", off(by.reshape(part.shape)), "off by limits")
+            by = torch.as_tensor(
+                count * np.where(np.isfinite(part.verdicts.allowed), part.verdicts.allowed, 0.0)
+            )
+            liar = Liar(
+                f"off by {count:g} limits",
+                "so much is added",
+                off(by.reshape(part.shape)),
+                "off by limits",
+            )
             yield from bench.tried(liar, planting, place)
 
 
@@ -348,14 +400,22 @@ def acquitted(
     parts = found.parts
     with np.errstate(all="ignore"):
         ratios = [
-            np.where(part.verdicts.error == 0, 0.0, part.verdicts.error / part.verdicts.allowed) for part in parts
+            np.where(part.verdicts.error == 0, 0.0, part.verdicts.error / part.verdicts.allowed)
+            for part in parts
         ]
-        limits = [part.verdicts.allowed / np.abs(part.verdicts.centre) for part in parts if part.quantity == "reverse"]
+        limits = [
+            part.verdicts.allowed / np.abs(part.verdicts.centre)
+            for part in parts
+            if part.quantity == "reverse"
+        ]
     ratio = max((float(np.max(part, initial=0.0)) for part in ratios), default=0.0)
-    known = tuple(float(limit) for part in limits for limit in np.ravel(part) if 0 < limit < math.inf)
+    known = tuple(
+        float(limit) for part in limits for limit in np.ravel(part) if 0 < limit < math.inf
+    )
     count = sum(part.verdicts.severity.size for part in parts)
     undecided, alarms = (
-        sum(part.count(outcome) for part in parts) for outcome in (Outcome.UNDECIDED, Outcome.DISAGREES)
+        sum(part.count(outcome) for part in parts)
+        for outcome in (Outcome.UNDECIDED, Outcome.DISAGREES)
     )
     return Acquitted(name, case.name, dtype, way, count, undecided, alarms, ratio, known, told)
 
@@ -391,7 +451,9 @@ _WITNESSES: dict[str, Callable[[], Witness]] = {
     "stale": lambda: Stale(0, AT_STEP),
     "accumulated": NotZeroed,
     **{
-        f"factor 1 + {size:g}": lambda size=size: Tampered(0, lambda gradient: gradient + size * gradient, (AT_STEP,))  # type: ignore[misc]
+        f"factor 1 + {size:g}": lambda size=size: Tampered(
+            0, lambda gradient: gradient + size * gradient, (AT_STEP,)
+        )  # type: ignore[misc]
         for size in FACTORS
     },
 }
@@ -403,10 +465,13 @@ def _of_model(name: str, dtype: str) -> Iterator[Result]:
     parameter = model.parameters[0]
     compared = sum(part.compared for part in right.components)
     undecided, alarms = (
-        sum(part.outcomes[outcome] for part in right.components) for outcome in (Outcome.UNDECIDED, Outcome.DISAGREES)
+        sum(part.outcomes[outcome] for part in right.components)
+        for outcome in (Outcome.UNDECIDED, Outcome.DISAGREES)
     )
     case = Case(name, torch.neg, {})
-    yield Acquitted("no lie, training", case.name, dtype, TRAINING, compared, undecided, alarms, 0.0, ())
+    yield Acquitted(
+        "no lie, training", case.name, dtype, TRAINING, compared, undecided, alarms, 0.0, ()
+    )
     for liar, witness in _WITNESSES.items():
         wrong = _trained(model, dtype, witness())
         found = _first_apart(right.steps, wrong.steps, parameter)
@@ -418,11 +483,17 @@ def _of_model(name: str, dtype: str) -> Iterator[Result]:
 
 @isolated
 def _trained(model: Model, dtype: str, witness: Witness) -> Findings:
-    return train_model(model, model.data, settings_for(model, {"epochs": 2, "dtype": dtype, "batch": 1}), witness)
+    return train_model(
+        model, model.data, settings_for(model, {"epochs": 2, "dtype": dtype, "batch": 1}), witness
+    )
 
 
-def _first_apart(right: tuple[Step, ...], wrong: tuple[Step, ...], name: str) -> tuple[float, bool] | None:
-    """At the first step where another gradient is stated: by how many detection limits, and whether it was found."""
+def _first_apart(
+    right: tuple[Step, ...], wrong: tuple[Step, ...], name: str
+) -> tuple[float, bool] | None:
+    """At the first step where another gradient is stated: by how many detection limits, and whether
+    it was found.
+    """
     for one, other in zip(right, wrong, strict=True):
         before, now = one.gradient[name], other.gradient[name]
         if before.outcome is not Outcome.AGREES:

@@ -1,8 +1,10 @@
-"""CSV files: columns of numbers read by NumPy's reader, and the line and the text of what it cannot read.
+"""CSV files: columns of numbers read by NumPy's reader, and the line and the text of what it cannot
+read.
 
-A file is read twice. The first pass looks at commas, quotes and line ends only, a block at a time; the second is
-`numpy.loadtxt`, which takes just the columns that are asked for. Neither makes Python objects of rows. Where the first
-is not certain or the second fails, a third pass goes row by row, for the sentence to say.
+A file is read twice. The first pass looks at commas, quotes and line ends only, a block at a time;
+the second is `numpy.loadtxt`, which takes just the columns that are asked for. Neither makes Python
+objects of rows. Where the first is not certain or the second fails, a third pass goes row by row,
+for the sentence to say.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ class CsvFile:
     header: tuple[str, ...]
 
     def read(self, names: Sequence[str]) -> dict[str, Any]:
-        """The named columns, each number the float64 nearest to its text; NaN and infinities are among them.
+        """The named columns, each number the float64 nearest to its text; NaN and infinities are
+        among them.
 
         Every row has as many fields as the header, and there is at least one. Raises InputError.
         """
@@ -53,7 +56,10 @@ class CsvFile:
         if rows is None:
             rows = self._walk(places)
         if len(table) != rows:
-            raise InputError(f"cannot read {str(self.path)!r}: it had {counted(rows, 'row')} and then {len(table)}")
+            raise InputError(
+                f"cannot read {str(self.path)!r}: it had {counted(rows, 'row')} and then "
+                f"{len(table)}"
+            )
         return dict(zip(names, table.T, strict=True))
 
     def entry(self, name: str, row: int) -> tuple[int, str]:
@@ -66,10 +72,14 @@ class CsvFile:
         if missing:
             alone = len(self.header) == 1 and any(mark in self.header[0] for mark in ";\t|")
             hint = ": separate columns by commas" if alone else ""
-            raise InputError(f"{self.path} has no column {missing[0]!r}: it has {listed(self.header)}{hint}")
+            raise InputError(
+                f"{self.path} has no column {missing[0]!r}: it has {listed(self.header)}{hint}"
+            )
 
     def _load(self, places: Sequence[int]) -> Any:
-        """The columns at these places, side by side. Raises InputError, but not for rows that are too long."""
+        """The columns at these places, side by side. Raises InputError, but not for rows that are
+        too long.
+        """
         try:
             return np.loadtxt(
                 self.path.absolute(),
@@ -87,7 +97,8 @@ class CsvFile:
             raise InputError(f"cannot read {str(self.path)!r}: {message}") from None
 
     def _count_rows(self) -> int | None:
-        """How many rows there are, each with as many fields as the header; None where that is not certain.
+        """How many rows there are, each with as many fields as the header; None where that is not
+        certain.
 
         Empty lines at the end are no rows; anywhere else they are not certain.
         """
@@ -112,17 +123,25 @@ class CsvFile:
     def _check(self, line: int, fields: Sequence[str], places: Sequence[int]) -> None:
         if len(fields) != len(self.header):
             raise InputError(
-                f"{self.path}:{line}: the row has {counted(len(fields), 'field')}, the header {len(self.header)}"
+                f"{self.path}:{line}: the row has {counted(len(fields), 'field')}, the header "
+                f"{len(self.header)}"
             )
         for place in places:
             name, text = self.header[place], fields[place]
             if not text.strip():
-                raise InputError(f"{self.path}:{line}: column {name} holds nothing: remove that row or fill it in")
+                raise InputError(
+                    f"{self.path}:{line}: column {name} holds nothing: remove that row or fill it "
+                    "in"
+                )
             if not LIKE_NUMBER.fullmatch(text):
-                raise InputError(f"{self.path}:{line}: column {name} holds {quoted(text)}, which is not a number")
+                raise InputError(
+                    f"{self.path}:{line}: column {name} holds {quoted(text)}, which is not a number"
+                )
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Each row behind the header with the line where it begins; an empty line is a row without fields."""
+        """Each row behind the header with the line where it begins; an empty line is a row without
+        fields.
+        """
         with _text(self.path, newline="") as stream:
             stream.readline()
             reader = csv.reader(stream, strict=True)
@@ -134,7 +153,9 @@ class CsvFile:
                     return
                 except csv.Error as error:
                     reason = "one is not closed" if "unexpected end" in str(error) else str(error)
-                    raise InputError(f"{self.path}:{line}: cannot tell fields by their quotes: {reason}") from None
+                    raise InputError(
+                        f"{self.path}:{line}: cannot tell fields by their quotes: {reason}"
+                    ) from None
                 yield line, fields
 
 
@@ -148,7 +169,9 @@ def csv_file(given: str | os.PathLike[str]) -> CsvFile:
     if b"\0" in start:
         raise InputError(f"{path} is a binary file: give a CSV file, which is text")
     if not start.removeprefix(b"\xef\xbb\xbf").strip():
-        raise InputError(f"{path} is empty: give a line with the names of the columns, and then a line a row")
+        raise InputError(
+            f"{path} is empty: give a line with the names of the columns, and then a line a row"
+        )
     with _text(path) as text:
         line = text.readline(HEADER_BYTES)
     return CsvFile(path, _header(path, line))
@@ -190,14 +213,22 @@ def path_errors(path: Path) -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"there is no file {str(path)!r}") from None
     except OSError as error:
-        raise InputError(too_long(error) or f"cannot read {str(path)!r}: {reason_of(error)}") from None
+        raise InputError(
+            too_long(error) or f"cannot read {str(path)!r}: {reason_of(error)}"
+        ) from None
     except UnicodeDecodeError:
-        raise InputError(f"{path}:{_undecodable_line(path)}: the line is not UTF-8: save the file as UTF-8") from None
+        raise InputError(
+            f"{path}:{_undecodable_line(path)}: the line is not UTF-8: save the file as UTF-8"
+        ) from None
 
 
 def count_rows(stream: TextIO, fields: int, block: int = BLOCK) -> int | None:
-    """How many rows of that many fields stand in the rest of the stream; None where that is not certain."""
-    held = "," * (fields - 1) + "\n"  # stands for the header, which makes an empty line below it one of two line ends
+    """How many rows of that many fields stand in the rest of the stream; None where that is not
+    certain.
+    """
+    held = (
+        "," * (fields - 1) + "\n"
+    )  # stands for the header, which makes an empty line below it one of two line ends
     rows = -1
     separators = np.empty(0, np.uint8)
     quotes = _Quotes(inside=False, last=LINE_END)
@@ -211,7 +242,10 @@ def count_rows(stream: TextIO, fields: int, block: int = BLOCK) -> int | None:
         added, quotes = found
         separators = np.concatenate((separators, added))
         whole = len(separators) // fields
-        lines, separators = separators[: whole * fields].reshape(whole, fields), separators[whole * fields :]
+        lines, separators = (
+            separators[: whole * fields].reshape(whole, fields),
+            separators[whole * fields :],
+        )
         if (lines[:, :-1] != COMMA).any() or (lines[:, -1] != LINE_END).any():
             return None
         rows += whole
@@ -231,7 +265,9 @@ class _Quotes:
 
 
 def _separators(content: str, quotes: _Quotes) -> tuple[Any, _Quotes] | None:
-    """The commas and line ends of a block outside quotes; None where quotes stand elsewhere than around a field."""
+    """The commas and line ends of a block outside quotes; None where quotes stand elsewhere than
+    around a field.
+    """
     encoded = content.encode()
     if not encoded:
         return np.empty(0, np.uint8), quotes
@@ -261,7 +297,9 @@ def _checked_path(given: str | os.PathLike[str]) -> Path:
     if stat.S_ISDIR(mode):
         raise InputError(f"cannot read {str(path)!r}: it is a folder")
     if not stat.S_ISREG(mode):
-        raise InputError(f"cannot read {str(path)!r}: it is not a regular file, and it has to be read twice")
+        raise InputError(
+            f"cannot read {str(path)!r}: it is not a regular file, and it has to be read twice"
+        )
     if path.suffix in COMPRESSED:
         raise InputError(f"cannot read {str(path)!r}: it is compressed: unpack it first")
     return path
@@ -272,15 +310,21 @@ def _header(path: Path, line: str) -> tuple[str, ...]:
     if not line.strip():
         raise InputError(f"{where}the first line is empty: write the names of the columns there")
     if len(line) >= HEADER_BYTES:
-        raise InputError(f"{where}the first line has over {HEADER_BYTES} characters: it is no line of names")
+        raise InputError(
+            f"{where}the first line has over {HEADER_BYTES} characters: it is no line of names"
+        )
     if line.count('"') % 2:
         raise InputError(f"{where}a quote in the header is not closed on its line")
     header = tuple(name.strip() for name in next(csv.reader([line], skipinitialspace=True)))
     if all(LIKE_NUMBER.fullmatch(name) for name in header if name):
-        raise InputError(f"{where}the first line holds numbers: write the names of the columns above it")
+        raise InputError(
+            f"{where}the first line holds numbers: write the names of the columns above it"
+        )
     twice = [name for place, name in enumerate(header) if name and name in header[:place]]
     if twice:
-        raise InputError(f"{where}column {quoted(twice[0])} is named twice: give each column a name of its own")
+        raise InputError(
+            f"{where}column {quoted(twice[0])} is named twice: give each column a name of its own"
+        )
     return header
 
 
@@ -292,7 +336,11 @@ def _text(path: Path, newline: str | None = None) -> Iterator[TextIO]:
 
 def _undecodable_line(path: Path) -> int:
     with path.open("rb") as stream:
-        return next(number for number, line in enumerate(stream, 1) if line.decode(errors="ignore").encode() != line)
+        return next(
+            number
+            for number, line in enumerate(stream, 1)
+            if line.decode(errors="ignore").encode() != line
+        )
 
 
 def counted(count: int, one: str, several: str = "") -> str:

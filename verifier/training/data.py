@@ -1,6 +1,7 @@
 """Data: columns of numbers by name, checked before anything runs.
 
-Tensors, datasets and data frames are known by what they offer, so that no library is imported to look at them.
+Tensors, datasets and data frames are known by what they offer, so that no library is imported to
+look at them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,16 @@ from verifier.errors import InputError, message_of
 from verifier.operations.formats import Format
 from verifier.training.csv_file import counted, csv_file, listed, quoted, shortened
 
-NO_NUMBERS = (str, bytes, bool, complex, np.bool_, np.complexfloating, np.datetime64, np.timedelta64)
+NO_NUMBERS = (
+    str,
+    bytes,
+    bool,
+    complex,
+    np.bool_,
+    np.complexfloating,
+    np.datetime64,
+    np.timedelta64,
+)
 """Types of entries that are refused although `float` would take some of them."""
 
 
@@ -53,11 +63,13 @@ def columns(data: Any, names: Sequence[str], format: Format) -> Columns:
     - a mapping of columns: lists, arrays, tensors or series of numbers;
     - the path of a CSV file in UTF-8 whose first line names the columns;
     - a data frame of pandas or polars, or a structured NumPy array;
-    - a torch dataset with a length, whose rows are tuples of numbers in the order of the names, or mappings by name.
+    - a torch dataset with a length, whose rows are tuples of numbers in the order of the names, or
+      mappings by name.
 
-    A column of shape (n, 1) has one number a row, as one of shape (n,) has. Tensors may be on any device and of any
-    number type, but may not require a gradient, since data is not trained. A float32 or an integer becomes the
-    float64 nearest to it, and that the nearest float of the format.
+    A column of shape (n, 1) has one number a row, as one of shape (n,) has. Tensors may be on any
+    device and of any number type, but may not require a gradient, since data is not trained. A
+    float32 or an integer becomes the float64 nearest to it, and that the nearest float of the
+    format.
 
     Raises InputError for a missing, empty or uneven column and for what is not a finite number.
 
@@ -77,9 +89,11 @@ def columns(data: Any, names: Sequence[str], format: Format) -> Columns:
 
 
 def column_names(data: Any) -> tuple[str, ...]:
-    """The names of the columns that the data offers, in its order; none where its columns have no names.
+    """The names of the columns that the data offers, in its order; none where its columns have no
+    names.
 
-    A dataset whose rows are tuples has no names, and neither has None. Raises InputError for a file without a header.
+    A dataset whose rows are tuples has no names, and neither has None. Raises InputError for a file
+    without a header.
 
     >>> column_names({"x": [0.5], "y": [0.1]})
     ('x', 'y')
@@ -100,10 +114,11 @@ def column_names(data: Any) -> tuple[str, ...]:
 def held_out(columns: Columns, fraction: float, seed: int) -> tuple[Columns, Columns]:
     """The rows to train on and the rows held out, both in their order; the seed chooses which.
 
-    The number of rows held out is the fraction of all, rounded to a whole number. With the same seed, the rows of a
-    smaller fraction are among those of a larger one.
+    The number of rows held out is the fraction of all, rounded to a whole number. With the same
+    seed, the rows of a smaller fraction are among those of a larger one.
 
-    Raises InputError for a fraction that is not between 0 and 1, and where either part would have no row.
+    Raises InputError for a fraction that is not between 0 and 1, and where either part would have
+    no row.
 
     >>> training, held = held_out(Columns({"x": np.arange(5.0)}, 5), 0.4, seed=0)
     >>> training.values["x"].tolist(), held.values["x"].tolist()
@@ -127,7 +142,9 @@ def held_out(columns: Columns, fraction: float, seed: int) -> tuple[Columns, Col
 
 
 def _chosen(columns: Columns, mask: Any) -> Columns:
-    return Columns({name: values[mask] for name, values in columns.values.items()}, int(np.count_nonzero(mask)))
+    return Columns(
+        {name: values[mask] for name, values in columns.values.items()}, int(np.count_nonzero(mask))
+    )
 
 
 def _given(data: Any, names: Sequence[str]) -> _Given:
@@ -144,13 +161,19 @@ def _given(data: Any, names: Sequence[str]) -> _Given:
         return _Given({name: data[name] for name in names}, _told_by_index)
     if _is_dataset(data):
         return _from_dataset(data, names)
-    raise InputError(f"the data is {_article(data)}: give a mapping of columns, such as {_example(names)}{_hint(data)}")
+    raise InputError(
+        f"the data is {_article(data)}: give a mapping of columns, such as "
+        f"{_example(names)}{_hint(data)}"
+    )
 
 
 def _present(names: Sequence[str], offered: Any) -> Sequence[str]:
     missing = [name for name in names if name not in offered]
     if missing:
-        raise InputError(f"the data has no column {missing[0]!r}: it has {listed([str(name) for name in offered])}")
+        raise InputError(
+            f"the data has no column {missing[0]!r}: it has "
+            f"{listed([str(name) for name in offered])}"
+        )
     return names
 
 
@@ -173,8 +196,12 @@ def _from_file(data: Any, names: Sequence[str]) -> _Given:
 
 
 def _is_frame(data: Any) -> bool:
-    """Whether the columns are told by the type, as in pandas and polars. An instance is not asked: a lazy one warns."""
-    return all(hasattr(type(data), name) for name in ("columns", "dtypes", "shape")) and not _is_lazy(data)
+    """Whether the columns are told by the type, as in pandas and polars. An instance is not asked:
+    a lazy one warns.
+    """
+    return all(
+        hasattr(type(data), name) for name in ("columns", "dtypes", "shape")
+    ) and not _is_lazy(data)
 
 
 def _is_lazy(data: Any) -> bool:
@@ -186,12 +213,16 @@ def _from_frame(data: Any, names: Sequence[str]) -> _Given:
     _present(names, offered)
     for name in names:
         if offered.count(name) > 1:
-            raise InputError(f"the data has {offered.count(name)} columns {name!r}: give each a name of its own")
+            raise InputError(
+                f"the data has {offered.count(name)} columns {name!r}: give each a name of its own"
+            )
     return _Given({name: data[name] for name in names}, _told_by_label(data))
 
 
 def _told_by_label(data: Any) -> Told:
-    """Sentences that name the row's label too, where the frame has labels that are not the indices."""
+    """Sentences that name the row's label too, where the frame has labels that are not the
+    indices.
+    """
     labels = getattr(data, "index", None)
 
     def told(name: str, entry: Any, index: int) -> str:
@@ -217,15 +248,27 @@ def _texts(names: Any) -> tuple[str, ...]:
 
 
 def _is_dataset(data: Any) -> bool:
-    """Whether rows can be counted and asked for by number, and the data is not itself a sequence of numbers."""
-    if isinstance(data, Sequence) or hasattr(data, "dtype") or _is_lazy(data) or _is_a(data, "IterableDataset"):
+    """Whether rows can be counted and asked for by number, and the data is not itself a sequence of
+    numbers.
+    """
+    if (
+        isinstance(data, Sequence)
+        or hasattr(data, "dtype")
+        or _is_lazy(data)
+        or _is_a(data, "IterableDataset")
+    ):
         return False
     return hasattr(data, "__len__") and hasattr(data, "__getitem__")
 
 
 def _is_a(data: Any, name: str) -> bool:
-    """Whether the data is of torch's class of that name among the datasets, or of one derived from it."""
-    return any(base.__name__ == name and base.__module__.startswith("torch.utils.data") for base in type(data).__mro__)
+    """Whether the data is of torch's class of that name among the datasets, or of one derived from
+    it.
+    """
+    return any(
+        base.__name__ == name and base.__module__.startswith("torch.utils.data")
+        for base in type(data).__mro__
+    )
 
 
 def _hint(data: Any) -> str:
@@ -253,7 +296,9 @@ def _from_dataset(data: Any, names: Sequence[str]) -> _Given:
 
 
 def _gives_tensors(data: Any) -> bool:
-    """Whether the rows are those of its tensors, which a class derived from TensorDataset may have changed."""
+    """Whether the rows are those of its tensors, which a class derived from TensorDataset may have
+    changed.
+    """
     return _is_a(data, "TensorDataset") and type(data).__name__ == "TensorDataset"
 
 
@@ -289,10 +334,13 @@ def _entries(row: Any, index: int, names: Sequence[str]) -> Sequence[Any]:
             raise InputError(f"row {index} of the dataset has no {missing[0]!r}: it has {offered}")
         return [named[name] for name in names]
     if not isinstance(row, tuple | list):
-        raise InputError(f"row {index} of the dataset is {_article(row)}: give a tuple of {', '.join(names)}")
+        raise InputError(
+            f"row {index} of the dataset is {_article(row)}: give a tuple of {', '.join(names)}"
+        )
     if len(row) != len(names):
         raise InputError(
-            f"row {index} of the dataset has {counted(len(row), 'entry', 'entries')}: give {', '.join(names)}"
+            f"row {index} of the dataset has {counted(len(row), 'entry', 'entries')}: give "
+            f"{', '.join(names)}"
         )
     return row
 
@@ -304,11 +352,15 @@ def _column(name: str, column: Any, format: Format, told: Told) -> Any:
 def _numbers(name: str, column: Any, told: Told) -> Any:
     """The column as float64. Numbers inside text are text."""
     if isinstance(column, dict | set | frozenset):
-        raise InputError(f"column {name} is a {type(column).__name__}, which has no order of rows: give a list")
+        raise InputError(
+            f"column {name} is a {type(column).__name__}, which has no order of rows: give a list"
+        )
     try:
         array = _array(name, column)
         numeric = array.dtype.kind in "iuf"
-        numbers = array.astype(np.float64, copy=False) if numeric else _converted(name, column, told)
+        numbers = (
+            array.astype(np.float64, copy=False) if numeric else _converted(name, column, told)
+        )
     except InputError:
         raise
     except (ValueError, OverflowError):
@@ -337,8 +389,12 @@ def _array(name: str, column: Any) -> Any:
 
 
 def _refuse(name: str, column: Any, numbers: Any, index: int, told: Told) -> None:
-    """Raise InputError for an entry that became no finite number: what a frame holds for nothing became NaN."""
-    entry = getattr(column, "iloc", column)[index] if hasattr(column, "__getitem__") else numbers[index]
+    """Raise InputError for an entry that became no finite number: what a frame holds for nothing
+    became NaN.
+    """
+    entry = (
+        getattr(column, "iloc", column)[index] if hasattr(column, "__getitem__") else numbers[index]
+    )
     if entry is None or entry is np.ma.masked or type(entry).__name__ == "NAType":
         raise InputError(f"{told(name, entry, index)}, which is not a number")
     raise InputError(f"{told(name, numbers[index], index)}: remove that row or fill it in")
@@ -351,7 +407,10 @@ def _is_tensor(value: Any) -> bool:
 def _detached(name: str, tensor: Any) -> Any:
     """A tensor's numbers as an array in the host's memory."""
     if tensor.requires_grad:
-        raise InputError(f"column {name} is a tensor that requires a gradient, but data is not trained: detach() it")
+        raise InputError(
+            f"column {name} is a tensor that requires a gradient, but data is not trained: "
+            "detach() it"
+        )
     host = tensor.detach().cpu()
     exact = host.double() if host.is_floating_point() else host  # NumPy has no bfloat16
     return np.asarray(exact)
@@ -367,7 +426,11 @@ def _converted(name: str, column: Any, told: Told) -> Any:
 
 def _number(name: str, entry: Any, index: int, told: Told) -> float:
     try:
-        single = _single(name, entry, index) if _is_tensor(entry) or isinstance(entry, np.ndarray) else entry
+        single = (
+            _single(name, entry, index)
+            if _is_tensor(entry) or isinstance(entry, np.ndarray)
+            else entry
+        )
         if isinstance(single, NO_NUMBERS):
             raise TypeError
         return float(single)
@@ -383,7 +446,9 @@ def _single(name: str, entry: Any, index: int) -> Any:
     """What is in an array or a tensor of shape () or (1,)."""
     array = _detached(name, entry) if _is_tensor(entry) else entry
     if array.shape not in ((), (1,)):
-        raise InputError(f"column {name} has shape {array.shape} at index {index}: give one number a row")
+        raise InputError(
+            f"column {name} has shape {array.shape} at index {index}: give one number a row"
+        )
     return array.reshape(())[()]
 
 
@@ -409,7 +474,9 @@ def _shown(entry: Any) -> str:
     """A number as it is; else its `repr`, shortened."""
     try:
         return str(entry) if isinstance(entry, np.number) else shortened(repr(entry))
-    except Exception:  # a whole number of more digits than Python writes, or an object's own mistake
+    except (
+        Exception
+    ):  # a whole number of more digits than Python writes, or an object's own mistake
         return _article(entry)
 
 

@@ -1,8 +1,8 @@
 """Formula: the joint graph of a training's code, replayed exactly at some of its steps.
 
-The torch loss and its backward by autograd are read as one graph and evaluated in Arb; the gradient that
-SymPy derived is evaluated in Arb as well, at the same floats. Rounding plays no part in either, so a
-right backward agrees to dozens of digits.
+The torch loss and its backward by autograd are read as one graph and evaluated in Arb; the gradient
+that SymPy derived is evaluated in Arb as well, at the same floats. Rounding plays no part in
+either, so a right backward agrees to dozens of digits.
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ from verifier.judging.examine import MOST_DIGITS, rounded_constants
 from verifier.operations.formats import FLOAT64
 from verifier.operations.operation import Call
 from verifier.operations.table import TABLE
-from verifier.program.evaluation.arithmetic import ArbArithmetic, balls, largest_size, middle, precision, radius
+from verifier.program.evaluation.arithmetic import (
+    ArbArithmetic,
+    balls,
+    largest_size,
+    middle,
+    precision,
+    radius,
+)
 from verifier.program.evaluation.balls import FIRST_BITS, BallArithmetic, replay
 from verifier.program.evaluation.rounding import sizes
 from verifier.program.program import evaluate
@@ -71,15 +78,21 @@ def replayed(run: Run, steps: Sequence[Step]) -> FormulaReplayed | NotReplayed:
     if not known:
         return NotReplayed("the formula has no value at the steps that were tried")
     digits = min(part.digits for part, _ in known)
-    return FormulaReplayed(digits, tuple(step.number for step in chosen), tuple(part for part, wrong in known if wrong))
+    return FormulaReplayed(
+        digits, tuple(step.number for step in chosen), tuple(part for part, wrong in known if wrong)
+    )
 
 
 def _spread(count: int) -> list[int]:
-    return sorted(set(np.linspace(0, count - 1, min(count, REPLAYED_STEPS)).round().astype(int).tolist()))
+    return sorted(
+        set(np.linspace(0, count - 1, min(count, REPLAYED_STEPS)).round().astype(int).tolist())
+    )
 
 
 def _agreements(run: Run, graphs: _Graphs, step: Step) -> list[tuple[Parted, bool]]:
-    """For the loss and each gradient how it agrees, and whether it is proved to be another number."""
+    """For the loss and each gradient how it agrees, and whether it is proved to be another
+    number.
+    """
     arguments = run.arguments_at(step, REPLAYED_ROWS)
     code_balls, code_granted = graphs.balls(arguments)
     program = run.gradient_program
@@ -87,28 +100,37 @@ def _agreements(run: Run, graphs: _Graphs, step: Step) -> list[tuple[Parted, boo
         given = {name: balls(values[None]) for name, values in arguments.items()}
         exact = [np.ravel(result)[0] for result in evaluate(program, ArbArithmetic(), given)]
     apart, granted = (
-        [one - other for one, other in zip(code, exact, strict=True)] for code in (code_balls, code_granted)
+        [one - other for one, other in zip(code, exact, strict=True)]
+        for code in (code_balls, code_granted)
     )
     names = ("loss", *run.model.parameters)
-    size = max((abs(value) for value in middle(np.array(exact, dtype=object)) if math.isfinite(value)), default=0.0)
+    size = max(
+        (abs(value) for value in middle(np.array(exact, dtype=object)) if math.isfinite(value)),
+        default=0.0,
+    )
     terms = sizes(program, {name: values[None] for name, values in arguments.items()})
     grants = [_grant(run) * float(np.ravel(part)[0]) for part in terms]
     return [
         (Parted(name, step.number, _digits(difference, ball, size)), _is_other(blurred, grant))
-        for name, difference, blurred, ball, grant in zip(names, apart, granted, exact, grants, strict=True)
+        for name, difference, blurred, ball, grant in zip(
+            names, apart, granted, exact, grants, strict=True
+        )
     ]
 
 
 def _grant(run: Run) -> float:
-    """How much of its terms a formula may differ by: where torch computes another function than is said.
+    """How much of its terms a formula may differ by: where torch computes another function than is
+    said.
 
-    Code of a person's own may be off by the ulps that were given with it, and torch's softplus becomes
-    the identity where that is less than half an ulp of float64.
+    Code of a person's own may be off by the ulps that were given with it, and torch's softplus
+    becomes the identity where that is less than half an ulp of float64.
     """
     rows = [TABLE[node.operation] for node in run.gradient_program.nodes if node.operation in TABLE]
     own = [row.budget.torch for row in rows if isinstance(row.torch, Call) and row.torch.own]
     threshold = any(row.name == "softplus" for row in rows)
-    return 2.0 * max(own, default=0.0) * run.format.unit_roundoff + threshold * FLOAT64.unit_roundoff
+    return (
+        2.0 * max(own, default=0.0) * run.format.unit_roundoff + threshold * FLOAT64.unit_roundoff
+    )
 
 
 def _is_other(difference: Any, grant: float) -> bool:
@@ -117,14 +139,18 @@ def _is_other(difference: Any, grant: float) -> bool:
 
 
 class _Graphs:
-    """The joint graph of a training's code, read anew only where shapes or whole numbers in it change."""
+    """The joint graph of a training's code, read anew only where shapes or whole numbers in it
+    change.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._latest: _Graph | None = None
 
     def balls(self, arguments: dict[str, Any]) -> tuple[list[Any], list[Any]]:
-        """Loss and gradient, as they are and with half a unit of the last digit of rounded decimals granted."""
+        """Loss and gradient, as they are and with half a unit of the last digit of rounded decimals
+        granted.
+        """
         if self._latest is None or not self._latest.holds_for(arguments):
             self._latest = _Graph(self._run, arguments)
         return self._latest.balls(arguments)
@@ -143,7 +169,9 @@ class _Graph:
         self._kept = low.kept
         self._shapes = [values.shape for values in arguments.values()]
         self._program = low.builder.program(*nodes)
-        self._rounded = frozenset(places[node] for node in rounded_constants(low.builder, nodes, ()))
+        self._rounded = frozenset(
+            places[node] for node in rounded_constants(low.builder, nodes, ())
+        )
 
     def holds_for(self, arguments: dict[str, Any]) -> bool:
         return self._kept and self._shapes == [values.shape for values in arguments.values()]
@@ -152,15 +180,22 @@ class _Graph:
         plain_ = self._replayed(arguments, BallArithmetic())
         if not self._rounded:
             return plain_, plain_
-        return plain_, self._replayed(arguments, BallArithmetic(blurred=self._rounded, halves=COMPUTED))
+        return plain_, self._replayed(
+            arguments, BallArithmetic(blurred=self._rounded, halves=COMPUTED)
+        )
 
     def _replayed(self, arguments: dict[str, Any], arithmetic: BallArithmetic) -> list[Any]:
-        return [np.ravel(result)[0] for result in replay(self._program, _shaped(arguments), arithmetic)]
+        return [
+            np.ravel(result)[0] for result in replay(self._program, _shaped(arguments), arithmetic)
+        ]
 
 
 def _shaped(arguments: dict[str, Any]) -> dict[str, Any]:
     """A single row is a number without axes; the loss is not weighted."""
-    shaped = {name: values if values.size > 1 else values.reshape(()) for name, values in arguments.items()}
+    shaped = {
+        name: values if values.size > 1 else values.reshape(())
+        for name, values in arguments.items()
+    }
     return {**shaped, "seed": np.ones(())}
 
 
@@ -170,4 +205,8 @@ def _digits(difference: Any, exact: Any, size: float) -> float:
     against = own if own > 0 else size
     if not math.isfinite(reach) or not np.isfinite(radius(np.array([exact], dtype=object))[0]):
         return math.nan
-    return MOST_DIGITS if against == 0 else min(MOST_DIGITS, -math.log10(max(reach / against, 10.0**-MOST_DIGITS)))
+    return (
+        MOST_DIGITS
+        if against == 0
+        else min(MOST_DIGITS, -math.log10(max(reach / against, 10.0**-MOST_DIGITS)))
+    )

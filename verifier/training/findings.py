@@ -48,7 +48,10 @@ class Component:
 
     @property
     def outcome(self) -> Outcome:
-        return max((outcome for outcome, count in self.outcomes.items() if count), key=lambda found: found.severity)
+        return max(
+            (outcome for outcome, count in self.outcomes.items() if count),
+            key=lambda found: found.severity,
+        )
 
     @property
     def decided(self) -> int:
@@ -68,13 +71,17 @@ class Curves:
     """For pictures: at most a thousand points each, however long the run."""
 
     costs: Any
-    """Rows of epoch, autograd's cost, the symbolic training's cost; the largest of the epochs that a row stands for."""
+    """Rows of epoch, autograd's cost, the symbolic training's cost; the largest of the epochs that
+    a row stands for.
+    """
     errors: Any
     """Points by parameters by step, error and allowance in ulps (NaN at an exact 0), and severity.
 
     Each is a step that was: the worst of those that the point stands for."""
     paths: Any
-    """Rows of step, autograd's parameters, the symbolic training's parameters, before the step; evenly thinned."""
+    """Rows of step, autograd's parameters, the symbolic training's parameters, before the step;
+    evenly thinned.
+    """
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,9 @@ class Findings:
     finite_differences: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     """The third opinion at the kept steps, where it was asked for."""
     worst_steps: tuple[Step, ...] = ()
-    """At most `thinning.SHOWN_STEPS` steps, evenly spread: of each stretch of the run the worst one."""
+    """At most `thinning.SHOWN_STEPS` steps, evenly spread: of each stretch of the run the worst
+    one.
+    """
     data: Columns = NO_DATA
     """What was trained on."""
 
@@ -144,7 +153,10 @@ class Collector:
         """Gather these steps."""
         if not self._tallies:
             self._names = judged.names
-            self._tallies = [_Tally("loss", "value"), *(_Tally(name, "reverse") for name in judged.names)]
+            self._tallies = [
+                _Tally("loss", "value"),
+                *(_Tally(name, "reverse") for name in judged.names),
+            ]
         for tally, verdicts in zip(self._tallies, judged.verdicts, strict=True):
             tally.add(verdicts)
         failing = np.flatnonzero(np.any([verdicts.failing for verdicts in judged.verdicts], axis=0))
@@ -156,8 +168,14 @@ class Collector:
         """What was gathered. There must have been at least one step."""
         kept = dict(self._kept)
         recent = [(judged, place) for judged in self._recent for place in range(len(judged))]
-        kept.update((judged.first + place, judged.step(place)) for judged, place in recent[-KEPT_ENDS:])
-        kept.update((tally.worst_step.number, tally.worst_step) for tally in self._tallies if tally.worst_step)
+        kept.update(
+            (judged.first + place, judged.step(place)) for judged, place in recent[-KEPT_ENDS:]
+        )
+        kept.update(
+            (tally.worst_step.number, tally.worst_step)
+            for tally in self._tallies
+            if tally.worst_step
+        )
         return Findings(
             settings=self._settings,
             components=tuple(tally.component() for tally in self._tallies),
@@ -175,12 +193,18 @@ class Collector:
 
     def _keep(self, judged: Judged, failing: Any) -> None:
         failing_places = set(failing.tolist())
-        for place in range(len(judged)) if self._planned <= KEPT_STEPS else self._places(judged, failing_places):
+        for place in (
+            range(len(judged))
+            if self._planned <= KEPT_STEPS
+            else self._places(judged, failing_places)
+        ):
             step = judged.step(place)
             self._kept[step.number] = step
         for place in sorted(failing_places)[: max(0, KEPT_FAILURES - self._failures)]:
             step, before = judged.step(place), judged.step(place - 1) if place else self._before
-            self._causes.extend(causes(step.number, step.gradient, before.gradient if before else None))
+            self._causes.extend(
+                causes(step.number, step.gradient, before.gradient if before else None)
+            )
         self._failures += len(failing_places)
         self._remember(judged)
         self._before = judged.step(len(judged) - 1)
@@ -209,11 +233,16 @@ class Collector:
         apart = np.where(together, 0.0, apart)
         largest = apart.max(axis=0)
         self._last_drift = apart[-1]
-        self._largest_drift = largest if self._largest_drift is None else np.maximum(self._largest_drift, largest)
+        self._largest_drift = (
+            largest if self._largest_drift is None else np.maximum(self._largest_drift, largest)
+        )
         self._look_for_nan(judged)
         self._worst.add(judged)
         steps = np.arange(judged.first, judged.first + len(judged), dtype=np.float64)
-        points = [np.stack([steps, *_in_ulps(verdicts), verdicts.severity], axis=1) for verdicts in judged.verdicts[1:]]
+        points = [
+            np.stack([steps, *_in_ulps(verdicts), verdicts.severity], axis=1)
+            for verdicts in judged.verdicts[1:]
+        ]
         self._errors.add(np.stack(points, axis=1))
         self._paths.add(np.column_stack([steps, judged.parameters, judged.twin_parameters]))
         last = steps % self._steps_an_epoch == 0
@@ -224,7 +253,10 @@ class Collector:
         if self._not_finite is not None:
             return
         columns = {
-            **{f"parameter {name}": judged.parameters[:, place] for place, name in enumerate(judged.names)},
+            **{
+                f"parameter {name}": judged.parameters[:, place]
+                for place, name in enumerate(judged.names)
+            },
             "the loss": judged.verdicts[0].stated,
             **{
                 f"the gradient of {name}": verdicts.stated
@@ -269,7 +301,9 @@ class _Tally:
     def add(self, verdicts: Verdicts) -> None:
         self._counts += np.bincount(verdicts.severity, minlength=len(_OUTCOMES))
         same = verdicts.stated == verdicts.symbolic
-        self._identical += int(np.sum(same & (np.signbit(verdicts.stated) == np.signbit(verdicts.symbolic))))
+        self._identical += int(
+            np.sum(same & (np.signbit(verdicts.stated) == np.signbit(verdicts.symbolic)))
+        )
         with np.errstate(all="ignore"):
             limits = verdicts.allowed / np.abs(verdicts.centre)
         limits = limits[np.isfinite(limits)]

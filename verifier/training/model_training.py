@@ -16,14 +16,26 @@ from verifier.training.findings import Collector, Findings
 from verifier.training.runner import Run, Settings, always
 from verifier.witnesses import Witness, finite_differences
 
-DEFAULTS = Settings(epochs=100, lr=0.01, optimizer="sgd", dtype="float32", batch=1, shuffle=False, seed=0, hold_out=0.0)
+DEFAULTS = Settings(
+    epochs=100,
+    lr=0.01,
+    optimizer="sgd",
+    dtype="float32",
+    batch=1,
+    shuffle=False,
+    seed=0,
+    hold_out=0.0,
+)
 
 
 def settings_for(model: Model, given: Mapping[str, Any]) -> Settings:
     """What is given, then what the model says, then DEFAULTS. Raises InputError."""
     unknown = [name for name in given if name not in Settings.__dataclass_fields__]
     if unknown:
-        raise InputError(f"train has no setting {unknown[0]!r}: it has {', '.join(Settings.__dataclass_fields__)}")
+        raise InputError(
+            f"train has no setting {unknown[0]!r}: it has "
+            f"{', '.join(Settings.__dataclass_fields__)}"
+        )
     return replace(DEFAULTS, **{**model.training, **given})
 
 
@@ -32,10 +44,15 @@ def checked_point(model: Model, point: Mapping[str, float], format: Format) -> d
     inputs = ", ".join(model.inputs) or "none"
     for name in point:
         if name not in model.inputs:
-            raise InputError(f"cannot predict: model {model.name} has no input {name!r}, its inputs are {inputs}")
+            raise InputError(
+                f"cannot predict: model {model.name} has no input {name!r}, its inputs are {inputs}"
+            )
     for name in model.inputs:
         if name not in point:
-            raise InputError(f"cannot predict: model {model.name} needs a value for {name}, its inputs are {inputs}")
+            raise InputError(
+                f"cannot predict: model {model.name} needs a value for {name}, its inputs are "
+                f"{inputs}"
+            )
     for name, value in point.items():
         if not abs(float(value)) <= format.largest:
             raise InputError(f"cannot predict at {name}={value}: it is not a finite {format.name}")
@@ -53,7 +70,9 @@ def train_model(
     stop_on_failure: bool = False,
     keep_going: Callable[[int, int], bool] = always,
 ) -> Findings:
-    """What a training both ways shows, every step judged; `verifier.train` says what each setting means."""
+    """What a training both ways shows, every step judged; `verifier.train` says what each setting
+    means.
+    """
     run = Run(model, data, chosen, witness, keep_going)
     collector = Collector(chosen, run.schedule.steps, run.schedule.steps_an_epoch)
     for judged in run:
@@ -73,11 +92,17 @@ def train_model(
 
 
 def _third_opinion(run: Run, findings: Findings) -> dict[int, dict[str, float]]:
-    """Finite differences at the kept steps with one sample; a batch has no inputs to take them at."""
+    """Finite differences at the kept steps with one sample; a batch has no inputs to take
+    them at.
+    """
     opinions = {}
     for step in findings.steps:
         if step.sample is not None or not run.columns.rows:
-            values = {**{name: run.model.start[name] for name in run.model.fixed}, **step.inputs, **step.parameters}
+            values = {
+                **{name: run.model.start[name] for name in run.model.fixed},
+                **step.inputs,
+                **step.parameters,
+            }
             arguments = {name: np.array([[value]]) for name, value in values.items()}
             found = finite_differences(run.model.gradient_program, run.model.parameters, arguments)
             opinions[step.number] = {name: float(value[0]) for name, value in found.items()}

@@ -1,4 +1,5 @@
-"""Optimizers: how a gradient moves the parameters, once for torch's tensors and once for plain numbers.
+"""Optimizers: how a gradient moves the parameters, once for torch's tensors and once for plain
+numbers.
 
 Plain SGD on numbers has no torch in it. Every other optimizer is a class of `torch.optim`, of which
 the symbolic training gets an instance of its own.
@@ -52,13 +53,19 @@ class PlainSGD:
 
     def on_numbers(self, start: Numbers) -> Callable[[Numbers, Numbers], Numbers]:
         lr = self._lr
-        return lambda parameters, gradient: [w - lr * g for w, g in zip(parameters, gradient, strict=True)]
+        return lambda parameters, gradient: [
+            w - lr * g for w, g in zip(parameters, gradient, strict=True)
+        ]
 
 
 class TorchOptimizer:
-    """A class of `torch.optim`, or any function of the parameters that returns such an optimizer."""
+    """A class of `torch.optim`, or any function of the parameters that returns such an
+    optimizer.
+    """
 
-    def __init__(self, name: str, build: Callable[[list[torch.Tensor]], torch.optim.Optimizer]) -> None:
+    def __init__(
+        self, name: str, build: Callable[[list[torch.Tensor]], torch.optim.Optimizer]
+    ) -> None:
         self._name = name
         self._build = build
 
@@ -68,14 +75,19 @@ class TorchOptimizer:
     def on_numbers(self, start: Numbers) -> Callable[[Numbers, Numbers], Numbers]:
         import torch
 
-        tensors = [torch.tensor(float(value), dtype=getattr(torch, np.dtype(value).name)) for value in start]
+        tensors = [
+            torch.tensor(float(value), dtype=getattr(torch, np.dtype(value).name))
+            for value in start
+        ]
         step = self._instance(tensors).step
 
         def update(_: Numbers, gradient: Numbers) -> Numbers:
             for tensor, number in zip(tensors, gradient, strict=True):
                 tensor.grad = torch.tensor(float(number), dtype=tensor.dtype)
             step()
-            return [type(value)(tensor.item()) for value, tensor in zip(start, tensors, strict=True)]
+            return [
+                type(value)(tensor.item()) for value, tensor in zip(start, tensors, strict=True)
+            ]
 
         return update
 
@@ -101,15 +113,21 @@ def optimizer_named(name: Any, lr: float) -> Optimizer:
     found = classes.get(str(name).lower())
     if found is None:
         near = get_close_matches(str(name).lower(), ["sgd", *classes], n=1)
-        hint = f"did you mean {near[0]}?" if near else f"torch.optim has {', '.join(sorted(classes))}"
+        hint = (
+            f"did you mean {near[0]}?" if near else f"torch.optim has {', '.join(sorted(classes))}"
+        )
         raise InputError(f"there is no optimizer {name!r}: {hint}")
     return TorchOptimizer(str(name), lambda parameters: found(parameters, lr=lr))
 
 
 def torch_optimizer(name: Any) -> str:
-    """The name that the optimizer has in `torch.optim`. Raises InputError where it has none there."""
+    """The name that the optimizer has in `torch.optim`. Raises InputError where it has none
+    there.
+    """
     if callable(name):
-        raise InputError(f"optimizer {getattr(name, '__name__', 'given')} has no name in torch.optim")
+        raise InputError(
+            f"optimizer {getattr(name, '__name__', 'given')} has no name in torch.optim"
+        )
     optimizer_named(name, 0.0)
     return str(_torch_classes()[str(name).lower()].__name__)
 
@@ -127,7 +145,9 @@ def _torch_classes() -> dict[str, Any]:
     found = {
         name.lower(): value
         for name, value in vars(torch.optim).items()
-        if isinstance(value, type) and issubclass(value, torch.optim.Optimizer) and value is not torch.optim.Optimizer
+        if isinstance(value, type)
+        and issubclass(value, torch.optim.Optimizer)
+        and value is not torch.optim.Optimizer
     }
     return {name: _refused(name) if name in _UNFIT else value for name, value in found.items()}
 

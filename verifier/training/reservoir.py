@@ -39,7 +39,9 @@ class Sample:
 
 
 class Buckets:
-    """Rows of a long series, merged into at most CURVE_POINTS buckets; `merge` makes a row of each group of rows."""
+    """Rows of a long series, merged into at most CURVE_POINTS buckets; `merge` makes a row of each
+    group of rows.
+    """
 
     def __init__(self, merge: Callable[[Any], Any]) -> None:
         self._merge = merge
@@ -89,14 +91,18 @@ def first(groups: Any) -> Any:
 
 
 def worst(groups: Any) -> Any:
-    """Of each parameter the point with the worst outcome, and within it the largest error for its allowance."""
+    """Of each parameter the point with the worst outcome, and within it the largest error for its
+    allowance.
+    """
     _, error, allowed, severity = np.moveaxis(groups, -1, 0)
     place = np.argmax(rank(severity, error, allowed), axis=1)
     return np.take_along_axis(groups, place[:, None, :, None], axis=1)[:, 0]
 
 
 def rank(severity: Any, error: Any, allowed: Any) -> Any:
-    """One number that grows with the outcome's severity and, within it, with the error for its allowance."""
+    """One number that grows with the outcome's severity and, within it, with the error for its
+    allowance.
+    """
     with np.errstate(all="ignore"):
         ratio = np.where(error == 0, 0.0, error / allowed)
         size = np.clip(np.log2(np.where(np.isnan(ratio), np.inf, ratio)), -5000.0, 5000.0)
@@ -104,7 +110,9 @@ def rank(severity: Any, error: Any, allowed: Any) -> Any:
 
 
 class WorstSteps:
-    """The worst step of each stretch of a run of unknown length; at most SHOWN_STEPS stretches, all equally long."""
+    """The worst step of each stretch of a run of unknown length; at most SHOWN_STEPS stretches, all
+    equally long.
+    """
 
     def __init__(self) -> None:
         self._stride = 1
@@ -112,7 +120,9 @@ class WorstSteps:
 
     def add(self, judged: Judged) -> None:
         self._make_room(judged.first + len(judged) - 1)
-        ranks = np.max([rank(part.severity, part.error, part.allowed) for part in judged.verdicts], axis=0)
+        ranks = np.max(
+            [rank(part.severity, part.error, part.allowed) for part in judged.verdicts], axis=0
+        )
         stretches = (np.arange(len(judged)) + judged.first - 1) // self._stride
         for stretch in np.unique(stretches).tolist():
             places = np.flatnonzero(stretches == stretch)

@@ -50,15 +50,23 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not _is_whole(self.epochs) or not 1 <= self.epochs <= MOST_EPOCHS:
-            raise InputError(f"epochs is {self.epochs!r}: give a whole number from 1 to {MOST_EPOCHS:,}")
+            raise InputError(
+                f"epochs is {self.epochs!r}: give a whole number from 1 to {MOST_EPOCHS:,}"
+            )
         if not _is_real(self.lr) or not 0 <= self.lr < float("inf"):
             raise InputError(f"the learning rate is {self.lr!r}: use a finite number, 0 or above")
         if self.batch != "all" and (not _is_whole(self.batch) or int(self.batch) < 1):
-            raise InputError(f"batch is {self.batch!r}: use a whole number of rows, 1 or more, or all")
+            raise InputError(
+                f"batch is {self.batch!r}: use a whole number of rows, 1 or more, or all"
+            )
         if not _is_whole(self.seed) or not 0 <= self.seed <= LARGEST_SEED:
-            raise InputError(f"the seed is {self.seed!r}: give a whole number from 0 to {LARGEST_SEED:,}")
+            raise InputError(
+                f"the seed is {self.seed!r}: give a whole number from 0 to {LARGEST_SEED:,}"
+            )
         if not _is_real(self.hold_out) or not 0 <= self.hold_out < 1:
-            raise InputError(f"hold_out is {self.hold_out!r}: use a fraction of the rows, 0 or above and below 1")
+            raise InputError(
+                f"hold_out is {self.hold_out!r}: use a fraction of the rows, 0 or above and below 1"
+            )
         if not isinstance(self.shuffle, bool):
             raise InputError(f"shuffle is {self.shuffle!r}: use True or False")
         format_named(self.dtype)
@@ -78,7 +86,9 @@ def _is_real(value: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of the training by autograd: where it stood, and its loss and gradient judged there."""
+    """One step of the training by autograd: where it stood, and its loss and gradient judged
+    there.
+    """
 
     number: int
     """Counted from 1."""
@@ -185,13 +195,17 @@ class Schedule:
             if self.single:
                 yield from ((epoch, row) for row in order.tolist() or [None])
             else:
-                yield from ((epoch, order[low : low + self.size]) for low in range(0, self.rows, self.size))
+                yield from (
+                    (epoch, order[low : low + self.size]) for low in range(0, self.rows, self.size)
+                )
 
 
 class AutogradTraining:
     """The training that is judged: torch's forward, the witness's gradients, torch's update."""
 
-    def __init__(self, model: Model, columns: Columns, schedule: Schedule, witness: Witness, rule: Optimizer) -> None:
+    def __init__(
+        self, model: Model, columns: Columns, schedule: Schedule, witness: Witness, rule: Optimizer
+    ) -> None:
         dtype = getattr(torch, schedule.settings.dtype)
         self._columns = [torch.tensor(values, dtype=dtype) for values in columns.values.values()]
         self.parameters = {
@@ -203,7 +217,9 @@ class AutogradTraining:
         program = (model.guarded_program if schedule.single else model.batch_program).only_last
         self.loss = function(f"{model.name}_loss", _positional(model), program, TORCH)
         self.update = rule.on_tensors(self.trained)
-        self.differentiate = witness.differentiate if type(witness) is Autograd else _in_its_own_state(witness)
+        self.differentiate = (
+            witness.differentiate if type(witness) is Autograd else _in_its_own_state(witness)
+        )
 
     def step(self, rows: Rows) -> list[float]:
         """The trained parameters before the step, the loss, and the gradient, in a row."""
@@ -242,7 +258,9 @@ class _SymbolicTraining:
         number = np.dtype(schedule.settings.dtype).type
         self._columns = [values.astype(number) for values in columns.values.values()]
         self._samples = list(zip(*self._columns, strict=True)) if schedule.single else []
-        self._fixed = {name: number(model.start[name]) for name in model.start if name in model.fixed}
+        self._fixed = {
+            name: number(model.start[name]) for name in model.start if name in model.fixed
+        }
         self._names = model.parameters
         self._trained: Sequence[Any] = [number(model.start[name]) for name in self._names]
         program = model.gradient_program if schedule.single else model.batch_gradient_program
@@ -258,7 +276,11 @@ class _SymbolicTraining:
     def step(self, rows: Rows) -> list[float]:
         """The trained parameters before the step, and the loss."""
         trained = self._trained
-        sample = self._samples[rows] if isinstance(rows, int) else [column[rows] for column in self._columns]
+        sample = (
+            self._samples[rows]
+            if isinstance(rows, int)
+            else [column[rows] for column in self._columns]
+        )
         loss, *gradient = self._gradient(*sample, *trained, *self._fixed.values())
         self._trained = self._update(trained, gradient)
         return [*trained, loss]
@@ -279,7 +301,9 @@ class Prediction:
     @property
     def same(self) -> bool:
         """Whether both are the same number, or both are NaN."""
-        return self.autograd == self.symbolic or (math.isnan(self.autograd) and math.isnan(self.symbolic))
+        return self.autograd == self.symbolic or (
+            math.isnan(self.autograd) and math.isnan(self.symbolic)
+        )
 
 
 @dataclass(frozen=True)
@@ -293,7 +317,9 @@ class HeldOut:
     @property
     def same(self) -> bool:
         """Whether both are the same number, or both are NaN."""
-        return self.autograd == self.symbolic or (math.isnan(self.autograd) and math.isnan(self.symbolic))
+        return self.autograd == self.symbolic or (
+            math.isnan(self.autograd) and math.isnan(self.symbolic)
+        )
 
 
 def always(done: int, planned: int) -> bool:
@@ -308,9 +334,15 @@ def _refuse_large_starts(model: Model, format: Format) -> None:
 
 
 def _refuse_large_constants(model: Model, format: Format) -> None:
-    """torch turns a number beside a tensor into one of the tensor's dtype here, and stops where it cannot."""
+    """torch turns a number beside a tensor into one of the tensor's dtype here, and stops where it
+    cannot.
+    """
     program = model.guarded_program
-    beside = [node.arguments[-2:] for node in program.nodes if node.operation in ("maximum", "minimum", "where")]
+    beside = [
+        node.arguments[-2:]
+        for node in program.nodes
+        if node.operation in ("maximum", "minimum", "where")
+    ]
     constants = constant_values(program)
     for index in dict.fromkeys(index for pair in beside for index in pair if index in constants):
         value = float(constants[index])
@@ -321,12 +353,18 @@ def _refuse_large_constants(model: Model, format: Format) -> None:
 class Run:
     """Two trainings of a model, step by step, as an iterable of judged steps.
 
-    `keep_going` is asked before each step, with the numbers of those done and planned; False ends the run, which
-    then is `stopped`. Raises InputError for data and settings that do not fit the model.
+    `keep_going` is asked before each step, with the numbers of those done and planned; False ends
+    the run, which then is `stopped`. Raises InputError for data and settings that do not fit the
+    model.
     """
 
     def __init__(
-        self, model: Model, data: Any, settings: Settings, witness: Witness, keep_going: Callable[[int, int], bool]
+        self,
+        model: Model,
+        data: Any,
+        settings: Settings,
+        witness: Witness,
+        keep_going: Callable[[int, int], bool],
     ) -> None:
         self.model = model
         given = columns(data, model.columns, settings.format)
@@ -343,9 +381,13 @@ class Run:
         rule = optimizer_named(settings.optimizer, settings.lr)
         self.autograd = AutogradTraining(model, self.columns, self.schedule, witness, rule)
         self._twin = _SymbolicTraining(model, self.columns, self.schedule, rule)
-        self.gradient_program = model.gradient_program if self.schedule.single else model.batch_gradient_program
+        self.gradient_program = (
+            model.gradient_program if self.schedule.single else model.batch_gradient_program
+        )
         """The loss of a step and its derivatives."""
-        self._judge = Judge(self.gradient_program, settings.format, data=frozenset((*model.columns, *model.fixed)))
+        self._judge = Judge(
+            self.gradient_program, settings.format, data=frozenset((*model.columns, *model.fixed))
+        )
 
     def __iter__(self) -> Iterator[Judged]:
         turns = iter(self.schedule)
@@ -354,7 +396,12 @@ class Run:
             first = self.done + 1
             records, twins = self._train(chunk)
             if records:
-                yield self._judged(first, chunk[: len(records)], np.array(records), np.array(twins, dtype=np.float64))
+                yield self._judged(
+                    first,
+                    chunk[: len(records)],
+                    np.array(records),
+                    np.array(twins, dtype=np.float64),
+                )
 
     @property
     def torch_loss(self) -> Callable[..., torch.Tensor]:
@@ -370,10 +417,18 @@ class Run:
         return getattr(torch, self.settings.dtype)  # type: ignore[no-any-return]
 
     def arguments_at(self, step: Step, rows: int) -> dict[str, Any]:
-        """What the loss was computed of at a step, at most so many rows of it: a float64 array a name, in order."""
-        chosen = next(taken for number, (_, taken) in enumerate(self.schedule, start=1) if number == step.number)
+        """What the loss was computed of at a step, at most so many rows of it: a float64 array a
+        name, in order.
+        """
+        chosen = next(
+            taken
+            for number, (_, taken) in enumerate(self.schedule, start=1)
+            if number == step.number
+        )
         parameters = np.array([[step.parameters[name] for name in self.model.parameters]])
-        arguments = {name: values[0] for name, values in self._arguments([chosen], parameters).items()}
+        arguments = {
+            name: values[0] for name, values in self._arguments([chosen], parameters).items()
+        }
         cut = {name: arguments[name][:rows] for name in self.model.columns}
         return {**cut, **{name: arguments[name] for name in self.model.start}}
 
@@ -383,12 +438,16 @@ class Run:
         Raises InputError for a step that the training does not have, and where it was ended before.
         """
         if not 1 <= number <= self.schedule.steps:
-            raise InputError(f"the training has {self.schedule.steps} steps: step {number} is none of them")
+            raise InputError(
+                f"the training has {self.schedule.steps} steps: step {number} is none of them"
+            )
         turns = iter(self.schedule)
         with np.errstate(all="ignore"):
             for _, rows in islice(turns, number - 1):
                 if not self._keep_going(self.done, number - 1):
-                    raise InputError(f"the run was ended before step {number}: there is nothing to show of it")
+                    raise InputError(
+                        f"the run was ended before step {number}: there is nothing to show of it"
+                    )
                 self.autograd.step(rows)
                 self.done += 1
         return next(turns)
@@ -402,10 +461,14 @@ class Run:
             autograd = float(self.model.torch(*tensors, **self.autograd.parameters))
         with np.errstate(all="ignore"):
             symbolic = float(self.model.numpy(*values, **self._twin.parameters))
-        return Prediction(dict(zip(self.model.inputs, map(float, values), strict=True)), autograd, symbolic)
+        return Prediction(
+            dict(zip(self.model.inputs, map(float, values), strict=True)), autograd, symbolic
+        )
 
     def held_out(self) -> HeldOut | None:
-        """The loss of the held-out rows, as both trainings stand now; None where none are held out."""
+        """The loss of the held-out rows, as both trainings stand now; None where none are
+        held out.
+        """
         if not self._held_out.rows:
             return None
         number = np.dtype(self.settings.dtype)
@@ -434,13 +497,16 @@ class Run:
                 self.done += 1
         return records, twins
 
-    def _judged(self, first: int, chunk: list[tuple[int, Rows]], records: Any, twins: Any) -> Judged:
+    def _judged(
+        self, first: int, chunk: list[tuple[int, Rows]], records: Any, twins: Any
+    ) -> Judged:
         count = len(self.model.parameters)
         parameters, stated = records[:, :count], records[:, count:]
         sizes = np.array([np.size(rows) for _, rows in chunk])
         groups = [np.flatnonzero(sizes == size) for size in np.unique(sizes)]
         judged = [
-            self._verdicts([chunk[place][1] for place in group], parameters[group], stated[group]) for group in groups
+            self._verdicts([chunk[place][1] for place in group], parameters[group], stated[group])
+            for group in groups
         ]
         return Judged(
             names=self.model.parameters,
@@ -461,12 +527,17 @@ class Run:
         rounded = {name: values.astype(number) for name, values in arguments.items()}
         symbolically = symbolic(self._judge.program, self.settings.dtype, rounded)
         return self._judge.verdicts(
-            arguments, list(stated.T), [np.asarray(values, dtype=np.float64) for values in symbolically]
+            arguments,
+            list(stated.T),
+            [np.asarray(values, dtype=np.float64) for values in symbolically],
         )
 
     def _arguments(self, rows: list[Rows], parameters: Any) -> dict[str, Any]:
         points = len(rows)
-        fixed = {name: np.full((points, 1), float(self._twin.parameters[name])) for name in self.model.fixed}
+        fixed = {
+            name: np.full((points, 1), float(self._twin.parameters[name]))
+            for name in self.model.fixed
+        }
         trained = {name: parameters[:, [place]] for place, name in enumerate(self.model.parameters)}
         if not self.columns.rows:
             return {**fixed, **trained}

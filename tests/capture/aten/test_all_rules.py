@@ -1,4 +1,6 @@
-"""Each rule against torch itself: numbers of forward and backward, and the backward as the forward's derivative."""
+"""Each rule against torch itself: numbers of forward and backward, and the backward as the
+forward's derivative.
+"""
 
 import pytest
 import torch
@@ -72,7 +74,9 @@ def test_true_is_one():
 def test_infinite_sums_have_no_noise():
     build = ArrayBuilder()
     with build.rounding(FLOAT32):
-        weight = build.apply("exp", build.apply("subtract", build.input("x", (1,)), build.constant(1.0)))
+        weight = build.apply(
+            "exp", build.apply("subtract", build.input("x", (1,)), build.constant(1.0))
+        )
     (spread,) = deviations(build.program(weight), {"x": [float("-inf")]}, NoiseArithmetic())
     assert spread == 0
 
@@ -86,7 +90,10 @@ def test_constants_that_are_written_to_are_copies_in_the_graph():
     weight = torch.tensor([1.0, 2.0])
 
     def code(x):
-        return (x * weight.gather(0, torch.tensor([1, 0])).masked_fill_(torch.tensor([True, False]), 3.0)).sum()
+        return (
+            x
+            * weight.gather(0, torch.tensor([1, 0])).masked_fill_(torch.tensor([True, False]), 3.0)
+        ).sum()
 
     assert agreeing_digits(code, torch.tensor([1.0, 2.0])) > 30
 
@@ -105,7 +112,9 @@ def test_equality_is_no_border():
 
 def test_checks_of_arguments_are_no_branches():
     def likelihood(mean, deviation):
-        return torch.distributions.Normal(mean, deviation).log_prob(torch.ones(3, dtype=torch.float64))
+        return torch.distributions.Normal(mean, deviation).log_prob(
+            torch.ones(3, dtype=torch.float64)
+        )
 
     assert agreeing_digits(likelihood, t(3), t(3, low=0.4)) > 30
 

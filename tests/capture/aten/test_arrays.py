@@ -1,4 +1,6 @@
-"""Reductions, products of matrices and movement: each case at random shapes against torch's own numbers."""
+"""Reductions, products of matrices and movement: each case at random shapes against torch's own
+numbers.
+"""
 
 import random
 
@@ -14,7 +16,8 @@ from verifier.judging.examination import Replayed
 from verifier.judging.examine import examine
 from verifier.program.evaluation.stochastic import DEVIATIONS
 
-# torch warns of old names that are read all the same, and of its own when forward mode is first used.
+# torch warns of old names that are read all the same, and of its own when forward mode is first
+# used.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 L = torch.linalg
@@ -22,11 +25,14 @@ MM = "use_mm_for_euclid_dist"
 
 
 def drawn(spec, sizes, number, dtype=torch.float64):
-    """A tensor of the shape that the letters of a spec have: `+ab` is positive, `~ab` is not contiguous.
+    """A tensor of the shape that the letters of a spec have: `+ab` is positive, `~ab` is not
+    contiguous.
 
     All entries differ by much more than rounding, so that no two of them are a tie by accident.
     """
-    shape = [int(letter) if letter.isdigit() else sizes[letter] for letter in spec if letter not in "+~"]
+    shape = [
+        int(letter) if letter.isdigit() else sizes[letter] for letter in spec if letter not in "+~"
+    ]
     count = torch.Size(shape).numel()
     generator = torch.Generator().manual_seed(number)
     values = (torch.randperm(count, generator=generator).double() + 0.3) / max(1, count) * 4 - 2
@@ -84,7 +90,10 @@ REDUCTIONS = {
     "prod dim": (lambda x: x.prod(1), "abc"),
     "prod dim keepdim": (lambda x: x.prod(-1, keepdim=True), "ab"),
     "prod one zero": (lambda x: (x * torch.tensor([0.0, 1, 1], dtype=x.dtype)).prod(), "3"),
-    "prod dim zeros": (lambda x: (x * torch.tensor([[0, 1, 1], [0, 0, 1], [1, 1, 1]], dtype=x.dtype)).prod(1), "33"),
+    "prod dim zeros": (
+        lambda x: (x * torch.tensor([[0, 1, 1], [0, 0, 1], [1, 1, 1]], dtype=x.dtype)).prod(1),
+        "33",
+    ),
     "amax": (lambda x: x.amax(1), "ab"),
     "amax all": (lambda x: x.amax(), "abc"),
     "amax of nothing": (lambda x: x.amax(), ""),
@@ -107,7 +116,10 @@ REDUCTIONS = {
     "quantile": (lambda x: x.quantile(0.3), "ab"),
     "quantile dim": (lambda x: x.quantile(torch.tensor([0.1, 0.6], dtype=x.dtype), dim=1), "ab"),
     "sort": (lambda x: x.sort(1)[0] ** 2, "ab"),
-    "sort descending stable": (lambda x: torch.sort(x, dim=0, descending=True, stable=True)[0].exp(), "ab"),
+    "sort descending stable": (
+        lambda x: torch.sort(x, dim=0, descending=True, stable=True)[0].exp(),
+        "ab",
+    ),
     "msort": (lambda x: x.msort().exp(), "ab"),
     "argsort": (lambda x: x.exp().gather(1, x.argsort(1)), "ab"),
     "topk": (lambda x: x.topk(2, 1)[0].exp(), "ab"),
@@ -116,7 +128,10 @@ REDUCTIONS = {
     "cumsum": (lambda x: x.cumsum(1).exp(), "abc"),
     "cumsum of nothing": (lambda x: x.cumsum(0).exp(), ""),
     "cumprod": (lambda x: x.cumprod(1), "ab"),
-    "cumprod zeros": (lambda x: (x * torch.tensor([[1.0, 0, 1, 0, 1]], dtype=x.dtype)).cumprod(1), "a5"),
+    "cumprod zeros": (
+        lambda x: (x * torch.tensor([[1.0, 0, 1, 0, 1]], dtype=x.dtype)).cumprod(1),
+        "a5",
+    ),
     "cummax": (lambda x: x.cummax(1)[0].exp(), "ab"),
     "cummin": (lambda x: x.cummin(0)[0].exp(), "ab"),
     "logcumsumexp": (lambda x: x.logcumsumexp(1), "ab"),
@@ -129,12 +144,18 @@ REDUCTIONS = {
     "log_softmax": (lambda x: x.log_softmax(1), "abc"),
     "log_softmax to float": (lambda x: x.log_softmax(-1, dtype=torch.float64), "ab"),
     "softmin": (lambda x: F.softmin(x, dim=0), "ab"),
-    "masked softmax": (lambda x: x.masked_fill(torch.arange(x.shape[1]) == 1, float("-inf")).softmax(1), "ab"),
+    "masked softmax": (
+        lambda x: x.masked_fill(torch.arange(x.shape[1]) == 1, float("-inf")).softmax(1),
+        "ab",
+    ),
     "safe_softmax": (lambda x: torch._safe_softmax(x, 1), "ab"),
     "count_nonzero": (lambda x: x * (x > 0).count_nonzero(), "ab"),
     "count": (lambda x: x * (x > 0).sum(1, keepdim=True), "ab"),
     "mean of a comparison": (lambda x: x * (x > 0).to(x.dtype).mean(), "ab"),
-    "any all": (lambda x: torch.where((x > 0).any(1, keepdim=True) & (x > -9).all(), x, x * x), "ab"),
+    "any all": (
+        lambda x: torch.where((x > 0).any(1, keepdim=True) & (x > -9).all(), x, x * x),
+        "ab",
+    ),
     "diff": (lambda x: x.diff(dim=1).exp(), "ab"),
     "diff twice": (lambda x: x.diff(n=2, dim=0).exp(), "4b"),
     "gradient": (lambda x: torch.gradient(x, dim=0)[0].exp(), "5b"),
@@ -163,7 +184,7 @@ REDUCTIONS = {
     "linalg_cross": (lambda x, y: L.cross(x, y), "a3", "13"),
     "logaddexp of rows": (lambda x: torch.logaddexp(x[0], x[1]), "ab"),
     "histogram mean": (lambda x: x.view(-1).unflatten(0, (-1, 2)).mean(1).square(), "a4"),
-}  # fmt: skip
+}
 
 MATRICES = {
     "mm": (lambda x, y: x @ y, "ab", "bc"),
@@ -218,7 +239,11 @@ SOLVERS = {
     "inv_ex": (lambda x: L.inv_ex(x + 3 * torch.eye(2, dtype=x.dtype))[0], "22"),
     "solve": (lambda x, y: L.solve(x + 3 * torch.eye(3, dtype=x.dtype), y), "33", "3b"),
     "solve vector": (lambda x, y: L.solve(x + 3 * torch.eye(3, dtype=x.dtype), y), "33", "3"),
-    "solve from the right": (lambda x, y: L.solve(x + 3 * torch.eye(3, dtype=x.dtype), y, left=False), "33", "b3"),
+    "solve from the right": (
+        lambda x, y: L.solve(x + 3 * torch.eye(3, dtype=x.dtype), y, left=False),
+        "33",
+        "b3",
+    ),
     "solve batch": (lambda x, y: L.solve(x + 3 * torch.eye(2, dtype=x.dtype), y), "a22", "a2b"),
     "det": (lambda x: L.det(x), "33"),
     "det batch": (lambda x: torch.det(x + torch.eye(4, dtype=x.dtype)), "a44"),
@@ -230,17 +255,42 @@ SOLVERS = {
     "cholesky_solve": (lambda y, x: torch.cholesky_solve(y, L.cholesky(spd(x))), "3b", "33"),
     "cholesky_inverse": (lambda x: torch.cholesky_inverse(L.cholesky(spd(x))), "33"),
     "solve_triangular": (
-        lambda x, y: L.solve_triangular(x + 3 * torch.eye(3, dtype=x.dtype), y, upper=True), "33", "3b"),
+        lambda x, y: L.solve_triangular(x + 3 * torch.eye(3, dtype=x.dtype), y, upper=True),
+        "33",
+        "3b",
+    ),
     "solve_triangular lower unit": (
-        lambda x, y: L.solve_triangular(x, y, upper=False, unitriangular=True), "33", "3b"),
+        lambda x, y: L.solve_triangular(x, y, upper=False, unitriangular=True),
+        "33",
+        "3b",
+    ),
     "solve_triangular right": (
-        lambda x, y: L.solve_triangular(x + 3 * torch.eye(3, dtype=x.dtype), y, upper=True, left=False), "33", "b3"),
+        lambda x, y: L.solve_triangular(
+            x + 3 * torch.eye(3, dtype=x.dtype), y, upper=True, left=False
+        ),
+        "33",
+        "b3",
+    ),
     "triangular_solve": (
-        lambda x, y: torch.triangular_solve(y, x + 3 * torch.eye(3, dtype=x.dtype), transpose=True)[0], "33", "3b"),
+        lambda x, y: torch.triangular_solve(y, x + 3 * torch.eye(3, dtype=x.dtype), transpose=True)[
+            0
+        ],
+        "33",
+        "3b",
+    ),
     "lu_factor": (lambda x: L.lu_factor(x + 3 * torch.eye(3, dtype=x.dtype))[0], "33"),
-    "lu_solve": (lambda x, y: torch.lu_solve(y, *L.lu_factor(x + 3 * torch.eye(3, dtype=x.dtype))), "33", "3b"),
-    "tensorinv": (lambda x: L.tensorinv(x.reshape(2, 2, 4) + 3 * torch.eye(4, dtype=x.dtype).reshape(2, 2, 4)), "44"),
-}  # fmt: skip
+    "lu_solve": (
+        lambda x, y: torch.lu_solve(y, *L.lu_factor(x + 3 * torch.eye(3, dtype=x.dtype))),
+        "33",
+        "3b",
+    ),
+    "tensorinv": (
+        lambda x: L.tensorinv(
+            x.reshape(2, 2, 4) + 3 * torch.eye(4, dtype=x.dtype).reshape(2, 2, 4)
+        ),
+        "44",
+    ),
+}
 
 
 def written(*steps):
@@ -289,31 +339,54 @@ IN_PLACE = {
     "expanded sum": (written(lambda y: y.add_(y.sum(0).expand_as(y))), "ab"),
     "unsqueezed": (written(lambda y: y.unsqueeze(0)[0, 1].pow_(2)), "ab"),
     "permuted slice": (written(lambda y: y.permute(2, 0, 1)[1:].mul_(0.5)), "abc"),
-    "new buffer": (lambda x: torch.zeros_like(x).index_copy_(0, torch.tensor([1, 0]), x[:2] ** 2), "2b"),
+    "new buffer": (
+        lambda x: torch.zeros_like(x).index_copy_(0, torch.tensor([1, 0]), x[:2] ** 2),
+        "2b",
+    ),
     "loop over columns": (
-        written(*[lambda y, c=c: y[:, c].add_(y[:, c - 1].clone() ** 2) for c in (1, 2)]), "a3"),
+        written(*[lambda y, c=c: y[:, c].add_(y[:, c - 1].clone() ** 2) for c in (1, 2)]),
+        "a3",
+    ),
     "resized out": (lambda x: torch.stack([x[0], x[1]]).triu_().exp(), "ab"),
     "swap": (written(lambda y: y.copy_(y.flip(0))), "ab"),
-}  # fmt: skip
+}
 
 INDEX = torch.tensor([1, 0, 1])
 
 MOVEMENT = {
-    "views": (lambda x: x.view(-1, 2).t().unsqueeze(1).permute(2, 0, 1).squeeze(-1).flatten().exp(), "4b"),
+    "views": (
+        lambda x: x.view(-1, 2).t().unsqueeze(1).permute(2, 0, 1).squeeze(-1).flatten().exp(),
+        "4b",
+    ),
     "as_strided": (lambda x: x.as_strided((2, 3), (1, 1), 1).exp(), "ab"),
     "as_strided_copy": (lambda x: torch.as_strided_copy(x, (2, 2), (2, 1)).exp(), "ab"),
-    "as_strided_scatter": (lambda x, y: torch.as_strided_scatter(x, y, (2, 2), (2, 1), 0).exp(), "ab", "22"),
+    "as_strided_scatter": (
+        lambda x, y: torch.as_strided_scatter(x, y, (2, 2), (2, 1), 0).exp(),
+        "ab",
+        "22",
+    ),
     "index boolean": (lambda x: x[x > 0].exp(), "ab"),
     "index boolean row": (lambda x: x[torch.tensor([True, False])].exp(), "2b"),
     "index two": (lambda x: x[INDEX, torch.tensor([0, 1, 1])].exp(), "abc"),
     "index broadcast": (lambda x: x[INDEX[:, None], :, INDEX[:2]].exp(), "abc"),
     "index negative none": (lambda x: x[None, -1, ..., ::2].exp(), "abc"),
     "index_put": (lambda x, y: x.index_put((INDEX[:2],), y).exp(), "ab", "2b"),
-    "index_put accumulate": (lambda x, y: x.index_put((INDEX,), y, accumulate=True).exp(), "ab", "3b"),
-    "index_put second": (lambda x, y: torch.ops.aten.index_put(x, [None, INDEX[:2]], y).exp(), "ab", "a2"),
+    "index_put accumulate": (
+        lambda x, y: x.index_put((INDEX,), y, accumulate=True).exp(),
+        "ab",
+        "3b",
+    ),
+    "index_put second": (
+        lambda x, y: torch.ops.aten.index_put(x, [None, INDEX[:2]], y).exp(),
+        "ab",
+        "a2",
+    ),
     "index_put boolean": (lambda x, y: x.index_put((x > 0,), y).exp(), "ab", ""),
     "index_put apart": (
-        lambda x, y: torch.ops.aten.index_put(x, [INDEX[:2], None, INDEX[:2]], y, True).exp(), "abc", "2b"),
+        lambda x, y: torch.ops.aten.index_put(x, [INDEX[:2], None, INDEX[:2]], y, True).exp(),
+        "abc",
+        "2b",
+    ),
     "index_add": (lambda x, y: x.index_add(0, INDEX, y).exp(), "ab", "3b"),
     "index_add alpha": (lambda x, y: x.index_add(1, INDEX, y, alpha=0.5).exp(), "ab", "a3"),
     "index_copy": (lambda x, y: x.index_copy(1, INDEX[:2], y).exp(), "ab", "a2"),
@@ -321,22 +394,51 @@ MOVEMENT = {
     "index_fill tensor": (lambda x, y: x.index_fill(1, INDEX, y).exp(), "ab", ""),
     "index_reduce prod": (lambda x, y: x.index_reduce(0, INDEX, y, "prod"), "ab", "3b"),
     "index_reduce mean": (lambda x, y: x.index_reduce(0, INDEX, y, "mean"), "ab", "3b"),
-    "index_reduce amax": (lambda x, y: x.index_reduce(0, INDEX, y, "amax", include_self=False), "ab", "3b"),
+    "index_reduce amax": (
+        lambda x, y: x.index_reduce(0, INDEX, y, "amax", include_self=False),
+        "ab",
+        "3b",
+    ),
     "gather": (lambda x: x.gather(1, INDEX[None].expand(2, 3)).exp(), "ab"),
     "scatter": (lambda x, y: x.scatter(1, torch.tensor([[1], [0]]), y).exp(), "ab", "21"),
     "scatter value": (lambda x: x.scatter(0, torch.tensor([[1, 0]]), 0.5).exp(), "ab"),
-    "scatter_add": (lambda x, y: x.scatter_add(0, torch.tensor([[1, 0], [1, 1]]), y).exp(), "ab", "22"),
+    "scatter_add": (
+        lambda x, y: x.scatter_add(0, torch.tensor([[1, 0], [1, 1]]), y).exp(),
+        "ab",
+        "22",
+    ),
     "scatter_reduce sum": (lambda x, y: x.scatter_reduce(0, INDEX, y, "sum").exp(), "a", "3"),
-    "scatter_reduce sum only": (lambda x, y: x.scatter_reduce(0, INDEX, y, "sum", include_self=False), "a", "3"),
+    "scatter_reduce sum only": (
+        lambda x, y: x.scatter_reduce(0, INDEX, y, "sum", include_self=False),
+        "a",
+        "3",
+    ),
     "scatter_reduce mean": (lambda x, y: x.scatter_reduce(0, INDEX, y, "mean"), "a", "3"),
-    "scatter_reduce mean only": (lambda x, y: x.scatter_reduce(0, INDEX, y, "mean", include_self=False), "a", "3"),
+    "scatter_reduce mean only": (
+        lambda x, y: x.scatter_reduce(0, INDEX, y, "mean", include_self=False),
+        "a",
+        "3",
+    ),
     "scatter_reduce amax": (lambda x, y: x.scatter_reduce(0, INDEX, y, "amax").exp(), "a", "3"),
-    "scatter_reduce amin only": (lambda x, y: x.scatter_reduce(0, INDEX, y, "amin", include_self=False), "a", "3"),
+    "scatter_reduce amin only": (
+        lambda x, y: x.scatter_reduce(0, INDEX, y, "amin", include_self=False),
+        "a",
+        "3",
+    ),
     "scatter_reduce prod": (lambda x, y: x.scatter_reduce(0, INDEX, y, "prod"), "a", "3"),
     "scatter_reduce prod rows": (
-        lambda x, y: x.scatter_reduce(1, torch.tensor([[0, 0], [1, 0]]), y, "prod", include_self=False), "ab", "22"),
+        lambda x, y: x.scatter_reduce(
+            1, torch.tensor([[0, 0], [1, 0]]), y, "prod", include_self=False
+        ),
+        "ab",
+        "22",
+    ),
     "masked_fill": (lambda x: x.masked_fill(x > 0, 0.5).exp(), "ab"),
-    "masked_fill tensor": (lambda x, y: x.masked_fill(torch.tensor([True, False]), y).exp(), "a2", ""),
+    "masked_fill tensor": (
+        lambda x, y: x.masked_fill(torch.tensor([True, False]), y).exp(),
+        "a2",
+        "",
+    ),
     "masked_scatter": (lambda x, y: x.masked_scatter(x > 0, y).exp(), "ab", "ab"),
     "masked_select": (lambda x: x.masked_select(x > 0).exp(), "ab"),
     "take": (lambda x: x.take(torch.tensor([[0, 3], [3, 1]])).exp(), "ab"),
@@ -348,7 +450,10 @@ MOVEMENT = {
     "repeat": (lambda x: x.repeat(2, 1, 3).exp(), "ab"),
     "tile": (lambda x: x.tile(2).exp(), "ab"),
     "repeat_interleave": (lambda x: x.repeat_interleave(2, dim=1).exp(), "ab"),
-    "repeat_interleave counts": (lambda x: x.repeat_interleave(torch.tensor([2, 0, 1]), dim=0).exp(), "3b"),
+    "repeat_interleave counts": (
+        lambda x: x.repeat_interleave(torch.tensor([2, 0, 1]), dim=0).exp(),
+        "3b",
+    ),
     "unfold": (lambda x: x.unfold(1, 2, 1).exp(), "ab"),
     "unfold steps": (lambda x: x.unfold(0, 3, 2).exp(), "5b"),
     "F.unfold": (lambda x: F.unfold(x, 2, stride=2, padding=1).exp(), "2bcd"),
@@ -401,22 +506,45 @@ MOVEMENT = {
     "narrow": (lambda x: x.narrow(1, 1, 1).exp(), "ab"),
     "to and fro": (lambda x: x.clone().contiguous().view_as(x).exp(), "~ab"),
     "embedding": (lambda w: F.embedding(torch.tensor([[0, 1], [1, 1]]), w).exp(), "ab"),
-    "embedding padding": (lambda w: F.embedding(torch.tensor([0, 1, 1]), w, padding_idx=1).exp(), "ab"),
-    "embedding_bag sum": (lambda w: F.embedding_bag(torch.tensor([[0, 1], [1, 1]]), w, mode="sum").exp(), "ab"),
-    "embedding_bag mean": (lambda w: F.embedding_bag(INDEX, w, torch.tensor([0, 2]), mode="mean").exp(), "ab"),
-    "embedding_bag max": (lambda w: F.embedding_bag(torch.tensor([[0, 1], [1, 1]]), w, mode="max").exp(), "ab"),
+    "embedding padding": (
+        lambda w: F.embedding(torch.tensor([0, 1, 1]), w, padding_idx=1).exp(),
+        "ab",
+    ),
+    "embedding_bag sum": (
+        lambda w: F.embedding_bag(torch.tensor([[0, 1], [1, 1]]), w, mode="sum").exp(),
+        "ab",
+    ),
+    "embedding_bag mean": (
+        lambda w: F.embedding_bag(INDEX, w, torch.tensor([0, 2]), mode="mean").exp(),
+        "ab",
+    ),
+    "embedding_bag max": (
+        lambda w: F.embedding_bag(torch.tensor([[0, 1], [1, 1]]), w, mode="max").exp(),
+        "ab",
+    ),
     "embedding_bag weights": (
-        lambda w, s: F.embedding_bag(torch.tensor([[0, 1], [1, 1]]), w, mode="sum", per_sample_weights=s).exp(),
-        "ab", "22"),
+        lambda w, s: F.embedding_bag(
+            torch.tensor([[0, 1], [1, 1]]), w, mode="sum", per_sample_weights=s
+        ).exp(),
+        "ab",
+        "22",
+    ),
     "embedding_bag padding": (
-        lambda w: F.embedding_bag(torch.tensor([[0, 1], [1, 0]]), w, mode="mean", padding_idx=1).exp(), "ab"),
+        lambda w: F.embedding_bag(
+            torch.tensor([[0, 1], [1, 0]]), w, mode="mean", padding_idx=1
+        ).exp(),
+        "ab",
+    ),
     "one_hot": (lambda x: x * (torch.arange(3)[:, None] == torch.arange(3)).to(x.dtype), "33"),
     "pixel_shuffle": (lambda x: F.pixel_shuffle(x, 2).exp(), "14ab"),
     "pixel_unshuffle": (lambda x: F.pixel_unshuffle(x, 2).exp(), "1a24"),
     "channel_shuffle": (lambda x: F.channel_shuffle(x, 2).exp(), "14ab"),
     "empty": (lambda x: x[:0].sum() + x.sum(), "ab"),
-    "constant closed over": (lambda x: x.gather(0, INDEX) * torch.tensor([1.5, 2, 3], dtype=x.dtype), "a"),
-}  # fmt: skip
+    "constant closed over": (
+        lambda x: x.gather(0, INDEX) * torch.tensor([1.5, 2, 3], dtype=x.dtype),
+        "a",
+    ),
+}
 
 
 def jvp(function):
@@ -447,30 +575,62 @@ HIGHER = {
     "jacrev": (torch.func.jacrev(lambda x: x.softmax(0)), "a"),
     "jacfwd": (torch.func.jacfwd(lambda x: x.cumsum(0).exp()), "a"),
     "hessian": (torch.func.hessian(lambda x: x.square().sum().exp()), "2"),
-    **{f"jvp {name}": (jvp(function), "ab", "ab") for name, function in {
-        "softmax": lambda x: x.softmax(1), "log_softmax": lambda x: x.log_softmax(0), "var": lambda x: x.var(1),
-        "logsumexp": lambda x: x.logsumexp(1), "norm": lambda x: x.norm(), "cumsum": lambda x: x.cumsum(0),
-        "cumprod": lambda x: x.cumprod(1), "mm": lambda x: x @ x.t(), "index": lambda x: x[INDEX[:2]] ** 2,
-        "amax": lambda x: x.amax(1) ** 2, "prod": lambda x: x.prod(1), "std": lambda x: x.std(1),
-        "sort": lambda x: x.sort(1)[0] ** 2, "renorm": lambda x: x.renorm(2, 0, 1.5),
-    }.items()},
-    **{f"twice {name}": (twice(function), "ab") for name, function in {
-        "softmax": lambda x: x.softmax(1) ** 2, "log_softmax": lambda x: x.log_softmax(1) ** 2,
-        "var": lambda x: x.var(1) ** 2, "std": lambda x: x.std(1), "norm": lambda x: x.norm(dim=1),
-        "norm 3": lambda x: x.norm(p=3, dim=1), "prod": lambda x: x.prod(1), "cumprod": lambda x: x.cumprod(1),
-        "logsumexp": lambda x: x.logsumexp(1), "mm": lambda x: (x @ x.t()) ** 2, "sort": lambda x: x.sort(1)[0] ** 3,
-        "amax": lambda x: x.amax(1) ** 3, "cdist": lambda x: torch.cdist(x, x.flip(0) + 3, compute_mode=MM) ** 2,
-        "gather": lambda x: x.gather(1, INDEX[None]) ** 3, "index_put": lambda x: x.index_put((INDEX[:2],), x[0]) ** 3,
-        "unfold": lambda x: x.unfold(1, 2, 1) ** 3, "pad": lambda x: F.pad(x[None], (1, 1), mode="reflect") ** 3,
-        "logcumsumexp": lambda x: x.logcumsumexp(1), "take": lambda x: x.take(INDEX) ** 3,
-        "renorm": lambda x: x.renorm(2, 0, 1.5),
-        "cosine": lambda x: F.cosine_similarity(x, x.flip(0) + 1, dim=1),
-    }.items()},
-    **{f"grad {name}": (grad(function), "ab") for name, function in {
-        "softmax": lambda x: x.softmax(1) ** 2, "var": lambda x: x.var(0) ** 2, "mm": lambda x: (x @ x.t()) ** 2,
-        "index": lambda x: x[INDEX] ** 3, "cummax": lambda x: x.cummax(1)[0] ** 3,
-    }.items()},
-}  # fmt: skip
+    **{
+        f"jvp {name}": (jvp(function), "ab", "ab")
+        for name, function in {
+            "softmax": lambda x: x.softmax(1),
+            "log_softmax": lambda x: x.log_softmax(0),
+            "var": lambda x: x.var(1),
+            "logsumexp": lambda x: x.logsumexp(1),
+            "norm": lambda x: x.norm(),
+            "cumsum": lambda x: x.cumsum(0),
+            "cumprod": lambda x: x.cumprod(1),
+            "mm": lambda x: x @ x.t(),
+            "index": lambda x: x[INDEX[:2]] ** 2,
+            "amax": lambda x: x.amax(1) ** 2,
+            "prod": lambda x: x.prod(1),
+            "std": lambda x: x.std(1),
+            "sort": lambda x: x.sort(1)[0] ** 2,
+            "renorm": lambda x: x.renorm(2, 0, 1.5),
+        }.items()
+    },
+    **{
+        f"twice {name}": (twice(function), "ab")
+        for name, function in {
+            "softmax": lambda x: x.softmax(1) ** 2,
+            "log_softmax": lambda x: x.log_softmax(1) ** 2,
+            "var": lambda x: x.var(1) ** 2,
+            "std": lambda x: x.std(1),
+            "norm": lambda x: x.norm(dim=1),
+            "norm 3": lambda x: x.norm(p=3, dim=1),
+            "prod": lambda x: x.prod(1),
+            "cumprod": lambda x: x.cumprod(1),
+            "logsumexp": lambda x: x.logsumexp(1),
+            "mm": lambda x: (x @ x.t()) ** 2,
+            "sort": lambda x: x.sort(1)[0] ** 3,
+            "amax": lambda x: x.amax(1) ** 3,
+            "cdist": lambda x: torch.cdist(x, x.flip(0) + 3, compute_mode=MM) ** 2,
+            "gather": lambda x: x.gather(1, INDEX[None]) ** 3,
+            "index_put": lambda x: x.index_put((INDEX[:2],), x[0]) ** 3,
+            "unfold": lambda x: x.unfold(1, 2, 1) ** 3,
+            "pad": lambda x: F.pad(x[None], (1, 1), mode="reflect") ** 3,
+            "logcumsumexp": lambda x: x.logcumsumexp(1),
+            "take": lambda x: x.take(INDEX) ** 3,
+            "renorm": lambda x: x.renorm(2, 0, 1.5),
+            "cosine": lambda x: F.cosine_similarity(x, x.flip(0) + 1, dim=1),
+        }.items()
+    },
+    **{
+        f"grad {name}": (grad(function), "ab")
+        for name, function in {
+            "softmax": lambda x: x.softmax(1) ** 2,
+            "var": lambda x: x.var(0) ** 2,
+            "mm": lambda x: (x @ x.t()) ** 2,
+            "index": lambda x: x[INDEX] ** 3,
+            "cummax": lambda x: x.cummax(1)[0] ** 3,
+        }.items()
+    },
+}
 
 EDGES = {
     "max of nothing": (lambda x: x.max(0)[0], ""),
@@ -491,11 +651,19 @@ EDGES = {
     "cat empty": (lambda x: torch.cat([x, x[:0]]).exp(), "ab"),
     "mm empty inner": (lambda x, y: x[:, :0] @ y[:0] + x @ y, "ab", "bc"),
     "logsumexp empty": (lambda x: x.logsumexp(0), "ab"),
-    "nansum nan": (lambda x: torch.where(torch.arange(x.shape[1]) == 1, float("nan"), x).nansum(1), "ab"),
-    "nanmean nan": (lambda x: torch.where(torch.arange(x.shape[1]) == 1, float("nan"), x).nanmean(1), "ab"),
+    "nansum nan": (
+        lambda x: torch.where(torch.arange(x.shape[1]) == 1, float("nan"), x).nansum(1),
+        "ab",
+    ),
+    "nanmean nan": (
+        lambda x: torch.where(torch.arange(x.shape[1]) == 1, float("nan"), x).nanmean(1),
+        "ab",
+    ),
     "cumprod negdim": (lambda x: x.cumprod(-1), "ab"),
     "logcumsumexp -inf": (
-        lambda x: x.masked_fill(torch.arange(x.shape[1]) == 0, -float("inf")).logcumsumexp(1)[:, 1:],
+        lambda x: x.masked_fill(torch.arange(x.shape[1]) == 0, -float("inf")).logcumsumexp(1)[
+            :, 1:
+        ],
         "ab",
     ),
     "norm1 zero": (lambda x: x.norm(p=1, dim=-1, keepdim=True), "ab"),
@@ -506,7 +674,10 @@ EDGES = {
     "pdist 1.5": (lambda x: torch.pdist(x, 1.5), "ab"),
     "cdist 0": (lambda x, y: torch.cdist(x, y, p=0.0) * x.sum(), "ac", "bc"),
     "bool any axis": (lambda x: torch.where((x > 0).any(0), x, -x), "ab"),
-    "bool movement": (lambda x: torch.where((x > 0).flip(0).t()[:2].repeat(2, 1), x[0, 0], x[1, 1]), "ab"),
+    "bool movement": (
+        lambda x: torch.where((x > 0).flip(0).t()[:2].repeat(2, 1), x[0, 0], x[1, 1]),
+        "ab",
+    ),
     "bool index": (lambda x: x[(x > 0) & (x < 1)].exp(), "ab"),
     "cumsum bool": (lambda x: x * (x > 0).cumsum(1), "ab"),
     "cumsum of comparison": (lambda x: x * (x > 0).cumsum(1, dtype=x.dtype), "ab"),
@@ -516,12 +687,22 @@ EDGES = {
     "item-like mask sum": (lambda x: (x * (x > 0)).sum() / (x > 0).sum(), "ab"),
     "index_put neg": (lambda x, y: x.index_put((torch.tensor([-1]),), y).exp(), "ab", "1b"),
     "scatter neg dim": (lambda x, y: x.scatter(-1, torch.tensor([[1], [0]]), y).exp(), "ab", "21"),
-    "scatter_reduce src larger": (lambda x, y: x.scatter_reduce(0, INDEX[:1], y[:1], "prod"), "a", "3"),
+    "scatter_reduce src larger": (
+        lambda x, y: x.scatter_reduce(0, INDEX[:1], y[:1], "prod"),
+        "a",
+        "3",
+    ),
     "as_strided noncontig": (lambda x: x.t().as_strided((2, 2), (1, 2)).exp(), "ab"),
     "as_strided overlap": (lambda x: x.as_strided((3, 2), (1, 1)).exp(), "ab"),
     "expanded view": (lambda x: x.expand(3, -1).t().reshape(-1).exp(), "1b"),
-    "flip view write": (written(lambda y: y.flip(0).mul_(2), lambda y: y[..., 0].unsqueeze(-1).mul_(3)), "ab"),
-    "swap views": (written(lambda y: y[0].add_(y[1].clone()), lambda y: y[1].sub_(y[0].clone())), "ab"),
+    "flip view write": (
+        written(lambda y: y.flip(0).mul_(2), lambda y: y[..., 0].unsqueeze(-1).mul_(3)),
+        "ab",
+    ),
+    "swap views": (
+        written(lambda y: y[0].add_(y[1].clone()), lambda y: y[1].sub_(y[0].clone())),
+        "ab",
+    ),
     "index_put_ mask": (written(lambda y: y.__setitem__(y < 0, -y[y < 0])), "ab"),
     "cumsum_": (written(lambda y: y.cumsum_(0)), "ab"),
     "cumprod_": (lambda x: (x * 2).cumprod_(1).sin(), "ab"),
@@ -533,15 +714,26 @@ EDGES = {
     "fill_diag": (written(lambda y: y.fill_diagonal_(0.5)), "aa"),
     "renorm_": (lambda x: (2 * x).renorm_(2, 0, 1.0).sin(), "ab"),
     "put_": (written(lambda y: y.put_(INDEX[:2], y.view(-1)[:2].clone() * 2)), "ab"),
-    "scatter_add_": (written(lambda y: y.scatter_add_(0, torch.tensor([[1, 0]]), y[:1, :2].clone())), "ab"),
+    "scatter_add_": (
+        written(lambda y: y.scatter_add_(0, torch.tensor([[1, 0]]), y[:1, :2].clone())),
+        "ab",
+    ),
     "scatter_reduce_": (
-        written(lambda y: y.scatter_reduce_(0, torch.tensor([[1, 0]]), torch.full((1, 2), 0.3, dtype=y.dtype), "prod")),
+        written(
+            lambda y: y.scatter_reduce_(
+                0, torch.tensor([[1, 0]]), torch.full((1, 2), 0.3, dtype=y.dtype), "prod"
+            )
+        ),
         "ab",
     ),
     "det 1": (lambda x: L.det(x), "11"),
     "det 2": (lambda x: L.det(x), "22"),
     "inv sym": (lambda x: L.inv(spd(x)), "33"),
-    "solve transposed": (lambda x, y: L.solve((x + 3 * torch.eye(3)).mT.contiguous().mT, y), "33", "3b"),
+    "solve transposed": (
+        lambda x, y: L.solve((x + 3 * torch.eye(3)).mT.contiguous().mT, y),
+        "33",
+        "3b",
+    ),
     "solve sym": (lambda x, y: L.solve(spd(x), y), "33", "3b"),
     "lu": (lambda x: L.lu(x)[1:], "33"),
     "lu rect": (lambda x: L.lu(x)[1:], "43"),
@@ -567,33 +759,54 @@ EDGES = {
     "jvp max": (jvp(lambda x: x.max(1)[0] ** 2), "ab", "ab"),
     "jvp pad": (jvp(lambda x: F.pad(x[None], (1, 1), mode="reflect") ** 2), "ab", "ab"),
     "jvp embedding": (jvp(lambda x: F.embedding(INDEX, x) ** 2), "ab", "ab"),
-    "jvp scatter_reduce": (jvp(lambda x: x.scatter_reduce(0, INDEX[None], x[:1], "sum") ** 2), "a3", "a3"),
+    "jvp scatter_reduce": (
+        jvp(lambda x: x.scatter_reduce(0, INDEX[None], x[:1], "sum") ** 2),
+        "a3",
+        "a3",
+    ),
     "jvp cosine": (jvp(lambda x: F.cosine_similarity(x, x.flip(0) + 1, dim=1)), "ab", "ab"),
     "jvp cross": (jvp(lambda x: L.cross(x, x.flip(0) + 1)), "a3", "a3"),
-    "embedding computed pad": (lambda w: F.embedding(torch.tensor([0, 1]), w, padding_idx=-1).exp(), "ab"),
+    "embedding computed pad": (
+        lambda w: F.embedding(torch.tensor([0, 1]), w, padding_idx=-1).exp(),
+        "ab",
+    ),
 }
-"""Scalars, nothing, broken numbers, comparisons as numbers, memory, and what stands on other operations."""
+"""Scalars, nothing, broken numbers, comparisons as numbers, memory, and what stands on other
+operations.
+"""
 
 CASES = {**REDUCTIONS, **MATRICES, **SOLVERS, **IN_PLACE, **MOVEMENT, **HIGHER, **EDGES}
 
-ROUNDED = ("var", "var population", "var correction 2", "std", "std dim", "std_mean", "jvp std", "twice var",
-           "grad var")  # fmt: skip
-"""The backward multiplies by 2/(N - correction) rounded to float64: formulas agree to so many digits only."""
+ROUNDED = ("var", "var population", "var correction 2", "std", "std dim", "std_mean", "jvp std",
+           "twice var", "grad var")  # fmt: skip
+"""The backward multiplies by 2/(N - correction) rounded to float64: formulas agree to so many
+digits only.
+"""
 
 # Its second backward takes the logarithm of what cancels to nothing: no exact value is known of it.
 del CASES["twice logcumsumexp"]
 
 WRONG = {
-    "as_strided_scatter": "torch keeps the gradient of what was overwritten, and drops that of the rest",
-    "jvp det": "the gradient of what forward mode gives takes the factors of the matrix for constants",
-    "jvp solve": "the gradient of what forward mode gives takes the factors of the matrix for constants",
+    "as_strided_scatter": (
+        "torch keeps the gradient of what was overwritten, and drops that of the rest"
+    ),
+    "jvp det": (
+        "the gradient of what forward mode gives takes the factors of the matrix for constants"
+    ),
+    "jvp solve": (
+        "the gradient of what forward mode gives takes the factors of the matrix for constants"
+    ),
 }
 """Known defects of torch's own backward operations."""
 
 ANOTHER_ALGORITHM = {
-    "twice cumprod": "eager torch divides by the factors where none is 0, a traced graph never does",
+    "twice cumprod": (
+        "eager torch divides by the factors where none is 0, a traced graph never does"
+    ),
 }
-"""Cases in which the numbers that eager torch gives are not those of the graph that torch lets itself be traced to."""
+"""Cases in which the numbers that eager torch gives are not those of the graph that torch lets
+itself be traced to.
+"""
 
 
 def read_at(case, seed, dtype=torch.float64):
@@ -619,7 +832,11 @@ def test_rounded_constants_are_still_there(case):
 
 ABSENT = ("cdist", "pdist", "quantile", "vander")
 """What torch does not compute in 16 bits on a CPU, beside what solves equations."""
-NARROW = [case for case in sorted(CASES.keys() - SOLVERS.keys() - EDGES.keys()) if not case.startswith(ABSENT)]
+NARROW = [
+    case
+    for case in sorted(CASES.keys() - SOLVERS.keys() - EDGES.keys())
+    if not case.startswith(ABSENT)
+]
 
 
 JUDGED = sorted(CASES.keys() - EDGES.keys() - WRONG.keys() - ANOTHER_ALGORITHM.keys())
@@ -634,7 +851,9 @@ def test_rounding_explains_the_numbers(case, dtype):
 
 @pytest.mark.parametrize("case", ANOTHER_ALGORITHM)
 def test_another_algorithm_is_still_another(case):
-    assert max(deviations_off(*read_at(case, seed, torch.float32)) for seed in (1, 2, 3)) > DEVIATIONS
+    assert (
+        max(deviations_off(*read_at(case, seed, torch.float32)) for seed in (1, 2, 3)) > DEVIATIONS
+    )
 
 
 MATRICES = {
@@ -690,25 +909,36 @@ def test_a_missing_number_of_nothing_is_undecided():
 
 
 def test_what_takes_no_derivative_is_named():
-    cases = {
-        "aten::_linalg_svd has no rule for eigenvalues and singular values, which no finite elimination gives": (
-            L.svdvals
+    no_rule = {
+        "_linalg_svd": (
+            "eigenvalues and singular values, which no finite elimination gives",
+            L.svdvals,
         ),
-        "aten::_linalg_eigh has no rule for eigenvalues and singular values, which no finite elimination gives": (
-            lambda x: L.eigvalsh(spd(x))
+        "_linalg_eigh": (
+            "eigenvalues and singular values, which no finite elimination gives",
+            lambda x: L.eigvalsh(spd(x)),
         ),
-        "aten::linalg_qr has no rule for reflections, whose signs are the library's own": lambda x: L.qr(x)[1],
-        "aten::linalg_matrix_exp has no rule for the exponential of a matrix, whose series is the library's own": (
-            torch.matrix_exp
+        "linalg_qr": ("reflections, whose signs are the library's own", lambda x: L.qr(x)[1]),
+        "linalg_matrix_exp": (
+            "the exponential of a matrix, whose series is the library's own",
+            torch.matrix_exp,
         ),
-        "aten::linalg_cholesky_ex has no rule for a matrix that is not symmetric, since its backward takes it for"
-        " symmetric": lambda x: L.cholesky(spd(x).tril()),
-        "aten::embedding_dense_backward has no rule for scale_grad_by_freq, which gives no derivative": (
-            lambda x: F.embedding(INDEX, x, scale_grad_by_freq=True)
+        "linalg_cholesky_ex": (
+            "a matrix that is not symmetric, since its backward takes it for symmetric",
+            lambda x: L.cholesky(spd(x).tril()),
         ),
-        "aten::segment_reduce has no rule": lambda x: torch.segment_reduce(x, "sum", lengths=torch.tensor([1, 2])),
-        "the code decides by the values of a tensor in Python (if, while, float(), .item())": torch.cov,
+        "embedding_dense_backward": (
+            "scale_grad_by_freq, which gives no derivative",
+            lambda x: F.embedding(INDEX, x, scale_grad_by_freq=True),
+        ),
     }
+    cases = {f"aten::{name} has no rule for {why}": code for name, (why, code) in no_rule.items()}
+    cases["aten::segment_reduce has no rule"] = lambda x: torch.segment_reduce(
+        x, "sum", lengths=torch.tensor([1, 2])
+    )
+    cases["the code decides by the values of a tensor in Python (if, while, float(), .item())"] = (
+        torch.cov
+    )
     for sentence, code in cases.items():
         with pytest.raises(NotReadableError) as error:
             agreeing_digits(code, drawn("33", {}, 1))

@@ -1,4 +1,6 @@
-"""Elementwise operations, activations and losses: each rule against torch, and each backward against its forward."""
+"""Elementwise operations, activations and losses: each rule against torch, and each backward
+against its forward.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,9 @@ OF_ONE = {
     "isfinite": lambda x: x * torch.isfinite(x),
     "itself": lambda x: torch.where(x != x, 0.0, x * x),
     "signbit": lambda x: torch.where(torch.signbit(x), x, x * x),
-    "conditions": lambda x: x * (x > 0) + x**3 * ((x < -0.5) * (x > -1)) - (x > 0.3).to(x.dtype) * x,
+    "conditions": lambda x: (
+        x * (x > 0) + x**3 * ((x < -0.5) * (x > -1)) - (x > 0.3).to(x.dtype) * x
+    ),
     "connectives": lambda x: torch.where(((x > 0) & (x < 1)) | ~(x <= 1.5) | (x >= 3), x, x * x),
     "logical": lambda x: torch.where(
         torch.logical_or(torch.logical_and(x > 0, x < 1), torch.logical_not(x < 3)), x, x * x
@@ -232,8 +236,18 @@ CASES = (
         "zeta": (lambda x: S.zeta(torch.full_like(x, 2.5), x), positive(4)),
         "clamp of tensors": (torch.clamp, t(2, 3), -positive(3), positive(2, 1, seed=3)),
         "lerp": (torch.lerp, t(2, 3), t(3, seed=2), share(2, 1)),
-        "addcmul": (lambda x, y, z: torch.addcmul(x, y, z, value=0.5), t(2, 3), t(3, seed=2), t(2, 1, seed=3)),
-        "addcdiv": (lambda x, y, z: torch.addcdiv(x, y, z, value=0.5), t(2, 3), t(3, seed=2), positive(2, 1)),
+        "addcmul": (
+            lambda x, y, z: torch.addcmul(x, y, z, value=0.5),
+            t(2, 3),
+            t(3, seed=2),
+            t(2, 1, seed=3),
+        ),
+        "addcdiv": (
+            lambda x, y, z: torch.addcdiv(x, y, z, value=0.5),
+            t(2, 3),
+            t(3, seed=2),
+            positive(2, 1),
+        ),
         "broadcast": (lambda x, y: (x * y - x / (y * y + 1)).exp(), t(2, 1), t(3, seed=2)),
         "transposed": (lambda x: F.gelu(x.t()) * x.t()[:, ::2].sum(), t(3, 4)),
         "prelu": (F.prelu, t(2, 3), positive(3)),
@@ -255,7 +269,9 @@ def _weighted_bce(x, y, reduction):
 
 
 def _weighted_logits(x, y, reduction):
-    return F.binary_cross_entropy_with_logits(x, y, WEIGHT.to(x), pos_weight=(2 * WEIGHT).to(x), reduction=reduction)
+    return F.binary_cross_entropy_with_logits(
+        x, y, WEIGHT.to(x), pos_weight=(2 * WEIGHT).to(x), reduction=reduction
+    )
 
 
 def _planes(x):
@@ -266,69 +282,175 @@ PLANE_CLASSES = torch.tensor([[[0, 2], [1, 1]]])
 
 LOSSES = {
     "mse": (F.mse_loss, t(2, 3), t(2, 3, seed=2)),
-    "mse weighted": (lambda x, y, reduction: F.mse_loss(x, y, weight=WEIGHT.to(x).expand(2, 3), reduction=reduction),
-                     t(2, 3), t(2, 3, seed=2)),
+    "mse weighted": (
+        lambda x, y, reduction: F.mse_loss(
+            x, y, weight=WEIGHT.to(x).expand(2, 3), reduction=reduction
+        ),
+        t(2, 3),
+        t(2, 3, seed=2),
+    ),
     "l1": (F.l1_loss, t(2, 3), t(2, 3, seed=2)),
     "smooth_l1": (F.smooth_l1_loss, t(2, 3), t(2, 3, seed=2)),
-    "smooth_l1 beta": (lambda x, y, reduction: F.smooth_l1_loss(x, y, beta=0.5, reduction=reduction),
-                       t(5), t(5, seed=2)),
-    "smooth_l1 beta 0": (lambda x, y, reduction: F.smooth_l1_loss(x, y, beta=0.0, reduction=reduction),
-                         t(5), t(5, seed=2)),
+    "smooth_l1 beta": (
+        lambda x, y, reduction: F.smooth_l1_loss(x, y, beta=0.5, reduction=reduction),
+        t(5),
+        t(5, seed=2),
+    ),
+    "smooth_l1 beta 0": (
+        lambda x, y, reduction: F.smooth_l1_loss(x, y, beta=0.0, reduction=reduction),
+        t(5),
+        t(5, seed=2),
+    ),
     "huber": (F.huber_loss, t(2, 3), t(2, 3, seed=2)),
-    "huber delta": (lambda x, y, reduction: F.huber_loss(x, y, delta=0.7, reduction=reduction), t(5), t(5, seed=2)),
+    "huber delta": (
+        lambda x, y, reduction: F.huber_loss(x, y, delta=0.7, reduction=reduction),
+        t(5),
+        t(5, seed=2),
+    ),
     "bce": (F.binary_cross_entropy, share(2, 3), share(2, 3, seed=2)),
     "bce weighted": (_weighted_bce, share(2, 3), share(2, 3, seed=2)),
     "bce with logits": (F.binary_cross_entropy_with_logits, t(2, 3), share(2, 3, seed=2)),
     "bce with logits weighted": (_weighted_logits, t(2, 3), share(2, 3, seed=2)),
     "kl_div": (F.kl_div, t(2, 3), share(2, 3, seed=2)),
-    "kl_div log target": (lambda x, y, reduction: F.kl_div(x, y, log_target=True, reduction=reduction),
-                          t(2, 3), t(2, 3, seed=2)),
-    "poisson_nll": (lambda x, y, reduction: F.poisson_nll_loss(x, y, full=True, reduction=reduction),
-                    t(2, 3), 3 * positive(2, 3)),
-    "poisson_nll no log": (lambda x, y, reduction: F.poisson_nll_loss(x, y, log_input=False, reduction=reduction),
-                           positive(2, 3), 3 * positive(2, 3, seed=2)),
-    "gaussian_nll": (lambda x, y, v, reduction: F.gaussian_nll_loss(x, y, v, full=True, reduction=reduction),
-                     t(2, 3), t(2, 3, seed=2), positive(2, 3, seed=3)),
-    "gaussian_nll of one variance": (lambda x, y, v, reduction: F.gaussian_nll_loss(x, y, v, reduction=reduction),
-                                     t(2, 3), t(2, 3, seed=2), positive(2, 1)),
-    "hinge_embedding": (lambda x, reduction: F.hinge_embedding_loss(x, SIGNS.to(x), reduction=reduction), t(2, 3)),
-    "cosine_embedding": (lambda x, y, reduction: F.cosine_embedding_loss(
-        x, y, torch.tensor([1.0, -1.0]).to(x), margin=-0.9, reduction=reduction), t(2, 3), t(2, 3, seed=2)),
-    "margin_ranking": (lambda x, y, reduction: F.margin_ranking_loss(x, y, SIGNS.to(x), 0.1, reduction=reduction),
-                       t(2, 3), t(2, 3, seed=2)),
-    "triplet_margin": (lambda x, y, z, reduction: F.triplet_margin_loss(x, y, z, swap=True, reduction=reduction),
-                       t(2, 3), t(2, 3, seed=2), t(2, 3, seed=3)),
-    "multi_margin": (lambda x, reduction: F.multi_margin_loss(x, CLASSES, reduction=reduction), t(2, 3)),
-    "multi_margin of one": (lambda x, reduction: F.multi_margin_loss(x, torch.tensor(1), reduction=reduction), t(3)),
+    "kl_div log target": (
+        lambda x, y, reduction: F.kl_div(x, y, log_target=True, reduction=reduction),
+        t(2, 3),
+        t(2, 3, seed=2),
+    ),
+    "poisson_nll": (
+        lambda x, y, reduction: F.poisson_nll_loss(x, y, full=True, reduction=reduction),
+        t(2, 3),
+        3 * positive(2, 3),
+    ),
+    "poisson_nll no log": (
+        lambda x, y, reduction: F.poisson_nll_loss(x, y, log_input=False, reduction=reduction),
+        positive(2, 3),
+        3 * positive(2, 3, seed=2),
+    ),
+    "gaussian_nll": (
+        lambda x, y, v, reduction: F.gaussian_nll_loss(x, y, v, full=True, reduction=reduction),
+        t(2, 3),
+        t(2, 3, seed=2),
+        positive(2, 3, seed=3),
+    ),
+    "gaussian_nll of one variance": (
+        lambda x, y, v, reduction: F.gaussian_nll_loss(x, y, v, reduction=reduction),
+        t(2, 3),
+        t(2, 3, seed=2),
+        positive(2, 1),
+    ),
+    "hinge_embedding": (
+        lambda x, reduction: F.hinge_embedding_loss(x, SIGNS.to(x), reduction=reduction),
+        t(2, 3),
+    ),
+    "cosine_embedding": (
+        lambda x, y, reduction: F.cosine_embedding_loss(
+            x, y, torch.tensor([1.0, -1.0]).to(x), margin=-0.9, reduction=reduction
+        ),
+        t(2, 3),
+        t(2, 3, seed=2),
+    ),
+    "margin_ranking": (
+        lambda x, y, reduction: F.margin_ranking_loss(x, y, SIGNS.to(x), 0.1, reduction=reduction),
+        t(2, 3),
+        t(2, 3, seed=2),
+    ),
+    "triplet_margin": (
+        lambda x, y, z, reduction: F.triplet_margin_loss(x, y, z, swap=True, reduction=reduction),
+        t(2, 3),
+        t(2, 3, seed=2),
+        t(2, 3, seed=3),
+    ),
+    "multi_margin": (
+        lambda x, reduction: F.multi_margin_loss(x, CLASSES, reduction=reduction),
+        t(2, 3),
+    ),
+    "multi_margin of one": (
+        lambda x, reduction: F.multi_margin_loss(x, torch.tensor(1), reduction=reduction),
+        t(3),
+    ),
     "multi_margin of one number": (
-        lambda x, reduction: F.multi_margin_loss(x, torch.tensor(0), reduction=reduction), t()),
-    "multi_margin weighted": (lambda x, reduction: F.multi_margin_loss(
-        x, CLASSES, p=2, margin=0.7, weight=WEIGHT.to(x), reduction=reduction), t(2, 3)),
-    "multilabel_margin": (lambda x, reduction: F.multilabel_margin_loss(
-        x, torch.tensor([[1, 0, -1, 2], [3, -1, 0, 0], [-1, 0, 0, 0]]), reduction=reduction), t(3, 4)),
-    "multilabel_margin of one": (lambda x, reduction: F.multilabel_margin_loss(
-        x, torch.tensor([1, 0, -1, 2]), reduction=reduction), t(4)),
+        lambda x, reduction: F.multi_margin_loss(x, torch.tensor(0), reduction=reduction),
+        t(),
+    ),
+    "multi_margin weighted": (
+        lambda x, reduction: F.multi_margin_loss(
+            x, CLASSES, p=2, margin=0.7, weight=WEIGHT.to(x), reduction=reduction
+        ),
+        t(2, 3),
+    ),
+    "multilabel_margin": (
+        lambda x, reduction: F.multilabel_margin_loss(
+            x, torch.tensor([[1, 0, -1, 2], [3, -1, 0, 0], [-1, 0, 0, 0]]), reduction=reduction
+        ),
+        t(3, 4),
+    ),
+    "multilabel_margin of one": (
+        lambda x, reduction: F.multilabel_margin_loss(
+            x, torch.tensor([1, 0, -1, 2]), reduction=reduction
+        ),
+        t(4),
+    ),
     "multilabel_margin of one number": (
-        lambda x, reduction: F.multilabel_margin_loss(x, torch.tensor(0), reduction=reduction), t()),
-    "soft_margin": (lambda x, reduction: F.soft_margin_loss(x, SIGNS.to(x), reduction=reduction), t(2, 3)),
-    "multilabel_soft_margin": (lambda x, w, reduction: F.multilabel_soft_margin_loss(
-        x, MARKS.to(x), w, reduction=reduction), t(2, 3), positive(3)),
+        lambda x, reduction: F.multilabel_margin_loss(x, torch.tensor(0), reduction=reduction),
+        t(),
+    ),
+    "soft_margin": (
+        lambda x, reduction: F.soft_margin_loss(x, SIGNS.to(x), reduction=reduction),
+        t(2, 3),
+    ),
+    "multilabel_soft_margin": (
+        lambda x, w, reduction: F.multilabel_soft_margin_loss(
+            x, MARKS.to(x), w, reduction=reduction
+        ),
+        t(2, 3),
+        positive(3),
+    ),
     "nll": (lambda x, reduction: F.nll_loss(x, CLASSES, reduction=reduction), t(2, 3)),
-    "nll of one": (lambda x, reduction: F.nll_loss(x, torch.tensor(1), WEIGHT.to(x), reduction=reduction), t(3)),
-    "nll weighted, ignoring": (lambda x, reduction: F.nll_loss(
-        x, CLASSES, WEIGHT.to(x), ignore_index=0, reduction=reduction), t(2, 3)),
-    "nll of planes": (lambda x, reduction: F.nll_loss(
-        _planes(x), PLANE_CLASSES, WEIGHT.to(x), ignore_index=2, reduction=reduction), t(12)),
-    "nll of volumes": (lambda x, reduction: F.nll_loss(
-        x.reshape(1, 3, 2, 2, 1), PLANE_CLASSES[..., None], reduction=reduction), t(12)),
-    "cross_entropy": (lambda x, reduction: F.cross_entropy(x, CLASSES, reduction=reduction), t(2, 3)),
-    "cross_entropy smoothed": (lambda x, reduction: F.cross_entropy(
-        x, CLASSES, WEIGHT.to(x), label_smoothing=0.125, reduction=reduction), t(2, 3)),
-    "cross_entropy of probabilities": (lambda x, y, reduction: F.cross_entropy(
-        x, y, label_smoothing=0.125, reduction=reduction), t(2, 3), share(2, 3)),
-    "cross_entropy of planes": (lambda x, reduction: F.cross_entropy(
-        _planes(x), PLANE_CLASSES, ignore_index=1, reduction=reduction), t(12)),
-}  # fmt: skip
+    "nll of one": (
+        lambda x, reduction: F.nll_loss(x, torch.tensor(1), WEIGHT.to(x), reduction=reduction),
+        t(3),
+    ),
+    "nll weighted, ignoring": (
+        lambda x, reduction: F.nll_loss(
+            x, CLASSES, WEIGHT.to(x), ignore_index=0, reduction=reduction
+        ),
+        t(2, 3),
+    ),
+    "nll of planes": (
+        lambda x, reduction: F.nll_loss(
+            _planes(x), PLANE_CLASSES, WEIGHT.to(x), ignore_index=2, reduction=reduction
+        ),
+        t(12),
+    ),
+    "nll of volumes": (
+        lambda x, reduction: F.nll_loss(
+            x.reshape(1, 3, 2, 2, 1), PLANE_CLASSES[..., None], reduction=reduction
+        ),
+        t(12),
+    ),
+    "cross_entropy": (
+        lambda x, reduction: F.cross_entropy(x, CLASSES, reduction=reduction),
+        t(2, 3),
+    ),
+    "cross_entropy smoothed": (
+        lambda x, reduction: F.cross_entropy(
+            x, CLASSES, WEIGHT.to(x), label_smoothing=0.125, reduction=reduction
+        ),
+        t(2, 3),
+    ),
+    "cross_entropy of probabilities": (
+        lambda x, y, reduction: F.cross_entropy(x, y, label_smoothing=0.125, reduction=reduction),
+        t(2, 3),
+        share(2, 3),
+    ),
+    "cross_entropy of planes": (
+        lambda x, reduction: F.cross_entropy(
+            _planes(x), PLANE_CLASSES, ignore_index=1, reduction=reduction
+        ),
+        t(12),
+    ),
+}
 
 
 def _reduced(code, reduction):
@@ -341,26 +463,47 @@ for _name, (_code, *_inputs) in LOSSES.items():
 
 
 ROUNDED_LITERALS = {
-    "pow of a number": "log(2.5)", "ldexp by a number": "log(2)", "exp2": "log(2)", "ndtri": "sqrt(2 pi)",
-    "erfinv": "sqrt(pi)/2", "erfc": "2/sqrt(pi)", "erf": "2/sqrt(pi)", "erfcx": "2/sqrt(pi)", "ndtr": "sqrt(1/2)",
-    "log_ndtr": "sqrt(2 pi)", "log2": "log(2)", "log10": "log(10)",
+    "pow of a number": "log(2.5)", "ldexp by a number": "log(2)", "exp2": "log(2)",
+    "ndtri": "sqrt(2 pi)", "erfinv": "sqrt(pi)/2", "erfc": "2/sqrt(pi)", "erf": "2/sqrt(pi)",
+    "erfcx": "2/sqrt(pi)", "ndtr": "sqrt(1/2)", "log_ndtr": "sqrt(2 pi)", "log2": "log(2)",
+    "log10": "log(10)",
 }  # fmt: skip
-"""Backward formulas with a rounded constant, in which the exact derivative has the number itself."""
+"""Backward formulas with a rounded constant, in which the exact derivative has the number
+itself.
+"""
 
 NO_DERIVATIVE = {"remainder of a number", "bessel_j0", "bessel_j1"}
 """Torch has none for them; the case multiplies what is detached."""
 
 KNOWN_DEFECTS = {
-    "hardsigmoid": (one("hardsigmoid", lambda x: F.hardsigmoid(x)), 7, 9, "the kernel's sixth is that of float32"),
+    "hardsigmoid": (
+        one("hardsigmoid", lambda x: F.hardsigmoid(x)),
+        7,
+        9,
+        "the kernel's sixth is that of float32",
+    ),
     "celu alpha 0.3": (
-        (lambda x: F.celu(x, 0.3), -positive(3)), 6, 9, "the backward takes 1/alpha of alpha in float32"),
+        (lambda x: F.celu(x, 0.3), -positive(3)),
+        6,
+        9,
+        "the backward takes 1/alpha of alpha in float32",
+    ),
     "ldexp by 70": (
-        (lambda x: torch.ldexp(x, torch.tensor(70)), t(3)), -1, 1, "2**70 of whole numbers of 64 bits is 0"),
+        (lambda x: torch.ldexp(x, torch.tensor(70)), t(3)),
+        -1,
+        1,
+        "2**70 of whole numbers of 64 bits is 0",
+    ),
     "bce at 1e-13": (
-        (lambda x: F.binary_cross_entropy(x, torch.ones_like(x)), torch.tensor([1e-13]).double()), -1, 1,
-        "the backward divides by 1e-12 at least, while the logarithm is clamped at -100 only"),
-}  # fmt: skip
-"""Backwards of torch that are not the derivative of its forward: the digits that agree, from and to, and why."""
+        (lambda x: F.binary_cross_entropy(x, torch.ones_like(x)), torch.tensor([1e-13]).double()),
+        -1,
+        1,
+        "the backward divides by 1e-12 at least, while the logarithm is clamped at -100 only",
+    ),
+}
+"""Backwards of torch that are not the derivative of its forward: the digits that agree, from and
+to, and why.
+"""
 
 INACCURATE = {
     "digamma": (torch.float64, "torch's trigamma has an error of 1e-10 in float64"),
@@ -369,7 +512,17 @@ INACCURATE = {
 }
 """Kernels that are off by more than rounding in a format."""
 
-NOT_IN_16_BITS = {"ndtri", "erfcx", "log_ndtr", "bessel_j0", "bessel_j1", "zeta", "zeta of a number", "i1", "i1e"}
+NOT_IN_16_BITS = {
+    "ndtri",
+    "erfcx",
+    "log_ndtr",
+    "bessel_j0",
+    "bessel_j1",
+    "zeta",
+    "zeta of a number",
+    "i1",
+    "i1e",
+}
 NOT_IN_16_BITS |= {name for name in CASES if name.startswith(("multi_margin", "multilabel_margin"))}
 """Cases that torch has no kernel for in bfloat16 and float16."""
 
@@ -402,11 +555,15 @@ def in_format(case, format):
 
 
 @pytest.mark.parametrize(
-    ("case", "format"), shared_out([name for name in CASES if not name.endswith(", sum")], FORMATS), ids=str
+    ("case", "format"),
+    shared_out([name for name in CASES if not name.endswith(", sum")], FORMATS),
+    ids=str,
 )
 def test_rounding_explains_the_numbers(case, format):
     if format.itemsize == 2 and case in NOT_IN_16_BITS:
-        with pytest.raises((NotReadableError, NotImplementedError, RuntimeError), match="not implemented for"):
+        with pytest.raises(
+            (NotReadableError, NotImplementedError, RuntimeError), match="not implemented for"
+        ):
             deviations_off(*in_format(case, format))
     elif INACCURATE.get(case, (None,))[0] is format:
         assert deviations_off(*in_format(case, format)) > 1000
@@ -414,14 +571,36 @@ def test_rounding_explains_the_numbers(case, format):
         assert deviations_off(*in_format(case, format)) <= DEVIATIONS
 
 
-FAR = torch.tensor([-88.5, -45.0, -20.5, -9.5, -3.5, -1e-6, 1e-6, 0.02, 4.5, 11.0, 19.5, 21.5, 46.0, 80.0])
-FAR_CASES = {name: OF_ONE[name] for name in (
-    "gelu", "gelu tanh", "silu", "mish", "elu", "selu", "celu", "softplus", "logsigmoid", "sigmoid", "tanh",
-    "hardswish", "tanhshrink", "erf", "sinc", "ndtr")} | {
+FAR = torch.tensor(
+    [-88.5, -45.0, -20.5, -9.5, -3.5, -1e-6, 1e-6, 0.02, 4.5, 11.0, 19.5, 21.5, 46.0, 80.0]
+)
+FAR_CASES = {
+    name: OF_ONE[name]
+    for name in (
+        "gelu",
+        "gelu tanh",
+        "silu",
+        "mish",
+        "elu",
+        "selu",
+        "celu",
+        "softplus",
+        "logsigmoid",
+        "sigmoid",
+        "tanh",
+        "hardswish",
+        "tanhshrink",
+        "erf",
+        "sinc",
+        "ndtr",
+    )
+} | {
     "glu": F.glu,
-    "bce with logits": lambda x: F.binary_cross_entropy_with_logits(x, torch.full_like(x, 0.25), reduction="none"),
+    "bce with logits": lambda x: F.binary_cross_entropy_with_logits(
+        x, torch.full_like(x, 0.25), reduction="none"
+    ),
     "cross_entropy": lambda x: F.cross_entropy(x[None], torch.tensor([3])),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("format", FORMATS, ids=str)
@@ -453,11 +632,29 @@ def test_empty_tensors():
 
 SECOND = {
     name: CASES[name][0]
-    for name in ("gelu", "gelu tanh", "silu", "mish", "elu", "selu", "celu", "softplus", "logsigmoid", "tanh",
-                 "sigmoid", "hardswish", "softshrink", "leaky_relu", "sinc",
-                 "mse, mean", "huber, mean", "bce with logits, mean",
-                 "cross_entropy, mean", "soft_margin, mean")
-}  # fmt: skip
+    for name in (
+        "gelu",
+        "gelu tanh",
+        "silu",
+        "mish",
+        "elu",
+        "selu",
+        "celu",
+        "softplus",
+        "logsigmoid",
+        "tanh",
+        "sigmoid",
+        "hardswish",
+        "softshrink",
+        "leaky_relu",
+        "sinc",
+        "mse, mean",
+        "huber, mean",
+        "bce with logits, mean",
+        "cross_entropy, mean",
+        "soft_margin, mean",
+    )
+}
 """Backwards whose own derivative torch has as well, as operations that have rules."""
 
 
@@ -487,7 +684,10 @@ SPECIAL_VALUES = {
     "round at halves": (torch.round, [-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 0.3, -0.7, 7.0]),
     "round to tens": (lambda x: torch.round(x, decimals=-1), [14.0, 26.0, -14.0]),
     "round to hundredths": (lambda x: torch.round(x, decimals=2), [1.234, -1.236]),
-    "copysign of zeros": (lambda x: torch.copysign(torch.full_like(x, 3.0), x), [0.0, -0.0, 1.0, -2.0]),
+    "copysign of zeros": (
+        lambda x: torch.copysign(torch.full_like(x, 3.0), x),
+        [0.0, -0.0, 1.0, -2.0],
+    ),
     "signbit of zeros": (lambda x: torch.where(torch.signbit(x), 1.0, 2.0), [0.0, -0.0, -1.0]),
     "xlog1py": (lambda x: S.xlog1py(torch.zeros_like(x), x), [-1.0, -2.0, 3.0]),
     "entr": (S.entr, [0.0, -1.0, 2.0]),
@@ -515,14 +715,20 @@ def test_special_values(case):
 
 # The functions of the data set.
 
-TORCH_FUNCTIONS = json.loads((Path(__file__).parents[2] / "data" / "torch_functions.json").read_text())
+TORCH_FUNCTIONS = json.loads(
+    (Path(__file__).parents[2] / "data" / "torch_functions.json").read_text()
+)
 
 
 @pytest.mark.parametrize("entry", TORCH_FUNCTIONS, ids=[entry["name"] for entry in TORCH_FUNCTIONS])
 def test_listed_functions_are_read(entry):
     generator = np.random.default_rng(7)
-    inputs = [torch.tensor(generator.uniform(*entry["box"][name]), dtype=torch.float64) for name in entry["variables"]]
-    code = eval(f"lambda {', '.join(entry['variables'])}: {entry['call']}", {"F": F, "torch": torch})  # noqa: S307 - our own data
+    inputs = [
+        torch.tensor(generator.uniform(*entry["box"][name]), dtype=torch.float64)
+        for name in entry["variables"]
+    ]
+    source = f"lambda {', '.join(entry['variables'])}: {entry['call']}"
+    code = eval(source, {"F": F, "torch": torch})  # noqa: S307 - our own data
     assert agreeing_digits(code, *inputs) > 30
     for dtype in FORMATS:
         if dtype.itemsize == 2 and entry["name"].startswith("multi_margin"):

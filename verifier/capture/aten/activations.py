@@ -58,7 +58,9 @@ def gelu(low: Lowering, self: Cell, approximate: str = "none") -> int:
 
 @rule("gelu_backward")
 def gelu_backward(low: Lowering, grad_output: Cell, self: Cell, approximate: str = "none") -> int:
-    return low.formula(_gelu_tanh_backward if approximate == "tanh" else _gelu_backward, grad_output, self)
+    return low.formula(
+        _gelu_tanh_backward if approximate == "tanh" else _gelu_backward, grad_output, self
+    )
 
 
 def _gelu_backward(g: Any, x: Any) -> Any:
@@ -100,8 +102,12 @@ def mish_backward(low: Lowering, grad_output: Cell, self: Cell) -> int:
 
 
 @rule("elu")
-def elu(low: Lowering, self: Cell, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> int:
-    below = low.formula(lambda x: expm1(x * float(input_scale)) * (float(alpha) * float(scale)), self)
+def elu(
+    low: Lowering, self: Cell, alpha: float = 1, scale: float = 1, input_scale: float = 1
+) -> int:
+    below = low.formula(
+        lambda x: expm1(x * float(input_scale)) * (float(alpha) * float(scale)), self
+    )
     above = low.apply("multiply", self.node, float(scale))
     return low.apply("where", low.apply("less", self.node, 0.0), below, above)
 
@@ -133,7 +139,10 @@ def elu_backward(
 
 
 def _between(low: Lowering, self: Cell, least: float, most: float) -> int:
-    above, below = low.apply("greater", self.node, float(least)), low.apply("less", self.node, float(most))
+    above, below = (
+        low.apply("greater", self.node, float(least)),
+        low.apply("less", self.node, float(most)),
+    )
     return low.apply("and", above, below)
 
 
@@ -143,7 +152,9 @@ def hardtanh(low: Lowering, self: Cell, min_val: float = -1, max_val: float = 1)
 
 
 @rule("hardtanh_backward")
-def hardtanh_backward(low: Lowering, grad_output: Cell, self: Cell, min_val: float, max_val: float) -> int:
+def hardtanh_backward(
+    low: Lowering, grad_output: Cell, self: Cell, min_val: float, max_val: float
+) -> int:
     return low.apply("where", _between(low, self, min_val, max_val), grad_output.node, 0.0)
 
 
@@ -180,7 +191,9 @@ def hardswish_backward(low: Lowering, grad_output: Cell, self: Cell) -> int:
 
 def _sloped(low: Lowering, sign_of: int, passed: int, slope: Any) -> int:
     """As it is where another is above 0, times the slope elsewhere."""
-    return low.apply("where", low.apply("greater", sign_of, 0.0), passed, low.apply("multiply", passed, slope))
+    return low.apply(
+        "where", low.apply("greater", sign_of, 0.0), passed, low.apply("multiply", passed, slope)
+    )
 
 
 @rule("leaky_relu")
@@ -202,15 +215,21 @@ def prelu(low: Lowering, self: Cell, weight: Cell) -> int:
 def prelu_backward(low: Lowering, grad_output: Cell, self: Cell, weight: Cell) -> tuple[int, int]:
     by_weight = low.apply("multiply", self.node, grad_output.node)
     above = low.apply("greater", self.node, 0.0)
-    return _sloped(low, self.node, grad_output.node, weight.node), low.apply("where", above, 0.0, by_weight)
+    return _sloped(low, self.node, grad_output.node, weight.node), low.apply(
+        "where", above, 0.0, by_weight
+    )
 
 
 @rule("rrelu_with_noise_functional")
-def rrelu(low: Lowering, self: Cell, lower: float, upper: float, training: bool, actual: Any) -> tuple[int, int]:
+def rrelu(
+    low: Lowering, self: Cell, lower: float, upper: float, training: bool, actual: Any
+) -> tuple[int, int]:
     """In evaluation the slope is the mean of its bounds, and the noise is not used."""
     if training:
         raise random("rrelu_with_noise")
-    return _sloped(low, self.node, self.node, (float(lower) + float(upper)) / 2), low.lift(actual[1])
+    return _sloped(low, self.node, self.node, (float(lower) + float(upper)) / 2), low.lift(
+        actual[1]
+    )
 
 
 @rule("rrelu_with_noise_backward")
@@ -244,7 +263,9 @@ def softplus_(low: Lowering, self: Cell, beta: float = 1, threshold: float = 20)
 
 
 @rule("softplus_backward")
-def softplus_backward(low: Lowering, grad_output: Cell, self: Cell, beta: float, threshold: float) -> int:
+def softplus_backward(
+    low: Lowering, grad_output: Cell, self: Cell, beta: float, threshold: float
+) -> int:
     exponential = low.formula(lambda x: sympy.exp(x * float(beta)), self)
     bent = low.formula(lambda g, z: g * z / (z + 1), grad_output, exponential)
     return low.apply("where", _linear(low, self, beta, threshold), grad_output.node, bent)
@@ -292,7 +313,9 @@ def glu_backward(low: Lowering, grad_output: Cell, self: Cell, dim: int) -> int:
     value, gate = _halves(low, self, dim)
     with low.build.rounding(CODE_FORMATS[str(self.actual.dtype).removeprefix("torch.")]):
         by_value = low.formula(lambda g, b: sigmoid(b) * g, grad_output, gate)
-        by_gate = low.formula(lambda g, a, b: (1 - sigmoid(b)) * sigmoid(b) * g * a, grad_output, value, gate)
+        by_gate = low.formula(
+            lambda g, a, b: (1 - sigmoid(b)) * sigmoid(b) * g * a, grad_output, value, gate
+        )
     return low.joined(dim % len(self.shape), by_value, by_gate)
 
 

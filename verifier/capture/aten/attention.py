@@ -1,4 +1,6 @@
-"""Attention by the fused kernel for CPUs, and its backward operation, which computes the weights anew."""
+"""Attention by the fused kernel for CPUs, and its backward operation, which computes the weights
+anew.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class _Attention:
     scale: float | None
 
     def of_heads(self, value: Any) -> int:
-        """Keys or values for every head of the queries: heads that share them follow one another."""
+        """Keys or values for every head of the queries: heads that share them follow one
+        another.
+        """
         shape = tuple(actual_of(value).shape)
         times = actual_of(self.query).shape[1] // shape[1]
         return self.low.build.take(self.low.lift(value), places(shape).repeat(times, axis=1))
@@ -43,11 +47,15 @@ class _Attention:
     def factor(self) -> int:
         if self.scale is not None:
             return self.low.lift(float(self.scale))
-        return self.low.apply("divide", 1.0, self.low.apply("sqrt", float(actual_of(self.query).shape[-1])))
+        return self.low.apply(
+            "divide", 1.0, self.low.apply("sqrt", float(actual_of(self.query).shape[-1]))
+        )
 
     @cached_property
     def scores(self) -> int:
-        product = self.low.build.contract(self.low.lift(self.query), transposed(self.low, self.of_heads(self.key)))
+        product = self.low.build.contract(
+            self.low.lift(self.query), transposed(self.low, self.of_heads(self.key))
+        )
         scaled = self.low.apply("multiply", product, self.factor)
         if self.attn_mask is None:
             return scaled
@@ -57,7 +65,11 @@ class _Attention:
     def allowed(self) -> np.ndarray:
         """Which keys each query sees, as the mask came out."""
         shape = self._coded.shape
-        seen = np.tril(np.ones(shape[-2:], dtype=bool)) if self.is_causal else np.ones(shape[-2:], dtype=bool)
+        seen = (
+            np.tril(np.ones(shape[-2:], dtype=bool))
+            if self.is_causal
+            else np.ones(shape[-2:], dtype=bool)
+        )
         if self.attn_mask is not None:
             self.low.kept = False
             seen = seen & ~np.isneginf(plain(actual_of(self.attn_mask)))
@@ -67,14 +79,20 @@ class _Attention:
     def _coded(self) -> Any:
         query, key = (actual_of(value).double() for value in (self.query, self.key))
         scale = 1.0 / math.sqrt(query.shape[-1]) if self.scale is None else self.scale
-        product = query @ key.repeat_interleave(query.shape[1] // key.shape[1], 1).transpose(-1, -2) * scale
+        product = (
+            query
+            @ key.repeat_interleave(query.shape[1] // key.shape[1], 1).transpose(-1, -2)
+            * scale
+        )
         return plain(product if self.attn_mask is None else product + actual_of(self.attn_mask))
 
     @cached_property
     def shift(self) -> int:
         """The largest score of each query as the code had it: any shift gives the same weights."""
         self.low.kept = False
-        largest = np.where(self.allowed, self._coded, -np.inf).max(axis=-1, keepdims=True, initial=-np.inf)
+        largest = np.where(self.allowed, self._coded, -np.inf).max(
+            axis=-1, keepdims=True, initial=-np.inf
+        )
         return self.low.build.constant(np.nan_to_num(largest, nan=0.0, posinf=0.0, neginf=0.0))
 
     def exponentials(self, shift: int) -> int:
@@ -89,7 +107,11 @@ class _Attention:
         """What the weights of a query are divided by: 1 where it sees no key."""
         total = self.low.build.sum(exponentials, (3,))
         blind = ~self.allowed.any(axis=-1)
-        return self.low.apply("add", total, self.low.build.constant(blind.astype(float))) if blind.any() else total
+        return (
+            self.low.apply("add", total, self.low.build.constant(blind.astype(float)))
+            if blind.any()
+            else total
+        )
 
 
 def transposed(low: Lowering, node: int) -> int:

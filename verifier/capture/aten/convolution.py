@@ -1,7 +1,8 @@
-"""Convolution: a product of matrices between the channels of one picture and the windows on another.
+"""Convolution: a product of matrices between the channels of one picture and the windows on
+another.
 
-The windows slide over the wide picture and there is one for each place of the narrow one; which of the
-two is the input tells a convolution from a transposed one.
+The windows slide over the wide picture and there is one for each place of the narrow one; which of
+the two is the input tells a convolution from a transposed one.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class _Pair:
 
     @cached_property
     def _places(self) -> np.ndarray:
-        """Where each window's entries are in the wide picture: (groups, channels and entries, batch and windows)."""
+        """Where each window's entries are in the wide picture: (groups, channels and entries, batch
+        and windows).
+        """
         batch, channels, *sizes = self.wide
         # One number stands for all axes.
         options = self.stride, self.padding, self.dilation
@@ -43,7 +46,9 @@ class _Pair:
         axes = zip(sizes, self.narrow[2:], self.weight[2:], *given, strict=True)
         windows = crossed([sliding(*axis) for axis in axes], sizes)
         entries = windows.reshape(int(np.prod(self.narrow[2:])), int(np.prod(self.weight[2:]))).T
-        placed = in_planes(entries, (batch, self.groups, channels // self.groups), int(np.prod(sizes)))
+        placed = in_planes(
+            entries, (batch, self.groups, channels // self.groups), int(np.prod(sizes))
+        )
         depth = channels // self.groups * entries.shape[0]
         return placed.transpose(1, 2, 3, 0, 4).reshape(self.groups, depth, batch * entries.shape[1])
 
@@ -51,8 +56,12 @@ class _Pair:
     def _narrow_places(self) -> np.ndarray:
         """The same of the narrow picture: (groups, channels, batch and windows)."""
         batch, channels, *sizes = self.narrow
-        placed = np.arange(int(np.prod(self.narrow))).reshape(batch, self.groups, channels // self.groups, -1)
-        return placed.transpose(1, 2, 0, 3).reshape(self.groups, channels // self.groups, batch * int(np.prod(sizes)))
+        placed = np.arange(int(np.prod(self.narrow))).reshape(
+            batch, self.groups, channels // self.groups, -1
+        )
+        return placed.transpose(1, 2, 0, 3).reshape(
+            self.groups, channels // self.groups, batch * int(np.prod(sizes))
+        )
 
     def _matrix(self, weight: Any) -> int:
         """The weights as (groups, narrow channels, wide channels and entries)."""
@@ -79,13 +88,18 @@ class _Pair:
         product = build.contract(build.permute(self._matrix(weight), (0, 2, 1)), self._rows(narrow))
         if not in_16_bits(self.like):
             return build.pile(product, self._places, tuple(self.wide))
-        # Where the processor has no instructions for 16 bits, torch keeps the product in that format, and adds
-        # it up there, one entry of the window after another (ATen/native/im2col.h, col2im).
+        # Where the processor has no instructions for 16 bits, torch keeps the product in that
+        # format, and adds it up there, one entry of the window after another (ATen/native/im2col.h,
+        # col2im).
         kept = self.low.narrowed(product, self.like)
         entries = int(np.prod(self.weight[2:]))
         numbers = np.arange(self._places.size).reshape(self._places.shape)
         parts = [
-            build.pile(build.take(kept, numbers[:, entry::entries]), self._places[:, entry::entries], tuple(self.wide))
+            build.pile(
+                build.take(kept, numbers[:, entry::entries]),
+                self._places[:, entry::entries],
+                tuple(self.wide),
+            )
             for entry in range(entries)
         ]
         return self._added_up(parts)
@@ -104,7 +118,9 @@ class _Pair:
         count = self.wide[0]
         parts = [
             build.contract(build.take(rows, row), build.take(columns, column))
-            for row, column in zip(np.split(at_row, count, axis=2), np.split(at_column, count, axis=1), strict=True)
+            for row, column in zip(
+                np.split(at_row, count, axis=2), np.split(at_column, count, axis=1), strict=True
+            )
         ]
         return build.reshape(self._added_up(parts), tuple(self.weight))
 
@@ -131,13 +147,17 @@ def convolution(
 ) -> int:
     before, after = actual_of(input).shape, actual.shape
     wide, narrow = (after, before) if transposed else (before, after)
-    pair = _Pair(low, actual, wide, narrow, actual_of(weight).shape, stride, padding, dilation, groups)
+    pair = _Pair(
+        low, actual, wide, narrow, actual_of(weight).shape, stride, padding, dilation, groups
+    )
     product = (pair.to_wide if transposed else pair.to_narrow)(input, weight)
     if bias is None:
         return product
     # In 16 bits the product is kept in the result's own format before the bias is added.
     return low.apply(
-        "add", low.narrowed(product, actual), low.build.reshape(low.lift(bias), (1, after[1], *(1 for _ in after[2:])))
+        "add",
+        low.narrowed(product, actual),
+        low.build.reshape(low.lift(bias), (1, after[1], *(1 for _ in after[2:]))),
     )
 
 
@@ -156,10 +176,22 @@ def convolution_backward(
 ) -> tuple[int | None, ...]:
     grad, before = actual_of(grad_output).shape, actual_of(input).shape
     wide, narrow = (grad, before) if transposed else (before, grad)
-    pair = _Pair(low, actual_of(input), wide, narrow, actual_of(weight).shape, stride, padding, dilation, groups)
+    pair = _Pair(
+        low,
+        actual_of(input),
+        wide,
+        narrow,
+        actual_of(weight).shape,
+        stride,
+        padding,
+        dilation,
+        groups,
+    )
     wide_value, narrow_value = (grad_output, input) if transposed else (input, grad_output)
     return (
-        (pair.to_narrow if transposed else pair.to_wide)(grad_output, weight) if output_mask[0] else None,
+        (pair.to_narrow if transposed else pair.to_wide)(grad_output, weight)
+        if output_mask[0]
+        else None,
         pair.to_weight(wide_value, narrow_value) if output_mask[1] else None,
         low.build.sum(low.lift(grad_output), (0, *range(2, len(grad)))) if output_mask[2] else None,
     )

@@ -10,8 +10,11 @@ from verifier.capture.lowering import Cell, Lowering, rule
 from verifier.operations.formats import CODE_FORMATS
 
 
-@rule("alias", "clone", "contiguous", "detach", "lift_fresh_copy", "lift", "lift_fresh", "view_as", "_conj",
-      "_neg_view", "positive", "resolve_conj", "resolve_neg", "_reshape_copy", "real")  # fmt: skip
+@rule(
+    "alias", "clone", "contiguous", "detach", "lift_fresh_copy", "lift", "lift_fresh",
+    "view_as", "_conj", "_neg_view", "positive", "resolve_conj", "resolve_neg", "_reshape_copy",
+    "real",
+)  # fmt: skip
 def same(low: Lowering, self: Cell) -> int:
     return self.node
 
@@ -24,11 +27,16 @@ def held(low: Lowering, self: Cell) -> int:
 
 @rule("_to_copy", "to")
 def converted(low: Lowering, self: Cell, actual: Any) -> int:
-    """To a narrower format each element is rounded; to a wider one it stays what it is; true is 1."""
+    """To a narrower format each element is rounded; to a wider one it stays what it is; true
+    is 1.
+    """
     if self.actual.dtype == torch.bool:
         return low.apply("where", self.node, 1.0, 0.0)
     before, after = (str(tensor.dtype).removeprefix("torch.") for tensor in (self.actual, actual))
-    if low.held(self.node, actual) or CODE_FORMATS[after].precision >= CODE_FORMATS[before].precision:
+    if (
+        low.held(self.node, actual)
+        or CODE_FORMATS[after].precision >= CODE_FORMATS[before].precision
+    ):
         return self.node
     return low.build.round(self.node, CODE_FORMATS[after])
 

@@ -17,18 +17,20 @@ from verifier.operations.elementary import exp2, log1p
 from verifier.operations.operation import Maximum, Where
 
 _ROWS = {
-    "exp": "exp", "exp2": "exp2", "expm1": "expm1", "log": "log", "log1p": "log1p", "log2": "log2", "log10": "log10",
-    "sqrt": "sqrt", "sin": "sin", "cos": "cos", "tan": "tan", "asin": "asin", "acos": "acos", "atan": "atan",
-    "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "asinh": "asinh", "acosh": "acosh", "atanh": "atanh",
-    "abs": "abs", "neg": "negative", "sign": "sign", "sgn": "sign", "floor": "floor", "ceil": "ceiling",
-    "erf": "erf", "erfc": "erfc", "erfinv": "erfinv", "lgamma": "loggamma", "digamma": "digamma",
-    "sigmoid": "sigmoid", "relu": "relu", "special_log_ndtr": "log_ndtr",
-    "special_erfcx": "erfcx", "special_i0e": "i0e", "special_i1": "i1", "special_i1e": "i1e", "i0": "i0",
-    "special_bessel_j0": "j0", "special_bessel_j1": "j1", "logical_not": "not", "bitwise_not": "not",
+    "exp": "exp", "exp2": "exp2", "expm1": "expm1", "log": "log", "log1p": "log1p", "log2": "log2",
+    "log10": "log10", "sqrt": "sqrt", "sin": "sin", "cos": "cos", "tan": "tan", "asin": "asin",
+    "acos": "acos", "atan": "atan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
+    "asinh": "asinh", "acosh": "acosh", "atanh": "atanh", "abs": "abs", "neg": "negative",
+    "sign": "sign", "sgn": "sign", "floor": "floor", "ceil": "ceiling", "erf": "erf",
+    "erfc": "erfc", "erfinv": "erfinv", "lgamma": "loggamma", "digamma": "digamma",
+    "sigmoid": "sigmoid", "relu": "relu", "special_log_ndtr": "log_ndtr", "special_erfcx": "erfcx",
+    "special_i0e": "i0e", "special_i1": "i1", "special_i1e": "i1e", "i0": "i0",
+    "special_bessel_j0": "j0", "special_bessel_j1": "j1", "logical_not": "not",
+    "bitwise_not": "not",
 }  # fmt: skip
 _PAIRS = {
-    "maximum": "maximum", "minimum": "minimum", "fmax": "maximum", "fmin": "minimum", "atan2": "atan2",
-    "hypot": "hypot", "logaddexp": "logaddexp", "xlogy": "xlogy",
+    "maximum": "maximum", "minimum": "minimum", "fmax": "maximum", "fmin": "minimum",
+    "atan2": "atan2", "hypot": "hypot", "logaddexp": "logaddexp", "xlogy": "xlogy",
     "logical_and": "and", "logical_or": "or", "bitwise_and": "and", "bitwise_or": "or",
 }  # fmt: skip
 
@@ -128,7 +130,9 @@ def truncated(low: Lowering, self: Cell) -> int:
 
 
 def _whole_part(low: Lowering, node: int) -> int:
-    return low.apply("where", low.apply("less", node, 0.0), low.apply("ceiling", node), low.apply("floor", node))
+    return low.apply(
+        "where", low.apply("less", node, 0.0), low.apply("ceiling", node), low.apply("floor", node)
+    )
 
 
 @rule("frac")
@@ -145,7 +149,9 @@ def rounded(low: Lowering, self: Cell, decimals: int = 0) -> int:
     nearest = low.apply("floor", low.apply("add", scaled, 0.5))
     odd = low.apply("equal", low.apply("remainder", nearest, 2.0), 1.0)
     half = low.apply("equal", low.apply("subtract", nearest, scaled), 0.5)
-    even = low.apply("where", low.apply("and", half, odd), low.apply("subtract", nearest, 1.0), nearest)
+    even = low.apply(
+        "where", low.apply("and", half, odd), low.apply("subtract", nearest, 1.0), nearest
+    )
     return low.apply(down, even, scale) if decimals else even
 
 
@@ -159,7 +165,9 @@ def remainder_of_its_sign(low: Lowering, self: Any, other: Any) -> int:
     """The remainder has the sign of what is divided."""
     dividend, divisor = low.lift(self), low.apply("abs", low.lift(other))
     below = low.apply("negative", low.apply("remainder", low.apply("negative", dividend), divisor))
-    return low.apply("where", low.apply("less", dividend, 0.0), below, low.apply("remainder", dividend, divisor))
+    return low.apply(
+        "where", low.apply("less", dividend, 0.0), below, low.apply("remainder", dividend, divisor)
+    )
 
 
 @rule("reciprocal")
@@ -208,19 +216,27 @@ def mantissa(low: Lowering, self: Cell, actual: Any) -> tuple[int, None]:
 @rule("logaddexp2")
 def log_of_powers_of_two(low: Lowering, self: Any, other: Any) -> int:
     return low.formula(
-        lambda a, b: Maximum(a, b) + log1p(exp2(-sympy.Abs(a - b))) / sympy.log(sympy.Integer(2)), self, other
+        lambda a, b: Maximum(a, b) + log1p(exp2(-sympy.Abs(a - b))) / sympy.log(sympy.Integer(2)),
+        self,
+        other,
     )
 
 
 @rule("sinc")
 def sine_over_angle(low: Lowering, self: Cell) -> int:
-    return low.formula(lambda x: Where(sympy.Eq(x, 0), sympy.S.One, sympy.sin(math.pi * x) / (math.pi * x)), self)
+    return low.formula(
+        lambda x: Where(sympy.Eq(x, 0), sympy.S.One, sympy.sin(math.pi * x) / (math.pi * x)), self
+    )
 
 
 @rule("special_xlog1py")
 def times_log1p(low: Lowering, self: Any, other: Any) -> int:
     """0 where the first is 0, also where there is no logarithm."""
-    return low.formula(lambda a, b: Where(sympy.And(sympy.Eq(a, 0), b <= -1), sympy.S.Zero, a * log1p(b)), self, other)
+    return low.formula(
+        lambda a, b: Where(sympy.And(sympy.Eq(a, 0), b <= -1), sympy.S.Zero, a * log1p(b)),
+        self,
+        other,
+    )
 
 
 @rule("special_entr")
@@ -301,7 +317,9 @@ def without_nan(low: Lowering, self: Cell, actual: Any) -> int:
     finite = torch.isfinite(self.actual)
     if finite.all():
         return self.node
-    return low.apply("where", low.build.constant(plain(finite)), self.node, low.build.constant(plain(actual)))
+    return low.apply(
+        "where", low.build.constant(plain(finite)), self.node, low.build.constant(plain(actual))
+    )
 
 
 @rule("where")

@@ -26,12 +26,16 @@ def _narrow(tensor: Any) -> Format | None:
 
 
 def _reduced(low: Lowering, node: int, reduction: int, actual: Any) -> int:
-    """The mean or the sum of the elements, which are a tensor of the result's format before that."""
+    """The mean or the sum of the elements, which are a tensor of the result's format before
+    that.
+    """
     if reduction == _NONE:
         return node
     if _narrow(actual):
         node = low.build.round(node, _narrow(actual))
-    return averaged(low, node, None, False) if reduction == _MEAN else summed(low, node, None, False)
+    return (
+        averaged(low, node, None, False) if reduction == _MEAN else summed(low, node, None, False)
+    )
 
 
 def _share(low: Lowering, reduction: int, count: int, factor: float = 1.0) -> int:
@@ -44,18 +48,24 @@ def _broadcast(self: Any, target: Any) -> int:
 
 
 @rule("mse_loss")
-def squared_error(low: Lowering, self: Any, target: Any, actual: Any, reduction: int = _MEAN) -> int:
+def squared_error(
+    low: Lowering, self: Any, target: Any, actual: Any, reduction: int = _MEAN
+) -> int:
     return _reduced(low, low.formula(lambda x, y: (x - y) ** 2, self, target), reduction, actual)
 
 
 @rule("mse_loss_backward")
-def squared_error_backward(low: Lowering, grad_output: Any, self: Any, target: Any, reduction: int) -> int:
+def squared_error_backward(
+    low: Lowering, grad_output: Any, self: Any, target: Any, reduction: int
+) -> int:
     share = _share(low, reduction, _broadcast(self, target), 2.0)
     return low.formula(lambda n, g, x, y: n * (x - y) * g, share, grad_output, self, target)
 
 
 @rule("smooth_l1_loss")
-def smooth_l1(low: Lowering, self: Any, target: Any, actual: Any, reduction: int = _MEAN, beta: float = 1.0) -> int:
+def smooth_l1(
+    low: Lowering, self: Any, target: Any, actual: Any, reduction: int = _MEAN, beta: float = 1.0
+) -> int:
     def loss(x: Any, y: Any) -> Any:
         size = sympy.Abs(x - y)
         return Where(size < beta, 0.5 * size * size / beta, size - 0.5 * sympy.Float(beta))
@@ -64,16 +74,22 @@ def smooth_l1(low: Lowering, self: Any, target: Any, actual: Any, reduction: int
 
 
 @rule("smooth_l1_loss_backward")
-def smooth_l1_backward(low: Lowering, grad_output: Any, self: Any, target: Any, reduction: int, beta: float) -> int:
+def smooth_l1_backward(
+    low: Lowering, grad_output: Any, self: Any, target: Any, reduction: int, beta: float
+) -> int:
     def slope(n: Any, g: Any, x: Any, y: Any) -> Any:
         apart = x - y
         return Where(apart <= -beta, -n * g, Where(apart >= beta, n * g, n * apart * g / beta))
 
-    return low.formula(slope, _share(low, reduction, _broadcast(self, target)), grad_output, self, target)
+    return low.formula(
+        slope, _share(low, reduction, _broadcast(self, target)), grad_output, self, target
+    )
 
 
 @rule("huber_loss")
-def huber(low: Lowering, self: Any, target: Any, actual: Any, reduction: int = _MEAN, delta: float = 1.0) -> int:
+def huber(
+    low: Lowering, self: Any, target: Any, actual: Any, reduction: int = _MEAN, delta: float = 1.0
+) -> int:
     def loss(x: Any, y: Any) -> Any:
         size = sympy.Abs(x - y)
         return Where(size <= delta, 0.5 * size * size, delta * (size - 0.5 * sympy.Float(delta)))
@@ -82,12 +98,18 @@ def huber(low: Lowering, self: Any, target: Any, actual: Any, reduction: int = _
 
 
 @rule("huber_loss_backward")
-def huber_backward(low: Lowering, grad_output: Any, self: Any, target: Any, reduction: int, delta: float) -> int:
+def huber_backward(
+    low: Lowering, grad_output: Any, self: Any, target: Any, reduction: int, delta: float
+) -> int:
     def slope(n: Any, g: Any, x: Any, y: Any) -> Any:
         apart = x - y
-        return Where(apart <= -delta, -n * g * delta, Where(apart >= delta, n * g * delta, n * apart * g))
+        return Where(
+            apart <= -delta, -n * g * delta, Where(apart >= delta, n * g * delta, n * apart * g)
+        )
 
-    return low.formula(slope, _share(low, reduction, _broadcast(self, target)), grad_output, self, target)
+    return low.formula(
+        slope, _share(low, reduction, _broadcast(self, target)), grad_output, self, target
+    )
 
 
 @rule("binary_cross_entropy")
@@ -95,7 +117,11 @@ def cross_entropy_of_two(
     low: Lowering, self: Any, target: Any, actual: Any, weight: Any = None, reduction: int = _MEAN
 ) -> int:
     """No logarithm is below -100."""
-    loss = low.formula(lambda x, y: (y - 1) * Maximum(log1p(-x), -100) - y * Maximum(sympy.log(x), -100), self, target)
+    loss = low.formula(
+        lambda x, y: (y - 1) * Maximum(log1p(-x), -100) - y * Maximum(sympy.log(x), -100),
+        self,
+        target,
+    )
     return _reduced(low, _weighted(low, loss, weight), reduction, actual)
 
 
@@ -105,28 +131,48 @@ def _weighted(low: Lowering, node: int, weight: Any) -> int:
 
 @rule("binary_cross_entropy_backward")
 def cross_entropy_of_two_backward(
-    low: Lowering, grad_output: Any, self: Any, target: Any, weight: Any = None, reduction: int = _MEAN
+    low: Lowering,
+    grad_output: Any,
+    self: Any,
+    target: Any,
+    weight: Any = None,
+    reduction: int = _MEAN,
 ) -> int:
     """The variance is taken as 1e-12 at least."""
     passed = low.formula(
-        lambda g, x, y: g * (x - y) / Maximum((1 - x) * x, sympy.Float(1e-12)), grad_output, self, target
+        lambda g, x, y: g * (x - y) / Maximum((1 - x) * x, sympy.Float(1e-12)),
+        grad_output,
+        self,
+        target,
     )
     passed = _weighted(low, passed, weight)
-    return low.apply("divide", passed, float(_broadcast(self, target))) if reduction == _MEAN else passed
+    return (
+        low.apply("divide", passed, float(_broadcast(self, target)))
+        if reduction == _MEAN
+        else passed
+    )
 
 
 @rule("soft_margin_loss")
 def soft_margin(low: Lowering, self: Any, target: Any, actual: Any, reduction: int = _MEAN) -> int:
-    with low.build.rounding(CODE_FORMATS[str(actual.dtype).removeprefix("torch.")]):  # one operation after another
+    with low.build.rounding(
+        CODE_FORMATS[str(actual.dtype).removeprefix("torch.")]
+    ):  # one operation after another
         loss = low.formula(lambda x, y: log1p(sympy.exp(-y * x)), self, target)
     return _reduced(low, loss, reduction, actual)
 
 
 @rule("soft_margin_loss_backward")
-def soft_margin_backward(low: Lowering, grad_output: Any, self: Any, target: Any, reduction: int) -> int:
+def soft_margin_backward(
+    low: Lowering, grad_output: Any, self: Any, target: Any, reduction: int
+) -> int:
     share = _share(low, reduction, _broadcast(self, target))
     return low.formula(
-        lambda n, g, x, y: -n * y * sympy.exp(-y * x) / (sympy.exp(-y * x) + 1) * g, share, grad_output, self, target
+        lambda n, g, x, y: -n * y * sympy.exp(-y * x) / (sympy.exp(-y * x) + 1) * g,
+        share,
+        grad_output,
+        self,
+        target,
     )
 
 
@@ -150,7 +196,9 @@ def _class_weights(low: Lowering, weight: Any, target: Any, ignore_index: int) -
 def negative_log_likelihood(
     low: Lowering, self: Cell, target: Any, weight: Any, reduction: int, ignore_index: int
 ) -> tuple[int, int]:
-    """The second result is the total of the weights, for the backward; 0 where nothing is reduced."""
+    """The second result is the total of the weights, for the backward; 0 where nothing is
+    reduced.
+    """
     weights = _class_weights(low, weight, target, ignore_index)
     chosen = low.build.take(self.node, _at_classes(self.shape, target, ignore_index))
     losses = low.apply("negative", low.apply("multiply", weights, chosen))
@@ -162,13 +210,15 @@ def negative_log_likelihood(
 
 @rule("nll_loss_backward", "nll_loss2d_backward")
 def negative_log_likelihood_backward(
-    low: Lowering, grad_output: Cell, self: Any, target: Any, weight: Any, reduction: int, ignore_index: int,
-    total_weight: Any,
+    low: Lowering, grad_output: Cell, self: Any, target: Any, weight: Any, reduction: int,
+    ignore_index: int, total_weight: Any,
 ) -> int:  # fmt: skip
     grad = grad_output.node
     if reduction == _MEAN:
         grad = low.apply("divide", grad, low.lift(total_weight))
-    passed = low.apply("multiply", low.apply("negative", _class_weights(low, weight, target, ignore_index)), grad)
+    passed = low.apply(
+        "multiply", low.apply("negative", _class_weights(low, weight, target, ignore_index)), grad
+    )
     return low.build.pile(passed, _at_classes(self.shape, target, ignore_index), tuple(self.shape))
 
 
@@ -179,7 +229,9 @@ def _rows_and_classes(shape: Any) -> tuple[int, int]:
 
 
 def _others(shape: Any, target: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The places of all entries but the target's, row by row, and beside each the place of its target's."""
+    """The places of all entries but the target's, row by row, and beside each the place of its
+    target's.
+    """
     rows, classes = _rows_and_classes(shape)
     chosen = np.arange(rows) * classes + to_numpy(target.reshape(-1))
     every = np.arange(rows * classes).reshape(rows, classes)
@@ -187,9 +239,13 @@ def _others(shape: Any, target: Any) -> tuple[np.ndarray, np.ndarray]:
     return others, np.broadcast_to(chosen[:, None], others.shape)
 
 
-def _margins(low: Lowering, self: Cell, others: np.ndarray, chosen: np.ndarray, margin: float) -> int:
+def _margins(
+    low: Lowering, self: Cell, others: np.ndarray, chosen: np.ndarray, margin: float
+) -> int:
     return low.formula(
-        lambda x, y: margin - y + x, low.build.take(self.node, others), low.build.take(self.node, chosen)
+        lambda x, y: margin - y + x,
+        low.build.take(self.node, others),
+        low.build.take(self.node, chosen),
     )
 
 
@@ -201,30 +257,48 @@ def _row_weights(low: Lowering, weight: Any, target: Any) -> int:
 
 @rule("multi_margin_loss")
 def multi_margin(
-    low: Lowering, self: Cell, target: Any, p: float = 1, margin: float = 1, weight: Any = None, reduction: int = _MEAN
+    low: Lowering,
+    self: Cell,
+    target: Any,
+    p: float = 1,
+    margin: float = 1,
+    weight: Any = None,
+    reduction: int = _MEAN,
 ) -> int:
     short = _margins(low, self, *_others(self.shape, target), float(margin))
     loss = low.formula(lambda z: Where(z > 0, z if p == 1 else z * z, sympy.S.Zero), short)
     loss = low.apply("multiply", loss, _row_weights(low, weight, target))
     rows = low.apply("divide", summed(low, loss, 1, False), float(_rows_and_classes(self.shape)[1]))
-    return low.build.reshape(rows, tuple(target.shape)) if reduction == _NONE else _row_total(low, rows, reduction)
+    return (
+        low.build.reshape(rows, tuple(target.shape))
+        if reduction == _NONE
+        else _row_total(low, rows, reduction)
+    )
 
 
 def _row_total(low: Lowering, rows: int, reduction: int) -> int:
-    return averaged(low, rows, None, False) if reduction == _MEAN else summed(low, rows, None, False)
+    return (
+        averaged(low, rows, None, False) if reduction == _MEAN else summed(low, rows, None, False)
+    )
 
 
 @rule("multi_margin_loss_backward")
 def multi_margin_backward(
-    low: Lowering, grad_output: Any, self: Cell, target: Any, p: float, margin: float, weight: Any = None,
-    reduction: int = _MEAN,
+    low: Lowering, grad_output: Any, self: Cell, target: Any, p: float, margin: float,
+    weight: Any = None, reduction: int = _MEAN,
 ) -> int:  # fmt: skip
     others, chosen = _others(self.shape, target)
     short = _margins(low, self, others, chosen, float(margin))
     share = _margin_share(low, self, reduction)
-    slope = low.formula(lambda z, n: Where(z > 0, n if p == 1 else 2 * n * z, sympy.S.Zero), short, share)
+    slope = low.formula(
+        lambda z, n: Where(z > 0, n if p == 1 else 2 * n * z, sympy.S.Zero), short, share
+    )
     return _both_ways(
-        low, low.apply("multiply", slope, _row_weights(low, weight, target)), grad_output, (others, chosen), self
+        low,
+        low.apply("multiply", slope, _row_weights(low, weight, target)),
+        grad_output,
+        (others, chosen),
+        self,
     )
 
 
@@ -233,7 +307,9 @@ def _margin_share(low: Lowering, self: Cell, reduction: int) -> int:
     return low.apply("divide", 1.0, float(classes * (rows if reduction == _MEAN else 1)))
 
 
-def _both_ways(low: Lowering, slope: int, grad_output: Any, at: tuple[np.ndarray, np.ndarray], self: Cell) -> int:
+def _both_ways(
+    low: Lowering, slope: int, grad_output: Any, at: tuple[np.ndarray, np.ndarray], self: Cell
+) -> int:
     """Each slope goes to the other entry, and with a minus sign to the target's."""
     others, chosen = at
     grad = low.lift(grad_output)
@@ -241,24 +317,36 @@ def _both_ways(low: Lowering, slope: int, grad_output: Any, at: tuple[np.ndarray
         grad = low.build.reshape(grad, (self.shape[0], 1))
     slope = low.apply("multiply", slope, grad)
     shape = tuple(self.shape)
-    to_target = low.build.pile(low.apply("negative", low.build.expand(slope, others.shape)), chosen, shape)
-    return low.apply("add", low.build.pile(low.build.expand(slope, others.shape), others, shape), to_target)
+    to_target = low.build.pile(
+        low.apply("negative", low.build.expand(slope, others.shape)), chosen, shape
+    )
+    return low.apply(
+        "add", low.build.pile(low.build.expand(slope, others.shape), others, shape), to_target
+    )
 
 
 def _labels(shape: Any, target: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each label of a row and each class that is none: the places of the class and of the label, and the row."""
+    """For each label of a row and each class that is none: the places of the class and of the
+    label, and the row.
+    """
     _, classes = _rows_and_classes(shape)
     found: list[tuple[int, int, int]] = []
     for row, labels in enumerate(target.reshape(-1, classes).tolist()):
         listed = labels[: labels.index(-1)] if -1 in labels else labels
         rest = [other for other in range(classes) if other not in listed]
-        found += [(row * classes + other, row * classes + label, row) for label in listed for other in rest]
+        found += [
+            (row * classes + other, row * classes + label, row)
+            for label in listed
+            for other in rest
+        ]
     others, chosen, rows = np.array(found, dtype=np.int64).reshape(-1, 3).T
     return others, chosen, rows
 
 
 @rule("multilabel_margin_loss_forward")
-def multilabel_margin(low: Lowering, self: Cell, target: Any, reduction: int, actual: Any) -> tuple[int, int]:
+def multilabel_margin(
+    low: Lowering, self: Cell, target: Any, reduction: int, actual: Any
+) -> tuple[int, int]:
     """The second result marks the labels."""
     others, chosen, rows = _labels(self.shape, target)
     loss = low.formula(lambda z: Maximum(z, 0), _margins(low, self, others, chosen, 1.0))
@@ -271,7 +359,9 @@ def multilabel_margin(low: Lowering, self: Cell, target: Any, reduction: int, ac
 
 
 @rule("multilabel_margin_loss_backward")
-def multilabel_margin_backward(low: Lowering, grad_output: Any, self: Cell, target: Any, reduction: int) -> int:
+def multilabel_margin_backward(
+    low: Lowering, grad_output: Any, self: Cell, target: Any, reduction: int
+) -> int:
     others, chosen, rows = _labels(self.shape, target)
     short = _margins(low, self, others, chosen, 1.0)
     share = _margin_share(low, self, reduction)

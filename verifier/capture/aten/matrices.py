@@ -1,7 +1,8 @@
-"""Products of matrices and vectors, and what elimination gives: inverses, solutions, determinants, factors.
+"""Products of matrices and vectors, and what elimination gives: inverses, solutions, determinants,
+factors.
 
-An elimination is written out in rows of the table, with the exchanges of rows that the code made. It
-grows with the size of the matrix: it is for small ones.
+An elimination is written out in rows of the table, with the exchanges of rows that the code made.
+It grows with the size of the matrix: it is for small ones.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def times_vector(low: Lowering, self: Any, vec: Any) -> int:
 @rule("dot", "vdot")
 def inner(low: Lowering, self: Any, other: Any = None, tensor: Any = None) -> int:
     other = tensor if other is None else other
-    return low.build.reshape(low.build.contract(_shaped(low, self, 1, -1), _shaped(low, other, -1, 1)), ())
+    return low.build.reshape(
+        low.build.contract(_shaped(low, self, 1, -1), _shaped(low, other, -1, 1)), ()
+    )
 
 
 def _scaled(low: Lowering, node: int, factor: Any) -> int:
@@ -50,27 +53,37 @@ def _plus(low: Lowering, self: Any, product: int, beta: float, alpha: float) -> 
 
 
 @rule("addmm")
-def affine(low: Lowering, self: Any, mat1: Any, mat2: Any, beta: float = 1, alpha: float = 1) -> int:
+def affine(
+    low: Lowering, self: Any, mat1: Any, mat2: Any, beta: float = 1, alpha: float = 1
+) -> int:
     return _plus(low, self, multiplied(low, mat1, mat2), beta, alpha)
 
 
 @rule("baddbmm")
-def affine_each(low: Lowering, self: Any, batch1: Any, batch2: Any, beta: float = 1, alpha: float = 1) -> int:
+def affine_each(
+    low: Lowering, self: Any, batch1: Any, batch2: Any, beta: float = 1, alpha: float = 1
+) -> int:
     return _plus(low, self, multiplied(low, batch1, batch2), beta, alpha)
 
 
 @rule("addbmm")
-def affine_sum(low: Lowering, self: Any, batch1: Any, batch2: Any, beta: float = 1, alpha: float = 1) -> int:
+def affine_sum(
+    low: Lowering, self: Any, batch1: Any, batch2: Any, beta: float = 1, alpha: float = 1
+) -> int:
     return _plus(low, self, summed(low, multiplied(low, batch1, batch2), 0, False), beta, alpha)
 
 
 @rule("addmv")
-def affine_vector(low: Lowering, self: Any, mat: Any, vec: Any, beta: float = 1, alpha: float = 1) -> int:
+def affine_vector(
+    low: Lowering, self: Any, mat: Any, vec: Any, beta: float = 1, alpha: float = 1
+) -> int:
     return _plus(low, self, times_vector(low, mat, vec), beta, alpha)
 
 
 @rule("addr")
-def affine_outer(low: Lowering, self: Any, vec1: Any, vec2: Any, beta: float = 1, alpha: float = 1) -> int:
+def affine_outer(
+    low: Lowering, self: Any, vec1: Any, vec2: Any, beta: float = 1, alpha: float = 1
+) -> int:
     outer = low.apply("multiply", _shaped(low, vec1, -1, 1), _shaped(low, vec2, 1, -1))
     return _plus(low, self, outer, beta, alpha)
 
@@ -90,12 +103,16 @@ def trilinear(
     """Each product is a tensor of the result's own format."""
 
     def widened(value: Any, axes: Any) -> int:
-        return _shaped(low, value, *np.expand_dims(np.empty(tuple(actual_of(value).shape)), tuple(axes)).shape)
+        return _shaped(
+            low, value, *np.expand_dims(np.empty(tuple(actual_of(value).shape)), tuple(axes)).shape
+        )
 
     first = low.narrowed(low.apply("multiply", widened(i1, expand1), widened(i2, expand2)), actual)
     if not sumdim:
         return first
-    return summed(low, low.narrowed(low.apply("multiply", first, widened(i3, expand3)), actual), sumdim, False)
+    return summed(
+        low, low.narrowed(low.apply("multiply", first, widened(i3, expand3)), actual), sumdim, False
+    )
 
 
 def _at(low: Lowering, node: int, *key: Any) -> int:
@@ -119,7 +136,9 @@ def _identity(low: Lowering, like: int) -> int:
 
 
 def eliminated(low: Lowering, node: int) -> int:
-    """The factors L and U of a matrix in one, without exchanges of rows; L's ones are not written."""
+    """The factors L and U of a matrix in one, without exchanges of rows; L's ones are not
+    written.
+    """
     rows, columns = low.build.shape(node)[-2:]
     if rows == 1:
         return node
@@ -133,7 +152,9 @@ def eliminated(low: Lowering, node: int) -> int:
 
 
 def substituted(low: Lowering, matrix: int, right: int, unit: bool) -> int:
-    """The solution of a lower triangular system, of several right sides; above the diagonal nothing is read."""
+    """The solution of a lower triangular system, of several right sides; above the diagonal nothing
+    is read.
+    """
     head = _at(low, right, _FIRST, _ALL)
     head = head if unit else low.apply("divide", head, _at(low, matrix, _FIRST, _FIRST))
     if low.build.shape(matrix)[-1] == 1:
@@ -146,7 +167,9 @@ def substituted(low: Lowering, matrix: int, right: int, unit: bool) -> int:
 def triangular(low: Lowering, matrix: int, right: int, upper: bool, unit: bool = False) -> int:
     if not upper:
         return substituted(low, matrix, right, unit)
-    return _turned(low, substituted(low, _turned(low, matrix, -1, -2), _turned(low, right, -2), unit), -2)
+    return _turned(
+        low, substituted(low, _turned(low, matrix, -1, -2), _turned(low, right, -2), unit), -2
+    )
 
 
 def _order(factors: torch.Tensor, pivots: torch.Tensor) -> Any:
@@ -183,10 +206,17 @@ def _stood_on_its_head(A: torch.Tensor, factors: torch.Tensor, pivots: torch.Ten
     return bool((product - matrix).abs().max() > (product - matrix.mT).abs().max())
 
 
-def _own_factors(low: Lowering, A: Any, factors: torch.Tensor, pivots: torch.Tensor) -> tuple[int, bool]:  # noqa: N803
+def _own_factors(
+    low: Lowering,
+    A: Any,  # noqa: N803
+    factors: torch.Tensor,
+    pivots: torch.Tensor,
+) -> tuple[int, bool]:
     transposed = _stood_on_its_head(actual_of(A), factors, pivots)
     node = low.lift(A)
-    return _factored(low, _transposed(low, node) if transposed else node, factors, pivots), transposed
+    return _factored(
+        low, _transposed(low, node) if transposed else node, factors, pivots
+    ), transposed
 
 
 @rule("_linalg_solve_ex")
@@ -232,7 +262,9 @@ def _apart(low: Lowering, node: int, lower: torch.Tensor, upper: torch.Tensor) -
     """L, with its ones, and U out of both in one."""
     below = _part(low, node, lower, np.tri(lower.shape[-2], lower.shape[-1], -1))
     ones = low.build.constant(np.broadcast_to(np.eye(*lower.shape[-2:]), lower.shape))
-    return low.apply("add", below, ones), _part(low, node, upper, 1 - np.tri(upper.shape[-2], upper.shape[-1], -1))
+    return low.apply("add", below, ones), _part(
+        low, node, upper, 1 - np.tri(upper.shape[-2], upper.shape[-1], -1)
+    )
 
 
 def _part(low: Lowering, node: int, like: torch.Tensor, kept: Any) -> int:
@@ -300,9 +332,13 @@ def _rooted(low: Lowering, node: int) -> int:
 
 @rule("linalg_cholesky_ex", "cholesky")
 def root_of_matrix(low: Lowering, self: Cell, upper: bool = False) -> int:
-    """The kernel reads one triangle, but its backward takes the matrix for symmetric: so half of each is read."""
+    """The kernel reads one triangle, but its backward takes the matrix for symmetric: so half of
+    each is read.
+    """
     if not torch.allclose(self.actual, self.actual.mT, rtol=1e-3, atol=1e-3):
-        raise NotImplementedError("a matrix that is not symmetric, since its backward takes it for symmetric")
+        raise NotImplementedError(
+            "a matrix that is not symmetric, since its backward takes it for symmetric"
+        )
     both = low.apply("add", self.node, _transposed(low, self.node))
     root = _rooted(low, low.apply("multiply", both, 0.5))
     return _transposed(low, root) if upper else root
@@ -367,5 +403,9 @@ rule("_linalg_svd", "_linalg_eigh", "linalg_eig", "_linalg_eigvals", "linalg_eig
 rule("linalg_qr", "geqrf", "linalg_householder_product", "ormqr", "linalg_lstsq")(
     _refused("reflections, whose signs are the library's own")
 )
-rule("linalg_matrix_exp")(_refused("the exponential of a matrix, whose series is the library's own"))
-rule("linalg_pinv", "linalg_ldl_factor_ex", "linalg_ldl_solve")(_refused("a rank that is decided by a tolerance"))
+rule("linalg_matrix_exp")(
+    _refused("the exponential of a matrix, whose series is the library's own")
+)
+rule("linalg_pinv", "linalg_ldl_factor_ex", "linalg_ldl_solve")(
+    _refused("a rank that is decided by a tolerance")
+)

@@ -1,4 +1,6 @@
-"""Operations that only move elements, fill in zeros, or add elements up where they land on each other."""
+"""Operations that only move elements, fill in zeros, or add elements up where they land on each
+other.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +11,42 @@ import numpy as np
 import torch
 
 from verifier.capture.aten.reductions import folded
-from verifier.capture.lowering import Cell, Lowering, Rule, actual_of, has_cells, numbers_from, places_of, rule
+from verifier.capture.lowering import (
+    Cell,
+    Lowering,
+    Rule,
+    actual_of,
+    has_cells,
+    numbers_from,
+    places_of,
+    rule,
+)
 from verifier.capture.to_numpy import to_float64, to_numpy
 from verifier.program.array_program import NOTHING
 
 aten = torch.ops.aten
 
 
-@rule("view", "_unsafe_view", "reshape", "expand", "t", "transpose", "permute", "select", "slice", "squeeze",
-      "unsqueeze", "split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes", "chunk", "unbind", "cat",
-      "stack", "flip", "roll", "rot90", "repeat", "repeat_interleave", "diagonal", "diag_embed", "unfold", "narrow",
-      "gather", "index", "index_select", "take", "tril", "triu", "slice_backward", "select_backward",
-      "diagonal_backward", "slice_scatter", "select_scatter", "diagonal_scatter", "movedim", "swapaxes",
-      "_reshape_alias", "masked_select", "unsafe_chunk", "tile", "hstack", "vstack", "pixel_shuffle",
-      "pixel_unshuffle", "channel_shuffle", "masked_scatter", "masked_scatter_backward", "trace_backward",
-      "_unsafe_index", "atleast_1d", "block_diag", "im2col", "reflection_pad1d", "reflection_pad2d",
-      "reflection_pad3d", "replication_pad1d", "replication_pad2d", "replication_pad3d", "view_copy", "expand_copy",
-      "t_copy", "transpose_copy", "permute_copy", "select_copy", "slice_copy", "squeeze_copy", "unsqueeze_copy",
-      "split_copy", "split_with_sizes_copy", "unbind_copy", "diagonal_copy", "unfold_copy", "alias_copy")  # fmt: skip
+@rule(
+    "view", "_unsafe_view", "reshape", "expand", "t", "transpose", "permute", "select", "slice",
+    "squeeze", "unsqueeze", "split", "split_with_sizes", "unsafe_split",
+    "unsafe_split_with_sizes", "chunk", "unbind", "cat", "stack", "flip", "roll", "rot90",
+    "repeat", "repeat_interleave", "diagonal", "diag_embed", "unfold", "narrow", "gather",
+    "index", "index_select", "take", "tril", "triu", "slice_backward", "select_backward",
+    "diagonal_backward", "slice_scatter", "select_scatter", "diagonal_scatter", "movedim",
+    "swapaxes", "_reshape_alias", "masked_select", "unsafe_chunk", "tile", "hstack", "vstack",
+    "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "masked_scatter",
+    "masked_scatter_backward", "trace_backward", "_unsafe_index", "atleast_1d", "block_diag",
+    "im2col", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d", "replication_pad1d",
+    "replication_pad2d", "replication_pad3d", "view_copy", "expand_copy", "t_copy",
+    "transpose_copy", "permute_copy", "select_copy", "slice_copy", "squeeze_copy",
+    "unsqueeze_copy", "split_copy", "split_with_sizes_copy", "unbind_copy", "diagonal_copy",
+    "unfold_copy", "alias_copy",
+)  # fmt: skip
 def moved(low: Lowering, operation: Any, bound: dict[str, Any]) -> Any:
-    return low.moved(operation, {name: _where_to(low, name, value) for name, value in bound.items()})
+    return low.moved(
+        operation, {name: _where_to(low, name, value) for name, value in bound.items()}
+    )
 
 
 def _where_to(low: Lowering, name: str, value: Any) -> Any:
@@ -45,7 +63,9 @@ def places_like(value: Any) -> torch.Tensor:
 
 
 def overwritten(low: Lowering, self: Any, goes: torch.Tensor, source: Any) -> int:
-    """`self` with the elements of the source at these places of it, the last one where several go."""
+    """`self` with the elements of the source at these places of it, the last one where
+    several go.
+    """
     node = low.build.expand(low.lift(source), tuple(goes.shape))
     count = actual_of(self).numel()
     index = torch.arange(count)
@@ -90,7 +110,9 @@ def padded(low: Lowering, operation: Any, bound: dict[str, Any]) -> Any:
 
 
 def in_storage(value: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    """Which address of its storage each element of a tensor has, and which element each address holds, or NOTHING."""
+    """Which address of its storage each element of a tensor has, and which element each address
+    holds, or NOTHING.
+    """
     tensor = actual_of(value)
     size, stride, offset = tensor.shape, tensor.stride(), tensor.storage_offset()
     addresses = torch.arange(tensor.untyped_storage().nbytes() // tensor.element_size())
@@ -100,7 +122,9 @@ def in_storage(value: Any) -> tuple[torch.Tensor, torch.Tensor]:
     return used, holds
 
 
-def _strided(self: Any, size: list[int], stride: list[int], storage_offset: int | None) -> torch.Tensor:
+def _strided(
+    self: Any, size: list[int], stride: list[int], storage_offset: int | None
+) -> torch.Tensor:
     """The places of the elements that `as_strided` sees."""
     _, holds = in_storage(self)
     offset = actual_of(self).storage_offset() if storage_offset is None else storage_offset
@@ -111,7 +135,9 @@ def _strided(self: Any, size: list[int], stride: list[int], storage_offset: int 
 
 
 @rule("as_strided", "as_strided_copy")
-def strided(low: Lowering, self: Cell, size: Any, stride: Any, storage_offset: int | None = None) -> int:
+def strided(
+    low: Lowering, self: Cell, size: Any, stride: Any, storage_offset: int | None = None
+) -> int:
     return low.build.take(self.node, to_numpy(_strided(self, size, stride, storage_offset)))
 
 
@@ -131,9 +157,15 @@ def put_at(low: Lowering, self: Any, indices: Any, values: Any, accumulate: bool
 
 
 @rule("put")
-def put(low: Lowering, self: Any, index: torch.Tensor, source: Any, accumulate: bool = False) -> int:
+def put(
+    low: Lowering, self: Any, index: torch.Tensor, source: Any, accumulate: bool = False
+) -> int:
     goes = places_like(self).take(index)
-    return added_up(low, self, goes, low.lift(source)) if accumulate else overwritten(low, self, goes, source)
+    return (
+        added_up(low, self, goes, low.lift(source))
+        if accumulate
+        else overwritten(low, self, goes, source)
+    )
 
 
 def _goes(self: Any, dim: int, index: torch.Tensor) -> torch.Tensor:
@@ -143,12 +175,22 @@ def _goes(self: Any, dim: int, index: torch.Tensor) -> torch.Tensor:
 
 def _cut(low: Lowering, source: Any, index: torch.Tensor) -> int:
     """The part of a source that an index, which may be smaller, takes."""
-    return int(low.moved(lambda source: source[tuple(slice(size) for size in index.shape)], {"source": source}))
+    return int(
+        low.moved(
+            lambda source: source[tuple(slice(size) for size in index.shape)], {"source": source}
+        )
+    )
 
 
 @rule("scatter")
 def scattered(
-    low: Lowering, self: Any, dim: int, index: torch.Tensor, src: Any = None, value: Any = None, reduce: Any = None
+    low: Lowering,
+    self: Any,
+    dim: int,
+    index: torch.Tensor,
+    src: Any = None,
+    value: Any = None,
+    reduce: Any = None,
 ) -> int:
     if reduce is not None:
         raise NotImplementedError(f"reduce={reduce!r}")
@@ -168,7 +210,9 @@ def _slices(self: Any, dim: int, index: torch.Tensor) -> torch.Tensor:
 
 
 @rule("index_add")
-def index_added(low: Lowering, self: Any, dim: int, index: torch.Tensor, source: Any, alpha: float = 1) -> int:
+def index_added(
+    low: Lowering, self: Any, dim: int, index: torch.Tensor, source: Any, alpha: float = 1
+) -> int:
     node = low.lift(source) if alpha == 1 else low.apply("multiply", low.lift(source), float(alpha))
     return added_up(low, self, _slices(self, dim, index), node)
 
@@ -186,12 +230,18 @@ def index_filled(low: Lowering, self: Any, dim: int, index: torch.Tensor, value:
 _ROWS_OF = {"prod": ("multiply", 1.0), "amax": ("maximum", -np.inf), "amin": ("minimum", np.inf)}
 
 
-def collected(low: Lowering, self: Any, goes: torch.Tensor, node: int, reduce: str, include_self: bool) -> int:
-    """What goes to each place of `self` reduced there, with what was there or, where anything goes, without."""
+def collected(
+    low: Lowering, self: Any, goes: torch.Tensor, node: int, reduce: str, include_self: bool
+) -> int:
+    """What goes to each place of `self` reduced there, with what was there or, where anything goes,
+    without.
+    """
     shape, flat = tuple(actual_of(self).shape), to_numpy(goes.reshape(-1))
     counts = np.bincount(flat, minlength=actual_of(self).numel()).reshape(shape)
     if reduce in ("sum", "mean"):
-        before = low.lift(self) if include_self else low.build.take(low.lift(self), _untouched(counts))
+        before = (
+            low.lift(self) if include_self else low.build.take(low.lift(self), _untouched(counts))
+        )
         total = low.apply("add", before, low.build.pile(node, to_numpy(goes), shape))
         terms = np.maximum(counts + include_self, 1).astype(float)
         return total if reduce == "sum" else low.apply("divide", total, low.build.constant(terms))
@@ -206,7 +256,9 @@ def _untouched(counts: Any) -> Any:
 
 
 def _layers(goes: Any, counts: Any, include_self: bool) -> Any:
-    """For each place, one behind another: itself, what goes there, and the neutral number as often as is left."""
+    """For each place, one behind another: itself, what goes there, and the neutral number as often
+    as is left.
+    """
     size, total = counts.size, counts.size + goes.size
     layers = np.full((1 + int(counts.max(initial=0)), size), total)
     own = np.arange(size)
@@ -220,19 +272,35 @@ def _layers(goes: Any, counts: Any, include_self: bool) -> Any:
 
 @rule("scatter_reduce")
 def scattered_reduction(
-    low: Lowering, self: Any, dim: int, index: torch.Tensor, src: Any, reduce: str, include_self: bool = True
+    low: Lowering,
+    self: Any,
+    dim: int,
+    index: torch.Tensor,
+    src: Any,
+    reduce: str,
+    include_self: bool = True,
 ) -> int:
-    return collected(low, self, _goes(self, dim, index), _cut(low, src, index), reduce, include_self)
+    return collected(
+        low, self, _goes(self, dim, index), _cut(low, src, index), reduce, include_self
+    )
 
 
 @rule("index_reduce")
 def index_reduction(
-    low: Lowering, self: Any, dim: int, index: torch.Tensor, source: Any, reduce: str, include_self: bool = True
+    low: Lowering,
+    self: Any,
+    dim: int,
+    index: torch.Tensor,
+    source: Any,
+    reduce: str,
+    include_self: bool = True,
 ) -> int:
     return collected(low, self, _slices(self, dim, index), low.lift(source), reduce, include_self)
 
 
-def _added_where_taken(low: Lowering, grad: Any, shape: Any, taken: Callable[[torch.Tensor], torch.Tensor]) -> int:
+def _added_where_taken(
+    low: Lowering, grad: Any, shape: Any, taken: Callable[[torch.Tensor], torch.Tensor]
+) -> int:
     """The backward of what only takes elements: each adds up what was taken from it."""
     return low.build.pile(low.lift(grad), places_of(taken(numbers_from(1, shape))), tuple(shape))
 
@@ -240,7 +308,9 @@ def _added_where_taken(low: Lowering, grad: Any, shape: Any, taken: Callable[[to
 def _pad_backward(forward: Any) -> Rule:
     def backward(low: Lowering, grad_output: Any, self: Any, padding: Any) -> int:
         shape = actual_of(self).shape
-        return _added_where_taken(low, grad_output, shape, lambda numbers: forward(numbers, padding))
+        return _added_where_taken(
+            low, grad_output, shape, lambda numbers: forward(numbers, padding)
+        )
 
     return backward
 
@@ -252,8 +322,12 @@ for _dimensions in (1, 2, 3):
 
 
 @rule("unfold_backward")
-def unfolded_backward(low: Lowering, grad_in: Any, input_sizes: Any, dim: int, size: int, step: int) -> int:
-    return _added_where_taken(low, grad_in, input_sizes, lambda numbers: numbers.unfold(dim, size, step))
+def unfolded_backward(
+    low: Lowering, grad_in: Any, input_sizes: Any, dim: int, size: int, step: int
+) -> int:
+    return _added_where_taken(
+        low, grad_in, input_sizes, lambda numbers: numbers.unfold(dim, size, step)
+    )
 
 
 @rule("col2im")
@@ -281,13 +355,20 @@ def looked_up(low: Lowering, weight: Cell, indices: torch.Tensor, padding_idx: i
     if padding_idx >= 0 and low.build[node].operation == "input":
         low.kept = False
         padding = low.build.constant(to_float64(weight.actual[padding_idx]))
-        node = overwritten(low, weight, places_like(weight)[padding_idx], Cell(padding, torch.empty(0)))
+        node = overwritten(
+            low, weight, places_like(weight)[padding_idx], Cell(padding, torch.empty(0))
+        )
     return low.build.take(node, to_numpy(rows))
 
 
 @rule("embedding_dense_backward")
 def looked_up_backward(
-    low: Lowering, grad_output: Any, indices: Any, num_weights: int, padding_idx: int, scale_grad_by_freq: bool
+    low: Lowering,
+    grad_output: Any,
+    indices: Any,
+    num_weights: int,
+    padding_idx: int,
+    scale_grad_by_freq: bool,
 ) -> int:
     if scale_grad_by_freq:
         raise NotImplementedError("scale_grad_by_freq, which gives no derivative")
@@ -315,7 +396,9 @@ def _bags(indices: torch.Tensor, offsets: torch.Tensor, padding_idx: int) -> tor
     return torch.where(indices == padding_idx, NOTHING, bags)
 
 
-def _known_bags(indices: torch.Tensor, offsets: Any, offset2bag: torch.Tensor, padding_idx: int) -> torch.Tensor:
+def _known_bags(
+    indices: torch.Tensor, offsets: Any, offset2bag: torch.Tensor, padding_idx: int
+) -> torch.Tensor:
     """The bag of each index, also where the forward was too fast to note it."""
     if offset2bag.numel() < indices.numel():
         return _bags(indices, offsets, padding_idx)

@@ -32,14 +32,18 @@ def stored(low: Lowering, node: int, tensor: Any) -> int:
 
 
 def narrow(low: Lowering, tensor: Any) -> AbstractContextManager[None]:
-    """Operations inside the block are rounded to the tensor's own format, also where that has 16 bits."""
+    """Operations inside the block are rounded to the tensor's own format, also where that has 16
+    bits.
+    """
     return low.build.rounding(format_of(tensor))
 
 
 def _kept(low: Lowering, node: int, axes: Sequence[int]) -> int:
     """The sum over axes, which stay as axes of length 1."""
     shape = low.build.shape(node)
-    return low.build.reshape(low.build.sum(node, axes), tuple(1 if axis in axes else n for axis, n in enumerate(shape)))
+    return low.build.reshape(
+        low.build.sum(node, axes), tuple(1 if axis in axes else n for axis, n in enumerate(shape))
+    )
 
 
 def _moments(low: Lowering, node: int, axes: Sequence[int]) -> tuple[int, int]:
@@ -74,7 +78,13 @@ def _rows(low: Lowering, value: Any, normalized_shape: Sequence[int]) -> int:
 
 @rule("native_layer_norm")
 def layer_norm(
-    low: Lowering, input: Any, normalized_shape: Sequence[int], weight: Any, bias: Any, eps: float, actual: Any
+    low: Lowering,
+    input: Any,
+    normalized_shape: Sequence[int],
+    weight: Any,
+    bias: Any,
+    eps: float,
+    actual: Any,
 ) -> tuple[int, ...]:
     rows = _rows(low, input, normalized_shape)
     count = low.build.shape(rows)[1]
@@ -83,7 +93,9 @@ def layer_norm(
     rstd = _reciprocal_root(low, variance, eps)
     scaled = _scaled(low, low.apply("multiply", apart, rstd), weight, (1, count))
     found = _plus(low, scaled, bias, (1, count)), mean, rstd
-    return tuple(low.build.reshape(node, tuple(part.shape)) for node, part in zip(found, actual, strict=True))
+    return tuple(
+        low.build.reshape(node, tuple(part.shape)) for node, part in zip(found, actual, strict=True)
+    )
 
 
 @rule("native_layer_norm_backward")
@@ -98,7 +110,9 @@ def layer_norm_backward(
     output_mask: Mask,
 ) -> tuple[int | None, ...]:
     grad, x = (_rows(low, value, normalized_shape) for value in (grad_out, input))
-    middle, factor = (low.build.reshape(low.lift(value), (low.build.shape(x)[0], 1)) for value in (mean, rstd))
+    middle, factor = (
+        low.build.reshape(low.lift(value), (low.build.shape(x)[0], 1)) for value in (mean, rstd)
+    )
     found = (
         _layer_norm_by_input(low, grad, x, middle, factor, weight) if output_mask[0] else None,
         _layer_norm_by_weight(low, grad_out, grad, x, middle, factor) if output_mask[1] else None,
@@ -106,7 +120,8 @@ def layer_norm_backward(
     )
     shapes = (tuple(actual_of(input).shape), tuple(normalized_shape), tuple(normalized_shape))
     return tuple(
-        None if node is None else low.build.reshape(node, shape) for node, shape in zip(found, shapes, strict=True)
+        None if node is None else low.build.reshape(node, shape)
+        for node, shape in zip(found, shapes, strict=True)
     )
 
 
@@ -118,16 +133,22 @@ def _layer_norm_by_input(low: Lowering, grad: int, x: int, mean: int, a: int, we
     return _by_input(low, low.apply("multiply", a, weighted), x, mean, a, (ds, db), count)
 
 
-def _by_input(low: Lowering, first: int, x: int, mean: int, a: int, sums: tuple[int, int], count: int) -> int:
+def _by_input(
+    low: Lowering, first: int, x: int, mean: int, a: int, sums: tuple[int, int], count: int
+) -> int:
     """first + b X + c, where b = (db mean - ds) a**3 / count and c = -b mean - db a / count."""
     ds, db = sums
     scale = low.apply("divide", 1.0, float(count))
     b = product(low, low.apply("subtract", low.apply("multiply", db, mean), ds), a, a, a, scale)
-    c = low.apply("negative", low.apply("add", low.apply("multiply", b, mean), product(low, db, a, scale)))
+    c = low.apply(
+        "negative", low.apply("add", low.apply("multiply", b, mean), product(low, db, a, scale))
+    )
     return low.apply("add", low.apply("add", first, low.apply("multiply", b, x)), c)
 
 
-def _layer_norm_by_weight(low: Lowering, grad_out: Any, grad: int, x: int, mean: int, a: int) -> int:
+def _layer_norm_by_weight(
+    low: Lowering, grad_out: Any, grad: int, x: int, mean: int, a: int
+) -> int:
     b = low.apply("negative", low.apply("multiply", a, mean))
     normal = low.apply("add", low.apply("multiply", a, x), b)
     return _summed_in(low, grad_out, low.apply("multiply", grad, normal))
@@ -155,16 +176,23 @@ def batch_norm(
     if training:
         mean, apart = _moments(low, x, (0, 2))
         squares = stored(low, _kept(low, low.apply("square", apart), (0, 2)), actual[1])
-        variance = low.apply("divide", squares, float(max(1, actual_of(input).numel() // actual_of(input).shape[1])))
+        variance = low.apply(
+            "divide", squares, float(max(1, actual_of(input).numel() // actual_of(input).shape[1]))
+        )
     else:
         mean, variance = (_per_channel(low, value) for value in (running_mean, running_var))
     invstd = _reciprocal_root(low, variance, eps)
     alpha = _scaled(
-        low, stored(low, invstd, actual[1]) if training else invstd, weight, (1, actual_of(input).shape[1], 1)
+        low,
+        stored(low, invstd, actual[1]) if training else invstd,
+        weight,
+        (1, actual_of(input).shape[1], 1),
     )
     middle = low.apply("multiply", stored(low, mean, actual[1]) if training else mean, alpha)
     beta = _plus(low, low.apply("negative", middle), bias, (1, actual_of(input).shape[1], 1))
-    normal = low.build.reshape(low.apply("add", low.apply("multiply", x, alpha), beta), tuple(actual[0].shape))
+    normal = low.build.reshape(
+        low.apply("add", low.apply("multiply", x, alpha), beta), tuple(actual[0].shape)
+    )
     saved = tuple(low.build.reshape(node, (low.build.shape(x)[1],)) for node in (mean, invstd))
     return (normal, *(saved if training else (None, None)))
 
@@ -195,11 +223,17 @@ def batch_norm_backward(
 ) -> tuple[int | None, ...]:
     grad, x = _channels(low, grad_out), _channels(low, input)
     mean = _per_channel(low, save_mean if train else running_mean)
-    invstd = _per_channel(low, save_invstd) if train else _reciprocal_root(low, _per_channel(low, running_var), eps)
+    invstd = (
+        _per_channel(low, save_invstd)
+        if train
+        else _reciprocal_root(low, _per_channel(low, running_var), eps)
+    )
     apart = low.apply("subtract", x, mean)
     total, dot = _kept(low, grad, (0, 2)), _kept(low, low.apply("multiply", apart, grad), (0, 2))
     inner = _without_mean(low, grad, apart, invstd, (total, dot)) if train else grad
-    by_input = _scaled(low, low.apply("multiply", inner, invstd), weight, (1, actual_of(input).shape[1], 1))
+    by_input = _scaled(
+        low, low.apply("multiply", inner, invstd), weight, (1, actual_of(input).shape[1], 1)
+    )
     by_channel = (low.apply("multiply", dot, invstd), total)
     shape = (low.build.shape(x)[1],)
     found = (
@@ -243,7 +277,9 @@ def group_norm(
     scale = _scaled(low, rstd, weight, each)
     shift = _plus(low, low.apply("negative", low.apply("multiply", scale, mean)), bias, each)
     found = low.apply("add", low.apply("multiply", scale, x), shift), mean, rstd
-    return tuple(low.build.reshape(node, tuple(part.shape)) for node, part in zip(found, actual, strict=True))
+    return tuple(
+        low.build.reshape(node, tuple(part.shape)) for node, part in zip(found, actual, strict=True)
+    )
 
 
 @rule("native_group_norm_backward")
@@ -271,7 +307,9 @@ def group_norm_backward(
     by_weight = low.build.sum(low.apply("multiply", apart, a), (0,))
     shapes = (tuple(actual_of(input).shape), (C,), (C,))
     found = zip((by_input, by_weight, low.build.sum(db, (0,))), shapes, output_mask, strict=True)
-    return tuple(low.build.reshape(node, shape) if wanted else None for node, shape, wanted in found)
+    return tuple(
+        low.build.reshape(node, shape) if wanted else None for node, shape, wanted in found
+    )
 
 
 def _others(v: Any, dim: int) -> tuple[int, ...]:
@@ -280,10 +318,14 @@ def _others(v: Any, dim: int) -> tuple[int, ...]:
 
 
 @rule("_weight_norm_interface")
-def weight_norm(low: Lowering, v: Any, g: Any, actual: tuple[torch.Tensor, ...], dim: int = 0) -> tuple[int, int]:
+def weight_norm(
+    low: Lowering, v: Any, g: Any, actual: tuple[torch.Tensor, ...], dim: int = 0
+) -> tuple[int, int]:
     norms = low.apply("sqrt", _kept(low, low.apply("square", low.lift(v)), _others(v, dim)))
     factor = low.apply("divide", low.build.reshape(low.lift(g), low.build.shape(norms)), norms)
-    return low.apply("multiply", low.lift(v), factor), low.build.reshape(norms, tuple(actual[1].shape))
+    return low.apply("multiply", low.lift(v), factor), low.build.reshape(
+        norms, tuple(actual[1].shape)
+    )
 
 
 @rule("_weight_norm_interface_backward")
@@ -292,7 +334,10 @@ def weight_norm_backward(
 ) -> tuple[int, int]:
     grad, v = low.lift(grad_w), low.lift(saved_v)
     total = _kept(low, low.apply("multiply", grad, v), _others(saved_v, dim))
-    norms, g = (low.build.reshape(low.lift(value), low.build.shape(total)) for value in (saved_norms, saved_g))
+    norms, g = (
+        low.build.reshape(low.lift(value), low.build.shape(total))
+        for value in (saved_norms, saved_g)
+    )
     by_g, a = low.apply("divide", total, norms), low.apply("divide", g, norms)
     b = low.apply("divide", low.apply("multiply", a, by_g), norms)
     by_v = low.apply("subtract", low.apply("multiply", a, grad), low.apply("multiply", b, v))

@@ -13,7 +13,15 @@ import torch
 
 from verifier.capture.aten.normalisation import narrow
 from verifier.capture.aten.reductions import folded
-from verifier.capture.aten.windows import Windows, adaptive, crossed, in_planes, lengths, outer, sliding
+from verifier.capture.aten.windows import (
+    Windows,
+    adaptive,
+    crossed,
+    in_planes,
+    lengths,
+    outer,
+    sliding,
+)
 from verifier.capture.lowering import Lowering, Rule, actual_of, rule
 from verifier.capture.to_numpy import to_numpy
 from verifier.program.array_program import NOTHING, places
@@ -28,7 +36,9 @@ def _each(option: Any, count: int, default: Any = None) -> list[int]:
 
 
 def _taken(low: Lowering, picture: Any, axes: Sequence[Windows]) -> tuple[int, np.ndarray]:
-    """The entries of the windows, behind all axes of the result, and the places that they are from."""
+    """The entries of the windows, behind all axes of the result, and the places that they
+    are from.
+    """
     shape = actual_of(picture).shape
     planes, sizes = shape[: len(shape) - len(axes)], shape[len(shape) - len(axes) :]
     index = in_planes(crossed(axes, sizes), planes, int(np.prod(sizes)))
@@ -50,28 +60,45 @@ def largest(low: Lowering, picture: Any, axes: Sequence[Windows]) -> int:
     return low.build.reshape(folded(low, node, index.ndim - 1, "maximum"), index.shape[:-1])
 
 
-def _at_places(low: Lowering, grad: Any, shape: Sequence[int], indices: torch.Tensor, count: int) -> int:
+def _at_places(
+    low: Lowering, grad: Any, shape: Sequence[int], indices: torch.Tensor, count: int
+) -> int:
     """Each number added at its place in its plane, as the places came out."""
     low.kept = False
     size = int(np.prod(shape[len(shape) - count :]))
     flat = to_numpy(indices.reshape(*shape[: len(shape) - count], -1))
     planes = np.arange(int(np.prod(flat.shape[:-1]))).reshape(*flat.shape[:-1], 1) * size
     with narrow(low, grad):
-        return low.build.pile(low.lift(grad), (planes + flat).reshape(tuple(indices.shape)), tuple(shape))
+        return low.build.pile(
+            low.lift(grad), (planes + flat).reshape(tuple(indices.shape)), tuple(shape)
+        )
 
 
-def _pooling(self: Any, out: torch.Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, count: int) -> Any:
+def _pooling(
+    self: Any, out: torch.Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, count: int
+) -> Any:
     """The windows along each axis."""
     entries = _each(kernel, count)
     options = entries, _each(stride, count, entries), _each(padding, count), _each(dilation, count)
-    return [sliding(*axis) for axis in zip(actual_of(self).shape[-count:], out.shape[-count:], *options, strict=True)]
+    return [
+        sliding(*axis)
+        for axis in zip(actual_of(self).shape[-count:], out.shape[-count:], *options, strict=True)
+    ]
 
 
 def _max_pool(count: int) -> Rule:
     def pooled(
-        low: Lowering, self: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, actual: Any
+        low: Lowering,
+        self: Any,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        actual: Any,
     ) -> tuple[int, None]:
-        return largest(low, self, _pooling(self, actual[0], kernel_size, stride, padding, dilation, count)), None
+        return largest(
+            low, self, _pooling(self, actual[0], kernel_size, stride, padding, dilation, count)
+        ), None
 
     return pooled
 
@@ -110,7 +137,9 @@ for _count in (2, 3):
     rule(f"max_unpool{_count}d")(_max_unpool(_count))
 
 
-def _divisors(axes: Any, shape: Sequence[int], options: Any, include: bool, override: int | None) -> np.ndarray:
+def _divisors(
+    axes: Any, shape: Sequence[int], options: Any, include: bool, override: int | None
+) -> np.ndarray:
     """By what each window's sum is divided: with padding counted, but not what is beyond it."""
     if override is not None:
         return np.full([len(windows) for windows in axes], float(override))
@@ -139,7 +168,9 @@ def _avg_pool(count: int) -> Rule:
     def pooled(low: Lowering, operation: Any, bound: dict[str, Any], actual: torch.Tensor) -> int:
         averages = _Averages(count, bound["self"], actual, bound)
         node, index = _taken(low, bound["self"], averages.axes)
-        return low.apply("divide", low.build.sum(node, (index.ndim - 1,)), low.build.constant(averages.divisors))
+        return low.apply(
+            "divide", low.build.sum(node, (index.ndim - 1,)), low.build.constant(averages.divisors)
+        )
 
     return pooled
 
@@ -148,7 +179,9 @@ def _avg_pool_backward(count: int) -> Rule:
     def backward(low: Lowering, operation: Any, bound: dict[str, Any]) -> int:
         averages = _Averages(count, bound["self"], actual_of(bound["grad_output"]), bound)
         with narrow(low, bound["grad_output"]):
-            share = low.apply("divide", low.lift(bound["grad_output"]), low.build.constant(averages.divisors))
+            share = low.apply(
+                "divide", low.lift(bound["grad_output"]), low.build.constant(averages.divisors)
+            )
             return _spread(low, share, actual_of(bound["self"]).shape, averages.axes)
 
     return backward

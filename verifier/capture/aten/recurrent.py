@@ -1,5 +1,5 @@
-"""The LSTM of a whole sequence in one kernel, as it is run in float32 and bfloat16; other cells and layers are
-made of operations for which there are rules.
+"""The LSTM of a whole sequence in one kernel, as it is run in float32 and bfloat16; other cells and
+layers are made of operations for which there are rules.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ _LSTM = 2
 
 @dataclass(frozen=True)
 class _Step:
-    """One step of the sequence: gates (input, forget, cell, output), and the states before and after it."""
+    """One step of the sequence: gates (input, forget, cell, output), and the states before and
+    after it.
+    """
 
     at: int
     gates: tuple[int, int, int, int]
@@ -45,7 +47,9 @@ class _Layer:
     def at(self, value: Any, step: int) -> int:
         """One step's part of a sequence."""
         _, *shape = actual_of(value).shape
-        return self.low.build.take(self.low.lift(value), places((len(actual_of(value)), *shape))[step])
+        return self.low.build.take(
+            self.low.lift(value), places((len(actual_of(value)), *shape))[step]
+        )
 
     def flat(self, value: Any) -> int:
         """A state as (batch, hidden)."""
@@ -64,9 +68,13 @@ class _Layer:
         low = self.low
         gates = self._gates(self.at(self.input, at), hidden)
         enter, forget, fresh, leave = gates
-        next_cell = low.apply("add", low.apply("multiply", forget, cell), low.apply("multiply", enter, fresh))
+        next_cell = low.apply(
+            "add", low.apply("multiply", forget, cell), low.apply("multiply", enter, fresh)
+        )
         next_cell = stored(low, next_cell, self.input)
-        next_hidden = stored(low, low.apply("multiply", leave, low.apply("tanh", next_cell)), self.input)
+        next_hidden = stored(
+            low, low.apply("multiply", leave, low.apply("tanh", next_cell)), self.input
+        )
         return _Step(at, gates, hidden, cell, next_hidden, next_cell)
 
     def _gates(self, x: int, hidden: int) -> tuple[int, int, int, int]:
@@ -114,7 +122,10 @@ def recurrent(
     steps = layer.steps()
     output = _stacked(low, {step.at: step.next_hidden for step in steps}, actual[0].shape)
     last = (steps[-1].next_hidden, steps[-1].next_cell)
-    states = [low.build.reshape(node, tuple(part.shape)) for node, part in zip(last, actual[1:3], strict=True)]
+    states = [
+        low.build.reshape(node, tuple(part.shape))
+        for node, part in zip(last, actual[1:3], strict=True)
+    ]
     return output, states[0], states[1]
 
 
@@ -137,7 +148,9 @@ def recurrent_backward(
     actual: Any,
 ) -> tuple[int, ...]:
     _check(mode)
-    layer = _Layer(low, input, (weight1, weight2, weight3, weight4), hx_, cx_tmp, reverse, has_biases)
+    layer = _Layer(
+        low, input, (weight1, weight2, weight3, weight4), hx_, cx_tmp, reverse, has_biases
+    )
     back = _Back(layer, grad_output)
     by_hidden, by_cell = (
         low.build.expand(low.build.constant(0), layer_shape) if grad is None else layer.flat(grad)
@@ -148,8 +161,16 @@ def recurrent_backward(
     )
     for step in reversed(layer.steps()):
         by_hidden, by_cell = back.through(step, by_hidden, by_cell)
-    found = (_stacked(low, back.by_input, actual[0].shape), *back.sums, back.sums[-1], by_hidden, by_cell)
-    return tuple(low.build.reshape(node, tuple(part.shape)) for node, part in zip(found, actual, strict=True))
+    found = (
+        _stacked(low, back.by_input, actual[0].shape),
+        *back.sums,
+        back.sums[-1],
+        by_hidden,
+        by_cell,
+    )
+    return tuple(
+        low.build.reshape(node, tuple(part.shape)) for node, part in zip(found, actual, strict=True)
+    )
 
 
 class _Back:
@@ -177,7 +198,9 @@ class _Back:
         )
         sums = tuple(low.apply("add", *pair) for pair in zip(self.sums, terms, strict=False))
         self.sums = sums or terms
-        return build.contract(gates, low.lift(layer.weights[1])), low.apply("multiply", by_cell, step.gates[1])
+        return build.contract(gates, low.lift(layer.weights[1])), low.apply(
+            "multiply", by_cell, step.gates[1]
+        )
 
     def _by_gates(self, step: _Step, by_hidden: int, by_cell: int) -> tuple[int, int]:
         """The gradient by what goes into the gates, and by the cell behind the step."""
@@ -189,7 +212,9 @@ class _Back:
         parts = (
             product(low, by_cell, fresh, self._bend(enter)),
             product(low, by_cell, step.cell, self._bend(forget)),
-            product(low, by_cell, enter, low.apply("subtract", 1.0, low.apply("multiply", fresh, fresh))),
+            product(
+                low, by_cell, enter, low.apply("subtract", 1.0, low.apply("multiply", fresh, fresh))
+            ),
             product(low, by_hidden, squashed, self._bend(leave)),
         )
         return stored(low, low.joined(1, *parts), self._layer.input), by_cell

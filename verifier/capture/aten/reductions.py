@@ -1,4 +1,6 @@
-"""Operations along axes: sums, means, variances, norms, products, extremes, running totals, softmax, distances."""
+"""Operations along axes: sums, means, variances, norms, products, extremes, running totals,
+softmax, distances.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def axes_of(shape: Sequence[int], dim: Any) -> tuple[int, ...]:
     """The axes that an operation's `dim` means; all of them for None or nothing."""
     if dim is None or (isinstance(dim, list | tuple) and not dim):
         return tuple(range(len(shape)))
-    return tuple(axis % max(1, len(shape)) for axis in (dim if isinstance(dim, list | tuple) else (dim,)))
+    return tuple(
+        axis % max(1, len(shape)) for axis in (dim if isinstance(dim, list | tuple) else (dim,))
+    )
 
 
 def without(shape: Sequence[int], dim: Any, keepdim: bool) -> tuple[int, ...]:
@@ -49,7 +53,9 @@ def averaged(low: Lowering, node: int, dim: Any, keepdim: bool) -> int:
 
 def entered(low: Lowering, value: Any, actual: torch.Tensor) -> int:
     """What a reduction with a `dtype` begins with: each element in the format of the result."""
-    before, after = (str(tensor.dtype).removeprefix("torch.") for tensor in (actual_of(value), actual))
+    before, after = (
+        str(tensor.dtype).removeprefix("torch.") for tensor in (actual_of(value), actual)
+    )
     if before == "bool":
         return low.apply("where", low.lift(value), 1.0, 0.0)
     if CODE_FORMATS[after].precision >= CODE_FORMATS[before].precision:
@@ -58,12 +64,16 @@ def entered(low: Lowering, value: Any, actual: torch.Tensor) -> int:
 
 
 @rule("sum")
-def sum_(low: Lowering, self: Cell, actual: torch.Tensor, dim: Any = None, keepdim: bool = False) -> int:
+def sum_(
+    low: Lowering, self: Cell, actual: torch.Tensor, dim: Any = None, keepdim: bool = False
+) -> int:
     return summed(low, entered(low, self, actual), dim, keepdim)
 
 
 @rule("nansum")
-def sum_of_numbers(low: Lowering, self: Cell, actual: torch.Tensor, dim: Any = None, keepdim: bool = False) -> int:
+def sum_of_numbers(
+    low: Lowering, self: Cell, actual: torch.Tensor, dim: Any = None, keepdim: bool = False
+) -> int:
     """Elements that are no numbers are left out, not multiplied by 0."""
     isnan = to_numpy(self.actual.isnan())
     low.kept = low.kept and not isnan.any()
@@ -72,11 +82,15 @@ def sum_of_numbers(low: Lowering, self: Cell, actual: torch.Tensor, dim: Any = N
 
 
 @rule("mean")
-def mean(low: Lowering, self: Cell, actual: torch.Tensor, dim: Any = None, keepdim: bool = False) -> int:
+def mean(
+    low: Lowering, self: Cell, actual: torch.Tensor, dim: Any = None, keepdim: bool = False
+) -> int:
     return averaged(low, entered(low, self, actual), dim, keepdim)
 
 
-def variance(low: Lowering, node: int, dim: Any, correction: float | None, keepdim: bool) -> tuple[int, int]:
+def variance(
+    low: Lowering, node: int, dim: Any, correction: float | None, keepdim: bool
+) -> tuple[int, int]:
     """The variance as mean of squared deviations, and the mean."""
     middle = averaged(low, node, dim, True)
     squares = low.apply("square", low.apply("subtract", node, middle))
@@ -86,7 +100,9 @@ def variance(low: Lowering, node: int, dim: Any, correction: float | None, keepd
     return result, low.build.reshape(middle, without(shape, dim, keepdim))
 
 
-def _deviation(low: Lowering, node: int, dim: Any, correction: float | None, keepdim: bool) -> tuple[int, int]:
+def _deviation(
+    low: Lowering, node: int, dim: Any, correction: float | None, keepdim: bool
+) -> tuple[int, int]:
     square, middle = variance(low, node, dim, correction, keepdim)
     return low.apply("sqrt", square), middle
 
@@ -100,7 +116,9 @@ def _spread(kind: Callable[..., tuple[int, int]], results: int) -> Rule:
         correction: float | None = None,
         keepdim: bool = False,
     ) -> Any:
-        found = kind(low, self.node, dim, int(unbiased) if correction is None else correction, keepdim)
+        found = kind(
+            low, self.node, dim, int(unbiased) if correction is None else correction, keepdim
+        )
         return found if results > 1 else found[0]
 
     return spread
@@ -153,14 +171,20 @@ def smallest(low: Lowering, self: Cell, dim: Any = (), keepdim: bool = False) ->
 
 
 @rule("aminmax")
-def smallest_and_largest(low: Lowering, self: Cell, dim: Any = None, keepdim: bool = False) -> tuple[int, int]:
+def smallest_and_largest(
+    low: Lowering, self: Cell, dim: Any = None, keepdim: bool = False
+) -> tuple[int, int]:
     return smallest(low, self, dim, keepdim), largest(low, self, dim, keepdim)
 
 
 def _extreme(row: str) -> Rule:
-    """With `dim` the place of the extreme comes out too, and is kept; with `other` it is the row itself."""
+    """With `dim` the place of the extreme comes out too, and is kept; with `other` it is the row
+    itself.
+    """
 
-    def extreme(low: Lowering, self: Any, dim: Any = None, keepdim: bool = False, other: Any = None) -> int:
+    def extreme(
+        low: Lowering, self: Any, dim: Any = None, keepdim: bool = False, other: Any = None
+    ) -> int:
         if other is not None:
             return low.apply(row, low.lift(self), low.lift(other))
         return folded_over(low, low.lift(self), dim, keepdim, row)
@@ -173,7 +197,9 @@ rule("min")(_extreme("minimum"))
 
 
 @rule("prod")
-def product(low: Lowering, self: Cell, actual: torch.Tensor, dim: Any = None, keepdim: bool = False) -> int:
+def product(
+    low: Lowering, self: Cell, actual: torch.Tensor, dim: Any = None, keepdim: bool = False
+) -> int:
     return folded_over(low, entered(low, self, actual), dim, keepdim, "multiply")
 
 
@@ -188,7 +214,9 @@ def all_(low: Lowering, self: Cell, dim: Any = None, keepdim: bool = False) -> i
 
 
 def _truth(low: Lowering, value: Cell) -> int:
-    return value.node if value.actual.dtype == torch.bool else low.apply("not_equal", value.node, 0.0)
+    return (
+        value.node if value.actual.dtype == torch.bool else low.apply("not_equal", value.node, 0.0)
+    )
 
 
 @rule("sort", "topk", "kthvalue", "mode")
@@ -198,7 +226,9 @@ def ordered(low: Lowering, self: Cell, actual: Any, dim: int = -1, keepdim: bool
 
 
 @rule("median", "nanmedian")
-def middle_one(low: Lowering, self: Cell, actual: Any, dim: Any = None, keepdim: bool = False) -> int:
+def middle_one(
+    low: Lowering, self: Cell, actual: Any, dim: Any = None, keepdim: bool = False
+) -> int:
     if dim is not None:
         return _gathered(low, self, actual, dim, keepdim)
     low.kept = False
@@ -217,14 +247,18 @@ def _gathered(low: Lowering, self: Cell, actual: Any, dim: int, keepdim: bool) -
 
 
 def running(low: Lowering, node: int, axis: int, combination: Combination) -> int:
-    """The entries along an axis combined with all before them, in steps that double (Hillis and Steele, 1986)."""
+    """The entries along an axis combined with all before them, in steps that double (Hillis and
+    Steele, 1986).
+    """
     shape = low.build.shape(node)
     if not shape:
         return node
     axis, step = axis % len(shape), 1
     while step < shape[axis]:
         index = places(shape)
-        head, behind = (np.take(index, np.arange(count), axis) for count in (step, shape[axis] - step))
+        head, behind = (
+            np.take(index, np.arange(count), axis) for count in (step, shape[axis] - step)
+        )
         tail = np.take(index, np.arange(step, shape[axis]), axis)
         later = combination(low.build.take(node, behind), low.build.take(node, tail))
         node = low.joined(axis, low.build.take(node, head), later)
@@ -234,12 +268,16 @@ def running(low: Lowering, node: int, axis: int, combination: Combination) -> in
 
 @rule("cumsum")
 def running_sum(low: Lowering, self: Cell, dim: int, actual: torch.Tensor) -> int:
-    return running(low, entered(low, self, actual), dim, lambda one, other: low.apply("add", one, other))
+    return running(
+        low, entered(low, self, actual), dim, lambda one, other: low.apply("add", one, other)
+    )
 
 
 @rule("cumprod")
 def running_product(low: Lowering, self: Cell, dim: int, actual: torch.Tensor) -> int:
-    return running(low, entered(low, self, actual), dim, lambda one, other: low.apply("multiply", one, other))
+    return running(
+        low, entered(low, self, actual), dim, lambda one, other: low.apply("multiply", one, other)
+    )
 
 
 @rule("cummax")
@@ -271,7 +309,9 @@ def _unless_nothing(low: Lowering, value: int, instead: int, otherwise: int) -> 
 
 
 def shift_of(low: Lowering, self: Cell, dim: Any) -> int:
-    """The largest entries along axes as the code had them, 0 where none is finite: any shift that drops out will do."""
+    """The largest entries along axes as the code had them, 0 where none is finite: any shift that
+    drops out will do.
+    """
     low.kept = False
     values = self.actual.detach().double()
     largest = values.amax(axes_of(self.shape, dim), keepdim=True) if self.shape else values
@@ -316,7 +356,9 @@ def softmax_backward(low: Lowering, grad_output: Any, output: Any, dim: int) -> 
 @rule("_log_softmax_backward_data")
 def log_softmax_backward(low: Lowering, grad_output: Any, output: Any, dim: int) -> int:
     grad = low.lift(grad_output)
-    weights = low.apply("multiply", low.apply("exp", low.lift(output)), summed(low, grad, dim, True))
+    weights = low.apply(
+        "multiply", low.apply("exp", low.lift(output)), summed(low, grad, dim, True)
+    )
     return low.apply("subtract", grad, weights)
 
 
@@ -347,7 +389,9 @@ def _counted(low: Lowering, actual: Any) -> int:
     return low.build.constant(plain(actual))
 
 
-def _norm(low: Lowering, self: Any, actual: torch.Tensor, order: float, dim: Any, keepdim: bool) -> int:
+def _norm(
+    low: Lowering, self: Any, actual: torch.Tensor, order: float, dim: Any, keepdim: bool
+) -> int:
     if order == 0:
         return _counted(low, actual)
     return normed(low, entered(low, self, actual), order, dim, keepdim)
@@ -355,14 +399,24 @@ def _norm(low: Lowering, self: Any, actual: torch.Tensor, order: float, dim: Any
 
 @rule("linalg_vector_norm")
 def vector_norm(
-    low: Lowering, self: Cell, actual: torch.Tensor, ord: float = 2, dim: Any = None, keepdim: bool = False
+    low: Lowering,
+    self: Cell,
+    actual: torch.Tensor,
+    ord: float = 2,
+    dim: Any = None,
+    keepdim: bool = False,
 ) -> int:
     return _norm(low, self, actual, ord, dim, keepdim)
 
 
 @rule("norm")
 def norm(
-    low: Lowering, self: Cell, actual: torch.Tensor, p: float | None = 2, dim: Any = None, keepdim: bool = False
+    low: Lowering,
+    self: Cell,
+    actual: torch.Tensor,
+    p: float | None = 2,
+    dim: Any = None,
+    keepdim: bool = False,
 ) -> int:
     return _norm(low, self, actual, 2 if p is None else p, dim, keepdim)
 
@@ -400,7 +454,9 @@ def cross_product(low: Lowering, self: Any, other: Any, actual: torch.Tensor, di
 
 
 def _apart(low: Lowering, x1: Any, x2: Any) -> int:
-    """Each row of the first less each of the second: batch, rows, rows, columns; batches are broadcast."""
+    """Each row of the first less each of the second: batch, rows, rows, columns; batches are
+    broadcast.
+    """
 
     def between(value: Any, axis: int) -> int:
         shape = list(actual_of(value).shape)
@@ -415,7 +471,9 @@ _MANY_ROWS = 25
 
 
 @rule("_cdist_forward")
-def distances(low: Lowering, x1: Any, x2: Any, p: float, compute_mode: int | None, actual: torch.Tensor) -> int:
+def distances(
+    low: Lowering, x1: Any, x2: Any, p: float, compute_mode: int | None, actual: torch.Tensor
+) -> int:
     if p == 0:
         return _counted(low, actual)
     many = max(actual_of(x1).shape[-2], actual_of(x2).shape[-2]) > _MANY_ROWS
@@ -432,7 +490,10 @@ def euclidean_distances(low: Lowering, x1: Any, x2: Any, actual: torch.Tensor) -
 def _by_products(low: Lowering, x1: Any, x2: Any, actual: torch.Tensor) -> int:
     """The root of |a|² + |b|² - 2ab, at least 0, as one product of matrices."""
     batch = tuple(actual.shape[:-2])
-    left, right = (low.build.expand(low.lift(value), (*batch, *actual_of(value).shape[-2:])) for value in (x1, x2))
+    left, right = (
+        low.build.expand(low.lift(value), (*batch, *actual_of(value).shape[-2:]))
+        for value in (x1, x2)
+    )
     squares = [summed(low, low.apply("square", node), -1, True) for node in (left, right)]
     ones = [low.build.expand(low.build.constant(1.0), low.build.shape(node)) for node in squares]
     rows = low.joined(-1, low.apply("multiply", left, -2.0), squares[0], ones[0])
@@ -443,7 +504,9 @@ def _by_products(low: Lowering, x1: Any, x2: Any, actual: torch.Tensor) -> int:
 
 
 def _pull(low: Lowering, apart: int, grad: int, length: int, order: float) -> int:
-    """The kernel's derivative of a norm by its elements times `grad`; `grad` and `length` broadcast to `apart`."""
+    """The kernel's derivative of a norm by its elements times `grad`; `grad` and `length` broadcast
+    to `apart`.
+    """
     if order == 0:
         return low.apply("multiply", apart, 0.0)
     direction = low.apply("sign", apart)
@@ -459,7 +522,9 @@ def _pull(low: Lowering, apart: int, grad: int, length: int, order: float) -> in
     return low.apply("where", gone, 0.0, scaled)
 
 
-def _powered(low: Lowering, apart: int, direction: int, grad: int, length: int, order: float) -> int:
+def _powered(
+    low: Lowering, apart: int, direction: int, grad: int, length: int, order: float
+) -> int:
     if order == 2:
         return low.apply("divide", low.apply("multiply", grad, apart), length)
     size, over = low.apply("abs", apart), low.apply("power", length, order - 1.0)
@@ -474,7 +539,10 @@ def _powered(low: Lowering, apart: int, direction: int, grad: int, length: int, 
 def distances_backward(low: Lowering, grad: Any, x1: Any, x2: Any, p: float, cdist: Any) -> int:
     """By the rows of the first; torch calls it again for the second."""
     wide = (*actual_of(cdist).shape, 1)
-    over, length = (low.build.reshape(low.build.expand(low.lift(part), wide[:-1]), wide) for part in (grad, cdist))
+    over, length = (
+        low.build.reshape(low.build.expand(low.lift(part), wide[:-1]), wide)
+        for part in (grad, cdist)
+    )
     return summed(low, _pull(low, _apart(low, x1, x2), over, length, p), -2, False)
 
 
@@ -488,7 +556,9 @@ def _pairs(rows: int, columns: int) -> tuple[Any, Any]:
 @rule("_pdist_forward")
 def distances_of_pairs(low: Lowering, self: Cell, p: float, actual: torch.Tensor) -> int:
     first, second = _pairs(*self.shape)
-    apart = low.apply("subtract", low.build.take(self.node, first), low.build.take(self.node, second))
+    apart = low.apply(
+        "subtract", low.build.take(self.node, first), low.build.take(self.node, second)
+    )
     return _counted(low, actual) if p == 0 else normed(low, apart, p, -1, False)
 
 
@@ -497,7 +567,11 @@ def distances_of_pairs_backward(low: Lowering, grad: Any, self: Any, p: float, p
     first, second = _pairs(*actual_of(self).shape)
     node = low.lift(self)
     apart = low.apply("subtract", low.build.take(node, first), low.build.take(node, second))
-    over, length = (low.build.reshape(low.lift(part), (first.shape[0], 1)) for part in (grad, pdist))
+    over, length = (
+        low.build.reshape(low.lift(part), (first.shape[0], 1)) for part in (grad, pdist)
+    )
     pull = _pull(low, apart, over, length, p)
     both = low.build.join([pull, low.apply("negative", pull)])
-    return low.build.pile(both, np.concatenate([first.ravel(), second.ravel()]), low.build.shape(node))
+    return low.build.pile(
+        both, np.concatenate([first.ravel(), second.ravel()]), low.build.shape(node)
+    )

@@ -1,7 +1,8 @@
-"""Resampling: each new entry is a weighted sum of a few old ones, axis by axis, or where a grid says.
+"""Resampling: each new entry is a weighted sum of a few old ones, axis by axis, or where a grid
+says.
 
-Which entries those are is decided as the kernel decides it, in its format; the weights are nodes, so
-that the error of a position is in them.
+Which entries those are is decided as the kernel decides it, in its format; the weights are nodes,
+so that the error of a position is in them.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class _Taps:
     def applied(self, low: Lowering, node: int, axis: int) -> int:
         shape = low.build.shape(node)
         wide = low.build.take(node, self._places(shape, axis))
-        return low.build.sum(low.apply("multiply", wide, self._beside(low, shape, axis)), (axis + 1,))
+        return low.build.sum(
+            low.apply("multiply", wide, self._beside(low, shape, axis)), (axis + 1,)
+        )
 
     def spread(self, low: Lowering, node: int, axis: int, size: int) -> int:
         """The gradient of that."""
@@ -46,7 +49,9 @@ class _Taps:
 
     def _places(self, shape: Sequence[int], axis: int) -> np.ndarray:
         found = np.take(places(tuple(shape)), np.maximum(self.index, 0), axis)
-        outside = (self.index == NOTHING).reshape(*self.index.shape, *(1 for _ in shape[axis + 1 :]))
+        outside = (self.index == NOTHING).reshape(
+            *self.index.shape, *(1 for _ in shape[axis + 1 :])
+        )
         return np.where(outside, NOTHING, found)
 
     def _beside(self, low: Lowering, shape: Sequence[int], axis: int) -> int:
@@ -75,7 +80,11 @@ class _Axis:
     def _ratio(self) -> tuple[float, float]:
         if self.align_corners:
             return (self.size - 1.0, self.count - 1.0) if self.count > 1 else (0.0, 0.0)
-        return (1.0, self.scale) if self.scale is not None and self.scale > 0 else (float(self.size), float(self.count))
+        return (
+            (1.0, self.scale)
+            if self.scale is not None and self.scale > 0
+            else (float(self.size), float(self.count))
+        )
 
     @property
     def coded_ratio(self) -> Any:
@@ -121,14 +130,18 @@ class _Axis:
         return _Taps(index, self.low.joined(1, *columns))
 
     def smooth(self, filter_: Callable[[Lowering, int, np.ndarray], int], entries: int) -> _Taps:
-        """Taps of a filter that is as wide as new entries are apart; the weights are divided by their sum."""
+        """Taps of a filter that is as wide as new entries are apart; the weights are divided by
+        their sum.
+        """
         low, ratio = self.low, self.coded_ratio
         support = self.number(entries * 0.5) * max(ratio, self.number(1.0))
         center = ratio * (np.arange(self.count).astype(self.number) + self.number(0.5))
         starts = np.maximum((center - support + self.number(0.5)).astype(np.int64), 0)
         ends = np.minimum((center + support + self.number(0.5)).astype(np.int64), self.size)
         index = ragged(starts, ends)
-        middle = low.apply("multiply", self.ratio, low.build.constant(np.arange(self.count)[:, None] + 0.5))
+        middle = low.apply(
+            "multiply", self.ratio, low.build.constant(np.arange(self.count)[:, None] + 0.5)
+        )
         apart = low.apply("subtract", low.build.constant(index + 0.5), middle)
         if ratio >= 1.0:
             apart = low.apply("divide", apart, self.ratio)
@@ -170,8 +183,12 @@ def _triangle(low: Lowering, apart: int, coded: np.ndarray) -> int:
 
 def _keys(low: Lowering, apart: int, coded: np.ndarray) -> int:
     size = low.apply("abs", apart)
-    outer = low.apply("where", low.build.constant(np.abs(coded) < 2.0), _outer(low, size, _CUBIC_SMOOTH), 0.0)
-    return low.apply("where", low.build.constant(np.abs(coded) < 1.0), _inner(low, size, _CUBIC_SMOOTH), outer)
+    outer = low.apply(
+        "where", low.build.constant(np.abs(coded) < 2.0), _outer(low, size, _CUBIC_SMOOTH), 0.0
+    )
+    return low.apply(
+        "where", low.build.constant(np.abs(coded) < 1.0), _inner(low, size, _CUBIC_SMOOTH), outer
+    )
 
 
 _KINDS: dict[str, Callable[[_Axis], _Taps]] = {
@@ -196,15 +213,21 @@ def _scales(bound: dict[str, Any], count: int) -> list[float | None]:
     return [bound.get(name, bound.get("scales")) for name in names]
 
 
-def _axes(low: Lowering, kind: str, sizes: Any, counts: Any, bound: dict[str, Any], tensor: Any) -> list[_Taps]:
+def _axes(
+    low: Lowering, kind: str, sizes: Any, counts: Any, bound: dict[str, Any], tensor: Any
+) -> list[_Taps]:
     number = np.float64 if actual_of(tensor).dtype == torch.float64 else np.float32
     each = zip(sizes, counts, _scales(bound, len(sizes)), strict=True)
     align = bool(bound["align_corners"])
-    return [_KINDS[kind](_Axis(low, size, count, align, scale, number)) for size, count, scale in each]
+    return [
+        _KINDS[kind](_Axis(low, size, count, align, scale, number)) for size, count, scale in each
+    ]
 
 
 def _upsample(kind: str, count: int) -> Rule:
-    def upsampled(low: Lowering, operation: Any, bound: dict[str, Any], actual: torch.Tensor) -> int:
+    def upsampled(
+        low: Lowering, operation: Any, bound: dict[str, Any], actual: torch.Tensor
+    ) -> int:
         node, sizes = low.lift(bound["self"]), actual_of(bound["self"]).shape[-count:]
         taps = _axes(low, kind, sizes, actual.shape[-count:], bound, actual)
         for axis in reversed(range(count)):
@@ -230,8 +253,12 @@ for _name, (_kind, _count) in _WEIGHTED.items():
     rule(f"{_name}_backward")(_upsample_backward(_kind, _count))
 
 
-def _nearest_places(name: str, shape: Sequence[int], bound: dict[str, Any], tensor: Any) -> np.ndarray:
-    """Which entry each new one is, found by resampling the places of a plane in the kernel's format."""
+def _nearest_places(
+    name: str, shape: Sequence[int], bound: dict[str, Any], tensor: Any
+) -> np.ndarray:
+    """Which entry each new one is, found by resampling the places of a plane in the kernel's
+    format.
+    """
     plane = shape[2:]
     dtype = torch.float64 if actual_of(tensor).dtype == torch.float64 else torch.float32
     if dtype == torch.float32 and int(np.prod(plane)) > 2**24:
@@ -245,7 +272,9 @@ def _nearest_places(name: str, shape: Sequence[int], bound: dict[str, Any], tens
 def _nearest(name: str) -> Rule:
     def taken(low: Lowering, operation: Any, bound: dict[str, Any]) -> int:
         shape = tuple(actual_of(bound["self"]).shape)
-        return low.build.take(low.lift(bound["self"]), _nearest_places(name, shape, bound, bound["self"]))
+        return low.build.take(
+            low.lift(bound["self"]), _nearest_places(name, shape, bound, bound["self"])
+        )
 
     return taken
 
@@ -284,7 +313,9 @@ _ZEROS, _BORDER, _REFLECTION = 0, 1, 2
 
 @dataclass(frozen=True, eq=False)
 class _Line:
-    """Where a grid points along one axis of the input: a node, its slope by the grid, and what the code had."""
+    """Where a grid points along one axis of the input: a node, its slope by the grid, and what the
+    code had.
+    """
 
     size: int
     node: int
@@ -321,7 +352,9 @@ class _Sampling:
         return self._padded(_Line(size, node, low.lift(float(scale)), coded))
 
     def _padded(self, line: _Line) -> _Line:
-        """Inside the input, but for zeros; the code's decisions make that a straight line for each point."""
+        """Inside the input, but for zeros; the code's decisions make that a straight line for each
+        point.
+        """
         if self.padding == _ZEROS:
             return line
         turn, shift = np.ones(line.coded.shape), np.zeros(line.coded.shape)
@@ -339,7 +372,9 @@ class _Sampling:
         return _Line(line.size, node, slope, np.clip(coded, 0, line.size - 1))
 
     def _reflected(self, coded: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Turned at the first and last entries, or half an entry beyond them: position * turn + shift."""
+        """Turned at the first and last entries, or half an entry beyond them: position * turn +
+        shift.
+        """
         start, span = (0.0, size - 1.0) if self.align_corners else (-0.5, float(size))
         if span <= 0:
             return np.zeros(coded.shape), np.zeros(coded.shape)
@@ -347,28 +382,46 @@ class _Sampling:
         flips = np.floor(np.abs(coded - start) / span)
         even = flips % 2 == 0
         turn = np.where(even, side, -side)
-        shift = np.where(even, start - flips * span - side * start, start + (flips + 1) * span + side * start)
+        shift = np.where(
+            even, start - flips * span - side * start, start + (flips + 1) * span + side * start
+        )
         return turn, shift
 
     def at(self, corner: Sequence[np.ndarray]) -> np.ndarray:
-        """The places of these entries in all channels, NOTHING where the input has none: (batch, channels, ...)."""
-        place, outside = np.zeros(corner[0].shape, dtype=np.int64), np.zeros(corner[0].shape, dtype=bool)
+        """The places of these entries in all channels, NOTHING where the input has none: (batch,
+        channels, ...).
+        """
+        place, outside = (
+            np.zeros(corner[0].shape, dtype=np.int64),
+            np.zeros(corner[0].shape, dtype=bool),
+        )
         for index, size in zip(corner, self.sizes, strict=True):
             outside |= (index < 0) | (index >= size)
             place = place * size + index
         batch, channels = actual_of(self.input).shape[:2]
         planes = np.arange(batch * channels).reshape(batch, channels, *(1 for _ in self.sizes))
-        return np.where(outside[:, None], NOTHING, planes * int(np.prod(self.sizes)) + place[:, None])
+        return np.where(
+            outside[:, None], NOTHING, planes * int(np.prod(self.sizes)) + place[:, None]
+        )
 
     def corners(self, lines: Sequence[_Line], nearest: bool) -> _Corners:
-        """The places that each point is made of; for each axis the weight, and whether it rises with the position."""
+        """The places that each point is made of; for each axis the weight, and whether it rises
+        with the position.
+        """
         if nearest:
             return [(self.at([np.rint(line.coded).astype(np.int64) for line in lines]), [])]
         firsts = [np.floor(line.coded).astype(np.int64) for line in lines]
         found = []
         for steps in pairs_of((0, 1), repeat=len(lines)):
-            weights = [(self._weight(*each), each[2]) for each in zip(lines, firsts, steps, strict=True)]
-            found.append((self.at([first + step for first, step in zip(firsts, steps, strict=True)]), weights))
+            weights = [
+                (self._weight(*each), each[2]) for each in zip(lines, firsts, steps, strict=True)
+            ]
+            found.append(
+                (
+                    self.at([first + step for first, step in zip(firsts, steps, strict=True)]),
+                    weights,
+                )
+            )
         return found
 
     def _weight(self, line: _Line, first: np.ndarray, step: int) -> int:
@@ -379,7 +432,9 @@ class _Sampling:
         """A value of (batch, channels, ...) times weights of (batch, ...)."""
         for weight, _ in weights:
             shape = self.low.build.shape(weight)
-            value = self.low.apply("multiply", value, self.low.build.reshape(weight, (shape[0], 1, *shape[1:])))
+            value = self.low.apply(
+                "multiply", value, self.low.build.reshape(weight, (shape[0], 1, *shape[1:]))
+            )
         return value
 
 
@@ -398,13 +453,21 @@ def _total(low: Lowering, terms: Sequence[int]) -> int:
 
 @rule("grid_sampler_2d", "grid_sampler_3d")
 def sampled(
-    low: Lowering, input: Any, grid: Any, interpolation_mode: int, padding_mode: int, align_corners: bool
+    low: Lowering,
+    input: Any,
+    grid: Any,
+    interpolation_mode: int,
+    padding_mode: int,
+    align_corners: bool,
 ) -> int:
     sampling = _Sampling(low, input, grid, padding_mode, align_corners)
     with narrow(low, grid):
         corners = sampling.corners(sampling.lines(), _is_nearest(interpolation_mode))
         node = low.lift(input)
-        return _total(low, [sampling.weighted(weights, low.build.take(node, index)) for index, weights in corners])
+        return _total(
+            low,
+            [sampling.weighted(weights, low.build.take(node, index)) for index, weights in corners],
+        )
 
 
 @rule("grid_sampler_2d_backward", "grid_sampler_3d_backward")
@@ -430,23 +493,35 @@ def sampled_backward(
 
 def _by_input(sampling: _Sampling, corners: _Corners, grad: int) -> int:
     build, shape = sampling.low.build, tuple(actual_of(sampling.input).shape)
-    piles = [build.pile(sampling.weighted(weights, grad), index, shape) for index, weights in corners]
+    piles = [
+        build.pile(sampling.weighted(weights, grad), index, shape) for index, weights in corners
+    ]
     return _total(sampling.low, piles)
 
 
 def _by_grid(sampling: _Sampling, lines: Sequence[_Line], corners: _Corners, grad: int) -> int:
-    """Along each axis the differences of neighbours, weighted along the other axes, times the slope."""
+    """Along each axis the differences of neighbours, weighted along the other axes, times the
+    slope.
+    """
     low = sampling.low
     parts = []
     for axis, line in enumerate(lines):
-        terms = [_rise(sampling, axis, index, weights, grad) for index, weights in corners if weights]
+        terms = [
+            _rise(sampling, axis, index, weights, grad) for index, weights in corners if weights
+        ]
         shape = line.coded.shape
-        rise = low.build.sum(_total(low, terms), (1,)) if terms else low.build.constant(np.zeros(shape))
+        rise = (
+            low.build.sum(_total(low, terms), (1,))
+            if terms
+            else low.build.constant(np.zeros(shape))
+        )
         parts.append(low.build.reshape(low.apply("multiply", rise, line.slope), (*shape, 1)))
     return low.joined(len(lines) + 1, *reversed(parts))
 
 
-def _rise(sampling: _Sampling, axis: int, index: np.ndarray, weights: Sequence[tuple[int, int]], grad: int) -> int:
+def _rise(
+    sampling: _Sampling, axis: int, index: np.ndarray, weights: Sequence[tuple[int, int]], grad: int
+) -> int:
     low = sampling.low
     others = [weight for place, weight in enumerate(weights) if place != axis]
     value = low.apply("multiply", low.build.take(low.lift(sampling.input), index), grad)

@@ -1,7 +1,7 @@
 """Windows on pictures: which elements each place of a result is made of.
 
-A picture is the last axes of a tensor, what is before them are planes. Along one axis, windows are an
-array of places of shape (windows, entries), NOTHING where a window reaches beyond the picture.
+A picture is the last axes of a tensor, what is before them are planes. Along one axis, windows are
+an array of places of shape (windows, entries), NOTHING where a window reaches beyond the picture.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from verifier.program.array_program import NOTHING
 Windows = np.ndarray
 
 
-def sliding(size: int, count: int, entries: int, stride: int, padding: int, dilation: int = 1) -> Windows:
+def sliding(
+    size: int, count: int, entries: int, stride: int, padding: int, dilation: int = 1
+) -> Windows:
     """So many windows, a stride apart, from `padding` before the picture's start."""
     reach = np.arange(count)[:, None] * stride - padding + np.arange(entries) * dilation
     return np.where((reach >= 0) & (reach < size), reach, NOTHING)
@@ -41,7 +43,10 @@ def lengths(windows: Windows) -> Windows:
 def crossed(axes: Sequence[Windows], sizes: Sequence[int]) -> np.ndarray:
     """Windows along each axis as windows on the picture: places of shape (*windows, entries)."""
     count = len(axes)
-    place, outside = np.zeros((1,) * 2 * count, dtype=np.int64), np.zeros((1,) * 2 * count, dtype=bool)
+    place, outside = (
+        np.zeros((1,) * 2 * count, dtype=np.int64),
+        np.zeros((1,) * 2 * count, dtype=bool),
+    )
     for axis, (reach, size) in enumerate(zip(axes, sizes, strict=True)):
         shape = [1] * (2 * count)
         shape[axis], shape[count + axis] = reach.shape

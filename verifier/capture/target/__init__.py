@@ -1,7 +1,18 @@
-"""Target: anybody's code, found, bound to its inputs and run once. All that a check needs of it is here by its name."""
+"""Target: anybody's code, found, bound to its inputs and run once. All that a check needs of it is
+here by its name.
+"""
 
 from verifier.capture.target.bind import Bound, bound, name_of
 from verifier.capture.target.dry_run import Run, UserCodeError, tried
 from verifier.capture.target.import_target import callable_of, load_target
 
-__all__ = ["Bound", "Run", "UserCodeError", "bound", "callable_of", "load_target", "name_of", "tried"]
+__all__ = [
+    "Bound",
+    "Run",
+    "UserCodeError",
+    "bound",
+    "callable_of",
+    "load_target",
+    "name_of",
+    "tried",
+]

@@ -1,7 +1,8 @@
 """Binding: anybody's callable at one point, as code of flat named tensors.
 
-A module's parameters and buffers are inputs beside its arguments, so that gradients are taken by them as by any
-other; they are set anew for each call, on a copy of the module, so that nothing is left of one call in the next.
+A module's parameters and buffers are inputs beside its arguments, so that gradients are taken by
+them as by any other; they are set anew for each call, on a copy of the module, so that nothing is
+left of one call in the next.
 """
 
 from __future__ import annotations
@@ -33,9 +34,13 @@ class Bound:
     code: Callable[..., tuple[torch.Tensor, ...]]
     """Takes the inputs in order; returns the floating-point tensors of the result."""
     inputs: Mapping[str, torch.Tensor]
-    """Every tensor that was given, and every parameter and buffer of a module: x, w[0], state.h, linear.weight."""
+    """Every tensor that was given, and every parameter and buffer of a module: x, w[0], state.h,
+    linear.weight.
+    """
     wanted: tuple[str, ...]
-    """What gradients are taken by: floating-point inputs, and parameters that are not frozen; no buffers."""
+    """What gradients are taken by: floating-point inputs, and parameters that are not frozen; no
+    buffers.
+    """
     name: str
     constants: Mapping[str, Any]
     """Everything else that was given, by flat names."""
@@ -46,7 +51,9 @@ class Bound:
 
     @cached_property
     def results(self) -> tuple[str, ...]:
-        """The names of the results: value, value[0], value.loss. Runs the code, and raises what it raises."""
+        """The names of the results: value, value[0], value.loss. Runs the code, and raises what it
+        raises.
+        """
         with torch.no_grad():
             return self.returned(*(tensor.clone() for tensor in self.inputs.values())).names
 
@@ -76,29 +83,34 @@ def name_of(target: Any) -> str:
 
 
 def bound(target: Callable[..., Any], inputs: Mapping[str, Any], dtype: str) -> Bound:
-    """The target with these inputs, which are drawn and cast already, and a module cast to that dtype.
+    """The target with these inputs, which are drawn and cast already, and a module cast to that
+    dtype.
 
-    Inputs go where the signature has their names, else in order. One that has the name of a module's parameter
-    takes its place. A parameter whose name begins like an argument is called `self.` and its name.
+    Inputs go where the signature has their names, else in order. One that has the name of a
+    module's parameter takes its place. A parameter whose name begins like an argument is called
+    `self.` and its name.
 
     >>> layer = bound(torch.nn.Linear(2, 3), {"input": torch.ones(4, 2)}, "float32")
     >>> layer.wanted, layer.results
     (('input', 'weight', 'bias'), ('value',))
 
-    Raises InputError where the inputs do not fit the signature, where there is nothing to take a gradient by, and
-    for modules whose parameters cannot be set.
+    Raises InputError where the inputs do not fit the signature, where there is nothing to take a
+    gradient by, and for modules whose parameters cannot be set.
     """
     callee = _callee(target, dtype)
     given, state = callee.sort(inputs)
     callee.arranged(given)
-    parts = [(name, leaf) for argument, value in given.items() for name, leaf in leaves(value, argument)]
+    parts = [
+        (name, leaf) for argument, value in given.items() for name, leaf in leaves(value, argument)
+    ]
     tensors = {name: leaf for name, leaf in parts if isinstance(leaf, torch.Tensor)}
     names = (*tensors, *state)
 
     def returned(*values: torch.Tensor) -> Results:
         by_name = dict(zip(names, values, strict=True))
         arguments = {name: replaced(value, name, by_name.get) for name, value in given.items()}
-        # Code is run many times, and its inputs are no leaves of torch's graph, of which torch may warn.
+        # Code is run many times, and its inputs are no leaves of torch's graph, of which torch may
+        # warn.
         with running(values):
             result = callee({name: by_name[name] for name in state}, arguments)
         return results_of(callee.name, result)
@@ -107,7 +119,9 @@ def bound(target: Callable[..., Any], inputs: Mapping[str, Any], dtype: str) -> 
     wanted += [name for name in state if name in callee.trained]
     every = {**tensors, **state}
     if not any(every[name].numel() for name in wanted):
-        raise InputError(f"{callee.name} has nothing to take a gradient by: {_missing(wanted, parts)}")
+        raise InputError(
+            f"{callee.name} has nothing to take a gradient by: {_missing(wanted, parts)}"
+        )
     return Bound(
         code=lambda *values: returned(*values).tensors,
         inputs=every,
@@ -133,7 +147,9 @@ def _callee(target: Callable[..., Any], dtype: str) -> _Callee:
     name, kind = name_of(target), dtype_named(dtype)
     signature = signature_of(_signed(target))
     if module_of(target) is None:
-        return _Callee(name, signature, lambda state, positional, keywords: target(*positional, **keywords))
+        return _Callee(
+            name, signature, lambda state, positional, keywords: target(*positional, **keywords)
+        )
     known = apart(name, target, kind, signature.parameters if signature else ())
     return _Callee(name, signature, known.call, known.state, known.trained)
 
@@ -181,5 +197,7 @@ class _Callee:
     def _fitting(self, name: str, tensor: Any) -> torch.Tensor:
         shape = tuple(self.state[name].shape)
         if not isinstance(tensor, torch.Tensor) or tuple(tensor.shape) != shape:
-            raise InputError(f"{name} of {self.name} is a tensor of shape {shape}: give one of that shape")
+            raise InputError(
+                f"{name} of {self.name} is a tensor of shape {shape}: give one of that shape"
+            )
         return tensor

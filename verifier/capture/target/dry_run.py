@@ -26,7 +26,9 @@ class Run:
     overwritten: tuple[str, ...] = ()
     """The inputs that it wrote to, forward or backward."""
     without_gradient: tuple[str, ...] = ()
-    """The results that no gradient can be taken of: nothing that they were computed from requires one."""
+    """The results that no gradient can be taken of: nothing that they were computed from requires
+    one.
+    """
     unreached: tuple[str, ...] = ()
     """The wanted inputs that torch has no gradient by, of any result."""
 
@@ -36,24 +38,27 @@ def tried(bound: Bound, deadline: Deadline = Deadline.NEVER) -> Run:
     """Run the code once, forward and backward.
 
     >>> from verifier.capture.target.bind import bound
-    >>> tried(bound(lambda x, y: x.exp(), {"x": torch.ones(2), "y": torch.ones(2)}, "float32")).unreached
+    >>> given = {"x": torch.ones(2), "y": torch.ones(2)}
+    >>> tried(bound(lambda x, y: x.exp(), given, "float32")).unreached
     ('y',)
 
-    Raises UserCodeError where it raises, and InputError where it returns nothing that has a gradient, or not before
-    the deadline.
+    Raises UserCodeError where it raises, and InputError where it returns nothing that has a
+    gradient, or not before the deadline.
     """
     try:
         return deadline.run(lambda: _run(bound))
     except OutOfTimeError:
         left_behind()
         raise InputError(
-            f"{bound.name} does not return within {deadline.seconds:g} seconds: give it smaller inputs, or more time"
+            f"{bound.name} does not return within {deadline.seconds:g} seconds: give it smaller "
+            "inputs, or more time"
         ) from None
 
 
 def _run(bound: Bound) -> Run:
     leaves = {
-        name: tensor.detach().clone().requires_grad_(name in bound.wanted) for name, tensor in bound.inputs.items()
+        name: tensor.detach().clone().requires_grad_(name in bound.wanted)
+        for name, tensor in bound.inputs.items()
     }
     with running(tuple(leaves.values())), torch.enable_grad():
         # Code may write to what it is given, which torch forbids for leaves.
@@ -74,9 +79,13 @@ def _run(bound: Bound) -> Run:
             if tensor._version != versions[name] or not _same(tensor.detach(), bound.inputs[name])
         ),
         without_gradient=tuple(
-            name for name, tensor in zip(results.names, results.tensors, strict=True) if not tensor.requires_grad
+            name
+            for name, tensor in zip(results.names, results.tensors, strict=True)
+            if not tensor.requires_grad
         ),
-        unreached=tuple(name for name, gradient in zip(bound.wanted, gradients, strict=True) if gradient is None),
+        unreached=tuple(
+            name for name, gradient in zip(bound.wanted, gradients, strict=True) if gradient is None
+        ),
     )
 
 
@@ -88,7 +97,9 @@ def _gradients(
     if not outputs:
         return (None,) * len(by)
     try:
-        return torch.autograd.grad(outputs, by, [torch.ones_like(output) for output in outputs], allow_unused=True)
+        return torch.autograd.grad(
+            outputs, by, [torch.ones_like(output) for output in outputs], allow_unused=True
+        )
     except (Exception, SystemExit) as error:
         raise raised(f"the backward of {bound.name}", error) from error
 
@@ -97,7 +108,9 @@ def raised(what: str, error: BaseException) -> UserCodeError:
     """The error of code that is checked, as a sentence with its line."""
     first = message_of(error)
     told = f": {first}" if first else ""
-    return UserCodeError(f"{what} raises {type(error).__name__}{place_of(error)}{told}", own_traceback(error))
+    return UserCodeError(
+        f"{what} raises {type(error).__name__}{place_of(error)}{told}", own_traceback(error)
+    )
 
 
 def _same(one: torch.Tensor, other: torch.Tensor) -> bool:

@@ -21,11 +21,13 @@ _FORMS = "give path/to/file.py::name or package.module:name"
 
 
 def load_target(text: str) -> Callable[..., Any]:
-    """What is called that in a file or in a package; the name may have dots, as in `layer.py::Net.loss`.
+    """What is called that in a file or in a package; the name may have dots, as in
+    `layer.py::Net.loss`.
 
-    A class of modules is made into one, where it needs no arguments; an `autograd.Function` is its `apply`. Whatever
-    torch draws at random while it is loaded is drawn with the seed 0. Raises InputError where there is no
-    such thing, where it cannot be called, and where its file cannot be run.
+    A class of modules is made into one, where it needs no arguments; an `autograd.Function` is its
+    `apply`. Whatever torch draws at random while it is loaded is drawn with the seed 0. Raises
+    InputError where there is no such thing, where it cannot be called, and where its file cannot be
+    run.
 
     >>> load_target("torch.nn.functional:gelu").__name__
     'gelu'
@@ -41,7 +43,8 @@ def load_target(text: str) -> Callable[..., Any]:
 
 
 def callable_of(target: Any) -> Callable[..., Any]:
-    """What is called: what a text names, or what was given, where a class stands for what `load_target` makes of it.
+    """What is called: what a text names, or what was given, where a class stands for what
+    `load_target` makes of it.
 
     >>> callable_of(torch.nn.Tanh)
     Tanh()
@@ -52,7 +55,9 @@ def callable_of(target: Any) -> Callable[..., Any]:
 
 
 def _package_in(text: str) -> str:
-    """The package that is loaded once for all targets in it; none for a file, which is run for each."""
+    """The package that is loaded once for all targets in it; none for a file, which is run for
+    each.
+    """
     return "" if "::" in text else text.partition(":")[0].partition(".")[0]
 
 
@@ -93,14 +98,18 @@ def _not_imported(name: str, error: BaseException) -> InputError:
     frames = own_frames(error)
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     if isinstance(error, SyntaxError):
-        return InputError(f"{name} cannot be imported: {error.filename}:{error.lineno} is not Python: {error.msg}")
+        return InputError(
+            f"{name} cannot be imported: {error.filename}:{error.lineno} is not Python: {error.msg}"
+        )
     message = message_of(error, whole=True)
     return InputError(f"{name} cannot be imported: {type(error).__name__}{place}: {message}")
 
 
 def _is_method(found: Any, part: str) -> bool:
     """Whether that is a method of a class of modules, which needs one to be called on."""
-    return _is_class(found, torch.nn.Module) and isinstance(inspect.getattr_static(found, part, None), FunctionType)
+    return _is_class(found, torch.nn.Module) and isinstance(
+        inspect.getattr_static(found, part, None), FunctionType
+    )
 
 
 def _is_class(found: Any, base: type) -> bool:
@@ -111,7 +120,11 @@ def _attribute(found: Any, part: str, place: str, text: str) -> Any:
     try:
         return getattr(found, part)
     except AttributeError:
-        owner = place if isinstance(found, ModuleType) else getattr(found, "__name__", type(found).__name__)
+        owner = (
+            place
+            if isinstance(found, ModuleType)
+            else getattr(found, "__name__", type(found).__name__)
+        )
         raise InputError(f"{owner} has no {part!r}: {_hint(found, part)}") from None
     except Exception as error:
         raised = f"{type(error).__name__}: {message_of(error, whole=True)}"
@@ -120,12 +133,18 @@ def _attribute(found: Any, part: str, place: str, text: str) -> Any:
 
 def _hint(found: Any, part: str) -> str:
     inside = getattr(found, "__dict__", {})
-    named = {name: value for name, value in inside.items() if not name.startswith("_") and callable(value)}
+    named = {
+        name: value
+        for name, value in inside.items()
+        if not name.startswith("_") and callable(value)
+    }
     near = get_close_matches(part, named, n=1)
     if near:
         return f"did you mean {near[0]}?"
     own = [
-        name for name, value in named.items() if getattr(value, "__module__", None) == getattr(found, "__name__", "")
+        name
+        for name, value in named.items()
+        if getattr(value, "__module__", None) == getattr(found, "__name__", "")
     ]
     return f"it has {', '.join(own or named)}" if named else "nothing in it can be called"
 
@@ -137,7 +156,8 @@ def _callable(found: Any, text: str) -> Callable[..., Any]:
         found = _made(found, text)
     if not callable(found):
         raise InputError(
-            f"{text} is {_article(type(found).__name__)}, which cannot be called: name a function or a module"
+            f"{text} is {_article(type(found).__name__)}, which cannot be called: name a function "
+            "or a module"
         )
     return found  # type: ignore[no-any-return]
 

@@ -31,7 +31,8 @@ class Apart:
 
 
 def module_of(target: Any) -> torch.nn.Module | None:
-    """The module that a target calls: itself, or that of a bound method or of a `functools.partial`.
+    """The module that a target calls: itself, or that of a bound method or of a
+    `functools.partial`.
 
     >>> module_of(torch.tanh), module_of(torch.nn.Tanh().forward)
     (None, Tanh())
@@ -49,23 +50,39 @@ def uncompiled(module: torch.nn.Module) -> torch.nn.Module:
 
 
 def apart(name: str, target: Any, dtype: torch.dtype, arguments: Collection[str]) -> Apart:
-    """A copy of the target's module in that dtype and in the same mode, called as the target calls it.
+    """A copy of the target's module in that dtype and in the same mode, called as the target calls
+    it.
 
-    Buffers are copied for each call. A name that begins like one of the arguments stands behind `self.`.
-    Raises InputError where its parameters cannot be set from outside.
+    Buffers are copied for each call. A name that begins like one of the arguments stands behind
+    `self.`. Raises InputError where its parameters cannot be set from outside.
     """
     holder = _Holder(_copied(name, module_of(target), dtype), target)
-    shown = {full: _shown(full, arguments) for full, _ in [*holder.named_parameters(), *holder.named_buffers()]}
+    shown = {
+        full: _shown(full, arguments)
+        for full, _ in [*holder.named_parameters(), *holder.named_buffers()]
+    }
     buffers = {shown[full] for full, _ in holder.named_buffers()}
 
-    def call(state: Mapping[str, torch.Tensor], positional: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+    def call(
+        state: Mapping[str, torch.Tensor], positional: Sequence[Any], keywords: Mapping[str, Any]
+    ) -> Any:
         # A module may write to its buffers.
-        given = {full: state[known].clone() if known in buffers else state[known] for full, known in shown.items()}
+        given = {
+            full: state[known].clone() if known in buffers else state[known]
+            for full, known in shown.items()
+        }
         return torch.func.functional_call(holder, given, tuple(positional), dict(keywords))
 
-    state = {shown[full]: tensor.detach() for full, tensor in [*holder.named_parameters(), *holder.named_buffers()]}
-    trained = {shown[full] for full, parameter in holder.named_parameters() if parameter.requires_grad}
-    return Apart(call, state, frozenset(known for known in trained if state[known].is_floating_point()))
+    state = {
+        shown[full]: tensor.detach()
+        for full, tensor in [*holder.named_parameters(), *holder.named_buffers()]
+    }
+    trained = {
+        shown[full] for full, parameter in holder.named_parameters() if parameter.requires_grad
+    }
+    return Apart(
+        call, state, frozenset(known for known in trained if state[known].is_floating_point())
+    )
 
 
 class _Holder(torch.nn.Module):
@@ -81,16 +98,23 @@ class _Holder(torch.nn.Module):
         return _call(self._target[0], self.module, positional, keywords)
 
 
-def _call(target: Any, module: torch.nn.Module, positional: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+def _call(
+    target: Any, module: torch.nn.Module, positional: Sequence[Any], keywords: Mapping[str, Any]
+) -> Any:
     if isinstance(target, partial):
-        return _call(target.func, module, (*target.args, *positional), {**target.keywords, **keywords})
+        return _call(
+            target.func, module, (*target.args, *positional), {**target.keywords, **keywords}
+        )
     called = MethodType(target.__func__, module) if isinstance(target, MethodType) else module
     return called(*positional, **keywords)
 
 
 def _copied(name: str, module: torch.nn.Module | None, dtype: torch.dtype) -> torch.nn.Module:
     if module is None or isinstance(module, torch.jit.ScriptModule):
-        raise InputError(f"{name} is a scripted module, whose parameters cannot be set: give the one it was made from")
+        raise InputError(
+            f"{name} is a scripted module, whose parameters cannot be set: give the one it was "
+            "made from"
+        )
     if any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers())):
         raise InputError(f"{name} has parameters without a shape: call it once, then give it")
     try:

@@ -19,14 +19,17 @@ _WANTED = "return the tensor that gradients are taken of"
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """The floating-point tensors of a nested result, under their names: value, value[0], value.loss."""
+    """The floating-point tensors of a nested result, under their names: value, value[0],
+    value.loss.
+    """
 
     names: tuple[str, ...]
     tensors: tuple[torch.Tensor, ...]
 
 
 def results_of(code: str, returned: Any) -> Results:
-    """What the code of that name returned; without what stands among it and has no gradient: numbers, None, indices.
+    """What the code of that name returned; without what stands among it and has no gradient:
+    numbers, None, indices.
 
     >>> results_of("f", {"loss": torch.ones(()), "steps": 3}).names
     ('value.loss',)
@@ -68,9 +71,14 @@ def _instead(returned: Any, found: list[Any]) -> str:
         return f"None: {_WANTED}"
     if not found:
         return f"an empty {kind}: {_WANTED}"
-    dtypes = dict.fromkeys(str(leaf.dtype).removeprefix("torch.") for leaf in found if isinstance(leaf, torch.Tensor))
+    dtypes = dict.fromkeys(
+        str(leaf.dtype).removeprefix("torch.") for leaf in found if isinstance(leaf, torch.Tensor)
+    )
     if dtypes:
-        return f"a tensor of {' and '.join(dtypes)}, which has no gradient: return one of floating-point numbers"
+        return (
+            f"a tensor of {' and '.join(dtypes)}, which has no gradient: return one of "
+            "floating-point numbers"
+        )
     if all(isinstance(leaf, int | float) for leaf in found):
         nested = "a number" if isinstance(returned, int | float) else f"a {kind} of numbers"
         return f"{nested} and no tensor: leave out item(), tolist() and float()"

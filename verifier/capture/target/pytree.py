@@ -1,7 +1,8 @@
 """Nesting: the leaves of nested lists, tuples, dictionaries and records under flat names.
 
-The third of a list `w` is `w[2]`; what stands under the key "h" of a dictionary, or in the field h of a named tuple
-or of a dataclass, is `state.h`; a key that is not one word is written in brackets, `params[linear.weight]`.
+The third of a list `w` is `w[2]`; what stands under the key "h" of a dictionary, or in the field h
+of a named tuple or of a dataclass, is `state.h`; a key that is not one word is written in brackets,
+`params[linear.weight]`.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ def leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def replaced(value: Any, name: str, change: Callable[[str, Any], Any]) -> Any:
-    """The same nesting with what `change` gives for each leaf and its flat name in the leaf's place.
+    """The same nesting with what `change` gives for each leaf and its flat name in the leaf's
+    place.
 
     >>> replaced((1, [2, 3]), "w", lambda name, leaf: f"{name} is {leaf}")
     ('w[0] is 1', ['w[1][0] is 2', 'w[1][1] is 3'])
@@ -55,7 +57,8 @@ def replaced(value: Any, name: str, change: Callable[[str, Any], Any]) -> Any:
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The nested value that has these leaves, the inverse of `leaves`: tuples for [0], [1], ..., else dictionaries.
+    """The nested value that has these leaves, the inverse of `leaves`: tuples for [0], [1], ...,
+    else dictionaries.
 
     >>> nested({"w[0]": 1, "w[1]": 2, "state.h": 3})
     {'w': (1, 2), 'state': {'h': 3}}
@@ -67,7 +70,9 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
         branch = tree
         *outer, last = _steps(name)
         if len(outer) > DEEPEST:
-            raise InputError(f"the name {name[:40]!r}... is nested too deep: {DEEPEST} levels are the most")
+            raise InputError(
+                f"the name {name[:40]!r}... is nested too deep: {DEEPEST} levels are the most"
+            )
         for key in outer:
             branch = branch.setdefault(key, _Branch())
             if not isinstance(branch, _Branch):
@@ -87,14 +92,21 @@ def _steps(name: str) -> list[Any]:
     if not _FLAT.fullmatch(name):
         raise InputError(f"{name!r} cannot be the name of an input: write x, w[0] or state.h")
     first, *others = _STEP.findall(name)
-    return [first[0], *(int(inside) if _INDEX.fullmatch(inside) else inside or key for key, inside in others)]
+    return [
+        first[0],
+        *(int(inside) if _INDEX.fullmatch(inside) else inside or key for key, inside in others),
+    ]
 
 
 def _closed(part: Any) -> Any:
     if not isinstance(part, _Branch):
         return part
     parts = {key: _closed(inner) for key, inner in part.items()}
-    return tuple(parts[place] for place in range(len(parts))) if set(parts) == set(range(len(parts))) else parts
+    return (
+        tuple(parts[place] for place in range(len(parts)))
+        if set(parts) == set(range(len(parts)))
+        else parts
+    )
 
 
 def _parts(value: Any, name: str) -> list[tuple[Any, str, Any]] | None:
@@ -107,7 +119,10 @@ def _parts(value: Any, name: str) -> list[tuple[Any, str, Any]] | None:
     if isinstance(value, tuple | list):
         steps: Sequence[str] = [f".{field}" for field in getattr(value, "_fields", ())]
         steps = steps or [f"[{place}]" for place in range(len(value))]
-        return [(place, name + step, part) for place, (step, part) in enumerate(zip(steps, value, strict=True))]
+        return [
+            (place, name + step, part)
+            for place, (step, part) in enumerate(zip(steps, value, strict=True))
+        ]
     return None
 
 
@@ -118,7 +133,11 @@ def _step(key: Any) -> str:
 def _rebuilt(value: Any, parts: dict[Any, Any]) -> Any:
     """A copy of a nested value with other parts."""
     if isinstance(value, tuple):
-        return type(value)(*parts.values()) if hasattr(value, "_fields") else type(value)(parts.values())
+        return (
+            type(value)(*parts.values())
+            if hasattr(value, "_fields")
+            else type(value)(parts.values())
+        )
     copied = copy.copy(value)
     if isinstance(value, Mapping | list):
         for key, part in parts.items():

@@ -53,21 +53,26 @@ def shown(name: str, signature: Signature) -> str:
 def arranged(name: str, signature: Signature | None, inputs: Mapping[str, Any]) -> Arguments:
     """The inputs as the arguments of the callable that is called `name`.
 
-    Each goes where the signature has its name. Others fill, in order, what has a position and no name to be called
-    by; without a signature that is all of them. A callable that takes anything, `(*args, **kwargs)`, is given
-    constants by their names.
+    Each goes where the signature has its name. Others fill, in order, what has a position and no
+    name to be called by; without a signature that is all of them. A callable that takes anything,
+    `(*args, **kwargs)`, is given constants by their names.
 
     >>> arranged("f", inspect.signature(lambda x, *, low=0: x), {"low": 1, "x": 2})
     Arguments(positional=(2,), keywords={'low': 1})
 
-    Raises InputError, with the signature, for names that it does not have and for arguments that are not given.
+    Raises InputError, with the signature, for names that it does not have and for arguments that
+    are not given.
     """
     if signature is None:
         return Arguments(tuple(inputs.values()), {})
     parameters = signature.parameters.values()
     filled = {part.name: inputs[part.name] for part in parameters if part.name in inputs}
     others = {key: value for key, value in inputs.items() if key not in filled}
-    nameless = [part.name for part in parameters if part.kind is Parameter.POSITIONAL_ONLY and part.name not in filled]
+    nameless = [
+        part.name
+        for part in parameters
+        if part.kind is Parameter.POSITIONAL_ONLY and part.name not in filled
+    ]
     for place in nameless[: len(others)]:
         filled[place] = others.pop(next(iter(others)))
     rest, keywords = _anything(name, signature, filled, others)
@@ -79,7 +84,9 @@ def _anything(
     name: str, signature: Signature, filled: dict[str, Any], others: Mapping[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
     """What goes to `*args` and to `**kwargs`. Raises InputError where neither takes it."""
-    several = {part.kind: part.name for part in signature.parameters.values() if part.kind in _SEVERAL}
+    several = {
+        part.kind: part.name for part in signature.parameters.values() if part.kind in _SEVERAL
+    }
     # They may be given under their own names.
     rest = list(filled.pop(several.get(Parameter.VAR_POSITIONAL, ""), ()))
     keywords = dict(filled.pop(several.get(Parameter.VAR_KEYWORD, ""), {}))
@@ -92,7 +99,9 @@ def _anything(
         elif Parameter.VAR_POSITIONAL in several:
             rest.append(value)
         else:
-            raise InputError(f"{name} has no argument {key!r}: {_hint(key, signature)}{shown(name, signature)}")
+            raise InputError(
+                f"{name} has no argument {key!r}: {_hint(key, signature)}{shown(name, signature)}"
+            )
     return rest, keywords
 
 
@@ -100,13 +109,21 @@ def _of_forward(function: type[torch.autograd.Function]) -> Signature:
     """What `apply` takes, by position alone."""
     signature = inspect.signature(function.forward)
     parts = list(signature.parameters.values())
-    if function.setup_context is torch.autograd.Function.setup_context and parts and parts[0].kind in _POSITIONAL:
+    if (
+        function.setup_context is torch.autograd.Function.setup_context
+        and parts
+        and parts[0].kind in _POSITIONAL
+    ):
         parts = parts[1:]
     positional = [
-        part.replace(kind=Parameter.POSITIONAL_ONLY) if part.kind is Parameter.POSITIONAL_OR_KEYWORD else part
+        part.replace(kind=Parameter.POSITIONAL_ONLY)
+        if part.kind is Parameter.POSITIONAL_OR_KEYWORD
+        else part
         for part in parts
     ]
-    return Signature([part for part in positional if part.kind in (*_POSITIONAL, Parameter.VAR_POSITIONAL)])
+    return Signature(
+        [part for part in positional if part.kind in (*_POSITIONAL, Parameter.VAR_POSITIONAL)]
+    )
 
 
 def _has_tensor(value: Any) -> bool:
@@ -120,14 +137,22 @@ def _check_complete(name: str, signature: Signature, filled: Mapping[str, Any]) 
         if part.kind not in _SEVERAL and part.default is part.empty and part.name not in filled
     ]
     if missing == ["self"]:
-        raise InputError(f"{name} is a method: name it on an object, as in layer = Layer() and layer.{name}")
+        raise InputError(
+            f"{name} is a method: name it on an object, as in layer = Layer() and layer.{name}"
+        )
     if missing:
-        raise InputError(f"{name} needs {' and '.join(missing)}: give it as an input of {shown(name, signature)}")
+        raise InputError(
+            f"{name} needs {' and '.join(missing)}: give it as an input of {shown(name, signature)}"
+        )
 
 
-def _placed(signature: Signature, filled: Mapping[str, Any], rest: list[Any], keywords: Mapping[str, Any]) -> Arguments:
+def _placed(
+    signature: Signature, filled: Mapping[str, Any], rest: list[Any], keywords: Mapping[str, Any]
+) -> Arguments:
     positional = [part for part in signature.parameters.values() if part.kind in _POSITIONAL]
-    nameless = [place for place, part in enumerate(positional) if part.kind is Parameter.POSITIONAL_ONLY]
+    nameless = [
+        place for place, part in enumerate(positional) if part.kind is Parameter.POSITIONAL_ONLY
+    ]
     reached = [place + 1 for place in nameless if positional[place].name in filled]
     by_position = len(positional) if rest else max(reached, default=0)
     arguments: list[Any] = []
@@ -137,7 +162,9 @@ def _placed(signature: Signature, filled: Mapping[str, Any], rest: list[Any], ke
             arguments.append(filled.get(part.name, part.default))
         elif part.name in filled:
             named[part.name] = filled[part.name]
-    others = [part.name for part in signature.parameters.values() if part.kind is Parameter.KEYWORD_ONLY]
+    others = [
+        part.name for part in signature.parameters.values() if part.kind is Parameter.KEYWORD_ONLY
+    ]
     named |= {key: filled[key] for key in others if key in filled}
     return Arguments((*arguments, *rest), {**named, **keywords})
 

@@ -1,8 +1,8 @@
 """Critical: what is watched of each row of the operations table while an input moves.
 
-A watch gives every element a small whole number, its code, and something happens where the code changes:
-a branch is taken or left, an argument passes 0, a function reaches its limit, a sum swallows one of its
-terms, a result leaves the range of the format.
+A watch gives every element a small whole number, its code, and something happens where the code
+changes: a branch is taken or left, an argument passes 0, a function reaches its limit, a sum
+swallows one of its terms, a result leaves the range of the format.
 """
 
 from __future__ import annotations
@@ -59,17 +59,23 @@ def _order(one: Any, other: Any) -> Any:
 
 def _sides(kind: Kind) -> Watch:
     """One argument against the other."""
-    return Watch(kind, lambda own, result, arguments: _order(arguments[0], arguments[1]), exact=True)
+    return Watch(
+        kind, lambda own, result, arguments: _order(arguments[0], arguments[1]), exact=True
+    )
 
 
 def _at(kind: Kind, number: float = 0.0, argument: int = 0) -> Watch:
     """An argument against a number."""
-    return Watch(kind, lambda own, result, arguments: _order(arguments[argument], number), exact=True)
+    return Watch(
+        kind, lambda own, result, arguments: _order(arguments[argument], number), exact=True
+    )
 
 
 def _tail(where: Callable[[Format], float]) -> Watch:
     """The argument against a number that depends on the format."""
-    return Watch(Kind.TAIL, lambda own, result, arguments: _order(arguments[0], where(own)), exact=True)
+    return Watch(
+        Kind.TAIL, lambda own, result, arguments: _order(arguments[0], where(own)), exact=True
+    )
 
 
 def _tails(where: Callable[[Format], float]) -> tuple[Watch, Watch]:
@@ -96,7 +102,9 @@ def _ranged(numbers: Any, format: Format) -> Any:
     sizes = np.abs(numbers)
     limits = (format.smallest_subnormal, format.smallest_normal, format.largest)
     # What is not a number is in no range.
-    return sum((sizes >= limit).astype(np.int8) for limit in limits) - np.isnan(sizes).astype(np.int8)
+    return sum((sizes >= limit).astype(np.int8) for limit in limits) - np.isnan(sizes).astype(
+        np.int8
+    )
 
 
 def _swallowed_by_one(own: Format, result: Any, arguments: Sequence[Any]) -> Any:
@@ -157,11 +165,15 @@ def _large(format: Format) -> float:
 
 _LOGISTIC = (*_tails(_logistic), *_tails(_underflow))
 WATCHED: dict[str, tuple[Watch, ...]] = {
-    **dict.fromkeys(("less", "less_equal", "greater", "greater_equal", "equal", "not_equal"), (_PLACED,)),
+    **dict.fromkeys(
+        ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal"), (_PLACED,)
+    ),
     **dict.fromkeys(("maximum", "minimum"), (_PLACED,)),
     **dict.fromkeys(("abs", "relu", "sign"), (_CORNER,)),
     **dict.fromkeys(("floor", "ceiling"), (_wholes(Kind.BORDER),)),
-    "remainder": (Watch(Kind.BORDER, lambda own, result, arguments: _whole(arguments[0] / arguments[1])),),
+    "remainder": (
+        Watch(Kind.BORDER, lambda own, result, arguments: _whole(arguments[0] / arguments[1])),
+    ),
     "sqrt": (_ZERO,),
     **dict.fromkeys(("log", "log2", "log10"), (_ZERO, _at(Kind.FACTOR, 1.0))),
     "log1p": (_MINUS_ONE, _at(Kind.FACTOR), Watch(Kind.SWALLOWED, _swallowed_by_one, exact=True)),
@@ -188,5 +200,5 @@ WATCHED: dict[str, tuple[Watch, ...]] = {
     **dict.fromkeys(("sinh", "cosh", "i0", "i1"), (_RANGE,)),
     **dict.fromkeys(("add", "subtract"), (_SWALLOWED,)),
     "multiply": (_at(Kind.FACTOR), _at(Kind.FACTOR, argument=1)),
-}  # fmt: skip
+}
 """By the name of a row what is watched of it."""

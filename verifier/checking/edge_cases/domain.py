@@ -1,7 +1,7 @@
 """Domain: an open interval of numbers, and the floats of a format in it.
 
-The floats of a format are counted through, 0 being number 0 and the next one number 1, so that a neighbour
-is one further and what lies halfway between two floats is halfway between their numbers.
+The floats of a format are counted through, 0 being number 0 and the next one number 1, so that a
+neighbour is one further and what lies halfway between two floats is halfway between their numbers.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Domain:
     def __post_init__(self) -> None:
         if not self.low <= self.high:
             raise InputError(
-                f"a domain from {self.low} to {self.high} has no numbers: give its low end first, then its high end"
+                f"a domain from {self.low} to {self.high} has no numbers: give its low end first, "
+                "then its high end"
             )
 
     def __contains__(self, number: float) -> bool:
@@ -43,16 +44,23 @@ class Domain:
         return (numbers > self.low) & (numbers < self.high)
 
     def ends(self, format: Format) -> tuple[float, float]:
-        """The smallest and the largest float of the format in it; the first is above the second where there is none."""
+        """The smallest and the largest float of the format in it; the first is above the second
+        where there is none.
+        """
         low, high = (
-            float(end) for end in rounded(np.clip([self.low, self.high], -format.largest, format.largest), format)
+            float(end)
+            for end in rounded(
+                np.clip([self.low, self.high], -format.largest, format.largest), format
+            )
         )
         return (low if low > self.low else neighbour(low, 1, format)), (
             high if high < self.high else neighbour(high, -1, format)
         )
 
     def grid(self, format: Format, count: int) -> Any:
-        """Floats of the format in it, in order: even ones and ones even in size, so many (2 or more) of each kind."""
+        """Floats of the format in it, in order: even ones and ones even in size, so many (2 or
+        more) of each kind.
+        """
         low, high = self.ends(format)
         if low > high:
             return np.empty(0)
@@ -86,11 +94,14 @@ def rounded(numbers: Any, format: Format) -> Any:
 
 
 def neighbour(number: float, steps: int, format: Format) -> float:
-    """The float so many steps above a finite float of the format, or below it; infinite behind the last.
+    """The float so many steps above a finite float of the format, or below it; infinite behind the
+    last.
 
     >>> from verifier.operations.formats import FLOAT32
-    >>> neighbour(0.0, 1, FLOAT32) == FLOAT32.smallest_subnormal, neighbour(1.0, -1, FLOAT32) == 1 - 2.0**-24
-    (True, True)
+    >>> neighbour(0.0, 1, FLOAT32) == FLOAT32.smallest_subnormal
+    True
+    >>> neighbour(1.0, -1, FLOAT32) == 1 - 2.0**-24
+    True
     """
     return float(_float_at(_place(number, format) + steps, format))
 
@@ -107,12 +118,16 @@ def halfway(low: Any, high: Any, format: Format) -> Any:
 
 
 def _place(numbers: Any, format: Format) -> Any:
-    """How many floats lie between 0 and each number, which is a float of the format; negative ones count back."""
+    """How many floats lie between 0 and each number, which is a float of the format; negative ones
+    count back.
+    """
     numbers = np.asarray(numbers, dtype=np.float64)
     sizes = np.abs(numbers)
     # To frexp the exponent of 0 is 0.
     exponent = np.where(
-        sizes == 0, format.smallest_exponent, np.maximum(np.frexp(sizes)[1] - 1, format.smallest_exponent)
+        sizes == 0,
+        format.smallest_exponent,
+        np.maximum(np.frexp(sizes)[1] - 1, format.smallest_exponent),
     )
     within = np.ldexp(sizes, format.precision - 1 - exponent).astype(np.int64)
     steps = (exponent - format.smallest_exponent).astype(np.int64) << (format.precision - 1)

@@ -1,7 +1,7 @@
 """Edge points: points of code whose elements stand at edges, many in one point.
 
-Elements that are not replaced keep their numbers, so that a sum or a maximum gets ordinary numbers beside
-the edges.
+Elements that are not replaced keep their numbers, so that a sum or a maximum gets ordinary numbers
+beside the edges.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ KEPT = 3
 
 
 def edge_points(values: Values, base: Mapping[str, torch.Tensor], limit: int) -> list[Point]:
-    """Points in which elements of some inputs of the base take these values in turn, at most so many.
+    """Points in which elements of some inputs of the base take these values in turn, at most so
+    many.
 
-    The first are: a mixture, neighbouring elements that tie, everything 0 where 0 is among the values, all
-    elements of an input the same, and all of them nearly the same; then mixtures until all values have had their turn,
-    and each input level at each of its values. Inputs without values stay as they are.
+    The first are: a mixture, neighbouring elements that tie, everything 0 where 0 is among the
+    values, all elements of an input the same, and all of them nearly the same; then mixtures until
+    all values have had their turn, and each input level at each of its values. Inputs without
+    values stay as they are.
 
     >>> points = edge_points({"x": (0.0, 3.0)}, {"x": torch.tensor([0.5, 1.5, 2.5])}, 3)
     >>> [point["x"].tolist() for point in points]
@@ -37,7 +39,13 @@ def edge_points(values: Values, base: Mapping[str, torch.Tensor], limit: int) ->
         return []
     mixed = _mixtures(drawn, base)
     levels = _levels(drawn, base)
-    first = [*islice(mixed, 1), _tied(drawn, base), *_zero(drawn, base), *islice(levels, 1), _crowded(drawn, base)]
+    first = [
+        *islice(mixed, 1),
+        _tied(drawn, base),
+        *_zero(drawn, base),
+        *islice(levels, 1),
+        _crowded(drawn, base),
+    ]
     found: list[Point] = []
     seen = {_key(base)}
     for point in chain(first, mixed, levels):
@@ -74,7 +82,9 @@ def _mixtures(values: Values, base: Mapping[str, torch.Tensor]) -> Iterator[Poin
     """
     names = list(values)
     alone = [{name} for name in names] if len(names) > 1 else []
-    groups = [set(names), *chain.from_iterable((one, set(names)) for one in alone)][: 2 * len(alone) or 1]
+    groups = [set(names), *chain.from_iterable((one, set(names)) for one in alone)][
+        : 2 * len(alone) or 1
+    ]
     taken = dict.fromkeys(names, 0)
     turn = 0
     while any(taken[name] < len(values[name]) for name in names):
@@ -89,10 +99,16 @@ def _mixtures(values: Values, base: Mapping[str, torch.Tensor]) -> Iterator[Poin
         yield point
 
 
-def _mixed(tensor: torch.Tensor, values: tuple[float, ...], start: int, turn: int) -> tuple[torch.Tensor, int]:
+def _mixed(
+    tensor: torch.Tensor, values: tuple[float, ...], start: int, turn: int
+) -> tuple[torch.Tensor, int]:
     """The tensor with some elements replaced by the values from a place on, and how many."""
     flat = tensor.detach().clone().reshape(-1)
-    places = [place for place in range(flat.numel()) if flat.numel() < KEPT or (place + turn) % KEPT != KEPT - 1]
+    places = [
+        place
+        for place in range(flat.numel())
+        if flat.numel() < KEPT or (place + turn) % KEPT != KEPT - 1
+    ]
     chosen = [values[(start + step) % len(values)] for step in range(len(places))]
     flat[places] = torch.tensor(chosen, dtype=torch.float64).to(flat)
     return flat.reshape(tensor.shape), max(len(places), 1)
@@ -124,7 +140,9 @@ def _levels(values: Values, base: Mapping[str, torch.Tensor]) -> Iterator[Point]
 
 
 def _crowded(values: Values, base: Mapping[str, torch.Tensor]) -> Point:
-    """Each input near its largest value, its elements a few floats apart: what is subtracted there cancels."""
+    """Each input near its largest value, its elements a few floats apart: what is subtracted there
+    cancels.
+    """
     point = dict(base)
     for name, numbers in values.items():
         largest = max(numbers, key=abs)

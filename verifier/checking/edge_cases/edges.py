@@ -1,8 +1,8 @@
 """Edges: numbers at which something happens in code, taken from the program of its own forward.
 
-Points drawn at random never hit a corner, the border of a branch, or the float from which on a function is
-its limit. These numbers are found by moving each input through its domain (`scan.py`); behind them
-come numbers that are worth trying in any code, such as 0 and the smallest floats.
+Points drawn at random never hit a corner, the border of a branch, or the float from which on a
+function is its limit. These numbers are found by moving each input through its domain (`scan.py`);
+behind them come numbers that are worth trying in any code, such as 0 and the smallest floats.
 """
 
 from __future__ import annotations
@@ -38,28 +38,37 @@ class Edges:
     """Where something happens in the inputs of a program."""
 
     values: Mapping[str, tuple[float, ...]]
-    """For each input that has a domain numbers of it, those of this program first; each is a float of the format."""
+    """For each input that has a domain numbers of it, those of this program first; each is a float
+    of the format.
+    """
     own: Mapping[str, tuple[Any, ...]]
-    """For each such input arrays of its shape in which elements stand where something happens in their own place."""
+    """For each such input arrays of its shape in which elements stand where something happens in
+    their own place.
+    """
 
 
-def edges(program: ArrayProgram, given: Mapping[str, Any], domains: Mapping[str, Domain], format: Format) -> Edges:
+def edges(
+    program: ArrayProgram, given: Mapping[str, Any], domains: Mapping[str, Domain], format: Format
+) -> Edges:
     """What happens in each input that has a domain, around one point of the program.
 
-    `given` has an array for every input of the program. The numbers are strictly inside the domain. A program that
-    holds at this point only may give numbers at which nothing happens.
+    `given` has an array for every input of the program. The numbers are strictly inside the domain.
+    A program that holds at this point only may give numbers at which nothing happens.
 
     >>> from verifier.program.array_program import ArrayBuilder
     >>> from verifier.operations.formats import FLOAT64
     >>> build = ArrayBuilder()
     >>> x, y = build.input("x", (2,)), build.input("y", (2,))
     >>> program = build.program(build.apply("abs", build.apply("subtract", x, y)))
-    >>> found = edges(program, {"x": np.zeros(2), "y": np.array([0.25, 0.75])}, {"x": Domain(-1.0, 1.0)}, FLOAT64)
+    >>> point = {"x": np.zeros(2), "y": np.array([0.25, 0.75])}
+    >>> found = edges(program, point, {"x": Domain(-1.0, 1.0)}, FLOAT64)
     >>> found.values["x"][:2], found.own["x"][0].tolist()
     ((0.25, 0.75), [0.25, 0.75])
     """
     crossings = Sweep(program, given, format).crossings(domains)
-    by_name = {name: [crossing for crossing in crossings if crossing.name == name] for name in domains}
+    by_name = {
+        name: [crossing for crossing in crossings if crossing.name == name] for name in domains
+    }
     return Edges(
         {name: _values(by_name[name], domain, format) for name, domain in domains.items()},
         {name: _own(by_name[name], program, np.asarray(given[name])) for name in domains},
@@ -93,7 +102,9 @@ def _different(crossings: Sequence[Crossing]) -> list[Crossing]:
 def _of_program(crossings: Sequence[Crossing], domain: Domain, format: Format) -> Iterator[float]:
     shortened = [_short(crossing.hit, format) for crossing in crossings]
     yield from shortened
-    yield from _pieces({crossing.hit for crossing in crossings if crossing.kind in _PARTING}, domain, format)
+    yield from _pieces(
+        {crossing.hit for crossing in crossings if crossing.kind in _PARTING}, domain, format
+    )
     for crossing, short in zip(crossings, shortened, strict=True):
         yield from (crossing.low, crossing.high)
         for number, step in ((crossing.low, -1), (crossing.high, 1), (short, -1), (short, 1)):
@@ -103,7 +114,9 @@ def _of_program(crossings: Sequence[Crossing], domain: Domain, format: Format) -
 
 
 def _short(number: float, format: Format) -> float:
-    """A number of fewer digits that is as good: rounding on the way blurs a border by a float or two."""
+    """A number of fewer digits that is as good: rounding on the way blurs a border by a float or
+    two.
+    """
     short = float(rounded(float(f"{number:.{max(1, int(format.decimal_digits) - 2)}g}"), format))
     return short if abs(short - number) <= 2.0 * format.unit_roundoff * abs(number) else number
 
@@ -112,7 +125,10 @@ def _pieces(borders: Iterable[float], domain: Domain, format: Format) -> list[fl
     """A number in the middle of each piece between neighbouring borders: a branch may be narrow."""
     if not borders:
         return []
-    ends = (end if math.isfinite(end) else math.copysign(format.largest, end) for end in (domain.low, domain.high))
+    ends = (
+        end if math.isfinite(end) else math.copysign(format.largest, end)
+        for end in (domain.low, domain.high)
+    )
     parts = sorted({*borders, *ends})
     return [one / 2 + other / 2 for one, other in pairwise(parts)][:PIECES]
 
@@ -151,7 +167,10 @@ def _own(crossings: Sequence[Crossing], program: ArrayProgram, given: Any) -> tu
     """Arrays for the watches that stand in different places for different elements."""
     by_watch: dict[tuple[int, int], list[Crossing]] = {}
     for crossing in crossings:
-        if crossing.kind in _PARTING and math.prod(program.nodes[crossing.node].shape) == given.size > 1:
+        if (
+            crossing.kind in _PARTING
+            and math.prod(program.nodes[crossing.node].shape) == given.size > 1
+        ):
             by_watch.setdefault((crossing.node, crossing.watch), []).append(crossing)
     arrays = []
     for found in by_watch.values():

@@ -1,8 +1,9 @@
-"""Sweep: a program run in float64 while one input moves through its domain, to find where something happens.
+"""Sweep: a program run in float64 while one input moves through its domain, to find where something
+happens.
 
-All elements of the input take the same value, and the other inputs stay as they are. Where a code of
-`critical_points.py` changes between two values of a grid, the place is closed in on by halving, all places
-at once, until two neighbouring floats are left.
+All elements of the input take the same value, and the other inputs stay as they are. Where a code
+of `critical_points.py` changes between two values of a grid, the place is closed in on by halving,
+all places at once, until two neighbouring floats are left.
 """
 
 from __future__ import annotations
@@ -77,7 +78,9 @@ class _Codes(BatchArithmetic):
                 code = watch.code(self.format, result, parts)
                 if code.shape[0] > 1:
                     shape = (code.shape[0], *node.shape)
-                    self.codes[place, number] = np.broadcast_to(code, shape).reshape(code.shape[0], -1)
+                    self.codes[place, number] = np.broadcast_to(code, shape).reshape(
+                        code.shape[0], -1
+                    )
         return result if arguments else result.reshape(1)
 
 
@@ -110,11 +113,17 @@ class Sweep:
         if tried.size < _FEWEST:
             return []
         codes = self._run({name: _level(tried, self.given[name].shape)})
-        return [bracket for key, code in codes.items() for bracket in self._changes(name, tried, key, code)]
+        return [
+            bracket
+            for key, code in codes.items()
+            for bracket in self._changes(name, tried, key, code)
+        ]
 
     def _run(self, moved: Mapping[str, Any]) -> Mapping[_Key, Any]:
         arithmetic = _Codes(self.format)
-        still = {name: np.asarray(value, dtype=np.float64)[None] for name, value in self.given.items()}
+        still = {
+            name: np.asarray(value, dtype=np.float64)[None] for name, value in self.given.items()
+        }
         evaluate(self.program, arithmetic, {**still, **moved})
         return arithmetic.codes
 
@@ -125,7 +134,10 @@ class Sweep:
             hit = np.zeros(code.shape, dtype=bool)
             hit[1:-1] = (code[1:-1] == 0) & changes[1:] & changes[:-1]
             changes &= ~(hit[1:] | hit[:-1])
-            exact = [_Bracket(key, name, element, tried[row], tried[row], 0) for row, element in _turns(hit)]
+            exact = [
+                _Bracket(key, name, element, tried[row], tried[row], 0)
+                for row, element in _turns(hit)
+            ]
         else:
             exact = []
         return exact + [
@@ -134,7 +146,9 @@ class Sweep:
         ]
 
     def _closed_in(self, brackets: Sequence[_Bracket]) -> list[Crossing]:
-        low, high = (np.array([getattr(bracket, end) for bracket in brackets]) for end in ("low", "high"))
+        low, high = (
+            np.array([getattr(bracket, end) for bracket in brackets]) for end in ("low", "high")
+        )
         for _ in range(_HALVINGS):
             middle = halfway(low, high, self.format)
             open_ = np.flatnonzero((middle != low) & (middle != high)).tolist()
@@ -145,7 +159,8 @@ class Sweep:
                 end = low if code == brackets[place].code else high
                 end[place] = middle[place]
         return [
-            self._crossing(bracket, *ends) for bracket, *ends in zip(brackets, low.tolist(), high.tolist(), strict=True)
+            self._crossing(bracket, *ends)
+            for bracket, *ends in zip(brackets, low.tolist(), high.tolist(), strict=True)
         ]
 
     def _codes_at(self, brackets: Sequence[_Bracket], values: Any) -> list[int]:
@@ -157,7 +172,9 @@ class Sweep:
         moved = {}
         for name in {bracket.name for bracket in brackets}:
             own = [bracket.name == name for bracket in brackets]
-            array = np.repeat(np.asarray(self.given[name], dtype=np.float64)[None], len(brackets), axis=0)
+            array = np.repeat(
+                np.asarray(self.given[name], dtype=np.float64)[None], len(brackets), axis=0
+            )
             array[own] = _level(values[own], array.shape[1:])
             moved[name] = array
         codes = self._run(moved)
@@ -179,7 +196,9 @@ def _level(values: Any, shape: Shape) -> Any:
 
 
 def _turns(mask: Any) -> list[tuple[int, int]]:
-    """Row and column of what is true: of each row the first, then of each the second; not too many."""
+    """Row and column of what is true: of each row the first, then of each the second; not
+    too many.
+    """
     rows, columns = np.nonzero(mask)
     _, first, own = np.unique(rows, return_index=True, return_inverse=True)
     order = np.argsort(np.arange(rows.size) - first[own], kind="stable")[:BRACKETS]

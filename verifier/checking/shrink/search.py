@@ -1,8 +1,8 @@
 """Simplify: from a point at which something fails to a simple one at which it still fails.
 
-As in the shrinking of Hypothesis (MacIver and Donaldson, ECOOP 2020) only what is simpler is tried, and only
-what was seen to fail is kept, until nothing simpler fails: smaller arrays first, then zeros and ones, then
-numbers of few digits.
+As in the shrinking of Hypothesis (MacIver and Donaldson, ECOOP 2020) only what is simpler is tried,
+and only what was seen to fail is kept, until nothing simpler fails: smaller arrays first, then
+zeros and ones, then numbers of few digits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ import torch
 
 from verifier.capture.to_numpy import bytes_of
 from verifier.checking.edge_cases.domain import Domain, rounded
-from verifier.checking.shrink.simpler_number import SMALL, candidates, format_of, is_simpler, numbers_of
+from verifier.checking.shrink.simpler_number import (
+    SMALL,
+    candidates,
+    format_of,
+    is_simpler,
+    numbers_of,
+)
 from verifier.errors import InputError
 from verifier.process.deadline import Deadline
 
@@ -38,22 +44,25 @@ def simplest(
 ) -> dict[str, torch.Tensor]:
     """The simplest point found that fails, from one that fails.
 
-    Only inputs in `within` change: their axes become shorter, those of the same length together first, and their
-    numbers simpler, inside their domain; dtypes stay. What makes `fails` raise does not fail. `fails` is called at most
-    `tries` times and not after the deadline, first with the inputs themselves; where neither ended
-    the search, the result simplifies to itself.
+    Only inputs in `within` change: their axes become shorter, those of the same length together
+    first, and their numbers simpler, inside their domain; dtypes stay. What makes `fails` raise
+    does not fail. `fails` is called at most `tries` times and not after the deadline, first with
+    the inputs themselves; where neither ended the search, the result simplifies to itself.
 
     Raises InputError where the inputs do not fail, and for fewer tries than 1.
 
     >>> point = {"x": torch.tensor([0.3712, 37.9713, -2.25], dtype=torch.float64)}
-    >>> simplest(point, lambda given: bool((given["x"] > 30).any()), {"x": Domain(-50.0, 50.0)})["x"]
+    >>> fails = lambda given: bool((given["x"] > 30).any())
+    >>> simplest(point, fails, {"x": Domain(-50.0, 50.0)})["x"]
     tensor([31.], dtype=torch.float64)
     """
     if tries < 1:
         raise InputError(f"tries is {tries!r}: use a whole number, 1 or above")
     search = _Search(inputs, fails, within, tries, deadline)
     if not search.fails(search.point):
-        raise InputError("the point that is to be simplified does not fail: give one at which the check fails")
+        raise InputError(
+            "the point that is to be simplified does not fail: give one at which the check fails"
+        )
     search.run()
     return search.point
 
@@ -113,7 +122,9 @@ class _Search:
     # shorter axes
 
     def _shorten(self) -> None:
-        """Halves of axes, of all axes of the same length first; then pieces of them are left out."""
+        """Halves of axes, of all axes of the same length first; then pieces of them are left
+        out.
+        """
         for axes in self._groups():
             while self._keep_one(axes, _halves(self._length(axes))):
                 pass
@@ -133,7 +144,9 @@ class _Search:
             for name in self._changing:
                 for axis, length in enumerate(self.point[name].shape):
                     lengths.setdefault(length, []).append((name, axis))
-            groups = [tuple(axes) for length, axes in sorted(lengths.items(), reverse=True) if length > 1]
+            groups = [
+                tuple(axes) for length, axes in sorted(lengths.items(), reverse=True) if length > 1
+            ]
             groups += [(one,) for axes in groups for one in axes if len(axes) > 1]
             waiting = [axes for axes in groups if axes not in done]
             if not waiting:
@@ -155,12 +168,20 @@ class _Search:
     # simpler numbers
 
     def _floats(self) -> list[str]:
-        return [name for name in self._changing if self.point[name].is_floating_point() and self.point[name].numel()]
+        return [
+            name
+            for name in self._changing
+            if self.point[name].is_floating_point() and self.point[name].numel()
+        ]
 
     def _clear(self) -> None:
-        """As many numbers as possible become 0, or where that is outside the domain 1 or a round number."""
+        """As many numbers as possible become 0, or where that is outside the domain 1 or a round
+        number.
+        """
         for name in self._floats():
-            simplest_ = [kind for kind in (0.0, 1.0, -1.0, 0.5, -0.5, 2.0) if kind in self.within[name]][:1]
+            simplest_ = [
+                kind for kind in (0.0, 1.0, -1.0, 0.5, -0.5, 2.0) if kind in self.within[name]
+            ][:1]
             waiting = [np.arange(self.point[name].numel())] if simplest_ else []
             while waiting and self.left > 0:
                 places = waiting.pop(0)
@@ -182,7 +203,9 @@ class _Search:
                 self._simplify(name, np.array([place]))
 
     def _simplify(self, name: str, place: Any) -> None:
-        """One number: its nearest one of the simplest kind that fails, then of a whole number a smaller one."""
+        """One number: its nearest one of the simplest kind that fails, then of a whole number a
+        smaller one.
+        """
         number = numbers_of(self.point[name])[place]
         for kind in candidates(number, format_of(self.point[name])):
             if self._replace(name, place, kind):
@@ -205,7 +228,10 @@ class _Search:
         """Take these values at some places, where they are simpler and in the domain."""
         tensor, domain = self.point[name], self.within[name]
         numbers = numbers_of(tensor).copy()
-        own, wanted = numbers[places], np.broadcast_to(rounded(values, format_of(tensor)), places.shape)
+        own, wanted = (
+            numbers[places],
+            np.broadcast_to(rounded(values, format_of(tensor)), places.shape),
+        )
         better = domain.inside(wanted) & is_simpler(wanted, own, format_of(tensor))
         if not better.any():
             return False

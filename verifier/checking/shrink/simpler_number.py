@@ -1,6 +1,8 @@
-"""Simplicity: which of two numbers is the simpler one, and what is simpler than a number and near it.
+"""Simplicity: which of two numbers is the simpler one, and what is simpler than a number and near
+it.
 
-0 comes first, then 1 and -1, whole numbers, halves, numbers of few decimals, of few digits, and of few bits.
+0 comes first, then 1 and -1, whole numbers, halves, numbers of few decimals, of few digits, and of
+few bits.
 """
 
 from __future__ import annotations
@@ -19,17 +21,25 @@ MANY = 4096
 """More numbers than that are not rounded to decimal digits, which takes long."""
 SMALL = 1e4
 """Whole numbers below it, and decimals of such, are read at a glance."""
-_SCALES, _DIGITS, _BITS = (1.0, 2.0, 10.0, 100.0, 1000.0), (1, 2, 3, 4), (4, 8, 12, 16, 20, 24, 32, 40, 48)
+_SCALES, _DIGITS, _BITS = (
+    (1.0, 2.0, 10.0, 100.0, 1000.0),
+    (1, 2, 3, 4),
+    (4, 8, 12, 16, 20, 24, 32, 40, 48),
+)
 
 
 def complexity(inputs: Mapping[str, torch.Tensor]) -> tuple[float, ...]:
-    """How complex a point is, to be compared with others: its size, then how many numbers are not 0, then their digits.
+    """How complex a point is, to be compared with others: its size, then how many numbers are not
+    0, then their digits.
 
     >>> complexity({"x": torch.tensor([0.0, 2.0])}) < complexity({"x": torch.tensor([0.5, 2.0])})
     True
     """
     numbers = [numbers_of(tensor) for tensor in _floating(inputs)]
-    ranks = [ranks_of(array, format_of(tensor)) for array, tensor in zip(numbers, _floating(inputs), strict=True)]
+    ranks = [
+        ranks_of(array, format_of(tensor))
+        for array, tensor in zip(numbers, _floating(inputs), strict=True)
+    ]
     return (
         float(sum(tensor.numel() for tensor in inputs.values())),
         float(sum(np.count_nonzero(array) for array in numbers)),
@@ -61,7 +71,9 @@ def _away(numbers: Any) -> Any:
 
 
 def _nearest(numbers: Any, format: Format) -> Iterator[Any]:
-    """For numbers their nearest ones of each kind, the simplest kinds first; NaN where a kind has none."""
+    """For numbers their nearest ones of each kind, the simplest kinds first; NaN where a kind has
+    none.
+    """
     for simple in (0.0, 1.0, -1.0):
         yield np.full_like(numbers, simple)
     for scale in _SCALES:
@@ -80,7 +92,9 @@ def _significant(numbers: Any, digits: int) -> Any:
 
 
 def candidates(numbers: Any, format: Format) -> Iterator[Any]:
-    """What is tried in place of numbers, the simplest first: of some kinds also the nearest ones on either side."""
+    """What is tried in place of numbers, the simplest first: of some kinds also the nearest ones on
+    either side.
+    """
     with np.errstate(all="ignore"):
         nearest = list(_nearest(numbers, format))
         yield from nearest[:3]
@@ -107,4 +121,6 @@ def is_simpler(one: Any, other: Any, format: Format) -> Any:
     ranks, others = ranks_of(one, format), ranks_of(other, format)
     sizes, larger = np.abs(one), np.abs(other)
     positive = ~np.signbit(one) & np.signbit(other)
-    return (ranks < others) | ((ranks == others) & ((sizes < larger) | ((sizes == larger) & positive)))
+    return (ranks < others) | (
+        (ranks == others) & ((sizes < larger) | ((sizes == larger) & positive))
+    )

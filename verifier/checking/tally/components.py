@@ -34,10 +34,14 @@ class Statement:
 
     @cached_property
     def digits(self) -> Any:
-        """Agreeing digits, counted against the largest entry of the whole array; NaN where nothing is decided."""
+        """Agreeing digits, counted against the largest entry of the whole array; NaN where nothing
+        is decided.
+        """
         verdicts = self.part.verdicts
         nothing_lost = np.zeros_like(verdicts.error)
-        found = accuracy("", CODE_FORMATS[self.part.dtype], verdicts.centre, verdicts.error, nothing_lost).agreeing
+        found = accuracy(
+            "", CODE_FORMATS[self.part.dtype], verdicts.centre, verdicts.error, nothing_lost
+        ).agreeing
         # What is no number has no digits right.
         found = np.where(np.isnan(verdicts.error) & (np.abs(verdicts.centre) > 0), 0.0, found)
         return np.where(verdicts.severity == Outcome.UNDECIDED.severity, np.nan, found)
@@ -103,7 +107,9 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class CheckComponent:
-    """All comparisons of one quantity of the target in one dtype: a value, or a derivative by one input."""
+    """All comparisons of one quantity of the target in one dtype: a value, or a derivative by one
+    input.
+    """
 
     name: str
     quantity: str
@@ -118,7 +124,9 @@ class CheckComponent:
 
     @cached_property
     def outcomes(self) -> dict[Outcome, int]:
-        return {outcome: sum(one.part.count(outcome) for one in self.statements) for outcome in Outcome}
+        return {
+            outcome: sum(one.part.count(outcome) for one in self.statements) for outcome in Outcome
+        }
 
     @property
     def outcome(self) -> Outcome:
@@ -137,7 +145,9 @@ class CheckComponent:
 
     @property
     def tier(self) -> str:
-        return "proved" if all(one.part.tier == "proved" for one in self.statements) else "estimated"
+        return (
+            "proved" if all(one.part.tier == "proved" for one in self.statements) else "estimated"
+        )
 
     @property
     def part_names(self) -> frozenset[str]:
@@ -146,13 +156,17 @@ class CheckComponent:
 
     @cached_property
     def least_accurate(self) -> Place | None:
-        """Where the fewest digits agree; None where the exact value is always 0, or nothing is decided."""
+        """Where the fewest digits agree; None where the exact value is always 0, or nothing is
+        decided.
+        """
         known = [one.least_accurate for one in self.statements if not np.isnan(one.digits).all()]
         return min(known, key=lambda place: place.digits, default=None)
 
     @cached_property
     def limits(self) -> Any:
-        """The detection limits: allowances relative to exact values, where that is known and not 0."""
+        """The detection limits: allowances relative to exact values, where that is known and
+        not 0.
+        """
         verdicts = [one.part.verdicts for one in self.statements]
         with np.errstate(all="ignore"):
             found = np.concatenate([one.allowed / np.abs(one.centre) for one in verdicts])
@@ -168,18 +182,25 @@ class CheckComponent:
 
     @cached_property
     def worst(self) -> Place | None:
-        """The worst outcome, and within it the largest error for its allowance; None where nothing was compared."""
+        """The worst outcome, and within it the largest error for its allowance; None where nothing
+        was compared.
+        """
         return max(self._worst, key=lambda place: place.rank, default=None)
 
     @cached_property
     def shown(self) -> Place | None:
-        """Where a failure is shown: at a simplified point if there is one, in the first check that finds it."""
+        """Where a failure is shown: at a simplified point if there is one, in the first check that
+        finds it.
+        """
         failing = [place for place in self._worst if place.comparison.outcome is Outcome.DISAGREES]
         if not failing:
             return self.worst
         simple = [place for place in failing if place.is_simplified]
         first = (simple or failing)[0].finding.check
-        return max((one for one in simple or failing if one.finding.check == first), key=lambda place: place.ratio)
+        return max(
+            (one for one in simple or failing if one.finding.check == first),
+            key=lambda place: place.ratio,
+        )
 
     @property
     def is_simplified(self) -> bool:

@@ -104,24 +104,34 @@ class Tally:
     @cached_property
     def points(self) -> tuple[CheckPoint, ...]:
         """Each once, by number."""
-        found = {finding.point.number: finding.point for finding in self.checked.findings if finding.point}
+        found = {
+            finding.point.number: finding.point
+            for finding in self.checked.findings
+            if finding.point
+        }
         return tuple(found[number] for number in sorted(found))
 
     @cached_property
     def failing(self) -> tuple[tuple[CheckComponent, ...], ...]:
-        """The components that disagree, those of one name together: values, then gradients, then what is derived
-        from them, each the largest error for its allowance first.
+        """The components that disagree, those of one name together: values, then gradients, then
+        what is derived from them, each the largest error for its allowance first.
         """
         found: dict[tuple[str, str], list[CheckComponent]] = {}
         for component in sorted(self.components, key=_urgency):
             if component.outcome is Outcome.DISAGREES:
                 found.setdefault((component.name, component.quantity), []).append(component)
-        return tuple(tuple(sorted(same, key=lambda one: not one.is_simplified)) for same in found.values())
+        return tuple(
+            tuple(sorted(same, key=lambda one: not one.is_simplified)) for same in found.values()
+        )
 
     @cached_property
     def undecided(self) -> tuple[CheckComponent, ...]:
         """The components of which nothing was decided."""
-        return tuple(component for component in self.components if component.compared and not component.decided)
+        return tuple(
+            component
+            for component in self.components
+            if component.compared and not component.decided
+        )
 
     @cached_property
     def too_few_digits(self) -> tuple[CheckComponent, ...]:
@@ -138,8 +148,14 @@ class Tally:
     @property
     def wrong_formulas(self) -> tuple[str, ...]:
         """The components whose formula is wrong in exact arithmetic."""
-        known = (found.examination.formula for found in self.checked.judged if found.examination is not None)
-        names = (name for formula in known if isinstance(formula, Replayed) for name in formula.wrong)
+        known = (
+            found.examination.formula
+            for found in self.checked.judged
+            if found.examination is not None
+        )
+        names = (
+            name for formula in known if isinstance(formula, Replayed) for name in formula.wrong
+        )
         return tuple(dict.fromkeys(names))
 
     @property
@@ -151,11 +167,15 @@ class Tally:
     @property
     def outcomes(self) -> Counter[Outcome]:
         """Of all numbers that were judged."""
-        return Counter({outcome: sum(one.outcomes[outcome] for one in self.components) for outcome in Outcome})
+        return Counter(
+            {outcome: sum(one.outcomes[outcome] for one in self.components) for outcome in Outcome}
+        )
 
     @property
     def outcome(self) -> Outcome:
-        """The worst of all; fewer digits than were asked for disagree, and nothing compared in a dtype is undecided."""
+        """The worst of all; fewer digits than were asked for disagree, and nothing compared in a
+        dtype is undecided.
+        """
         if self.too_few_digits:
             return Outcome.DISAGREES
         nothing = [Outcome.UNDECIDED] if self.empty_dtypes else []
@@ -163,8 +183,8 @@ class Tally:
 
     @property
     def exit_code(self) -> int:
-        """0 verified, 1 something disagrees, 2 not judged to its end, 3 something has no decided comparison at all,
-        4 an internal error, 130 interrupted.
+        """0 verified, 1 something disagrees, 2 not judged to its end, 3 something has no decided
+        comparison at all, 4 an internal error, 130 interrupted.
         """
         if self.checked.interrupted:
             return 130

@@ -34,7 +34,9 @@ class Trial:
 
     @property
     def subject(self) -> Subject:
-        return Subject(self.bound.code, self.bound.inputs, self.bound.wanted, honour_detach=self.honour_detach)
+        return Subject(
+            self.bound.code, self.bound.inputs, self.bound.wanted, honour_detach=self.honour_detach
+        )
 
     @cached_property
     def examination(self) -> Examination:
@@ -94,14 +96,22 @@ def quietly() -> Iterator[None]:
 
 def told(error: Exception) -> str:
     sentence = first_sentence(error)
-    return sentence if sentence in dict(_KNOWN).values() else f"asked so, the code raises {sentence}"
+    return (
+        sentence if sentence in dict(_KNOWN).values() else f"asked so, the code raises {sentence}"
+    )
 
 
 _KNOWN = (
     (r"You must implement the jvp", "the code has an autograd.Function without a jvp"),
-    (r"it must override the setup_context", "the code has an autograd.Function without a setup_context, as vmap needs"),
-    (r"marked as once_differentiable", "the code has a backward that is marked as once_differentiable"),
-)  # fmt: skip
+    (
+        r"it must override the setup_context",
+        "the code has an autograd.Function without a setup_context, as vmap needs",
+    ),
+    (
+        r"marked as once_differentiable",
+        "the code has a backward that is marked as once_differentiable",
+    ),
+)
 """What torch says at length."""
 
 

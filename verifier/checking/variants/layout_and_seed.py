@@ -1,4 +1,6 @@
-"""The same gradient asked for in other ways: other layouts, other grad_outputs, one result alone, under vmap."""
+"""The same gradient asked for in other ways: other layouts, other grad_outputs, one result alone,
+under vmap.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ LARGE = 1024.0
 
 def _restated(parts: Sequence[Part], stated: Sequence[torch.Tensor | None]) -> list[Part]:
     return [
-        part.restated(np.zeros(part.verdicts.stated.shape) if numbers is None else plain(numbers).ravel())
+        part.restated(
+            np.zeros(part.verdicts.stated.shape) if numbers is None else plain(numbers).ravel()
+        )
         for part, numbers in zip(parts, stated, strict=True)
     ]
 
@@ -37,14 +41,17 @@ class _AsGiven(Joint):
         return input_
 
 
-def _asked_as_given(statements: Statements, arguments: Sequence[torch.Tensor]) -> Sequence[torch.Tensor | None]:
+def _asked_as_given(
+    statements: Statements, arguments: Sequence[torch.Tensor]
+) -> Sequence[torch.Tensor | None]:
     joint = statements.joint
     with quietly():
         return _AsGiven(joint.code, joint.wanted, joint.results)(*arguments)
 
 
 def strided(tensor: torch.Tensor) -> torch.Tensor:
-    """The same numbers, every second one in memory and not from its start; a single number as it is.
+    """The same numbers, every second one in memory and not from its start; a single number as it
+    is.
 
     >>> apart = strided(torch.ones(2, 3))
     >>> apart.is_contiguous(), apart.storage_offset()
@@ -52,7 +59,9 @@ def strided(tensor: torch.Tensor) -> torch.Tensor:
     """
     if tensor.ndim == 0:
         return tensor
-    wide = torch.zeros(*tensor.shape[:-1], 2 * tensor.shape[-1], dtype=tensor.dtype, device=tensor.device)
+    wide = torch.zeros(
+        *tensor.shape[:-1], 2 * tensor.shape[-1], dtype=tensor.dtype, device=tensor.device
+    )
     wide[..., 1::2] = tensor
     return wide[..., 1::2]
 
@@ -78,7 +87,9 @@ class Strided:
         statements = trial.statements
         for layout in self.layouts:
             try:
-                stated = _asked_as_given(statements, [layout(tensor) for tensor in statements.arguments])
+                stated = _asked_as_given(
+                    statements, [layout(tensor) for tensor in statements.arguments]
+                )
             except Exception as error:
                 yield trial.absent(self, told(error))
                 continue
@@ -94,7 +105,9 @@ class Expanded:
     def findings(self, trial: Trial) -> Iterator[Finding]:
         statements = trial.statements
         inputs = {
-            name: _expanded(tensor) if name in trial.bound.arguments and tensor.is_floating_point() else tensor
+            name: _expanded(tensor)
+            if name in trial.bound.arguments and tensor.is_floating_point()
+            else tensor
             for name, tensor in statements.inputs.items()
         }
         weights = tuple(map(_constant, trial.weights))
@@ -104,7 +117,9 @@ class Expanded:
         except Exception as error:
             yield trial.absent(self, told(error))
             return
-        yield replace(trial.finding(self, _restated(examination.parts, stated)), examination=examination)
+        yield replace(
+            trial.finding(self, _restated(examination.parts, stated)), examination=examination
+        )
 
 
 def _expanded(tensor: torch.Tensor) -> torch.Tensor:
@@ -117,19 +132,27 @@ def _constant(weight: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Structured:
-    """A grad_output without positive numbers, with zeros and large ones, and one that is 0 but for one number."""
+    """A grad_output without positive numbers, with zeros and large ones, and one that is 0 but for
+    one number.
+    """
 
     name: str = "structured"
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         for shaped in (_negative, _one_hot):
-            examination = trial.examined(replace(trial.subject, seeds=tuple(map(shaped, trial.weights))))
+            examination = trial.examined(
+                replace(trial.subject, seeds=tuple(map(shaped, trial.weights)))
+            )
             yield replace(trial.finding(self, _gradients(examination)), examination=examination)
 
 
 def _negative(weight: torch.Tensor) -> torch.Tensor:
-    pattern = torch.tensor([-LARGE, 0.0, -1.25, -0.0078125], dtype=weight.dtype, device=weight.device)
-    return pattern.repeat(weight.numel() // len(pattern) + 1)[: weight.numel()].reshape(weight.shape)
+    pattern = torch.tensor(
+        [-LARGE, 0.0, -1.25, -0.0078125], dtype=weight.dtype, device=weight.device
+    )
+    return pattern.repeat(weight.numel() // len(pattern) + 1)[: weight.numel()].reshape(
+        weight.shape
+    )
 
 
 def _one_hot(weight: torch.Tensor) -> torch.Tensor:
@@ -157,7 +180,10 @@ class Undefined:
             yield self._alone(trial, place)
 
     def _alone(self, trial: Trial, place: int) -> Finding:
-        weights = [weight if other == place else torch.zeros_like(weight) for other, weight in enumerate(trial.weights)]
+        weights = [
+            weight if other == place else torch.zeros_like(weight)
+            for other, weight in enumerate(trial.weights)
+        ]
         try:
             examination = trial.examined(replace(trial.subject, seeds=tuple(weights)))
         except Exception as error:
@@ -166,9 +192,13 @@ class Undefined:
             stated = _one_result(trial.statements, place)
         except Exception as error:
             # Whoever uses one of the results asks just that.
-            sentence = f"the backward of result {place} alone, as where the others are not used, raises"
+            sentence = (
+                f"the backward of result {place} alone, as where the others are not used, raises"
+            )
             return trial.finding(self, (), (f"{sentence} {first_sentence(error)}",))
-        return replace(trial.finding(self, _restated(_gradients(examination), stated)), examination=examination)
+        return replace(
+            trial.finding(self, _restated(_gradients(examination), stated)), examination=examination
+        )
 
 
 def _one_result(statements: Statements, place: int) -> Sequence[torch.Tensor | None]:
@@ -192,9 +222,12 @@ class Vmapped:
     def findings(self, trial: Trial) -> Iterator[Finding]:
         code = trial.bound.code
         stacked = {
-            name: torch.stack([tensor, trial.beside.get(name, tensor)]) for name, tensor in trial.bound.inputs.items()
+            name: torch.stack([tensor, trial.beside.get(name, tensor)])
+            for name, tensor in trial.bound.inputs.items()
         }
-        subject = Subject(_under_vmap(code), stacked, trial.bound.wanted, honour_detach=trial.honour_detach)
+        subject = Subject(
+            _under_vmap(code), stacked, trial.bound.wanted, honour_detach=trial.honour_detach
+        )
         try:
             with quietly():
                 examination = examine(subject, Reference(_looped(code)))
@@ -210,7 +243,10 @@ def _under_vmap(code: Callable[..., Any]) -> Callable[..., Any]:
 
 def _looped(code: Callable[..., Any]) -> Callable[..., Any]:
     def loop(*stacked: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        rows = [tensors(code(*row)) for row in zip(*(tensor.unbind() for tensor in stacked), strict=True)]
+        rows = [
+            tensors(code(*row))
+            for row in zip(*(tensor.unbind() for tensor in stacked), strict=True)
+        ]
         return tuple(torch.stack(parts) for parts in zip(*rows, strict=True))
 
     return loop

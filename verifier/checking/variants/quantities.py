@@ -1,4 +1,6 @@
-"""The numbers themselves: value, reverse mode, forward mode, one against the other, second order."""
+"""The numbers themselves: value, reverse mode, forward mode, one against the other, second
+order.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ class Forward:
 
 @dataclass(frozen=True)
 class Both:
-    """Reverse mode against forward mode: both give the same number for a tangent and a grad_output."""
+    """Reverse mode against forward mode: both give the same number for a tangent and a
+    grad_output.
+    """
 
     name: str = "both"
 
@@ -90,7 +94,9 @@ def _product(parts: Sequence[Part], weights: Sequence[Any]) -> _Sum:
     with np.errstate(all="ignore"):
         allowed = sum(float(np.abs(weight) @ part.verdicts.allowed) for part, weight in pairs)
         terms = sum(float(np.abs(weight) @ np.abs(part.verdicts.stated)) for part, weight in pairs)
-    exact = [np.sum(balls(part.verdicts.stated) * balls(weight), initial=_ZERO) for part, weight in pairs]
+    exact = [
+        np.sum(balls(part.verdicts.stated) * balls(weight), initial=_ZERO) for part, weight in pairs
+    ]
     return _Sum(sum(exact, _ZERO), allowed, terms)
 
 
@@ -105,7 +111,9 @@ def _against(like: Part, reverse: _Sum, forward: _Sum) -> Part:
         symbolic=np.array([float(forward.value)]),
         reference=np.array([forward.value], dtype=object),
         known=np.array([True]),
-        allowed=np.array([reverse.allowed + forward.allowed + 1e-15 * (reverse.terms + forward.terms)]),
+        allowed=np.array(
+            [reverse.allowed + forward.allowed + 1e-15 * (reverse.terms + forward.terms)]
+        ),
         terms=np.array([reverse.terms + forward.terms]),
         kink=np.array([False]),
         usable=np.array([math.isfinite(reverse.terms)]),
@@ -116,7 +124,9 @@ def _against(like: Part, reverse: _Sum, forward: _Sum) -> Part:
 
 @dataclass(frozen=True)
 class Second:
-    """The second derivative of the results' weighted sum: rows of the Hessian, every entry judged."""
+    """The second derivative of the results' weighted sum: rows of the Hessian, every entry
+    judged.
+    """
 
     name: str = "second"
 

@@ -1,4 +1,6 @@
-"""How the code behaves: the same every time, overwriting nothing, with gradients of the right form."""
+"""How the code behaves: the same every time, overwriting nothing, with gradients of the
+right form.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ class Determinism:
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         place = list(Note).index(Note.CHANGING)
-        changing = [(part, int(np.sum(part.verdicts.note == place))) for part in trial.examination.parts]
+        changing = [
+            (part, int(np.sum(part.verdicts.note == place))) for part in trial.examination.parts
+        ]
         failures = [
             f"{part.name}: {count:,} of {part.verdicts.stated.size:,} numbers come out differently"
             " when the code is run again"
@@ -55,7 +59,9 @@ class Overwriting:
         kept = [None if gradient is None else gradient.clone() for gradient in first]
         overwritten = self._failures(statements, given, versions, weights)
         yield trial.finding(self, (), tuple(overwritten))
-        _passed_back(joint, [leaf.clone() for leaf in leaves], by, [2 * weight for weight in weights])
+        _passed_back(
+            joint, [leaf.clone() for leaf in leaves], by, [2 * weight for weight in weights]
+        )
         reused = [
             f"the gradient by {name} is a buffer that the next backward writes to"
             for name, gradient, before in zip(statements.by, first, kept, strict=True)
@@ -66,20 +72,33 @@ class Overwriting:
 
     @staticmethod
     def _failures(
-        statements: Statements, given: Sequence[torch.Tensor], versions: Sequence[int], weights: Sequence[torch.Tensor]
+        statements: Statements,
+        given: Sequence[torch.Tensor],
+        versions: Sequence[int],
+        weights: Sequence[torch.Tensor],
     ) -> Iterator[str]:
-        for (name, before), after, version in zip(statements.inputs.items(), given, versions, strict=True):
+        for (name, before), after, version in zip(
+            statements.inputs.items(), given, versions, strict=True
+        ):
             if after._version == version and not _same(before, after):
-                yield f"{name} is overwritten, and autograd is not told: what other operations keep of it is wrong"
+                yield (
+                    f"{name} is overwritten, and autograd is not told: what other operations keep "
+                    "of it is wrong"
+                )
         for before, after in zip(statements.arguments[len(given) :], weights, strict=True):
             if not _same(before, after):
                 yield "the backward overwrites grad_output, which others use as well"
 
 
 def _passed_back(
-    joint: Joint, given: Sequence[torch.Tensor], by: Sequence[torch.Tensor], weights: Sequence[torch.Tensor]
+    joint: Joint,
+    given: Sequence[torch.Tensor],
+    by: Sequence[torch.Tensor],
+    weights: Sequence[torch.Tensor],
 ) -> Sequence[torch.Tensor | None]:
-    """The gradients of the code's results for inputs that lie behind those by which they are taken."""
+    """The gradients of the code's results for inputs that lie behind those by which they are
+    taken.
+    """
     with running(given):
         return _backward(tensors(joint.code(*given)), by, weights)
 
@@ -88,7 +107,11 @@ def _backward(
     results: Sequence[torch.Tensor], by: Sequence[torch.Tensor], weights: Sequence[torch.Tensor]
 ) -> Sequence[torch.Tensor | None]:
     """The gradients; none where torch has been told of a write and refuses them."""
-    pairs = [(result, weight) for result, weight in zip(results, weights, strict=True) if result.requires_grad]
+    pairs = [
+        (result, weight)
+        for result, weight in zip(results, weights, strict=True)
+        if result.requires_grad
+    ]
     # Where torch has not been told, it does not refuse.
     with suppress(RuntimeError):
         if pairs:
@@ -111,7 +134,8 @@ class Form:
         statements = trial.statements
         stated = statements.stated[len(statements.results) :]
         failures = [
-            f"the gradient by {name} is {_form(gradient)}, {name} itself {_form(statements.inputs[name])}"
+            f"the gradient by {name} is {_form(gradient)}, {name} itself "
+            f"{_form(statements.inputs[name])}"
             for name, gradient in zip(statements.by, stated, strict=True)
             if gradient is not None and _form(gradient) != _form(statements.inputs[name])
         ]

@@ -1,4 +1,6 @@
-"""Acceptance: which failures of a check are known and accepted, which are not, and which are no longer there."""
+"""Acceptance: which failures of a check are known and accepted, which are not, and which are no
+longer there.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,22 @@ class Settled:
 def settled(checked: Checked, known: Sequence[Accepted]) -> Settled:
     """The check with what is known of its failures set aside.
 
-    A failure is accepted where each of its causes is; one without a cause, where an entry names none. Of an
-    check that was not made to its end nothing is stale: what disagrees may not have been reached.
+    A failure is accepted where each of its causes is; one without a cause, where an entry names
+    none. Of an check that was not made to its end nothing is stale: what disagrees may not have
+    been reached.
     """
-    used = {entry for entry in known for failure in _failures(checked) if failure.is_explained_by(entry)}
-    left = replace(checked, findings=tuple(_without_accepted(checked, finding, known) for finding in checked.findings))
-    stale = () if checked.interrupted or checked.not_reached else tuple(entry for entry in known if entry not in used)
+    used = {
+        entry for entry in known for failure in _failures(checked) if failure.is_explained_by(entry)
+    }
+    left = replace(
+        checked,
+        findings=tuple(_without_accepted(checked, finding, known) for finding in checked.findings),
+    )
+    stale = (
+        ()
+        if checked.interrupted or checked.not_reached
+        else tuple(entry for entry in known if entry not in used)
+    )
     return Settled(left, tuple(entry for entry in known if entry in used), stale)
 
 
@@ -45,7 +57,11 @@ class _Failure:
     cause: str
 
     def is_explained_by(self, entry: Accepted) -> bool:
-        return entry.component in self.names and entry.dtype == self.dtype and entry.cause in ("", self.cause)
+        return (
+            entry.component in self.names
+            and entry.dtype == self.dtype
+            and entry.cause in ("", self.cause)
+        )
 
 
 def _failures(checked: Checked) -> list[_Failure]:
@@ -54,9 +70,14 @@ def _failures(checked: Checked) -> list[_Failure]:
 
 
 def _failing(finding: Finding) -> list[tuple[frozenset[str], str]]:
-    """What disagrees: numbers by the names of their parts, anything else by the name of the check."""
+    """What disagrees: numbers by the names of their parts, anything else by the name of the
+    check.
+    """
     parts = [_names(part.name) for part in finding.parts if part.outcome is Outcome.DISAGREES]
-    return [(names, finding.dtype) for names in (*parts, *([_names(finding.check)] if finding.failures else []))]
+    return [
+        (names, finding.dtype)
+        for names in (*parts, *([_names(finding.check)] if finding.failures else []))
+    ]
 
 
 def _names(name: str) -> frozenset[str]:
@@ -64,7 +85,9 @@ def _names(name: str) -> frozenset[str]:
 
 
 def _for_each_cause(checked: Checked, names: frozenset[str], dtype: str) -> list[_Failure]:
-    causes = {one.cause for one in checked.causes if one.component in names and one.dtype in ("", dtype)}
+    causes = {
+        one.cause for one in checked.causes if one.component in names and one.dtype in ("", dtype)
+    }
     return [_Failure(names, dtype, cause) for cause in sorted(causes) or [""]]
 
 
@@ -73,5 +96,11 @@ def _without_accepted(checked: Checked, finding: Finding, known: Sequence[Accept
         found = _for_each_cause(checked, _names(name), finding.dtype)
         return all(any(failure.is_explained_by(entry) for entry in known) for failure in found)
 
-    parts = tuple(part for part in finding.parts if part.outcome is not Outcome.DISAGREES or not is_accepted(part.name))
-    return replace(finding, parts=parts, failures=() if is_accepted(finding.check) else finding.failures)
+    parts = tuple(
+        part
+        for part in finding.parts
+        if part.outcome is not Outcome.DISAGREES or not is_accepted(part.name)
+    )
+    return replace(
+        finding, parts=parts, failures=() if is_accepted(finding.check) else finding.failures
+    )

@@ -1,4 +1,6 @@
-"""One target of verifier.toml checked in this process, and what is known of its failures set aside."""
+"""One target of verifier.toml checked in this process, and what is known of its failures set
+aside.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What became of the targets of a file, in one table with one verdict, and the failing ones in full."""
+"""What became of the targets of a file, in one table with one verdict, and the failing ones in
+full.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class TargetResult:
 
     target: str
     outcome: str
-    """agrees, undecided or disagrees; else why there is no verdict: not usable, died, out of time, ..."""
+    """agrees, undecided or disagrees; else why there is no verdict: not usable, died, out of time,
+    ...
+    """
     exit_code: int
     compared: int = 0
     """How many numbers were judged."""
@@ -111,7 +115,9 @@ class ConfigReport:
         }
 
     def markdown(self) -> str:
-        """The table and the failing targets, for the summary of a CI job, in GitHub's flavour of Markdown."""
+        """The table and the failing targets, for the summary of a CI job, in GitHub's flavour of
+        Markdown.
+        """
         titles = [column.top for column in _COLUMNS]
         rows = [[code(name), *cells] for name, *cells in map(_row, self.results)]
         table = [titles, ["---", "---", "---:", "---:", "---:"], *rows]
@@ -128,7 +134,9 @@ class ConfigReport:
         )
 
     def lines(self, width: int) -> Iterator[Text]:
-        """The table, what is to be said of its rows, the failing targets' reports, and the verdict."""
+        """The table, what is to be said of its rows, the failing targets' reports, and the
+        verdict.
+        """
         layout = layout_for(width)
         rows = [[(cell,) for cell in _row(result)] for result in self.results]
         table = layout.summary(_COLUMNS, rows)

@@ -1,4 +1,6 @@
-"""The targets of verifier.toml, each checked in a process of its own, several at once where that is asked for."""
+"""The targets of verifier.toml, each checked in a process of its own, several at once where that is
+asked for.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ class ConfigRun:
     """How many are checked at once. The report does not depend on it."""
 
     def report(self, config: Config, watch: Watch) -> ConfigReport:
-        """Check each target. One that cannot be used does not keep the others from being checked."""
+        """Check each target. One that cannot be used does not keep the others from being
+        checked.
+        """
         count = _Count(watch, len(config.targets))
         with _pool(self.jobs, count) as pool:
             found = list(pool.map(lambda target: self._result(target, count), config.targets))

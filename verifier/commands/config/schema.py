@@ -1,4 +1,6 @@
-"""Config: the targets of a project and how each is checked, as they are written in verifier.toml."""
+"""Config: the targets of a project and how each is checked, as they are written in
+verifier.toml.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ class Accepted:
     """A failure that is known and accepted, with the reason."""
 
     component: str
-    """The name of what disagrees; where something other than a number is wrong, the name of the check that says so."""
+    """The name of what disagrees; where something other than a number is wrong, the name of the
+    check that says so.
+    """
     dtype: str
     reason: str
     cause: str = ""
@@ -68,13 +72,20 @@ class ConfiguredTarget:
         settings = dict(fields["settings"])
         settings |= {name: tuple(settings[name]) for name in ("dtypes", "without")}
         accepted = tuple(Accepted(**entry) for entry in fields["accepted"])
-        changed = {"settings": CheckSettings(**settings), "accepted": accepted, "folder": Path(fields["folder"])}
+        changed = {
+            "settings": CheckSettings(**settings),
+            "accepted": accepted,
+            "folder": Path(fields["folder"]),
+        }
         return cls(**{**fields, **changed})
 
     @property
     def words(self) -> list[str]:
         """The inputs as one types them behind `--input`."""
-        return [f"{name}={given if isinstance(given, str) else repr(given)}" for name, given in self.inputs.items()]
+        return [
+            f"{name}={given if isinstance(given, str) else repr(given)}"
+            for name, given in self.inputs.items()
+        ]
 
     def placed(self, text: str) -> str:
         """A target with its path as seen from where the program runs; a module's stays as it is."""
@@ -93,14 +104,18 @@ class Config:
 def read_config(path: str | Path) -> Config:
     """The targets of a file such as verifier.toml.
 
-    What a target does not set is set as in the file's `[settings]`, and what is not set there by the defaults of this
-    test run. Raises InputError, which names the file, for what cannot be read or is no setting.
+    What a target does not set is set as in the file's `[settings]`, and what is not set there by
+    the defaults of this test run. Raises InputError, which names the file, for what cannot be read
+    or is no setting.
     """
     path = Path(path)
     file = read_toml(path)
     file.require_only(_FILE)
     if not file.values.get("target"):
-        raise file.error('it lists no target: add [[target]], and below it target = "layers.py::MyNorm" and inputs')
+        raise file.error(
+            'it lists no target: add [[target]], and below it target = "layers.py::MyNorm" and '
+            "inputs"
+        )
     known = current()
     before = CheckSettings(dtypes=known.dtypes, points=known.points, seed=known.seed)
     settings = _settings(file.table("settings", "[settings]"), before)
@@ -108,7 +123,10 @@ def read_config(path: str | Path) -> Config:
     targets = tuple(_target(table, settings, path.parent) for table in written)
     for place, target in enumerate(targets):
         if _asked(target) in map(_asked, targets[:place]):
-            twice = "it is listed before, with the same formula or reference and the same inputs: list it once"
+            twice = (
+                "it is listed before, with the same formula or reference and the same inputs: list "
+                "it once"
+            )
             raise written[place].named(target.target).error(twice)
     return Config(path, targets)
 
@@ -147,7 +165,9 @@ def _target(table: Table, settings: CheckSettings, folder: Path) -> ConfiguredTa
     table = table.named(values["target"])
     table.require("inputs")
     if "formula" in values and "reference" in values:
-        raise table.error("a formula and a reference are two ways to say what is right: give one of them")
+        raise table.error(
+            "a formula and a reference are two ways to say what is right: give one of them"
+        )
     return ConfiguredTarget(
         target=values["target"],
         inputs=_inputs(table),
@@ -188,7 +208,9 @@ def _all_accepted(table: Table) -> tuple[Accepted, ...]:
         one.require("component", "dtype", "reason")
         accepted = Accepted(**one.values)
         if accepted.dtype not in CODE_FORMATS:
-            raise one.error(f"there is no dtype {shortened(accepted.dtype)!r}: use {' or '.join(CODE_FORMATS)}")
+            raise one.error(
+                f"there is no dtype {shortened(accepted.dtype)!r}: use {' or '.join(CODE_FORMATS)}"
+            )
         if accepted.title in [other.title for other in found]:
             raise one.error(f"{accepted.title} is accepted twice: give it once")
         found.append(accepted)

@@ -1,4 +1,6 @@
-"""TOML table: a table of a TOML file whose keys are held to what they may be, with a sentence for what is not."""
+"""TOML table: a table of a TOML file whose keys are held to what they may be, with a sentence for
+what is not.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ class Table:
         """Raise InputError unless every key is known and holds what it may."""
         for key, value in self.values.items():
             if key not in kinds:
-                raise self.error(f"there is no setting {shortened(key)!r} here: use {', '.join(kinds)}")
+                raise self.error(
+                    f"there is no setting {shortened(key)!r} here: use {', '.join(kinds)}"
+                )
             if not kinds[key].fits(value):
                 raise self.error(f"{key} = {shown(value)} cannot be used: give {kinds[key].wanted}")
 
@@ -71,7 +75,9 @@ def shown(value: Any) -> str:
 
 
 def read_toml(path: Path) -> Table:
-    """The file as one table. Raises InputError, with the line where it is known, for what is no TOML."""
+    """The file as one table. Raises InputError, with the line where it is known, for what is no
+    TOML.
+    """
     with path_errors(path):
         if path.exists() and not path.is_file():
             raise InputError(f"cannot read {str(path)!r}: it is not a regular file")
@@ -93,8 +99,12 @@ def _number_error(error: ValueError) -> str:
 
 
 def _located(message: str) -> tuple[str, str]:
-    """A message of tomllib's without its place, and its line as one writes it behind a file's name."""
-    found = re.fullmatch(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", message, re.DOTALL)
+    """A message of tomllib's without its place, and its line as one writes it behind a
+    file's name.
+    """
+    found = re.fullmatch(
+        r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", message, re.DOTALL
+    )
     if not found:
         return message, ""
     return (found[1], f":{found[2]}") if found[2] else (f"{found[1]} at the end of the file", "")
@@ -110,7 +120,10 @@ def _is_text(value: Any) -> bool:
 
 def whole(least: int, most: int) -> Kind:
     """Whole numbers between these two."""
-    return Kind(f"a whole number from {least} to {most:,}", lambda value: _is_whole(value) and least <= value <= most)
+    return Kind(
+        f"a whole number from {least} to {most:,}",
+        lambda value: _is_whole(value) and least <= value <= most,
+    )
 
 
 def _is_whole(value: Any) -> bool:
@@ -133,7 +146,10 @@ def table(wanted: str) -> Kind:
 
 def tables(wanted: str) -> Kind:
     """Arrays of tables."""
-    return Kind(wanted, lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value))
+    return Kind(
+        wanted,
+        lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value),
+    )
 
 
 TEXT = Kind("text in quotes", _is_text)

@@ -31,7 +31,9 @@ class Collector:
         self._outcomes: list[str] = []
 
     def add(self, report: Reported) -> None:
-        """Count the report and write it; a file of the same test and number is replaced. Raises InputError."""
+        """Count the report and write it; a file of the same test and number is replaced. Raises
+        InputError.
+        """
         self._made += 1
         self._outcomes.append(str(report.outcome))
         if self._folder is not None:

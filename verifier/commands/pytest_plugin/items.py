@@ -37,7 +37,8 @@ class TargetFile(pytest.File):
         except InputError as error:
             raise self.CollectError(str(error)) from None
         for place, target in enumerate(targets):
-            # pytest's own names have :: between their parts; the same target may be checked on several inputs.
+            # pytest's own names have :: between their parts; the same target may be checked on
+            # several inputs.
             name = target.target.replace("::", ":")
             before = [other.target for other in targets[:place]].count(target.target)
             yield TargetTest.of(target, f"{name}[{before + 1}]" if before else name, self)
@@ -75,4 +76,3 @@ class TargetTest(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, None, str]:
         return self.path, None, f"target {self.name}"
-

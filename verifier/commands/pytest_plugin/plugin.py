@@ -1,4 +1,5 @@
-"""The plugin for pytest: options for the checks in tests, their reports as files, failures shown as their report alone.
+"""The plugin for pytest: options for the checks in tests, their reports as files, failures shown as
+their report alone.
 
 A test run that uses none of it loads nothing but this module.
 """
@@ -41,7 +42,9 @@ class _Setting(NamedTuple):
 
 
 _SETTINGS = (
-    _Setting("dtypes", "float32,float64", "check gradients in these dtypes, where a test names none"),
+    _Setting(
+        "dtypes", "float32,float64", "check gradients in these dtypes, where a test names none"
+    ),
     _Setting("points", "N", "random points for each dtype, where a test gives no number"),
     _Setting("seed", "N", "seed of the random points, where a test gives none"),
     _Setting("reports", "DIR", "write a JSON report of each check into this folder"),
@@ -50,7 +53,9 @@ _SETTINGS = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("verifier", "gradients (verifier)")
-    group.addoption("--verifier", action="store_true", help="collect the targets of each verifier.toml as tests")
+    group.addoption(
+        "--verifier", action="store_true", help="collect the targets of each verifier.toml as tests"
+    )
     for setting in _SETTINGS:
         group.addoption(setting.option, metavar=setting.metavar, help=setting.help)
         parser.addini(setting.ini, setting.help, default="")
@@ -64,7 +69,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """A verifier.toml where they are asked for, or where it is named itself."""
-    if file_path.name != CONFIG or not (parent.config.getoption("verifier") or parent.session.isinitpath(file_path)):
+    if file_path.name != CONFIG or not (
+        parent.config.getoption("verifier") or parent.session.isinitpath(file_path)
+    ):
         return None
 
     from verifier.commands.pytest_plugin.items import TargetFile
@@ -94,7 +101,8 @@ def _session(config: pytest.Config, given: Mapping[str, _Given | None]) -> _Sess
     chosen = {name: _READERS[name](found) for name, found in given.items() if found is not None}
     folder = chosen.pop("reports", None)
     if folder is not None:
-        # Workers of a distributed run are told the options of the one that they work for, and may run elsewhere.
+        # Workers of a distributed run are told the options of the one that they work for, and may
+        # run elsewhere.
         config.option.verifier_reports = str(folder)
     return _Session(chosen, folder)
 
@@ -118,7 +126,9 @@ def _whole(text: str, least: int) -> int:
     from verifier.errors import InputError
 
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) >= least):
-        raise InputError(f"{text!r} cannot be used: give a whole number from {least} on, of at most 9 digits")
+        raise InputError(
+            f"{text!r} cannot be used: give a whole number from {least} on, of at most 9 digits"
+        )
     return int(text)
 
 
@@ -193,7 +203,9 @@ def _chosen(config: pytest.Config) -> Mapping[str, Any]:
 
 @pytest.fixture
 def check_gradients(pytestconfig: pytest.Config) -> Callable[..., Any]:
-    """`verifier.check` with the options of this test run where the test says nothing: returns the report."""
+    """`verifier.check` with the options of this test run where the test says nothing: returns the
+    report.
+    """
     return partial(_called, verifier.check, _chosen(pytestconfig))
 
 
@@ -206,7 +218,9 @@ def assert_gradients(pytestconfig: pytest.Config) -> Callable[..., Any]:
     return partial(_called, verifier.assert_gradients, _chosen(pytestconfig))
 
 
-def _called(function: Callable[..., Any], chosen: Mapping[str, Any], target: Any, **given: Any) -> Any:
+def _called(
+    function: Callable[..., Any], chosen: Mapping[str, Any], target: Any, **given: Any
+) -> Any:
     return function(target, **{**chosen, **given})
 
 
@@ -215,20 +229,29 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if call.excinfo and report.failed and not item.config.getoption("fulltrace") and _is_judgement(call.excinfo.value):
+    if (
+        call.excinfo
+        and report.failed
+        and not item.config.getoption("fulltrace")
+        and _is_judgement(call.excinfo.value)
+    ):
         report.longrepr = _alone(call.excinfo, item.config)
     return report
 
 
 def _is_judgement(error: BaseException) -> bool:
-    errors = sys.modules.get("verifier.errors")  # where it was never imported, nothing of it is raised
+    errors = sys.modules.get(
+        "verifier.errors"
+    )  # where it was never imported, nothing of it is raised
     return errors is not None and isinstance(error, (errors.GradientError, errors.InputError))
 
 
 def _alone(failure: pytest.ExceptionInfo[BaseException], config: pytest.Config) -> Any:
     """The message and the line of the test: no traceback into verifier."""
     place = _of_the_user(failure.tb)
-    shown = pytest.ExceptionInfo.from_exc_info((failure.type, failure.value, place)).getrepr(style="value", chain=False)
+    shown = pytest.ExceptionInfo.from_exc_info((failure.type, failure.value, place)).getrepr(
+        style="value", chain=False
+    )
     if shown.reprcrash is not None:
         shown.reprcrash.message = str(failure.value)
         where = _shown_path(Path(shown.reprcrash.path), config)

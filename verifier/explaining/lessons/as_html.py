@@ -19,7 +19,9 @@ _HERE = Path(__file__).parent
 
 def page(script: Script, parts: Sequence[Passage | Code | Checked]) -> str:
     """The page; whatever is put into it is escaped, and Markdown may hold no HTML."""
-    environment = Environment(loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined)
+    environment = Environment(
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined
+    )
     environment.filters |= {"markdown": _markdown, "number": number}
     return environment.get_template("page.html").render(
         script=script,

@@ -24,7 +24,9 @@ MOST_COLUMNS = 80
 """Longer lines are hard to read."""
 
 
-def lesson_lines(script: Script, parts: Sequence[Passage | Code | Checked], width: int) -> Iterator[Text]:
+def lesson_lines(
+    script: Script, parts: Sequence[Passage | Code | Checked], width: int
+) -> Iterator[Text]:
     """The text, the code with what it printed, and the claims, at most `width` columns wide."""
     width = max(20, min(width, MOST_COLUMNS))
     words = WORDING[script.language]
@@ -47,10 +49,18 @@ def lesson_lines(script: Script, parts: Sequence[Passage | Code | Checked], widt
 
 
 def _code(code: Code, width: int) -> Iterator[Text]:
-    source = Syntax(code.source.rstrip(), "python", theme="ansi_dark", background_color="default", word_wrap=True)
+    source = Syntax(
+        code.source.rstrip(),
+        "python",
+        theme="ansi_dark",
+        background_color="default",
+        word_wrap=True,
+    )
     yield from _rendered(Padding(source, (0, 0, 0, 4)), width)
     for line in code.printed.splitlines():
-        for part in textwrap.wrap(line, width - 6, subsequent_indent="  ", break_on_hyphens=False) or [""]:
+        for part in textwrap.wrap(
+            line, width - 6, subsequent_indent="  ", break_on_hyphens=False
+        ) or [""]:
             yield Text.assemble(("    │ ", "dim"), part)
 
 
@@ -64,16 +74,25 @@ def _claim(checked: Checked, words: Wording, width: int) -> Iterator[Text]:
         (words.checked, words.how(claim.digits)),
         (words.command, claim.command),
     ):
-        yield from _rendered(Padding(Text(f"{label}{' ' * (10 - cell_len(label))}{told}"), (0, 0, 0, 2)), width)
+        yield from _rendered(
+            Padding(Text(f"{label}{' ' * (10 - cell_len(label))}{told}"), (0, 0, 0, 2)), width
+        )
     yield from _rendered(Padding(Text(mark, style=style), (0, 0, 0, 2)), width)
 
 
 def _rendered(what: RenderableType, width: int) -> Iterator[Text]:
     """What rich makes of it, line by line, without the blanks at the ends."""
     console = Console(
-        file=StringIO(), width=width, color_system="standard", force_terminal=True, legacy_windows=False, theme=_THEME
+        file=StringIO(),
+        width=width,
+        color_system="standard",
+        force_terminal=True,
+        legacy_windows=False,
+        theme=_THEME,
     )
     for segments in console.render_lines(what, pad=False):
-        line = Text.assemble(*((segment.text, segment.style or "") for segment in segments if not segment.control))
+        line = Text.assemble(
+            *((segment.text, segment.style or "") for segment in segments if not segment.control)
+        )
         line.rstrip()
         yield line

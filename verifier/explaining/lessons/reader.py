@@ -1,9 +1,9 @@
 """Scripts: the lessons as they are written, in the folder `texts`.
 
-A lesson is a Markdown file, `03_quadratic.md`. Its Python blocks are run in order, in one namespace, and
-what they print stands below them. Numbers in the text are never written out: `{report.loss:.3g}` is
-filled in from that namespace. A `claim` block is TOML: a figure, the variable that measures it, and the
-command that gives it.
+A lesson is a Markdown file, `03_quadratic.md`. Its Python blocks are run in order, in one
+namespace, and what they print stands below them. Numbers in the text are never written out:
+`{report.loss:.3g}` is filled in from that namespace. A `claim` block is TOML: a figure, the
+variable that measures it, and the command that gives it.
 
     ```claim
     quantity = "the prediction at x = 4"
@@ -13,11 +13,11 @@ command that gives it.
     json = "predictions.0.autograd"
     ```
 
-With `digits = 5` it is checked to so many significant digits, else to the last bit. `json` says where
-the figure stands in the JSON of the command; a claim without it is given by the lesson alone.
+With `digits = 5` it is checked to so many significant digits, else to the last bit. `json` says
+where the figure stands in the JSON of the command; a claim without it is given by the lesson alone.
 
-A translation, `03_quadratic.zh.md`, has the same blocks in the same order. It leaves the Python blocks
-empty, and says only what is another word in a claim: its `quantity`.
+A translation, `03_quadratic.zh.md`, has the same blocks in the same order. It leaves the Python
+blocks empty, and says only what is another word in a claim: its `quantity`.
 """
 
 from __future__ import annotations
@@ -96,17 +96,25 @@ class Script:
 
     @property
     def command(self) -> str:
-        return f"verifier lesson {self.name}" + (f" --lang {self.language}" if self.language != LANGUAGES[0] else "")
+        return f"verifier lesson {self.name}" + (
+            f" --lang {self.language}" if self.language != LANGUAGES[0] else ""
+        )
 
 
 def scripts(language: str = LANGUAGES[0]) -> tuple[Script, ...]:
-    """All lessons in that language as they are written, in order. Raises InputError for another language."""
+    """All lessons in that language as they are written, in order. Raises InputError for another
+    language.
+    """
     if language not in LANGUAGES:
-        raise InputError(f"there are no lessons in {language!r}: there are {' and '.join(LANGUAGES)}")
+        raise InputError(
+            f"there are no lessons in {language!r}: there are {' and '.join(LANGUAGES)}"
+        )
     written = [_read(path) for path in sorted(FOLDER.glob("*.md")) if path.name.count(".") == 1]
     if language == LANGUAGES[0]:
         return tuple(written)
-    places = [(script, FOLDER / f"{script.number:02}_{script.name}.{language}.md") for script in written]
+    places = [
+        (script, FOLDER / f"{script.number:02}_{script.name}.{language}.md") for script in written
+    ]
     return tuple(_translated(script, path, language) for script, path in places if path.is_file())
 
 
@@ -120,7 +128,9 @@ def script(name: str, language: str = LANGUAGES[0]) -> Script:
         raise InputError(f"there is no lesson {name!r}: {hint}")
     found = _named(scripts(language), original.name)
     if found is None:
-        raise InputError(f"lesson {original.name} is not written in {language!r} yet: {original.command} has it")
+        raise InputError(
+            f"lesson {original.name} is not written in {language!r} yet: {original.command} has it"
+        )
     return found
 
 
@@ -138,11 +148,15 @@ def _read(path: Path) -> Script:
 
 
 def _translated(script: Script, path: Path, language: str) -> Script:
-    """The translation: its texts, and the blocks of the original, whose code and figures there are only once."""
+    """The translation: its texts, and the blocks of the original, whose code and figures there are
+    only once.
+    """
     title, parts = _parts(path)
     blocks = [part for part in script.parts if not isinstance(part, Passage)]
     waiting = iter(blocks)
-    translated = tuple(part if isinstance(part, Passage) else _same(part, next(waiting)) for part in parts)
+    translated = tuple(
+        part if isinstance(part, Passage) else _same(part, next(waiting)) for part in parts
+    )
     return Script(script.number, script.name, language, title, translated)
 
 

@@ -1,7 +1,7 @@
 """Blame: why a gradient is wrong, where a simple mistake explains all of what was stated.
 
-Each rule says what a mistake would have stated. The first rule that fits an array names its cause, the most
-specific first; what was tried and does not fit is ruled out.
+Each rule says what a mistake would have stated. The first rule that fits an array names its cause,
+the most specific first; what was tried and does not fit is ruled out.
 
 >>> import torch
 >>> from verifier.judging.finding import Finding
@@ -39,7 +39,12 @@ RULES = (
     Rule(("wrong reduction", "different functions"), function.different),
     Rule(("gradients accumulated", "stale", "not deterministic"), history.changing),
     Rule(
-        ("NaN from a branch not taken", "overflow of an intermediate", "underflow of an intermediate", "not finite"),
+        (
+            "NaN from a branch not taken",
+            "overflow of an intermediate",
+            "underflow of an intermediate",
+            "not finite",
+        ),
         ranges.not_finite,
     ),
     Rule(("underflow of an intermediate",), ranges.underflow),
@@ -67,8 +72,8 @@ NAMES = tuple(dict.fromkeys(name for rule in (*RULES, *LAST) for name in rule.na
 """Every cause that can be named."""
 OF_VALUES = frozenset({
     "wrong reduction", "different functions", "not deterministic", "NaN from a branch not taken",
-    "overflow of an intermediate", "not finite", "underflow of an intermediate", "cancellation", "narrower dtype",
-    "kernel outside its budget",
+    "overflow of an intermediate", "not finite", "underflow of an intermediate", "cancellation",
+    "narrower dtype", "kernel outside its budget",
 })  # fmt: skip
 """Those that a value can have as well."""
 
@@ -94,9 +99,9 @@ def blamed(
 ) -> Blamed:
     """The causes of what disagrees in a finding; `before` is the examination of an earlier point.
 
-    Nothing is named that does not explain all components of a part, within what rounding allows or in
-    exact arithmetic. A rule that raises an error keeps no other from being tried. When the deadline
-    passes, the search ends with what was found so far.
+    Nothing is named that does not explain all components of a part, within what rounding allows or
+    in exact arithmetic. A rule that raises an error keeps no other from being tried. When the
+    deadline passes, the search ends with what was found so far.
     """
     wrong = [part for part in finding.parts if part.outcome is Outcome.DISAGREES]
     search = _Search(finding, before, deadline)

@@ -23,7 +23,9 @@ from verifier.program.evaluation.batches import BatchArithmetic
 
 _Flip = tuple[int, Any]
 """The place of a condition, and where it is decided the other way (array of bool)."""
-CONDITIONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign"})
+CONDITIONS = frozenset(
+    {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign"}
+)
 UNITS = 64.0
 """Units of roundoff of the largest number."""
 MOST_CONDITIONS = 16
@@ -65,8 +67,14 @@ class _FlippedInFloats(BatchArithmetic):
 
 
 def wrong_branch(told: Told) -> Found | None:
-    """One condition is decided the other way, in all elements or where it disagrees, or in one element."""
-    if told.point is None or told.part.quantity == "value" or told.point.program.elements > MOST_ELEMENTS:
+    """One condition is decided the other way, in all elements or where it disagrees, or in one
+    element.
+    """
+    if (
+        told.point is None
+        or told.part.quantity == "value"
+        or told.point.program.elements > MOST_ELEMENTS
+    ):
         return None
     program = told.point.program
     return _one_condition(told, program) or _several_conditions(told, program)
@@ -79,7 +87,9 @@ def _one_condition(told: Told, program: ArrayProgram) -> Found | None:
         chosen = np.where(told.as_exact & ~told.disagreeing, told.exact, flipped)
         for predicted in (flipped, chosen):
             if told.fits(predicted, _slack(told, middle(flipped))):
-                return Found("wrong branch", _sentence(told, [_condition(program, place)]), predicted)
+                return Found(
+                    "wrong branch", _sentence(told, [_condition(program, place)]), predicted
+                )
     return None
 
 
@@ -115,13 +125,20 @@ def _slack(told: Told, flipped: Any) -> Any:
 
 def _condition(program: ArrayProgram, place: int) -> str:
     node = program.nodes[place]
-    return f"the sign of {spelled(program, node.arguments[0])}" if node.operation == "sign" else spelled(program, place)
+    return (
+        f"the sign of {spelled(program, node.arguments[0])}"
+        if node.operation == "sign"
+        else spelled(program, place)
+    )
 
 
 def _sentence(told: Told, conditions: list[str]) -> str:
     count, many = int(told.disagreeing.sum()), told.disagreeing.size
     where = f", in {count} of {many} components" if many > 1 else ""
-    return f"it is the gradient with {' or '.join(dict.fromkeys(conditions))} decided the other way{where}"
+    return (
+        f"it is the gradient with {' or '.join(dict.fromkeys(conditions))} decided the other "
+        f"way{where}"
+    )
 
 
 def _whole(program: ArrayProgram) -> list[_Flip]:
@@ -166,7 +183,9 @@ def kink_convention(told: Told) -> Found | None:
         element = told.worst()
         middle_, reach = told.part.verdicts.centre[element], told.part.verdicts.allowed[element]
         sides = f"{middle_ - reach:.6g} and {middle_ + reach:.6g}"
-        return Found("kink convention", f"at a kink it is outside the one-sided derivatives, {sides}")
+        return Found(
+            "kink convention", f"at a kink it is outside the one-sided derivatives, {sides}"
+        )
     if not told.is_in_graph or told.coded is None or told.place is None or told.point is None:
         return None
     point = told.coded.point
@@ -179,6 +198,9 @@ def kink_convention(told: Told) -> Found | None:
         (found,) = replay_of(point, told.place, told.coded.literals, code)
         exact = told.exact_at(told.point, {}, own)
         if overlap(found, exact):
-            sentence = "only at a kink, where both sides of a condition are equal: beside it the backward is right"
+            sentence = (
+                "only at a kink, where both sides of a condition are equal: beside it the backward "
+                "is right"
+            )
             return Found("kink convention", sentence)
     return None

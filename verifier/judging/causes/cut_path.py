@@ -1,8 +1,8 @@
 """Mistakes of path: a part of the exact gradient is not there.
 
-The exact gradient's program gets a switch at each term of what it adds up: each side of an addition,
-each row of a sum, each element of what multiplies the results' derivatives. With one of them at 0 it says
-what a gradient without that term would have stated.
+The exact gradient's program gets a switch at each term of what it adds up: each side of an
+addition, each row of a sum, each element of what multiplies the results' derivatives. With one of
+them at 0 it says what a gradient without that term would have stated.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def zeroed(told: Told) -> Found | None:
     if bool((told.stated != 0).any()):
         return None
     coded, nothing = told.coded, np.zeros(told.centre.shape)
-    missing = coded is not None and told.place is not None and coded.statements.stated[told.place] is None
+    missing = (
+        coded is not None and told.place is not None and coded.statements.stated[told.place] is None
+    )
     if told.part.quantity == SECOND:
         text = "there is no second derivative" if missing else "the second derivative is 0"
         return Found("second order cut off", f"{text}, though {_first_order(told)}", nothing)
@@ -72,7 +74,12 @@ def _first_order(told: Told) -> str:
 
 def term_missing(told: Told) -> Found | None:
     """One of the terms that the exact gradient adds up is not there."""
-    if told.measured is None or told.place is None or told.examination is None or told.part.quantity == "value":
+    if (
+        told.measured is None
+        or told.place is None
+        or told.examination is None
+        or told.part.quantity == "value"
+    ):
         return None
     if told.measured.point.program.elements > MOST_ELEMENTS:
         return None
@@ -118,16 +125,24 @@ def _part_missing(told: Told, switched: _Switched) -> Found | None:
 def _missing(told: Told, term: str, predicted: Any) -> Found:
     if told.part.quantity == SECOND:
         return Found(
-            "second order cut off", f"the second derivative lacks {term}, though {_first_order(told)}", predicted
+            "second order cut off",
+            f"the second derivative lacks {term}, though {_first_order(told)}",
+            predicted,
         )
     coded = None if told.examination is None else told.examination.coded
     if coded is not None and not coded.statements.has_own_backward:
         # Autograd itself forgets no term: somebody has cut it off.
-        return Found("path detached", f"the gradient lacks {term}: a detach or no_grad cuts that path", predicted)
+        return Found(
+            "path detached",
+            f"the gradient lacks {term}: a detach or no_grad cuts that path",
+            predicted,
+        )
     return Found("one term missing", f"the gradient lacks {term}", predicted)
 
 
-_CONDITIONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or", "not"})
+_CONDITIONS = frozenset(
+    {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or", "not"}
+)
 
 
 def is_condition(program: ArrayProgram, place: int) -> bool:
@@ -135,7 +150,9 @@ def is_condition(program: ArrayProgram, place: int) -> bool:
     node = program.nodes[place]
     while node.operation in (TAKE, RESHAPE):
         node = program.nodes[node.arguments[0]]
-    return node.operation in _CONDITIONS or (node.operation == CONSTANT and node.payload.array.dtype == bool)
+    return node.operation in _CONDITIONS or (
+        node.operation == CONSTANT and node.payload.array.dtype == bool
+    )
 
 
 @dataclass(frozen=True)
@@ -173,10 +190,20 @@ class _Switched:
         build = _Builder(program, forward)
         for place in sorted(program.needed(program.outputs[result])):
             build.copy(place)
-        arguments = {**point.arguments, **{switch.name: np.ones(switch.shape) for switch in build.switches}}
-        decisions = {build.moved[place]: what for place, what in point.decisions.items() if place in build.moved}
+        arguments = {
+            **point.arguments,
+            **{switch.name: np.ones(switch.shape) for switch in build.switches},
+        }
+        decisions = {
+            build.moved[place]: what
+            for place, what in point.decisions.items()
+            if place in build.moved
+        }
         switched = ArrayProgram(tuple(build.nodes), (build.moved[program.outputs[result]],))
-        return cls(replace(point, program=switched, arguments=arguments, decisions=decisions), tuple(build.switches))
+        return cls(
+            replace(point, program=switched, arguments=arguments, decisions=decisions),
+            tuple(build.switches),
+        )
 
     def choices(self) -> Iterator[tuple[_Switch, int]]:
         """Every term, those of additions first, at most so many."""
@@ -238,7 +265,9 @@ class _Builder:
         elif place in self.forward:
             self.moved[place] = self._add(replace(node, arguments=tuple(arguments)))
         else:
-            switched = [self._switched(node, side, argument) for side, argument in enumerate(arguments)]
+            switched = [
+                self._switched(node, side, argument) for side, argument in enumerate(arguments)
+            ]
             copy = self._add(replace(node, arguments=tuple(switched)))
             self.moved[place] = self._forked(place, self._spread(node, copy))
 
@@ -270,7 +299,14 @@ class _Builder:
     def _forked(self, place: int, copy: int) -> int:
         """What is passed back from one operation to several."""
         node = self.program.nodes[place]
-        if self.uses[place] < 2 or node.operation not in ("multiply", "divide", "negative", "where", "add", "subtract"):
+        if self.uses[place] < 2 or node.operation not in (
+            "multiply",
+            "divide",
+            "negative",
+            "where",
+            "add",
+            "subtract",
+        ):
             return copy
         return self._with_switch(copy, node.shape, (), partial(_fork, self.program, place))
 

@@ -7,7 +7,17 @@ import numpy as np
 from verifier.capture.statements import SEED, TANGENT
 from verifier.operations.operation import Infix
 from verifier.operations.table import TABLE
-from verifier.program.array_program import CONSTANT, CONTRACT, INPUT, PILE, RESHAPE, ROUND, TAKE, TOTAL, ArrayProgram
+from verifier.program.array_program import (
+    CONSTANT,
+    CONTRACT,
+    INPUT,
+    PILE,
+    RESHAPE,
+    ROUND,
+    TAKE,
+    TOTAL,
+    ArrayProgram,
+)
 
 LONGEST = 60
 """Characters of a term that is written out."""
@@ -87,7 +97,9 @@ def _input(name: str) -> str:
     return f"d{name.removeprefix(TANGENT)}" if name.startswith(TANGENT) else name
 
 
-_SILENT = frozenset({INPUT, CONSTANT, TAKE, RESHAPE, ROUND, TOTAL, PILE, "multiply", "where", "add", "negative"})
+_SILENT = frozenset(
+    {INPUT, CONSTANT, TAKE, RESHAPE, ROUND, TOTAL, PILE, "multiply", "where", "add", "negative"}
+)
 
 
 def _last(program: ArrayProgram, place: int) -> str:
@@ -98,5 +110,10 @@ def _last(program: ArrayProgram, place: int) -> str:
             if program.nodes[one].operation not in _SILENT:
                 return program.nodes[one].operation
         seen |= set(layer)
-        layer = [argument for one in layer for argument in program.nodes[one].arguments if argument not in seen]
+        layer = [
+            argument
+            for one in layer
+            for argument in program.nodes[one].arguments
+            if argument not in seen
+        ]
     return program.nodes[place].operation

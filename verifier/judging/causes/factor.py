@@ -26,7 +26,9 @@ def sign_flipped(told: Told) -> Found | None:
     """The negative of the exact gradient."""
     if not told.fits(-told.exact):
         return None
-    return Found("sign flipped", f"the sign is flipped (stated / exact = {_ratio_digits(told)})", -told.exact)
+    return Found(
+        "sign flipped", f"the sign is flipped (stated / exact = {_ratio_digits(told)})", -told.exact
+    )
 
 
 def _ratio_digits(told: Told) -> str:
@@ -44,7 +46,9 @@ def _largest(told: Told) -> int:
 
 
 def reduced(told: Told) -> Found | None:
-    """A sum where a mean is exact, or the other way round: a factor of a number of rows or elements."""
+    """A sum where a mean is exact, or the other way round: a factor of a number of rows or
+    elements.
+    """
     for count, where in _counts(told):
         told.go_on()
         if count >= SMALL:
@@ -53,7 +57,11 @@ def reduced(told: Told) -> Found | None:
                 ("sum for mean", arb(count), f"{count} times"),
             ):
                 if told.fits(told.exact * factor, told.allowed * float(factor)):
-                    return Found(cause, f"{cause}: it is {text} the exact gradient, and {where}", told.exact * factor)
+                    return Found(
+                        cause,
+                        f"{cause}: it is {text} the exact gradient, and {where}",
+                        told.exact * factor,
+                    )
     return None
 
 
@@ -86,8 +94,13 @@ def simple_factor(told: Told) -> Found | None:
         for text, constant in _constants(told):
             told.go_on()
             signed = constant if ratio > 0 else -constant
-            if (sharp or text in _PLAIN) and told.fits(told.exact * signed, told.allowed * abs(float(signed))):
-                sentence = f"it is {'' if ratio > 0 else '-'}{text} times the exact gradient{_rows(told, text)}"
+            if (sharp or text in _PLAIN) and told.fits(
+                told.exact * signed, told.allowed * abs(float(signed))
+            ):
+                sentence = (
+                    f"it is {'' if ratio > 0 else '-'}{text} times the exact "
+                    f"gradient{_rows(told, text)}"
+                )
                 return Found("constant factor", sentence, told.exact * signed)
     return None
 
@@ -95,7 +108,11 @@ def simple_factor(told: Told) -> Found | None:
 def any_factor(told: Told) -> Found | None:
     """Any other number, where components of several sizes are multiplied by the same."""
     ratio = _ratio(told)
-    if ratio is None or not _is_sharp(told) or (told.is_replayed and abs(float(ratio.mid()) - 1.0) < NEARLY):
+    if (
+        ratio is None
+        or not _is_sharp(told)
+        or (told.is_replayed and abs(float(ratio.mid()) - 1.0) < NEARLY)
+    ):
         return None
     sizes = np.abs(told.centre[told.known & (told.centre != 0)])
     if sizes.size == 0 or sizes.max() <= (1.0 + SHARP) * sizes.min():
@@ -125,7 +142,11 @@ def _is_sharp(told: Told) -> bool:
 
 def _rows(told: Told, text: str) -> str:
     """Two rows make a factor of 2 suspicious."""
-    pairs = [where for count, where in _counts(told) if count < SMALL and text in (f"{count}", f"1/{count}")]
+    pairs = [
+        where
+        for count, where in _counts(told)
+        if count < SMALL and text in (f"{count}", f"1/{count}")
+    ]
     return f" ({pairs[0]}: a sum and a mean may be confused)" if pairs else ""
 
 
@@ -139,13 +160,15 @@ def _constants(told: Told) -> Iterator[tuple[str, Any]]:
         yield f"{whole}", arb(whole)
         yield f"1/{whole}", arb(1) / whole
     yield from (
-        ("pi", pi), ("1/pi", 1 / pi), ("2*pi", 2 * pi), ("1/(2*pi)", 1 / (2 * pi)), ("pi/2", pi / 2), ("2/pi", 2 / pi),
-        ("log(2)", two.log()), ("1/log(2)", 1 / two.log()), ("log(10)", arb(10).log()),
-        ("1/log(10)", 1 / arb(10).log()), ("sqrt(2)", two.sqrt()), ("1/sqrt(2)", 1 / two.sqrt()),
-        ("e", arb(1).exp()), ("1/e", arb(-1).exp()), ("sqrt(pi)", pi.sqrt()), ("1/sqrt(pi)", 1 / pi.sqrt()),
-        ("2/sqrt(pi)", 2 / pi.sqrt()), ("sqrt(2*pi)", (2 * pi).sqrt()), ("1/sqrt(2*pi)", 1 / (2 * pi).sqrt()),
-        ("180/pi", 180 / pi), ("pi/180", pi / 180), ("3/2", arb(3) / 2), ("2/3", two / 3), ("3/4", arb(3) / 4),
-        ("4/3", arb(4) / 3), ("sqrt(3)", arb(3).sqrt()), ("1/sqrt(3)", 1 / arb(3).sqrt()),
+        ("pi", pi), ("1/pi", 1 / pi), ("2*pi", 2 * pi), ("1/(2*pi)", 1 / (2 * pi)),
+        ("pi/2", pi / 2), ("2/pi", 2 / pi), ("log(2)", two.log()), ("1/log(2)", 1 / two.log()),
+        ("log(10)", arb(10).log()), ("1/log(10)", 1 / arb(10).log()), ("sqrt(2)", two.sqrt()),
+        ("1/sqrt(2)", 1 / two.sqrt()), ("e", arb(1).exp()), ("1/e", arb(-1).exp()),
+        ("sqrt(pi)", pi.sqrt()), ("1/sqrt(pi)", 1 / pi.sqrt()), ("2/sqrt(pi)", 2 / pi.sqrt()),
+        ("sqrt(2*pi)", (2 * pi).sqrt()), ("1/sqrt(2*pi)", 1 / (2 * pi).sqrt()),
+        ("180/pi", 180 / pi), ("pi/180", pi / 180), ("3/2", arb(3) / 2), ("2/3", two / 3),
+        ("3/4", arb(3) / 4), ("4/3", arb(4) / 3), ("sqrt(3)", arb(3).sqrt()),
+        ("1/sqrt(3)", 1 / arb(3).sqrt()),
     )  # fmt: skip
     for count, _ in _counts(told):
         if count > 1:

@@ -30,14 +30,24 @@ def misplaced(told: Told) -> Found | None:
 
 
 def _orders(shape: tuple[int, ...]) -> Iterator[tuple[str, str, Any]]:
-    """Ways to put all components elsewhere: what it is called, how it is said, where each one comes from."""
+    """Ways to put all components elsewhere: what it is called, how it is said, where each one comes
+    from.
+    """
     count = math.prod(shape)
     places = np.arange(count).reshape(shape)
     if len(shape) > 1 and min(shape[-2:]) > 1:
-        yield "transposed", "the components are those of the transposed gradient", np.ravel(places.swapaxes(-1, -2))
+        yield (
+            "transposed",
+            "the components are those of the transposed gradient",
+            np.ravel(places.swapaxes(-1, -2)),
+        )
     if count > 2:
         for by in sorted(range(1, count), key=lambda by: min(by, count - by))[:MOST_ROLLS]:
-            yield "rolled", f"the components are rolled by {_signed(by, count)}", np.roll(places.ravel(), by)
+            yield (
+                "rolled",
+                f"the components are rolled by {_signed(by, count)}",
+                np.roll(places.ravel(), by),
+            )
     for axis, length in enumerate(shape if len(shape) > 1 else ()):
         for by in sorted(range(1, length), key=lambda by: min(by, length - by))[:MOST_ROLLS]:
             told = f"the components are rolled by {_signed(by, length)} along axis {axis}"
@@ -55,7 +65,10 @@ def _swapped(told: Told) -> Found | None:
     wrong = np.flatnonzero(told.disagreeing & told.known)
     if len(wrong) < 2:
         return None
-    exact, stated = told.centre[wrong], np.array([float(told.stated[place].mid()) for place in wrong])
+    exact, stated = (
+        told.centre[wrong],
+        np.array([float(told.stated[place].mid()) for place in wrong]),
+    )
     order = np.arange(told.part.verdicts.stated.size)
     order[wrong[np.argsort(stated, kind="stable")]] = wrong[np.argsort(exact, kind="stable")]
     predicted = told.exact[order]
@@ -76,6 +89,9 @@ def _exchanged(told: Told) -> Found | None:
         if alike and wrong and told.measured is not None and place is not None:
             predicted = np.ravel(told.measured.exact[place])
             if told.fits(predicted, other.verdicts.allowed):
-                sentence = f"it is the gradient by {other.name}: the two may be returned in the wrong order"
+                sentence = (
+                    f"it is the gradient by {other.name}: the two may be returned in the wrong "
+                    "order"
+                )
                 return Found("components swapped", sentence, predicted)
     return None

@@ -1,7 +1,7 @@
 """Mistakes of range: something on the way leaves the format, or has no value.
 
-The code's own graph is replayed in float64 with what its format does to large and small numbers. What
-comes out beyond the format where it did not go in is the operation to blame, if that replay
+The code's own graph is replayed in float64 with what its format does to large and small numbers.
+What comes out beyond the format where it did not go in is the operation to blame, if that replay
 states what the code stated.
 """
 
@@ -36,7 +36,9 @@ _Pair = tuple[Any, Any]
 
 
 class _InRange(SizeArithmetic):
-    """Float64 numbers that overflow and underflow as the formats of the nodes do; `seen` keeps them all."""
+    """Float64 numbers that overflow and underflow as the formats of the nodes do; `seen` keeps them
+    all.
+    """
 
     def __init__(self) -> None:
         self.seen: dict[int, Any] = {}
@@ -78,7 +80,9 @@ class _DeadIsNothing(_InRange):
         self.dead: set[int] = set()
         """The places of what such branches pass back."""
         for place, node in enumerate(program.nodes):
-            is_branch = node.operation == "where" and any(_is_zero(program.nodes[one]) for one in node.arguments[1:])
+            is_branch = node.operation == "where" and any(
+                _is_zero(program.nodes[one]) for one in node.arguments[1:]
+            )
             if is_branch or (node.operation in _PASSING and self.dead & set(node.arguments)):
                 self.dead.add(place)
 
@@ -121,9 +125,14 @@ def _of_code(told: Told, arithmetic: _InRange) -> Any:
 
 def _dead(told: Told, wrong: Any) -> Found | None:
     """A branch that is not taken passes 0 back, and its derivative is not finite."""
-    if told.coded is None or not any(node.operation == "where" for node in told.coded.point.program.nodes):
+    if told.coded is None or not any(
+        node.operation == "where" for node in told.coded.point.program.nodes
+    ):
         return None
-    leaking, found = _of_code(told, _InRange()), _of_code(told, _DeadIsNothing(told.coded.point.program))
+    leaking, found = (
+        _of_code(told, _InRange()),
+        _of_code(told, _DeadIsNothing(told.coded.point.program)),
+    )
     with np.errstate(invalid="ignore"):
         apart = np.abs(found - told.part.verdicts.centre)
         slack = told.part.verdicts.allowed + 1e-6 * np.abs(told.part.verdicts.centre)
@@ -132,7 +141,8 @@ def _dead(told: Told, wrong: Any) -> Found | None:
         return None
     return Found(
         "NaN from a branch not taken",
-        "the branch that is not taken has no finite derivative, and 0 times that is NaN: guard its argument",
+        "the branch that is not taken has no finite derivative, and 0 times that is NaN: guard its "
+        "argument",
         found,
     )
 
@@ -152,7 +162,9 @@ def _first_beyond(told: Told, wrong: Any) -> Found | None:
     return None
 
 
-def _made(program: ArrayProgram, place: int, seen: dict[int, Any], is_beyond: Callable[[Any], Any]) -> int | None:
+def _made(
+    program: ArrayProgram, place: int, seen: dict[int, Any], is_beyond: Callable[[Any], Any]
+) -> int | None:
     """The first element of a node that is beyond, where nothing that the node takes is."""
     if place not in seen or seen[place].dtype == bool:
         return None
@@ -185,7 +197,9 @@ def _blamed(told: Told, place: int, element: int, found: Any, seen: dict[int, An
 def _beyond(program: ArrayProgram, place: int, exact: Any, end: float) -> str:
     format_ = (program.nodes[place].format or FLOAT64).name
     number = exact.str(3, radius=False)
-    return f"{_operation(program, place)} on the way gives {number}, and {format_} ends at {end:.3g}"
+    return (
+        f"{_operation(program, place)} on the way gives {number}, and {format_} ends at {end:.3g}"
+    )
 
 
 def _operation(program: ArrayProgram, place: int) -> str:
@@ -204,7 +218,9 @@ def _exact_node(told: Told, point: Point, place: int, element: int) -> Any:
 
 
 def underflow(told: Told) -> Found | None:
-    """Something on the way is too small for the format, and without it the rest is what was stated."""
+    """Something on the way is too small for the format, and without it the rest is what was
+    stated.
+    """
     if told.is_in_graph or told.coded is None:
         return None
     replayed = _InRange()

@@ -12,7 +12,10 @@ from verifier.program.evaluation.balls import LAST_BITS, BallArithmetic, replay
 
 
 def replay_of(
-    point: Point, place: int | None, literals: frozenset[int] = frozenset(), decisions: dict[int, Any] | None = None
+    point: Point,
+    place: int | None,
+    literals: frozenset[int] = frozenset(),
+    decisions: dict[int, Any] | None = None,
 ) -> list[Any]:
     """A program's results as balls: one of them, or all."""
     chosen = point.program.outputs if place is None else (point.program.outputs[place],)
@@ -22,7 +25,9 @@ def replay_of(
         return replay(program, point.arguments, arithmetic)
 
 
-def exact_at(point: Point, arguments: dict[str, Any], decisions: dict[int, Any] | None = None) -> Any:
+def exact_at(
+    point: Point, arguments: dict[str, Any], decisions: dict[int, Any] | None = None
+) -> Any:
     """A program's only result as flat balls where some arguments are others."""
     with precision(LAST_BITS):
         decided = BallArithmetic({**point.decisions, **(decisions or {})})

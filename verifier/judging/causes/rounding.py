@@ -11,7 +11,9 @@ from verifier.operations.formats import BFLOAT16, FLOAT16, FLOAT32, Format
 from verifier.program.evaluation.stochastic import DEVIATIONS, arithmetic_for, deviations
 
 ENOUGH_BITS = 24
-"""That many bits must all be 0 by chance before numbers are taken for those of a narrower format."""
+"""That many bits must all be 0 by chance before numbers are taken for those of a narrower
+format.
+"""
 LOST = 1000.0
 """Terms must be so many times larger than what is left of them, to speak of cancellation."""
 UNITS = 32.0
@@ -23,10 +25,16 @@ def narrower(told: Told) -> Found | None:
     if told.is_in_graph or not np.isfinite(told.part.verdicts.stated).all():
         return None
     for narrow in (FLOAT32, BFLOAT16, FLOAT16):
-        if narrow.precision < told.format.precision and (_holds(told, narrow) or _computes(told, narrow)):
-            sentence = f"all numbers are those of {narrow.name}, and its rounding explains the error"
+        if narrow.precision < told.format.precision and (
+            _holds(told, narrow) or _computes(told, narrow)
+        ):
+            sentence = (
+                f"all numbers are those of {narrow.name}, and its rounding explains the error"
+            )
             if not _holds(told, narrow):
-                sentence = f"the backward computes in {narrow.name}, and its rounding explains the error"
+                sentence = (
+                    f"the backward computes in {narrow.name}, and its rounding explains the error"
+                )
             return Found("narrower dtype", sentence)
     return None
 
@@ -46,7 +54,9 @@ def _holds(told: Told, format: Format) -> bool:
 
 
 def _computes(told: Told, format: Format) -> bool:
-    """Whether the code's graph rounds to that format behind its forward, and that explains the error."""
+    """Whether the code's graph rounds to that format behind its forward, and that explains the
+    error.
+    """
     if told.coded is None or told.place is None:
         return False
     program = told.coded.point.program
@@ -54,13 +64,17 @@ def _computes(told: Told, format: Format) -> bool:
         return False
     told.go_on()
     with np.errstate(all="ignore"):
-        deviation = deviations(program, told.coded.point.arguments, arithmetic_for(program))[told.place]
+        deviation = deviations(program, told.coded.point.arguments, arithmetic_for(program))[
+            told.place
+        ]
         allowed = told.part.verdicts.allowed + DEVIATIONS * np.ravel(deviation)
         return bool((told.part.verdicts.error <= allowed)[told.disagreeing].all())
 
 
 def cancellation(told: Told) -> Found | None:
-    """A rounding of the largest term is as large as the error, and what is left of the terms is small."""
+    """A rounding of the largest term is as large as the error, and what is left of the terms is
+    small.
+    """
     if not told.is_replayed and told.coded is not None:
         return None
     wrong, verdicts = told.disagreeing, told.part.verdicts
@@ -71,7 +85,10 @@ def cancellation(told: Told) -> Found | None:
     if not (explained & lost & np.isfinite(verdicts.stated))[wrong].all():
         return None
     element = told.worst()
-    sentence = f"terms of {terms[element]:.3g} cancel to {verdicts.centre[element]:.3g}, and their rounding is left"
+    sentence = (
+        f"terms of {terms[element]:.3g} cancel to {verdicts.centre[element]:.3g}, and their "
+        "rounding is left"
+    )
     return Found("cancellation", sentence)
 
 
@@ -82,8 +99,16 @@ def kernel(told: Told) -> Found | None:
         return None
     if not np.isfinite(told.part.verdicts.stated[told.disagreeing]).all():
         return None
-    constants = ", ".join(f"{number!r}, a number of float32" for number in examination.formula.narrow)
+    constants = ", ".join(
+        f"{number!r}, a number of float32" for number in examination.formula.narrow
+    )
     told_ = f", which has {constants}," if constants else ""
     size = told.part.relative_error()
-    by = f"{size:.0e}" if np.isfinite(size) else f"{float(np.max(told.part.verdicts.error[told.disagreeing])):.0e}"
-    return Found("kernel outside its budget", f"the formula replays, the kernel{told_} is off by {by}")
+    by = (
+        f"{size:.0e}"
+        if np.isfinite(size)
+        else f"{float(np.max(told.part.verdicts.error[told.disagreeing])):.0e}"
+    )
+    return Found(
+        "kernel outside its budget", f"the formula replays, the kernel{told_} is off by {by}"
+    )

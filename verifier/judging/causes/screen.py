@@ -1,4 +1,6 @@
-"""Screening: which of many predictions float64 does not rule out, many of them evaluated at once."""
+"""Screening: which of many predictions float64 does not rule out, many of them evaluated at
+once.
+"""
 
 from __future__ import annotations
 

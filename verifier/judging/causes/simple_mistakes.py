@@ -71,8 +71,12 @@ def _exact(comparison: Comparison) -> float:
     return float(comparison.enclosure)
 
 
-def causes(step: int, gradient: Mapping[str, Comparison], before: Mapping[str, Comparison] | None) -> list[Cause]:
-    """The mistakes that explain what disagrees in a step's gradient, given that of the step before if there is one."""
+def causes(
+    step: int, gradient: Mapping[str, Comparison], before: Mapping[str, Comparison] | None
+) -> list[Cause]:
+    """The mistakes that explain what disagrees in a step's gradient, given that of the step before
+    if there is one.
+    """
     found = []
     for name, comparison in gradient.items():
         if comparison.outcome is Outcome.DISAGREES:
@@ -89,6 +93,9 @@ def _explain(name: str, step: int, now: Comparison, before: Comparison | None) -
     for rule in _RULES:
         prediction = rule.predict(now, before)
         if prediction is not None and abs(now.stated - prediction.value) <= prediction.allowed:
-            evidence = f"stated {now.stated!r}, predicted {prediction.value!r} within {prediction.allowed:.3g}"
+            evidence = (
+                f"stated {now.stated!r}, predicted {prediction.value!r} within "
+                f"{prediction.allowed:.3g}"
+            )
             found.append(Cause(rule.cause, name, step, rule.sentence, evidence))
     return found

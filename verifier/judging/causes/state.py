@@ -15,7 +15,9 @@ from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import LAST_BITS
 
 SEEDS_APART = 2.0
-"""What multiplies the results' derivatives is 1/2 at least, so that 1 in its place makes rounding twice as large."""
+"""What multiplies the results' derivatives is 1/2 at least, so that 1 in its place makes rounding
+twice as large.
+"""
 _CHANGING = list(Note).index(Note.CHANGING)
 
 
@@ -28,7 +30,12 @@ def changing(told: Told) -> Found | None:
 
 def _runs(told: Told) -> list[Any]:
     """What was stated each time."""
-    if told.examination is None or told.examination.coded is None or told.place is None or not told.is_own:
+    if (
+        told.examination is None
+        or told.examination.coded is None
+        or told.place is None
+        or not told.is_own
+    ):
         return []
     return told.examination.coded.statements.runs(told.place)
 
@@ -43,7 +50,10 @@ def _growing(told: Told) -> Found | None:
         slack = (number + 1) * (allowed + told.format.unit_roundoff * number * np.abs(exact))
         if not (np.abs(other - one - exact) <= slack).all():
             return None
-    sentence = f"each run adds the gradient once more: {len(runs)} runs, and no run clears what the one before left"
+    sentence = (
+        f"each run adds the gradient once more: {len(runs)} runs, and no run clears what the one "
+        "before left"
+    )
     return Found("gradients accumulated", sentence, runs[0])
 
 
@@ -53,18 +63,28 @@ def _unsteady(told: Told) -> Found:
     sentence = "it comes out differently when the code is run again"
     if runs:
         element = elements[0]
-        other = next((float(run[element]) for run in runs[1:] if run[element] != runs[0][element]), float("nan"))
-        sentence = f"{sentence}: {told.named(int(element))} was {float(runs[0][element])!r}, then {other!r}"
+        other = next(
+            (float(run[element]) for run in runs[1:] if run[element] != runs[0][element]),
+            float("nan"),
+        )
+        sentence = (
+            f"{sentence}: {told.named(int(element))} was {float(runs[0][element])!r}, then "
+            f"{other!r}"
+        )
     return Found("not deterministic", sentence)
 
 
 def _earlier(told: Told) -> tuple[Any, Any] | None:
-    """The exact numbers at the point before, and what is allowed there; None where they are not known."""
+    """The exact numbers at the point before, and what is allowed there; None where they are not
+    known.
+    """
     before, place = told.before, told.place
     if before is None or before.exact is None or place is None or place >= len(before.exact.exact):
         return None
     found = np.ravel(before.exact.exact[place])
-    return (found, before.parts[place].verdicts.allowed) if found.shape == told.exact.shape else None
+    return (
+        (found, before.parts[place].verdicts.allowed) if found.shape == told.exact.shape else None
+    )
 
 
 def stale(told: Told) -> Found | None:
@@ -84,7 +104,11 @@ def accumulated(told: Told) -> Found | None:
         predicted = told.exact + earlier[0]
     if not told.fits(predicted, earlier[1]):
         return None
-    return Found("gradients accumulated", "the gradient at the point before this one is added to it", predicted)
+    return Found(
+        "gradients accumulated",
+        "the gradient at the point before this one is added to it",
+        predicted,
+    )
 
 
 def incoming_ignored(told: Told) -> Found | None:
@@ -99,5 +123,7 @@ def incoming_ignored(told: Told) -> Found | None:
         predicted = told.exact_at(point, ones)
         if told.fits(predicted, SEEDS_APART * told.allowed):
             what = "the tangent" if chosen[0].startswith(TANGENT) else "grad_output"
-            return Found("grad_output ignored", f"it is the gradient with {what} taken for 1", predicted)
+            return Found(
+                "grad_output ignored", f"it is the gradient with {what} taken for 1", predicted
+            )
     return None

@@ -24,7 +24,9 @@ from verifier.program.evaluation.arithmetic import balls, middle, precision, rad
 from verifier.program.evaluation.balls import LAST_BITS
 
 SCREEN = 1e-6
-"""What float64 shows to be farther off than this fraction of the largest entry need not be computed exactly."""
+"""What float64 shows to be farther off than this fraction of the largest entry need not be computed
+exactly.
+"""
 
 
 _Given = dict[str, Any]
@@ -78,9 +80,13 @@ class Told:
 
     @cached_property
     def is_own(self) -> bool:
-        """Whether these are the statements that were examined, not others that are held against the same."""
+        """Whether these are the statements that were examined, not others that are held against the
+        same.
+        """
         return (
-            self.place is not None and self.examination is not None and self.examination.parts[self.place] is self.part
+            self.place is not None
+            and self.examination is not None
+            and self.examination.parts[self.place] is self.part
         )
 
     @cached_property
@@ -110,7 +116,11 @@ class Told:
     @cached_property
     def point(self) -> Point | None:
         """The exact result as a program of its own."""
-        return None if self.measured is None or self.place is None else self.measured.point.only(self.place)
+        return (
+            None
+            if self.measured is None or self.place is None
+            else self.measured.point.only(self.place)
+        )
 
     @cached_property
     def disagreeing(self) -> Any:
@@ -120,18 +130,27 @@ class Told:
     @cached_property
     def exact(self) -> Any:
         """The exact numbers as balls."""
-        if self.measured is not None and self.place is not None and self.is_in_graph and self._is_held_against_own:
+        if (
+            self.measured is not None
+            and self.place is not None
+            and self.is_in_graph
+            and self._is_held_against_own
+        ):
             return np.ravel(self.measured.exact[self.place])
         return np.ravel(self.part.case.reference)
 
     @property
     def _is_held_against_own(self) -> bool:
         """Whether the exact program is the one that this part is held against."""
-        return self.part.quantity != "value" or (self.examination is not None and self.examination.same_function)
+        return self.part.quantity != "value" or (
+            self.examination is not None and self.examination.same_function
+        )
 
     @cached_property
     def stated(self) -> Any:
-        """What is to be explained, as balls: what the graph states in exact arithmetic, else the numbers."""
+        """What is to be explained, as balls: what the graph states in exact arithmetic, else the
+        numbers.
+        """
         if not self.is_in_graph or self.coded is None or self.place is None:
             return np.asarray(balls(self.part.verdicts.stated))
         self.go_on()
@@ -147,7 +166,9 @@ class Told:
 
     @cached_property
     def known(self) -> Any:
-        """Where there is a number and an exact one to explain it by, which a kink has not (array of bool)."""
+        """Where there is a number and an exact one to explain it by, which a kink has not (array of
+        bool).
+        """
         finite = np.isfinite(radius(self.stated)) & np.isfinite(radius(self.exact))
         return finite & np.isfinite(self.allowed) & ~self.part.case.kink
 
@@ -197,7 +218,9 @@ class Told:
         return self.near(self.exact)
 
     def as_numbers(self) -> Told:
-        """The same by its numbers alone: a constant that was computed beforehand is rounded in the graph."""
+        """The same by its numbers alone: a constant that was computed beforehand is rounded in the
+        graph.
+        """
         right = np.zeros(self.part.wrong_formula.shape, dtype=bool)
         return replace(self, part=replace(self.part, wrong_formula=right))
 
@@ -242,7 +265,9 @@ class Told:
         if self.measured is None:
             return {self.part.name: self.part.shape}
         found = {name: np.shape(value) for name, value in self.measured.point.arguments.items()}
-        renamed = {"the result" if name.startswith(SEED) else name: shape for name, shape in found.items()}
+        renamed = {
+            "the result" if name.startswith(SEED) else name: shape for name, shape in found.items()
+        }
         return {name: shape for name, shape in renamed.items() if not name.startswith(TANGENT)}
 
     def named(self, element: int) -> str:
@@ -268,7 +293,11 @@ class Told:
             f"exact {float(verdicts.centre[element])!r}",
             f"{self.part.dtype} allows {verdicts.allowed[element]:.1e}",
         ]
-        suffix = "; in exact arithmetic the code's graph gives what is predicted" if self.is_in_graph else ""
+        suffix = (
+            "; in exact arithmetic the code's graph gives what is predicted"
+            if self.is_in_graph
+            else ""
+        )
         return ", ".join(told) + (suffix if predicted is not None else "")
 
 

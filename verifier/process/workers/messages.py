@@ -36,7 +36,9 @@ class Progress:
 
 @dataclass(frozen=True)
 class Stage:
-    """The work has come to a stage that may take this many seconds; None sets no limit of its own."""
+    """The work has come to a stage that may take this many seconds; None sets no limit of
+    its own.
+    """
 
     name: str
     seconds: float | None

@@ -1,4 +1,6 @@
-"""What the code that is checked prints: passed on to standard error, escaped, and cut when it is long."""
+"""What the code that is checked prints: passed on to standard error, escaped, and cut when it is
+long.
+"""
 
 from __future__ import annotations
 

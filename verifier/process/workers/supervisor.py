@@ -1,4 +1,6 @@
-"""The supervisor: starts a worker process, waits for it, and says how it ended, whatever the worker does."""
+"""The supervisor: starts a worker process, waits for it, and says how it ended, whatever the worker
+does.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,7 @@ from verifier.process.workers.task import Task, perform
 if TYPE_CHECKING:
     from verifier.process.workers.family import Family
 
-PATIENCE = 3.0
+PATIENCE = 10.0
 """Seconds that a worker gets to end after Ctrl-C."""
 _POLL = 0.1
 _DRAIN = 2.0
@@ -104,7 +106,9 @@ class Host(Protocol):
 
 @dataclass(frozen=True)
 class InThisProcess:
-    """For tests and for who calls from Python: no limit holds, and what the code does to the process is done."""
+    """For tests and for who calls from Python: no limit holds, and what the code does to the
+    process is done.
+    """
 
     def run(self, task: Task, limits: Limits, watch: Watch) -> Ending:
         """What came of it."""
@@ -221,7 +225,9 @@ class _Supervision:
             return None
         if time.monotonic() - self._stage_began <= stage.seconds:
             return None
-        return self._stopped(End.FINISHED, f"{stage.name} was ended after {stage.seconds:.3g} seconds")
+        return self._stopped(
+            End.FINISHED, f"{stage.name} was ended after {stage.seconds:.3g} seconds"
+        )
 
     def _out_of_memory(self) -> Ending | None:
         memory = self._limits.memory

@@ -35,8 +35,8 @@ class Interruption(Protocol):
 def perform(task: Task, send: Send, interruption: Interruption) -> None:
     """Do it, and send what comes of it; the last message says how it ended.
 
-    What the task raises is sent, too: InputError as Refused, KeyboardInterrupt as Interrupted, anything
-    else as Failed. `send` may raise; then that error comes through.
+    What the task raises is sent, too: InputError as Refused, KeyboardInterrupt as Interrupted,
+    anything else as Failed. `send` may raise; then that error comes through.
     """
     send(_last(task, send, interruption))
 
@@ -51,7 +51,9 @@ def _last(task: Task, send: Send, interruption: Interruption) -> Message:
     except KeyboardInterrupt as error:
         if interruption.wanted:
             return Interrupted()
-        return Refused(f"the code raises KeyboardInterrupt{place_of(error)}, and nobody pressed Ctrl-C")
+        return Refused(
+            f"the code raises KeyboardInterrupt{place_of(error)}, and nobody pressed Ctrl-C"
+        )
     except SupervisorGoneError:
         raise
     except BaseException as error:

@@ -16,7 +16,14 @@ import threading
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from verifier.process.workers.messages import INTERRUPT, NOT_HEARD, NOT_SENT, Message, encoded, unframed
+from verifier.process.workers.messages import (
+    INTERRUPT,
+    NOT_HEARD,
+    NOT_SENT,
+    Message,
+    encoded,
+    unframed,
+)
 from verifier.process.workers.task import SupervisorGoneError, Task, perform
 
 _PARENT_DEATH_SIGNAL = 1
@@ -86,7 +93,9 @@ def _file_of(stream: BinaryIO) -> tuple[int, int]:
 
 
 def _end_with_supervisor() -> None:
-    """Let Linux end this process with the one that started it, even while code holds Python's lock."""
+    """Let Linux end this process with the one that started it, even while code holds
+    Python's lock.
+    """
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)

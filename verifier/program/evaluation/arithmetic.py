@@ -77,7 +77,9 @@ _middle = np.frompyfunc(float, 1, 1)
 
 
 def largest_size(array: Any) -> Any:
-    """An upper bound of the absolute values in each ball, as float64; infinite where nothing is known."""
+    """An upper bound of the absolute values in each ball, as float64; infinite where nothing is
+    known.
+    """
     bounds = np.asarray(_upper(array), dtype=np.float64)
     return np.where(np.isnan(bounds), np.inf, np.nextafter(bounds, np.inf))
 

@@ -2,7 +2,8 @@
 
 Every result is a ball that is proved to hold the exact value (Johansson, Arb: efficient
 arbitrary-precision midpoint-radius interval arithmetic, IEEE Trans. Computers 66, 2017). Rounding
-plays no part: two programs of the same function agree to dozens of digits, two of different ones do not.
+plays no part: two programs of the same function agree to dozens of digits, two of different ones do
+not.
 """
 
 from __future__ import annotations
@@ -25,9 +26,13 @@ from verifier.program.evaluation.arithmetic import balls, middle, precision, rad
 FIRST_BITS = 256
 LAST_BITS = 4096
 FULL_BITS = 1024
-"""Up to so many bits the smallest float64 beside 1 may not be seen at all, so that more of them may help."""
+"""Up to so many bits the smallest float64 beside 1 may not be seen at all, so that more of them may
+help.
+"""
 ENOUGH_DIGITS = 40
-"""The precision is doubled until the balls are known to so many digits of their array's largest entry."""
+"""The precision is doubled until the balls are known to so many digits of their array's largest
+entry.
+"""
 
 _ZERO = arb(0)
 _GREATER = frozenset({"greater", "greater_equal", "not_equal"})
@@ -37,7 +42,9 @@ _COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equ
 
 
 class Decision(Protocol):
-    """What is decided about a comparison's node, given what exact arithmetic says (True, False or None)."""
+    """What is decided about a comparison's node, given what exact arithmetic says (True, False or
+    None).
+    """
 
     def __call__(self, operation: Operation, decided: Any) -> Any: ...
 
@@ -58,7 +65,9 @@ class AsCoded:
 
 @dataclass(frozen=True, eq=False)
 class ToOneSide:
-    """Where both sides are the same number, as if the left one were the greater one, or the smaller one."""
+    """Where both sides are the same number, as if the left one were the greater one, or the smaller
+    one.
+    """
 
     ties: Any
     """Array of bool."""
@@ -82,10 +91,13 @@ class BallArithmetic:
     decisions: Mapping[int, Decision] = field(default_factory=dict)
     """By the place of a comparison's node."""
     blurred: frozenset[int] = frozenset()
-    """The places of constants that are rounded decimals: they get half a unit of their last digit."""
+    """The places of constants that are rounded decimals: they get half a unit of their last
+    digit.
+    """
     narrowed: bool = False
-    """Whether a constant that is a float32 number gets half an ulp of float32, whatever it is used in: kernels
-    have constants that were floats once."""
+    """Whether a constant that is a float32 number gets half an ulp of float32, whatever it is used
+    in: kernels have constants that were floats once.
+    """
     halves: float = 1.0
     """How many such halves they get."""
 
@@ -132,7 +144,9 @@ class BallArithmetic:
         (rows, inner), columns = left.shape[-2:], right.shape[-1]
         batch = int(np.prod(node.shape[:-2]))
         result = np.empty((batch, rows, columns), dtype=object)
-        pairs = zip(left.reshape(batch, rows, inner), right.reshape(batch, inner, columns), strict=True)
+        pairs = zip(
+            left.reshape(batch, rows, inner), right.reshape(batch, inner, columns), strict=True
+        )
         for place_, (one, other) in enumerate(pairs):
             result[place_] = _product(one, other)
         return result.reshape(node.shape)
@@ -148,7 +162,10 @@ class BallArithmetic:
             return decided
         undecided = np.asarray(_is_open(decided), dtype=bool)
         if undecided.any():
-            sides = [_midpoints(np.broadcast_to(argument, decided.shape)[undecided]) for argument in arguments]
+            sides = [
+                _midpoints(np.broadcast_to(argument, decided.shape)[undecided])
+                for argument in arguments
+            ]
             decided[undecided] = operation.arb(*sides)
         return decided
 
@@ -171,7 +188,9 @@ class BorderArithmetic(BallArithmetic):
             left, right = arguments if len(arguments) == 2 else (*arguments, as_objects(_ZERO))
             same = np.asarray(np.equal(left, right), dtype=bool) & self.open[place]
             with np.errstate(invalid="ignore"):
-                self.near[place] = self.open[place] & ~(np.abs(middle(left - right)) > self.reach[place])
+                self.near[place] = self.open[place] & ~(
+                    np.abs(middle(left - right)) > self.reach[place]
+                )
             if same.any() and operation.name not in EQUALITIES:
                 self.ties[place] = same
         return super()._decided(place, operation, arguments)
@@ -181,7 +200,8 @@ def half_a_unit(number: float, *formats: Format | None) -> float:
     """Half a unit of the last digit of a number's shortest decimal, or half an ulp if that is more.
 
     The ulp is float64's, or that of narrower formats which the number is a float of. What has no
-    short decimal beside it may have been worked out, as math.sqrt(2 * math.pi), and be off by two ulps of float64.
+    short decimal beside it may have been worked out, as math.sqrt(2 * math.pi), and be off by two
+    ulps of float64.
 
     >>> half_a_unit(0.7978845608)
     5e-11
@@ -200,7 +220,9 @@ def _is_worked_out(number: float) -> bool:
 
 
 SHORT_DIGITS = 7
-"""A decimal of at most so many digits is meant as it stands; a longer one may be a rounded number."""
+"""A decimal of at most so many digits is meant as it stands; a longer one may be a rounded
+number.
+"""
 
 
 def _product(left: Any, right: Any) -> Any:
@@ -235,11 +257,14 @@ _is_open = np.frompyfunc(lambda condition: condition is None, 1, 1)
 _midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
 
 
-def replay(program: ArrayProgram, arguments: Mapping[str, Any], arithmetic: BallArithmetic) -> list[Any]:
+def replay(
+    program: ArrayProgram, arguments: Mapping[str, Any], arithmetic: BallArithmetic
+) -> list[Any]:
     """The balls of each result, as object arrays; arguments are float64 arrays, exact as they are.
 
-    The precision is doubled, up to 4,096 bits, until each ball's radius is small against the largest
-    entry of its array. A ball of infinite radius or NaN says that no value exists, or none that Arb can prove.
+    The precision is doubled, up to 4,096 bits, until each ball's radius is small against the
+    largest entry of its array. A ball of infinite radius or NaN says that no value exists, or none
+    that Arb can prove.
     """
     bits = FIRST_BITS
     results: list[Any] = []
@@ -257,7 +282,9 @@ def replay(program: ArrayProgram, arguments: Mapping[str, Any], arithmetic: Ball
 
 
 def _known(result: Any, overall: float) -> bool:
-    """Whether each ball is narrow against its array, or much more so against all results: an exact 0 has no size."""
+    """Whether each ball is narrow against its array, or much more so against all results: an exact
+    0 has no size.
+    """
     widths = radius(result)
     limit = max(10.0**-ENOUGH_DIGITS * _largest(result), 10.0 ** (-1.5 * ENOUGH_DIGITS) * overall)
     return bool((widths <= limit).all())
@@ -271,7 +298,8 @@ def _largest(result: Any) -> float:
 def _no_better(before: list[Any], now: list[Any]) -> bool:
     """Whether a higher precision did not make any ball finite or narrower."""
     return all(
-        bool(np.all(_bad(one) == _bad(two))) and not _shrunk(one, two) for one, two in zip(before, now, strict=True)
+        bool(np.all(_bad(one) == _bad(two))) and not _shrunk(one, two)
+        for one, two in zip(before, now, strict=True)
     )
 
 

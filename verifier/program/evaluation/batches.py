@@ -1,7 +1,7 @@
 """Batches: an array program in float64 at several arguments at once, or with several decisions.
 
-The first axis of every array are the variants; what is the same in all of them has the length 1 there, and is
-computed once. Nothing is rounded to the formats of the nodes.
+The first axis of every array are the variants; what is the same in all of them has the length 1
+there, and is computed once. Nothing is rounded to the formats of the nodes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class BatchArithmetic:
 
     def join(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
         lead = max(argument.shape[0] for argument in arguments)
-        parts = [np.broadcast_to(part, (lead, *part.shape[1:])).reshape(lead, -1) for part in arguments]
+        parts = [
+            np.broadcast_to(part, (lead, *part.shape[1:])).reshape(lead, -1) for part in arguments
+        ]
         return np.concatenate(parts, axis=1)
 
     def reshape(self, place: int, node: ArrayNode, argument: Any) -> Any:
@@ -72,4 +74,7 @@ def piled_rows(argument: Any, node: ArrayNode) -> Any:
 def aligned(arguments: Sequence[Any]) -> list[Any]:
     """Arrays that broadcast against each other behind the axis of the variants."""
     rank = max((argument.ndim for argument in arguments), default=0)
-    return [part.reshape(part.shape[0], *([1] * (rank - part.ndim)), *part.shape[1:]) for part in arguments]
+    return [
+        part.reshape(part.shape[0], *([1] * (rank - part.ndim)), *part.shape[1:])
+        for part in arguments
+    ]

@@ -1,4 +1,6 @@
-"""Elements: single entries of an array program, each worked out from those that it needs and from no others."""
+"""Elements: single entries of an array program, each worked out from those that it needs and from
+no others.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,9 @@ class Elements:
         self.involved.sort()
 
     def refuse_beyond(self) -> None:
-        """Raises BeyondError where the entry has no ball since a number on the way is too long for Arb."""
+        """Raises BeyondError where the entry has no ball since a number on the way is too long for
+        Arb.
+        """
         with precision(LAST_BITS):
             known = self.balls({}, 1)
         key = self.result
@@ -91,7 +95,8 @@ class Elements:
             raise BeyondError
 
     def balls(self, line: Line, part: int) -> dict[Key, Any]:
-        """The entry and what it is made of as balls, one such part of 1 from the point on that line.
+        """The entry and what it is made of as balls, one such part of 1 from the point on that
+        line.
 
         Raises ValueError where it is open which branch is taken.
         """
@@ -122,7 +127,9 @@ class Elements:
     def worked_out(
         self, parts_of: Callable[[Key, Known], Sequence[Key]], value: Callable[[Key, Known], Any]
     ) -> dict[Key, Any]:
-        """The values of the entry and of the parts that it is made of; what the parts are may depend on values."""
+        """The values of the entry and of the parts that it is made of; what the parts are may
+        depend on values.
+        """
         known: dict[Key, Any] = {}
         waiting = [self.result]
         while waiting:
@@ -134,7 +141,9 @@ class Elements:
         return known
 
     def _taken(self, key: Key, known: Known) -> list[Key]:
-        """The parts of an element; of a choice the condition, and once that is known the branch that is taken."""
+        """The parts of an element; of a choice the condition, and once that is known the branch
+        that is taken.
+        """
         parts = self.parts(key)
         if self.node(key).operation != "where":
             return parts
@@ -175,7 +184,10 @@ class Elements:
             case op if op == CONTRACT:
                 return _factors(shapes, node, at)
         where = np.unravel_index(at, node.shape) if node.shape else ()
-        return [(argument, _broadcast(shape, where)) for argument, shape in zip(node.arguments, shapes, strict=True)]
+        return [
+            (argument, _broadcast(shape, where))
+            for argument, shape in zip(node.arguments, shapes, strict=True)
+        ]
 
 
 def is_finite(ball: Any) -> bool:
@@ -191,7 +203,9 @@ def dot(parts: Sequence[Any], zero: Any) -> Any:
 
 def _summed(shape: tuple[int, ...], node: ArrayNode, at: int) -> list[int]:
     where = list(np.unravel_index(at, node.shape)) if node.shape else []
-    index: list[Any] = [slice(None) if axis in node.payload else where.pop(0) for axis in range(len(shape))]
+    index: list[Any] = [
+        slice(None) if axis in node.payload else where.pop(0) for axis in range(len(shape))
+    ]
     places = np.arange(math.prod(shape)).reshape(shape)
     return [int(source) for source in np.ravel(places[tuple(index)])[: MOST_NODES + 1]]
 
@@ -201,13 +215,21 @@ def _factors(shapes: Sequence[tuple[int, ...]], node: ArrayNode, at: int) -> lis
     sides = []
     index: Any
     for shape, argument, index in zip(
-        shapes, node.arguments, ((*batch, row, slice(None)), (*batch, slice(None), column)), strict=True
+        shapes,
+        node.arguments,
+        ((*batch, row, slice(None)), (*batch, slice(None), column)),
+        strict=True,
     ):
         places: Any = np.arange(math.prod(shape)).reshape(shape)
-        sides.append([(argument, int(source)) for source in np.ravel(places[index])[: MOST_NODES + 1]])
+        sides.append(
+            [(argument, int(source)) for source in np.ravel(places[index])[: MOST_NODES + 1]]
+        )
     return [*sides[0], *sides[1]]
 
 
 def _broadcast(shape: tuple[int, ...], where: Sequence[Any]) -> int:
-    own = [0 if size == 1 else int(place) for size, place in zip(shape, where[len(where) - len(shape) :], strict=True)]
+    own = [
+        0 if size == 1 else int(place)
+        for size, place in zip(shape, where[len(where) - len(shape) :], strict=True)
+    ]
     return int(np.ravel_multi_index(own, shape)) if shape else 0

@@ -29,12 +29,16 @@ _INEQUALITIES = frozenset({"less", "less_equal", "greater", "greater_equal"})
 _STEPS = frozenset({"floor", "ceiling"})
 _REDUCTIONS = frozenset(row.name for row in REDUCTIONS)
 _DOUBLE_ROUNDING = 1.0 + 2.0**-10
-"""Constants are worked out in Python's float64 and rounded again, a little more than half an ulp."""
+"""Constants are worked out in Python's float64 and rounded again, a little more than half an
+ulp.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Rounded:
-    """What a format may give for a node: an array of balls, and what is known of how it came about."""
+    """What a format may give for a node: an array of balls, and what is known of how it came
+    about.
+    """
 
     ball: Any
     border: Any = False
@@ -86,7 +90,9 @@ class RoundedArithmetic:
         given = all(argument.given for argument in arguments)
         return replace(self._applied(operation, arguments, given), given=given)
 
-    def _applied(self, operation: Operation, arguments: tuple[Rounded, ...], given: bool) -> Rounded:
+    def _applied(
+        self, operation: Operation, arguments: tuple[Rounded, ...], given: bool
+    ) -> Rounded:
         if operation.name in _REDUCTIONS:
             return self._over_rows(operation, arguments)
         balls = [argument.ball for argument in arguments]
@@ -113,7 +119,9 @@ class RoundedArithmetic:
         return Rounded(self.rounded(operation, result, balls), border, unsure)
 
     def rounded(self, operation: Operation, result: Any, balls: list[Any]) -> Any:
-        """The exact results of an operation widened by its rounding, underflow and overflow included."""
+        """The exact results of an operation widened by its rounding, underflow and overflow
+        included.
+        """
         return self._ranged(self._widened(operation, result, balls), operation)
 
     def _over_rows(self, operation: Operation, arguments: tuple[Rounded, ...]) -> Rounded:
@@ -125,8 +133,12 @@ class RoundedArithmetic:
                 return Rounded(operation.arb(rows.ball, last.ball), last.border, last.unsure)
         return self._reduction(operation, rows.ball, _any_row(rows.border), _any_row(rows.unsure))
 
-    def _inequality(self, operation: Operation, balls: list[Any], border: Any, unsure: Any, given: bool) -> Rounded:
-        """Between numbers that no derivative is taken of, a tie is no kink: it is decided as written."""
+    def _inequality(
+        self, operation: Operation, balls: list[Any], border: Any, unsure: Any, given: bool
+    ) -> Rounded:
+        """Between numbers that no derivative is taken of, a tie is no kink: it is decided as
+        written.
+        """
         left, right = np.broadcast_arrays(*map(_array, balls))
         close = ~np.asarray(np.not_equal(left, right), dtype=bool)
         decided = _array(operation.arb(left, right))
@@ -141,8 +153,12 @@ class RoundedArithmetic:
                 decided[close] = greater == (self._side is Side.LEFT_GREATER)
         return Rounded(decided, _any((border, close)), _any((unsure, open_)))
 
-    def _equality(self, operation: Operation, balls: list[Any], border: Any, unsure: Any) -> Rounded:
-        """Two numbers that are exactly known are the same or not; others that are close may be either."""
+    def _equality(
+        self, operation: Operation, balls: list[Any], border: Any, unsure: Any
+    ) -> Rounded:
+        """Two numbers that are exactly known are the same or not; others that are close may be
+        either.
+        """
         decided = _array(operation.arb(*balls))
         open_ = np.asarray(_is_undecided(decided), dtype=bool)
         if open_.any():
@@ -158,17 +174,24 @@ class RoundedArithmetic:
         kink = open_ if given else kink
         sign = TABLE["sign"].arb(ball)
         if kink.any():
-            sides = {Side.CODED: TABLE["sign"].arb(_midpoints(ball[kink])), Side.LEFT_GREATER: arb(1)}
+            sides = {
+                Side.CODED: TABLE["sign"].arb(_midpoints(ball[kink])),
+                Side.LEFT_GREATER: arb(1),
+            }
             sign[kink] = sides.get(self._side, arb(-1))
         return Rounded(sign, _any((border, kink)), _any((unsure, open_)))
 
-    def _sum(self, operation: Operation, arguments: tuple[Rounded, ...], border: Any, unsure: Any) -> Rounded:
+    def _sum(
+        self, operation: Operation, arguments: tuple[Rounded, ...], border: Any, unsure: Any
+    ) -> Rounded:
         terms = np.add(arguments[0].size, arguments[1].size)
         result = _array(operation.arb(*(argument.ball for argument in arguments)))
         return Rounded(self.overflowed(result + self._spread * terms), border, unsure, terms=terms)
 
     def _reduction(self, operation: Operation, rows: Any, border: Any, unsure: Any) -> Rounded:
-        """n - 1 additions, each wrong by at most the unit roundoff of the sum of the sizes; a mean divides once."""
+        """n - 1 additions, each wrong by at most the unit roundoff of the sum of the sizes; a mean
+        divides once.
+        """
         spread = self._spread * (rows.shape[-1] - 1)
         result = operation.arb(rows) + spread * operation.arb(np.abs(rows))
         if operation.name == "mean":
@@ -193,11 +216,17 @@ class RoundedArithmetic:
         return self.overflowed(result)
 
     def _lost(self, operation: Operation) -> arb:
-        """What an underflow may lose: a library's function may give 0 for a number below the smallest normal one."""
+        """What an underflow may lose: a library's function may give 0 for a number below the
+        smallest normal one.
+        """
         if isinstance(operation.torch, Call) and operation.name not in _REDUCTIONS:
             return arb(self._format.smallest_normal)
         # As a float64, half of its smallest subnormal would be 0.
-        return arb(self._format.smallest_subnormal) * operation.budget.of(self._library) * _DOUBLE_ROUNDING
+        return (
+            arb(self._format.smallest_subnormal)
+            * operation.budget.of(self._library)
+            * _DOUBLE_ROUNDING
+        )
 
     def overflowed(self, result: Any) -> Any:
         """Nothing is known where the format overflows."""
@@ -224,7 +253,9 @@ def _is_exact(balls: Any) -> Any:
 
 def _either_zero(angle: Any, a: Any, b: Any) -> Any:
     """Arb knows no negative zero: atan2(-0.0, -1.0) is -pi and atan2(0.0, -1.0) is pi."""
-    zero = ~np.asarray(np.not_equal(a, arb(0)), dtype=bool) & ~np.asarray(np.greater(b, arb(0)), dtype=bool)
+    zero = ~np.asarray(np.not_equal(a, arb(0)), dtype=bool) & ~np.asarray(
+        np.greater(b, arb(0)), dtype=bool
+    )
     return np.where(zero, arb(0, 3.2), angle)
 
 
@@ -248,14 +279,19 @@ def _any_row(border: Any) -> Any:
 
 
 def rounded(
-    program: Program, format: Format, library: str, arguments: Mapping[str, Any], data: Collection[str]
+    program: Program,
+    format: Format,
+    library: str,
+    arguments: Mapping[str, Any],
+    data: Collection[str],
 ) -> list[Rounded]:
-    """For each result, and each point, the ball of all that honest code of that library may state in that format.
+    """For each result, and each point, the ball of all that honest code of that library may state
+    in that format.
 
     The first result is the value, the others its derivatives. At a border the balls hold the
-    one-sided derivatives and what the code decides there; the value is open only where honest code may
-    be on either side. Arguments are object arrays of Arb balls, exact floats of the format; `data` names
-    those by which nothing is differentiated.
+    one-sided derivatives and what the code decides there; the value is open only where honest code
+    may be on either side. Arguments are object arrays of Arb balls, exact floats of the format;
+    `data` names those by which nothing is differentiated.
     """
     points = max((values.shape[0] for values in arguments.values()), default=1)
     given = {name: Rounded(values, given=name in data) for name, values in arguments.items()}
@@ -285,7 +321,9 @@ def _evaluated(
     """The results with an entry for each point, also where they are the same at all of them."""
 
     def spread(values: Any) -> Any:
-        return np.broadcast_to(values if isinstance(values, bool) else np.ravel(values), (points,)).copy()
+        return np.broadcast_to(
+            values if isinstance(values, bool) else np.ravel(values), (points,)
+        ).copy()
 
     return [
         Rounded(spread(_array(result.ball)), spread(result.border), spread(result.unsure))

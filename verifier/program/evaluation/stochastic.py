@@ -1,10 +1,11 @@
-"""Monte Carlo arithmetic: an array program replayed with every operation's result moved by its own rounding.
+"""Monte Carlo arithmetic: an array program replayed with every operation's result moved by its own
+rounding.
 
-A handful of seeded replays in float64, in which each operation's result is multiplied by 1 + d with d
-drawn evenly between plus and minus its unit roundoff (times its budget in ulps), show how far rounding
-alone can move the results (Parker, Monte Carlo Arithmetic, UCLA CSD-970002, 1997; Denis et al., Verificarlo,
-arXiv:1509.01347). Two results that are the same number are moved alike, so that rounding errors which
-come again and again add up here as they do in the code.
+A handful of seeded replays in float64, in which each operation's result is multiplied by 1 + d with
+d drawn evenly between plus and minus its unit roundoff (times its budget in ulps), show how far
+rounding alone can move the results (Parker, Monte Carlo Arithmetic, UCLA CSD-970002, 1997; Denis et
+al., Verificarlo, arXiv:1509.01347). Two results that are the same number are moved alike, so that
+rounding errors which come again and again add up here as they do in the code.
 
 Comparisons that rounding leaves open are decided either way, another way in each replay. Where both
 sides are the same number there is a kink: the replays that decide it to one side stay together, and
@@ -33,20 +34,30 @@ _COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equ
 _GREATER = frozenset({"greater", "greater_equal", "not_equal"})
 _WAYS = 3
 _TERMS_SHARE = 0.25
-"""Of the square root of a sum's number of terms: a walk of so many roundings in whatever order, seen from
-32 deviations (Higham and Mary, A new approach to probabilistic rounding error analysis, SISC 41, 2019)."""
+"""Of the square root of a sum's number of terms: a walk of so many roundings in whatever order,
+seen from 32 deviations (Higham and Mary, A new approach to probabilistic rounding error analysis,
+SISC 41, 2019).
+"""
 
 
 class NoiseArithmetic(BatchArithmetic):
-    """Float64 arrays whose first axis are the replays; `open` collects what rounding leaves undecided."""
+    """Float64 arrays whose first axis are the replays; `open` collects what rounding leaves
+    undecided.
+    """
 
-    def __init__(self, gain: float = 1.0, seed: int = 0, silent: frozenset[Format] = frozenset()) -> None:
+    def __init__(
+        self, gain: float = 1.0, seed: int = 0, silent: frozenset[Format] = frozenset()
+    ) -> None:
         self.gain = gain
-        """All noise is so many times larger than it is: float64 cannot show noise of float64's own size."""
+        """All noise is so many times larger than it is: float64 cannot show noise of float64's own
+        size.
+        """
         self.silent = silent
         """Operations rounded to these formats are not moved."""
         self.coded: Mapping[int, Any] = {}
-        """By the place of a comparison: how the code decided it, where that is known, in place of a coin."""
+        """By the place of a comparison: how the code decided it, where that is known, in place of a
+        coin.
+        """
         self.beside: NoiseArithmetic | None = None
         """What moves those, in replays of their own: noise of two gains cannot be seen at once."""
         generator = np.random.default_rng(seed)
@@ -56,7 +67,9 @@ class NoiseArithmetic(BatchArithmetic):
         self.ties: dict[int, Any] = {}
         """The same, where both sides are the same number: a kink."""
         self.reach: dict[int, Any] = {}
-        """By the place of a comparison that is open: how far its sides may be apart for rounding to decide it."""
+        """By the place of a comparison that is open: how far its sides may be apart for rounding to
+        decide it.
+        """
         self.borders: Mapping[int, Any] | None = None
         """Where comparisons are open, once that is known exactly."""
 
@@ -83,7 +96,9 @@ class NoiseArithmetic(BatchArithmetic):
         axes = tuple(axis + 1 for axis in node.payload)
         terms = int(np.prod([argument.shape[axis] for axis in axes]))
         with np.errstate(all="ignore"):
-            return self._summed(place, node, argument.sum(axis=axes), np.abs(argument).sum(axis=axes), terms)
+            return self._summed(
+                place, node, argument.sum(axis=axes), np.abs(argument).sum(axis=axes), terms
+            )
 
     def contract(self, place: int, node: ArrayNode, left: Any, right: Any) -> Any:
         with np.errstate(all="ignore"):
@@ -110,18 +125,31 @@ class NoiseArithmetic(BatchArithmetic):
             return result
         with np.errstate(all="ignore"):
             if operation.name in ("add", "subtract"):
-                return self._summed(place, node, result, np.abs(parts[0]) + np.abs(parts[1]), 2, of_result=True)
-            return self._moved(place, result, rounding, self._budget(operation, result, parts), operation)
+                return self._summed(
+                    place, node, result, np.abs(parts[0]) + np.abs(parts[1]), 2, of_result=True
+                )
+            return self._moved(
+                place, result, rounding, self._budget(operation, result, parts), operation
+            )
 
     def _budget(self, operation: Operation, result: Any, parts: Sequence[Any]) -> Any:
         """How many units of roundoff the result may be off; an ulp is at most two of them."""
         ulps, size = 2.0 * operation.budget.torch, operation.budget.size
         if size is None:
             return ulps
-        return ulps * np.abs(_size_in_floats(size, result, parts) / np.where(result == 0, 1.0, result))
+        return ulps * np.abs(
+            _size_in_floats(size, result, parts) / np.where(result == 0, 1.0, result)
+        )
 
     def _summed(
-        self, place: int, node: ArrayNode, totals: Any, sizes: Any, terms: int, *, of_result: bool = False
+        self,
+        place: int,
+        node: ArrayNode,
+        totals: Any,
+        sizes: Any,
+        terms: int,
+        *,
+        of_result: bool = False,
     ) -> Any:
         """A sum of so many terms in any order, whose sizes add up to `sizes`."""
         rounding = self._format(node)
@@ -135,7 +163,14 @@ class NoiseArithmetic(BatchArithmetic):
         moved = totals + noise * (rounding.unit_roundoff * size + lost)
         return _ranged(np.where(np.isinf(totals), totals, moved), rounding)
 
-    def _moved(self, place: int, values: Any, format: Format, units: Any, operation: Operation | None = None) -> Any:
+    def _moved(
+        self,
+        place: int,
+        values: Any,
+        format: Format,
+        units: Any,
+        operation: Operation | None = None,
+    ) -> Any:
         noise = self._noise(place, values) * self.gain
         with np.errstate(all="ignore"):
             moved = values * (1.0 + noise * (units * format.unit_roundoff))
@@ -148,8 +183,12 @@ class NoiseArithmetic(BatchArithmetic):
         return _ranged(moved, format)
 
     def _noise(self, place: int, values: Any) -> Any:
-        """Even between -1 and 1: in each replay another number, in one replay the same for the same value."""
-        bits = np.ascontiguousarray(np.broadcast_to(values, (REPLAYS, *values.shape[1:]))).view(np.uint64)
+        """Even between -1 and 1: in each replay another number, in one replay the same for the same
+        value.
+        """
+        bits = np.ascontiguousarray(np.broadcast_to(values, (REPLAYS, *values.shape[1:]))).view(
+            np.uint64
+        )
         salts = (self._salts + np.uint64(place)).reshape(-1, *([1] * (values.ndim - 1)))
         with np.errstate(over="ignore"):
             mixed = _mixed(bits ^ _mixed(salts))
@@ -171,7 +210,9 @@ class NoiseArithmetic(BatchArithmetic):
         return signs if tie is None else self._split(place, signs, tie, near, 1.0, -1.0)
 
     def _borders(self, place: int, apart: Any, *, ties: bool = True) -> tuple[Any, Any]:
-        """Where both sides are the same number, and where rounding may decide; (None, None) where nowhere."""
+        """Where both sides are the same number, and where rounding may decide; (None, None) where
+        nowhere.
+        """
         same = np.all(apart == 0, axis=0)
         tie = same & ties
         with np.errstate(all="ignore"):
@@ -190,8 +231,8 @@ class NoiseArithmetic(BatchArithmetic):
         return tie, near
 
     def _split(self, place: int, decided: Any, tie: Any, near: Any, one: Any, other: Any) -> Any:
-        """Each third of the replays decides ties its own way: as coded, to one side, to the other; all of them as
-        the code did, where that is known.
+        """Each third of the replays decides ties its own way: as coded, to one side, to the other;
+        all of them as the code did, where that is known.
         """
         shape = (REPLAYS, *decided.shape[1:])
         decided = np.broadcast_to(decided, shape).copy()
@@ -201,7 +242,10 @@ class NoiseArithmetic(BatchArithmetic):
         decided = np.where(tie & (way == 1), one, np.where(tie & (way == 2), other, decided))
         # What rounding decides may fall out differently in each place.
         coin = (
-            _mixed(self._salts.reshape(way.shape) + np.arange(near.size, dtype=np.uint64).reshape(near.shape))
+            _mixed(
+                self._salts.reshape(way.shape)
+                + np.arange(near.size, dtype=np.uint64).reshape(near.shape)
+            )
             & np.uint64(1)
         ) == 1
         return np.where(near, np.where(coin, one, other), decided)
@@ -247,9 +291,11 @@ def arithmetic_for(program: ArrayProgram, seed: int = 0) -> NoiseArithmetic:
     return arithmetic
 
 
-def deviations(program: ArrayProgram, arguments: Mapping[str, Any], arithmetic: NoiseArithmetic) -> list[Any]:
-    """The standard deviation of each result's entries under rounding, as float64 arrays; NaN or infinite
-    where a replay leaves the format. Arguments are float64 arrays, exact as they are.
+def deviations(
+    program: ArrayProgram, arguments: Mapping[str, Any], arithmetic: NoiseArithmetic
+) -> list[Any]:
+    """The standard deviation of each result's entries under rounding, as float64 arrays; NaN or
+    infinite where a replay leaves the format. Arguments are float64 arrays, exact as they are.
     """
     own = [_deviation(values, arithmetic) for values in evaluate(program, arithmetic, arguments)]
     if arithmetic.beside is None:
@@ -265,7 +311,8 @@ def _merge(arithmetic: NoiseArithmetic, other: NoiseArithmetic) -> None:
         arithmetic.open[place] = arithmetic.open.get(place, False) | mask
         arithmetic.reach[place] = arithmetic.reach.get(place, 0.0) + other.reach[place]
     arithmetic.ties = {
-        place: arithmetic.ties[place] & other.ties[place] for place in arithmetic.ties.keys() & other.ties.keys()
+        place: arithmetic.ties[place] & other.ties[place]
+        for place in arithmetic.ties.keys() & other.ties.keys()
     }
 
 

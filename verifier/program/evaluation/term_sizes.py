@@ -1,7 +1,9 @@
-"""The size of the terms that a result is made of: what is left after cancellation is small against it.
+"""The size of the terms that a result is made of: what is left after cancellation is small against
+it.
 
-Pairs of a float64 value and a size are carried through an array program: a sum's size is the sum of its
-terms' sizes whatever their signs, a product's the product of its factors'; a function's is its value's.
+Pairs of a float64 value and a size are carried through an array program: a sum's size is the sum of
+its terms' sizes whatever their signs, a product's the product of its factors'; a function's is its
+value's.
 """
 
 from __future__ import annotations
@@ -38,13 +40,17 @@ class SizeArithmetic:
         index, count = node.payload.array.ravel(), int(np.prod(node.shape))
         kept = index != NOTHING
         value, size = (
-            np.bincount(index[kept], weights=np.ravel(part)[kept], minlength=count).reshape(node.shape)
+            np.bincount(index[kept], weights=np.ravel(part)[kept], minlength=count).reshape(
+                node.shape
+            )
             for part in argument
         )
         return value, size
 
     def join(self, place: int, node: ArrayNode, *arguments: _Pair) -> _Pair:
-        return tuple(np.concatenate([np.ravel(pair[side]) for pair in arguments]) for side in (0, 1))  # type: ignore[return-value]
+        return tuple(
+            np.concatenate([np.ravel(pair[side]) for pair in arguments]) for side in (0, 1)
+        )  # type: ignore[return-value]
 
     def reshape(self, place: int, node: ArrayNode, argument: _Pair) -> _Pair:
         return argument[0].reshape(node.shape), argument[1].reshape(node.shape)
@@ -68,5 +74,7 @@ class SizeArithmetic:
 
 
 def term_sizes(program: ArrayProgram, arguments: Mapping[str, Any]) -> list[Any]:
-    """For each result the size of the terms that it is made of, as float64 arrays; so are the arguments."""
+    """For each result the size of the terms that it is made of, as float64 arrays; so are the
+    arguments.
+    """
     return [size for _, size in evaluate(program, SizeArithmetic(), arguments)]

@@ -44,7 +44,9 @@ def check_document(tally: Tally) -> dict[str, Any]:
             "formula": _formula(tally),
             "components": [_component(component) for component in tally.components],
             "checks": [_check(one) for one in tally.checks],
-            "points": [_point(point, KEPT if point.number in open_ else 0) for point in tally.points],
+            "points": [
+                _point(point, KEPT if point.number in open_ else 0) for point in tally.points
+            ],
             "simplest": _point(checked.simplest, KEPT_SIMPLEST) if checked.simplest else None,
             "causes": [asdict(cause) for cause in checked.causes],
             "ruled_out": checked.ruled_out,
@@ -58,7 +60,13 @@ def check_document(tally: Tally) -> dict[str, Any]:
 def _formula(tally: Tally) -> dict[str, Any]:
     formula, same = tally.checked.formula, tally.same_function
     if isinstance(formula, NotReplayed):
-        nothing: dict[str, Any] = {"replayed": False, "digits": None, "wrong": [], "literals": [], "narrow": []}
+        nothing: dict[str, Any] = {
+            "replayed": False,
+            "digits": None,
+            "wrong": [],
+            "literals": [],
+            "narrow": [],
+        }
         return {**nothing, "same_function": same, "reason": formula.reason}
     return {
         "replayed": True,
@@ -119,7 +127,11 @@ def _check(tally: CheckTally) -> dict[str, Any]:
 
 
 def _numbers_of_points_with_more_than_agreement(tally: Tally) -> set[int]:
-    found = {finding.point.number for finding in tally.checked.judged if finding.point and _is_open(finding.outcome)}
+    found = {
+        finding.point.number
+        for finding in tally.checked.judged
+        if finding.point and _is_open(finding.outcome)
+    }
     worst = (component.worst for component in tally.components)
     return found | {place.finding.point.number for place in worst if place and place.finding.point}
 
@@ -134,8 +146,14 @@ def _point(point: CheckPoint, kept: int) -> dict[str, Any]:
 
 
 def _tensor(tensor: torch.Tensor, kept: int) -> dict[str, Any]:
-    """Its dtype, its shape and, where they are few enough, its numbers in the order of the flattened tensor."""
+    """Its dtype, its shape and, where they are few enough, its numbers in the order of the
+    flattened tensor.
+    """
     values = dense(tensor).reshape(-1).tolist() if tensor.numel() <= kept else None
     if tensor.is_complex() and values is not None:
         values = [[value.real, value.imag] for value in values]
-    return {"dtype": str(tensor.dtype).removeprefix("torch."), "shape": list(tensor.shape), "values": values}
+    return {
+        "dtype": str(tensor.dtype).removeprefix("torch."),
+        "shape": list(tensor.shape),
+        "values": values,
+    }

@@ -16,6 +16,8 @@ _PACKAGES = {
 
 
 def versions() -> dict[str, str]:
-    """The versions of Python, of verifier and of the packages that it computes with; none is loaded."""
+    """The versions of Python, of verifier and of the packages that it computes with; none is
+    loaded.
+    """
     found = {name: version(package) for name, package in _PACKAGES.items()}
     return {"python": platform.python_version(), **found}

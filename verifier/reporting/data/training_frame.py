@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def frame(findings: Findings) -> pandas.DataFrame:
-    """A row for each judged number of the steps that were kept. Raises InputError without pandas."""
+    """A row for each judged number of the steps that were kept. Raises InputError without
+    pandas.
+    """
     return framed(_rows(findings)).astype({"sample": "Int64"})
 
 
@@ -24,7 +26,9 @@ def framed(rows: Iterable[Mapping[str, Any]]) -> pandas.DataFrame:
     try:
         import pandas
     except ImportError:
-        raise InputError("to_frame needs pandas: install it, as in pip install 'verifier[pandas]'") from None
+        raise InputError(
+            "to_frame needs pandas: install it, as in pip install 'verifier[pandas]'"
+        ) from None
     return pandas.DataFrame(list(rows))
 
 

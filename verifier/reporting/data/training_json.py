@@ -25,7 +25,9 @@ from verifier.training.runner import Settings, Step
 SCHEMA = Path(__file__).parent / "schema" / "verifier-1.json"
 
 
-def training_document(model: Model, findings: Findings, verdict: Mapping[str, Any]) -> dict[str, Any]:
+def training_document(
+    model: Model, findings: Findings, verdict: Mapping[str, Any]
+) -> dict[str, Any]:
     """The document of a training; `verdict` holds what the report as a whole says."""
     document = {
         "format": FORMAT,
@@ -35,8 +37,12 @@ def training_document(model: Model, findings: Findings, verdict: Mapping[str, An
         "model": model_document(model),
         **verdict,
         "formula": _formula(findings),
-        "components": [_component(component, findings.settings.dtype) for component in findings.components],
-        "steps": [_step(step, findings.finite_differences.get(step.number, {})) for step in findings.steps],
+        "components": [
+            _component(component, findings.settings.dtype) for component in findings.components
+        ],
+        "steps": [
+            _step(step, findings.finite_differences.get(step.number, {})) for step in findings.steps
+        ],
         "steps_done": findings.done,
         "steps_planned": findings.planned,
         "partial": findings.interrupted,
@@ -53,7 +59,13 @@ def training_document(model: Model, findings: Findings, verdict: Mapping[str, An
 def _formula(findings: Findings) -> dict[str, Any]:
     formula = findings.formula
     if isinstance(formula, NotReplayed):
-        return {"replayed": False, "digits": None, "steps": [], "wrong": [], "reason": formula.reason}
+        return {
+            "replayed": False,
+            "digits": None,
+            "steps": [],
+            "wrong": [],
+            "reason": formula.reason,
+        }
     return {
         "replayed": True,
         "digits": int(formula.digits),
@@ -79,7 +91,11 @@ def settings_document(settings: Settings) -> dict[str, Any]:
 
 def optimizer_name(optimizer: Any) -> str:
     """What an optimizer is called: its name, or that of the function that makes it."""
-    return optimizer if isinstance(optimizer, str) else str(getattr(optimizer, "__name__", type(optimizer).__name__))
+    return (
+        optimizer
+        if isinstance(optimizer, str)
+        else str(getattr(optimizer, "__name__", type(optimizer).__name__))
+    )
 
 
 def model_document(model: Model) -> dict[str, Any]:
@@ -117,7 +133,11 @@ def _component(component: Component, dtype: str) -> dict[str, Any]:
         "outcomes": {outcome.value: component.outcomes[outcome] for outcome in Outcome},
         "identical": component.identical,
         "detection_limit": {"median": component.limit_median, "max": component.limit_max},
-        "worst": {"step": component.worst_step, **comparison_document(component.worst, "stated"), **_detail(component)},
+        "worst": {
+            "step": component.worst_step,
+            **comparison_document(component.worst, "stated"),
+            **_detail(component),
+        },
     }
 
 
@@ -148,7 +168,11 @@ def _step(step: Step, finite_differences: Mapping[str, float]) -> dict[str, Any]
         "gradient": {
             name: {
                 **comparison_document(judged, "autograd"),
-                **({"finite_differences": finite_differences[name]} if name in finite_differences else {}),
+                **(
+                    {"finite_differences": finite_differences[name]}
+                    if name in finite_differences
+                    else {}
+                ),
             }
             for name, judged in step.gradient.items()
         },

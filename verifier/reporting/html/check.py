@@ -1,4 +1,6 @@
-"""The page of a check: the verdict, what it was held against, causes with their evidence, pictures and tables."""
+"""The page of a check: the verdict, what it was held against, causes with their evidence, pictures
+and tables.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,13 @@ from verifier.reporting.html.page import (
     Table,
 )
 from verifier.reporting.text.check import formula_sentence, partial_sentence
-from verifier.reporting.text.check_failures import causes_of, exact_text, follows, undecided_reason, without_cause
+from verifier.reporting.text.check_failures import (
+    causes_of,
+    exact_text,
+    follows,
+    undecided_reason,
+    without_cause,
+)
 from verifier.reporting.text.check_tables import check_named, ratio
 
 CAUSES = 30
@@ -59,9 +67,15 @@ def check_page(checked: Checked, replay: str | None) -> Page:
             *_wrong(tally, replay),
             _against(checked),
             *_told("What could not be decided", _undecided(tally)),
-            *_told("What was not reached", [partial_sentence(tally)] if checked.not_reached else []),
+            *_told(
+                "What was not reached", [partial_sentence(tally)] if checked.not_reached else []
+            ),
             *_told("Notes", [*checked.notes, *_inaccurate(tally)]),
-            *([Pictures("Picture", [error_picture(tally.components)])] if tally.outcomes.total() else []),
+            *(
+                [Pictures("Picture", [error_picture(tally.components)])]
+                if tally.outcomes.total()
+                else []
+            ),
             _checks(tally.checks),
             *([_components(tally.components)] if tally.components else []),
             _points(tally),
@@ -76,16 +90,24 @@ def _verdict(tally: Tally) -> str:
     total = tally.outcomes.total()
     if tally.outcome is Outcome.AGREES:
         dtypes = " and ".join(filter(None, (", ".join(tally.dtypes[:-1]), *tally.dtypes[-1:])))
-        return f"All {total:,} numbers that {name} stated lie within what rounding alone can do in {dtypes}."
+        return (
+            f"All {total:,} numbers that {name} stated lie within what rounding alone can do in "
+            f"{dtypes}."
+        )
     if tally.outcome is Outcome.UNDECIDED:
         blind = list(dict.fromkeys(called(one) for one in tally.undecided))
         of_them = f"; nothing at all could be decided of {_few(blind)}" if blind else ""
         undecided = tally.outcomes[Outcome.UNDECIDED]
-        return f"Nothing disagrees, but {undecided:,} of {total:,} numbers could not be decided{of_them}."
+        return (
+            f"Nothing disagrees, but {undecided:,} of {total:,} numbers could not be "
+            f"decided{of_them}."
+        )
     failing = list(dict.fromkeys(called(one) for one in _failing(tally)))
     if failing:
         return f"Rounding does not explain what {name} stated of {_few(failing)}."
-    otherwise = list(dict.fromkeys(check_named(one.check).title for one in tally.checks if one.failing))
+    otherwise = list(
+        dict.fromkeys(check_named(one.check).title for one in tally.checks if one.failing)
+    )
     if otherwise:
         return f"The numbers of {name} agree, but it fails otherwise: {_few(otherwise)}."
     return f"{name} has fewer than {tally.checked.settings.digits:g} digits."
@@ -109,10 +131,12 @@ def _sentences(tally: Tally) -> Iterator[str]:
     limits = [one for one in tally.components if not math.isnan(one.limit_max)]
     if limits:
         least, surely = (
-            max(limit) for limit in zip(*((one.limit_median, one.limit_max) for one in limits), strict=True)
+            max(limit)
+            for limit in zip(*((one.limit_median, one.limit_max) for one in limits), strict=True)
         )
         yield (
-            f"An error of {least:.1e} of a number would have been flagged in at least half of the comparisons of each "
+            f"An error of {least:.1e} of a number would have been flagged in at least half of the "
+            "comparisons of each "
             f"component, one of {surely:.1e} in all of them where the exact number is not 0."
         )
     if tally.outcome is Outcome.UNDECIDED and tally.exit_code == 0:
@@ -153,7 +177,11 @@ def _by_component(tally: Tally) -> Iterator[Finding]:
         if not causes:
             yield Finding(where, without_cause(tally), "")
     if following:
-        yield Finding(", ".join(called(same[0]) for same in following), "wrong as well, as follows from that", "")
+        yield Finding(
+            ", ".join(called(same[0]) for same in following),
+            "wrong as well, as follows from that",
+            "",
+        )
 
 
 def _otherwise(tally: Tally) -> Iterator[Finding]:
@@ -164,8 +192,14 @@ def _otherwise(tally: Tally) -> Iterator[Finding]:
             found = points.setdefault((one.check, one.dtype, sentence), [])
             found.extend([one.point.number] if one.point else [])
     for (check, dtype, sentence), numbers in points.items():
-        evidence = f"At {counted(len(numbers), 'point')}: {', '.join(map(str, numbers[:20]))}" if numbers else ""
-        yield Finding(f"{check_named(check).title} in {dtype}", sentence.removesuffix("."), evidence)
+        evidence = (
+            f"At {counted(len(numbers), 'point')}: {', '.join(map(str, numbers[:20]))}"
+            if numbers
+            else ""
+        )
+        yield Finding(
+            f"{check_named(check).title} in {dtype}", sentence.removesuffix("."), evidence
+        )
 
 
 def _digits(tally: Tally) -> Iterator[Finding]:
@@ -183,7 +217,8 @@ def _numbers(tally: Tally) -> Table:
     count = tally.outcomes[Outcome.DISAGREES]
     return Table(
         title="Numbers that disagree",
-        caption="What was stated and what is exact; the error and what rounding allows are absolute.",
+        caption="What was stated and what is exact; the error and what rounding allows are "
+        "absolute.",
         columns=("where", "check", "dtype", "point", "stated", "exact", "error", "allowed", "why"),
         rows=[_number_row(one, place) for one, place in chosen],
         outcomes=[Outcome.DISAGREES for _ in chosen],
@@ -196,18 +231,23 @@ def _worst(component: CheckComponent) -> list[Place]:
     failing = [
         Place(one, int(element))
         for one in component.statements
-        for element in np.flatnonzero(one.part.verdicts.severity == Outcome.DISAGREES.severity)[:FAILURES]
+        for element in np.flatnonzero(one.part.verdicts.severity == Outcome.DISAGREES.severity)[
+            :FAILURES
+        ]
     ]
     return sorted(failing, key=lambda place: -place.ratio)[:OF_EACH]
 
 
 def _number_row(component: CheckComponent, place: Place) -> list[str]:
     judged, point = place.comparison, place.finding.point
-    why = "its formula is wrong in exact arithmetic" if place.is_wrong_formula else judged.note.value
+    why = (
+        "its formula is wrong in exact arithmetic" if place.is_wrong_formula else judged.note.value
+    )
     where = located(place.part, place.index, point) or called(component)
     return [
-        where, check_named(place.finding.check).title, place.finding.dtype, str(point.number) if point else "–",
-        number(judged.stated), exact_text(judged), short(judged.error), short(judged.allowed), why,
+        where, check_named(place.finding.check).title, place.finding.dtype,
+        str(point.number) if point else "–", number(judged.stated), exact_text(judged),
+        short(judged.error), short(judged.allowed), why,
     ]  # fmt: skip
 
 
@@ -226,16 +266,28 @@ def _told(title: str, sentences: Sequence[str]) -> list[Section]:
 
 
 def _against(checked: Checked) -> Section:
-    """The formula as an equation where it was given as text; else what it was held against, in words."""
+    """The formula as an equation where it was given as text; else what it was held against, in
+    words.
+    """
     title = "What it is held against"
-    own = {"its own forward": "The code's own forward, read operation by operation: its backward is what is checked."}
+    own = {
+        "its own forward": (
+            "The code's own forward, read operation by operation: its backward is what is checked."
+        )
+    }
     over, formula = _reduced(checked.against)
-    written = None if checked.against in own or checked.against.startswith("reference ") else _read(formula)
+    written = (
+        None
+        if checked.against in own or checked.against.startswith("reference ")
+        else _read(formula)
+    )
     if written is None:
         return Prose(title, [own.get(checked.against, checked.against)])
     name = f"<math><mtext>{Markup.escape(target_name(checked.target))}</mtext></math>"
     right = Markup(text(f"{over}\u2003")) + written if over else written  # noqa: S704 (text escapes)
-    return Formulas(title, [Formula(Markup(name), right, f"{target_name(checked.target)} = {checked.against}")])  # noqa: S704 (escaped)
+    left = Markup(name)  # noqa: S704 (escaped)
+    text_form = f"{target_name(checked.target)} = {checked.against}"
+    return Formulas(title, [Formula(left, right, text_form)])
 
 
 def _reduced(against: str) -> tuple[str, str]:
@@ -268,38 +320,68 @@ def _checks(checks: Sequence[CheckTally]) -> Table:
     return Table(
         title="Checks",
         caption="Each can be switched off by its name.",
-        columns=("check", "name", "dtype", "at points", "numbers", *(outcome.value for outcome in Outcome), "fails",
-                 "outcome", "why it was not made"),
+        columns=(
+            "check",
+            "name",
+            "dtype",
+            "at points",
+            "numbers",
+            *(outcome.value for outcome in Outcome),
+            "fails",
+            "outcome",
+            "why it was not made",
+        ),
         rows=[_check_row(one) for one in checks],
         outcomes=[one.outcome for one in checks],
         words=frozenset((1, 2, 9, 10)),
-    )  # fmt: skip
+    )
 
 
 def _check_row(one: CheckTally) -> list[str]:
     return [
-        check_named(one.check).title, one.check, one.dtype, f"{len(one.made):,}", f"{one.compared:,}",
-        *(f"{one.outcomes[outcome]:,}" for outcome in Outcome), f"{len(one.failing):,}",
-        one.outcome.value if one.outcome else "not made", " ".join(one.absent),
-    ]  # fmt: skip
+        check_named(one.check).title,
+        one.check,
+        one.dtype,
+        f"{len(one.made):,}",
+        f"{one.compared:,}",
+        *(f"{one.outcomes[outcome]:,}" for outcome in Outcome),
+        f"{len(one.failing):,}",
+        one.outcome.value if one.outcome else "not made",
+        " ".join(one.absent),
+    ]
 
 
 def _components(components: Sequence[CheckComponent]) -> Table:
     """A row for each; of very many the worst."""
-    ordered = sorted(components, key=lambda one: one.worst.rank if one.worst else (-1, 0.0), reverse=True)
+    ordered = sorted(
+        components, key=lambda one: one.worst.rank if one.worst else (-1, 0.0), reverse=True
+    )
     shown = list(components) if len(components) <= COMPONENTS else ordered[:COMPONENTS]
     return Table(
         title="Components",
-        caption="What was compared, and how it came out. The detection limit is the relative error that would have "
+        caption="What was compared, and how it came out. The detection limit is the relative error "
+        "that would have "
         "been flagged.",
-        columns=("component", "dtype", "compared", *(outcome.value for outcome in Outcome), "fewest digits",
-                 "worst error / allowed", "at point", "detection limit, median", "detection limit, worst", "allowance",
-                 "outcome"),
+        columns=(
+            "component",
+            "dtype",
+            "compared",
+            *(outcome.value for outcome in Outcome),
+            "fewest digits",
+            "worst error / allowed",
+            "at point",
+            "detection limit, median",
+            "detection limit, worst",
+            "allowance",
+            "outcome",
+        ),
         rows=[_component_row(one) for one in shown],
         outcomes=[one.outcome for one in shown],
-        note=f"The worst {COMPONENTS} of {len(components)}." if len(shown) < len(components) else "",
+        note=f"The worst {COMPONENTS} of {len(components)}."
+        if len(shown) < len(components)
+        else "",
         words=frozenset((1, 11, 12)),
-    )  # fmt: skip
+    )
 
 
 def _component_row(one: CheckComponent) -> list[str]:
@@ -329,7 +411,9 @@ def _points(tally: Tally) -> Table:
         title="Points",
         caption="Where it was tried; of large tensors the shape alone.",
         columns=("point", "kind", "dtype", "inputs"),
-        rows=[[str(point.number), point.kind, point.dtype, listed(point)] for point in points[:POINTS]],
+        rows=[
+            [str(point.number), point.kind, point.dtype, listed(point)] for point in points[:POINTS]
+        ],
         outcomes=[None for _ in points[:POINTS]],
         note=f"The first {POINTS} of {len(points):,}." if len(points) > POINTS else "",
         words=frozenset((1, 2, 3)),
@@ -341,7 +425,10 @@ def _how(tally: Tally, replay: str | None) -> Facts:
     return Facts(
         "How this was made",
         [
-            ("shown again by", replay or "Python only: the target or its inputs were given in code"),
+            (
+                "shown again by",
+                replay or "Python only: the target or its inputs were given in code",
+            ),
             ("target", tally.checked.target),
             ("random points", str(settings.points)),
             ("seed", str(settings.seed)),

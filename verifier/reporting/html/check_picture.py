@@ -31,13 +31,24 @@ _LOOKS = {
 
 
 def error_picture(components: Sequence[CheckComponent]) -> Picture:
-    """The errors as fractions of their allowances, a row for each component; 1 is what rounding can do at most."""
+    """The errors as fractions of their allowances, a row for each component; 1 is what rounding can
+    do at most.
+    """
     ordered = sorted((one for one in components if one.worst), key=_rank, reverse=True)
     drawn = ordered[:ROWS]
 
     def paint(axes: Any) -> None:
-        axes.set(xscale="log", xlabel="error / allowed", xlim=(LEAST / 2, MOST * 2), ylim=(len(drawn) - 0.5, -0.5))
-        axes.set_yticks(range(len(drawn)), labels=[legend_name(_labelled(one)) for one in drawn], parse_math=False)
+        axes.set(
+            xscale="log",
+            xlabel="error / allowed",
+            xlim=(LEAST / 2, MOST * 2),
+            ylim=(len(drawn) - 0.5, -0.5),
+        )
+        axes.set_yticks(
+            range(len(drawn)),
+            labels=[legend_name(_labelled(one)) for one in drawn],
+            parse_math=False,
+        )
         axes.axvline(1.0, color="#000000", linewidth=1.0, linestyle="--", label="allowed")
         for outcome in Outcome:
             places = [_points(component, outcome) for component in drawn]
@@ -46,9 +57,16 @@ def error_picture(components: Sequence[CheckComponent]) -> Picture:
                 axes.scatter(np.concatenate(places), rows, label=outcome.value, **_LOOKS[outcome])
 
     more = f" {len(ordered) - ROWS} more components are not drawn." if len(ordered) > ROWS else ""
-    told = "; ".join(map(_told, drawn[:TOLD])) + (f"; and {len(ordered) - TOLD} more" if len(ordered) > TOLD else "")
-    ends = f"Below {LEAST:g} they stand at the left border; above {MOST:g}, and what is no number, at the right one."
-    return Picture("errors", "Errors as fractions of what rounding allows", f"{told}. {ends}{more}", paint)
+    told = "; ".join(map(_told, drawn[:TOLD])) + (
+        f"; and {len(ordered) - TOLD} more" if len(ordered) > TOLD else ""
+    )
+    ends = (
+        f"Below {LEAST:g} they stand at the left border; above {MOST:g}, and what is no number, at "
+        "the right one."
+    )
+    return Picture(
+        "errors", "Errors as fractions of what rounding allows", f"{told}. {ends}{more}", paint
+    )
 
 
 def _rank(component: CheckComponent) -> tuple[int, float]:
@@ -75,7 +93,9 @@ def _points(component: CheckComponent, outcome: Outcome) -> Any:
 
 
 def _with(statement: Statement, outcome: Outcome) -> Any:
-    return np.ravel(statement.ratios)[np.ravel(statement.part.verdicts.severity) == outcome.severity]
+    return np.ravel(statement.ratios)[
+        np.ravel(statement.part.verdicts.severity) == outcome.severity
+    ]
 
 
 def _told(component: CheckComponent) -> str:
@@ -83,5 +103,7 @@ def _told(component: CheckComponent) -> str:
     told = f"{failing} of {component.compared} disagree" if failing else "none disagrees"
     worst = component.worst
     known = worst is not None and math.isfinite(worst.ratio)
-    ratio = f", the largest error is {short(worst.ratio)} of what is allowed" if worst and known else ""
+    ratio = (
+        f", the largest error is {short(worst.ratio)} of what is allowed" if worst and known else ""
+    )
     return f"{printable(_labelled(component))}: {told}{ratio}"

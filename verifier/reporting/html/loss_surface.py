@@ -1,4 +1,6 @@
-"""The surface of a loss: where a model trains two parameters, its loss around the paths they took."""
+"""The surface of a loss: where a model trains two parameters, its loss around the paths they
+took.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ class Surface:
     second: Any
     """The same of the second one."""
     loss: Any
-    """The loss of the whole data: a row for each value of the second parameter; NaN where it is not finite."""
+    """The loss of the whole data: a row for each value of the second parameter; NaN where it is not
+    finite.
+    """
     autograd: Any
     """Points by two: the path of the training by autograd, its finite points."""
     symbolic: Any
@@ -35,18 +39,26 @@ class Surface:
 
 
 def surface(model: Model, findings: Findings) -> Surface | None:
-    """The surface; None for other than two parameters, and where no grid can be laid around finite paths."""
+    """The surface; None for other than two parameters, and where no grid can be laid around finite
+    paths.
+    """
     if len(model.parameters) != 2:
         return None
     paths = findings.curves.paths[:, 1:]
-    autograd, symbolic = (part[np.isfinite(part).all(axis=1)] for part in (paths[:, :2], paths[:, 2:]))
+    autograd, symbolic = (
+        part[np.isfinite(part).all(axis=1)] for part in (paths[:, :2], paths[:, 2:])
+    )
     if not len(autograd) or not len(symbolic):
         return None
     with np.errstate(all="ignore"):
         first, second = (_axis(np.concatenate([autograd, symbolic])[:, place]) for place in (0, 1))
         rows, loss = _loss(model, findings, first, second)
     loss = np.where(np.isfinite(loss), loss, np.nan)
-    if not np.isfinite(first + second).all() or np.isnan(loss).all() or np.nanmin(loss) == np.nanmax(loss):
+    if (
+        not np.isfinite(first + second).all()
+        or np.isnan(loss).all()
+        or np.nanmin(loss) == np.nanmax(loss)
+    ):
         return None
     return Surface(first, second, loss, autograd, symbolic, rows)
 
@@ -59,14 +71,19 @@ def _axis(values: Any) -> Any:
 
 
 def _loss(model: Model, findings: Findings, first: Any, second: Any) -> tuple[int, Any]:
-    """How many rows were taken, and the loss: a row of the grid for each value of the second parameter."""
-    chosen = np.unique(np.linspace(0, findings.data.rows - 1, min(ROWS, findings.data.rows)).astype(int))
+    """How many rows were taken, and the loss: a row of the grid for each value of the second
+    parameter.
+    """
+    chosen = np.unique(
+        np.linspace(0, findings.data.rows - 1, min(ROWS, findings.data.rows)).astype(int)
+    )
     columns = [findings.data.values[name][chosen][:, None] for name in model.columns]
     names = (*model.columns, *model.parameters, *sorted(model.fixed))
     compute = function("surface", ", ".join(names), model.guarded_program.only_last, NUMPY)
     fixed = [model.start[name] for name in sorted(model.fixed)]
     reduce = np.sum if model.reduction == "sum" else np.mean
     lines = [
-        reduce(np.atleast_2d(compute(*columns, first, np.full_like(first, value), *fixed)), axis=0) for value in second
+        reduce(np.atleast_2d(compute(*columns, first, np.full_like(first, value), *fixed)), axis=0)
+        for value in second
     ]
     return len(chosen), np.array([np.broadcast_to(line, first.shape) for line in lines])

@@ -17,11 +17,34 @@ from sympy.printing.mathml import MathMLPresentationPrinter
 from verifier.errors import printable
 
 _ELEMENTS = frozenset(
-    ("mrow", "mi", "mn", "mo", "mtext", "mspace", "mfrac", "msqrt", "mroot", "msub", "msup", "msubsup", "munder",
-     "mover", "munderover", "mtable", "mtr", "mtd", "mstyle", "mpadded", "mphantom")
-)  # fmt: skip
+    (
+        "mrow",
+        "mi",
+        "mn",
+        "mo",
+        "mtext",
+        "mspace",
+        "mfrac",
+        "msqrt",
+        "mroot",
+        "msub",
+        "msup",
+        "msubsup",
+        "munder",
+        "mover",
+        "munderover",
+        "mtable",
+        "mtr",
+        "mtd",
+        "mstyle",
+        "mpadded",
+        "mphantom",
+    )
+)
 _INVISIBLE = "\u2061\u2062\u2063\u2064\u2003"
-"""Application, times, separator and plus: operators of MathML that have no picture; and a wide space."""
+"""Application, times, separator and plus: operators of MathML that have no picture; and a wide
+space.
+"""
 _MINUS = "\u2212"
 _ENTITY = re.compile(r"&(#x?[0-9a-fA-F]+|[A-Za-z]+);")
 
@@ -48,7 +71,9 @@ def partial(name: str, by: str) -> str:
 
 
 def product(factors: Sequence[str]) -> str:
-    """Parts with a dot between them, as `math` elements of their own between which a line may break."""
+    """Parts with a dot between them, as `math` elements of their own between which a line may
+    break.
+    """
     return "<math><mo>·</mo></math>".join(f"<math>{factor}</math>" for factor in factors)
 
 
@@ -65,14 +90,20 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
     def _print_Piecewise(self, expression: Any) -> Any:  # noqa: N802 (SymPy's name for it)
         """A brace before a row for each branch, as in a textbook."""
         brace = self._part("mo", self.dom.createTextNode("{"))
-        rows = [self._part("mtr", *self._branch(value, condition)) for value, condition in expression.args]
+        rows = [
+            self._part("mtr", *self._branch(value, condition))
+            for value, condition in expression.args
+        ]
         return self._part("mrow", brace, self._part("mtable", *rows))
 
     def _branch(self, value: Any, condition: Any) -> list[Any]:
         told = "otherwise" if condition == sympy.true else "if"
         parts = [self._part("mtext", self.dom.createTextNode(told))]
         if condition != sympy.true:
-            parts += [self._part("mtext", self.dom.createTextNode("\u2003")), self._print(condition)]
+            parts += [
+                self._part("mtext", self.dom.createTextNode("\u2003")),
+                self._print(condition),
+            ]
         return [self._part("mtd", self._print(value)), self._part("mtd", *parts)]
 
     def _part(self, tag: str, *children: Any) -> Any:

@@ -1,8 +1,8 @@
 """Pages: one HTML file made of sections, which needs nothing outside itself.
 
 Every report makes its page of the same parts: the verdict in words, then formulas, pictures, tables
-and causes. Text is escaped by the template; only what `mathml` and `vector` wrote is taken as markup.
-There is no script, and the policy in the page forbids every script and every request.
+and causes. Text is escaped by the template; only what `mathml` and `vector` wrote is taken as
+markup. There is no script, and the policy in the page forbids every script and every request.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Diagram:
-    """A picture whose words must stay as large as they are: it is scrolled where there is no room."""
+    """A picture whose words must stay as large as they are: it is scrolled where there is no
+    room.
+    """
 
     kind: ClassVar[str] = "diagram"
     title: str
@@ -90,7 +92,9 @@ class Prose:
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose rows are named by the cell in the column `header`; `outcomes` colours whole rows."""
+    """A table whose rows are named by the cell in the column `header`; `outcomes` colours whole
+    rows.
+    """
 
     kind: ClassVar[str] = "table"
     title: str
@@ -104,7 +108,10 @@ class Table:
     """The places of columns of words; numbers stand at the right."""
 
     def marked(self) -> list[tuple[str, Sequence[str]]]:
-        return [(outcome.value if outcome else "", row) for outcome, row in zip(self.outcomes, self.rows, strict=True)]
+        return [
+            (outcome.value if outcome else "", row)
+            for outcome, row in zip(self.outcomes, self.rows, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -173,8 +180,8 @@ def _environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     return Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, finalize=_shown,
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, finalize=_shown,
     )  # fmt: skip
 
 

@@ -1,4 +1,5 @@
-"""SVG: matplotlib's drawing made into a document that a screen reader can read and a strict page can hold.
+"""SVG: matplotlib's drawing made into a document that a screen reader can read and a strict page
+can hold.
 
 Inside a page nothing may be styled by attributes of that name, two drawings must not share the name
 of a part, and ink and paper are the page's own, light or dark.
@@ -36,7 +37,9 @@ def accessible(svg: str, name: str, title: str, description: str) -> str:
     root.set("role", "img")
     root.set("aria-labelledby", f"{name}-title {name}-description")
     for place, (tag, text) in enumerate((("title", title), ("desc", description))):
-        part = ElementTree.Element(f"{{{_SVG}}}{tag}", {"id": f"{name}-{'title' if place == 0 else 'description'}"})
+        part = ElementTree.Element(
+            f"{{{_SVG}}}{tag}", {"id": f"{name}-{'title' if place == 0 else 'description'}"}
+        )
         part.text = printable(text)
         root.insert(place, part)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + _written(root)
@@ -81,7 +84,9 @@ def _written(root: Any) -> str:
 
 
 def _unstyled(element: Any) -> None:
-    """Each property of the style as an attribute of its own; black and white as the page's ink and paper."""
+    """Each property of the style as an attribute of its own; black and white as the page's ink and
+    paper.
+    """
     style = element.attrib.pop("style", "")
     for setting in filter(None, (part.strip() for part in style.split(";"))):
         prop, _, value = setting.partition(":")

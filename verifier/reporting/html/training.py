@@ -15,7 +15,16 @@ from verifier.judging.verdict import Comparison, Note, Outcome
 from verifier.operations.number_text import number, plain, short
 from verifier.reporting.data.training_json import optimizer_name, versions
 from verifier.reporting.html.mathml import derivative, mathml
-from verifier.reporting.html.page import Causes, Facts, Finding, Formula, Formulas, Page, Pictures, Table
+from verifier.reporting.html.page import (
+    Causes,
+    Facts,
+    Finding,
+    Formula,
+    Formulas,
+    Page,
+    Pictures,
+    Table,
+)
 from verifier.reporting.html.training_plots import pictures
 from verifier.reporting.text.training import endings, outcome_of, ratio
 from verifier.training.findings import Component, Findings
@@ -31,8 +40,12 @@ CAUSES = 30
 FORMULA_CHARACTERS = 200_000
 
 
-def training_page(model: Model, findings: Findings, replay: str | None, advice: str, rows: int = ROWS) -> Page:
-    """The page; `replay` is the command that shows the training again, `advice` the one to try next."""
+def training_page(
+    model: Model, findings: Findings, replay: str | None, advice: str, rows: int = ROWS
+) -> Page:
+    """The page; `replay` is the command that shows the training again, `advice` the one to try
+    next.
+    """
     headline, *sentences = _verdict(findings)
     return Page(
         title=f"verifier: {model.name}",
@@ -51,7 +64,11 @@ def training_page(model: Model, findings: Findings, replay: str | None, advice: 
 
 
 def _failing(findings: Findings) -> list[Step]:
-    return [step for step in findings.steps if any(part.outcome is Outcome.DISAGREES for _, part in _judged(step))]
+    return [
+        step
+        for step in findings.steps
+        if any(part.outcome is Outcome.DISAGREES for _, part in _judged(step))
+    ]
 
 
 def _judged(step: Step) -> list[tuple[str, Comparison]]:
@@ -60,9 +77,9 @@ def _judged(step: Step) -> list[tuple[str, Comparison]]:
 
 def _verdict(findings: Findings) -> Iterator[str]:
     """What was found, for somebody who reads one sentence."""
-    yield {Outcome.AGREES: _agrees, Outcome.DISAGREES: _disagrees, Outcome.UNDECIDED: _undecided}[outcome_of(findings)](
-        findings
-    )
+    yield {Outcome.AGREES: _agrees, Outcome.DISAGREES: _disagrees, Outcome.UNDECIDED: _undecided}[
+        outcome_of(findings)
+    ](findings)
     if findings.interrupted:
         yield "The run was interrupted: this is what had been done by then."
     limits = [part for part in findings.gradients if not math.isnan(part.limit_max)]
@@ -70,7 +87,8 @@ def _verdict(findings: Findings) -> Iterator[str]:
         least = max(part.limit_median for part in limits)
         surely = max(part.limit_max for part in limits)
         yield (
-            f"An error of {least:.1e} of a gradient would have been flagged in at least half of the comparisons of "
+            f"An error of {least:.1e} of a gradient would have been flagged in at least half of "
+            "the comparisons of "
             f"each parameter, one of {surely:.1e} in all of them where the gradient is not 0."
         )
 
@@ -90,7 +108,11 @@ def _disagrees(findings: Findings) -> str:
         if part.outcomes[Outcome.DISAGREES]
     ]
     more = f" and {len(told) - 6} more" if len(told) > 6 else ""
-    failing = "the loss or a gradient" if findings.components[0].outcomes[Outcome.DISAGREES] else "a gradient"
+    failing = (
+        "the loss or a gradient"
+        if findings.components[0].outcomes[Outcome.DISAGREES]
+        else "a gradient"
+    )
     return f"Rounding does not explain {failing} that autograd stated: {', '.join(told[:6])}{more}."
 
 
@@ -99,20 +121,34 @@ def _undecided(findings: Findings) -> str:
     compared = sum(part.compared for part in findings.components)
     blind = [part.name for part in findings.components if not part.decided]
     of_them = f"; nothing at all could be decided of {', '.join(blind[:6])}" if blind else ""
-    return f"Nothing disagrees, but {open_ones} of {compared} numbers could not be decided{of_them}."
+    return (
+        f"Nothing disagrees, but {open_ones} of {compared} numbers could not be decided{of_them}."
+    )
 
 
 def _causes(findings: Findings, advice: str) -> Causes:
-    found = [Finding(f"{cause.component} at step {cause.step}", f"likely {cause.sentence}", cause.evidence)
-             for cause in findings.causes]  # fmt: skip
+    found = [
+        Finding(
+            f"{cause.component} at step {cause.step}", f"likely {cause.sentence}", cause.evidence
+        )
+        for cause in findings.causes
+    ]
     explained = {(cause.component, cause.step) for cause in findings.causes}
     found += [
-        Finding(f"{name} at step {step.number}", _unexplained(name), f"stated {part.stated!r}, exact {part.exact}")
+        Finding(
+            f"{name} at step {step.number}",
+            _unexplained(name),
+            f"stated {part.stated!r}, exact {part.exact}",
+        )
         for step in _failing(findings)
         for name, part in _judged(step)
         if part.outcome is Outcome.DISAGREES and (name, step.number) not in explained
     ]
-    note = f"The first {CAUSES} of {len(found)}; the others are in the report of --json." if len(found) > CAUSES else ""
+    note = (
+        f"The first {CAUSES} of {len(found)}; the others are in the report of --json."
+        if len(found) > CAUSES
+        else ""
+    )
     return Causes("What is wrong, and why", found[:CAUSES], advice, note)
 
 
@@ -132,15 +168,20 @@ def _formulas(model: Model) -> Formulas:
             return Formulas(title, entries, f"{name} is too long to be written out.")
         room -= len(entry.right) + len(entry.text)
         if room < 0:
-            return Formulas(title, entries, f"{len(sides) - place} more equations are not written out.")
+            return Formulas(
+                title, entries, f"{len(sides) - place} more equations are not written out."
+            )
         entries.append(entry)
     return Formulas(title, entries)
 
 
 def _sides(model: Model) -> list[tuple[str, str, Callable[[], Any]]]:
-    """Of each equation the left side as MathML, its name in words, and what gives the right side."""
+    """Of each equation the left side as MathML, its name in words, and what gives the right
+    side.
+    """
     gradients = [
-        (derivative(name), f"gradient by {name}", lambda name=name: model.gradient[name]) for name in model.parameters
+        (derivative(name), f"gradient by {name}", lambda name=name: model.gradient[name])
+        for name in model.parameters
     ]
     hat = "<math><mover><mi>y</mi><mo>^</mo></mover></math>"
     loss = [("<math><mi>L</mi></math>", "loss", lambda: model.loss_expression)]
@@ -159,21 +200,36 @@ def _formula(left: str, name: str, expression: Callable[[], Any]) -> Formula | N
 def parameter_table(findings: Findings) -> Table:
     """A row for the loss and each parameter; of very many the worst."""
     loss, *gradients = findings.components
-    shown = [loss, *sorted(gradients, key=_rank_of, reverse=True)[:COMPONENTS]] if len(gradients) > COMPONENTS else [
-        loss, *gradients
-    ]  # fmt: skip
-    note = f"The worst {COMPONENTS} of {len(gradients)} parameters." if len(gradients) > COMPONENTS else ""
+    worst = sorted(gradients, key=_rank_of, reverse=True)[:COMPONENTS]
+    shown = [loss, *(worst if len(gradients) > COMPONENTS else gradients)]
+    note = (
+        f"The worst {COMPONENTS} of {len(gradients)} parameters."
+        if len(gradients) > COMPONENTS
+        else ""
+    )
     return Table(
         title="Loss and parameters",
-        caption="What was compared, and how it came out. The detection limit is the relative error that would have "
+        caption="What was compared, and how it came out. The detection limit is the relative error "
+        "that would have "
         "been flagged.",
-        columns=("quantity", "compared", "agrees", "undecided", "disagrees", "fewest digits", "worst error / allowed",
-                 "at step", "detection limit, median", "detection limit, worst", "outcome"),
+        columns=(
+            "quantity",
+            "compared",
+            "agrees",
+            "undecided",
+            "disagrees",
+            "fewest digits",
+            "worst error / allowed",
+            "at step",
+            "detection limit, median",
+            "detection limit, worst",
+            "outcome",
+        ),
         rows=[_component_row(component) for component in shown],
         outcomes=[component.outcome for component in shown],
         note=note,
         words=frozenset((10,)),
-    )  # fmt: skip
+    )
 
 
 def _rank_of(component: Component) -> float:
@@ -218,10 +274,16 @@ def _step_table(findings: Findings, most_rows: int) -> Table:
 
 
 def chosen_steps(findings: Findings, most: int) -> list[Step]:
-    """All steps, or at most about so many: the first, the last, failing ones, and the worst of each stretch."""
+    """All steps, or at most about so many: the first, the last, failing ones, and the worst of each
+    stretch.
+    """
     if findings.done == len(findings.steps) <= most:
         return list(findings.steps)
-    chosen = [findings.steps[0], findings.steps[-1], *_failing(findings)[: min(FAILING_STEPS, most)]]
+    chosen = [
+        findings.steps[0],
+        findings.steps[-1],
+        *_failing(findings)[: min(FAILING_STEPS, most)],
+    ]
     chosen += _worst_of(findings.worst_steps, most)
     numbered = {step.number: step for step in chosen}
     return [numbered[place] for place in sorted(numbered)]
@@ -252,7 +314,8 @@ def _thinned(findings: Findings, shown: int, width: int, most: int) -> str:
     told = []
     if shown < findings.done:
         told.append(
-            f"{shown} of {findings.done} steps are shown: the first, the last, the first {FAILING_STEPS} that disagree "
+            f"{shown} of {findings.done} steps are shown: the first, the last, the first "
+            f"{FAILING_STEPS} that disagree "
             "and, of each stretch of the run, the worst one. The table above counts all of them."
         )
     if width > most:
@@ -266,17 +329,21 @@ def _step_row(step: Step, name: str, part: Comparison) -> list[str]:
 
 
 JUDGED = ("autograd", "symbolic", "exact", "error", "allowed", "outcome", "note")
-JUDGED_CAPTION = "Errors and allowances in ulps of the exact value; at an exact 0 both are absolute."
+JUDGED_CAPTION = (
+    "Errors and allowances in ulps of the exact value; at an exact 0 both are absolute."
+)
 
 
 def judged_cells(part: Comparison) -> list[str]:
     """The cells of the columns JUDGED."""
-    error, allowed = (part.error, part.allowed) if part.exact_is_zero else (part.ulps, part.allowed_ulps)
+    error, allowed = (
+        (part.error, part.allowed) if part.exact_is_zero else (part.ulps, part.allowed_ulps)
+    )
     known = math.isfinite(float(part.enclosure))
     return [
-        number(part.stated), number(part.symbolic),
-        part.exact if known else "–", short(error) if known else "–", short(allowed) if known else "–",
-        part.outcome.value, "" if part.note is Note.NONE else part.note.value,
+        number(part.stated), number(part.symbolic), part.exact if known else "–",
+        short(error) if known else "–", short(allowed) if known else "–", part.outcome.value,
+        "" if part.note is Note.NONE else part.note.value,
     ]  # fmt: skip
 
 

@@ -33,7 +33,9 @@ _FLOOR = 1e-3
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture: its name, its title, what it shows in words, and how it is painted on matplotlib's axes."""
+    """One picture: its name, its title, what it shows in words, and how it is painted on
+    matplotlib's axes.
+    """
 
     name: str
     title: str
@@ -49,7 +51,9 @@ class Picture:
 
 
 def pictures(model: Model, findings: Findings) -> tuple[Picture, ...]:
-    """The cost, the errors, the parameters' paths, and the surface of the loss where there are two parameters."""
+    """The cost, the errors, the parameters' paths, and the surface of the loss where there are two
+    parameters.
+    """
     drawn = worst_first(findings)[:DRAWN]
     found = surface(model, findings)
     return (
@@ -61,7 +65,9 @@ def pictures(model: Model, findings: Findings) -> tuple[Picture, ...]:
 
 
 def worst_first(findings: Findings) -> list[Component]:
-    """The gradients by their worst outcome and error for its allowance; the order of the parameters where all agree."""
+    """The gradients by their worst outcome and error for its allowance; the order of the parameters
+    where all agree.
+    """
     if all(component.outcome is Outcome.AGREES for component in findings.gradients):
         return list(findings.gradients)
     return sorted(findings.gradients, key=lambda component: -component.outcome.severity)
@@ -96,7 +102,9 @@ def _figure(parts: Sequence[Picture]) -> Any:
 
 def _legend(axes: Any) -> None:
     """Beside the axes, where it hides no line; names are shown as they are, never as formulas."""
-    legend = axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize="small", frameon=False)
+    legend = axes.legend(
+        loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize="small", frameon=False
+    )
     for text in legend.get_texts():
         text.set_parse_math(False)
 
@@ -118,7 +126,12 @@ def _costs(findings: Findings) -> Picture:
         if spans(rows[:, 1:]):
             axes.set_yscale("log")
 
-    return Picture("costs", "Cost of the training by autograd and of its symbolic twin", _costs_told(rows), paint)
+    return Picture(
+        "costs",
+        "Cost of the training by autograd and of its symbolic twin",
+        _costs_told(rows),
+        paint,
+    )
 
 
 def spans(values: Any, factor: float = 100.0) -> bool:
@@ -132,8 +145,15 @@ def _costs_told(rows: Any) -> str:
         return "No epoch was finished."
     _, autograd, symbolic = rows.T
     same = np.array_equal(autograd, symbolic, equal_nan=True)
-    other = "the symbolic training's is the same" if same else f"the symbolic training's ends at {symbolic[-1]:.6g}"
-    return f"The loss of each epoch's last step: from {autograd[0]:.6g} to {autograd[-1]:.6g}; {other}."
+    other = (
+        "the symbolic training's is the same"
+        if same
+        else f"the symbolic training's ends at {symbolic[-1]:.6g}"
+    )
+    return (
+        f"The loss of each epoch's last step: from {autograd[0]:.6g} to {autograd[-1]:.6g}; "
+        f"{other}."
+    )
 
 
 def _errors(findings: Findings, drawn: Sequence[Component]) -> Picture:
@@ -143,7 +163,12 @@ def _errors(findings: Findings, drawn: Sequence[Component]) -> Picture:
     def paint(axes: Any) -> None:
         axes.set(xlabel="step", ylabel="ulps of the exact gradient", yscale="log")
         for component, colour, marker in zip(drawn, COLOURS, _MARKERS, strict=False):
-            _error_of(axes, points[:, names.index(component.name)], legend_name(component.name), (colour, marker))
+            _error_of(
+                axes,
+                points[:, names.index(component.name)],
+                legend_name(component.name),
+                (colour, marker),
+            )
         axes.plot([], [], "x", color="#000000", markersize=8, label="x: disagrees")
 
     title = "Autograd's error and what rounding allows"
@@ -153,15 +178,22 @@ def _errors(findings: Findings, drawn: Sequence[Component]) -> Picture:
 def _error_of(axes: Any, points: Any, name: str, style: tuple[str, str]) -> None:
     colour, marker = style
     step, error, allowed, severity = points.T
-    error, allowed = (np.where(np.isfinite(part), np.maximum(part, _FLOOR), np.nan) for part in (error, allowed))
-    axes.plot(step, error, marker, markersize=3, color=colour, label=f"{name}: error", linestyle="none")
+    error, allowed = (
+        np.where(np.isfinite(part), np.maximum(part, _FLOOR), np.nan) for part in (error, allowed)
+    )
+    axes.plot(
+        step, error, marker, markersize=3, color=colour, label=f"{name}: error", linestyle="none"
+    )
     axes.plot(step, allowed, color=colour, linewidth=1.0, linestyle="--", label=f"{name}: allowed")
     failing = severity == Outcome.DISAGREES.severity
     placed = failing & ~np.isnan(error)
     axes.plot(step[placed], error[placed], "x", markersize=8, color=colour)
-    # A failure without a finite place in ulps (NaN, infinity, an exact 0) stands at the upper border.
+    # A failure without a finite place in ulps (NaN, infinity, an exact 0) stands at the upper
+    # border.
     for place in step[failing & ~placed]:
-        axes.plot([place], [0.97], "x", markersize=8, color=colour, transform=axes.get_xaxis_transform())
+        axes.plot(
+            [place], [0.97], "x", markersize=8, color=colour, transform=axes.get_xaxis_transform()
+        )
 
 
 def _errors_told(findings: Findings, drawn: Sequence[Component]) -> str:
@@ -170,7 +202,10 @@ def _errors_told(findings: Findings, drawn: Sequence[Component]) -> str:
     parts += [f"{more} more parameters are not drawn"] if more else []
     stride = _stride(findings)
     thinned = f" Each point is the worst of up to {stride} steps." if stride > 1 else ""
-    return f"{'; '.join(parts)}. Exact zeros have no ulps and are left out unless they fail (upper border).{thinned}"
+    return (
+        f"{'; '.join(parts)}. Exact zeros have no ulps and are left out unless they fail (upper "
+        f"border).{thinned}"
+    )
 
 
 def _component_told(component: Component) -> str:
@@ -196,12 +231,16 @@ def _paths(findings: Findings, drawn: Sequence[Component]) -> Picture:
         axes.set(xlabel="step", ylabel="value before the step")
         for component, colour, marker in zip(drawn, COLOURS, _MARKERS, strict=False):
             autograd, symbolic = _columns(rows, names, component.name)
-            axes.plot(step, autograd, color=colour, linewidth=3.0, marker=marker, markersize=7, markevery=0.2,
-                      label=f"{legend_name(component.name)}: autograd")  # fmt: skip
+            label = f"{legend_name(component.name)}: autograd"
+            marks = {"marker": marker, "markersize": 7, "markevery": 0.2}
+            axes.plot(step, autograd, color=colour, linewidth=3.0, label=label, **marks)
             axes.plot(step, symbolic, color="#000000", linewidth=1.0, linestyle=":")
         axes.plot([], [], color="#000000", linewidth=1.0, linestyle=":", label="dotted: symbolic")
 
-    told = "; ".join(_path_told(findings, component.name, _columns(rows, names, component.name)) for component in drawn)
+    told = "; ".join(
+        _path_told(findings, component.name, _columns(rows, names, component.name))
+        for component in drawn
+    )
     return Picture("paths", "The parameters' paths", f"{told}.", paint)
 
 
@@ -226,22 +265,43 @@ def _surface(findings: Findings, found: Surface) -> Picture:
 
         norm = LogNorm() if spans(found.loss, 10.0) else None
         levels = _levels(found.loss)
-        filled = axes.contourf(found.first, found.second, found.loss, levels=levels, norm=norm, cmap="cividis")
-        bar = axes.figure.colorbar(filled, ax=axes, label="loss", location="bottom", ticks=levels[::3], format="%.3g")
+        filled = axes.contourf(
+            found.first, found.second, found.loss, levels=levels, norm=norm, cmap="cividis"
+        )
+        bar = axes.figure.colorbar(
+            filled, ax=axes, label="loss", location="bottom", ticks=levels[::3], format="%.3g"
+        )
         bar.minorticks_off()
         autograd, symbolic = found.autograd, found.symbolic
         edge = withStroke(linewidth=4.5, foreground="#222222")
-        axes.plot(*autograd.T, color="#FFFFFF", linewidth=3.0, label="solid: autograd", path_effects=[edge])
-        axes.plot(*symbolic.T, color=COLOURS[1], linestyle="--", linewidth=1.5, label="dashed: symbolic")
+        axes.plot(
+            *autograd.T,
+            color="#FFFFFF",
+            linewidth=3.0,
+            label="solid: autograd",
+            path_effects=[edge],
+        )
+        axes.plot(
+            *symbolic.T, color=COLOURS[1], linestyle="--", linewidth=1.5, label="dashed: symbolic"
+        )
         axes.plot(*autograd[0], "o", color=COLOURS[1], label="start")
         axes.plot(*autograd[-1], "*", markersize=12, color=COLOURS[1], label="end")
         axes.set_xlabel(legend_name(first), parse_math=False)
         axes.set_ylabel(legend_name(second), parse_math=False)
         axes.set(xlim=(found.first[0], found.first[-1]), ylim=(found.second[0], found.second[-1]))
 
-    start, end = (", ".join(plain(float(f"{v:.6g}")) for v in found.autograd[place]) for place in (0, -1))
-    of = f", over {found.rows} of {findings.data.rows} rows," if found.rows < findings.data.rows else ""
-    told = f"The loss{of} from {np.nanmin(found.loss):.6g} to {np.nanmax(found.loss):.6g}, and both paths on it from "
+    start, end = (
+        ", ".join(plain(float(f"{v:.6g}")) for v in found.autograd[place]) for place in (0, -1)
+    )
+    of = (
+        f", over {found.rows} of {findings.data.rows} rows,"
+        if found.rows < findings.data.rows
+        else ""
+    )
+    told = (
+        f"The loss{of} from {np.nanmin(found.loss):.6g} to {np.nanmax(found.loss):.6g}, and both "
+        "paths on it from "
+    )
     named = f"({printable(first)}, {printable(second)})"
     title = "The surface of the loss, and both paths on it"
     return Picture("surface", title, f"{told}{named} = ({start}) to ({end}).", paint)

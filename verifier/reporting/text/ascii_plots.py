@@ -39,7 +39,9 @@ class _Axis:
     logarithmic: bool = False
 
     def cell(self, value: float) -> int:
-        low, high, at = (math.log(part) if self.logarithmic else part for part in (self.low, self.high, value))
+        low, high, at = (
+            math.log(part) if self.logarithmic else part for part in (self.low, self.high, value)
+        )
         if high == low:
             return self.cells // 2
         return max(0, min(self.cells - 1, round((at - low) / (high - low) * (self.cells - 1))))
@@ -52,7 +54,9 @@ class _Axis:
 
 
 def sketches(findings: Findings, width: int) -> Iterator[Text]:
-    """Both trainings' cost, and the gradients' errors for their allowance, at most `width` columns wide."""
+    """Both trainings' cost, and the gradients' errors for their allowance, at most `width` columns
+    wide.
+    """
     layout = layout_for(width)
     columns = max(20, min(width, WIDTH) - 1 - _MARGIN - 1)
     yield from _costs(findings, layout, columns)
@@ -68,19 +72,30 @@ def _costs(findings: Findings, layout: Layout, columns: int) -> Iterator[Text]:
         yield from layout.prose("no epoch ended with a finite cost: there is no cost to draw")
         return
     logarithmic = spans(finite)
-    yield from layout.prose(f"cost{', logarithmic' if logarithmic else ''}   o autograd  x symbolic  * both", "bold")
+    yield from layout.prose(
+        f"cost{', logarithmic' if logarithmic else ''}   o autograd  x symbolic  * both", "bold"
+    )
     series = [_Series("o", epochs, autograd, "blue"), _Series("x", epochs, symbolic, "yellow")]
-    yield from _chart(series, _Axis(finite.min(), finite.max(), ROWS, logarithmic), columns, "epoch")
+    yield from _chart(
+        series, _Axis(finite.min(), finite.max(), ROWS, logarithmic), columns, "epoch"
+    )
 
 
 def _errors(findings: Findings, layout: Layout, columns: int) -> Iterator[Text]:
     steps, ratios, failing = _worst_ratios(findings.curves.errors)
     drawn = np.isfinite(ratios) & (ratios > 0)
-    yield from layout.prose("largest error / allowed, logarithmic   o within  X disagrees  - allowed", "bold")
-    # At an exact 0 and where nothing is decided there is no ratio; a failure without one stands at the top.
+    yield from layout.prose(
+        "largest error / allowed, logarithmic   o within  X disagrees  - allowed", "bold"
+    )
+    # At an exact 0 and where nothing is decided there is no ratio; a failure without one stands at
+    # the top.
     low, high = (ratios[drawn].min(), ratios[drawn].max()) if drawn.any() else (0.1, 1.0)
     axis = _Axis(max(1e-6, min(low, 0.1)), max(high, 1.0), ROWS, logarithmic=True)
-    placed = np.where(failing & ~np.isfinite(ratios), axis.high, np.where(drawn, np.maximum(ratios, axis.low), np.nan))
+    placed = np.where(
+        failing & ~np.isfinite(ratios),
+        axis.high,
+        np.where(drawn, np.maximum(ratios, axis.low), np.nan),
+    )
     every = np.linspace(steps[0], steps[-1], columns)
     series = [
         _Series("-", every, np.ones_like(every), "dim"),
@@ -91,7 +106,9 @@ def _errors(findings: Findings, layout: Layout, columns: int) -> Iterator[Text]:
 
 
 def _worst_ratios(points: Any) -> tuple[Any, Any, Any]:
-    """Of each bucket of steps the first step, the largest error for its allowance, and whether any disagrees."""
+    """Of each bucket of steps the first step, the largest error for its allowance, and whether any
+    disagrees.
+    """
     steps, error, allowed, severity = np.moveaxis(points, -1, 0)
     with np.errstate(all="ignore"):
         ratios = np.where(error == 0, 0.0, error / allowed)
@@ -102,8 +119,8 @@ def _worst_ratios(points: Any) -> tuple[Any, Any, Any]:
 
 def _chart(series: Sequence[_Series], axis: _Axis, columns: int, unit: str) -> Iterator[Text]:
     """The series over a common axis; a later one is drawn over an earlier, and o with x is *."""
-    low, high = (float(part([row.places[0] if part is min else row.places[-1] for row in series if len(row.places)]))
-                 for part in (min, max))  # fmt: skip
+    drawn = [row.places for row in series if len(row.places)]
+    low, high = float(min(row[0] for row in drawn)), float(max(row[-1] for row in drawn))
     across = _Axis(low, high, columns)
     cells: dict[tuple[int, int], tuple[str, str]] = {}
     for row in series:
@@ -111,7 +128,11 @@ def _chart(series: Sequence[_Series], axis: _Axis, columns: int, unit: str) -> I
             if math.isfinite(value):
                 cell = (axis.cell(value), across.cell(place))
                 before = cells.get(cell, ("", ""))[0]
-                cells[cell] = ("*", "") if {before, row.mark} in ({"o", "x"}, {"*", "x"}) else (row.mark, row.style)
+                cells[cell] = (
+                    ("*", "")
+                    if {before, row.mark} in ({"o", "x"}, {"*", "x"})
+                    else (row.mark, row.style)
+                )
     for line in reversed(range(axis.cells)):
         label = short(axis.value(line)) if line in (0, axis.cells // 2, axis.cells - 1) else ""
         yield Text.assemble(
@@ -120,4 +141,6 @@ def _chart(series: Sequence[_Series], axis: _Axis, columns: int, unit: str) -> I
         )
     ends = f"{low:g}", f"{high:g}"
     yield Text(f"{'':{_MARGIN}}└{'─' * columns}")
-    yield Text(f"{'':{_MARGIN + 1}}{ends[0]}{unit:^{columns - len(ends[0]) - len(ends[1])}}{ends[1]}")
+    yield Text(
+        f"{'':{_MARGIN + 1}}{ends[0]}{unit:^{columns - len(ends[0]) - len(ends[1])}}{ends[1]}"
+    )

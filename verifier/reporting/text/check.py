@@ -40,7 +40,9 @@ def remark_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
         yield from layout.labelled("note  ", note)
     yield from _inaccurate(tally, layout)
     if checked.interrupted:
-        yield from layout.prose("PARTIAL  interrupted: what was done before is shown", style="yellow")
+        yield from layout.prose(
+            "PARTIAL  interrupted: what was done before is shown", style="yellow"
+        )
     elif checked.not_reached:
         yield from layout.prose(f"PARTIAL  {partial_sentence(tally)}", style="yellow")
 
@@ -59,7 +61,9 @@ def _inaccurate(tally: Tally, layout: Layout) -> Iterator[Text]:
     names = [f"{titled(one.name, one.quantity)} in {one.dtype}" for one in found]
     told = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     count = sum(component.inaccurate for component in found)
-    yield from layout.labelled("warning  ", f"{counted(count, 'number')} of {told}: {Note.INACCURATE}", style="yellow")
+    yield from layout.labelled(
+        "warning  ", f"{counted(count, 'number')} of {told}: {Note.INACCURATE}", style="yellow"
+    )
 
 
 def _verdict(tally: Tally, layout: Layout) -> Iterator[Text]:
@@ -68,18 +72,27 @@ def _verdict(tally: Tally, layout: Layout) -> Iterator[Text]:
     so_far = " SO FAR" if tally.checked.not_reached else ""
     yield from layout.prose(f"{outcome.value.upper()}{so_far}  {verdict(tally)}", style=style)
     if outcome is Outcome.UNDECIDED and tally.exit_code == 0:
-        yield from layout.prose("nothing disagrees, and every component has decided comparisons: exit code 0.")
+        yield from layout.prose(
+            "nothing disagrees, and every component has decided comparisons: exit code 0."
+        )
 
 
 def verdict(tally: Tally) -> str:
-    """What follows the outcome: how many numbers have it, what else fails, and how the formula came out."""
+    """What follows the outcome: how many numbers have it, what else fails, and how the formula came
+    out.
+    """
     compared = tally.outcomes.total()
-    told = [f"{tally.outcomes[tally.outcome]:,} of {compared:,}" if compared else "nothing was compared"]
+    told = [
+        f"{tally.outcomes[tally.outcome]:,} of {compared:,}" if compared else "nothing was compared"
+    ]
     if compared and tally.empty_dtypes:
         told.append(f"nothing was compared in {', '.join(tally.empty_dtypes)}")
     failing = {one.check for one in tally.checks if one.failing}
     if failing:
-        told.append(f"{counted(len(failing), 'check')} {'fails' if len(failing) == 1 else 'fail'} apart from numbers")
+        told.append(
+            f"{counted(len(failing), 'check')} {'fails' if len(failing) == 1 else 'fail'} apart "
+            "from numbers"
+        )
     if tally.too_few_digits:
         short_of = counted(len(tally.too_few_digits), "component")
         have = "has" if len(tally.too_few_digits) == 1 else "have"
@@ -91,7 +104,10 @@ def formula_sentence(tally: Tally) -> str:
     """How the code's graph came out in exact arithmetic."""
     formula = tally.checked.formula
     if not tally.same_function:
-        return "code and formula are different functions, and the gradient is held against the code's own forward"
+        return (
+            "code and formula are different functions, and the gradient is held against the code's "
+            "own forward"
+        )
     if isinstance(formula, NotReplayed):
         return f"the formula was not replayed: {formula.reason.removesuffix('.')}"
     wrong = _wrong_formulas(tally)
@@ -102,11 +118,17 @@ def formula_sentence(tally: Tally) -> str:
 
 
 def _wrong_formulas(tally: Tally) -> list[str]:
-    """The components whose formula is wrong; what is derived from wrong gradients is not told beside them."""
+    """The components whose formula is wrong; what is derived from wrong gradients is not told
+    beside them.
+    """
     found = {
         (one.name, one.quantity): None
         for one in tally.components
         if any(np.any(statement.part.wrong_formula) for statement in one.statements)
     }
     gradients = [name for name, quantity in found if quantity == REVERSE]
-    return gradients or [titled(name, quantity) for name, quantity in found] or list(tally.wrong_formulas)
+    return (
+        gradients
+        or [titled(name, quantity) for name, quantity in found]
+        or list(tally.wrong_formulas)
+    )

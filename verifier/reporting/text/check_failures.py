@@ -1,4 +1,6 @@
-"""Check failures: each component that disagrees, with both numbers, the likely cause and the next step."""
+"""Check failures: each component that disagrees, with both numbers, the likely cause and the next
+step.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ _STYLE = STYLES[Outcome.DISAGREES]
 
 
 def failure_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
-    """A block for each component that disagrees, the worst first, and what fails apart from numbers."""
+    """A block for each component that disagrees, the worst first, and what fails apart from
+    numbers.
+    """
     ruled_out = tally.checked.ruled_out
     following = [same for same in tally.failing if follows(tally, same)]
     told = [same for same in tally.failing if same not in following]
@@ -37,7 +41,9 @@ def failure_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
         causes = causes_of(tally, same)
         yield from _block(tally, same[0], layout)
         if len(same) > 1:
-            yield from layout.labelled("  also       ", "; ".join(_spot(one.shown) for one in same[1:] if one.shown))
+            yield from layout.labelled(
+                "  also       ", "; ".join(_spot(one.shown) for one in same[1:] if one.shown)
+            )
         yield from _why(causes, without_cause(tally), ruled_out, layout)
         ruled_out = ruled_out if causes else ()
         if place == 0 and tally.checked.replay:
@@ -46,7 +52,9 @@ def failure_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
     yield from _left_out(len(told), "components that disagree", layout)
     if following:
         names = ", ".join(titled(same[0].name, same[0].quantity) for same in following)
-        yield from layout.prose(f"as follows from that, these disagree as well: {names}", style=_STYLE)
+        yield from layout.prose(
+            f"as follows from that, these disagree as well: {names}", style=_STYLE
+        )
         yield Text()
     yield from _otherwise(tally, layout)
     yield from _digits(tally, layout)
@@ -63,7 +71,9 @@ def follows(tally: Tally, same: Sequence[CheckComponent]) -> bool:
 
 def _left_out(count: int, what: str, layout: Layout) -> Iterator[Text]:
     if count > BLOCKS:
-        yield from layout.prose(f"⋯ {what} not shown: {count - BLOCKS:,}; --json FILE has them all", style="dim")
+        yield from layout.prose(
+            f"⋯ {what} not shown: {count - BLOCKS:,}; --json FILE has them all", style="dim"
+        )
         yield Text()
 
 
@@ -74,13 +84,16 @@ def _block(tally: Tally, component: CheckComponent, layout: Layout) -> Iterator[
     judged = place.comparison
     how = check_named(place.finding.check).where
     yield from layout.prose(
-        f"{_called(tally, component)} disagrees{f' {how},' if how else ''} {_spot(place)}", style=_STYLE
+        f"{_called(tally, component)} disagrees{f' {how},' if how else ''} {_spot(place)}",
+        style=_STYLE,
     )
     stated, exact = signed(judged)
     yield from layout.labelled(f"  {_source(component):<11}", stated)
     yield from layout.labelled("  exact      ", f"{exact}   {_apart(place)}")
     if place.is_wrong_formula and judged.error <= judged.allowed:
-        yield from layout.labelled("  formula    ", "wrong: in exact arithmetic, where nothing is rounded, it differs")
+        yield from layout.labelled(
+            "  formula    ", "wrong: in exact arithmetic, where nothing is rounded, it differs"
+        )
     if judged.note is not Note.NONE:
         yield from layout.labelled("  note       ", judged.note.value)
 
@@ -139,7 +152,11 @@ def _apart(place: Place) -> str:
     judged = place.comparison
     measured = judged.exact_is_zero and math.isfinite(judged.error)
     digits = f"off by {short(judged.error)}" if measured else agreeing(judged.digits)
-    allows = f"; {place.part.dtype} allows {short(judged.allowed)}" if math.isfinite(judged.allowed) else ""
+    allows = (
+        f"; {place.part.dtype} allows {short(judged.allowed)}"
+        if math.isfinite(judged.allowed)
+        else ""
+    )
     return f"{digits}{allows}"
 
 
@@ -147,13 +164,21 @@ def causes_of(tally: Tally, same: Sequence[CheckComponent]) -> list[CheckCause]:
     """Those of one component in its dtypes, each once."""
     names = {name for component in same for name in (component.name, *component.part_names)}
     dtypes = {"", *(component.dtype for component in same)}
-    own = [cause for cause in tally.checked.causes if cause.component in names and cause.dtype in dtypes]
+    own = [
+        cause
+        for cause in tally.checked.causes
+        if cause.component in names and cause.dtype in dtypes
+    ]
     return list({cause.cause: cause for cause in reversed(own)}.values())[::-1]
 
 
 def without_cause(tally: Tally) -> str:
     """What is said of a failure without a cause."""
-    return "no cause found" if tally.checked.causes_searched else "no cause was looked for: the check ended before"
+    return (
+        "no cause found"
+        if tally.checked.causes_searched
+        else "no cause was looked for: the check ended before"
+    )
 
 
 def _why(
@@ -161,7 +186,9 @@ def _why(
 ) -> Iterator[Text]:
     for place, cause in enumerate(causes):
         evidence = f" ({cause.evidence})" if cause.evidence else ""
-        yield from layout.labelled("  or         " if place else "  likely     ", f"{cause.sentence}{evidence}")
+        yield from layout.labelled(
+            "  or         " if place else "  likely     ", f"{cause.sentence}{evidence}"
+        )
     if not causes:
         tried = f"; ruled out: {', '.join(ruled_out)}" if ruled_out else ""
         yield from layout.labelled("  ", f"{nothing}{tried}")
@@ -173,10 +200,14 @@ def _otherwise(tally: Tally, layout: Layout) -> Iterator[Text]:
         found: dict[str, list[int]] = {}
         for finding in one.failing:
             for sentence in finding.failures:
-                found.setdefault(sentence, []).extend([finding.point.number] if finding.point else [])
+                found.setdefault(sentence, []).extend(
+                    [finding.point.number] if finding.point else []
+                )
         if found:
             title = check_named(one.check).title
-            yield from layout.prose(f"{target_name(tally.checked.target)} fails in {one.dtype}: {title}", style=_STYLE)
+            yield from layout.prose(
+                f"{target_name(tally.checked.target)} fails in {one.dtype}: {title}", style=_STYLE
+            )
         for sentence, points in list(found.items())[:BLOCKS]:
             yield from layout.labelled("  ", f"{sentence}{_at(points)}")
         yield from _left_out(len(found), "other failures", layout)
@@ -196,7 +227,10 @@ def _digits(tally: Tally, layout: Layout) -> Iterator[Text]:
     for component in tally.too_few_digits[:BLOCKS]:
         place = component.least_accurate
         if place is not None:
-            told = f"{_called(tally, component)} has {place.digits:.1f} {_spot(place)}: {_asked(tally, place)}"
+            told = (
+                f"{_called(tally, component)} has {place.digits:.1f} {_spot(place)}: "
+                f"{_asked(tally, place)}"
+            )
             yield from layout.labelled("too few digits  ", told, _STYLE)
     yield from _left_out(len(tally.too_few_digits), "components with too few digits", layout)
 
@@ -209,13 +243,18 @@ def _asked(tally: Tally, place: Place) -> str:
 
 
 def _undecided(tally: Tally, layout: Layout) -> Iterator[Text]:
-    """The components of which something could not be decided, with the commonest reason; nothing at all first."""
+    """The components of which something could not be decided, with the commonest reason; nothing at
+    all first.
+    """
     found = [one for one in tally.components if one.outcomes[Outcome.UNDECIDED]]
     found.sort(key=lambda one: one.decided > 0)
     for component in found[:BLOCKS]:
         name = f"{target_name(tally.checked.target)}.{titled(component.name, component.quantity)}"
         count = f"{component.outcomes[Outcome.UNDECIDED]:,}" if component.decided else "all"
-        told = f"{name} in {component.dtype}, {count} of {component.compared:,}: {undecided_reason(component)}"
+        told = (
+            f"{name} in {component.dtype}, {count} of {component.compared:,}: "
+            f"{undecided_reason(component)}"
+        )
         yield from layout.labelled("undecided  ", told, STYLES[Outcome.UNDECIDED])
     yield from _left_out(len(found), "undecided components", layout)
 

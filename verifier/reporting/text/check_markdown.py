@@ -1,4 +1,6 @@
-"""Markdown: a check as the summary of a CI job, in GitHub's flavour. Text from people never becomes markup."""
+"""Markdown: a check as the summary of a CI job, in GitHub's flavour. Text from people never becomes
+markup.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,13 @@ from verifier.checking.tally.count import Tally
 from verifier.judging.verdict import Outcome
 from verifier.reporting.text.check import remark_lines, verdict
 from verifier.reporting.text.check_failures import failure_lines
-from verifier.reporting.text.check_tables import COLUMNS, component_row, heading_lines, tally_lines, worst_of
+from verifier.reporting.text.check_tables import (
+    COLUMNS,
+    component_row,
+    heading_lines,
+    tally_lines,
+    worst_of,
+)
 from verifier.reporting.text.layout import layout_for
 from verifier.reporting.text.markdown_escape import code, escaped, fenced
 
@@ -23,7 +31,9 @@ _MARKS = {Outcome.AGREES: "✅", Outcome.UNDECIDED: "⚠️", Outcome.DISAGREES:
 
 
 def check_markdown(tally: Tally) -> str:
-    """The verdict, then the components as a table, then the checks and what fails, as in a terminal."""
+    """The verdict, then the components as a table, then the checks and what fails, as in a
+    terminal.
+    """
     outcome = tally.outcome
     return "\n\n".join(
         [
@@ -39,7 +49,10 @@ def _table(components: Sequence[CheckComponent]) -> Iterator[str]:
     if components:
         shown = worst_of(components, ROWS)
         titles = ["outcome", "dtype", *chain.from_iterable(column.labels for column in COLUMNS)]
-        rows = [_row(["---"] * 3 + ["---:"] * (len(titles) - 3)), *(_row(_cells(component)) for component in shown)]
+        rows = [
+            _row(["---"] * 3 + ["---:"] * (len(titles) - 3)),
+            *(_row(_cells(component)) for component in shown),
+        ]
         yield "\n".join([_row(titles), *rows])
         if len(shown) < len(components):
             yield f"The worst {ROWS} of {len(components):,} components."
@@ -48,7 +61,12 @@ def _table(components: Sequence[CheckComponent]) -> Iterator[str]:
 def _cells(component: CheckComponent) -> list[str]:
     (name,), *numbers = component_row(component)
     told = [escaped(cell.strip()) for cell in chain.from_iterable(numbers)]
-    return [f"{_MARKS[component.outcome]} {component.outcome.value}", escaped(component.dtype), code(name), *told]
+    return [
+        f"{_MARKS[component.outcome]} {component.outcome.value}",
+        escaped(component.dtype),
+        code(name),
+        *told,
+    ]
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -1,4 +1,6 @@
-"""Check tables: what each check is called, how each came out, and the components with their numbers."""
+"""Check tables: what each check is called, how each came out, and the components with their
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -35,15 +37,27 @@ CHECKS = (
         "reverse mode",
         "The gradient by every input is the exact one, to rounding, with a random grad_output.",
     ),
-    Check("forward", "forward mode", "Forward mode gives the exact derivative, to rounding.", "in forward mode"),
+    Check(
+        "forward",
+        "forward mode",
+        "Forward mode gives the exact derivative, to rounding.",
+        "in forward mode",
+    ),
     Check(
         "both",
         "reverse against forward",
         "Reverse mode and forward mode state the same derivative.",
         "in reverse against forward mode",
     ),
-    Check("second", "second order", "The Hessian is the exact one, to rounding.", "in second order"),
-    Check("vmap", "vmap against a loop", "Under vmap it states what a loop over the batch states.", "under vmap"),
+    Check(
+        "second", "second order", "The Hessian is the exact one, to rounding.", "in second order"
+    ),
+    Check(
+        "vmap",
+        "vmap against a loop",
+        "Under vmap it states what a loop over the batch states.",
+        "under vmap",
+    ),
     Check(
         "strided",
         "non-contiguous inputs",
@@ -59,7 +73,8 @@ CHECKS = (
     Check(
         "structured",
         "structured grad_output",
-        "A grad_output of zeros, negative and large numbers, or of one number only is used as it is.",
+        "A grad_output of zeros, negative and large numbers, or of one number only is used as it "
+        "is.",
         "with a structured grad_output",
     ),
     Check(
@@ -68,9 +83,23 @@ CHECKS = (
         "An output that nothing uses, whose grad_output is undefined, changes nothing.",
         "with an undefined grad_output",
     ),
-    Check("determinism", "determinism", "Run again, it states the same numbers.", "when it is run again"),
-    Check("overwriting", "inputs not overwritten", "No input is changed by running it.", "when inputs are kept"),
-    Check("form", "dtype, shape, device", "Each gradient has the dtype, the shape and the device of its input."),
+    Check(
+        "determinism",
+        "determinism",
+        "Run again, it states the same numbers.",
+        "when it is run again",
+    ),
+    Check(
+        "overwriting",
+        "inputs not overwritten",
+        "No input is changed by running it.",
+        "when inputs are kept",
+    ),
+    Check(
+        "form",
+        "dtype, shape, device",
+        "Each gradient has the dtype, the shape and the device of its input.",
+    ),
     Check("reach", "gradient exists", "What should have a gradient has one."),
 )
 """In the order in which they are shown."""
@@ -82,7 +111,9 @@ def check_named(name: str) -> Check:
     >>> check_named("strided").title, check_named("mine").title
     ('non-contiguous inputs', 'mine')
     """
-    return next((check for check in CHECKS if check.name == name), Check(name, name, "", f"in {name}"))
+    return next(
+        (check for check in CHECKS if check.name == name), Check(name, name, "", f"in {name}")
+    )
 
 
 SHOWN = 20
@@ -98,7 +129,10 @@ def heading_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
     for point in tally.points:
         kinds[point.kind] = kinds.get(point.kind, 0) + 1
     told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-    where = f"{counted(len(tally.points), 'point')}{': ' * bool(told)}{told}; seed {checked.settings.seed}"
+    where = (
+        f"{counted(len(tally.points), 'point')}{': ' * bool(told)}{told}; seed "
+        f"{checked.settings.seed}"
+    )
     yield from layout.prose("; ".join(filter(None, (", ".join(tally.dtypes), where))))
 
 
@@ -113,12 +147,18 @@ def tally_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
             yield from layout.labelled(label, told, _style(made))
         for reason in dict.fromkeys(reason for one in own for reason in one.absent):
             dtypes = [one.dtype for one in own if reason in one.absent]
-            where = f" in {', '.join(dtypes)}" if set(dtypes) != {one.dtype for one in own} or made else ""
+            where = (
+                f" in {', '.join(dtypes)}"
+                if set(dtypes) != {one.dtype for one in own} or made
+                else ""
+            )
             yield from layout.labelled(label, f"not made{where}: {reason}", "dim")
 
 
 def _style(made: Sequence[CheckTally]) -> str:
-    worst = max((one.outcome or Outcome.AGREES for one in made), key=lambda outcome: outcome.severity)
+    worst = max(
+        (one.outcome or Outcome.AGREES for one in made), key=lambda outcome: outcome.severity
+    )
     return "" if worst is Outcome.AGREES else STYLES[worst]
 
 
@@ -136,8 +176,14 @@ def _of_numbers(tally: CheckTally) -> str:
     if not tally.compared:
         return "nothing to compare"
     if disagree:
-        return f"{disagree:,} of {tally.compared:,} disagree" + (f", {undecided:,} undecided" if undecided else "")
-    return f"{undecided:,} of {tally.compared:,} undecided" if undecided else f"{tally.compared:,} agree"
+        return f"{disagree:,} of {tally.compared:,} disagree" + (
+            f", {undecided:,} undecided" if undecided else ""
+        )
+    return (
+        f"{undecided:,} of {tally.compared:,} undecided"
+        if undecided
+        else f"{tally.compared:,} agree"
+    )
 
 
 COLUMNS = (
@@ -169,12 +215,18 @@ def _components(tally: Tally, dtype: str, layout: Layout) -> Iterator[Text]:
     if rest:
         agreeing = sum(component.outcome is Outcome.AGREES for component in rest)
         told = "all agree" if agreeing == len(rest) else f"{agreeing:,} of them agree"
-        yield from layout.prose(f"⋯ {counted(len(rest), 'component')} not shown, {told}", style="dim")
+        yield from layout.prose(
+            f"⋯ {counted(len(rest), 'component')} not shown, {told}", style="dim"
+        )
 
 
 def gathered(components: Sequence[CheckComponent]) -> list[CheckComponent]:
-    """The components, those of the Hessian that agree as one: there is one for each pair of inputs."""
-    agreeing = [one for one in components if one.quantity == SECOND and one.outcome is Outcome.AGREES]
+    """The components, those of the Hessian that agree as one: there is one for each pair of
+    inputs.
+    """
+    agreeing = [
+        one for one in components if one.quantity == SECOND and one.outcome is Outcome.AGREES
+    ]
     if len(agreeing) < 2:
         return list(components)
     first, others = agreeing[0], [one for one in components if one not in agreeing]
@@ -194,7 +246,11 @@ def _badness(component: CheckComponent) -> tuple[int, float]:
 
 def component_row(component: CheckComponent) -> list[tuple[str, ...]]:
     """The cells of a component, in the order of the columns."""
-    agrees, least, worst = component.outcomes[Outcome.AGREES], component.least_accurate, component.worst
+    agrees, least, worst = (
+        component.outcomes[Outcome.AGREES],
+        component.least_accurate,
+        component.worst,
+    )
     point = worst.finding.point if worst else None
     return [
         (titled(component.name, component.quantity),),

@@ -33,7 +33,9 @@ STYLES = {Outcome.AGREES: "green", Outcome.UNDECIDED: "yellow", Outcome.DISAGREE
 
 @dataclass(frozen=True)
 class Column:
-    """A column of one or more cells: its two lines of title, and what each cell is called by itself."""
+    """A column of one or more cells: its two lines of title, and what each cell is called by
+    itself.
+    """
 
     top: str
     bottom: str
@@ -60,8 +62,12 @@ class Layout(Protocol):
     def field(self, label: str, value: float) -> Iterator[Text]:
         """A number that stands below a judged one."""
 
-    def summary(self, columns: Sequence[Column], rows: Iterable[Sequence[Sequence[str]]]) -> Iterator[Text]:
-        """A table; a row has a sequence of cells for each column, and the first column is a name."""
+    def summary(
+        self, columns: Sequence[Column], rows: Iterable[Sequence[Sequence[str]]]
+    ) -> Iterator[Text]:
+        """A table; a row has a sequence of cells for each column, and the first column is a
+        name.
+        """
 
     def prose(self, text: str, style: str = "") -> Iterator[Text]:
         """A sentence, broken at spaces where it must be."""
@@ -88,13 +94,20 @@ class _Prose:
             yield Text(line, style=style)
 
     def labelled(self, label: str, text: str, style: str = "") -> Iterator[Text]:
-        first, below = printable(label), " " * (len(label) if self.width >= _ROOMY else min(len(label), 4))
+        first, below = (
+            printable(label),
+            " " * (len(label) if self.width >= _ROOMY else min(len(label), 4)),
+        )
         word = text.partition(" ")[0]
         if len(first) + len(word) > self.width:
             yield Text(first.rstrip(), style=style)
             first = below
         for line in textwrap.wrap(
-            printable(text), self.width, initial_indent=first, subsequent_indent=below, break_on_hyphens=False
+            printable(text),
+            self.width,
+            initial_indent=first,
+            subsequent_indent=below,
+            break_on_hyphens=False,
         ):
             yield Text(line.rstrip(), style=style)
 
@@ -109,7 +122,9 @@ class Wide(_Prose):
         yield Text("─" * _RIGHT, style="dim")
 
     def header(self) -> Iterator[Text]:
-        yield Text(f"{'autograd':>27}{'symbolic':>23}{'ulps':>8}{'allowed':>9}  outcome", style="bold")
+        yield Text(
+            f"{'autograd':>27}{'symbolic':>23}{'ulps':>8}{'allowed':>9}  outcome", style="bold"
+        )
         yield from self.rule()
 
     def heading(self, parts: Sequence[str], right: str) -> Iterator[Text]:
@@ -136,11 +151,14 @@ class Wide(_Prose):
     def field(self, label: str, value: float) -> Iterator[Text]:
         yield Text(f"{'':14}{label}  {number(value)}", style="dim")
 
-    def summary(self, columns: Sequence[Column], rows: Iterable[Sequence[Sequence[str]]]) -> Iterator[Text]:
+    def summary(
+        self, columns: Sequence[Column], rows: Iterable[Sequence[Sequence[str]]]
+    ) -> Iterator[Text]:
         table = [[printable("  ".join(cells)) for cells in row] for row in rows]
         titles = [(column.top, column.bottom) for column in columns]
         widths = [
-            max(len(cell) for cell in (*title, *(row[place] for row in table))) for place, title in enumerate(titles)
+            max(len(cell) for cell in (*title, *(row[place] for row in table)))
+            for place, title in enumerate(titles)
         ]
         widths[0] = min(widths[0], max(9, _RIGHT - sum(width + 2 for width in widths[1:])))
         for line in zip(*titles, strict=True):
@@ -155,7 +173,9 @@ class Wide(_Prose):
 
 def _cells(cells: Sequence[str], widths: Sequence[int]) -> str:
     first, *rest = zip(cells, widths, strict=True)
-    return (f"{first[0]:<{first[1]}}" + "".join(f"  {cell:>{width}}" for cell, width in rest)).rstrip()
+    return (
+        f"{first[0]:<{first[1]}}" + "".join(f"  {cell:>{width}}" for cell, width in rest)
+    ).rstrip()
 
 
 def _errors(judged: Comparison) -> tuple[str, str]:
@@ -163,7 +183,11 @@ def _errors(judged: Comparison) -> tuple[str, str]:
     if not math.isfinite(float(judged.enclosure)):
         return "–", "–"
     if judged.exact_is_zero:
-        return (short(judged.error), short(judged.allowed)) if judged.allowed else (short(judged.error), "0")
+        return (
+            (short(judged.error), short(judged.allowed))
+            if judged.allowed
+            else (short(judged.error), "0")
+        )
     return short(judged.ulps), short(judged.allowed_ulps)
 
 
@@ -195,7 +219,9 @@ class Stacked(_Prose):
         yield Text(f"  {label}", style="dim")
         yield Text(f"  {'':<9} {number(value)}", style="dim")
 
-    def summary(self, columns: Sequence[Column], rows: Iterable[Sequence[Sequence[str]]]) -> Iterator[Text]:
+    def summary(
+        self, columns: Sequence[Column], rows: Iterable[Sequence[Sequence[str]]]
+    ) -> Iterator[Text]:
         for (name,), *row in rows:
             yield from self.prose(name, style="bold")
             for column, cells in zip(columns[1:], row, strict=True):

@@ -1,4 +1,6 @@
-"""Markdown text: what people wrote, so that it never becomes markup in GitHub's flavour of Markdown."""
+"""Markdown text: what people wrote, so that it never becomes markup in GitHub's flavour of
+Markdown.
+"""
 
 from __future__ import annotations
 

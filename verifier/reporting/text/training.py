@@ -25,7 +25,9 @@ EPOCH_STEPS = 6
 
 @dataclass(frozen=True)
 class View:
-    """Which steps are shown: the first and the last epoch and every failing step, unless told otherwise."""
+    """Which steps are shown: the first and the last epoch and every failing step, unless told
+    otherwise.
+    """
 
     every: int | None = None
     """Show every so many epochs, in full."""
@@ -41,7 +43,11 @@ class View:
         if self.every is not None:
             return {step.number for step in findings.steps if step.epoch % self.every == 0}
         ends = {findings.steps[0].epoch, findings.steps[-1].epoch}
-        return {number for epoch in ends for number in _thinned([s.number for s in findings.steps if s.epoch == epoch])}
+        return {
+            number
+            for epoch in ends
+            for number in _thinned([s.number for s in findings.steps if s.epoch == epoch])
+        }
 
 
 DEFAULT_VIEW = View()
@@ -52,10 +58,14 @@ def _thinned(numbers: Sequence[int]) -> Sequence[int]:
 
 
 def _fails(step: Step) -> bool:
-    return any(judged.outcome is Outcome.DISAGREES for judged in (step.loss, *step.gradient.values()))
+    return any(
+        judged.outcome is Outcome.DISAGREES for judged in (step.loss, *step.gradient.values())
+    )
 
 
-def training_lines(findings: Findings, view: View, layout: Layout, advice: Advice) -> Iterator[Text]:
+def training_lines(
+    findings: Findings, view: View, layout: Layout, advice: Advice
+) -> Iterator[Text]:
     """The steps, the parameters, drift and predictions, and the verdict."""
     shown = view.chosen(findings)
     if shown:
@@ -94,7 +104,10 @@ def _step(findings: Findings, step: Step, layout: Layout, advice: Advice) -> Ite
     yield from layout.heading(
         [f"step {step.number}", f"epoch {step.epoch}", *inputs], f"loss {number(step.loss.stated)}"
     )
-    judged = {**({} if step.loss.outcome is Outcome.AGREES else {"loss": step.loss}), **step.gradient}
+    judged = {
+        **({} if step.loss.outcome is Outcome.AGREES else {"loss": step.loss}),
+        **step.gradient,
+    }
     for name, comparison in judged.items():
         yield from layout.comparison(name, comparison)
         opinion = findings.finite_differences.get(step.number, {})
@@ -104,14 +117,21 @@ def _step(findings: Findings, step: Step, layout: Layout, advice: Advice) -> Ite
             yield from _reasons(findings, step, name, layout, advice)
         elif comparison.note:
             yield from layout.prose(
-                f"{'':14}{comparison.note}", style="yellow" if comparison.note is not Note.KINK else "dim"
+                f"{'':14}{comparison.note}",
+                style="yellow" if comparison.note is not Note.KINK else "dim",
             )
     if step.number % findings.steps_an_epoch == 0:
         yield from layout.prose(f"epoch {step.epoch}   cost {number(step.loss.stated)}")
 
 
-def _reasons(findings: Findings, step: Step, name: str, layout: Layout, advice: Advice) -> Iterator[Text]:
-    sentences = [cause.sentence for cause in findings.causes if (cause.step, cause.component) == (step.number, name)]
+def _reasons(
+    findings: Findings, step: Step, name: str, layout: Layout, advice: Advice
+) -> Iterator[Text]:
+    sentences = [
+        cause.sentence
+        for cause in findings.causes
+        if (cause.step, cause.component) == (step.number, name)
+    ]
     if name == "loss" and not sentences:
         sentences = ["code and formula are different functions"]
     likely = f"likely {', or '.join(sentences)}" if sentences else "no cause found"
@@ -136,7 +156,9 @@ _COLUMNS = (
 
 
 def _parameters(findings: Findings, layout: Layout) -> Iterator[Text]:
-    yield from layout.summary(_COLUMNS, [_parameter(component) for component in findings.components])
+    yield from layout.summary(
+        _COLUMNS, [_parameter(component) for component in findings.components]
+    )
 
 
 def _parameter(component: Component) -> list[tuple[str, ...]]:
@@ -155,7 +177,9 @@ def _parameter(component: Component) -> list[tuple[str, ...]]:
 def ratio(component: Component) -> str:
     """The worst error as a fraction of its allowance."""
     worst = component.worst
-    value = worst.error / worst.allowed if worst.allowed else (0.0 if worst.error == 0 else math.inf)
+    value = (
+        worst.error / worst.allowed if worst.allowed else (0.0 if worst.error == 0 else math.inf)
+    )
     return "–" if math.isnan(value) else f"{value:.2g}"
 
 
@@ -173,13 +197,18 @@ def _ending(findings: Findings, layout: Layout) -> Iterator[Text]:
         yield from layout.prose(f"held out {rows}: loss {_both_ways(findings.held_out)}")
     if findings.not_finite:
         first = findings.not_finite
-        yield from layout.prose(f"not finite from step {first.step} on: {first.what} is {first.value}", style="yellow")
+        yield from layout.prose(
+            f"not finite from step {first.step} on: {first.what} is {first.value}", style="yellow"
+        )
     if findings.interrupted:
         yield from layout.prose(
-            f"PARTIAL  interrupted after {findings.done} of {findings.planned} steps", style="yellow"
+            f"PARTIAL  interrupted after {findings.done} of {findings.planned} steps",
+            style="yellow",
         )
     elif findings.done < findings.planned:
-        yield from layout.prose(f"stopped at the failure, after {findings.done} of {findings.planned} steps")
+        yield from layout.prose(
+            f"stopped at the failure, after {findings.done} of {findings.planned} steps"
+        )
     yield from _verdict(findings, layout)
 
 
@@ -191,7 +220,9 @@ def endings(findings: Findings) -> list[str]:
 def _both_ways(stated: Prediction | HeldOut) -> str:
     if stated.same:
         return f"{number(stated.autograd)} both ways"
-    return f"{number(stated.autograd)} by autograd, {number(stated.symbolic)} by the symbolic gradient"
+    return (
+        f"{number(stated.autograd)} by autograd, {number(stated.symbolic)} by the symbolic gradient"
+    )
 
 
 def _drift(findings: Findings) -> str:
@@ -199,7 +230,8 @@ def _drift(findings: Findings) -> str:
     if not any(largest.values()):
         return "drift 0 in all parameters"
     told = ", ".join(
-        f"{name} {short(findings.drift[name].last)} (largest {short(value)})" for name, value in largest.items()
+        f"{name} {short(findings.drift[name].last)} (largest {short(value)})"
+        for name, value in largest.items()
     )
     return f"drift between the trainings at the last step: {told}"
 
@@ -208,11 +240,16 @@ def outcome_of(findings: Findings) -> Outcome:
     """The worst outcome of all components; a formula that does not replay disagrees."""
     if isinstance(findings.formula, FormulaReplayed) and findings.formula.parted:
         return Outcome.DISAGREES
-    return max((component.outcome for component in findings.components), key=lambda outcome: outcome.severity)
+    return max(
+        (component.outcome for component in findings.components),
+        key=lambda outcome: outcome.severity,
+    )
 
 
 def formula_sentences(findings: Findings) -> Iterator[str]:
-    """How the code's graph came out in exact arithmetic: which formulas are other ones, or why there was no replay."""
+    """How the code's graph came out in exact arithmetic: which formulas are other ones, or why
+    there was no replay.
+    """
     formula = findings.formula
     if isinstance(formula, NotReplayed):
         yield f"the formula was not replayed: {formula.reason}."
@@ -240,7 +277,11 @@ def _verdict(findings: Findings, layout: Layout) -> Iterator[Text]:
     counted = sum(component.outcomes[outcome] for component in findings.gradients)
     losses = findings.components[0]
     identical = sum(component.identical for component in findings.gradients)
-    style = {Outcome.AGREES: "bold green", Outcome.UNDECIDED: "bold yellow", Outcome.DISAGREES: "bold red"}[outcome]
+    style = {
+        Outcome.AGREES: "bold green",
+        Outcome.UNDECIDED: "bold yellow",
+        Outcome.DISAGREES: "bold red",
+    }[outcome]
     yield from layout.prose(
         f"{outcome.value.upper()}  {counted} of {compared} gradients, "
         f"{losses.outcomes[outcome]} of {losses.compared} losses.",
@@ -248,5 +289,9 @@ def _verdict(findings: Findings, layout: Layout) -> Iterator[Text]:
     )
     yield from _formula(findings, layout)
     if outcome is Outcome.UNDECIDED and all(component.decided for component in findings.components):
-        yield from layout.prose("nothing disagrees, and every component has decided comparisons: exit code 0.")
-    yield from layout.prose(f"autograd and symbolic gradients are bit-identical in {identical} of {compared}.")
+        yield from layout.prose(
+            "nothing disagrees, and every component has decided comparisons: exit code 0."
+        )
+    yield from layout.prose(
+        f"autograd and symbolic gradients are bit-identical in {identical} of {compared}."
+    )
