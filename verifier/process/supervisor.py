@@ -45,7 +45,7 @@ from verifier.process.task import Task, perform
 if TYPE_CHECKING:
     from verifier.process.family import Family
 
-PATIENCE = 3.0
+PATIENCE = 10.0
 """Seconds that a worker gets to end after Ctrl-C."""
 _POLL = 0.1
 _DRAIN = 2.0
