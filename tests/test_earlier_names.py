@@ -19,7 +19,7 @@ NAMES = {
     "verifier.checking.check": "verifier.commands.check.check",
     "verifier.checkreport.CheckReport": "verifier.reporting.check_report.CheckReport",
     "verifier.cli.main": "verifier.commands.cli.main",
-    "verifier.diagnose.Cause": "verifier.judging.causes.simple_mistakes.Cause",
+    "verifier.diagnose.Cause": "verifier.judging.causes.scalar_gradients.Cause",
     "verifier.diagram.graph_picture": "verifier.explaining.graph_svg.graph_picture",
     "verifier.errors.GradientError": "verifier.errors.GradientError",
     "verifier.errors.InputError": "verifier.errors.InputError",

@@ -19,7 +19,7 @@ MODULES = {
     "verifier.checked": "verifier.checking.records",
     "verifier.checkreport": "verifier.reporting.check_report",
     "verifier.cli": "verifier.commands.cli",
-    "verifier.diagnose": "verifier.judging.causes.simple_mistakes",
+    "verifier.diagnose": "verifier.judging.causes.scalar_gradients",
     "verifier.diagram": "verifier.explaining.graph_svg",
     "verifier.examination": "verifier.judging.examination",
     "verifier.examine": "verifier.judging.examine",

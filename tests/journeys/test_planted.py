@@ -41,7 +41,7 @@ def test_sign_flipped():
     )
     assert lines[place + 3 : place + 6] == [
         "b        2.2945547103881836    -2.2945547103881836 1.9e+07     14.7  disagrees",
-        "              likely the sign is flipped",
+        "              likely the sign is flipped (stated / exact = -1.0000002)",
         TRY,
     ]
     assert lines[-3:-1] == [
@@ -53,37 +53,31 @@ def test_sign_flipped():
 def test_zeroed():
     report = planted(Tampered(W1, torch.zeros_like, (5,)))
     assert failing(report) == [(5, "w1")]
-    assert [cause.cause for cause in report.causes] == ["zeroed"]
-    assert (
-        "              likely the gradient was set to zero or its path is cut"
-        in str(report).splitlines()
-    )
+    assert [cause.cause for cause in report.causes] == ["path detached"]
+    sentence = "              likely the gradient is 0, and the exact one is not"
+    assert sentence in str(report).splitlines()
 
 
 def test_not_zeroed_between_steps():
     report = planted(NotZeroed())
     # Step 1 has the gradient 0, so that step 2 is right by chance.
     assert failing(report)[:3] == [(3, "w1"), (3, "w2"), (3, "b")]
-    assert {cause.cause for cause in report.causes if cause.step == 3} == {"accumulated"}
-    assert "likely not zeroed: the gradient of the step before is added" in str(report)
+    assert {cause.cause for cause in report.causes if cause.step == 3} == {"gradients accumulated"}
+    assert "likely the gradient at the step before this one is added to it" in str(report)
 
 
 def test_taken_from_the_step_before():
     report = planted(Stale(W2, 9))
     assert failing(report) == [(9, "w2")]
     assert [cause.cause for cause in report.causes] == ["stale"]
-    assert "              likely it is the gradient of the step before" in str(report).splitlines()
+    sentence = "              likely it is the gradient at the step before this one"
+    assert sentence in str(report).splitlines()
 
 
-def test_every_cause_that_fits_is_named():
+def test_of_two_causes_that_fit_the_more_frequent_one_is_named():
     """At step 2 the gradient before was 0: taken from there and set to zero are the same number."""
     report = planted(Stale(B, 2))
-    sentence = (
-        "likely the gradient was set to zero or its path is cut, or it is the gradient of the step "
-        "before"
-    )
-    assert [cause.cause for cause in report.causes] == ["zeroed", "stale"]
-    assert sentence in re.sub(r"\s+", " ", str(report))
+    assert [cause.cause for cause in report.causes] == ["path detached"]
 
 
 def test_no_cause_is_invented():
@@ -102,7 +96,7 @@ def test_nan_and_infinity(value, told):
     )
     assert failing(report) == [(6, "w1")]
     assert f"not finite from step 6 on: the gradient of w1 is {told}" in str(report)
-    assert "likely an operation on the way overflows or is undefined" in str(report)
+    assert "no cause found" in str(report)
 
 
 def test_no_gradient_at_all():

@@ -51,7 +51,9 @@ def tensor(*numbers, dtype=torch.float64):
 
 def of(code, formula=None, quantity="reverse", before=None, **inputs):
     """What is blamed for what is found at these inputs; `before` are those of an earlier point."""
-    earlier = None if before is None else examine(Subject(code, before, quantity=quantity), formula)
+    earlier = (
+        () if before is None else examine(Subject(code, before, quantity=quantity), formula).parts
+    )
     examination = examine(Subject(code, inputs, quantity=quantity), formula)
     dtype = str(next(iter(inputs.values())).dtype).removeprefix("torch.")
     point = CheckPoint(3, "given", dtype, inputs)

@@ -16,7 +16,7 @@ from tests.helpers.hostile import PAYLOADS
 from verifier import Outcome
 from verifier.commands.cli import run
 from verifier.errors import printable
-from verifier.judging.causes.simple_mistakes import Cause
+from verifier.judging.causes.scalar_gradients import Cause
 from verifier.reporting.html.mathml import derivative, mathml
 from verifier.reporting.html.page import Causes, Facts, Finding, Formula, Formulas, Page, Table
 from verifier.reporting.html.training import ROWS, chosen_steps, training_page

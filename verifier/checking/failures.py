@@ -18,7 +18,7 @@ from verifier.checking.shrink.search import simplest
 from verifier.checking.variants import AT_EVERY_POINT, Check
 from verifier.errors import InputError
 from verifier.judging.causes import Blamed, blamed
-from verifier.judging.examination import Examination, Replayed
+from verifier.judging.examination import Part, Replayed
 from verifier.judging.finding import CheckCause, Finding
 from verifier.judging.verdict import Outcome
 from verifier.process.deadline import Deadline
@@ -145,14 +145,14 @@ def _chosen(causes: Sequence[CheckCause]) -> list[CheckCause]:
     return list(kept.values())
 
 
-def _before(checked: Checked, finding: Finding) -> Examination | None:
-    """The examination at the point before."""
+def _before(checked: Checked, finding: Finding) -> Sequence[Part]:
+    """What the same check found at the point before."""
     here = finding.point
     for other in checked.judged:
         same = (other.check, other.dtype) == (finding.check, finding.dtype)
         if same and other.point and here and other.point.number == here.number - 1:
-            return other.examination
-    return None
+            return other.parts
+    return ()
 
 
 def _notes(checked: Checked, failing: Sequence[Finding]) -> tuple[str, ...]:

@@ -24,8 +24,9 @@ from verifier.explaining.node_verdicts import Nodes
 from verifier.explaining.records import Place, Tensor, Update
 from verifier.explaining.torch_hooks import Seen, watch
 from verifier.formula.model import Model
-from verifier.judging.causes.simple_mistakes import Cause, causes
+from verifier.judging.causes.scalar_gradients import Cause, StepGradient, causes
 from verifier.judging.verdict import Comparison
+from verifier.process.internal_errors import InternalErrors
 from verifier.process.isolation import isolated
 from verifier.training.model_training import settings_for
 from verifier.training.optimizers import PlainSGD, optimizer_named
@@ -93,6 +94,8 @@ def _explained(run: Run, stand: Stand) -> Explanation:
     gradient = dict(zip(model.parameters, judged, strict=True))
     place = _place(stand, seen, rows)
     tensors = tuple(_tensors(graph, seen))
+    stated = {name: found for name, found in gradient.items() if seen.grad[name] is not None}
+    errors = InternalErrors()
     return Explanation(
         model=model,
         settings=run.settings,
@@ -107,9 +110,9 @@ def _explained(run: Run, stand: Stand) -> Explanation:
         parting=parting(
             nodes, gradient, {tensor.name: tensor for tensor in tensors}, run.settings.dtype
         ),
-        causes=_causes(
-            place, {name: found for name, found in gradient.items() if seen.grad[name] is not None}
-        ),
+        causes=_causes(run, place, stated, errors),
+        notes=errors.notes,
+        internal_errors=errors.tracebacks,
         replay=None,
     )
 
@@ -185,11 +188,13 @@ def _by_hand(
     return moved, dict(zip(gradient, map(float, after), strict=True))
 
 
-def _causes(place: Place, gradient: Mapping[str, Comparison]) -> tuple[Cause, ...]:
+def _causes(
+    run: Run, place: Place, gradient: Mapping[str, Comparison], errors: InternalErrors
+) -> tuple[Cause, ...]:
     """What explains a gradient that is stated and wrong; one that is missing is told by where the
     path is cut.
     """
-    return tuple(causes(place.step, gradient, None))
+    return tuple(causes(StepGradient(place.step, gradient, run.settings.dtype), None, errors))
 
 
 def _replay(training: str, point: Mapping[str, float], step: int | None) -> str:

@@ -307,6 +307,8 @@ def verdict_lines(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
         yield from layout.prose(f"The two part {explanation.parting.sentence}.", style="red")
     for cause in explanation.causes:
         yield from layout.prose(f"likely at {cause.component}: {cause.sentence}")
+    for note in explanation.notes:
+        yield from layout.prose(f"{note}.")
     counted = sum(judged.outcome is outcome for judged in explanation.gradient.values())
     loss = "the loss and " if explanation.loss.outcome is outcome else ""
     along = [judged for node in explanation.nodes for judged in _all_numbers(node)]

@@ -61,6 +61,8 @@ class Explanation(ExplainedStep):
                 "updates": [asdict(update) for update in self.updates],
                 "parting": asdict(self.parting) if self.parting else None,
                 "causes": [asdict(cause) for cause in self.causes],
+                "notes": self.notes,
+                "internal_errors": self.internal_errors,
             }
         )
         return cleaned

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from verifier.formula.model import Model
-from verifier.judging.causes.simple_mistakes import Cause
+from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.verdict import Comparison, Outcome
 from verifier.training.runner import Settings
 
@@ -174,6 +174,10 @@ class ExplainedStep:
     causes: tuple[Cause, ...]
     replay: str | None
     """The command that shows it again; None where only Python can."""
+    notes: tuple[str, ...] = ()
+    """What failed beside the verdict, a sentence each."""
+    internal_errors: tuple[str, ...] = ()
+    """The tracebacks of that: mistakes of ours."""
 
     def __getitem__(self, name: str) -> Node:
         """The node of that name. Raises KeyError where there is none."""

@@ -20,7 +20,9 @@ class CheckPoint:
     number: int
     """From 1 on, over all dtypes."""
     kind: str
-    """given, random, edge, or simplified: a simpler point that still fails."""
+    """given, random, edge, or simplified: a simpler point that still fails; step in a
+    training.
+    """
     dtype: str
     inputs: Mapping[str, torch.Tensor]
     """Every tensor that the code depends on under its flat name: x, w[0], state.h, weight (of a

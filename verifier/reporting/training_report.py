@@ -11,7 +11,7 @@ from rich.text import Text
 
 from verifier.errors import GradientError
 from verifier.formula.model import Model
-from verifier.judging.causes.simple_mistakes import Cause
+from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolated
 from verifier.reporting.data.training_frame import frame

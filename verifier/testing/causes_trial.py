@@ -65,7 +65,7 @@ def _tried(deed: Deed, generator: Generator, dtype: str) -> Accused | None:
     if scene is None:
         return None
     try:
-        before = None if scene.before is None else scene.examined(scene.before)
+        before = () if scene.before is None else scene.examined(scene.before).parts
         found = scene.examined(scene.inputs)
     except InputError:
         return None

@@ -161,7 +161,7 @@ class _Graph:
 
     def __init__(self, run: Run, arguments: dict[str, Any]) -> None:
         names = [*arguments, "seed"]
-        tensors = [torch.tensor(values, dtype=run.dtype) for values in _shaped(arguments).values()]
+        tensors = [torch.tensor(values, dtype=run.dtype) for values in shaped(arguments).values()]
         joint = Joint(run.torch_loss, tuple(names.index(name) for name in run.model.parameters), 1)
         low = lowered(captured(joint, tensors), names, tensors)
         nodes = [low.builder.constant(0) if node is None else node for node in low.results]
@@ -186,11 +186,11 @@ class _Graph:
 
     def _replayed(self, arguments: dict[str, Any], arithmetic: BallArithmetic) -> list[Any]:
         return [
-            np.ravel(result)[0] for result in replay(self._program, _shaped(arguments), arithmetic)
+            np.ravel(result)[0] for result in replay(self._program, shaped(arguments), arithmetic)
         ]
 
 
-def _shaped(arguments: dict[str, Any]) -> dict[str, Any]:
+def shaped(arguments: dict[str, Any]) -> dict[str, Any]:
     """A single row is a number without axes; the loss is not weighted."""
     shaped = {
         name: values if values.size > 1 else values.reshape(())

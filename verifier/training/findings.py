@@ -6,13 +6,13 @@ each component, and those with a failure (the first 1,000 of them); everything i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from verifier.judging.causes.simple_mistakes import Cause, causes
+from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.examination import NotReplayed
 from verifier.judging.verdict import Comparison, Outcome, Verdicts
 from verifier.training.data import NO_DATA, Columns
@@ -114,6 +114,10 @@ class Findings:
     """How the code's own graph came out in exact arithmetic."""
     finite_differences: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     """The third opinion at the kept steps, where it was asked for."""
+    notes: tuple[str, ...] = ()
+    """What failed beside the verdict, a sentence each."""
+    internal_errors: tuple[str, ...] = ()
+    """The tracebacks of that: mistakes of ours."""
     worst_steps: tuple[Step, ...] = ()
     """At most `thinning.SHOWN_STEPS` steps, evenly spread: of each stretch of the run the worst
     one.
@@ -129,7 +133,14 @@ class Findings:
 class Collector:
     """Takes judged steps in order and keeps what a report needs."""
 
-    def __init__(self, settings: Settings, planned: int, steps_an_epoch: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        planned: int,
+        steps_an_epoch: int,
+        causes: Callable[[Step, Step | None], Sequence[Cause]],
+    ) -> None:
+        self._causes_of = causes
         self._settings = settings
         self._planned = planned
         self._steps_an_epoch = steps_an_epoch
@@ -202,9 +213,7 @@ class Collector:
             self._kept[step.number] = step
         for place in sorted(failing_places)[: max(0, KEPT_FAILURES - self._failures)]:
             step, before = judged.step(place), judged.step(place - 1) if place else self._before
-            self._causes.extend(
-                causes(step.number, step.gradient, before.gradient if before else None)
-            )
+            self._causes.extend(self._causes_of(step, before))
         self._failures += len(failing_places)
         self._remember(judged)
         self._before = judged.step(len(judged) - 1)

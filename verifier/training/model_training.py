@@ -14,6 +14,7 @@ from verifier.operations.formats import Format
 from verifier.training.exact_replay import replayed
 from verifier.training.findings import Collector, Findings
 from verifier.training.runner import Run, Settings, always
+from verifier.training.step_causes import StepCauses
 from verifier.witnesses import Witness, finite_differences
 
 DEFAULTS = Settings(
@@ -74,7 +75,8 @@ def train_model(
     means.
     """
     run = Run(model, data, chosen, witness, keep_going)
-    collector = Collector(chosen, run.schedule.steps, run.schedule.steps_an_epoch)
+    causes = StepCauses(run)
+    collector = Collector(chosen, run.schedule.steps, run.schedule.steps_an_epoch, causes.of)
     for judged in run:
         failure = judged.first_failure() if stop_on_failure else None
         collector.add(judged if failure is None else judged.until(failure))
@@ -83,6 +85,8 @@ def train_model(
     if not run.done:
         raise InputError("the run was ended before its first step: there is nothing to report")
     findings = collector.findings(interrupted=run.stopped)
+    errors = causes.errors
+    findings = replace(findings, notes=errors.notes, internal_errors=errors.tracebacks)
     predictions = tuple(run.predict(point) for point in points)
     findings = replace(findings, predictions=predictions, held_out=run.held_out(), data=run.columns)
     findings = replace(findings, formula=replayed(run, findings.steps))

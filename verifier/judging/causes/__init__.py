@@ -30,7 +30,7 @@ from verifier.judging.causes import rounding
 from verifier.judging.causes import state as history
 from verifier.judging.causes.rule import Found, Rule
 from verifier.judging.causes.suspect import EndedError, Told
-from verifier.judging.examination import Examination, Part
+from verifier.judging.examination import Part
 from verifier.judging.finding import CheckCause, Finding
 from verifier.judging.verdict import Outcome
 from verifier.process.deadline import Deadline
@@ -94,10 +94,11 @@ class Blamed:
 
 def blamed(
     finding: Finding,
-    before: Examination | None = None,
+    before: Sequence[Part] = (),
     deadline: Deadline = Deadline.NEVER,
 ) -> Blamed:
-    """The causes of what disagrees in a finding; `before` is the examination of an earlier point.
+    """The causes of what disagrees in a finding; `before` has the parts of the point
+    before.
 
     Nothing is named that does not explain all components of a part, within what rounding allows or
     in exact arithmetic. A rule that raises an error keeps no other from being tried. When the
@@ -121,7 +122,7 @@ class _Search:
     """The search for the causes of one finding."""
 
     finding: Finding
-    before: Examination | None
+    before: Sequence[Part]
     deadline: Deadline
     tried: set[str] = field(default_factory=set)
     """The names of the rules that came to an end."""
@@ -131,7 +132,9 @@ class _Search:
     def causes(self, part: Part) -> list[CheckCause]:
         """The cause of what disagrees in a part, if there is one. Raises EndedError."""
         others = tuple(other for other in self.finding.parts if other is not part)
-        told = Told(part, self.finding.examination, self.before, others, self.deadline)
+        point = self.finding.point
+        unit = "step" if point is not None and point.kind == "step" else "point"
+        told = Told(part, self.finding.examination, self.before, others, self.deadline, unit)
         try:
             found = self._first(told, RULES)
             if found is None and told.is_in_graph:

@@ -62,7 +62,8 @@ def zeroed(told: Told) -> Found | None:
         text = "there is no second derivative" if missing else "the second derivative is 0"
         return Found("second order cut off", f"{text}, though {_first_order(told)}", nothing)
     kind = "tangent" if told.part.quantity == FORWARD else "gradient"
-    text = f"there is no {kind} at all" if missing else f"the {kind} is 0 in all components"
+    where = " in all components" if told.part.shape else ""
+    text = f"there is no {kind} at all" if missing else f"the {kind} is 0{where}"
     return Found("path detached", f"{text}, and the exact one is not", nothing)
 
 

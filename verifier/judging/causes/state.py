@@ -10,8 +10,9 @@ import numpy as np
 from verifier.capture.statements import TANGENT
 from verifier.judging.causes.rule import Found
 from verifier.judging.causes.suspect import Told
+from verifier.judging.examination import Part
 from verifier.judging.verdict import Note
-from verifier.program.evaluation.arithmetic import precision
+from verifier.program.evaluation.arithmetic import balls, precision
 from verifier.program.evaluation.balls import LAST_BITS
 
 SEEDS_APART = 2.0
@@ -74,41 +75,35 @@ def _unsteady(told: Told) -> Found:
     return Found("not deterministic", sentence)
 
 
-def _earlier(told: Told) -> tuple[Any, Any] | None:
-    """The exact numbers at the point before, and what is allowed there; None where they are not
-    known.
-    """
-    before, place = told.before, told.place
-    if before is None or before.exact is None or place is None or place >= len(before.exact.exact):
-        return None
-    found = np.ravel(before.exact.exact[place])
-    return (
-        (found, before.parts[place].verdicts.allowed) if found.shape == told.exact.shape else None
+def _earlier(told: Told) -> Part | None:
+    """The same part at the point before; None where it is not known."""
+    label = told.part.name, told.part.quantity, told.part.shape
+    return next(
+        (part for part in told.before if (part.name, part.quantity, part.shape) == label), None
     )
 
 
 def stale(told: Told) -> Found | None:
     """The gradient at the point before."""
     earlier = _earlier(told)
-    if earlier is None or not told.fits(*earlier):
+    if earlier is None or not told.fits(earlier.case.reference, earlier.verdicts.allowed):
         return None
-    return Found("stale", "it is the gradient at the point before this one", earlier[0])
+    sentence = f"it is the gradient at the {told.unit} before this one"
+    return Found("stale", sentence, earlier.case.reference)
 
 
 def accumulated(told: Told) -> Found | None:
-    """The gradient at the point before is added."""
+    """The gradient at the point before is added: the exact one, or what was stated there."""
     earlier = _earlier(told)
     if earlier is None:
         return None
-    with precision(LAST_BITS):
-        predicted = told.exact + earlier[0]
-    if not told.fits(predicted, earlier[1]):
-        return None
-    return Found(
-        "gradients accumulated",
-        "the gradient at the point before this one is added to it",
-        predicted,
-    )
+    sentence = f"the gradient at the {told.unit} before this one is added to it"
+    for added in (earlier.case.reference, balls(earlier.verdicts.stated)):
+        with precision(LAST_BITS):
+            predicted = told.exact + added
+        if told.fits(predicted, earlier.verdicts.allowed):
+            return Found("gradients accumulated", sentence, predicted)
+    return None
 
 
 def incoming_ignored(told: Told) -> Found | None:

@@ -7,6 +7,7 @@ elsewhere the numbers that the code stated, within what rounding is allowed.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -44,12 +45,14 @@ class Told:
     part: Part
     examination: Examination | None
     """Of the point at which it was stated."""
-    before: Examination | None
-    """Of an earlier point."""
+    before: Sequence[Part] = ()
+    """What was stated at the point before."""
     others: tuple[Part, ...] = ()
     """The other parts that were judged beside it."""
     deadline: Deadline = Deadline.NEVER
     """When the search ends."""
+    unit: str = "point"
+    """What the statements were made at, in a word: a point, or a step of a training."""
 
     def go_on(self) -> None:
         """Raises EndedError where the time for the search is over; asked before what takes long."""

@@ -51,6 +51,8 @@ def training_document(
         "predictions": [asdict(prediction) for prediction in findings.predictions],
         "held_out": asdict(findings.held_out) if findings.held_out else None,
         "causes": [asdict(cause) for cause in findings.causes],
+        "notes": findings.notes,
+        "internal_errors": findings.internal_errors,
     }
     cleaned: dict[str, Any] = clean(document)
     return cleaned

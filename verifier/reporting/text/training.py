@@ -248,8 +248,9 @@ def outcome_of(findings: Findings) -> Outcome:
 
 def formula_sentences(findings: Findings) -> Iterator[str]:
     """How the code's graph came out in exact arithmetic: which formulas are other ones, or why
-    there was no replay.
+    there was no replay; and what failed beside that.
     """
+    yield from (f"{note}." for note in findings.notes)
     formula = findings.formula
     if isinstance(formula, NotReplayed):
         yield f"the formula was not replayed: {formula.reason}."
