@@ -724,7 +724,7 @@ def test_exit_code_and_message(monkeypatch, capsys):
     assert run(["explain", "quadratic", "--step", "6"]) == 1
     shown = capsys.readouterr().out
     assert (
-        "likely at b: the sign is flipped\nDISAGREES  1 of 3 gradients; 29 of 29 numbers along the "
+        "likely at b: the sign is flipped (stated / exact = -1.0000002)\nDISAGREES  1 of 3 gradients; 29 of 29 numbers along the "
         "graph agree." in shown
     )
     found = verifier.explain(quadratic(), step=6)
