@@ -724,8 +724,8 @@ def test_exit_code_and_message(monkeypatch, capsys):
     assert run(["explain", "quadratic", "--step", "6"]) == 1
     shown = capsys.readouterr().out
     assert (
-        "likely at b: the sign is flipped (stated / exact = -1.0000002)\nDISAGREES  1 of 3 gradients; 29 of 29 numbers along the "
-        "graph agree." in shown
+        "likely at b: the sign is flipped (stated / exact = -1.0000002)\n"
+        "DISAGREES  1 of 3 gradients; 29 of 29 numbers along the graph agree.\n" in shown
     )
     found = verifier.explain(quadratic(), step=6)
     with pytest.raises(verifier.GradientError, match="quadratic: disagrees\n"):
