@@ -210,6 +210,11 @@ def _traced(function: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphM
         return make_fx(function, tracing_mode="real", _allow_non_fake_inputs=True)(*arguments)
 
 
+def is_capturing() -> bool:
+    """Whether the torch code that asks is being captured, by whomever."""
+    return torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY) is not None
+
+
 @contextmanager
 def _undescribed() -> Iterator[None]:
     """Keeps the tracer from describing each value by a fake tensor, which nobody asks for here.
