@@ -75,4 +75,3 @@ class TargetTest(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, None, str]:
         return self.path, None, f"target {self.name}"
-
