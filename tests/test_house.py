@@ -246,6 +246,20 @@ def test_the_page_about_it_is_true():
     assert tuple(tuple(filter(None, names)) for names in picture) == ORDER
 
 
+def test_the_recipes_name_what_there_is():
+    root = PACKAGE.parent
+    text = (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    paths = set(re.findall(r"`(?:pytest |python )?((?:verifier|tests|docs)/[\w/.]*)", text))
+    assert len(paths) > 30
+    assert [path for path in sorted(paths) if not (root / path).exists()] == []
+    tests = "\n".join(
+        path.read_text(encoding="utf-8") for path in (root / "tests").rglob("test_*.py")
+    )
+    names = set(re.findall(r"`(test_\w+)`", text))
+    assert len(names) == 4
+    assert [name for name in sorted(names) if f"\ndef {name}(" not in tests] == []
+
+
 def test_contents():
     for name in verifier.__all__:
         assert getattr(verifier, name) is not None

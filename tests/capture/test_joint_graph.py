@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from tests.helpers.reading import read
-from verifier.capture.joint_graph import Joint, NotReadableError, SecondOrder, captured, tensors
+from verifier.capture.joint_graph import (
+    Joint,
+    NotReadableError,
+    SecondOrder,
+    captured,
+    is_capturing,
+    tensors,
+)
 from verifier.capture.statements import Subject
 from verifier.judging.examine import examine
 from verifier.judging.verdict import Outcome
@@ -227,6 +234,20 @@ class Cube(torch.autograd.Function):
 def test_a_custom_function_is_read_through_its_own_backward():
     assert agrees(lambda x: Cube.apply(x, 1.0), X)
     assert not agrees(lambda x: Cube.apply(x, 1.0 + 1e-12), X)
+
+
+def test_code_can_ask_whether_it_is_captured():
+    asked = []
+
+    def asking(x):
+        asked.append(is_capturing())
+        return x.sin()
+
+    asking(X)
+    assert asked == [False]
+    captured(asking, [X])
+    assert asked[1:] and all(asked[1:])
+    assert not is_capturing()
 
 
 def test_second_derivatives_are_in_the_graph():

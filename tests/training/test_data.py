@@ -210,7 +210,7 @@ def test_paths_that_are_no_file(folder):
         == "there is no file 'https:/example.org/points.csv'"
     )
     assert refused(folder) == f"cannot read {str(folder)!r}: it is a folder"
-    assert refused("a\0b") == "cannot read 'a\\x00b': embedded null byte"
+    assert refused("a\0b") == "cannot read 'a\\x00b': no file has a null byte in its name"
     Path("points.csv").write_text("x,y\n1,2\n")
     assert refused("points.csv/deeper") == "there is no file 'points.csv/deeper'"
     assert refused("x" * 1000) == f"the file name '{'x' * 40}'... is too long"

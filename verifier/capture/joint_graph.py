@@ -246,6 +246,11 @@ def _traced(function: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphM
         return make_fx(function, tracing_mode="real", _allow_non_fake_inputs=True)(*arguments)
 
 
+def is_capturing() -> bool:
+    """Whether the torch code that asks is being captured, by whomever."""
+    return torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY) is not None
+
+
 @contextmanager
 def _undescribed() -> Iterator[None]:
     """Keeps the tracer from describing each value by a fake tensor, which nobody asks for here.
@@ -323,11 +328,14 @@ def _lifted_constants(module: torch.fx.GraphModule) -> list[torch.Tensor]:
     """
     graph, constants = module.graph, []
     behind = next(node for node in graph.nodes if node.op != "placeholder")
-    for node in [node for node in graph.nodes if node.op == "get_attr"]:
+    taken = [node for node in graph.nodes if node.op == "get_attr"]
+    for node in taken:
         constants.append(getattr(module, node.target))
         with graph.inserting_before(behind):
             node.replace_all_uses_with(graph.placeholder(f"constant_{len(constants)}"))
-    module.graph.eliminate_dead_code()
+    # Only these go: to older versions of torch a write whose result nobody takes is dead code.
+    for node in taken:
+        graph.erase_node(node)
     module.recompile()
     return constants
 

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
+from verifier.capture.joint_graph import is_capturing
 from verifier.capture.to_numpy import to_numpy
 from verifier.testing.equivalent_mutants import TWINS as TWINS
 from verifier.testing.equivalent_mutants import Twin as Twin
@@ -133,7 +133,7 @@ def _in_numbers(code: Code, lie: Lie, place: int) -> Code:
     own = deepcopy(lie)
 
     def unseen(right: Right) -> Tensor | None:
-        return own(right) if get_proxy_mode() is None else right.gradient
+        return right.gradient if is_capturing() else own(right)
 
     return partial(_Told.apply, code, unseen, place)
 

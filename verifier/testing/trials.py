@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd import gradcheck
-from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
+from verifier.capture.joint_graph import is_capturing
 from verifier.errors import InputError
 from verifier.formula.gallery import load
 from verifier.formula.model import Model
@@ -439,7 +439,7 @@ def _ways(twin: Twin) -> Iterator[tuple[str, Code, Formula | None]]:
 
 def _untraced(twin: Twin) -> Code:
     """The twin's numbers for the graph of its case."""
-    return lambda *inputs: (twin.code if get_proxy_mode() is None else twin.case.code)(*inputs)
+    return lambda *inputs: (twin.case.code if is_capturing() else twin.code)(*inputs)
 
 
 AT_STEP = 4

@@ -292,8 +292,10 @@ def _checked_path(given: str | os.PathLike[str]) -> Path:
     with path_errors(path):
         try:
             mode = path.stat().st_mode
-        except ValueError as error:  # a NUL in the name
-            raise InputError(f"cannot read {str(path)!r}: {message_of(error)}") from None
+        except ValueError:  # which Python says in other words from version to version
+            raise InputError(
+                f"cannot read {str(path)!r}: no file has a null byte in its name"
+            ) from None
     if stat.S_ISDIR(mode):
         raise InputError(f"cannot read {str(path)!r}: it is a folder")
     if not stat.S_ISREG(mode):

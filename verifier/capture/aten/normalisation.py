@@ -160,7 +160,10 @@ def _summed_in(low: Lowering, grad_out: Any, terms: int) -> int:
         return low.build.sum(terms, (0,))
 
 
-@rule("native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_no_training")
+@rule(
+    "native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_functional",
+    "_native_batch_norm_legit_no_training",
+)  # fmt: skip
 def batch_norm(
     low: Lowering,
     input: Any,
