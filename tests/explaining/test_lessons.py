@@ -91,7 +91,7 @@ def test_no_claim_holds_when_its_figure_is_altered(name):
 
 
 @cache
-def shown(command):
+def document_of(command):
     """What a command writes as JSON; several claims name the same."""
     words = shlex.split(command)
     assert words[0] == "verifier"
@@ -107,7 +107,7 @@ def test_the_command_gives_the_figure(name, place):
     if claim.json is None:
         assert claim.command == f"verifier lesson {name}"
         return
-    found = shown(claim.command)
+    found = document_of(claim.command)
     for key in claim.json.split("."):
         found = found[int(key)] if isinstance(found, list) else found[key]
     assert claim.holds(found)
