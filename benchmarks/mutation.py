@@ -34,7 +34,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "verifier"
 PROCESSES = 2
-SECONDS = 60.0
+SECONDS = 30.0
 """How long the tests for one fault take without it; what is left over is not run."""
 PATIENCE = 4.0
 """So many times as long, and a minute more: a test that takes longer has found the fault."""
@@ -440,30 +440,22 @@ def _trials(folder: Path, known: Map, wanted: dict[int, list[str]], results: str
 
 def measured(
     count: int, folder: Path, paths: Sequence[str] = ()
-) -> tuple[list[Fault], dict[int, str], dict[int, str], Map]:
-    """The faults, which test of `make test` finds each, and which of the others where none does."""
+) -> tuple[list[Fault], dict[int, str], dict[int, str], set[int]]:
+    """The faults, which test of `make test` finds each, which of the others where none does, and
+    what is reached by any.
+    """
     chosen = faults(count)
-    listed = json.dumps([fault.__dict__ for fault in chosen])
-    (folder / "faults.json").write_text(listed, encoding="utf-8")
-    quick = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", *paths],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-    in_test = set(quick.stdout.splitlines())
-    _recorded(folder, ["-m", "", *paths])
-    known = _map(folder)
-    first = {
-        fault: [test for test in tests if test in in_test]
-        for fault, tests in known.reaching.items()
-    }
-    found = _trials(folder, known, {fault: tests for fault, tests in first.items() if tests}, "1")
-    second = {
-        fault: [test for test in tests if test not in in_test]
-        for fault, tests in known.reaching.items()
-        if not found.get(fault)
-    }
-    more = _trials(folder, known, {fault: tests for fault, tests in second.items() if tests}, "2")
-    return chosen, found, more, known
+    (folder / "faults.json").write_text(json.dumps([fault.__dict__ for fault in chosen]), "utf-8")
+    _recorded(folder, ["-m", "not slow", *paths])
+    quick = _map(folder)
+    found = _trials(folder, quick, quick.reaching, "by-test")
+    for name in ("times", "reached"):
+        (folder / name).rename(folder / f"{name}-quick")
+    _recorded(folder, ["-m", "slow", *paths])
+    slow = _map(folder)
+    rest = {fault: tests for fault, tests in slow.reaching.items() if not found.get(fault)}
+    more = _trials(folder, slow, rest, "by-nightly")
+    return chosen, found, more, {*quick.reaching, *slow.reaching}
 
 
 def main(count: int, paths: Sequence[str]) -> None:
@@ -471,7 +463,9 @@ def main(count: int, paths: Sequence[str]) -> None:
         told(*measured(count, Path(place), paths))
 
 
-def told(chosen: Sequence[Fault], found: dict[int, str], more: dict[int, str], known: Map) -> None:
+def told(
+    chosen: Sequence[Fault], found: dict[int, str], more: dict[int, str], known: set[int]
+) -> None:
     stages: dict[str, list[int]] = defaultdict(list)
     for number, fault in enumerate(chosen):
         parts = fault.path.split("/")
@@ -483,7 +477,7 @@ def told(chosen: Sequence[Fault], found: dict[int, str], more: dict[int, str], k
     for groups in (stages, kinds):
         print(head)
         for name, numbers in [*sorted(groups.items()), ("all", list(range(len(chosen))))]:
-            reached = sum(number in known.reaching for number in numbers)
+            reached = sum(number in known for number in numbers)
             quick = sum(bool(found.get(number)) for number in numbers)
             whole = sum(bool(found.get(number) or more.get(number)) for number in numbers)
             print(f"{name:>16} {len(numbers):>7} {reached:>8} {quick:>10} {whole:>13}")

@@ -100,7 +100,19 @@ def document_of(command):
     return json.loads(out.getvalue())
 
 
-@pytest.mark.parametrize(("name", "place"), CLAIMS)
+def is_long(claim):
+    return re.search(r"--epochs \d{5}", claim.command) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        pytest.param(*known, marks=pytest.mark.slow)
+        if is_long(claims(script(known[0]))[known[1]])
+        else known
+        for known in CLAIMS
+    ],
+)
 def test_the_command_gives_the_figure(name, place):
     """The command that a claim names is run, and the figure is where the claim says that it is."""
     claim = claims(script(name))[place]
