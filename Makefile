@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test docs bench budgets fuzz reports clean
+.PHONY: demo test nightly coverage docs bench budgets fuzz reports clean
 
 demo: .venv/ready
 	$(BIN)/verifier train linear --predict x=4
@@ -11,6 +11,14 @@ demo: .venv/ready
 test: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/pytest -n 2
+
+nightly: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 -m "" --cov --cov-report=term-missing:skip-covered
+
+coverage: .venv/ready
 	$(BIN)/pytest -n 2 --cov --cov-report=term-missing:skip-covered
 
 docs: .venv/ready

@@ -1,12 +1,19 @@
 """For all tests: whatever report is made as JSON is as the schema says; a warning of verifier is an
-error.
+error; of a sweep all but a sample is slow; and torch has one thread.
 """
 
+import os
 from functools import wraps
 
 import pytest
 
+# The tests are small and run side by side: threads that wait for each other take most of the time
+# where a core is busy. This holds for what tests start as well, and must stand before torch is
+# loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from tests.helpers.schemas import thinned, validated
+from tests.helpers.sweeps import mark_the_rest
 from verifier.commands.lesson import Lesson
 from verifier.commands.selftest import Trials
 from verifier.commands.train_all import Summary
@@ -14,6 +21,11 @@ from verifier.explaining.explanation import Explanation
 from verifier.process import state as process_state
 from verifier.reporting.check_report import CheckReport
 from verifier.reporting.training_report import Report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    mark_the_rest(items)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -256,20 +256,21 @@ def test_strided():
     assert torch.equal(transposed(tensor), tensor)
 
 
-def test_one_component_of_ten_thousand():
+@pytest.mark.parametrize("size", [25, pytest.param(100, marks=pytest.mark.slow)])
+def test_one_component_of_many(size):
     def backward(ctx, g):
         gradient = g * ctx.saved_tensors[0].cos()
-        gradient[71, 23] *= 1 + 1e-3
+        gradient[17, 23] *= 1 + 1e-3
         return gradient
 
     report = checked(
-        function(backward=backward), inputs={"x": verifier.between(-2, 2, shape=(100, 100))},
+        function(backward=backward), inputs={"x": verifier.between(-2, 2, shape=(size, size))},
         dtypes=["float32"], points=1, without=[name for name in NAMES if name != "reverse"],
     )  # fmt: skip
     assert report.outcome == "disagrees"
     (component,) = [one for one in report.components if one.outcome == "disagrees"]
     assert component.outcomes["disagrees"] >= 1
-    assert "x[71,23]" in str(report)
+    assert "x[17,23]" in str(report)
 
 
 def scaling(factor):

@@ -56,7 +56,7 @@ def test_a_second_interruption_ends_the_program(monkeypatch, capsys):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no broken pipes there")
-@pytest.mark.parametrize("arguments", [["--every", "1", "--epochs", "900"], ["--json", "-"]])
+@pytest.mark.parametrize("arguments", [["--every", "1", "--epochs", "200"], ["--json", "-"]])
 def test_a_reader_who_has_enough_is_no_disagreement(arguments):
     process = subprocess.Popen(
         [sys.executable, "-m", "verifier", "train", "linear", *arguments],
@@ -174,7 +174,8 @@ def test_heavy_libraries_wait_until_they_are_needed():
 
 @pytest.mark.skipif(os.name == "nt", reason="no broken pipes there")
 @pytest.mark.parametrize(
-    "words", ["list", "show quadratic", "show quadratic --torch", "train --all --epochs 1"]
+    "words",
+    ["list", "show quadratic", pytest.param("train --all --epochs 1", marks=pytest.mark.slow)],
 )
 def test_output_that_nobody_reads_is_no_disagreement(words):
     read, write = os.pipe()
@@ -224,6 +225,7 @@ def test_progress_bar_after_a_second(monkeypatch, capsys):
         assert "training" not in captured.out
 
 
+@pytest.mark.slow
 def test_installed_wheel_works_outside_the_checkout(tmp_path):
     """Built, installed into an empty environment, run from another folder; dependencies come from
     this one.

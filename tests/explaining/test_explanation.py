@@ -101,6 +101,7 @@ SETTINGS = (
 )
 
 
+@pytest.mark.sweep("formula")
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("formula", FORMS)
 def test_it_says_what_a_training_says(formula, settings):

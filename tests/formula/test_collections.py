@@ -95,6 +95,7 @@ UNDECIDED = {
 @pytest.mark.parametrize("library", ["torch", "numpy"])
 @pytest.mark.parametrize("format", [FLOAT32, FLOAT64], ids=lambda known: known.name)
 @each_formula
+@pytest.mark.sweep("name")
 def test_value_and_gradient_agree_with_arb(name, formula, box, format, library):
     """No statement may disagree and some must be decided, but for those listed with their reason; a
     listed one must.

@@ -65,6 +65,7 @@ def test_agrees_as_it_is(name, dtype):
     assert all_decided_and_agree(trained(name, dtype))
 
 
+@pytest.mark.sweep("name")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("batch", [1, "all"])
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in WITHOUT_DATA])

@@ -60,6 +60,7 @@ def test_it_is_torchs_own(name, reduction):
     assert float(loss(x, y, *start)) == pytest.approx(float(expected), rel=1e-12)
 
 
+@pytest.mark.sweep("name", "batch")
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("batch", [1, 5, "all"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

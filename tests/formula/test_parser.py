@@ -547,6 +547,7 @@ def read_and_write(text):
         assert len(str(error)) < 500
 
 
+@pytest.mark.sweep(one_in=3)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_texts_take_bounded_work(name):
     assert calls_of(lambda: read_and_write(HOSTILE[name]), MOST_CALLS) < MOST_CALLS

@@ -159,6 +159,7 @@ def outcomes_of(report):
     return {(one.name, one.quantity, one.dtype): one.outcome for one in report.components}
 
 
+@pytest.mark.sweep(one_in=4)
 @pytest.mark.parametrize("case", FUNCTIONS, ids=lambda case: case["name"])
 def test_functions_of_torch(case):
     code, inputs = (
@@ -182,6 +183,7 @@ def test_functions_of_torch(case):
 # Layers.
 
 
+@pytest.mark.sweep(one_in=3)
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers(name):
     make, inputs = LAYERS[name]

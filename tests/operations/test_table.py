@@ -106,6 +106,7 @@ def value_alone(program, library, format, at):
     return Judge(program, format, library).verdicts(arguments, [stated], [stated])[0]
 
 
+@pytest.mark.sweep("name", "library")
 @pytest.mark.parametrize("format", [FLOAT32, FLOAT64], ids=lambda known: known.name)
 @pytest.mark.parametrize("library", ["torch", "numpy"])
 @pytest.mark.parametrize("name", NAMES)

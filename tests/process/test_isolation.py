@@ -358,6 +358,7 @@ def outside():
     return {code: seen(code) for code in (tanh, wrong)}
 
 
+@pytest.mark.sweep("around")
 @pytest.mark.parametrize("around", AROUND)
 @pytest.mark.parametrize("code", [tanh, wrong])
 def test_the_same_verdict_whatever_the_caller_does(around, code, outside):

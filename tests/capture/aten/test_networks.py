@@ -431,6 +431,7 @@ def cast(case, dtype):
     return (code, *(value.to(dtype) if value.is_floating_point() else value for value in inputs))
 
 
+@pytest.mark.sweep(one_in=4)
 @pytest.mark.filterwarnings("ignore:LSTM with projections")
 @pytest.mark.parametrize(("case", "dtype"), shared_out(CASES, DTYPES), ids=str)
 def test_stated_numbers_are_within_the_noise(case, dtype):
