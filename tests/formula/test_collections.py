@@ -235,6 +235,9 @@ def by_sympy(expression, names, at):
     return [value, *(tensor.grad for tensor in tensors)]
 
 
+@pytest.mark.skipif(
+    sympy.__version__ < "1.14", reason="an older printer of SymPy fails at most of them"
+)
 def test_sympys_own_torch_printer_beside_ours():
     """Formulas that SymPy's printer cannot turn into a differentiable torch function; ours turns
     all.
