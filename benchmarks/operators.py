@@ -17,21 +17,18 @@ import argparse
 import json
 import multiprocessing
 import os
-import re
 import sys
 import time
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.helpers.torch_operators import MODULES, OPERATORS, Entry, entries, subjects
 from verifier.capture.lowering import rules
@@ -39,6 +36,7 @@ from verifier.errors import InputError
 from verifier.judging.examination import Examination, NotReplayed
 from verifier.judging.examine import examine
 
+ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "build" / "operators.jsonl"
 REPORT, LIMITS = ROOT / "reports" / "operators.md", ROOT / "docs" / "limits.md"
 DTYPES = ("float64", "float32", "bfloat16")
@@ -118,7 +116,7 @@ def _notes(part: Any) -> list[str]:
     return sorted({list(Note)[note].value for note in part.verdicts.note[worst].tolist() if note})
 
 
-class Lost(Exception):
+class LostError(Exception):
     """The process of a sample is gone, or its time is up."""
 
 
@@ -135,14 +133,14 @@ class Worker:
         self._connection = here
 
     def judge(self, entry: Entry, sample: int) -> Judged:
-        """Raises Lost."""
+        """Raises LostError."""
         self._connection.send((entry, sample))
         if not self._connection.poll(SECONDS):
-            raise Lost(TIMED_OUT)
+            raise LostError(TIMED_OUT)
         try:
             return self._connection.recv()  # type: ignore[no-any-return]
         except EOFError:
-            raise Lost(CRASHED) from None
+            raise LostError(CRASHED) from None
 
     def end(self) -> None:
         os.kill(self.process, 9)
@@ -181,7 +179,7 @@ def _share(share: Iterable[tuple[Entry, int]], results: Any) -> None:
     for entry, sample in share:
         try:
             results.put(worker.judge(entry, sample))
-        except Lost as lost:
+        except LostError as lost:
             worker.end()
             worker = Worker()
             place = (entry.collection, entry.name, entry.dtype, sample)

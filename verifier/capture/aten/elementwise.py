@@ -306,6 +306,19 @@ def with_the_sign_of(low: Lowering, self: Any, other: Any) -> int:
     return low.apply("where", is_negative(low, other), low.apply("negative", size), size)
 
 
+@rule("nextafter")
+def next_float(low: Lowering, self: Any, other: Any, actual: torch.Tensor) -> int:
+    """The number and the step to its neighbour, which is a constant; a number that is there stays,
+    and moves neither.
+    """
+    node, number = low.lift(self), actual_of(self)
+    step = low.build.constant(plain(actual) - plain(torch.as_tensor(number).expand(actual.shape)))
+    low.kept = False
+    moved = low.apply("add", node, step)
+    there = low.build.constant(plain(torch.as_tensor(number == actual_of(other))))
+    return low.apply("where", there, low.build.hold(node), moved)
+
+
 @rule("isnan", "isinf", "isposinf", "isneginf")
 def as_it_is(low: Lowering, actual: Any) -> int:
     """Every replay is of finite numbers; the code's own test decides, as for whole numbers."""
