@@ -29,8 +29,10 @@ from verifier.program.sympy_form import read
 Rule = Callable[..., Any]
 _RULES: dict[str, Rule] = {}
 _RULE_MODULES = (
-    "creation", "elementwise", "movement", "reductions", "matrices", "activations", "convolution",
-    "pooling", "normalisation", "attention", "recurrent", "resampling", "losses",
+    "creation", "elementwise", "movement", "reductions", "activations", "convolution", "pooling",
+    "normalisation", "attention", "recurrent", "resampling", "losses",
+    "linear_algebra.products", "linear_algebra.elimination", "linear_algebra.reflections",
+    "linear_algebra.spectra",
 )  # fmt: skip
 
 
