@@ -3,8 +3,8 @@ once.
 
 A dozen kinds of operation are enough for what torch does: a row of the operations table on every
 element (broadcast as NumPy does), taking elements by index and piling them up again, joining,
-sums, products of matrices, and rounding to a narrower format. They are closed under
-differentiation. A scalar is the case without axes.
+sums, products of matrices, functions of a matrix, and rounding to a narrower format. They are
+closed under differentiation. A scalar is the case without axes.
 """
 
 from __future__ import annotations
@@ -23,12 +23,18 @@ from verifier.program.guards import CONDITIONS
 
 Shape = tuple[int, ...]
 
-INPUT, CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, ROUND = (
-    "input", "constant", "take", "pile", "join", "reshape", "total", "contract", "round",
+INPUT, CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, ROUND, MATRIX = (
+    "input", "constant", "take", "pile", "join", "reshape", "total", "contract", "round", "matrix",
 )  # fmt: skip
 """The operations that are no rows of the table."""
 NOTHING = -1
 """In an index: the element is 0, or goes nowhere."""
+
+
+class OfMatrix(Protocol):
+    """A function of matrices (`verifier.program.matrices`)."""
+
+    def shape(self, argument: Shape) -> Shape: ...
 
 
 class Fixed:
@@ -56,7 +62,7 @@ class ArrayNode:
     arguments: tuple[int, ...]
     shape: Shape
     payload: Any = None
-    """An input's name, a constant's array, an index, or the axes of a sum."""
+    """An input's name, a constant's array, an index, the axes of a sum, or a matrix function."""
     format: Format | None = None
     """What each element of the result is rounded to; None is exact."""
 
@@ -228,6 +234,12 @@ class ArrayBuilder:
             ArrayNode(CONTRACT, (left, right), (*batch, rows, columns), None, self._format)
         )
 
+    def matrix(self, function: OfMatrix, argument: int) -> int:
+        """A function of matrices, the last two axes; the axes before them are a batch."""
+        argument = self.numbers(argument)
+        shape = function.shape(self.shape(argument))
+        return self._add(ArrayNode(MATRIX, (argument,), shape, function, self._format))
+
     def round(self, argument: int, format: Format | None) -> int:
         """The argument in a narrower format."""
         argument = self.numbers(argument)
@@ -350,12 +362,14 @@ class ArrayArithmetic(Protocol):
 
     def contract(self, place: int, node: ArrayNode, left: Any, right: Any) -> Any: ...
 
+    def matrix(self, place: int, node: ArrayNode, argument: Any) -> Any: ...
+
     def round(self, place: int, node: ArrayNode, argument: Any) -> Any: ...
 
     def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any: ...
 
 
-_OWN = frozenset({CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, ROUND})
+_OWN = frozenset({CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, MATRIX, ROUND})
 
 
 def evaluate(

@@ -112,6 +112,9 @@ class _Sweep:
                 )
             case "contract":
                 return _Adjoint(self._contracted(node, position, self._settled(adjoint)))
+            case "matrix":
+                with builder.rounding(node.format):
+                    return _Adjoint(node.payload.adjoint(builder, argument, self._settled(adjoint)))
             case "round":
                 return adjoint
             case "where":

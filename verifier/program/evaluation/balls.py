@@ -22,6 +22,7 @@ from verifier.operations.operation import Operation
 from verifier.operations.table import TABLE
 from verifier.program.array_program import NOTHING, ArrayNode, ArrayProgram, evaluate
 from verifier.program.evaluation.arithmetic import balls, middle, precision, radius
+from verifier.program.matrices.function import each
 
 FIRST_BITS = 256
 LAST_BITS = 4096
@@ -150,6 +151,9 @@ class BallArithmetic:
         for place_, (one, other) in enumerate(pairs):
             result[place_] = _product(one, other)
         return result.reshape(node.shape)
+
+    def matrix(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        return each(node.payload, node.shape, argument)
 
     def round(self, place: int, node: ArrayNode, argument: Any) -> Any:
         return argument

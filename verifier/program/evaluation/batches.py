@@ -13,6 +13,7 @@ import numpy as np
 
 from verifier.operations.table import TABLE
 from verifier.program.array_program import NOTHING, ArrayNode
+from verifier.program.matrices.function import exact
 
 
 class BatchArithmetic:
@@ -52,6 +53,9 @@ class BatchArithmetic:
     def contract(self, place: int, node: ArrayNode, left: Any, right: Any) -> Any:
         with np.errstate(all="ignore"):
             return np.matmul(left, right)
+
+    def matrix(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        return node.payload.floats(argument, exact)
 
     def round(self, place: int, node: ArrayNode, argument: Any) -> Any:
         return argument

@@ -87,6 +87,10 @@ class _RoundedBalls(BallArithmetic):
             node.format, super().contract(place, node, left, right), sizes, left.shape[-1] + 1
         )
 
+    def matrix(self, place: int, node: ArrayNode, argument: Any) -> Any:
+        """What a library's iteration may state is not bounded by any model of one rounding."""
+        raise _OpenError
+
     def round(self, place: int, node: ArrayNode, argument: Any) -> Any:
         if node.format is None:
             return argument
@@ -94,7 +98,7 @@ class _RoundedBalls(BallArithmetic):
 
 
 class _OpenError(Exception):
-    """A comparison falls out either way within rounding."""
+    """A comparison falls out either way within rounding, or there is no bound."""
 
 
 @cache

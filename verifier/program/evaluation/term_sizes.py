@@ -16,6 +16,7 @@ import numpy as np
 from verifier.operations.table import TABLE
 from verifier.program.array_program import NOTHING, ArrayNode, ArrayProgram, evaluate
 from verifier.program.evaluation.rounding import size_of_terms
+from verifier.program.matrices.function import exact
 
 _Pair = tuple[Any, Any]
 
@@ -62,6 +63,9 @@ class SizeArithmetic:
     def contract(self, place: int, node: ArrayNode, left: _Pair, right: _Pair) -> _Pair:
         with np.errstate(all="ignore"):
             return np.matmul(left[0], right[0]), np.matmul(left[1], right[1])
+
+    def matrix(self, place: int, node: ArrayNode, argument: _Pair) -> _Pair:
+        return node.payload.floats(argument[0], exact), node.payload.sizes(argument[1])
 
     def round(self, place: int, node: ArrayNode, argument: _Pair) -> _Pair:
         return argument
