@@ -79,6 +79,7 @@ SPECTRA = {
     "eigvalsh": (lambda x: L.eigvalsh(symmetric(x)), t(4, 4)),
     "eigvalsh of several": (lambda x: L.eigvalsh(symmetric(x)), t(2, 3, 3)),
     "eigh": (lambda x: L.eigh(symmetric(x)), t(3, 3)),
+    "eigh of a matrix that is given": (L.eigh, symmetric(t(3, 3))),
     "eigh, upper triangle": (lambda x: L.eigh(symmetric(x), UPLO="U"), t(3, 3)),
     "eigh of several": (lambda x: L.eigh(symmetric(x))[1], t(2, 3, 3)),
     "root of a matrix": (
@@ -176,12 +177,19 @@ def test_eigenvalues_that_are_equal_have_values_but_no_gradient():
     assert found["x"].outcome is Outcome.UNDECIDED
 
 
-@pytest.mark.parametrize("apart", [0.0, 2.0**-52, 1e-13])
 @pytest.mark.parametrize("code", [lambda x: L.eigh(x)[1], lambda x: L.svd(x)[0]])
-def test_vectors_of_values_that_are_equal_or_nearly_so_are_never_called_wrong(code, apart):
-    nearly = torch.diag(torch.tensor([1.0, 1.0 + apart, 3.0], dtype=torch.float64))
-    found = examine(Subject(code, {"x": nearly}))
+def test_vectors_of_equal_values_are_undecided(code):
+    found = examine(Subject(code, {"x": torch.diag(torch.tensor([1.0, 1.0, 3.0]).double())}))
     assert found["x"].outcome is Outcome.UNDECIDED
+
+
+@pytest.mark.parametrize("apart", [2.0**-52, 1e-13, 1e-8])
+@pytest.mark.parametrize("code", [lambda x: L.eigh(x)[1], lambda x: L.svd(x)[0]])
+def test_vectors_of_values_near_each_other_are_never_called_wrong(code, apart):
+    turn, _ = L.qr(t(3, 3))
+    nearly = turn * torch.tensor([1.0, 1.0 + apart, 3.0], dtype=torch.float64) @ turn.mT
+    found = examine(Subject(code, {"x": (nearly + nearly.mT) / 2}))
+    assert found.outcome is not Outcome.DISAGREES
 
 
 def test_the_further_vectors_of_a_full_svd_are_refused():

@@ -30,6 +30,8 @@ from verifier.program.matrices.nodes import (
 )
 
 _NAN = arb("nan")
+_SLIGHTLY_TURNED = 0.9
+"""The cosine of an angle up to which a vector moves in proportion to the noise."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Eigen(MatrixFunction):
         values = noise(values, np.abs(values))
         if self.like is None:
             return values
-        vectors = noise(_aligned(vectors, self.like.array), 1.0)
+        vectors = noise(_unless_turned(_aligned(vectors, self.like.array)), 1.0)
         return np.concatenate([values, vectors.reshape(*values.shape[:-1], -1)], axis=-1)
 
     def sizes(self, matrices: Floats) -> Floats:
@@ -68,8 +70,8 @@ class Eigen(MatrixFunction):
         return np.concatenate([values, np.ones((*batch, size * size))], axis=-1)
 
     def adjoint(self, builder: ArrayBuilder, argument: int, adjoint: int) -> int:
-        """V (diag(dw) + (V^T dV) / (w_j - w_i)) V^T: that of the eigenvalues of any matrix near the
-        symmetric one, as torch has it.
+        """V (diag(dw) + (V^T dV) / (w_j - w_i)) V^T, as if the matrix moved in any way: of a matrix
+        that stays symmetric it is the symmetric half.
         """
         *batch, size, _ = builder.shape(argument)
         whole = self if self.like is not None else self._with_vectors((*batch, size, size))
@@ -122,7 +124,8 @@ class Singular(MatrixFunction):
         if self.like is None:
             return values
         turn = _signs(right, self.like.array)
-        left, right = noise(left * turn, 1.0), noise(right * turn, 1.0)
+        left = noise(_unless_turned(left * turn), 1.0)
+        right = noise(_unless_turned(right * turn), 1.0)
         flat = (part.reshape(*values.shape[:-1], -1) for part in (left, values, right))
         return np.concatenate(list(flat), axis=-1)
 
@@ -318,6 +321,14 @@ def _eigen_floats(matrices: Floats) -> tuple[Floats, Floats]:
     finite = _finite(lower)
     values, vectors = np.linalg.eigh(np.where(finite, lower, 0.0))
     return np.where(finite[..., 0], values, np.nan), np.where(finite, vectors, np.nan)
+
+
+def _unless_turned(vectors: Floats) -> Floats:
+    """NaN for a vector that rounding turns so far that a few replays do not show how far."""
+    with np.errstate(all="ignore"):
+        cosines = np.sum(vectors * vectors[:1], axis=-2, keepdims=True)
+    turned = np.min(np.abs(cosines), axis=0, keepdims=True) < _SLIGHTLY_TURNED
+    return np.where(turned, np.nan, vectors)
 
 
 def _finite(matrices: Floats) -> Any:

@@ -39,13 +39,15 @@ def eigenvalues(
     low: Lowering,
     A: Cell,  # noqa: N803
     actual: Any,
-    UPLO: str = "L",  # noqa: N803
     compute_v: bool = True,
 ) -> tuple[int, int | None]:
-    """The kernel reads one triangle, but its backward takes the matrix for symmetric."""
+    """The kernel reads one triangle, but its backward takes the matrix for symmetric: so half of
+    each is read.
+    """
     _refuse_unsymmetric(A.actual)
     low.kept = False
-    node = A.node if UPLO.upper() == "L" else transposed(low, A.node)
+    both = low.apply("add", A.node, transposed(low, A.node))
+    node = low.apply("multiply", both, 0.5)
     if not compute_v:
         return low.build.matrix(Eigen(None), node), None
     size = A.shape[-1]
