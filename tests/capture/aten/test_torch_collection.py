@@ -147,3 +147,37 @@ class GatedWrongly(torch.autograd.Function):
 )
 def test_a_glu_in_forward_mode(code, outcome):
     assert examine(Subject(code, {"x": t(3, 4)}, quantity="forward")).outcome is outcome
+
+
+def bfloats(*shape, seed=1):
+    return t(*shape, seed=seed).bfloat16()
+
+
+ROUNDED_INSIDE = {
+    "addbmm": (torch.addbmm, bfloats(1), bfloats(5, 4, 3), bfloats(5, 3, 6, seed=2)),
+    "addr": (torch.addr, bfloats(5, 8), bfloats(5, seed=2), bfloats(8, seed=3)),
+    "reflection": (lambda x: F.pad(x, (3, 3, 3, 3), "reflect"), bfloats(1, 2, 4, 4)),
+    "replication": (lambda x: F.pad(x, (9, 9), "replicate"), bfloats(1, 2, 4)),
+    "embedding": (lambda x: F.embedding(torch.zeros(9, dtype=torch.long), x), bfloats(2, 5)),
+    "soft margin": (lambda x: F.soft_margin_loss(x, -x.sign().detach()), bfloats(4, 3) * 4),
+    "index_reduce": (
+        lambda x, y: x.index_reduce(0, torch.zeros(9, dtype=torch.long), y, "mean"),
+        bfloats(2, 5),
+        bfloats(9, 5, seed=2),
+    ),
+}
+"""Kernels that round to 16 bits on the way."""
+
+
+@pytest.mark.parametrize("case", ROUNDED_INSIDE)
+def test_kernels_that_round_to_16_bits_inside(case):
+    code, *inputs = ROUNDED_INSIDE[case]
+    given = {f"x{place}": value for place, value in enumerate(inputs)}
+    assert examine(Subject(code, given)).outcome is not Outcome.DISAGREES
+
+
+def test_a_number_that_fills_a_tensor_may_be_rounded_to_its_format():
+    """The backward of addcdiv fills a tensor of float32 with the factor."""
+    inputs = {name: t(3, seed=seed).float() for seed, name in enumerate("abc", start=1)}
+    code = lambda a, b, c: torch.addcdiv(a, b, c, value=2.7182818284)  # noqa: E731
+    assert examine(Subject(code, inputs)).outcome is Outcome.AGREES

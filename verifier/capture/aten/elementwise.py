@@ -112,11 +112,16 @@ def multiplied(low: Lowering, self: Any, other: Any, actual: Any) -> int:
 
 
 @rule("div")
-def divided(low: Lowering, self: Any, other: Any, rounding_mode: str | None = None) -> int:
+def divided(
+    low: Lowering, self: Any, other: Any, actual: torch.Tensor, rounding_mode: str | None = None
+) -> int:
+    """What is cut to a whole number is rounded to 16 bits before, if the result has as many."""
     quotient = low.apply("divide", number(low, self), number(low, other))
     if rounding_mode == "floor":
         return low.apply("floor", quotient)
-    return quotient if rounding_mode is None else _whole_part(low, quotient)
+    if rounding_mode is None:
+        return quotient
+    return _whole_part(low, low.narrowed(quotient, actual))
 
 
 @rule("floor_divide")

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from verifier.capture.aten.normalisation import narrow
 from verifier.capture.aten.reductions import folded
 from verifier.capture.lowering import (
     Cell,
@@ -320,7 +321,10 @@ def index_reduction(
     reduce: str,
     include_self: bool = True,
 ) -> int:
-    return collected(low, self, _slices(self, dim, index), low.lift(source), reduce, include_self)
+    goes = _slices(self, dim, index)
+    # The kernel adds slices up in the format of the result, 16 bits as it may be.
+    with narrow(low, self):
+        return collected(low, self, goes, low.lift(source), reduce, include_self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -452,8 +456,12 @@ def _products_of_others(
 def _added_where_taken(
     low: Lowering, grad: Any, shape: Any, taken: Callable[[torch.Tensor], torch.Tensor]
 ) -> int:
-    """The backward of what only takes elements: each adds up what was taken from it."""
-    return low.build.pile(low.lift(grad), places_of(taken(numbers_from(1, shape))), tuple(shape))
+    """The backward of what only takes elements: each adds up what was taken from it, in the format
+    of the gradient itself, 16 bits as it may be.
+    """
+    with narrow(low, grad):
+        goes = places_of(taken(numbers_from(1, shape)))
+        return low.build.pile(low.lift(grad), goes, tuple(shape))
 
 
 def _pad_backward(forward: Any) -> Rule:
@@ -528,7 +536,8 @@ def looked_up_backward(
     goes[indices.reshape(-1) == padding_idx] = NOTHING
     shape = low.build.shape(low.lift(grad_output))
     goes = goes.reshape(shape)
-    return low.build.pile(low.lift(grad_output), to_numpy(goes), (num_weights, width))
+    with narrow(low, grad_output):
+        return low.build.pile(low.lift(grad_output), to_numpy(goes), (num_weights, width))
 
 
 _SUM, _MEAN, _MAX = range(3)

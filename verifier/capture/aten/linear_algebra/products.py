@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from verifier.capture.aten.normalisation import narrow
 from verifier.capture.aten.reductions import summed
-from verifier.capture.lowering import Lowering, actual_of, rule
+from verifier.capture.lowering import Cell, Lowering, actual_of, in_16_bits, rule
+from verifier.program.array_program import places
 
 
 @rule("mm", "bmm")
@@ -61,9 +63,24 @@ def affine_each(
 
 @rule("addbmm")
 def affine_sum(
-    low: Lowering, self: Any, batch1: Any, batch2: Any, beta: float = 1, alpha: float = 1
+    low: Lowering,
+    self: Any,
+    batch1: Any,
+    batch2: Any,
+    actual: torch.Tensor,
+    beta: float = 1,
+    alpha: float = 1,
 ) -> int:
-    return _plus(low, self, summed(low, multiplied(low, batch1, batch2), 0, False), beta, alpha)
+    """The kernel adds one product after another to the result, in the result's own format."""
+    if not in_16_bits(actual):
+        return _plus(low, self, summed(low, multiplied(low, batch1, batch2), 0, False), beta, alpha)
+    products = multiplied(low, batch1, batch2)
+    found, factor = low.build.expand(low.lift(self), tuple(actual.shape)), beta
+    for place in range(low.build.shape(products)[0]):
+        one = low.build.take(products, places(low.build.shape(products))[place])
+        found = low.narrowed(_plus(low, Cell(found, actual), one, factor, alpha), actual)
+        factor = 1.0
+    return found
 
 
 @rule("addmv")
@@ -75,10 +92,18 @@ def affine_vector(
 
 @rule("addr")
 def affine_outer(
-    low: Lowering, self: Any, vec1: Any, vec2: Any, beta: float = 1, alpha: float = 1
+    low: Lowering,
+    self: Any,
+    vec1: Any,
+    vec2: Any,
+    actual: torch.Tensor,
+    beta: float = 1,
+    alpha: float = 1,
 ) -> int:
-    outer = low.apply("multiply", _shaped(low, vec1, -1, 1), _shaped(low, vec2, 1, -1))
-    return _plus(low, self, outer, beta, alpha)
+    """The kernel rounds each step to the result's own format."""
+    with narrow(low, actual):
+        outer = low.apply("multiply", _shaped(low, vec1, -1, 1), _shaped(low, vec2, 1, -1))
+        return _plus(low, self, outer, beta, alpha)
 
 
 @rule("_trilinear")
