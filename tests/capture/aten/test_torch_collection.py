@@ -2,6 +2,7 @@
 from it find a wrong backward.
 """
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -181,3 +182,42 @@ def test_a_number_that_fills_a_tensor_may_be_rounded_to_its_format():
     inputs = {name: t(3, seed=seed).float() for seed, name in enumerate("abc", start=1)}
     code = lambda a, b, c: torch.addcdiv(a, b, c, value=2.7182818284)  # noqa: E731
     assert examine(Subject(code, inputs)).outcome is Outcome.AGREES
+
+
+OFF_DIAGONAL = ~torch.eye(4, dtype=torch.bool)
+NOT_CHOSEN = {
+    "distances off the diagonal": lambda x: torch.cdist(x, x)[OFF_DIAGONAL].exp().sum(),
+    "roots that are gathered": (
+        lambda x: (x[:, 0] - x[0, 0]).abs().sqrt().gather(0, torch.tensor([1, 3])).sum()
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOT_CHOSEN)
+def test_paths_that_no_result_depends_on_have_the_adjoint_0(case):
+    code = NOT_CHOSEN[case]
+    found = examine(Subject(code, {"x": t(4, 3)}))
+    assert found["value"].outcome is Outcome.AGREES
+    if case == "distances off the diagonal":
+        assert found["x"].outcome is Outcome.AGREES
+    assert not np.isnan(found["x"].verdicts.centre).any()
+
+
+class PassesSomethingBack(torch.autograd.Function):
+    """The root, with the derivative 1 where it has none."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.sqrt()
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return torch.where(x > 0, grad / (2 * x.sqrt()), 1.0)
+
+
+def test_a_gradient_on_a_path_that_no_result_depends_on_is_wrong():
+    x = torch.tensor([0.0, 4.0, 9.0], dtype=torch.float64)
+    found = examine(Subject(lambda x: PassesSomethingBack.apply(x)[1:].sum(), {"x": x}))
+    assert found["x"].verdicts.severity.tolist() == [Outcome.DISAGREES.severity, 0, 0]
