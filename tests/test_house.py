@@ -299,7 +299,7 @@ def test_the_symbolic_side_has_no_torch():
 
 ARRAYS = (torch.Tensor, np.ndarray, arb)
 PLAIN = {
-    "program.array_program.ArrayNode.payload": (
+    "program.array_program.Node.payload": (
         "a name, axes, or an array that is compared by its contents"
     ),
     "process.workers.messages.Progress.done": "a number",

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from verifier.program.evaluation.arithmetic import ArbArithmetic, NumPyArithmetic, precision, radius
+from verifier.program.evaluation.arithmetic import NumPyArithmetic, precision, radius
+from verifier.program.evaluation.balls import EnclosingArithmetic
 from verifier.program.program import Program, evaluate
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def exact(program: Program, arguments: Arguments, within: Sequence[Any]) -> list
     while todo.size and bits <= LAST_PRECISION:
         with precision(bits):
             chosen = {name: values[todo] for name, values in arguments.items()}
-            enclosures = _flat(evaluate(program, ArbArithmetic(), chosen), todo.size)
+            enclosures = _flat(evaluate(program, EnclosingArithmetic(), chosen), todo.size)
         wide = np.zeros(todo.size, dtype=bool)
         for result, enclosure, bound in zip(results, enclosures, within, strict=True):
             result.ball[todo] = enclosure

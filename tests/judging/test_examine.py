@@ -19,18 +19,18 @@ from verifier.judging.examine import examine
 from verifier.judging.reference import Formula, Reference
 from verifier.judging.verdict import Case, Note, Outcome
 from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, FLOAT64
+from verifier.program.builder import FormulaBuilder
 from verifier.program.evaluation.balls import LAST_BITS
 from verifier.program.lift import REDUCTIONS
-from verifier.program.program import Builder
 
 X = torch.tensor([0.5, -1.5], dtype=torch.float64)
 AGREES, UNDECIDED, DISAGREES = Outcome.AGREES, Outcome.UNDECIDED, Outcome.DISAGREES
 
 
 def formula(text, *names, reduction="none"):
-    builder = Builder()
+    builder = FormulaBuilder()
     return Formula(
-        builder.program(read_text(text, builder, {name: builder.symbol(name) for name in names})),
+        builder.program(read_text(text, builder, {name: builder.input(name) for name in names})),
         REDUCTIONS[reduction],
     )
 

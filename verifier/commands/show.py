@@ -12,7 +12,7 @@ from verifier.checking.inputs import drawn, dtypes_of
 from verifier.errors import InputError
 from verifier.judging.reference import forward_nodes
 from verifier.process.isolation import isolated
-from verifier.program.array_program import ArrayBuilder
+from verifier.program.builder import Builder
 from verifier.program.pretty import readback
 
 
@@ -32,7 +32,7 @@ def read_forward(target: Callable[..., Any] | str, inputs: Mapping[str, Any]) ->
     here = bound(code, drawn(inputs, dtype, 0, 1), dtype)
     names = tried(here).results
     statements = Statements(Subject(here.code, here.inputs, here.wanted))
-    builder = ArrayBuilder()
+    builder = Builder()
     try:
         nodes = forward_nodes(here.code, statements, builder)
     except NotReadableError as error:

@@ -13,7 +13,7 @@ import torch
 from verifier.capture.to_numpy import to_float64
 from verifier.explaining.graph import Graph
 from verifier.program.codegen import TORCH, function, watched
-from verifier.program.program import SYMBOL, Program
+from verifier.program.program import INPUT, Program
 from verifier.training.runner import AutogradTraining
 
 
@@ -71,7 +71,7 @@ def watch(training: AutogradTraining, graph: Graph, sample: Mapping[str, Any]) -
     leaves = {**columns, **parameters}
     watcher = _Watcher()
     for index in graph.nodes:
-        if graph.program.nodes[index].operation == SYMBOL:
+        if graph.program.nodes[index].operation == INPUT:
             watcher(index, leaves[graph.names[index]])
     before: dict[str, float | None] = dict.fromkeys(parameters)
 

@@ -9,15 +9,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import sympy
+from flint import arb
 
 from verifier.errors import InputError, message_of
 from verifier.formula.overloads import forget
 from verifier.operations.operation import Budget, Call, Composition, Operation, Tree, each, named
 from verifier.operations.table import BY_CLASS, COMPOSITIONS, TABLE, add, check_name
+from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import NUMPY, function
 from verifier.program.differentiate import differentiate, local_derivative
-from verifier.program.evaluation.arithmetic import ArbArithmetic
-from verifier.program.program import Builder, Program, evaluate
+from verifier.program.evaluation.balls import EnclosingArithmetic
+from verifier.program.program import Program, evaluate
 from verifier.program.sympy_form import SymPyArithmetic, read, symbol
 
 
@@ -59,7 +61,7 @@ def add_function(
         add(Composition(name, definition))
         return
     program = _program(name, definition)
-    arguments = program.symbols
+    arguments = program.inputs
     computed = numpy or function(name, ", ".join(arguments), program, NUMPY)
     derivatives = _derivatives(program, arguments)
     add(
@@ -69,12 +71,7 @@ def add_function(
             torch=Call(name, own=torch),
             numpy=Call(name, own=computed),
             python=Call(f"{name}_of_numbers", own=lambda *numbers: float(computed(*numbers))),
-            arb=each(
-                lambda *balls: evaluate(
-                    program, ArbArithmetic(), dict(zip(arguments, balls, strict=True))
-                )[0],
-                len(arguments),
-            ),
+            arb=each(lambda *balls: _ball(program, balls), len(arguments)),
             budget=Budget(ulps, ulps),
             derivatives=derivatives,
             arity=len(arguments),
@@ -106,8 +103,8 @@ def temporarily() -> Iterator[None]:
 def _program(name: str, definition: Callable[..., Any]) -> Program:
     """The definition in the order in which it is written. Raises InputError."""
     names = list(inspect.signature(definition).parameters)
-    builder = Builder()
-    symbols = {symbol(part): builder.symbol(part) for part in names}
+    builder = FormulaBuilder()
+    symbols = {symbol(part): builder.input(part) for part in names}
     try:
         with sympy.evaluate(False):
             tree = sympy.sympify(definition(*symbols), strict=True)
@@ -115,21 +112,27 @@ def _program(name: str, definition: Callable[..., Any]) -> Program:
         message = message_of(error, whole=True)
         raise InputError(f"the definition of {name} cannot be run on symbols: {message}") from error
     program = builder.program(read(tree, builder, symbols))
-    if list(program.symbols) != names:
+    if list(program.inputs) != names:
         raise InputError(
             f"the definition of {name} must use each of its arguments: {', '.join(names)}"
         )
     return program
 
 
+def _ball(program: Program, balls: Sequence[arb]) -> arb:
+    given = dict(zip(program.inputs, balls, strict=True))
+    return evaluate(program, EnclosingArithmetic(), given)[0][()]
+
+
 def _value(program: Program, parts: Sequence[Tree]) -> Tree:
-    return evaluate(program, SymPyArithmetic(), dict(zip(program.symbols, parts, strict=True)))[0]
+    return evaluate(program, SymPyArithmetic(), dict(zip(program.inputs, parts, strict=True)))[0]
 
 
 def _derivatives(program: Program, arguments: Sequence[str]) -> Callable[..., tuple[Tree, ...]]:
     gradient = differentiate(program, arguments)
 
     def derivatives(*parts: Tree) -> tuple[Tree, ...]:
-        return evaluate(gradient, SymPyArithmetic(), dict(zip(arguments, parts, strict=True)))[1:]
+        given = dict(zip(arguments, parts, strict=True))
+        return tuple(evaluate(gradient, SymPyArithmetic(), given)[1:])
 
     return derivatives

@@ -19,7 +19,8 @@ from verifier.process.imports import traceless
 if TYPE_CHECKING:
     import sympy
 
-    from verifier.program.program import Builder, Program, Shape
+    from verifier.program.builder import FormulaBuilder
+    from verifier.program.program import Program, Shape
 
 Loss = Callable[..., Any]
 TRAINING_KEYS = ("epochs", "lr", "optimizer", "dtype", "batch", "shuffle", "seed", "hold_out")
@@ -29,7 +30,7 @@ class Formula(Protocol):
     """Where a model's prediction comes from."""
 
     def write(
-        self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
     ) -> int:
         """The node that computes the prediction, from nodes by name, in the order of operations to
         compute.
@@ -47,7 +48,7 @@ class _Body:
         self._tree: Any = None
 
     def write(
-        self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
     ) -> int:
         from verifier.formula.trace import trace, where
 
@@ -71,7 +72,7 @@ class _Written:
         self.expression = expression
 
     def write(
-        self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
     ) -> int:
         from verifier.program.sympy_form import symbol
 
@@ -89,7 +90,7 @@ class _Text:
         self.text = text
 
     def write(
-        self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
     ) -> int:
         from verifier.formula.parser import read_text
 
@@ -99,7 +100,7 @@ class _Text:
         """Nothing to hold it against: the text is all there is."""
 
 
-def _read(tree: Any, builder: Builder, places: Mapping[str, int]) -> int:
+def _read(tree: Any, builder: FormulaBuilder, places: Mapping[str, int]) -> int:
     from verifier.program.sympy_form import read, symbol
 
     return read(tree, builder, {symbol(name): place for name, place in places.items()})
@@ -357,15 +358,15 @@ class Model:
         parameters = ", ".join(f"{name}={value!r}" for name, value in self.start.items())
         return ", ".join(part for part in (*self.inputs, "*", parameters) if part)
 
-    def _built(self, rows: Shape) -> tuple[Builder, int, int]:
+    def _built(self, rows: Shape) -> tuple[FormulaBuilder, int, int]:
         """A builder with the nodes of the prediction and the loss, where the columns have that
         shape.
         """
-        from verifier.program.program import Builder
+        from verifier.program.builder import FormulaBuilder
 
-        builder = Builder()
-        columns = {name: builder.symbol(name, rows) for name in self.columns}
-        parameters = {name: builder.symbol(name) for name in self.start}
+        builder = FormulaBuilder()
+        columns = {name: builder.input(name, rows) for name in self.columns}
+        parameters = {name: builder.input(name) for name in self.start}
         inputs = {name: columns[name] for name in self.inputs}
         prediction = self._formula.write(builder, inputs, parameters)
         loss = self._write_loss(builder, prediction, {**columns, **parameters})
@@ -373,7 +374,9 @@ class Model:
             loss = builder.apply("multiply", columns[self.weights], loss)
         return builder, prediction, loss
 
-    def _write_loss(self, builder: Builder, prediction: int, places: Mapping[str, int]) -> int:
+    def _write_loss(
+        self, builder: FormulaBuilder, prediction: int, places: Mapping[str, int]
+    ) -> int:
         if self.loss is None:
             return prediction
         from verifier.formula.trace import PREDICTION
@@ -436,7 +439,7 @@ class Model:
 
     def _refuse_unused(self, program: Program) -> None:
         for name in self.start:
-            if name not in program.symbols:
+            if name not in program.inputs:
                 raise InputError(
                     f"model {self.name}: parameter {name} does not occur in the formula: use it "
                     "there or remove it"

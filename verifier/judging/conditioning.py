@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from verifier.operations.formats import Format
-from verifier.program.array_program import ArrayProgram
 from verifier.program.evaluation.arithmetic import balls, largest_size
 from verifier.program.evaluation.balls import BallArithmetic, Decision, replay
+from verifier.program.program import Program
 
 MOVES = 6
 """In the first ones neighbours among the numbers go opposite ways, then pairs, then fours; then it
@@ -37,7 +37,7 @@ class _Given(BallArithmetic):
 class Point:
     """An exact program at inputs of some formats."""
 
-    program: ArrayProgram
+    program: Program
     arguments: Mapping[str, Any]
     """float64 arrays"""
     formats: Mapping[str, Format]
@@ -56,7 +56,7 @@ class Point:
         decisions, ties = (
             {place[at]: what for at, what in known.items() if at in place} for known in self._known
         )
-        program = ArrayProgram(moved, (place[self.program.outputs[result]],))
+        program = Program(moved, (place[self.program.outputs[result]],))
         return replace(self, program=program, decisions=decisions, ties=ties)
 
     @property

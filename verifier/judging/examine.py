@@ -29,7 +29,7 @@ from verifier.judging.reference import Specification, forward_nodes, input_nodes
 from verifier.judging.verdict import Case, Note, Outcome
 from verifier.operations.formats import FLOAT32, Format
 from verifier.operations.table import TABLE
-from verifier.program.array_program import CONSTANT, ArrayBuilder, ArrayProgram
+from verifier.program.builder import Builder
 from verifier.program.differentiate_arrays import gradients
 from verifier.program.evaluation.arithmetic import largest_size, middle, precision, radius
 from verifier.program.evaluation.balls import (
@@ -42,7 +42,7 @@ from verifier.program.evaluation.balls import (
     ToOneSide,
     replay,
 )
-from verifier.program.evaluation.rounding_of_arrays import proved
+from verifier.program.evaluation.rounding import proved
 from verifier.program.evaluation.stochastic import (
     DEVIATIONS,
     NoiseArithmetic,
@@ -51,6 +51,7 @@ from verifier.program.evaluation.stochastic import (
 )
 from verifier.program.evaluation.term_sizes import term_sizes
 from verifier.program.lift import order_free, rounded_each
+from verifier.program.program import CONSTANT, Program
 
 MOST_DIGITS = 77.0
 """What 256 bits hold."""
@@ -90,7 +91,7 @@ def examine(subject: Subject, specification: Specification | None = None) -> Exa
     return replace(_by_graph(point, specification, read), detached=detached)
 
 
-def _derived(point: Statements, builder: ArrayBuilder, values: Sequence[int]) -> list[int]:
+def _derived(point: Statements, builder: Builder, values: Sequence[int]) -> list[int]:
     """Values, their derivatives and, where they are wanted, their second derivatives, as nodes."""
     inputs = input_nodes(point, builder)
     by = [inputs[name] for name in point.by]
@@ -111,7 +112,7 @@ def _derived(point: Statements, builder: ArrayBuilder, values: Sequence[int]) ->
 
 
 def _weighted(
-    builder: ArrayBuilder, values: Sequence[int], weights: Sequence[int], by: Sequence[int]
+    builder: Builder, values: Sequence[int], weights: Sequence[int], by: Sequence[int]
 ) -> list[int]:
     """The derivatives of the results' weighted sum."""
     seeds: dict[int, int] = {}
@@ -121,7 +122,7 @@ def _weighted(
 
 
 def _tangents(
-    builder: ArrayBuilder, values: Sequence[int], by: Sequence[int], moves: Sequence[int]
+    builder: Builder, values: Sequence[int], by: Sequence[int], moves: Sequence[int]
 ) -> list[int]:
     """How each result moves: the gradient is linear in what multiplies the results, and its
     derivative by those is it.
@@ -157,7 +158,7 @@ def _by_graph(point: Statements, specification: Specification | None, read: Lowe
     return replace(own, parts=(*examination.parts[:count], *own.parts[count:]), same_function=False)
 
 
-def _intended(point: Statements, builder: ArrayBuilder, specification: Specification) -> list[int]:
+def _intended(point: Statements, builder: Builder, specification: Specification) -> list[int]:
     """What is right; its constants may lie beside the format's numbers, so that rounding decides at
     a border there.
     """
@@ -165,9 +166,7 @@ def _intended(point: Statements, builder: ArrayBuilder, specification: Specifica
         return specification.values(point, builder)
 
 
-def rounded_constants(
-    builder: ArrayBuilder, code: Sequence[int], forward: Sequence[int]
-) -> set[int]:
+def rounded_constants(builder: Builder, code: Sequence[int], forward: Sequence[int]) -> set[int]:
     """The constants of some nodes that may be rounded decimals, without those that define others (a
     forward).
     """
@@ -293,7 +292,7 @@ class _Pair:
 
     @staticmethod
     def _decided(
-        program: ArrayProgram, decisions: Mapping[int, AsCoded], near: Mapping[int, Any]
+        program: Program, decisions: Mapping[int, AsCoded], near: Mapping[int, Any]
     ) -> NoiseArithmetic:
         """Noise that takes the branches that the code took."""
         noise = arithmetic_for(program)
@@ -310,15 +309,15 @@ class _Pair:
         known = self.read.builder[node]
         if known.operation != CONSTANT:
             return self.read.actual.get(node)
-        if known.payload.array.dtype == bool or known.payload.array.ndim:
-            return known.payload.array
+        if known.array.dtype == bool or known.array.ndim:
+            return known.array
         # A number that is compared with a tensor is rounded to the tensor's format.
         rounded = self.point.lowest if known.format is None else known.format
-        return plain(torch.tensor(known.payload.array).to(getattr(torch, rounded.name)))
+        return plain(torch.tensor(known.array).to(getattr(torch, rounded.name)))
 
     def _formula(
         self,
-        program: ArrayProgram,
+        program: Program,
         places: Mapping[int, int],
         decisions: Mapping[int, Decision],
         balls: list[Any],
@@ -372,11 +371,11 @@ class _Pair:
         return granted, _needed(self.literals, lambda chosen: _same(wrong_with(chosen), granted))
 
     def _numbers(self, literals: Iterable[int]) -> tuple[float, ...]:
-        return tuple(sorted({float(self.read.builder[index].payload.array) for index in literals}))
+        return tuple(sorted({float(self.read.builder[index].array) for index in literals}))
 
     def _hulls(
         self,
-        program: ArrayProgram,
+        program: Program,
         decisions: Mapping[int, Decision],
         ties: Mapping[int, Any],
         exact: Sequence[Any],
@@ -402,7 +401,7 @@ class _Pair:
             return [None] * len(self.code)
         return proved(self._as_in_forward(program), self.point.given)
 
-    def _as_in_forward(self, program: ArrayProgram) -> ArrayProgram:
+    def _as_in_forward(self, program: Program) -> Program:
         """No operation rounded more coarsely than the forward's: a backward in a narrower format is
         not honest.
         """
@@ -571,7 +570,7 @@ def _apart(balls: Sequence[Any]) -> list[Any]:
 
 
 def _either_way(
-    program: ArrayProgram, borders: BorderArithmetic, decisions: Mapping[int, AsCoded]
+    program: Program, borders: BorderArithmetic, decisions: Mapping[int, AsCoded]
 ) -> dict[int, Any]:
     """Where a comparison may fall out either way: both sides are the same number, exactly or as the
     code had them, or rounding decides and nobody knows how it did.
@@ -638,7 +637,7 @@ def _by_specification(
     point: Statements, specification: Specification, reason: NotReplayed
 ) -> Examination:
     """Without a graph the formula's own program says how far rounding goes."""
-    builder = ArrayBuilder()
+    builder = Builder()
     with builder.rounding(_inside(point)):
         values = specification.values(point, builder)
     return _by_numbers(point, builder, values, reason)
@@ -646,7 +645,7 @@ def _by_specification(
 
 def _by_own_forward(point: Statements, reason: NotReplayed) -> Examination:
     """Without a graph of the backward that of the forward says it."""
-    builder = ArrayBuilder()
+    builder = Builder()
     try:
         values = forward_nodes(point.joint.code, point, builder)
     except NotReadableError as error:
@@ -662,7 +661,7 @@ def _inside(point: Statements) -> Format:
 
 
 def _by_numbers(
-    point: Statements, builder: ArrayBuilder, values: list[int], reason: NotReplayed
+    point: Statements, builder: Builder, values: list[int], reason: NotReplayed
 ) -> Examination:
     with builder.rounding(_inside(point)):
         exact = _derived(point, builder, values)

@@ -33,7 +33,6 @@ from verifier.judging.verdict import Note
 from verifier.operations.operation import by_definition
 from verifier.operations.table import TABLE
 from verifier.process.timeout import OutOfTimeError, within
-from verifier.program.array_program import CONSTANT, CONTRACT, INPUT, ArrayProgram
 from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import FIRST_BITS, LAST_BITS
 from verifier.program.evaluation.elements import (
@@ -48,6 +47,7 @@ from verifier.program.evaluation.elements import (
     dot,
     is_finite,
 )
+from verifier.program.program import CONSTANT, CONTRACT, INPUT, Program
 
 SECONDS = 3.0
 """For all limits at one point."""
@@ -73,7 +73,7 @@ class Limits:
 
 
 def limited(
-    program: ArrayProgram,
+    program: Program,
     results: Sequence[Any],
     arguments: Mapping[str, Any],
     names: Collection[str],
@@ -275,7 +275,7 @@ class _Beside:
                 start = _exact(self._elements.given(key))
                 return start + self._line.get((str(node.payload), key[1]), 0) * _T
             case op if op == CONSTANT:
-                return _exact(np.ravel(node.payload.array)[key[1]])
+                return _exact(np.ravel(node.array)[key[1]])
             case "sign":
                 return self._sign(self._elements.parts(key)[0])
             case "abs":
@@ -297,7 +297,7 @@ class _Beside:
             case op if op == INPUT:
                 return _length(self._elements.given(key))
             case op if op == CONSTANT:
-                return _length(float(np.ravel(self._elements.node(key).payload.array)[key[1]]))
+                return _length(float(np.ravel(self._elements.node(key).array)[key[1]]))
             case "square":
                 return 2 * sizes[0]
             case "power":

@@ -18,7 +18,8 @@ from verifier.judging.outcome import Note as Note
 from verifier.judging.outcome import Outcome as Outcome
 from verifier.operations.formats import Format
 from verifier.program.evaluation.arithmetic import balls, largest_size, middle, precision, radius
-from verifier.program.evaluation.rounding import Rounded, rounded, sizes
+from verifier.program.evaluation.rounding import Rounded, rounded
+from verifier.program.evaluation.term_sizes import term_sizes
 from verifier.program.program import Program
 from verifier.witnesses import FIRST_PRECISION, Arguments, Enclosure, exact
 
@@ -169,7 +170,8 @@ class Judge:
         # Where the value does not exist, what its derivative's formula gives there means nothing.
         defined = np.isfinite(enclosures[0].radius)
         terms = [
-            np.broadcast_to(np.ravel(size), usable.shape) for size in sizes(self.program, finite)
+            np.broadcast_to(np.ravel(size), usable.shape)
+            for size in term_sizes(self.program, finite)
         ]
         with precision(FIRST_PRECISION):
             return [

@@ -16,9 +16,9 @@ from torch import Tensor
 from verifier.capture.statements import Subject
 from verifier.formula.parser import read_text
 from verifier.judging.reference import Formula
+from verifier.program.builder import FormulaBuilder
 from verifier.program.guards import guarded
 from verifier.program.lift import REDUCTIONS
-from verifier.program.program import Builder
 
 DTYPES = ("float64", "float32", "bfloat16", "float16")
 
@@ -50,8 +50,8 @@ class Case:
         """The formula, read; None where there is none."""
         if not self.text:
             return None
-        builder = Builder()
-        symbols = {name: builder.symbol(name) for name in self.inputs}
+        builder = FormulaBuilder()
+        symbols = {name: builder.input(name) for name in self.inputs}
         program = builder.program(read_text(self.text, builder, symbols))
         return Formula(guarded(program), REDUCTIONS[self.reduction])
 

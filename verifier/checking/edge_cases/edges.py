@@ -20,7 +20,7 @@ from verifier.checking.edge_cases.domain import Domain, neighbour, rounded
 from verifier.checking.edge_cases.edge_points import edge_points, own_points
 from verifier.checking.edge_cases.scan import Crossing, Sweep
 from verifier.operations.formats import Format
-from verifier.program.array_program import ArrayProgram
+from verifier.program.program import Program
 
 __all__ = ["Domain", "Edges", "edge_points", "edge_values", "edges", "own_points"]
 
@@ -48,16 +48,16 @@ class Edges:
 
 
 def edges(
-    program: ArrayProgram, given: Mapping[str, Any], domains: Mapping[str, Domain], format: Format
+    program: Program, given: Mapping[str, Any], domains: Mapping[str, Domain], format: Format
 ) -> Edges:
     """What happens in each input that has a domain, around one point of the program.
 
     `given` has an array for every input of the program. The numbers are strictly inside the domain.
     A program that holds at this point only may give numbers at which nothing happens.
 
-    >>> from verifier.program.array_program import ArrayBuilder
+    >>> from verifier.program.builder import Builder
     >>> from verifier.operations.formats import FLOAT64
-    >>> build = ArrayBuilder()
+    >>> build = Builder()
     >>> x, y = build.input("x", (2,)), build.input("y", (2,))
     >>> program = build.program(build.apply("abs", build.apply("subtract", x, y)))
     >>> point = {"x": np.zeros(2), "y": np.array([0.25, 0.75])}
@@ -76,7 +76,7 @@ def edges(
 
 
 def edge_values(
-    program: ArrayProgram, given: Mapping[str, Any], domains: Mapping[str, Domain], format: Format
+    program: Program, given: Mapping[str, Any], domains: Mapping[str, Domain], format: Format
 ) -> dict[str, tuple[float, ...]]:
     """The numbers alone."""
     return dict(edges(program, given, domains, format).values)
@@ -163,7 +163,7 @@ def _signed(sizes: Iterable[float]) -> Iterator[float]:
         yield from (size, -size)
 
 
-def _own(crossings: Sequence[Crossing], program: ArrayProgram, given: Any) -> tuple[Any, ...]:
+def _own(crossings: Sequence[Crossing], program: Program, given: Any) -> tuple[Any, ...]:
     """Arrays for the watches that stand in different places for different elements."""
     by_watch: dict[tuple[int, int], list[Crossing]] = {}
     for crossing in crossings:

@@ -16,10 +16,10 @@ from verifier.judging.causes.rule import Found
 from verifier.judging.causes.screen import screened
 from verifier.judging.causes.suspect import SCREEN, Told
 from verifier.operations.operation import Operation
-from verifier.program.array_program import ArrayNode, ArrayProgram, evaluate
 from verifier.program.evaluation.arithmetic import middle
 from verifier.program.evaluation.balls import ToOneSide
 from verifier.program.evaluation.batches import BatchArithmetic
+from verifier.program.program import Node, Program, evaluate
 
 _Flip = tuple[int, Any]
 """The place of a condition, and where it is decided the other way (array of bool)."""
@@ -55,7 +55,7 @@ class _FlippedInFloats(BatchArithmetic):
     def __init__(self, flips: Sequence[_Flip]) -> None:
         self.flips = flips
 
-    def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
+    def row(self, place: int, node: Node, *arguments: Any) -> Any:
         value = super().row(place, node, *arguments)
         own = {row: mask for row, (flipped, mask) in enumerate(self.flips) if flipped == place}
         if not own:
@@ -80,7 +80,7 @@ def wrong_branch(told: Told) -> Found | None:
     return _one_condition(told, program) or _several_conditions(told, program)
 
 
-def _one_condition(told: Told, program: ArrayProgram) -> Found | None:
+def _one_condition(told: Told, program: Program) -> Found | None:
     for place, mask in screened(told, program, _flips(program), partial(_possible, told)):
         flipped = _flipped(told, place, mask)
         # Each component has its own element of the condition, which may be decided rightly.
@@ -93,7 +93,7 @@ def _one_condition(told: Told, program: ArrayProgram) -> Found | None:
     return None
 
 
-def _several_conditions(told: Told, program: ArrayProgram) -> Found | None:
+def _several_conditions(told: Told, program: Program) -> Found | None:
     """Each component that disagrees has one of its conditions decided the other way."""
     predicted, left, used = told.exact.copy(), told.disagreeing.copy(), []
     for place, mask in _whole(program)[:MOST_CONDITIONS]:
@@ -123,7 +123,7 @@ def _slack(told: Told, flipped: Any) -> Any:
     return np.broadcast_to(UNITS * told.format.unit_roundoff * largest, flipped.shape)
 
 
-def _condition(program: ArrayProgram, place: int) -> str:
+def _condition(program: Program, place: int) -> str:
     node = program.nodes[place]
     return (
         f"the sign of {spelled(program, node.arguments[0])}"
@@ -141,13 +141,13 @@ def _sentence(told: Told, conditions: list[str]) -> str:
     )
 
 
-def _whole(program: ArrayProgram) -> list[_Flip]:
+def _whole(program: Program) -> list[_Flip]:
     """Conditions as a whole."""
     places = [place for place, node in enumerate(program.nodes) if node.operation in CONDITIONS]
     return [(place, np.ones(program.nodes[place].shape, dtype=bool)) for place in places]
 
 
-def _flips(program: ArrayProgram) -> Iterator[_Flip]:
+def _flips(program: Program) -> Iterator[_Flip]:
     """Conditions as a whole, then their single elements."""
     yield from _whole(program)
     for place, whole in _whole(program):

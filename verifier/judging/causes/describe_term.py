@@ -7,7 +7,7 @@ import numpy as np
 from verifier.capture.statements import SEED, TANGENT
 from verifier.operations.operation import Infix
 from verifier.operations.table import TABLE
-from verifier.program.array_program import (
+from verifier.program.program import (
     CONSTANT,
     CONTRACT,
     INPUT,
@@ -16,37 +16,37 @@ from verifier.program.array_program import (
     ROUND,
     TAKE,
     TOTAL,
-    ArrayProgram,
+    Program,
 )
 
 LONGEST = 60
 """Characters of a term that is written out."""
 
 
-def spelled(program: ArrayProgram, place: int) -> str:
+def spelled(program: Program, place: int) -> str:
     """A node as text; a long one by the operation that it ends in."""
     return _short(program, place) or f"something that ends in {_last(program, place)}"
 
 
-def term(program: ArrayProgram, place: int) -> str:
+def term(program: Program, place: int) -> str:
     """A node as a term of a sum."""
     text = _short(program, place)
     return f"a term that ends in {_last(program, place)}" if text is None else f"the term {text}"
 
 
-def _short(program: ArrayProgram, place: int) -> str | None:
+def _short(program: Program, place: int) -> str | None:
     """The text of a node without brackets around it; None where it is a long one."""
     text = _text(program, place, LONGEST)
     return None if text is None else _bare(text)
 
 
-def _text(program: ArrayProgram, place: int, room: int) -> str | None:
+def _text(program: Program, place: int, room: int) -> str | None:
     """The text of a node; None where there is no room for it."""
     node = program.nodes[place]
     if node.operation == INPUT:
         return _input(str(node.payload))
     if node.operation == CONSTANT:
-        numbers = np.unique(node.payload.array)
+        numbers = np.unique(node.array)
         return f"{numbers[0]:g}" if len(numbers) == 1 else "constants"
     if node.operation == "where" and program.nodes[node.arguments[2]].number == 0:
         # What multiplies a branch that is not taken is 0.
@@ -102,7 +102,7 @@ _SILENT = frozenset(
 )
 
 
-def _last(program: ArrayProgram, place: int) -> str:
+def _last(program: Program, place: int) -> str:
     """The operation nearest to the end that says something."""
     layer, seen = [place], set[int]()
     while layer:

@@ -16,7 +16,10 @@ from verifier.judging.causes.rule import Found
 from verifier.judging.causes.suspect import Told
 from verifier.judging.conditioning import Point
 from verifier.operations.formats import FLOAT64, Format
-from verifier.program.array_program import (
+from verifier.program.evaluation.arithmetic import precision
+from verifier.program.evaluation.balls import FIRST_BITS, BallArithmetic
+from verifier.program.evaluation.term_sizes import SizeArithmetic
+from verifier.program.program import (
     CONSTANT,
     JOIN,
     PILE,
@@ -24,13 +27,10 @@ from verifier.program.array_program import (
     ROUND,
     TAKE,
     TOTAL,
-    ArrayNode,
-    ArrayProgram,
+    Node,
+    Program,
     evaluate,
 )
-from verifier.program.evaluation.arithmetic import precision
-from verifier.program.evaluation.balls import FIRST_BITS, BallArithmetic
-from verifier.program.evaluation.term_sizes import SizeArithmetic
 
 _Pair = tuple[Any, Any]
 
@@ -43,26 +43,26 @@ class _InRange(SizeArithmetic):
     def __init__(self) -> None:
         self.seen: dict[int, Any] = {}
 
-    def _kept(self, place: int, node: ArrayNode, pair: _Pair) -> _Pair:
+    def _kept(self, place: int, node: Node, pair: _Pair) -> _Pair:
         value, size = pair
         if node.format is not None and value.dtype != bool:
             value = _cut(value, node.format)
         self.seen[place] = value
         return value, size
 
-    def constant(self, place: int, node: ArrayNode) -> _Pair:
+    def constant(self, place: int, node: Node) -> _Pair:
         return self._kept(place, node, super().constant(place, node))
 
-    def row(self, place: int, node: ArrayNode, *arguments: _Pair) -> _Pair:
+    def row(self, place: int, node: Node, *arguments: _Pair) -> _Pair:
         return self._kept(place, node, super().row(place, node, *arguments))
 
-    def total(self, place: int, node: ArrayNode, argument: _Pair) -> _Pair:
+    def total(self, place: int, node: Node, argument: _Pair) -> _Pair:
         return self._kept(place, node, super().total(place, node, argument))
 
-    def contract(self, place: int, node: ArrayNode, left: _Pair, right: _Pair) -> _Pair:
+    def contract(self, place: int, node: Node, left: _Pair, right: _Pair) -> _Pair:
         return self._kept(place, node, super().contract(place, node, left, right))
 
-    def round(self, place: int, node: ArrayNode, argument: _Pair) -> _Pair:
+    def round(self, place: int, node: Node, argument: _Pair) -> _Pair:
         return self._kept(place, node, argument)
 
 
@@ -75,7 +75,7 @@ def _cut(value: Any, format: Format) -> Any:
 class _DeadIsNothing(_InRange):
     """0 from a branch that is not taken times anything is 0, and so is it over 0."""
 
-    def __init__(self, program: ArrayProgram) -> None:
+    def __init__(self, program: Program) -> None:
         super().__init__()
         self.dead: set[int] = set()
         """The places of what such branches pass back."""
@@ -86,7 +86,7 @@ class _DeadIsNothing(_InRange):
             if is_branch or (node.operation in _PASSING and self.dead & set(node.arguments)):
                 self.dead.add(place)
 
-    def row(self, place: int, node: ArrayNode, *arguments: _Pair) -> _Pair:
+    def row(self, place: int, node: Node, *arguments: _Pair) -> _Pair:
         value, size = super().row(place, node, *arguments)
         if node.operation not in ("multiply", "divide"):
             return value, size
@@ -101,8 +101,8 @@ class _DeadIsNothing(_InRange):
 _PASSING = frozenset({"multiply", "divide", "negative", TAKE, RESHAPE, TOTAL, PILE, JOIN})
 
 
-def _is_zero(node: ArrayNode) -> bool:
-    return node.operation == CONSTANT and not np.any(node.payload.array)
+def _is_zero(node: Node) -> bool:
+    return node.operation == CONSTANT and not np.any(node.array)
 
 
 def not_finite(told: Told) -> Found | None:
@@ -163,7 +163,7 @@ def _first_beyond(told: Told, wrong: Any) -> Found | None:
 
 
 def _made(
-    program: ArrayProgram, place: int, seen: dict[int, Any], is_beyond: Callable[[Any], Any]
+    program: Program, place: int, seen: dict[int, Any], is_beyond: Callable[[Any], Any]
 ) -> int | None:
     """The first element of a node that is beyond, where nothing that the node takes is."""
     if place not in seen or seen[place].dtype == bool:
@@ -181,7 +181,7 @@ def _blamed(told: Told, place: int, element: int, found: Any, seen: dict[int, An
         return None
     node = told.coded.point.program.nodes[place]
     if node.operation == CONSTANT:
-        number = float(np.ravel(node.payload.array)[element])
+        number = float(np.ravel(node.array)[element])
         return Found("not finite", f"the code itself puts {number} there", found)
     exact = _exact_node(told, told.coded.point, place, element)
     limit = (node.format or FLOAT64).largest
@@ -194,7 +194,7 @@ def _blamed(told: Told, place: int, element: int, found: Any, seen: dict[int, An
     return Found("not finite", f"{node.operation} on the way has no finite value", found)
 
 
-def _beyond(program: ArrayProgram, place: int, exact: Any, end: float) -> str:
+def _beyond(program: Program, place: int, exact: Any, end: float) -> str:
     format_ = (program.nodes[place].format or FLOAT64).name
     number = exact.str(3, radius=False)
     return (
@@ -202,7 +202,7 @@ def _beyond(program: ArrayProgram, place: int, exact: Any, end: float) -> str:
     )
 
 
-def _operation(program: ArrayProgram, place: int) -> str:
+def _operation(program: Program, place: int) -> str:
     """What was computed before it was rounded."""
     node = program.nodes[place]
     return _operation(program, node.arguments[0]) if node.operation == ROUND else node.operation
@@ -211,7 +211,7 @@ def _operation(program: ArrayProgram, place: int) -> str:
 def _exact_node(told: Told, point: Point, place: int, element: int) -> Any:
     """The exact value of one element of a node of a program."""
     told.go_on()
-    program = ArrayProgram(point.program.nodes, (place,))
+    program = Program(point.program.nodes, (place,))
     with precision(FIRST_BITS):
         (found,) = evaluate(program, BallArithmetic(point.decisions), point.arguments)
     return np.ravel(found)[element]

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from verifier.judging.causes.suspect import Told
-from verifier.program.array_program import ArrayProgram
+from verifier.program.program import Program
 
 AT_ONCE = 64
 """Predictions that are evaluated together at most."""
@@ -20,7 +20,7 @@ _Prediction = TypeVar("_Prediction")
 
 def screened(
     told: Told,
-    program: ArrayProgram,
+    program: Program,
     predictions: Iterable[_Prediction],
     possible: Callable[[Sequence[_Prediction]], Any],
 ) -> Iterator[_Prediction]:
