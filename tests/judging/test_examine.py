@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from tests.helpers.rewriting import Case as Random
-from verifier import examine as examining
 from verifier.capture.statements import FORWARD, SECOND, Subject
 from verifier.errors import InputError
 from verifier.formula.parser import read_text
+from verifier.judging import parts
 from verifier.judging.examination import NotReplayed, Replayed
 from verifier.judging.examine import examine
 from verifier.judging.reference import Formula, Reference
@@ -932,7 +932,7 @@ def test_accuracy_on_demand():
 def test_the_tier_is_the_one_with_the_smaller_allowance(monkeypatch):
     short = examined(lambda x: (x * x).sin(), x=X)["x"]
     assert short.tier == "proved"
-    monkeypatch.setattr(examining, "PROVABLE", 0)
+    monkeypatch.setattr(parts, "PROVABLE", 0)
     estimated = examined(lambda x: (x * x).sin(), x=X)["x"]
     assert estimated.tier == "estimated"
     assert (short.verdicts.allowed < estimated.verdicts.allowed).all()
@@ -964,11 +964,11 @@ def test_honest_code_is_accepted(seed, dtype, shape, provable):
     case = Random(seed)
     if shape == (0,) and case.reduction != "none":
         return
-    before, examining.PROVABLE = examining.PROVABLE, provable
+    before, parts.PROVABLE = parts.PROVABLE, provable
     try:
         examination = examine(Subject(case.code(), case.inputs(dtype, shape)), case.formula())
     finally:
-        examining.PROVABLE = before
+        parts.PROVABLE = before
     assert examination.outcome is not DISAGREES
     assert examination.same_function
 

@@ -7,7 +7,7 @@ the midpoint of the exact enclosure, so that a number inside the allowance's bal
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -112,6 +112,14 @@ class Verdicts:
     def failing(self) -> Any:
         """Where the statement disagrees (array of bool)."""
         return self.severity == Outcome.DISAGREES.severity
+
+    def with_outcome(self, where: Any, outcome: Outcome) -> Verdicts:
+        """The same with that outcome where it says so (array of bool)."""
+        return replace(self, severity=np.where(where, outcome.severity, self.severity))
+
+    def with_note(self, where: Any, note: Note) -> Verdicts:
+        """The same with that note where it says so (array of bool)."""
+        return replace(self, note=np.where(where, _NOTES.index(note), self.note))
 
     def until(self, place: int) -> Verdicts:
         """The verdicts up to that place, it included."""

@@ -18,7 +18,7 @@ import torch
 from verifier.capture.joint_graph import Joint, NotReadableError, captured
 from verifier.capture.lowering import lowered
 from verifier.judging.examination import NotReplayed
-from verifier.judging.examine import MOST_DIGITS, rounded_constants
+from verifier.judging.formula_replay import MOST_DIGITS, rounded_constants
 from verifier.operations.formats import FLOAT64
 from verifier.operations.operation import Call
 from verifier.operations.table import TABLE
