@@ -162,18 +162,18 @@ def report(title: str, files: list[Path], everything: list[Definition]) -> str:
             sum(bool(EXAMPLE.search(found.docstring)) for found in documented), len(documented)
         ),
     }
-    return "\n".join([title, *(f"  {name:36}{value}" for name, value in lines.items())])
+    return "\n".join([title, *(f"  {name:36}{value}" for name, value in lines.items()), ""])
 
 
 def main(paths: list[str]) -> None:
     everything = files_in([PACKAGE])
     known = definitions(everything)
-    print(report("the package", everything, known))
+    sys.stdout.write(report("the package", everything, known))
     for path in paths:
-        print(report(path, files_in([Path(path).resolve()]), known))
+        sys.stdout.write(report(path, files_in([Path(path).resolve()]), known))
     if len(paths) > 1:
         files = files_in(Path(path).resolve() for path in paths)
-        print(report("all of these", files, known))
+        sys.stdout.write(report("all of these", files, known))
 
 
 if __name__ == "__main__":
