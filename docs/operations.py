@@ -54,7 +54,7 @@ def notation(operation: Operation, library: str) -> str:
     letters = list("abc"[: operation.arguments])
     match written:
         case Call():
-            return f"`{written.written(letters)}`"
+            return f"`{written.called_with(letters)}`"
         case Name(name):
             return f"`{name}`"
         case Suffix(symbol):

@@ -12,7 +12,15 @@ import sympy
 
 from verifier.errors import InputError, message_of
 from verifier.formula.overloads import forget
-from verifier.operations.operation import Budget, Call, Composition, Operation, Tree, each, named
+from verifier.operations.arrays import Expr
+from verifier.operations.operation import (
+    Budget,
+    Call,
+    Composition,
+    Operation,
+    define_function,
+    on_arrays,
+)
 from verifier.operations.table import BY_CLASS, COMPOSITIONS, TABLE, add, check_name
 from verifier.program.codegen import NUMPY, function
 from verifier.program.differentiate import differentiate, local_derivative
@@ -65,11 +73,13 @@ def add_function(
     add(
         Operation(
             name,
-            named(name, lambda *parts: _value(program, parts), derivatives, len(arguments)),
+            define_function(
+                name, lambda *parts: _value(program, parts), derivatives, len(arguments)
+            ),
             torch=Call(name, own=torch),
             numpy=Call(name, own=computed),
             python=Call(f"{name}_of_numbers", own=lambda *numbers: float(computed(*numbers))),
-            arb=each(
+            arb=on_arrays(
                 lambda *balls: evaluate(
                     program, ArbArithmetic(), dict(zip(arguments, balls, strict=True))
                 )[0],
@@ -122,14 +132,14 @@ def _program(name: str, definition: Callable[..., Any]) -> Program:
     return program
 
 
-def _value(program: Program, parts: Sequence[Tree]) -> Tree:
+def _value(program: Program, parts: Sequence[Expr]) -> Expr:
     return evaluate(program, SymPyArithmetic(), dict(zip(program.symbols, parts, strict=True)))[0]
 
 
-def _derivatives(program: Program, arguments: Sequence[str]) -> Callable[..., tuple[Tree, ...]]:
+def _derivatives(program: Program, arguments: Sequence[str]) -> Callable[..., tuple[Expr, ...]]:
     gradient = differentiate(program, arguments)
 
-    def derivatives(*parts: Tree) -> tuple[Tree, ...]:
+    def derivatives(*parts: Expr) -> tuple[Expr, ...]:
         return evaluate(gradient, SymPyArithmetic(), dict(zip(arguments, parts, strict=True)))[1:]
 
     return derivatives

@@ -37,3 +37,6 @@ operators that all of them have; no common type states these.
 
 Expr: TypeAlias = Any
 """A SymPy expression or condition; unevaluated inside `sympy.evaluate(False)`."""
+
+ExprClass: TypeAlias = Any
+"""A class of SymPy functions: called with expressions it gives an expression."""
