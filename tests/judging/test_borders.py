@@ -7,7 +7,7 @@ import pytest
 
 import verifier
 from tests.helpers.honest import verdicts
-from verifier.formula.parser import names, read_text
+from verifier.formula.parser import read_text, symbol_names
 from verifier.judging.verdict import Judge, Note, Outcome
 from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.program.differentiate import differentiate
@@ -20,7 +20,7 @@ def judged(text, stated, format=FLOAT64, **at):
     builder = Builder()
     program = guarded(
         builder.program(
-            read_text(text, builder, {name: builder.symbol(name) for name in names(text)})
+            read_text(text, builder, {name: builder.symbol(name) for name in symbol_names(text)})
         )
     )
     arguments = {name: np.array([[value]]) for name, value in at.items()}

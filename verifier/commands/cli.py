@@ -117,11 +117,11 @@ def _main(
 @app.command("list", epilog="Example: verifier list")
 def list_models() -> None:
     """List the gallery's models, in groups by their loss."""
-    from verifier.formula.gallery import gallery, groups
+    from verifier.formula.gallery import gallery, group_by_loss
 
     models = gallery()
     width = max(map(len, models), default=0)
-    for place, (kind, group) in enumerate(groups(models.values()).items()):
+    for place, (kind, group) in enumerate(group_by_loss(models.values()).items()):
         echo(("\n" if place else "") + kind)
         for model in group:
             first, *rest = textwrap.wrap(

@@ -17,7 +17,7 @@ from verifier.errors import GradientError
 from verifier.explaining.lessons.as_html import page
 from verifier.explaining.lessons.as_text import lesson_lines
 from verifier.explaining.lessons.reader import Checked, Claim, Code, Passage, Script, script
-from verifier.formula.add_function import temporarily
+from verifier.formula.add_function import remove_added_functions
 from verifier.process.isolation import isolated
 from verifier.reporting.data.training_json import FORMAT, clean, versions
 from verifier.reporting.text.layout import WIDTH
@@ -109,7 +109,7 @@ def lesson(name: str, language: str = "en") -> Lesson:
 def taught(written: Script) -> Lesson:
     """The lesson with its code run, then its numbers filled in and its claims checked."""
     scope: dict[str, Any] = {"__name__": f"verifier.lessons.{written.name}"}
-    with temporarily():
+    with remove_added_functions():
         ran = [_run(part, scope) if isinstance(part, Code) else part for part in written.parts]
     # A text may speak of what the code below it will find.
     return Lesson(written, tuple(_filled(part, scope) for part in ran))

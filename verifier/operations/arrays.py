@@ -38,5 +38,10 @@ operators that all of them have; no common type states these.
 Expr: TypeAlias = Any
 """A SymPy expression or condition; unevaluated inside `sympy.evaluate(False)`."""
 
+Operand: TypeAlias = Any
+"""What the body of a formula is called with, and returns: expressions while the body is traced,
+numbers or arrays of them else.
+"""
+
 ExprClass: TypeAlias = Any
 """A class of SymPy functions: called with expressions it gives an expression."""

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from verifier.errors import InputError, message_of
-from verifier.formula.load_file import importable, run_file
+from verifier.formula.load_file import add_to_import_path, run_file
 from verifier.process.isolation import loading
 from verifier.process.timeout import own_frames
 
@@ -84,7 +84,7 @@ def _package(name: str) -> ModuleType:
     if not all(part.isidentifier() for part in name.split(".")):
         raise InputError(f"{name!r} is not the name of a module: {_FORMS}")
     try:
-        with importable(Path.cwd()):
+        with add_to_import_path(Path.cwd()):
             return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if f"{name}.".startswith(f"{error.name}."):
