@@ -14,7 +14,7 @@ from pathlib import Path
 from verifier.errors import InputError
 from verifier.formula.load_file import run_file
 from verifier.formula.model import Model
-from verifier.process.imports import traceless
+from verifier.process.imports import quiet_imports
 
 
 def gallery_folder() -> Path:
@@ -59,7 +59,7 @@ def load(name: str) -> Model:
     <Model quadratic: inputs x; parameters w1, w2, b>
     """
     path, separator, wanted = name.rpartition("::")
-    with traceless():
+    with quiet_imports():
         return _model_in_file(Path(path), wanted) if separator else _model_in_gallery(name)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from verifier.errors import InputError
 from verifier.operations.identifiers import is_name
-from verifier.process.imports import traceless
+from verifier.process.imports import quiet_imports
 from verifier.process.values import Options, UserFunction, UserValue
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ class Model:
         """The prediction and the loss of one sample, in the order of operations as written."""
         # What is loaded for it, and the function that the formula may be written as, leave no
         # trace.
-        with traceless():
+        with quiet_imports():
             return self._build_program()
 
     def _build_program(self) -> Program:
@@ -321,7 +321,7 @@ class Model:
         from verifier.program.codegen import TORCH, function, of_tensors
 
         program = self.guarded_program.only(self.guarded_program.outputs[0])
-        with traceless():
+        with quiet_imports():
             return of_tensors(function(self.name, self.signature, program, TORCH))
 
     @cached_property

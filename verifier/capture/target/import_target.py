@@ -14,8 +14,8 @@ import torch
 
 from verifier.errors import InputError, message_of
 from verifier.formula.load_file import add_to_import_path, run_file
-from verifier.process.isolation import loading
-from verifier.process.timeout import own_frames
+from verifier.process.isolation import user_file_state
+from verifier.process.timeout import user_frames
 
 _FORMS = "give path/to/file.py::name or package.module:name"
 
@@ -32,7 +32,7 @@ def load_target(text: str) -> Callable[..., Any]:
     >>> load_target("torch.nn.functional:gelu").__name__
     'gelu'
     """
-    with torch.random.fork_rng(devices=[]), loading(_package_in(text)):
+    with torch.random.fork_rng(devices=[]), user_file_state(_package_in(text)):
         torch.manual_seed(0)
         home, separator, name = _home(text)
         found: Any = home
@@ -95,7 +95,7 @@ def _package(name: str) -> ModuleType:
 
 
 def _not_imported(name: str, error: BaseException) -> InputError:
-    frames = own_frames(error)
+    frames = user_frames(error)
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     if isinstance(error, SyntaxError):
         return InputError(
