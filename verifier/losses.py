@@ -8,12 +8,15 @@ loss itself does not.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from verifier import functions
 
+if TYPE_CHECKING:
+    from verifier.operations.arrays import Operand
 
-def squared_error(prediction: Any, y: Any) -> Any:
+
+def squared_error(prediction: Operand, y: Operand) -> Operand:
     """(prediction - y)², the loss of the tutorial.
 
     >>> squared_error(3.0, 1.0)
@@ -22,7 +25,7 @@ def squared_error(prediction: Any, y: Any) -> Any:
     return (prediction - y) ** 2
 
 
-def absolute_error(prediction: Any, y: Any) -> Any:
+def absolute_error(prediction: Operand, y: Operand) -> Operand:
     """|prediction - y|, whose minimum is the median.
 
     >>> absolute_error(3.0, 1.0)
@@ -31,7 +34,7 @@ def absolute_error(prediction: Any, y: Any) -> Any:
     return abs(prediction - y)
 
 
-def huber(prediction: Any, y: Any, *, delta: float = 1.0) -> Any:
+def huber(prediction: Operand, y: Operand, *, delta: float = 1.0) -> Operand:
     """Half the square of the residual up to delta, then a line (Huber, Ann. Math. Statist. 35,
     1964).
 
@@ -43,7 +46,7 @@ def huber(prediction: Any, y: Any, *, delta: float = 1.0) -> Any:
     return functions.where(size <= delta, residual**2 / 2, delta * (size - delta / 2))
 
 
-def smooth_l1(prediction: Any, y: Any, *, beta: float = 1.0) -> Any:
+def smooth_l1(prediction: Operand, y: Operand, *, beta: float = 1.0) -> Operand:
     """Huber's loss divided by beta, as `torch.nn.SmoothL1Loss` has it.
 
     >>> smooth_l1(3.0, 1.0), smooth_l1(1.5, 1.0, beta=2.0)
@@ -54,7 +57,7 @@ def smooth_l1(prediction: Any, y: Any, *, beta: float = 1.0) -> Any:
     return functions.where(size < beta, residual**2 / (2 * beta), size - beta / 2)
 
 
-def log_cosh(prediction: Any, y: Any) -> Any:
+def log_cosh(prediction: Operand, y: Operand) -> Operand:
     """log(cosh(prediction - y)), written as a log-sum-exp.
 
     >>> log_cosh(1.0, 1.0)
@@ -64,7 +67,7 @@ def log_cosh(prediction: Any, y: Any) -> Any:
     return functions.logaddexp(residual, -residual) - functions.log(2)
 
 
-def quantile(prediction: Any, y: Any, *, q: float = 0.5) -> Any:
+def quantile(prediction: Operand, y: Operand, *, q: float = 0.5) -> Operand:
     """The pinball loss, whose minimum is the q-quantile (Koenker and Bassett, Econometrica 46,
     1978).
 
@@ -75,7 +78,7 @@ def quantile(prediction: Any, y: Any, *, q: float = 0.5) -> Any:
     return functions.maximum(q * residual, (q - 1) * residual)
 
 
-def binary_cross_entropy_with_logits(prediction: Any, y: Any) -> Any:
+def binary_cross_entropy_with_logits(prediction: Operand, y: Operand) -> Operand:
     """-y log(p) - (1 - y) log(1 - p) at p = sigmoid(prediction), for y from 0 to 1.
 
     >>> binary_cross_entropy_with_logits(0.0, 1.0)
@@ -84,7 +87,7 @@ def binary_cross_entropy_with_logits(prediction: Any, y: Any) -> Any:
     return functions.softplus(prediction) - y * prediction
 
 
-def focal(prediction: Any, y: Any, *, gamma: float = 2.0, alpha: float = 0.25) -> Any:
+def focal(prediction: Operand, y: Operand, *, gamma: float = 2.0, alpha: float = 0.25) -> Operand:
     """The cross-entropy of logits, weighted down where it is already small, for y of 0 or 1.
 
     -alpha (1 - p)^gamma log(p) for y = 1, -(1 - alpha) p^gamma log(1 - p) for y = 0, at
@@ -100,7 +103,7 @@ def focal(prediction: Any, y: Any, *, gamma: float = 2.0, alpha: float = 0.25) -
     return y * positive + (1 - y) * negative
 
 
-def poisson_nll(prediction: Any, y: Any) -> Any:
+def poisson_nll(prediction: Operand, y: Operand) -> Operand:
     """exp(prediction) - y prediction: a count's negative log-likelihood but for log(y!).
 
     The prediction is the logarithm of the mean.
@@ -111,7 +114,7 @@ def poisson_nll(prediction: Any, y: Any) -> Any:
     return functions.exp(prediction) - y * prediction
 
 
-def gaussian_nll(prediction: Any, y: Any, variance: Any) -> Any:
+def gaussian_nll(prediction: Operand, y: Operand, variance: Operand) -> Operand:
     """Half of log(variance) + (prediction - y)²/variance; the variance is a column or a parameter
     of the model.
 
@@ -121,7 +124,7 @@ def gaussian_nll(prediction: Any, y: Any, variance: Any) -> Any:
     return (functions.log(variance) + (prediction - y) ** 2 / variance) / 2
 
 
-def hinge(prediction: Any, y: Any) -> Any:
+def hinge(prediction: Operand, y: Operand) -> Operand:
     """max(0, 1 - y prediction), for y of -1 or 1.
 
     >>> hinge(0.5, 1.0), hinge(2.0, 1.0)
@@ -130,7 +133,7 @@ def hinge(prediction: Any, y: Any) -> Any:
     return functions.maximum(1 - y * prediction, 0)
 
 
-def squared_hinge(prediction: Any, y: Any) -> Any:
+def squared_hinge(prediction: Operand, y: Operand) -> Operand:
     """The square of the hinge loss, for y of -1 or 1.
 
     >>> squared_hinge(0.5, 1.0)

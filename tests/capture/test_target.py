@@ -26,7 +26,7 @@ from verifier.judging.examine import examine
 from verifier.judging.reference import Formula
 from verifier.judging.verdict import Outcome
 from verifier.process.deadline import Deadline
-from verifier.process.timeout import OutOfTimeError, within
+from verifier.process.timeout import OutOfTimeError, run_with_timeout
 from verifier.program.builder import FormulaBuilder
 from verifier.program.lift import REDUCTIONS
 
@@ -558,15 +558,15 @@ def test_what_hangs_in_python_is_stopped():
             pass
 
     with pytest.raises(OutOfTimeError):
-        within(0.05, work)
+        run_with_timeout(0.05, work)
     seen[0].join(10)
     assert not seen[0].is_alive()
 
 
 def test_work_within_its_time():
-    assert within(60, lambda: 3) == within(None, lambda: 3) == 3
+    assert run_with_timeout(60, lambda: 3) == run_with_timeout(None, lambda: 3) == 3
     with pytest.raises(ZeroDivisionError):
-        within(60, lambda: 1 / 0)
+        run_with_timeout(60, lambda: 1 / 0)
 
 
 # Where a target is

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from verifier.errors import InputError
-from verifier.formula import overloads as calls
-from verifier.formula.parser import DEEPEST, LONGEST, names, read_text
+from verifier.formula import overloads
+from verifier.formula.parser import DEEPEST, LONGEST, read_text, symbol_names
 from verifier.formula.unparse import write_text
 from verifier.operations.table import TABLE
 from verifier.program.builder import FormulaBuilder
@@ -200,13 +200,13 @@ def test_nothing_is_left_in_the_builder_that_the_formula_does_not_need():
     }.items(),
 )
 def test_names(text, found):
-    assert names(text) == found
+    assert symbol_names(text) == found
 
 
 def test_names_refuses_what_reading_refuses():
     for text in ("2x", "f(x)", "(x", "x > 0", "1/0", "lambda", "x*x(1)", ""):
         with pytest.raises(InputError):
-            names(text)
+            symbol_names(text)
 
 
 REFUSED = {
@@ -768,7 +768,7 @@ def test_traced_formulas_there_and_back(text):
 NUMBER_ROWS = sorted(
     name
     for name, row in TABLE.items()
-    if name in calls.names() and not row.whole and name not in ("equal", "not_equal")
+    if name in overloads.callable_names() and not row.whole and name not in ("equal", "not_equal")
 )
 ARITHMETIC = ["add", "subtract", "multiply", "divide", "power", "negative", "square"]
 
@@ -825,9 +825,9 @@ def test_any_program_there_and_back(program):
         )
 
 
-@pytest.mark.parametrize("name", sorted(calls.names() | set(calls.ALIASES)))
+@pytest.mark.parametrize("name", sorted(overloads.callable_names() | set(overloads.ALIASES)))
 def test_every_function_there_and_back(name):
-    least, most = calls.arity(calls.ALIASES.get(name, name))
+    least, most = overloads.argument_count(overloads.ALIASES.get(name, name))
     for count in {least, least + 1 if most is None else most}:
         arguments = ["x", "y", "z", "x", "y"][:count]
         if name == "polygamma":
@@ -897,7 +897,7 @@ PIECES = st.sampled_from(
 @RELAXED
 @given(st.text() | st.text("xyz12.()+-*/<>=!, e\n_") | st.lists(PIECES, max_size=40).map("".join))
 def test_any_text_is_read_or_refused(text):
-    for work in (program_of, names):
+    for work in (program_of, symbol_names):
         try:
             work(text)
         except InputError as error:
@@ -937,5 +937,5 @@ def test_published_formulas(name):
         if entry.get("precondition"):
             texts.append(f"where({entry['precondition']}, 1, 0)")
         for text in texts:
-            assert set(names(text)) <= set(declared) | {"e", "E", "pi"}
+            assert set(symbol_names(text)) <= set(declared) | {"e", "E", "pi"}
             there_and_back(program_of(text, declared))

@@ -7,7 +7,7 @@ import pytest
 
 import verifier
 from tests.helpers.honest import verdicts
-from verifier.formula.parser import names, read_text
+from verifier.formula.parser import read_text, symbol_names
 from verifier.judging.verdict import Judge, Note, Outcome
 from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.program.builder import FormulaBuilder
@@ -20,7 +20,7 @@ def judged(text, stated, format=FLOAT64, **at):
     builder = FormulaBuilder()
     program = guarded(
         builder.program(
-            read_text(text, builder, {name: builder.input(name) for name in names(text)})
+            read_text(text, builder, {name: builder.input(name) for name in symbol_names(text)})
         )
     )
     arguments = {name: np.array([[value]]) for name, value in at.items()}

@@ -6,7 +6,7 @@ import torch
 
 import verifier
 from tests.helpers.honest import verdicts
-from verifier.formula.parser import names, read_text
+from verifier.formula.parser import read_text, symbol_names
 from verifier.judging.verdict import Outcome
 from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.program.builder import FormulaBuilder
@@ -31,7 +31,7 @@ LEAKING = {
 def program_of(text):
     builder = FormulaBuilder()
     return builder.program(
-        read_text(text, builder, {name: builder.input(name) for name in names(text)})
+        read_text(text, builder, {name: builder.input(name) for name in symbol_names(text)})
     )
 
 

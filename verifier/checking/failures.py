@@ -45,9 +45,9 @@ def explained(
     errors = InternalErrors()
     failing = [finding for finding in checked.judged if finding.outcome is Outcome.DISAGREES]
     search = _Search(checked, failing, samplings, errors)
-    causes = errors.guarded(_FOR_CAUSES, partial(search.causes, deadline.after(SHARE)), _Causes())
-    simpler = errors.guarded(_FOR_SIMPLER, partial(search.simpler, deadline), _Simpler())
-    notes = errors.guarded("collecting the notes", partial(_notes, checked, failing), _NONE)
+    causes = errors.run(_FOR_CAUSES, partial(search.causes, deadline.after(SHARE)), _Causes())
+    simpler = errors.run(_FOR_SIMPLER, partial(search.simpler, deadline), _Simpler())
+    notes = errors.run("collecting the notes", partial(_notes, checked, failing), _NONE)
     return replace(
         checked,
         findings=(*checked.findings, *simpler.findings),

@@ -30,8 +30,8 @@ from verifier.judging.verdict import Outcome
 from verifier.operations.formats import CODE_FORMATS
 from verifier.process.deadline import Deadline
 from verifier.process.internal_errors import InternalErrors
-from verifier.process.isolation import changed, isolated
-from verifier.process.timeout import own_frames
+from verifier.process.isolation import changed_state_names, isolate
+from verifier.process.timeout import user_frames
 from verifier.process.workers.limits import LONGEST
 from verifier.reporting.check_report import CheckReport
 from verifier.reporting.check_watcher import Unwatched, Watcher
@@ -83,7 +83,7 @@ def check(
     return check_watched(target, inputs, Unwatched(keep_going), **given)
 
 
-@isolated
+@isolate
 def check_watched(
     target: Callable[..., Any] | str | None,
     inputs: Mapping[str, Any],
@@ -112,7 +112,7 @@ def check_watched(
         raise
     except BaseException as error:
         # The code ends the program, or raises where it did not before.
-        if isinstance(error, Exception) and not own_frames(error):
+        if isinstance(error, Exception) and not user_frames(error):
             raise
         raise raised(target_name(name), error) from error
     report = CheckReport(_with_replay(target, inputs, intended, checked))
@@ -129,7 +129,7 @@ def _with_replay(
     """With the command that shows it again. An error in making it is kept: the verdict stands."""
     errors = InternalErrors()
     make = partial(_replay, target, inputs, intended, checked)
-    replay = errors.guarded("making the command that shows it again", make, None)
+    replay = errors.run("making the command that shows it again", make, None)
     return replace(
         checked,
         replay=replay,
@@ -322,7 +322,7 @@ class _Check:
         except InputError:
             raise
         except Exception as error:
-            if own_frames(error) or not self._findings:
+            if user_frames(error) or not self._findings:
                 raise
             self._failed.append("".join(traceback.format_exception(error)))
             why = f"an internal error of verifier: {type(error).__name__}"
@@ -374,7 +374,7 @@ class _Check:
         refused = dict.fromkeys(sentence for part in self._parts for sentence in part.edges.refused)
         for sentence in list(refused)[:SHOWN]:
             yield f"edge points are left out at which {sentence}"
-        for name in changed():
+        for name in changed_state_names():
             yield f"the code leaves {name} changed: that is undone after each run"
 
 

@@ -25,7 +25,7 @@ from verifier.commands.terminal import (
     watched,
 )
 from verifier.errors import InputError, printable, reason_of, too_long
-from verifier.process.workers.limits import MOST_JOBS, SECONDS, Limits, bytes_of, seconds_of
+from verifier.process.workers.limits import MOST_JOBS, SECONDS, Limits, check_seconds, parse_size
 from verifier.process.workers.messages import Rendered
 from verifier.process.workers.supervisor import End, Ending, Host, InThisProcess, InWorkers
 from verifier.process.workers.task import Task
@@ -117,11 +117,11 @@ def _main(
 @app.command("list", epilog="Example: verifier list")
 def list_models() -> None:
     """List the gallery's models, in groups by their loss."""
-    from verifier.formula.gallery import gallery, groups
+    from verifier.formula.gallery import gallery, group_by_loss
 
     models = gallery()
     width = max(map(len, models), default=0)
-    for place, (kind, group) in enumerate(groups(models.values()).items()):
+    for place, (kind, group) in enumerate(group_by_loss(models.values()).items()):
         echo(("\n" if place else "") + kind)
         for model in group:
             first, *rest = textwrap.wrap(
@@ -511,10 +511,10 @@ def check(
         formula=formula, reference=reference, reduction=reduction, points=points, seed=seed,
         dtypes=[part for text in dtype for part in text.split(",")] if dtype else None,
         without=without or None, digits=digits,
-        timeout=None if timeout is None else seconds_of(timeout),
+        timeout=None if timeout is None else check_seconds(timeout),
         honour_detach=honour_detach or None,
     )  # fmt: skip
-    limits = Limits(settings.get("timeout", SECONDS), bytes_of(memory) if memory else None)
+    limits = Limits(settings.get("timeout", SECONDS), parse_size(memory) if memory else None)
     if config is not None:
         if html_file is not None:
             raise InputError("--html writes the page of one target: give it without --config")

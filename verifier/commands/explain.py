@@ -27,7 +27,7 @@ from verifier.formula.model import Model
 from verifier.judging.causes.scalar_gradients import Cause, StepGradient, causes
 from verifier.judging.verdict import Comparison
 from verifier.process.internal_errors import InternalErrors
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
 from verifier.training.model_training import settings_for
 from verifier.training.optimizers import PlainSGD, optimizer_named
 from verifier.training.runner import Run, always
@@ -37,7 +37,7 @@ KEPT_ENTRIES = 3
 """Of a tensor so many entries are kept."""
 
 
-@isolated
+@isolate
 def explain(
     model: Model,
     *,

@@ -17,8 +17,8 @@ from verifier.errors import GradientError
 from verifier.explaining.lessons.as_html import page
 from verifier.explaining.lessons.as_text import lesson_lines
 from verifier.explaining.lessons.reader import Checked, Claim, Code, Passage, Script, script
-from verifier.formula.add_function import temporarily
-from verifier.process.isolation import isolated
+from verifier.formula.add_function import remove_added_functions
+from verifier.process.isolation import isolate
 from verifier.reporting.data.training_json import FORMAT, clean, versions
 from verifier.reporting.text.layout import WIDTH
 
@@ -48,18 +48,18 @@ class Lesson:
         """0 where every claim holds, 1 where one does not."""
         return 0 if self.ok else 1
 
-    @isolated
+    @isolate
     def raise_for_failure(self) -> None:
         """Raise GradientError, with the lesson as its message, unless every claim holds."""
         if not self.ok:
             raise GradientError(f"lesson {self.script.name}: a claim does not hold\n{self}")
 
-    @isolated
+    @isolate
     def to_html(self) -> str:
         """The lesson as a page of its own, which loads nothing."""
         return page(self.script, self.parts)
 
-    @isolated
+    @isolate
     def to_json(self) -> dict[str, Any]:
         """The claims in the format `verifier/1`, in JSON's own types."""
         claims = [
@@ -87,7 +87,7 @@ class Lesson:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         yield from self.lines(options.max_width)
 
-    @isolated
+    @isolate
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
@@ -105,11 +105,11 @@ def lesson(name: str, language: str = "en") -> Lesson:
     return taught(script(name, language))
 
 
-@isolated
+@isolate
 def taught(written: Script) -> Lesson:
     """The lesson with its code run, then its numbers filled in and its claims checked."""
     scope: dict[str, Any] = {"__name__": f"verifier.lessons.{written.name}"}
-    with temporarily():
+    with remove_added_functions():
         ran = [_run(part, scope) if isinstance(part, Code) else part for part in written.parts]
     # A text may speak of what the code below it will find.
     return Lesson(written, tuple(_filled(part, scope) for part in ran))

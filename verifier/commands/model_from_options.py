@@ -10,7 +10,7 @@ from typing import Any
 
 from verifier.errors import InputError
 from verifier.formula.model import Model
-from verifier.formula.parser import names
+from verifier.formula.parser import symbol_names
 from verifier.losses import LOSSES
 from verifier.training.data import column_names
 
@@ -42,7 +42,7 @@ def typed_model(typed: Typed) -> Model:
     >>> typed_model(Typed("w*x + b", data={"x": [1.0], "y": [2.0]}, start=("b=0.5",)))
     <Model formula: inputs x; parameters w, b>
     """
-    used = names(typed.formula)
+    used = symbol_names(typed.formula)
     given = _numbers(typed.start)
     offered = column_names(typed.data)
     columns = {*typed.inputs, *offered} - given.keys()

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from verifier.errors import InputError
 from verifier.judging.verdict import Outcome
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
 from verifier.reporting.data.training_json import FORMAT, clean, versions
 from verifier.reporting.html.page import Causes, Facts, Finding, Page, Table
 from verifier.reporting.text.layout import STYLES, WIDTH, Layout, layout_for
@@ -87,7 +87,7 @@ class Trials:
             return 130
         return 1 if self.missed or self.false_alarms or self.misnamed else 0
 
-    @isolated
+    @isolate
     def to_json(self) -> dict[str, Any]:
         """All results in the format `verifier/1`."""
         document: dict[str, Any] = clean(
@@ -160,12 +160,12 @@ class Trials:
             f"alarms in {components} components of honest code."
         )
 
-    @isolated
+    @isolate
     def to_html(self) -> str:
         """The trials as a page: one HTML file that needs no other, and no network."""
         return self._page().html()
 
-    @isolated
+    @isolate
     def _repr_html_(self) -> str:
         return self._page().fragment()
 
@@ -205,12 +205,12 @@ class Trials:
             ],
         )
 
-    @isolated
+    @isolate
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
 
-@isolated
+@isolate
 def selftest(
     *, seed: int = 0, quick: bool = False, keep_going: Callable[[int, int], bool] = always
 ) -> Trials:

@@ -11,12 +11,12 @@ from verifier.capture.target import bound, callable_of, tried
 from verifier.checking.inputs import drawn, dtypes_of
 from verifier.errors import InputError
 from verifier.judging.reference import forward_nodes
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
 from verifier.program.builder import Builder
 from verifier.program.pretty import readback
 
 
-@isolated
+@isolate
 def read_forward(target: Callable[..., Any] | str, inputs: Mapping[str, Any]) -> list[str]:
     """The target's results as formulas of its inputs, a line each, under the names of the results.
 

@@ -10,14 +10,14 @@ from typing import Any
 
 from verifier.errors import InputError
 from verifier.formula.model import Model
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
 from verifier.reporting.training_report import Report
 from verifier.training.model_training import DEFAULTS, checked_point, settings_for, train_model
 from verifier.training.runner import Settings, always
 from verifier.witnesses import Autograd, Witness
 
 
-@isolated
+@isolate
 def train(
     model: Model,
     *,

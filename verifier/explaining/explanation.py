@@ -14,7 +14,7 @@ from verifier.explaining.as_html import explanation_page
 from verifier.explaining.as_text import explanation_lines
 from verifier.explaining.records import Edge as Edge
 from verifier.explaining.records import ExplainedStep, Node
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
 from verifier.reporting.data.training_json import (
     FORMAT,
     clean,
@@ -30,13 +30,13 @@ from verifier.reporting.text.layout import WIDTH, layout_for
 class Explanation(ExplainedStep):
     """How the gradient of one step comes about. `print(explanation)` shows it."""
 
-    @isolated
+    @isolate
     def raise_for_failure(self) -> None:
         """Raise GradientError, with the explanation as its message, unless it is ok."""
         if not self.ok:
             raise GradientError(f"{self.model.name}: {self.outcome.value}\n{self}")
 
-    @isolated
+    @isolate
     def to_json(self) -> dict[str, Any]:
         """The explanation in the format `verifier/1`, in JSON's own types."""
         cleaned: dict[str, Any] = clean(
@@ -67,12 +67,12 @@ class Explanation(ExplainedStep):
         )
         return cleaned
 
-    @isolated
+    @isolate
     def to_html(self) -> str:
         """The explanation as a page: one HTML file that needs no other, and no network."""
         return explanation_page(self).html()
 
-    @isolated
+    @isolate
     def _repr_html_(self) -> str:
         return explanation_page(self).fragment()
 
@@ -85,7 +85,7 @@ class Explanation(ExplainedStep):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         yield from self.lines(options.max_width)
 
-    @isolated
+    @isolate
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 

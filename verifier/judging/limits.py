@@ -32,7 +32,7 @@ from flint import arb
 from verifier.judging.verdict import Note
 from verifier.operations.operation import by_definition
 from verifier.operations.table import TABLE
-from verifier.process.timeout import OutOfTimeError, within
+from verifier.process.timeout import OutOfTimeError, run_with_timeout
 from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import FIRST_BITS, LAST_BITS
 from verifier.program.evaluation.elements import (
@@ -365,7 +365,7 @@ class _Clock:
             return late
         with self.running():
             try:
-                return within(self.seconds, work)
+                return run_with_timeout(self.seconds, work)
             except OutOfTimeError:
                 return late
 

@@ -142,7 +142,7 @@ class _Writer:
             case Name(name):
                 return _Text(name)
             case Call():
-                written = notation.written([argument.text for argument in arguments])
+                written = notation.called_with([argument.text for argument in arguments])
                 # NumPy's numbers would make what they meet float64.
                 return _Text(
                     f"{written}.item()" if all(plain) and notation.gives_array else written
@@ -180,7 +180,7 @@ class _Writer:
                 else argument.text
                 for argument, number in zip(arguments, plain, strict=True)
             ]
-            return self.language.notation(TABLE[row]).written(wrapped)  # type: ignore[union-attr]
+            return self.language.notation(TABLE[row]).called_with(wrapped)  # type: ignore[union-attr]
         tensor, number = arguments if plain[1] else arguments[::-1]
         return form.format(tensor=tensor.text, number=number.text)
 

@@ -26,7 +26,7 @@ from verifier.judging.examination import Examination, Part
 from verifier.judging.examine import examine
 from verifier.judging.reference import Formula
 from verifier.judging.verdict import Comparison, Outcome
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
 from verifier.testing.cases import CASES, DTYPES, Case, Drawn, named
 from verifier.testing.causes_trial import Accused, trial
 from verifier.testing.equivalent_mutants import TWINS, Code, Twin
@@ -481,7 +481,7 @@ def _of_model(name: str, dtype: str) -> Iterator[Result]:
             yield Planted(liar, row, name, dtype, TRAINING, size, False, seen)
 
 
-@isolated
+@isolate
 def _trained(model: Model, dtype: str, witness: Witness) -> Findings:
     return train_model(
         model, model.data, settings_for(model, {"epochs": 2, "dtype": dtype, "batch": 1}), witness

@@ -20,7 +20,7 @@ from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.judging.verdict import Comparison, Judge, Verdicts, joined
 from verifier.operations.formats import Format, format_named
-from verifier.process.isolation import running
+from verifier.process.isolation import user_code_state
 from verifier.program.codegen import NUMPY, TORCH, constant_values, function
 from verifier.training.data import NO_DATA, Columns, columns, held_out
 from verifier.training.optimizers import Optimizer, optimizer_named
@@ -241,7 +241,7 @@ def _in_its_own_state(witness: Witness) -> Callable[..., None]:
     """The witness's differentiation, which is somebody's own code."""
 
     def differentiate(loss: torch.Tensor, parameters: Sequence[torch.Tensor]) -> None:
-        with running(parameters):
+        with user_code_state(parameters):
             witness.differentiate(loss, parameters)
 
     return differentiate

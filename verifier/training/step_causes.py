@@ -36,7 +36,7 @@ class StepCauses:
         examination = None
         if self._examined < EXAMINED:
             self._examined += 1
-            examination = self.errors.guarded(_WHAT, lambda: self._examination(step), None)
+            examination = self.errors.run(_WHAT, lambda: self._examination(step), None)
         deadline = Deadline.NEVER if examination is None else Deadline(SECONDS)
         earlier = None if before is None else self._gradient(before, None)
         return causes(self._gradient(step, examination), earlier, self.errors, deadline)

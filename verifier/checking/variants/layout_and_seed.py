@@ -19,7 +19,7 @@ from verifier.judging.examination import Examination, Part
 from verifier.judging.examine import examine
 from verifier.judging.finding import Finding
 from verifier.judging.reference import Reference
-from verifier.process.isolation import running
+from verifier.process.isolation import user_code_state
 
 LARGE = 1024.0
 """As large as a loss may be scaled in training with 16 bits."""
@@ -205,7 +205,7 @@ def _one_result(statements: Statements, place: int) -> Sequence[torch.Tensor | N
     inputs = [tensor.detach().clone() for tensor in statements.inputs.values()]
     by = [inputs[wanted].requires_grad_() for wanted in statements.joint.wanted]
     weight = statements.arguments[len(inputs) + place]
-    with running(inputs):
+    with user_code_state(inputs):
         with torch.enable_grad():
             result = tensors(statements.joint.code(*(tensor.clone() for tensor in inputs)))[place]
         if not result.requires_grad:

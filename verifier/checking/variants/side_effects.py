@@ -16,7 +16,7 @@ from verifier.capture.statements import REVERSE, Statements
 from verifier.checking.variants.at_point import Trial
 from verifier.judging.finding import Finding
 from verifier.judging.verdict import Note
-from verifier.process.isolation import running
+from verifier.process.isolation import user_code_state
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _passed_back(
     """The gradients of the code's results for inputs that lie behind those by which they are
     taken.
     """
-    with running(given):
+    with user_code_state(given):
         return _backward(tensors(joint.code(*given)), by, weights)
 
 

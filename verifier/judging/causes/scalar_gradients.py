@@ -93,7 +93,7 @@ def causes(
     if not any(one.outcome is Outcome.DISAGREES for one in step.gradient.values()):
         return []
     earlier = () if before is None else before.finding().parts
-    return errors.guarded(_WHAT, lambda: _found(step, earlier, errors, deadline), [])
+    return errors.run(_WHAT, lambda: _found(step, earlier, errors, deadline), [])
 
 
 def _found(

@@ -15,7 +15,7 @@ from verifier.checking.records import Checked
 from verifier.checking.tally.components import CheckComponent, Place
 from verifier.checking.tally.count import CheckTally, Tally
 from verifier.errors import InputError
-from verifier.formula.parser import names, read_text
+from verifier.formula.parser import read_text, symbol_names
 from verifier.judging.verdict import Note, Outcome
 from verifier.operations.number_text import number, short
 from verifier.program.builder import FormulaBuilder
@@ -302,7 +302,7 @@ def _read(formula: str) -> Markup | None:
     """The formula as MathML; None for what is no formula, and for what is too long."""
     builder = FormulaBuilder()
     try:
-        symbols = {name: builder.input(name) for name in names(formula)}
+        symbols = {name: builder.input(name) for name in symbol_names(formula)}
         program = builder.program(read_text(formula, builder, symbols))
         if len(program.nodes) > FORMULA_NODES:
             return None
