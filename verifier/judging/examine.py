@@ -91,11 +91,12 @@ def _examination(pair: Pair) -> Examination:
         found = joint_replay(pair)
         formula = formula_replay(pair, found)
         parts = judged_parts(pair, found, formula)
-        known = pair.places, found.decisions, found.ties
-        measured = Exact(pair.only(pair.exact, *known), found.exact)
+        measured = Exact(found.point, found.exact)
         places = pair.builder.places_in(*pair.code)
         literals = frozenset(places[index] for index in pair.literals)
-        coded = Coded(pair.point, pair.only(pair.code, *known), literals)
+        coded = Coded(
+            pair.point, pair.only(pair.code, pair.places, found.decisions, found.ties), literals
+        )
         return Examination(
             tuple(measured.noted(parts)),
             formula.summary,

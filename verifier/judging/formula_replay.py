@@ -16,7 +16,7 @@ from flint import arb
 
 from verifier.judging.examination import Replayed
 from verifier.judging.joint_replay import JointReplay
-from verifier.judging.kinks import reach_of
+from verifier.judging.kinks.hull import reach_of
 from verifier.judging.pair import Pair
 from verifier.operations.formats import FLOAT32
 from verifier.program.builder import Builder
@@ -84,7 +84,7 @@ class _Trial:
         return [
             _excludes_zero(difference) & ~kink
             for difference, kink in zip(
-                _differences(code, self.found.exact), self.found.kinks, strict=True
+                _differences(code, self.found.exact), self.found.kinks.masks, strict=True
             )
         ]
 
@@ -112,7 +112,7 @@ def _least_digits(pair: Pair, found: JointReplay) -> float:
     differences = _differences(found.code, found.exact)
     digits = [
         _digits(*columns)
-        for columns in zip(differences, found.exact, found.kinks, sizes, strict=True)
+        for columns in zip(differences, found.exact, found.kinks.masks, sizes, strict=True)
     ]
     return min((number for number in digits if not math.isnan(number)), default=math.nan)
 

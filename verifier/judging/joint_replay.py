@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from verifier.judging.kinks import Hull, hulls, open_ties
+from verifier.judging.conditioning import Point
+from verifier.judging.kinks import Kinks, kinks_at, open_ties
 from verifier.judging.limits import Limits, limited
 from verifier.judging.pair import Pair
+from verifier.operations.arrays import Balls
 from verifier.operations.table import TABLE
 from verifier.program.evaluation.balls import (
     AsCoded,
@@ -37,15 +39,21 @@ class JointReplay:
     """Where comparisons may fall out either way (arrays of bool), by place."""
     code: list[Any]
     """The balls of what the code's own graph gives in exact arithmetic."""
-    exact: list[Any]
-    """The balls of what is right, with limits where the formula has no value."""
+    kinks: Kinks
+    """What is right: the exact results, with limits where the formula has no value, and what agrees
+    where comparisons tie.
+    """
     notes: list[Any]
     """Where the exact value is a limit, or why there is none."""
-    hulls: list[Hull]
-    kinks: list[Any]
-    """Where the one-sided derivatives differ (arrays of bool)."""
     deviation: list[Any]
     """The standard deviation of the code's statements under rounding (float64)."""
+    point: Point
+    """The exact program at the point."""
+
+    @property
+    def exact(self) -> list[Balls]:
+        """The balls of what is right."""
+        return self.kinks.exact
 
 
 def joint_replay(pair: Pair) -> JointReplay:
@@ -56,7 +64,11 @@ def joint_replay(pair: Pair) -> JointReplay:
     borders = BorderArithmetic(open=noise.open, reach=noise.reach)
     balls = replay(program, pair.given, borders)
     decisions = _decisions(pair, borders.near)
-    ties = open_ties(program, borders, decisions)
+    rounded_ties = open_ties(program, borders, decisions)
+    ties = {
+        place: borders.ties.get(place, np.False_) | rounded_ties.get(place, np.False_)
+        for place in borders.ties.keys() | rounded_ties.keys()
+    }
     if noise.open:
         deviation = deviations(rounded, pair.given, _decided(rounded, decisions, borders.near))
     if decisions:
@@ -66,11 +78,13 @@ def joint_replay(pair: Pair) -> JointReplay:
         found.balls.reshape(np.shape(part))
         for found, part in zip(limits, balls[count:], strict=True)
     ]
-    between = hulls(program, pair.given, decisions, ties, exact)
-    kinks = [hull.is_wider_than(one) & bool(ties) for hull, one in zip(between, exact, strict=True)]
+    point = pair.only(pair.exact, pair.places, decisions, ties)
+    values = len(pair.point.results)
+    stated = [pair.point.numbers(place) for place in range(values, count)]
+    kinks = kinks_at(point, exact, stated, pair.point.by, rounded_ties)
     notes = [found.note for found in limits]
     return JointReplay(
-        program, decisions, ties, balls[:count], exact, notes, between, kinks, deviation[:count]
+        program, decisions, ties, balls[:count], kinks, notes, deviation[:count], point
     )
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from verifier.capture.statements import SECOND
+from verifier.capture.statements import FORWARD, REVERSE, SECOND
 from verifier.judging.examination import Part
 from verifier.judging.formula_replay import FormulaReplay
 from verifier.judging.joint_replay import JointReplay
-from verifier.judging.kinks import Hull, reach_of
+from verifier.judging.kinks.hull import Hull, reach_of
 from verifier.judging.pair import Pair
 from verifier.judging.verdict import Case, Note, Outcome, Verdicts
-from verifier.program.evaluation.arithmetic import middle, radius
+from verifier.operations.arrays import Balls, Floats
+from verifier.program.evaluation.arithmetic import balls, middle, radius
 from verifier.program.evaluation.rounding import proved
 from verifier.program.evaluation.stochastic import DEVIATIONS
 from verifier.program.evaluation.term_sizes import term_sizes
@@ -28,21 +30,39 @@ def judged_parts(pair: Pair, found: JointReplay, formula: FormulaReplay) -> list
     """A part for each array of statements, in order."""
     sizes = term_sizes(pair.builder.program(*pair.code), pair.given)
     honest = _honest(pair)
-    hulls = [hull.flat for hull in found.hulls]
+    hulls = [hull.flat for hull in found.kinks.hulls]
     columns = (
         found.code,
         found.exact,
-        found.kinks,
+        found.kinks.masks,
         found.deviation,
         sizes,
         formula.wrong,
         formula.unexplained,
         found.notes,
+        _nearest(pair, found),
+        found.kinks.cancelled,
     )
     flat = [_Known(hull, *map(np.ravel, row)) for hull, *row in zip(hulls, *columns, strict=True)]
     return _with_nan_forgiven(
         [_part(pair, place, known, honest[place]) for place, known in enumerate(flat)]
     )
+
+
+def _nearest(pair: Pair, found: JointReplay) -> list[Floats]:
+    """Where derivatives, taken together, are no mean of the limits at a kink, the nearest right
+    ones; NaN elsewhere.
+    """
+    chosen = [
+        place
+        for place, (_, quantity) in enumerate(pair.point.labels)
+        if quantity in (REVERSE, FORWARD)
+    ]
+    nearest = [np.full(math.prod(shape), np.nan) for shape in pair.point.shapes]
+    numbers = [pair.point.numbers(place) for place in chosen]
+    for place, part in zip(chosen, found.kinks.nearest(chosen, numbers), strict=True):
+        nearest[place] = part
+    return nearest
 
 
 def _honest(pair: Pair) -> list[Any]:
@@ -73,6 +93,10 @@ class _Known:
     """Where it does not without taking a constant for a float32 number."""
     note: Any
     """Where the exact value is a limit, or why there is none."""
+    nearest: Any
+    """The right number where no mean of a kink's limits is stated; NaN elsewhere (float64)."""
+    cancelled: Any
+    """Where kinks cancel."""
 
     @property
     def granted(self) -> Any:
@@ -80,6 +104,20 @@ class _Known:
         wrong formula.
         """
         return np.where(self.unexplained, 0.0, reach_of(self.code, self.exact)) + radius(self.exact)
+
+    @property
+    def reference(self) -> Balls:
+        """What is right; at a kink the middle of what is."""
+        right = np.where(self.kink, self.hull.middle, self.exact)
+        off = np.isfinite(self.nearest)
+        right[off] = balls(self.nearest[off])
+        return right
+
+    @property
+    def reach(self) -> Floats:
+        """How far from there right code may be in exact arithmetic."""
+        at_kink = self.kink & ~np.isfinite(self.nearest)
+        return np.where(at_kink, self.hull.reach, np.where(self.kink, 0.0, self.granted))
 
     def rounding(self, honest: Any) -> tuple[Any, str]:
         """How far rounding may move the code from its own graph: as proved, if that is the smaller
@@ -115,9 +153,9 @@ def _case(pair: Pair, place: int, known: _Known, rounding: Any) -> Case:
         format=pair.point.format(place),
         stated=pair.point.numbers(place),
         symbolic=middle(known.exact),
-        reference=np.where(known.kink, known.hull.middle, known.exact),
+        reference=known.reference,
         known=np.isfinite(radius(known.exact)),
-        allowed=rounding + np.where(known.kink, known.hull.reach, known.granted),
+        allowed=rounding + known.reach,
         terms=known.terms,
         kink=known.kink,
         usable=np.full(known.kink.shape, finite),
@@ -131,6 +169,8 @@ def _with_findings(verdicts: Verdicts, known: _Known, wrong: Any, changing: Any)
     found = verdicts.with_outcome(wrong | changing, Outcome.DISAGREES)
     for note in set(known.note.tolist()) - {Note.NONE, Note.NO_EXACT_VALUE}:
         found = found.with_note(known.note == note, note)
+    found = found.with_note(np.isfinite(known.nearest) & found.failing, Note.NO_MEAN)
+    found = found.with_note(known.cancelled & found.failing, Note.CANCELS)
     return found.with_note(changing, Note.CHANGING)
 
 

@@ -285,7 +285,7 @@ class Case:
             Note.BEYOND: ~self.known & self._is_beyond,
             Note.NO_EXACT_VALUE: ~self.known,
             Note.OVERFLOW: ~np.isfinite(allowed),
-            Note.BLIND: blind,
+            Note.BLIND: blind & explained,
             Note.KINK: self.kink,
         }
         return np.select(

@@ -217,7 +217,7 @@ class Builder:
 
     def _has_truths(self, node: Node) -> bool:
         if node.operation == CONSTANT:
-            return bool(node.array.dtype == bool)
+            return isinstance(node.payload, Fixed) and bool(node.array.dtype == bool)
         if node.operation in _MOVING:
             return self._truths[node.arguments[-1]]
         return node.operation in CONDITIONS

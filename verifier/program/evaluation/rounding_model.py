@@ -75,7 +75,8 @@ class RoundingModel:
         """
         if terms < 2:
             return totals
-        widened = as_objects(totals + sizes * (self.spread * (terms - 1)))
+        spread = arb(0, self.format.unit_roundoff * (terms - 1) * _DOUBLE_ROUNDING)
+        widened = as_objects(totals + sizes * spread)
         lost = arb(0, self.format.smallest_subnormal * terms)
         nonzero = np.asarray(np.not_equal(sizes, arb(0)), dtype=bool)
         return self._overflowed(np.where(nonzero, widened + lost, widened))
@@ -85,7 +86,8 @@ class RoundingModel:
         ulps, size = 2.0 * operation.budget.of(self.library), operation.budget.size
         if size is not None:
             return result + self.spread * ulps * size(result, *arguments)
-        return result * (arb(1) + self.spread * ulps)
+        # A radius has 30 bits: a product with 1 would round it once more.
+        return result * (arb(1) + (self.spread if ulps == 1.0 else self.spread * ulps))
 
     def _ranged(self, result: Any, operation: Operation) -> Any:
         """Add what underflow may lose; nothing is known where the format overflows."""
