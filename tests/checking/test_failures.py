@@ -15,7 +15,7 @@ from verifier.checking import failures as accounting
 from verifier.checking.failures import explained
 from verifier.commands import check as checking
 from verifier.judging import causes as blame
-from verifier.judging.causes import RULES, blamed
+from verifier.judging.causes import RULES, find_causes
 from verifier.judging.causes.rule import Rule
 from verifier.judging.examine import examine
 from verifier.judging.finding import CheckPoint, Finding
@@ -126,11 +126,11 @@ def test_the_search_for_causes_ends_with_the_deadline():
     examination = examine(Subject(WRONG, {"x": X}))
     finding = Finding("reverse", "float64", CheckPoint(1, "given", "float64", {"x": X}),
                       examination.parts, examination=examination)  # fmt: skip
-    whole = blamed(finding)
+    whole = find_causes(finding)
     assert (whole.ended_early, [cause.cause for cause in whole.causes]) == (False, ["sign flipped"])
-    none = blamed(finding, deadline=Deadline(0.0))
+    none = find_causes(finding, deadline=Deadline(0.0))
     assert (none.ended_early, none.causes, none.ruled_out) == (True, (), ())
-    some = blamed(finding, deadline=after(3))
+    some = find_causes(finding, deadline=after(3))
     assert (some.ended_early, some.causes) == (True, ())
     assert set(some.ruled_out) < set(whole.ruled_out)
 
@@ -144,8 +144,10 @@ def test_what_was_found_before_the_end_is_kept():
     inputs = {"x": X, "y": X + 3.0}
     examination = examine(Subject(wrong, inputs))
     finding = Finding("reverse", "float64", None, examination.parts, examination=examination)
-    often = next(often for often in range(10, 200) if blamed(finding, deadline=after(often)).causes)
-    ended = blamed(finding, deadline=after(often))
+    often = next(
+        often for often in range(10, 200) if find_causes(finding, deadline=after(often)).causes
+    )
+    ended = find_causes(finding, deadline=after(often))
     assert (ended.ended_early, [cause.component for cause in ended.causes]) == (True, ["x"])
 
 
@@ -157,11 +159,11 @@ def test_the_deadline_is_asked_inside_a_rule():
     examination = examine(Subject(wrong, {"x": x}))
     finding = Finding("reverse", "float64", None, examination.parts, examination=examination)
     never = after(10**9)
-    found = blamed(finding, deadline=never)
+    found = find_causes(finding, deadline=never)
     assert not found.ended_early
     assert never.asked > 2 * (len(RULES) + 3)
     for often in (never.asked - 1, never.asked // 2):
-        assert blamed(finding, deadline=after(often)).ended_early
+        assert find_causes(finding, deadline=after(often)).ended_early
 
 
 def test_notes_say_what_ended_early(monkeypatch):

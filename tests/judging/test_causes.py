@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from verifier.capture.statements import Subject
 from verifier.commands.selftest import Trials
-from verifier.judging.causes import NAMES, OF_VALUES, blamed
+from verifier.judging.causes import NAMES, OF_VALUES, find_causes
 from verifier.judging.examine import examine
 from verifier.judging.finding import CheckCause, CheckPoint, Finding
-from verifier.testing import causes_trial as blametrial
+from verifier.testing import causes_trial
 from verifier.testing.cases import named
 from verifier.testing.causes_table import Naming, namings
 from verifier.testing.causes_trial import Accused, trial
@@ -57,7 +57,7 @@ def of(code, formula=None, quantity="reverse", before=None, **inputs):
     examination = examine(Subject(code, inputs, quantity=quantity), formula)
     dtype = str(next(iter(inputs.values())).dtype).removeprefix("torch.")
     point = CheckPoint(3, "given", dtype, inputs)
-    return blamed(
+    return find_causes(
         Finding("reverse", dtype, point, examination.parts, examination=examination), earlier
     )
 
@@ -76,7 +76,7 @@ def off_by_units_of_terms(units):
     examination = examine(Subject(lambda x: ((x + 1e6) - 1e6) ** 2, {"x": x}))
     part = examination["x"]
     stated = part.verdicts.centre + units * 2.0**-24 * part.case.terms
-    return blamed(
+    return find_causes(
         Finding("reverse", "float32", None, (part.restated(stated),), examination=examination)
     )
 
@@ -512,7 +512,7 @@ def test_values_have_causes_of_their_own():
 
 def test_parts_alone_are_enough_for_what_they_show():
     examination = examine(Subject(liar_of("sign flipped"), {"x": HALVES}))
-    found = blamed(Finding("reverse", "float64", parts=examination.parts))
+    found = find_causes(Finding("reverse", "float64", parts=examination.parts))
     assert [(cause.cause, cause.point) for cause in found.causes] == [("sign flipped", 0)]
 
 
@@ -524,7 +524,7 @@ def test_other_statements_of_the_same_numbers():
     examination = examine(Subject(torch.sin, {"x": HALVES}))
     part = examination["x"]
     restated = part.restated(2.0 * part.verdicts.stated)
-    found = blamed(Finding("expanded", "float64", parts=(restated,), examination=examination))
+    found = find_causes(Finding("expanded", "float64", parts=(restated,), examination=examination))
     assert [cause.sentence for cause in found.causes] == ["it is 2 times the exact gradient"]
 
 
@@ -533,7 +533,7 @@ def test_gradients_in_the_wrong_order_among_other_statements_of_the_same_numbers
     swapped = function(torch.mul, lambda g, a, b: (g * a, g * b))
     examination = examine(Subject(swapped, {"a": HALVES, "b": tensor(1.0, 0.5, 2.0)}))
     parts = tuple(examination[name].restated(examination[name].verdicts.stated) for name in "ab")
-    found = blamed(Finding("expanded", "float64", parts=parts, examination=examination))
+    found = find_causes(Finding("expanded", "float64", parts=parts, examination=examination))
     assert [(cause.component, cause.sentence) for cause in found.causes] == [
         ("a", "it is the gradient by b: the two may be returned in the wrong order"),
         ("b", "it is the gradient by a: the two may be returned in the wrong order"),
@@ -689,8 +689,8 @@ def test_every_scope_tries_every_deed():
 
 
 def test_blame_that_names_anything_fails(monkeypatch):
-    found = blamed(Finding("reverse", "float64"))
+    found = find_causes(Finding("reverse", "float64"))
     loud = replace(found, causes=(CheckCause("stale", "x", "it is stale", ""),))
-    monkeypatch.setattr(blametrial, "blamed", lambda finding, before=None: loud)
+    monkeypatch.setattr(causes_trial, "find_causes", lambda finding, before=None: loud)
     (flipped,) = trial(DEEDS[0], [0], 0)
     assert (flipped.is_right, flipped.wrongly) == (False, ("stale",))

@@ -17,7 +17,7 @@ from verifier.checking.records import Checked
 from verifier.checking.shrink.search import simplest
 from verifier.checking.variants import AT_EVERY_POINT, Check
 from verifier.errors import InputError
-from verifier.judging.causes import Blamed, blamed
+from verifier.judging.causes import SearchResult, find_causes
 from verifier.judging.examination import Part, Replayed
 from verifier.judging.finding import CheckCause, Finding
 from verifier.judging.verdict import Outcome
@@ -102,10 +102,10 @@ class _Search:
             (note,) if ended else (),
         )
 
-    def _blamed(self, deadline: Deadline) -> Iterator[Blamed]:
+    def _blamed(self, deadline: Deadline) -> Iterator[SearchResult]:
         """What each finding is blamed on, until the time is over."""
         for finding in self.failing:
-            found = blamed(finding, _before(self.checked, finding), deadline)
+            found = find_causes(finding, _before(self.checked, finding), deadline)
             for error in found.errors:
                 self.errors.add(_FOR_CAUSES, error)
             yield found

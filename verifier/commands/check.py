@@ -25,7 +25,7 @@ from verifier.checking.settings import LARGEST_SEED, MOST_DIGITS, MOST_POINTS
 from verifier.checking.variants import AT_EVERY_POINT, CHEAP, COSTLY, NAMES, Check, Trial
 from verifier.errors import InputError
 from verifier.judging.finding import Finding
-from verifier.judging.limits import patient
+from verifier.judging.limits import limit_search_time
 from verifier.judging.verdict import Outcome
 from verifier.operations.formats import CODE_FORMATS
 from verifier.process.deadline import Deadline
@@ -106,7 +106,7 @@ def check_watched(
     name = "formula" if target is None else target if isinstance(target, str) else name_of(code)
     check_ = _Check(name, Request(code, inputs, intended, chosen), watcher)
     try:
-        with patient():
+        with limit_search_time():
             checked = check_.done()
     except (InputError, KeyboardInterrupt):
         raise

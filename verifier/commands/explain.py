@@ -24,7 +24,7 @@ from verifier.explaining.node_verdicts import Nodes
 from verifier.explaining.records import Place, Tensor, Update
 from verifier.explaining.torch_hooks import Seen, watch
 from verifier.formula.model import Model
-from verifier.judging.causes.scalar_gradients import Cause, StepGradient, causes
+from verifier.judging.causes.scalar_gradients import Cause, StepGradient, causes_at_step
 from verifier.judging.verdict import Comparison
 from verifier.process.internal_errors import InternalErrors
 from verifier.process.isolation import isolate
@@ -194,7 +194,9 @@ def _causes(
     """What explains a gradient that is stated and wrong; one that is missing is told by where the
     path is cut.
     """
-    return tuple(causes(StepGradient(place.step, gradient, run.settings.dtype), None, errors))
+    return tuple(
+        causes_at_step(StepGradient(place.step, gradient, run.settings.dtype), None, errors)
+    )
 
 
 def _replay(training: str, point: Mapping[str, float], step: int | None) -> str:

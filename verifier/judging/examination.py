@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from verifier.capture.statements import Statements
-from verifier.judging.conditioning import Accuracy, Point, accuracy, few
+from verifier.judging.conditioning import Accuracy, Point, accuracy, lacks_digits
 from verifier.judging.verdict import Case, Note, Outcome, Verdicts
 from verifier.operations.formats import CODE_FORMATS
 from verifier.program.evaluation.arithmetic import middle, precision
@@ -132,7 +132,9 @@ class Exact:
         for place, part in enumerate(parts):
             verdicts = part.verdicts
             plain = (verdicts.severity == Outcome.AGREES.severity) & (verdicts.note == 0)
-            if (plain & few(CODE_FORMATS[part.dtype], verdicts.centre, verdicts.error)).any():
+            if (
+                plain & lacks_digits(CODE_FORMATS[part.dtype], verdicts.centre, verdicts.error)
+            ).any():
                 verdicts.note[plain & self.accuracy(place, part).is_needless] = list(Note).index(
                     Note.INACCURATE
                 )

@@ -24,7 +24,7 @@ from verifier.capture.statements import SECOND, SEED, TANGENT, Statements, Subje
 from verifier.errors import InputError
 from verifier.judging.conditioning import Point
 from verifier.judging.examination import Coded, Exact, Examination, NotReplayed, Part, Replayed
-from verifier.judging.limits import limited
+from verifier.judging.limits import add_limits
 from verifier.judging.reference import Specification, forward_nodes, input_nodes
 from verifier.judging.verdict import Case, Note, Outcome
 from verifier.operations.formats import FLOAT32, Format
@@ -221,7 +221,7 @@ class _Pair:
         if decisions:
             balls = replay(program, self.point.given, BallArithmetic(decisions))
         exact_program = builder.program(*self.exact)
-        limits = limited(exact_program, balls[count:], self.point.given, self.point.by)
+        limits = add_limits(exact_program, balls[count:], self.point.given, self.point.by)
         exact = [
             found.balls.reshape(np.shape(part))
             for found, part in zip(limits, balls[count:], strict=True)
@@ -272,9 +272,8 @@ class _Pair:
         """
         own = self.read.builder.places_in(*nodes)
         both = [(place, own[index]) for index, place in places.items() if index in own]
-        decided, tied = (
-            {now: known[at] for at, now in both if at in known} for known in (decisions, ties)
-        )
+        decided = {now: decisions[at] for at, now in both if at in decisions}
+        tied = {now: ties[at] for at, now in both if at in ties}
         program = self.read.builder.program(*nodes)
         return Point(program, self.point.given, self.point.formats, decided, tied)
 

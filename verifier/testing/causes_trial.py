@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from verifier.errors import InputError
-from verifier.judging.causes import blamed
+from verifier.judging.causes import find_causes
 from verifier.judging.finding import Finding
 from verifier.judging.verdict import Outcome
 from verifier.testing.mutants import Deed
@@ -72,5 +72,5 @@ def _tried(deed: Deed, generator: Generator, dtype: str) -> Accused | None:
     if found.outcome is not Outcome.DISAGREES and deed.kind != HONEST:
         return None
     finding = Finding("reverse", scene.dtype, parts=found.parts, examination=found)
-    named = tuple(dict.fromkeys(cause.cause for cause in blamed(finding, before).causes))
+    named = tuple(dict.fromkeys(cause.cause for cause in find_causes(finding, before).causes))
     return Accused(deed.cause, deed.kind, scene.seeded.text, scene.dtype, named)
