@@ -12,7 +12,12 @@ from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.process.isolation import isolate
 from verifier.reporting.training_report import Report
-from verifier.training.model_training import DEFAULTS, checked_point, settings_for, train_model
+from verifier.training.model_training import (
+    DEFAULTS,
+    check_prediction_point,
+    settings_for,
+    train_model,
+)
 from verifier.training.runner import Settings, always
 from verifier.witnesses import Autograd, Witness
 
@@ -56,7 +61,7 @@ def train(
             "gallery"
         )
     chosen = settings_for(model, settings)
-    points = [checked_point(model, point, chosen.format) for point in predict]
+    points = [check_prediction_point(model, point, chosen.format) for point in predict]
     findings = train_model(
         model,
         model.data if data is None else data,

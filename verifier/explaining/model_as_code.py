@@ -8,8 +8,8 @@ from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.program.codegen import TORCH, definition
 from verifier.program.program import Builder
-from verifier.training.data import columns
-from verifier.training.optimizers import torch_optimizer
+from verifier.training.data import read_columns
+from verifier.training.optimizers import torch_optimizer_name
 from verifier.training.runner import Settings
 
 
@@ -78,7 +78,7 @@ _WRITTEN_ROWS = 1000
 
 
 def _data(model: Model, settings: Settings) -> Iterator[str]:
-    given = columns(model.data, model.columns, settings.format)
+    given = read_columns(model.data, model.columns, settings.format)
     if given.rows > _WRITTEN_ROWS:
         raise InputError(
             f"--torch writes the data out, and {given.rows} rows are too many: at most "
@@ -116,7 +116,7 @@ def _loss_columns(model: Model) -> list[str]:
 def _optimizer(model: Model, settings: Settings) -> Iterator[str]:
     if _own_update(settings):
         return
-    name = torch_optimizer(settings.optimizer)
+    name = torch_optimizer_name(settings.optimizer)
     yield f"optimizer = torch.optim.{name}([{', '.join(model.parameters)}], lr={settings.lr!r})"
 
 

@@ -22,7 +22,7 @@ from verifier.judging.verdict import Comparison, Judge, Verdicts, joined
 from verifier.operations.formats import Format, format_named
 from verifier.process.isolation import user_code_state
 from verifier.program.codegen import NUMPY, TORCH, constant_values, function
-from verifier.training.data import NO_DATA, Columns, columns, held_out
+from verifier.training.data import NO_DATA, Columns, read_columns, split_rows
 from verifier.training.optimizers import Optimizer, optimizer_named
 from verifier.witnesses import Autograd, Witness, symbolic
 
@@ -367,10 +367,10 @@ class Run:
         keep_going: Callable[[int, int], bool],
     ) -> None:
         self.model = model
-        given = columns(data, model.columns, settings.format)
+        given = read_columns(data, model.columns, settings.format)
         self.columns, self._held_out = given, NO_DATA
         if settings.hold_out:
-            self.columns, self._held_out = held_out(given, settings.hold_out, settings.seed)
+            self.columns, self._held_out = split_rows(given, settings.hold_out, settings.seed)
         self.schedule = Schedule(self.columns.rows, settings)
         self.done = 0
         self.stopped = False

@@ -31,7 +31,7 @@ class StepCauses:
         self.errors = InternalErrors()
         """What went wrong on the way: mistakes of ours."""
 
-    def of(self, step: Step, before: Step | None) -> list[Cause]:
+    def causes_at(self, step: Step, before: Step | None) -> list[Cause]:
         """The causes of what disagrees at a step; `before` is the step before it, if any."""
         examination = None
         if self._examined < EXAMINED:

@@ -27,7 +27,7 @@ from verifier.commands.config.toml_table import (
 from verifier.errors import InputError
 from verifier.operations.formats import CODE_FORMATS
 from verifier.process.workers.limits import LONGEST
-from verifier.training.csv_file import shortened
+from verifier.training.csv_file import shortened_text
 
 Given = str | float
 """What stands for an input: a text as behind `--input`, or a number."""
@@ -209,7 +209,8 @@ def _all_accepted(table: Table) -> tuple[Accepted, ...]:
         accepted = Accepted(**one.values)
         if accepted.dtype not in CODE_FORMATS:
             raise one.error(
-                f"there is no dtype {shortened(accepted.dtype)!r}: use {' or '.join(CODE_FORMATS)}"
+                f"there is no dtype {shortened_text(accepted.dtype)!r}: use "
+                f"{' or '.join(CODE_FORMATS)}"
             )
         if accepted.title in [other.title for other in found]:
             raise one.error(f"{accepted.title} is accepted twice: give it once")

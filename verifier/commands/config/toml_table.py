@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from verifier.errors import InputError
-from verifier.training.csv_file import path_errors, shortened
+from verifier.training.csv_file import path_errors_as_input_errors, shortened_text
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class Table:
 
     def named(self, target: str) -> Table:
         """The same table, its place told with the target's name."""
-        return replace(self, place=f"{self.place} ({shortened(target)})")
+        return replace(self, place=f"{self.place} ({shortened_text(target)})")
 
     def require_only(self, kinds: Mapping[str, Kind]) -> None:
         """Raise InputError unless every key is known and holds what it may."""
         for key, value in self.values.items():
             if key not in kinds:
                 raise self.error(
-                    f"there is no setting {shortened(key)!r} here: use {', '.join(kinds)}"
+                    f"there is no setting {shortened_text(key)!r} here: use {', '.join(kinds)}"
                 )
             if not kinds[key].fits(value):
                 raise self.error(f"{key} = {shown(value)} cannot be used: give {kinds[key].wanted}")
@@ -71,14 +71,14 @@ def shown(value: Any) -> str:
     """A value about as TOML spells it."""
     if isinstance(value, bool):
         return str(value).lower()
-    return shortened("{...}" if isinstance(value, dict) else repr(value))
+    return shortened_text("{...}" if isinstance(value, dict) else repr(value))
 
 
 def read_toml(path: Path) -> Table:
     """The file as one table. Raises InputError, with the line where it is known, for what is no
     TOML.
     """
-    with path_errors(path):
+    with path_errors_as_input_errors(path):
         if path.exists() and not path.is_file():
             raise InputError(f"cannot read {str(path)!r}: it is not a regular file")
         text = path.read_text(encoding="utf-8-sig")
