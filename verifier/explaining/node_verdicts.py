@@ -18,7 +18,7 @@ from verifier.program.differentiate import adjoints
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
 from verifier.program.program import SYMBOL, Program, evaluate
 from verifier.training.runner import Settings
-from verifier.witnesses import Arguments, symbolic
+from verifier.witnesses import Arguments, evaluate_in_floats
 
 JUDGED_ROWS = 1000
 """Of a batch so many rows have numbers of their own; its loss and its gradient are judged whole."""
@@ -205,7 +205,7 @@ class Nodes:
         needed = {name: arguments[name] for name in program.symbols}
         with np.errstate(all="ignore"):
             rounded = {name: values.astype(self._settings.dtype) for name, values in needed.items()}
-            computed = symbolic(program, self._settings.dtype, rounded)
+            computed = evaluate_in_floats(program, self._settings.dtype, rounded)
         symbolically = [np.asarray(values, dtype=np.float64) for values in computed]
         verdicts = Judge(program, self._settings.format, data=data).verdicts(
             needed, list(stated), symbolically

@@ -20,7 +20,7 @@ from verifier.operations.formats import Format
 from verifier.program.evaluation.arithmetic import balls, largest_size, middle, precision, radius
 from verifier.program.evaluation.rounding import Rounded, rounded, sizes
 from verifier.program.program import Program
-from verifier.witnesses import FIRST_PRECISION, Arguments, Enclosure, exact
+from verifier.witnesses import FIRST_PRECISION, Arguments, Enclosure, enclose
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class Judge:
             np.maximum(radius(result.ball) / 1000.0, self.format.smallest_subnormal)
             for result in honest
         ]
-        enclosures = exact(self.program, points, within)
+        enclosures = enclose(self.program, points, within)
         # Where the value does not exist, what its derivative's formula gives there means nothing.
         defined = np.isfinite(enclosures[0].radius)
         terms = [

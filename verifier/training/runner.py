@@ -24,7 +24,7 @@ from verifier.process.isolation import user_code_state
 from verifier.program.codegen import NUMPY, TORCH, constant_values, function
 from verifier.training.data import NO_DATA, Columns, read_columns, split_rows
 from verifier.training.optimizers import Optimizer, optimizer_named
-from verifier.witnesses import Autograd, Witness, symbolic
+from verifier.witnesses import Autograd, Witness, evaluate_in_floats
 
 MOST_EPOCHS = 1_000_000_000
 LARGEST_SEED = 2**63 - 1
@@ -525,7 +525,7 @@ class Run:
         arguments = self._arguments(rows, parameters)
         number = np.dtype(self.settings.dtype)
         rounded = {name: values.astype(number) for name, values in arguments.items()}
-        symbolically = symbolic(self._judge.program, self.settings.dtype, rounded)
+        symbolically = evaluate_in_floats(self._judge.program, self.settings.dtype, rounded)
         return self._judge.verdicts(
             arguments,
             list(stated.T),
