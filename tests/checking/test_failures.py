@@ -12,7 +12,7 @@ import torch
 import verifier
 from verifier.capture.statements import Subject
 from verifier.checking import failures as accounting
-from verifier.checking.failures import explained
+from verifier.checking.failures import explain_failures
 from verifier.commands import check as checking
 from verifier.judging import causes as blame
 from verifier.judging.causes import RULES, find_causes
@@ -74,9 +74,9 @@ def test_a_rule_that_raised_is_not_ruled_out(monkeypatch):
 
 
 PARTS = {
-    "the search for causes": (accounting, "_chosen"),
-    "the search for a simpler point": (accounting, "simplest"),
-    "collecting the notes": (accounting, "_on_literals"),
+    "the search for causes": (accounting, "_most_frequent_causes"),
+    "the search for a simpler point": (accounting, "find_simplest"),
+    "collecting the notes": (accounting, "_notes_on_literals"),
     "making the command that shows it again": (checking, "at_point"),
 }
 
@@ -99,7 +99,7 @@ def test_an_interruption_is_no_error_of_ours(monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(accounting, "simplest", interrupted)
+    monkeypatch.setattr(accounting, "find_simplest", interrupted)
     with pytest.raises(KeyboardInterrupt):
         checked()
 
@@ -169,7 +169,7 @@ def test_the_deadline_is_asked_inside_a_rule():
 def test_notes_say_what_ended_early(monkeypatch):
     report = checked()
     assert not any("ended after" in note for note in report.checked.notes)
-    monkeypatch.setattr(checking, "explained", partial(late, 0.0))
+    monkeypatch.setattr(checking, "explain_failures", partial(late, 0.0))
     report = checked()
     assert report.outcome == "disagrees"
     assert (report.causes, report.checked.simplest) == ((), None)
@@ -181,20 +181,20 @@ def test_notes_say_what_ended_early(monkeypatch):
 
 
 def late(seconds, found, samplings, _):
-    return explained(found, samplings, Deadline(seconds))
+    return explain_failures(found, samplings, Deadline(seconds))
 
 
 def test_seconds_are_told_in_round_numbers(monkeypatch):
     passed = Deadline(1.0, start=0.0)
     for now, told in ((12.4, "12 s"), (1234.5, "1,234 s"), (0.0312, "0.03 s"), (1.0, "1 s")):
         monkeypatch.setattr("time.monotonic", lambda now=now: now)
-        assert accounting._seconds(passed) == told
+        assert accounting._seconds_text(passed) == told
 
 
 def test_the_budget_is_what_judging_took_and_five_seconds_at_least(monkeypatch):
     given = []
     explained = lambda found, samplings, deadline: given.append(deadline) or found  # noqa: E731
-    monkeypatch.setattr(checking, "explained", explained)
+    monkeypatch.setattr(checking, "explain_failures", explained)
     checked()
     assert given[0].seconds == checking.LEAST_FOR_CAUSES == 5.0
     clock = iter(range(0, 10**6, 100))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rich.text import Text
 
-from verifier.checking.records import Checked, CheckSettings
+from verifier.checking.records import CheckResult, CheckSettings
 from verifier.commands.config.baseline import settled
 from verifier.commands.config.report import TargetResult
 from verifier.commands.config.run import ConfigRun
@@ -38,7 +38,7 @@ def finding(*parts, dtype="float32", check="reverse", failures=()):
 
 
 def checked(*findings, causes=(), interrupted=False):
-    return Checked(
+    return CheckResult(
         "f", "its own forward", CheckSettings(), findings, causes, interrupted=interrupted
     )
 
@@ -47,7 +47,7 @@ def checked(*findings, causes=(), interrupted=False):
 class Report:
     """A report in three lines."""
 
-    checked: Checked
+    checked: CheckResult
 
     @property
     def outcome(self):

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import pytest
 
-from verifier.checking.defaults import Defaults, using
+from verifier.checking.defaults import Defaults, use_defaults
 from verifier.checking.records import CheckSettings
 from verifier.commands.config.schema import _SETTINGS, Accepted, ConfiguredTarget, read_config
 from verifier.errors import InputError
@@ -95,7 +95,7 @@ SMALLEST = '[[target]]\ntarget = "a.py::f"\ninputs = {}\n'
 
 def test_what_is_not_set_is_as_in_this_test_run(read):
     assert read(SMALLEST).targets[0].settings == CheckSettings()
-    with using(Defaults(("float16",), 9, 8)):
+    with use_defaults(Defaults(("float16",), 9, 8)):
         assert read(SMALLEST).targets[0].settings == CheckSettings(("float16",), 9, 8)
         assert read(WHOLE).targets[0].settings.points == 5
 

@@ -11,7 +11,7 @@ import torch
 from tests.helpers.browser import Browser, on_paper
 from tests.helpers.hostile import PAYLOADS
 from tests.reporting.test_training_page import PAPER, Reader
-from verifier.checking.records import Checked, CheckSettings
+from verifier.checking.records import CheckResult, CheckSettings
 from verifier.checking.tally.count import Tally
 from verifier.errors import printable
 from verifier.judging.examine import examine
@@ -41,7 +41,7 @@ def checked(code, dtypes=DTYPES):
     found = tuple(
         one for number, dtype in enumerate(dtypes, 1) for one in findings(code, number, dtype)
     )
-    return Checked(
+    return CheckResult(
         "losses.py::focal",
         "its own forward",
         CheckSettings(dtypes),

@@ -14,13 +14,13 @@ from typing import Any
 from verifier.capture.target import callable_of, name_of
 from verifier.capture.target.dry_run import raised
 from verifier.checking import defaults
-from verifier.checking.expected_gradient import Intended
-from verifier.checking.failures import explained
-from verifier.checking.inputs import dtypes_of
+from verifier.checking.expected_gradient import ExpectedFunction
+from verifier.checking.failures import explain_failures
+from verifier.checking.inputs import given_dtypes
 from verifier.checking.labels import target_name
-from verifier.checking.points import Edges, Request, Sampling
-from verifier.checking.records import Checked, CheckSettings
-from verifier.checking.replay_command import at_point, command
+from verifier.checking.points import EdgeTrials, Request, Sampling
+from verifier.checking.records import CheckResult, CheckSettings
+from verifier.checking.replay_command import replay_command, replay_command_at
 from verifier.checking.settings import LARGEST_SEED, MOST_DIGITS, MOST_POINTS
 from verifier.checking.variants import AT_EVERY_POINT, CHEAP, COSTLY, NAMES, Check, Trial
 from verifier.errors import InputError
@@ -100,11 +100,11 @@ def check_watched(
             f"inputs is a {type(inputs).__name__}: give a mapping of the arguments' names to what "
             "they are"
         )
-    intended = Intended(formula, reference, reduction)
+    expected = ExpectedFunction(formula, reference, reduction)
     chosen = _settings(inputs, settings)
-    code = intended.code(inputs) if target is None else callable_of(target)
+    code = expected.code(inputs) if target is None else callable_of(target)
     name = "formula" if target is None else target if isinstance(target, str) else name_of(code)
-    check_ = _Check(name, Request(code, inputs, intended, chosen), watcher)
+    check_ = _Check(name, Request(code, inputs, expected, chosen), watcher)
     try:
         with limit_search_time():
             checked = check_.done()
@@ -115,20 +115,20 @@ def check_watched(
         if isinstance(error, Exception) and not user_frames(error):
             raise
         raise raised(target_name(name), error) from error
-    report = CheckReport(_with_replay(target, inputs, intended, checked))
-    defaults.current().reports(report)
+    report = CheckReport(_with_replay(target, inputs, expected, checked))
+    defaults.current_defaults().reports(report)
     return report
 
 
 def _with_replay(
     target: Callable[..., Any] | str | None,
     inputs: Mapping[str, Any],
-    intended: Intended,
-    checked: Checked,
-) -> Checked:
+    expected: ExpectedFunction,
+    checked: CheckResult,
+) -> CheckResult:
     """With the command that shows it again. An error in making it is kept: the verdict stands."""
     errors = InternalErrors()
-    make = partial(_replay, target, inputs, intended, checked)
+    make = partial(_replay, target, inputs, expected, checked)
     replay = errors.run("making the command that shows it again", make, None)
     return replace(
         checked,
@@ -141,17 +141,17 @@ def _with_replay(
 def _replay(
     target: Callable[..., Any] | str | None,
     inputs: Mapping[str, Any],
-    intended: Intended,
-    checked: Checked,
+    expected: ExpectedFunction,
+    checked: CheckResult,
 ) -> str | None:
     """The command that shows it again: of what fails, at the simplest point."""
     simplest_ = checked.simplest
     if simplest_ is not None:
         settings = replace(checked.settings, dtypes=(simplest_.dtype,))
-        shorter = at_point(target, inputs, simplest_.inputs, intended, settings)
+        shorter = replay_command_at(target, inputs, simplest_.inputs, expected, settings)
         if shorter is not None:
             return shorter
-    return command(target, inputs, intended, checked.settings)
+    return replay_command(target, inputs, expected, checked.settings)
 
 
 def assert_gradients(target: Callable[..., Any] | str | None = None, **given: Any) -> CheckReport:
@@ -168,7 +168,7 @@ def _settings(inputs: Mapping[str, Any], given: Mapping[str, Any]) -> CheckSetti
     """The settings, with the defaults for what is not given. Raises InputError for those that make
     no sense.
     """
-    standing = defaults.current()
+    standing = defaults.current_defaults()
     known = {name: value for name, value in given.items() if value is not None}
     for name in known:
         if name not in CheckSettings.__dataclass_fields__:
@@ -176,7 +176,7 @@ def _settings(inputs: Mapping[str, Any], given: Mapping[str, Any]) -> CheckSetti
                 f"check has no setting {name!r}: it has "
                 f"{', '.join(CheckSettings.__dataclass_fields__)}"
             )
-    dtypes = known.pop("dtypes", None) or standing.dtypes or dtypes_of(inputs) or DTYPES
+    dtypes = known.pop("dtypes", None) or standing.dtypes or given_dtypes(inputs) or DTYPES
     dtypes = tuple(dict.fromkeys([dtypes] if isinstance(dtypes, str) else dtypes))
     for dtype in dtypes:
         if dtype not in CODE_FORMATS:
@@ -227,7 +227,7 @@ class _InDtype:
     def __init__(self, request: Request, dtype: str, start: int, deadline: Deadline) -> None:
         self.sampling = Sampling(request, dtype, start)
         self.overwritten: tuple[str, ...] = ()
-        self.edges = Edges((), (), ())
+        self.edges = EdgeTrials((), (), ())
         self._trials: tuple[Trial, ...] = ()
         self._without, self._deadline = request.settings.without, deadline
 
@@ -247,12 +247,12 @@ class _InDtype:
         return check_.findings(self._trials[0])
 
     def _at_points(self) -> Iterator[Finding]:
-        asked = self.sampling.asked(self._deadline)
+        asked = self.sampling.trials_asked(self._deadline)
         self._trials, self.overwritten = asked.trials, asked.overwritten
         return self._at(self._trials)
 
     def _at_edges(self) -> Iterator[Finding]:
-        self.edges = self.sampling.edges(self._trials, self._deadline)
+        self.edges = self.sampling.edge_trials(self._trials, self._deadline)
         return self._at(self.edges.trials)
 
     def _at(self, trials: Sequence[Trial]) -> Iterator[Finding]:
@@ -280,7 +280,7 @@ class _Check:
         """The steps that are not done, by dtype."""
         self._planned = sum(map(len, self._waiting.values()))
 
-    def done(self) -> Checked:
+    def done(self) -> CheckResult:
         """Everything that is found, with its causes.
 
         Raises InputError for code that cannot be used, and where the time runs out before anything
@@ -296,8 +296,8 @@ class _Check:
             self._watcher.begin("the search for causes", 2 * budget.left() + 1)
         return self._explained(checked, budget)
 
-    def _explained(self, checked: Checked, budget: Deadline) -> Checked:
-        found = explained(checked, [part.sampling for part in self._parts], budget)
+    def _explained(self, checked: CheckResult, budget: Deadline) -> CheckResult:
+        found = explain_failures(checked, [part.sampling for part in self._parts], budget)
         return replace(found, causes_searched=True, notes=(*found.notes, *checked.notes))
 
     def _all_steps(self) -> bool:
@@ -344,11 +344,11 @@ class _Check:
             )
         return ended
 
-    def _known(self) -> Checked:
+    def _known(self) -> CheckResult:
         """What is known so far."""
         ordered = sorted(self._findings, key=lambda finding: _place(finding.check))
-        return Checked(
-            self._name, self._request.intended.sentence, self._request.settings, tuple(ordered),
+        return CheckResult(
+            self._name, self._request.expected.sentence, self._request.settings, tuple(ordered),
             causes_searched=False, notes=tuple(self._notes()),
             not_reached=tuple(self._not_reached()), failed=tuple(self._failed),
         )  # fmt: skip

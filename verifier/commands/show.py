@@ -8,7 +8,7 @@ from typing import Any
 from verifier.capture.joint_graph import NotReadableError
 from verifier.capture.statements import Statements, Subject
 from verifier.capture.target import bound, callable_of, tried
-from verifier.checking.inputs import drawn, dtypes_of
+from verifier.checking.inputs import draw_inputs, given_dtypes
 from verifier.errors import InputError
 from verifier.judging.reference import forward_nodes
 from verifier.process.isolation import isolate
@@ -28,8 +28,8 @@ def read_forward(target: Callable[..., Any] | str, inputs: Mapping[str, Any]) ->
     ['value = sigmoid(x)']
     """
     code = callable_of(target)
-    dtype = (*dtypes_of(inputs), "float64")[0]
-    here = bound(code, drawn(inputs, dtype, 0, 1), dtype)
+    dtype = (*given_dtypes(inputs), "float64")[0]
+    here = bound(code, draw_inputs(inputs, dtype, 0, 1), dtype)
     names = tried(here).results
     statements = Statements(Subject(here.code, here.inputs, here.wanted))
     builder = ArrayBuilder()

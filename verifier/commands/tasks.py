@@ -104,11 +104,11 @@ def show(
 
 
 def _forward(target: str, inputs: list[str]) -> list[str]:
-    from verifier.checking.inputs import parsed
+    from verifier.checking.inputs import parse_inputs
     from verifier.commands.show import read_forward
 
     with redirect_stdout(sys.stderr):
-        return [printable(line) for line in read_forward(target, parsed(inputs))]
+        return [printable(line) for line in read_forward(target, parse_inputs(inputs))]
 
 
 def _formulas(options: ModelOptions, latex: bool, torch: bool) -> list[str]:
@@ -229,13 +229,13 @@ def check(
     forms: dict[str, Any],
 ) -> None:
     """One target is checked; what is known is published as the check goes on."""
-    from verifier.checking.inputs import parsed
+    from verifier.checking.inputs import parse_inputs
     from verifier.commands.check import check_watched
 
     watcher = _CheckWatcher(send, interruption, _deadline(seconds), Forms.of(forms))
     with redirect_stdout(sys.stderr):
         watcher.refuse_if_interrupted()
-        watcher.finish(check_watched(target, parsed(inputs), watcher, **settings))
+        watcher.finish(check_watched(target, parse_inputs(inputs), watcher, **settings))
 
 
 def check_target(

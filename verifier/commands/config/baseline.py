@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from verifier.checking.labels import component_called
-from verifier.checking.records import Checked
+from verifier.checking.labels import component_of_part_name
+from verifier.checking.records import CheckResult
 from verifier.commands.config.schema import Accepted
 from verifier.judging.finding import Finding
 from verifier.judging.verdict import Outcome
@@ -18,7 +18,7 @@ from verifier.judging.verdict import Outcome
 class Settled:
     """A check beside what was accepted of it beforehand."""
 
-    left: Checked
+    left: CheckResult
     """The check without what is accepted."""
     accepted: tuple[Accepted, ...] = ()
     """What explains a failure."""
@@ -26,7 +26,7 @@ class Settled:
     """What matches nothing that disagrees."""
 
 
-def settled(checked: Checked, known: Sequence[Accepted]) -> Settled:
+def settled(checked: CheckResult, known: Sequence[Accepted]) -> Settled:
     """The check with what is known of its failures set aside.
 
     A failure is accepted where each of its causes is; one without a cause, where an entry names
@@ -64,7 +64,7 @@ class _Failure:
         )
 
 
-def _failures(checked: Checked) -> list[_Failure]:
+def _failures(checked: CheckResult) -> list[_Failure]:
     named = [names for finding in checked.judged for names in _failing(finding)]
     return [failure for names, dtype in named for failure in _for_each_cause(checked, names, dtype)]
 
@@ -81,17 +81,17 @@ def _failing(finding: Finding) -> list[tuple[frozenset[str], str]]:
 
 
 def _names(name: str) -> frozenset[str]:
-    return frozenset((name, component_called(name)))
+    return frozenset((name, component_of_part_name(name)))
 
 
-def _for_each_cause(checked: Checked, names: frozenset[str], dtype: str) -> list[_Failure]:
+def _for_each_cause(checked: CheckResult, names: frozenset[str], dtype: str) -> list[_Failure]:
     causes = {
         one.cause for one in checked.causes if one.component in names and one.dtype in ("", dtype)
     }
     return [_Failure(names, dtype, cause) for cause in sorted(causes) or [""]]
 
 
-def _without_accepted(checked: Checked, finding: Finding, known: Sequence[Accepted]) -> Finding:
+def _without_accepted(checked: CheckResult, finding: Finding, known: Sequence[Accepted]) -> Finding:
     def is_accepted(name: str) -> bool:
         found = _for_each_cause(checked, _names(name), finding.dtype)
         return all(any(failure.is_explained_by(entry) for entry in known) for failure in found)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from verifier.checking.defaults import current, known_dtypes
+from verifier.checking.defaults import check_dtypes, current_defaults
 from verifier.checking.settings import LARGEST_SEED, MOST_DIGITS, MOST_POINTS, CheckSettings
 from verifier.commands.config.toml_table import (
     FLAG,
@@ -116,7 +116,7 @@ def read_config(path: str | Path) -> Config:
             'it lists no target: add [[target]], and below it target = "layers.py::MyNorm" and '
             "inputs"
         )
-    known = current()
+    known = current_defaults()
     before = CheckSettings(dtypes=known.dtypes, points=known.points, seed=known.seed)
     settings = _settings(file.table("settings", "[settings]"), before)
     written = file.tables("target", "target {}")
@@ -153,7 +153,7 @@ def _over(table: Table, before: CheckSettings) -> CheckSettings:
 
 def _dtypes(table: Table, names: Iterable[str]) -> tuple[str, ...]:
     try:
-        return known_dtypes(names)
+        return check_dtypes(names)
     except InputError as error:
         raise error.located(f"{table.place}: dtypes") from None
 

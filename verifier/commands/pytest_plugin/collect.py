@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from verifier.checking.defaults import Reported
+from verifier.checking.defaults import FinishedCheck
 from verifier.reporting.atomic_write import write
 
 LONGEST = 120
@@ -30,7 +30,7 @@ class Collector:
         self._made = 0
         self._outcomes: list[str] = []
 
-    def add(self, report: Reported) -> None:
+    def add(self, report: FinishedCheck) -> None:
         """Count the report and write it; a file of the same test and number is replaced. Raises
         InputError.
         """

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from verifier.checking.defaults import Defaults, using
+from verifier.checking.defaults import Defaults, use_defaults
 from verifier.commands.config.check_target import check_configured, settled_report
 from verifier.commands.config.report import TargetResult
 from verifier.commands.config.schema import ConfiguredTarget, read_config
@@ -32,7 +32,7 @@ class TargetFile(pytest.File):
 
     def collect(self) -> Iterator[TargetTest]:
         try:
-            with using(self.defaults):
+            with use_defaults(self.defaults):
                 targets = read_config(self.path).targets
         except InputError as error:
             raise self.CollectError(str(error)) from None

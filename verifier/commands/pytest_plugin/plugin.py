@@ -117,9 +117,9 @@ def _read(reader: Callable[[str], Any], given: _Given) -> Any:
 
 
 def _dtypes(text: str) -> tuple[str, ...]:
-    from verifier.checking.defaults import known_dtypes
+    from verifier.checking.defaults import check_dtypes
 
-    return known_dtypes(filter(None, (name.strip() for name in text.split(","))))
+    return check_dtypes(filter(None, (name.strip() for name in text.split(","))))
 
 
 def _whole(text: str, least: int) -> int:
@@ -164,11 +164,11 @@ class _Session:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        from verifier.checking.defaults import Defaults, using
+        from verifier.checking.defaults import Defaults, use_defaults
         from verifier.commands.pytest_plugin.collect import Collector
 
         self._collector = Collector(item.nodeid, self._folder)
-        with using(Defaults(**self.chosen, reports=self._collector.add)):
+        with use_defaults(Defaults(**self.chosen, reports=self._collector.add)):
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
