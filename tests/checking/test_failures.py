@@ -77,7 +77,7 @@ PARTS = {
     "the search for causes": (accounting, "_most_frequent_causes"),
     "the search for a simpler point": (accounting, "find_simplest"),
     "collecting the notes": (accounting, "_notes_on_literals"),
-    "making the command that shows it again": (checking, "at_point"),
+    "making the command that shows it again": (checking, "replay_command_at"),
 }
 
 

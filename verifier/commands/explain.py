@@ -9,12 +9,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from verifier.capture.to_numpy import to_float64
-from verifier.commands.train import replay_command
+from verifier.commands.train import training_command
 from verifier.errors import InputError
 from verifier.explaining.choose_step import Stand, checked_point, stand_at
 from verifier.explaining.explanation import Explanation
@@ -28,6 +27,7 @@ from verifier.judging.causes.scalar_gradients import Cause, StepGradient, causes
 from verifier.judging.verdict import Comparison
 from verifier.process.internal_errors import InternalErrors
 from verifier.process.isolation import isolate
+from verifier.process.values import UserValue
 from verifier.training.model_training import settings_for
 from verifier.training.optimizers import PlainSGD, optimizer_named
 from verifier.training.runner import Run, always
@@ -43,21 +43,21 @@ def explain(
     *,
     at: Mapping[str, float] | None = None,
     step: int | None = None,
-    data: Any = None,
+    data: UserValue = None,
     witness: Witness | None = None,
     keep_going: Callable[[int, int], bool] = always,
-    **settings: Any,
+    **settings: UserValue,
 ) -> Explanation:
     """How the gradient of one step of the training comes about, node by node.
 
-    `step` is counted from 1, as `train` numbers them. `at` gives data and parameters by name. Data
-    that is a row of the data means the first step that uses it, with the parameters as the steps
-    before left them; other data, of which every column must then be given, stand with the
-    parameters that the training starts from. With a step, they stand in the place of its sample.
-    Parameters stand in the place of those that the step has. Without both it is the first step. Of
-    a batch, data are one row by itself.
+    `model` is trained up to that step. `step` is counted from 1, as `train` numbers them. `at`
+    gives data and parameters by name. Data that is a row of the data means the first step that uses
+    it, with the parameters as the steps before left them; other data, of which every column must
+    then be given, stand with the parameters that the training starts from. With a step, they stand
+    in the place of its sample. Parameters stand in the place of those that the step has. Without
+    both it is the first step. Of a batch, data are one row by itself.
 
-    `data`, `witness`, `keep_going` and the settings are those of `train`.
+    `data`, `witness`, `keep_going` and the `settings` are those of `train`.
 
     Raises InputError for a step that the training does not have, and for names and numbers that do
     not fit.
@@ -78,12 +78,14 @@ def explain(
     if given is None and model.columns and all(name in point for name in model.columns):
         given = {name: [point[name]] for name in model.columns}
     run = Run(model, given, chosen, witness or Autograd(), keep_going)
-    explanation = _explained(run, stand_at(run, point, step))
-    training = replay_command(model, data, chosen, ())
-    return replace(explanation, replay=None if training is None else _replay(training, point, step))
+    explanation = _explanation_at(run, stand_at(run, point, step))
+    training = training_command(model, data, chosen, ())
+    return replace(
+        explanation, replay=None if training is None else _explain_command(training, point, step)
+    )
 
 
-def _explained(run: Run, stand: Stand) -> Explanation:
+def _explanation_at(run: Run, stand: Stand) -> Explanation:
     model = run.model
     rows = None if run.schedule.single else len(next(iter(stand.sample.values())))
     graph = graph_of(model, rows)
@@ -92,8 +94,8 @@ def _explained(run: Run, stand: Stand) -> Explanation:
     nodes = tuple(map(judge.node, graph.nodes))
     loss, *judged = judge.stated()
     gradient = dict(zip(model.parameters, judged, strict=True))
-    place = _place(stand, seen, rows)
-    tensors = tuple(_tensors(graph, seen))
+    place = _place_of_step(stand, seen, rows)
+    tensors = tuple(_tensor_records(graph, seen))
     stated = {name: found for name, found in gradient.items() if seen.grad[name] is not None}
     errors = InternalErrors()
     return Explanation(
@@ -104,20 +106,20 @@ def _explained(run: Run, stand: Stand) -> Explanation:
         judged_rows=0 if rows is None else judge.rows,
         loss=loss,
         gradient=gradient,
-        formulas=_formulas(model),
+        formulas=_gradient_texts(model),
         tensors=tensors,
-        updates=tuple(_updates(run, seen, gradient)),
+        updates=tuple(_update_records(run, seen, gradient)),
         parting=parting(
             nodes, gradient, {tensor.name: tensor for tensor in tensors}, run.settings.dtype
         ),
-        causes=_causes(run, place, stated, errors),
+        causes=_causes_of_gradient(run, place, stated, errors),
         notes=errors.notes,
         internal_errors=errors.tracebacks,
         replay=None,
     )
 
 
-def _place(stand: Stand, seen: Seen, rows: int | None) -> Place:
+def _place_of_step(stand: Stand, seen: Seen, rows: int | None) -> Place:
     return Place(
         step=stand.step,
         epoch=stand.epoch,
@@ -131,14 +133,14 @@ def _place(stand: Stand, seen: Seen, rows: int | None) -> Place:
     )
 
 
-def _formulas(model: Model) -> dict[str, str]:
+def _gradient_texts(model: Model) -> dict[str, str]:
     try:
         return {name: str(derivative) for name, derivative in model.gradient.items()}
     except InputError:
         return {}
 
 
-def _tensors(graph: Graph, seen: Seen) -> Iterator[Tensor]:
+def _tensor_records(graph: Graph, seen: Seen) -> Iterator[Tensor]:
     for index in graph.nodes:
         name, tensor = graph.names[index], seen.tensors[index]
         if not graph.is_condition(index):
@@ -154,9 +156,9 @@ def _tensors(graph: Graph, seen: Seen) -> Iterator[Tensor]:
             )
 
 
-def _updates(run: Run, seen: Seen, gradient: Mapping[str, Comparison]) -> Iterator[Update]:
+def _update_records(run: Run, seen: Seen, gradient: Mapping[str, Comparison]) -> Iterator[Update]:
     names = run.model.parameters
-    moved, other = _by_hand(run, seen, gradient)
+    moved, other = _updates_by_hand(run, seen, gradient)
     run.autograd.update()
     for name in names:
         after = seen.parameters[name].item()
@@ -165,7 +167,7 @@ def _updates(run: Run, seen: Seen, gradient: Mapping[str, Comparison]) -> Iterat
         )
 
 
-def _by_hand(
+def _updates_by_hand(
     run: Run, seen: Seen, gradient: Mapping[str, Comparison]
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Learning rate times gradient, and where the symbolic gradient leads; nothing for other
@@ -188,7 +190,7 @@ def _by_hand(
     return moved, dict(zip(gradient, map(float, after), strict=True))
 
 
-def _causes(
+def _causes_of_gradient(
     run: Run, place: Place, gradient: Mapping[str, Comparison], errors: InternalErrors
 ) -> tuple[Cause, ...]:
     """What explains a gradient that is stated and wrong; one that is missing is told by where the
@@ -199,7 +201,7 @@ def _causes(
     )
 
 
-def _replay(training: str, point: Mapping[str, float], step: int | None) -> str:
+def _explain_command(training: str, point: Mapping[str, float], step: int | None) -> str:
     words = (
         ["--at", ",".join(f"{name}={value!r}" for name, value in point.items())] if point else []
     )
