@@ -20,8 +20,8 @@ from verifier.commands.cli import run
 from verifier.commands.lesson import run_lesson
 from verifier.explaining.lessons.reader import (
     LANGUAGES,
-    Checked,
     Claim,
+    ClaimResult,
     Code,
     Passage,
     Script,
@@ -333,7 +333,7 @@ def test_a_page_is_whole_and_loads_nothing(name, language, tmp_path, capsys):
         if isinstance(part, Code):
             assert part.source.rstrip() in page.text
             assert part.printed.rstrip() in page.text
-        elif isinstance(part, Checked):
+        elif isinstance(part, ClaimResult):
             assert repr(part.measured) in page.text
 
 

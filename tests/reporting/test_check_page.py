@@ -20,10 +20,10 @@ from verifier.judging.verdict import Note, Outcome
 from verifier.reporting.html.check import check_page
 from verifier.reporting.html.check_picture import error_picture
 from verifier.reporting.html.mathml import text
-from verifier.testing.cases import named
+from verifier.testing.cases import case_named
 from verifier.testing.mutations import GRAPH, NUMBERS, liar_named, scaled
 
-CASE = named("tanh network")
+CASE = case_named("tanh network")
 DTYPES = ("float32", "float64")
 
 

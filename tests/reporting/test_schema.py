@@ -21,16 +21,18 @@ from verifier.commands.unfinished import unfinished_report
 from verifier.process.workers.supervisor import End, Ending
 from verifier.reporting.data.training_json import schema
 from verifier.reporting.rendering import Forms, Screen, render
-from verifier.testing.trials import Acquitted, Checked, Planted
+from verifier.testing.trials import GradcheckResult, HonestResult, LieResult
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:`torch.jit.script` is deprecated:DeprecationWarning"
 )
-REFUSES = Checked(slow=True, fast=False)
-PLANTED = Planted(
+REFUSES = GradcheckResult(slow=True, fast=False)
+PLANTED = LieResult(
     "zeroed", "zeroed", "tanh", "float32", "graph", float("inf"), True, False, REFUSES
 )
-HONEST = Acquitted("no lie", "tanh", "float32", "own forward", 4, 1, 1, 0.5, (1e-7, float("nan")))
+HONEST = HonestResult(
+    "no lie", "tanh", "float32", "own forward", 4, 1, 1, 0.5, (1e-7, float("nan"))
+)
 
 
 FORMS = Forms(Screen(), json=True)

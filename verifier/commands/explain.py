@@ -15,13 +15,13 @@ import numpy as np
 from verifier.capture.to_numpy import to_float64
 from verifier.commands.train import training_command
 from verifier.errors import InputError
-from verifier.explaining.choose_step import Stand, checked_point, stand_at
+from verifier.explaining.choose_step import StepContext, advance_to_step, round_point
 from verifier.explaining.explanation import Explanation
-from verifier.explaining.first_divergence import parting
+from verifier.explaining.first_divergence import find_first_divergence
 from verifier.explaining.graph import Graph, graph_of
-from verifier.explaining.node_verdicts import Nodes
+from verifier.explaining.node_verdicts import NodeJudge
 from verifier.explaining.records import Place, Tensor, Update
-from verifier.explaining.torch_hooks import Seen, watch
+from verifier.explaining.torch_hooks import ObservedStep, observe_step
 from verifier.formula.model import Model
 from verifier.judging.causes.scalar_gradients import Cause, StepGradient, causes_at_step
 from verifier.judging.verdict import Comparison
@@ -73,24 +73,24 @@ def explain(
             "gallery"
         )
     chosen = settings_for(model, settings)
-    point = checked_point(model, at or {}, chosen.format)
+    point = round_point(model, at or {}, chosen.format)
     given = model.data if data is None else data
     if given is None and model.columns and all(name in point for name in model.columns):
         given = {name: [point[name]] for name in model.columns}
     run = Run(model, given, chosen, witness or Autograd(), keep_going)
-    explanation = _explanation_at(run, stand_at(run, point, step))
+    explanation = _explanation_at(run, advance_to_step(run, point, step))
     training = training_command(model, data, chosen, ())
     return replace(
         explanation, replay=None if training is None else _explain_command(training, point, step)
     )
 
 
-def _explanation_at(run: Run, stand: Stand) -> Explanation:
+def _explanation_at(run: Run, stand: StepContext) -> Explanation:
     model = run.model
     rows = None if run.schedule.single else len(next(iter(stand.sample.values())))
     graph = graph_of(model, rows)
-    seen = watch(run.autograd, graph, stand.sample)
-    judge = Nodes(model, graph, seen, run.settings)
+    seen = observe_step(run.autograd, graph, stand.sample)
+    judge = NodeJudge(model, graph, seen, run.settings)
     nodes = tuple(map(judge.node, graph.nodes))
     loss, *judged = judge.stated()
     gradient = dict(zip(model.parameters, judged, strict=True))
@@ -109,7 +109,7 @@ def _explanation_at(run: Run, stand: Stand) -> Explanation:
         formulas=_gradient_texts(model),
         tensors=tensors,
         updates=tuple(_update_records(run, seen, gradient)),
-        parting=parting(
+        parting=find_first_divergence(
             nodes, gradient, {tensor.name: tensor for tensor in tensors}, run.settings.dtype
         ),
         causes=_causes_of_gradient(run, place, stated, errors),
@@ -119,7 +119,7 @@ def _explanation_at(run: Run, stand: Stand) -> Explanation:
     )
 
 
-def _place_of_step(stand: Stand, seen: Seen, rows: int | None) -> Place:
+def _place_of_step(stand: StepContext, seen: ObservedStep, rows: int | None) -> Place:
     return Place(
         step=stand.step,
         epoch=stand.epoch,
@@ -140,7 +140,7 @@ def _gradient_texts(model: Model) -> dict[str, str]:
         return {}
 
 
-def _tensor_records(graph: Graph, seen: Seen) -> Iterator[Tensor]:
+def _tensor_records(graph: Graph, seen: ObservedStep) -> Iterator[Tensor]:
     for index in graph.nodes:
         name, tensor = graph.names[index], seen.tensors[index]
         if not graph.is_condition(index):
@@ -156,7 +156,9 @@ def _tensor_records(graph: Graph, seen: Seen) -> Iterator[Tensor]:
             )
 
 
-def _update_records(run: Run, seen: Seen, gradient: Mapping[str, Comparison]) -> Iterator[Update]:
+def _update_records(
+    run: Run, seen: ObservedStep, gradient: Mapping[str, Comparison]
+) -> Iterator[Update]:
     names = run.model.parameters
     moved, other = _updates_by_hand(run, seen, gradient)
     run.autograd.update()
@@ -168,7 +170,7 @@ def _update_records(run: Run, seen: Seen, gradient: Mapping[str, Comparison]) ->
 
 
 def _updates_by_hand(
-    run: Run, seen: Seen, gradient: Mapping[str, Comparison]
+    run: Run, seen: ObservedStep, gradient: Mapping[str, Comparison]
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Learning rate times gradient, and where the symbolic gradient leads; nothing for other
     optimizers.

@@ -13,9 +13,9 @@ from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
 from verifier.errors import GradientError
-from verifier.explaining.lessons.as_html import page
+from verifier.explaining.lessons.as_html import lesson_page
 from verifier.explaining.lessons.as_text import lesson_lines
-from verifier.explaining.lessons.reader import Checked, Claim, Code, Passage, Script, script
+from verifier.explaining.lessons.reader import Claim, ClaimResult, Code, Passage, Script, script
 from verifier.formula.add_function import remove_added_functions
 from verifier.process.isolation import isolate
 from verifier.process.values import Facts, UserValue
@@ -28,7 +28,7 @@ class Lesson:
     """A lesson as it was run. `print(lesson)` shows it."""
 
     script: Script
-    parts: tuple[Passage | Code | Checked, ...]
+    parts: tuple[Passage | Code | ClaimResult, ...]
 
     @property
     def title(self) -> str:
@@ -36,9 +36,9 @@ class Lesson:
         return self.script.title
 
     @property
-    def claims(self) -> tuple[Checked, ...]:
+    def claims(self) -> tuple[ClaimResult, ...]:
         """The claims of its text, each with the number that was measured."""
-        return tuple(part for part in self.parts if isinstance(part, Checked))
+        return tuple(part for part in self.parts if isinstance(part, ClaimResult))
 
     @property
     def ok(self) -> bool:
@@ -59,7 +59,7 @@ class Lesson:
     @isolate
     def to_html(self) -> str:
         """The lesson as a page of its own, which loads nothing."""
-        return page(self.script, self.parts)
+        return lesson_page(self.script, self.parts)
 
     @isolate
     def to_json(self) -> Facts:
@@ -125,10 +125,12 @@ def _run_code(code: Code, scope: dict[str, UserValue]) -> Code:
     return replace(code, printed=printed.getvalue())
 
 
-def _fill_in(part: Passage | Code | Claim, scope: dict[str, UserValue]) -> Passage | Code | Checked:
+def _fill_in(
+    part: Passage | Code | Claim, scope: dict[str, UserValue]
+) -> Passage | Code | ClaimResult:
     match part:
         case Passage(text):
             return Passage(text.format_map(scope))
         case Claim(measured=measured):
-            return Checked(part, float(scope[measured]))
+            return ClaimResult(part, float(scope[measured]))
     return part

@@ -144,11 +144,11 @@ def _loop(model: Model, settings: Settings) -> Iterator[str]:
     yield f"{inner}cost.backward()"
     shown = ", ".join(f"{name}.grad.item()" for name in model.parameters)
     yield f'{inner}print("grad", {shown})'
-    yield from (f"{inner}{line}" for line in _update(model, settings))
+    yield from (f"{inner}{line}" for line in _update_lines(model, settings))
     yield '    print("epoch", epoch, "cost", cost.item())'
 
 
-def _update(model: Model, settings: Settings) -> Iterator[str]:
+def _update_lines(model: Model, settings: Settings) -> Iterator[str]:
     if not _own_update(settings):
         yield "optimizer.step()"
         yield "optimizer.zero_grad()"
