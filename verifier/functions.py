@@ -36,8 +36,13 @@ __all__ = list(_NAMES)
 
 
 def piecewise(*branches: tuple[Operand, Operand]) -> Operand:
-    """The value of the first (value, condition) whose condition holds; the last condition must be
-    True.
+    """The value of the first (value, condition) whose condition holds.
+
+    `branches` are such pairs, in order; values and conditions are expressions, numbers or truth
+    values. Raises InputError unless the last condition is True.
+
+    >>> piecewise((1.0, False), (2.0, True))
+    2.0
     """
     from verifier.formula import overloads
 

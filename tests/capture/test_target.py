@@ -18,7 +18,7 @@ from torch.autograd import Function
 
 from verifier.capture.statements import Subject
 from verifier.capture.target import Run, UserCodeError, bound, load_target, name_of, tried
-from verifier.checking.inputs import between, drawn, parsed, spelled
+from verifier.checking.inputs import between, draw_inputs, input_words, parse_inputs
 from verifier.errors import InputError
 from verifier.formula.parser import read_text
 from verifier.judging.examination import NotReplayed
@@ -42,7 +42,7 @@ def said(function, *arguments):
 
 
 def at(target, dtype="float64", /, **inputs):
-    return bound(target, drawn(inputs, dtype, 0, 1), dtype)
+    return bound(target, draw_inputs(inputs, dtype, 0, 1), dtype)
 
 
 def examined(target, dtype="float64", /, **inputs):
@@ -356,9 +356,9 @@ def test_methods_and_partials_of_modules():
     "kind", [lambda: nn.BatchNorm1d(2), lambda: nn.Sequential(nn.Linear(2, 2), nn.PReLU())]
 )
 def test_a_bound_point_is_given_again_in_the_shell(kind):
-    code = bound(kind(), drawn({"input": between(-1, 1, (4, 2))}, "float32", 0, 1), "float32")
-    again = parsed(spelled({**code.inputs, **code.constants})[1::2])
-    other = bound(kind(), drawn(again, "float32", 9, 9), "float32")
+    code = bound(kind(), draw_inputs({"input": between(-1, 1, (4, 2))}, "float32", 0, 1), "float32")
+    again = parse_inputs(input_words({**code.inputs, **code.constants})[1::2])
+    other = bound(kind(), draw_inputs(again, "float32", 9, 9), "float32")
     assert list(other.inputs) == list(code.inputs)
     assert all(map(torch.equal, other.inputs.values(), code.inputs.values()))
 

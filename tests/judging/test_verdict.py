@@ -18,7 +18,7 @@ from verifier.program.codegen import TORCH, function
 from verifier.program.differentiate import differentiate
 from verifier.program.evaluation.arithmetic import balls
 from verifier.program.sympy_form import read, symbol
-from verifier.witnesses import exact, finite_differences
+from verifier.witnesses import enclose, finite_differences
 
 STARTS = 100_000
 
@@ -211,7 +211,7 @@ def test_precision_is_raised_until_the_enclosure_is_narrow():
     builder = FormulaBuilder()
     program = builder.program(read(tree, builder, {symbol("x"): builder.input("x")}))
     at = {"x": balls(np.array([[1e-60]]))}
-    (coarse,), (fine,) = (exact(program, at, [np.array([within])]) for within in (1.0, 1e-150))
+    (coarse,), (fine,) = (enclose(program, at, [np.array([within])]) for within in (1.0, 1e-150))
     assert coarse.radius[0] > 1e-140
     assert fine.radius[0] < 1e-150
     assert fine.ball[0].str(10, radius=False).startswith("1.0000000")

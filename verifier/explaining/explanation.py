@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
@@ -15,6 +14,7 @@ from verifier.explaining.as_text import explanation_lines
 from verifier.explaining.records import Edge as Edge
 from verifier.explaining.records import ExplainedStep, Node
 from verifier.process.isolation import isolate
+from verifier.process.values import Facts
 from verifier.reporting.data.training_json import (
     FORMAT,
     clean,
@@ -37,9 +37,9 @@ class Explanation(ExplainedStep):
             raise GradientError(f"{self.model.name}: {self.outcome.value}\n{self}")
 
     @isolate
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Facts:
         """The explanation in the format `verifier/1`, in JSON's own types."""
-        cleaned: dict[str, Any] = clean(
+        cleaned: Facts = clean(
             {
                 "format": FORMAT,
                 "command": "explain",
@@ -56,7 +56,7 @@ class Explanation(ExplainedStep):
                     name: comparison_document(found, "autograd")
                     for name, found in self.gradient.items()
                 },
-                "nodes": [_node(node) for node in self.nodes],
+                "nodes": [_node_document(node) for node in self.nodes],
                 "tensors": [asdict(tensor) for tensor in self.tensors],
                 "updates": [asdict(update) for update in self.updates],
                 "parting": asdict(self.parting) if self.parting else None,
@@ -90,7 +90,7 @@ class Explanation(ExplainedStep):
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
 
-def _node(node: Node) -> dict[str, Any]:
+def _node_document(node: Node) -> Facts:
     return {
         "name": node.name,
         "role": node.role.value,

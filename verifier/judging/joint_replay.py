@@ -14,7 +14,7 @@ import numpy as np
 
 from verifier.judging.conditioning import Point
 from verifier.judging.kinks import Kinks, kinks_at, open_ties
-from verifier.judging.limits import Limits, limited
+from verifier.judging.limits import ResultWithLimits, add_limits
 from verifier.judging.pair import Pair
 from verifier.operations.arrays import Balls
 from verifier.operations.table import TABLE
@@ -88,9 +88,9 @@ def joint_replay(pair: Pair) -> JointReplay:
     )
 
 
-def _limits(pair: Pair, exact: list[Any]) -> list[Limits]:
+def _limits(pair: Pair, exact: list[Any]) -> list[ResultWithLimits]:
     program = pair.builder.program(*pair.exact)
-    return limited(program, exact, pair.given, pair.point.by)
+    return add_limits(program, exact, pair.given, pair.point.by)
 
 
 def _decisions(pair: Pair, open_: Mapping[int, Any]) -> dict[int, AsCoded]:

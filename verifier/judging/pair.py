@@ -12,6 +12,7 @@ import torch
 from verifier.capture.lowering import Lowered, plain
 from verifier.capture.statements import Statements
 from verifier.judging.conditioning import Point
+from verifier.operations.arrays import Truths
 from verifier.program.builder import Builder
 from verifier.program.evaluation.balls import Decision
 from verifier.program.program import CONSTANT, Program
@@ -79,15 +80,14 @@ class Pair:
         nodes: Sequence[int],
         places: Mapping[int, int],
         decisions: Mapping[int, Decision],
-        ties: Mapping[int, Any],
+        ties: Mapping[int, Truths],
     ) -> Point:
         """The program of some of the nodes alone, with what is known of comparisons by their places
         there.
         """
         own = self.builder.places_in(*nodes)
         both = [(place, own[index]) for index, place in places.items() if index in own]
-        decided, tied = (
-            {now: known[at] for at, now in both if at in known} for known in (decisions, ties)
-        )
+        decided = {now: decisions[at] for at, now in both if at in decisions}
+        tied = {now: ties[at] for at, now in both if at in ties}
         program = self.builder.program(*nodes)
         return Point(program, self.given, self.point.formats, decided, tied)

@@ -21,7 +21,7 @@ from verifier.program.evaluation.arithmetic import balls, largest_size, middle, 
 from verifier.program.evaluation.rounding import Rounded, rounded
 from verifier.program.evaluation.term_sizes import term_sizes
 from verifier.program.program import Program
-from verifier.witnesses import FIRST_PRECISION, Arguments, Enclosure, exact
+from verifier.witnesses import FIRST_PRECISION, Arguments, Enclosure, enclose
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class Judge:
             np.maximum(radius(result.ball) / 1000.0, self.format.smallest_subnormal)
             for result in honest
         ]
-        enclosures = exact(self.program, points, within)
+        enclosures = enclose(self.program, points, within)
         # Where the value does not exist, what its derivative's formula gives there means nothing.
         defined = np.isfinite(enclosures[0].radius)
         terms = [

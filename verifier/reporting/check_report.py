@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
-from verifier.checking.records import Checked
+from verifier.checking.records import CheckResult
 from verifier.checking.tally.components import CheckComponent
 from verifier.checking.tally.count import Tally
 from verifier.errors import GradientError, printable
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class CheckReport:
     """What a check found. `print(report)` shows it; in a rich console it has colour."""
 
-    checked: Checked
+    checked: CheckResult
 
     @cached_property
     def tally(self) -> Tally:
