@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -59,7 +60,32 @@ def _polygamma(order: Ball, a: Ball) -> Ball:
     if order == 0:
         return a.digamma()
     sign = -1 if int(order.unique_fmpz()) % 2 == 0 else 1
-    return sign * (order + 1).gamma() * (order + 1).zeta(a)
+    return sign * (order + 1).gamma() * _hurwitz(order + 1, a)
+
+
+def _hurwitz(s: Ball, a: Ball) -> Ball:
+    """zeta(s, a); where a is negative by zeta(s, a) = a**-s + zeta(s, a + 1) (DLMF 25.11.3) for a
+    whole s. Far to the left of 0 these are too many terms.
+    """
+    steps = math.floor(1 - float(a.mid())) if a.is_finite() and not a > 0 else 0
+    if steps == 0 or steps > -_FARTHEST or not s.is_integer():
+        return s.zeta(a)
+    return sum(((a + step) ** -s for step in range(steps)), (s.zeta(a + steps)))
+
+
+def _polygamma_terms(result: Numeric, order: Numeric, a: Numeric) -> Numeric:
+    """Left of 0 the size of its terms, which cancel: that of the nearest pole is the largest."""
+    sizes = np.frompyfunc(_polygamma_size, 3, 1)(result, order, a)
+    return sizes if np.asarray(result).dtype == object else np.asarray(sizes, dtype=np.float64)
+
+
+def _polygamma_size(result: Numeric, order: Numeric, a: Numeric) -> Numeric:
+    if a > 0 or not abs(float(a)) < -_FARTHEST:
+        return abs(result)
+    apart = abs(float(a) - round(float(a)))
+    if apart == 0.0:
+        return abs(result)
+    return abs(result) + math.factorial(int(float(order))) * apart ** -(float(order) + 1)
 
 
 def _numpy_polygamma(order: Numeric, a: Numeric) -> Array:
@@ -235,9 +261,9 @@ ROWS = (
         "polygamma",
         sympy.polygamma,
         arb=on_arrays(_polygamma, 2),
-        budget=Budget(8.0, 8.0),
+        budget=Budget(8.0, 8.0, _polygamma_terms),
         whole=(0,),
-        domain="a whole number n ≥ 0 and a > 0",
+        domain="a whole number n ≥ 0; a not 0, -1, -2, ...",
         measured=(Interval(1, 1), Interval(1e-3, 1e3)),
         derivatives=lambda n, a: (sympy.S.Zero, sympy.polygamma(int(n) + 1, a)),
         lost=(0,),
@@ -248,9 +274,9 @@ ROWS = (
     Operation(
         "zeta",
         sympy.zeta,
-        arb=on_arrays(arb.zeta, 2),
+        arb=on_arrays(_hurwitz, 2),
         budget=Budget(8.0, 8.0),
-        domain="s > 1 and a > 0",
+        domain="s > 1 and a > 0; a whole s and a not 0, -1, -2, ...",
         measured=(Interval(1.1, 20.0), Interval(0.1, 100.0)),
         lost=(0,),
         derivatives=lambda s, a: (sympy.nan, -s * sympy.zeta(s + 1, a)),

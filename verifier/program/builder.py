@@ -18,6 +18,7 @@ from verifier.program.program import (
     HELD,
     INPUT,
     JOIN,
+    MATRIX,
     PILE,
     RESHAPE,
     ROUND,
@@ -26,6 +27,7 @@ from verifier.program.program import (
     TOTAL,
     Fixed,
     Node,
+    OfMatrix,
     Program,
     Shape,
     is_held,
@@ -146,6 +148,12 @@ class Builder:
         left, right = self.numbers(left), self.numbers(right)
         (*batch, rows, _), (*_, columns) = self.shape(left), self.shape(right)
         return self._add(Node(CONTRACT, (left, right), (*batch, rows, columns), None, self._format))
+
+    def matrix(self, function: OfMatrix, argument: int) -> int:
+        """A function of matrices, the last two axes; the axes before them are a batch."""
+        argument = self.numbers(argument)
+        shape = function.shape(self.shape(argument))
+        return self._add(Node(MATRIX, (argument,), shape, function, self._format))
 
     def round(self, argument: int, format: Format | None) -> int:
         """The argument in a narrower format."""

@@ -6,8 +6,8 @@ the nodes; nothing is ever re-ordered or cancelled. A number is the array withou
 
 A dozen kinds of operation are enough for what torch does: a row of the operations table on every
 element (broadcast as NumPy does), taking elements by index and piling them up again, joining,
-sums, products of matrices, and rounding to a narrower format. They are closed under
-differentiation.
+sums, products of matrices, functions of a matrix, and rounding to a narrower format. They are
+closed under differentiation.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ ROWS = -1
 """The length of a batch's axis in a formula, which is known with the data only."""
 BATCH: Shape = (ROWS,)
 
-INPUT, CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, ROUND = (
-    "input", "constant", "take", "pile", "join", "reshape", "total", "contract", "round",
+INPUT, CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, ROUND, MATRIX = (
+    "input", "constant", "take", "pile", "join", "reshape", "total", "contract", "round", "matrix",
 )  # fmt: skip
 """The operations that are no rows of the table."""
 CONDITIONS = frozenset(
@@ -38,6 +38,12 @@ CONDITIONS = frozenset(
 """Rows of the table whose results are truth values."""
 NOTHING = -1
 """In an index: the element is 0, or goes nowhere."""
+
+
+class OfMatrix(Protocol):
+    """A function of matrices (`verifier.program.matrices`)."""
+
+    def shape(self, argument: Shape) -> Shape: ...
 
 
 class Fixed:
@@ -66,7 +72,7 @@ class Node:
     shape: Shape = SCALAR
     payload: Any = None
     """An input's name, a constant's array (in a formula its number, as it was written), an index,
-    or the axes of a sum.
+    the axes of a sum, or a function of matrices.
     """
     format: Format | None = None
     """What each element of the result is rounded to; None is exact."""
@@ -213,10 +219,12 @@ class ArrayArithmetic(Arithmetic, Protocol):
 
     def contract(self, place: int, node: Node, left: Any, right: Any) -> Any: ...
 
+    def matrix(self, place: int, node: Node, argument: Any) -> Any: ...
+
     def round(self, place: int, node: Node, argument: Any) -> Any: ...
 
 
-_OWN = frozenset({CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, ROUND})
+_OWN = frozenset({CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, MATRIX, ROUND})
 
 
 def evaluate(program: Program, arithmetic: Arithmetic, arguments: Mapping[str, Any]) -> list[Any]:

@@ -21,6 +21,7 @@ from verifier.operations.formats import FLOAT32, Format
 from verifier.operations.operation import Operation
 from verifier.operations.table import TABLE
 from verifier.program.evaluation.arithmetic import balls, middle, precision, radius
+from verifier.program.matrices.function import each
 from verifier.program.program import NOTHING, Fixed, Node, Program, evaluate
 
 FIRST_BITS = 256
@@ -154,6 +155,9 @@ class BallArithmetic:
         for place_, (one, other) in enumerate(pairs):
             result[place_] = _product(one, other)
         return result.reshape(node.shape)
+
+    def matrix(self, place: int, node: Node, argument: Any) -> Any:
+        return each(node.payload, node.shape, argument)
 
     def round(self, place: int, node: Node, argument: Any) -> Any:
         return argument

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from verifier.operations.table import TABLE
+from verifier.program.matrices.function import exact
 from verifier.program.program import NOTHING, Node
 
 
@@ -52,6 +53,9 @@ class BatchArithmetic:
     def contract(self, place: int, node: Node, left: Any, right: Any) -> Any:
         with np.errstate(all="ignore"):
             return np.matmul(left, right)
+
+    def matrix(self, place: int, node: Node, argument: Any) -> Any:
+        return node.payload.floats(argument, exact)
 
     def round(self, place: int, node: Node, argument: Any) -> Any:
         return argument

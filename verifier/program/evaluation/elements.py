@@ -20,6 +20,7 @@ from verifier.program.program import (
     CONTRACT,
     INPUT,
     JOIN,
+    MATRIX,
     NOTHING,
     PILE,
     RESHAPE,
@@ -161,8 +162,12 @@ class Elements:
         return float(np.ravel(self.arguments[str(self.node(key).payload)])[key[1]])
 
     def parts(self, key: Key) -> list[Key]:
-        """The elements that an element is made of."""
+        """The elements that an element is made of. Raises TooLargeError for a function of a matrix,
+        each of whose elements is made of all.
+        """
         node, at = self.node(key), key[1]
+        if node.operation == MATRIX:
+            raise TooLargeError
         shapes = [self.program.nodes[argument].shape for argument in node.arguments]
         match node.operation:
             case op if op in (INPUT, CONSTANT):

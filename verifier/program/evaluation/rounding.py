@@ -102,6 +102,11 @@ class RoundedArithmetic:
             moved, arguments, lambda *masks: np.concatenate([np.ravel(mask) for mask in masks])
         )
 
+    def matrix(self, place: int, node: Node, argument: Rounded) -> Rounded:
+        """What a library's iteration may state is not bounded by any model of one rounding."""
+        balls = self.exact.matrix(place, node, argument.ball)
+        return Rounded(balls, argument.border, np.ones(node.shape, dtype=bool), argument.given)
+
     def round(self, place: int, node: Node, argument: Rounded) -> Rounded:
         if node.format is None:
             return argument

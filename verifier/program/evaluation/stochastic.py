@@ -15,6 +15,7 @@ what lies between the sides is honest.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,20 @@ class NoiseArithmetic(BatchArithmetic):
         with np.errstate(all="ignore"):
             sizes = np.matmul(np.abs(left), np.abs(right))
             return self._summed(place, node, np.matmul(left, right), sizes, left.shape[-1] + 1)
+
+    def matrix(self, place: int, node: Node, argument: Any) -> Any:
+        """Libraries are backward stable: their result is that of a matrix nearby (Higham, Accuracy
+        and Stability of Numerical Algorithms, 2nd ed., section 1.5).
+        """
+        rounding, draws = self._format(node), count(1)
+
+        def moved(values: Any, size: Any) -> Any:
+            if rounding is None:
+                return values
+            noise = self._noise(place + (next(draws) << 40), values)
+            return values + noise * (self.gain * rounding.unit_roundoff * size)
+
+        return node.payload.floats(argument, moved)
 
     def round(self, place: int, node: Node, argument: Any) -> Any:
         rounding = self._format(node)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
+from verifier.program.matrices.function import exact
 from verifier.program.program import NOTHING, Node, Program, evaluate
 
 _Pair = tuple[Any, Any]
@@ -61,6 +62,9 @@ class SizeArithmetic:
     def contract(self, place: int, node: Node, left: _Pair, right: _Pair) -> _Pair:
         with np.errstate(all="ignore"):
             return np.matmul(left[0], right[0]), np.matmul(left[1], right[1])
+
+    def matrix(self, place: int, node: Node, argument: _Pair) -> _Pair:
+        return node.payload.floats(argument[0], exact), node.payload.sizes(argument[1])
 
     def round(self, place: int, node: Node, argument: _Pair) -> _Pair:
         return argument
