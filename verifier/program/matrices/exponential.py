@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from flint import arb, arb_mat
 
-from verifier.program.array_program import ArrayBuilder, Shape, places
+from verifier.program.builder import Builder, places
 from verifier.program.matrices.function import (
     Balls,
     Floats,
@@ -17,6 +17,7 @@ from verifier.program.matrices.function import (
     norms,
 )
 from verifier.program.matrices.nodes import blocks, transposed
+from verifier.program.program import Shape
 
 _TERMS = 20
 _LARGEST = 0.5
@@ -57,7 +58,7 @@ class Exponential(MatrixFunction):
         result = self.floats(matrices, exact)
         return np.broadcast_to(norms(result), result.shape)
 
-    def adjoint(self, builder: ArrayBuilder, argument: int, adjoint: int) -> int:
+    def adjoint(self, builder: Builder, argument: int, adjoint: int) -> int:
         turned = transposed(builder, argument)
         size = builder.shape(argument)[-1]
         whole = builder.matrix(self, blocks(builder, turned, adjoint))

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from verifier.program.array_program import ArrayBuilder, Shape
+from verifier.program.builder import Builder
+from verifier.program.program import Shape
 
 Balls = np.ndarray[Any, np.dtype[np.object_]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -43,7 +44,7 @@ class MatrixFunction(ABC):
         """How large what cancels in the results may be."""
 
     @abstractmethod
-    def adjoint(self, builder: ArrayBuilder, argument: int, adjoint: int) -> int:
+    def adjoint(self, builder: Builder, argument: int, adjoint: int) -> int:
         """The gradient by the argument, from the gradient by the result."""
 
 

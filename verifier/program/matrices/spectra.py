@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from flint import acb_mat, arb, arb_mat
 
-from verifier.program.array_program import ArrayBuilder, Fixed, Shape
+from verifier.program.builder import Builder
 from verifier.program.matrices.function import Balls, Floats, MatrixFunction, Noise, norms
 from verifier.program.matrices.nodes import (
     diagonal_matrix,
@@ -28,6 +28,7 @@ from verifier.program.matrices.nodes import (
     transposed,
     without_diagonal,
 )
+from verifier.program.program import Fixed, Shape
 
 _NAN = arb("nan")
 _SLIGHTLY_TURNED = 0.9
@@ -69,7 +70,7 @@ class Eigen(MatrixFunction):
             return values
         return np.concatenate([values, np.ones((*batch, size * size))], axis=-1)
 
-    def adjoint(self, builder: ArrayBuilder, argument: int, adjoint: int) -> int:
+    def adjoint(self, builder: Builder, argument: int, adjoint: int) -> int:
         """V (diag(dw) + (V^T dV) / (w_j - w_i)) V^T, as if the matrix moved in any way: of a matrix
         that stays symmetric it is the symmetric half.
         """
@@ -138,7 +139,7 @@ class Singular(MatrixFunction):
         ]
         return np.concatenate(filled, axis=-1)
 
-    def adjoint(self, builder: ArrayBuilder, argument: int, adjoint: int) -> int:
+    def adjoint(self, builder: Builder, argument: int, adjoint: int) -> int:
         shape = builder.shape(argument)
         whole = self if self.like is not None else self._with_vectors(shape)
         u, s, v = parts(builder, builder.matrix(whole, argument), whole._shapes(shape))
@@ -156,7 +157,7 @@ class Singular(MatrixFunction):
 _Triple = tuple[int, int, int]
 
 
-def _singular_adjoint(builder: ArrayBuilder, factors: _Triple, by: _Triple) -> int:
+def _singular_adjoint(builder: Builder, factors: _Triple, by: _Triple) -> int:
     """U ((skew(U^T dU) / E) S + S (skew(V^T dV) / E) + diag(dS)) V^T, where E has s_j**2 - s_i**2,
     and what lies outside the spaces of U and V.
     """
@@ -182,14 +183,14 @@ def _singular_adjoint(builder: ArrayBuilder, factors: _Triple, by: _Triple) -> i
     return total(builder, *found)
 
 
-def _skew_over(builder: ArrayBuilder, vectors: int, by: int, apart: int) -> int:
+def _skew_over(builder: Builder, vectors: int, by: int, apart: int) -> int:
     """(V^T dV - dV^T V) / E, which is symmetric, with zeros on its diagonal."""
     mixed = product(builder, transposed(builder, vectors), by)
     skew = builder.apply("subtract", mixed, transposed(builder, mixed))
     return builder.apply("divide", skew, apart)
 
 
-def _outside(builder: ArrayBuilder, vectors: int, by: int) -> int:
+def _outside(builder: Builder, vectors: int, by: int) -> int:
     """What of a gradient lies outside the space of the vectors."""
     inside = product(builder, vectors, product(builder, transposed(builder, vectors), by))
     return builder.apply("subtract", by, inside)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from verifier.capture.lowering import Lowering
-from verifier.program.array_program import places
+from verifier.program.builder import places
 
 
 def at(low: Lowering, node: int, *key: Any) -> int:

@@ -24,7 +24,8 @@ from verifier.capture.aten.linear_algebra.blocks import (
 from verifier.capture.aten.reductions import folded_over, summed
 from verifier.capture.lowering import Cell, Lowering, actual_of, rule
 from verifier.capture.to_numpy import to_numpy
-from verifier.program.array_program import NOTHING, places
+from verifier.program.builder import places
+from verifier.program.program import NOTHING
 
 
 def eliminated(low: Lowering, node: int) -> int:

@@ -10,7 +10,7 @@ import torch
 from verifier.capture.aten.normalisation import narrow
 from verifier.capture.aten.reductions import summed
 from verifier.capture.lowering import Cell, Lowering, actual_of, in_16_bits, rule
-from verifier.program.array_program import places
+from verifier.program.builder import places
 
 
 @rule("mm", "bmm")

@@ -11,10 +11,10 @@ import torch
 
 from verifier.capture.aten.linear_algebra.blocks import transposed
 from verifier.capture.lowering import Cell, Lowering, Rule, plain, rule
-from verifier.program.array_program import Fixed
 from verifier.program.matrices.exponential import Exponential
 from verifier.program.matrices.nodes import parts
 from verifier.program.matrices.spectra import Eigen, Singular
+from verifier.program.program import Fixed
 
 
 def _refused(reason: str) -> Rule:
