@@ -262,3 +262,24 @@ def test_what_has_to_lie_between_0_and_1_is_read_beside_a_constant():
 
     inputs = {"x": t(3), "y": torch.tensor([0.0, 1.0, 0.5], dtype=torch.float64)}
     assert examine(Subject(code, inputs, ("x",))).outcome is Outcome.AGREES
+
+
+DEFECTS = {
+    "max_unpool of places that meet": (
+        lambda x: F.max_unpool1d(x[None, None], torch.tensor([[[1, 1]]]), 2, output_size=[4]),
+        "the last number is kept, and the gradient goes to both",
+    ),
+    "polygamma of order 1": (
+        lambda x: torch.polygamma(1, x),
+        "trigamma is a short series, with an error of about 5e-10",
+    ),
+    "hardsigmoid": (F.hardsigmoid, "a sixth is a number of float32 in the backward"),
+}
+"""Known defects of torch in operators of its collection, with what is wrong."""
+
+
+@pytest.mark.parametrize("case", DEFECTS)
+def test_known_defects_of_torch_are_still_there(case):
+    code, _ = DEFECTS[case]
+    x = torch.tensor([0.7, 1.3], dtype=torch.float64)
+    assert examine(Subject(code, {"x": x})).outcome is Outcome.DISAGREES
