@@ -107,6 +107,7 @@ class Lowering:
         self.elementary = True
         self._held: dict[tuple[int, Format], bool] = {}
         self._scalars: Format | None = None
+        self._label_lengths: Sequence[int] = ()
 
     def given(self, name: str, tensor: torch.Tensor) -> Cell:
         """The cell of an input, whose numbers are floats of its own format."""
@@ -237,8 +238,8 @@ class Lowering:
     def _called(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         if not isinstance(target, torch._ops.OpOverload):
             return target(*arguments, **keywords)
-        actual = target(*actual_of(arguments), **actual_of(keywords))
         name = target._schema.name.partition("::")[2]
+        actual = self._ran(name, target, arguments, keywords)
         self.operations.append(name)
         if torch.Tag.nondeterministic_seeded in target.tags and name not in rules():
             raise random(name)
@@ -264,6 +265,20 @@ class Lowering:
         with self.build.rounding(_format(actual)):
             node = self.build.constant(float(number))
         return Cell(self.build.expand(node, tuple(actual.shape)), actual)
+
+    def _ran(
+        self, name: str, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> Any:
+        """What an operation gives. The mean of a ctc_loss divides by lengths that torch writes into
+        an empty tensor unseen: they are written here.
+        """
+        actual = target(*actual_of(arguments), **actual_of(keywords))
+        if name == "_ctc_loss":
+            lengths = _bound(target, arguments, keywords)["target_lengths"]
+            self._label_lengths = lengths if isinstance(lengths, list | tuple) else ()
+        elif name == "empty" and tuple(actual.shape) == (len(self._label_lengths),):
+            actual.copy_(torch.tensor(self._label_lengths))
+        return actual
 
     def _lowered(self, name: str, target: Any, bound: dict[str, Any], actual: Any) -> Any:
         _refuse_complex(name, actual)

@@ -283,3 +283,16 @@ def test_known_defects_of_torch_are_still_there(case):
     code, _ = DEFECTS[case]
     x = torch.tensor([0.7, 1.3], dtype=torch.float64)
     assert examine(Subject(code, {"x": x})).outcome is Outcome.DISAGREES
+
+
+def test_the_mean_of_a_ctc_loss_divides_by_lengths_that_no_operation_writes():
+    x, labels = t(6, 3, 4).log_softmax(-1), torch.tensor([[1, 2, 1], [2, 2, 0], [3, 0, 0]])
+    code = ctc(labels, [6, 6, 5], [3, 2, 1])
+    torch.full((3,), 77.0, dtype=torch.float64).sum()  # what lies in memory before
+    assert examine(Subject(code, {"x": x})).outcome is Outcome.AGREES
+
+
+def test_the_exponential_of_a_matrix_in_16_bits_is_a_known_defect_of_torch():
+    """On a CPU it gives numbers of 1e30 for the exponential of a small matrix."""
+    found = examine(Subject(torch.matrix_exp, {"x": bfloats(3, 3) / 8}))
+    assert found["value"].outcome is Outcome.DISAGREES

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from verifier.capture.aten.linear_algebra.blocks import transposed
+from verifier.capture.aten.normalisation import narrow
 from verifier.capture.lowering import Cell, Lowering, Rule, plain, rule
 from verifier.program.matrices.exponential import Exponential
 from verifier.program.matrices.nodes import parts
@@ -31,7 +32,9 @@ rule("linalg_eig", "_linalg_eigvals", "linalg_eigvals")(
 
 @rule("linalg_matrix_exp")
 def exponential(low: Lowering, self: Cell) -> int:
-    return low.build.matrix(Exponential(), self.node)
+    """Each product is rounded to the format of the matrix, also to one of 16 bits."""
+    with narrow(low, self):
+        return low.build.matrix(Exponential(), self.node)
 
 
 @rule("_linalg_eigh")
