@@ -58,8 +58,8 @@ class _Fused(torch.autograd.Function):
 def with_backward(code: Code, backward: Callable[..., tuple[Tensor, ...]]) -> Code:
     """The function with a backward by hand.
 
-    `code` takes tensors and returns one. `backward(incoming, *inputs)` gives the gradient by each
-    of the inputs, a tuple.
+    `code` takes tensors and returns one. `backward` takes the incoming gradient and the same
+    tensors, and gives the gradient by each of them, a tuple.
 
     >>> doubled = with_backward(lambda x: 2 * x, lambda incoming, x: (2 * incoming,))
     >>> x = torch.tensor(3.0, requires_grad=True)
