@@ -54,12 +54,12 @@ def _infix_notations(symbol: str, precedence: int, function: Callable[..., Numer
     return {"torch": notation, "numpy": notation, "python": notation}
 
 
-def _call_notations(torch: str, numpy: str, python: str) -> Notations:
+def _by_names(torch: str, numpy: str, python: str) -> Notations:
     return {"torch": Call(torch), "numpy": Call(numpy), "python": Call(python)}
 
 
-def _same_name_notations(name: str) -> Notations:
-    return _call_notations(f"torch.{name}", f"np.{name}", f"math.{name}")
+def _by_name(name: str) -> Notations:
+    return _by_names(f"torch.{name}", f"np.{name}", f"math.{name}")
 
 
 def _by_divisor(a: Expr, b: Expr) -> Expr:
@@ -272,7 +272,7 @@ _ARITHMETIC = (
         budget=Budget(torch=1.0),
         domain="a ≥ 0",
         measured=(_POSITIVE,),
-        **_same_name_notations("sqrt"),
+        **_by_name("sqrt"),
     ),
 )
 
@@ -284,7 +284,7 @@ _EXPONENTIALS = (
         budget=Budget(1.0, 3.0),
         arity=1,
         measured=(Interval(-80, 80),),
-        **_same_name_notations("exp"),
+        **_by_name("exp"),
     ),
     Operation(
         "exp2",
@@ -293,7 +293,7 @@ _EXPONENTIALS = (
         budget=Budget(1.0, 3.0),
         measured=(Interval(-120, 120),),
         derivatives=lambda a: (exp2(a) * sympy.log(2),),
-        **_same_name_notations("exp2"),
+        **_by_name("exp2"),
     ),
     Operation(
         "expm1",
@@ -302,7 +302,7 @@ _EXPONENTIALS = (
         budget=Budget(1.0, 3.0),
         measured=(Interval(-80, 80),),
         derivatives=lambda a: (expm1(a) + 1,),
-        **_same_name_notations("expm1"),
+        **_by_name("expm1"),
     ),
     Operation(
         "log",
@@ -312,7 +312,7 @@ _EXPONENTIALS = (
         arity=1,
         domain="a > 0",
         measured=(_POSITIVE,),
-        **_same_name_notations("log"),
+        **_by_name("log"),
     ),
     Operation(
         "log1p",
@@ -322,7 +322,7 @@ _EXPONENTIALS = (
         domain="a > -1",
         measured=(Interval(-1.0),),
         derivatives=lambda a: (1 / (a + 1),),
-        **_same_name_notations("log1p"),
+        **_by_name("log1p"),
     ),
     Operation(
         "log2",
@@ -332,7 +332,7 @@ _EXPONENTIALS = (
         domain="a > 0",
         measured=(_POSITIVE,),
         derivatives=lambda a: (1 / (a * sympy.log(2)),),
-        **_same_name_notations("log2"),
+        **_by_name("log2"),
     ),
     Operation(
         "log10",
@@ -342,7 +342,7 @@ _EXPONENTIALS = (
         domain="a > 0",
         measured=(_POSITIVE,),
         derivatives=lambda a: (1 / (a * sympy.log(10)),),
-        **_same_name_notations("log10"),
+        **_by_name("log10"),
     ),
 )
 
@@ -353,7 +353,7 @@ _CIRCLES = (
         arb=on_arrays(arb.sin),
         budget=Budget(1.0, 3.0),
         arity=1,
-        **_same_name_notations("sin"),
+        **_by_name("sin"),
     ),
     Operation(
         "cos",
@@ -361,7 +361,7 @@ _CIRCLES = (
         arb=on_arrays(arb.cos),
         budget=Budget(1.0, 3.0),
         arity=1,
-        **_same_name_notations("cos"),
+        **_by_name("cos"),
     ),
     Operation(
         "tan",
@@ -370,7 +370,7 @@ _CIRCLES = (
         budget=Budget(1.0, 4.0),
         domain="a not an odd multiple of pi/2",
         derivatives=lambda a: (1 + sympy.tan(a) ** 2,),
-        **_same_name_notations("tan"),
+        **_by_name("tan"),
     ),
     Operation(
         "asin",
@@ -380,7 +380,7 @@ _CIRCLES = (
         domain="-1 ≤ a ≤ 1",
         measured=(_UNIT,),
         derivatives=lambda a: (1 / sympy.sqrt(1 - a * a),),
-        **_call_notations("torch.asin", "np.arcsin", "math.asin"),
+        **_by_names("torch.asin", "np.arcsin", "math.asin"),
     ),
     Operation(
         "acos",
@@ -390,7 +390,7 @@ _CIRCLES = (
         domain="-1 ≤ a ≤ 1",
         measured=(_UNIT,),
         derivatives=lambda a: (-(1 / sympy.sqrt(1 - a * a)),),
-        **_call_notations("torch.acos", "np.arccos", "math.acos"),
+        **_by_names("torch.acos", "np.arccos", "math.acos"),
     ),
     Operation(
         "atan",
@@ -398,7 +398,7 @@ _CIRCLES = (
         arb=on_arrays(arb.atan),
         budget=Budget(1.0, 4.0),
         derivatives=lambda a: (1 / (a * a + 1),),
-        **_call_notations("torch.atan", "np.arctan", "math.atan"),
+        **_by_names("torch.atan", "np.arctan", "math.atan"),
     ),
     Operation(
         "atan2",
@@ -408,7 +408,7 @@ _CIRCLES = (
         domain="not both 0",
         derivatives=lambda a, b: (b / (a * a + b * b), -a / (a * a + b * b)),
         measured=(Interval(-1e6, 1e6), Interval(-1e6, 1e6)),
-        **_call_notations("torch.atan2", "np.arctan2", "math.atan2"),
+        **_by_names("torch.atan2", "np.arctan2", "math.atan2"),
     ),
 )
 
@@ -420,7 +420,7 @@ _HYPERBOLAS = (
         budget=Budget(1.0, 2.0),
         derivatives=lambda a: (sympy.cosh(a),),
         measured=(Interval(-80, 80),),
-        **_same_name_notations("sinh"),
+        **_by_name("sinh"),
     ),
     Operation(
         "cosh",
@@ -429,7 +429,7 @@ _HYPERBOLAS = (
         budget=Budget(1.0, 2.0),
         derivatives=lambda a: (sympy.sinh(a),),
         measured=(Interval(-80, 80),),
-        **_same_name_notations("cosh"),
+        **_by_name("cosh"),
     ),
     Operation(
         "tanh",
@@ -437,7 +437,7 @@ _HYPERBOLAS = (
         arb=on_arrays(arb.tanh),
         budget=Budget(1.0, 4.0),
         arity=1,
-        **_same_name_notations("tanh"),
+        **_by_name("tanh"),
     ),
     Operation(
         "asinh",
@@ -446,7 +446,7 @@ _HYPERBOLAS = (
         budget=Budget(2.0, 2.0),
         measured=(Interval(-1e15, 1e15),),
         derivatives=lambda a: (1 / sympy.sqrt(a * a + 1),),
-        **_call_notations("torch.asinh", "np.arcsinh", "math.asinh"),
+        **_by_names("torch.asinh", "np.arcsinh", "math.asinh"),
     ),
     Operation(
         "acosh",
@@ -456,7 +456,7 @@ _HYPERBOLAS = (
         domain="a ≥ 1",
         measured=(Interval(1.0, 1e15),),
         derivatives=lambda a: (1 / sympy.sqrt(a * a - 1),),
-        **_call_notations("torch.acosh", "np.arccosh", "math.acosh"),
+        **_by_names("torch.acosh", "np.arccosh", "math.acosh"),
     ),
     Operation(
         "atanh",
@@ -466,7 +466,7 @@ _HYPERBOLAS = (
         domain="-1 < a < 1",
         measured=(_UNIT,),
         derivatives=lambda a: (1 / (1 - a * a),),
-        **_call_notations("torch.atanh", "np.arctanh", "math.atanh"),
+        **_by_names("torch.atanh", "np.arctanh", "math.atanh"),
     ),
     Operation(
         "hypot",
@@ -475,26 +475,26 @@ _HYPERBOLAS = (
         budget=Budget(1.0, 1.0),
         derivatives=lambda a, b: (a / hypot(a, b), b / hypot(a, b)),
         measured=(Interval(-1e15, 1e15), Interval(-1e15, 1e15)),
-        **_call_notations("torch.hypot", "np.hypot", "math.hypot"),
+        **_by_names("torch.hypot", "np.hypot", "math.hypot"),
     ),
 )
 
 _STEPS = (
     Operation(
         "abs", sympy.Abs, arb=np.abs, budget=EXACT, derivatives=lambda a: (sympy.sign(a),),
-        **_call_notations("torch.abs", "np.abs", "math.fabs"),
+        **_by_names("torch.abs", "np.abs", "math.fabs"),
     ),
     Operation(
         "sign", sympy.sign, arb=on_arrays(arb.sgn), budget=EXACT, derivatives=flat, arity=1,
-        **_call_notations("torch.sgn", "np.sign", "np.sign"),
+        **_by_names("torch.sgn", "np.sign", "np.sign"),
     ),
     Operation(
         "floor", sympy.floor, arb=on_arrays(arb.floor), budget=EXACT, derivatives=flat, arity=1,
-        **_call_notations("torch.floor", "np.floor", "math.floor"),
+        **_by_names("torch.floor", "np.floor", "math.floor"),
     ),
     Operation(
         "ceiling", sympy.ceiling, arb=on_arrays(arb.ceil), budget=EXACT, derivatives=flat, arity=1,
-        **_call_notations("torch.ceil", "np.ceil", "math.ceil"),
+        **_by_names("torch.ceil", "np.ceil", "math.ceil"),
     ),
     Operation(
         "remainder", sympy.Mod, arb=on_arrays(_remainder, 2), budget=Budget(1.0, 1.0),
@@ -507,12 +507,14 @@ _STEPS = (
     Operation(
         "maximum", Maximum, arb=on_arrays(larger, 2), budget=EXACT,
         derivatives=lambda a, b: (_one_at_larger(a > b, a < b), _one_at_larger(a < b, a > b)),
-        measured=(Interval(), Interval()), **_call_notations("torch.maximum", "np.maximum", "builtins.max"),
+        measured=(Interval(), Interval()),
+        **_by_names("torch.maximum", "np.maximum", "builtins.max"),
     ),
     Operation(
         "minimum", Minimum, arb=on_arrays(smaller, 2), budget=EXACT,
         derivatives=lambda a, b: (_one_at_larger(a < b, a > b), _one_at_larger(a > b, a < b)),
-        measured=(Interval(), Interval()), **_call_notations("torch.minimum", "np.minimum", "builtins.min"),
+        measured=(Interval(), Interval()),
+        **_by_names("torch.minimum", "np.minimum", "builtins.min"),
     ),
 )  # fmt: skip
 
@@ -546,7 +548,7 @@ _CONDITIONS = (
         sympy.Not,
         on_arrays(_not),
         1,
-        **_call_notations("torch.logical_not", "np.logical_not", "np.logical_not"),
+        **_by_names("torch.logical_not", "np.logical_not", "np.logical_not"),
     ),
     Operation(
         "where",
@@ -555,7 +557,7 @@ _CONDITIONS = (
         budget=EXACT,
         domain="a condition and two numbers",
         arity=3,
-        **_call_notations("torch.where", "np.where", "np.where"),
+        **_by_names("torch.where", "np.where", "np.where"),
     ),
     _constant_row("pi", sympy.pi, arb.pi),
     _constant_row("e", sympy.E, arb.const_e),
