@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from verifier.operations.arrays import Array, Balls, Floats
-from verifier.program.evaluation.arithmetic import ArbArithmetic, NumPyArithmetic, precision, radius
+from verifier.program.evaluation.arithmetic import NumPyArithmetic, precision, radius
+from verifier.program.evaluation.balls import EnclosingArithmetic
 from verifier.program.program import Program, evaluate
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def enclose(program: Program, arguments: Arguments, within: Sequence[Floats]) ->
     while todo.size and bits <= LAST_PRECISION:
         with precision(bits):
             chosen = {name: values[todo] for name, values in arguments.items()}
-            enclosures = _flat_results(evaluate(program, ArbArithmetic(), chosen), todo.size)
+            enclosures = _flat_results(evaluate(program, EnclosingArithmetic(), chosen), todo.size)
         wide = np.zeros(todo.size, dtype=bool)
         for result, enclosure, bound in zip(results, enclosures, within, strict=True):
             result.ball[todo] = enclosure

@@ -27,8 +27,8 @@ from verifier.judging.reference import Formula
 from verifier.judging.verdict import Outcome
 from verifier.process.deadline import Deadline
 from verifier.process.timeout import OutOfTimeError, run_with_timeout
+from verifier.program.builder import FormulaBuilder
 from verifier.program.lift import REDUCTIONS
-from verifier.program.program import Builder
 
 X = torch.tensor([0.5, -1.5], dtype=torch.float64)
 Pair = namedtuple("Pair", "first second")
@@ -757,8 +757,8 @@ def test_a_module_that_does_not_run(tmp_path, monkeypatch):
 
 
 def formula(text, *names):
-    builder = Builder()
-    symbols = {name: builder.symbol(name) for name in names}
+    builder = FormulaBuilder()
+    symbols = {name: builder.input(name) for name in names}
     return Formula(builder.program(read_text(text, builder, symbols)), REDUCTIONS["none"])
 
 

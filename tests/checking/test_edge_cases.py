@@ -23,7 +23,7 @@ from verifier.checking.edge_cases.scan import Sweep
 from verifier.errors import InputError
 from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, FLOAT64
 from verifier.operations.table import TABLE
-from verifier.program.array_program import ArrayBuilder
+from verifier.program.builder import Builder
 
 D, S = torch.float64, torch.float32
 FORMATS = tuple(CODE_FORMATS.values())
@@ -331,7 +331,7 @@ def test_layers():
 
 
 def test_a_program_too_large_to_be_swept_has_general_values():
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", (20_000_000,))
     program = build.program(build.apply("relu", x))
     numbers = find_edge_values(

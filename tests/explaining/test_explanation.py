@@ -766,14 +766,14 @@ def test_the_watched_code_computes_the_same(formula):
     program = graph_of(typed(formula, w=0.7), None).program
     at = [torch.tensor(value, dtype=torch.float32) for value in (0.3, 1.0, 0.7)]
     at = dict(zip(("x", "y", "w"), at, strict=True))
-    order = ", ".join(program.symbols)
+    order = ", ".join(program.inputs)
     seen = {}
 
     def watch(index, value):
         seen[index] = value
         return value
 
-    tensors = [at[name] for name in program.symbols]
+    tensors = [at[name] for name in program.inputs]
     plainly = function("f", order, program, TORCH)(*tensors)
     watching = watched("f", order, program, TORCH, watch)(*tensors)
     assert torch.equal(plainly, watching)

@@ -12,15 +12,16 @@ from flint import arb
 from verifier.judging import limits
 from verifier.judging.limits import add_limits
 from verifier.judging.verdict import Note
-from verifier.program.array_program import NOTHING, ArrayBuilder
+from verifier.program.builder import Builder
 from verifier.program.differentiate_arrays import gradients
 from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import LAST_BITS, BallArithmetic, replay
+from verifier.program.program import NOTHING
 
 
 def found(function, by=None, **given):
     """The limits of a function of nodes at a point, as floats, and the notes."""
-    build = ArrayBuilder()
+    build = Builder()
     nodes = [build.input(name, np.shape(value)) for name, value in given.items()]
     program = build.program(function(build, *nodes))
     given = {name: np.asarray(value, float) for name, value in given.items()}
@@ -163,7 +164,7 @@ def test_limits_that_are_no_rationals():
 
 
 def test_the_limit_encloses_the_number():
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", ())
     program = build.program(
         quotient(build, build.apply("sin", build.apply("multiply", x, build.apply("pi"))), x)
@@ -380,7 +381,7 @@ def test_all_limits_of_a_check_share_their_time(monkeypatch):
 
 
 def test_gradients():
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", (2,))
     norm = build.apply("sqrt", build.sum(build.apply("square", x), (0,)))
     (dx,) = gradients(build, {build.apply("square", norm): build.constant(1)}, [x])

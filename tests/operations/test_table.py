@@ -18,10 +18,12 @@ from verifier.judging.verdict import Judge, Outcome
 from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.operations.operation import EXACT, REALS, Call
 from verifier.operations.table import COMPOSITIONS, ROWS, TABLE
+from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import NUMPY, TORCH, function
 from verifier.program.differentiate import differentiate
-from verifier.program.evaluation.arithmetic import ArbArithmetic, NumPyArithmetic, balls
-from verifier.program.program import Builder, evaluate
+from verifier.program.evaluation.arithmetic import NumPyArithmetic, balls
+from verifier.program.evaluation.balls import EnclosingArithmetic
+from verifier.program.program import evaluate
 
 KNOWN = json.loads((Path(__file__).parents[1] / "known_defects.json").read_text())
 CONDITIONS = {"equal", "not_equal"}
@@ -52,10 +54,10 @@ def written(name):
     row = row_of(name)
     count = max(overloads.argument_count(name)[0], len(row.measured))
     whole, lost = getattr(row, "whole", ()), getattr(row, "lost", ())
-    builder = Builder()
+    builder = FormulaBuilder()
     names = [f"argument_{place}" for place in range(count)]
     nodes = [
-        builder.constant(1) if place in whole else builder.symbol(part)
+        builder.constant(1) if place in whole else builder.input(part)
         for place, part in enumerate(names)
     ]
     program = builder.program(overloads.write_call(name, builder, nodes))
@@ -178,7 +180,9 @@ def test_numbers_symbols_and_nodes_mean_the_same(name):
     )
     on_numbers = overloads.apply_function(name, [*whole, *at.values()])
     (exact,) = evaluate(
-        program, ArbArithmetic(), {part: balls(np.array([value])) for part, value in at.items()}
+        program,
+        EnclosingArithmetic(),
+        {part: balls(np.array([value])) for part, value in at.items()},
     )
     (numeric,) = evaluate(program, NumPyArithmetic("float64"), at)
     expected = float(np.ravel(exact)[0])

@@ -8,8 +8,8 @@ import verifier
 from verifier.formula import overloads
 from verifier.formula.parser import symbol_names
 from verifier.operations.table import TABLE
+from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import NUMPY, TORCH, function
-from verifier.program.program import Builder
 
 
 @pytest.mark.parametrize(
@@ -21,8 +21,8 @@ def test_the_dtype_is_that_of_the_symbols(name, mixed):
     least, _ = overloads.argument_count(name)
     whole = getattr(TABLE.get(name), "whole", ())
     for number in range(least) if mixed else (None,):
-        builder = Builder()
-        w = builder.symbol("w")
+        builder = FormulaBuilder()
+        w = builder.input("w")
         constant = builder.constant(1.25 if name in ("acosh", "asec", "acsc", "acoth") else 0.75)
         arguments = [
             builder.constant(2) if place in whole else constant if number in (None, place) else w

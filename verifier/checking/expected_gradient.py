@@ -16,10 +16,11 @@ from verifier.formula.parser import read_text
 from verifier.judging.reference import Formula, Reference, Specification
 from verifier.operations.arrays import Expr
 from verifier.process.values import UserFunction, UserInputs, UserValue
+from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import TORCH, function
 from verifier.program.guards import guarded
 from verifier.program.lift import REDUCTIONS
-from verifier.program.program import Builder, Program
+from verifier.program.program import Program
 
 if TYPE_CHECKING:
     import sympy
@@ -69,9 +70,9 @@ class ExpectedFunction:
         """
         if self.formula is None:
             raise InputError("say what to check: a callable on tensors, or a formula")
-        builder = Builder()
+        builder = FormulaBuilder()
         tree = builder.program(
-            self._expression_node(builder, {name: builder.symbol(name) for name in inputs})
+            self._expression_node(builder, {name: builder.input(name) for name in inputs})
         )
         written = function("formula", ", ".join(inputs), guarded(tree), TORCH)
         return {
@@ -93,14 +94,14 @@ class ExpectedFunction:
         return Formula(guarded(self._program(target, inputs)), REDUCTIONS[self.reduction])
 
     def _program(self, target: Bound, inputs: UserInputs) -> Program:
-        builder = Builder()
-        symbols = {name: builder.symbol(name) for name in target.inputs}
+        builder = FormulaBuilder()
+        symbols = {name: builder.input(name) for name in target.inputs}
         for name, value in inputs.items():
             if isinstance(value, int | float) and not isinstance(value, bool):
                 symbols[name] = builder.constant(float(value))
         return builder.program(self._expression_node(builder, symbols))
 
-    def _expression_node(self, builder: Builder, symbols: Mapping[str, int]) -> int:
+    def _expression_node(self, builder: FormulaBuilder, symbols: Mapping[str, int]) -> int:
         if isinstance(self.formula, str):
             return read_text(self.formula, builder, symbols)
         from verifier.program.sympy_form import read

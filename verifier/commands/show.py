@@ -10,7 +10,7 @@ from verifier.errors import InputError
 from verifier.judging.reference import forward_nodes
 from verifier.process.isolation import isolate
 from verifier.process.values import UserFunction, UserInputs
-from verifier.program.array_program import ArrayBuilder
+from verifier.program.builder import Builder
 from verifier.program.pretty import readback
 
 
@@ -32,7 +32,7 @@ def read_forward(target: UserFunction | str, inputs: UserInputs) -> list[str]:
     here = bound(code, draw_inputs(inputs, dtype, 0, 1), dtype)
     names = tried(here).results
     statements = Statements(Subject(here.code, here.inputs, here.wanted))
-    builder = ArrayBuilder()
+    builder = Builder()
     try:
         nodes = forward_nodes(here.code, statements, builder)
     except NotReadableError as error:

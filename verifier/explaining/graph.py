@@ -17,9 +17,9 @@ import sympy
 from verifier.formula.model import Model
 from verifier.operations.operation import Infix, Suffix
 from verifier.operations.table import TABLE
+from verifier.program.builder import FormulaBuilder
 from verifier.program.differentiate import Adjoints, adjoints, differentiate
-from verifier.program.guards import CONDITIONS
-from verifier.program.program import BATCH, CONSTANT, SYMBOL, Builder, Program
+from verifier.program.program import BATCH, CONDITIONS, CONSTANT, INPUT, Program, Shape
 from verifier.program.sympy_form import expressions
 
 LOSS = "loss"
@@ -59,7 +59,7 @@ class Graph:
         """Symbols have their own names, the others prediction, loss and t1, t2, ... in the order of
         evaluation.
         """
-        taken = set(self.program.symbols)
+        taken = set(self.program.inputs)
         named = {self.program.outputs[0]: _free_name(LOSS, taken)}
         if self.prediction is not None:
             named.setdefault(self.prediction, _free_name(PREDICTION, taken))
@@ -67,10 +67,10 @@ class Graph:
         count = 0
         for index in self.nodes:
             node = self.program.nodes[index]
-            if node.operation != SYMBOL and index not in named:
+            if node.operation != INPUT and index not in named:
                 count += 1
                 named[index] = _free_name(f"t{count}", taken)
-            found[index] = str(node.payload) if node.operation == SYMBOL else named[index]
+            found[index] = str(node.payload) if node.operation == INPUT else named[index]
         return found
 
     @cached_property
@@ -103,7 +103,7 @@ class Graph:
     def formula(self, index: int) -> str:
         """The operation in the names of the nodes that it takes; a symbol is its name."""
         node = self.program.nodes[index]
-        if node.operation == SYMBOL:
+        if node.operation == INPUT:
             return str(node.payload)
         return _notation_text(node.operation, [self._operand(part) for part in node.arguments])
 
@@ -122,12 +122,12 @@ class Graph:
     @cached_property
     def one_row(self) -> tuple[Program, dict[int, int]]:
         """The loss as one row has its part in it, and its nodes by those of the batch."""
-        builder = Builder()
+        builder = FormulaBuilder()
         places: dict[int, int] = {}
         for index, node in enumerate(self.program.nodes):
             arguments = [places[part] for part in node.arguments]
-            if node.operation == SYMBOL:
-                places[index] = builder.symbol(str(node.payload))
+            if node.operation == INPUT:
+                places[index] = builder.input(str(node.payload))
             elif node.operation == CONSTANT:
                 places[index] = builder.constant(node.payload)
             else:
@@ -137,7 +137,7 @@ class Graph:
             zip(places, program.outputs[1:], strict=True)
         )
 
-    def _of_one_row(self, builder: Builder, operation: str, arguments: Sequence[int]) -> int:
+    def _of_one_row(self, builder: FormulaBuilder, operation: str, arguments: Sequence[int]) -> int:
         if operation == "sum":
             return arguments[0]
         if operation == "mean":
@@ -153,7 +153,7 @@ class Graph:
         active = tuple(
             self.names[part] for part in self.arguments(index) if part in self.adjoints.nodes
         )
-        value, row = Builder(), Builder()
+        value, row = FormulaBuilder(), FormulaBuilder()
         computed = value.apply(
             node.operation, *(self._by_itself(value, part, BATCH) for part in node.arguments)
         )
@@ -173,10 +173,10 @@ class Graph:
         formulas = tuple(sympy.sstr(derivative, full_prec=False) for derivative in derivatives)
         return NodeOperation(value.program(computed), gradient, active, formulas, derivatives)
 
-    def _by_itself(self, builder: Builder, index: int, shape: tuple[str, ...]) -> int:
+    def _by_itself(self, builder: FormulaBuilder, index: int, shape: Shape) -> int:
         if index not in self.names:
             return builder.copy(self.program, index)
-        symbol = builder.symbol(self.names[index], shape if self.has_rows(index) else ())
+        symbol = builder.input(self.names[index], shape if self.has_rows(index) else ())
         return (
             builder.apply("greater", symbol, builder.constant(0))
             if self.is_condition(index)
@@ -200,13 +200,13 @@ def graph_of(model: Model, rows: int | None) -> Graph:
     Raises InputError where the model's formula cannot be used.
     """
     whole = model.guarded_program if rows is None else model.batch_program
-    builder = Builder()
+    builder = FormulaBuilder()
     places: dict[int, int] = {}
     loss = builder.copy(whole, whole.outputs[-1], places)
     program = builder.program(loss)
     prediction = places.get(whole.outputs[0])
     operation = prediction is not None and program.nodes[prediction].operation not in (
-        SYMBOL,
+        INPUT,
         CONSTANT,
     )
     return Graph(program, model.parameters, prediction if operation else None, rows)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from verifier.errors import InputError
 from verifier.formula.model import Model
+from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import TORCH, definition
-from verifier.program.program import Builder
 from verifier.training.data import read_columns
 from verifier.training.optimizers import torch_optimizer_name
 from verifier.training.runner import Settings
@@ -100,8 +100,8 @@ def _functions(model: Model) -> Iterator[str]:
         "predict", ", ".join(model.inputs), model.guarded_program.only(prediction), TORCH
     )
     if model.loss is not None:
-        builder = Builder()
-        places = {prediction: builder.symbol("prediction")}
+        builder = FormulaBuilder()
+        places = {prediction: builder.input("prediction")}
         program = builder.program(builder.copy(model.guarded_program, loss, places))
         yield "\n" + definition(
             "loss", ", ".join(("prediction", *_loss_columns(model))), program, TORCH
@@ -109,7 +109,7 @@ def _functions(model: Model) -> Iterator[str]:
 
 
 def _loss_columns(model: Model) -> list[str]:
-    used = model.guarded_program.only_last.symbols
+    used = model.guarded_program.only_last.inputs
     return [name for name in model.columns if name not in model.inputs and name in used]
 
 

@@ -16,7 +16,7 @@ from verifier.judging.verdict import Comparison, Judge
 from verifier.operations.arrays import Floats
 from verifier.program.differentiate import adjoints
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
-from verifier.program.program import SYMBOL, Program, evaluate
+from verifier.program.program import INPUT, Program, evaluate
 from verifier.training.runner import Settings
 from verifier.witnesses import Arguments, evaluate_in_floats
 
@@ -82,7 +82,7 @@ class NodeJudge:
 
     def _role(self, index: int) -> Role:
         node = self._graph.program.nodes[index]
-        if node.operation != SYMBOL:
+        if node.operation != INPUT:
             return Role.OPERATION
         if node.payload in self._model.columns:
             return Role.DATA
@@ -166,7 +166,7 @@ class NodeJudge:
         that torch took.
         """
         graph = self._graph
-        if index not in graph.adjoints.nodes or graph.program.nodes[index].operation == SYMBOL:
+        if index not in graph.adjoints.nodes or graph.program.nodes[index].operation == INPUT:
             return []
         alone = graph.operation(index)
         taken = {graph.names[part]: self._argument_tensor(part) for part in graph.arguments(index)}
@@ -202,7 +202,7 @@ class NodeJudge:
         self, program: Program, arguments: Arguments, stated: Sequence[Floats], data: frozenset[str]
     ) -> list[list[Comparison]]:
         """For each result of the program, what torch states of it at each point, judged."""
-        needed = {name: arguments[name] for name in program.symbols}
+        needed = {name: arguments[name] for name in program.inputs}
         with np.errstate(all="ignore"):
             rounded = {name: values.astype(self._settings.dtype) for name, values in needed.items()}
             computed = evaluate_in_floats(program, self._settings.dtype, rounded)

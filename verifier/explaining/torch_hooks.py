@@ -13,7 +13,7 @@ from verifier.capture.to_numpy import to_float64
 from verifier.explaining.graph import Graph
 from verifier.operations.arrays import Floats
 from verifier.program.codegen import TORCH, function, watched
-from verifier.program.program import SYMBOL, Program
+from verifier.program.program import INPUT, Program
 from verifier.training.runner import AutogradTraining
 
 
@@ -75,7 +75,7 @@ def observe_step(
     leaves = {**columns, **parameters}
     watcher = _Watcher()
     for index in graph.nodes:
-        if graph.program.nodes[index].operation == SYMBOL:
+        if graph.program.nodes[index].operation == INPUT:
             watcher(index, leaves[graph.names[index]])
     before: dict[str, float | None] = dict.fromkeys(parameters)
 

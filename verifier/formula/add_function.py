@@ -11,7 +11,7 @@ import sympy
 
 from verifier.errors import InputError, message_of
 from verifier.formula.overloads import forget_compositions
-from verifier.operations.arrays import Expr, ExprClass
+from verifier.operations.arrays import Ball, Expr, ExprClass
 from verifier.operations.operation import (
     Budget,
     Call,
@@ -22,10 +22,11 @@ from verifier.operations.operation import (
 )
 from verifier.operations.table import BY_CLASS, COMPOSITIONS, TABLE, add, check_name
 from verifier.process.values import UserFunction
+from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import NUMPY, function
 from verifier.program.differentiate import differentiate, local_derivative
-from verifier.program.evaluation.arithmetic import ArbArithmetic
-from verifier.program.program import Builder, Program, evaluate
+from verifier.program.evaluation.balls import EnclosingArithmetic
+from verifier.program.program import Program, evaluate
 from verifier.program.sympy_form import SymPyArithmetic, read, symbol
 
 
@@ -68,7 +69,7 @@ def add_function(
         add(Composition(name, definition))
         return
     program = _definition_program(name, definition)
-    arguments = program.symbols
+    arguments = program.inputs
     computed = numpy or function(name, ", ".join(arguments), program, NUMPY)
     derivatives = _derivative_expressions(program, arguments)
     add(
@@ -80,12 +81,7 @@ def add_function(
             torch=Call(name, own=torch),
             numpy=Call(name, own=computed),
             python=Call(f"{name}_of_numbers", own=lambda *numbers: float(computed(*numbers))),
-            arb=on_arrays(
-                lambda *balls: evaluate(
-                    program, ArbArithmetic(), dict(zip(arguments, balls, strict=True))
-                )[0],
-                len(arguments),
-            ),
+            arb=on_arrays(lambda *balls: _ball_of(program, balls), len(arguments)),
             budget=Budget(ulps, ulps),
             derivatives=derivatives,
             arity=len(arguments),
@@ -121,8 +117,8 @@ def remove_added_functions() -> Iterator[None]:
 def _definition_program(name: str, definition: UserFunction) -> Program:
     """The definition in the order in which it is written. Raises InputError."""
     names = list(inspect.signature(definition).parameters)
-    builder = Builder()
-    symbols = {symbol(part): builder.symbol(part) for part in names}
+    builder = FormulaBuilder()
+    symbols = {symbol(part): builder.input(part) for part in names}
     try:
         with sympy.evaluate(False):
             tree = sympy.sympify(definition(*symbols), strict=True)
@@ -130,15 +126,20 @@ def _definition_program(name: str, definition: UserFunction) -> Program:
         message = message_of(error, whole=True)
         raise InputError(f"the definition of {name} cannot be run on symbols: {message}") from error
     program = builder.program(read(tree, builder, symbols))
-    if list(program.symbols) != names:
+    if list(program.inputs) != names:
         raise InputError(
             f"the definition of {name} must use each of its arguments: {', '.join(names)}"
         )
     return program
 
 
+def _ball_of(program: Program, balls: Sequence[Ball]) -> Ball:
+    given = dict(zip(program.inputs, balls, strict=True))
+    return evaluate(program, EnclosingArithmetic(), given)[0][()]
+
+
 def _expression_of(program: Program, parts: Sequence[Expr]) -> Expr:
-    return evaluate(program, SymPyArithmetic(), dict(zip(program.symbols, parts, strict=True)))[0]
+    return evaluate(program, SymPyArithmetic(), dict(zip(program.inputs, parts, strict=True)))[0]
 
 
 def _derivative_expressions(
@@ -147,6 +148,7 @@ def _derivative_expressions(
     gradient = differentiate(program, arguments)
 
     def derivatives(*parts: Expr) -> tuple[Expr, ...]:
-        return evaluate(gradient, SymPyArithmetic(), dict(zip(arguments, parts, strict=True)))[1:]
+        given = dict(zip(arguments, parts, strict=True))
+        return tuple(evaluate(gradient, SymPyArithmetic(), given)[1:])
 
     return derivatives

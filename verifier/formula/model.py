@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import sympy
 
     from verifier.operations.arrays import Expr, Numeric
-    from verifier.program.program import Builder, Program, Shape
+    from verifier.program.builder import FormulaBuilder
+    from verifier.program.program import Program, Shape
 
 Loss = UserFunction
 TRAINING_KEYS = ("epochs", "lr", "optimizer", "dtype", "batch", "shuffle", "seed", "hold_out")
@@ -31,7 +32,7 @@ class PredictionSource(Protocol):
     """What a model's prediction is written as: a Python function, a SymPy expression or text."""
 
     def write(
-        self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
     ) -> int:
         """The node that computes the prediction.
 
@@ -54,7 +55,7 @@ class _FunctionSource:
         self._tree: Expr = None
 
     def write(
-        self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
     ) -> int:
         from verifier.formula.trace import location_of, trace_body
 
@@ -78,7 +79,7 @@ class _ExpressionSource:
         self.expression = expression
 
     def write(
-        self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
     ) -> int:
         from verifier.program.sympy_form import symbol
 
@@ -96,7 +97,7 @@ class _TextSource:
         self.text = text
 
     def write(
-        self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
     ) -> int:
         from verifier.formula.parser import read_text
 
@@ -106,7 +107,7 @@ class _TextSource:
         """Nothing to compare with: the text is all there is."""
 
 
-def _build_nodes(tree: Expr, builder: Builder, places: Mapping[str, int]) -> int:
+def _build_nodes(tree: Expr, builder: FormulaBuilder, places: Mapping[str, int]) -> int:
     from verifier.program.sympy_form import read, symbol
 
     return read(tree, builder, {symbol(name): place for name, place in places.items()})
@@ -374,15 +375,15 @@ class Model:
         parameters = ", ".join(f"{name}={value!r}" for name, value in self.start.items())
         return ", ".join(part for part in (*self.inputs, "*", parameters) if part)
 
-    def _build(self, rows: Shape) -> tuple[Builder, int, int]:
+    def _build(self, rows: Shape) -> tuple[FormulaBuilder, int, int]:
         """A builder with the nodes of the prediction and the loss, where the columns have that
         shape.
         """
-        from verifier.program.program import Builder
+        from verifier.program.builder import FormulaBuilder
 
-        builder = Builder()
-        columns = {name: builder.symbol(name, rows) for name in self.columns}
-        parameters = {name: builder.symbol(name) for name in self.start}
+        builder = FormulaBuilder()
+        columns = {name: builder.input(name, rows) for name in self.columns}
+        parameters = {name: builder.input(name) for name in self.start}
         inputs = {name: columns[name] for name in self.inputs}
         prediction = self._formula.write(builder, inputs, parameters)
         loss = self._write_loss(builder, prediction, {**columns, **parameters})
@@ -390,7 +391,9 @@ class Model:
             loss = builder.apply("multiply", columns[self.weights], loss)
         return builder, prediction, loss
 
-    def _write_loss(self, builder: Builder, prediction: int, places: Mapping[str, int]) -> int:
+    def _write_loss(
+        self, builder: FormulaBuilder, prediction: int, places: Mapping[str, int]
+    ) -> int:
         if self.loss is None:
             return prediction
         from verifier.formula.trace import PREDICTION
@@ -453,7 +456,7 @@ class Model:
 
     def _refuse_unused(self, program: Program) -> None:
         for name in self.start:
-            if name not in program.symbols:
+            if name not in program.inputs:
                 raise InputError(
                     f"model {self.name}: parameter {name} does not occur in the formula: use it "
                     "there or remove it"

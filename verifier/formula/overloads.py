@@ -16,8 +16,9 @@ from verifier.errors import InputError
 from verifier.operations.arrays import Expr, Numeric, Operand
 from verifier.operations.operation import Call
 from verifier.operations.table import COMPOSITIONS, REDUCTIONS, TABLE
+from verifier.program.builder import FormulaBuilder
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
-from verifier.program.program import SYMBOL, Builder, Program, evaluate
+from verifier.program.program import INPUT, Program, evaluate
 from verifier.program.sympy_form import apply_row, read
 
 ALIASES = {
@@ -67,7 +68,7 @@ def argument_count(name: str) -> tuple[int, int | None]:
     return needed, len(parameters)
 
 
-def write_call(name: str, builder: Builder, arguments: Sequence[int]) -> int:
+def write_call(name: str, builder: FormulaBuilder, arguments: Sequence[int]) -> int:
     """The node of the builder that applies the function of that name to nodes.
 
     `arguments` are nodes of `builder`. Raises InputError where an argument must be a whole number
@@ -81,7 +82,7 @@ def write_call(name: str, builder: Builder, arguments: Sequence[int]) -> int:
     places = {
         index: arguments[int(node.payload.removeprefix(_ARGUMENT))]
         for index, node in enumerate(program.nodes)
-        if node.operation == SYMBOL
+        if node.operation == INPUT
     }
     return builder.copy(program, program.outputs[0], places)
 
@@ -97,9 +98,9 @@ def forget_compositions() -> None:
 @cache
 def _composition_program(name: str, count: int) -> Program:
     """The composition's definition as a program of the symbols argument_0, argument_1, ..."""
-    builder = Builder()
+    builder = FormulaBuilder()
     callable_names = [f"{_ARGUMENT}{place}" for place in range(count)]
-    symbols = {sympy.Symbol(part, real=True): builder.symbol(part) for part in callable_names}
+    symbols = {sympy.Symbol(part, real=True): builder.input(part) for part in callable_names}
     with sympy.evaluate(False):
         tree = COMPOSITIONS[name].definition(*symbols)
     return builder.program(read(tree, builder, symbols))

@@ -4,8 +4,8 @@ Only what is listed here is understood: numbers, declared names, Python's operat
 functions of `verifier.functions`. Python and SymPy never see the text. What is open while reading,
 brackets and operators, stands on a stack of the reader's own, so that no text exhausts Python's.
 
->>> build = Builder()
->>> x = build.symbol("x")
+>>> build = FormulaBuilder()
+>>> x = build.input("x")
 >>> build[read_text("x**2", build, {"x": x})].operation
 'square'
 """
@@ -37,6 +37,7 @@ from verifier.formula.tokens import (
 )
 from verifier.operations.arrays import Numeric
 from verifier.operations.table import TABLE
+from verifier.program.builder import FormulaBuilder
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
 from verifier.program.infix_operators import (
     BOTH,
@@ -51,7 +52,7 @@ from verifier.program.infix_operators import (
     operate,
     whole_number,
 )
-from verifier.program.program import CONSTANT, SYMBOL, Builder, Node
+from verifier.program.program import CONSTANT, INPUT, Node
 
 LONGEST = 20_000
 """Characters of a formula."""
@@ -132,7 +133,7 @@ class _Reader:
     """
 
     def __init__(
-        self, text: str, draft: Builder, symbols: dict[str, int], declaring: bool = False
+        self, text: str, draft: FormulaBuilder, symbols: dict[str, int], declaring: bool = False
     ) -> None:
         self._text = text
         self._draft = draft
@@ -209,7 +210,7 @@ class _Reader:
             raise self._error(no_meaning_sentence(name), token.start)
         if not self._declaring:
             raise self._error(self._unknown_symbol(name), token.start)
-        self._symbols[name] = self._draft.symbol(name)
+        self._symbols[name] = self._draft.input(name)
         return _Part(self._symbols[name], token.start, token.end)
 
     def _unknown_symbol(self, name: str) -> str:
@@ -525,7 +526,7 @@ def _canonical_name(name: str) -> str:
 class _Numbers:
     """The float64 values of a builder's nodes that depend on no symbol."""
 
-    def __init__(self, build: Builder) -> None:
+    def __init__(self, build: FormulaBuilder) -> None:
         self._build = build
         self._arithmetic = NumPyArithmetic("float64")
         self._values: dict[int, Numeric] = {}
@@ -556,7 +557,7 @@ class _Numbers:
         node = self._build[index]
         if node.operation == CONSTANT:
             self._values[index] = self._constant(node.payload)
-        elif node.operation != SYMBOL and all(
+        elif node.operation != INPUT and all(
             argument in self._values for argument in node.arguments
         ):
             values = (self._values[argument] for argument in node.arguments)
@@ -565,25 +566,27 @@ class _Numbers:
 
     def _constant(self, value: int | float) -> Numeric:
         try:
-            return self._arithmetic.constant(value)
+            return self._arithmetic.number(value)
         except OverflowError:
             return math.inf
 
 
-def read_text(text: str, builder: Builder, symbols: Mapping[str, int]) -> int:
+def read_text(text: str, builder: FormulaBuilder, symbols: Mapping[str, int]) -> int:
     """The node of the builder that computes the formula.
 
     `symbols` are the nodes of `builder` by the names that `text` may use. A declared symbol is
     preferred to a constant; a name directly before a bracket is a function. Raises InputError, with
     a caret under the place, where the text is not a formula.
     """
-    draft = Builder()
-    places = {name: draft.symbol(name, builder[node].shape) for name, node in symbols.items()}
+    draft = FormulaBuilder()
+    places = {name: draft.input(name, builder[node].shape) for name, node in symbols.items()}
     root = _Reader(text, draft, places).formula()
     return _copy_nodes(draft, root, builder, symbols)
 
 
-def _copy_nodes(draft: Builder, root: int, builder: Builder, symbols: Mapping[str, int]) -> int:
+def _copy_nodes(
+    draft: FormulaBuilder, root: int, builder: FormulaBuilder, symbols: Mapping[str, int]
+) -> int:
     """Build the node again where it is wanted, each argument before the next: one order for equal
     formulas.
     """
@@ -599,9 +602,9 @@ def _copy_nodes(draft: Builder, root: int, builder: Builder, symbols: Mapping[st
 
 
 def _copy_node(
-    node: Node, builder: Builder, symbols: Mapping[str, int], places: Mapping[int, int]
+    node: Node, builder: FormulaBuilder, symbols: Mapping[str, int], places: Mapping[int, int]
 ) -> int:
-    if node.operation == SYMBOL:
+    if node.operation == INPUT:
         return symbols[node.payload]
     if node.operation == CONSTANT:
         return builder.constant(node.payload)
@@ -617,5 +620,5 @@ def symbol_names(text: str) -> tuple[str, ...]:
     ('x', 'gamma')
     """
     found: dict[str, int] = {}
-    _Reader(text, Builder(), found, declaring=True).formula()
+    _Reader(text, FormulaBuilder(), found, declaring=True).formula()
     return tuple(found)

@@ -1,7 +1,7 @@
 """Formulas as text: a program written back, so that reading it gives the same nodes.
 
->>> build = Builder()
->>> x = build.symbol("x")
+>>> build = FormulaBuilder()
+>>> x = build.input("x")
 >>> write_text(build.program(build.apply("multiply", build.apply("exp", x), x)))
 'exp(x) * x'
 """
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from verifier.errors import InputError
 from verifier.formula.parser import LONGEST, read_text
+from verifier.program.builder import FormulaBuilder
 from verifier.program.infix_operators import (
     ATOM,
     COMPARISON,
@@ -25,7 +26,7 @@ from verifier.program.infix_operators import (
     SYMBOLS,
     operate,
 )
-from verifier.program.program import CONSTANT, SYMBOL, Builder, Node, Program
+from verifier.program.program import CONSTANT, INPUT, Node, Program
 
 
 class _ArgumentSlot(NamedTuple):
@@ -51,10 +52,10 @@ def write_text(program: Program) -> str:
     text would be too long: nodes that are shared stand in it each time they are used.
     """
     (output,) = program.outputs
-    build, places = Builder(), dict[int, int]()
+    build, places = FormulaBuilder(), dict[int, int]()
     root = build.copy(program, output, places)
     nodes = sorted(places.values())
-    symbols = {str(build[node].payload): node for node in nodes if build[node].operation == SYMBOL}
+    symbols = {str(build[node].payload): node for node in nodes if build[node].operation == INPUT}
     written = {node: _node_text(build, node, symbols) for node in nodes}
     text = _joined_text(written, root)
     try:
@@ -89,9 +90,9 @@ def _joined_text(written: Mapping[int, _NodeText], root: int) -> str:
     return "".join(texts)
 
 
-def _node_text(build: Builder, index: int, symbols: Mapping[str, int]) -> _NodeText:
+def _node_text(build: FormulaBuilder, index: int, symbols: Mapping[str, int]) -> _NodeText:
     node = build[index]
-    if node.operation == SYMBOL:
+    if node.operation == INPUT:
         return _NodeText((str(node.payload),))
     if node.operation == CONSTANT:
         return _NodeText(
@@ -111,13 +112,13 @@ def _node_text(build: Builder, index: int, symbols: Mapping[str, int]) -> _NodeT
     return _NodeText((f"{node.operation}(", *separated[1:], ")"))
 
 
-def _is_operator(build: Builder, index: int) -> bool:
+def _is_operator(build: FormulaBuilder, index: int) -> bool:
     """Whether reading the operator between the arguments gives the node itself."""
     row, arguments = build[index].operation, build[index].arguments
     return INFIX[SYMBOLS[row]].precedence <= COMPARISON or operate(build, row, *arguments) == index
 
 
-def _negative_text(build: Builder, argument: int) -> _NodeText:
+def _negative_text(build: FormulaBuilder, argument: int) -> _NodeText:
     # -3 is a number and -(3) the negative of one.
     literal = (
         build[argument].operation == CONSTANT and math.copysign(1.0, build[argument].payload) > 0

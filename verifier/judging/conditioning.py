@@ -15,9 +15,9 @@ import numpy as np
 
 from verifier.operations.arrays import Balls, Floats, Truths
 from verifier.operations.formats import Format
-from verifier.program.array_program import ArrayProgram
 from verifier.program.evaluation.arithmetic import balls, largest_size
 from verifier.program.evaluation.balls import BallArithmetic, Decision, replay
+from verifier.program.program import Program
 
 MOVES = 6
 """In the first ones neighbours among the numbers go opposite ways, then pairs, then fours; then it
@@ -37,7 +37,7 @@ class _BallsAsGiven(BallArithmetic):
 class Point:
     """An exact program at inputs of some formats."""
 
-    program: ArrayProgram
+    program: Program
     arguments: Mapping[str, Floats]
     """float64 arrays"""
     formats: Mapping[str, Format]
@@ -55,7 +55,7 @@ class Point:
         )
         decisions = {place[at]: what for at, what in self.decisions.items() if at in place}
         ties = {place[at]: where for at, where in self.ties.items() if at in place}
-        program = ArrayProgram(moved, (place[self.program.outputs[result]],))
+        program = Program(moved, (place[self.program.outputs[result]],))
         return replace(self, program=program, decisions=decisions, ties=ties)
 
     def moved(self, exact: Sequence[Balls]) -> list[Floats]:

@@ -34,7 +34,6 @@ from verifier.operations.arrays import Ball, Balls, Expr, Floats
 from verifier.operations.operation import by_definition
 from verifier.operations.table import TABLE
 from verifier.process.timeout import OutOfTimeError, run_with_timeout
-from verifier.program.array_program import CONSTANT, CONTRACT, INPUT, ArrayProgram
 from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import FIRST_BITS, LAST_BITS
 from verifier.program.evaluation.elements import (
@@ -49,6 +48,7 @@ from verifier.program.evaluation.elements import (
     dot,
     is_finite,
 )
+from verifier.program.program import CONSTANT, CONTRACT, INPUT, Program
 
 SECONDS = 3.0
 """For all limits at one point."""
@@ -74,7 +74,7 @@ class ResultWithLimits:
 
 
 def add_limits(
-    program: ArrayProgram,
+    program: Program,
     results: Sequence[Balls],
     arguments: Mapping[str, Floats],
     names: Collection[str],
@@ -278,7 +278,7 @@ class _EntryOnLine:
                 start = _rational_of(self._elements.given(key))
                 return start + self._line.get((str(node.payload), key[1]), 0) * _T
             case op if op == CONSTANT:
-                return _rational_of(np.ravel(node.payload.array)[key[1]])
+                return _rational_of(np.ravel(node.array)[key[1]])
             case "sign":
                 return self._sign(self._elements.parts(key)[0])
             case "abs":
@@ -300,7 +300,7 @@ class _EntryOnLine:
             case op if op == INPUT:
                 return _bit_length(self._elements.given(key))
             case op if op == CONSTANT:
-                return _bit_length(float(np.ravel(self._elements.node(key).payload.array)[key[1]]))
+                return _bit_length(float(np.ravel(self._elements.node(key).array)[key[1]]))
             case "square":
                 return 2 * sizes[0]
             case "power":

@@ -17,9 +17,9 @@ from torch import Tensor
 from verifier.capture.statements import Subject
 from verifier.formula.parser import read_text
 from verifier.judging.reference import Formula
+from verifier.program.builder import FormulaBuilder
 from verifier.program.guards import guarded
 from verifier.program.lift import REDUCTIONS
-from verifier.program.program import Builder
 
 FunctionContext: TypeAlias = Any
 """What torch hands to an `autograd.Function`, which keeps whatever it likes in it."""
@@ -54,8 +54,8 @@ class Case:
         """The formula, read; None where there is none."""
         if not self.text:
             return None
-        builder = Builder()
-        symbols = {name: builder.symbol(name) for name in self.inputs}
+        builder = FormulaBuilder()
+        symbols = {name: builder.input(name) for name in self.inputs}
         program = builder.program(read_text(self.text, builder, symbols))
         return Formula(guarded(program), REDUCTIONS[self.reduction])
 

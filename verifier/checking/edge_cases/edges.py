@@ -20,7 +20,7 @@ from verifier.checking.edge_cases.edge_points import make_edge_points, points_wi
 from verifier.checking.edge_cases.scan import Crossing, Sweep
 from verifier.operations.arrays import Floats
 from verifier.operations.formats import Format
-from verifier.program.array_program import ArrayProgram
+from verifier.program.program import Program
 
 __all__ = [
     "Domain",
@@ -55,7 +55,7 @@ class ProgramEdges:
 
 
 def find_edges(
-    program: ArrayProgram,
+    program: Program,
     given: Mapping[str, Floats],
     domains: Mapping[str, Domain],
     format: Format,
@@ -65,9 +65,9 @@ def find_edges(
     `given` has a float64 array for every input of the program. The numbers are strictly inside the
     domain. A program that holds at this point only may give numbers at which nothing happens.
 
-    >>> from verifier.program.array_program import ArrayBuilder
+    >>> from verifier.program.builder import Builder
     >>> from verifier.operations.formats import FLOAT64
-    >>> build = ArrayBuilder()
+    >>> build = Builder()
     >>> x, y = build.input("x", (2,)), build.input("y", (2,))
     >>> program = build.program(build.apply("abs", build.apply("subtract", x, y)))
     >>> point = {"x": np.zeros(2), "y": np.array([0.25, 0.75])}
@@ -86,7 +86,7 @@ def find_edges(
 
 
 def find_edge_values(
-    program: ArrayProgram,
+    program: Program,
     given: Mapping[str, Floats],
     domains: Mapping[str, Domain],
     format: Format,
@@ -187,7 +187,7 @@ def _both_signs(sizes: Iterable[float]) -> Iterator[float]:
 
 
 def _own_arrays(
-    crossings: Sequence[Crossing], program: ArrayProgram, given: Floats
+    crossings: Sequence[Crossing], program: Program, given: Floats
 ) -> tuple[Floats, ...]:
     """Arrays for the watches that stand in different places for different elements."""
     by_watch: dict[tuple[int, int], list[Crossing]] = {}

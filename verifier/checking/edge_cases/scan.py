@@ -19,8 +19,8 @@ from verifier.checking.edge_cases.domain import Domain, float_halfway
 from verifier.operations.arrays import Floats, Truths
 from verifier.operations.formats import Format
 from verifier.operations.table import TABLE
-from verifier.program.array_program import INPUT, ArrayNode, ArrayProgram, Shape, evaluate
 from verifier.program.evaluation.batches import BatchArithmetic, aligned
+from verifier.program.program import INPUT, Node, Program, Shape, evaluate
 
 NUMBERS = 30_000_000
 """So many numbers are computed for a program at most, about."""
@@ -70,7 +70,7 @@ class _CodeArithmetic(BatchArithmetic):
         self.codes: dict[_Key, Codes] = {}
         """An array of values tried by elements."""
 
-    def row(self, place: int, node: ArrayNode, *arguments: Floats) -> Floats:
+    def row(self, place: int, node: Node, *arguments: Floats) -> Floats:
         parts = aligned(arguments)
         with np.errstate(all="ignore"):
             result = np.asarray(TABLE[node.operation].numpy.function(*parts))
@@ -88,7 +88,7 @@ class _CodeArithmetic(BatchArithmetic):
 class Sweep:
     """A program at one point, in whose inputs things happen."""
 
-    program: ArrayProgram
+    program: Program
     given: Mapping[str, Floats]
     """Arrays of float64."""
     format: Format

@@ -16,10 +16,10 @@ from verifier.judging.causes.screen import possible_predictions
 from verifier.judging.causes.suspect import SCREEN, Suspect
 from verifier.operations.arrays import Array, Balls, Floats, Truths
 from verifier.operations.operation import Operation
-from verifier.program.array_program import ArrayNode, ArrayProgram, evaluate
 from verifier.program.evaluation.arithmetic import middle
 from verifier.program.evaluation.balls import Decision, ToOneSide
 from verifier.program.evaluation.batches import BatchArithmetic
+from verifier.program.program import Node, Program, evaluate
 
 _Flip = tuple[int, Truths]
 """The place of a condition, and where it is decided the other way (array of bool)."""
@@ -55,7 +55,7 @@ class _FlippedArithmetic(BatchArithmetic):
     def __init__(self, flips: Sequence[_Flip]) -> None:
         self.flips = flips
 
-    def row(self, place: int, node: ArrayNode, *arguments: Array) -> Array:
+    def row(self, place: int, node: Node, *arguments: Array) -> Array:
         value: Array = super().row(place, node, *arguments)
         own = {row: mask for row, (flipped, mask) in enumerate(self.flips) if flipped == place}
         if not own:
@@ -80,7 +80,7 @@ def explain_wrong_branch(suspect: Suspect) -> Mistake | None:
     return _one_condition(suspect, program) or _several_conditions(suspect, program)
 
 
-def _one_condition(suspect: Suspect, program: ArrayProgram) -> Mistake | None:
+def _one_condition(suspect: Suspect, program: Program) -> Mistake | None:
     for place, mask in possible_predictions(
         suspect, program, _single_flips(program), partial(_possible_flips, suspect)
     ):
@@ -97,7 +97,7 @@ def _one_condition(suspect: Suspect, program: ArrayProgram) -> Mistake | None:
     return None
 
 
-def _several_conditions(suspect: Suspect, program: ArrayProgram) -> Mistake | None:
+def _several_conditions(suspect: Suspect, program: Program) -> Mistake | None:
     """Each component that disagrees has one of its conditions decided the other way."""
     predicted, left, used = suspect.exact.copy(), suspect.disagreeing.copy(), []
     for place, mask in _whole_conditions(program)[:MOST_CONDITIONS]:
@@ -129,7 +129,7 @@ def _rounding_slack(suspect: Suspect, flipped: Floats) -> Floats:
     return np.broadcast_to(UNITS * suspect.format.unit_roundoff * largest, flipped.shape)
 
 
-def _condition_text(program: ArrayProgram, place: int) -> str:
+def _condition_text(program: Program, place: int) -> str:
     node = program.nodes[place]
     return (
         f"the sign of {describe_node(program, node.arguments[0])}"
@@ -147,13 +147,13 @@ def _flip_sentence(suspect: Suspect, conditions: list[str]) -> str:
     )
 
 
-def _whole_conditions(program: ArrayProgram) -> list[_Flip]:
+def _whole_conditions(program: Program) -> list[_Flip]:
     """Conditions as a whole."""
     places = [place for place, node in enumerate(program.nodes) if node.operation in CONDITIONS]
     return [(place, np.ones(program.nodes[place].shape, dtype=bool)) for place in places]
 
 
-def _single_flips(program: ArrayProgram) -> Iterator[_Flip]:
+def _single_flips(program: Program) -> Iterator[_Flip]:
     """Conditions as a whole, then their single elements."""
     yield from _whole_conditions(program)
     for place, whole in _whole_conditions(program):

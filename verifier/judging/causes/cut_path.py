@@ -24,19 +24,10 @@ from verifier.judging.causes.suspect import Suspect
 from verifier.judging.conditioning import Point
 from verifier.judging.verdict import Outcome
 from verifier.operations.arrays import Balls, Floats, Truths
-from verifier.program.array_program import (
-    CONSTANT,
-    INPUT,
-    RESHAPE,
-    TAKE,
-    ArrayNode,
-    ArrayProgram,
-    Shape,
-    evaluate,
-)
 from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import LAST_BITS
 from verifier.program.evaluation.batches import BatchArithmetic
+from verifier.program.program import CONSTANT, INPUT, RESHAPE, TAKE, Node, Program, Shape, evaluate
 
 MOST_ROWS = 64
 """Of a sum over more rows none is left out alone."""
@@ -154,13 +145,13 @@ _CONDITIONS = frozenset(
 )
 
 
-def is_condition(program: ArrayProgram, place: int) -> bool:
+def is_condition(program: Program, place: int) -> bool:
     """Whether a node's elements are truth values, not numbers."""
     node = program.nodes[place]
     while node.operation in (TAKE, RESHAPE):
         node = program.nodes[node.arguments[0]]
     return node.operation in _CONDITIONS or (
-        node.operation == CONSTANT and node.payload.array.dtype == bool
+        node.operation == CONSTANT and node.array.dtype == bool
     )
 
 
@@ -208,7 +199,7 @@ class _SwitchedProgram:
             for place, what in point.decisions.items()
             if place in build.moved
         }
-        switched = ArrayProgram(tuple(build.nodes), (build.moved[program.outputs[result]],))
+        switched = Program(tuple(build.nodes), (build.moved[program.outputs[result]],))
         return cls(
             replace(point, program=switched, arguments=arguments, decisions=decisions),
             tuple(build.switches),
@@ -255,16 +246,16 @@ _ELEMENT = "what element {number} of the result contributes"
 _ROW = "row {number} of a sum over {count} rows"
 
 
-def _fork_text(program: ArrayProgram, place: int) -> str:
+def _fork_text(program: Program, place: int) -> str:
     return f"all that comes from {describe_node(program, place)}"
 
 
 class _SwitchBuilder:
     """Copies a program node by node, with a switch before each term behind the forward."""
 
-    def __init__(self, program: ArrayProgram, forward: set[int]) -> None:
+    def __init__(self, program: Program, forward: set[int]) -> None:
         self.program, self.forward = program, forward
-        self.nodes: list[ArrayNode] = []
+        self.nodes: list[Node] = []
         self.moved: dict[int, int] = {}
         self.switches: list[_Switch] = []
         self.uses = Counter(argument for node in program.nodes for argument in node.arguments)
@@ -284,13 +275,13 @@ class _SwitchBuilder:
             copy = self._add(replace(node, arguments=tuple(switched)))
             self.moved[place] = self._with_fork_switch(place, self._with_row_switch(node, copy))
 
-    def _with_element_switch(self, node: ArrayNode) -> int:
+    def _with_element_switch(self, node: Node) -> int:
         copy = self._add(node)
         if not str(node.payload).startswith(SEED) or not 1 < int(np.prod(node.shape)) <= MOST_ROWS:
             return copy
         return self._with_switch(copy, node.shape, node.shape, lambda: _ELEMENT)
 
-    def _with_term_switch(self, node: ArrayNode, side: int, argument: int) -> int:
+    def _with_term_switch(self, node: Node, side: int, argument: int) -> int:
         """The argument times its switches, where it is one that is added up."""
         shape = self.nodes[argument].shape
         if node.operation in ("add", "subtract"):
@@ -325,22 +316,22 @@ class _SwitchBuilder:
             return copy
         return self._with_switch(copy, node.shape, (), partial(_fork_text, self.program, place))
 
-    def _with_row_switch(self, node: ArrayNode, copy: int) -> int:
+    def _with_row_switch(self, node: Node, copy: int) -> int:
         """What a sum in the forward passes back to each of its rows."""
         if node.operation != TAKE or not 1 < int(np.prod(node.shape)) <= MOST_ROWS:
             return copy
         if is_condition(self.program, node.arguments[0]):
             return copy
-        if len(np.unique(node.payload.array)) == node.payload.array.size:
+        if len(np.unique(node.array)) == node.array.size:
             return copy
         return self._with_switch(copy, node.shape, node.shape, lambda: _ROW)
 
     def _with_switch(self, argument: int, shape: Shape, own: Shape, tell: Callable[[], str]) -> int:
         switch = _Switch(f"switch {len(self.switches)}", own, tell)
         self.switches.append(switch)
-        place = self._add(ArrayNode(INPUT, (), own, switch.name))
-        return self._add(ArrayNode("multiply", (argument, place), shape))
+        place = self._add(Node(INPUT, (), own, switch.name))
+        return self._add(Node("multiply", (argument, place), shape))
 
-    def _add(self, node: ArrayNode) -> int:
+    def _add(self, node: Node) -> int:
         self.nodes.append(node)
         return len(self.nodes) - 1

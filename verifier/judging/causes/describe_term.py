@@ -7,7 +7,7 @@ import numpy as np
 from verifier.capture.statements import SEED, TANGENT
 from verifier.operations.operation import Infix
 from verifier.operations.table import TABLE
-from verifier.program.array_program import (
+from verifier.program.program import (
     CONSTANT,
     CONTRACT,
     INPUT,
@@ -16,14 +16,14 @@ from verifier.program.array_program import (
     ROUND,
     TAKE,
     TOTAL,
-    ArrayProgram,
+    Program,
 )
 
 LONGEST = 60
 """Characters of a term that is written out."""
 
 
-def describe_node(program: ArrayProgram, place: int) -> str:
+def describe_node(program: Program, place: int) -> str:
     """A node as text of at most LONGEST characters; a longer one by the operation that it ends
     in.
     """
@@ -32,7 +32,7 @@ def describe_node(program: ArrayProgram, place: int) -> str:
     )
 
 
-def describe_term(program: ArrayProgram, place: int) -> str:
+def describe_term(program: Program, place: int) -> str:
     """A node as a term of a sum, for a sentence: `the term x * y`."""
     text = _short_text(program, place)
     return (
@@ -42,19 +42,19 @@ def describe_term(program: ArrayProgram, place: int) -> str:
     )
 
 
-def _short_text(program: ArrayProgram, place: int) -> str | None:
+def _short_text(program: Program, place: int) -> str | None:
     """The text of a node without brackets around it; None where it is a long one."""
     text = _text_within(program, place, LONGEST)
     return None if text is None else _without_brackets(text)
 
 
-def _text_within(program: ArrayProgram, place: int, room: int) -> str | None:
+def _text_within(program: Program, place: int, room: int) -> str | None:
     """The text of a node; None where there is no room for it."""
     node = program.nodes[place]
     if node.operation == INPUT:
         return _input_text(str(node.payload))
     if node.operation == CONSTANT:
-        numbers = np.unique(node.payload.array)
+        numbers = np.unique(node.array)
         return f"{numbers[0]:g}" if len(numbers) == 1 else "constants"
     if node.operation == "where" and program.nodes[node.arguments[2]].number == 0:
         # What multiplies a branch that is not taken is 0.
@@ -110,7 +110,7 @@ _SILENT = frozenset(
 )
 
 
-def _last_operation(program: ArrayProgram, place: int) -> str:
+def _last_operation(program: Program, place: int) -> str:
     """The operation nearest to the end that says something."""
     layer, seen = [place], set[int]()
     while layer:

@@ -16,7 +16,10 @@ from verifier.judging.causes.suspect import Suspect
 from verifier.judging.conditioning import Point
 from verifier.operations.arrays import Ball, Floats, Truths
 from verifier.operations.formats import FLOAT64, Format
-from verifier.program.array_program import (
+from verifier.program.evaluation.arithmetic import precision
+from verifier.program.evaluation.balls import FIRST_BITS, BallArithmetic
+from verifier.program.evaluation.term_sizes import SizeArithmetic
+from verifier.program.program import (
     CONSTANT,
     JOIN,
     PILE,
@@ -24,13 +27,10 @@ from verifier.program.array_program import (
     ROUND,
     TAKE,
     TOTAL,
-    ArrayNode,
-    ArrayProgram,
+    Node,
+    Program,
     evaluate,
 )
-from verifier.program.evaluation.arithmetic import precision
-from verifier.program.evaluation.balls import FIRST_BITS, BallArithmetic
-from verifier.program.evaluation.term_sizes import SizeArithmetic
 
 _Pair = tuple[Floats, Floats]
 
@@ -43,26 +43,26 @@ class _InRangeArithmetic(SizeArithmetic):
     def __init__(self) -> None:
         self.seen: dict[int, Floats] = {}
 
-    def _keep(self, place: int, node: ArrayNode, pair: _Pair) -> _Pair:
+    def _keep(self, place: int, node: Node, pair: _Pair) -> _Pair:
         value, size = pair
         if node.format is not None and value.dtype != bool:
             value = _in_range_of(value, node.format)
         self.seen[place] = value
         return value, size
 
-    def constant(self, place: int, node: ArrayNode) -> _Pair:
+    def constant(self, place: int, node: Node) -> _Pair:
         return self._keep(place, node, super().constant(place, node))
 
-    def row(self, place: int, node: ArrayNode, *arguments: _Pair) -> _Pair:
+    def row(self, place: int, node: Node, *arguments: _Pair) -> _Pair:
         return self._keep(place, node, super().row(place, node, *arguments))
 
-    def total(self, place: int, node: ArrayNode, argument: _Pair) -> _Pair:
+    def total(self, place: int, node: Node, argument: _Pair) -> _Pair:
         return self._keep(place, node, super().total(place, node, argument))
 
-    def contract(self, place: int, node: ArrayNode, left: _Pair, right: _Pair) -> _Pair:
+    def contract(self, place: int, node: Node, left: _Pair, right: _Pair) -> _Pair:
         return self._keep(place, node, super().contract(place, node, left, right))
 
-    def round(self, place: int, node: ArrayNode, argument: _Pair) -> _Pair:
+    def round(self, place: int, node: Node, argument: _Pair) -> _Pair:
         return self._keep(place, node, argument)
 
 
@@ -75,7 +75,7 @@ def _in_range_of(value: Floats, format: Format) -> Floats:
 class _ZeroFromBranchArithmetic(_InRangeArithmetic):
     """0 from a branch that is not taken times anything is 0, and so is it over 0."""
 
-    def __init__(self, program: ArrayProgram) -> None:
+    def __init__(self, program: Program) -> None:
         super().__init__()
         self.not_taken: set[int] = set()
         """The places of what such branches pass back."""
@@ -86,7 +86,7 @@ class _ZeroFromBranchArithmetic(_InRangeArithmetic):
             if is_branch or (node.operation in _PASSING and self.not_taken & set(node.arguments)):
                 self.not_taken.add(place)
 
-    def row(self, place: int, node: ArrayNode, *arguments: _Pair) -> _Pair:
+    def row(self, place: int, node: Node, *arguments: _Pair) -> _Pair:
         value, size = super().row(place, node, *arguments)
         if node.operation not in ("multiply", "divide"):
             return value, size
@@ -101,8 +101,8 @@ class _ZeroFromBranchArithmetic(_InRangeArithmetic):
 _PASSING = frozenset({"multiply", "divide", "negative", TAKE, RESHAPE, TOTAL, PILE, JOIN})
 
 
-def _is_zero(node: ArrayNode) -> bool:
-    return node.operation == CONSTANT and not np.any(node.payload.array)
+def _is_zero(node: Node) -> bool:
+    return node.operation == CONSTANT and not np.any(node.array)
 
 
 def explain_not_finite(suspect: Suspect) -> Mistake | None:
@@ -167,7 +167,7 @@ def _first_not_finite(suspect: Suspect, wrong: Truths) -> Mistake | None:
 
 
 def _first_element_beyond(
-    program: ArrayProgram,
+    program: Program,
     place: int,
     seen: dict[int, Floats],
     is_beyond: Callable[[Floats], Truths],
@@ -190,7 +190,7 @@ def _mistake_at(
         return None
     node = suspect.coded.point.program.nodes[place]
     if node.operation == CONSTANT:
-        number = float(np.ravel(node.payload.array)[element])
+        number = float(np.ravel(node.array)[element])
         return Mistake("not finite", f"the code itself puts {number} there", found)
     exact = _exact_node(suspect, suspect.coded.point, place, element)
     limit = (node.format or FLOAT64).largest
@@ -205,14 +205,14 @@ def _mistake_at(
     return Mistake("not finite", f"{node.operation} on the way has no finite value", found)
 
 
-def _sentence_about(program: ArrayProgram, place: int, exact: Ball, end: float) -> str:
+def _sentence_about(program: Program, place: int, exact: Ball, end: float) -> str:
     format_ = (program.nodes[place].format or FLOAT64).name
     number = exact.str(3, radius=False)
     operation = _operation_before_rounding(program, place)
     return f"{operation} on the way gives {number}, and {format_} ends at {end:.3g}"
 
 
-def _operation_before_rounding(program: ArrayProgram, place: int) -> str:
+def _operation_before_rounding(program: Program, place: int) -> str:
     """What was computed before it was rounded."""
     node = program.nodes[place]
     return (
@@ -225,7 +225,7 @@ def _operation_before_rounding(program: ArrayProgram, place: int) -> str:
 def _exact_node(suspect: Suspect, point: Point, place: int, element: int) -> Ball:
     """The exact value of one element of a node of a program."""
     suspect.check_deadline()
-    program = ArrayProgram(point.program.nodes, (place,))
+    program = Program(point.program.nodes, (place,))
     with precision(FIRST_BITS):
         (found,) = evaluate(program, BallArithmetic(point.decisions), point.arguments)
     return np.ravel(found)[element]

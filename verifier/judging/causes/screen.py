@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from verifier.judging.causes.suspect import Suspect
 from verifier.operations.arrays import Truths
-from verifier.program.array_program import ArrayProgram
+from verifier.program.program import Program
 
 AT_ONCE = 64
 """Predictions that are evaluated together at most."""
@@ -21,7 +21,7 @@ _Prediction = TypeVar("_Prediction")
 
 def possible_predictions(
     suspect: Suspect,
-    program: ArrayProgram,
+    program: Program,
     predictions: Iterable[_Prediction],
     possible: Callable[[Sequence[_Prediction]], Truths],
 ) -> Iterator[_Prediction]:

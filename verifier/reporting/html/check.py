@@ -24,7 +24,7 @@ from verifier.errors import InputError
 from verifier.formula.parser import read_text, symbol_names
 from verifier.judging.verdict import Note, Outcome
 from verifier.operations.number_text import number, short
-from verifier.program.program import Builder
+from verifier.program.builder import FormulaBuilder
 from verifier.program.sympy_form import expressions
 from verifier.reporting.data.training_json import versions
 from verifier.reporting.html.check_picture import called, error_picture
@@ -309,9 +309,9 @@ def _reduced(against: str) -> tuple[str, str]:
 
 def _read(formula: str) -> Markup | None:
     """The formula as MathML; None for what is no formula, and for what is too long."""
-    builder = Builder()
+    builder = FormulaBuilder()
     try:
-        symbols = {name: builder.symbol(name) for name in symbol_names(formula)}
+        symbols = {name: builder.input(name) for name in symbol_names(formula)}
         program = builder.program(read_text(formula, builder, symbols))
         if len(program.nodes) > FORMULA_NODES:
             return None
