@@ -191,8 +191,8 @@ def test_a_race_is_found_in_every_dtype():
 
 def test_what_torch_refuses_is_a_sentence():
     told = (
-        "the code's backward cannot be run: RuntimeError: Function _PassedThroughLieBackward returned "
-        "an invalid gradient"
+        "the code's backward cannot be run: RuntimeError: Function _PassedThroughLieBackward "
+        "returned an invalid gradient"
     )
     with pytest.raises(InputError, match=told):
         judged(BUMP, GRAPH, liar_named("wrong shape").lie, "float32")
