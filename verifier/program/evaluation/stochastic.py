@@ -152,9 +152,10 @@ class NoiseArithmetic(BatchArithmetic):
         ulps, size = 2.0 * operation.budget.torch, operation.budget.size
         if size is None:
             return ulps
-        return ulps * np.abs(
-            _size_in_floats(size, result, parts) / np.where(result == 0, 1.0, result)
-        )
+        with np.errstate(all="ignore"):
+            ratio = _size_in_floats(size, result, parts) / np.where(result == 0, 1.0, result)
+        # An infinite result stays what it is.
+        return ulps * np.abs(np.where(np.isinf(result), 1.0, ratio))
 
     def _summed(
         self,
