@@ -16,7 +16,7 @@ from torch import nn
 
 from verifier.capture.joint_graph import Joint, NotReadableError, captured, tensors
 from verifier.capture.lowering import Lowered, lowered, plain
-from verifier.program.differentiate_arrays import gradients
+from verifier.program.array_gradient import gradients
 from verifier.program.evaluation.balls import BallArithmetic, replay
 from verifier.program.evaluation.stochastic import arithmetic_for, deviations
 
