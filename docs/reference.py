@@ -21,7 +21,7 @@ from verifier.process.workers import limits, relay
 from verifier.program import sympy_form
 from verifier.program.evaluation import balls
 from verifier.reporting.data import check_json
-from verifier.reporting.text import check_failures, check_tables
+from verifier.reporting.content import check_failures, check_tables
 from verifier.training import findings, runner
 
 FOLDER = Path(__file__).parent

@@ -189,7 +189,7 @@ def test_other_quantities_are_called_by_their_kind(honest):
         first, check="second", parts=(replace(first.parts[0], name="x[0] x", quantity="second"),)
     )
     found = replace(honest, findings=(*honest.findings, second))
-    assert "x x (second)" in [row[0] for row in section(found, "Components").rows]
+    assert "x x (second)" in [row[0] for row in section(found, "Components").cells]
 
 
 def test_causes_stand_with_their_evidence(failing):
@@ -221,13 +221,13 @@ def test_the_numbers_that_disagree(failing):
     ).examination["first"]
     judged = [part.verdicts[place] for place in range(9)]
     worst = max(judged, key=lambda one: one.error / one.allowed)
-    row = table.rows[0]
+    row = table.cells[0]
     assert row[0].startswith("first[")
-    assert row[1:5] == ["reverse mode", "float64", "2", repr(worst.stated)]
+    assert [*row[1:5]] == ["reverse mode", "float64", "2", repr(worst.stated)]
     assert row[5].startswith(worst.exact[:8])
     assert row[8] == "its formula is wrong in exact arithmetic"
     numbers = checked(NUMBERS.plant(CASE.code, scaled(0.5), 1), ("float32",))
-    assert section(numbers, "Numbers that disagree").rows[0][8] == ""
+    assert section(numbers, "Numbers that disagree").cells[0][8] == ""
 
 
 @pytest.mark.parametrize(
@@ -257,15 +257,15 @@ def test_what_it_is_held_against(honest):
 
 
 def test_the_tables(failing):
-    checks = {(row[1], row[2]): row for row in section(failing, "Checks").rows}
-    assert checks["reverse", "float32"][3:] == ["1", "30", "21", "0", "9", "0", "disagrees", ""]
-    assert checks["form", "float32"][8:10] == ["1", "disagrees"]
-    assert checks["second", "float32"][9:] == ["not made", "Its backward has no derivative."]
-    components = {(row[0], row[1]): row for row in section(failing, "Components").rows}
-    assert components["first", "float64"][2:6] == ["9", "0", "0", "9"]
-    assert components["x", "float64"][3:6] == ["12", "0", "0"]
-    points = section(failing, "Points").rows
-    assert points[0][:3] == ["1", "random", "float32"]
+    checks = {(row[1], row[2]): row for row in section(failing, "Checks").cells}
+    assert [*checks["reverse", "float32"][3:]] == ["1", "30", "21", "0", "9", "0", "disagrees", ""]
+    assert [*checks["form", "float32"][8:10]] == ["1", "disagrees"]
+    assert [*checks["second", "float32"][9:]] == ["not made", "Its backward has no derivative."]
+    components = {(row[0], row[1]): row for row in section(failing, "Components").cells}
+    assert [*components["first", "float64"][2:6]] == ["9", "0", "0", "9"]
+    assert [*components["x", "float64"][3:6]] == ["12", "0", "0"]
+    points = section(failing, "Points").cells
+    assert [*points[0][:3]] == ["1", "random", "float32"]
     assert "x = 4×3 numbers" in points[0][3]
     facts = dict(section(failing, "How this was made").facts)
     assert facts["shown again by"] == "verifier check losses.py::focal"
@@ -284,7 +284,7 @@ def test_long_tables_are_thinned_and_it_is_said(failing, monkeypatch):
     monkeypatch.setattr("verifier.reporting.html.check.COMPONENTS", 3)
     monkeypatch.setattr("verifier.reporting.html.check.POINTS", 1)
     table = section(failing, "Components")
-    assert [row[0] for row in table.rows][:2] == ["first", "first"]
+    assert [row[0] for row in table.cells][:2] == ["first", "first"]
     assert table.note == "The worst 3 of 10."
     assert section(failing, "Points").note == "The first 1 of 2."
 

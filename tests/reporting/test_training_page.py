@@ -17,8 +17,9 @@ from verifier import Outcome
 from verifier.commands.cli import run
 from verifier.errors import printable
 from verifier.judging.causes.scalar_gradients import Cause
+from verifier.reporting.content.blocks import Causes, Column, Facts, Finding, Row, Table
 from verifier.reporting.html.mathml import derivative, mathml
-from verifier.reporting.html.page import Causes, Facts, Finding, Formula, Formulas, Page, Table
+from verifier.reporting.html.page import Formula, Formulas, Page
 from verifier.reporting.html.training import ROWS, chosen_steps, training_page
 from verifier.testing.mutations import Tampered
 from verifier.training.reservoir import SHOWN_STEPS
@@ -200,11 +201,9 @@ def everything(text):
             Table(
                 text,
                 text,
-                [text, text],
-                [[text, text]],
-                [Outcome.DISAGREES],
+                [Column(text), Column(text, justify="left")],
+                [Row([text, text], Outcome.DISAGREES)],
                 note=text,
-                words=frozenset((1,)),
             ),
             Facts(text, [(text, text)]),
         ],
@@ -397,7 +396,7 @@ def test_of_very_many_parameters_the_worst_are_shown(monkeypatch):
     report = verifier.train(model, epochs=2, witness=Tampered(12, torch.neg, (3,)))
     sections = training_page(model, report.findings, None, "x", rows=8).sections
     parameters, steps = sections[3], sections[4]
-    assert [row[0] for row in parameters.rows][:2] == ["loss", "bias"]
+    assert [row[0] for row in parameters.cells][:2] == ["loss", "bias"]
     assert len(parameters.rows) == 6
     assert parameters.note == "The worst 5 of 13 parameters."
     assert "Of each step the worst 8 of 14 numbers are shown." in steps.note

@@ -20,7 +20,7 @@ from verifier.explaining.lessons.reader import Checked, Claim, Code, Passage, Sc
 from verifier.formula.add_function import temporarily
 from verifier.process.isolation import isolated
 from verifier.reporting.data.training_json import FORMAT, clean, versions
-from verifier.reporting.text.layout import WIDTH
+from verifier.reporting.text.terminal import WIDTH
 
 
 @dataclass(frozen=True)

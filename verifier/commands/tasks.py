@@ -142,7 +142,7 @@ def train(
         chosen = ModelOptions(**model).chosen()
 
         from verifier.commands.train import train as run
-        from verifier.reporting.text.training import View
+        from verifier.reporting.content.training import View
 
         going.refuse_if_interrupted()
         report = run(

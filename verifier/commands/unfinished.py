@@ -14,7 +14,7 @@ from verifier.process.workers.messages import Rendered
 from verifier.process.workers.supervisor import End, Ending
 from verifier.reporting.data.document_head import FORMAT, versions
 from verifier.reporting.rendering import Forms, json_text
-from verifier.reporting.text.markdown_escape import code, escaped
+from verifier.reporting.text.markdown import code, escaped
 
 PLACE = "<!-- unfinished -->"
 """Where a page says why it ends early."""

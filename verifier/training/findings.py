@@ -6,6 +6,7 @@ each component, and those with a failure (the first 1,000 of them); everything i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,6 +57,18 @@ class Component:
     @property
     def decided(self) -> int:
         return self.compared - self.outcomes[Outcome.UNDECIDED]
+
+    @property
+    def worst_ratio(self) -> float:
+        """The worst error as a fraction of its allowance; NaN where one of them is no number."""
+        if self.worst.allowed:
+            return self.worst.error / self.worst.allowed
+        return 0.0 if self.worst.error == 0 else math.inf
+
+    @property
+    def worst_at(self) -> int:
+        """The step of the worst error."""
+        return self.worst_step
 
 
 @dataclass(frozen=True)

@@ -162,6 +162,11 @@ class CheckComponent:
         known = [one.least_accurate for one in self.statements if not np.isnan(one.digits).all()]
         return min(known, key=lambda place: place.digits, default=None)
 
+    @property
+    def least_digits(self) -> float:
+        """How many digits agree there; NaN where none are known."""
+        return self.least_accurate.digits if self.least_accurate else float("nan")
+
     @cached_property
     def limits(self) -> Any:
         """The detection limits: allowances relative to exact values, where that is known and
@@ -186,6 +191,21 @@ class CheckComponent:
         was compared.
         """
         return max(self._worst, key=lambda place: place.rank, default=None)
+
+    @property
+    def worst_ratio(self) -> float:
+        """The worst error as a fraction of its allowance; NaN where nothing was compared or all is
+        allowed.
+        """
+        if self.worst is None or np.isinf(self.worst.comparison.allowed):
+            return float("nan")
+        return self.worst.ratio
+
+    @property
+    def worst_at(self) -> int | None:
+        """The number of the point of the worst error; None where it has none."""
+        point = self.worst.finding.point if self.worst else None
+        return point.number if point else None
 
     @cached_property
     def shown(self) -> Place | None:

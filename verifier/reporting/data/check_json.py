@@ -13,8 +13,8 @@ from verifier.checking.tally.count import CheckTally, Tally
 from verifier.judging.examination import NotReplayed
 from verifier.judging.finding import CheckPoint
 from verifier.judging.verdict import Outcome
+from verifier.reporting.content.check_tables import check_named
 from verifier.reporting.data.training_json import FORMAT, clean, comparison_document, versions
-from verifier.reporting.text.check_tables import check_named
 
 KEPT = 1_000
 """Tensors of at most so many numbers are written out, at points where something does not agree."""

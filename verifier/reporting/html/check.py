@@ -16,34 +16,38 @@ from verifier.checking.tally.components import CheckComponent, Place
 from verifier.checking.tally.count import CheckTally, Tally
 from verifier.errors import InputError
 from verifier.formula.parser import names, read_text
+from verifier.judging.finding import CheckPoint
 from verifier.judging.verdict import Note, Outcome
 from verifier.operations.number_text import number, short
 from verifier.program.program import Builder
 from verifier.program.sympy_form import expressions
-from verifier.reporting.data.training_json import versions
-from verifier.reporting.html.check_picture import called, error_picture
-from verifier.reporting.html.mathml import mathml, text
-from verifier.reporting.html.page import (
+from verifier.reporting.content.blocks import (
     Causes,
+    Column,
     Facts,
+    Field,
     Finding,
-    Formula,
-    Formulas,
-    Page,
-    Pictures,
     Prose,
-    Section,
+    Row,
     Table,
+    cells_of,
+    columns_of,
 )
-from verifier.reporting.text.check import formula_sentence, partial_sentence
-from verifier.reporting.text.check_failures import (
+from verifier.reporting.content.check import formula_sentence, partial_sentence
+from verifier.reporting.content.check_failures import (
     causes_of,
     exact_text,
+    failures_apart,
     follows,
     undecided_reason,
     without_cause,
 )
-from verifier.reporting.text.check_tables import check_named, ratio
+from verifier.reporting.content.check_tables import check_named, worst_first
+from verifier.reporting.content.components import CAPTION, DASH, OUTCOME, full_fields
+from verifier.reporting.data.document_head import versions
+from verifier.reporting.html.check_picture import called, error_picture
+from verifier.reporting.html.mathml import mathml, text
+from verifier.reporting.html.page import Formula, Formulas, Page, Pictures, Section
 
 CAUSES = 30
 FAILURES = 60
@@ -186,20 +190,12 @@ def _by_component(tally: Tally) -> Iterator[Finding]:
 
 def _otherwise(tally: Tally) -> Iterator[Finding]:
     """What fails apart from numbers, each sentence once for a check and a dtype."""
-    points: dict[tuple[str, str, str], list[int]] = {}
-    for one in tally.checked.judged:
-        for sentence in one.failures:
-            found = points.setdefault((one.check, one.dtype, sentence), [])
-            found.extend([one.point.number] if one.point else [])
-    for (check, dtype, sentence), numbers in points.items():
-        evidence = (
-            f"At {counted(len(numbers), 'point')}: {', '.join(map(str, numbers[:20]))}"
-            if numbers
-            else ""
-        )
-        yield Finding(
-            f"{check_named(check).title} in {dtype}", sentence.removesuffix("."), evidence
-        )
+    for one in tally.checks:
+        for sentence, points in failures_apart(one).items():
+            shown = ", ".join(map(str, points[:20]))
+            evidence = f"At {counted(len(points), 'point')}: {shown}" if points else ""
+            where = f"{check_named(one.check).title} in {one.dtype}"
+            yield Finding(where, sentence.removesuffix("."), evidence)
 
 
 def _digits(tally: Tally) -> Iterator[Finding]:
@@ -211,19 +207,43 @@ def _digits(tally: Tally) -> Iterator[Finding]:
             yield Finding(where, told, "")
 
 
+_Number = tuple[CheckComponent, Place]
+_NUMBER_FIELDS: tuple[Field[_Number], ...] = (
+    Field(Column("where", justify="left"), lambda one: _where(*one)),
+    Field(Column("check", justify="left"), lambda one: check_named(one[1].finding.check).title),
+    Field(Column("dtype", justify="left"), lambda one: one[1].finding.dtype),
+    Field(Column("point"), lambda one: _point_number(one[1].finding.point)),
+    Field(Column("stated"), lambda one: number(one[1].comparison.stated)),
+    Field(Column("exact"), lambda one: exact_text(one[1].comparison)),
+    Field(Column("error"), lambda one: short(one[1].comparison.error)),
+    Field(Column("allowed"), lambda one: short(one[1].comparison.allowed)),
+    Field(Column("why", justify="left"), lambda one: _reason(one[1])),
+)
+
+
+def _where(component: CheckComponent, place: Place) -> str:
+    return located(place.part, place.index, place.finding.point) or called(component)
+
+
+def _point_number(point: CheckPoint | None) -> str:
+    return str(point.number) if point else DASH
+
+
+def _reason(place: Place) -> str:
+    is_formula = place.is_wrong_formula
+    return "its formula is wrong in exact arithmetic" if is_formula else place.comparison.note.value
+
+
 def _numbers(tally: Tally) -> Table:
     """The numbers that disagree, of each component the worst ones."""
     chosen = [(one, place) for one in _failing(tally) for place in _worst(one)][:FAILURES]
     count = tally.outcomes[Outcome.DISAGREES]
     return Table(
-        title="Numbers that disagree",
-        caption="What was stated and what is exact; the error and what rounding allows are "
-        "absolute.",
-        columns=("where", "check", "dtype", "point", "stated", "exact", "error", "allowed", "why"),
-        rows=[_number_row(one, place) for one, place in chosen],
-        outcomes=[Outcome.DISAGREES for _ in chosen],
+        "Numbers that disagree",
+        "What was stated and what is exact; the error and what rounding allows are absolute.",
+        columns_of(_NUMBER_FIELDS),
+        [Row(cells_of(_NUMBER_FIELDS, one), Outcome.DISAGREES) for one in chosen],
         note=f"The worst {len(chosen)} of {count:,}." if count > len(chosen) else "",
-        words=frozenset((1, 2, 8)),
     )
 
 
@@ -236,19 +256,6 @@ def _worst(component: CheckComponent) -> list[Place]:
         ]
     ]
     return sorted(failing, key=lambda place: -place.ratio)[:OF_EACH]
-
-
-def _number_row(component: CheckComponent, place: Place) -> list[str]:
-    judged, point = place.comparison, place.finding.point
-    why = (
-        "its formula is wrong in exact arithmetic" if place.is_wrong_formula else judged.note.value
-    )
-    where = located(place.part, place.index, point) or called(component)
-    return [
-        where, check_named(place.finding.check).title, place.finding.dtype,
-        str(point.number) if point else "–", number(judged.stated), exact_text(judged),
-        short(judged.error), short(judged.allowed), why,
-    ]  # fmt: skip
 
 
 def _undecided(tally: Tally) -> list[str]:
@@ -316,107 +323,64 @@ def _inaccurate(tally: Tally) -> list[str]:
     return [f"{called(one)} in {one.dtype}: {Note.INACCURATE}." for one in found[:20]]
 
 
+_CHECK_FIELDS: tuple[Field[CheckTally], ...] = (
+    Field(Column("check", justify="left"), lambda one: check_named(one.check).title),
+    Field(Column("name", justify="left"), lambda one: one.check),
+    Field(Column("dtype", justify="left"), lambda one: one.dtype),
+    Field(Column("at points"), lambda one: f"{len(one.made):,}"),
+    Field(Column("numbers"), lambda one: f"{one.compared:,}"),
+    Field(Column("agrees"), lambda one: f"{one.outcomes[Outcome.AGREES]:,}"),
+    Field(Column("undecided"), lambda one: f"{one.outcomes[Outcome.UNDECIDED]:,}"),
+    Field(Column("disagrees"), lambda one: f"{one.outcomes[Outcome.DISAGREES]:,}"),
+    Field(Column("fails"), lambda one: f"{len(one.failing):,}"),
+    Field(
+        Column("outcome", justify="left"),
+        lambda one: one.outcome.value if one.outcome else "not made",
+    ),
+    Field(Column("why it was not made", justify="left"), lambda one: " ".join(one.absent)),
+)
+
+
 def _checks(checks: Sequence[CheckTally]) -> Table:
-    return Table(
-        title="Checks",
-        caption="Each can be switched off by its name.",
-        columns=(
-            "check",
-            "name",
-            "dtype",
-            "at points",
-            "numbers",
-            *(outcome.value for outcome in Outcome),
-            "fails",
-            "outcome",
-            "why it was not made",
-        ),
-        rows=[_check_row(one) for one in checks],
-        outcomes=[one.outcome for one in checks],
-        words=frozenset((1, 2, 9, 10)),
-    )
+    rows = [Row(cells_of(_CHECK_FIELDS, one), one.outcome) for one in checks]
+    return Table("Checks", "Each can be switched off by its name.", columns_of(_CHECK_FIELDS), rows)
 
 
-def _check_row(one: CheckTally) -> list[str]:
-    return [
-        check_named(one.check).title,
-        one.check,
-        one.dtype,
-        f"{len(one.made):,}",
-        f"{one.compared:,}",
-        *(f"{one.outcomes[outcome]:,}" for outcome in Outcome),
-        f"{len(one.failing):,}",
-        one.outcome.value if one.outcome else "not made",
-        " ".join(one.absent),
-    ]
+_COMPONENT_FIELDS: tuple[Field[CheckComponent], ...] = (
+    Field(Column("component", justify="left"), called),
+    Field(Column("dtype", justify="left"), lambda one: one.dtype),
+    *full_fields("point"),
+    Field(Column("allowance", justify="left"), lambda one: one.tier),
+    OUTCOME,
+)
 
 
 def _components(components: Sequence[CheckComponent]) -> Table:
     """A row for each; of very many the worst."""
-    ordered = sorted(
-        components, key=lambda one: one.worst.rank if one.worst else (-1, 0.0), reverse=True
-    )
-    shown = list(components) if len(components) <= COMPONENTS else ordered[:COMPONENTS]
-    return Table(
-        title="Components",
-        caption="What was compared, and how it came out. The detection limit is the relative error "
-        "that would have "
-        "been flagged.",
-        columns=(
-            "component",
-            "dtype",
-            "compared",
-            *(outcome.value for outcome in Outcome),
-            "fewest digits",
-            "worst error / allowed",
-            "at point",
-            "detection limit, median",
-            "detection limit, worst",
-            "allowance",
-            "outcome",
-        ),
-        rows=[_component_row(one) for one in shown],
-        outcomes=[one.outcome for one in shown],
-        note=f"The worst {COMPONENTS} of {len(components)}."
-        if len(shown) < len(components)
-        else "",
-        words=frozenset((1, 11, 12)),
-    )
+    is_long = len(components) > COMPONENTS
+    shown = worst_first(components)[:COMPONENTS] if is_long else components
+    rows = [Row(cells_of(_COMPONENT_FIELDS, one), one.outcome) for one in shown]
+    note = f"The worst {COMPONENTS} of {len(components)}." if is_long else ""
+    return Table("Components", CAPTION, columns_of(_COMPONENT_FIELDS), rows, note=note)
 
 
-def _component_row(one: CheckComponent) -> list[str]:
-    point = one.worst.finding.point if one.worst else None
-    return [
-        called(one),
-        one.dtype,
-        f"{one.compared:,}",
-        *(f"{one.outcomes[outcome]:,}" for outcome in Outcome),
-        f"{one.least_accurate.digits:.1f}" if one.least_accurate else "–",
-        ratio(one),
-        str(point.number) if point else "–",
-        _limit(one.limit_median),
-        _limit(one.limit_max),
-        one.tier,
-        one.outcome.value,
-    ]
-
-
-def _limit(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.1e}"
+_POINT_FIELDS: tuple[Field[CheckPoint], ...] = (
+    Field(Column("point"), lambda point: str(point.number)),
+    Field(Column("kind", justify="left"), lambda point: point.kind),
+    Field(Column("dtype", justify="left"), lambda point: point.dtype),
+    Field(Column("inputs", justify="left"), listed),
+)
 
 
 def _points(tally: Tally) -> Table:
-    points = tally.points
+    shown = [Row(cells_of(_POINT_FIELDS, point)) for point in tally.points[:POINTS]]
+    count = len(tally.points)
     return Table(
-        title="Points",
-        caption="Where it was tried; of large tensors the shape alone.",
-        columns=("point", "kind", "dtype", "inputs"),
-        rows=[
-            [str(point.number), point.kind, point.dtype, listed(point)] for point in points[:POINTS]
-        ],
-        outcomes=[None for _ in points[:POINTS]],
-        note=f"The first {POINTS} of {len(points):,}." if len(points) > POINTS else "",
-        words=frozenset((1, 2, 3)),
+        "Points",
+        "Where it was tried; of large tensors the shape alone.",
+        columns_of(_POINT_FIELDS),
+        shown,
+        note=f"The first {POINTS} of {count:,}." if count > POINTS else "",
     )
 
 

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from verifier.errors import printable
 from verifier.judging.verdict import Outcome
+from verifier.reporting.content.blocks import Causes, Facts, Prose, Table
 from verifier.reporting.html.svg import inline, inline_sized
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -79,66 +80,6 @@ class Diagram:
 
     def drawn(self) -> Markup:
         return Markup(inline_sized(self.picture.svg(), self.picture.name))  # noqa: S704
-
-
-@dataclass(frozen=True)
-class Prose:
-    """Sentences, where there is nothing else to show."""
-
-    kind: ClassVar[str] = "prose"
-    title: str
-    sentences: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table whose rows are named by the cell in the column `header`; `outcomes` colours whole
-    rows.
-    """
-
-    kind: ClassVar[str] = "table"
-    title: str
-    caption: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    outcomes: Sequence[Outcome | None]
-    header: int = 0
-    note: str = ""
-    words: frozenset[int] = frozenset()
-    """The places of columns of words; numbers stand at the right."""
-
-    def marked(self) -> list[tuple[str, Sequence[str]]]:
-        return [
-            (outcome.value if outcome else "", row)
-            for outcome, row in zip(self.outcomes, self.rows, strict=True)
-        ]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that is wrong: where, the likely reason, and the evidence."""
-
-    where: str
-    sentence: str
-    evidence: str
-
-
-@dataclass(frozen=True)
-class Causes:
-    kind: ClassVar[str] = "causes"
-    title: str
-    findings: Sequence[Finding]
-    advice: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Names and values, such as settings."""
-
-    kind: ClassVar[str] = "facts"
-    title: str
-    facts: Sequence[tuple[str, str]]
 
 
 Section = Formulas | Pictures | Diagram | Prose | Table | Causes | Facts

@@ -11,22 +11,26 @@ from markupsafe import Markup
 
 from verifier.errors import InputError
 from verifier.formula.model import Model
-from verifier.judging.verdict import Comparison, Note, Outcome
-from verifier.operations.number_text import number, plain, short
+from verifier.judging.verdict import Comparison, Outcome
+from verifier.operations.number_text import plain
+from verifier.reporting.content import comparisons
+from verifier.reporting.content.blocks import (
+    Causes,
+    Column,
+    Facts,
+    Field,
+    Finding,
+    Row,
+    Table,
+    cells_of,
+    columns_of,
+)
+from verifier.reporting.content.components import CAPTION, OUTCOME, full_fields
+from verifier.reporting.content.training import endings, outcome_of
 from verifier.reporting.data.training_json import optimizer_name, versions
 from verifier.reporting.html.mathml import derivative, mathml
-from verifier.reporting.html.page import (
-    Causes,
-    Facts,
-    Finding,
-    Formula,
-    Formulas,
-    Page,
-    Pictures,
-    Table,
-)
+from verifier.reporting.html.page import Formula, Formulas, Page, Pictures
 from verifier.reporting.html.training_plots import pictures
-from verifier.reporting.text.training import endings, outcome_of, ratio
 from verifier.training.findings import Component, Findings
 from verifier.training.reservoir import rank
 from verifier.training.runner import Step
@@ -197,39 +201,18 @@ def _formula(left: str, name: str, expression: Callable[[], Any]) -> Formula | N
     return Formula(Markup(left), Markup(mathml(right)), f"{name} = {right}")  # noqa: S704 (mathml escapes)
 
 
+_NAME: Field[Component] = Field(Column("quantity", justify="left"), lambda one: one.name)
+_FIELDS: tuple[Field[Component], ...] = (_NAME, *full_fields("step"), OUTCOME)
+
+
 def parameter_table(findings: Findings) -> Table:
     """A row for the loss and each parameter; of very many the worst."""
     loss, *gradients = findings.components
-    worst = sorted(gradients, key=_rank_of, reverse=True)[:COMPONENTS]
-    shown = [loss, *(worst if len(gradients) > COMPONENTS else gradients)]
-    note = (
-        f"The worst {COMPONENTS} of {len(gradients)} parameters."
-        if len(gradients) > COMPONENTS
-        else ""
-    )
-    return Table(
-        title="Loss and parameters",
-        caption="What was compared, and how it came out. The detection limit is the relative error "
-        "that would have "
-        "been flagged.",
-        columns=(
-            "quantity",
-            "compared",
-            "agrees",
-            "undecided",
-            "disagrees",
-            "fewest digits",
-            "worst error / allowed",
-            "at step",
-            "detection limit, median",
-            "detection limit, worst",
-            "outcome",
-        ),
-        rows=[_component_row(component) for component in shown],
-        outcomes=[component.outcome for component in shown],
-        note=note,
-        words=frozenset((10,)),
-    )
+    is_long = len(gradients) > COMPONENTS
+    worst = sorted(gradients, key=_rank_of, reverse=True)[:COMPONENTS] if is_long else gradients
+    rows = [Row(cells_of(_FIELDS, one), one.outcome) for one in (loss, *worst)]
+    note = f"The worst {COMPONENTS} of {len(gradients)} parameters." if is_long else ""
+    return Table("Loss and parameters", CAPTION, columns_of(_FIELDS), rows, note=note)
 
 
 def _rank_of(component: Component) -> float:
@@ -237,40 +220,29 @@ def _rank_of(component: Component) -> float:
     return float(rank(float(component.outcome.severity), worst.error, worst.allowed))
 
 
-def _component_row(component: Component) -> list[str]:
-    return [
-        component.name,
-        str(component.compared),
-        *(str(component.outcomes[outcome]) for outcome in Outcome),
-        _or_dash(component.least_digits, ".1f"),
-        ratio(component),
-        str(component.worst_step),
-        _or_dash(component.limit_median, ".1e"),
-        _or_dash(component.limit_max, ".1e"),
-        component.outcome.value,
-    ]
-
-
-def _or_dash(value: float, form: str) -> str:
-    return "–" if math.isnan(value) else f"{value:{form}}"
+_STEP_COLUMNS = (
+    Column("step"),
+    Column("epoch"),
+    Column("inputs", justify="left"),
+    Column("quantity", justify="left"),
+    *comparisons.FULL_COLUMNS,
+)
 
 
 def _step_table(findings: Findings, most_rows: int) -> Table:
     width = 1 + len(findings.gradients)
     steps = chosen_steps(findings, max(8, most_rows // width))
     most = max(8, most_rows // len(steps))
-    chosen = [(step, name, part) for step in steps for name, part in _worst_parts(step, most)]
-    rows = [_step_row(step, name, part) for step, name, part in chosen]
-    return Table(
-        title="Steps",
-        caption=JUDGED_CAPTION,
-        columns=("step", "epoch", "inputs", "quantity", *JUDGED),
-        rows=rows,
-        outcomes=[part.outcome for _, _, part in chosen],
-        header=3,
-        note=_thinned(findings, len(steps), width, most),
-        words=frozenset((2, 9, 10)),
-    )  # fmt: skip
+    rows = [row for step in steps for row in _step_rows(step, most)]
+    note = _thinned(findings, len(steps), width, most)
+    return Table("Steps", comparisons.CAPTION, _STEP_COLUMNS, rows, header=3, note=note)
+
+
+def _step_rows(step: Step, most: int) -> Iterator[Row]:
+    inputs = " ".join(f"{column}={plain(value)}" for column, value in step.inputs.items())
+    for name, part in _worst_parts(step, most):
+        at = (str(step.number), str(step.epoch), inputs, name)
+        yield comparisons.full_row(at, part)
 
 
 def chosen_steps(findings: Findings, most: int) -> list[Step]:
@@ -321,30 +293,6 @@ def _thinned(findings: Findings, shown: int, width: int, most: int) -> str:
     if width > most:
         told.append(f"Of each step the worst {most} of {width} numbers are shown.")
     return " ".join(told)
-
-
-def _step_row(step: Step, name: str, part: Comparison) -> list[str]:
-    inputs = " ".join(f"{column}={plain(value)}" for column, value in step.inputs.items())
-    return [str(step.number), str(step.epoch), inputs, name, *judged_cells(part)]
-
-
-JUDGED = ("autograd", "symbolic", "exact", "error", "allowed", "outcome", "note")
-JUDGED_CAPTION = (
-    "Errors and allowances in ulps of the exact value; at an exact 0 both are absolute."
-)
-
-
-def judged_cells(part: Comparison) -> list[str]:
-    """The cells of the columns JUDGED."""
-    error, allowed = (
-        (part.error, part.allowed) if part.exact_is_zero else (part.ulps, part.allowed_ulps)
-    )
-    known = math.isfinite(float(part.enclosure))
-    return [
-        number(part.stated), number(part.symbolic), part.exact if known else "–",
-        short(error) if known else "–", short(allowed) if known else "–", part.outcome.value,
-        "" if part.note is Note.NONE else part.note.value,
-    ]  # fmt: skip
 
 
 def _how(model: Model, findings: Findings, replay: str | None) -> Facts:

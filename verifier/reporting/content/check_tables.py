@@ -1,21 +1,30 @@
-"""Check tables: what each check is called, how each came out, and the components with their
-numbers.
-"""
+"""What each check is called, how each came out, and the components with their numbers."""
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-
-from rich.text import Text
 
 from verifier.capture.statements import SECOND
 from verifier.checking.labels import counted, titled
 from verifier.checking.tally.components import CheckComponent
 from verifier.checking.tally.count import CheckTally, Tally
 from verifier.judging.verdict import Outcome
-from verifier.reporting.text.layout import STYLES, Column, Layout
+from verifier.reporting.content.blocks import (
+    STYLES,
+    Blank,
+    Block,
+    Column,
+    Field,
+    Labelled,
+    Row,
+    Sentence,
+    Table,
+    cells_of,
+    columns_of,
+)
+from verifier.reporting.content.components import CAPTION, short_fields
 
 
 @dataclass(frozen=True)
@@ -118,41 +127,35 @@ def check_named(name: str) -> Check:
 
 SHOWN = 20
 """Of the components in one dtype at most so many are shown, the worst."""
-_LABEL = 25
+LABEL = 25
+"""Columns for what a check is called."""
 
 
-def heading_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
+def heading(tally: Tally) -> Iterator[Sentence]:
     """What was checked, against what, and where."""
     checked = tally.checked
-    yield from layout.prose(f"{checked.target} against {checked.against}", style="bold")
-    kinds: dict[str, int] = {}
-    for point in tally.points:
-        kinds[point.kind] = kinds.get(point.kind, 0) + 1
+    yield Sentence(f"{checked.target} against {checked.against}", "bold")
+    kinds = Counter(point.kind for point in tally.points)
     told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-    where = (
-        f"{counted(len(tally.points), 'point')}{': ' * bool(told)}{told}; seed "
-        f"{checked.settings.seed}"
-    )
-    yield from layout.prose("; ".join(filter(None, (", ".join(tally.dtypes), where))))
+    points = f"{counted(len(tally.points), 'point')}{': ' * bool(told)}{told}"
+    where = f"{points}; seed {checked.settings.seed}"
+    yield Sentence("; ".join(filter(None, (", ".join(tally.dtypes), where))))
 
 
-def tally_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
+def tally_blocks(tally: Tally) -> Iterator[Labelled]:
     """How each check came out, in every dtype; why it was not made."""
     for name in dict.fromkeys(one.check for one in tally.checks):
         own = [one for one in tally.checks if one.check == name]
         made = [one for one in own if one.made]
-        label = f"{check_named(name).title:<{_LABEL}}"
+        title = check_named(name).title
         if made:
-            told = "; ".join(f"{one.dtype} {_counts(one)}" for one in made)
-            yield from layout.labelled(label, told, _style(made))
+            counts = "; ".join(f"{one.dtype} {_counts(one)}" for one in made)
+            yield Labelled(title, counts, _style(made), width=LABEL)
         for reason in dict.fromkeys(reason for one in own for reason in one.absent):
             dtypes = [one.dtype for one in own if reason in one.absent]
-            where = (
-                f" in {', '.join(dtypes)}"
-                if set(dtypes) != {one.dtype for one in own} or made
-                else ""
-            )
-            yield from layout.labelled(label, f"not made{where}: {reason}", "dim")
+            is_all = set(dtypes) == {one.dtype for one in own} and not made
+            where = "" if is_all else f" in {', '.join(dtypes)}"
+            yield Labelled(title, f"not made{where}: {reason}", "dim", width=LABEL)
 
 
 def _style(made: Sequence[CheckTally]) -> str:
@@ -186,38 +189,37 @@ def _of_numbers(tally: CheckTally) -> str:
     )
 
 
-COLUMNS = (
-    Column("component", "", ("component",)),
-    Column("compared", "", ("compared",)),
-    Column("agrees", "", ("agrees",)),
-    Column("other", "", ("other",)),
-    Column("digits", "least", ("digits, least",)),
-    Column("error/allowed", "worst at point", ("error/allowed", "at point")),
-    Column("detection limit", "median    worst", ("limit, median", "limit, worst")),
+_NAME: Field[CheckComponent] = Field(
+    Column("component", justify="left"), lambda one: titled(one.name, one.quantity)
 )
+FIELDS: tuple[Field[CheckComponent], ...] = (_NAME, *short_fields("point"))
+"""The columns of a table that is for one dtype."""
 
 
-def component_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
+def component_table(components: Sequence[CheckComponent], dtype: str) -> Table:
+    """A row for each of these components, all of that dtype."""
+    rows = [Row(cells_of(FIELDS, one), one.outcome) for one in components]
+    return Table(dtype, CAPTION, columns_of(FIELDS), rows)
+
+
+def component_blocks(tally: Tally) -> Iterator[Block]:
     """A table for each dtype."""
     for dtype in tally.dtypes:
-        yield from _components(tally, dtype, layout)
+        own = gathered([component for component in tally.components if component.dtype == dtype])
+        if own:
+            yield Blank()
+            yield from _components(own, dtype)
 
 
-def _components(tally: Tally, dtype: str, layout: Layout) -> Iterator[Text]:
-    own = gathered([component for component in tally.components if component.dtype == dtype])
-    if not own:
-        return
+def _components(own: Sequence[CheckComponent], dtype: str) -> Iterator[Block]:
     shown = worst_of(own, SHOWN)
-    yield Text()
-    yield from layout.prose(dtype, style="bold")
-    yield from layout.summary(COLUMNS, [component_row(component) for component in shown])
+    yield Sentence(dtype, "bold")
+    yield component_table(shown, dtype)
     rest = [component for component in own if component not in shown]
     if rest:
         agreeing = sum(component.outcome is Outcome.AGREES for component in rest)
         told = "all agree" if agreeing == len(rest) else f"{agreeing:,} of them agree"
-        yield from layout.prose(
-            f"⋯ {counted(len(rest), 'component')} not shown, {told}", style="dim"
-        )
+        yield Sentence(f"⋯ {counted(len(rest), 'component')} not shown, {told}", "dim")
 
 
 def gathered(components: Sequence[CheckComponent]) -> list[CheckComponent]:
@@ -236,40 +238,14 @@ def gathered(components: Sequence[CheckComponent]) -> list[CheckComponent]:
 
 def worst_of(components: Sequence[CheckComponent], count: int) -> list[CheckComponent]:
     """So many of them at most, the worst, in their own order."""
-    worst = sorted(components, key=_badness, reverse=True)[:count]
+    worst = worst_first(components)[:count]
     return [component for component in components if component in worst]
+
+
+def worst_first(components: Sequence[CheckComponent]) -> list[CheckComponent]:
+    """All of them, the worst first."""
+    return sorted(components, key=_badness, reverse=True)
 
 
 def _badness(component: CheckComponent) -> tuple[int, float]:
     return component.worst.rank if component.worst else (-1, 0.0)
-
-
-def component_row(component: CheckComponent) -> list[tuple[str, ...]]:
-    """The cells of a component, in the order of the columns."""
-    agrees, least, worst = (
-        component.outcomes[Outcome.AGREES],
-        component.least_accurate,
-        component.worst,
-    )
-    point = worst.finding.point if worst else None
-    return [
-        (titled(component.name, component.quantity),),
-        (f"{component.compared:,}",),
-        (f"{agrees:,}",),
-        (f"{component.compared - agrees:,}" if component.compared > agrees else "–",),
-        (f"{least.digits:.1f}" if least else "–",),
-        (ratio(component), f"{point.number if point else '–':>5}"),
-        (_limit(component.limit_median), _limit(component.limit_max)),
-    ]
-
-
-def ratio(component: CheckComponent) -> str:
-    """The worst error as a fraction of its allowance."""
-    worst = component.worst
-    if worst is None or math.isinf(worst.comparison.allowed):
-        return "–"
-    return f"{worst.ratio:.2g}"
-
-
-def _limit(limit: float) -> str:
-    return "      –" if math.isnan(limit) else f"{limit:.1e}"

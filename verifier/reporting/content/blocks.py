@@ -1,0 +1,203 @@
+"""Blocks: what a report is made of. A writer for terminals, pages or Markdown lays them out.
+
+They hold plain text, and text from people too. Each writer makes that text inert in its own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from verifier.judging.outcome import Outcome
+
+STYLES = {Outcome.AGREES: "green", Outcome.UNDECIDED: "yellow", Outcome.DISAGREES: "bold red"}
+"""How a terminal shows an outcome, in the words of rich."""
+NOTHING_DISAGREES = "nothing disagrees, and every component has decided comparisons: exit code 0."
+"""Stands below a verdict that is undecided and yet no failure."""
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence or more. It is broken at spaces, and each line stands `indent` columns in."""
+
+    text: str
+    style: str = ""
+    indent: int = 0
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A text beside a label. The label takes `width` columns at least."""
+
+    label: str
+    text: str
+    style: str = ""
+    indent: int = 0
+    width: int = 0
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A line that opens a part: what stands at the left, in columns, and at the right."""
+
+    left: Sequence[str]
+    right: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Lines that stand as they are, and what is said where there is no room for them."""
+
+    lines: Sequence[str]
+    instead: str
+
+
+@dataclass(frozen=True)
+class Ansi:
+    """A report as a terminal's writer wrote it before, with the codes of its colours."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A line across."""
+
+
+@dataclass(frozen=True)
+class Blank:
+    """An empty line."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The word for what came out, and a sentence on it."""
+
+    word: str
+    sentence: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table."""
+
+    title: str
+    """In full: on pages, in Markdown, and where a terminal is too narrow for a table."""
+    head: str = ""
+    """On a terminal, in one or two lines; empty where that is the title."""
+    justify: Literal["left", "right"] = "right"
+    """Words stand at the left, numbers at the right."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table, coloured by its outcome."""
+
+    cells: Sequence[str]
+    outcome: Outcome | None = None
+    fields: Sequence[tuple[str, str]] = ()
+    """What a narrow terminal shows in place of the cells, where that is something else."""
+
+
+Part = Row | Sentence | Labelled | Heading
+"""What a table is made of."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; a row is named by its cell in the column `header`."""
+
+    kind: ClassVar[str] = "table"
+    title: str
+    caption: str
+    columns: Sequence[Column]
+    parts: Sequence[Part]
+    """The rows; a terminal also shows what stands between them."""
+    header: int = 0
+    note: str = ""
+
+    @property
+    def rows(self) -> list[Row]:
+        return [part for part in self.parts if isinstance(part, Row)]
+
+    @property
+    def has_headings(self) -> bool:
+        return any(isinstance(part, Heading) for part in self.parts)
+
+    @property
+    def cells(self) -> list[Sequence[str]]:
+        """The cells of each row."""
+        return [row.cells for row in self.rows]
+
+
+Block = Sentence | Labelled | Heading | Drawing | Ansi | Rule | Blank | Verdict | Table
+
+
+def sentences_of(blocks: Iterable[Block]) -> Iterator[str]:
+    """The sentences among the blocks, verdicts included, each in one line."""
+    for block in blocks:
+        match block:
+            case Sentence(text):
+                yield text
+            case Verdict(word, sentence):
+                yield f"{word}  {sentence}"
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Sentences, where there is nothing else to show."""
+
+    kind: ClassVar[str] = "prose"
+    title: str
+    sentences: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is wrong: where, the likely reason, and the evidence."""
+
+    where: str
+    sentence: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Causes:
+    kind: ClassVar[str] = "causes"
+    title: str
+    findings: Sequence[Finding]
+    advice: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Names and values, such as settings."""
+
+    kind: ClassVar[str] = "facts"
+    title: str
+    facts: Sequence[tuple[str, str]]
+
+
+_Record = TypeVar("_Record")
+_Given = TypeVar("_Given", contravariant=True)
+
+
+@dataclass(frozen=True)
+class Field(Generic[_Given]):
+    """A column, and what stands in it of a record."""
+
+    column: Column
+    cell: Callable[[_Given], str]
+
+
+def cells_of(fields: Iterable[Field[_Record]], record: _Record) -> tuple[str, ...]:
+    """What stands in the columns of the fields in the row of that record."""
+    return tuple(field.cell(record) for field in fields)
+
+
+def columns_of(fields: Iterable[Field[Any]]) -> tuple[Column, ...]:
+    """The columns of the fields."""
+    return tuple(field.column for field in fields)
