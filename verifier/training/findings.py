@@ -15,6 +15,7 @@ import numpy as np
 
 from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.examination import NotReplayed
+from verifier.judging.tally import detection_limits, ratios, worst_outcome, worst_place
 from verifier.judging.verdict import Comparison, Outcome, Verdicts
 from verifier.training.data import NO_DATA, Columns
 from verifier.training.exact_replay import FormulaReplayed
@@ -49,10 +50,7 @@ class Component:
 
     @property
     def outcome(self) -> Outcome:
-        return max(
-            (outcome for outcome, count in self.outcomes.items() if count),
-            key=lambda found: found.severity,
-        )
+        return worst_outcome(self.outcomes)
 
     @property
     def decided(self) -> int:
@@ -326,9 +324,7 @@ class _Tally:
         self._identical += int(
             np.sum(same & (np.signbit(verdicts.stated) == np.signbit(verdicts.symbolic)))
         )
-        with np.errstate(all="ignore"):
-            limits = verdicts.allowed / np.abs(verdicts.centre)
-        limits = limits[np.isfinite(limits)]
+        limits = detection_limits(verdicts)
         self._limits.add(limits)
         if limits.size:
             self._largest_limit = np.fmax(self._largest_limit, limits.max())
@@ -339,11 +335,8 @@ class _Tally:
 
     def keep_worst(self, judged: Judged, verdicts: Verdicts) -> None:
         """The worst outcome, and within it the largest error for its allowance."""
-        with np.errstate(all="ignore"):
-            ratios = np.where(verdicts.error == 0, 0.0, verdicts.error / verdicts.allowed)
-        ratios = np.where(np.isnan(ratios), np.inf, ratios)
-        place = int(np.lexsort((ratios, verdicts.severity))[-1])
-        rank = (int(verdicts.severity[place]), float(ratios[place]))
+        place = worst_place(verdicts)
+        rank = (int(verdicts.severity[place]), float(ratios(verdicts)[place]))
         if rank > self._worst_rank:
             self._worst_rank = rank
             self.worst_step = judged.step(place)

@@ -54,6 +54,28 @@ class Drawing:
 
 
 @dataclass(frozen=True)
+class Title:
+    """What a text is called."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A text of our own in Markdown."""
+
+    markdown: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """Python code, and what it printed."""
+
+    source: str
+    printed: str
+
+
+@dataclass(frozen=True)
 class Ansi:
     """A report as a terminal's writer wrote it before, with the codes of its colours."""
 
@@ -132,7 +154,10 @@ class Table:
         return [row.cells for row in self.rows]
 
 
-Block = Sentence | Labelled | Heading | Drawing | Ansi | Rule | Blank | Verdict | Table
+Block = (
+    Sentence | Labelled | Heading | Drawing | Title | Passage | Code | Ansi | Rule | Blank | Verdict
+    | Table
+)  # fmt: skip
 
 
 def sentences_of(blocks: Iterable[Block]) -> Iterator[str]:

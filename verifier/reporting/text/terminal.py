@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import singledispatchmethod
 from io import StringIO
 
 from rich.box import Box
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
+from rich.markdown import Markdown
+from rich.padding import Padding
 from rich.rule import Rule as RuleLine
+from rich.syntax import Syntax
 from rich.table import Column as RichColumn
 from rich.table import Table as RichTable
 from rich.text import Text
+from rich.theme import Theme
 
 from verifier.errors import printable
 from verifier.reporting.content.blocks import (
@@ -24,14 +29,17 @@ from verifier.reporting.content.blocks import (
     Ansi,
     Blank,
     Block,
+    Code,
     Column,
     Drawing,
     Heading,
     Labelled,
+    Passage,
     Row,
     Rule,
     Sentence,
     Table,
+    Title,
     Verdict,
 )
 
@@ -48,7 +56,11 @@ _SHORT_NAME = 9
 """Where not all names fit, a table gives them so much room before it sets its columns closer."""
 _HEAD = Box("    \n    \n────\n    \n    \n    \n    \n    \n")
 """A line below the titles, and nothing else."""
-_CONSOLE = Console(file=StringIO(), width=WIDTH, legacy_windows=False, highlight=False)
+_THEME = Theme({"markdown.code": "cyan", "markdown.h2": "bold", "markdown.item.bullet": "none"})
+"""Rich's own has words on black, which a light terminal has nothing of."""
+_CONSOLE = Console(
+    file=StringIO(), width=WIDTH, legacy_windows=False, force_terminal=True, theme=_THEME
+)
 
 
 def lines_of(blocks: Iterable[Block], width: int) -> Iterator[Text]:
@@ -74,29 +86,38 @@ class Terminal:
         """How wide sentences are."""
         return min(self.room, WIDTH - 1)
 
+    @singledispatchmethod
     def lines(self, block: Block) -> Iterator[Text]:
         """The block, line by line."""
-        match block:
-            case Sentence():
-                yield from self._sentence(block)
-            case Labelled():
-                yield from self._labelled(block)
-            case Heading():
-                yield from self._heading(block, self.width)
-            case Verdict(word, sentence, outcome):
-                style = f"bold {STYLES[outcome].removeprefix('bold ')}"
-                yield from self._sentence(Sentence(f"{word}  {sentence}", style))
-            case Table():
-                yield from self._table(block)
-            case Drawing():
-                yield from self._drawing(block)
-            case Ansi(text):
-                yield from Text.from_ansi(text).split(allow_blank=True)
-            case Rule():
-                yield from _rendered(RuleLine(style="dim"), self.width)
-            case Blank():
-                yield Text()
+        raise TypeError(f"no lines for {block!r}")
 
+    @lines.register
+    def _blank(self, _: Blank) -> Iterator[Text]:
+        yield Text()
+
+    @lines.register
+    def _rule(self, _: Rule) -> Iterator[Text]:
+        return _rendered(RuleLine(style="dim"), self.width)
+
+    @lines.register
+    def _ansi(self, report: Ansi) -> Iterator[Text]:
+        yield from Text.from_ansi(report.text).split(allow_blank=True)
+
+    @lines.register
+    def _title(self, title: Title) -> Iterator[Text]:
+        yield from self._sentence(Sentence(title.text, "bold"))
+        yield Text("─" * min(cell_len(title.text), self.width), "dim")
+
+    @lines.register
+    def _verdict(self, verdict: Verdict) -> Iterator[Text]:
+        style = f"bold {STYLES[verdict.outcome].removeprefix('bold ')}"
+        return self._sentence(Sentence(f"{verdict.word}  {verdict.sentence}", style))
+
+    @lines.register
+    def _passage(self, passage: Passage) -> Iterator[Text]:
+        return _rendered(Markdown(passage.markdown, hyperlinks=False), self.width)
+
+    @lines.register
     def _sentence(self, sentence: Sentence) -> Iterator[Text]:
         return _wrapped(
             "", sentence.text, sentence.style, self._within(sentence.indent), self.width
@@ -105,6 +126,7 @@ class Terminal:
     def _within(self, indent: int) -> int:
         return indent if self.width >= _ROOMY else min(indent, _SHALLOW)
 
+    @lines.register
     def _labelled(self, block: Labelled) -> Iterator[Text]:
         label = " " * block.indent + printable(block.label)
         beside = block.indent + max(block.width, cell_len(block.label) + 2)
@@ -115,13 +137,20 @@ class Terminal:
             below = block.indent + _SHALLOW
             yield from _wrapped("", block.text, block.style, below, self.width)
 
-    def _heading(self, heading: Heading, width: int) -> Iterator[Text]:
-        left, right = [*map(printable, heading.left)], printable(heading.right)
-        if self.columns < WIDTH:
-            for part in (*left, right):
-                yield from self._sentence(Sentence(part, "bold"))
-            return
-        first, second, *rest = left
+    @lines.register
+    def _heading(self, heading: Heading) -> Iterator[Text]:
+        if self.columns >= WIDTH:
+            yield from self._heading_line(heading, self.width)
+        else:
+            yield from self._heading_stack(heading)
+
+    def _heading_stack(self, heading: Heading) -> Iterator[Text]:
+        for part in (*heading.left, heading.right):
+            yield from self._sentence(Sentence(part, "bold"))
+
+    def _heading_line(self, heading: Heading, width: int) -> Iterator[Text]:
+        first, second, *rest = map(printable, heading.left)
+        right = printable(heading.right)
         line = Text(f"{first:<9} {second:<8} {' '.join(rest)}".rstrip(), "bold")
         if line.cell_len + 2 + cell_len(right) <= width:
             line.pad_right(width - line.cell_len - cell_len(right))
@@ -130,6 +159,7 @@ class Terminal:
             yield from self._sentence(Sentence(line.plain, "bold"))
             yield Text(f"{right:>{width}}", "bold")
 
+    @lines.register
     def _drawing(self, drawing: Drawing) -> Iterator[Text]:
         lines = [Text(printable(line)) for line in drawing.lines]
         if all(line.cell_len <= self.width for line in lines):
@@ -137,6 +167,22 @@ class Terminal:
         else:
             yield from self._sentence(Sentence(drawing.instead))
 
+    @lines.register
+    def _code(self, code: Code) -> Iterator[Text]:
+        source = Syntax(
+            code.source.rstrip(),
+            "python",
+            theme="ansi_dark",
+            background_color="default",
+            word_wrap=True,
+        )
+        yield from _rendered(Padding(source, (0, 0, 0, 4)), self.width)
+        margin = "    │ "
+        for line in code.printed.splitlines():
+            for part in _wrapped("", line, "", 0, self.width - len(margin)):
+                yield Text.assemble((margin, "dim"), part)
+
+    @lines.register
     def _table(self, table: Table) -> Iterator[Text]:
         grid = _grid(table, self)
         yield from self._stacked(table) if grid is None else self._rows(table, grid)
@@ -154,7 +200,7 @@ class Terminal:
                         yield from self._sentence(Sentence(cells[table.header]))
                     yield next(rows)
                 case Heading():
-                    yield from self._heading(part, grid.width)
+                    yield from self._heading_line(part, grid.width)
                 case _:
                     yield from self.lines(part)
 
@@ -162,13 +208,16 @@ class Terminal:
         """A field a line, every number in full."""
         names = [column.title for column in table.columns]
         for part in table.parts:
-            if isinstance(part, Row):
-                named = [*zip(names, part.cells, strict=True)]
-                _, name = named.pop(table.header)
-                yield from self._sentence(Sentence(name, "bold"))
-                yield from self._fields(part.fields or named, part)
-            else:
-                yield from self.lines(part)
+            match part:
+                case Row(cells):
+                    named = [*zip(names, cells, strict=True)]
+                    _, name = named.pop(table.header)
+                    yield from self._sentence(Sentence(name, "bold"))
+                    yield from self._fields(part.fields or named, part)
+                case Heading():
+                    yield from self._heading_stack(part)
+                case _:
+                    yield from self.lines(part)
 
     def _fields(self, fields: Sequence[tuple[str, str]], row: Row) -> Iterator[Text]:
         width = max((cell_len(label) for label, _ in fields), default=0) + 2
