@@ -173,14 +173,14 @@ def test_the_verdict_comes_first_and_in_words(third, failing):
 
 
 def test_where_the_two_part(third, failing):
-    found = section(failing, "Where the two part").findings
-    assert found[0].where == "The two part at b"
-    assert found[0].sentence == failing.parting.sentence
-    assert (found[1].where, found[1].sentence) == (
+    found = section(failing, "Where the two part").blocks
+    assert [block.text for block in found] == [
+        "The two part at b",
+        failing.parting.sentence,
         "b",
-        "likely the sign is flipped (stated / exact = -1.0000002)",
-    )
-    assert found[1].evidence == failing.causes[0].evidence
+        "the sign is flipped (stated / exact = -1.0000002)",
+        failing.causes[0].evidence,
+    ]
     assert "Where the two part" not in [part.title for part in explanation_page(third).sections]
 
 

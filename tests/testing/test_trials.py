@@ -394,12 +394,12 @@ def test_a_page_of_what_failed():
     )
     page = trials._page()
     assert (page.outcome, page.verdict) == (Outcome.DISAGREES, "The judge failed its trial.")
-    assert [(one.where, one.sentence) for one in page.sections[0].findings] == [
-        ("missed: zeroed in bump, float64, numbers", "12.3 detection limits"),
-        ("false alarm: Horner in bump, float64, by formula", "2 of 200 refused"),
+    assert page.sections[0].sentences == [
+        "missed: zeroed in bump, float64, numbers: 12.3 detection limits",
+        "false alarm: Horner in bump, float64, by formula: 2 of 200 refused",
     ]
     many = of(*[planted(found=False)] * 101)._page().sections[0]
-    assert (len(many.findings), many.note) == (100, "The first 100 of 101.")
+    assert (len(many.sentences), many.sentences[-1]) == (101, "The first 100 of 101.")
 
 
 def test_a_page_of_what_was_interrupted():

@@ -13,11 +13,12 @@ from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolated
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import (
+    STYLES,
     Blank,
     Block,
-    Causes,
     Facts,
-    Finding,
+    Labelled,
+    Part,
     Sentence,
     Table,
     Verdict,
@@ -125,8 +126,7 @@ class Trials(PageReport):
             yield Sentence(table.caption, "bold")
             yield table
             yield Blank()
-        for what, where, how_much in self._failing():
-            yield Sentence(f"{what}: {where}: {how_much}", "bold red")
+        yield from (_sentence(*failure) for failure in self._failing())
         if self._is_partial:
             yield Sentence(f"PARTIAL  {self._partial}", "yellow")
         outcome = Outcome.DISAGREES if self._is_failure else Outcome.AGREES
@@ -171,40 +171,47 @@ class Trials(PageReport):
         )
 
     def _page(self) -> Page:
-        failures = list(self._failing())
-        found = [Finding(f"{what}: {where}", told, "") for what, where, told in failures[:FAILURES]]
-        note = f"The first {FAILURES} of {len(failures)}." if len(failures) > FAILURES else ""
-        outcome = Outcome.DISAGREES if failures else Outcome.AGREES
-        whole = not self._is_partial
-        verdict = "The judge passed its trial." if not failures else "The judge failed its trial."
+        again = f"--seed {self.seed}"
+        quick = "--quick " if self.quick else ""
+        facts = [
+            ("shown again by", f"verifier selftest {quick}{again}"),
+            ("trials", f"{self.done} of {self.planned}"),
+            *versions().items(),
+        ]
+        failed = Part("What failed", self._failed(f"verifier selftest {again}"))
         return Page(
             title="verifier: the judge on trial",
-            outcome=outcome if whole or failures else Outcome.UNDECIDED,
-            verdict=verdict
-            if whole or failures
-            else f"Nothing has failed so far: {self._partial}.",
+            outcome=self._outcome,
+            verdict=_HEADLINES[self._outcome].format(self._partial),
             sentences=[f"{self._counted[0].upper()}{self._counted[1:]}"],
             sections=[
-                *(
-                    [Causes("What failed", found, f"verifier selftest --seed {self.seed}", note)]
-                    if found
-                    else []
-                ),
+                *([failed] if self._is_failure else []),
                 *self.tables,
-                Facts(
-                    "How this was made",
-                    [
-                        (
-                            "shown again by",
-                            f"verifier selftest{' --quick' if self.quick else ''} --seed "
-                            f"{self.seed}",
-                        ),
-                        ("trials", f"{self.done} of {self.planned}"),
-                        *versions().items(),
-                    ],
-                ),
+                Facts("How this was made", facts),
             ],
         )
+
+    @property
+    def _outcome(self) -> Outcome:
+        if self._is_failure:
+            return Outcome.DISAGREES
+        return Outcome.UNDECIDED if self._is_partial else Outcome.AGREES
+
+    def _failed(self, advice: str) -> list[Block]:
+        found = [_sentence(*failure) for failure in self._failing()]
+        more = Sentence(f"The first {FAILURES} of {len(found)}.")
+        return [*found[:FAILURES], *[more] * (len(found) > FAILURES), Labelled("try", advice)]
+
+
+_HEADLINES = {
+    Outcome.AGREES: "The judge passed its trial.",
+    Outcome.UNDECIDED: "Nothing has failed so far: {}.",
+    Outcome.DISAGREES: "The judge failed its trial.",
+}
+
+
+def _sentence(what: str, where: str, how_much: str) -> Sentence:
+    return Sentence(f"{what}: {where}: {how_much}", STYLES[Outcome.DISAGREES])
 
 
 @isolated

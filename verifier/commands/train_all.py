@@ -15,17 +15,13 @@ from verifier.process.isolation import isolated
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import (
     Block,
-    Column,
-    Field,
-    Row,
     Sentence,
     Table,
     Verdict,
-    cells_of,
-    columns_of,
     sentences_of,
 )
 from verifier.reporting.content.components import DASH, DIGITS, RATIO, known, ratio
+from verifier.reporting.content.fields import Field, numbers, table_of, words
 from verifier.reporting.data.training_json import FORMAT, versions
 from verifier.reporting.html.page import Page
 from verifier.reporting.html.training import parameter_table
@@ -88,9 +84,8 @@ class Summary(PageReport):
         yield Verdict(self.outcome.value.upper(), sentence, self.outcome)
 
     def _table(self) -> Table:
-        rows = [Row(cells_of(_FIELDS, report), report.outcome) for report in self.reports]
         caption = "The worst of each model's losses and gradients."
-        return Table("Models", caption, columns_of(_FIELDS), rows)
+        return table_of("Models", caption, _FIELDS, self.reports)
 
     @property
     def _summary(self) -> str:
@@ -143,13 +138,13 @@ def _outcome(report: Report) -> str:
 
 
 _FIELDS: tuple[Field[Report], ...] = (
-    Field(Column("model", justify="left"), lambda report: report.model.name),
-    Field(Column("steps"), lambda report: f"{report.findings.done:,}"),
-    Field(Column("agrees"), lambda report: f"{_agrees(report):,}"),
-    Field(Column("other"), _other),
+    words("model", lambda report: report.model.name),
+    numbers("steps", lambda report: f"{report.findings.done:,}"),
+    numbers("agrees", lambda report: f"{_agrees(report):,}"),
+    numbers("other", _other),
     Field(DIGITS.column, _least_digits),
     Field(RATIO.column, _worst_ratio),
-    Field(Column("outcome", justify="left"), _outcome),
+    words("outcome", _outcome),
 )
 
 

@@ -22,16 +22,15 @@ from verifier.explaining.as_text import (
 )
 from verifier.explaining.chain_rule import Path, paths_to
 from verifier.explaining.graph_svg import DRAWN_NODES, graph_picture
-from verifier.explaining.records import Edge, ExplainedStep, Node, Tensor, Update
+from verifier.explaining.records import Edge, ExplainedStep, Node, Parting, Tensor, Update
 from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import number, plain
 from verifier.reporting.content.blocks import (
-    Causes,
     Column,
     Facts,
-    Finding,
-    Prose,
+    Part,
     Row,
+    Sentence,
     Table,
 )
 from verifier.reporting.content.comparisons import CAPTION, FULL_COLUMNS, full_row
@@ -39,6 +38,7 @@ from verifier.reporting.content.components import DASH
 from verifier.reporting.data.training_json import optimizer_name, versions
 from verifier.reporting.html.mathml import derivative, mathml, partial, product, text
 from verifier.reporting.html.page import Diagram, Formula, Formulas, Page, Section
+from verifier.reporting.html.training import wrong_at
 
 FORMULA_CHARACTERS = 200_000
 TYPESET = 100
@@ -56,7 +56,7 @@ def explanation_page(explanation: ExplainedStep) -> Page:
         verdict=headline,
         sentences=sentences,
         sections=[
-            *([_parted(explanation)] if explanation.parting else []),
+            *([_parted(explanation.parting, explanation)] if explanation.parting else []),
             _graph(explanation),
             _chains(explanation),
             _forward(explanation),
@@ -92,15 +92,11 @@ def _verdict(explanation: ExplainedStep) -> Iterator[str]:
     yield f"{explanation.outcome.value.upper()}  {counts(explanation)}"
 
 
-def _parted(explanation: ExplainedStep) -> Causes:
-    parting = explanation.parting
-    assert parting is not None  # noqa: S101 (the caller has looked)
-    found = [Finding(f"The two part at {parting.node}", parting.sentence, "")]
-    found += [
-        Finding(cause.component, f"likely {cause.sentence}", cause.evidence)
-        for cause in explanation.causes
-    ]
-    return Causes("Where the two part", found, "")
+def _parted(parting: Parting, explanation: ExplainedStep) -> Part:
+    blocks = wrong_at(f"The two part at {parting.node}", where=parting.sentence)
+    for cause in explanation.causes:
+        blocks += wrong_at(cause.component, likely=cause.sentence, evidence=cause.evidence)
+    return Part("Where the two part", blocks)
 
 
 def _graph(explanation: ExplainedStep) -> Section:
@@ -111,7 +107,7 @@ def _graph(explanation: ExplainedStep) -> Section:
         f"{len(explanation.nodes)} nodes are too many to be drawn (more than {DRAWN_NODES}): the "
         "tables have them."
     )
-    return Prose("The graph", [told])
+    return Part("The graph", [Sentence(told)])
 
 
 def _chains(explanation: ExplainedStep) -> Formulas:
@@ -237,7 +233,7 @@ def _backward(explanation: ExplainedStep) -> Section:
     rows = [row for node, edges in passed_back(explanation) for row in _adjoint(node, edges)]
     if not rows:
         nothing = "No backward() ran: what is passed from node to node cannot be seen."
-        return Prose("Backward", [nothing])
+        return Part("Backward", [Sentence(nothing)])
     missing = [node.name for node in explanation.nodes if node.adjoints and not node.arrived]
     lost = f"Autograd passes nothing back to {', '.join(missing)}, which counts as 0."
     notes = [_rows_note(explanation), lost if missing else ""]

@@ -15,9 +15,9 @@ from verifier.reporting.content.blocks import (
     Blank,
     Block,
     Drawing,
+    Entry,
     Heading,
     Labelled,
-    Part,
     Sentence,
     Table,
     Verdict,
@@ -100,11 +100,11 @@ def _forward(explanation: ExplainedStep) -> Iterator[Block]:
     yield _judged_table("Forward", [part for node in explanation.nodes for part in _node(node)])
 
 
-def _judged_table(title: str, parts: Sequence[Part]) -> Table:
+def _judged_table(title: str, parts: Sequence[Entry]) -> Table:
     return Table(title, comparisons.CAPTION, comparisons.SHORT_COLUMNS, parts)
 
 
-def _node(node: Node) -> Iterator[Part]:
+def _node(node: Node) -> Iterator[Entry]:
     if node.formula == node.name:
         yield _leaf(node)
     elif node.conditions:
@@ -130,7 +130,7 @@ def _condition(node: Node) -> Iterator[Sentence]:
 
 def _numbers(
     title: str, numbers: Sequence[Comparison], rows: int | None, indent: int = 0
-) -> Iterator[Part]:
+) -> Iterator[Entry]:
     """The title and its judged numbers: one beside it, or the first rows of a batch and what the
     others came to.
     """
@@ -169,7 +169,7 @@ def _verb(outcome: Outcome, count: int) -> str:
     return outcome.value if count == 1 else outcome.value.removesuffix("s")
 
 
-def _judged(title: str, judged: Comparison) -> Iterator[Part]:
+def _judged(title: str, judged: Comparison) -> Iterator[Entry]:
     yield comparisons.short_row(title, judged)
     if judged.note:
         yield Sentence(judged.note, comparisons.note_style(judged.note), _BELOW)
@@ -212,7 +212,7 @@ def adjoint_formula(node: Node, edges: Edges) -> str:
     return f"{'Σ over the rows of ' * is_sum}{terms}"
 
 
-def _adjoint(node: Node, edges: Edges) -> Iterator[Part]:
+def _adjoint(node: Node, edges: Edges) -> Iterator[Entry]:
     if edges:
         yield Sentence(f"∂L/∂{node.name} = {adjoint_formula(node, edges)}", "bold")
     for user, edge in edges:

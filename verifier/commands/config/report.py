@@ -19,17 +19,13 @@ from verifier.reporting.content.blocks import (
     Ansi,
     Blank,
     Block,
-    Column,
-    Field,
-    Row,
     Rule,
     Sentence,
     Table,
     Verdict,
-    cells_of,
-    columns_of,
 )
 from verifier.reporting.content.components import DASH
+from verifier.reporting.content.fields import Field, no_outcome, numbers, table_of, words
 from verifier.reporting.data.document_head import FORMAT, versions
 from verifier.reporting.text.markdown import escaped, table_lines, verdict_line
 
@@ -148,8 +144,7 @@ class ConfigReport(BaseReport):
         yield self._verdict
 
     def _table(self) -> Table:
-        rows = [Row(cells_of(_FIELDS, result)) for result in self.results]
-        return Table("Targets", "What became of each.", columns_of(_FIELDS), rows)
+        return table_of("Targets", "What became of each.", _FIELDS, self.results, no_outcome)
 
     @cached_property
     def _verdict(self) -> Verdict:
@@ -173,11 +168,11 @@ def _count(number: int) -> str:
 
 
 _FIELDS: tuple[Field[TargetResult], ...] = (
-    Field(Column("target", justify="left"), lambda result: result.target),
-    Field(Column("outcome", justify="left"), lambda result: result.outcome),
-    Field(Column("compared"), lambda result: _count(result.compared)),
-    Field(Column("accepted"), lambda result: _count(len(result.accepted))),
-    Field(Column("stale"), lambda result: _count(len(result.stale))),
+    words("target", lambda result: result.target),
+    words("outcome", lambda result: result.outcome),
+    numbers("compared", lambda result: _count(result.compared)),
+    numbers("accepted", lambda result: _count(len(result.accepted))),
+    numbers("stale", lambda result: _count(len(result.stale))),
 )
 
 

@@ -5,9 +5,10 @@ They hold plain text, and text from people too. Each writer makes that text iner
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from itertools import groupby
+from typing import ClassVar, Literal
 
 from verifier.judging.outcome import Outcome
 
@@ -123,7 +124,7 @@ class Row:
     """What a narrow terminal shows in place of the cells, where that is something else."""
 
 
-Part = Row | Sentence | Labelled | Heading
+Entry = Row | Sentence | Labelled | Heading
 """What a table is made of."""
 
 
@@ -135,7 +136,7 @@ class Table:
     title: str
     caption: str
     columns: Sequence[Column]
-    parts: Sequence[Part]
+    parts: Sequence[Entry]
     """The rows; a terminal also shows what stands between them."""
     header: int = 0
     note: str = ""
@@ -171,30 +172,22 @@ def sentences_of(blocks: Iterable[Block]) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Prose:
-    """Sentences, where there is nothing else to show."""
+class Part:
+    """Sentences and labelled texts, as a terminal shows them too."""
 
-    kind: ClassVar[str] = "prose"
+    kind: ClassVar[str] = "part"
     title: str
-    sentences: Sequence[str]
+    blocks: Sequence[Block]
 
+    @property
+    def groups(self) -> list[tuple[str, list[Block]]]:
+        """Blocks of one kind that follow each other, together."""
+        grouped = groupby(self.blocks, key=lambda block: type(block).__name__)
+        return [(kind, list(blocks)) for kind, blocks in grouped]
 
-@dataclass(frozen=True)
-class Finding:
-    """Something that is wrong: where, the likely reason, and the evidence."""
-
-    where: str
-    sentence: str
-    evidence: str
-
-
-@dataclass(frozen=True)
-class Causes:
-    kind: ClassVar[str] = "causes"
-    title: str
-    findings: Sequence[Finding]
-    advice: str
-    note: str = ""
+    @property
+    def sentences(self) -> list[str]:
+        return [*sentences_of(self.blocks)]
 
 
 @dataclass(frozen=True)
@@ -204,25 +197,3 @@ class Facts:
     kind: ClassVar[str] = "facts"
     title: str
     facts: Sequence[tuple[str, str]]
-
-
-_Record = TypeVar("_Record")
-_Given = TypeVar("_Given", contravariant=True)
-
-
-@dataclass(frozen=True)
-class Field(Generic[_Given]):
-    """A column, and what stands in it of a record."""
-
-    column: Column
-    cell: Callable[[_Given], str]
-
-
-def cells_of(fields: Iterable[Field[_Record]], record: _Record) -> tuple[str, ...]:
-    """What stands in the columns of the fields in the row of that record."""
-    return tuple(field.cell(record) for field in fields)
-
-
-def columns_of(fields: Iterable[Field[Any]]) -> tuple[Column, ...]:
-    """The columns of the fields."""
-    return tuple(field.column for field in fields)

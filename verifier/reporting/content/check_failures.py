@@ -29,6 +29,12 @@ _STYLE = STYLES[Outcome.DISAGREES]
 
 
 def failure_blocks(tally: Tally) -> Iterator[Block]:
+    """What is wrong, and what could not be decided."""
+    yield from wrong_blocks(tally)
+    yield from undecided_blocks(tally)
+
+
+def wrong_blocks(tally: Tally) -> Iterator[Block]:
     """A block for each component that disagrees, the worst first, and what fails apart from
     numbers.
     """
@@ -42,7 +48,6 @@ def failure_blocks(tally: Tally) -> Iterator[Block]:
         yield Blank()
     yield from _otherwise(tally)
     yield from _digits(tally)
-    yield from _undecided(tally)
 
 
 def _disagreeing(tally: Tally, own: Sequence[Sequence[CheckComponent]]) -> Iterator[Block]:
@@ -237,7 +242,7 @@ def _asked(tally: Tally, place: Place) -> str:
     return f"{wanted:g} were asked for{more}"
 
 
-def _undecided(tally: Tally) -> Iterator[Block]:
+def undecided_blocks(tally: Tally) -> Iterator[Block]:
     """The components of which something could not be decided, with the commonest reason; nothing at
     all first.
     """

@@ -15,16 +15,11 @@ from verifier.reporting.content.blocks import (
     STYLES,
     Blank,
     Block,
-    Column,
-    Field,
     Labelled,
-    Row,
     Sentence,
-    Table,
-    cells_of,
-    columns_of,
 )
 from verifier.reporting.content.components import CAPTION, short_fields
+from verifier.reporting.content.fields import Field, table_of, words
 
 
 @dataclass(frozen=True)
@@ -39,78 +34,40 @@ class Check:
     """Under which circumstances a component fails it."""
 
 
+# fmt: off
 CHECKS = (
     Check("value", "value", "The value is the exact one, to rounding."),
-    Check(
-        "reverse",
-        "reverse mode",
-        "The gradient by every input is the exact one, to rounding, with a random grad_output.",
-    ),
-    Check(
-        "forward",
-        "forward mode",
-        "Forward mode gives the exact derivative, to rounding.",
-        "in forward mode",
-    ),
-    Check(
-        "both",
-        "reverse against forward",
-        "Reverse mode and forward mode state the same derivative.",
-        "in reverse against forward mode",
-    ),
-    Check(
-        "second", "second order", "The Hessian is the exact one, to rounding.", "in second order"
-    ),
-    Check(
-        "vmap",
-        "vmap against a loop",
-        "Under vmap it states what a loop over the batch states.",
-        "under vmap",
-    ),
-    Check(
-        "strided",
-        "non-contiguous inputs",
-        "Inputs that are not contiguous in memory change nothing.",
-        "with non-contiguous inputs",
-    ),
-    Check(
-        "expanded",
-        "expanded grad_output",
-        "A grad_output that is one number, expanded, is used as it stands.",
-        "with an expanded grad_output",
-    ),
-    Check(
-        "structured",
-        "structured grad_output",
-        "A grad_output of zeros, negative and large numbers, or of one number only is used as it "
-        "is.",
-        "with a structured grad_output",
-    ),
-    Check(
-        "undefined",
-        "undefined grad_output",
-        "An output that nothing uses, whose grad_output is undefined, changes nothing.",
-        "with an undefined grad_output",
-    ),
-    Check(
-        "determinism",
-        "determinism",
-        "Run again, it states the same numbers.",
-        "when it is run again",
-    ),
-    Check(
-        "overwriting",
-        "inputs not overwritten",
-        "No input is changed by running it.",
-        "when inputs are kept",
-    ),
-    Check(
-        "form",
-        "dtype, shape, device",
-        "Each gradient has the dtype, the shape and the device of its input.",
-    ),
+    Check("reverse", "reverse mode",
+          "The gradient by every input is the exact one, to rounding, with a random grad_output."),
+    Check("forward", "forward mode",
+          "Forward mode gives the exact derivative, to rounding.", "in forward mode"),
+    Check("both", "reverse against forward",
+          "Reverse mode and forward mode state the same derivative.",
+          "in reverse against forward mode"),
+    Check("second", "second order", "The Hessian is the exact one, to rounding.",
+          "in second order"),
+    Check("vmap", "vmap against a loop",
+          "Under vmap it states what a loop over the batch states.", "under vmap"),
+    Check("strided", "non-contiguous inputs",
+          "Inputs that are not contiguous in memory change nothing.", "with non-contiguous inputs"),
+    Check("expanded", "expanded grad_output",
+          "A grad_output that is one number, expanded, is used as it stands.",
+          "with an expanded grad_output"),
+    Check("structured", "structured grad_output",
+          "A grad_output of zeros, negative and large numbers, or of one number only is used as it "
+          "is.", "with a structured grad_output"),
+    Check("undefined", "undefined grad_output",
+          "An output that nothing uses, whose grad_output is undefined, changes nothing.",
+          "with an undefined grad_output"),
+    Check("determinism", "determinism", "Run again, it states the same numbers.",
+          "when it is run again"),
+    Check("overwriting", "inputs not overwritten", "No input is changed by running it.",
+          "when inputs are kept"),
+    Check("form", "dtype, shape, device",
+          "Each gradient has the dtype, the shape and the device of its input."),
     Check("reach", "gradient exists", "What should have a gradient has one."),
 )
+# fmt: on
 """In the order in which they are shown."""
 
 
@@ -189,17 +146,9 @@ def _of_numbers(tally: CheckTally) -> str:
     )
 
 
-_NAME: Field[CheckComponent] = Field(
-    Column("component", justify="left"), lambda one: titled(one.name, one.quantity)
-)
+_NAME: Field[CheckComponent] = words("component", lambda one: titled(one.name, one.quantity))
 FIELDS: tuple[Field[CheckComponent], ...] = (_NAME, *short_fields("point"))
 """The columns of a table that is for one dtype."""
-
-
-def component_table(components: Sequence[CheckComponent], dtype: str) -> Table:
-    """A row for each of these components, all of that dtype."""
-    rows = [Row(cells_of(FIELDS, one), one.outcome) for one in components]
-    return Table(dtype, CAPTION, columns_of(FIELDS), rows)
 
 
 def component_blocks(tally: Tally) -> Iterator[Block]:
@@ -214,7 +163,7 @@ def component_blocks(tally: Tally) -> Iterator[Block]:
 def _components(own: Sequence[CheckComponent], dtype: str) -> Iterator[Block]:
     shown = worst_of(own, SHOWN)
     yield Sentence(dtype, "bold")
-    yield component_table(shown, dtype)
+    yield table_of(dtype, CAPTION, FIELDS, shown)
     rest = [component for component in own if component not in shown]
     if rest:
         agreeing = sum(component.outcome is Outcome.AGREES for component in rest)

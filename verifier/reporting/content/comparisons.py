@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from verifier.judging.outcome import Note
 from verifier.judging.verdict import Comparison
 from verifier.operations.number_text import number, short
-from verifier.reporting.content.blocks import Column, Field, Row, cells_of, columns_of
+from verifier.reporting.content.blocks import Column, Row
 from verifier.reporting.content.components import DASH
+from verifier.reporting.content.fields import Field, columns_of, numbers, row_cells, words
 
 CAPTION = "Errors and allowances in ulps of the exact value; at an exact 0 both are absolute."
 
@@ -32,13 +33,13 @@ def _allowed(judged: Comparison) -> str:
     return short(judged.allowed if judged.exact_is_zero else judged.allowed_ulps)
 
 
-AUTOGRAD: Field[Comparison] = Field(Column("autograd"), lambda one: number(one.stated))
-SYMBOLIC: Field[Comparison] = Field(Column("symbolic"), lambda one: number(one.symbolic))
-EXACT: Field[Comparison] = Field(Column("exact"), lambda one: one.exact if is_known(one) else DASH)
-ERROR: Field[Comparison] = Field(Column("error", "ulps"), _error)
-ALLOWED: Field[Comparison] = Field(Column("allowed"), _allowed)
-OUTCOME: Field[Comparison] = Field(Column("outcome", justify="left"), lambda one: one.outcome.value)
-NOTE: Field[Comparison] = Field(Column("note", justify="left"), lambda one: one.note.value)
+AUTOGRAD: Field[Comparison] = numbers("autograd", lambda one: number(one.stated))
+SYMBOLIC: Field[Comparison] = numbers("symbolic", lambda one: number(one.symbolic))
+EXACT: Field[Comparison] = numbers("exact", lambda one: one.exact if is_known(one) else DASH)
+ERROR: Field[Comparison] = numbers("error", _error, "ulps")
+ALLOWED: Field[Comparison] = numbers("allowed", _allowed)
+OUTCOME: Field[Comparison] = words("outcome", lambda one: one.outcome.value)
+NOTE: Field[Comparison] = words("note", lambda one: one.note.value)
 
 SHORT = (AUTOGRAD, SYMBOLIC, ERROR, ALLOWED, OUTCOME)
 """What a terminal of 80 columns has room for, behind the name."""
@@ -50,20 +51,20 @@ FULL_COLUMNS = columns_of(FULL)
 
 def short_row(name: str, judged: Comparison) -> Row:
     """The row of a terminal. In a narrow one error and allowance stand in full."""
-    numbers = {
+    stated = {
         "autograd": judged.stated,
         "symbolic": judged.symbolic,
         "ulps": judged.ulps,
         "allowed": judged.allowed,
     }
-    fields = [(label, number(value)) for label, value in numbers.items()]
+    fields = [(label, number(value)) for label, value in stated.items()]
     outcome = ("outcome", judged.outcome.value)
-    return Row((name, *cells_of(SHORT, judged)), judged.outcome, (*fields, outcome))
+    return Row((name, *row_cells(SHORT, judged)), judged.outcome, (*fields, outcome))
 
 
 def full_row(names: Sequence[str], judged: Comparison) -> Row:
     """The row of a page, behind the cells that say what the number is."""
-    return Row((*names, *cells_of(FULL, judged)), judged.outcome)
+    return Row((*names, *row_cells(FULL, judged)), judged.outcome)
 
 
 def note_style(note: Note) -> str:

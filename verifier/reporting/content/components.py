@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from verifier.judging.outcome import Outcome
-from verifier.reporting.content.blocks import Column, Field
+from verifier.reporting.content.fields import Field, numbers, words
 
 CAPTION = (
     "What was compared, and how it came out. The detection limit is the relative error that would "
@@ -66,7 +66,7 @@ def ratio(component: Counted) -> str:
 
 
 def _count(outcome: Outcome) -> Field[Counted]:
-    return Field(Column(outcome.value), lambda one: f"{one.outcomes[outcome]:,}")
+    return numbers(outcome.value, lambda one: f"{one.outcomes[outcome]:,}")
 
 
 def _other(component: Counted) -> str:
@@ -74,28 +74,28 @@ def _other(component: Counted) -> str:
     return f"{others:,}" if others else DASH
 
 
-COMPARED: Field[Counted] = Field(Column("compared"), lambda one: f"{one.compared:,}")
+COMPARED: Field[Counted] = numbers("compared", lambda one: f"{one.compared:,}")
 AGREES, UNDECIDED, DISAGREES = map(_count, Outcome)
-OTHER: Field[Counted] = Field(Column("other"), _other)
-DIGITS: Field[Counted] = Field(
-    Column("fewest digits", "digits\nleast"), lambda one: known(one.least_digits, ".1f")
+OTHER: Field[Counted] = numbers("other", _other)
+DIGITS: Field[Counted] = numbers(
+    "fewest digits", lambda one: known(one.least_digits, ".1f"), "digits\nleast"
 )
-RATIO: Field[Counted] = Field(Column("worst error / allowed", "error/\nallowed"), ratio)
-LIMIT_MEDIAN: Field[Counted] = Field(
-    Column("detection limit, median", "detection\nmedian"),
-    lambda one: known(one.limit_median, ".1e"),
+RATIO: Field[Counted] = numbers("worst error / allowed", ratio, "error/\nallowed")
+LIMIT_MEDIAN: Field[Counted] = numbers(
+    "detection limit, median", lambda one: known(one.limit_median, ".1e"), "detection\nmedian"
 )
-LIMIT_WORST: Field[Counted] = Field(
-    Column("detection limit, worst", "limit\nworst"), lambda one: known(one.limit_max, ".1e")
+LIMIT_WORST: Field[Counted] = numbers(
+    "detection limit, worst", lambda one: known(one.limit_max, ".1e"), "limit\nworst"
 )
-OUTCOME: Field[Counted] = Field(Column("outcome", justify="left"), lambda one: one.outcome.value)
+OUTCOME: Field[Counted] = words("outcome", lambda one: one.outcome.value)
 
 
 def worst_at(unit: str) -> Field[Counted]:
     """Where the worst error stands: at a step or at a point."""
-    return Field(
-        Column(f"at {unit}", f"at\n{unit}"),
+    return numbers(
+        f"at {unit}",
         lambda one: DASH if one.worst_at is None else str(one.worst_at),
+        f"at\n{unit}",
     )
 
 

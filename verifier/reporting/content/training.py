@@ -14,19 +14,15 @@ from verifier.reporting.content.blocks import (
     STYLES,
     Blank,
     Block,
-    Column,
-    Field,
+    Entry,
     Heading,
-    Part,
-    Row,
     Sentence,
     Table,
     Verdict,
-    cells_of,
-    columns_of,
     sentences_of,
 )
 from verifier.reporting.content.components import CAPTION, short_fields
+from verifier.reporting.content.fields import Field, table_of, words
 from verifier.training.exact_replay import FormulaReplayed
 from verifier.training.findings import Component, Findings
 from verifier.training.runner import HeldOut, Prediction, Step
@@ -93,7 +89,7 @@ def training_content(findings: Findings, view: View, advice: Advice) -> Iterator
     yield from _ending(findings)
 
 
-def _steps(findings: Findings, shown: Sequence[Step], advice: Advice) -> Iterator[Part]:
+def _steps(findings: Findings, shown: Sequence[Step], advice: Advice) -> Iterator[Entry]:
     before = 0
     for step in shown:
         yield from _left_out(findings, before, step.number)
@@ -120,7 +116,7 @@ def _left_out(findings: Findings, before: int, after: int) -> Iterator[Sentence]
     yield Sentence(f"⋯ {steps} not shown{told}   (--every 1, --only-failing)", "dim")
 
 
-def _step(findings: Findings, step: Step, advice: Advice) -> Iterator[Part]:
+def _step(findings: Findings, step: Step, advice: Advice) -> Iterator[Entry]:
     inputs = [f"{name}={plain(value)}" for name, value in step.inputs.items()]
     at = [f"step {step.number}", f"epoch {step.epoch}", *inputs]
     yield Heading(at, f"loss {number(step.loss.stated)}")
@@ -160,10 +156,8 @@ def _reasons(findings: Findings, step: Step, name: str, command: str) -> Iterato
 
 def parameter_table(components: Sequence[Component]) -> Table:
     """A row for the loss and each parameter, for a terminal of 80 columns."""
-    name: Field[Component] = Field(Column("parameter", justify="left"), lambda one: one.name)
-    fields: tuple[Field[Component], ...] = (name, *short_fields("step"))
-    rows = [Row(cells_of(fields, one), one.outcome) for one in components]
-    return Table("Loss and parameters", CAPTION, columns_of(fields), rows)
+    name: Field[Component] = words("parameter", lambda one: one.name)
+    return table_of("Loss and parameters", CAPTION, (name, *short_fields("step")), components)
 
 
 def _ending(findings: Findings) -> Iterator[Block]:

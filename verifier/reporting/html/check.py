@@ -5,51 +5,33 @@ and tables.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from markupsafe import Markup
 
-from verifier.checking.labels import agreeing, counted, listed, located, target_name
+from verifier.checking.labels import counted, listed, located, target_name
 from verifier.checking.records import Checked
 from verifier.checking.tally.components import CheckComponent, Place
 from verifier.checking.tally.count import CheckTally, Tally
 from verifier.errors import InputError
 from verifier.formula.parser import names, read_text
 from verifier.judging.finding import CheckPoint
-from verifier.judging.verdict import Note, Outcome
+from verifier.judging.verdict import Outcome
 from verifier.operations.number_text import number, short
 from verifier.program.program import Builder
 from verifier.program.sympy_form import expressions
-from verifier.reporting.content.blocks import (
-    Causes,
-    Column,
-    Facts,
-    Field,
-    Finding,
-    Prose,
-    Row,
-    Table,
-    cells_of,
-    columns_of,
-)
-from verifier.reporting.content.check import formula_sentence, partial_sentence
-from verifier.reporting.content.check_failures import (
-    causes_of,
-    exact_text,
-    failures_apart,
-    follows,
-    undecided_reason,
-    without_cause,
-)
+from verifier.reporting.content.blocks import Blank, Block, Facts, Part, Sentence, Table
+from verifier.reporting.content.check import formula_sentence, remarks
+from verifier.reporting.content.check_failures import exact_text, undecided_blocks, wrong_blocks
 from verifier.reporting.content.check_tables import check_named, worst_first
 from verifier.reporting.content.components import CAPTION, DASH, OUTCOME, full_fields
+from verifier.reporting.content.fields import Field, no_outcome, numbers, table_of, words
 from verifier.reporting.data.document_head import versions
 from verifier.reporting.html.check_picture import called, error_picture
 from verifier.reporting.html.mathml import mathml, text
 from verifier.reporting.html.page import Formula, Formulas, Page, Pictures, Section
 
-CAUSES = 30
 FAILURES = 60
 """At most so many numbers that disagree are listed, of each component the worst."""
 OF_EACH = 5
@@ -68,13 +50,11 @@ def check_page(checked: Checked, replay: str | None) -> Page:
         verdict=_verdict(tally),
         sentences=list(_sentences(tally)),
         sections=[
-            *_wrong(tally, replay),
+            *_part("What is wrong, and why", wrong_blocks(tally)),
+            *_numbers(tally),
             _against(checked),
-            *_told("What could not be decided", _undecided(tally)),
-            *_told(
-                "What was not reached", [partial_sentence(tally)] if checked.not_reached else []
-            ),
-            *_told("Notes", [*checked.notes, *_inaccurate(tally)]),
+            *_part("What could not be decided", undecided_blocks(tally)),
+            *_part("Notes", remarks(tally)),
             *(
                 [Pictures("Picture", [error_picture(tally.components)])]
                 if tally.outcomes.total()
@@ -149,75 +129,23 @@ def _sentences(tally: Tally) -> Iterator[str]:
         yield "The check was interrupted: this is what had been done by then."
 
 
-def _wrong(tally: Tally, replay: str | None) -> list[Section]:
-    """Causes with their evidence, and the numbers that disagree."""
-    found = [*_by_component(tally), *_otherwise(tally), *_digits(tally)]
-    if not found:
-        return []
-    ruled_out = tally.checked.ruled_out
-    notes = [f"Tried, and not the cause: {', '.join(ruled_out)}."] if ruled_out else []
-    notes += [f"The first {CAUSES} of {len(found)}."] if len(found) > CAUSES else []
-    if tally.checked.simplest is not None:
-        notes.append(f"The simplest point found that fails: {listed(tally.checked.simplest)}.")
-    causes = Causes("What is wrong, and why", found[:CAUSES], replay or "", " ".join(notes))
-    numbers = _numbers(tally)
-    return [causes, numbers] if numbers.rows else [causes]
-
-
-def _by_component(tally: Tally) -> Iterator[Finding]:
-    following = [same for same in tally.failing if follows(tally, same)]
-    for same in tally.failing:
-        if same in following:
-            continue
-        where = f"{called(same[0])} in {' and '.join(one.dtype for one in same)}"
-        shown = same[0].shown
-        if shown is not None:
-            spot = f" at point {shown.finding.point.number}" if shown.finding.point else ""
-            under = check_named(shown.finding.check).where
-            where = " ".join(filter(None, (where + spot, under)))
-        causes = causes_of(tally, same)
-        for cause in causes:
-            yield Finding(where, f"likely {cause.sentence.removesuffix('.')}", cause.evidence)
-        if not causes:
-            yield Finding(where, without_cause(tally), "")
-    if following:
-        yield Finding(
-            ", ".join(called(same[0]) for same in following),
-            "wrong as well, as follows from that",
-            "",
-        )
-
-
-def _otherwise(tally: Tally) -> Iterator[Finding]:
-    """What fails apart from numbers, each sentence once for a check and a dtype."""
-    for one in tally.checks:
-        for sentence, points in failures_apart(one).items():
-            shown = ", ".join(map(str, points[:20]))
-            evidence = f"At {counted(len(points), 'point')}: {shown}" if points else ""
-            where = f"{check_named(one.check).title} in {one.dtype}"
-            yield Finding(where, sentence.removesuffix("."), evidence)
-
-
-def _digits(tally: Tally) -> Iterator[Finding]:
-    for component in tally.too_few_digits:
-        least = component.least_accurate
-        if least is not None:
-            where = f"{called(component)} in {component.dtype}"
-            told = f"{agreeing(least.digits)}, and {tally.checked.settings.digits:g} were asked for"
-            yield Finding(where, told, "")
+def _part(title: str, blocks: Iterable[Block]) -> list[Section]:
+    """The blocks as a section; none where there is nothing to say."""
+    found = [block for block in blocks if not isinstance(block, Blank)]
+    return [Part(title, found)] if found else []
 
 
 _Number = tuple[CheckComponent, Place]
 _NUMBER_FIELDS: tuple[Field[_Number], ...] = (
-    Field(Column("where", justify="left"), lambda one: _where(*one)),
-    Field(Column("check", justify="left"), lambda one: check_named(one[1].finding.check).title),
-    Field(Column("dtype", justify="left"), lambda one: one[1].finding.dtype),
-    Field(Column("point"), lambda one: _point_number(one[1].finding.point)),
-    Field(Column("stated"), lambda one: number(one[1].comparison.stated)),
-    Field(Column("exact"), lambda one: exact_text(one[1].comparison)),
-    Field(Column("error"), lambda one: short(one[1].comparison.error)),
-    Field(Column("allowed"), lambda one: short(one[1].comparison.allowed)),
-    Field(Column("why", justify="left"), lambda one: _reason(one[1])),
+    words("where", lambda one: _where(*one)),
+    words("check", lambda one: check_named(one[1].finding.check).title),
+    words("dtype", lambda one: one[1].finding.dtype),
+    numbers("point", lambda one: _point_number(one[1].finding.point)),
+    numbers("stated", lambda one: number(one[1].comparison.stated)),
+    numbers("exact", lambda one: exact_text(one[1].comparison)),
+    numbers("error", lambda one: short(one[1].comparison.error)),
+    numbers("allowed", lambda one: short(one[1].comparison.allowed)),
+    words("why", lambda one: _reason(one[1])),
 )
 
 
@@ -234,17 +162,19 @@ def _reason(place: Place) -> str:
     return "its formula is wrong in exact arithmetic" if is_formula else place.comparison.note.value
 
 
-def _numbers(tally: Tally) -> Table:
-    """The numbers that disagree, of each component the worst ones."""
+def _numbers(tally: Tally) -> list[Table]:
+    """The numbers that disagree, of each component the worst ones; none where there are none."""
     chosen = [(one, place) for one in _failing(tally) for place in _worst(one)][:FAILURES]
     count = tally.outcomes[Outcome.DISAGREES]
-    return Table(
+    table = table_of(
         "Numbers that disagree",
         "What was stated and what is exact; the error and what rounding allows are absolute.",
-        columns_of(_NUMBER_FIELDS),
-        [Row(cells_of(_NUMBER_FIELDS, one), Outcome.DISAGREES) for one in chosen],
+        _NUMBER_FIELDS,
+        chosen,
+        lambda _: Outcome.DISAGREES,
         note=f"The worst {len(chosen)} of {count:,}." if count > len(chosen) else "",
     )
+    return [table] if chosen else []
 
 
 def _worst(component: CheckComponent) -> list[Place]:
@@ -256,20 +186,6 @@ def _worst(component: CheckComponent) -> list[Place]:
         ]
     ]
     return sorted(failing, key=lambda place: -place.ratio)[:OF_EACH]
-
-
-def _undecided(tally: Tally) -> list[str]:
-    """Each component of which something is undecided, with the commonest reason."""
-    counts = [(one, one.outcomes[Outcome.UNDECIDED]) for one in tally.components]
-    return [
-        f"{called(one)} in {one.dtype}, {undecided:,} of {one.compared:,}: {undecided_reason(one)}."
-        for one, undecided in counts
-        if undecided
-    ][:CAUSES]
-
-
-def _told(title: str, sentences: Sequence[str]) -> list[Section]:
-    return [Prose(title, sentences)] if sentences else []
 
 
 def _against(checked: Checked) -> Section:
@@ -289,7 +205,7 @@ def _against(checked: Checked) -> Section:
         else _read(formula)
     )
     if written is None:
-        return Prose(title, [own.get(checked.against, checked.against)])
+        return Part(title, [Sentence(own.get(checked.against, checked.against))])
     name = f"<math><mtext>{Markup.escape(target_name(checked.target))}</mtext></math>"
     right = Markup(text(f"{over}\u2003")) + written if over else written  # noqa: S704 (text escapes)
     left = Markup(name)  # noqa: S704 (escaped)
@@ -299,9 +215,9 @@ def _against(checked: Checked) -> Section:
 
 def _reduced(against: str) -> tuple[str, str]:
     """How the formula's elements are put together, and the formula."""
-    for words in ("sum of", "mean of"):
-        if against.startswith(f"{words} "):
-            return words, against.removeprefix(f"{words} ")
+    for reduction in ("sum of", "mean of"):
+        if against.startswith(f"{reduction} "):
+            return reduction, against.removeprefix(f"{reduction} ")
     return "", against
 
 
@@ -318,39 +234,33 @@ def _read(formula: str) -> Markup | None:
         return None
 
 
-def _inaccurate(tally: Tally) -> list[str]:
-    found = [one for one in tally.components if one.inaccurate]
-    return [f"{called(one)} in {one.dtype}: {Note.INACCURATE}." for one in found[:20]]
-
-
 _CHECK_FIELDS: tuple[Field[CheckTally], ...] = (
-    Field(Column("check", justify="left"), lambda one: check_named(one.check).title),
-    Field(Column("name", justify="left"), lambda one: one.check),
-    Field(Column("dtype", justify="left"), lambda one: one.dtype),
-    Field(Column("at points"), lambda one: f"{len(one.made):,}"),
-    Field(Column("numbers"), lambda one: f"{one.compared:,}"),
-    Field(Column("agrees"), lambda one: f"{one.outcomes[Outcome.AGREES]:,}"),
-    Field(Column("undecided"), lambda one: f"{one.outcomes[Outcome.UNDECIDED]:,}"),
-    Field(Column("disagrees"), lambda one: f"{one.outcomes[Outcome.DISAGREES]:,}"),
-    Field(Column("fails"), lambda one: f"{len(one.failing):,}"),
-    Field(
-        Column("outcome", justify="left"),
+    words("check", lambda one: check_named(one.check).title),
+    words("name", lambda one: one.check),
+    words("dtype", lambda one: one.dtype),
+    numbers("at points", lambda one: f"{len(one.made):,}"),
+    numbers("numbers", lambda one: f"{one.compared:,}"),
+    numbers("agrees", lambda one: f"{one.outcomes[Outcome.AGREES]:,}"),
+    numbers("undecided", lambda one: f"{one.outcomes[Outcome.UNDECIDED]:,}"),
+    numbers("disagrees", lambda one: f"{one.outcomes[Outcome.DISAGREES]:,}"),
+    numbers("fails", lambda one: f"{len(one.failing):,}"),
+    words(
+        "outcome",
         lambda one: one.outcome.value if one.outcome else "not made",
     ),
-    Field(Column("why it was not made", justify="left"), lambda one: " ".join(one.absent)),
+    words("why it was not made", lambda one: " ".join(one.absent)),
 )
 
 
 def _checks(checks: Sequence[CheckTally]) -> Table:
-    rows = [Row(cells_of(_CHECK_FIELDS, one), one.outcome) for one in checks]
-    return Table("Checks", "Each can be switched off by its name.", columns_of(_CHECK_FIELDS), rows)
+    return table_of("Checks", "Each can be switched off by its name.", _CHECK_FIELDS, checks)
 
 
 _COMPONENT_FIELDS: tuple[Field[CheckComponent], ...] = (
-    Field(Column("component", justify="left"), called),
-    Field(Column("dtype", justify="left"), lambda one: one.dtype),
+    words("component", called),
+    words("dtype", lambda one: one.dtype),
     *full_fields("point"),
-    Field(Column("allowance", justify="left"), lambda one: one.tier),
+    words("allowance", lambda one: one.tier),
     OUTCOME,
 )
 
@@ -359,27 +269,26 @@ def _components(components: Sequence[CheckComponent]) -> Table:
     """A row for each; of very many the worst."""
     is_long = len(components) > COMPONENTS
     shown = worst_first(components)[:COMPONENTS] if is_long else components
-    rows = [Row(cells_of(_COMPONENT_FIELDS, one), one.outcome) for one in shown]
     note = f"The worst {COMPONENTS} of {len(components)}." if is_long else ""
-    return Table("Components", CAPTION, columns_of(_COMPONENT_FIELDS), rows, note=note)
+    return table_of("Components", CAPTION, _COMPONENT_FIELDS, shown, note=note)
 
 
 _POINT_FIELDS: tuple[Field[CheckPoint], ...] = (
-    Field(Column("point"), lambda point: str(point.number)),
-    Field(Column("kind", justify="left"), lambda point: point.kind),
-    Field(Column("dtype", justify="left"), lambda point: point.dtype),
-    Field(Column("inputs", justify="left"), listed),
+    numbers("point", lambda point: str(point.number)),
+    words("kind", lambda point: point.kind),
+    words("dtype", lambda point: point.dtype),
+    words("inputs", listed),
 )
 
 
 def _points(tally: Tally) -> Table:
-    shown = [Row(cells_of(_POINT_FIELDS, point)) for point in tally.points[:POINTS]]
     count = len(tally.points)
-    return Table(
+    return table_of(
         "Points",
         "Where it was tried; of large tensors the shape alone.",
-        columns_of(_POINT_FIELDS),
-        shown,
+        _POINT_FIELDS,
+        tally.points[:POINTS],
+        no_outcome,
         note=f"The first {POINTS} of {count:,}." if count > POINTS else "",
     )
 

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from verifier.errors import printable
 from verifier.judging.verdict import Outcome
-from verifier.reporting.content.blocks import Causes, Facts, Prose, Table
+from verifier.reporting.content.blocks import STYLES, Facts, Part, Table
 from verifier.reporting.html.svg import inline, inline_sized
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -82,7 +82,7 @@ class Diagram:
         return Markup(inline_sized(self.picture.svg(), self.picture.name))  # noqa: S704
 
 
-Section = Formulas | Pictures | Diagram | Prose | Table | Causes | Facts
+Section = Formulas | Pictures | Diagram | Part | Table | Facts
 
 
 @dataclass(frozen=True)
@@ -120,10 +120,17 @@ class Page:
 def _environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, finalize=_shown,
     )  # fmt: skip
+    environment.filters["outcome"] = _outcome
+    return environment
+
+
+def _outcome(style: str) -> str:
+    """The outcome that a terminal shows in that style, as the class of an element."""
+    return next((outcome.value for outcome, known in STYLES.items() if known == style), "")
 
 
 def _shown(value: Any) -> Any:

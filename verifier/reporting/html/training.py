@@ -15,17 +15,18 @@ from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import plain
 from verifier.reporting.content import comparisons
 from verifier.reporting.content.blocks import (
-    Causes,
+    STYLES,
+    Block,
     Column,
     Facts,
-    Field,
-    Finding,
+    Labelled,
+    Part,
     Row,
+    Sentence,
     Table,
-    cells_of,
-    columns_of,
 )
 from verifier.reporting.content.components import CAPTION, OUTCOME, full_fields
+from verifier.reporting.content.fields import Field, table_of, words
 from verifier.reporting.content.training import endings, outcome_of
 from verifier.reporting.data.training_json import optimizer_name, versions
 from verifier.reporting.html.mathml import derivative, mathml
@@ -130,34 +131,37 @@ def _undecided(findings: Findings) -> str:
     )
 
 
-def _causes(findings: Findings, advice: str) -> Causes:
-    found = [
-        Finding(
-            f"{cause.component} at step {cause.step}", f"likely {cause.sentence}", cause.evidence
-        )
-        for cause in findings.causes
-    ]
+def _causes(findings: Findings, advice: str) -> Part:
+    """Each number that disagrees with its likely cause, and what to try next."""
+    found = [*_likely(findings), *_unexplained(findings)]
+    blocks = [block for parts in found[:CAUSES] for block in parts]
+    if len(found) > CAUSES:
+        more = f"The first {CAUSES} of {len(found)}; the others are in the report of --json."
+        blocks.append(Sentence(more))
+    return Part("What is wrong, and why", [*blocks, Labelled("try", advice)])
+
+
+def _likely(findings: Findings) -> Iterator[list[Block]]:
+    for cause in findings.causes:
+        where = f"{cause.component} at step {cause.step}"
+        yield wrong_at(where, likely=cause.sentence, evidence=cause.evidence)
+
+
+def _unexplained(findings: Findings) -> Iterator[list[Block]]:
     explained = {(cause.component, cause.step) for cause in findings.causes}
-    found += [
-        Finding(
-            f"{name} at step {step.number}",
-            _unexplained(name),
-            f"stated {part.stated!r}, exact {part.exact}",
-        )
-        for step in _failing(findings)
-        for name, part in _judged(step)
-        if part.outcome is Outcome.DISAGREES and (name, step.number) not in explained
-    ]
-    note = (
-        f"The first {CAUSES} of {len(found)}; the others are in the report of --json."
-        if len(found) > CAUSES
-        else ""
-    )
-    return Causes("What is wrong, and why", found[:CAUSES], advice, note)
+    for step in _failing(findings):
+        for name, part in _judged(step):
+            if part.outcome is Outcome.DISAGREES and (name, step.number) not in explained:
+                other = "code and formula are different functions" if name == "loss" else ""
+                numbers = f"stated {part.stated!r}, exact {part.exact}"
+                cause = other or "no cause found"
+                yield wrong_at(f"{name} at step {step.number}", cause=cause, evidence=numbers)
 
 
-def _unexplained(name: str) -> str:
-    return "code and formula are different functions" if name == "loss" else "no cause found"
+def wrong_at(title: str, /, **said: str) -> list[Block]:
+    """Where something is wrong, and what is said of it, each behind its label."""
+    labelled = [Labelled(label, text) for label, text in said.items() if text]
+    return [Sentence(title, STYLES[Outcome.DISAGREES]), *labelled]
 
 
 def _formulas(model: Model) -> Formulas:
@@ -201,7 +205,7 @@ def _formula(left: str, name: str, expression: Callable[[], Any]) -> Formula | N
     return Formula(Markup(left), Markup(mathml(right)), f"{name} = {right}")  # noqa: S704 (mathml escapes)
 
 
-_NAME: Field[Component] = Field(Column("quantity", justify="left"), lambda one: one.name)
+_NAME: Field[Component] = words("quantity", lambda one: one.name)
 _FIELDS: tuple[Field[Component], ...] = (_NAME, *full_fields("step"), OUTCOME)
 
 
@@ -210,9 +214,8 @@ def parameter_table(findings: Findings) -> Table:
     loss, *gradients = findings.components
     is_long = len(gradients) > COMPONENTS
     worst = sorted(gradients, key=_rank_of, reverse=True)[:COMPONENTS] if is_long else gradients
-    rows = [Row(cells_of(_FIELDS, one), one.outcome) for one in (loss, *worst)]
     note = f"The worst {COMPONENTS} of {len(gradients)} parameters." if is_long else ""
-    return Table("Loss and parameters", CAPTION, columns_of(_FIELDS), rows, note=note)
+    return table_of("Loss and parameters", CAPTION, _FIELDS, (loss, *worst), note=note)
 
 
 def _rank_of(component: Component) -> float:

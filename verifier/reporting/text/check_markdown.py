@@ -10,17 +10,12 @@ from verifier.checking.tally.count import Tally
 from verifier.reporting.content.blocks import (
     Blank,
     Block,
-    Column,
-    Field,
-    Row,
-    Table,
-    cells_of,
-    columns_of,
 )
 from verifier.reporting.content.check import remarks, verdict
 from verifier.reporting.content.check_failures import failure_blocks
 from verifier.reporting.content.check_tables import FIELDS, heading, tally_blocks, worst_of
 from verifier.reporting.content.components import CAPTION, OUTCOME
+from verifier.reporting.content.fields import Field, table_of, words
 from verifier.reporting.text.markdown import code, fenced, table_lines, verdict_line
 from verifier.reporting.text.terminal import WIDTH, lines_of
 
@@ -45,10 +40,9 @@ def check_markdown(tally: Tally) -> str:
 def _components(components: Sequence[CheckComponent]) -> Iterator[str]:
     if components:
         shown = worst_of(components, ROWS)
-        dtype: Field[CheckComponent] = Field(Column("dtype", justify="left"), lambda one: one.dtype)
+        dtype: Field[CheckComponent] = words("dtype", lambda one: one.dtype)
         fields: tuple[Field[CheckComponent], ...] = (OUTCOME, dtype, *FIELDS)
-        rows = [Row(cells_of(fields, one), one.outcome) for one in shown]
-        yield table_lines(Table("Components", CAPTION, columns_of(fields), rows, header=2))
+        yield table_lines(table_of("Components", CAPTION, fields, shown, header=2))
         if len(shown) < len(components):
             yield f"The worst {ROWS} of {len(components):,} components."
 
