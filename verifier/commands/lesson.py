@@ -17,7 +17,8 @@ from verifier.formula.add_function import temporarily
 from verifier.process.isolation import isolated
 from verifier.reporting.base_report import BaseReport
 from verifier.reporting.content.blocks import Block
-from verifier.reporting.data.training_json import FORMAT, clean, versions
+from verifier.reporting.data.document_head import head
+from verifier.reporting.data.training_json import clean
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,7 @@ class Lesson(BaseReport):
         script = {"number": self.script.number, "name": self.script.name, "title": self.title}
         cleaned: dict[str, Any] = clean(
             {
-                "format": FORMAT,
-                "command": "lesson",
-                "versions": versions(),
+                **head("lesson"),
                 "replay": self.script.command,
                 "lesson": {**script, "language": self.script.language},
                 "ok": self.ok,

@@ -16,15 +16,15 @@ from verifier.reporting.content.blocks import (
     STYLES,
     Blank,
     Block,
-    Facts,
     Labelled,
     Part,
     Sentence,
     Table,
     Verdict,
 )
-from verifier.reporting.data.training_json import FORMAT, clean, versions
-from verifier.reporting.html.page import Page
+from verifier.reporting.data.document_head import head
+from verifier.reporting.data.training_json import clean
+from verifier.reporting.html.page import Page, how_it_was_made
 from verifier.testing.causes_table import NO_CAUSE, Naming, naming_table, namings
 from verifier.testing.causes_trial import Accused
 from verifier.testing.tables import MUST, trial_tables
@@ -96,9 +96,7 @@ class Trials(PageReport):
         """All results in the format `verifier/1`."""
         document: dict[str, Any] = clean(
             {
-                "format": FORMAT,
-                "command": "selftest",
-                "versions": versions(),
+                **head("selftest"),
                 "settings": {"seed": self.seed, "quick": self.quick},
                 "ok": self.ok,
                 "partial": self._is_partial,
@@ -173,11 +171,7 @@ class Trials(PageReport):
     def _page(self) -> Page:
         again = f"--seed {self.seed}"
         quick = "--quick " if self.quick else ""
-        facts = [
-            ("shown again by", f"verifier selftest {quick}{again}"),
-            ("trials", f"{self.done} of {self.planned}"),
-            *versions().items(),
-        ]
+        facts = [("trials", f"{self.done} of {self.planned}")]
         failed = Part("What failed", self._failed(f"verifier selftest {again}"))
         return Page(
             title="verifier: the judge on trial",
@@ -187,7 +181,7 @@ class Trials(PageReport):
             sections=[
                 *([failed] if self._is_failure else []),
                 *self.tables,
-                Facts("How this was made", facts),
+                how_it_was_made(f"verifier selftest {quick}{again}", "", facts),
             ],
         )
 

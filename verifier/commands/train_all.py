@@ -10,6 +10,7 @@ from typing import Any
 from verifier.commands.train import train
 from verifier.errors import InputError
 from verifier.formula.model import Model
+from verifier.judging.tally import worst
 from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolated
 from verifier.reporting.base_report import PageReport
@@ -22,7 +23,7 @@ from verifier.reporting.content.blocks import (
 )
 from verifier.reporting.content.components import DASH, DIGITS, RATIO, known, ratio
 from verifier.reporting.content.fields import Field, numbers, table_of, words
-from verifier.reporting.data.training_json import FORMAT, versions
+from verifier.reporting.data.document_head import head
 from verifier.reporting.html.page import Page
 from verifier.reporting.html.training import parameter_table
 from verifier.reporting.training_report import Report
@@ -40,9 +41,7 @@ class Summary(PageReport):
     @property
     def outcome(self) -> Outcome:
         """The worst outcome of all reports."""
-        return max(
-            (report.outcome for report in self.reports), key=lambda outcome: outcome.severity
-        )
+        return worst(report.outcome for report in self.reports)
 
     @property
     def exit_code(self) -> int:
@@ -58,9 +57,7 @@ class Summary(PageReport):
     def to_json(self) -> dict[str, Any]:
         """All reports in one document of the format `verifier/1`."""
         return {
-            "format": FORMAT,
-            "command": "train",
-            "versions": versions(),
+            **head("train"),
             "outcome": self.outcome.value,
             "ok": self.ok,
             "reports": [report.to_json() for report in self.reports],

@@ -4,9 +4,7 @@ holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import sympy
 from markupsafe import Markup, escape
@@ -35,10 +33,17 @@ from verifier.reporting.content.blocks import (
 )
 from verifier.reporting.content.comparisons import CAPTION, FULL_COLUMNS, full_row
 from verifier.reporting.content.components import DASH
-from verifier.reporting.data.training_json import optimizer_name, versions
+from verifier.reporting.data.training_json import optimizer_name, settings_document
 from verifier.reporting.html.mathml import derivative, mathml, partial, product, text
-from verifier.reporting.html.page import Diagram, Formula, Formulas, Page, Section
-from verifier.reporting.html.training import wrong_at
+from verifier.reporting.html.page import (
+    Diagram,
+    Formula,
+    Formulas,
+    Page,
+    Section,
+    how_it_was_made,
+)
+from verifier.reporting.html.training import MODEL_IN_CODE, wrong_at
 
 FORMULA_CHARACTERS = 200_000
 TYPESET = 100
@@ -331,22 +336,12 @@ def _update(update: Update) -> Row:
 
 
 def _how(explanation: ExplainedStep) -> Facts:
-    settings: Mapping[str, Any] = {
-        **asdict(explanation.settings), "optimizer": optimizer_name(explanation.settings.optimizer)
-    }  # fmt: skip
-    place = explanation.place
+    place, model = explanation.place, explanation.model
     inputs = ", ".join(f"{name}={plain(value)}" for name, value in place.inputs.items())
-    return Facts(
-        "How this was made",
-        [
-            (
-                "shown again by",
-                explanation.replay or "Python only: the data or the model was given in code",
-            ),
-            ("model", explanation.model.description.partition("\n")[0] or explanation.model.name),
-            ("step", f"{place.step}, epoch {place.epoch}"),
-            *([("inputs", inputs)] if inputs else [("rows", str(place.rows))]),
-            *((name, str(value)) for name, value in settings.items()),
-            *((name, value) for name, value in versions().items()),
-        ],
-    )
+    facts = {
+        "model": model.description.partition("\n")[0] or model.name,
+        "step": f"{place.step}, epoch {place.epoch}",
+        **({"inputs": inputs} if inputs else {"rows": place.rows}),
+        **settings_document(explanation.settings),
+    }
+    return how_it_was_made(explanation.replay, MODEL_IN_CODE, facts.items())

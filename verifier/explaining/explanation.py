@@ -13,13 +13,12 @@ from verifier.explaining.records import ExplainedStep, Node
 from verifier.process.isolation import isolated
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import Block
+from verifier.reporting.data.document_head import head
 from verifier.reporting.data.training_json import (
-    FORMAT,
     clean,
     comparison_document,
     model_document,
     settings_document,
-    versions,
 )
 from verifier.reporting.html.page import Page
 
@@ -33,9 +32,7 @@ class Explanation(ExplainedStep, PageReport):
         """The explanation in the format `verifier/1`, in JSON's own types."""
         cleaned: dict[str, Any] = clean(
             {
-                "format": FORMAT,
-                "command": "explain",
-                "versions": versions(),
+                **head("explain"),
                 "settings": settings_document(self.settings),
                 "replay": self.replay,
                 "model": model_document(self.model),

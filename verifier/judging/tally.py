@@ -7,7 +7,7 @@ these rules.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -59,5 +59,9 @@ def worst_outcome(outcomes: Mapping[Outcome, int]) -> Outcome:
     >>> worst_outcome({Outcome.AGREES: 3, Outcome.DISAGREES: 0}), worst_outcome({})
     (<Outcome.AGREES: 'agrees'>, <Outcome.UNDECIDED: 'undecided'>)
     """
-    found = [outcome for outcome, count in outcomes.items() if count]
-    return max(found, key=lambda outcome: outcome.severity, default=Outcome.UNDECIDED)
+    return worst(outcome for outcome, count in outcomes.items() if count)
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """The worst of the outcomes; undecided where there is none."""
+    return max(outcomes, key=lambda outcome: outcome.severity, default=Outcome.UNDECIDED)

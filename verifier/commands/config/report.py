@@ -26,7 +26,7 @@ from verifier.reporting.content.blocks import (
 )
 from verifier.reporting.content.components import DASH
 from verifier.reporting.content.fields import Field, no_outcome, numbers, table_of, words
-from verifier.reporting.data.document_head import FORMAT, versions
+from verifier.reporting.data.document_head import head
 from verifier.reporting.text.markdown import escaped, table_lines, verdict_line
 
 _EXIT_CODES = (130, 1, 4, 2, 3, 0)
@@ -103,9 +103,7 @@ class ConfigReport(BaseReport):
     def to_json(self) -> dict[str, Any]:
         """All targets in one document of the format `verifier/1`, in JSON's own types."""
         return {
-            "format": FORMAT,
-            "command": "check",
-            "versions": versions(),
+            **head("check"),
             "config": str(self.config.path),
             "ok": self.ok,
             "exit_code": self.exit_code,

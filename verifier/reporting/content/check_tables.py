@@ -10,6 +10,7 @@ from verifier.capture.statements import SECOND
 from verifier.checking.labels import counted, titled
 from verifier.checking.tally.components import CheckComponent
 from verifier.checking.tally.count import CheckTally, Tally
+from verifier.judging.tally import worst
 from verifier.judging.verdict import Outcome
 from verifier.reporting.content.blocks import (
     STYLES,
@@ -116,10 +117,8 @@ def tally_blocks(tally: Tally) -> Iterator[Labelled]:
 
 
 def _style(made: Sequence[CheckTally]) -> str:
-    worst = max(
-        (one.outcome or Outcome.AGREES for one in made), key=lambda outcome: outcome.severity
-    )
-    return "" if worst is Outcome.AGREES else STYLES[worst]
+    outcome = worst(one.outcome or Outcome.AGREES for one in made)
+    return "" if outcome is Outcome.AGREES else STYLES[outcome]
 
 
 def _counts(tally: CheckTally) -> str:
@@ -187,8 +186,8 @@ def gathered(components: Sequence[CheckComponent]) -> list[CheckComponent]:
 
 def worst_of(components: Sequence[CheckComponent], count: int) -> list[CheckComponent]:
     """So many of them at most, the worst, in their own order."""
-    worst = worst_first(components)[:count]
-    return [component for component in components if component in worst]
+    chosen = worst_first(components)[:count]
+    return [component for component in components if component in chosen]
 
 
 def worst_first(components: Sequence[CheckComponent]) -> list[CheckComponent]:

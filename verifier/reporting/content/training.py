@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from verifier.judging.examination import NotReplayed
+from verifier.judging.tally import worst
 from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import number, plain, short
 from verifier.reporting.content import comparisons
@@ -214,10 +215,7 @@ def outcome_of(findings: Findings) -> Outcome:
     """The worst outcome of all components; a formula that does not replay disagrees."""
     if isinstance(findings.formula, FormulaReplayed) and findings.formula.parted:
         return Outcome.DISAGREES
-    return max(
-        (component.outcome for component in findings.components),
-        key=lambda outcome: outcome.severity,
-    )
+    return worst(component.outcome for component in findings.components)
 
 
 def formula_sentences(findings: Findings) -> Iterator[str]:

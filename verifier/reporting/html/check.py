@@ -27,10 +27,16 @@ from verifier.reporting.content.check_failures import exact_text, undecided_bloc
 from verifier.reporting.content.check_tables import check_named, worst_first
 from verifier.reporting.content.components import CAPTION, DASH, OUTCOME, full_fields
 from verifier.reporting.content.fields import Field, no_outcome, numbers, table_of, words
-from verifier.reporting.data.document_head import versions
 from verifier.reporting.html.check_picture import called, error_picture
 from verifier.reporting.html.mathml import mathml, text
-from verifier.reporting.html.page import Formula, Formulas, Page, Pictures, Section
+from verifier.reporting.html.page import (
+    Formula,
+    Formulas,
+    Page,
+    Pictures,
+    Section,
+    how_it_was_made,
+)
 
 FAILURES = 60
 """At most so many numbers that disagree are listed, of each component the worst."""
@@ -295,20 +301,13 @@ def _points(tally: Tally) -> Table:
 
 def _how(tally: Tally, replay: str | None) -> Facts:
     settings = tally.checked.settings
-    return Facts(
-        "How this was made",
-        [
-            (
-                "shown again by",
-                replay or "Python only: the target or its inputs were given in code",
-            ),
-            ("target", tally.checked.target),
-            ("random points", str(settings.points)),
-            ("seed", str(settings.seed)),
-            ("switched off", ", ".join(settings.without) or "nothing"),
-            ("digits asked for", "none" if settings.digits is None else f"{settings.digits:g}"),
-            ("timeout", "none" if settings.timeout is None else f"{settings.timeout:g} s"),
-            ("detached paths", "taken for constants" if settings.honour_detach else "found"),
-            *versions().items(),
-        ],
-    )
+    facts = {
+        "target": tally.checked.target,
+        "random points": settings.points,
+        "seed": settings.seed,
+        "switched off": ", ".join(settings.without) or "nothing",
+        "digits asked for": "none" if settings.digits is None else f"{settings.digits:g}",
+        "timeout": "none" if settings.timeout is None else f"{settings.timeout:g} s",
+        "detached paths": "taken for constants" if settings.honour_detach else "found",
+    }
+    return how_it_was_made(replay, "the target or its inputs were", facts.items())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from markupsafe import Markup
 from verifier.errors import printable
 from verifier.judging.verdict import Outcome
 from verifier.reporting.content.blocks import STYLES, Facts, Part, Table
+from verifier.reporting.data.document_head import versions
 from verifier.reporting.html.svg import inline, inline_sized
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -80,6 +81,15 @@ class Diagram:
 
     def drawn(self) -> Markup:
         return Markup(inline_sized(self.picture.svg(), self.picture.name))  # noqa: S704
+
+
+def how_it_was_made(replay: str | None, given: str, facts: Iterable[tuple[str, object]]) -> Facts:
+    """The command that shows it again, or what was given in code so that there is none; then facts
+    and versions.
+    """
+    again = replay or f"Python only: {given} given in code"
+    named = [(name, str(value)) for name, value in facts]
+    return Facts("How this was made", [("shown again by", again), *named, *versions().items()])
 
 
 Section = Formulas | Pictures | Diagram | Part | Table | Facts

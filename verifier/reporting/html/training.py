@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -28,9 +27,9 @@ from verifier.reporting.content.blocks import (
 from verifier.reporting.content.components import CAPTION, OUTCOME, full_fields
 from verifier.reporting.content.fields import Field, table_of, words
 from verifier.reporting.content.training import endings, outcome_of
-from verifier.reporting.data.training_json import optimizer_name, versions
+from verifier.reporting.data.training_json import settings_document
 from verifier.reporting.html.mathml import derivative, mathml
-from verifier.reporting.html.page import Formula, Formulas, Page, Pictures
+from verifier.reporting.html.page import Formula, Formulas, Page, Pictures, how_it_was_made
 from verifier.reporting.html.training_plots import pictures
 from verifier.training.findings import Component, Findings
 from verifier.training.reservoir import rank
@@ -43,6 +42,7 @@ FAILING_STEPS = 40
 COMPONENTS = 1_000
 CAUSES = 30
 FORMULA_CHARACTERS = 200_000
+MODEL_IN_CODE = "the data or the model was"
 
 
 def training_page(
@@ -299,19 +299,12 @@ def _thinned(findings: Findings, shown: int, width: int, most: int) -> str:
 
 
 def _how(model: Model, findings: Findings, replay: str | None) -> Facts:
-    settings: Mapping[str, Any] = {
-        **asdict(findings.settings), "optimizer": optimizer_name(findings.settings.optimizer)
-    }  # fmt: skip
     start = ", ".join(f"{name}={plain(value)}" for name, value in list(model.start.items())[:50])
-    return Facts(
-        "How this was made",
-        [
-            ("shown again by", replay or "Python only: the data or the model was given in code"),
-            ("model", model.description.partition("\n")[0] or model.name),
-            ("start", start + (" …" if len(model.start) > 50 else "")),
-            ("steps", f"{findings.done} of {findings.planned}"),
-            ("rows of data", str(findings.data.rows)),
-            *((name, str(value)) for name, value in settings.items()),
-            *((name, value) for name, value in versions().items()),
-        ],
-    )
+    facts = {
+        "model": model.description.partition("\n")[0] or model.name,
+        "start": start + (" …" if len(model.start) > 50 else ""),
+        "steps": f"{findings.done} of {findings.planned}",
+        "rows of data": findings.data.rows,
+        **settings_document(findings.settings),
+    }
+    return how_it_was_made(replay, MODEL_IN_CODE, facts.items())
