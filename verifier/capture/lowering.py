@@ -23,7 +23,8 @@ from verifier.capture.to_numpy import to_float64, to_numpy
 from verifier.errors import message_of
 from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, Format
 from verifier.operations.table import COMPOSITIONS, TABLE
-from verifier.program.array_program import CONSTANT, JOIN, RESHAPE, TAKE, ArrayBuilder, places
+from verifier.program.builder import Builder, places
+from verifier.program.program import CONSTANT, JOIN, RESHAPE, TAKE
 from verifier.program.sympy_form import read
 
 Rule = Callable[..., Any]
@@ -76,7 +77,7 @@ def rules() -> dict[str, Rule]:
 class Lowered:
     """A graph as nodes of a builder."""
 
-    builder: ArrayBuilder
+    builder: Builder
     results: tuple[int | None, ...]
     """The node of each result, None where the graph has none there."""
     actual: dict[int, np.ndarray]
@@ -96,7 +97,7 @@ class Lowered:
 class Lowering:
     """Reads one graph into a builder."""
 
-    def __init__(self, builder: ArrayBuilder) -> None:
+    def __init__(self, builder: Builder) -> None:
         self.build = builder
         self.actual: dict[int, np.ndarray] = {}
         self.kept = True
@@ -186,9 +187,7 @@ class Lowering:
         rounded.
         """
         constant = self.build[node]
-        return constant.operation == CONSTANT and np.array_equal(
-            constant.payload.array, plain(actual)
-        )
+        return constant.operation == CONSTANT and np.array_equal(constant.array, plain(actual))
 
     def run(self, graph: torch.fx.GraphModule, inputs: Sequence[Cell]) -> tuple[int | None, ...]:
         """The nodes of the graph's results. Raises NotReadableError for an operation without a
@@ -317,7 +316,7 @@ class Lowering:
         if key not in self._held:
             made = self.build[node]
             if made.operation == CONSTANT:
-                numbers = np.ravel(made.payload.array).astype(np.float64).tolist()
+                numbers = np.ravel(made.array).astype(np.float64).tolist()
                 self._held[key] = made.format == format or all(map(format.holds, numbers))
             else:
                 exact = made.operation in _MOVES or (
@@ -386,13 +385,13 @@ def lowered(
     graph: torch.fx.GraphModule,
     names: Sequence[str],
     arguments: Sequence[torch.Tensor],
-    builder: ArrayBuilder | None = None,
+    builder: Builder | None = None,
 ) -> Lowered:
     """The graph as nodes, of that builder if one is given, its arguments as inputs of these names.
 
     Raises NotReadableError for an operation without a rule, and for randomness.
     """
-    builder = ArrayBuilder() if builder is None else builder
+    builder = Builder() if builder is None else builder
     lowering = Lowering(builder)
     cells = []
     for name, argument in zip(names, arguments, strict=True):

@@ -10,7 +10,7 @@ from typing import Any
 
 from verifier.errors import InputError
 from verifier.judging.verdict import Outcome
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import (
     STYLES,
@@ -26,9 +26,9 @@ from verifier.reporting.data.document_head import head
 from verifier.reporting.data.training_json import clean
 from verifier.reporting.html.page import Page, how_it_was_made
 from verifier.testing.causes_table import NO_CAUSE, Naming, naming_table, namings
-from verifier.testing.causes_trial import Accused
+from verifier.testing.causes_trial import CauseResult
 from verifier.testing.tables import MUST, trial_tables
-from verifier.testing.trials import FULL, QUICK, Acquitted, Planted, Result, tasks
+from verifier.testing.trials import FULL, QUICK, HonestResult, LieResult, TrialResult, list_tasks
 from verifier.training.runner import always
 
 FAILURES = 100
@@ -39,38 +39,38 @@ FAILURES = 100
 class Trials(PageReport):
     """What was planted and what was found. `print(trials)` shows the tables."""
 
-    results: tuple[Result, ...]
+    results: tuple[TrialResult, ...]
     planned: int
     done: int
     seed: int
     quick: bool
 
     @property
-    def planted(self) -> list[Planted]:
-        return [one for one in self.results if isinstance(one, Planted)]
+    def planted(self) -> list[LieResult]:
+        return [one for one in self.results if isinstance(one, LieResult)]
 
     @property
-    def acquitted(self) -> list[Acquitted]:
-        return [one for one in self.results if isinstance(one, Acquitted)]
+    def acquitted(self) -> list[HonestResult]:
+        return [one for one in self.results if isinstance(one, HonestResult)]
 
     @property
-    def must(self) -> list[Planted]:
+    def must(self) -> list[LieResult]:
         """The lies that must be found: large ones, and every wrong formula in a graph."""
         return [one for one in self.planted if one.wrong_formula or one.size >= MUST]
 
     @property
-    def missed(self) -> list[Planted]:
+    def missed(self) -> list[LieResult]:
         return [one for one in self.must if not one.found]
 
     @property
-    def false_alarms(self) -> list[Acquitted]:
+    def false_alarms(self) -> list[HonestResult]:
         """The honest code of which something was refused."""
         return [one for one in self.acquitted if one.false_alarms]
 
     @property
     def namings(self) -> list[Naming]:
         """How often each cause was named, where it is there and where it is not."""
-        return namings([one for one in self.results if isinstance(one, Accused)])
+        return namings([one for one in self.results if isinstance(one, CauseResult)])
 
     @property
     def misnamed(self) -> list[Naming]:
@@ -91,7 +91,7 @@ class Trials(PageReport):
         """
         return 130 if self._is_partial else int(self._is_failure)
 
-    @isolated
+    @isolate
     def to_json(self) -> dict[str, Any]:
         """All results in the format `verifier/1`."""
         document: dict[str, Any] = clean(
@@ -105,7 +105,7 @@ class Trials(PageReport):
                 "missed": [asdict(one) for one in self.missed],
                 "false_alarms": [asdict(one) for one in self.false_alarms],
                 "causes": [asdict(row) for row in self.namings],
-                "accused": [asdict(one) for one in self.results if isinstance(one, Accused)],
+                "accused": [asdict(one) for one in self.results if isinstance(one, CauseResult)],
             }
         )
         return document
@@ -208,7 +208,7 @@ def _sentence(what: str, where: str, how_much: str) -> Sentence:
     return Sentence(f"{what}: {where}: {how_much}", STYLES[Outcome.DISAGREES])
 
 
-@isolated
+@isolate
 def selftest(
     *, seed: int = 0, quick: bool = False, keep_going: Callable[[int, int], bool] = always
 ) -> Trials:
@@ -222,8 +222,8 @@ def selftest(
     """
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise InputError(f"the seed {seed!r} is no whole number from 0 on")
-    planned = tasks(QUICK if quick else FULL, seed)
-    results: list[Result] = []
+    planned = list_tasks(QUICK if quick else FULL, seed)
+    results: list[TrialResult] = []
     done = 0
     for task in planned:
         if not keep_going(done, len(planned)):

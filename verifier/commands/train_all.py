@@ -12,7 +12,7 @@ from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.judging.tally import worst
 from verifier.judging.verdict import Outcome
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import (
     Block,
@@ -53,7 +53,7 @@ class Summary(PageReport):
             return 130
         return next((code for code in (130, 1, 3) if code in codes), 0)
 
-    @isolated
+    @isolate
     def to_json(self) -> dict[str, Any]:
         """All reports in one document of the format `verifier/1`."""
         return {
@@ -145,7 +145,7 @@ _FIELDS: tuple[Field[Report], ...] = (
 )
 
 
-@isolated
+@isolate
 def train_all(
     models: Iterable[Model], *, keep_going: Callable[[int, int], bool] = always, **settings: Any
 ) -> Summary:

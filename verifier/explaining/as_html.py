@@ -20,7 +20,7 @@ from verifier.explaining.as_text import (
 )
 from verifier.explaining.chain_rule import Path, paths_to
 from verifier.explaining.graph_svg import DRAWN_NODES, graph_picture
-from verifier.explaining.records import Edge, ExplainedStep, Node, Parting, Tensor, Update
+from verifier.explaining.records import Edge, ExplainedStep, FirstDivergence, Node, Tensor, Update
 from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import number, plain
 from verifier.reporting.content.blocks import (
@@ -97,7 +97,7 @@ def _verdict(explanation: ExplainedStep) -> Iterator[str]:
     yield f"{explanation.outcome.value.upper()}  {counts(explanation)}"
 
 
-def _parted(parting: Parting, explanation: ExplainedStep) -> Part:
+def _parted(parting: FirstDivergence, explanation: ExplainedStep) -> Part:
     blocks = wrong_at(f"The two part at {parting.node}", where=parting.sentence)
     for cause in explanation.causes:
         blocks += wrong_at(cause.component, likely=cause.sentence, evidence=cause.evidence)

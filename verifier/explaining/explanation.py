@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from verifier.explaining.as_html import explanation_page
 from verifier.explaining.as_text import explanation_content
 from verifier.explaining.records import Edge as Edge
 from verifier.explaining.records import ExplainedStep, Node
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
+from verifier.process.values import Facts
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import Block
 from verifier.reporting.data.document_head import head
@@ -27,10 +27,10 @@ from verifier.reporting.html.page import Page
 class Explanation(ExplainedStep, PageReport):
     """How the gradient of one step comes about. `print(explanation)` shows it."""
 
-    @isolated
-    def to_json(self) -> dict[str, Any]:
+    @isolate
+    def to_json(self) -> Facts:
         """The explanation in the format `verifier/1`, in JSON's own types."""
-        cleaned: dict[str, Any] = clean(
+        cleaned: Facts = clean(
             {
                 **head("explain"),
                 "settings": settings_document(self.settings),
@@ -45,7 +45,7 @@ class Explanation(ExplainedStep, PageReport):
                     name: comparison_document(found, "autograd")
                     for name, found in self.gradient.items()
                 },
-                "nodes": [_node(node) for node in self.nodes],
+                "nodes": [_node_document(node) for node in self.nodes],
                 "tensors": [asdict(tensor) for tensor in self.tensors],
                 "updates": [asdict(update) for update in self.updates],
                 "parting": asdict(self.parting) if self.parting else None,
@@ -68,7 +68,7 @@ class Explanation(ExplainedStep, PageReport):
         return f"{self.model.name}: {self.outcome.value}"
 
 
-def _node(node: Node) -> dict[str, Any]:
+def _node_document(node: Node) -> Facts:
     return {
         "name": node.name,
         "role": node.role.value,

@@ -19,16 +19,9 @@ import numpy as np
 
 from verifier.operations.operation import flat
 from verifier.operations.table import TABLE
-from verifier.program.array_program import (
-    CONSTANT,
-    INPUT,
-    NOTHING,
-    ArrayBuilder,
-    ArrayNode,
-    is_held,
-    places,
-)
+from verifier.program.builder import Builder, places
 from verifier.program.differentiate import PLACES, local_derivative
+from verifier.program.program import CONSTANT, INPUT, NOTHING, Node, is_held
 from verifier.program.sympy_form import read
 
 
@@ -39,14 +32,14 @@ class _Adjoint:
     """The node of a mask; None is everywhere."""
 
 
-def gradients(builder: ArrayBuilder, seeds: Mapping[int, int], wanted: Sequence[int]) -> list[int]:
+def gradients(builder: Builder, seeds: Mapping[int, int], wanted: Sequence[int]) -> list[int]:
     """The nodes of the derivatives by the wanted nodes, each of the same shape as what it is taken
     by.
 
     `seeds` gives for each result the node that multiplies its derivative, of the result's shape.
     What no result depends on has the derivative 0.
 
-    >>> build = ArrayBuilder()
+    >>> build = Builder()
     >>> x = build.input("x", (3,))
     >>> y = build.apply("sin", x)
     >>> (dx,) = gradients(build, {y: build.input("g", (3,))}, [x])
@@ -59,9 +52,7 @@ def gradients(builder: ArrayBuilder, seeds: Mapping[int, int], wanted: Sequence[
 
 
 class _Sweep:
-    def __init__(
-        self, builder: ArrayBuilder, seeds: Mapping[int, int], wanted: frozenset[int]
-    ) -> None:
+    def __init__(self, builder: Builder, seeds: Mapping[int, int], wanted: frozenset[int]) -> None:
         self._builder = builder
         self._active = _active(builder, max(seeds), wanted)
         self._adjoints: dict[int, _Adjoint] = {}
@@ -81,7 +72,7 @@ class _Sweep:
             return self._builder.expand(self._builder.constant(0), shape)
         return self._builder.expand(self._settled(adjoint), shape)
 
-    def _pass_back(self, index: int, node: ArrayNode, adjoint: _Adjoint) -> None:
+    def _pass_back(self, index: int, node: Node, adjoint: _Adjoint) -> None:
         if node.operation == "join":
             start = 0
             for argument in node.arguments:
@@ -95,16 +86,16 @@ class _Sweep:
             if self._active[argument]:
                 self._accumulate(argument, self._contribution(node, position, adjoint))
 
-    def _contribution(self, node: ArrayNode, position: int, adjoint: _Adjoint) -> _Adjoint:
+    def _contribution(self, node: Node, position: int, adjoint: _Adjoint) -> _Adjoint:
         builder, argument = self._builder, node.arguments[position]
         shape = builder.shape(argument)
         match node.operation:
             case "reshape":
                 return self._moved(adjoint, places(shape))
             case "take":
-                return self._piled(adjoint, node.payload.array, shape)
+                return self._piled(adjoint, node.array, shape)
             case "pile":
-                return self._moved(adjoint, node.payload.array.reshape(shape))
+                return self._moved(adjoint, node.array.reshape(shape))
             case "total":
                 kept = [1 if axis in node.payload else size for axis, size in enumerate(shape)]
                 return self._moved(
@@ -121,7 +112,7 @@ class _Sweep:
             _Adjoint(self._scaled(adjoint.value, factor), adjoint.alive), node.shape, shape
         )
 
-    def _contracted(self, node: ArrayNode, position: int, adjoint: int) -> int:
+    def _contracted(self, node: Node, position: int, adjoint: int) -> int:
         other = self._transposed(node.arguments[1 - position])
         return self._builder.contract(*((adjoint, other) if position == 0 else (other, adjoint)))
 
@@ -129,7 +120,7 @@ class _Sweep:
         axes = list(range(len(self._builder.shape(argument))))
         return self._builder.permute(argument, [*axes[:-2], axes[-1], axes[-2]])
 
-    def _branch(self, node: ArrayNode, position: int, adjoint: _Adjoint) -> _Adjoint:
+    def _branch(self, node: Node, position: int, adjoint: _Adjoint) -> _Adjoint:
         condition = node.arguments[0]
         taken = condition if position == 1 else self._builder.apply("not", condition)
         return _Adjoint(
@@ -197,7 +188,7 @@ class _Sweep:
         alive = None if None in both else self._builder.apply("or", *both)  # type: ignore[arg-type]
         self._adjoints[argument] = _Adjoint(total, alive)
 
-    def _local(self, node: ArrayNode, position: int) -> int:
+    def _local(self, node: Node, position: int) -> int:
         arguments = [self._builder[index] for index in node.arguments]
         constants = tuple(_exponent(argument.number) for argument in arguments)
         tree = local_derivative(node.operation, constants, position)
@@ -234,7 +225,7 @@ def _inverse(index: np.ndarray, count: int) -> np.ndarray | None:
     return inverse
 
 
-def _active(builder: ArrayBuilder, last: int, wanted: frozenset[int]) -> list[bool]:
+def _active(builder: Builder, last: int, wanted: frozenset[int]) -> list[bool]:
     """Which nodes depend on a wanted one in a differentiable way."""
     active: list[bool] = []
     for index in range(last + 1):
@@ -244,7 +235,7 @@ def _active(builder: ArrayBuilder, last: int, wanted: frozenset[int]) -> list[bo
     return active
 
 
-def _is_flat(node: ArrayNode) -> bool:
+def _is_flat(node: Node) -> bool:
     if node.operation in (INPUT, CONSTANT) or is_held(node):
         return True
     return node.operation in TABLE and TABLE[node.operation].derivatives is flat

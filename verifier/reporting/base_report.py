@@ -10,7 +10,7 @@ from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
 from verifier.errors import GradientError, printable
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
 from verifier.reporting.content.blocks import Block
 from verifier.reporting.text.terminal import WIDTH, lines_of
 
@@ -44,7 +44,7 @@ class BaseReport(ABC):
         """The report, line by line, at most `width` columns wide."""
         return lines_of(self.content(), width)
 
-    @isolated
+    @isolate
     def raise_for_failure(self) -> None:
         """Raise GradientError, with the report as its message, unless the report is ok."""
         if not self.ok:
@@ -57,7 +57,7 @@ class BaseReport(ABC):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         yield from self.lines(options.max_width)
 
-    @isolated
+    @isolate
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
@@ -72,11 +72,11 @@ class PageReport(BaseReport):
         """What a notebook shows."""
         return self._page()
 
-    @isolated
+    @isolate
     def to_html(self) -> str:
         """The report as a page: one HTML file that needs no other, and no network."""
         return self._page().html()
 
-    @isolated
+    @isolate
     def _repr_html_(self) -> str:
         return self._cell().fragment()

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from verifier.checking.records import Checked
+from verifier.checking.records import CheckResult
 from verifier.checking.tally.components import CheckComponent
 from verifier.checking.tally.count import Tally
 from verifier.errors import printable
 from verifier.judging.examination import NotReplayed, Replayed
 from verifier.judging.finding import CheckCause
 from verifier.judging.verdict import Outcome
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import Block
 from verifier.reporting.content.check import check_content
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 class CheckReport(PageReport):
     """What a check found. `print(report)` shows it; in a rich console it has colour."""
 
-    checked: Checked
+    checked: CheckResult
 
     @cached_property
     def tally(self) -> Tally:
@@ -69,12 +69,12 @@ class CheckReport(PageReport):
         """The command that shows it again; None where there is none."""
         return self.checked.replay
 
-    @isolated
+    @isolate
     def to_json(self) -> dict[str, Any]:
         """The report in the format `verifier/1`, in JSON's own types."""
         return check_document(self.tally)
 
-    @isolated
+    @isolate
     def to_frame(self) -> pandas.DataFrame:
         """A pandas frame with a row for each judged number.
 
@@ -84,7 +84,7 @@ class CheckReport(PageReport):
         """
         return check_frame(self.tally)
 
-    @isolated
+    @isolate
     def markdown(self) -> str:
         """The report for the summary of a CI job, in GitHub's flavour of Markdown."""
         return check_markdown(self.tally)

@@ -11,7 +11,7 @@ from rich.text import Text
 from verifier.formula.model import Model
 from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.verdict import Outcome
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import Block
 from verifier.reporting.content.training import DEFAULT_VIEW, View, outcome_of, training_content
@@ -86,13 +86,13 @@ class Report(PageReport):
     def _failures(self) -> str:
         return str(replace(self, view=View(only_failing=True)))
 
-    @isolated
+    @isolate
     def to_json(self) -> dict[str, Any]:
         """The report as the format `verifier/1`, in JSON's own types."""
         verdict = {"replay": self.replay, "outcome": self.outcome.value, "ok": self.ok}
         return training_document(self.model, self.findings, verdict)
 
-    @isolated
+    @isolate
     def to_frame(self) -> pandas.DataFrame:
         """A pandas frame with a row for each judged number: the loss and each gradient of the steps
         that were kept.

@@ -10,7 +10,7 @@ from dataclasses import replace
 from verifier.reporting.content.blocks import Column, Row, Table
 from verifier.testing.cases import DTYPES
 from verifier.testing.mutations import SMALLEST
-from verifier.testing.trials import Acquitted, Checked, Planted
+from verifier.testing.trials import GradcheckResult, HonestResult, LieResult
 
 BUCKETS = (
     (0.0, 0.25, "below 1/4"),
@@ -25,7 +25,9 @@ MUST = 4.0
 """An error of so many detection limits must be found."""
 
 
-def trial_tables(planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> tuple[Table, ...]:
+def trial_tables(
+    planted: Sequence[LieResult], acquitted: Sequence[HonestResult]
+) -> tuple[Table, ...]:
     """The lies by kind, the judge by dtype, gradcheck on the same code, and honest code."""
     return (
         _liars(planted),
@@ -49,7 +51,7 @@ def _share(found: Sequence[bool]) -> str:
     return f"{sum(found)}/{len(found)}" if found else "–"
 
 
-def _liars(planted: Sequence[Planted]) -> Table:
+def _liars(planted: Sequence[LieResult]) -> Table:
     caption = (
         "Lies found of those planted in numbers, by the size of the error in detection limits, "
         "and of those planted in a formula; slow and fast: gradcheck's of the errors of 4 or more "
@@ -68,7 +70,7 @@ def _liars(planted: Sequence[Planted]) -> Table:
     )
 
 
-def _found(planted: Sequence[Planted]) -> list[str]:
+def _found(planted: Sequence[LieResult]) -> list[str]:
     """By sizes, in formulas, and by gradcheck."""
     numbers = [one for one in planted if not one.wrong_formula]
     seen = _seen(planted, "float64")
@@ -83,7 +85,7 @@ def _found(planted: Sequence[Planted]) -> list[str]:
     ]
 
 
-def _seen(planted: Sequence[Planted], dtype: str) -> list[Checked]:
+def _seen(planted: Sequence[LieResult], dtype: str) -> list[GradcheckResult]:
     """What gradcheck said of errors that must be found."""
     return [
         one.gradcheck
@@ -92,7 +94,7 @@ def _seen(planted: Sequence[Planted], dtype: str) -> list[Checked]:
     ]
 
 
-def _dtypes(planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> Table:
+def _dtypes(planted: Sequence[LieResult], acquitted: Sequence[HonestResult]) -> Table:
     caption = "The judge, by dtype; the detection limit is relative, the median of honest code."
     heads = [
         "dtype", "4 limits\nor more", f"formula off\nby {SMALLEST:g}", "detection\nlimit",
@@ -102,7 +104,9 @@ def _dtypes(planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> Table
     return table_of("The judge by dtype", caption, heads, rows)
 
 
-def _of_dtype(dtype: str, planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> list[str]:
+def _of_dtype(
+    dtype: str, planted: Sequence[LieResult], acquitted: Sequence[HonestResult]
+) -> list[str]:
     lies = [one for one in planted if one.dtype == dtype]
     right = [one for one in acquitted if one.dtype == dtype]
     limits = [limit for one in right if one.name.startswith("no lie") for limit in one.limits]
@@ -121,7 +125,7 @@ def _of_dtype(dtype: str, planted: Sequence[Planted], acquitted: Sequence[Acquit
     ]
 
 
-def _counts(right: Sequence[Acquitted]) -> list[str]:
+def _counts(right: Sequence[HonestResult]) -> list[str]:
     components = sum(one.components for one in right)
     undecided = sum(one.undecided for one in right)
     return [
@@ -131,7 +135,7 @@ def _counts(right: Sequence[Acquitted]) -> list[str]:
     ]
 
 
-def _gradchecks(planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> Table:
+def _gradchecks(planted: Sequence[LieResult], acquitted: Sequence[HonestResult]) -> Table:
     caption = (
         "torch.autograd.gradcheck with its defaults on the same code: errors of 4 or more of our "
         "detection limits "
@@ -147,7 +151,7 @@ _MODES = ("slow", "fast")
 
 
 def _gradcheck_row(
-    dtype: str, planted: Sequence[Planted], acquitted: Sequence[Acquitted]
+    dtype: str, planted: Sequence[LieResult], acquitted: Sequence[HonestResult]
 ) -> list[str]:
     wrong = _seen(planted, dtype)
     right = [one.gradcheck for one in acquitted if one.gradcheck is not None and one.dtype == dtype]
@@ -160,7 +164,7 @@ def _gradcheck_row(
     ]
 
 
-def _twins(acquitted: Sequence[Acquitted]) -> Table:
+def _twins(acquitted: Sequence[HonestResult]) -> Table:
     caption = "Honest code: the same functions by other algorithms, in all dtypes."
     heads = ["twin", "components", "false\nalarms", "undecided", "error/allowed\nworst"]
     names = dict.fromkeys(one.name for one in acquitted)
@@ -168,6 +172,6 @@ def _twins(acquitted: Sequence[Acquitted]) -> Table:
     return table_of("Honest code", caption, heads, [*rows, ["all", *_counts(acquitted), ""]])
 
 
-def _twin(name: str, own: Sequence[Acquitted]) -> list[str]:
+def _twin(name: str, own: Sequence[HonestResult]) -> list[str]:
     worst = max(one.ratio for one in own)
     return [name, *_counts(own), f"{worst:.2f}" if worst else "–"]

@@ -15,7 +15,8 @@ import torch
 from verifier.capture.aten.reductions import folded_over, summed
 from verifier.capture.lowering import Cell, Lowering, Rule, actual_of, rule
 from verifier.capture.to_numpy import to_numpy
-from verifier.program.array_program import NOTHING, places
+from verifier.program.builder import places
+from verifier.program.program import NOTHING
 
 
 @rule("mm", "bmm")

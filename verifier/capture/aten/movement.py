@@ -22,7 +22,7 @@ from verifier.capture.lowering import (
     rule,
 )
 from verifier.capture.to_numpy import to_float64, to_numpy
-from verifier.program.array_program import NOTHING
+from verifier.program.program import NOTHING
 
 aten = torch.ops.aten
 

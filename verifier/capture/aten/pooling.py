@@ -24,7 +24,8 @@ from verifier.capture.aten.windows import (
 )
 from verifier.capture.lowering import Lowering, Rule, actual_of, rule
 from verifier.capture.to_numpy import to_numpy
-from verifier.program.array_program import NOTHING, places
+from verifier.program.builder import places
+from verifier.program.program import NOTHING
 
 
 def _each(option: Any, count: int, default: Any = None) -> list[int]:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from verifier.commands.config.schema import Accepted, Config
+from verifier.commands.config.schema import AcceptedFailure, Config
 from verifier.errors import printable
 from verifier.judging.outcome import Outcome
 from verifier.process.workers.messages import Rendered
@@ -45,9 +45,9 @@ class TargetResult:
     exit_code: int
     compared: int = 0
     """How many numbers were judged."""
-    accepted: tuple[Accepted, ...] = ()
+    accepted: tuple[AcceptedFailure, ...] = ()
     """What explains a failure."""
-    stale: tuple[Accepted, ...] = ()
+    stale: tuple[AcceptedFailure, ...] = ()
     """What matches nothing that disagrees."""
     reason: str = ""
     """Why it was not judged to its end; empty where it was."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from verifier.explaining.lessons.reader import Checked, Code, Passage, Script
+from verifier.explaining.lessons.reader import ClaimResult, Code, Passage, Script
 from verifier.explaining.lessons.wording import WORDING, Wording
 from verifier.operations.number_text import number
 from verifier.reporting.content import blocks
@@ -14,7 +14,7 @@ _LABEL = 10
 
 
 def lesson_content(
-    script: Script, parts: Sequence[Passage | Code | Checked]
+    script: Script, parts: Sequence[Passage | Code | ClaimResult]
 ) -> Iterator[blocks.Block]:
     """The parts in their order, and whether every claim holds."""
     words = WORDING[script.language]
@@ -29,12 +29,12 @@ def lesson_content(
             case _:
                 yield from _claim(part, words)
     yield blocks.Blank()
-    ok = all(part.holds for part in parts if isinstance(part, Checked))
+    ok = all(part.holds for part in parts if isinstance(part, ClaimResult))
     outcome = words.all_hold if ok else words.not_all_hold
     yield blocks.Sentence(outcome, "bold green" if ok else "bold red")
 
 
-def _claim(checked: Checked, words: Wording) -> Iterator[blocks.Block]:
+def _claim(checked: ClaimResult, words: Wording) -> Iterator[blocks.Block]:
     claim = checked.claim
     mark, style = (words.holds, "green") if checked.holds else (words.fails, "bold red")
     yield blocks.Sentence(f"{words.claim}  {claim.quantity}", "bold")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from verifier.capture.statements import REVERSE
-from verifier.checking.labels import agreeing, counted, listed, titled
+from verifier.checking.labels import component_title, digits_phrase, point_text, with_noun
 from verifier.checking.tally.count import Tally
 from verifier.judging.examination import NotReplayed
 from verifier.judging.verdict import Note, Outcome
@@ -41,7 +41,7 @@ def remarks(tally: Tally) -> Iterator[Block]:
     """What the reader should know beside what fails."""
     checked = tally.checked
     if checked.simplest:
-        simplest = f"{listed(checked.simplest)} ({checked.simplest.dtype})"
+        simplest = f"{point_text(checked.simplest)} ({checked.simplest.dtype})"
         yield Labelled("simplest failing point", simplest, width=LABEL)
     for note in checked.notes:
         yield Labelled("note", note)
@@ -63,10 +63,10 @@ def _inaccurate(tally: Tally) -> Iterator[Labelled]:
     found = [component for component in tally.components if component.inaccurate]
     if not found:
         return
-    names = [f"{titled(one.name, one.quantity)} in {one.dtype}" for one in found]
+    names = [f"{component_title(one.name, one.quantity)} in {one.dtype}" for one in found]
     named = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     count = sum(component.inaccurate for component in found)
-    sentence = f"{counted(count, 'number')} of {named}: {Note.INACCURATE}"
+    sentence = f"{with_noun(count, 'number')} of {named}: {Note.INACCURATE}"
     yield Labelled("warning", sentence, "yellow")
 
 
@@ -90,11 +90,11 @@ def _verdict_sentence(tally: Tally) -> str:
     failing = {one.check for one in tally.checks if one.failing}
     if failing:
         told.append(
-            f"{counted(len(failing), 'check')} {'fails' if len(failing) == 1 else 'fail'} apart "
+            f"{with_noun(len(failing), 'check')} {'fails' if len(failing) == 1 else 'fail'} apart "
             "from numbers"
         )
     if tally.too_few_digits:
-        short_of = counted(len(tally.too_few_digits), "component")
+        short_of = with_noun(len(tally.too_few_digits), "component")
         have = "has" if len(tally.too_few_digits) == 1 else "have"
         told.append(f"{short_of} {have} fewer than {tally.checked.settings.digits:g} digits")
     return f"{', '.join(told)}; {formula_sentence(tally)}."
@@ -113,7 +113,7 @@ def formula_sentence(tally: Tally) -> str:
     wrong = _wrong_formulas(tally)
     if wrong:
         names = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
-        return f"the formula of {names} is wrong: replayed exactly, {agreeing(formula.digits)}"
+        return f"the formula of {names} is wrong: replayed exactly, {digits_phrase(formula.digits)}"
     return f"the formula replays to {int(formula.digits)} digits"
 
 
@@ -129,6 +129,6 @@ def _wrong_formulas(tally: Tally) -> list[str]:
     gradients = [name for name, quantity in found if quantity == REVERSE]
     return (
         gradients
-        or [titled(name, quantity) for name, quantity in found]
+        or [component_title(name, quantity) for name, quantity in found]
         or list(tally.wrong_formulas)
     )

@@ -11,7 +11,7 @@ from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
 from itertools import chain
 
 from verifier.capture.statements import FORWARD, REVERSE, SECOND
-from verifier.checking.labels import agreeing, located, target_name, titled
+from verifier.checking.labels import component_title, digits_phrase, place_text, target_name
 from verifier.checking.tally.components import CheckComponent, Place
 from verifier.checking.tally.count import CheckTally, Tally
 from verifier.judging.finding import CheckCause
@@ -43,7 +43,7 @@ def wrong_blocks(tally: Tally) -> Iterator[Block]:
     yield from _disagreeing(tally, own)
     yield from _left_out(len(own), "components that disagree")
     if following:
-        names = ", ".join(titled(same[0].name, same[0].quantity) for same in following)
+        names = ", ".join(component_title(same[0].name, same[0].quantity) for same in following)
         yield Sentence(f"as follows from that, these disagree as well: {names}", _STYLE)
         yield Blank()
     yield from _otherwise(tally)
@@ -110,7 +110,7 @@ def _spot(place: Place) -> str:
     """The dtype, the point, the element and what the inputs are there."""
     point = place.finding.point
     told = f"in {place.finding.dtype}{f' at point {point.number}' if point else ''}"
-    return ", ".join(filter(None, (told, located(place.part, place.index, point))))
+    return ", ".join(filter(None, (told, place_text(place.part, place.index, point))))
 
 
 def _source(component: CheckComponent) -> str:
@@ -154,7 +154,7 @@ def _apart(place: Place) -> str:
     """How far the two are apart, and how far rounding could have moved them."""
     judged = place.comparison
     measured = judged.exact_is_zero and math.isfinite(judged.error)
-    digits = f"off by {short(judged.error)}" if measured else agreeing(judged.digits)
+    digits = f"off by {short(judged.error)}" if measured else digits_phrase(judged.digits)
     allows = (
         f"; {place.part.dtype} allows {short(judged.allowed)}"
         if math.isfinite(judged.allowed)
@@ -249,7 +249,8 @@ def undecided_blocks(tally: Tally) -> Iterator[Block]:
     found = [one for one in tally.components if one.outcomes[Outcome.UNDECIDED]]
     found.sort(key=lambda one: one.decided > 0)
     for component in found[:BLOCKS]:
-        name = f"{target_name(tally.checked.target)}.{titled(component.name, component.quantity)}"
+        title = component_title(component.name, component.quantity)
+        name = f"{target_name(tally.checked.target)}.{title}"
         count = f"{component.outcomes[Outcome.UNDECIDED]:,}" if component.decided else "all"
         where = f"{name} in {component.dtype}, {count} of {component.compared:,}"
         style = STYLES[Outcome.UNDECIDED]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from verifier.capture.statements import SECOND
-from verifier.checking.labels import counted, titled
+from verifier.checking.labels import component_title, with_noun
 from verifier.checking.tally.components import CheckComponent
 from verifier.checking.tally.count import CheckTally, Tally
 from verifier.judging.tally import worst
@@ -95,7 +95,7 @@ def heading(tally: Tally) -> Iterator[Sentence]:
     yield Sentence(f"{checked.target} against {checked.against}", "bold")
     kinds = Counter(point.kind for point in tally.points)
     told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-    points = f"{counted(len(tally.points), 'point')}{': ' * bool(told)}{told}"
+    points = f"{with_noun(len(tally.points), 'point')}{': ' * bool(told)}{told}"
     where = f"{points}; seed {checked.settings.seed}"
     yield Sentence("; ".join(filter(None, (", ".join(tally.dtypes), where))))
 
@@ -123,9 +123,9 @@ def _style(made: Sequence[CheckTally]) -> str:
 
 def _counts(tally: CheckTally) -> str:
     """How the numbers came out, and at how many points something else is wrong."""
-    failing = f"fails at {len(tally.failing):,} of {counted(len(tally.made), 'point')}"
+    failing = f"fails at {len(tally.failing):,} of {with_noun(len(tally.made), 'point')}"
     if not tally.parts:
-        return failing if tally.failing else f"holds at {counted(len(tally.made), 'point')}"
+        return failing if tally.failing else f"holds at {with_noun(len(tally.made), 'point')}"
     numbers = _of_numbers(tally)
     return f"{numbers}, {failing}" if tally.failing else numbers
 
@@ -145,7 +145,9 @@ def _of_numbers(tally: CheckTally) -> str:
     )
 
 
-_NAME: Field[CheckComponent] = words("component", lambda one: titled(one.name, one.quantity))
+_NAME: Field[CheckComponent] = words(
+    "component", lambda one: component_title(one.name, one.quantity)
+)
 FIELDS: tuple[Field[CheckComponent], ...] = (_NAME, *short_fields("point"))
 """The columns of a table that is for one dtype."""
 
@@ -167,7 +169,7 @@ def _components(own: Sequence[CheckComponent], dtype: str) -> Iterator[Block]:
     if rest:
         agreeing = sum(component.outcome is Outcome.AGREES for component in rest)
         told = "all agree" if agreeing == len(rest) else f"{agreeing:,} of them agree"
-        yield Sentence(f"⋯ {counted(len(rest), 'component')} not shown, {told}", "dim")
+        yield Sentence(f"⋯ {with_noun(len(rest), 'component')} not shown, {told}", "dim")
 
 
 def gathered(components: Sequence[CheckComponent]) -> list[CheckComponent]:

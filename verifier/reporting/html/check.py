@@ -10,16 +10,16 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from verifier.checking.labels import counted, listed, located, target_name
-from verifier.checking.records import Checked
+from verifier.checking.labels import place_text, point_text, target_name, with_noun
+from verifier.checking.records import CheckResult
 from verifier.checking.tally.components import CheckComponent, Place
 from verifier.checking.tally.count import CheckTally, Tally
 from verifier.errors import InputError
-from verifier.formula.parser import names, read_text
+from verifier.formula.parser import read_text, symbol_names
 from verifier.judging.finding import CheckPoint
 from verifier.judging.verdict import Outcome
 from verifier.operations.number_text import number, short
-from verifier.program.program import Builder
+from verifier.program.builder import FormulaBuilder
 from verifier.program.sympy_form import expressions
 from verifier.reporting.content.blocks import Blank, Block, Facts, Part, Sentence, Table
 from verifier.reporting.content.check import formula_sentence, remarks
@@ -47,7 +47,7 @@ FORMULA_NODES = 400
 """A longer formula is shown as it was typed."""
 
 
-def check_page(checked: Checked, replay: str | None) -> Page:
+def check_page(checked: CheckResult, replay: str | None) -> Page:
     """The page; `replay` is the command that shows the check again."""
     tally = Tally(checked)
     return Page(
@@ -114,7 +114,7 @@ def _failing(tally: Tally) -> list[CheckComponent]:
 
 def _sentences(tally: Tally) -> Iterator[str]:
     agree, undecided, disagree = (f"{tally.outcomes[outcome]:,}" for outcome in Outcome)
-    made = counted(len({one.check for one in tally.checks if one.made}), "check")
+    made = with_noun(len({one.check for one in tally.checks if one.made}), "check")
     yield f"{made} made; {agree} numbers agree, {undecided} are undecided, {disagree} disagree."
     told = formula_sentence(tally)
     yield f"{told[:1].upper()}{told[1:]}."
@@ -156,7 +156,7 @@ _NUMBER_FIELDS: tuple[Field[_Number], ...] = (
 
 
 def _where(component: CheckComponent, place: Place) -> str:
-    return located(place.part, place.index, place.finding.point) or called(component)
+    return place_text(place.part, place.index, place.finding.point) or called(component)
 
 
 def _point_number(point: CheckPoint | None) -> str:
@@ -194,7 +194,7 @@ def _worst(component: CheckComponent) -> list[Place]:
     return sorted(failing, key=lambda place: -place.ratio)[:OF_EACH]
 
 
-def _against(checked: Checked) -> Section:
+def _against(checked: CheckResult) -> Section:
     """The formula as an equation where it was given as text; else what it was held against, in
     words.
     """
@@ -229,9 +229,9 @@ def _reduced(against: str) -> tuple[str, str]:
 
 def _read(formula: str) -> Markup | None:
     """The formula as MathML; None for what is no formula, and for what is too long."""
-    builder = Builder()
+    builder = FormulaBuilder()
     try:
-        symbols = {name: builder.symbol(name) for name in names(formula)}
+        symbols = {name: builder.input(name) for name in symbol_names(formula)}
         program = builder.program(read_text(formula, builder, symbols))
         if len(program.nodes) > FORMULA_NODES:
             return None
@@ -283,7 +283,7 @@ _POINT_FIELDS: tuple[Field[CheckPoint], ...] = (
     numbers("point", lambda point: str(point.number)),
     words("kind", lambda point: point.kind),
     words("dtype", lambda point: point.dtype),
-    words("inputs", listed),
+    words("inputs", point_text),
 )
 
 
