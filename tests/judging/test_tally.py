@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from verifier.judging.outcome import Outcome
-from verifier.judging.tally import detection_limits, ratios, worst_outcome, worst_place
+from verifier.judging.conditioning import detection_limits, ratios, worst_place
+from verifier.judging.outcome import Outcome, worst_outcome
 
 NAN, INF = float("nan"), float("inf")
 

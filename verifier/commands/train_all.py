@@ -10,7 +10,7 @@ from typing import Any
 from verifier.commands.train import train
 from verifier.errors import InputError
 from verifier.formula.model import Model
-from verifier.judging.tally import worst
+from verifier.judging.outcome import worst
 from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolate
 from verifier.reporting.base_report import PageReport

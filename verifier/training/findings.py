@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from verifier.judging.causes.scalar_gradients import Cause
+from verifier.judging.conditioning import detection_limits, ratios, worst_place
 from verifier.judging.examination import NotReplayed
-from verifier.judging.tally import detection_limits, ratios, worst_outcome, worst_place
+from verifier.judging.outcome import worst_outcome
 from verifier.judging.verdict import Comparison, Outcome, Verdicts
 from verifier.training.data import NO_DATA, Columns
 from verifier.training.exact_replay import FormulaReplayed

@@ -7,17 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
-from verifier.judging.conditioning import accuracy
+from verifier.judging.conditioning import accuracy, detection_limits, ratios, worst_place
 from verifier.judging.examination import Part
 from verifier.judging.finding import Finding
-from verifier.judging.tally import (
-    Floats,
-    detection_limits,
-    ratios,
-    worst_outcome,
-    worst_place,
-)
+from verifier.judging.outcome import worst_outcome
 from verifier.judging.verdict import Comparison, Note, Outcome
+from verifier.operations.arrays import Floats
 from verifier.operations.formats import CODE_FORMATS
 
 _INACCURATE = list(Note).index(Note.INACCURATE)

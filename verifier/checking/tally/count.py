@@ -13,7 +13,7 @@ from verifier.checking.records import CheckResult
 from verifier.checking.tally.components import CheckComponent, Statement
 from verifier.judging.examination import Part, Replayed
 from verifier.judging.finding import CheckPoint, Finding
-from verifier.judging.tally import worst
+from verifier.judging.outcome import worst
 from verifier.judging.verdict import Outcome
 
 

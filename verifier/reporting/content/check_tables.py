@@ -10,7 +10,7 @@ from verifier.capture.statements import SECOND
 from verifier.checking.labels import component_title, with_noun
 from verifier.checking.tally.components import CheckComponent
 from verifier.checking.tally.count import CheckTally, Tally
-from verifier.judging.tally import worst
+from verifier.judging.outcome import worst
 from verifier.judging.verdict import Outcome
 from verifier.reporting.content.blocks import (
     STYLES,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from verifier.judging.examination import NotReplayed
-from verifier.judging.tally import worst
+from verifier.judging.outcome import worst
 from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import number, plain, short
 from verifier.reporting.content import comparisons
