@@ -298,3 +298,26 @@ def test_second_derivatives_against_autograd():
     np.testing.assert_allclose(
         found, torch.autograd.functional.hessian(code, x).numpy(), rtol=1e-13
     )
+
+
+def test_what_nobody_takes_passes_nothing_back_though_it_has_no_derivative():
+    """The root of 0 is not taken: its derivative is infinite, and 0 times it is nothing."""
+    x = np.array([0.0, 4.0, 0.0, 9.0])
+
+    def taken(build, node):
+        return build.take(build.apply("sqrt", node), np.array([1, 3]))
+
+    def piled(build, node):
+        index = np.array([NOTHING, 0, NOTHING, 0])
+        return build.pile(build.apply("sqrt", node), index, (1,))
+
+    def taken_twice(build, node):
+        return build.take(build.apply("sqrt", node), np.array([1, 3, 3]))
+
+    for function in (taken, piled, taken_twice):
+        (found,) = derivative(function, x=x)
+        assert found[[0, 2]].tolist() == [0.0, 0.0]
+        assert np.isfinite(found).all()
+        assert (found[[1, 3]] != 0.0).all()
+    (at_zero,) = derivative(lambda build, node: build.apply("sqrt", node), x=x)
+    assert not np.isfinite(at_zero[0])

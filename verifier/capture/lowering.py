@@ -30,8 +30,10 @@ from verifier.program.sympy_form import read
 Rule = Callable[..., Any]
 _RULES: dict[str, Rule] = {}
 _RULE_MODULES = (
-    "creation", "elementwise", "movement", "reductions", "matrices", "activations", "convolution",
-    "pooling", "normalisation", "attention", "recurrent", "resampling", "losses",
+    "creation", "elementwise", "movement", "reductions", "activations", "convolution", "pooling",
+    "normalisation", "attention", "resampling", "losses",
+    "linear_algebra.products", "linear_algebra.elimination", "linear_algebra.reflections",
+    "linear_algebra.spectra", "sequences.recurrent", "sequences.alignments",
 )  # fmt: skip
 
 
@@ -240,8 +242,9 @@ class Lowering:
         self.operations.append(name)
         if torch.Tag.nondeterministic_seeded in target.tags and name not in rules():
             raise random(name)
-        if name in _FILLS and isinstance(actual, torch.Tensor) and actual.is_floating_point():
-            return self._filled(_bound(target, arguments, keywords)[_FILLS[name]], actual)
+        number = _number_of_fill(name, _bound(target, arguments, keywords), actual)
+        if number is not None:
+            return self._filled(number, actual)
         if name in _EVEN and isinstance(actual, torch.Tensor) and actual.is_floating_point():
             return self._constant(actual)
         if not has_cells((arguments, keywords)) or name in _BY_SHAPE:
@@ -337,8 +340,18 @@ _FILLS = {
     "full": "fill_value",
     "full_like": "fill_value",
     "new_full": "fill_value",
+    "fill": "value",
 }
 """Operations that make a tensor of one number, and where the number stands."""
+
+
+def _number_of_fill(name: str, bound: dict[str, Any], actual: Any) -> int | float | None:
+    """The number of which an operation makes a whole tensor, if it does."""
+    number = bound.get(_FILLS.get(name, ""))
+    is_float = isinstance(actual, torch.Tensor) and actual.is_floating_point()
+    return number if is_float and isinstance(number, int | float) else None
+
+
 _EVEN = frozenset({"ones", "zeros", "ones_like", "zeros_like", "new_ones", "new_zeros"})
 """Operations that make a tensor of zeros or ones: what is computed of it is rounded as everything
 else.

@@ -53,4 +53,19 @@ def _tangents(
     weights = [
         builder.input(f"{SEED}{place}", builder.shape(node)) for place, node in enumerate(values)
     ]
-    return _weighted(builder, _weighted(builder, values, weights, by), moves, weights)
+    tangents = _weighted(builder, _weighted(builder, values, weights, by), moves, weights)
+    return _without(builder, tangents, weights)
+
+
+def _without(builder: Builder, nodes: Sequence[int], inputs: Sequence[int]) -> list[int]:
+    """The nodes with zeros for these inputs, which are in them as they are written but change
+    nothing.
+    """
+    changed = {
+        index: builder.expand(builder.constant(0.0), builder.shape(index)) for index in inputs
+    }
+    for index in builder.needed(nodes):
+        arguments = builder[index].arguments
+        if index not in changed and any(argument in changed for argument in arguments):
+            changed[index] = builder.again(index, [changed.get(part, part) for part in arguments])
+    return [changed.get(node, node) for node in nodes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -27,11 +28,11 @@ _FARTHEST = -10_000.0
 """Where NumPy's polygamma and zeta end."""
 
 
-def _same_call(name: str) -> Notations:
-    return _calls(f"torch.special.{name}", f"special.{name}")
+def _special_notations(name: str) -> Notations:
+    return _two_call_notations(f"torch.special.{name}", f"special.{name}")
 
 
-def _calls(torch: str, numpy: str) -> Notations:
+def _two_call_notations(torch: str, numpy: str) -> Notations:
     return {"torch": Call(torch), "numpy": Call(numpy), "python": Call(numpy)}
 
 
@@ -59,7 +60,32 @@ def _polygamma(order: Ball, a: Ball) -> Ball:
     if order == 0:
         return a.digamma()
     sign = -1 if int(order.unique_fmpz()) % 2 == 0 else 1
-    return sign * (order + 1).gamma() * (order + 1).zeta(a)
+    return sign * (order + 1).gamma() * _hurwitz(order + 1, a)
+
+
+def _hurwitz(s: Ball, a: Ball) -> Ball:
+    """zeta(s, a); where a is negative by zeta(s, a) = a**-s + zeta(s, a + 1) (DLMF 25.11.3) for a
+    whole s. Far to the left of 0 these are too many terms.
+    """
+    steps = math.floor(1 - float(a.mid())) if a.is_finite() and not a > 0 else 0
+    if steps == 0 or steps > -_FARTHEST or not s.is_integer():
+        return s.zeta(a)
+    return sum(((a + step) ** -s for step in range(steps)), (s.zeta(a + steps)))
+
+
+def _polygamma_terms(result: Numeric, order: Numeric, a: Numeric) -> Numeric:
+    """Left of 0 the size of its terms, which cancel: that of the nearest pole is the largest."""
+    sizes = np.frompyfunc(_polygamma_size, 3, 1)(result, order, a)
+    return sizes if np.asarray(result).dtype == object else np.asarray(sizes, dtype=np.float64)
+
+
+def _polygamma_size(result: Numeric, order: Numeric, a: Numeric) -> Numeric:
+    if a > 0 or not abs(float(a)) < -_FARTHEST:
+        return abs(result)
+    apart = abs(float(a) - round(float(a)))
+    if apart == 0.0:
+        return abs(result)
+    return abs(result) + math.factorial(int(float(order))) * apart ** -(float(order) + 1)
 
 
 def _numpy_polygamma(order: Numeric, a: Numeric) -> Array:
@@ -163,7 +189,7 @@ ROWS = (
         arb=on_arrays(arb.erf),
         budget=Budget(1.0, 2.0),
         derivatives=lambda a: (2 / sympy.sqrt(sympy.pi) * sympy.exp(-(a**2)),),
-        **_calls("torch.erf", "special.erf"),
+        **_two_call_notations("torch.erf", "special.erf"),
     ),
     Operation(
         "erfc",
@@ -172,7 +198,7 @@ ROWS = (
         budget=Budget(2.0, 512.0),
         measured=(Interval(-26.0, 26.0),),
         derivatives=lambda a: (-2 / sympy.sqrt(sympy.pi) * sympy.exp(-(a**2)),),
-        **_calls("torch.erfc", "special.erfc"),
+        **_two_call_notations("torch.erfc", "special.erfc"),
     ),
     Operation(
         "erfinv",
@@ -182,7 +208,7 @@ ROWS = (
         domain="-1 < a < 1",
         measured=(Interval(-1.0, 1.0),),
         derivatives=lambda a: (sympy.sqrt(sympy.pi) / 2 * sympy.exp(sympy.erfinv(a) ** 2),),
-        **_calls("torch.erfinv", "special.erfinv"),
+        **_two_call_notations("torch.erfinv", "special.erfinv"),
     ),
     Operation(
         "erfcx",
@@ -191,7 +217,7 @@ ROWS = (
         budget=Budget(512.0, 512.0),
         measured=(Interval(-26.0, 1e6),),
         derivatives=lambda a: (2 * a * _erfcx_class(a) - 2 / sympy.sqrt(sympy.pi),),
-        **_same_call("erfcx"),
+        **_special_notations("erfcx"),
     ),
     Operation(
         "ndtr",
@@ -200,7 +226,7 @@ ROWS = (
         budget=Budget(2.0, 2.0, _one_ulp_of_one),
         measured=(Interval(-12.0, 100.0),),
         derivatives=lambda a: (_ndtr_slope(a),),
-        **_same_call("ndtr"),
+        **_special_notations("ndtr"),
     ),
     Operation(
         "log_ndtr",
@@ -209,7 +235,7 @@ ROWS = (
         budget=Budget(128.0, 128.0),
         measured=(Interval(-1e3, 10.0),),
         derivatives=lambda a: (_log_ndtr_slope(a),),
-        **_same_call("log_ndtr"),
+        **_special_notations("log_ndtr"),
     ),
     Operation(
         "loggamma",
@@ -219,7 +245,7 @@ ROWS = (
         domain="a > 0",
         measured=(_POSITIVE,),
         derivatives=lambda a: (_digamma_class(a),),
-        **_calls("torch.lgamma", "special.gammaln"),
+        **_two_call_notations("torch.lgamma", "special.gammaln"),
     ),
     Operation(
         "digamma",
@@ -229,15 +255,15 @@ ROWS = (
         domain="a > 0",
         measured=(_POSITIVE,),
         derivatives=lambda a: (sympy.polygamma(1, a),),
-        **_calls("torch.digamma", "special.digamma"),
+        **_two_call_notations("torch.digamma", "special.digamma"),
     ),
     Operation(
         "polygamma",
         sympy.polygamma,
         arb=on_arrays(_polygamma, 2),
-        budget=Budget(8.0, 8.0),
+        budget=Budget(8.0, 8.0, _polygamma_terms),
         whole=(0,),
-        domain="a whole number n ≥ 0 and a > 0",
+        domain="a whole number n ≥ 0; a not 0, -1, -2, ...",
         measured=(Interval(1, 1), Interval(1e-3, 1e3)),
         derivatives=lambda n, a: (sympy.S.Zero, sympy.polygamma(int(n) + 1, a)),
         lost=(0,),
@@ -248,9 +274,9 @@ ROWS = (
     Operation(
         "zeta",
         sympy.zeta,
-        arb=on_arrays(arb.zeta, 2),
+        arb=on_arrays(_hurwitz, 2),
         budget=Budget(8.0, 8.0),
-        domain="s > 1 and a > 0",
+        domain="s > 1 and a > 0; a whole s and a not 0, -1, -2, ...",
         measured=(Interval(1.1, 20.0), Interval(0.1, 100.0)),
         lost=(0,),
         derivatives=lambda s, a: (sympy.nan, -s * sympy.zeta(s + 1, a)),
@@ -265,7 +291,7 @@ ROWS = (
         budget=Budget(8.0, 8.0),
         measured=(Interval(-80.0, 80.0),),
         derivatives=lambda a: (_i1(a),),
-        **_same_call("i0"),
+        **_special_notations("i0"),
     ),
     Operation(
         "i1",
@@ -274,7 +300,7 @@ ROWS = (
         budget=Budget(16.0, 16.0),
         measured=(Interval(-80.0, 80.0),),
         derivatives=lambda a: (_i1_slope(a),),
-        **_same_call("i1"),
+        **_special_notations("i1"),
     ),
     Operation(
         "i0e",
@@ -283,7 +309,7 @@ ROWS = (
         budget=Budget(8.0, 8.0),
         measured=(_MODERATE,),
         derivatives=lambda a: (_i1e(a) - sympy.sign(a) * _i0e(a),),
-        **_same_call("i0e"),
+        **_special_notations("i0e"),
     ),
     Operation(
         "i1e",
@@ -292,7 +318,7 @@ ROWS = (
         budget=Budget(16.0, 16.0),
         measured=(_MODERATE,),
         derivatives=lambda a: (_i1e_slope(a),),
-        **_same_call("i1e"),
+        **_special_notations("i1e"),
     ),
     Operation(
         "j0",
@@ -302,7 +328,7 @@ ROWS = (
         measured=(_MODERATE,),
         derivatives=lambda a: (-_j1(a),),
         lost=(0,),
-        **_calls("torch.special.bessel_j0", "special.j0"),
+        **_two_call_notations("torch.special.bessel_j0", "special.j0"),
     ),
     Operation(
         "j1",
@@ -312,7 +338,7 @@ ROWS = (
         measured=(_MODERATE,),
         derivatives=lambda a: (_j0(a) - _j1(a) / a,),
         lost=(0,),
-        **_calls("torch.special.bessel_j1", "special.j1"),
+        **_two_call_notations("torch.special.bessel_j1", "special.j1"),
     ),
 )
 

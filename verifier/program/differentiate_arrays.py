@@ -6,8 +6,9 @@ derivative, what takes elements piles them up, what piles up takes, a sum spread
 matrices multiplies by the other one transposed (Giles, An extended collection of matrix derivative
 results, 2008, section 2.2.1).
 
-A branch that is not taken passes nothing back, not even where its derivative does not exist: an
-adjoint has a mask of where it is alive, and what is dead is never multiplied.
+A branch that is not taken passes nothing back, not even where its derivative does not exist, and
+neither does an element that nobody takes: an adjoint has a mask of where it is alive, and what is
+dead is never multiplied.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ class _Sweep:
     def __init__(self, builder: Builder, seeds: Mapping[int, int], wanted: frozenset[int]) -> None:
         self._builder = builder
         self._active = _active(builder, max(seeds), wanted)
+        self._steep = _steep(builder, max(seeds))
         self._adjoints: dict[int, _Adjoint] = {}
         for result, seed in seeds.items():
             self._accumulate(result, _Adjoint(seed))
@@ -93,9 +95,10 @@ class _Sweep:
             case "reshape":
                 return self._moved(adjoint, places(shape))
             case "take":
-                return self._piled(adjoint, node.array, shape)
+                return self._only_taken(self._piled(adjoint, node.array, shape), node, argument)
             case "pile":
-                return self._moved(adjoint, node.array.reshape(shape))
+                index = node.array.reshape(shape)
+                return self._only(self._moved(adjoint, index), index != NOTHING, argument)
             case "total":
                 kept = [1 if axis in node.payload else size for axis, size in enumerate(shape)]
                 return self._moved(
@@ -103,6 +106,9 @@ class _Sweep:
                 )
             case "contract":
                 return _Adjoint(self._contracted(node, position, self._settled(adjoint)))
+            case "matrix":
+                with builder.rounding(node.format):
+                    return _Adjoint(node.payload.adjoint(builder, argument, self._settled(adjoint)))
             case "round":
                 return adjoint
             case "where":
@@ -140,6 +146,18 @@ class _Sweep:
         return _Adjoint(
             value, self._counted(adjoint, lambda ones: self._builder.pile(ones, index, shape))
         )
+
+    def _only_taken(self, adjoint: _Adjoint, node: Node, argument: int) -> _Adjoint:
+        """Alive where elements were taken."""
+        index, shape = node.array.ravel(), self._builder.shape(argument)
+        counts = np.bincount(index[index != NOTHING], minlength=int(np.prod(shape)))
+        return self._only(adjoint, (counts > 0).reshape(shape), argument)
+
+    def _only(self, adjoint: _Adjoint, used: np.ndarray, argument: int) -> _Adjoint:
+        """Dead where no result depends on it, if a derivative on the way may not exist there."""
+        if adjoint.alive is not None or used.all() or not self._steep[argument]:
+            return adjoint
+        return _Adjoint(adjoint.value, self._builder.constant(used))
 
     def _reduced(
         self, adjoint: _Adjoint, wide: tuple[int, ...], shape: tuple[int, ...]
@@ -233,6 +251,29 @@ def _active(builder: Builder, last: int, wanted: frozenset[int]) -> list[bool]:
         depends = any(active[argument] for argument in node.arguments) and not _is_flat(node)
         active.append(index in wanted or depends)
     return active
+
+
+_EVERYWHERE = frozenset(
+    {
+        "add", "subtract", "multiply", "negative", "abs", "maximum", "minimum", "where", "square",
+        "exp", "expm1", "sin", "cos", "tanh", "sinh", "cosh", "sigmoid", "relu", "erf", "erfc",
+        "atan", "sign", "floor", "ceiling", "not", "and", "or", "less", "less_equal", "greater",
+        "greater_equal", "equal", "not_equal", "pi",
+    }
+)  # fmt: skip
+"""Rows whose derivative is finite where their arguments are."""
+
+
+def _steep(builder: Builder, last: int) -> list[bool]:
+    """Which nodes are made by operations whose derivative may not exist."""
+    steep: list[bool] = []
+    for index in range(last + 1):
+        node = builder[index]
+        own = node.operation == "matrix" or (
+            node.operation in TABLE and node.operation not in _EVERYWHERE
+        )
+        steep.append(own or any(steep[argument] for argument in node.arguments))
+    return steep
 
 
 def _is_flat(node: Node) -> bool:

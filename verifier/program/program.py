@@ -6,8 +6,8 @@ the nodes; nothing is ever re-ordered or cancelled. A number is the array withou
 
 A dozen kinds of operation are enough for what torch does: a row of the operations table on every
 element (broadcast as NumPy does), taking elements by index and piling them up again, joining,
-sums, products of matrices, and rounding to a narrower format. They are closed under
-differentiation.
+sums, products of matrices, functions of a matrix, and rounding to a narrower format. They are
+closed under differentiation.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -28,8 +28,8 @@ ROWS = -1
 """The length of a batch's axis in a formula, which is known with the data only."""
 BATCH: Shape = (ROWS,)
 
-INPUT, CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, ROUND = (
-    "input", "constant", "take", "pile", "join", "reshape", "total", "contract", "round",
+INPUT, CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, ROUND, MATRIX = (
+    "input", "constant", "take", "pile", "join", "reshape", "total", "contract", "round", "matrix",
 )  # fmt: skip
 """The operations that are no rows of the table."""
 CONDITIONS = frozenset(
@@ -38,6 +38,12 @@ CONDITIONS = frozenset(
 """Rows of the table whose results are truth values."""
 NOTHING = -1
 """In an index: the element is 0, or goes nowhere."""
+
+
+class OfMatrix(Protocol):
+    """A function of matrices (`verifier.program.matrices`)."""
+
+    def shape(self, argument: Shape) -> Shape: ...
 
 
 class Fixed:
@@ -66,7 +72,7 @@ class Node:
     shape: Shape = SCALAR
     payload: Any = None
     """An input's name, a constant's array (in a formula its number, as it was written), an index,
-    or the axes of a sum.
+    the axes of a sum, or a function of matrices.
     """
     format: Format | None = None
     """What each element of the result is rounded to; None is exact."""
@@ -186,40 +192,48 @@ def with_arguments_at(node: Node, places: Mapping[int, int]) -> Node:
     return Node(node.operation, arguments, node.shape, node.payload, node.format)
 
 
+Value: TypeAlias = Any
+"""What a number system computes with: floats, balls, or pairs of them."""
+
+
 class Arithmetic(Protocol):
     """A number system that a formula is evaluated in; each method gets a node, its place and its
     arguments.
     """
 
-    def input(self, value: Any) -> Any: ...
+    def input(self, value: Value) -> Value: ...
 
-    def constant(self, place: int, node: Node) -> Any: ...
+    def constant(self, place: int, node: Node) -> Value: ...
 
-    def row(self, place: int, node: Node, *arguments: Any) -> Any: ...
+    def row(self, place: int, node: Node, *arguments: Value) -> Value: ...
 
 
 class ArrayArithmetic(Arithmetic, Protocol):
     """A number system that every program is evaluated in."""
 
-    def take(self, place: int, node: Node, argument: Any) -> Any: ...
+    def take(self, place: int, node: Node, argument: Value) -> Value: ...
 
-    def pile(self, place: int, node: Node, argument: Any) -> Any: ...
+    def pile(self, place: int, node: Node, argument: Value) -> Value: ...
 
-    def join(self, place: int, node: Node, *arguments: Any) -> Any: ...
+    def join(self, place: int, node: Node, *arguments: Value) -> Value: ...
 
-    def reshape(self, place: int, node: Node, argument: Any) -> Any: ...
+    def reshape(self, place: int, node: Node, argument: Value) -> Value: ...
 
-    def total(self, place: int, node: Node, argument: Any) -> Any: ...
+    def total(self, place: int, node: Node, argument: Value) -> Value: ...
 
-    def contract(self, place: int, node: Node, left: Any, right: Any) -> Any: ...
+    def contract(self, place: int, node: Node, left: Value, right: Value) -> Value: ...
 
-    def round(self, place: int, node: Node, argument: Any) -> Any: ...
+    def matrix(self, place: int, node: Node, argument: Value) -> Value: ...
+
+    def round(self, place: int, node: Node, argument: Value) -> Value: ...
 
 
-_OWN = frozenset({CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, ROUND})
+_OWN = frozenset({CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, MATRIX, ROUND})
 
 
-def evaluate(program: Program, arithmetic: Arithmetic, arguments: Mapping[str, Any]) -> list[Any]:
+def evaluate(
+    program: Program, arithmetic: Arithmetic, arguments: Mapping[str, Value]
+) -> list[Value]:
     """The program's results in a number system; nodes that no result depends on are left out.
 
     Raises KeyError for an input without an argument.
@@ -233,7 +247,7 @@ def evaluate(program: Program, arithmetic: Arithmetic, arguments: Mapping[str, A
     [np.float32(9.0)]
     """
     last = program.last_uses
-    values: dict[int, Any] = {}
+    values: dict[int, Value] = {}
     for place in last:
         node = program.nodes[place]
         if node.operation == INPUT:
