@@ -17,8 +17,17 @@ from verifier import Outcome
 from verifier.commands.cli import run
 from verifier.errors import printable
 from verifier.judging.causes.scalar_gradients import Cause
+from verifier.reporting.content.blocks import (
+    Column,
+    Facts,
+    Labelled,
+    Part,
+    Row,
+    Sentence,
+    Table,
+)
 from verifier.reporting.html.mathml import derivative, mathml
-from verifier.reporting.html.page import Causes, Facts, Finding, Formula, Formulas, Page, Table
+from verifier.reporting.html.page import Formula, Formulas, Page
 from verifier.reporting.html.training import ROWS, chosen_steps, training_page
 from verifier.testing.mutations import Tampered
 from verifier.training.reservoir import SHOWN_STEPS
@@ -123,7 +132,7 @@ def test_the_other_verdicts():
 def test_causes_stand_with_their_evidence(page, failing):
     text = "".join(Reader(page).text)
     assert "w2 at step 6" in text
-    assert "likely the sign is flipped" in text
+    assert "the sign is flipped" in text
     assert failing.causes[0].evidence in text
     assert "verifier explain quadratic --step" in text
 
@@ -132,13 +141,15 @@ def test_a_failure_without_a_cause_is_said_too():
     report = verifier.train(
         verifier.load("quadratic"), epochs=2, witness=Tampered(0, lambda g: g * 1.37, (6,))
     )
-    (found,) = training_page(report.model, report.findings, None, "x").sections[0].findings
-    assert (found.where, found.sentence) == ("w1 at step 6", "no cause found")
-    assert found.evidence.startswith("stated ")
+    where, cause, evidence, _ = (
+        training_page(report.model, report.findings, None, "x").sections[0].blocks
+    )
+    assert (where.text, cause.text) == ("w1 at step 6", "no cause found")
+    assert evidence.text.startswith("stated ")
     many = verifier.train(verifier.load("quadratic"), witness=Tampered(0, torch.neg))
     causes = training_page(many.model, many.findings, None, "x").sections[0]
-    assert len(causes.findings) == 30
-    assert causes.note.startswith("The first 30 of ")
+    assert len(causes.sentences) == 31
+    assert causes.sentences[-1].startswith("The first 30 of ")
 
 
 def test_tables_are_tables(page, failing):
@@ -195,16 +206,14 @@ def everything(text):
         verdict=text,
         sentences=[text],
         sections=[
-            Causes(text, [Finding(text, text, text)], text, text),
+            Part(text, [Sentence(text), Labelled(text, text), Labelled(text, text)]),
             Formulas(text, [formula], text),
             Table(
                 text,
                 text,
-                [text, text],
-                [[text, text]],
-                [Outcome.DISAGREES],
+                [Column(text), Column(text, justify="left")],
+                [Row([text, text], Outcome.DISAGREES)],
                 note=text,
-                words=frozenset((1,)),
             ),
             Facts(text, [(text, text)]),
         ],
@@ -397,7 +406,7 @@ def test_of_very_many_parameters_the_worst_are_shown(monkeypatch):
     report = verifier.train(model, epochs=2, witness=Tampered(12, torch.neg, (3,)))
     sections = training_page(model, report.findings, None, "x", rows=8).sections
     parameters, steps = sections[3], sections[4]
-    assert [row[0] for row in parameters.rows][:2] == ["loss", "bias"]
+    assert [row[0] for row in parameters.cells][:2] == ["loss", "bias"]
     assert len(parameters.rows) == 6
     assert parameters.note == "The worst 5 of 13 parameters."
     assert "Of each step the worst 8 of 14 numbers are shown." in steps.note
