@@ -48,16 +48,6 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("words", COMMANDS)
-def test_commands_without_what_they_need(words, tmp_path):
-    done = verifier(*words.split(), folder=tmp_path)
-    assert is_clean(done), done
-    assert done.code == COMMANDS[words], done
-    if done.code:
-        assert done.out == ""
-        assert done.err.startswith("verifier: ") and done.err.count("\n") == 1
-
-
 @pytest.fixture(scope="module")
 def processes():
     if not hasattr(os, "fork"):
@@ -65,6 +55,24 @@ def processes():
     processes = Processes()
     yield processes
     processes.close()
+
+
+def is_as_the_table_says(done, code):
+    assert is_clean(done), done
+    assert done.code == code, done
+    if code:
+        assert done.out == ""
+        assert done.err.startswith("verifier: ") and done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_commands_without_what_they_need(words, processes, tmp_path):
+    is_as_the_table_says(processes.run(*words.split(), folder=tmp_path), COMMANDS[words])
+
+
+@pytest.mark.parametrize("words", ["", "check --dtype", "train --epochs many"])
+def test_commands_without_what_they_need_as_a_user_starts_them(words, tmp_path):
+    is_as_the_table_says(verifier(*words.split(), folder=tmp_path), COMMANDS[words])
 
 
 INPUTS = {"1": ["--input", "x=-2:2:3x3"], "2": ["--input", "a=-2:2:3x3", "--input", "b=1:3:3x3"]}
