@@ -118,10 +118,11 @@ def test_a_formula_for_what_cannot_be_read():
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_backward_that_was_released(name):
     planted = PLANTED[name]
-    wrong = verifier.check(function(planted.forward, planted.wrong), inputs=planted.inputs)
+    settings = {"inputs": planted.inputs, "points": 1}
+    wrong = verifier.check(function(planted.forward, planted.wrong), **settings)
     assert wrong.outcome == "disagrees"
     assert {cause.cause for cause in wrong.causes} & set(planted.causes)
-    right = verifier.check(function(planted.forward, planted.right), inputs=planted.inputs)
+    right = verifier.check(function(planted.forward, planted.right), **settings)
     assert right.ok
     assert said(right)[0] == "agrees"
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.helpers import mistakes
 from tests.helpers.processes import Processes, verifier
+from verifier import between, check
 
 CODES = {0, 1, 2, 3, 4, 130}
 FOLDER = Path(mistakes.__file__).parent
@@ -76,10 +77,23 @@ def test_commands_without_what_they_need_as_a_user_starts_them(words, tmp_path):
 
 
 INPUTS = {"1": ["--input", "x=-2:2:3x3"], "2": ["--input", "a=-2:2:3x3", "--input", "b=1:3:3x3"]}
+GIVEN = {
+    "1": {"x": between(-2, 2, shape=(3, 3))},
+    "2": {"a": between(-2, 2, shape=(3, 3)), "b": between(1, 3, shape=(3, 3))},
+}
 
 
 @pytest.mark.parametrize("name", mistakes.names)
-def test_the_commonest_mistakes_have_a_verdict(name, processes):
+def test_the_commonest_mistakes_have_a_verdict(name):
+    inputs = GIVEN[name.split("_")[-2]]
+    target = f"{mistakes.__file__}::{name}"
+    report = check(target, inputs=inputs, dtypes=["float32"], points=1)
+    assert report.outcome == ("agrees" if name.startswith("none") else "disagrees")
+
+
+@pytest.mark.sweep(one_in=8)
+@pytest.mark.parametrize("name", mistakes.names)
+def test_the_commonest_mistakes_have_a_verdict_as_a_user_checks_them(name, processes):
     count = name.split("_")[-2]
     target = f"mistakes.py::{name}"
     words = ["check", target, *INPUTS[count], "--dtype", "float32", "--points", "1"]
