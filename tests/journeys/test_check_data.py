@@ -160,7 +160,7 @@ def outcomes_of(report):
     return {(one.name, one.quantity, one.dtype): one.outcome for one in report.components}
 
 
-@pytest.mark.sweep(one_in=4)
+@pytest.mark.sweep(one_in=8)
 @pytest.mark.parametrize("case", FUNCTIONS, ids=lambda case: case["name"])
 def test_functions_of_torch(case):
     code, inputs = (
@@ -184,7 +184,7 @@ def test_functions_of_torch(case):
 # Layers.
 
 
-@pytest.mark.sweep(one_in=3)
+@pytest.mark.sweep(one_in=6)
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers(name):
     make, inputs = LAYERS[name]

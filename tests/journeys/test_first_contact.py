@@ -83,6 +83,7 @@ GIVEN = {
 }
 
 
+@pytest.mark.sweep(one_in=2)
 @pytest.mark.parametrize("name", mistakes.names)
 def test_the_commonest_mistakes_have_a_verdict(name):
     inputs = GIVEN[name.split("_")[-2]]
@@ -239,7 +240,7 @@ LIST = """
 [settings]
 dtypes = ["float32"]
 points = 1
-timeout = 20
+timeout = 90
 [[target]]
 target = "torch:tanh"
 inputs = { input = "-1:1:2" }
