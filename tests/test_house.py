@@ -299,14 +299,11 @@ def test_the_symbolic_side_has_no_torch():
 
 ARRAYS = (torch.Tensor, np.ndarray, arb)
 PLAIN = {
-    "program.array_program.ArrayNode.payload": (
-        "a name, axes, or an array that is compared by its contents"
-    ),
     "process.workers.messages.Progress.done": "a number",
     "process.workers.messages.Rendered.facts": "what JSON can say",
-    "process.workers.supervisor._Watched.watch": "who waits, of whom there is one",
+    "process.workers.supervisor._WatchInterruption.watch": "who waits, of whom there is one",
     "process.workers.task.Task.options": "what JSON can say",
-    "program.program.Node.payload": "a name or a number",
+    "program.program.Node.payload": "a name, a number, axes, or an array compared by its contents",
     "commands.config.run.ConfigRun.host": "where tasks are done",
     "capture.aten.resampling._Axis.number": "a type",
     "reporting.html.page.Diagram.picture": "a picture, which holds no arrays",

@@ -12,10 +12,10 @@ import torch
 
 from verifier.capture.joint_graph import Joint, captured, tensors
 from verifier.capture.lowering import lowered, plain
-from verifier.program.array_program import evaluate
 from verifier.program.differentiate_arrays import gradients
 from verifier.program.evaluation.balls import AsCoded, BallArithmetic, replay
 from verifier.program.evaluation.stochastic import NoiseArithmetic, arithmetic_for, deviations
+from verifier.program.program import evaluate
 
 
 class Silent(NoiseArithmetic):

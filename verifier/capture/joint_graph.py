@@ -28,7 +28,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
 from verifier.errors import LONGEST_EXCERPT, message_of
-from verifier.process.isolation import running
+from verifier.process.isolation import user_code_state
 
 Tensors = Sequence[torch.Tensor]
 
@@ -53,7 +53,7 @@ class Joint:
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """The results, then the gradient by each wanted input, None where there is none."""
         # The backward finds what the forward left.
-        with running(arguments):
+        with user_code_state(arguments):
             results, by, seeds = self._forward(arguments)
             with torch.enable_grad():
                 return _detached([*results, *self._gradients(results, by, seeds)])
@@ -102,7 +102,7 @@ class SecondOrder(Joint):
     """
 
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        with running(arguments):
+        with user_code_state(arguments):
             return self._twice(arguments)
 
     def _twice(self, arguments: Tensors) -> tuple[torch.Tensor | None, ...]:

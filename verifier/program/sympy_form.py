@@ -17,9 +17,9 @@ import sympy
 from sympy.codegen import cfunctions
 
 from verifier.errors import InputError
-from verifier.operations.operation import Operation
 from verifier.operations.table import BY_CLASS, COMPOSED, COMPOSITIONS, TABLE
-from verifier.program.program import CONSTANT, SYMBOL, Builder, Program, evaluate
+from verifier.program.builder import FormulaBuilder
+from verifier.program.program import CONSTANT, INPUT, Node, Program, evaluate
 
 _CONSTANTS = {sympy.pi: "pi", sympy.E: "e"}
 _OWN_POWERS = (sympy.S.NegativeOne, sympy.S.Half, sympy.Integer(2), sympy.Integer(-2))
@@ -38,7 +38,7 @@ _BESSEL = {
 }
 
 
-def read(expression: Any, builder: Builder, symbols: Mapping[Any, int]) -> int:
+def read(expression: Any, builder: FormulaBuilder, symbols: Mapping[Any, int]) -> int:
     """The node of the builder that computes the expression; `symbols` says where its symbols stand.
 
     Operations come in the order of `.args`, with real division, subtraction and square root.
@@ -118,7 +118,7 @@ def _divisor(factor: Any) -> Any:
     )
 
 
-def _node(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
+def _node(tree: Any, builder: FormulaBuilder, places: Mapping[Any, int]) -> int:
     if tree.is_Symbol:
         raise InputError(
             f"the formula uses {tree}, which is neither an input nor a parameter: name it as one "
@@ -141,7 +141,7 @@ def _node(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
     return apply_row(_row_of(tree), builder, [places[part] for part in tree.args])
 
 
-def apply_row(name: str, builder: Builder, arguments: Sequence[int]) -> int:
+def apply_row(name: str, builder: FormulaBuilder, arguments: Sequence[int]) -> int:
     """The node of a row. Raises InputError where an argument must be a whole number and is not."""
     for place in TABLE[name].whole:
         if not _is_whole(builder[arguments[place]]):
@@ -178,7 +178,7 @@ def _row_of(tree: Any) -> str:
     return name
 
 
-def _number(tree: Any, builder: Builder) -> int:
+def _number(tree: Any, builder: FormulaBuilder) -> int:
     if tree is not sympy.nan and abs(tree) > sys.float_info.max:
         raise InputError("the formula contains a number beyond the largest float64: remove it")
     if isinstance(tree, sympy.Integer):
@@ -190,7 +190,7 @@ def _number(tree: Any, builder: Builder) -> int:
     raise InputError(f"the formula contains {tree}, which is not a finite number: remove it")
 
 
-def _sum(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
+def _sum(tree: Any, builder: FormulaBuilder, places: Mapping[Any, int]) -> int:
     first, *rest = tree.args
     total = places[first]
     for term in rest:
@@ -202,7 +202,7 @@ def _sum(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
     return total
 
 
-def _product(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
+def _product(tree: Any, builder: FormulaBuilder, places: Mapping[Any, int]) -> int:
     factors = _factors(tree)
     divisor = _divisor(factors[0])
     product = (
@@ -221,7 +221,7 @@ def _product(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
     return product
 
 
-def _power(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
+def _power(tree: Any, builder: FormulaBuilder, places: Mapping[Any, int]) -> int:
     if tree.exp is sympy.S.NegativeOne:
         return builder.apply("divide", builder.constant(1), places[tree.base])
     if tree.exp is sympy.S.Half:
@@ -238,7 +238,7 @@ def _power(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
     return builder.apply("power", places[tree.base], places[tree.exp])
 
 
-def _piecewise(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
+def _piecewise(tree: Any, builder: FormulaBuilder, places: Mapping[Any, int]) -> int:
     *conditions, (otherwise, last) = (pair.args for pair in tree.args)
     if last is not sympy.true:
         raise InputError(
@@ -251,7 +251,7 @@ def _piecewise(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
     return result
 
 
-def _folded(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
+def _folded(tree: Any, builder: FormulaBuilder, places: Mapping[Any, int]) -> int:
     """Max, Min, And and Or keep no order of arguments; a sorted one makes the program the same each
     time.
     """
@@ -269,13 +269,14 @@ class SymPyArithmetic:
     those that are too long for people.
     """
 
-    def symbol(self, value: Any) -> Any:
+    def input(self, value: Any) -> Any:
         return value
 
-    def constant(self, value: int | float) -> Any:
-        return sympy.sympify(value)
+    def constant(self, place: int, node: Node) -> Any:
+        return sympy.sympify(node.payload)
 
-    def apply(self, operation: Operation, *arguments: Any) -> Any:
+    def row(self, place: int, node: Node, *arguments: Any) -> Any:
+        operation = TABLE[node.operation]
         if operation.name == "square":
             _refuse_long(_digits_of_power(arguments[0], sympy.Integer(2)))
         if operation.name == "power":
@@ -355,6 +356,6 @@ def expressions(program: Program) -> tuple[sympy.Expr, ...]:
     arguments = {
         str(node.payload): symbol(str(node.payload))
         for node in program.nodes
-        if node.operation == SYMBOL
+        if node.operation == INPUT
     }
-    return evaluate(program, SymPyArithmetic(), arguments)
+    return tuple(evaluate(program, SymPyArithmetic(), arguments))

@@ -13,7 +13,7 @@ import torch
 from verifier.capture.aten.attention import transposed
 from verifier.capture.aten.normalisation import product, stored
 from verifier.capture.lowering import Lowering, actual_of, numbers_from, places_of, rule
-from verifier.program.array_program import places
+from verifier.program.builder import places
 
 _LSTM = 2
 

@@ -15,6 +15,8 @@ import numpy as np
 from flint import arb
 
 from verifier.operations.operation import Operation
+from verifier.operations.table import TABLE
+from verifier.program.program import Node
 
 _ROWS_FUNCTIONS: dict[str, Any] = {
     "sum": lambda rows: np.sum(rows, axis=-1, keepdims=True),
@@ -24,37 +26,32 @@ _ROWS_FUNCTIONS: dict[str, Any] = {
 
 
 class NumPyArithmetic:
-    """Floats of one dtype, rounded as NumPy rounds."""
+    """Floats of one dtype, rounded as NumPy rounds; for the operations of a formula."""
 
     def __init__(self, dtype: str) -> None:
         self._type = np.dtype(dtype).type
 
-    def symbol(self, value: Any) -> Any:
+    def input(self, value: Any) -> Any:
         return self._type(value)
 
-    def constant(self, value: int | float) -> Any:
+    def constant(self, place: int, node: Node) -> Any:
+        return self.number(node.payload)
+
+    def row(self, place: int, node: Node, *arguments: Any) -> Any:
+        return self.apply(TABLE[node.operation], *arguments)
+
+    def number(self, value: int | float) -> Any:
+        """The float of this dtype beside a number."""
         with np.errstate(over="ignore"):
             return self._type(value)
 
     def apply(self, operation: Operation, *arguments: Any) -> Any:
+        """A row of the table on floats."""
         with np.errstate(all="ignore"):
             if operation.name in _ROWS_FUNCTIONS:
                 return _ROWS_FUNCTIONS[operation.name](*arguments)
             result = operation.numpy.function(*arguments)
             return self._type(result) if isinstance(result, float) else result
-
-
-class ArbArithmetic:
-    """Balls of Arb: each result encloses the exact one, at the precision in force."""
-
-    def symbol(self, value: Any) -> Any:
-        return value
-
-    def constant(self, value: int | float) -> Any:
-        return arb(value)
-
-    def apply(self, operation: Operation, *arguments: Any) -> Any:
-        return operation.arb(*arguments)
 
 
 @contextmanager

@@ -20,8 +20,9 @@ from flint import arb, arb_mat
 from verifier.operations.formats import FLOAT32, Format
 from verifier.operations.operation import Operation
 from verifier.operations.table import TABLE
-from verifier.program.array_program import NOTHING, ArrayNode, ArrayProgram, evaluate
 from verifier.program.evaluation.arithmetic import balls, middle, precision, radius
+from verifier.program.matrices.function import each
+from verifier.program.program import NOTHING, Fixed, Node, Program, evaluate
 
 FIRST_BITS = 256
 LAST_BITS = 4096
@@ -102,10 +103,14 @@ class BallArithmetic:
     """How many such halves they get."""
 
     def input(self, value: Any) -> Any:
-        return balls(value)
+        """Balls as they are, or those of radius 0 around floats."""
+        given = as_objects(value)
+        return given if given.dtype == object else as_objects(balls(given))
 
-    def constant(self, place: int, node: ArrayNode) -> Any:
-        array = node.payload.array
+    def constant(self, place: int, node: Node) -> Any:
+        if not isinstance(node.payload, Fixed):
+            return as_objects(arb(node.payload))
+        array = node.array
         if array.dtype == bool:
             return array.astype(object)
         exact = as_objects(balls(array))
@@ -114,33 +119,33 @@ class BallArithmetic:
         half = half_a_unit(float(array), node.format, FLOAT32 if self.narrowed else None)
         return as_objects(exact + arb(0, self.halves * half))
 
-    def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
+    def row(self, place: int, node: Node, *arguments: Any) -> Any:
         operation = TABLE[node.operation]
         if operation.name in _COMPARISONS or operation.name == "sign":
             return self._decided(place, operation, arguments)
         return as_objects(operation.arb(*arguments))
 
-    def take(self, place: int, node: ArrayNode, argument: Any) -> Any:
-        index = node.payload.array
+    def take(self, place: int, node: Node, argument: Any) -> Any:
+        index = node.array
         flat = np.ravel(argument)
         if not (index == NOTHING).any():
             return flat[index]
         nothing = False if flat.size and isinstance(flat[0], bool) else _ZERO
         return np.append(flat, nothing)[index]  # NOTHING is the last place
 
-    def pile(self, place: int, node: ArrayNode, argument: Any) -> Any:
-        return piled(argument, node.payload.array, node.shape)
+    def pile(self, place: int, node: Node, argument: Any) -> Any:
+        return piled(argument, node.array, node.shape)
 
-    def join(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
+    def join(self, place: int, node: Node, *arguments: Any) -> Any:
         return np.concatenate([np.ravel(argument) for argument in arguments])
 
-    def reshape(self, place: int, node: ArrayNode, argument: Any) -> Any:
+    def reshape(self, place: int, node: Node, argument: Any) -> Any:
         return np.reshape(argument, node.shape)
 
-    def total(self, place: int, node: ArrayNode, argument: Any) -> Any:
+    def total(self, place: int, node: Node, argument: Any) -> Any:
         return as_objects(np.add.reduce(argument, axis=node.payload, initial=_ZERO))
 
-    def contract(self, place: int, node: ArrayNode, left: Any, right: Any) -> Any:
+    def contract(self, place: int, node: Node, left: Any, right: Any) -> Any:
         (rows, inner), columns = left.shape[-2:], right.shape[-1]
         batch = int(np.prod(node.shape[:-2]))
         result = np.empty((batch, rows, columns), dtype=object)
@@ -151,7 +156,10 @@ class BallArithmetic:
             result[place_] = _product(one, other)
         return result.reshape(node.shape)
 
-    def round(self, place: int, node: ArrayNode, argument: Any) -> Any:
+    def matrix(self, place: int, node: Node, argument: Any) -> Any:
+        return each(node.payload, node.shape, argument)
+
+    def round(self, place: int, node: Node, argument: Any) -> Any:
         return argument
 
     def _decided(self, place: int, operation: Operation, arguments: tuple[Any, ...]) -> Any:
@@ -168,6 +176,13 @@ class BallArithmetic:
             ]
             decided[undecided] = operation.arb(*sides)
         return decided
+
+
+class EnclosingArithmetic(BallArithmetic):
+    """A comparison that the balls leave open stays open: what depends on it holds both branches."""
+
+    def _decided(self, place: int, operation: Operation, arguments: tuple[Any, ...]) -> Any:
+        return as_objects(operation.arb(*arguments))
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,9 +272,7 @@ _is_open = np.frompyfunc(lambda condition: condition is None, 1, 1)
 _midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
 
 
-def replay(
-    program: ArrayProgram, arguments: Mapping[str, Any], arithmetic: BallArithmetic
-) -> list[Any]:
+def replay(program: Program, arguments: Mapping[str, Any], arithmetic: BallArithmetic) -> list[Any]:
     """The balls of each result, as object arrays; arguments are float64 arrays, exact as they are.
 
     The precision is doubled, up to 4,096 bits, until each ball's radius is small against the

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from verifier.operations.table import TABLE
-from verifier.program.array_program import NOTHING, ArrayNode
+from verifier.program.matrices.function import exact
+from verifier.program.program import NOTHING, Node
 
 
 class BatchArithmetic:
@@ -21,50 +22,53 @@ class BatchArithmetic:
     def input(self, value: Any) -> Any:
         return np.asarray(value, dtype=np.float64)
 
-    def constant(self, place: int, node: ArrayNode) -> Any:
-        return node.payload.array[None]
+    def constant(self, place: int, node: Node) -> Any:
+        return node.array[None]
 
-    def take(self, place: int, node: ArrayNode, argument: Any) -> Any:
-        index = node.payload.array
+    def take(self, place: int, node: Node, argument: Any) -> Any:
+        index = node.array
         flat = argument.reshape(argument.shape[0], -1)
         if not (index == NOTHING).any():
             return flat[:, index]
         nothing = np.zeros((flat.shape[0], 1), dtype=flat.dtype)
         return np.concatenate([flat, nothing], axis=1)[:, index]
 
-    def pile(self, place: int, node: ArrayNode, argument: Any) -> Any:
+    def pile(self, place: int, node: Node, argument: Any) -> Any:
         return piled_rows(argument, node)
 
-    def join(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
+    def join(self, place: int, node: Node, *arguments: Any) -> Any:
         lead = max(argument.shape[0] for argument in arguments)
         parts = [
             np.broadcast_to(part, (lead, *part.shape[1:])).reshape(lead, -1) for part in arguments
         ]
         return np.concatenate(parts, axis=1)
 
-    def reshape(self, place: int, node: ArrayNode, argument: Any) -> Any:
+    def reshape(self, place: int, node: Node, argument: Any) -> Any:
         return argument.reshape(argument.shape[0], *node.shape)
 
-    def total(self, place: int, node: ArrayNode, argument: Any) -> Any:
+    def total(self, place: int, node: Node, argument: Any) -> Any:
         with np.errstate(all="ignore"):
             return argument.sum(axis=tuple(axis + 1 for axis in node.payload))
 
-    def contract(self, place: int, node: ArrayNode, left: Any, right: Any) -> Any:
+    def contract(self, place: int, node: Node, left: Any, right: Any) -> Any:
         with np.errstate(all="ignore"):
             return np.matmul(left, right)
 
-    def round(self, place: int, node: ArrayNode, argument: Any) -> Any:
+    def matrix(self, place: int, node: Node, argument: Any) -> Any:
+        return node.payload.floats(argument, exact)
+
+    def round(self, place: int, node: Node, argument: Any) -> Any:
         return argument
 
-    def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
+    def row(self, place: int, node: Node, *arguments: Any) -> Any:
         with np.errstate(all="ignore"):
             result = np.asarray(TABLE[node.operation].numpy.function(*aligned(arguments)))
         return result if arguments else result.reshape(1)
 
 
-def piled_rows(argument: Any, node: ArrayNode) -> Any:
+def piled_rows(argument: Any, node: Node) -> Any:
     """For each variant zeros of the node's shape, with each element added at its place."""
-    index, count = node.payload.array.ravel(), int(np.prod(node.shape))
+    index, count = node.array.ravel(), int(np.prod(node.shape))
     kept = index != NOTHING
     flat = argument.reshape(argument.shape[0], -1)[:, kept]
     rows = [np.bincount(index[kept], weights=row, minlength=count) for row in flat]

@@ -13,22 +13,23 @@ import numpy as np
 from flint import arb
 
 from verifier.operations.table import TABLE
-from verifier.program.array_program import (
+from verifier.program.evaluation.arithmetic import precision
+from verifier.program.evaluation.balls import LAST_BITS
+from verifier.program.program import (
     CONSTANT,
     CONTRACT,
     INPUT,
     JOIN,
+    MATRIX,
     NOTHING,
     PILE,
     RESHAPE,
     ROUND,
     TAKE,
     TOTAL,
-    ArrayNode,
-    ArrayProgram,
+    Node,
+    Program,
 )
-from verifier.program.evaluation.arithmetic import precision
-from verifier.program.evaluation.balls import LAST_BITS
 
 MOST_NODES = 300
 """Of elements that an entry is made of."""
@@ -57,7 +58,7 @@ class BeyondError(Exception):
 class Elements:
     """What one entry of a program is made of, at one point."""
 
-    program: ArrayProgram
+    program: Program
     arguments: Mapping[str, Any]
     names: Collection[str]
     """The inputs by which the point is approached."""
@@ -114,8 +115,8 @@ class Elements:
             case op if op == INPUT:
                 return arb(self.given(key)) + arb(line.get((str(node.payload), at), 0)) / part
             case op if op == CONSTANT:
-                number = np.ravel(node.payload.array)[at]
-                return bool(number) if node.payload.array.dtype == bool else arb(float(number))
+                number = np.ravel(node.array)[at]
+                return bool(number) if node.array.dtype == bool else arb(float(number))
             case op if op in MOVED:
                 return parts[0] if parts else arb(0)
             case op if op in ADDED:
@@ -153,7 +154,7 @@ class Elements:
             raise ValueError("it is open which branch is taken")
         return [parts[0], parts[1] if known[parts[0]] else parts[2]]
 
-    def node(self, key: Key) -> ArrayNode:
+    def node(self, key: Key) -> Node:
         return self.program.nodes[key[0]]
 
     def given(self, key: Key) -> float:
@@ -161,17 +162,21 @@ class Elements:
         return float(np.ravel(self.arguments[str(self.node(key).payload)])[key[1]])
 
     def parts(self, key: Key) -> list[Key]:
-        """The elements that an element is made of."""
+        """The elements that an element is made of. Raises TooLargeError for a function of a matrix,
+        each of whose elements is made of all.
+        """
         node, at = self.node(key), key[1]
+        if node.operation == MATRIX:
+            raise TooLargeError
         shapes = [self.program.nodes[argument].shape for argument in node.arguments]
         match node.operation:
             case op if op in (INPUT, CONSTANT):
                 return []
             case op if op == TAKE:
-                source = int(np.ravel(node.payload.array)[at])
+                source = int(np.ravel(node.array)[at])
                 return [] if source == NOTHING else [(node.arguments[0], source)]
             case op if op == PILE:
-                found = np.flatnonzero(np.ravel(node.payload.array) == at)
+                found = np.flatnonzero(np.ravel(node.array) == at)
                 return [(node.arguments[0], int(source)) for source in found[: MOST_NODES + 1]]
             case op if op == JOIN:
                 sizes = [math.prod(shape) for shape in shapes]
@@ -201,7 +206,7 @@ def dot(parts: Sequence[Any], zero: Any) -> Any:
     return sum([a * b for a, b in zip(parts[:half], parts[half:], strict=True)], zero)
 
 
-def _summed(shape: tuple[int, ...], node: ArrayNode, at: int) -> list[int]:
+def _summed(shape: tuple[int, ...], node: Node, at: int) -> list[int]:
     where = list(np.unravel_index(at, node.shape)) if node.shape else []
     index: list[Any] = [
         slice(None) if axis in node.payload else where.pop(0) for axis in range(len(shape))
@@ -210,7 +215,7 @@ def _summed(shape: tuple[int, ...], node: ArrayNode, at: int) -> list[int]:
     return [int(source) for source in np.ravel(places[tuple(index)])[: MOST_NODES + 1]]
 
 
-def _factors(shapes: Sequence[tuple[int, ...]], node: ArrayNode, at: int) -> list[Key]:
+def _factors(shapes: Sequence[tuple[int, ...]], node: Node, at: int) -> list[Key]:
     *batch, row, column = np.unravel_index(at, node.shape)
     sides = []
     index: Any

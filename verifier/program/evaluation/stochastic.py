@@ -15,6 +15,7 @@ what lies between the sides is honest.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,9 @@ import numpy as np
 from verifier.operations.formats import FLOAT64, Format
 from verifier.operations.operation import Call, Operation
 from verifier.operations.table import TABLE
-from verifier.program.array_program import NOTHING, ArrayNode, ArrayProgram, evaluate
 from verifier.program.evaluation.balls import EQUALITIES
 from verifier.program.evaluation.batches import BatchArithmetic, aligned, piled_rows
+from verifier.program.program import NOTHING, Node, Program, evaluate
 
 REPLAYS = 9
 """Thrice so many as there are ways to decide a kink."""
@@ -76,23 +77,23 @@ class NoiseArithmetic(BatchArithmetic):
     def input(self, value: Any) -> Any:
         return super().input(value)[None]
 
-    def constant(self, place: int, node: ArrayNode) -> Any:
-        array, rounding = node.payload.array[None], self._format(node)
+    def constant(self, place: int, node: Node) -> Any:
+        array, rounding = node.array[None], self._format(node)
         if rounding is None or array.dtype == bool or rounding.holds(float(array[0])):
             return array
         return self._moved(place, array, rounding, 1.0)
 
-    def _format(self, node: ArrayNode) -> Format | None:
+    def _format(self, node: Node) -> Format | None:
         """What a node is rounded to here; None where it is not moved."""
         return None if node.format in self.silent else node.format
 
-    def pile(self, place: int, node: ArrayNode, argument: Any) -> Any:
-        index = node.payload.array
+    def pile(self, place: int, node: Node, argument: Any) -> Any:
+        index = node.array
         most = int(np.bincount(index[index != NOTHING], minlength=1).max(initial=0))
         totals, sizes = piled_rows(argument, node), piled_rows(np.abs(argument), node)
         return self._summed(place, node, totals, sizes, most)
 
-    def total(self, place: int, node: ArrayNode, argument: Any) -> Any:
+    def total(self, place: int, node: Node, argument: Any) -> Any:
         axes = tuple(axis + 1 for axis in node.payload)
         terms = int(np.prod([argument.shape[axis] for axis in axes]))
         with np.errstate(all="ignore"):
@@ -100,16 +101,30 @@ class NoiseArithmetic(BatchArithmetic):
                 place, node, argument.sum(axis=axes), np.abs(argument).sum(axis=axes), terms
             )
 
-    def contract(self, place: int, node: ArrayNode, left: Any, right: Any) -> Any:
+    def contract(self, place: int, node: Node, left: Any, right: Any) -> Any:
         with np.errstate(all="ignore"):
             sizes = np.matmul(np.abs(left), np.abs(right))
             return self._summed(place, node, np.matmul(left, right), sizes, left.shape[-1] + 1)
 
-    def round(self, place: int, node: ArrayNode, argument: Any) -> Any:
+    def matrix(self, place: int, node: Node, argument: Any) -> Any:
+        """Libraries are backward stable: their result is that of a matrix nearby (Higham, Accuracy
+        and Stability of Numerical Algorithms, 2nd ed., section 1.5).
+        """
+        rounding, draws = self._format(node), count(1)
+
+        def moved(values: Any, size: Any) -> Any:
+            if rounding is None:
+                return values
+            noise = self._noise(place + (next(draws) << 40), values)
+            return values + noise * (self.gain * rounding.unit_roundoff * size)
+
+        return node.payload.floats(argument, moved)
+
+    def round(self, place: int, node: Node, argument: Any) -> Any:
         rounding = self._format(node)
         return argument if rounding is None else self._moved(place, argument, rounding, 1.0)
 
-    def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
+    def row(self, place: int, node: Node, *arguments: Any) -> Any:
         operation = TABLE[node.operation]
         parts = aligned(arguments)
         if operation.name in _COMPARISONS:
@@ -144,7 +159,7 @@ class NoiseArithmetic(BatchArithmetic):
     def _summed(
         self,
         place: int,
-        node: ArrayNode,
+        node: Node,
         totals: Any,
         sizes: Any,
         terms: int,
@@ -280,7 +295,7 @@ GAIN = 256.0
 _UNSURE = 4.0 / REPLAYS**0.5
 
 
-def arithmetic_for(program: ArrayProgram, seed: int = 0) -> NoiseArithmetic:
+def arithmetic_for(program: Program, seed: int = 0) -> NoiseArithmetic:
     """Noise that float64 can show for the formats of a program."""
     formats = {node.format for node in program.nodes if node.format is not None}
     if formats == {FLOAT64}:
@@ -292,7 +307,7 @@ def arithmetic_for(program: ArrayProgram, seed: int = 0) -> NoiseArithmetic:
 
 
 def deviations(
-    program: ArrayProgram, arguments: Mapping[str, Any], arithmetic: NoiseArithmetic
+    program: Program, arguments: Mapping[str, Any], arithmetic: NoiseArithmetic
 ) -> list[Any]:
     """The standard deviation of each result's entries under rounding, as float64 arrays; NaN or
     infinite where a replay leaves the format. Arguments are float64 arrays, exact as they are.
