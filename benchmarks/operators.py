@@ -17,6 +17,8 @@ import argparse
 import json
 import multiprocessing
 import os
+import platform
+import re
 import sys
 import time
 import warnings
@@ -32,9 +34,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.helpers.torch_operators import MODULES, OPERATORS, Entry, entries, subjects
 from verifier.capture.lowering import rules
-from verifier.errors import InputError
+from verifier.errors import InputError, message_of
 from verifier.judging.examination import Examination, NotReplayed
 from verifier.judging.examine import examine
+from verifier.reporting.data.training_json import versions
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "build" / "operators.jsonl"
@@ -86,8 +89,14 @@ def _outcome(entry: Entry, sample: int) -> tuple[str, str, bool]:
     chosen = subjects(entry, SAMPLES)
     if sample >= len(chosen):
         return ABSENT, "", False
+    subject = chosen[sample]
     try:
-        found = examine(chosen[sample])
+        with torch.no_grad():
+            subject.code(*(tensor.clone() for tensor in subject.inputs.values()))
+    except Exception as error:
+        return REFUSED, f"it cannot be run on a copy of its input: {message_of(error)}", False
+    try:
+        found = examine(subject)
     except InputError as error:
         return REFUSED, str(error), False
     except Exception as error:
@@ -268,18 +277,62 @@ def reasons(worst: dict[Entry, Judged]) -> str:
     )
 
 
+START, END = "<!-- operators: start -->\n", "<!-- operators: end -->\n"
+"""Between these lines of the page of limits stands what this benchmark found."""
+_WRAPPED = re.compile(r"^(the code's forward cannot be read: )?(.*?)(; give its formula.*)?$", re.S)
+
+
+def written(worst: dict[Entry, Judged]) -> None:
+    """The report, and what is refused in the page of limits."""
+    told = ", ".join(f"{name} {number}" for name, number in versions().items())
+    REPORT.write_text(
+        "# PyTorch's own collections of operators and modules\n\n"
+        f"Made by `python benchmarks/operators.py --write` with {told}, on {platform.machine()}.\n"
+        f"Up to {SAMPLES} samples of each entry; an entry is as good as the worst of them.\n\n"
+        f"```\n{counts(worst)}\n\n{reasons(worst)}\n```\n",
+        encoding="utf-8",
+    )
+    page = LIMITS.read_text(encoding="utf-8")
+    before, _, rest = page.partition(START)
+    _, _, behind = rest.partition(END)
+    LIMITS.write_text(f"{before}{START}{refusals(worst)}{END}{behind}", encoding="utf-8")
+
+
+def refusals(worst: dict[Entry, Judged]) -> str:
+    """A table of what is refused: the reason, and the entries."""
+    groups: dict[str, set[str]] = defaultdict(set)
+    for entry, one in worst.items():
+        if one.outcome == REFUSED:
+            found = _WRAPPED.match(one.reason)
+            groups[found[2] if found else one.reason].add(entry.name)
+    rows = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    lines = [f"| {_cell(reason)} | {_names(names)} |" for reason, names in rows]
+    return "\n".join(["| why | operators and modules |", "|---|---|", *lines]) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("words", nargs="*")
     parser.add_argument("--dtypes", nargs="+", default=DTYPES, choices=DTYPES)
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--anew", action="store_true")
+    parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
     rules()
     worst = by_entry(run(asked).values())
     print(counts(worst))
     print(reasons(worst))
+    if asked.write:
+        written(worst)
 
 
 if __name__ == "__main__":

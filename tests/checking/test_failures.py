@@ -211,9 +211,11 @@ def test_shrinking_ends_with_the_deadline():
         return True
 
     domain = {"x": verifier.checking.edge_cases.domain.Domain(-5.0, 5.0)}
-    found = verifier.checking.shrink.search.simplest({"x": X}, fails, domain, 50, Deadline(0.0))
+    found = verifier.checking.shrink.search.find_simplest(
+        {"x": X}, fails, domain, 50, Deadline(0.0)
+    )
     assert (len(asked), found["x"].tolist()) == (1, X.tolist())
-    found = verifier.checking.shrink.search.simplest({"x": X}, fails, domain, 50)
+    found = verifier.checking.shrink.search.find_simplest({"x": X}, fails, domain, 50)
     assert found["x"].tolist() == [0.0]
 
 

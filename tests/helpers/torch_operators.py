@@ -79,16 +79,28 @@ def entries(dtype):
 
 
 def subjects(entry, count):
-    """Up to so many points of an entry."""
+    """Up to so many points of an entry, at which it has a value if there are such."""
     make = _of_operator if entry.collection == OPERATORS else _of_module
     torch.manual_seed(SEED)
     found = make(entry)
     kept = [one for one in found if any(one.inputs[name].numel() for name in one.wanted)]
     kept.sort(key=_size)
     small = [one for one in kept if _size(one) <= LARGEST] or kept[:1]
+    small = [one for one in small if _has_a_value(one)] or small
     last = len(small) - 1
     places = {round(last * place / max(1, count - 1)) for place in range(count)} if small else ()
     return [small[place] for place in sorted(places, reverse=True)]
+
+
+def _has_a_value(subject):
+    """Whether the code gives numbers, or whatever else on copies of what it is given."""
+    try:
+        with torch.no_grad():
+            found = subject.code(*(tensor.clone() for tensor in subject.inputs.values()))
+    except Exception:
+        return True
+    # torch itself may crash where it looks for NaN among the numbers of a sparse tensor.
+    return not any(part.layout == torch.strided and part.isnan().any() for part in found)
 
 
 def _size(subject):

@@ -191,8 +191,8 @@ def test_a_race_is_found_in_every_dtype():
 
 def test_what_torch_refuses_is_a_sentence():
     told = (
-        "the code's backward cannot be run: RuntimeError: Function _ToldBackward returned an "
-        "invalid gradient"
+        "the code's backward cannot be run: RuntimeError: Function _PassedThroughLieBackward "
+        "returned an invalid gradient"
     )
     with pytest.raises(InputError, match=told):
         judged(BUMP, GRAPH, liar_named("wrong shape").lie, "float32")
@@ -201,7 +201,7 @@ def test_what_torch_refuses_is_a_sentence():
 @pytest.mark.parametrize("one", HARD, ids=lambda one: one.liar.name)
 def test_hard_ones_are_found_by_the_replay_only(one):
     for dtype in one.dtypes:
-        (found,) = _Bench(one.case, dtype, 0).tried(one.liar, GRAPH, 0)
+        (found,) = _Bench(one.case, dtype, 0).try_lie_and_gradcheck(one.liar, GRAPH, 0)
         assert found.found
         # Nothing cancels so much that float64 does not show 1e-12.
         assert found.size < 1 or dtype == "float64"
@@ -241,8 +241,8 @@ def test_sizes_are_measured_where_the_judge_had_decided():
 
 def test_what_is_no_lie_here_is_not_planted():
     bench = _Bench(case_named("tanh"), "float64", 0)
-    assert list(bench.tried(liar_named("wrong branch"), GRAPH, 0)) == []
-    assert list(bench.tried(SMALL, NUMBERS, 0)) == []
+    assert list(bench.try_lie_and_gradcheck(liar_named("wrong branch"), GRAPH, 0)) == []
+    assert list(bench.try_lie_and_gradcheck(SMALL, NUMBERS, 0)) == []
 
 
 def planted(**changed):

@@ -31,9 +31,9 @@ Rule = Callable[..., Any]
 _RULES: dict[str, Rule] = {}
 _RULE_MODULES = (
     "creation", "elementwise", "movement", "reductions", "activations", "convolution", "pooling",
-    "normalisation", "attention", "recurrent", "resampling", "losses",
+    "normalisation", "attention", "resampling", "losses",
     "linear_algebra.products", "linear_algebra.elimination", "linear_algebra.reflections",
-    "linear_algebra.spectra",
+    "linear_algebra.spectra", "sequences.recurrent", "sequences.alignments",
 )  # fmt: skip
 
 

@@ -105,7 +105,7 @@ class _Search:
         )
 
     def _search_each(self, deadline: Deadline) -> Iterator[SearchResult]:
-        """What each finding is blamed on, until the time is over."""
+        """The causes of each finding, until the time is over."""
         for finding in self.failing:
             found = find_causes(finding, _parts_at_point_before(self.checked, finding), deadline)
             for error in found.errors:

@@ -712,12 +712,12 @@ def run(arguments: list[str], host: Host | None = None) -> int:
     """
     before = _HOST.set(host or InThisProcess())
     try:
-        return _run(arguments)
+        return _run_arguments(arguments)
     finally:
         _HOST.reset(before)
 
 
-def _run(arguments: list[str]) -> int:
+def _run_arguments(arguments: list[str]) -> int:
     try:
         result = app(arguments or ["--help"], standalone_mode=False, prog_name="verifier")
         if sys.stdout is not None:

@@ -113,13 +113,13 @@ def _unfinished_json(
 
 def _unfinished_html(ending: Ending, subject: Mapping[str, str], known: Rendered) -> str:
     heading, sentence = _HEADINGS[ending.end], escape(ending.sentence)
-    told = f"<p><strong>{heading}</strong> {sentence}</p>"
+    why = f"<p><strong>{heading}</strong> {sentence}</p>"
     if "html" in known.forms:
-        return known.forms["html"].replace(PLACE, told, 1)
+        return known.forms["html"].replace(PLACE, why, 1)
     title = escape(", ".join(subject.values()) or "verifier")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'">\n'
         f"<title>{title}: not judged</title>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
-        f"{told}\n<p>Nothing was decided.</p>\n</main>\n</body>\n</html>\n"
+        f"{why}\n<p>Nothing was decided.</p>\n</main>\n</body>\n</html>\n"
     )

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
 
 import sympy
 
+from verifier.operations.arrays import Expr
 from verifier.operations.operation import flat
 from verifier.operations.table import TABLE
 from verifier.program.builder import FormulaBuilder
@@ -218,7 +218,7 @@ PLACES = tuple(sympy.Symbol(f"argument_{position}", real=True) for position in r
 @lru_cache(maxsize=4096)
 def local_derivative(
     operation: str, constants: tuple[int | float | None, ...], position: int
-) -> Any:
+) -> Expr:
     """The derivative of a row by one of its arguments, as a tree in symbols that stand for the
     arguments.
 
@@ -236,7 +236,7 @@ def local_derivative(
     return _plain(operation, constants, written)
 
 
-def _plain(operation: str, constants: tuple[int | float | None, ...], written: Any) -> Any:
+def _plain(operation: str, constants: tuple[int | float | None, ...], written: Expr) -> Expr:
     """A power's own rule with its constant exponent worked out, 3*x**2 instead of 3*x**(3 - 1),
     where that is exact.
     """

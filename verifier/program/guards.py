@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
 import numpy as np
 
+from verifier.operations.arrays import Floats
 from verifier.program.builder import FormulaBuilder
 from verifier.program.differentiate import differentiate
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
@@ -303,7 +303,7 @@ def _harmless(
     }
 
 
-def _trials(symbols: int, places: Any) -> Any:
+def _trials(symbols: int, places: Floats) -> Floats:
     """Combinations of the places, a row each: all of them where they are few, else equal ones and a
     seeded choice.
     """

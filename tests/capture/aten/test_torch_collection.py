@@ -36,7 +36,29 @@ def segments(reduce, **options):
     return lambda x: torch.segment_reduce(x, reduce, **options)
 
 
+def ctc(labels, steps, lengths, **options):
+    """The loss of labels, after a softmax."""
+    counts = torch.tensor(lengths)
+
+    def code(x):
+        logarithms = x.log_softmax(-1)
+        return F.ctc_loss(logarithms, labels, torch.tensor(steps), counts, **options)
+
+    return code
+
+
 CASES = {
+    "ctc": (ctc(torch.tensor([[1, 2]]), [4], [2]), t(4, 1, 3)),
+    "ctc, the same label twice": (ctc(torch.tensor([[1, 1]]), [4], [2]), t(4, 1, 3)),
+    "ctc of several": (
+        ctc(torch.tensor([[1, 2, 1], [2, 0, 0]]), [5, 3], [3, 1], reduction="none"),
+        t(5, 2, 3),
+    ),
+    "ctc, another blank": (
+        ctc(torch.tensor([0, 1, 0]), [4, 4], [2, 1], blank=2, reduction="sum"),
+        t(4, 2, 3),
+    ),
+    "ctc of no label": (ctc(torch.tensor([[1], [1]]), [3, 3], [1, 0]), t(3, 2, 2)),
     "segment sum": (segments("sum", offsets=OFFSETS), t(5, 2)),
     "segment mean": (segments("mean", lengths=torch.tensor([2, 3])), t(5, 2)),
     "segment mean of nothing": (segments("mean", offsets=OFFSETS, initial=2.0), t(5)),

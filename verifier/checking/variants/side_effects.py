@@ -42,7 +42,7 @@ class DeterminismCheck:
 
 @dataclass(frozen=True)
 class OverwritingCheck:
-    """Inputs and grad_output are what they were, or torch has been told that they are not."""
+    """Inputs and grad_output are unchanged, or torch knows that they have changed."""
 
     name: str = "overwriting"
 
@@ -108,13 +108,13 @@ def _gradients_behind(
 def _gradients_or_none(
     results: Sequence[torch.Tensor], by: Sequence[torch.Tensor], weights: Sequence[torch.Tensor]
 ) -> Sequence[torch.Tensor | None]:
-    """The gradients; none where torch has been told of a write and refuses them."""
+    """The gradients; none where torch knows of a write and refuses them."""
     pairs = [
         (result, weight)
         for result, weight in zip(results, weights, strict=True)
         if result.requires_grad
     ]
-    # Where torch has not been told, it does not refuse.
+    # Where torch does not know of a write, it does not refuse.
     with suppress(RuntimeError):
         if pairs:
             outputs, incoming = zip(*pairs, strict=True)

@@ -229,8 +229,3 @@ def packed(low: Lowering, input: Any, lengths: torch.Tensor, batch_first: bool) 
     numbers = numbers_from(1, actual_of(input).shape)
     moved, _ = torch.ops.aten._pack_padded_sequence(numbers, lengths, batch_first)
     return low.build.take(low.lift(input), places_of(moved)), None
-
-
-@rule("_ctc_loss")
-def aligned(low: Lowering) -> int:
-    raise NotImplementedError("a sum over all alignments of labels")
