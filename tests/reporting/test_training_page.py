@@ -30,6 +30,7 @@ from verifier.reporting.html.mathml import derivative, mathml
 from verifier.reporting.html.page import Formula, Formulas, Page
 from verifier.reporting.html.training import ROWS, chosen_steps, training_page
 from verifier.testing.mutations import Tampered
+from verifier.training.findings import KEPT_STEPS
 from verifier.training.reservoir import SHOWN_STEPS
 
 VOID = {"meta", "br", "img", "link", "input"}
@@ -361,24 +362,24 @@ def test_what_is_too_long_is_said_to_be(monkeypatch):
 def long():
     return verifier.train(
         verifier.load("linear"),
-        epochs=33_334,
-        witness=Tampered(0, torch.neg, (50_001, 70_000, 70_001)),
+        epochs=3_400,
+        witness=Tampered(0, torch.neg, (5_001, 7_000, 7_001)),
     )
 
 
 def test_a_long_run_makes_a_small_page(long):
-    assert long.findings.done > 100_000
+    assert long.findings.done > KEPT_STEPS
     page = long.to_html()
     assert len(page.encode()) < 3_000_000
     text = "".join(Reader(page).text)
     shown = len(chosen_steps(long.findings, ROWS // 2))
     assert (
-        f"{shown} of 100002 steps are shown: the first, the last, the first 40 that disagree and, "
+        f"{shown} of 10200 steps are shown: the first, the last, the first 40 that disagree and, "
         "of each stretch "
         "of the run, the worst one. The table above counts all of them." in text
     )
     rows = [int(row[0]) for row in Reader(page).rows if row[0].isdigit()]
-    assert {1, 100_002, 50_001, 70_000, 70_001} <= set(rows)
+    assert {1, 10_200, 5_001, 7_000, 7_001} <= set(rows)
 
 
 def test_of_each_stretch_the_worst_step_is_kept():
