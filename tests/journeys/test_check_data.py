@@ -98,10 +98,13 @@ def test_what_no_branch_of_the_formula_excuses():
 
 def test_what_cannot_be_read_says_what_else_can_be_given():
     with pytest.raises(
-        verifier.InputError,
-        match=r"_linalg_svd has no rule .*; give its formula or a plain version",
+        verifier.InputError, match=r"gives a sparse tensor, .*; give its formula or a plain version"
     ):
-        named("svd_degenerate").checked()
+        verifier.check(lambda x: x.to_sparse().to_dense(), inputs={"x": torch.ones(2, 2)})
+
+
+def test_factors_that_are_not_unique_are_undecided():
+    assert said(named("svd_degenerate").checked())[0] == "undecided"
 
 
 def test_a_formula_for_what_cannot_be_read():

@@ -280,7 +280,9 @@ def _refuse_foreign(
     if not _constants(traced):
         return
     elsewhere = [
-        value * (1 + 2.0**-6) if value.is_floating_point() else value for value in arguments
+        # Towards 0, so that what has to lie between 0 and 1 stays there.
+        value * (1 - 2.0**-6) if value.is_floating_point() else value
+        for value in arguments
     ]
     again = _constants(_traced(joint, elsewhere))
     same = len(again) == len(_constants(traced)) and all(map(_equal, _constants(traced), again))
