@@ -5,14 +5,8 @@ import pytest
 import torch
 
 from tests.helpers.reading import read
-from verifier.capture.joint_graph import (
-    Joint,
-    NotReadableError,
-    SecondOrder,
-    captured,
-    is_capturing,
-    tensors,
-)
+from verifier.capture.joint_functions import Joint, SecondOrder, tensors
+from verifier.capture.joint_graph import NotReadableError, captured, is_capturing
 from verifier.capture.statements import Subject
 from verifier.judging.examine import examine
 from verifier.judging.verdict import Outcome

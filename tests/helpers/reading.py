@@ -10,7 +10,8 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from verifier.capture.joint_graph import Joint, captured, tensors
+from verifier.capture.joint_functions import Joint, tensors
+from verifier.capture.joint_graph import captured
 from verifier.capture.lowering import lowered, plain
 from verifier.program.array_program import evaluate
 from verifier.program.differentiate_arrays import gradients

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.capture.joint_graph import ForwardMode, Joint, SecondOrder, tensors
+from verifier.capture.joint_functions import ForwardMode, Joint, SecondOrder, tensors
 from verifier.capture.lowering import plain
+from verifier.capture.random_draws import with_seed
 from verifier.errors import InputError, message_of
 from verifier.operations.formats import CODE_FORMATS, Format
 from verifier.process.timeout import place_of
@@ -47,6 +48,8 @@ class Subject:
     """Of the Hessian by these inputs only the rows of these elements of the flattened input."""
     honour_detach: bool = False
     """Whether what the code takes out of autograd is a constant to the exact gradient, too."""
+    random_seed: int = 0
+    """What random numbers are drawn with, in each run of the code anew."""
 
     @property
     def by(self) -> tuple[str, ...]:
@@ -60,12 +63,13 @@ class Statements:
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
+        code = with_seed(subject.code, subject.random_seed)
         self.inputs = dict(subject.inputs)
         self.by = subject.by
         self.forward = subject.quantity == FORWARD
         with torch.no_grad():
             self.results = tensors(
-                subject.code(*(tensor.detach().clone() for tensor in self.inputs.values()))
+                code(*(tensor.detach().clone() for tensor in self.inputs.values()))
             )
         for result in self.results:
             if not result.is_floating_point():
@@ -79,9 +83,9 @@ class Statements:
         ]
         self.joint: Joint
         if subject.quantity == SECOND:
-            self.joint = SecondOrder(subject.code, wanted, count, tuple(self.rows))
+            self.joint = SecondOrder(code, wanted, count, tuple(self.rows))
         else:
-            self.joint = (ForwardMode if self.forward else Joint)(subject.code, wanted, count)
+            self.joint = (ForwardMode if self.forward else Joint)(code, wanted, count)
         moved = [self.inputs[name] for name in self.by] if self.forward else self.results
         drawn = tuple(_drawn(tensor, place) for place, tensor in enumerate(moved))
         self.arguments = [*self.inputs.values(), *(subject.seeds or drawn)]
@@ -108,7 +112,7 @@ class Statements:
             for tensor in inputs:
                 tensor.requires_grad_(tensor.is_floating_point())
             # Code may write to what it is given.
-            results = tensors(self.subject.code(*(tensor.clone() for tensor in inputs)))
+            results = tensors(self.joint.code(*(tensor.clone() for tensor in inputs)))
         seen: set[Any] = set()
         waiting = [result.grad_fn for result in results]
         while waiting:

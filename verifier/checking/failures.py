@@ -15,10 +15,11 @@ from verifier.checking.labels import component_called
 from verifier.checking.points import LARGE, Sampling
 from verifier.checking.records import Checked
 from verifier.checking.shrink.search import simplest
+from verifier.checking.tally.notes import notes_on
 from verifier.checking.variants import AT_EVERY_POINT, Check
 from verifier.errors import InputError
 from verifier.judging.causes import Blamed, blamed
-from verifier.judging.examination import Part, Replayed
+from verifier.judging.examination import Part
 from verifier.judging.finding import CheckCause, Finding
 from verifier.judging.verdict import Outcome
 from verifier.process.deadline import Deadline
@@ -47,7 +48,7 @@ def explained(
     search = _Search(checked, failing, samplings, errors)
     causes = errors.guarded(_FOR_CAUSES, partial(search.causes, deadline.after(SHARE)), _Causes())
     simpler = errors.guarded(_FOR_SIMPLER, partial(search.simpler, deadline), _Simpler())
-    notes = errors.guarded("collecting the notes", partial(_notes, checked, failing), _NONE)
+    notes = errors.guarded("collecting the notes", partial(notes_on, checked), _NONE)
     return replace(
         checked,
         findings=(*checked.findings, *simpler.findings),
@@ -153,35 +154,6 @@ def _before(checked: Checked, finding: Finding) -> Sequence[Part]:
         if same and other.point and here and other.point.number == here.number - 1:
             return other.parts
     return ()
-
-
-def _notes(checked: Checked, failing: Sequence[Finding]) -> tuple[str, ...]:
-    return (*_on_detached(checked, failing), *_on_literals(checked))
-
-
-def _on_detached(checked: Checked, failing: Sequence[Finding]) -> Iterator[str]:
-    examinations = [
-        finding.examination for finding in checked.judged if finding.examination is not None
-    ]
-    detached = dict.fromkeys(
-        phrase for examination in examinations for phrase in examination.detached
-    )
-    if detached and (failing or checked.settings.honour_detach):
-        how = (
-            "taken for constants"
-            if checked.settings.honour_detach
-            else "--honour-detach takes that for a constant"
-        )
-        yield f"the code takes values out of autograd ({', '.join(detached)}): {how}"
-
-
-def _on_literals(checked: Checked) -> Iterator[str]:
-    formulas = [finding.examination.formula for finding in checked.judged if finding.examination]
-    replayed = [formula for formula in formulas if isinstance(formula, Replayed)]
-    literals = dict.fromkeys(literal for formula in replayed for literal in formula.literals)
-    if literals:
-        told = ", ".join(map(repr, literals))
-        yield f"rounded decimals in the code, granted half a unit of their last digit: {told}"
 
 
 def _simplest(

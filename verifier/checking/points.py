@@ -138,6 +138,7 @@ class Sampling:
             CheckPoint(number, kind, self.dtype, inputs),
             specification,
             request.settings.honour_detach,
+            request.settings.seed,
         )
 
     @cached_property

@@ -18,7 +18,13 @@ import numpy as np
 import torch
 from flint import arb
 
-from verifier.capture.joint_graph import DETACHED, NotReadableError, captured, followed
+from verifier.capture.joint_graph import (
+    DETACHED,
+    EVENTS,
+    NotReadableError,
+    captured,
+    captured_with_detached,
+)
 from verifier.capture.lowering import Lowered, lowered, plain
 from verifier.capture.statements import SECOND, SEED, TANGENT, Statements, Subject
 from verifier.errors import InputError
@@ -75,9 +81,8 @@ def examine(subject: Subject, specification: Specification | None = None) -> Exa
     """
     point = Statements(subject)
     try:
-        graph = captured(point.joint, point.arguments)
-        detached = graph.meta[DETACHED]
-        graph = graph if subject.honour_detach else followed(graph)
+        capture = captured if subject.honour_detach else captured_with_detached
+        graph = capture(point.joint, point.arguments)
         read: Lowered | NotReplayed = lowered(graph, point.names, point.arguments)
     except NotReadableError as error:
         read = NotReplayed(str(error))
@@ -87,7 +92,8 @@ def examine(subject: Subject, specification: Specification | None = None) -> Exa
             if specification is None
             else _by_specification(point, specification, read)
         )
-    return replace(_by_graph(point, specification, read), detached=detached)
+    found = _by_graph(point, specification, read)
+    return replace(found, detached=graph.meta[DETACHED], events=graph.meta[EVENTS])
 
 
 def _derived(point: Statements, builder: ArrayBuilder, values: Sequence[int]) -> list[int]:

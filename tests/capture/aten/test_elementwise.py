@@ -24,7 +24,8 @@ from tests.helpers.reading import (
     shared_out,
 )
 from verifier.capture import lowering
-from verifier.capture.joint_graph import NotReadableError, SecondOrder, captured
+from verifier.capture.joint_functions import SecondOrder
+from verifier.capture.joint_graph import NotReadableError, captured
 from verifier.capture.lowering import plain, rules
 from verifier.program.array_program import evaluate
 from verifier.program.evaluation.stochastic import DEVIATIONS

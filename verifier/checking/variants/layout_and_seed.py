@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.capture.joint_graph import Joint, tensors
+from verifier.capture.joint_functions import Joint, tensors
 from verifier.capture.lowering import plain
-from verifier.capture.statements import REVERSE, Statements, Subject
+from verifier.capture.statements import REVERSE, Statements
 from verifier.checking.variants.at_point import Trial, first_sentence, quietly, told
 from verifier.judging.examination import Examination, Part
 from verifier.judging.examine import examine
@@ -225,9 +225,7 @@ class Vmapped:
             name: torch.stack([tensor, trial.beside.get(name, tensor)])
             for name, tensor in trial.bound.inputs.items()
         }
-        subject = Subject(
-            _under_vmap(code), stacked, trial.bound.wanted, honour_detach=trial.honour_detach
-        )
+        subject = replace(trial.subject, code=_under_vmap(code), inputs=stacked)
         try:
             with quietly():
                 examination = examine(subject, Reference(_looped(code)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from verifier.capture.joint_graph import Joint, tensors
+from verifier.capture.joint_functions import Joint, tensors
 from verifier.capture.statements import REVERSE, Statements
 from verifier.checking.variants.at_point import Trial
 from verifier.judging.finding import Finding
