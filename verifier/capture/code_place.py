@@ -26,10 +26,9 @@ def frames_outwards() -> Iterator[FrameType]:
     torch and we put around it.
     """
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _is_around(frame.f_code.co_filename):
-        frame = frame.f_back
     while frame is not None:
-        yield frame
+        if not _is_around(frame.f_code.co_filename):
+            yield frame
         frame = frame.f_back
 
 

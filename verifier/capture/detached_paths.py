@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from inspect import signature
 from types import FrameType
 from typing import Any
 
@@ -17,14 +18,17 @@ from verifier.capture.refusals import MEMORY, NUMPY, NotReadableError
 
 class MarkDetached(TorchFunctionMode):
     """Marks what the code takes out of autograd by itself with a copy that nothing else makes, and
-    names it.
+    names it. What torch takes out is marked by two.
 
     Refuses what a tracer does not see: numbers that leave torch come back as constants.
     """
 
     def __init__(self, as_list: Callable[[torch.Tensor], Any]) -> None:
         super().__init__()
-        self.detached: list[str] = []
+        self.detached: dict[str, None] = {}
+        """How the code takes values out of autograd, a phrase for each place."""
+        self.conventions: dict[str, None] = {}
+        """Functions of torch that do."""
         self._as_list = as_list
         """What `tolist` gives."""
         self._without_gradient = False
@@ -34,6 +38,10 @@ class MarkDetached(TorchFunctionMode):
             raise NotReadableError(_LEAVING[func])
         if func is torch.Tensor.tolist:
             return self._as_list(args[0])
+        if func is torch.nn.functional.gumbel_softmax:
+            return self._straight_through(func, args, kwargs or {})
+        if func is torch.autograd.grad and not _creates_graph(args, kwargs or {}):
+            return self._gradients(func, args, kwargs or {})
         differentiable = torch.is_grad_enabled()
         result = func(*args, **(kwargs or {}))
         if func is torch._C._set_grad_enabled:
@@ -49,23 +57,52 @@ class MarkDetached(TorchFunctionMode):
         followed = any(isinstance(part, torch.Tensor) and _is_followed(part) for part in args)
         if not isinstance(result, torch.Tensor) or not followed:
             return result
-        asking = next(frames_outwards())
-        if _is_theirs(asking):
-            return result
         how = "torch.no_grad()" if self._without_gradient else "detach"
-        sentence = f"{how} in {place_among([asking])}"
-        if sentence not in self.detached:
-            self.detached.append(sentence)
+        return self._marked_in(next(frames_outwards()), result, how)
+
+    def _marked_in(self, asking: FrameType, result: torch.Tensor, how: str) -> torch.Tensor:
+        file = asking.f_code.co_filename
+        if _LAYERS.search(file):
+            self.conventions[asking.f_code.co_name] = None
+            return torch.detach_copy(torch.detach_copy(result))
+        if is_of_torch(file) or file.endswith(_OWN):
+            return result
+        self.detached[f"{how} in {place_among([asking])}"] = None
         return torch.detach_copy(result)
 
+    def _straight_through(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """The hard sample has the gradient of the soft one."""
+        given = signature(func).bind(*args, **kwargs).arguments
+        hard = given.pop("hard", False)
+        soft = func(**given)
+        if not hard:
+            return soft
+        self.conventions[func.__name__] = None
+        axis = given.get("dim", -1)
+        one_hot = torch.zeros_like(soft).scatter_(axis, soft.max(axis, keepdim=True)[1], 1.0)
+        return one_hot - torch.detach_copy(torch.detach_copy(soft.detach())) + soft
 
-def _is_theirs(frame: FrameType) -> bool:
-    """Whether torch or we detach it, by a rule of the operation that was asked for."""
-    file = frame.f_code.co_filename
-    return is_of_torch(file) or bool(_OURS.search(file))
+    def _gradients(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        """Gradients that the code takes inside its forward, and that autograd does not follow."""
+        found = func(*args, **kwargs)
+        asking = next(frames_outwards())
+        if not torch.is_grad_enabled() or torch._C._current_autograd_node() is not None:
+            return found
+        how = "torch.autograd.grad without create_graph"
+        return tuple(None if one is None else self._marked_in(asking, one, how) for one in found)
 
 
-_OURS = re.compile(r"[/\\]verifier[/\\]capture[/\\]joint_functions\.py")
+def _creates_graph(args: Any, kwargs: dict[str, Any]) -> bool:
+    return bool(kwargs.get("create_graph", args[4] if len(args) > 4 else False))
+
+
+_LAYERS = re.compile(
+    r"[/\\]torch[/\\](nn[/\\](functional|utils|modules)|distributions[/\\]one_hot)"
+)
+"""Code of torch that takes values out of autograd for its users: a straight-through estimator, a
+power iteration. What it does is a convention.
+"""
+_OWN = "joint_functions.py"
 
 
 def _is_followed(tensor: torch.Tensor) -> bool:

@@ -69,7 +69,25 @@ class Joint:
         if not pairs:
             return [None for _ in by]
         outputs, weights = zip(*pairs, strict=True)
-        return torch.autograd.grad(outputs, by, weights, allow_unused=True, create_graph=again)
+        return gradients_by(outputs, by, weights, create_graph=again)
+
+
+def gradients_by(
+    outputs: Tensors, by: Tensors, weights: Tensors, **options: Any
+) -> Sequence[torch.Tensor | None]:
+    """The gradient of the weighted sum of the outputs by each leaf, None where there is none.
+
+    Code with a reentrant checkpoint has them from `backward` only.
+    """
+    try:
+        return torch.autograd.grad(outputs, by, weights, allow_unused=True, **options)
+    except RuntimeError as error:
+        if "use_reentrant=True" not in str(error) or options.get("create_graph"):
+            raise
+    for leaf in by:
+        leaf.grad = None
+    torch.autograd.backward(outputs, weights)
+    return [leaf.grad for leaf in by]
 
 
 @dataclass(frozen=True)

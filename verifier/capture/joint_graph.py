@@ -8,10 +8,11 @@ random numbers stand in the graph as they came out.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +21,7 @@ from torch.fx.experimental import proxy_tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from verifier.capture.detached_paths import MarkDetached
-from verifier.capture.joint_functions import ForwardMode, Joint
+from verifier.capture.joint_functions import ForwardAlone, ForwardMode, Joint
 from verifier.capture.number_paths import Paths, paths
 from verifier.capture.refusals import IN_PYTHON, LEAVES, reason_of_error
 from verifier.capture.refusals import NotReadableError as NotReadableError
@@ -29,6 +30,7 @@ from verifier.capture.trace_events import (
     Reading,
     RecordEvents,
     Script,
+    draws_of_forward,
     nudged_values,
     same_path,
 )
@@ -60,13 +62,36 @@ def captured_with_detached(joint: Function, arguments: Tensors) -> torch.fx.Grap
     Raises NotReadableError also where Python computes with a number that the code took out.
     """
     graph = _captured(_Capture(joint, arguments), lambda capture: capture.with_numbers)
-    for node in [
-        node for node in graph.graph.nodes if node.target is torch.ops.aten.detach_copy.default
-    ]:
+    for node in [node for node in graph.graph.nodes if _is_theirs(node)]:
         node.replace_all_uses_with(node.args[0])
         graph.graph.erase_node(node)
     graph.recompile()
     return graph
+
+
+def _is_theirs(node: torch.fx.Node) -> bool:
+    """Whether it marks what the code itself takes out of autograd, not what torch does."""
+    return _is_mark(node) and not any(map(_is_mark, (node.args[0], *node.users)))
+
+
+def _is_mark(node: Any) -> bool:
+    return isinstance(node, torch.fx.Node) and node.target is torch.ops.aten.detach_copy.default
+
+
+def results_with_forward_draws(
+    joint: Function, arguments: Tensors, events: Events
+) -> tuple[torch.Tensor | None, ...] | None:
+    """What the code would state if its backward drew the numbers that its forward drew; None where
+    the backward draws none of its own.
+    """
+    draws = draws_of_forward(events.draws)
+    if draws is None:
+        return None
+    script = replace(same_path(events), draws=draws)
+    results: tuple[torch.Tensor | None, ...] = (
+        _Capture(joint, arguments).traced(script).graph(*arguments)
+    )
+    return results
 
 
 def _captured(capture: _Capture, chosen: Callable[[_Capture], _Trace]) -> torch.fx.GraphModule:
@@ -108,7 +133,7 @@ class _Capture:
     @cached_property
     def as_taken(self) -> _Trace:
         """Numbers that Python took out of tensors are literals."""
-        return self._traced(Script(wanted=self._wanted))
+        return self.traced(Script(wanted=self._wanted))
 
     @cached_property
     def with_numbers(self) -> _Trace:
@@ -122,7 +147,7 @@ class _Capture:
         if not self._paths.tracked:
             return self.as_taken
         events = self.as_taken.events
-        return self._traced(same_path(events, tracked=self._paths.tracked, wanted=self._wanted))
+        return self.traced(same_path(events, tracked=self._paths.tracked, wanted=self._wanted))
 
     @property
     def detached(self) -> tuple[str, ...]:
@@ -150,7 +175,7 @@ class _Capture:
         events = self.as_taken.events
         values = nudged_values(events, sign)
         beside = Script(values, same_path(events).draws, wanted=self._wanted)
-        again = self._traced(beside).events
+        again = self.traced(beside).events
         pairs = zip(events.readings, again.readings, strict=False)
         return paths(events.calls, again.calls, [(one.value, other.value) for one, other in pairs])
 
@@ -167,11 +192,11 @@ class _Capture:
             value * (1 + 2.0**-6) if value.is_floating_point() else value
             for value in self.arguments
         ]
-        again = _constants(self._traced(same_path(self.as_taken.events), elsewhere).graph)
+        again = _constants(self.traced(same_path(self.as_taken.events), elsewhere).graph)
         if len(again) != len(constants) or not all(map(_equal, constants, again)):
             raise NotReadableError(LEAVES)
 
-    def _traced(self, script: Script, arguments: Tensors | None = None) -> _Trace:
+    def traced(self, script: Script, arguments: Tensors | None = None) -> _Trace:
         record = RecordEvents(script)
         mark = MarkDetached(record.values_of)
 
@@ -179,9 +204,23 @@ class _Capture:
             with record:
                 return self._joint(*given)
 
-        with mark:
+        with mark, _as_it_was_compiled(self._joint):
             graph = _traced(run, self.arguments if arguments is None else arguments)
-        return _Trace(graph, record.events, tuple(mark.detached))
+        events = replace(record.events, conventions=tuple(mark.conventions))
+        return _Trace(graph, events, tuple(mark.detached))
+
+
+@contextmanager
+def _as_it_was_compiled(joint: Function) -> Iterator[None]:
+    """Reads what was given to torch.compile, where the forward alone is asked for: a compiled
+    backward is another one than autograd's.
+    """
+    dynamo = sys.modules.get("torch._dynamo")
+    if dynamo is None or not isinstance(joint, ForwardAlone):
+        yield
+        return
+    with dynamo.config.patch(error_on_nested_fx_trace=False):
+        yield
 
 
 def _wanted_of(joint: Function, count: int) -> frozenset[int]:

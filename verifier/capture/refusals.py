@@ -20,8 +20,8 @@ IN_PYTHON = (
     "--honour-detach"
 )
 IMPLICIT = (
-    "aten::{} draws numbers whose gradient torch computes from their distribution, for which there "
-    "is no rule: give what is drawn as an input"
+    "aten::{} draws numbers that torch differentiates by their distribution, for which there is no "
+    "rule: make what is drawn an input"
 )
 _REASONS = (
     (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -67,10 +67,7 @@ class Statements:
         self.inputs = dict(subject.inputs)
         self.by = subject.by
         self.forward = subject.quantity == FORWARD
-        with torch.no_grad():
-            self.results = tensors(
-                code(*(tensor.detach().clone() for tensor in self.inputs.values()))
-            )
+        self.results = _results(code, self.inputs, self.by)
         for result in self.results:
             if not result.is_floating_point():
                 raise InputError(
@@ -199,6 +196,17 @@ class Statements:
         return (
             np.zeros(math.prod(self.shapes[place])) if stated is None else np.ravel(plain(stated))
         )
+
+
+def _results(
+    code: Callable[..., Any], inputs: Mapping[str, torch.Tensor], by: Sequence[str]
+) -> list[torch.Tensor]:
+    """What the code returns; it may take gradients itself."""
+    given = [tensor.detach().clone().requires_grad_(name in by) for name, tensor in inputs.items()]
+    with torch.enable_grad():
+        # Code may write to what it is given.
+        found = tensors(code(*(tensor.clone() for tensor in given)))
+    return [tensor.detach() for tensor in found]
 
 
 def _precision(format: Format) -> int:

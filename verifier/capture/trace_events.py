@@ -65,6 +65,8 @@ class Events:
     draws: tuple[Draw, ...] = ()
     calls: tuple[Call, ...] = field(default=(), repr=False)
     """The operations with the numbers in their arguments."""
+    conventions: tuple[str, ...] = ()
+    """Functions of torch that take values out of autograd themselves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +95,32 @@ def nudged_values(events: Events, sign: int) -> list[Number]:
         else reading.value
         for reading in events.readings
     ]
+
+
+def draws_of_forward(draws: Sequence[Draw]) -> list[Numbers] | None:
+    """What is drawn where each draw of a backward is that of the same operation in the forward;
+    None where that changes nothing.
+    """
+    waiting: dict[object, list[Numbers]] = {}
+    for draw in draws:
+        if not draw.in_backward:
+            waiting.setdefault(_kind(draw), []).append(draw.numbers)
+    found = [
+        waiting[_kind(draw)].pop(0)
+        if draw.in_backward and waiting.get(_kind(draw))
+        else draw.numbers
+        for draw in draws
+    ]
+    same = all(map(_equal, found, [draw.numbers for draw in draws]))
+    return None if same else found
+
+
+def _kind(draw: Draw) -> object:
+    return draw.operation, tuple(part.shape for part in draw.numbers)
+
+
+def _equal(some: Numbers, others: Numbers) -> bool:
+    return all(torch.equal(one, other) for one, other in zip(some, others, strict=True))
 
 
 class RecordEvents(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -177,6 +205,8 @@ class RecordEvents(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _called(self, func: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         slots = self._script.tracked.get(len(self._calls))
+        if func is _MARK:
+            return func(*args, **kwargs)
         numbers = tuple(numbers_in(func, args, kwargs))
         place = len(self._calls)
         self._calls.append(Call(func, numbers, False, _precision_of(func, args)))
@@ -188,6 +218,10 @@ class RecordEvents(TorchDispatchMode):  # type: ignore[no-untyped-call]
             result = func(*args, **kwargs) if simpler is None else simpler
         self._calls[place] = replace(self._calls[place], is_whole=_is_whole(result))
         return result
+
+
+_MARK = torch.ops.aten.detach_copy.default
+"""What is put into a graph by us, in one trace and not in another."""
 
 
 def _in_memory(value: Any) -> Any:

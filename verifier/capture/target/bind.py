@@ -54,8 +54,13 @@ class Bound:
         """The names of the results: value, value[0], value.loss. Runs the code, and raises what it
         raises.
         """
-        with torch.no_grad():
-            return self.returned(*(tensor.clone() for tensor in self.inputs.values())).names
+        given = [
+            tensor.clone().requires_grad_(name in self.wanted)
+            for name, tensor in self.inputs.items()
+        ]
+        with torch.enable_grad():
+            # Code may write to what it is given, and take gradients itself.
+            return self.returned(*(tensor.clone() for tensor in given)).names
 
 
 def name_of(target: Any) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from verifier.capture.joint_functions import gradients_by
 from verifier.capture.target.bind import Bound
 from verifier.errors import InputError, message_of
 from verifier.process.deadline import Deadline
@@ -97,9 +98,8 @@ def _gradients(
     if not outputs:
         return (None,) * len(by)
     try:
-        return torch.autograd.grad(
-            outputs, by, [torch.ones_like(output) for output in outputs], allow_unused=True
-        )
+        weights = [torch.ones_like(output) for output in outputs]
+        return tuple(gradients_by(outputs, by, weights))
     except (Exception, SystemExit) as error:
         raise raised(f"the backward of {bound.name}", error) from error
 

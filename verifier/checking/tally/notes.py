@@ -30,6 +30,7 @@ def notes_on(checked: Checked) -> tuple[str, ...]:
         *_on_literals(checked),
         *_on_values(runs),
         *_on_draws(runs, checked.settings.seed),
+        *_on_conventions(runs),
     )
 
 
@@ -87,9 +88,7 @@ def _taken(values: Sequence[Number]) -> str:
         return f"decides by the value of a tensor: {_ways(values)}"
     if kinds == {int}:
         return f"takes a whole number out of a tensor, as it came out: {_whole(values)}"
-    return (
-        f"takes a number out of a tensor {_times(len(values))}; the path that it led to is judged"
-    )
+    return f"takes a number out of a tensor {_times(len(values))}: the path that followed is judged"
 
 
 def _ways(values: Sequence[Number]) -> str:
@@ -122,6 +121,15 @@ def _on_draws(runs: Sequence[Events], seed: int) -> Iterator[str]:
         f"the code draws random numbers ({', '.join(shown)}{more}): each is taken as it came out; "
         f"every run begins with the seed {seed}"
     )
+
+
+def _on_conventions(runs: Sequence[Events]) -> Iterator[str]:
+    names = dict.fromkeys(name for run in runs for name in run.conventions)
+    if names:
+        yield (
+            f"torch's own code takes values out of autograd ({', '.join(names)}): they are taken "
+            "for constants"
+        )
 
 
 def _drawn(draw: Draw) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.capture.joint_functions import Joint, tensors
+from verifier.capture.joint_functions import Joint, gradients_by, tensors
 from verifier.capture.lowering import plain
 from verifier.capture.statements import REVERSE, Statements
 from verifier.checking.variants.at_point import Trial, first_sentence, quietly, told
@@ -210,7 +210,7 @@ def _one_result(statements: Statements, place: int) -> Sequence[torch.Tensor | N
             result = tensors(statements.joint.code(*(tensor.clone() for tensor in inputs)))[place]
         if not result.requires_grad:
             return [None for _ in by]
-        return torch.autograd.grad(result, by, weight.clone(), allow_unused=True)
+        return gradients_by([result], by, [weight.clone()])
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ from verifier.process.deadline import Deadline
 RULES = (
     Rule(("wrong reduction", "different functions"), function.different),
     Rule(("gradients accumulated", "stale", "not deterministic"), history.changing),
+    Rule(("other random numbers",), history.other_numbers),
     Rule(
         (
             "NaN from a branch not taken",

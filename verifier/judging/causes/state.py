@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from verifier.capture.joint_graph import results_with_forward_draws
+from verifier.capture.lowering import plain
 from verifier.capture.statements import TANGENT
 from verifier.judging.causes.rule import Found
 from verifier.judging.causes.suspect import Told
@@ -73,6 +75,29 @@ def _unsteady(told: Told) -> Found:
             f"{other!r}"
         )
     return Found("not deterministic", sentence)
+
+
+def other_numbers(told: Told) -> Found | None:
+    """The backward draws random numbers again, and they are not those of the forward."""
+    examination, coded = told.examination, told.coded
+    if examination is None or coded is None or told.place is None or not told.is_own:
+        return None
+    statements = coded.statements
+    stated = results_with_forward_draws(statements.joint, statements.arguments, examination.events)
+    if stated is None:
+        return None
+    found = stated[told.place]
+    numbers = np.zeros(told.centre.shape) if found is None else np.ravel(plain(found))
+    slack = told.part.verdicts.allowed + told.format.unit_roundoff * np.abs(told.centre)
+    if not (np.abs(numbers - told.centre) <= slack)[told.known].all():
+        return None
+    drawn = next(draw for draw in examination.events.draws if draw.in_backward)
+    where = f" in {drawn.place}" if drawn.place else ""
+    sentence = (
+        f"the backward draws random numbers again ({drawn.operation}{where}): with those of the "
+        "forward it is right"
+    )
+    return Found("other random numbers", sentence)
 
 
 def _earlier(told: Told) -> Part | None:
