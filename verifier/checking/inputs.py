@@ -6,6 +6,7 @@ is a constant.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import math
 import re
@@ -28,7 +29,7 @@ from verifier.checking.tensor_text import (
     read_whole,
     write_tensor,
 )
-from verifier.errors import InputError
+from verifier.errors import InputError, cut
 
 LARGEST = 10**8
 """A tensor of more numbers than that is not drawn."""
@@ -106,7 +107,8 @@ def parsed(texts: Sequence[str]) -> dict[str, Any]:
 
     `x=-2:2:4x3` draws a tensor of that shape between two ends and `x=0:1` a scalar;
     `x=[[1,2],[3,4]]` is that tensor, `target=int[0,2,1]` one of whole numbers; `g=2`, `flag=True`,
-    `mask=None` and `reduction='mean'` are constants. `w[0]=`, `w[1]=` give the parts of a tuple,
+    `mask=None` and `reduction='mean'` are constants, and so are `size=(2,3)` and `names=list['a']`,
+    a tuple and a list of such. `w[0]=`, `w[1]=` give the parts of a tuple,
     `state.h=` those of a dictionary.
 
     >>> parsed(["p=0:1:32", "g=2", "target=int[0,2]"])
@@ -148,6 +150,7 @@ def spelled(inputs_flat: Mapping[str, Any]) -> list[str]:
 
 _INPUT = re.compile(r"(?P<name>[^=\[]*(?:\[[^\]]*\][^=\[]*)*)=(?P<value>.+)", re.DOTALL)
 _QUOTED = re.compile(r"'[^'\\\\]*'|\"[^\"\\\\]*\"")
+_LITERAL = re.compile(r"\(.*\)|list\[.*\]", re.DOTALL)
 _WORDS = {"True": True, "False": False, "None": None}
 
 
@@ -156,6 +159,8 @@ def _value(text: str) -> Any:
         return _WORDS[text]
     if _QUOTED.fullmatch(text):
         return text[1:-1]
+    if _LITERAL.fullmatch(text):
+        return _literal(text)
     if is_tensor(text):
         return read_tensor(text)
     if ":" not in text:
@@ -165,6 +170,17 @@ def _value(text: str) -> Any:
     if len(shape) > 1:
         raise InputError(f"{text!r} has more than low:high:shape")
     return between(read_number(low), read_number(high), *map(read_shape, shape))
+
+
+def _literal(text: str) -> Any:
+    """A tuple, or a list, of constants."""
+    try:
+        return ast.literal_eval(text.removeprefix("list"))
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        raise InputError(
+            f"{cut(text, 60)!r} is no list of numbers, texts, True, False and None: write (2, 3) "
+            "or list[2, 3]"
+        ) from None
 
 
 def _end(number: float) -> float:

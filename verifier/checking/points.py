@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.capture.target import Bound, bound, tried
+from verifier.capture.target import Bound, By, bound, tried
 from verifier.capture.target.pytree import leaves
 from verifier.capture.to_numpy import dense
 from verifier.checking.edge_cases.edges import Domain, edge_points, edges, own_points
@@ -53,6 +53,8 @@ class Asked:
     trials: tuple[Trial, ...]
     overwritten: tuple[str, ...]
     """The inputs that the target writes to."""
+    changed: tuple[str, ...] = ()
+    """The buffers that it changes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,7 @@ class Sampling:
         ]
         runs = [tried(trial.bound, deadline) for trial in found]
         found[0] = replace(found[0], beside=self._beside(found))
-        return Asked(tuple(found), runs[0].overwritten)
+        return Asked(tuple(found), runs[0].overwritten, runs[0].changed)
 
     def edges(self, asked: Sequence[Trial], deadline: Deadline = Deadline.NEVER) -> Edges:
         """The target at edge points of the program that was read at the first point. Those at which
@@ -179,7 +181,9 @@ class Sampling:
         return drawn(self.request.inputs, self.dtype, self.request.settings.seed, number)
 
     def _bound(self, number: int) -> Bound:
-        return bound(self.request.code, self._drawn(number), self.dtype)
+        settings = self.request.settings
+        by = By(settings.wrt, settings.not_wrt)
+        return bound(self.request.code, self._drawn(number), self.dtype, by)
 
     def _points(self) -> Iterator[tuple[str, Mapping[str, torch.Tensor]]]:
         if not self._domains:

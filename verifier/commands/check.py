@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from verifier.capture.target import callable_of, name_of
+from verifier.capture.target import callable_of, name_of, prepared
 from verifier.capture.target.dry_run import raised
 from verifier.checking import defaults
 from verifier.checking.expected_gradient import Intended
@@ -66,9 +66,9 @@ def check(
     right is said by a formula (text, SymPy, a Model) with its reduction (none, sum, mean), by a
     reference, a plain version whose forward is read, or by nothing: then it is the target's own
     forward. Settings are those of CheckSettings: dtypes, points, seed, without, digits, timeout,
-    honour_detach. `keep_going` is asked before each step, with the numbers of steps done and
-    planned; the check ends where it says no. The code is run in this process: what it does to the
-    process is done, and the time limit holds between two steps only.
+    honour_detach, wrt, not_wrt, state, train. `keep_going` is asked before each step, with the
+    numbers of steps done and planned; the check ends where it says no. The code is run in this
+    process: what it does to the process is done, and the time limit holds between two steps only.
 
     Raises InputError for what cannot be used: a target that raises, exits or returns no tensor,
     inputs that do not fit, a forward that cannot be read where neither formula nor reference is
@@ -104,6 +104,7 @@ def check_watched(
     chosen = _settings(inputs, settings)
     code = intended.code(inputs) if target is None else callable_of(target)
     name = "formula" if target is None else target if isinstance(target, str) else name_of(code)
+    code = prepared(target_name(name), code, chosen.state, chosen.train)
     check_ = _Check(name, Request(code, inputs, intended, chosen), watcher)
     try:
         with patient():
@@ -227,6 +228,7 @@ class _InDtype:
     def __init__(self, request: Request, dtype: str, start: int, deadline: Deadline) -> None:
         self.sampling = Sampling(request, dtype, start)
         self.overwritten: tuple[str, ...] = ()
+        self.changed: tuple[str, ...] = ()
         self.edges = Edges((), (), ())
         self._trials: tuple[Trial, ...] = ()
         self._without, self._deadline = request.settings.without, deadline
@@ -249,6 +251,7 @@ class _InDtype:
     def _at_points(self) -> Iterator[Finding]:
         asked = self.sampling.asked(self._deadline)
         self._trials, self.overwritten = asked.trials, asked.overwritten
+        self.changed = asked.changed
         return self._at(self._trials)
 
     def _at_edges(self) -> Iterator[Finding]:
@@ -371,6 +374,12 @@ class _Check:
             )
         for name in dict.fromkeys(name for part in self._parts for name in part.overwritten):
             yield f"the code writes to its input {name}"
+        buffers = dict.fromkeys(name for part in self._parts for name in part.changed)
+        if buffers:
+            yield (
+                f"the code changes its buffers {_some(list(buffers))}: each run begins with what "
+                "they were"
+            )
         refused = dict.fromkeys(sentence for part in self._parts for sentence in part.edges.refused)
         for sentence in list(refused)[:SHOWN]:
             yield f"edge points are left out at which {sentence}"

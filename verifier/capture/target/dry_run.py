@@ -32,6 +32,8 @@ class Run:
     """
     unreached: tuple[str, ...] = ()
     """The wanted inputs that torch has no gradient by, of any result."""
+    changed: tuple[str, ...] = ()
+    """The buffers that it changed."""
 
 
 @isolated
@@ -86,6 +88,11 @@ def _run(bound: Bound) -> Run:
         ),
         unreached=tuple(
             name for name, gradient in zip(bound.wanted, gradients, strict=True) if gradient is None
+        ),
+        changed=tuple(
+            name
+            for name, tensor in results.buffers.items()
+            if not _same(tensor.detach(), bound.inputs[name])
         ),
     )
 

@@ -70,7 +70,8 @@ class ConfiguredTarget:
     def of(cls, fields: Mapping[str, Any]) -> ConfiguredTarget:
         """From its fields in JSON's own types."""
         settings = dict(fields["settings"])
-        settings |= {name: tuple(settings[name]) for name in ("dtypes", "without")}
+        lists = ("dtypes", "without", "wrt", "not_wrt")
+        settings |= {name: tuple(settings.get(name, ())) for name in lists}
         accepted = tuple(Accepted(**entry) for entry in fields["accepted"])
         changed = {
             "settings": CheckSettings(**settings),
@@ -132,8 +133,11 @@ def read_config(path: str | Path) -> Config:
 
 
 def _asked(target: ConfiguredTarget) -> tuple[object, ...]:
-    """What is checked, whatever the settings."""
-    return target.target, target.formula, target.reference, target.reduction, dict(target.inputs)
+    """What is checked, however it is done."""
+    settings = target.settings
+    state = settings.wrt, settings.not_wrt, settings.state, settings.train
+    intended = target.formula, target.reference, target.reduction
+    return target.target, intended, dict(target.inputs), state
 
 
 def _settings(table: Table, before: CheckSettings) -> CheckSettings:
@@ -225,6 +229,10 @@ _SETTINGS: Mapping[str, Kind] = {
     "digits": positive(f"a number above 0, at most {MOST_DIGITS}", MOST_DIGITS),
     "timeout": positive(f"seconds, a number above 0, at most {LONGEST:,.0f}", LONGEST),
     "honour_detach": FLAG,
+    "wrt": texts('names of inputs or parameters, as in ["weight"]'),
+    "not_wrt": texts('names of inputs or parameters, as in ["bias"]'),
+    "state": TEXT,
+    "train": FLAG,
 }
 _ACCEPTED: Mapping[str, Kind] = {"component": TEXT, "dtype": TEXT, "cause": TEXT, "reason": TEXT}
 _TARGET: Mapping[str, Kind] = {
