@@ -228,11 +228,6 @@ def test_arguments_go_where_their_names_are():
             {"x": torch.tensor([1])},
             "tanh has nothing to take a gradient by: give a tensor of floating-point numbers",
         ),
-        (
-            nn.LazyLinear(3),
-            {"input": X},
-            "LazyLinear has parameters without a shape: call it once, then give it",
-        ),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Lazy modules")
@@ -689,7 +684,7 @@ def test_targets_in_a_package(layer, monkeypatch):
         (
             "Wide",
             "{file}::Wide: Wide needs width to be made: "
-            "make one where it stands, as in layer = Wide(...), and name that",
+            "give them, as in --make '{file}::Wide(width=...)'",
         ),
         ("eps.imagine", "float has no 'imagine': nothing in it can be called"),
         ("Bad", "{file}::Bad: Bad() raises ValueError: no"),

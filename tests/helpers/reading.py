@@ -13,6 +13,7 @@ import torch
 from verifier.capture.joint_functions import Joint, tensors
 from verifier.capture.joint_graph import captured
 from verifier.capture.lowering import lowered, plain
+from verifier.capture.random_draws import with_seed
 from verifier.program.array_program import evaluate
 from verifier.program.differentiate_arrays import gradients
 from verifier.program.evaluation.balls import AsCoded, BallArithmetic, replay
@@ -34,7 +35,7 @@ def joint_of(code, inputs, seed=0):
     results = tensors(code(*inputs))
     wanted = tuple(place for place, tensor in enumerate(inputs) if tensor.is_floating_point())
     seeds = [torch.randn_like(result) for result in results if result.is_floating_point()]
-    return Joint(code, wanted, len(results)), [*inputs, *seeds]
+    return Joint(with_seed(code, seed), wanted, len(results)), [*inputs, *seeds]
 
 
 @lru_cache(maxsize=1)

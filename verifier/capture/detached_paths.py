@@ -85,7 +85,9 @@ class MarkDetached(TorchFunctionMode):
     def _gradients(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """Gradients that the code takes inside its forward, and that autograd does not follow."""
         found = func(*args, **kwargs)
-        asking = next(frames_outwards())
+        asking = next(
+            frame for frame in frames_outwards() if not is_of_torch(frame.f_code.co_filename)
+        )
         if not torch.is_grad_enabled() or torch._C._current_autograd_node() is not None:
             return found
         how = "torch.autograd.grad without create_graph"

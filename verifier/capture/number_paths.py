@@ -75,7 +75,12 @@ def _rounded(values: Sequence[Pair], dtype: torch.dtype) -> dict[Pair, int]:
         pair if all(isinstance(one, float) for one in pair) else (0.0, 0.0) for pair in values
     ]
     rounded = torch.tensor(ordinary, dtype=torch.float64).reshape(-1, 2).to(dtype).tolist()
-    return {(one, other): place for place, (one, other) in enumerate(rounded) if one != other}
+    found: dict[Pair, int] = {}
+    for place, (one, other) in enumerate(rounded):
+        if one != other:
+            # A number that is read again later was there before.
+            found.setdefault((one, other), place)
+    return found
 
 
 def _differences(
@@ -98,6 +103,9 @@ _OTHER_FORMS = {
     torch.ops.aten.clamp.default: torch.ops.aten.clamp.Tensor,
     torch.ops.aten.clamp_min.default: torch.ops.aten.clamp_min.Tensor,
     torch.ops.aten.clamp_max.default: torch.ops.aten.clamp_max.Tensor,
+    torch.ops.aten.masked_fill.Scalar: torch.ops.aten.masked_fill.Tensor,
+    torch.ops.aten.lerp.Scalar: torch.ops.aten.lerp.Tensor,
+    torch.ops.aten.rsub.Scalar: torch.ops.aten.rsub.Tensor,
     torch.ops.aten.mul.Scalar: torch.ops.aten.mul.Tensor,
     torch.ops.aten.div.Scalar: torch.ops.aten.div.Tensor,
     torch.ops.aten.add.Scalar: torch.ops.aten.add.Tensor,

@@ -16,6 +16,7 @@ from verifier.capture.lowering import plain
 from verifier.capture.random_draws import with_seed
 from verifier.errors import InputError, message_of
 from verifier.operations.formats import CODE_FORMATS, Format
+from verifier.process.isolation import running
 from verifier.process.timeout import place_of
 
 SEED = "seed of "
@@ -203,7 +204,7 @@ def _results(
 ) -> list[torch.Tensor]:
     """What the code returns; it may take gradients itself."""
     given = [tensor.detach().clone().requires_grad_(name in by) for name, tensor in inputs.items()]
-    with torch.enable_grad():
+    with running(given), torch.enable_grad():
         # Code may write to what it is given.
         found = tensors(code(*(tensor.clone() for tensor in given)))
     return [tensor.detach() for tensor in found]

@@ -255,10 +255,21 @@ def _reaches(node: torch.fx.Node, wanted: frozenset[int]) -> bool:
         latest = waiting.pop()
         if latest in sought:
             return True
-        new = set(latest.all_input_nodes) - seen
+        new = set() if _name(latest) in _BY_SHAPE else set(latest.all_input_nodes) - seen
         seen |= new
         waiting.extend(new)
     return False
+
+
+_BY_SHAPE = frozenset(
+    {"full_like", "zeros_like", "ones_like", "empty_like", "new_full", "new_zeros", "new_ones",
+     "new_empty"}
+)  # fmt: skip
+"""Operations that take nothing from a tensor but its shape."""
+
+
+def _name(node: torch.fx.Node) -> str:
+    return name_of(node.target) if isinstance(node.target, torch._ops.OpOverload) else ""
 
 
 def _nested(flat: Sequence[Number], shape: tuple[int, ...]) -> Any:

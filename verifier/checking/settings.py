@@ -46,3 +46,5 @@ class CheckSettings:
             value = getattr(self, name)
             names = value.split(",") if isinstance(value, str) else value
             object.__setattr__(self, name, tuple(str(one).strip() for one in names))
+        if self.state is not None:
+            object.__setattr__(self, "state", str(self.state))

@@ -941,9 +941,6 @@ def test_what_takes_no_derivative_is_named():
     cases["aten::segment_reduce has no rule"] = lambda x: torch.segment_reduce(
         x, "sum", lengths=torch.tensor([1, 2])
     )
-    cases["the code decides by the values of a tensor in Python (if, while, float(), .item())"] = (
-        torch.cov
-    )
     for sentence, code in cases.items():
         with pytest.raises(NotReadableError) as error:
             agreeing_digits(code, drawn("33", {}, 1))

@@ -22,7 +22,7 @@ class Attribute:
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Call:
     """What is looked up so far is called."""
 
