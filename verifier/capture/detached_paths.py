@@ -88,7 +88,9 @@ class MarkDetached(TorchFunctionMode):
         asking = next(
             frame for frame in frames_outwards() if not is_of_torch(frame.f_code.co_filename)
         )
-        if not torch.is_grad_enabled() or torch._C._current_autograd_node() is not None:
+        in_backward = torch._C._current_autograd_node() is not None
+        # Forward mode follows them.
+        if in_backward or not torch.is_grad_enabled() or forward_ad._current_level >= 0:
             return found
         how = "torch.autograd.grad without create_graph"
         return tuple(None if one is None else self._marked_in(asking, one, how) for one in found)

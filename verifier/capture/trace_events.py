@@ -137,6 +137,7 @@ class RecordEvents(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._readings: list[Reading] = []
         self._draws: list[Draw] = []
         self._calls: list[Call] = []
+        self._dependent: dict[torch.fx.Node, bool] = {}
 
     @property
     def events(self) -> Events:
@@ -187,7 +188,26 @@ class RecordEvents(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Whether the graph has it from an input that gradients are taken by."""
         mode = torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY)
         slot = None if mode is None else get_proxy_slot(tensor, mode.tracer, None)
-        return slot is not None and _reaches(slot.proxy.node, self._script.wanted)
+        return slot is not None and self._reaches(slot.proxy.node)
+
+    def _reaches(self, node: torch.fx.Node) -> bool:
+        """Whether a node comes from one of the inputs that gradients are taken by."""
+        known = self._dependent
+        if not known:
+            inputs = [one for one in node.graph.nodes if one.op == "placeholder"]
+            known.update({one: place in self._script.wanted for place, one in enumerate(inputs)})
+        waiting = [node]
+        while waiting:
+            latest = waiting[-1]
+            before = [] if _name(latest) in _BY_SHAPE else latest.all_input_nodes
+            unknown = [one for one in before if one not in known]
+            if latest not in known and not unknown:
+                known[latest] = any(known[one] for one in before)
+            if unknown:
+                waiting.extend(unknown)
+            else:
+                waiting.pop()
+        return known[node]
 
     def _draw(self, func: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What was drawn, as constants of the graph."""
@@ -244,21 +264,6 @@ def _is_whole(result: Any) -> bool:
     return isinstance(result, torch.Tensor) and not (
         result.is_floating_point() or result.is_complex()
     )
-
-
-def _reaches(node: torch.fx.Node, wanted: frozenset[int]) -> bool:
-    """Whether a node comes from one of the inputs at those places."""
-    inputs = [one for one in node.graph.nodes if one.op == "placeholder"]
-    sought = {one for place, one in enumerate(inputs) if place in wanted}
-    waiting, seen = [node], {node}
-    while waiting:
-        latest = waiting.pop()
-        if latest in sought:
-            return True
-        new = set() if _name(latest) in _BY_SHAPE else set(latest.all_input_nodes) - seen
-        seen |= new
-        waiting.extend(new)
-    return False
 
 
 _BY_SHAPE = frozenset(
