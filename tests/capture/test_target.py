@@ -235,6 +235,16 @@ def test_what_cannot_be_bound(target, inputs, sentence):
     assert said(bound, target, inputs, "float64") == sentence
 
 
+@pytest.mark.filterwarnings("ignore:Lazy modules")
+def test_lazy_modules_get_their_shapes_from_the_inputs():
+    assert bound(nn.LazyLinear(3), {"input": X}, "float64").inputs["weight"].shape == (
+        3,
+        X.shape[-1],
+    )
+    sentence = "LazyBatchNorm1d has buffers without a shape: call it once, then give it"
+    assert said(bound, nn.LazyBatchNorm1d(), {"input": X}, "float64") == sentence
+
+
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_scripted_modules_are_refused():
     sentence = (

@@ -88,7 +88,14 @@ def with_shapes(target: Target, arranged: Callable[[], Arguments]) -> Target:
     module = module_of(target)
     if module is None or not _is_lazy(module):
         return target
-    made = copy.deepcopy(module)
+    try:
+        made = copy.deepcopy(module)
+    except ValueError:
+        # Torch copies no buffer without a shape.
+        name = type(uncompiled(module)).__name__
+        raise InputError(
+            f"{name} has buffers without a shape: call it once, then give it"
+        ) from None
     called = _with_module(target, made)
     arguments = arranged()
     given = [_as_float32(value) for value in arguments.positional]
