@@ -19,7 +19,7 @@ with atheris.instrument_imports(include=READER):
     from verifier.errors import InputError
     from verifier.formula.parser import read_text
     from verifier.formula.unparse import write_text
-    from verifier.program.program import Builder
+    from verifier.program.builder import FormulaBuilder
 
 SECONDS = 120
 WORDS = [
@@ -52,8 +52,8 @@ def one(data: bytes) -> None:
         text = " ".join(
             provider.PickValueInList(WORDS) for _ in range(provider.ConsumeIntInRange(1, 40))
         )
-    builder = Builder()
-    symbols = {name: builder.symbol(name) for name in ("x", "y", "gamma")}
+    builder = FormulaBuilder()
+    symbols = {name: builder.input(name) for name in ("x", "y", "gamma")}
     try:
         node = read_text(text, builder, symbols)
     except InputError:

@@ -16,9 +16,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.helpers.rewriting import Case
-from verifier import examine as examining
 from verifier.capture.lowering import plain
-from verifier.capture.statements import Subject
+from verifier.capture.statements import Subject, _drawn
+from verifier.judging import parts
 from verifier.judging.examine import examine
 from verifier.judging.verdict import Outcome
 
@@ -40,7 +40,7 @@ def main(formulas: int) -> None:
     print(" ".join(f"{head:>{width}}" for head, width in {**heads, "10 %": 6, "90 %": 6}.items()))
     for dtype in DTYPES:
         for tier, provable in TIERS.items():
-            examining.PROVABLE = provable
+            parts.PROVABLE = provable
             print(
                 f"{str(dtype).removeprefix('torch.'):>10} {tier:>10} {formulas:>9} "
                 f"{_row(formulas, dtype)}",
@@ -74,7 +74,7 @@ def _ratio(case: Case, inputs: dict, found) -> float:
     """The median over the components of the gradient: allowance over the largest error in so many
     honest runs.
     """
-    seeds = examining._seed
+    seeds = _drawn
     errors = None
     for _ in range(RUNS):
         code = case.code()

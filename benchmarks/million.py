@@ -27,9 +27,10 @@ from verifier.judging.examination import Examination, NotReplayed
 from verifier.judging.examine import examine
 from verifier.judging.reference import Formula
 from verifier.judging.verdict import Outcome
+from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import TORCH, function
 from verifier.program.guards import guarded
-from verifier.program.program import Builder, Program
+from verifier.program.program import Program
 
 TESTS = Path(__file__).parent.parent / "tests"
 DATA = TESTS / "data"
@@ -154,7 +155,7 @@ def of_formula(
     collection: str, name: str, text: str, box: dict[str, tuple[float, float]], points: int
 ) -> Iterator[Case]:
     program = program_of(text, box)
-    names = [part for part in box if part in program.symbols]
+    names = [part for part in box if part in program.inputs]
     code = function("f", ", ".join(names), guarded(program), TORCH)
     for dtype in FORMATS:
         at = inside(code, drawn(box, names, 4 * points, dtype), points)
@@ -178,8 +179,8 @@ def inside(
 
 
 def program_of(text: str, box: dict[str, tuple[float, float]]) -> Program:
-    builder = Builder()
-    return builder.program(read_text(text, builder, {name: builder.symbol(name) for name in box}))
+    builder = FormulaBuilder()
+    return builder.program(read_text(text, builder, {name: builder.input(name) for name in box}))
 
 
 def drawn(
@@ -199,7 +200,7 @@ def functions(points: int) -> Iterator[Case]:
         box = {name: tuple(case["box"][name]) for name in names}
         own = eval(f"lambda {', '.join(names)}: {case['call']}", scope)  # noqa: S307 (the repository's own data)
         program = program_of(case["formula"], box)
-        formula = Formula(guarded(program)) if set(program.symbols) == set(names) else None
+        formula = Formula(guarded(program)) if set(program.inputs) == set(names) else None
         for dtype in FORMATS:
             at = drawn(box, names, points, dtype)
             wanted = tuple(case["grad_variables"])

@@ -43,11 +43,11 @@ def one(path: str, batch: str) -> None:
 
     import verifier
     from verifier.operations.formats import FLOAT32
-    from verifier.training.data import columns
+    from verifier.training.data import read_columns
 
     torch.set_num_threads(1)
     start = time.perf_counter()
-    data = columns(path, ["x", "y"], FLOAT32).values
+    data = read_columns(path, ["x", "y"], FLOAT32).values
     read = time.perf_counter() - start
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     model = verifier.Model.from_text(

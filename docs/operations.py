@@ -5,7 +5,7 @@ from pathlib import Path
 
 import sympy
 
-from verifier.formula import overloads as calls
+from verifier.formula import overloads
 from verifier.operations.operation import Call, Interval, Name, Operation, Suffix
 from verifier.operations.table import COMPOSITIONS, ROWS
 
@@ -54,7 +54,7 @@ def notation(operation: Operation, library: str) -> str:
     letters = list("abc"[: operation.arguments])
     match written:
         case Call():
-            return f"`{written.written(letters)}`"
+            return f"`{written.called_with(letters)}`"
         case Name(name):
             return f"`{name}`"
         case Suffix(symbol):
@@ -108,9 +108,9 @@ def compositions() -> Iterator[str]:
     yield "| name | written as | domain |"
     yield "| --- | --- | --- |"
     for row in COMPOSITIONS.values():
-        least, most = calls.arity(row.name)
+        least, most = overloads.argument_count(row.name)
         count = least if most is not None else 3
-        formula = calls.call(row.name, sympy.symbols("a b c", real=True)[:count])
+        formula = overloads.apply_function(row.name, sympy.symbols("a b c", real=True)[:count])
         yield f"| {row.name} | `{formula}` | {row.domain} |"
 
 

@@ -15,7 +15,7 @@ from verifier.checking import failures, inputs, replay_command, settings
 from verifier.commands import check
 from verifier.commands.cli import app, run
 from verifier.formula import parser
-from verifier.formula.gallery import gallery, groups
+from verifier.formula.gallery import gallery, group_by_loss
 from verifier.judging import limits as exact_limits
 from verifier.process.workers import limits, relay
 from verifier.program import sympy_form
@@ -57,7 +57,7 @@ def _models() -> Iterator[str]:
         "NAME` trains one,"
     )
     yield "`verifier show NAME` writes its formula and gradient."
-    for kind, group in groups(gallery().values()).items():
+    for kind, group in group_by_loss(gallery().values()).items():
         yield f"\n## {kind[0].upper()}{kind[1:]}"
         for model in group:
             start = ", ".join(f"{name} = {value:g}" for name, value in model.start.items())

@@ -100,6 +100,6 @@ def __getattr__(name: str) -> Any:
 
 
 def _module(name: str) -> ModuleType:
-    from verifier.process.imports import imported
+    from verifier.process.imports import import_quietly
 
-    return imported(f"verifier.{name}")
+    return import_quietly(f"verifier.{name}")

@@ -58,9 +58,9 @@ def members(package: str) -> Callable[[str], Any]:
     def found(name: str) -> Any:
         if name not in MEMBERS[package]:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        from verifier.process.imports import imported
+        from verifier.process.imports import import_quietly
 
-        return getattr(imported(MEMBERS[package][name]), name)
+        return getattr(import_quietly(MEMBERS[package][name]), name)
 
     return found
 

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import sys
 from functools import cache
-from typing import Any, Protocol
+from typing import Protocol
+
+from verifier.operations.arrays import Operand
 
 _NAMES = (
     "acos", "acosh", "acot", "acoth", "acsc", "acsch", "asec", "asech", "asin", "asinh", "atan",
@@ -33,13 +35,18 @@ _NAMES = (
 __all__ = list(_NAMES)
 
 
-def piecewise(*branches: tuple[Any, Any]) -> Any:
-    """The value of the first (value, condition) whose condition holds; the last condition must be
-    True.
-    """
-    from verifier.formula import overloads as calls
+def piecewise(*branches: tuple[Operand, Operand]) -> Operand:
+    """The value of the first (value, condition) whose condition holds.
 
-    return calls.piecewise(branches)
+    `branches` are such pairs, in order; values and conditions are expressions, numbers or truth
+    values. Raises InputError unless the last condition is True.
+
+    >>> piecewise((1.0, False), (2.0, True))
+    2.0
+    """
+    from verifier.formula import overloads
+
+    return overloads.apply_piecewise(branches)
 
 
 class Function(Protocol):
@@ -48,15 +55,15 @@ class Function(Protocol):
     __name__: str
     __qualname__: str
 
-    def __call__(self, *arguments: Any) -> Any: ...
+    def __call__(self, *arguments: Operand) -> Operand: ...
 
 
 @cache
-def _function(name: str) -> Function:
-    def function(*arguments: Any) -> Any:
-        from verifier.formula import overloads as calls
+def _function_named(name: str) -> Function:
+    def function(*arguments: Operand) -> Operand:
+        from verifier.formula import overloads
 
-        return calls.call(name, arguments)
+        return overloads.apply_function(name, arguments)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"The function {name!r} of the operations table (docs/operations.md)."
@@ -67,14 +74,14 @@ def __getattr__(name: str) -> Function:
     if name in ("pi", "e"):
         import sympy
 
-        constants: dict[str, Any] = {"pi": sympy.pi, "e": sympy.E}
+        constants: dict[str, Operand] = {"pi": sympy.pi, "e": sympy.E}
         return constants[name]  # type: ignore[no-any-return]
     if name in __dir__():
-        return _function(name)
+        return _function_named(name)
     raise AttributeError(f"verifier.functions has no {name!r}: it has {', '.join(__dir__())}")
 
 
 def __dir__() -> list[str]:
     """What stands above, and what people have added."""
-    calls = sys.modules.get("verifier.formula.overloads")
-    return sorted({*_NAMES, *(calls.names() - {"abs"} if calls else ())})
+    overloads = sys.modules.get("verifier.formula.overloads")
+    return sorted({*_NAMES, *(overloads.callable_names() - {"abs"} if overloads else ())})

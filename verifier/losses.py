@@ -8,13 +8,18 @@ loss itself does not.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from verifier import functions
 
+if TYPE_CHECKING:
+    from verifier.operations.arrays import Operand
 
-def squared_error(prediction: Any, y: Any) -> Any:
+
+def squared_error(prediction: Operand, y: Operand) -> Operand:
     """(prediction - y)², the loss of the tutorial.
+
+    `prediction` and `y` are real numbers, or expressions while a model is traced.
 
     >>> squared_error(3.0, 1.0)
     4.0
@@ -22,8 +27,10 @@ def squared_error(prediction: Any, y: Any) -> Any:
     return (prediction - y) ** 2
 
 
-def absolute_error(prediction: Any, y: Any) -> Any:
+def absolute_error(prediction: Operand, y: Operand) -> Operand:
     """|prediction - y|, whose minimum is the median.
+
+    `prediction` and `y` are real numbers, or expressions while a model is traced.
 
     >>> absolute_error(3.0, 1.0)
     2.0
@@ -31,9 +38,12 @@ def absolute_error(prediction: Any, y: Any) -> Any:
     return abs(prediction - y)
 
 
-def huber(prediction: Any, y: Any, *, delta: float = 1.0) -> Any:
+def huber(prediction: Operand, y: Operand, *, delta: float = 1.0) -> Operand:
     """Half the square of the residual up to delta, then a line (Huber, Ann. Math. Statist. 35,
     1964).
+
+    `prediction` and `y` are real numbers; `delta`, above 0, is the residual at which the line
+    begins, in the unit of `y`.
 
     >>> huber(3.0, 1.0), huber(1.5, 1.0)
     (1.5, 0.125)
@@ -43,8 +53,11 @@ def huber(prediction: Any, y: Any, *, delta: float = 1.0) -> Any:
     return functions.where(size <= delta, residual**2 / 2, delta * (size - delta / 2))
 
 
-def smooth_l1(prediction: Any, y: Any, *, beta: float = 1.0) -> Any:
+def smooth_l1(prediction: Operand, y: Operand, *, beta: float = 1.0) -> Operand:
     """Huber's loss divided by beta, as `torch.nn.SmoothL1Loss` has it.
+
+    `prediction` and `y` are real numbers; `beta`, above 0, is the residual at which the line
+    begins, in the unit of `y`.
 
     >>> smooth_l1(3.0, 1.0), smooth_l1(1.5, 1.0, beta=2.0)
     (1.5, 0.0625)
@@ -54,8 +67,10 @@ def smooth_l1(prediction: Any, y: Any, *, beta: float = 1.0) -> Any:
     return functions.where(size < beta, residual**2 / (2 * beta), size - beta / 2)
 
 
-def log_cosh(prediction: Any, y: Any) -> Any:
+def log_cosh(prediction: Operand, y: Operand) -> Operand:
     """log(cosh(prediction - y)), written as a log-sum-exp.
+
+    `prediction` and `y` are real numbers, or expressions while a model is traced.
 
     >>> log_cosh(1.0, 1.0)
     0.0
@@ -64,9 +79,11 @@ def log_cosh(prediction: Any, y: Any) -> Any:
     return functions.logaddexp(residual, -residual) - functions.log(2)
 
 
-def quantile(prediction: Any, y: Any, *, q: float = 0.5) -> Any:
+def quantile(prediction: Operand, y: Operand, *, q: float = 0.5) -> Operand:
     """The pinball loss, whose minimum is the q-quantile (Koenker and Bassett, Econometrica 46,
     1978).
+
+    `prediction` and `y` are real numbers; `q` is from 0 to 1, and 0.5 stands for the median.
 
     >>> quantile(1.0, 3.0, q=0.9), quantile(3.0, 1.0, q=0.75)
     (1.8, 0.5)
@@ -75,8 +92,10 @@ def quantile(prediction: Any, y: Any, *, q: float = 0.5) -> Any:
     return functions.maximum(q * residual, (q - 1) * residual)
 
 
-def binary_cross_entropy_with_logits(prediction: Any, y: Any) -> Any:
-    """-y log(p) - (1 - y) log(1 - p) at p = sigmoid(prediction), for y from 0 to 1.
+def binary_cross_entropy_with_logits(prediction: Operand, y: Operand) -> Operand:
+    """-y log(p) - (1 - y) log(1 - p) at p = sigmoid(prediction).
+
+    `prediction` is a logit, any real number; `y` is from 0 to 1.
 
     >>> binary_cross_entropy_with_logits(0.0, 1.0)
     0.6931471805599453
@@ -84,11 +103,14 @@ def binary_cross_entropy_with_logits(prediction: Any, y: Any) -> Any:
     return functions.softplus(prediction) - y * prediction
 
 
-def focal(prediction: Any, y: Any, *, gamma: float = 2.0, alpha: float = 0.25) -> Any:
-    """The cross-entropy of logits, weighted down where it is already small, for y of 0 or 1.
+def focal(prediction: Operand, y: Operand, *, gamma: float = 2.0, alpha: float = 0.25) -> Operand:
+    """The cross-entropy of logits, weighted down where it is already small.
 
-    -alpha (1 - p)^gamma log(p) for y = 1, -(1 - alpha) p^gamma log(1 - p) for y = 0, at
-    p = sigmoid(prediction) (Lin et al., arXiv:1708.02002, equation 5).
+    It is -alpha (1 - p)^gamma log(p) for y = 1, -(1 - alpha) p^gamma log(1 - p) for y = 0, at p =
+    sigmoid(prediction) (Lin et al., arXiv:1708.02002, equation 5).
+
+    `prediction` is a logit, any real number; `y` is 0 or 1. `gamma`, 0 or above, says how much easy
+    rows are weighted down; `alpha`, from 0 to 1, is the weight of y = 1.
 
     >>> round(focal(0.0, 1.0), 6), round(focal(0.0, 0.0), 6)
     (0.043322, 0.129965)
@@ -100,10 +122,10 @@ def focal(prediction: Any, y: Any, *, gamma: float = 2.0, alpha: float = 0.25) -
     return y * positive + (1 - y) * negative
 
 
-def poisson_nll(prediction: Any, y: Any) -> Any:
+def poisson_nll(prediction: Operand, y: Operand) -> Operand:
     """exp(prediction) - y prediction: a count's negative log-likelihood but for log(y!).
 
-    The prediction is the logarithm of the mean.
+    `prediction` is the logarithm of the mean; `y` is the count.
 
     >>> poisson_nll(0.0, 2.0)
     1.0
@@ -111,9 +133,11 @@ def poisson_nll(prediction: Any, y: Any) -> Any:
     return functions.exp(prediction) - y * prediction
 
 
-def gaussian_nll(prediction: Any, y: Any, variance: Any) -> Any:
-    """Half of log(variance) + (prediction - y)²/variance; the variance is a column or a parameter
-    of the model.
+def gaussian_nll(prediction: Operand, y: Operand, variance: Operand) -> Operand:
+    """Half of log(variance) + (prediction - y)²/variance.
+
+    `prediction` and `y` are real numbers; `variance`, above 0, is a column or a parameter of the
+    model, in the square of the unit of `y`.
 
     >>> gaussian_nll(3.0, 1.0, 1.0)
     2.0
@@ -121,8 +145,10 @@ def gaussian_nll(prediction: Any, y: Any, variance: Any) -> Any:
     return (functions.log(variance) + (prediction - y) ** 2 / variance) / 2
 
 
-def hinge(prediction: Any, y: Any) -> Any:
-    """max(0, 1 - y prediction), for y of -1 or 1.
+def hinge(prediction: Operand, y: Operand) -> Operand:
+    """max(0, 1 - y prediction).
+
+    `prediction` is any real number; `y` is -1 or 1.
 
     >>> hinge(0.5, 1.0), hinge(2.0, 1.0)
     (0.5, 0.0)
@@ -130,8 +156,10 @@ def hinge(prediction: Any, y: Any) -> Any:
     return functions.maximum(1 - y * prediction, 0)
 
 
-def squared_hinge(prediction: Any, y: Any) -> Any:
-    """The square of the hinge loss, for y of -1 or 1.
+def squared_hinge(prediction: Operand, y: Operand) -> Operand:
+    """The square of the hinge loss.
+
+    `prediction` is any real number; `y` is -1 or 1.
 
     >>> squared_hinge(0.5, 1.0)
     0.25

@@ -12,32 +12,58 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from verifier.program.evaluation.arithmetic import ArbArithmetic, NumPyArithmetic, precision, radius
+from verifier.operations.arrays import Array, Balls, Floats
+from verifier.program.evaluation.arithmetic import NumPyArithmetic, precision, radius
+from verifier.program.evaluation.balls import EnclosingArithmetic
 from verifier.program.program import Program, evaluate
 
 if TYPE_CHECKING:
     import torch
 
-Arguments = Mapping[str, Any]
+Arguments = Mapping[str, Array]
 
 FIRST_PRECISION = 128
 LAST_PRECISION = 16384
 
 
 class Witness(Protocol):
-    """States the gradients of a loss: leaves them in the parameters' `.grad`."""
+    """States the gradients of a loss: leaves them in the parameters' `.grad`.
 
-    def differentiate(self, loss: torch.Tensor, parameters: Sequence[torch.Tensor]) -> None: ...
+    >>> class Doubled:
+    ...     def differentiate(self, loss, parameters):
+    ...         Autograd().differentiate(loss, parameters)
+    ...         for parameter in parameters:
+    ...             parameter.grad *= 2
+    """
+
+    def differentiate(self, loss: torch.Tensor, parameters: Sequence[torch.Tensor]) -> None:
+        """Leave the gradient by each of `parameters` in its `.grad`; None there stands for no
+        gradient.
+
+        `loss` is a tensor of shape (); `parameters` are the leaves that it was computed from.
+        """
 
 
 class Autograd:
-    """torch's own reverse mode, from gradients that were cleared before."""
+    """torch's own reverse mode, from gradients that were cleared before.
+
+    >>> import torch
+    >>> w = torch.tensor(3.0, requires_grad=True)
+    >>> Autograd().differentiate(w * w, [w])
+    >>> w.grad
+    tensor(6.)
+    """
 
     def differentiate(self, loss: torch.Tensor, parameters: Sequence[torch.Tensor]) -> None:
+        """Leave the gradient by each of `parameters` in its `.grad`.
+
+        `loss` is a tensor of shape (); `parameters` are the leaves that it was computed from.
+        Raises what `backward` raises.
+        """
         for parameter in parameters:
             parameter.grad = None
         # Where every path is cut there is nothing to go back through, and the gradients stay None.
@@ -45,28 +71,34 @@ class Autograd:
             loss.backward()  # type: ignore[no-untyped-call]
 
 
-def symbolic(program: Program, dtype: str, arguments: Arguments) -> list[Any]:
-    """Each result of the program in NumPy's floats of that dtype."""
-    return _flat(evaluate(program, NumPyArithmetic(dtype), arguments), _points(arguments))
+def evaluate_in_floats(program: Program, dtype: str, arguments: Arguments) -> list[Floats]:
+    """Each result of the program in NumPy's floats of that dtype.
+
+    `dtype` is "float32" or "float64"; `arguments` are arrays by symbol. The results have shape
+    (points,).
+    """
+    return _flat_results(
+        evaluate(program, NumPyArithmetic(dtype), arguments), _point_count(arguments)
+    )
 
 
 @dataclass(frozen=True, eq=False)
 class Enclosure:
     """Where Arb proves the exact values to lie."""
 
-    ball: Any
+    ball: Balls
     """Object array of balls."""
-    radius: Any
+    radius: Floats
     """Their radii, a float64 array; infinite where no value exists."""
 
 
-def exact(program: Program, arguments: Arguments, within: Sequence[Any]) -> list[Enclosure]:
-    """Arb enclosures of each result at these very floats (arguments are object arrays of balls).
+def enclose(program: Program, arguments: Arguments, within: Sequence[Floats]) -> list[Enclosure]:
+    """Arb enclosures of each result at these very floats.
 
-    The precision is doubled until each radius is at most `within` (an array for each result), up
-    to 16,384 bits: what is wider then is returned as it is.
+    `arguments` are object arrays of balls. The precision is doubled until each radius is at most
+    `within` (an array for each result), up to 16,384 bits: what is wider then is returned as it is.
     """
-    points = _points(arguments)
+    points = _point_count(arguments)
     results = [
         Enclosure(np.empty(points, dtype=object), np.full(points, np.inf)) for _ in program.outputs
     ]
@@ -75,7 +107,7 @@ def exact(program: Program, arguments: Arguments, within: Sequence[Any]) -> list
     while todo.size and bits <= LAST_PRECISION:
         with precision(bits):
             chosen = {name: values[todo] for name, values in arguments.items()}
-            enclosures = _flat(evaluate(program, ArbArithmetic(), chosen), todo.size)
+            enclosures = _flat_results(evaluate(program, EnclosingArithmetic(), chosen), todo.size)
         wide = np.zeros(todo.size, dtype=bool)
         for result, enclosure, bound in zip(results, enclosures, within, strict=True):
             result.ball[todo] = enclosure
@@ -88,8 +120,10 @@ def exact(program: Program, arguments: Arguments, within: Sequence[Any]) -> list
 
 def finite_differences(
     program: Program, names: Sequence[str], arguments: Arguments
-) -> dict[str, Any]:
-    """Central differences of the first result by each name, in float64, extrapolated to step 0.
+) -> dict[str, Floats]:
+    """Central differences of the first result by each of `names`, extrapolated to step 0.
+
+    They are float64 arrays of shape (points,), by name.
 
     Ridders' method (Advances in Engineering Software 4, 1982): the step is shortened, the error
     term is eliminated order by order, and the entry that differs least from its neighbours is
@@ -99,14 +133,17 @@ def finite_differences(
     return {name: _ridders(program, name, double) for name in names}
 
 
-def _ridders(program: Program, name: str, arguments: dict[str, Any]) -> Any:
+def _ridders(program: Program, name: str, arguments: dict[str, Floats]) -> Floats:
     """The extrapolation table is built row by row; its best entry so far is kept for each point."""
     shrink, rows = 2.0, 10
     step = np.maximum(np.abs(arguments[name]), 1.0) * 2.0**-4
-    best, smallest = np.full(_points(arguments), np.nan), np.full(_points(arguments), np.inf)
-    earlier: list[Any] = []
+    best, smallest = (
+        np.full(_point_count(arguments), np.nan),
+        np.full(_point_count(arguments), np.inf),
+    )
+    earlier: list[Floats] = []
     for _ in range(rows):
-        row = [_central(program, name, arguments, step)]
+        row = [_central_difference(program, name, arguments, step)]
         for order, previous in enumerate(earlier, start=1):
             factor = shrink ** (2 * order)
             row.append((factor * row[-1] - previous) / (factor - 1.0))
@@ -118,18 +155,21 @@ def _ridders(program: Program, name: str, arguments: dict[str, Any]) -> Any:
     return best
 
 
-def _central(program: Program, name: str, arguments: dict[str, Any], step: Any) -> Any:
+def _central_difference(
+    program: Program, name: str, arguments: dict[str, Floats], step: Floats
+) -> Floats:
     ahead, behind = arguments[name] + step, arguments[name] - step
     values = [
-        symbolic(program, "float64", {**arguments, name: moved})[0] for moved in (ahead, behind)
+        evaluate_in_floats(program, "float64", {**arguments, name: moved})[0]
+        for moved in (ahead, behind)
     ]
     with np.errstate(all="ignore"):
         return (values[0] - values[1]) / (ahead - behind)[:, 0]
 
 
-def _points(arguments: Arguments) -> int:
+def _point_count(arguments: Arguments) -> int:
     return next((int(values.shape[0]) for values in arguments.values()), 1)
 
 
-def _flat(results: Sequence[Any], points: int) -> list[Any]:
+def _flat_results(results: Sequence[Array], points: int) -> list[Array]:
     return [np.broadcast_to(np.reshape(result, (-1,)), (points,)) for result in results]

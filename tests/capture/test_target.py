@@ -18,7 +18,7 @@ from torch.autograd import Function
 
 from verifier.capture.statements import Subject
 from verifier.capture.target import Run, UserCodeError, bound, load_target, name_of, tried
-from verifier.checking.inputs import between, drawn, parsed, spelled
+from verifier.checking.inputs import between, draw_inputs, input_words, parse_inputs
 from verifier.errors import InputError
 from verifier.formula.parser import read_text
 from verifier.judging.examination import NotReplayed
@@ -26,9 +26,9 @@ from verifier.judging.examine import examine
 from verifier.judging.reference import Formula
 from verifier.judging.verdict import Outcome
 from verifier.process.deadline import Deadline
-from verifier.process.timeout import OutOfTimeError, within
+from verifier.process.timeout import OutOfTimeError, run_with_timeout
+from verifier.program.builder import FormulaBuilder
 from verifier.program.lift import REDUCTIONS
-from verifier.program.program import Builder
 
 X = torch.tensor([0.5, -1.5], dtype=torch.float64)
 Pair = namedtuple("Pair", "first second")
@@ -42,7 +42,7 @@ def said(function, *arguments):
 
 
 def at(target, dtype="float64", /, **inputs):
-    return bound(target, drawn(inputs, dtype, 0, 1), dtype)
+    return bound(target, draw_inputs(inputs, dtype, 0, 1), dtype)
 
 
 def examined(target, dtype="float64", /, **inputs):
@@ -361,9 +361,9 @@ def test_methods_and_partials_of_modules():
     "kind", [lambda: nn.BatchNorm1d(2), lambda: nn.Sequential(nn.Linear(2, 2), nn.PReLU())]
 )
 def test_a_bound_point_is_given_again_in_the_shell(kind):
-    code = bound(kind(), drawn({"input": between(-1, 1, (4, 2))}, "float32", 0, 1), "float32")
-    again = parsed(spelled({**code.inputs, **code.constants})[1::2])
-    other = bound(kind(), drawn(again, "float32", 9, 9), "float32")
+    code = bound(kind(), draw_inputs({"input": between(-1, 1, (4, 2))}, "float32", 0, 1), "float32")
+    again = parse_inputs(input_words({**code.inputs, **code.constants})[1::2])
+    other = bound(kind(), draw_inputs(again, "float32", 9, 9), "float32")
     assert list(other.inputs) == list(code.inputs)
     assert all(map(torch.equal, other.inputs.values(), code.inputs.values()))
 
@@ -563,15 +563,15 @@ def test_what_hangs_in_python_is_stopped():
             pass
 
     with pytest.raises(OutOfTimeError):
-        within(0.05, work)
+        run_with_timeout(0.05, work)
     seen[0].join(10)
     assert not seen[0].is_alive()
 
 
 def test_work_within_its_time():
-    assert within(60, lambda: 3) == within(None, lambda: 3) == 3
+    assert run_with_timeout(60, lambda: 3) == run_with_timeout(None, lambda: 3) == 3
     with pytest.raises(ZeroDivisionError):
-        within(60, lambda: 1 / 0)
+        run_with_timeout(60, lambda: 1 / 0)
 
 
 # Where a target is
@@ -762,8 +762,8 @@ def test_a_module_that_does_not_run(tmp_path, monkeypatch):
 
 
 def formula(text, *names):
-    builder = Builder()
-    symbols = {name: builder.symbol(name) for name in names}
+    builder = FormulaBuilder()
+    symbols = {name: builder.input(name) for name in names}
     return Formula(builder.program(read_text(text, builder, symbols)), REDUCTIONS["none"])
 
 

@@ -12,13 +12,18 @@ from hypothesis import strategies as some
 from verifier.capture.joint_graph import captured
 from verifier.capture.lowering import lowered, plain
 from verifier.checking.edge_cases.critical_points import WATCHED
-from verifier.checking.edge_cases.domain import Domain, halfway, neighbour, rounded
-from verifier.checking.edge_cases.edges import edge_points, edge_values, edges, own_points
+from verifier.checking.edge_cases.domain import Domain, float_beside, float_halfway, round_to_floats
+from verifier.checking.edge_cases.edges import (
+    find_edge_values,
+    find_edges,
+    make_edge_points,
+    points_with_own_edges,
+)
 from verifier.checking.edge_cases.scan import Sweep
 from verifier.errors import InputError
 from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, FLOAT64
 from verifier.operations.table import TABLE
-from verifier.program.array_program import ArrayBuilder
+from verifier.program.builder import Builder
 
 D, S = torch.float64, torch.float32
 FORMATS = tuple(CODE_FORMATS.values())
@@ -47,7 +52,7 @@ def found(code, low, high, shape=(3,), dtype=D, **others):
     """The edges of code in its first input, x."""
     inputs = {"x": drawn(low, high, shape, dtype), **others}
     arrays = {name: plain(tensor) for name, tensor in inputs.items()}
-    return edges(program_of(code, inputs), arrays, {"x": Domain(low, high)}, format_of(dtype))
+    return find_edges(program_of(code, inputs), arrays, {"x": Domain(low, high)}, format_of(dtype))
 
 
 def values(code, low, high, **more):
@@ -71,8 +76,8 @@ def test_rounded_as_torch_rounds(format):
         [numbers, torch.tensor([0.0, -0.0, math.inf, -math.inf, 65519.0, 65520.0], dtype=D)]
     )
     expected = numbers.to(TORCH[format]).double()
-    assert torch.equal(torch.from_numpy(rounded(numbers.numpy(), format)), expected)
-    assert np.isnan(rounded(math.nan, format))
+    assert torch.equal(torch.from_numpy(round_to_floats(numbers.numpy(), format)), expected)
+    assert np.isnan(round_to_floats(math.nan, format))
 
 
 @pytest.mark.parametrize("format", [FLOAT64, FLOAT32, BFLOAT16])
@@ -84,15 +89,15 @@ def test_neighbours_are_those_of_torch(format, number):
         expected = torch.nextafter(
             torch.tensor(number, dtype=TORCH[format]), torch.tensor(end, dtype=TORCH[format])
         )
-        assert neighbour(number, steps, format) == expected.item()
+        assert float_beside(number, steps, format) == expected.item()
 
 
 def test_neighbours_in_float16():
-    assert neighbour(1.0, 1, FLOAT16) == 1 + 2.0**-10
-    assert neighbour(1.0, -1, FLOAT16) == 1 - 2.0**-11
-    assert neighbour(0.0, -1, FLOAT16) == -(2.0**-24)
-    assert neighbour(1.0, 3, FLOAT16) == 1 + 3 * 2.0**-10
-    assert neighbour(65504.0, 1, FLOAT16) == math.inf
+    assert float_beside(1.0, 1, FLOAT16) == 1 + 2.0**-10
+    assert float_beside(1.0, -1, FLOAT16) == 1 - 2.0**-11
+    assert float_beside(0.0, -1, FLOAT16) == -(2.0**-24)
+    assert float_beside(1.0, 3, FLOAT16) == 1 + 3 * 2.0**-10
+    assert float_beside(65504.0, 1, FLOAT16) == math.inf
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -100,15 +105,15 @@ def test_neighbours_in_float16():
 @settings(max_examples=50, deadline=None)
 def test_halving_ends_at_neighbours(format, data):
     numbers = some.floats(-format.largest, format.largest)
-    low, high = sorted(float(rounded(data.draw(numbers), format)) + 0.0 for _ in range(2))
-    wanted = float(rounded(data.draw(some.floats(low, high)), format))
+    low, high = sorted(float(round_to_floats(data.draw(numbers), format)) + 0.0 for _ in range(2))
+    wanted = float(round_to_floats(data.draw(some.floats(low, high)), format))
     for _ in range(70):
-        middle = float(halfway(low, high, format))
+        middle = float(float_halfway(low, high, format))
         if middle in (low, high):
             break
         assert low < middle < high
         low, high = (middle, high) if middle < wanted else (low, middle)
-    assert high in (low, neighbour(low, 1, format))
+    assert high in (low, float_beside(low, 1, format))
     assert low <= wanted <= high
 
 
@@ -125,7 +130,7 @@ def test_halving_ends_at_neighbours(format, data):
 )
 def test_grids_are_floats_inside_and_in_order(format, domain):
     grid = domain.grid(format, 9)
-    assert domain.inside(grid).all() and np.array_equal(rounded(grid, format), grid)
+    assert domain.inside(grid).all() and np.array_equal(round_to_floats(grid, format), grid)
     assert (np.diff(grid) > 0).all()
     low, high = domain.ends(format)
     assert grid.size == 0 or (low, high) == (grid[0], grid[-1]) or format in (BFLOAT16, FLOAT16)
@@ -147,8 +152,10 @@ def test_a_domain_that_is_upside_down():
 
 def test_a_domain_without_floats_has_no_edges():
     assert values(torch.relu, 1.0, 1.0) == ()
-    assert values(torch.relu, 1.0, neighbour(1.0, 1, FLOAT64)) == ()
-    assert values(torch.relu, 1.0, neighbour(1.0, 2, FLOAT64)) == (neighbour(1.0, 1, FLOAT64),)
+    assert values(torch.relu, 1.0, float_beside(1.0, 1, FLOAT64)) == ()
+    assert values(torch.relu, 1.0, float_beside(1.0, 2, FLOAT64)) == (
+        float_beside(1.0, 1, FLOAT64),
+    )
 
 
 # --- what is found
@@ -213,7 +220,7 @@ def test_neighbours_of_what_happens_are_among_the_values(name):
     numbers = values(code, low, high)
     for number in expected:
         hit = next(other for other in numbers if nearly(number, [other], 1))
-        assert {neighbour(hit, 1, FLOAT64), neighbour(hit, -1, FLOAT64)} <= set(numbers)
+        assert {float_beside(hit, 1, FLOAT64), float_beside(hit, -1, FLOAT64)} <= set(numbers)
 
 
 @pytest.mark.parametrize("name", WHERE)
@@ -261,7 +268,7 @@ def test_each_element_has_its_own_border():
         assert any(
             torch.allclose(array, torch.full((3,), sign, dtype=D), atol=1e-15) for array in own
         )
-    points = own_points(edges_.own, {"x": torch.zeros(3, dtype=D), "y": y})
+    points = points_with_own_edges(edges_.own, {"x": torch.zeros(3, dtype=D), "y": y})
     assert len(points) == len(own)
     assert torch.equal(points[0]["x"], own[0] + y) and points[0]["y"] is y
 
@@ -282,9 +289,9 @@ def test_general_numbers_come_last():
     assert any(number == 0 and math.copysign(1, number) < 0 for number in numbers)
     assert numbers.index(0.3) < numbers.index(0.0)
     assert {
-        neighbour(-2.0, 1, FLOAT64),
-        neighbour(2.0, -1, FLOAT64),
-        neighbour(1.0, 1, FLOAT64),
+        float_beside(-2.0, 1, FLOAT64),
+        float_beside(2.0, -1, FLOAT64),
+        float_beside(1.0, 1, FLOAT64),
     } <= set(numbers)
 
 
@@ -303,9 +310,11 @@ def test_two_inputs():
     inputs = {"a": torch.tensor(0.5, dtype=D), "b": torch.tensor(1.5, dtype=D)}
     program = program_of(lambda a, b: (a - b) * torch.sqrt(a + b + 1), inputs)
     arrays = {name: plain(tensor) for name, tensor in inputs.items()}
-    found = edge_values(program, arrays, {"a": Domain(-5.0, 5.0), "b": Domain(-5.0, 5.0)}, FLOAT64)
+    found = find_edge_values(
+        program, arrays, {"a": Domain(-5.0, 5.0), "b": Domain(-5.0, 5.0)}, FLOAT64
+    )
     assert found["a"][0] == -2.5 and found["b"][0] == -1.5
-    assert edge_values(program, arrays, {"b": Domain(-5.0, 5.0)}, FLOAT64).keys() == {"b"}
+    assert find_edge_values(program, arrays, {"b": Domain(-5.0, 5.0)}, FLOAT64).keys() == {"b"}
 
 
 def test_layers():
@@ -322,13 +331,13 @@ def test_layers():
 
 
 def test_a_program_too_large_to_be_swept_has_general_values():
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", (20_000_000,))
     program = build.program(build.apply("relu", x))
-    numbers = edge_values(
+    numbers = find_edge_values(
         program, {"x": np.broadcast_to(0.5, (20_000_000,))}, {"x": Domain(0.25, 2.0)}, FLOAT32
     )
-    assert numbers["x"][:2] == (1.0, neighbour(0.25, 1, FLOAT32))
+    assert numbers["x"][:2] == (1.0, float_beside(0.25, 1, FLOAT32))
 
 
 def test_the_program_is_run_so_often_at_most(monkeypatch):
@@ -340,14 +349,18 @@ def test_the_program_is_run_so_often_at_most(monkeypatch):
     inputs = {f"x{place}": torch.tensor(0.5, dtype=D) for place in range(120)}
     program = program_of(lambda *given: torch.stack(given).sigmoid().prod(), inputs)
     domains = {name: Domain(-1e3, 1e3) for name in inputs}
-    edge_values(program, {name: plain(tensor) for name, tensor in inputs.items()}, domains, FLOAT64)
+    find_edge_values(
+        program, {name: plain(tensor) for name, tensor in inputs.items()}, domains, FLOAT64
+    )
     assert 2 < len(runs) <= 200
 
 
 def test_an_input_that_the_program_does_not_use():
     program = program_of(lambda x, y: x.abs(), {"x": torch.zeros(2), "y": torch.zeros(2)})
     arrays = {"x": np.zeros(2), "y": np.zeros(2)}
-    found = edge_values(program, arrays, {"x": Domain(-1.0, 1.0), "y": Domain(-1.0, 1.0)}, FLOAT32)
+    found = find_edge_values(
+        program, arrays, {"x": Domain(-1.0, 1.0), "y": Domain(-1.0, 1.0)}, FLOAT32
+    )
     assert found["y"][:2] == (0.0, 0.0)
 
 
@@ -365,20 +378,20 @@ def inside(point, name, numbers):
 def test_a_few_points_of_a_small_tensor_take_every_value():
     numbers = tuple(float(number) for number in range(40))
     base = {"x": torch.full((4, 3), 0.5)}
-    points = edge_points({"x": numbers}, base, 9)
+    points = make_edge_points({"x": numbers}, base, 9)
     taken = {number for point in points for number in point["x"].reshape(-1).tolist()}
     assert len(points) == 9 and set(numbers) <= taken
     assert all(point["x"].dtype == torch.float32 and point["x"].shape == (4, 3) for point in points)
 
 
 def test_elements_beside_the_edges_keep_their_numbers():
-    point = edge_points({"x": (7.0, 8.0)}, {"x": torch.arange(6.0)}, 1)[0]
+    point = make_edge_points({"x": (7.0, 8.0)}, {"x": torch.arange(6.0)}, 1)[0]
     assert point["x"].tolist() == [7.0, 8.0, 2.0, 7.0, 8.0, 5.0]
 
 
 def test_the_kinds_of_points():
     base = {"x": torch.tensor([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]])}
-    mixed, tied, zero, level, crowded, *_ = edge_points({"x": (2.0, 0.0, 4.0)}, base, 10)
+    mixed, tied, zero, level, crowded, *_ = make_edge_points({"x": (2.0, 0.0, 4.0)}, base, 10)
     assert mixed["x"].tolist() == [
         [2.0, 0.0, base["x"][0, 2].item()],
         [4.0, 2.0, base["x"][1, 2].item()],
@@ -391,20 +404,20 @@ def test_the_kinds_of_points():
 
 
 def test_ties_of_rows_and_of_columns():
-    tied = edge_points({"x": (9.0,)}, {"x": torch.rand(4, 6)}, 2)[1]["x"]
+    tied = make_edge_points({"x": (9.0,)}, {"x": torch.rand(4, 6)}, 2)[1]["x"]
     for axis in (0, 1):
         top = tied.max(axis, keepdim=True).values
         assert ((tied == top).sum(axis) >= 2).all()
 
 
 def test_no_zeros_where_the_domain_has_none():
-    points = edge_points({"x": (1.0, 2.0)}, {"x": torch.full((3,), 1.5)}, 50)
+    points = make_edge_points({"x": (1.0, 2.0)}, {"x": torch.full((3,), 1.5)}, 50)
     assert not any((point["x"] == 0).any() for point in points)
 
 
 def test_one_value_a_point_without_axes():
     base = {"x": torch.tensor(0.5)}
-    points = edge_points({"x": (1.0, -0.0, 0.0)}, base, 50)
+    points = make_edge_points({"x": (1.0, -0.0, 0.0)}, base, 50)
     assert [point["x"].item() for point in points[:3]] == [1.0, 0.0, -0.0]
     assert {repr(point["x"].item()) for point in points} == {"1.0", "-0.0", "0.0"} and len(
         points
@@ -413,7 +426,7 @@ def test_one_value_a_point_without_axes():
 
 def test_several_inputs_stand_at_edges_together_and_alone():
     base = {"a": torch.tensor(0.5), "b": torch.tensor(0.25), "n": torch.tensor(3)}
-    points = edge_points({"a": (1.0, 2.0), "b": (4.0, 5.0)}, base, 50)
+    points = make_edge_points({"a": (1.0, 2.0), "b": (4.0, 5.0)}, base, 50)
     pairs = [(point["a"].item(), point["b"].item()) for point in points]
     assert pairs[0] == (1.0, 4.0) and (2.0, 0.25) in pairs and (0.5, 4.0) in pairs
     assert all(point["n"] is base["n"] for point in points)
@@ -422,17 +435,17 @@ def test_several_inputs_stand_at_edges_together_and_alone():
 
 def test_the_limit_and_what_has_no_edges():
     base = {"x": torch.rand(3)}
-    assert len(edge_points({"x": tuple(map(float, range(99)))}, base, 7)) == 7
-    assert edge_points({"x": (1.0,)}, base, 0) == []
-    assert edge_points({"x": ()}, base, 5) == []
-    assert edge_points({}, base, 5) == []
+    assert len(make_edge_points({"x": tuple(map(float, range(99)))}, base, 7)) == 7
+    assert make_edge_points({"x": (1.0,)}, base, 0) == []
+    assert make_edge_points({"x": ()}, base, 5) == []
+    assert make_edge_points({}, base, 5) == []
 
 
 def test_the_base_is_left_alone_and_points_come_out_the_same_again():
     base = {"x": torch.rand(3, 5, generator=torch.Generator().manual_seed(0)), "y": torch.rand(())}
     before = {name: tensor.clone() for name, tensor in base.items()}
     numbers = {"x": (0.0, -0.0, 1.0, 3.0), "y": (0.0, 1.0)}
-    one, other = edge_points(numbers, base, 20), edge_points(numbers, base, 20)
+    one, other = make_edge_points(numbers, base, 20), make_edge_points(numbers, base, 20)
     assert all(torch.equal(base[name], before[name]) for name in base)
     assert len(one) == len(other)
     assert all(
@@ -443,7 +456,7 @@ def test_the_base_is_left_alone_and_points_come_out_the_same_again():
 def test_points_are_in_the_domain():
     base = {"x": drawn(0.0, 1.0, (2, 3), S)}
     numbers = values(lambda p: -p.log(), 0.0, 1.0, shape=(2, 3), dtype=S)
-    for point in edge_points({"x": numbers}, base, 50):
+    for point in make_edge_points({"x": numbers}, base, 50):
         assert ((point["x"] > 0) & (point["x"] < 1)).all()
 
 
@@ -457,8 +470,8 @@ def points_of(code, domains, shapes, dtype=D, limit=60):
         for place, (name, domain) in enumerate(domains.items())
     }
     arrays = {name: plain(tensor) for name, tensor in inputs.items()}
-    return edge_points(
-        edge_values(program_of(code, inputs), arrays, domains, format_of(dtype)), inputs, limit
+    return make_edge_points(
+        find_edge_values(program_of(code, inputs), arrays, domains, format_of(dtype)), inputs, limit
     )
 
 

@@ -12,11 +12,11 @@ import torch
 import verifier
 from verifier.capture.statements import Subject
 from verifier.checking import failures as accounting
-from verifier.checking.failures import explained
+from verifier.checking.failures import explain_failures
 from verifier.checking.tally import notes
 from verifier.commands import check as checking
 from verifier.judging import causes as blame
-from verifier.judging.causes import RULES, blamed
+from verifier.judging.causes import RULES, find_causes
 from verifier.judging.causes.rule import Rule
 from verifier.judging.examine import examine
 from verifier.judging.finding import CheckPoint, Finding
@@ -75,10 +75,10 @@ def test_a_rule_that_raised_is_not_ruled_out(monkeypatch):
 
 
 PARTS = {
-    "the search for causes": (accounting, "_chosen"),
-    "the search for a simpler point": (accounting, "simplest"),
+    "the search for causes": (accounting, "_most_frequent_causes"),
+    "the search for a simpler point": (accounting, "find_simplest"),
     "collecting the notes": (notes, "_on_literals"),
-    "making the command that shows it again": (checking, "at_point"),
+    "making the command that shows it again": (checking, "replay_command_at"),
 }
 
 
@@ -100,7 +100,7 @@ def test_an_interruption_is_no_error_of_ours(monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(accounting, "simplest", interrupted)
+    monkeypatch.setattr(accounting, "find_simplest", interrupted)
     with pytest.raises(KeyboardInterrupt):
         checked()
 
@@ -127,11 +127,11 @@ def test_the_search_for_causes_ends_with_the_deadline():
     examination = examine(Subject(WRONG, {"x": X}))
     finding = Finding("reverse", "float64", CheckPoint(1, "given", "float64", {"x": X}),
                       examination.parts, examination=examination)  # fmt: skip
-    whole = blamed(finding)
+    whole = find_causes(finding)
     assert (whole.ended_early, [cause.cause for cause in whole.causes]) == (False, ["sign flipped"])
-    none = blamed(finding, deadline=Deadline(0.0))
+    none = find_causes(finding, deadline=Deadline(0.0))
     assert (none.ended_early, none.causes, none.ruled_out) == (True, (), ())
-    some = blamed(finding, deadline=after(3))
+    some = find_causes(finding, deadline=after(3))
     assert (some.ended_early, some.causes) == (True, ())
     assert set(some.ruled_out) < set(whole.ruled_out)
 
@@ -145,8 +145,10 @@ def test_what_was_found_before_the_end_is_kept():
     inputs = {"x": X, "y": X + 3.0}
     examination = examine(Subject(wrong, inputs))
     finding = Finding("reverse", "float64", None, examination.parts, examination=examination)
-    often = next(often for often in range(10, 200) if blamed(finding, deadline=after(often)).causes)
-    ended = blamed(finding, deadline=after(often))
+    often = next(
+        often for often in range(10, 200) if find_causes(finding, deadline=after(often)).causes
+    )
+    ended = find_causes(finding, deadline=after(often))
     assert (ended.ended_early, [cause.component for cause in ended.causes]) == (True, ["x"])
 
 
@@ -158,17 +160,17 @@ def test_the_deadline_is_asked_inside_a_rule():
     examination = examine(Subject(wrong, {"x": x}))
     finding = Finding("reverse", "float64", None, examination.parts, examination=examination)
     never = after(10**9)
-    found = blamed(finding, deadline=never)
+    found = find_causes(finding, deadline=never)
     assert not found.ended_early
     assert never.asked > 2 * (len(RULES) + 3)
     for often in (never.asked - 1, never.asked // 2):
-        assert blamed(finding, deadline=after(often)).ended_early
+        assert find_causes(finding, deadline=after(often)).ended_early
 
 
 def test_notes_say_what_ended_early(monkeypatch):
     report = checked()
     assert not any("ended after" in note for note in report.checked.notes)
-    monkeypatch.setattr(checking, "explained", partial(late, 0.0))
+    monkeypatch.setattr(checking, "explain_failures", partial(late, 0.0))
     report = checked()
     assert report.outcome == "disagrees"
     assert (report.causes, report.checked.simplest) == ((), None)
@@ -180,20 +182,20 @@ def test_notes_say_what_ended_early(monkeypatch):
 
 
 def late(seconds, found, samplings, _):
-    return explained(found, samplings, Deadline(seconds))
+    return explain_failures(found, samplings, Deadline(seconds))
 
 
 def test_seconds_are_told_in_round_numbers(monkeypatch):
     passed = Deadline(1.0, start=0.0)
     for now, told in ((12.4, "12 s"), (1234.5, "1,234 s"), (0.0312, "0.03 s"), (1.0, "1 s")):
         monkeypatch.setattr("time.monotonic", lambda now=now: now)
-        assert accounting._seconds(passed) == told
+        assert accounting._seconds_text(passed) == told
 
 
 def test_the_budget_is_what_judging_took_and_five_seconds_at_least(monkeypatch):
     given = []
     explained = lambda found, samplings, deadline: given.append(deadline) or found  # noqa: E731
-    monkeypatch.setattr(checking, "explained", explained)
+    monkeypatch.setattr(checking, "explain_failures", explained)
     checked()
     assert given[0].seconds == checking.LEAST_FOR_CAUSES == 5.0
     clock = iter(range(0, 10**6, 100))
@@ -210,9 +212,11 @@ def test_shrinking_ends_with_the_deadline():
         return True
 
     domain = {"x": verifier.checking.edge_cases.domain.Domain(-5.0, 5.0)}
-    found = verifier.checking.shrink.search.simplest({"x": X}, fails, domain, 50, Deadline(0.0))
+    found = verifier.checking.shrink.search.find_simplest(
+        {"x": X}, fails, domain, 50, Deadline(0.0)
+    )
     assert (len(asked), found["x"].tolist()) == (1, X.tolist())
-    found = verifier.checking.shrink.search.simplest({"x": X}, fails, domain, 50)
+    found = verifier.checking.shrink.search.find_simplest({"x": X}, fails, domain, 50)
     assert found["x"].tolist() == [0.0]
 
 

@@ -13,7 +13,14 @@ from hypothesis import strategies as some
 
 import verifier
 from verifier.capture.target.pytree import leaves, nested, replaced
-from verifier.checking.inputs import Between, between, drawn, dtypes_of, parsed, spelled
+from verifier.checking.inputs import (
+    Between,
+    between,
+    draw_inputs,
+    given_dtypes,
+    input_words,
+    parse_inputs,
+)
 from verifier.checking.tensor_text import read_tensor, write_tensor
 from verifier.errors import InputError
 
@@ -35,7 +42,7 @@ def said(function, *arguments):
 
 
 def point(*, seed=0, number=1, dtype="float64", **inputs):
-    return drawn(inputs, dtype, seed, number)
+    return draw_inputs(inputs, dtype, seed, number)
 
 
 def same(one, other):
@@ -155,7 +162,7 @@ def test_equal_ends_are_one_number():
     ],
 )
 def test_what_cannot_be_drawn(dtype, draw, sentence):
-    assert said(drawn, {"x": draw}, dtype, 0, 1) == sentence
+    assert said(draw_inputs, {"x": draw}, dtype, 0, 1) == sentence
 
 
 def test_tensors_are_cast_and_constants_stay():
@@ -168,13 +175,13 @@ def test_tensors_are_cast_and_constants_stay():
         "s": "mean",
         "o": None,
     }
-    found = drawn(given, "bfloat16", 0, 1)
+    found = draw_inputs(given, "bfloat16", 0, 1)
     assert found["x"].dtype == torch.bfloat16
     assert not found["x"].requires_grad
     assert torch.equal(found["i"], classes)
     assert torch.equal(found["m"], mask)
     assert {name: found[name] for name in "nso"} == {"n": 2, "s": "mean", "o": None}
-    assert drawn({"x": np.array([0.5])}, "float32", 0, 1)["x"].tolist() == [0.5]
+    assert draw_inputs({"x": np.array([0.5])}, "float32", 0, 1)["x"].tolist() == [0.5]
 
 
 def test_nesting_is_kept():
@@ -185,7 +192,7 @@ def test_nesting_is_kept():
         "c": State(draw, None),
         "d": Batch(draw, 4),
     }
-    found = drawn(given, "float32", 0, 1)
+    found = draw_inputs(given, "float32", 0, 1)
     names = [name for key, value in found.items() for name, _ in leaves(value, key)]
     assert names == [
         "a[0]",
@@ -218,8 +225,8 @@ def test_dtypes_are_those_of_floating_tensors():
         "i": torch.tensor([1]),
         "y": np.ones(2),
     }
-    assert dtypes_of(given) == ("float16", "float64")
-    assert dtypes_of({"x": between(0, 1), "n": 2.0}) == ()
+    assert given_dtypes(given) == ("float16", "float64")
+    assert given_dtypes({"x": between(0, 1), "n": 2.0}) == ()
 
 
 @pytest.mark.parametrize(
@@ -243,7 +250,7 @@ def test_dtypes_are_those_of_floating_tensors():
     ],
 )
 def test_what_is_written(text, value):
-    ((_, found),) = parsed([text]).items()
+    ((_, found),) = parse_inputs([text]).items()
     assert found == value
     assert type(found) is type(value)
 
@@ -269,7 +276,7 @@ def test_what_is_written(text, value):
     ],
 )
 def test_tensors_that_are_written(text, tensor):
-    assert same(parsed([f"x={text}"])["x"], tensor)
+    assert same(parse_inputs([f"x={text}"])["x"], tensor)
     assert same(read_tensor(text), tensor)
 
 
@@ -336,7 +343,9 @@ NAME = "cannot be the name of an input: write x, w[0] or state.h"
     ],
 )
 def test_what_cannot_be_read(text, sentence):
-    assert said(parsed, [text]) == sentence.replace("'__import__('os')'", "\"__import__('os')\"")
+    assert said(parse_inputs, [text]) == sentence.replace(
+        "'__import__('os')'", "\"__import__('os')\""
+    )
 
 
 def test_parts_of_a_nested_input():
@@ -349,7 +358,7 @@ def test_parts_of_a_nested_input():
         "layers.0.bias=6",
         "0.bias=7",
     ]
-    assert parsed(texts) == {
+    assert parse_inputs(texts) == {
         "w": (1, 2), "state": {"h": 3}, "p": {"linear.weight": 4}, "gap": {1: 5},
         "layers": {"0": {"bias": 6}}, "0": {"bias": 7},
     }  # fmt: skip
@@ -364,7 +373,7 @@ def test_parts_of_a_nested_input():
     ],
 )
 def test_inputs_that_contradict_each_other(texts, sentence):
-    assert said(parsed, texts) == sentence
+    assert said(parse_inputs, texts) == sentence
 
 
 def test_nested_is_the_inverse_of_leaves():
@@ -375,7 +384,7 @@ def test_nested_is_the_inverse_of_leaves():
 
 def test_words_of_the_shell():
     given = {"x": torch.tensor([0.1, -0.0]), "state.n": 2, "r": "mean", "i": torch.tensor([[1]])}
-    assert spelled(given) == [
+    assert input_words(given) == [
         "--input", "x=[0.10000000149011612,-0.0]", "--input", "state.n=2", "--input", "r='mean'",
         "--input", "i=int[[1]]",
     ]  # fmt: skip
@@ -388,8 +397,8 @@ def test_what_is_spelled_is_read_back(shape, dtype):
     tensor = (
         torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3)) * 8 - 4
     ).to(kind)
-    _, word = spelled({"x": tensor})
-    found = parsed([word])["x"]
+    _, word = input_words({"x": tensor})
+    found = parse_inputs([word])["x"]
     assert same(found if kind is torch.int64 else found.to(kind), tensor)
 
 
@@ -410,6 +419,6 @@ def test_every_float_is_read_back(number):
 @given(text=some.text(alphabet="[](),:=.x012-einfatbol ", max_size=30))
 def test_any_text_is_read_or_refused(text):
     try:
-        parsed([f"x={text}"])
+        parse_inputs([f"x={text}"])
     except InputError as error:
         assert "\n" not in str(error)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from verifier.checking.edge_cases.domain import Domain
-from verifier.checking.shrink.search import simplest
+from verifier.checking.shrink.search import find_simplest
 from verifier.checking.shrink.simpler_number import complexity
 from verifier.errors import InputError
 
@@ -22,7 +22,7 @@ def of(number, dtype=D):
 
 def simplified(number, fails, domain=REALS, dtype=D):
     """The simplest number at which it fails."""
-    return simplest(
+    return find_simplest(
         {"x": of(number, dtype)}, lambda point: fails(point["x"].item()), {"x": domain}
     )["x"].item()
 
@@ -73,7 +73,7 @@ def test_numbers_stay_in_their_domain():
 
 def test_dtypes_stay():
     for dtype in (torch.float16, torch.bfloat16, S, D):
-        found = simplest(
+        found = find_simplest(
             {"x": of([0.371, 2.471], dtype)},
             lambda point: bool((point["x"] > 2.2).any()),
             {"x": REALS},
@@ -88,13 +88,13 @@ def test_decimals_are_those_of_the_dtype():
 def test_the_one_that_matters_is_left():
     x = torch.rand(5, 7, generator=torch.Generator().manual_seed(0), dtype=D)
     x[3, 2] = 9.4713
-    found = simplest({"x": x}, lambda point: bool((point["x"] > 7.2).any()), {"x": REALS})
+    found = find_simplest({"x": x}, lambda point: bool((point["x"] > 7.2).any()), {"x": REALS})
     assert found["x"].tolist() == [[8.0]]
 
 
 def test_what_does_not_matter_is_zero():
     x = torch.rand(3, 4, generator=torch.Generator().manual_seed(0), dtype=D) + 1
-    found = simplest(
+    found = find_simplest(
         {"x": x},
         lambda point: point["x"].shape == (3, 4) and bool(point["x"][1, 2] > 1),
         {"x": REALS},
@@ -106,7 +106,7 @@ def test_what_does_not_matter_is_zero():
 
 def test_what_may_not_be_zero_is_round():
     x = torch.rand(3, generator=torch.Generator().manual_seed(0), dtype=D)
-    found = simplest({"x": x}, lambda point: point["x"].shape == (3,), {"x": Domain(0.0, 1.0)})
+    found = find_simplest({"x": x}, lambda point: point["x"].shape == (3,), {"x": Domain(0.0, 1.0)})
     assert found["x"].tolist() == [0.5, 0.5, 0.5]
 
 
@@ -120,7 +120,7 @@ def test_axes_of_the_same_length_get_shorter_together():
     def fails(point):
         return bool((point["x"] @ point["w"]).shape[0] == point["y"].shape[0])
 
-    found = simplest(inputs, fails, dict.fromkeys(inputs, REALS))
+    found = find_simplest(inputs, fails, dict.fromkeys(inputs, REALS))
     assert {name: tensor.tolist() for name, tensor in found.items()} == {
         "x": [[0.0]],
         "w": [[0.0]],
@@ -130,14 +130,14 @@ def test_axes_of_the_same_length_get_shorter_together():
 
 def test_a_length_that_matters_stays():
     inputs = {"x": torch.rand(6, 5, dtype=D)}
-    found = simplest(inputs, lambda point: point["x"].shape[0] >= 3, {"x": REALS})
+    found = find_simplest(inputs, lambda point: point["x"].shape[0] >= 3, {"x": REALS})
     assert found["x"].tolist() == [[0.0], [0.0], [0.0]]
 
 
 def test_two_places_far_apart_are_found():
     x = torch.zeros(16, dtype=D)
     x[1] = x[14] = 4.71
-    found = simplest({"x": x}, lambda point: int((point["x"] > 3).sum()) == 2, {"x": REALS})
+    found = find_simplest({"x": x}, lambda point: int((point["x"] > 3).sum()) == 2, {"x": REALS})
     assert found["x"].tolist() == [4.0, 4.0]
 
 
@@ -147,7 +147,7 @@ def test_only_inputs_with_a_domain_change():
         "y": torch.rand(4, dtype=D),
         "n": torch.tensor([3, 1, 2, 0]),
     }
-    found = simplest(
+    found = find_simplest(
         inputs, lambda point: bool((point["x"] + point["y"])[point["n"]].sum() > -1), {"x": REALS}
     )
     assert torch.equal(found["y"], inputs["y"]) and torch.equal(found["n"], inputs["n"])
@@ -156,7 +156,9 @@ def test_only_inputs_with_a_domain_change():
 
 
 def test_whole_numbers_of_a_tensor_are_only_left_out():
-    found = simplest({"n": torch.tensor([3, 1, 2])}, lambda point: 1 in point["n"], {"n": REALS})
+    found = find_simplest(
+        {"n": torch.tensor([3, 1, 2])}, lambda point: 1 in point["n"], {"n": REALS}
+    )
     assert found["n"].tolist() == [1]
 
 
@@ -166,7 +168,7 @@ def test_what_raises_does_not_fail():
             raise ValueError("not this")
         return True
 
-    found = simplest({"x": torch.rand(2, dtype=D)}, fails, {"x": REALS})
+    found = find_simplest({"x": torch.rand(2, dtype=D)}, fails, {"x": REALS})
     assert found["x"].tolist() == [1.0, 1.0]
 
 
@@ -175,20 +177,20 @@ def test_an_interrupt_is_no_answer():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        simplest({"x": of(1.0)}, fails, {"x": REALS})
+        find_simplest({"x": of(1.0)}, fails, {"x": REALS})
 
 
 def test_a_point_that_does_not_fail():
     message = "the point that is to be simplified does not fail: give one at which the check fails"
     with pytest.raises(InputError, match=f"^{message}$"):
-        simplest({"x": of(1.0)}, lambda point: False, {"x": REALS})
+        find_simplest({"x": of(1.0)}, lambda point: False, {"x": REALS})
     with pytest.raises(InputError, match=f"^{message}$"):
-        simplest({"x": of(1.0)}, lambda point: 1 / 0, {"x": REALS})
+        find_simplest({"x": of(1.0)}, lambda point: 1 / 0, {"x": REALS})
 
 
 def test_without_tries():
     with pytest.raises(InputError, match=r"^tries is 0: use a whole number, 1 or above$"):
-        simplest({"x": of(1.0)}, lambda point: True, {"x": REALS}, 0)
+        find_simplest({"x": of(1.0)}, lambda point: True, {"x": REALS}, 0)
 
 
 @pytest.mark.parametrize("tries", [1, 2, 7, 40])
@@ -200,7 +202,7 @@ def test_the_tries_are_counted_and_each_point_is_tried_once(tries):
         return bool(point["x"].abs().sum() > 3.3)
 
     x = torch.rand(4, 6, generator=torch.Generator().manual_seed(1), dtype=D)
-    found = simplest({"x": x}, fails, {"x": REALS}, tries)
+    found = find_simplest({"x": x}, fails, {"x": REALS}, tries)
     assert len(asked) <= tries and len(set(asked)) == len(asked)
     assert found["x"].abs().sum() > 3.3
     if tries == 1:
@@ -209,7 +211,7 @@ def test_the_tries_are_counted_and_each_point_is_tried_once(tries):
 
 def test_large_arrays_of_which_everything_matters_are_still_rounded():
     x = torch.rand(100, generator=torch.Generator().manual_seed(1), dtype=D) + 1.2
-    found = simplest(
+    found = find_simplest(
         {"x": x},
         lambda point: point["x"].shape == (100,) and bool((point["x"] > 1.1).all()),
         {"x": REALS},
@@ -224,12 +226,15 @@ def test_what_is_asked_may_write_to_what_it_is_given():
         return failed
 
     inputs = {"x": of([1.71, 2.2])}
-    assert simplest(inputs, fails, {"x": REALS})["x"].tolist() == [2.0]
+    assert find_simplest(inputs, fails, {"x": REALS})["x"].tolist() == [2.0]
     assert inputs["x"].tolist() == [1.71, 2.2]
 
 
 def test_without_elements():
-    assert simplest({"x": torch.zeros(0, 3)}, lambda point: True, {"x": REALS})["x"].shape == (0, 1)
+    assert find_simplest({"x": torch.zeros(0, 3)}, lambda point: True, {"x": REALS})["x"].shape == (
+        0,
+        1,
+    )
 
 
 def test_complexity_counts_size_then_numbers_then_digits_then_sizes_then_signs():
@@ -286,7 +291,7 @@ def test_the_result_fails_is_no_more_complex_and_simplifies_to_itself(x, y, cond
         return failed
 
     try:
-        found = simplest(inputs, fails, dict.fromkeys(inputs, domain), tries)
+        found = find_simplest(inputs, fails, dict.fromkeys(inputs, domain), tries)
     except InputError:
         return
     assert {name: tensor.tolist() for name, tensor in found.items()} in seen
@@ -296,5 +301,5 @@ def test_the_result_fails_is_no_more_complex_and_simplifies_to_itself(x, y, cond
         domain.inside(tensor.numpy()).all() and tensor.dtype is S for tensor in found.values()
     )
     if tries == 1000:
-        again = simplest(found, fails, dict.fromkeys(inputs, domain), tries)
+        again = find_simplest(found, fails, dict.fromkeys(inputs, domain), tries)
         assert all(torch.equal(again[name], found[name]) for name in found)

@@ -7,7 +7,7 @@ import torch
 
 import verifier
 from verifier.checking.variants import AT_EVERY_POINT, CHEAP, COSTLY, NAMES
-from verifier.checking.variants.layout_and_seed import strided, transposed
+from verifier.checking.variants.layout_and_seed import with_first_axis_fastest, with_strides
 
 SHAPE = verifier.between(-2, 2, shape=(3, 4))
 
@@ -247,13 +247,13 @@ def test_what_the_code_raises_when_it_is_asked_so():
 
 def test_strided():
     tensor = torch.arange(6.0).reshape(2, 3)
-    apart = strided(tensor)
+    apart = with_strides(tensor)
     assert torch.equal(apart, tensor)
     assert not apart.is_contiguous()
     assert apart.storage_offset() == 1
-    assert strided(torch.tensor(2.0)).item() == 2.0
-    assert transposed(torch.ones(2, 3, 4)).stride() == (1, 2, 6)
-    assert torch.equal(transposed(tensor), tensor)
+    assert with_strides(torch.tensor(2.0)).item() == 2.0
+    assert with_first_axis_fastest(torch.ones(2, 3, 4)).stride() == (1, 2, 6)
+    assert torch.equal(with_first_axis_fastest(tensor), tensor)
 
 
 @pytest.mark.parametrize("size", [25, pytest.param(100, marks=pytest.mark.slow)])

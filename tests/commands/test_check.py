@@ -141,7 +141,7 @@ def test_digits_that_are_asked_for():
 
 def test_defaults_hold_where_nothing_is_said():
     heard = []
-    with defaults.using(
+    with defaults.use_defaults(
         defaults.Defaults(dtypes=("bfloat16",), points=1, seed=5, reports=heard.append)
     ):
         report = verifier.check(torch.tanh, inputs=UNIT)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from rich.text import Text
 
-from verifier.checking.records import Checked, CheckSettings
-from verifier.commands.config.baseline import settled
+from verifier.checking.records import CheckResult, CheckSettings
+from verifier.commands.config.baseline import set_accepted_aside
 from verifier.commands.config.report import TargetResult
 from verifier.commands.config.run import ConfigRun
-from verifier.commands.config.schema import Accepted, read_config
+from verifier.commands.config.schema import AcceptedFailure, read_config
 from verifier.errors import InputError
 from verifier.judging.finding import CheckCause, Finding
 from verifier.judging.verdict import Outcome
@@ -38,7 +38,7 @@ def finding(*parts, dtype="float32", check="reverse", failures=()):
 
 
 def checked(*findings, causes=(), interrupted=False):
-    return Checked(
+    return CheckResult(
         "f", "its own forward", CheckSettings(), findings, causes, interrupted=interrupted
     )
 
@@ -47,7 +47,7 @@ def checked(*findings, causes=(), interrupted=False):
 class Report:
     """A report in three lines."""
 
-    checked: Checked
+    checked: CheckResult
 
     @property
     def outcome(self):
@@ -69,7 +69,7 @@ class Report:
 
 
 VALUE = finding(part("value", size=1), check="value")
-X_IN_BFLOAT16 = Accepted("x", "bfloat16", "torch issue 12345", "kernel outside its budget")
+X_IN_BFLOAT16 = AcceptedFailure("x", "bfloat16", "torch issue 12345", "kernel outside its budget")
 
 
 def cause(name, component="x", dtype="bfloat16"):
@@ -88,7 +88,7 @@ def failures_of(checked):
 
 
 def test_nothing_accepted_changes_nothing():
-    found = settled(FAILING, ())
+    found = set_accepted_aside(FAILING, ())
     assert (
         failures_of(found.left) == failures_of(FAILING)
         and found.accepted == ()
@@ -96,9 +96,11 @@ def test_nothing_accepted_changes_nothing():
     )
 
 
-@pytest.mark.parametrize("entry", [X_IN_BFLOAT16, Accepted("x", "bfloat16", "whatever the cause")])
+@pytest.mark.parametrize(
+    "entry", [X_IN_BFLOAT16, AcceptedFailure("x", "bfloat16", "whatever the cause")]
+)
 def test_an_accepted_failure_is_set_aside(entry):
-    found = settled(FAILING, [entry])
+    found = set_accepted_aside(FAILING, [entry])
     assert found.accepted == (entry,) and found.stale == ()
     assert found.left.outcome is A
     assert [one.name for one in found.left.findings[1].parts] == ["g"]
@@ -107,57 +109,75 @@ def test_an_accepted_failure_is_set_aside(entry):
 @pytest.mark.parametrize(
     "entry",
     [
-        Accepted("g", "bfloat16", "another component"),
-        Accepted("x", "float32", "another dtype"),
-        Accepted("x", "bfloat16", "another cause", "sign flipped"),
-        Accepted("value", "float32", "it agrees"),
+        AcceptedFailure("g", "bfloat16", "another component"),
+        AcceptedFailure("x", "float32", "another dtype"),
+        AcceptedFailure("x", "bfloat16", "another cause", "sign flipped"),
+        AcceptedFailure("value", "float32", "it agrees"),
     ],
 )
 def test_what_does_not_match_is_stale_and_the_failure_stays(entry):
-    found = settled(FAILING, [entry])
+    found = set_accepted_aside(FAILING, [entry])
     assert found.accepted == () and found.stale == (entry,)
     assert failures_of(found.left) == failures_of(FAILING)
 
 
 def test_a_second_cause_is_not_accepted_with_the_first():
     two = checked(*FAILING.findings, causes=(*FAILING.causes, cause("sign flipped")))
-    found = settled(two, [X_IN_BFLOAT16])
+    found = set_accepted_aside(two, [X_IN_BFLOAT16])
     assert found.left.outcome is D and found.accepted == (X_IN_BFLOAT16,) and found.stale == ()
-    both = settled(two, [X_IN_BFLOAT16, Accepted("x", "bfloat16", "known", "sign flipped")])
+    both = set_accepted_aside(
+        two, [X_IN_BFLOAT16, AcceptedFailure("x", "bfloat16", "known", "sign flipped")]
+    )
     assert both.left.outcome is A
 
 
 def test_a_failure_without_a_cause_is_not_accepted_for_one():
     unexplained = checked(VALUE, finding(part("x", D), dtype="bfloat16"))
-    assert settled(unexplained, [X_IN_BFLOAT16]).left.outcome is D
-    assert settled(unexplained, [Accepted("x", "bfloat16", "known")]).left.outcome is A
+    assert set_accepted_aside(unexplained, [X_IN_BFLOAT16]).left.outcome is D
+    assert (
+        set_accepted_aside(unexplained, [AcceptedFailure("x", "bfloat16", "known")]).left.outcome
+        is A
+    )
 
 
 def test_a_cause_that_holds_in_every_dtype():
     failing = checked(VALUE, finding(part("x", D)), causes=(cause("path detached", dtype=""),))
-    assert settled(failing, [Accepted("x", "float32", "known", "path detached")]).left.outcome is A
+    assert (
+        set_accepted_aside(
+            failing, [AcceptedFailure("x", "float32", "known", "path detached")]
+        ).left.outcome
+        is A
+    )
 
 
 def test_rows_of_a_hessian_are_one_component():
     failing = checked(VALUE, finding(part("x[0] w[1]", D), part("x[12] w[1]", D), check="second"))
-    assert settled(failing, [Accepted("x w[1]", "float32", "known")]).left.outcome is A
-    one = settled(failing, [Accepted("x[0] w[1]", "float32", "known")])
+    assert (
+        set_accepted_aside(failing, [AcceptedFailure("x w[1]", "float32", "known")]).left.outcome
+        is A
+    )
+    one = set_accepted_aside(failing, [AcceptedFailure("x[0] w[1]", "float32", "known")])
     assert one.left.outcome is D and one.stale == ()
 
 
 def test_what_is_wrong_apart_from_numbers_is_accepted_by_the_name_of_its_check():
     failing = checked(VALUE, finding(check="overwritten", failures=("x was overwritten",)))
     assert (
-        settled(
-            failing, [Accepted("overwritten", "float32", "in place, and documented")]
+        set_accepted_aside(
+            failing, [AcceptedFailure("overwritten", "float32", "in place, and documented")]
         ).left.outcome
         is A
     )
-    assert settled(failing, [Accepted("overwritten", "float64", "in place")]).left.outcome is D
+    assert (
+        set_accepted_aside(
+            failing, [AcceptedFailure("overwritten", "float64", "in place")]
+        ).left.outcome
+        is D
+    )
 
 
 def test_nothing_is_stale_where_the_check_was_interrupted():
-    assert settled(checked(VALUE, interrupted=True), [X_IN_BFLOAT16]).stale == ()
+    assert set_accepted_aside(checked(VALUE, interrupted=True), [X_IN_BFLOAT16]).stale == ()
 
 
 FILE = """
@@ -251,7 +271,7 @@ def run_config(config, watch=None, host=None, forms=FORMS, jobs=1):
 @pytest.fixture
 def engine(monkeypatch):
     engine, inputs = Engine(), ModuleType("verifier.checking.inputs")
-    inputs.parsed = lambda words: dict(word.split("=", 1) for word in words)
+    inputs.parse_inputs = lambda words: dict(word.split("=", 1) for word in words)
     monkeypatch.setitem(sys.modules, "verifier.checking.inputs", inputs)
     monkeypatch.setitem(sys.modules, "verifier.commands.check", engine)
     return engine

@@ -7,9 +7,14 @@ from dataclasses import fields
 
 import pytest
 
-from verifier.checking.defaults import Defaults, using
+from verifier.checking.defaults import Defaults, use_defaults
 from verifier.checking.records import CheckSettings
-from verifier.commands.config.schema import _SETTINGS, Accepted, ConfiguredTarget, read_config
+from verifier.commands.config.schema import (
+    _SETTINGS,
+    AcceptedFailure,
+    ConfiguredTarget,
+    read_config,
+)
 from verifier.errors import InputError
 
 WHOLE = """
@@ -81,8 +86,8 @@ def test_everything_is_read(read):
     assert focal.formula == "-(1-p)**g*log(p)" and focal.reduction == "none"
     assert focal.settings == CheckSettings(("float64",), 1, 0, (), 6, 2.5, True)
     assert focal.accepted == (
-        Accepted("p", "float64", "torch issue 12345", "kernel outside its budget"),
-        Accepted("value", "float64", "slow, but sure"),
+        AcceptedFailure("p", "float64", "torch issue 12345", "kernel outside its budget"),
+        AcceptedFailure("value", "float64", "slow, but sure"),
     )
 
 
@@ -95,7 +100,7 @@ SMALLEST = '[[target]]\ntarget = "a.py::f"\ninputs = {}\n'
 
 def test_what_is_not_set_is_as_in_this_test_run(read):
     assert read(SMALLEST).targets[0].settings == CheckSettings()
-    with using(Defaults(("float16",), 9, 8)):
+    with use_defaults(Defaults(("float16",), 9, 8)):
         assert read(SMALLEST).targets[0].settings == CheckSettings(("float16",), 9, 8)
         assert read(WHOLE).targets[0].settings.points == 5
 
@@ -103,9 +108,9 @@ def test_what_is_not_set_is_as_in_this_test_run(read):
 def test_paths_are_relative_to_the_file(tmp_path):
     (tmp_path / "verifier.toml").write_bytes(b"\xef\xbb\xbf" + WHOLE.replace("\n", "\r\n").encode())
     norm, focal = read_config(tmp_path / "verifier.toml").targets
-    assert norm.placed(norm.target) == f"{tmp_path / 'layers.py'}::MyNorm"
-    assert focal.placed(focal.target) == "package.losses:focal"
-    assert norm.placed("/elsewhere/a.py::f") == "/elsewhere/a.py::f"
+    assert norm.path_from_here(norm.target) == f"{tmp_path / 'layers.py'}::MyNorm"
+    assert focal.path_from_here(focal.target) == "package.losses:focal"
+    assert norm.path_from_here("/elsewhere/a.py::f") == "/elsewhere/a.py::f"
 
 
 T = '[[target]]\ntarget = "a.py::f"\ninputs = {}\n'

@@ -9,7 +9,7 @@ import pytest
 
 import verifier
 from verifier.commands.cli import run
-from verifier.commands.model_from_options import Typed, typed_model
+from verifier.commands.model_from_options import FormulaOptions, model_of_formula
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def refused(capsys, *words):
 
 
 def test_columns_of_the_data_are_inputs_and_other_symbols_parameters():
-    model = typed_model(Typed("w*x + b*z", data="points.csv", start=("b=0.5",)))
+    model = model_of_formula(FormulaOptions("w*x + b*z", data="points.csv", start=("b=0.5",)))
     assert model.inputs == ("x", "z")
     assert model.start == {"w": 1.0, "b": 0.5}
     assert model.loss is verifier.squared_error
@@ -37,17 +37,21 @@ def test_columns_of_the_data_are_inputs_and_other_symbols_parameters():
 
 
 def test_a_column_may_be_a_parameter_all_the_same():
-    assert typed_model(Typed("w*x + z", data="points.csv", start=("z=2",))).inputs == ("x",)
+    assert model_of_formula(
+        FormulaOptions("w*x + z", data="points.csv", start=("z=2",))
+    ).inputs == ("x",)
 
 
 def test_without_inputs_the_formula_is_minimised():
-    model = typed_model(Typed("(a - 3)**2"))
+    model = model_of_formula(FormulaOptions("(a - 3)**2"))
     assert model.loss is None
     assert run(["train", "--formula", "(a - 3)**2", "--epochs", "2"]) == 0
 
 
 def test_a_loss_with_a_parameter():
-    model = typed_model(Typed("w*x", data="points.csv", start=("variance=2",), loss="gaussian_nll"))
+    model = model_of_formula(
+        FormulaOptions("w*x", data="points.csv", start=("variance=2",), loss="gaussian_nll")
+    )
     assert model.start == {"w": 1.0, "variance": 2.0}
     assert set(model.gradient) == {"w", "variance"}
 

@@ -14,7 +14,7 @@ import pytest
 
 import verifier.commands.check  # noqa: F401 (the same)
 from tests.commands import test_config_run as test_configrun  # noqa: F401 (a run within this one unloads what it is the first to load)
-from verifier.commands.pytest_plugin.collect import Collector, file_name, told
+from verifier.commands.pytest_plugin.collect import Collector, file_name, outcomes_text
 
 pytest_plugins = ["pytester"]
 
@@ -45,7 +45,7 @@ class Report:
 
 
 def check(target, *, inputs, **given):
-    known = defaults.current()
+    known = defaults.current_defaults()
     settings = {"dtypes": list(known.dtypes), "points": known.points, "seed": known.seed}
     report = Report(target, {**settings, **given})
     report.settings["dtypes"] = list(report.settings["dtypes"])
@@ -331,9 +331,11 @@ def test_file_names_differ():
 
 
 def test_told():
-    assert told({}) == "no check was made"
-    assert told({"agrees": 1}) == "1 check, 1 agrees"
-    assert told({"disagrees": 2, "undecided": 3}) == "5 checks, 3 are undecided, 2 disagree"
+    assert outcomes_text({}) == "no check was made"
+    assert outcomes_text({"agrees": 1}) == "1 check, 1 agrees"
+    assert (
+        outcomes_text({"disagrees": 2, "undecided": 3}) == "5 checks, 3 are undecided, 2 disagree"
+    )
 
 
 def test_a_report_that_cannot_be_written(tmp_path):
@@ -483,13 +485,13 @@ class Counted(Engine):
     def check_watched(self, target, inputs, watcher, **given):
         report = super().check_watched(target, inputs, watcher, **given)
         print("ASKED", target.rpartition(":")[2], given["points"], given["seed"], given["dtypes"])
-        defaults.current().reports(report)
+        defaults.current_defaults().reports(report)
         return report
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call():
     inputs = ModuleType("verifier.checking.inputs")
-    inputs.parsed = list
+    inputs.parse_inputs = list
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "verifier.checking.inputs", inputs)
         patch.setitem(sys.modules, "verifier.commands.check", Counted())

@@ -4,7 +4,7 @@ import json
 
 import verifier
 from verifier.commands.cli import run
-from verifier.formula.gallery import gallery, groups
+from verifier.formula.gallery import gallery, group_by_loss
 from verifier.judging.verdict import Outcome
 from verifier.witnesses import Autograd
 
@@ -77,7 +77,7 @@ def test_an_interrupted_training_ends_the_rest():
 
 
 def test_groups_are_by_what_is_minimised():
-    found = groups(gallery().values())
+    found = group_by_loss(gallery().values())
     names = {kind: [model.name for model in models] for kind, models in found.items()}
     assert {"linear", "quadratic"} <= set(names["loss squared_error"])
     assert names["loss huber"] == ["robust_line"]

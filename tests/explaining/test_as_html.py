@@ -16,7 +16,7 @@ from tests.reporting.test_training_page import PAPER, Reader
 from verifier.commands.cli import run
 from verifier.errors import printable
 from verifier.explaining.as_html import explanation_page
-from verifier.explaining.graph_layout import GAP, layered
+from verifier.explaining.graph_layout import GAP, place_boxes
 from verifier.explaining.graph_svg import graph_picture
 from verifier.operations.number_text import number
 from verifier.reporting.html.mathml import mathml, text
@@ -56,7 +56,7 @@ WIDE = {"x": (), "w": (), "u": (), "p": ("w", "x"), "q": ("p", "u"), "r": ("q", 
 
 def test_every_arrow_points_down_and_no_box_lies_on_another():
     widths = {"x": 50.0, "w": 90.0, "u": 30.0, "p": 120.0, "q": 10.0, "r": 40.0}
-    found = layered(WIDE, widths)
+    found = place_boxes(WIDE, widths)
     depth = {name: place for place, layer in enumerate(found.boxes) for name in layer}
     assert all(depth[name] < depth[user] for user, taken in WIDE.items() for name in taken)
     assert depth["u"] == depth["q"] - 1
@@ -72,7 +72,7 @@ def test_every_arrow_points_down_and_no_box_lies_on_another():
 
 def test_an_arrow_that_passes_a_layer_runs_behind_no_box():
     widths = dict.fromkeys(WIDE, 100.0)
-    found = layered(WIDE, widths)
+    found = place_boxes(WIDE, widths)
     passed = found.arrows["x", "r"]
     first = next(place for place, layer in enumerate(found.boxes) if "x" in layer)
     assert len(passed) == 2
@@ -81,7 +81,7 @@ def test_an_arrow_that_passes_a_layer_runs_behind_no_box():
 
 
 def test_one_box_alone():
-    assert layered({"w": ()}, {"w": 10.0}).centres == {"w": 5.0}
+    assert place_boxes({"w": ()}, {"w": 10.0}).centres == {"w": 5.0}
 
 
 # The drawn graph.

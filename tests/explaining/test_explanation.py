@@ -15,7 +15,7 @@ import verifier
 from tests.formula.test_add_function import as_before  # noqa: F401 (functions are added here)
 from tests.formula.test_forms import FORMS
 from verifier.commands.cli import run
-from verifier.explaining.first_divergence import parting
+from verifier.explaining.first_divergence import find_first_divergence
 from verifier.explaining.graph import graph_of
 from verifier.explaining.records import Quantity, Role
 from verifier.judging.verdict import Outcome
@@ -586,7 +586,7 @@ def test_a_wrong_adjoint_that_no_single_derivative_explains(arrived, word):
         replace(node, adjoints=(wrong,), arrived=arrived) if node.name == "t2" else node
         for node in found.nodes
     ]
-    sentence = parting(nodes, found.gradient, {}, "float32").sentence
+    sentence = find_first_divergence(nodes, found.gradient, {}, "float32").sentence
     assert sentence.endswith(f"; {word} is passed back through t4 = t2 + t3")
 
 
@@ -766,14 +766,14 @@ def test_the_watched_code_computes_the_same(formula):
     program = graph_of(typed(formula, w=0.7), None).program
     at = [torch.tensor(value, dtype=torch.float32) for value in (0.3, 1.0, 0.7)]
     at = dict(zip(("x", "y", "w"), at, strict=True))
-    order = ", ".join(program.symbols)
+    order = ", ".join(program.inputs)
     seen = {}
 
     def watch(index, value):
         seen[index] = value
         return value
 
-    tensors = [at[name] for name in program.symbols]
+    tensors = [at[name] for name in program.inputs]
     plainly = function("f", order, program, TORCH)(*tensors)
     watching = watched("f", order, program, TORCH, watch)(*tensors)
     assert torch.equal(plainly, watching)

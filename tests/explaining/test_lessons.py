@@ -17,11 +17,11 @@ from rich.console import Console
 
 import verifier
 from verifier.commands.cli import run
-from verifier.commands.lesson import taught
+from verifier.commands.lesson import run_lesson
 from verifier.explaining.lessons.reader import (
     LANGUAGES,
-    Checked,
     Claim,
+    ClaimResult,
     Code,
     Passage,
     Script,
@@ -79,7 +79,7 @@ def altered(claim):
 def test_no_claim_holds_when_its_figure_is_altered(name):
     written = script(name)
     parts = tuple(altered(part) if isinstance(part, Claim) else part for part in written.parts)
-    lesson = taught(replace(written, parts=parts))
+    lesson = run_lesson(replace(written, parts=parts))
     assert [checked.holds for checked in lesson.claims] == [False] * len(claims(written))
     assert (lesson.ok, lesson.exit_code) == (False, 1)
     assert str(lesson).endswith(
@@ -333,7 +333,7 @@ def test_a_page_is_whole_and_loads_nothing(name, language, tmp_path, capsys):
         if isinstance(part, Code):
             assert part.source.rstrip() in page.text
             assert part.printed.rstrip() in page.text
-        elif isinstance(part, Checked):
+        elif isinstance(part, ClaimResult):
             assert repr(part.measured) in page.text
 
 
@@ -344,7 +344,7 @@ def test_nothing_that_is_written_becomes_markup():
         Code(f"value = 1.0\nprint({evil!r})\n"),
         Claim(evil, 1.0, "value", evil),
     )
-    lesson = taught(Script(1, "evil", "en", evil, parts))
+    lesson = run_lesson(Script(1, "evil", "en", evil, parts))
     page = Page(lesson.to_html())
     assert not {"script", "img"} & set(page.tags)
     # The only link is that to the claims.

@@ -6,7 +6,7 @@ import torch
 
 import verifier
 from verifier import functions
-from verifier.formula.add_function import temporarily
+from verifier.formula.add_function import remove_added_functions
 from verifier.judging.verdict import Outcome
 from verifier.operations.table import COMPOSITIONS, TABLE
 
@@ -16,7 +16,7 @@ DATA = {"x": [1.0, 2.0, -3.0], "y": [0.0, 1.0, 2.0]}
 @pytest.fixture(autouse=True)
 def as_before():
     """Take out again what a test adds."""
-    with temporarily():
+    with remove_added_functions():
         yield
 
 

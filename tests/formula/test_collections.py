@@ -19,10 +19,11 @@ from verifier.formula.unparse import write_text
 from verifier.judging.verdict import Outcome
 from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.operations.table import TABLE
+from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import TORCH, function
 from verifier.program.differentiate import differentiate
 from verifier.program.guards import guarded
-from verifier.program.program import Builder, evaluate
+from verifier.program.program import evaluate
 from verifier.program.sympy_form import SymPyArithmetic, expressions, read, symbol
 
 DATA = Path(__file__).parents[1] / "data"
@@ -54,10 +55,8 @@ each_formula = pytest.mark.parametrize(
 
 
 def program_of(formula, box):
-    builder = Builder()
-    return builder.program(
-        read_text(formula, builder, {name: builder.symbol(name) for name in box})
-    )
+    builder = FormulaBuilder()
+    return builder.program(read_text(formula, builder, {name: builder.input(name) for name in box}))
 
 
 def points(box, count, dtype):
@@ -101,7 +100,7 @@ def test_value_and_gradient_agree_with_arb(name, formula, box, format, library):
     listed one must.
     """
     program = guarded(program_of(formula, box))
-    names = [part for part in box if part in program.symbols]
+    names = [part for part in box if part in program.inputs]
     at = {
         part: values for part, values in points(box, POINTS, format.name).items() if part in names
     }
@@ -130,8 +129,8 @@ def test_the_list_of_known_defects_names_what_there_is():
 class Rationals(SymPyArithmetic):
     """SymPy rounds what it works out with its own floats; a float is a rational number."""
 
-    def constant(self, value):
-        return sympy.Rational(value)
+    def constant(self, place, node):
+        return sympy.Rational(node.payload)
 
 
 def has_value(expression):
@@ -145,8 +144,8 @@ def has_value(expression):
 @each_formula
 def test_gradient_is_that_of_sympy(name, formula, box):
     program = program_of(formula, box)
-    names = [part for part in box if part in program.symbols]
-    symbols = {part: symbol(part) for part in program.symbols}
+    names = [part for part in box if part in program.inputs]
+    symbols = {part: symbol(part) for part in program.inputs}
     plain, *derivatives = evaluate(differentiate(program, names), Rationals(), symbols)
     random.seed(name)
     at = {symbol(part): sympy.Rational(str(round(random.uniform(*box[part]), 6))) for part in names}  # noqa: S311
@@ -187,10 +186,8 @@ def traced(formula, box):
     }
     with sympy.evaluate(False):
         tree = sympy.sympify(eval(compile(formula.replace("~", "-"), "formula", "eval"), {}, scope))  # noqa: S307
-    builder = Builder()
-    return builder.program(
-        read(tree, builder, {symbol(part): builder.symbol(part) for part in box})
-    )
+    builder = FormulaBuilder()
+    return builder.program(read(tree, builder, {symbol(part): builder.input(part) for part in box}))
 
 
 def as_text(program):
@@ -245,7 +242,7 @@ def test_sympys_own_torch_printer_beside_ours():
     failed = set()
     for name, formula, box in CASES:
         program = program_of(formula, box)
-        names = list(program.symbols)
+        names = list(program.inputs)
         at = {part: torch.tensor(values) for part, values in points(box, 10, "float64").items()}
         ours = function("f", ", ".join(names), guarded(program), TORCH)
         tensors = [at[part].clone().requires_grad_() for part in names]

@@ -122,11 +122,11 @@ EXPRESSIONS = {
 @pytest.mark.parametrize("text", EXPRESSIONS)
 def test_text_and_expression(text):
     from verifier.formula.parser import read_text
-    from verifier.program.program import Builder
+    from verifier.program.builder import FormulaBuilder
     from verifier.program.sympy_form import read, symbol
 
-    builder = Builder()
-    places = {"x": builder.symbol("x"), "w": builder.symbol("w")}
+    builder = FormulaBuilder()
+    places = {"x": builder.input("x"), "w": builder.input("w")}
     tree = EXPRESSIONS[text]
     assert read(
         tree, builder, {symbol(name): place for name, place in places.items()}

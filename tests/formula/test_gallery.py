@@ -11,7 +11,7 @@ import torch
 
 import verifier
 from verifier import Model, squared_error
-from verifier.formula.gallery import folder, gallery, load
+from verifier.formula.gallery import gallery, gallery_folder, load
 from verifier.testing.mutations import NotZeroed, Tampered
 
 TUTORIAL = ("linear", "quadratic")
@@ -55,7 +55,7 @@ def near(expected, tolerance):
 
 
 def test_all_are_there():
-    assert [path.stem for path in sorted(folder().glob("[!_]*.py"))] == NAMES
+    assert [path.stem for path in sorted(gallery_folder().glob("[!_]*.py"))] == NAMES
     assert len(ADDED) == 14
 
 
@@ -145,7 +145,7 @@ def test_a_model_is_named_as_its_file():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_uses_only_what_people_can_import(name):
-    source = (folder() / f"{name}.py").read_text(encoding="utf-8")
+    source = (gallery_folder() / f"{name}.py").read_text(encoding="utf-8")
     imports = [line for line in source.splitlines() if line.startswith(("import ", "from "))]
     public = (
         "from verifier import ",
@@ -159,7 +159,7 @@ def test_it_uses_only_what_people_can_import(name):
 
 
 def of_degree(degree):
-    return runpy.run_path(str(folder() / "polynomial.py"))["of_degree"](degree)
+    return runpy.run_path(str(gallery_folder() / "polynomial.py"))["of_degree"](degree)
 
 
 def test_polynomial():

@@ -16,11 +16,12 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from verifier.errors import InputError
-from verifier.formula import overloads as calls
-from verifier.formula.parser import DEEPEST, LONGEST, names, read_text
+from verifier.formula import overloads
+from verifier.formula.parser import DEEPEST, LONGEST, read_text, symbol_names
 from verifier.formula.unparse import write_text
 from verifier.operations.table import TABLE
-from verifier.program.program import BATCH, CONSTANT, SYMBOL, Builder, evaluate
+from verifier.program.builder import FormulaBuilder
+from verifier.program.program import BATCH, CONSTANT, INPUT, evaluate
 from verifier.program.sympy_form import read, symbol
 
 NAMES = ("x", "y", "z")
@@ -32,8 +33,8 @@ RELAXED = settings(
 
 
 def program_of(text, symbols=NAMES):
-    builder = Builder()
-    places = {name: builder.symbol(name) for name in symbols}
+    builder = FormulaBuilder()
+    places = {name: builder.input(name) for name in symbols}
     return builder.program(read_text(text, builder, places))
 
 
@@ -41,7 +42,7 @@ def rows(program):
     """The program's only result, each operation by the name of its row."""
     texts = []
     for node in program.nodes:
-        if node.operation in (SYMBOL, CONSTANT):
+        if node.operation in (INPUT, CONSTANT):
             texts.append(str(node.payload))
         else:
             inside = ", ".join(texts[argument] for argument in node.arguments)
@@ -160,8 +161,8 @@ def traced(text, builder, places):
     ],
 )  # fmt: skip
 def test_the_same_formula_in_a_model_file_is_the_same_node(text):
-    builder = Builder()
-    places = {name: builder.symbol(name) for name in NAMES}
+    builder = FormulaBuilder()
+    places = {name: builder.input(name) for name in NAMES}
     assert read_text(text, builder, places) == traced(text, builder, places)
 
 
@@ -172,8 +173,8 @@ def test_a_declared_name_comes_before_a_constant():
 
 
 def test_a_symbol_may_stand_for_any_node_and_have_rows():
-    builder = Builder()
-    x = builder.symbol("x", BATCH)
+    builder = FormulaBuilder()
+    x = builder.input("x", BATCH)
     squared = builder.apply("square", x)
     node = read_text("p + 1", builder, {"p": squared})
     assert builder[node].arguments[0] == squared
@@ -181,8 +182,8 @@ def test_a_symbol_may_stand_for_any_node_and_have_rows():
 
 
 def test_nothing_is_left_in_the_builder_that_the_formula_does_not_need():
-    builder = Builder()
-    x = builder.symbol("x")
+    builder = FormulaBuilder()
+    x = builder.input("x")
     read_text("x**-2", builder, {"x": x})
     assert len(builder) == 4
 
@@ -199,13 +200,13 @@ def test_nothing_is_left_in_the_builder_that_the_formula_does_not_need():
     }.items(),
 )
 def test_names(text, found):
-    assert names(text) == found
+    assert symbol_names(text) == found
 
 
 def test_names_refuses_what_reading_refuses():
     for text in ("2x", "f(x)", "(x", "x > 0", "1/0", "lambda", "x*x(1)", ""):
         with pytest.raises(InputError):
-            names(text)
+            symbol_names(text)
 
 
 REFUSED = {
@@ -694,9 +695,9 @@ def test_precedence_is_that_of_python(text):
 def there_and_back(program):
     """The text, after making sure that it is read as the same program."""
     text = write_text(program)
-    assert program_of(text, program.symbols) == program_of(text, program.symbols)
-    builder = Builder()
-    places = {name: builder.symbol(name) for name in program.symbols}
+    assert program_of(text, program.inputs) == program_of(text, program.inputs)
+    builder = FormulaBuilder()
+    places = {name: builder.input(name) for name in program.inputs}
     assert read_text(text, builder, places) == builder.copy(program, program.outputs[0])
     return text
 
@@ -752,8 +753,8 @@ def test_text_to_program_and_back(text):
 @given(formulas())
 def test_traced_formulas_there_and_back(text):
     assume("where" not in text and text.count("**") <= 3)
-    builder = Builder()
-    places = {name: builder.symbol(name) for name in NAMES}
+    builder = FormulaBuilder()
+    places = {name: builder.input(name) for name in NAMES}
     try:
         program = builder.program(traced(text, builder, places))
     except (ZeroDivisionError, OverflowError, InputError):
@@ -767,7 +768,7 @@ def test_traced_formulas_there_and_back(text):
 NUMBER_ROWS = sorted(
     name
     for name, row in TABLE.items()
-    if name in calls.names() and not row.whole and name not in ("equal", "not_equal")
+    if name in overloads.callable_names() and not row.whole and name not in ("equal", "not_equal")
 )
 ARITHMETIC = ["add", "subtract", "multiply", "divide", "power", "negative", "square"]
 
@@ -775,8 +776,8 @@ ARITHMETIC = ["add", "subtract", "multiply", "divide", "power", "negative", "squ
 @st.composite
 def programs(draw):
     """Any nodes at all, also those that reading would have written otherwise."""
-    builder = Builder()
-    numbers = [builder.symbol(name) for name in NAMES]
+    builder = FormulaBuilder()
+    numbers = [builder.input(name) for name in NAMES]
     values = st.one_of(st.integers(-3, 10**20), st.floats(allow_nan=False, allow_infinity=False))
     numbers += [builder.constant(draw(values)) for _ in range(draw(st.integers(0, 3)))]
     numbers += [builder.apply("pi"), builder.apply("e"), builder.constant(2), builder.constant(-1)]
@@ -824,9 +825,9 @@ def test_any_program_there_and_back(program):
         )
 
 
-@pytest.mark.parametrize("name", sorted(calls.names() | set(calls.ALIASES)))
+@pytest.mark.parametrize("name", sorted(overloads.callable_names() | set(overloads.ALIASES)))
 def test_every_function_there_and_back(name):
-    least, most = calls.arity(calls.ALIASES.get(name, name))
+    least, most = overloads.argument_count(overloads.ALIASES.get(name, name))
     for count in {least, least + 1 if most is None else most}:
         arguments = ["x", "y", "z", "x", "y"][:count]
         if name == "polygamma":
@@ -840,8 +841,8 @@ def test_every_function_there_and_back(name):
 
 
 def test_shared_nodes_are_not_written_without_end():
-    builder = Builder()
-    node = builder.symbol("x")
+    builder = FormulaBuilder()
+    node = builder.input("x")
     for _ in range(200):
         node = builder.apply("multiply", node, node)
     with pytest.raises(
@@ -851,7 +852,7 @@ def test_shared_nodes_are_not_written_without_end():
 
 
 def not_written(build):
-    builder = Builder()
+    builder = FormulaBuilder()
     with pytest.raises(InputError) as refusal:
         write_text(builder.program(build(builder)))
     return str(refusal.value)
@@ -860,13 +861,13 @@ def not_written(build):
 def test_what_cannot_be_written():
     reason = "the formula cannot be written as text: "
     assert (
-        not_written(lambda build: build.symbol("lambda"))
+        not_written(lambda build: build.input("lambda"))
         == f"{reason}lambda has no meaning in a formula"
     )
-    assert not_written(lambda build: build.apply("sum", build.symbol("x"))) == (
+    assert not_written(lambda build: build.apply("sum", build.input("x"))) == (
         f"{reason}there is no function sum"
     )
-    assert not_written(lambda build: build.apply("add", build.symbol("pi"), build.apply("pi"))) == (
+    assert not_written(lambda build: build.apply("add", build.input("pi"), build.apply("pi"))) == (
         f"{reason}it would be read as another one"
     )
     assert (
@@ -876,8 +877,8 @@ def test_what_cannot_be_written():
 
 
 def test_a_symbol_named_e_beside_the_constant():
-    builder = Builder()
-    program = builder.program(builder.apply("add", builder.symbol("e"), builder.apply("e")))
+    builder = FormulaBuilder()
+    program = builder.program(builder.apply("add", builder.input("e"), builder.apply("e")))
     assert there_and_back(program) == "e + E"
 
 
@@ -896,7 +897,7 @@ PIECES = st.sampled_from(
 @RELAXED
 @given(st.text() | st.text("xyz12.()+-*/<>=!, e\n_") | st.lists(PIECES, max_size=40).map("".join))
 def test_any_text_is_read_or_refused(text):
-    for work in (program_of, names):
+    for work in (program_of, symbol_names):
         try:
             work(text)
         except InputError as error:
@@ -936,5 +937,5 @@ def test_published_formulas(name):
         if entry.get("precondition"):
             texts.append(f"where({entry['precondition']}, 1, 0)")
         for text in texts:
-            assert set(names(text)) <= set(declared) | {"e", "E", "pi"}
+            assert set(symbol_names(text)) <= set(declared) | {"e", "E", "pi"}
             there_and_back(program_of(text, declared))

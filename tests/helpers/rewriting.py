@@ -14,8 +14,8 @@ import torch
 
 from verifier.formula.parser import read_text
 from verifier.judging.reference import Formula
+from verifier.program.builder import FormulaBuilder
 from verifier.program.lift import REDUCTIONS
-from verifier.program.program import Builder
 
 SAFE = {
     "exp": lambda a: ("call", "exp", a),
@@ -165,10 +165,8 @@ class Case:
         }
 
     def formula(self) -> Formula:
-        builder = Builder()
-        node = read_text(
-            written(self.tree), builder, {name: builder.symbol(name) for name in NAMES}
-        )
+        builder = FormulaBuilder()
+        node = read_text(written(self.tree), builder, {name: builder.input(name) for name in NAMES})
         return Formula(builder.program(node), REDUCTIONS[self.reduction])
 
     def fused(self):

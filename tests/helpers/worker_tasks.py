@@ -128,7 +128,7 @@ def replaces_json(send, interruption):
 
 
 def replaces_the_encoding(send, interruption):
-    sys.modules["verifier.process.workers.worker"].encoded = None
+    sys.modules["verifier.process.workers.worker"].encode_message = None
     reports(send, interruption)
 
 

@@ -7,25 +7,25 @@ import pytest
 
 import verifier
 from tests.helpers.honest import verdicts
-from verifier.formula.parser import names, read_text
+from verifier.formula.parser import read_text, symbol_names
 from verifier.judging.verdict import Judge, Note, Outcome
 from verifier.operations.formats import FLOAT32, FLOAT64
+from verifier.program.builder import FormulaBuilder
 from verifier.program.differentiate import differentiate
 from verifier.program.guards import guarded
-from verifier.program.program import Builder
 
 
 def judged(text, stated, format=FLOAT64, **at):
     """The value's verdict and that on a statement of the derivative by the first symbol."""
-    builder = Builder()
+    builder = FormulaBuilder()
     program = guarded(
         builder.program(
-            read_text(text, builder, {name: builder.symbol(name) for name in names(text)})
+            read_text(text, builder, {name: builder.input(name) for name in symbol_names(text)})
         )
     )
     arguments = {name: np.array([[value]]) for name, value in at.items()}
     sides = [np.array([0.0]), np.array([stated])]
-    value, slope = Judge(differentiate(program, program.symbols[:1]), format).verdicts(
+    value, slope = Judge(differentiate(program, program.inputs[:1]), format).verdicts(
         arguments, sides, sides
     )
     return value[0], slope[0]
@@ -105,8 +105,8 @@ def test_a_gradient_where_there_is_no_value_is_undecided():
     ],
 )
 def test_negative_zeros_and_long_divisions(text, at, library):
-    builder = Builder()
-    program = builder.program(read_text(text, builder, {name: builder.symbol(name) for name in at}))
+    builder = FormulaBuilder()
+    program = builder.program(read_text(text, builder, {name: builder.input(name) for name in at}))
     points = {name: np.array(values) for name, values in at.items()}
     for found in verdicts(program, list(at), FLOAT64, library, points):
         assert not (found.failing & np.isfinite(found.stated)).any()
@@ -165,8 +165,8 @@ UNDERFLOWS = [
 @pytest.mark.parametrize("library", ["torch", "numpy"])
 @pytest.mark.parametrize(("text", "at"), UNDERFLOWS, ids=[case[0] for case in UNDERFLOWS])
 def test_honest_underflow_is_never_refused(text, at, library):
-    builder = Builder()
-    program = builder.program(read_text(text, builder, {name: builder.symbol(name) for name in at}))
+    builder = FormulaBuilder()
+    program = builder.program(read_text(text, builder, {name: builder.input(name) for name in at}))
     for known in (FLOAT32, FLOAT64):
         points = {
             name: np.array([value, 1.5 * value]).astype(known.name) for name, value in at.items()

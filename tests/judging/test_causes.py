@@ -12,19 +12,19 @@ from torch.nn import functional
 
 from verifier.capture.statements import Subject
 from verifier.commands.selftest import Trials
-from verifier.judging.causes import NAMES, OF_VALUES, blamed
+from verifier.judging.causes import NAMES, OF_VALUES, find_causes
 from verifier.judging.examine import examine
 from verifier.judging.finding import CheckCause, CheckPoint, Finding
-from verifier.testing import causes_trial as blametrial
-from verifier.testing.cases import named
+from verifier.testing import causes_trial
+from verifier.testing.cases import case_named
 from verifier.testing.causes_table import Naming, namings
-from verifier.testing.causes_trial import Accused, trial
-from verifier.testing.mutation_operators import DEEDS
+from verifier.testing.causes_trial import CauseResult, try_causes
+from verifier.testing.mutation_operators import MISTAKES
 from verifier.testing.mutations import GRAPH, KERNEL, NUMBERS, liar_named, one_scaled, scaled
-from verifier.testing.random_formulas import Seeded, Tree
-from verifier.testing.trials import AT_ONCE, FULL, QUICK, tasks
+from verifier.testing.random_formulas import FormulaTree, RandomFormula
+from verifier.testing.trials import AT_ONCE, FULL, QUICK, list_tasks
 
-SQUARES = named("squared error")
+SQUARES = case_named("squared error")
 HALVES = torch.tensor([0.5, -1.5, 2.0], dtype=torch.float64)
 MATRIX = torch.tensor([[0.5, -1.5, 2.0], [0.25, 1.0, -0.75]], dtype=torch.float64)
 
@@ -57,7 +57,7 @@ def of(code, formula=None, quantity="reverse", before=None, **inputs):
     examination = examine(Subject(code, inputs, quantity=quantity), formula)
     dtype = str(next(iter(inputs.values())).dtype).removeprefix("torch.")
     point = CheckPoint(3, "given", dtype, inputs)
-    return blamed(
+    return find_causes(
         Finding("reverse", dtype, point, examination.parts, examination=examination), earlier
     )
 
@@ -76,7 +76,7 @@ def off_by_units_of_terms(units):
     examination = examine(Subject(lambda x: ((x + 1e6) - 1e6) ** 2, {"x": x}))
     part = examination["x"]
     stated = part.verdicts.centre + units * 2.0**-24 * part.case.terms
-    return blamed(
+    return find_causes(
         Finding("reverse", "float32", None, (part.restated(stated),), examination=examination)
     )
 
@@ -475,7 +475,7 @@ COMPANIONS = {
         function(dropped, lambda g, x: 2 * drawing_again(g, x)), x=HALVES
     ),
     "not deterministic": lambda: told(
-        one_scaled(1e-4), planting=KERNEL, formula=named("tanh").formula, code=torch.tanh
+        one_scaled(1e-4), planting=KERNEL, formula=case_named("tanh").formula, code=torch.tanh
     ),
     "second order cut off": lambda: of(
         function(lambda x: x**3, lambda g, x: 2 * cubes(g, x)), quantity="second", x=tensor(0.5)
@@ -526,13 +526,13 @@ def test_values_have_causes_of_their_own():
         ("overflow of an intermediate", "value"),
         ("overflow of an intermediate", "x"),
     ]
-    other = of(lambda x: -torch.sin(x), named("tanh").formula, x=HALVES)
+    other = of(lambda x: -torch.sin(x), case_named("tanh").formula, x=HALVES)
     assert not set(other.ruled_out) - OF_VALUES
 
 
 def test_parts_alone_are_enough_for_what_they_show():
     examination = examine(Subject(liar_of("sign flipped"), {"x": HALVES}))
-    found = blamed(Finding("reverse", "float64", parts=examination.parts))
+    found = find_causes(Finding("reverse", "float64", parts=examination.parts))
     assert [(cause.cause, cause.point) for cause in found.causes] == [("sign flipped", 0)]
 
 
@@ -544,7 +544,7 @@ def test_other_statements_of_the_same_numbers():
     examination = examine(Subject(torch.sin, {"x": HALVES}))
     part = examination["x"]
     restated = part.restated(2.0 * part.verdicts.stated)
-    found = blamed(Finding("expanded", "float64", parts=(restated,), examination=examination))
+    found = find_causes(Finding("expanded", "float64", parts=(restated,), examination=examination))
     assert [cause.sentence for cause in found.causes] == ["it is 2 times the exact gradient"]
 
 
@@ -553,7 +553,7 @@ def test_gradients_in_the_wrong_order_among_other_statements_of_the_same_numbers
     swapped = function(torch.mul, lambda g, a, b: (g * a, g * b))
     examination = examine(Subject(swapped, {"a": HALVES, "b": tensor(1.0, 0.5, 2.0)}))
     parts = tuple(examination[name].restated(examination[name].verdicts.stated) for name in "ab")
-    found = blamed(Finding("expanded", "float64", parts=parts, examination=examination))
+    found = find_causes(Finding("expanded", "float64", parts=parts, examination=examination))
     assert [(cause.component, cause.sentence) for cause in found.causes] == [
         ("a", "it is the gradient by b: the two may be returned in the wrong order"),
         ("b", "it is the gradient by a: the two may be returned in the wrong order"),
@@ -608,22 +608,22 @@ def test_a_table_of_a_large_program_is_not_searched():
 # The trial.
 
 
-@pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.kind)
-def test_planted_in_random_formulas(deed):
-    (found,) = trial(deed, [0], 0)
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.kind)
+def test_planted_in_random_formulas(mistake):
+    (found,) = try_causes(mistake, [0], 0)
     assert found.is_right
     assert found.wrongly == ()
 
 
 def test_the_same_seed_gives_the_same_formulas():
-    one, other, another = (list(trial(DEEDS[0], [3], seed)) for seed in (0, 0, 1))
+    one, other, another = (list(try_causes(MISTAKES[0], [3], seed)) for seed in (0, 0, 1))
     assert one == other != another
 
 
 def test_random_formulas_are_their_own_text():
     """Code and text are the same function."""
     for seed in range(20):
-        formula = Seeded.drawn(np.random.default_rng(seed))
+        formula = RandomFormula.draw(np.random.default_rng(seed))
         case = formula.case
         assert examine(case.subject(case.code, "float64", seed), case.formula).same_function
         assert not formula.tree.is_degenerate
@@ -632,10 +632,13 @@ def test_random_formulas_are_their_own_text():
 @pytest.mark.parametrize(
     ("tree", "degenerate"),
     [
-        (Tree("add", (Tree("x"), Tree("y"))), True),
-        (Tree("multiply", (Tree("x"), Tree("x"))), True),
-        (Tree("sin", (Tree("subtract", (Tree("x"), Tree("x"))),)), True),
-        (Tree("multiply", (Tree("x"), Tree("y"))), False),
+        (FormulaTree("add", (FormulaTree("x"), FormulaTree("y"))), True),
+        (FormulaTree("multiply", (FormulaTree("x"), FormulaTree("x"))), True),
+        (
+            FormulaTree("sin", (FormulaTree("subtract", (FormulaTree("x"), FormulaTree("x"))),)),
+            True,
+        ),
+        (FormulaTree("multiply", (FormulaTree("x"), FormulaTree("y"))), False),
     ],
 )
 def test_formulas_that_prove_nothing(tree, degenerate):
@@ -643,7 +646,7 @@ def test_formulas_that_prove_nothing(tree, degenerate):
 
 
 def accused(planted, *named_):
-    return Accused(planted, planted, "x", "float64", named_)
+    return CauseResult(planted, planted, "x", "float64", named_)
 
 
 def test_namings_are_counted():
@@ -700,17 +703,17 @@ def test_the_selftest_tells_what_was_named():
     assert document["accused"][3]["named"] == ["stale"]
 
 
-def test_every_scope_tries_every_deed():
+def test_every_scope_tries_every_mistake():
     for scope in (QUICK, FULL):
         without = replace(scope, formulas=0)
-        assert len(tasks(scope, 0)) - len(tasks(without, 0)) == len(DEEDS) * math.ceil(
+        assert len(list_tasks(scope, 0)) - len(list_tasks(without, 0)) == len(MISTAKES) * math.ceil(
             scope.formulas / AT_ONCE
         )
 
 
 def test_blame_that_names_anything_fails(monkeypatch):
-    found = blamed(Finding("reverse", "float64"))
+    found = find_causes(Finding("reverse", "float64"))
     loud = replace(found, causes=(CheckCause("stale", "x", "it is stale", ""),))
-    monkeypatch.setattr(blametrial, "blamed", lambda finding, before=None: loud)
-    (flipped,) = trial(DEEDS[0], [0], 0)
+    monkeypatch.setattr(causes_trial, "find_causes", lambda finding, before=None: loud)
+    (flipped,) = try_causes(MISTAKES[0], [0], 0)
     assert (flipped.is_right, flipped.wrongly) == (False, ("stale",))

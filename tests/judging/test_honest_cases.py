@@ -13,16 +13,16 @@ from verifier.judging.examination import Examination, NotReplayed
 from verifier.judging.examine import examine
 from verifier.judging.reference import Formula
 from verifier.judging.verdict import Outcome
+from verifier.program.builder import FormulaBuilder
 from verifier.program.lift import REDUCTIONS
-from verifier.program.program import Builder
 
 DOUBLE = torch.float64
 
 
 def formula(text: str, *names: str, reduction: str = "none") -> Formula:
-    builder = Builder()
+    builder = FormulaBuilder()
     return Formula(
-        builder.program(read_text(text, builder, {name: builder.symbol(name) for name in names})),
+        builder.program(read_text(text, builder, {name: builder.input(name) for name in names})),
         REDUCTIONS[reduction],
     )
 

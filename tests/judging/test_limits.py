@@ -10,22 +10,23 @@ import sympy
 from flint import arb
 
 from verifier.judging import limits
-from verifier.judging.limits import limited
+from verifier.judging.limits import add_limits
 from verifier.judging.verdict import Note
-from verifier.program.array_program import NOTHING, ArrayBuilder
+from verifier.program.builder import Builder
 from verifier.program.differentiate_arrays import gradients
 from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import LAST_BITS, BallArithmetic, replay
+from verifier.program.program import NOTHING
 
 
 def found(function, by=None, **given):
     """The limits of a function of nodes at a point, as floats, and the notes."""
-    build = ArrayBuilder()
+    build = Builder()
     nodes = [build.input(name, np.shape(value)) for name, value in given.items()]
     program = build.program(function(build, *nodes))
     given = {name: np.asarray(value, float) for name, value in given.items()}
     exact = replay(program, given, BallArithmetic())
-    (limit,) = limited(program, exact, given, tuple(given) if by is None else by)
+    (limit,) = add_limits(program, exact, given, tuple(given) if by is None else by)
     return [float(ball) for ball in limit.balls], limit.note.tolist()
 
 
@@ -163,13 +164,13 @@ def test_limits_that_are_no_rationals():
 
 
 def test_the_limit_encloses_the_number():
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", ())
     program = build.program(
         quotient(build, build.apply("sin", build.apply("multiply", x, build.apply("pi"))), x)
     )
     given = {"x": np.asarray(0.0)}
-    (limit,) = limited(program, replay(program, given, BallArithmetic()), given, ("x",))
+    (limit,) = add_limits(program, replay(program, given, BallArithmetic()), given, ("x",))
     with precision(400):
         assert arb.pi() in limit.balls[0]
         assert limit.balls[0].rad() < 1e-50
@@ -280,7 +281,7 @@ def test_errors_of_our_own_are_not_hidden(monkeypatch):
     def broken(*_):
         raise LookupError("ours")
 
-    monkeypatch.setattr(limits, "_common", broken)
+    monkeypatch.setattr(limits, "_common_limit", broken)
     with pytest.raises(LookupError, match="ours"):
         found(lambda b, x: quotient(b, b.apply("sin", x), x), x=[0.0])
 
@@ -368,23 +369,23 @@ def test_exponents_that_are_too_long_for_sympy(monkeypatch):
 def test_all_limits_of_a_check_share_their_time(monkeypatch):
     monkeypatch.setattr(limits, "SECONDS", 0.2)
     monkeypatch.setattr(sympy, "limit", endless)
-    with limits.patient(0.3):
+    with limits.limit_search_time(0.3):
         start = time.monotonic()
         told = [found(lambda b, x: quotient(b, b.apply("sin", x), x), x=[0.0])[1] for _ in range(5)]
         assert time.monotonic() - start < 0.9
     assert told == [[Note.TOO_LONG]] * 5
     monkeypatch.undo()
-    with limits.patient(0.0):
+    with limits.limit_search_time(0.0):
         assert found(lambda b, x: quotient(b, x, x), x=[0.0])[1] == [Note.TOO_LONG]
     assert found(lambda b, x: quotient(b, x, x), x=[0.0])[1] == [Note.LIMIT]
 
 
 def test_gradients():
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", (2,))
     norm = build.apply("sqrt", build.sum(build.apply("square", x), (0,)))
     (dx,) = gradients(build, {build.apply("square", norm): build.constant(1)}, [x])
     program, given = build.program(dx), {"x": np.zeros(2)}
-    (limit,) = limited(program, replay(program, given, BallArithmetic()), given, ("x",))
+    (limit,) = add_limits(program, replay(program, given, BallArithmetic()), given, ("x",))
     assert [float(ball) for ball in limit.balls] == [0.0, 0.0]
     assert limit.note.tolist() == [Note.LIMIT, Note.LIMIT]

@@ -13,12 +13,12 @@ import verifier
 from verifier.functions import exp, log, maximum, minimum, sin, sqrt, where
 from verifier.judging.verdict import Judge, Note, Outcome
 from verifier.operations.formats import FLOAT32, FLOAT64
+from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import TORCH, function
 from verifier.program.differentiate import differentiate
 from verifier.program.evaluation.arithmetic import balls
-from verifier.program.program import Builder
 from verifier.program.sympy_form import read, symbol
-from verifier.witnesses import exact, finite_differences
+from verifier.witnesses import enclose, finite_differences
 
 STARTS = 100_000
 
@@ -115,8 +115,8 @@ def one(formula, names, stated, format=FLOAT64, **at):
     """A formula's derivative by its first name, stated at one point."""
     with sympy.evaluate(False):
         tree = formula(*map(symbol, names))
-    builder = Builder()
-    node = read(tree, builder, {symbol(name): builder.symbol(name) for name in names})
+    builder = FormulaBuilder()
+    node = read(tree, builder, {symbol(name): builder.input(name) for name in names})
     gradient = differentiate(builder.program(node), names[:1])
     arguments = {name: np.array([[value]]) for name, value in at.items()}
     sides = [np.array([0.0]), np.array([stated])]
@@ -208,10 +208,10 @@ def test_the_exact_value_survives_cancellation_that_costs_every_digit():
 def test_precision_is_raised_until_the_enclosure_is_narrow():
     with sympy.evaluate(False):
         tree = (exp(symbol("x")) - 1) ** 2
-    builder = Builder()
-    program = builder.program(read(tree, builder, {symbol("x"): builder.symbol("x")}))
+    builder = FormulaBuilder()
+    program = builder.program(read(tree, builder, {symbol("x"): builder.input("x")}))
     at = {"x": balls(np.array([[1e-60]]))}
-    (coarse,), (fine,) = (exact(program, at, [np.array([within])]) for within in (1.0, 1e-150))
+    (coarse,), (fine,) = (enclose(program, at, [np.array([within])]) for within in (1.0, 1e-150))
     assert coarse.radius[0] > 1e-140
     assert fine.radius[0] < 1e-150
     assert fine.ball[0].str(10, radius=False).startswith("1.0000000")

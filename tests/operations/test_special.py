@@ -1,5 +1,6 @@
 """Special functions in ball arithmetic, beside their definitions."""
 
+import mpmath
 import pytest
 from flint import arb
 
@@ -28,3 +29,25 @@ def test_the_logarithm_of_a_tail_far_to_the_left():
         leading = -far * far / 2 - (abs(far) * (2 * arb.pi()).sqrt()).log()
         assert abs(log_ndtr(far) - leading) < 2 / far**2
         assert log_ndtr(far).rel_accuracy_bits() > 100
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+@pytest.mark.parametrize("number", [-0.5, -4.8125, -0.015625, -37.25, 0.5])
+def test_polygamma_left_of_zero_is_mpmaths(order, number):
+    with precision(200), mpmath.workdps(40):
+        ball = TABLE["polygamma"].arb(arb(order), arb(number))
+        expected = mpmath.polygamma(order, mpmath.mpf(number))
+        assert abs(mpmath.mpf(str(ball.mid().str(40, radius=False))) / expected - 1) < 1e-35
+
+
+@pytest.mark.parametrize("number", [0.0, -1.0, -3.0, -1e9])
+def test_polygamma_has_no_value_at_its_poles_and_is_not_known_far_to_the_left(number):
+    ball = TABLE["polygamma"].arb(arb(1), arb(number))
+    assert not ball.is_finite()
+
+
+def test_zeta_left_of_zero_is_its_recurrence():
+    with precision(200):
+        left, right = (TABLE["zeta"].arb(arb(3), arb(number)) for number in (-1.25, -0.25))
+        assert left.overlaps(right + arb(-1.25) ** -3)
+        assert left.rel_accuracy_bits() > 150

@@ -13,19 +13,21 @@ import torch
 import verifier
 from tests.helpers.honest import verdicts
 from verifier import functions
-from verifier.formula import overloads as calls
+from verifier.formula import overloads
 from verifier.judging.verdict import Judge, Outcome
 from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.operations.operation import EXACT, REALS, Call
 from verifier.operations.table import COMPOSITIONS, ROWS, TABLE
+from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import NUMPY, TORCH, function
 from verifier.program.differentiate import differentiate
-from verifier.program.evaluation.arithmetic import ArbArithmetic, NumPyArithmetic, balls
-from verifier.program.program import Builder, evaluate
+from verifier.program.evaluation.arithmetic import NumPyArithmetic, balls
+from verifier.program.evaluation.balls import EnclosingArithmetic
+from verifier.program.program import evaluate
 
 KNOWN = json.loads((Path(__file__).parents[1] / "known_defects.json").read_text())
 CONDITIONS = {"equal", "not_equal"}
-NAMES = sorted(calls.names() - CONDITIONS - {"where"})
+NAMES = sorted(overloads.callable_names() - CONDITIONS - {"where"})
 POINTS = 300
 FLAT = ("sign", "floor", "ceiling", "heaviside")
 INSIDE = {"acosh": 1.625, "zeta": 2.625, "asec": 1.625, "acsc": 1.625, "acoth": 1.625}
@@ -50,15 +52,15 @@ def written(name):
     differentiates.
     """
     row = row_of(name)
-    count = max(calls.arity(name)[0], len(row.measured))
+    count = max(overloads.argument_count(name)[0], len(row.measured))
     whole, lost = getattr(row, "whole", ()), getattr(row, "lost", ())
-    builder = Builder()
+    builder = FormulaBuilder()
     names = [f"argument_{place}" for place in range(count)]
     nodes = [
-        builder.constant(1) if place in whole else builder.symbol(part)
+        builder.constant(1) if place in whole else builder.input(part)
         for place, part in enumerate(names)
     ]
-    program = builder.program(calls.write(name, builder, nodes))
+    program = builder.program(overloads.write_call(name, builder, nodes))
     varying = [part for place, part in enumerate(names) if place not in whole]
     return (
         program,
@@ -173,16 +175,22 @@ def test_functions_where_torch_has_no_derivative_are_refused():
 def test_numbers_symbols_and_nodes_mean_the_same(name):
     program, varying, _ = written(name)
     at = dict.fromkeys(varying, INSIDE.get(name, 0.625))
-    whole = [1] * (max(calls.arity(name)[0], len(row_of(name).measured)) - len(varying))
-    on_numbers = calls.call(name, [*whole, *at.values()])
+    whole = [1] * (
+        max(overloads.argument_count(name)[0], len(row_of(name).measured)) - len(varying)
+    )
+    on_numbers = overloads.apply_function(name, [*whole, *at.values()])
     (exact,) = evaluate(
-        program, ArbArithmetic(), {part: balls(np.array([value])) for part, value in at.items()}
+        program,
+        EnclosingArithmetic(),
+        {part: balls(np.array([value])) for part, value in at.items()},
     )
     (numeric,) = evaluate(program, NumPyArithmetic("float64"), at)
     expected = float(np.ravel(exact)[0])
     assert on_numbers == pytest.approx(expected, rel=1e-13, abs=1e-13)
     assert float(numeric) == pytest.approx(expected, rel=1e-13, abs=1e-13)
-    symbolic = calls.call(name, [*map(sympy.Integer, whole), *map(sympy.Rational, at.values())])
+    symbolic = overloads.apply_function(
+        name, [*map(sympy.Integer, whole), *map(sympy.Rational, at.values())]
+    )
     assert float(symbolic.evalf(25)) == pytest.approx(expected, rel=1e-13, abs=1e-13)
 
 
@@ -197,7 +205,9 @@ def test_every_row_says_where_and_how_well_it_is_computed():
 
 
 def test_the_list_of_functions_is_the_table():
-    assert set(functions.__all__) == (calls.names() | {"pi", "e", "piecewise"}) - {"abs"}
+    assert set(functions.__all__) == (overloads.callable_names() | {"pi", "e", "piecewise"}) - {
+        "abs"
+    }
     with pytest.raises(AttributeError, match=r"verifier.functions has no 'nothing': it has acos, "):
         _ = functions.nothing
     with pytest.raises(TypeError, match=r"^atan2 takes 2 arguments, not 1$"):

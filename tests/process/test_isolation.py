@@ -20,7 +20,7 @@ from tests.helpers.snapshots import CHANGES, SEEDS, snapshot
 from verifier import between
 from verifier.process import isolation
 from verifier.process import state as process_state
-from verifier.process.isolation import library_call, loading, running
+from verifier.process.isolation import library_call, user_code_state, user_file_state
 from verifier.process.state import KINDS, Watch
 from verifier.witnesses import Autograd
 
@@ -82,7 +82,9 @@ def test_what_was_shown_once_is_an_error_once_it_is_to_be():
         warnings.simplefilter("default")
         old()
         old()
-        process_state.WARNINGS.write(process_state.filtered("error", process_state.WARNINGS.read()))
+        process_state.WARNINGS.write(
+            process_state.filters_with_action("error", process_state.WARNINGS.read())
+        )
         with pytest.raises(UserWarning):
             old()
     assert len(shown) == 1
@@ -428,7 +430,7 @@ def test_threads_that_judge_at_the_same_time():
             started.set()
             thread.join()
             meanwhile.append([rule[0] for rule in warnings.filters])
-            with running([]):
+            with user_code_state([]):
                 meanwhile.append([rule[0] for rule in warnings.filters])
 
     started = threading.Event()
@@ -457,9 +459,9 @@ def test_the_default_device_is_the_callers_for_tensors_that_lie_there():
         there = torch.ones(2)
         with library_call():
             assert torch.ones(2).device.type == "cpu"
-            with running([torch.ones(2)]):
+            with user_code_state([torch.ones(2)]):
                 assert torch.ones(2).device.type == "cpu"
-            with running([torch.ones(2), there]):
+            with user_code_state([torch.ones(2), there]):
                 assert torch.ones(2).device.type == "meta"
             assert torch.ones(2).device.type == "cpu"
 
@@ -540,7 +542,7 @@ def test_a_package_is_forgotten_where_nothing_was_remembered(package, monkeypatc
     """The companion: loaded for the second time it sets nothing."""
     assert verifier.check(package, inputs=GIVEN).outcome == "agrees"
     monkeypatch.setattr(isolation, "_REMEMBERED", ())
-    monkeypatch.setattr(isolation, "_LEFT", {})
+    monkeypatch.setattr(isolation, "_LEFT_BY_PACKAGE", {})
     with (
         unchanged(),
         pytest.raises(
@@ -551,12 +553,12 @@ def test_a_package_is_forgotten_where_nothing_was_remembered(package, monkeypatc
 
 
 def test_the_warnings_of_loading_are_shown_and_no_errors():
-    with pytest.warns(UserWarning, match="old"), library_call(), loading():
+    with pytest.warns(UserWarning, match="old"), library_call(), user_file_state():
         warnings.warn("old", stacklevel=1)
     warnings.simplefilter("error")
     with pytest.warns(UserWarning, match="old"):
         warnings.simplefilter("error")
-        with library_call(), loading():
+        with library_call(), user_file_state():
             warnings.warn("old", stacklevel=1)
 
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from verifier.errors import InputError
-from verifier.process.workers.limits import Limits, bytes_of, seconds_of
+from verifier.process.workers.limits import Limits, check_seconds, parse_size
 from verifier.process.workers.messages import (
     Failed,
     Finished,
@@ -16,12 +16,12 @@ from verifier.process.workers.messages import (
     Refused,
     Rendered,
     Stage,
-    decoded,
-    encoded,
-    framed,
+    decode_messages,
+    encode_message,
+    frame_document,
 )
-from verifier.process.workers.relay import Relay, escaped
-from verifier.process.workers.stack import place_in
+from verifier.process.workers.relay import Relay, escape_control_characters
+from verifier.process.workers.stack import user_place_in
 
 MESSAGES = [
     Progress(1, 2),
@@ -35,8 +35,8 @@ MESSAGES = [
 
 
 def test_every_message_comes_back():
-    stream = io.BytesIO(b"".join(map(encoded, MESSAGES)))
-    assert list(decoded(stream)) == MESSAGES
+    stream = io.BytesIO(b"".join(map(encode_message, MESSAGES)))
+    assert list(decode_messages(stream)) == MESSAGES
 
 
 @pytest.mark.parametrize(
@@ -44,16 +44,16 @@ def test_every_message_comes_back():
     [
         b"",
         b"\0\0",
-        encoded(Progress(1, 2))[:-1],
+        encode_message(Progress(1, 2))[:-1],
         b"\xff" * 40,
-        framed({"kind": "Nothing", "fields": {}}),
-        framed({"kind": "Progress", "fields": {"done": 1}}),
-        framed([1]),
+        frame_document({"kind": "Nothing", "fields": {}}),
+        frame_document({"kind": "Progress", "fields": {"done": 1}}),
+        frame_document([1]),
         b"\0\0\0\0\0\0\0\x02{]",
     ],
 )
 def test_what_is_no_message_ends_the_stream(rest):
-    assert list(decoded(io.BytesIO(encoded(Finished()) + rest))) == [Finished()]
+    assert list(decode_messages(io.BytesIO(encode_message(Finished()) + rest))) == [Finished()]
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), 1e9])
@@ -62,7 +62,7 @@ def test_seconds_that_are_no_limit(seconds):
         InputError,
         match=r"^--timeout is .*: give seconds, a number above 0 and at most 10,000,000$",
     ):
-        seconds_of(seconds)
+        check_seconds(seconds)
 
 
 @pytest.mark.parametrize("text", ["", "much", "-1G", "1X", "nan", "1e9", "0", "9999999T", "1.2.3G"])
@@ -70,7 +70,7 @@ def test_sizes_that_are_none(text):
     with pytest.raises(
         InputError, match=r"^--memory is .*: give a size from 1M on, as in --memory 4G$"
     ):
-        bytes_of(text)
+        parse_size(text)
 
 
 def test_limits_are_off_where_nothing_is_said():
@@ -83,12 +83,12 @@ def test_the_innermost_line_of_the_user():
         f'  File "{os.__file__}", line 3 in getcwd\n'
         '  File "/home/me/a b.py", line 12 in inner\n  File "/home/me/c.py", line 9 in outer\n'
     )
-    assert place_in(dump) == "a b.py:12, in inner"
-    assert place_in("") == place_in("Fatal Python error: Aborted\n") == ""
+    assert user_place_in(dump) == "a b.py:12, in inner"
+    assert user_place_in("") == user_place_in("Fatal Python error: Aborted\n") == ""
 
 
 def test_escapes():
-    assert escaped("a\tb\x07\u202ec") == "a\tb\\x07\\u202ec"
+    assert escape_control_characters("a\tb\x07\u202ec") == "a\tb\\x07\\u202ec"
 
 
 def test_a_relay_passes_on_what_is_no_text():

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from verifier.operations.formats import BFLOAT16, FLOAT32
-from verifier.program.array_program import NOTHING, ArrayBuilder
+from verifier.program.builder import Builder
 from verifier.program.evaluation.arithmetic import middle, precision, radius
 from verifier.program.evaluation.balls import (
     FIRST_BITS,
@@ -22,6 +22,7 @@ from verifier.program.evaluation.balls import (
     half_a_unit,
     replay,
 )
+from verifier.program.program import NOTHING
 
 FLOATS = some.floats(-1e3, 1e3, allow_nan=False).filter(
     lambda number: number == 0 or abs(number) > 1e-3
@@ -37,7 +38,7 @@ def holds(ball, fraction):
 @settings(max_examples=60, derandomize=True, deadline=None)
 @given(x=some.lists(FLOATS, min_size=6, max_size=6), y=some.lists(FLOATS, min_size=6, max_size=6))
 def test_balls_hold_exact_rationals(x, y):
-    build = ArrayBuilder()
+    build = Builder()
     a, b = build.input("x", (2, 3)), build.input("y", (2, 3))
     product = build.contract(a, build.permute(b, (1, 0)))
     quotient = build.apply("divide", build.sum(a, (0, 1)), build.constant(3))
@@ -69,7 +70,7 @@ def cancelling(digits):
     """(1 + x) - 1 - x, divided by x², for a tiny x: needs three times as many digits as x has
     zeros.
     """
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", ())
     one = build.constant(1)
     left = build.apply("subtract", build.apply("subtract", build.apply("exp", x), one), x)
@@ -89,7 +90,7 @@ def test_precision_is_doubled_until_it_is_enough(digits):
 
 def test_one_precision_would_not_have_been_enough():
     program, given_ = cancelling(100)
-    from verifier.program.array_program import evaluate
+    from verifier.program.program import evaluate
 
     with precision(FIRST_BITS):
         (ball,) = evaluate(program, BallArithmetic(), given_)
@@ -118,7 +119,7 @@ def test_doubling_ends():
     assert precisions(program, given_) == [256]
     program, given_ = cancelling(100)
     assert precisions(program, given_) == [256, 512, 1024]
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", ())
     assert precisions(build.program(build.apply("log", x)), {"x": np.asarray(-1.0)}) == [
         256,
@@ -135,7 +136,7 @@ def test_doubling_ends():
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf])
 def test_infinite_inputs(value):
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", ())
     exp, inverse, square = (
         build.apply("exp", x),
@@ -152,7 +153,7 @@ def test_infinite_inputs(value):
 
 
 def test_no_value_is_said_to_be_none():
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", (2,))
     bad = [
         build.apply("log", x),
@@ -163,7 +164,7 @@ def test_no_value_is_said_to_be_none():
 
 
 def compared(name, decisions, left, right):
-    build = ArrayBuilder()
+    build = Builder()
     a, b = build.input("a", np.shape(left)), build.input("b", np.shape(right))
     result = build.apply("where", build.apply(name, a, b), build.constant(1.0), build.constant(0.0))
     program = build.program(result)
@@ -202,14 +203,14 @@ def test_ties_go_to_one_side(name, greater, smaller):
 
 @pytest.mark.parametrize(("greater", "expected"), [(True, [1.0, -1.0]), (False, [-1.0, -1.0])])
 def test_signs_go_to_one_side(greater, expected):
-    build = ArrayBuilder()
+    build = Builder()
     program = build.program(build.apply("sign", build.input("x", (2,))))
     arithmetic = BallArithmetic({1: ToOneSide(np.array([True, False]), greater)})
     assert middle(replay(program, {"x": np.array([0.0, -3.0])}, arithmetic)[0]).tolist() == expected
 
 
 def test_what_exact_arithmetic_cannot_decide_is_decided_in_the_middle():
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", ())
     sine = build.apply("sin", x)
     zero = build.apply("subtract", build.apply("multiply", sine, sine), build.apply("square", sine))
@@ -247,7 +248,7 @@ def test_half_a_unit_of_the_last_digit(number, format, expected):
 
 
 def test_blurred_constants_hold_what_they_were_rounded_from():
-    build = ArrayBuilder()
+    build = Builder()
     program = build.program(build.constant(0.7978845608), build.constant(0.044715))
     blurred, plain = replay(program, {}, BallArithmetic(blurred=frozenset({0})))
     with precision(200):
@@ -257,7 +258,7 @@ def test_blurred_constants_hold_what_they_were_rounded_from():
 
 
 def test_masks_may_be_taken_from_nothing():
-    build = ArrayBuilder()
+    build = Builder()
     condition = build.take(build.constant(np.array([True])), [0, NOTHING])
     result = build.apply("where", condition, build.constant(1.0), build.constant(2.0))
     assert middle(replay(build.program(result), {}, BallArithmetic())[0]).tolist() == [1.0, 2.0]
@@ -266,7 +267,7 @@ def test_masks_may_be_taken_from_nothing():
 @pytest.mark.parametrize("exponent", [2.0**32, 2.0**1000, -(2.0**70)])
 def test_a_whole_number_that_would_fill_the_memory_is_not_written_out(exponent):
     """A ball has one bit of it and the exponent; as a whole number 2**2**32 has half a gigabyte."""
-    build = ArrayBuilder()
+    build = Builder()
     tower = build.apply("power", build.constant(2.0), build.input("x", ()))
     program = build.program(build.apply("power", build.constant(0.5), tower))
     (found,) = replay(program, {"x": np.asarray(exponent)}, BallArithmetic())

@@ -5,29 +5,31 @@ import pytest
 import torch
 
 import verifier
-from verifier.formula import overloads as calls
-from verifier.formula.parser import names
+from verifier.formula import overloads
+from verifier.formula.parser import symbol_names
 from verifier.operations.table import TABLE
+from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import NUMPY, TORCH, function
-from verifier.program.program import Builder
 
 
-@pytest.mark.parametrize("name", sorted(calls.names() - {"where", "equal", "not_equal"}))
+@pytest.mark.parametrize(
+    "name", sorted(overloads.callable_names() - {"where", "equal", "not_equal"})
+)
 @pytest.mark.parametrize("mixed", [False, True])
 def test_the_dtype_is_that_of_the_symbols(name, mixed):
     """The function of numbers alone, and of a number beside a symbol, in float32."""
-    least, _ = calls.arity(name)
+    least, _ = overloads.argument_count(name)
     whole = getattr(TABLE.get(name), "whole", ())
     for number in range(least) if mixed else (None,):
-        builder = Builder()
-        w = builder.symbol("w")
+        builder = FormulaBuilder()
+        w = builder.input("w")
         constant = builder.constant(1.25 if name in ("acosh", "asec", "acsc", "acoth") else 0.75)
         arguments = [
             builder.constant(2) if place in whole else constant if number in (None, place) else w
             for place in range(least)
         ]
         program = builder.program(
-            builder.apply("multiply", calls.write(name, builder, arguments), w)
+            builder.apply("multiply", overloads.write_call(name, builder, arguments), w)
         )
         for value in (np.float32(0.5), np.array([0.5, 0.25], dtype=np.float32)):
             assert function("f", "w", program, NUMPY)(value).dtype == np.float32
@@ -60,7 +62,7 @@ def test_the_dtype_is_that_of_the_symbols(name, mixed):
     ],
 )
 def test_formulas_with_constants_train(text):
-    start = {name: 1.25 for name in names(text) if name != "x"}
+    start = {name: 1.25 for name in symbol_names(text) if name != "x"}
     model = verifier.Model.from_text(
         text,
         inputs="x",

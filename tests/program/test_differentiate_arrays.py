@@ -10,10 +10,11 @@ import torch
 from flint import arb
 
 from tests.helpers.reading import agreeing_digits
-from verifier.program.array_program import NOTHING, ArrayBuilder
+from verifier.program.builder import Builder
 from verifier.program.differentiate_arrays import gradients
 from verifier.program.evaluation.arithmetic import middle, precision
 from verifier.program.evaluation.balls import BallArithmetic, replay
+from verifier.program.program import NOTHING
 
 GENERATOR = np.random.default_rng(7)
 X, Y = GENERATOR.normal(size=(2, 3)), GENERATOR.normal(size=(2, 3))
@@ -37,7 +38,7 @@ def derivative(function, **given):
 
 
 def prepared(function, given):
-    build = ArrayBuilder()
+    build = Builder()
     by = [build.input(name, np.shape(value)) for name, value in given.items()]
     result = function(build, *by)
     return build, by, result, np.random.default_rng(1).normal(size=build.shape(result))
@@ -78,7 +79,7 @@ class Given(BallArithmetic):
 
 
 def evaluated(program, given):
-    from verifier.program.array_program import evaluate
+    from verifier.program.program import evaluate
 
     return evaluate(program, Given(), given)
 
@@ -163,7 +164,7 @@ def test_against_autograd(name):
 
 
 def test_what_no_result_depends_on_is_zero():
-    build = ArrayBuilder()
+    build = Builder()
     x, y = build.input("x", (2,)), build.input("y", (3,))
     result = build.apply("sin", x)
     _, dy = gradients(build, {result: build.constant(1)}, [x, y])
@@ -177,13 +178,13 @@ def test_steps_are_flat():
 
 
 def test_an_input_that_is_the_result():
-    build = ArrayBuilder()
+    build = Builder()
     x, seed = build.input("x", (2,)), build.input("seed", (2,))
     assert gradients(build, {x: seed}, [x]) == [seed]
 
 
 def test_several_results_add_up():
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", ())
     seeds = {
         build.apply("sin", x): build.constant(2),
@@ -237,7 +238,7 @@ def nested(build, x):
     ],
 )
 def test_dead_branches_pass_nothing_back(function, x, expected):
-    build = ArrayBuilder()
+    build = Builder()
     node = build.input("x", (len(x),))
     result = function(build, node)
     (dx,) = gradients(build, {result: build.expand(build.constant(1), (len(x),))}, [node])
@@ -245,7 +246,7 @@ def test_dead_branches_pass_nothing_back(function, x, expected):
 
 
 def test_dead_branches_pass_nothing_back_a_second_time():
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", ())
     (first,) = gradients(build, {guarded(build, x): build.constant(1)}, [x])
     (second,) = gradients(build, {first: build.constant(1)}, [x])
@@ -255,7 +256,7 @@ def test_dead_branches_pass_nothing_back_a_second_time():
 
 def test_a_dead_branch_through_everything_that_moves():
     """Masks go along through take, pile, join, reshape, sums and broadcasting."""
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", (3,))
     roots = build.apply("sqrt", build.join([x, build.take(x, [2, 1])]))
     table = build.apply(
@@ -268,7 +269,7 @@ def test_a_dead_branch_through_everything_that_moves():
 
 
 def test_a_live_branch_keeps_its_undefined_derivative():
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", ())
     (dx,) = gradients(build, {build.apply("sqrt", x): build.constant(1)}, [x])
     assert math.isnan(float(replayed(build, [dx], x=0.0)[0]))
@@ -282,7 +283,7 @@ def test_second_derivatives_against_autograd():
         return ((x @ w).tanh() * x.exp()).sum()
 
     x = torch.randn(3, dtype=torch.float64)
-    build = ArrayBuilder()
+    build = Builder()
     node = build.input("x", (3,))
     product = build.sum(build.apply("multiply", node, build.constant(w.numpy())), (0,))
     value = build.sum(
@@ -297,3 +298,26 @@ def test_second_derivatives_against_autograd():
     np.testing.assert_allclose(
         found, torch.autograd.functional.hessian(code, x).numpy(), rtol=1e-13
     )
+
+
+def test_what_nobody_takes_passes_nothing_back_though_it_has_no_derivative():
+    """The root of 0 is not taken: its derivative is infinite, and 0 times it is nothing."""
+    x = np.array([0.0, 4.0, 0.0, 9.0])
+
+    def taken(build, node):
+        return build.take(build.apply("sqrt", node), np.array([1, 3]))
+
+    def piled(build, node):
+        index = np.array([NOTHING, 0, NOTHING, 0])
+        return build.pile(build.apply("sqrt", node), index, (1,))
+
+    def taken_twice(build, node):
+        return build.take(build.apply("sqrt", node), np.array([1, 3, 3]))
+
+    for function in (taken, piled, taken_twice):
+        (found,) = derivative(function, x=x)
+        assert found[[0, 2]].tolist() == [0.0, 0.0]
+        assert np.isfinite(found).all()
+        assert (found[[1, 3]] != 0.0).all()
+    (at_zero,) = derivative(lambda build, node: build.apply("sqrt", node), x=x)
+    assert not np.isfinite(at_zero[0])

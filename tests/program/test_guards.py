@@ -6,12 +6,12 @@ import torch
 
 import verifier
 from tests.helpers.honest import verdicts
-from verifier.formula.parser import names, read_text
+from verifier.formula.parser import read_text, symbol_names
 from verifier.judging.verdict import Outcome
 from verifier.operations.formats import FLOAT32, FLOAT64
+from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import NUMPY, TORCH, definition, function
 from verifier.program.guards import GROWTH, guarded
-from verifier.program.program import Builder
 
 LEAKING = {
     "where(x > 0, log(x), x)": [-1.0, 0.0, 2.0],
@@ -29,9 +29,9 @@ LEAKING = {
 
 
 def program_of(text):
-    builder = Builder()
+    builder = FormulaBuilder()
     return builder.program(
-        read_text(text, builder, {name: builder.symbol(name) for name in names(text)})
+        read_text(text, builder, {name: builder.input(name) for name in symbol_names(text)})
     )
 
 
@@ -82,7 +82,7 @@ def test_values_and_slopes_are_the_same_to_the_last_bit(text):
 )
 def test_what_cannot_leak_is_left_alone(text):
     program = program_of(text)
-    symbols = ", ".join(program.symbols)
+    symbols = ", ".join(program.inputs)
     assert definition("f", symbols, guarded(program), TORCH) == definition(
         "f", symbols, program, TORCH
     )
@@ -153,11 +153,11 @@ def test_what_is_computed_outside_a_branch_is_used_there():
         "def f(x, w, b):\n    t1 = w * x + b\n    t2 = t1 > 0\n"
         "    return torch.where(t2, t1, torch.expm1(torch.where(t2, 1, t1)))\n"
     )
-    builder = Builder()
+    builder = FormulaBuilder()
     alone = builder.program(
-        builder.copy(model.guarded_program, loss, {prediction: builder.symbol("prediction")})
+        builder.copy(model.guarded_program, loss, {prediction: builder.input("prediction")})
     )
-    assert set(alone.symbols) == {"prediction", "y"}
+    assert set(alone.inputs) == {"prediction", "y"}
 
 
 def test_branches_inside_what_is_guarded():

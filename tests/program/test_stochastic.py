@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, FLOAT64
-from verifier.program.array_program import ArrayBuilder, evaluate
+from verifier.program.builder import Builder
 from verifier.program.evaluation.stochastic import (
     DEVIATIONS,
     GAIN,
@@ -15,13 +15,14 @@ from verifier.program.evaluation.stochastic import (
     arithmetic_for,
     deviations,
 )
+from verifier.program.program import evaluate
 
 FORMATS = tuple(CODE_FORMATS.values())
 X, Y = (np.random.default_rng(seed).uniform(1, 2, 500) for seed in (0, 1))
 
 
 def prepared(function, format, given):
-    build = ArrayBuilder()
+    build = Builder()
     nodes = [build.input(name, np.shape(value)) for name, value in given.items()]
     with build.rounding(format):
         result = function(build, *nodes)
@@ -132,7 +133,7 @@ def test_float64_needs_the_gain():
 
 
 def test_float64_beside_float32_is_seen_too():
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", X.shape)
     with build.rounding(FLOAT32):
         single = build.apply("multiply", x, x)

@@ -12,15 +12,15 @@ from verifier.capture.lowering import lowered, plain, rule
 from verifier.errors import InputError
 from verifier.formula.parser import read_text
 from verifier.operations.formats import BFLOAT16, FLOAT16, FLOAT32
-from verifier.program.array_program import NOTHING, ArrayBuilder
+from verifier.program.builder import Builder, FormulaBuilder
 from verifier.program.evaluation.balls import BallArithmetic, replay
 from verifier.program.evaluation.term_sizes import term_sizes
 from verifier.program.lift import REDUCTIONS, lifted, order_free, rounded_each
-from verifier.program.program import Builder
+from verifier.program.program import NOTHING
 
 
 def sizes(function, **given):
-    build = ArrayBuilder()
+    build = Builder()
     nodes = [build.input(name, np.shape(value)) for name, value in given.items()]
     given = {name: np.asarray(value) for name, value in given.items()}
     return term_sizes(build.program(function(build, *nodes)), given)[0]
@@ -65,29 +65,29 @@ def numbers(build, node, **given):
 
 
 def formula(text, *names):
-    builder = Builder()
-    return builder.program(read_text(text, builder, {name: builder.symbol(name) for name in names}))
+    builder = FormulaBuilder()
+    return builder.program(read_text(text, builder, {name: builder.input(name) for name in names}))
 
 
 @pytest.mark.parametrize(
     ("reduction", "expected"), [("none", [7.0, 2.0, 9.0]), ("sum", 18.0), ("mean", 6.0)]
 )
 def test_lifted_formulas(reduction, expected):
-    build = ArrayBuilder()
+    build = Builder()
     x, y = build.input("x", (3,)), build.input("y", ())
     node = lifted(formula("x + 2*y", "x", "y"), build, {"x": x, "y": y})
     assert numbers(build, REDUCTIONS[reduction](build, node), x=[3.0, -2.0, 5.0], y=2.0) == expected
 
 
 def test_a_symbol_that_is_missing():
-    build = ArrayBuilder()
+    build = Builder()
     sentence = r"^the formula uses y, which is not among the inputs: name it as one of them$"
     with pytest.raises(InputError, match=sentence):
         lifted(formula("x + y", "x", "y"), build, {"x": build.input("x", ())})
 
 
 def test_order_free_sums_are_the_same_number_and_one_node():
-    build = ArrayBuilder()
+    build = Builder()
     inputs = {name: build.input(name, ()) for name in "abcd"}
     node = lifted(formula("a - (b - c) + d*a", *inputs), build, inputs)
     (free,) = order_free(build, [node])
@@ -99,7 +99,7 @@ def test_order_free_sums_are_the_same_number_and_one_node():
 
 
 def test_each_operation_is_rounded_once():
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", (2,))
     with build.rounding(FLOAT32):
         node = build.apply("negative", build.apply("exp", build.apply("multiply", x, x)))

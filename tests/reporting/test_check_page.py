@@ -11,7 +11,7 @@ import torch
 from tests.helpers.browser import Browser, on_paper
 from tests.helpers.hostile import PAYLOADS
 from tests.reporting.test_training_page import PAPER, Reader
-from verifier.checking.records import Checked, CheckSettings
+from verifier.checking.records import CheckResult, CheckSettings
 from verifier.checking.tally.count import Tally
 from verifier.errors import printable
 from verifier.judging.examine import examine
@@ -20,10 +20,10 @@ from verifier.judging.verdict import Note, Outcome
 from verifier.reporting.html.check import check_page
 from verifier.reporting.html.check_picture import error_picture
 from verifier.reporting.html.mathml import text
-from verifier.testing.cases import named
+from verifier.testing.cases import case_named
 from verifier.testing.mutations import GRAPH, NUMBERS, liar_named, scaled
 
-CASE = named("tanh network")
+CASE = case_named("tanh network")
 DTYPES = ("float32", "float64")
 
 
@@ -41,7 +41,7 @@ def checked(code, dtypes=DTYPES):
     found = tuple(
         one for number, dtype in enumerate(dtypes, 1) for one in findings(code, number, dtype)
     )
-    return Checked(
+    return CheckResult(
         "losses.py::focal",
         "its own forward",
         CheckSettings(dtypes),

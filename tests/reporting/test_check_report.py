@@ -12,8 +12,8 @@ from rich.console import Console
 
 import verifier
 from verifier.capture.statements import Subject
-from verifier.checking.labels import listed, located, target_name
-from verifier.checking.records import Checked, CheckSettings
+from verifier.checking.labels import place_text, point_text, target_name
+from verifier.checking.records import CheckResult, CheckSettings
 from verifier.checking.tally.count import Tally
 from verifier.errors import GradientError, InputError
 from verifier.judging.examination import NotReplayed, Replayed
@@ -74,7 +74,7 @@ SETTINGS = CheckSettings()
 def report(
     findings, target="losses.py::focal", against="its own forward", settings=SETTINGS, **more
 ):
-    return CheckReport(Checked(target, against, settings, tuple(findings), **more))
+    return CheckReport(CheckResult(target, against, settings, tuple(findings), **more))
 
 
 FLIPPED = CheckCause(
@@ -935,23 +935,24 @@ def test_places():
         "n": torch.tensor([[1, 2], [3, 4]]),
     }
     where = CheckPoint(1, "given", "float32", tensors)
-    assert located(grid, (1, 1), where) == "w[1,1] = 0.1, n[1,1] = 4"
-    assert located(grid, (1, 1), None) == "w[1,1]"
+    assert place_text(grid, (1, 1), where) == "w[1,1] = 0.1, n[1,1] = 4"
+    assert place_text(grid, (1, 1), None) == "w[1,1]"
     assert (
-        located(replace(grid, name="missing"), (0, 1), where)
+        place_text(replace(grid, name="missing"), (0, 1), where)
         == "missing[0,1], w[0,1] = 2, n[0,1] = 2"
     )
     assert (
-        located(replace(grid, name="value", quantity="value", shape=()), (), where) == "scale = 2"
+        place_text(replace(grid, name="value", quantity="value", shape=()), (), where)
+        == "scale = 2"
     )
     row = replace(grid, name="w[3] scale", quantity="second", shape=())
-    assert located(row, (), where) == "by w[1,1] = 0.1 and scale = 2"
-    assert located(row, (), None) == "by w[3] and scale"
+    assert place_text(row, (), where) == "by w[1,1] = 0.1 and scale = 2"
+    assert place_text(row, (), None) == "by w[3] and scale"
     both = replace(row, name="w[3] w", shape=(2, 2))
-    assert located(both, (1, 1), where) == "by w[1,1] = 0.1 twice"
-    assert located(both, (1, 0), where) == "by w[1,1] = 0.1 and w[1,0] = 3"
-    assert listed(where) == "w = [[1, 2], [3, 0.1]], scale = 2, n = [[1, 2], [3, 4]]"
-    assert listed(replace(where, inputs={"w": torch.zeros(3, 4)})) == "w = 3×4 numbers"
+    assert place_text(both, (1, 1), where) == "by w[1,1] = 0.1 twice"
+    assert place_text(both, (1, 0), where) == "by w[1,1] = 0.1 and w[1,0] = 3"
+    assert point_text(where) == "w = [[1, 2], [3, 0.1]], scale = 2, n = [[1, 2], [3, 4]]"
+    assert point_text(replace(where, inputs={"w": torch.zeros(3, 4)})) == "w = 3×4 numbers"
 
 
 def test_a_formula_without_a_value_is_not_replayed(made):

@@ -13,24 +13,26 @@ from tests.helpers.schemas import thinned, validated
 from tests.reporting import test_check_report as test_checkreport
 from tests.reporting import test_training_text as test_tables
 from verifier.checking.records import CheckSettings
-from verifier.commands.config.check_target import settled_report
+from verifier.commands.config.check_target import settle_report
 from verifier.commands.config.report import ConfigReport, TargetResult
-from verifier.commands.config.schema import Accepted, Config, ConfiguredTarget
+from verifier.commands.config.schema import AcceptedFailure, Config, ConfiguredTarget
 from verifier.commands.selftest import Trials
-from verifier.commands.unfinished import unfinished
+from verifier.commands.unfinished import unfinished_report
 from verifier.process.workers.supervisor import End, Ending
 from verifier.reporting.data.training_json import schema
 from verifier.reporting.rendering import Forms, Screen, render
-from verifier.testing.trials import Acquitted, Checked, Planted
+from verifier.testing.trials import GradcheckResult, HonestResult, LieResult
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:`torch.jit.script` is deprecated:DeprecationWarning"
 )
-REFUSES = Checked(slow=True, fast=False)
-PLANTED = Planted(
+REFUSES = GradcheckResult(slow=True, fast=False)
+PLANTED = LieResult(
     "zeroed", "zeroed", "tanh", "float32", "graph", float("inf"), True, False, REFUSES
 )
-HONEST = Acquitted("no lie", "tanh", "float32", "own forward", 4, 1, 1, 0.5, (1e-7, float("nan")))
+HONEST = HonestResult(
+    "no lie", "tanh", "float32", "own forward", 4, 1, 1, 0.5, (1e-7, float("nan"))
+)
 
 
 FORMS = Forms(Screen(), json=True)
@@ -41,12 +43,12 @@ def config():
     is not there.
     """
     report = test_checkreport.CASES["sign flipped"]()
-    stale = Accepted("g", "float32", "known", "zeroed")
+    stale = AcceptedFailure("g", "float32", "known", "zeroed")
     targets = tuple(
         ConfiguredTarget(name, {}, CheckSettings(), accepted=(stale,))
         for name in ("a.py::f", "a.py::no")
     )
-    found = settled_report(report, (stale,))
+    found = settle_report(report, (stale,))
     rendered = render(report, FORMS)
     results = (
         TargetResult(
@@ -65,7 +67,7 @@ class Early:
 
     def to_json(self):
         ending = Ending(End.FAILED, self.report, "it ended", traceback="a traceback")
-        return json.loads(unfinished(ending, "check", {"target": "f"}, FORMS).forms["json"])
+        return json.loads(unfinished_report(ending, "check", {"target": "f"}, FORMS).forms["json"])
 
 
 KINDS = {

@@ -22,7 +22,7 @@ from verifier.judging.examination import Replayed
 from verifier.judging.examine import examine
 from verifier.judging.verdict import Note, Outcome
 from verifier.testing import trials
-from verifier.testing.cases import CASES, DTYPES, named
+from verifier.testing.cases import CASES, DTYPES, case_named
 from verifier.testing.mutations import (
     GRAPH,
     KERNEL,
@@ -42,16 +42,16 @@ from verifier.testing.trials import (
     HARD,
     QUICK,
     SMALL,
-    Acquitted,
-    Checked,
-    Planted,
+    GradcheckResult,
+    HonestResult,
+    LieResult,
     Scope,
     _Bench,
-    moved,
-    tasks,
+    limits_moved,
+    list_tasks,
 )
 
-BUMP, HUBER, NETWORK = map(named, ("bump", "huber", "tanh network"))
+BUMP, HUBER, NETWORK = map(case_named, ("bump", "huber", "tanh network"))
 
 
 def right(gradient, *inputs, place=0):
@@ -191,8 +191,8 @@ def test_a_race_is_found_in_every_dtype():
 
 def test_what_torch_refuses_is_a_sentence():
     told = (
-        "the code's backward cannot be run: RuntimeError: Function _ToldBackward returned an "
-        "invalid gradient"
+        "the code's backward cannot be run: RuntimeError: Function _PassedThroughLieBackward "
+        "returned an invalid gradient"
     )
     with pytest.raises(InputError, match=told):
         judged(BUMP, GRAPH, liar_named("wrong shape").lie, "float32")
@@ -201,7 +201,7 @@ def test_what_torch_refuses_is_a_sentence():
 @pytest.mark.parametrize("one", HARD, ids=lambda one: one.liar.name)
 def test_hard_ones_are_found_by_the_replay_only(one):
     for dtype in one.dtypes:
-        (found,) = _Bench(one.case, dtype, 0).tried(one.liar, GRAPH, 0)
+        (found,) = _Bench(one.case, dtype, 0).try_lie_and_gradcheck(one.liar, GRAPH, 0)
         assert found.found
         # Nothing cancels so much that float64 does not show 1e-12.
         assert found.size < 1 or dtype == "float64"
@@ -229,35 +229,38 @@ def test_sizes_are_measured_where_the_judge_had_decided():
     before = judged(BUMP, NUMBERS, honest, "float64")["x"]
     limit = before.verdicts.allowed.reshape(before.shape)
     now = judged(BUMP, NUMBERS, off(7.0 * limit), "float64")["x"]
-    assert moved(before, before) == 0.0
-    assert 6.5 < moved(before, now) < 7.5
-    assert moved(before, judged(BUMP, NUMBERS, liar_named("NaN").lie, "float64")["x"]) == math.inf
+    assert limits_moved(before, before) == 0.0
+    assert 6.5 < limits_moved(before, now) < 7.5
+    assert (
+        limits_moved(before, judged(BUMP, NUMBERS, liar_named("NaN").lie, "float64")["x"])
+        == math.inf
+    )
     blind = replace(before.verdicts, severity=np.ones(6, dtype=int))
-    assert moved(replace(before, verdicts=blind), now) == 0.0
+    assert limits_moved(replace(before, verdicts=blind), now) == 0.0
 
 
 def test_what_is_no_lie_here_is_not_planted():
-    bench = _Bench(named("tanh"), "float64", 0)
-    assert list(bench.tried(liar_named("wrong branch"), GRAPH, 0)) == []
-    assert list(bench.tried(SMALL, NUMBERS, 0)) == []
+    bench = _Bench(case_named("tanh"), "float64", 0)
+    assert list(bench.try_lie_and_gradcheck(liar_named("wrong branch"), GRAPH, 0)) == []
+    assert list(bench.try_lie_and_gradcheck(SMALL, NUMBERS, 0)) == []
 
 
 def planted(**changed):
     given = {
         "liar": "zeroed", "row": "zeroed", "case": "bump", "dtype": "float64",
         "planting": "numbers", "size": 5.0, "wrong_formula": False, "found": True,
-        "gradcheck": Checked(True, False),
+        "gradcheck": GradcheckResult(True, False),
     }  # fmt: skip
-    return Planted(**{**given, **changed})
+    return LieResult(**{**given, **changed})
 
 
 def acquitted(**changed):
     given = {
         "name": "no lie, graph", "case": "bump", "dtype": "float64", "way": "graph",
         "components": 200, "undecided": 1, "false_alarms": 0, "ratio": 0.5,
-        "limits": (1e-15, 3e-15, 2e-15), "gradcheck": Checked(False, True),
+        "limits": (1e-15, 3e-15, 2e-15), "gradcheck": GradcheckResult(False, True),
     }  # fmt: skip
-    return Acquitted(**{**given, **changed})
+    return HonestResult(**{**given, **changed})
 
 
 def of(*results, done=3):
@@ -423,7 +426,7 @@ def test_the_same_seed_gives_the_same_trials(small):
 
 def test_liars_and_twins_take_turns():
     scope = replace(QUICK, models=(), hard=())
-    assert len(tasks(scope, 0)) < len(tasks(replace(scope, every=1), 0))
+    assert len(list_tasks(scope, 0)) < len(list_tasks(replace(scope, every=1), 0))
     assert {one.row for one in QUICK.liars} == {one.row for one in LIARS}
 
 
@@ -433,7 +436,7 @@ def test_liars_in_a_training(monkeypatch):
         for name in ("sign flipped", "stale", "accumulated", "NaN", "factor 1 + 1e-20")
     }
     monkeypatch.setattr(trials, "_WITNESSES", kept)
-    honest_one, *found = trials._of_model("linear", "float64")
+    honest_one, *found = trials._tries_of_model("linear", "float64")
     assert (honest_one.components, honest_one.false_alarms) == (12, 0)
     assert [(one.liar, one.found) for one in found] == [
         ("sign flipped", True), ("stale", True), ("accumulated", True), ("NaN", True)
@@ -452,7 +455,7 @@ def test_seeds(seed):
 def test_interrupted(small):
     found = selftest(quick=True, keep_going=lambda done, planned: done < 2)
     assert (found.done, found.exit_code) == (2, 130)
-    assert found.planned == len(tasks(SMALLER, 0))
+    assert found.planned == len(list_tasks(SMALLER, 0))
 
 
 def test_command_line(small, capsys, tmp_path):

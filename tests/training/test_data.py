@@ -26,8 +26,8 @@ from torch.utils.data import (
 
 from verifier.errors import InputError
 from verifier.operations.formats import FLOAT32, FLOAT64
-from verifier.training.csv_file import BLOCK, CsvFile, count_rows, csv_file
-from verifier.training.data import NO_DATA, Columns, column_names, columns, held_out
+from verifier.training.csv_file import BLOCK, CsvFile, count_rows, open_csv_file
+from verifier.training.data import NO_DATA, Columns, column_names, read_columns, split_rows
 
 NAMES = ("x", "y")
 
@@ -39,7 +39,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def read(data, names=NAMES, format=FLOAT64):
-    found = columns(data, names, format)
+    found = read_columns(data, names, format)
     assert all(
         type(values) is np.ndarray and values.dtype == np.float64
         for values in found.values.values()
@@ -50,7 +50,7 @@ def read(data, names=NAMES, format=FLOAT64):
 
 def refused(data, names=NAMES, format=FLOAT64):
     with pytest.raises(InputError) as caught:
-        columns(data, names, format)
+        read_columns(data, names, format)
     return str(caught.value)
 
 
@@ -271,7 +271,7 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
 @example([5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, -0.0, 0.1])
 def test_floats_are_read_exactly(numbers):
     Path("exact.csv").write_text("x\n" + "".join(f"{number!r}\n" for number in numbers))
-    found = columns("exact.csv", ["x"], FLOAT64).values["x"]
+    found = read_columns("exact.csv", ["x"], FLOAT64).values["x"]
     assert found.tobytes() == np.array(numbers).tobytes()
 
 
@@ -315,7 +315,7 @@ def test_a_million_rows_make_no_object_each(monkeypatch):
     monkeypatch.setattr(CsvFile, "_rows", None)
     tracemalloc.start()
     try:
-        found = columns("large.csv", ["y", "x"], FLOAT32)
+        found = read_columns("large.csv", ["y", "x"], FLOAT32)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -341,7 +341,7 @@ def test_names_of_a_file():
     Path("points.csv").write_text(' x ,"y",,z\n1,2,3,4\n')
     assert column_names("points.csv") == ("x", "y", "z")
     assert column_names(Path("points.csv")) == ("x", "y", "z")
-    assert csv_file("points.csv").header == ("x", "y", "", "z")
+    assert open_csv_file("points.csv").header == ("x", "y", "", "z")
     with pytest.raises(InputError, match="there is no file 'other"):
         column_names("other.csv")
 
@@ -398,7 +398,7 @@ def test_columns_of_other_kinds_are_read():
 
 def test_the_data_given_is_not_shared():
     own = np.array([1.0, 2.0])
-    columns({"x": own}, ["x"], FLOAT64).values["x"][0] = 5.0
+    read_columns({"x": own}, ["x"], FLOAT64).values["x"][0] = 5.0
     assert own[0] == 1.0
 
 
@@ -438,8 +438,8 @@ def test_other_kinds_of_data(kind):
 
 def test_no_data():
     assert refused(None) == "there is no data: give columns x, y"
-    assert columns(None, (), FLOAT32) is NO_DATA
-    assert columns("no such file", (), FLOAT32) is NO_DATA
+    assert read_columns(None, (), FLOAT32) is NO_DATA
+    assert read_columns("no such file", (), FLOAT32) is NO_DATA
     assert column_names(None) == ()
 
 
@@ -779,7 +779,7 @@ def test_tensors_on_another_device():
 
 def split(rows, fraction, seed=0):
     whole = Columns({"x": np.arange(float(rows)), "y": -np.arange(float(rows))}, rows)
-    training, held = held_out(whole, fraction, seed)
+    training, held = split_rows(whole, fraction, seed)
     for part in (training, held):
         assert part.rows == len(part.values["x"])
         assert np.array_equal(part.values["y"], -part.values["x"])
@@ -855,7 +855,7 @@ def test_no_library_is_imported_to_look_at_data():
     program = (
         "import sys, verifier.training.data as data\n"
         "from verifier.operations.formats import FLOAT32\n"
-        "data.columns({'x': [1.0]}, ['x'], FLOAT32)\n"
+        "data.read_columns({'x': [1.0]}, ['x'], FLOAT32)\n"
         "print([name for name in ('torch', 'pandas', 'polars') if name in sys.modules])\n"
     )
     path = os.pathsep.join(sys.path)

@@ -8,7 +8,7 @@ import pytest
 import verifier
 from verifier.commands.cli import run
 from verifier.operations.formats import FLOAT64
-from verifier.training.data import columns, held_out
+from verifier.training.data import read_columns, split_rows
 
 X, Y = [1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 7.0, 8.0]
 
@@ -52,7 +52,7 @@ def test_held_out_rows_are_not_trained_on(batch):
     settings = {"hold_out": 0.5, "seed": 3, "dtype": "float64", "batch": batch}
     report = verifier.train(line(), epochs=3, **settings)
     assert report.ok
-    training, held = held_out(columns({"x": X, "y": Y}, ["x", "y"], FLOAT64), 0.5, 3)
+    training, held = split_rows(read_columns({"x": X, "y": Y}, ["x", "y"], FLOAT64), 0.5, 3)
     alone = verifier.train(line(data=training.values), epochs=3, dtype="float64", batch=batch)
     assert [step.loss.stated for step in report.steps] == [step.loss.stated for step in alone.steps]
     w = alone.steps[-1].parameters["w"] - 0.01 * alone.steps[-1].gradient["w"].stated

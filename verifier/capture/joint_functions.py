@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.autograd import forward_ad
 
-from verifier.process.isolation import running
+from verifier.process.isolation import user_code_state
 
 Tensors = Sequence[torch.Tensor]
 
@@ -35,7 +35,7 @@ class Joint:
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """The results, then the gradient by each wanted input, None where there is none."""
         # The backward finds what the forward left.
-        with running(arguments):
+        with user_code_state(arguments):
             results, by, seeds = self._forward(arguments)
             with torch.enable_grad():
                 return _detached([*results, *self._gradients(results, by, seeds)])
@@ -102,7 +102,7 @@ class SecondOrder(Joint):
     """
 
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        with running(arguments):
+        with user_code_state(arguments):
             return self._twice(arguments)
 
     def _twice(self, arguments: Tensors) -> tuple[torch.Tensor | None, ...]:

@@ -23,14 +23,17 @@ from verifier.capture.to_numpy import to_float64, to_numpy
 from verifier.errors import message_of
 from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, Format
 from verifier.operations.table import COMPOSITIONS, TABLE
-from verifier.program.array_program import CONSTANT, JOIN, RESHAPE, TAKE, ArrayBuilder, places
+from verifier.program.builder import Builder, places
+from verifier.program.program import CONSTANT, JOIN, RESHAPE, TAKE
 from verifier.program.sympy_form import read
 
 Rule = Callable[..., Any]
 _RULES: dict[str, Rule] = {}
 _RULE_MODULES = (
-    "creation", "elementwise", "movement", "reductions", "matrices", "activations", "convolution",
-    "pooling", "normalisation", "attention", "recurrent", "resampling", "losses",
+    "creation", "elementwise", "movement", "reductions", "activations", "convolution", "pooling",
+    "normalisation", "attention", "resampling", "losses",
+    "linear_algebra.products", "linear_algebra.elimination", "linear_algebra.reflections",
+    "linear_algebra.spectra", "sequences.recurrent", "sequences.alignments",
 )  # fmt: skip
 
 
@@ -76,7 +79,7 @@ def rules() -> dict[str, Rule]:
 class Lowered:
     """A graph as nodes of a builder."""
 
-    builder: ArrayBuilder
+    builder: Builder
     results: tuple[int | None, ...]
     """The node of each result, None where the graph has none there."""
     actual: dict[int, np.ndarray]
@@ -96,7 +99,7 @@ class Lowered:
 class Lowering:
     """Reads one graph into a builder."""
 
-    def __init__(self, builder: ArrayBuilder) -> None:
+    def __init__(self, builder: Builder) -> None:
         self.build = builder
         self.actual: dict[int, np.ndarray] = {}
         self.kept = True
@@ -186,9 +189,7 @@ class Lowering:
         rounded.
         """
         constant = self.build[node]
-        return constant.operation == CONSTANT and np.array_equal(
-            constant.payload.array, plain(actual)
-        )
+        return constant.operation == CONSTANT and np.array_equal(constant.array, plain(actual))
 
     def run(self, graph: torch.fx.GraphModule, inputs: Sequence[Cell]) -> tuple[int | None, ...]:
         """The nodes of the graph's results. Raises NotReadableError for an operation without a
@@ -241,8 +242,9 @@ class Lowering:
         self.operations.append(name)
         if torch.Tag.nondeterministic_seeded in target.tags and name not in rules():
             raise random(name)
-        if name in _FILLS and isinstance(actual, torch.Tensor) and actual.is_floating_point():
-            return self._filled(_bound(target, arguments, keywords)[_FILLS[name]], actual)
+        number = _number_of_fill(name, _bound(target, arguments, keywords), actual)
+        if number is not None:
+            return self._filled(number, actual)
         if name in _EVEN and isinstance(actual, torch.Tensor) and actual.is_floating_point():
             return self._constant(actual)
         if not has_cells((arguments, keywords)) or name in _BY_SHAPE:
@@ -317,7 +319,7 @@ class Lowering:
         if key not in self._held:
             made = self.build[node]
             if made.operation == CONSTANT:
-                numbers = np.ravel(made.payload.array).astype(np.float64).tolist()
+                numbers = np.ravel(made.array).astype(np.float64).tolist()
                 self._held[key] = made.format == format or all(map(format.holds, numbers))
             else:
                 exact = made.operation in _MOVES or (
@@ -338,8 +340,18 @@ _FILLS = {
     "full": "fill_value",
     "full_like": "fill_value",
     "new_full": "fill_value",
+    "fill": "value",
 }
 """Operations that make a tensor of one number, and where the number stands."""
+
+
+def _number_of_fill(name: str, bound: dict[str, Any], actual: Any) -> int | float | None:
+    """The number of which an operation makes a whole tensor, if it does."""
+    number = bound.get(_FILLS.get(name, ""))
+    is_float = isinstance(actual, torch.Tensor) and actual.is_floating_point()
+    return number if is_float and isinstance(number, int | float) else None
+
+
 _EVEN = frozenset({"ones", "zeros", "ones_like", "zeros_like", "new_ones", "new_zeros"})
 """Operations that make a tensor of zeros or ones: what is computed of it is rounded as everything
 else.
@@ -386,13 +398,13 @@ def lowered(
     graph: torch.fx.GraphModule,
     names: Sequence[str],
     arguments: Sequence[torch.Tensor],
-    builder: ArrayBuilder | None = None,
+    builder: Builder | None = None,
 ) -> Lowered:
     """The graph as nodes, of that builder if one is given, its arguments as inputs of these names.
 
     Raises NotReadableError for an operation without a rule, and for randomness.
     """
-    builder = ArrayBuilder() if builder is None else builder
+    builder = Builder() if builder is None else builder
     lowering = Lowering(builder)
     cells = []
     for name, argument in zip(names, arguments, strict=True):

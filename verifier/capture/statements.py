@@ -16,7 +16,7 @@ from verifier.capture.lowering import plain
 from verifier.capture.random_draws import with_seed
 from verifier.errors import InputError, message_of
 from verifier.operations.formats import CODE_FORMATS, Format
-from verifier.process.isolation import running
+from verifier.process.isolation import user_code_state
 from verifier.process.timeout import place_of
 
 SEED = "seed of "
@@ -204,7 +204,7 @@ def _results(
 ) -> list[torch.Tensor]:
     """What the code returns; it may take gradients itself."""
     given = [tensor.detach().clone().requires_grad_(name in by) for name, tensor in inputs.items()]
-    with running(given), torch.enable_grad():
+    with user_code_state(given), torch.enable_grad():
         # Code may write to what it is given.
         found = tensors(code(*(tensor.clone() for tensor in given)))
     return [tensor.detach() for tensor in found]

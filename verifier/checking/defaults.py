@@ -9,23 +9,26 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from verifier.errors import InputError
 from verifier.operations.formats import CODE_FORMATS
+from verifier.process.values import Facts
 
 
-class Reported(Protocol):
+class FinishedCheck(Protocol):
     """What is asked of the report of a check."""
 
     @property
-    def outcome(self) -> str: ...
+    def outcome(self) -> str:
+        """The verdict in a word, as in JSON."""
 
-    def to_json(self) -> dict[str, Any]: ...
+    def to_json(self) -> Facts:
+        """The report as a JSON object."""
 
 
-def unheard(report: Reported) -> None:
-    """For nobody."""
+def ignore_report(report: FinishedCheck) -> None:
+    """Do nothing with a report."""
 
 
 @dataclass(frozen=True)
@@ -36,28 +39,28 @@ class Defaults:
     """The dtypes tried; none: those of the tensors given, else float32 and float64."""
     points: int = 3
     seed: int = 0
-    reports: Callable[[Reported], object] = unheard
+    reports: Callable[[FinishedCheck], object] = ignore_report
     """Called once with the report of each check."""
 
 
 _CURRENT: ContextVar[Defaults] = ContextVar("defaults", default=Defaults())  # noqa: B039 (frozen)
 
 
-def current() -> Defaults:
+def current_defaults() -> Defaults:
     """The defaults that hold here.
 
-    >>> current().points
+    >>> current_defaults().points
     3
     """
     return _CURRENT.get()
 
 
 @contextmanager
-def using(defaults: Defaults) -> Iterator[None]:
-    """Let these defaults hold inside a `with`.
+def use_defaults(defaults: Defaults) -> Iterator[None]:
+    """A block in which these defaults hold.
 
-    >>> with using(Defaults(points=10)):
-    ...     current().points
+    >>> with use_defaults(Defaults(points=10)):
+    ...     current_defaults().points
     10
     """
     before = _CURRENT.set(defaults)
@@ -67,11 +70,12 @@ def using(defaults: Defaults) -> Iterator[None]:
         _CURRENT.reset(before)
 
 
-def known_dtypes(names: Iterable[str]) -> tuple[str, ...]:
-    """The names, each that of a dtype that is judged, no two alike and at least one. Raises
-    InputError.
+def check_dtypes(names: Iterable[str]) -> tuple[str, ...]:
+    """The same names, if each is that of a dtype that is judged, and no two are alike.
 
-    >>> known_dtypes(["float32", "bfloat16"])
+    Raises InputError otherwise, and where there is none.
+
+    >>> check_dtypes(["float32", "bfloat16"])
     ('float32', 'bfloat16')
     """
     *others, last = CODE_FORMATS

@@ -1,13 +1,11 @@
-"""Specified: what a person says is right, a formula or a plainer version of the code, as a
-specification.
-"""
+"""Expected: what a person says that the target computes, as what its gradient is compared with."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -16,21 +14,26 @@ from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.formula.parser import read_text
 from verifier.judging.reference import Formula, Reference, Specification
+from verifier.operations.arrays import Expr
+from verifier.process.values import UserFunction, UserInputs, UserValue
+from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import TORCH, function
 from verifier.program.guards import guarded
 from verifier.program.lift import REDUCTIONS
-from verifier.program.program import Builder, Program
+from verifier.program.program import Program
 
 if TYPE_CHECKING:
     import sympy
 
 
 @dataclass(frozen=True)
-class Intended:
-    """What the target is supposed to compute, as it was given; nothing is its own forward."""
+class ExpectedFunction:
+    """What a person says that the target computes: a formula, or plainer code. With neither, it
+    is the target's own forward.
+    """
 
     formula: str | sympy.Expr | Model | None = None
-    reference: Callable[..., Any] | str | None = None
+    reference: UserFunction | str | None = None
     reduction: str = "none"
     """What is done with the formula's elements: none, sum or mean."""
 
@@ -50,7 +53,7 @@ class Intended:
 
     @property
     def sentence(self) -> str:
-        """What it is held against, in words."""
+        """What the target is compared with, in words."""
         if self.reference is not None:
             named = isinstance(self.reference, str)
             return f"reference {self.reference if named else name_of(self.reference)}"
@@ -59,48 +62,51 @@ class Intended:
         formula = self.formula.expression if isinstance(self.formula, Model) else self.formula
         return f"{self.reduction} of {formula}" if self.reduction != "none" else str(formula)
 
-    def code(self, inputs: Mapping[str, Any]) -> Callable[..., Any]:
-        """The formula itself as torch code, its order of operations as written. Raises InputError
-        for nothing else.
+    def code(self, inputs: UserInputs) -> UserFunction:
+        """The formula itself as torch code, its order of operations as written.
+
+        It takes the inputs of these names, in their order. Raises InputError where there is no
+        formula.
         """
         if self.formula is None:
             raise InputError("say what to check: a callable on tensors, or a formula")
-        builder = Builder()
+        builder = FormulaBuilder()
         tree = builder.program(
-            self._written(builder, {name: builder.symbol(name) for name in inputs})
+            self._expression_node(builder, {name: builder.input(name) for name in inputs})
         )
         written = function("formula", ", ".join(inputs), guarded(tree), TORCH)
         return {
             "none": written,
-            "sum": _then(written, torch.sum),
-            "mean": _then(written, torch.mean),
+            "sum": _with_reduction(written, torch.sum),
+            "mean": _with_reduction(written, torch.mean),
         }[self.reduction]
 
-    def at(self, target: Bound, inputs: Mapping[str, Any], dtype: str) -> Specification | None:
-        """The specification for a target that is bound to these inputs. Raises InputError where it
-        does not fit.
+    def at(self, target: Bound, inputs: UserInputs, dtype: str) -> Specification | None:
+        """What a target is compared with that is bound to these inputs; None is its own forward.
+
+        Raises InputError where the formula or the reference does not take the target's inputs.
         """
         if self.reference is not None:
             code = callable_of(self.reference)
-            return Reference(_of_flat(bound(code, inputs, dtype), target))
+            return Reference(_reference_on_target_inputs(bound(code, inputs, dtype), target))
         if self.formula is None:
             return None
         return Formula(guarded(self._program(target, inputs)), REDUCTIONS[self.reduction])
 
-    def _program(self, target: Bound, inputs: Mapping[str, Any]) -> Program:
-        builder = Builder()
-        symbols = {name: builder.symbol(name) for name in target.inputs}
+    def _program(self, target: Bound, inputs: UserInputs) -> Program:
+        builder = FormulaBuilder()
+        symbols = {name: builder.input(name) for name in target.inputs}
         for name, value in inputs.items():
             if isinstance(value, int | float) and not isinstance(value, bool):
                 symbols[name] = builder.constant(float(value))
-        return builder.program(self._written(builder, symbols))
+        return builder.program(self._expression_node(builder, symbols))
 
-    def _written(self, builder: Builder, symbols: Mapping[str, int]) -> int:
+    def _expression_node(self, builder: FormulaBuilder, symbols: Mapping[str, int]) -> int:
         if isinstance(self.formula, str):
             return read_text(self.formula, builder, symbols)
         from verifier.program.sympy_form import read
 
-        tree: Any = self.formula.expression if isinstance(self.formula, Model) else self.formula
+        tree: Expr = self.formula.expression if isinstance(self.formula, Model) else self.formula
         unknown = sorted(str(symbol) for symbol in tree.free_symbols if str(symbol) not in symbols)
         if unknown:
             raise InputError(
@@ -110,23 +116,25 @@ class Intended:
         return read(tree, builder, {symbol: symbols[str(symbol)] for symbol in tree.free_symbols})
 
 
-def _then(code: Callable[..., Any], reduction: Callable[..., Any]) -> Callable[..., Any]:
+def _with_reduction(
+    code: UserFunction, reduction: Callable[[torch.Tensor], torch.Tensor]
+) -> UserFunction:
     """The code with its result reduced, under the same signature."""
 
     @wraps(code)
-    def reduced(*arguments: Any, **keywords: Any) -> Any:
+    def reduced(*arguments: UserValue, **keywords: UserValue) -> torch.Tensor:
         return reduction(code(*arguments, **keywords))
 
     return reduced
 
 
-def _of_flat(reference: Bound, target: Bound) -> Callable[..., Any]:
+def _reference_on_target_inputs(reference: Bound, target: Bound) -> Callable[..., UserValue]:
     """The reference as a function of the target's tensors, those that it takes by the same
     names.
     """
     places = {name: place for place, name in enumerate(target.inputs)}
 
-    def code(*tensors: torch.Tensor) -> Any:
+    def code(*tensors: torch.Tensor) -> UserValue:
         given = [
             tensors[places[name]] if name in places else tensor.detach()
             for name, tensor in reference.inputs.items()

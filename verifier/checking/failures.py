@@ -1,4 +1,4 @@
-"""Accounting: why what disagrees does, what the reader should know, and the simplest point that
+"""Failures: why what disagrees does, what the reader should know, and the simplest point that
 shows it.
 """
 
@@ -11,14 +11,14 @@ from functools import partial
 
 import torch
 
-from verifier.checking.labels import component_called
+from verifier.checking.labels import component_of_part_name
 from verifier.checking.points import LARGE, Sampling
-from verifier.checking.records import Checked
-from verifier.checking.shrink.search import simplest
+from verifier.checking.records import CheckResult
+from verifier.checking.shrink.search import find_simplest
 from verifier.checking.tally.notes import notes_on
 from verifier.checking.variants import AT_EVERY_POINT, Check
 from verifier.errors import InputError
-from verifier.judging.causes import Blamed, blamed
+from verifier.judging.causes import SearchResult, find_causes
 from verifier.judging.examination import Part
 from verifier.judging.finding import CheckCause, Finding
 from verifier.judging.verdict import Outcome
@@ -33,22 +33,24 @@ SHARE = 2 / 3
 """Of the time the search for causes may take so much; the rest is for a simpler point."""
 
 
-def explained(
-    checked: Checked,
+def explain_failures(
+    checked: CheckResult,
     samplings: Sequence[Sampling],
     deadline: Deadline = Deadline.NEVER,
-) -> Checked:
-    """With the causes of what disagrees, notes, and a finding at the simplest point where it does.
+) -> CheckResult:
+    """The same result with the causes of what disagrees, notes, and a finding at the simplest
+    point where it does.
 
-    Both searches end when the deadline passes, with what they found so far, and a note says so. An
-    error in any of it is kept in `internal_errors`, with a line in the notes: the verdict stands.
+    `samplings` has one for each dtype. Both searches end when `deadline` passes, with what they
+    found so far, and a note says so. An error in any of it is kept in `internal_errors`, with a
+    line in the notes: the verdict stands.
     """
     errors = InternalErrors()
     failing = [finding for finding in checked.judged if finding.outcome is Outcome.DISAGREES]
     search = _Search(checked, failing, samplings, errors)
-    causes = errors.guarded(_FOR_CAUSES, partial(search.causes, deadline.after(SHARE)), _Causes())
-    simpler = errors.guarded(_FOR_SIMPLER, partial(search.simpler, deadline), _Simpler())
-    notes = errors.guarded("collecting the notes", partial(notes_on, checked), _NONE)
+    causes = errors.run(_FOR_CAUSES, partial(search.causes, deadline.after(SHARE)), _CausesFound())
+    simpler = errors.run(_FOR_SIMPLER, partial(search.simpler, deadline), _SimplerFound())
+    notes = errors.run("collecting the notes", partial(notes_on, checked), _NONE)
     return replace(
         checked,
         findings=(*checked.findings, *simpler.findings),
@@ -65,7 +67,7 @@ _FOR_CAUSES, _FOR_SIMPLER = "the search for causes", "the search for a simpler p
 
 
 @dataclass(frozen=True)
-class _Causes:
+class _CausesFound:
     """What the search for causes found."""
 
     causes: tuple[CheckCause, ...] = ()
@@ -74,7 +76,7 @@ class _Causes:
 
 
 @dataclass(frozen=True, eq=False)
-class _Simpler:
+class _SimplerFound:
     """What the search for a simpler point found: at most one finding."""
 
     findings: tuple[Finding, ...] = ()
@@ -85,54 +87,54 @@ class _Simpler:
 class _Search:
     """What is asked about a check in which something disagrees."""
 
-    checked: Checked
+    checked: CheckResult
     failing: Sequence[Finding]
     samplings: Sequence[Sampling]
     errors: InternalErrors
 
-    def causes(self, deadline: Deadline) -> _Causes:
-        found = list(self._blamed(deadline))
-        causes = _chosen([cause for one in found for cause in one.causes])
+    def causes(self, deadline: Deadline) -> _CausesFound:
+        found = list(self._search_each(deadline))
+        causes = _most_frequent_causes([cause for one in found for cause in one.causes])
         named = {cause.cause for cause in causes}
         ruled_out = dict.fromkeys(name for one in found for name in one.ruled_out)
         ended = [one for one in found if one.ended_early]
-        note = f"{_FOR_CAUSES} ended after {_seconds(deadline)}, before all had been tried"
-        return _Causes(
+        note = f"{_FOR_CAUSES} ended after {_seconds_text(deadline)}, before all had been tried"
+        return _CausesFound(
             tuple(causes),
             tuple(name for name in ruled_out if name not in named),
             (note,) if ended else (),
         )
 
-    def _blamed(self, deadline: Deadline) -> Iterator[Blamed]:
-        """What each finding is blamed on, until the time is over."""
+    def _search_each(self, deadline: Deadline) -> Iterator[SearchResult]:
+        """The causes of each finding, until the time is over."""
         for finding in self.failing:
-            found = blamed(finding, _before(self.checked, finding), deadline)
+            found = find_causes(finding, _parts_at_point_before(self.checked, finding), deadline)
             for error in found.errors:
                 self.errors.add(_FOR_CAUSES, error)
             yield found
             if found.ended_early:
                 return
 
-    def simpler(self, deadline: Deadline) -> _Simpler:
+    def simpler(self, deadline: Deadline) -> _SimplerFound:
         """A finding at a simpler point at which the first component that fails still does."""
         numbers = [finding.point.number for finding in self.checked.findings if finding.point]
         number, found = 1 + max(numbers, default=0), None
         if not deadline.passed():
-            found = _simplest(self.failing, self.samplings, number, deadline)
+            found = _finding_at_simplest_point(self.failing, self.samplings, number, deadline)
         ended = bool(self.failing) and deadline.passed()
-        note = f"{_FOR_SIMPLER} ended after {_seconds(deadline)}"
-        return _Simpler(() if found is None else (found,), (note,) if ended else ())
+        note = f"{_FOR_SIMPLER} ended after {_seconds_text(deadline)}"
+        return _SimplerFound(() if found is None else (found,), (note,) if ended else ())
 
 
-def _seconds(deadline: Deadline) -> str:
+def _seconds_text(deadline: Deadline) -> str:
     """How long the search has gone on."""
     seconds = deadline.since()
     return f"{seconds:,.0f} s" if seconds >= 1 else f"{seconds:.1g} s"
 
 
-def _chosen(causes: Sequence[CheckCause]) -> list[CheckCause]:
+def _most_frequent_causes(causes: Sequence[CheckCause]) -> list[CheckCause]:
     """For each component the causes that are named at the most points, each once in a dtype."""
-    counted = Counter((component_called(cause.component), cause.cause) for cause in causes)
+    counted = Counter((component_of_part_name(cause.component), cause.cause) for cause in causes)
     best: dict[str, list[str]] = {}
     for (component, name), count in counted.items():
         most = max(other for (same, _), other in counted.items() if same == component)
@@ -140,13 +142,13 @@ def _chosen(causes: Sequence[CheckCause]) -> list[CheckCause]:
             best.setdefault(component, []).append(name)
     kept: dict[tuple[str, str, str], CheckCause] = {}
     for cause in causes:
-        component = component_called(cause.component)
+        component = component_of_part_name(cause.component)
         if cause.cause in best[component][:CAUSES]:
             kept.setdefault((component, cause.cause, cause.dtype), cause)
     return list(kept.values())
 
 
-def _before(checked: Checked, finding: Finding) -> Sequence[Part]:
+def _parts_at_point_before(checked: CheckResult, finding: Finding) -> Sequence[Part]:
     """What the same check found at the point before."""
     here = finding.point
     for other in checked.judged:
@@ -156,7 +158,7 @@ def _before(checked: Checked, finding: Finding) -> Sequence[Part]:
     return ()
 
 
-def _simplest(
+def _finding_at_simplest_point(
     failing: Sequence[Finding], samplings: Sequence[Sampling], number: int, deadline: Deadline
 ) -> Finding | None:
     """What a check finds at a simpler point at which the first component that fails still does."""
@@ -180,7 +182,7 @@ def _simplest(
     numbers = sum(tensor.numel() for tensor in start.inputs.values())
     tries = TRIES if numbers < LARGE else TRIES // 10
     try:
-        return found(simplest(start.inputs, fails, sampling.domains, tries, deadline))
+        return found(find_simplest(start.inputs, fails, sampling.domains, tries, deadline))
     except InputError:
         # Code that is wrong now and then need not fail again.
         return None

@@ -10,9 +10,8 @@ import ast
 import hashlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +29,8 @@ from verifier.checking.tensor_text import (
     write_tensor,
 )
 from verifier.errors import InputError, cut
+from verifier.operations.arrays import Array
+from verifier.process.values import UserInputs, UserValue
 
 LARGEST = 10**8
 """A tensor of more numbers than that is not drawn."""
@@ -37,8 +38,8 @@ LARGEST = 10**8
 
 @dataclass(frozen=True)
 class Between(Leaf):
-    """Tensors that are drawn evenly between two ends, which are left out unless they are the same
-    number.
+    """Tensors that are drawn evenly between two ends. The ends are left out unless they are the
+    same number.
     """
 
     low: float
@@ -47,7 +48,10 @@ class Between(Leaf):
 
 
 def between(low: float, high: float, shape: Sequence[int] = ()) -> Between:
-    """Inputs that are drawn between two ends, which are left out; a scalar without a shape.
+    """Inputs that are drawn between two ends, which are left out.
+
+    `low` and `high` are finite numbers, `low` not above `high`; where they are the same number, all
+    numbers are that one. `shape` has the sizes of the tensor; without it a scalar is drawn.
 
     >>> between(0, 1, shape=(32,))
     Between(low=0.0, high=1.0, shape=(32,))
@@ -55,21 +59,21 @@ def between(low: float, high: float, shape: Sequence[int] = ()) -> Between:
     Raises InputError for ends that are not finite, or the wrong way round, and for what is no
     shape.
     """
-    ends = (_end(low), _end(high))
+    ends = (_finite_end(low), _finite_end(high))
     if ends[0] > ends[1]:
         raise InputError(f"between {low!r} and {high!r} lies nothing: give the smaller end first")
-    return Between(*ends, _shape(shape))
+    return Between(*ends, _checked_shape(shape))
 
 
-def drawn(inputs: Mapping[str, Any], dtype: str, seed: int, number: int) -> dict[str, Any]:
-    """The inputs at one point: tensors of that dtype in the place of everything that is to be
+def draw_inputs(inputs: UserInputs, dtype: str, seed: int, number: int) -> dict[str, UserValue]:
+    """The inputs at one point: tensors of `dtype` in the place of everything that is to be
     drawn.
 
     Floating-point tensors that were given are cast to it, other tensors and constants stay as they
-    are, and so does the nesting. Another number is another point; the same is the same one in every
-    dtype, rounded.
+    are, and so does the nesting. Another `number` is another point; with the same `seed` and number
+    it is the same one in every dtype, rounded.
 
-    >>> drawn({"x": between(0, 1), "n": 2}, "float64", seed=0, number=1)
+    >>> draw_inputs({"x": between(0, 1), "n": 2}, "float64", seed=0, number=1)
     {'x': tensor(0.1181, dtype=torch.float64), 'n': 2}
 
     Raises InputError where a tensor cannot be used, and where no number of the dtype lies between
@@ -77,21 +81,21 @@ def drawn(inputs: Mapping[str, Any], dtype: str, seed: int, number: int) -> dict
     """
     kind = dtype_named(dtype)
 
-    def at(name: str, leaf: Any) -> Any:
+    def at(name: str, leaf: UserValue) -> UserValue:
         if isinstance(leaf, Between):
-            return _drawn(leaf, kind, name, f"{seed} {number} {name}")
+            return _draw_tensor(leaf, kind, name, f"{seed} {number} {name}")
         if isinstance(leaf, np.ndarray):
-            leaf = _from_numpy(name, leaf)
-        return _cast(name, leaf, kind) if isinstance(leaf, torch.Tensor) else leaf
+            leaf = _tensor_of_array(name, leaf)
+        return _cast_tensor(name, leaf, kind) if isinstance(leaf, torch.Tensor) else leaf
 
     return {name: replaced(value, name, at) for name, value in inputs.items()}
 
 
-def dtypes_of(inputs: Mapping[str, Any]) -> tuple[str, ...]:
-    """The dtypes of the floating-point tensors that were given, in their order; none where all are
-    drawn.
+def given_dtypes(inputs: UserInputs) -> tuple[str, ...]:
+    """The dtypes of the floating-point tensors that were given, in their order; none where all
+    are drawn.
 
-    >>> dtypes_of({"x": torch.ones(2), "y": between(0, 1)})
+    >>> given_dtypes({"x": torch.ones(2), "y": between(0, 1)})
     ('float32',)
     """
     found = [leaf for name, value in inputs.items() for _, leaf in leaves(value, name)]
@@ -102,7 +106,7 @@ def dtypes_of(inputs: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(tensor.dtype).removeprefix("torch.") for tensor in given))
 
 
-def parsed(texts: Sequence[str]) -> dict[str, Any]:
+def parse_inputs(texts: Sequence[str]) -> dict[str, UserValue]:
     """The inputs that are written name=value, as behind `--input` in the shell.
 
     `x=-2:2:4x3` draws a tensor of that shape between two ends and `x=0:1` a scalar;
@@ -111,12 +115,12 @@ def parsed(texts: Sequence[str]) -> dict[str, Any]:
     a tuple and a list of such. `w[0]=`, `w[1]=` give the parts of a tuple,
     `state.h=` those of a dictionary.
 
-    >>> parsed(["p=0:1:32", "g=2", "target=int[0,2]"])
+    >>> parse_inputs(["p=0:1:32", "g=2", "target=int[0,2]"])
     {'p': Between(low=0.0, high=1.0, shape=(32,)), 'g': 2, 'target': tensor([0, 2])}
 
     Raises InputError for everything else.
     """
-    flat: dict[str, Any] = {}
+    flat: dict[str, UserValue] = {}
     for text in texts:
         found = _INPUT.fullmatch(text)
         if not found:
@@ -128,17 +132,18 @@ def parsed(texts: Sequence[str]) -> dict[str, Any]:
         if name in flat:
             raise InputError(f"--input {name} is given twice")
         try:
-            flat[name] = _value(value)
+            flat[name] = _parse_value(value)
         except InputError as error:
             raise error.located(f"--input {name}") from error
     return nested(flat)
 
 
-def spelled(inputs_flat: Mapping[str, Any]) -> list[str]:
-    """The words that give these tensors and constants, by their flat names, in the shell, to the
-    last bit.
+def input_words(inputs_flat: UserInputs) -> list[str]:
+    """The words of a command line that give these tensors and constants, to the last bit.
 
-    >>> spelled({"x": torch.tensor([0.1], dtype=torch.float64), "state.n": 2})
+    `inputs_flat` has them by flat names, such as `w[0]` and `state.h`.
+
+    >>> input_words({"x": torch.tensor([0.1], dtype=torch.float64), "state.n": 2})
     ['--input', 'x=[0.1]', '--input', 'state.n=2']
     """
     words = []
@@ -154,7 +159,7 @@ _LITERAL = re.compile(r"\(.*\)|list\[.*\]", re.DOTALL)
 _WORDS = {"True": True, "False": False, "None": None}
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> UserValue:
     if text in _WORDS:
         return _WORDS[text]
     if _QUOTED.fullmatch(text):
@@ -172,7 +177,7 @@ def _value(text: str) -> Any:
     return between(read_number(low), read_number(high), *map(read_shape, shape))
 
 
-def _literal(text: str) -> Any:
+def _literal(text: str) -> UserValue:
     """A tuple, or a list, of constants."""
     try:
         return ast.literal_eval(text.removeprefix("list"))
@@ -183,7 +188,7 @@ def _literal(text: str) -> Any:
         ) from None
 
 
-def _end(number: float) -> float:
+def _finite_end(number: float) -> float:
     try:
         end = float(number)
     except (TypeError, ValueError, OverflowError):
@@ -193,7 +198,7 @@ def _end(number: float) -> float:
     return end
 
 
-def _shape(shape: Sequence[int]) -> tuple[int, ...]:
+def _checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
     try:
         sizes = tuple(shape)
     except TypeError:
@@ -215,7 +220,7 @@ def _shape(shape: Sequence[int]) -> tuple[int, ...]:
     return sizes
 
 
-def _drawn(wanted: Between, dtype: torch.dtype, name: str, seed: str) -> torch.Tensor:
+def _draw_tensor(wanted: Between, dtype: torch.dtype, name: str, seed: str) -> torch.Tensor:
     largest = torch.finfo(dtype).max
     low, high = max(wanted.low, -largest), min(wanted.high, largest)
     if wanted.low == wanted.high:
@@ -225,7 +230,7 @@ def _drawn(wanted: Between, dtype: torch.dtype, name: str, seed: str) -> torch.T
     )
     share = torch.rand(wanted.shape, generator=generator, dtype=torch.float64)
     numbers = (low * (1.0 - share) + high * share).to(dtype)
-    first, last = _inside(wanted, dtype)
+    first, last = _floats_between(wanted, dtype)
     if not first <= last:
         kind = str(dtype).removeprefix("torch.")
         raise InputError(
@@ -235,7 +240,7 @@ def _drawn(wanted: Between, dtype: torch.dtype, name: str, seed: str) -> torch.T
     return numbers.clamp(first, last)
 
 
-def _inside(wanted: Between, dtype: torch.dtype) -> tuple[float, float]:
+def _floats_between(wanted: Between, dtype: torch.dtype) -> tuple[float, float]:
     """The smallest and the largest number of a dtype that lie between the ends."""
     first, last = (
         torch.tensor(end, dtype=torch.float64).to(dtype) for end in (wanted.low, wanted.high)
@@ -248,11 +253,11 @@ def _inside(wanted: Between, dtype: torch.dtype) -> tuple[float, float]:
     return float(first), float(last)
 
 
-def _is_floating_array(leaf: Any) -> bool:
+def _is_floating_array(leaf: UserValue) -> bool:
     return isinstance(leaf, np.ndarray) and leaf.dtype in (np.float16, np.float32, np.float64)
 
 
-def _from_numpy(name: str, array: Any) -> torch.Tensor:
+def _tensor_of_array(name: str, array: Array) -> torch.Tensor:
     try:
         return torch.from_numpy(array.copy())
     except TypeError:
@@ -261,7 +266,7 @@ def _from_numpy(name: str, array: Any) -> torch.Tensor:
         ) from None
 
 
-def _cast(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def _cast_tensor(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     if tensor.is_complex():
         raise InputError(
             f"input {name} is complex: give its real and its imaginary part, and join them in the "

@@ -17,9 +17,9 @@ from verifier.judging.finding import CheckPoint
 from verifier.operations.number_text import plain
 
 NAMED = 3
-"""At most so many inputs are told with a number."""
+"""At most so many inputs are named with a number."""
 LISTED = 8
-"""Tensors of at most so many numbers are told in full."""
+"""Tensors of at most so many numbers are written in full."""
 _SHORTER = (torch.float16, torch.float32)
 """Their numbers may need fewer digits than the same numbers as float64."""
 _ROW = re.compile(r"(.*)\[(\d+)\] (.*)", re.DOTALL)
@@ -34,10 +34,10 @@ def target_name(target: str) -> str:
     return re.split(r"::|(?<=\w):(?=\w)", target)[-1] or target
 
 
-def component_called(name: str) -> str:
+def component_of_part_name(name: str) -> str:
     """The name of the component that a part belongs to, from the part's own.
 
-    >>> component_called("x[3] w"), component_called("w")
+    >>> component_of_part_name("x[3] w"), component_of_part_name("w")
     ('x w', 'w')
     """
     found = _ROW.fullmatch(name)
@@ -50,18 +50,20 @@ def component_name(part: Part) -> str:
     return f"{found[1]} {found[3]}" if found else part.name
 
 
-def titled(name: str, quantity: str) -> str:
+def component_title(name: str, quantity: str) -> str:
     """A component as the row of a table calls it.
 
-    >>> titled("p", "reverse"), titled("value 1", "forward"), titled("p g", "second")
-    ('p', 'forward 1', 'p g (second)')
+    >>> component_title("p", "reverse"), component_title("value 1", "forward")
+    ('p', 'forward 1')
+    >>> component_title("p g", "second")
+    'p g (second)'
     """
     if quantity == FORWARD:
         return name.replace("value", FORWARD, 1)
     return f"{name} (second)" if quantity == SECOND else name
 
 
-def located(part: Part, index: tuple[int, ...], point: CheckPoint | None) -> str:
+def place_text(part: Part, index: tuple[int, ...], point: CheckPoint | None) -> str:
     """Where a number stands, and what the inputs are there.
 
     They are those of the same shape, as `p[3] = 0.75`; of a second derivative those that it is
@@ -73,8 +75,8 @@ def located(part: Part, index: tuple[int, ...], point: CheckPoint | None) -> str
         one, row, other = found.groups()
         first = np.unravel_index(int(row), inputs[one].shape) if one in inputs else (row,)
         place, beside_it = (
-            _entry(one, tuple(map(int, first)), inputs.get(one)),
-            _entry(other, index, inputs.get(other)),
+            _element_text(one, tuple(map(int, first)), inputs.get(one)),
+            _element_text(other, index, inputs.get(other)),
         )
         return f"by {place} twice" if place == beside_it else f"by {place} and {beside_it}"
     own = part.name if part.quantity == REVERSE else None
@@ -82,53 +84,55 @@ def located(part: Part, index: tuple[int, ...], point: CheckPoint | None) -> str
         name for name, tensor in inputs.items() if name != own and tuple(tensor.shape) == part.shape
     ]
     first_told = (
-        [_entry(part.name, index, inputs.get(own) if own else None)] if own or index else []
+        [_element_text(part.name, index, inputs.get(own) if own else None)] if own or index else []
     )
     room = NAMED - len(first_told)
-    return ", ".join([*first_told, *(_entry(name, index, inputs[name]) for name in beside[:room])])
+    return ", ".join(
+        [*first_told, *(_element_text(name, index, inputs[name]) for name in beside[:room])]
+    )
 
 
-def _entry(name: str, index: tuple[int, ...], tensor: torch.Tensor | None) -> str:
+def _element_text(name: str, index: tuple[int, ...], tensor: torch.Tensor | None) -> str:
     place = f"{name}[{','.join(map(str, index))}]" if index else name
     if tensor is None or tensor.ndim != len(index):
         return place
-    return f"{place} = {_numbers(tensor[index])}"
+    return f"{place} = {_number_text(tensor[index])}"
 
 
-def listed(point: CheckPoint) -> str:
+def point_text(point: CheckPoint) -> str:
     """The inputs of a point; of a large tensor only its shape."""
-    return ", ".join(f"{name} = {_listed(tensor)}" for name, tensor in point.inputs.items())
+    return ", ".join(f"{name} = {_tensor_text(tensor)}" for name, tensor in point.inputs.items())
 
 
-def _listed(tensor: torch.Tensor) -> str:
+def _tensor_text(tensor: torch.Tensor) -> str:
     if tensor.numel() > LISTED:
         return f"{'×'.join(map(str, tensor.shape))} numbers"
-    return _numbers(tensor)
+    return _number_text(tensor)
 
 
-def _numbers(tensor: torch.Tensor) -> str:
+def _number_text(tensor: torch.Tensor) -> str:
     """Numbers in as few digits as their dtype reads back as the same ones."""
     if tensor.ndim:
-        return f"[{', '.join(_numbers(part) for part in tensor)}]"
+        return f"[{', '.join(_number_text(part) for part in tensor)}]"
     if tensor.dtype in _SHORTER:
         return str(to_numpy(tensor)).removesuffix(".0")
     value = tensor.item()
     return plain(value) if isinstance(value, float) else str(value)
 
 
-def counted(count: int, what: str) -> str:
+def with_noun(count: int, what: str) -> str:
     """A count with its noun.
 
-    >>> counted(1, "point"), counted(4096, "point")
+    >>> with_noun(1, "point"), with_noun(4096, "point")
     ('1 point', '4,096 points')
     """
     return f"{count:,} {what}{'s' * (count != 1)}"
 
 
-def agreeing(digits: float) -> str:
+def digits_phrase(digits: float) -> str:
     """How many digits agree, in words.
 
-    >>> agreeing(0.3), agreeing(1.9), agreeing(6.9)
+    >>> digits_phrase(0.3), digits_phrase(1.9), digits_phrase(6.9)
     ('no digit agrees', '1 digit agrees', '6 digits agree')
     """
     whole = 0 if math.isnan(digits) else int(digits)

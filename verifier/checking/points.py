@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,17 +15,24 @@ import torch
 from verifier.capture.target import Bound, By, bound, tried
 from verifier.capture.target.pytree import leaves
 from verifier.capture.to_numpy import dense
-from verifier.checking.edge_cases.edges import Domain, edge_points, edges, own_points
-from verifier.checking.expected_gradient import Intended
-from verifier.checking.inputs import Between, drawn
+from verifier.checking.edge_cases.edges import (
+    Domain,
+    find_edges,
+    make_edge_points,
+    points_with_own_edges,
+)
+from verifier.checking.expected_gradient import ExpectedFunction
+from verifier.checking.inputs import Between, draw_inputs
 from verifier.checking.records import CheckSettings
 from verifier.checking.variants import Trial
 from verifier.errors import InputError
 from verifier.judging.finding import CheckPoint
 from verifier.judging.verdict import Outcome
+from verifier.operations.arrays import Truths
 from verifier.operations.formats import CODE_FORMATS
 from verifier.operations.number_text import short
 from verifier.process.deadline import Deadline
+from verifier.process.values import UserFunction, UserInputs, UserValue
 
 EDGE_POINTS = 4
 """For each dtype, each with many edge values."""
@@ -40,14 +46,14 @@ simplified.
 class Request:
     """A target with everything that was asked about it."""
 
-    code: Callable[..., Any]
-    inputs: Mapping[str, Any]
-    intended: Intended
+    code: Callable[..., UserFunction]
+    inputs: UserInputs
+    expected: ExpectedFunction
     settings: CheckSettings
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class TrialsAsked:
     """A target at the points that were asked for."""
 
     trials: tuple[Trial, ...]
@@ -58,7 +64,7 @@ class Asked:
 
 
 @dataclass(frozen=True, eq=False)
-class Edges:
+class EdgeTrials:
     """A target at edge points."""
 
     trials: tuple[Trial, ...]
@@ -76,8 +82,8 @@ class Sampling:
     dtype: str
     start: int = 0
 
-    def asked(self, deadline: Deadline = Deadline.NEVER) -> Asked:
-        """The target at random points or at the one given.
+    def trials_asked(self, deadline: Deadline = Deadline.NEVER) -> TrialsAsked:
+        """The target at random points, or at the one given.
 
         Raises InputError where it cannot be run there.
         """
@@ -86,17 +92,20 @@ class Sampling:
             for place, (kind, inputs) in enumerate(self._points())
         ]
         runs = [tried(trial.bound, deadline) for trial in found]
-        found[0] = replace(found[0], beside=self._beside(found))
-        return Asked(tuple(found), runs[0].overwritten, runs[0].changed)
+        found[0] = replace(found[0], beside=self._inputs_beside(found))
+        return TrialsAsked(tuple(found), runs[0].overwritten, runs[0].changed)
 
-    def edges(self, asked: Sequence[Trial], deadline: Deadline = Deadline.NEVER) -> Edges:
-        """The target at edge points of the program that was read at the first point. Those at which
-        it cannot be run are left out.
+    def edge_trials(
+        self, asked: Sequence[Trial], deadline: Deadline = Deadline.NEVER
+    ) -> EdgeTrials:
+        """The target at edge points of the program that was read at the first of `asked`.
+
+        Points at which it cannot be run are left out.
         """
         found: list[Trial] = []
         left_out: dict[str, None] = {}
         refused: dict[str, None] = {}
-        for inputs in self._edges(asked[0]):
+        for inputs in self._edge_inputs(asked[0]):
             if deadline.passed():
                 break
             edge = self.at(inputs, "edge", self.start + 1 + len(asked) + len(found))
@@ -105,15 +114,15 @@ class Sampling:
             except InputError as error:
                 refused[error.sentence] = None
                 continue
-            blind = _blind(edge)
+            blind = _undecided_entries(edge)
             if blind:
-                left_out.update(dict.fromkeys(_values(edge, blind)))
-                edge = self._without(edge, blind, asked[0])
-            if not _blind(edge):
+                left_out.update(dict.fromkeys(_value_texts(edge, blind)))
+                edge = self._with_ordinary_numbers(edge, blind, asked[0])
+            if not _undecided_entries(edge):
                 found.append(edge)
-        return Edges(tuple(found), tuple(left_out), tuple(refused))
+        return EdgeTrials(tuple(found), tuple(left_out), tuple(refused))
 
-    def _beside(self, found: Sequence[Trial]) -> Mapping[str, torch.Tensor]:
+    def _inputs_beside(self, found: Sequence[Trial]) -> Mapping[str, torch.Tensor]:
         """The inputs of the second point; where there is one only, its own in reverse order."""
         if len(found) > 1:
             return found[1].point.inputs
@@ -123,7 +132,9 @@ class Sampling:
             for name in found[0].bound.arguments
         }
 
-    def _without(self, edge: Trial, blind: Mapping[str, Any], base: Trial) -> Trial:
+    def _with_ordinary_numbers(
+        self, edge: Trial, blind: Mapping[str, Truths], base: Trial
+    ) -> Trial:
         """The edge point with ordinary numbers again where nothing is decided."""
         inputs = dict(edge.point.inputs)
         for name, mask in blind.items():
@@ -134,7 +145,7 @@ class Sampling:
         """The target at a point of its flat inputs."""
         request = self.request
         here = replace(self.first, inputs=inputs)
-        specification = request.intended.at(here, self._drawn(1), self.dtype)
+        specification = request.expected.at(here, self._draw(1), self.dtype)
         return Trial(
             here,
             CheckPoint(number, kind, self.dtype, inputs),
@@ -146,7 +157,7 @@ class Sampling:
     @cached_property
     def first(self) -> Bound:
         """The target bound to the first point."""
-        return self._bound(1)
+        return self._bind(1)
 
     @cached_property
     def domains(self) -> dict[str, Domain]:
@@ -159,7 +170,7 @@ class Sampling:
             if name in self.first.wanted
         }
         hulls = {
-            name: Domain(_below(float(tensor.min())), _above(float(tensor.max())))
+            name: Domain(_just_below(float(tensor.min())), _just_above(float(tensor.max())))
             for name, tensor in given.items()
             if tensor.numel() and tensor.isfinite().all()
         }
@@ -177,34 +188,34 @@ class Sampling:
             if isinstance(leaf, Between) and leaf.low < leaf.high
         }
 
-    def _drawn(self, number: int) -> dict[str, Any]:
-        return drawn(self.request.inputs, self.dtype, self.request.settings.seed, number)
+    def _draw(self, number: int) -> dict[str, UserValue]:
+        return draw_inputs(self.request.inputs, self.dtype, self.request.settings.seed, number)
 
-    def _bound(self, number: int) -> Bound:
+    def _bind(self, number: int) -> Bound:
         settings = self.request.settings
         by = By(settings.wrt, settings.not_wrt)
-        return bound(self.request.code, self._drawn(number), self.dtype, by)
+        return bound(self.request.code, self._draw(number), self.dtype, by)
 
     def _points(self) -> Iterator[tuple[str, Mapping[str, torch.Tensor]]]:
         if not self._domains:
             yield "given", self.first.inputs
             return
         for number in range(1, 1 + self.request.settings.points):
-            yield "random", self._bound(number).inputs
+            yield "random", self._bind(number).inputs
 
-    def _edges(self, base: Trial) -> list[dict[str, torch.Tensor]]:
+    def _edge_inputs(self, base: Trial) -> list[dict[str, torch.Tensor]]:
         coded = base.examination.coded
         if coded is None or not self._domains:
             return []
         # The backward may have conditions of its own.
         program = coded.point.program
         limit = EDGE_POINTS if program.elements < LARGE else 1
-        found = edges(program, base.statements.given, self._domains, CODE_FORMATS[self.dtype])
-        own = own_points(found.own, base.bound.inputs)
-        return [*edge_points(found.values, base.bound.inputs, limit), *own[:1]]
+        found = find_edges(program, base.statements.given, self._domains, CODE_FORMATS[self.dtype])
+        own = points_with_own_edges(found.own, base.bound.inputs)
+        return [*make_edge_points(found.values, base.bound.inputs, limit), *own[:1]]
 
 
-def _blind(edge: Trial) -> dict[str, Any]:
+def _undecided_entries(edge: Trial) -> dict[str, Truths]:
     """For each input of an edge point where numbers of its shape are undecided, and nothing
     disagrees.
     """
@@ -212,7 +223,7 @@ def _blind(edge: Trial) -> dict[str, Any]:
     if edge.examination.outcome is not Outcome.UNDECIDED:
         return {}
     undecided = [part.verdicts.severity.reshape(part.shape) > 0 for part in parts]
-    found: dict[str, Any] = {}
+    found: dict[str, Truths] = {}
     for name in edge.bound.arguments:
         tensor = edge.point.inputs[name]
         masks = [mask for mask in undecided if mask.shape == tuple(tensor.shape)]
@@ -221,15 +232,15 @@ def _blind(edge: Trial) -> dict[str, Any]:
     return found
 
 
-def _values(edge: Trial, blind: Mapping[str, Any]) -> Iterator[str]:
+def _value_texts(edge: Trial, blind: Mapping[str, Truths]) -> Iterator[str]:
     for name, mask in blind.items():
         for value in sorted(set(dense(edge.point.inputs[name])[torch.as_tensor(mask)].tolist())):
             yield f"{name} = {short(value)}"
 
 
-def _below(number: float) -> float:
+def _just_below(number: float) -> float:
     return math.nextafter(min(number, 0.0), -math.inf)
 
 
-def _above(number: float) -> float:
+def _just_above(number: float) -> float:
     return math.nextafter(max(number, 0.0), math.inf)

@@ -1,4 +1,4 @@
-"""Checked: what a check found, as records. What is printed, written and asserted is made from them
+"""Result: what a check found, as records. What is printed, written and asserted is made from them
 alone.
 """
 
@@ -16,13 +16,13 @@ from verifier.judging.verdict import Outcome
 
 
 @dataclass(frozen=True, eq=False)
-class Checked:
+class CheckResult:
     """What is known of a target's gradients."""
 
     target: str
     """What was checked: the TARGET that was typed, else the callable's own name."""
     against: str
-    """What it was held against: the formula as text, `reference NAME`, or `its own forward`."""
+    """What it was compared with: the formula as text, `reference NAME`, or `its own forward`."""
     settings: CheckSettings
     findings: tuple[Finding, ...]
     """In the order of the checks, each at every point."""

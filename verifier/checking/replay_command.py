@@ -1,58 +1,64 @@
-"""Retyped: the command line that makes a check again."""
+"""Replay: the command line that makes a check again."""
 
 from __future__ import annotations
 
 import inspect
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from verifier.capture.target.pytree import leaves
-from verifier.checking.expected_gradient import Intended
-from verifier.checking.inputs import Between, spelled
+from verifier.checking.expected_gradient import ExpectedFunction
+from verifier.checking.inputs import Between, input_words
 from verifier.checking.records import CheckSettings
+from verifier.process.values import UserFunction, UserInputs
 
 MOST_NUMBERS = 64
 """A command with more numbers than that is no longer typed."""
 
 
-def command(
-    target: Callable[..., Any] | str | None,
-    inputs: Mapping[str, Any],
-    intended: Intended,
+def replay_command(
+    target: UserFunction | str | None,
+    inputs: UserInputs,
+    expected: ExpectedFunction,
     settings: CheckSettings,
 ) -> str | None:
-    """The command that makes this check again; None where only Python can: for code without a name
-    of its own in a file, a formula or a reference that is no text, or tensors too large to be
-    typed.
+    """The command that makes a check again; None where only Python can.
+
+    That is so for code without a name of its own in a file, for a formula or a reference that is no
+    text, and for tensors of more than MOST_NUMBERS numbers.
     """
     try:
-        words = [*_target(target), *_intended(intended), *_inputs(inputs), *_settings(settings)]
+        words = [
+            *_target_words(target),
+            *_expected_words(expected),
+            *_input_words(inputs),
+            *_setting_words(settings),
+        ]
     except _UntypableError:
         return None
     return shlex.join(["verifier", "check", *words])
 
 
-def at_point(
-    target: Callable[..., Any] | str | None,
-    inputs: Mapping[str, Any],
+def replay_command_at(
+    target: UserFunction | str | None,
+    inputs: UserInputs,
     point: Mapping[str, torch.Tensor],
-    intended: Intended,
+    expected: ExpectedFunction,
     settings: CheckSettings,
 ) -> str | None:
-    """The command that checks at one point of the inputs that were drawn."""
+    """The command that checks at one point: `point` has the flat inputs that were drawn."""
     chosen = {name: point.get(name, value) for name, value in inputs.items()}
-    return command(target, chosen, intended, settings)
+    return replay_command(target, chosen, expected, settings)
 
 
 class _UntypableError(Exception):
     """Only Python can make the check again."""
 
 
-def _target(target: Callable[..., Any] | str | None) -> Iterator[str]:
+def _target_words(target: UserFunction | str | None) -> Iterator[str]:
     if target is None:
         return
     if isinstance(target, str):
@@ -70,18 +76,18 @@ def _target(target: Callable[..., Any] | str | None) -> Iterator[str]:
     yield f"{path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}::{name}"
 
 
-def _intended(intended: Intended) -> Iterator[str]:
-    if intended.formula is not None:
-        if not isinstance(intended.formula, str):
+def _expected_words(expected: ExpectedFunction) -> Iterator[str]:
+    if expected.formula is not None:
+        if not isinstance(expected.formula, str):
             raise _UntypableError
-        yield from ("--formula", intended.formula)
-    if intended.reference is not None:
-        yield from ("--reference", *_target(intended.reference))
-    if intended.reduction != "none":
-        yield from ("--reduction", intended.reduction)
+        yield from ("--formula", expected.formula)
+    if expected.reference is not None:
+        yield from ("--reference", *_target_words(expected.reference))
+    if expected.reduction != "none":
+        yield from ("--reduction", expected.reduction)
 
 
-def _inputs(inputs: Mapping[str, Any]) -> Iterator[str]:
+def _input_words(inputs: UserInputs) -> Iterator[str]:
     for name, value in (pair for key, part in inputs.items() for pair in leaves(part, key)):
         if isinstance(value, Between):
             shape = "x".join(map(str, value.shape))
@@ -92,10 +98,10 @@ def _inputs(inputs: Mapping[str, Any]) -> Iterator[str]:
         elif isinstance(value, torch.Tensor) and value.numel() > MOST_NUMBERS:
             raise _UntypableError
         else:
-            yield from spelled({name: value})
+            yield from input_words({name: value})
 
 
-def _settings(settings: CheckSettings) -> Iterator[str]:
+def _setting_words(settings: CheckSettings) -> Iterator[str]:
     standard = CheckSettings()
     for dtype in settings.dtypes:
         yield from ("--dtype", dtype)

@@ -17,7 +17,6 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
@@ -62,8 +61,9 @@ def read_number(text: str) -> float:
 
 
 def read_whole(text: str) -> int:
-    """The whole number. Raises InputError for anything else, and where it does not fit into 64
-    bits.
+    """The whole number.
+
+    Raises InputError for anything else, and where it does not fit into 64 bits.
     """
     if not is_whole(text):
         raise InputError(f"{text!r} is not a whole number of 64 bits")
@@ -71,7 +71,10 @@ def read_whole(text: str) -> int:
 
 
 def read_shape(text: str) -> tuple[int, ...]:
-    """The sizes of `4x3`. Raises InputError for what is no shape."""
+    """The sizes of `4x3`.
+
+    Raises InputError for what is no shape.
+    """
     if not _SHAPE.fullmatch(text):
         raise InputError(f"{text!r} is not a shape: write the sizes with x between them, as in 4x3")
     return tuple(map(int, text.split("x")))
@@ -88,7 +91,7 @@ def read_tensor(text: str) -> torch.Tensor:
     """
     found = _TENSOR.fullmatch(text)
     if not found:
-        raise _not_rows(text)
+        raise _malformed_rows_error(text)
     kind = found["kind"] or "float"
     if kind not in _READ:
         raise InputError(
@@ -102,7 +105,7 @@ def read_tensor(text: str) -> torch.Tensor:
     for token in _TOKEN.findall(found["rows"]):
         rows.take(token.strip())
     tensor = torch.tensor(rows.numbers, dtype=dtype).reshape(rows.shape)
-    return tensor if found["shape"] is None else _reshaped(tensor, read_shape(found["shape"]))
+    return tensor if found["shape"] is None else _reshape(tensor, read_shape(found["shape"]))
 
 
 def write_tensor(tensor: torch.Tensor) -> str:
@@ -111,7 +114,7 @@ def write_tensor(tensor: torch.Tensor) -> str:
     >>> write_tensor(torch.tensor([[0.5, -0.0]]))
     '[[0.5,-0.0]]'
     """
-    kind, dtype = _kind(tensor)
+    kind, dtype = _kind_and_dtype(tensor)
     plain = dense(tensor).to(dtype)
     if not plain.dim():
         return f"{kind or 'float'}({plain.item()!r})"
@@ -120,7 +123,7 @@ def write_tensor(tensor: torch.Tensor) -> str:
     return f"{kind}[]:{'x'.join(map(str, plain.shape))}"
 
 
-def _kind(tensor: torch.Tensor) -> tuple[str, torch.dtype]:
+def _kind_and_dtype(tensor: torch.Tensor) -> tuple[str, torch.dtype]:
     if tensor.is_floating_point():
         return "", torch.float64
     return ("bool", torch.bool) if tensor.dtype == torch.bool else ("int", torch.int64)
@@ -133,7 +136,7 @@ def _read_bool(text: str) -> bool:
 
 
 _TRUTH = {"True": True, "true": True, "1": True, "False": False, "false": False, "0": False}
-_READ: dict[str, tuple[torch.dtype, Callable[[str], Any]]] = {
+_READ: dict[str, tuple[torch.dtype, Callable[[str], float]]] = {
     "float": (torch.float64, read_number),
     "int": (torch.int64, read_whole),
     "bool": (torch.bool, _read_bool),
@@ -145,8 +148,8 @@ class _Rows:
     """The numbers between brackets, token by token."""
 
     text: str
-    read: Callable[[str], Any]
-    numbers: list[Any] = field(default_factory=list)
+    read: Callable[[str], float]
+    numbers: list[float] = field(default_factory=list)
     _counts: list[int] = field(default_factory=list)
     """Of the brackets that are open, how many parts each has so far."""
     _sizes: dict[int, int] = field(default_factory=dict)
@@ -174,7 +177,7 @@ class _Rows:
 
     def _allow(self, fits: bool) -> None:
         if not fits:
-            raise _not_rows(self.text)
+            raise _malformed_rows_error(self.text)
 
     def _open(self, token: str) -> None:
         self._allow(bool(self._counts) == bool(self._before) and len(self._counts) < _DEEPEST)
@@ -200,14 +203,14 @@ class _Rows:
             self._counts[-1] += 1
 
 
-def _not_rows(text: str) -> InputError:
+def _malformed_rows_error(text: str) -> InputError:
     shown = text if len(text) <= 40 else f"{text[:36]}..."
     return InputError(
         f"{shown!r} is not a tensor: write [1,2,3], or rows of the same length as in [[1,2],[3,4]]"
     )
 
 
-def _reshaped(tensor: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+def _reshape(tensor: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     if math.prod(shape) != tensor.numel():
         raise InputError(
             f"shape {'x'.join(map(str, shape))} has {math.prod(shape)} numbers, not "

@@ -9,29 +9,29 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from verifier.capture.target import callable_of, name_of, prepared
 from verifier.capture.target.dry_run import raised
 from verifier.checking import defaults
-from verifier.checking.expected_gradient import Intended
-from verifier.checking.failures import explained
-from verifier.checking.inputs import dtypes_of
+from verifier.checking.expected_gradient import ExpectedFunction
+from verifier.checking.failures import explain_failures
+from verifier.checking.inputs import given_dtypes
 from verifier.checking.labels import target_name
-from verifier.checking.points import Edges, Request, Sampling
-from verifier.checking.records import Checked, CheckSettings
-from verifier.checking.replay_command import at_point, command
+from verifier.checking.points import EdgeTrials, Request, Sampling
+from verifier.checking.records import CheckResult, CheckSettings
+from verifier.checking.replay_command import replay_command, replay_command_at
 from verifier.checking.settings import LARGEST_SEED, MOST_DIGITS, MOST_POINTS
 from verifier.checking.variants import AT_EVERY_POINT, CHEAP, COSTLY, NAMES, Check, Trial
 from verifier.errors import InputError
 from verifier.judging.finding import Finding
-from verifier.judging.limits import patient
+from verifier.judging.limits import limit_search_time
 from verifier.judging.verdict import Outcome
 from verifier.operations.formats import CODE_FORMATS
 from verifier.process.deadline import Deadline
 from verifier.process.internal_errors import InternalErrors
-from verifier.process.isolation import changed, isolated
-from verifier.process.timeout import own_frames
+from verifier.process.isolation import changed_state_names, isolate
+from verifier.process.timeout import user_frames
+from verifier.process.values import Options, UserFunction, UserInputs, UserValue
 from verifier.process.workers.limits import LONGEST
 from verifier.reporting.check_report import CheckReport
 from verifier.reporting.check_watcher import Unwatched, Watcher
@@ -48,27 +48,29 @@ LEAST_FOR_CAUSES = 5.0
 
 
 def check(
-    target: Callable[..., Any] | str | None = None,
+    target: UserFunction | str | None = None,
     *,
-    inputs: Mapping[str, Any],
-    formula: Any = None,
-    reference: Callable[..., Any] | str | None = None,
+    inputs: UserInputs,
+    formula: UserValue = None,
+    reference: UserFunction | str | None = None,
     reduction: str = "none",
     keep_going: Callable[[int, int], bool] = always,
-    **settings: Any,
+    **settings: UserValue,
 ) -> CheckReport:
-    """The verdict on every gradient of code on tensors, at points of its inputs and in the dtypes
-    in use.
+    """The verdict on every gradient of code on tensors, at points of its inputs and in the
+    dtypes in use.
 
     `target` is any callable on tensors, a torch module, a TARGET as on the command line, or
     nothing: then the formula itself is checked, as torch code. `inputs` names its arguments: a
-    tensor is a point, `between(low, high, shape)` is drawn, anything else is a constant. What is
-    right is said by a formula (text, SymPy, a Model) with its reduction (none, sum, mean), by a
-    reference, a plain version whose forward is read, or by nothing: then it is the target's own
-    forward. Settings are those of CheckSettings: dtypes, points, seed, without, digits, timeout,
-    honour_detach, wrt, not_wrt, state, train. `keep_going` is asked before each step, with the
-    numbers of steps done and planned; the check ends where it says no. The code is run in this
-    process: what it does to the process is done, and the time limit holds between two steps only.
+    tensor is a point, `between(low, high, shape)` is drawn, anything else is a constant.
+
+    What is right is said by a `formula` (text, SymPy, a Model) with its `reduction` (none, sum,
+    mean), by a `reference`, a plain version whose forward is read, or by nothing: then it is the
+    target's own forward. `settings` are those of CheckSettings: dtypes, points, seed, without,
+    digits, timeout, honour_detach, wrt, not_wrt, state, train. `keep_going` is asked before each
+    step, with the numbers of steps done and planned; the check ends where it says no. The code is
+    run in this process: what it does to the process is done, and the time limit holds between two
+    steps only.
 
     Raises InputError for what cannot be used: a target that raises, exits or returns no tensor,
     inputs that do not fit, a forward that cannot be read where neither formula nor reference is
@@ -83,16 +85,16 @@ def check(
     return check_watched(target, inputs, Unwatched(keep_going), **given)
 
 
-@isolated
+@isolate
 def check_watched(
-    target: Callable[..., Any] | str | None,
-    inputs: Mapping[str, Any],
+    target: UserFunction | str | None,
+    inputs: UserInputs,
     watcher: Watcher,
     *,
-    formula: Any = None,
-    reference: Callable[..., Any] | str | None = None,
+    formula: UserValue = None,
+    reference: UserFunction | str | None = None,
     reduction: str = "none",
-    **settings: Any,
+    **settings: UserValue,
 ) -> CheckReport:
     """As `check`; the watcher hears of what is found as the check goes on, and may end it."""
     if not isinstance(inputs, Mapping):
@@ -100,37 +102,37 @@ def check_watched(
             f"inputs is a {type(inputs).__name__}: give a mapping of the arguments' names to what "
             "they are"
         )
-    intended = Intended(formula, reference, reduction)
-    chosen = _settings(inputs, settings)
-    code = intended.code(inputs) if target is None else callable_of(target)
+    expected = ExpectedFunction(formula, reference, reduction)
+    chosen = _check_settings(inputs, settings)
+    code = expected.code(inputs) if target is None else callable_of(target)
     name = "formula" if target is None else target if isinstance(target, str) else name_of(code)
     code = prepared(target_name(name), code, chosen.state, chosen.train)
-    check_ = _Check(name, Request(code, inputs, intended, chosen), watcher)
+    check_ = _RunningCheck(name, Request(code, inputs, expected, chosen), watcher)
     try:
-        with patient():
-            checked = check_.done()
+        with limit_search_time():
+            checked = check_.run_all()
     except (InputError, KeyboardInterrupt):
         raise
     except BaseException as error:
         # The code ends the program, or raises where it did not before.
-        if isinstance(error, Exception) and not own_frames(error):
+        if isinstance(error, Exception) and not user_frames(error):
             raise
         raise raised(target_name(name), error) from error
-    report = CheckReport(_with_replay(target, inputs, intended, checked))
-    defaults.current().reports(report)
+    report = CheckReport(_add_replay_command(target, inputs, expected, checked))
+    defaults.current_defaults().reports(report)
     return report
 
 
-def _with_replay(
-    target: Callable[..., Any] | str | None,
-    inputs: Mapping[str, Any],
-    intended: Intended,
-    checked: Checked,
-) -> Checked:
+def _add_replay_command(
+    target: UserFunction | str | None,
+    inputs: UserInputs,
+    expected: ExpectedFunction,
+    checked: CheckResult,
+) -> CheckResult:
     """With the command that shows it again. An error in making it is kept: the verdict stands."""
     errors = InternalErrors()
-    make = partial(_replay, target, inputs, intended, checked)
-    replay = errors.guarded("making the command that shows it again", make, None)
+    make = partial(_replay_command_for, target, inputs, expected, checked)
+    replay = errors.run("making the command that shows it again", make, None)
     return replace(
         checked,
         replay=replay,
@@ -139,25 +141,32 @@ def _with_replay(
     )
 
 
-def _replay(
-    target: Callable[..., Any] | str | None,
-    inputs: Mapping[str, Any],
-    intended: Intended,
-    checked: Checked,
+def _replay_command_for(
+    target: UserFunction | str | None,
+    inputs: UserInputs,
+    expected: ExpectedFunction,
+    checked: CheckResult,
 ) -> str | None:
     """The command that shows it again: of what fails, at the simplest point."""
     simplest_ = checked.simplest
     if simplest_ is not None:
         settings = replace(checked.settings, dtypes=(simplest_.dtype,))
-        shorter = at_point(target, inputs, simplest_.inputs, intended, settings)
+        shorter = replay_command_at(target, inputs, simplest_.inputs, expected, settings)
         if shorter is not None:
             return shorter
-    return command(target, inputs, intended, checked.settings)
+    return replay_command(target, inputs, expected, checked.settings)
 
 
-def assert_gradients(target: Callable[..., Any] | str | None = None, **given: Any) -> CheckReport:
-    """As `check`, but raises GradientError, with the report as its message, unless everything is
-    verified.
+def assert_gradients(target: UserFunction | str | None = None, **given: UserValue) -> CheckReport:
+    """As `check`, but raises GradientError unless everything is verified.
+
+    `target` and the other arguments, `given`, are those of `check`. The error's message is the
+    report. Where it does not raise, it returns the report.
+
+    >>> import verifier
+    >>> inputs = {"x": verifier.between(-2, 2, shape=(3,))}
+    >>> verifier.assert_gradients("torch:tanh", inputs=inputs).ok
+    True
     """
     __tracebackhide__ = True
     report = check(target, **given)
@@ -165,11 +174,11 @@ def assert_gradients(target: Callable[..., Any] | str | None = None, **given: An
     return report
 
 
-def _settings(inputs: Mapping[str, Any], given: Mapping[str, Any]) -> CheckSettings:
+def _check_settings(inputs: UserInputs, given: Options) -> CheckSettings:
     """The settings, with the defaults for what is not given. Raises InputError for those that make
     no sense.
     """
-    standing = defaults.current()
+    standing = defaults.current_defaults()
     known = {name: value for name, value in given.items() if value is not None}
     for name in known:
         if name not in CheckSettings.__dataclass_fields__:
@@ -177,7 +186,7 @@ def _settings(inputs: Mapping[str, Any], given: Mapping[str, Any]) -> CheckSetti
                 f"check has no setting {name!r}: it has "
                 f"{', '.join(CheckSettings.__dataclass_fields__)}"
             )
-    dtypes = known.pop("dtypes", None) or standing.dtypes or dtypes_of(inputs) or DTYPES
+    dtypes = known.pop("dtypes", None) or standing.dtypes or given_dtypes(inputs) or DTYPES
     dtypes = tuple(dict.fromkeys([dtypes] if isinstance(dtypes, str) else dtypes))
     for dtype in dtypes:
         if dtype not in CODE_FORMATS:
@@ -188,7 +197,7 @@ def _settings(inputs: Mapping[str, Any], given: Mapping[str, Any]) -> CheckSetti
         dtypes,
         points=known.pop("points", None) or standing.points or CheckSettings.points,
         seed=known.pop("seed", standing.seed or CheckSettings.seed),
-        without=_without(known.pop("without", ())),
+        without=_checks_left_out(known.pop("without", ())),
         **known,
     )
     for name, least, most in (("points", 1, MOST_POINTS), ("seed", 0, LARGEST_SEED)):
@@ -204,7 +213,7 @@ def _settings(inputs: Mapping[str, Any], given: Mapping[str, Any]) -> CheckSetti
     return settings
 
 
-def _without(names: str | Sequence[str]) -> tuple[str, ...]:
+def _checks_left_out(names: str | Sequence[str]) -> tuple[str, ...]:
     chosen = (names,) if isinstance(names, str) else tuple(names)
     for name in chosen:
         if name not in NAMES:
@@ -215,57 +224,57 @@ def _without(names: str | Sequence[str]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class _Step:
+class _CheckStep:
     """A part of a check in one dtype."""
 
     title: str
     run: Callable[[], Iterable[Finding]]
 
 
-class _InDtype:
+class _DtypeSteps:
     """The steps of a check in one dtype, the cheap ones first."""
 
     def __init__(self, request: Request, dtype: str, start: int, deadline: Deadline) -> None:
         self.sampling = Sampling(request, dtype, start)
         self.overwritten: tuple[str, ...] = ()
         self.changed: tuple[str, ...] = ()
-        self.edges = Edges((), (), ())
+        self.edges = EdgeTrials((), (), ())
         self._trials: tuple[Trial, ...] = ()
         self._without, self._deadline = request.settings.without, deadline
 
-    def steps(self) -> Iterator[_Step]:
+    def steps(self) -> Iterator[_CheckStep]:
         """They must be run in this order."""
-        yield _Step("value and reverse mode", self._at_points)
+        yield _CheckStep("value and reverse mode", self._at_points)
         yield from self._at_one_point(CHEAP)
-        yield _Step("edge points", self._at_edges)
+        yield _CheckStep("edge points", self._at_edges)
         yield from self._at_one_point(COSTLY)
 
-    def _at_one_point(self, checks: Sequence[Check]) -> Iterator[_Step]:
+    def _at_one_point(self, checks: Sequence[Check]) -> Iterator[_CheckStep]:
         for check_ in checks:
             if check_.name not in self._without:
-                yield _Step(check_named(check_.name).title, partial(self._at_first, check_))
+                yield _CheckStep(check_named(check_.name).title, partial(self._at_first, check_))
 
     def _at_first(self, check_: Check) -> Iterator[Finding]:
         return check_.findings(self._trials[0])
 
     def _at_points(self) -> Iterator[Finding]:
-        asked = self.sampling.asked(self._deadline)
+        asked = self.sampling.trials_asked(self._deadline)
         self._trials, self.overwritten = asked.trials, asked.overwritten
         self.changed = asked.changed
-        return self._at(self._trials)
+        return self._checks_at(self._trials)
 
     def _at_edges(self) -> Iterator[Finding]:
-        self.edges = self.sampling.edges(self._trials, self._deadline)
-        return self._at(self.edges.trials)
+        self.edges = self.sampling.edge_trials(self._trials, self._deadline)
+        return self._checks_at(self.edges.trials)
 
-    def _at(self, trials: Sequence[Trial]) -> Iterator[Finding]:
+    def _checks_at(self, trials: Sequence[Trial]) -> Iterator[Finding]:
         for trial in trials:
             for check_ in AT_EVERY_POINT:
                 if check_.name not in self._without:
                     yield from check_.findings(trial)
 
 
-class _Check:
+class _RunningCheck:
     """A check as it goes on."""
 
     def __init__(self, name: str, request: Request, watcher: Watcher) -> None:
@@ -275,49 +284,53 @@ class _Check:
         self._findings: list[Finding] = []
         self._failed: list[str] = []
         self._worst = Outcome.AGREES
-        self._parts: list[_InDtype] = []
+        self._parts: list[_DtypeSteps] = []
         self._waiting = {
-            dtype: [step.title for step in _InDtype(request, dtype, 0, Deadline.NEVER).steps()]
+            dtype: [step.title for step in _DtypeSteps(request, dtype, 0, Deadline.NEVER).steps()]
             for dtype in request.settings.dtypes
         }
         """The steps that are not done, by dtype."""
         self._planned = sum(map(len, self._waiting.values()))
 
-    def done(self) -> Checked:
-        """Everything that is found, with its causes.
+    def run_all(self) -> CheckResult:
+        """Run every step. The result has everything that is found, with its causes.
 
         Raises InputError for code that cannot be used, and where the time runs out before anything
         is decided.
         """
         started = time.monotonic()
         goes_on = self._all_steps()
-        checked = replace(self._known(), interrupted=not goes_on, ended=self._why_early(goes_on))
+        checked = replace(
+            self._result_so_far(),
+            interrupted=not goes_on,
+            ended=self._reason_for_early_end(goes_on),
+        )
         took = time.monotonic() - started
         budget = Deadline(max(0.0, min(max(took, LEAST_FOR_CAUSES), self._deadline.left())))
         if goes_on and checked.outcome is Outcome.DISAGREES:
             self._watcher.publish(checked.outcome, lambda: CheckReport(checked))
             self._watcher.begin("the search for causes", 2 * budget.left() + 1)
-        return self._explained(checked, budget)
+        return self._with_causes(checked, budget)
 
-    def _explained(self, checked: Checked, budget: Deadline) -> Checked:
-        found = explained(checked, [part.sampling for part in self._parts], budget)
+    def _with_causes(self, checked: CheckResult, budget: Deadline) -> CheckResult:
+        found = explain_failures(checked, [part.sampling for part in self._parts], budget)
         return replace(found, causes_searched=True, notes=(*found.notes, *checked.notes))
 
     def _all_steps(self) -> bool:
         """Whether nobody interrupts them; fewer are done where the time runs out."""
         for dtype in self._request.settings.dtypes:
             start = max((one.point.number for one in self._findings if one.point), default=0)
-            self._parts.append(_InDtype(self._request, dtype, start, self._deadline))
+            self._parts.append(_DtypeSteps(self._request, dtype, start, self._deadline))
             for step in self._parts[-1].steps():
                 left = sum(map(len, self._waiting.values()))
                 if not self._watcher.keep_going(self._planned - left, self._planned):
                     return False
                 if self._deadline.passed():
                     return True
-                self._do(dtype, step)
+                self._run_step(dtype, step)
         return True
 
-    def _do(self, dtype: str, step: _Step) -> None:
+    def _run_step(self, dtype: str, step: _CheckStep) -> None:
         try:
             for finding in step.run():
                 self._findings.append(finding)
@@ -325,7 +338,7 @@ class _Check:
         except InputError:
             raise
         except Exception as error:
-            if own_frames(error) or not self._findings:
+            if user_frames(error) or not self._findings:
                 raise
             self._failed.append("".join(traceback.format_exception(error)))
             why = f"an internal error of verifier: {type(error).__name__}"
@@ -335,9 +348,9 @@ class _Check:
     def _publish(self, latest: Finding) -> None:
         if latest.outcome is not None and latest.outcome.severity > self._worst.severity:
             self._worst = latest.outcome
-        self._watcher.publish(self._worst, lambda: CheckReport(self._known()))
+        self._watcher.publish(self._worst, lambda: CheckReport(self._result_so_far()))
 
-    def _why_early(self, goes_on: bool) -> str:
+    def _reason_for_early_end(self, goes_on: bool) -> str:
         if not goes_on or not any(self._waiting.values()):
             return ""
         ended = f"the time ran out after {self._deadline.seconds:g} seconds"
@@ -347,11 +360,11 @@ class _Check:
             )
         return ended
 
-    def _known(self) -> Checked:
+    def _result_so_far(self) -> CheckResult:
         """What is known so far."""
-        ordered = sorted(self._findings, key=lambda finding: _place(finding.check))
-        return Checked(
-            self._name, self._request.intended.sentence, self._request.settings, tuple(ordered),
+        ordered = sorted(self._findings, key=lambda finding: _place_of_check(finding.check))
+        return CheckResult(
+            self._name, self._request.expected.sentence, self._request.settings, tuple(ordered),
             causes_searched=False, notes=tuple(self._notes()),
             not_reached=tuple(self._not_reached()), failed=tuple(self._failed),
         )  # fmt: skip
@@ -370,27 +383,26 @@ class _Check:
         ]
         if left_out:
             yield (
-                f"at edges that cannot be decided points were taken beside them: {_some(left_out)}"
+                "at edges that cannot be decided points were taken beside them: "
+                f"{_first_texts(left_out)}"
             )
         for name in dict.fromkeys(name for part in self._parts for name in part.overwritten):
             yield f"the code writes to its input {name}"
         buffers = dict.fromkeys(name for part in self._parts for name in part.changed)
         if buffers:
-            yield (
-                f"the code changes its buffers {_some(list(buffers))}: each run begins with what "
-                "they were"
-            )
+            names = _first_texts(list(buffers))
+            yield f"the code changes its buffers {names}: each run begins with what they were"
         refused = dict.fromkeys(sentence for part in self._parts for sentence in part.edges.refused)
         for sentence in list(refused)[:SHOWN]:
             yield f"edge points are left out at which {sentence}"
-        for name in changed():
+        for name in changed_state_names():
             yield f"the code leaves {name} changed: that is undone after each run"
 
 
-def _place(check_: str) -> int:
+def _place_of_check(check_: str) -> int:
     return NAMES.index(check_) if check_ in NAMES else len(NAMES)
 
 
-def _some(texts: Sequence[str]) -> str:
+def _first_texts(texts: Sequence[str]) -> str:
     more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
     return ", ".join(texts[:SHOWN]) + more

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer.core import TyperCommand
@@ -18,14 +18,15 @@ import verifier
 from verifier.commands.terminal import (
     Outputs,
     ReaderGoneError,
-    abandon,
-    echo,
+    discard_output,
     settle_streams,
-    tell,
-    watched,
+    watch_signals,
+    write_line,
+    write_message,
 )
 from verifier.errors import InputError, printable, reason_of, too_long
-from verifier.process.workers.limits import MOST_JOBS, SECONDS, Limits, bytes_of, seconds_of
+from verifier.process.values import UserValue
+from verifier.process.workers.limits import MOST_JOBS, SECONDS, Limits, check_seconds, parse_size
 from verifier.process.workers.messages import Rendered
 from verifier.process.workers.supervisor import End, Ending, Host, InThisProcess, InWorkers
 from verifier.process.workers.task import Task
@@ -117,19 +118,19 @@ def _main(
 @app.command("list", epilog="Example: verifier list")
 def list_models() -> None:
     """List the gallery's models, in groups by their loss."""
-    from verifier.formula.gallery import gallery, groups
+    from verifier.formula.gallery import gallery, group_by_loss
 
     models = gallery()
     width = max(map(len, models), default=0)
-    for place, (kind, group) in enumerate(groups(models.values()).items()):
-        echo(("\n" if place else "") + kind)
+    for place, (kind, group) in enumerate(group_by_loss(models.values()).items()):
+        write_line(("\n" if place else "") + kind)
         for model in group:
             first, *rest = textwrap.wrap(
                 printable(model.description.partition("\n")[0]), 75 - width
             ) or [""]
-            echo(f"  {model.name:<{width}}  {first}")
+            write_line(f"  {model.name:<{width}}  {first}")
             for line in rest:
-                echo(f"  {'':<{width}}  {line}")
+                write_line(f"  {'':<{width}}  {line}")
 
 
 @app.command(epilog="Examples: verifier show quadratic; verifier show quadratic --torch > loop.py")
@@ -154,9 +155,11 @@ def show(
     """
     if torch and latex:
         raise InputError("--latex and --torch are two ways to write a model: choose one")
-    chosen = _model(model, formula, inputs, start, loss)
-    task = Task("verifier.commands.tasks:show", {"model": chosen, "latex": latex, "torch": torch})
-    raise typer.Exit(_Run("show", model or formula, Outputs(), debug).code(task))
+    chosen = _model_options(model, formula, inputs, start, loss)
+    task = Task(
+        "verifier.commands.tasks:show_task", {"model": chosen, "latex": latex, "torch": torch}
+    )
+    raise typer.Exit(_CommandRun("show", model or formula, Outputs(), debug).code(task))
 
 
 class _PlotAlone(TyperCommand):
@@ -164,7 +167,7 @@ class _PlotAlone(TyperCommand):
     --plot - does.
     """
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: UserValue, args: list[str]) -> list[str]:
         return super().parse_args(ctx, list(_with_terminal(args)))
 
 
@@ -234,11 +237,11 @@ def train(
     Exit code: 0 verified, 1 something disagrees, 2 the input cannot be used,
     3 something has no decided comparison, 130 interrupted.
     """
-    settings = _given(
-        epochs=epochs, lr=lr, optimizer=optimizer, dtype=dtype, batch=_batch(batch),
+    settings = _settings_typed(
+        epochs=epochs, lr=lr, optimizer=optimizer, dtype=dtype, batch=_batch_size(batch),
         shuffle=shuffle, seed=seed, hold_out=hold_out,
     )  # fmt: skip
-    points = [_point(text, "predict", "--predict x=4") for text in predict or []]
+    points = [_point_numbers(text, "predict", "--predict x=4") for text in predict or []]
     outputs = Outputs(json=json_file, plot=plot, html=html_file)
     outputs.check(_files_of(model, data=data))
     forms = asdict(outputs.forms)
@@ -254,10 +257,12 @@ def train(
                 "--all trains the gallery as it is, in one table: give only settings, --json and "
                 "--html with it"
             )
-        task = Task("verifier.commands.tasks:train_all", {"settings": settings, "forms": forms})
+        task = Task(
+            "verifier.commands.tasks:train_all_task", {"settings": settings, "forms": forms}
+        )
     else:
         options = {
-            "model": _model(model, formula, inputs, start, loss, data, weights),
+            "model": _model_options(model, formula, inputs, start, loss, data, weights),
             "settings": settings,
             "points": points,
             "stop_on_failure": stop_on_failure,
@@ -265,9 +270,9 @@ def train(
             "view": {"every": every, "only_failing": only_failing},
             "forms": forms,
         }
-        task = Task("verifier.commands.tasks:train", options)
-    code = _Run("train", model or formula or "the gallery", outputs, debug).code(task)
-    raise typer.Exit(_allowed(code, allow_undecided))
+        task = Task("verifier.commands.tasks:train_task", options)
+    code = _CommandRun("train", model or formula or "the gallery", outputs, debug).code(task)
+    raise typer.Exit(_exit_code_allowing(code, allow_undecided))
 
 
 @app.command(
@@ -307,20 +312,22 @@ def explain(
     Without --at and --step it is the first step of the training. --at with a row of the data
     is the first step that uses it. The settings are those of train.
     """
-    settings = _given(
-        epochs=epochs, lr=lr, optimizer=optimizer, dtype=dtype, batch=_batch(batch),
+    settings = _settings_typed(
+        epochs=epochs, lr=lr, optimizer=optimizer, dtype=dtype, batch=_batch_size(batch),
         shuffle=shuffle, seed=seed, hold_out=hold_out,
     )  # fmt: skip
-    point = _point(at, "explain", "--at x=3,y=6") if at is not None else None
+    point = _point_numbers(at, "explain", "--at x=3,y=6") if at is not None else None
     outputs = Outputs(json=json_file, html=html_file)
     outputs.check(_files_of(model, data=data))
     options = {
-        "model": _model(model, formula, inputs, start, loss, data, weights), "settings": settings,
-        "at": point, "step": step, "forms": asdict(outputs.forms),
+        "model": _model_options(model, formula, inputs, start, loss, data, weights),
+        "settings": settings, "at": point, "step": step, "forms": asdict(outputs.forms),
     }  # fmt: skip
-    run = _Run("explain", model or formula, outputs, debug)
+    run = _CommandRun("explain", model or formula, outputs, debug)
     raise typer.Exit(
-        _allowed(run.code(Task("verifier.commands.tasks:explain", options)), allow_undecided)
+        _exit_code_allowing(
+            run.code(Task("verifier.commands.tasks:explain_task", options)), allow_undecided
+        )
     )
 
 
@@ -354,12 +361,14 @@ def lesson(
                 "--html FILE"
             )
         for found in scripts(lang):
-            echo(f"{found.number:>2}  {found.name:<13} {found.title}")
+            write_line(f"{found.number:>2}  {found.name:<13} {found.title}")
         return
 
     options = {"name": name, "lang": lang, "forms": asdict(outputs.forms)}
     raise typer.Exit(
-        _Run("lesson", name, outputs, debug).code(Task("verifier.commands.tasks:lesson", options))
+        _CommandRun("lesson", name, outputs, debug).code(
+            Task("verifier.commands.tasks:lesson_task", options)
+        )
     )
 
 
@@ -370,19 +379,19 @@ def _files_of(*targets: str | None, data: object = None) -> Iterator[str]:
         yield str(data)
 
 
-def _given(**settings: Any) -> dict[str, Any]:
+def _settings_typed(**settings: UserValue) -> dict[str, UserValue]:
     """Those that were typed."""
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def _allowed(code: int, allow_undecided: bool) -> int:
+def _exit_code_allowing(code: int, allow_undecided: bool) -> int:
     return 0 if code == 3 and allow_undecided else code
 
 
-def _model(
+def _model_options(
     model: str | None, formula: str | None, inputs: list[str] | None, start: list[str] | None,
     loss: str | None, data: str | None = None, weights: str | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, str | list[str] | None]:  # fmt: skip
     """Which model, as it was typed. Raises InputError unless it is one."""
     if (model is None) == (formula is None):
         raise InputError(
@@ -394,7 +403,7 @@ def _model(
     }  # fmt: skip
 
 
-def _batch(text: str | None) -> int | str | None:
+def _batch_size(text: str | None) -> int | str | None:
     if text is None or text == "all":
         return text
     try:
@@ -403,7 +412,7 @@ def _batch(text: str | None) -> int | str | None:
         return text
 
 
-def _point(text: str, verb: str, example: str) -> dict[str, float]:
+def _point_numbers(text: str, verb: str, example: str) -> dict[str, float]:
     """x=4,z=2 as a mapping. Raises InputError."""
     point = {}
     for part in text.split(","):
@@ -532,15 +541,15 @@ def check(
         raise InputError("--make says what is made and checked: give it in place of TARGET")
     target = make or target
     outputs.check(_files_of(target, reference, data=config))
-    settings = _given(
+    settings = _settings_typed(
         formula=formula, reference=reference, reduction=reduction, points=points, seed=seed,
         dtypes=[part for text in dtype for part in text.split(",")] if dtype else None,
         without=without or None, digits=digits,
-        timeout=None if timeout is None else seconds_of(timeout),
+        timeout=None if timeout is None else check_seconds(timeout),
         honour_detach=honour_detach or None, wrt=_names(wrt), not_wrt=_names(not_wrt),
         state=None if state is None else str(state), train=train or None,
     )  # fmt: skip
-    limits = Limits(settings.get("timeout", SECONDS), bytes_of(memory) if memory else None)
+    limits = Limits(settings.get("timeout", SECONDS), parse_size(memory) if memory else None)
     if config is not None:
         if html_file is not None:
             raise InputError("--html writes the page of one target: give it without --config")
@@ -549,8 +558,10 @@ def check(
                 "--config says what is checked, and how: give it with --json, --markdown, --jobs "
                 "and --memory only"
             )
-        code = _check_all(config, _Run("check", str(config), outputs, debug), limits, jobs or 1)
-        raise typer.Exit(_allowed(code, allow_undecided))
+        code = _check_all(
+            config, _CommandRun("check", str(config), outputs, debug), limits, jobs or 1
+        )
+        raise typer.Exit(_exit_code_allowing(code, allow_undecided))
     if jobs is not None:
         raise InputError(
             "--jobs says how many targets of a file are checked at once: give it with --config"
@@ -567,9 +578,11 @@ def check(
         "seconds": limits.seconds,
         "forms": asdict(outputs.forms),
     }
-    run = _Run("check", target or formula, outputs, debug, limits)
+    run = _CommandRun("check", target or formula, outputs, debug, limits)
     raise typer.Exit(
-        _allowed(run.code(Task("verifier.commands.tasks:check", options)), allow_undecided)
+        _exit_code_allowing(
+            run.code(Task("verifier.commands.tasks:check_task", options)), allow_undecided
+        )
     )
 
 
@@ -578,7 +591,7 @@ def _names(texts: list[str] | None) -> list[str] | None:
     return [part.strip() for text in texts for part in text.split(",")] if texts else None
 
 
-def _check_all(config: Path, run: _Run, limits: Limits, jobs: int) -> int:
+def _check_all(config: Path, run: _CommandRun, limits: Limits, jobs: int) -> int:
     """Check the targets of a file and write their table; the exit code."""
     from verifier.commands.config.run import ConfigRun
     from verifier.commands.config.schema import read_config
@@ -586,7 +599,7 @@ def _check_all(config: Path, run: _Run, limits: Limits, jobs: int) -> int:
 
     targets = read_config(config)
     forms = run.outputs.forms
-    with watched("check") as watch:
+    with watch_signals("check") as watch:
         plan = ConfigRun(_HOST.get(), limits, replace(forms, text=True), jobs)
         report = plan.report(targets, watch)
     code = run.write(render(report, forms), report.exit_code)
@@ -621,8 +634,8 @@ def selftest(
     outputs = Outputs(json=json_file, html=html_file)
     outputs.check()
     options = {"seed": seed, "quick": quick, "forms": asdict(outputs.forms)}
-    task = Task("verifier.commands.tasks:selftest", options)
-    raise typer.Exit(_Run("selftest", "selftest", outputs, debug).code(task))
+    task = Task("verifier.commands.tasks:selftest_task", options)
+    raise typer.Exit(_CommandRun("selftest", "selftest", outputs, debug).code(task))
 
 
 _PROGRESS = {"train": "training"}
@@ -630,7 +643,7 @@ _PROGRESS = {"train": "training"}
 
 
 @dataclass(frozen=True)
-class _Run:
+class _CommandRun:
     """One task of a command: where it is done, and where its report goes."""
 
     command: str
@@ -642,12 +655,12 @@ class _Run:
 
     def code(self, task: Task) -> int:
         """Do the task and write its report; the exit code."""
-        with watched(_PROGRESS.get(self.command, self.command)) as watch:
+        with watch_signals(_PROGRESS.get(self.command, self.command)) as watch:
             ending = _HOST.get().run(task, self.limits, watch)
         if ending.end is End.FINISHED and ending.report is not None:
             code = self.write(self._completed(ending.report), ending.report.exit_code)
             if ending.sentence:
-                tell(f"verifier: {printable(ending.sentence)}\n")
+                write_message(f"verifier: {printable(ending.sentence)}\n")
             for error in ending.report.facts.get("failed", ()):
                 self.send_in(str(self.subject), error)
             return code
@@ -658,9 +671,9 @@ class _Run:
         try:
             self.outputs.write(report)
         except ReaderGoneError:
-            abandon(sys.stdout)
+            discard_output(sys.stdout)
         except InputError as error:
-            refused = _refuse(error.sentence, error.excerpt)
+            refused = _print_refusal(error.sentence, error.excerpt)
             return code or refused
         return code
 
@@ -668,26 +681,28 @@ class _Run:
         """The report in every form that was asked for, whatever could not be made."""
         if not report.facts.get("failed"):
             return report
-        from verifier.commands.unfinished import completed
+        from verifier.commands.unfinished import complete_forms
 
-        return completed(report, self.command, self._subject, self.outputs.forms)
+        return complete_forms(report, self.command, self._subject, self.outputs.forms)
 
     @property
     def _subject(self) -> dict[str, str]:
         return {"target": self.subject} if self.subject else {}
 
     def _unfinished(self, ending: Ending) -> int:
-        from verifier.commands.unfinished import exit_code_of, sentence_of, unfinished
+        from verifier.commands.unfinished import exit_code_of, sentence_of, unfinished_report
 
         code = exit_code_of(ending)
         if ending.end is End.INTERRUPTED and ending.report is None:
-            tell("verifier: interrupted before anything was decided\n")
+            write_message("verifier: interrupted before anything was decided\n")
             return code
-        code = self.write(unfinished(ending, self.command, self._subject, self.outputs.forms), code)
+        code = self.write(
+            unfinished_report(ending, self.command, self._subject, self.outputs.forms), code
+        )
         if ending.end is End.FAILED:
             self.send_in(ending.sentence, ending.traceback)
         elif ending.end is not End.INTERRUPTED:
-            _refuse(sentence_of(ending), ending.excerpt)
+            _print_refusal(sentence_of(ending), ending.excerpt)
         return code
 
     def send_in(self, what: str, error: str) -> None:
@@ -698,15 +713,15 @@ class _Run:
 def _internal_error(what: str, error: str, debug: bool) -> int:
     text = incident_text(sys.argv[1:], error)
     if debug:
-        tell(text)
+        write_message(text)
     path = incident_file(text)
     where = f"please send us {path}" if path else "run it again with --debug to see what to send us"
-    tell(f"verifier: an internal error of verifier ({printable(what)}): {where}\n")
+    write_message(f"verifier: an internal error of verifier ({printable(what)}): {where}\n")
     return 4
 
 
 # typer brings its own copy of click or uses the installed one, depending on its version.
-_UsageError: Any = typer.BadParameter.__base__
+_UsageError: UserValue = typer.BadParameter.__base__
 
 
 _HOST: ContextVar[Host] = ContextVar("host")
@@ -728,36 +743,36 @@ def run(arguments: list[str], host: Host | None = None) -> int:
     """
     before = _HOST.set(host or InThisProcess())
     try:
-        return _run(arguments)
+        return _run_arguments(arguments)
     finally:
         _HOST.reset(before)
 
 
-def _run(arguments: list[str]) -> int:
+def _run_arguments(arguments: list[str]) -> int:
     try:
         result = app(arguments or ["--help"], standalone_mode=False, prog_name="verifier")
         if sys.stdout is not None:
             sys.stdout.flush()
     except InputError as error:
-        return _refuse(error.sentence, error.excerpt)
+        return _print_refusal(error.sentence, error.excerpt)
     except _UsageError as error:
-        return _refuse(f"{error.format_message().rstrip('.')} (verifier --help)")
+        return _print_refusal(f"{error.format_message().rstrip('.')} (verifier --help)")
     except typer.Exit as error:
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        tell("verifier: interrupted\n")
+        write_message("verifier: interrupted\n")
         return 130
     except (ReaderGoneError, BrokenPipeError, SystemExit):
         # What shows the help exits where nobody reads it.
-        abandon(sys.stdout)
+        discard_output(sys.stdout)
         return 0
     except OSError as error:
-        return _refuse(too_long(error) or f"cannot write the report: {reason_of(error)}")
+        return _print_refusal(too_long(error) or f"cannot write the report: {reason_of(error)}")
     except Exception as error:
         return _internal_error(type(error).__name__, traceback.format_exc(), "--debug" in arguments)
     return result if isinstance(result, int) else 0
 
 
-def _refuse(sentence: str, excerpt: str = "") -> int:
-    tell(f"verifier: {printable(sentence)}\n" + (f"{excerpt}\n" if excerpt else ""))
+def _print_refusal(sentence: str, excerpt: str = "") -> int:
+    write_message(f"verifier: {printable(sentence)}\n" + (f"{excerpt}\n" if excerpt else ""))
     return 2

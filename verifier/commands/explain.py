@@ -9,25 +9,25 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from verifier.capture.to_numpy import to_float64
-from verifier.commands.train import replay_command
+from verifier.commands.train import training_command
 from verifier.errors import InputError
-from verifier.explaining.choose_step import Stand, checked_point, stand_at
+from verifier.explaining.choose_step import StepContext, advance_to_step, round_point
 from verifier.explaining.explanation import Explanation
-from verifier.explaining.first_divergence import parting
+from verifier.explaining.first_divergence import find_first_divergence
 from verifier.explaining.graph import Graph, graph_of
-from verifier.explaining.node_verdicts import Nodes
+from verifier.explaining.node_verdicts import NodeJudge
 from verifier.explaining.records import Place, Tensor, Update
-from verifier.explaining.torch_hooks import Seen, watch
+from verifier.explaining.torch_hooks import ObservedStep, observe_step
 from verifier.formula.model import Model
-from verifier.judging.causes.scalar_gradients import Cause, StepGradient, causes
+from verifier.judging.causes.scalar_gradients import Cause, StepGradient, causes_at_step
 from verifier.judging.verdict import Comparison
 from verifier.process.internal_errors import InternalErrors
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
+from verifier.process.values import UserValue
 from verifier.training.model_training import settings_for
 from verifier.training.optimizers import PlainSGD, optimizer_named
 from verifier.training.runner import Run, always
@@ -37,27 +37,27 @@ KEPT_ENTRIES = 3
 """Of a tensor so many entries are kept."""
 
 
-@isolated
+@isolate
 def explain(
     model: Model,
     *,
     at: Mapping[str, float] | None = None,
     step: int | None = None,
-    data: Any = None,
+    data: UserValue = None,
     witness: Witness | None = None,
     keep_going: Callable[[int, int], bool] = always,
-    **settings: Any,
+    **settings: UserValue,
 ) -> Explanation:
     """How the gradient of one step of the training comes about, node by node.
 
-    `step` is counted from 1, as `train` numbers them. `at` gives data and parameters by name. Data
-    that is a row of the data means the first step that uses it, with the parameters as the steps
-    before left them; other data, of which every column must then be given, stand with the
-    parameters that the training starts from. With a step, they stand in the place of its sample.
-    Parameters stand in the place of those that the step has. Without both it is the first step. Of
-    a batch, data are one row by itself.
+    `model` is trained up to that step. `step` is counted from 1, as `train` numbers them. `at`
+    gives data and parameters by name. Data that is a row of the data means the first step that uses
+    it, with the parameters as the steps before left them; other data, of which every column must
+    then be given, stand with the parameters that the training starts from. With a step, they stand
+    in the place of its sample. Parameters stand in the place of those that the step has. Without
+    both it is the first step. Of a batch, data are one row by itself.
 
-    `data`, `witness`, `keep_going` and the settings are those of `train`.
+    `data`, `witness`, `keep_going` and the `settings` are those of `train`.
 
     Raises InputError for a step that the training does not have, and for names and numbers that do
     not fit.
@@ -73,27 +73,29 @@ def explain(
             "gallery"
         )
     chosen = settings_for(model, settings)
-    point = checked_point(model, at or {}, chosen.format)
+    point = round_point(model, at or {}, chosen.format)
     given = model.data if data is None else data
     if given is None and model.columns and all(name in point for name in model.columns):
         given = {name: [point[name]] for name in model.columns}
     run = Run(model, given, chosen, witness or Autograd(), keep_going)
-    explanation = _explained(run, stand_at(run, point, step))
-    training = replay_command(model, data, chosen, ())
-    return replace(explanation, replay=None if training is None else _replay(training, point, step))
+    explanation = _explanation_at(run, advance_to_step(run, point, step))
+    training = training_command(model, data, chosen, ())
+    return replace(
+        explanation, replay=None if training is None else _explain_command(training, point, step)
+    )
 
 
-def _explained(run: Run, stand: Stand) -> Explanation:
+def _explanation_at(run: Run, stand: StepContext) -> Explanation:
     model = run.model
     rows = None if run.schedule.single else len(next(iter(stand.sample.values())))
     graph = graph_of(model, rows)
-    seen = watch(run.autograd, graph, stand.sample)
-    judge = Nodes(model, graph, seen, run.settings)
+    seen = observe_step(run.autograd, graph, stand.sample)
+    judge = NodeJudge(model, graph, seen, run.settings)
     nodes = tuple(map(judge.node, graph.nodes))
     loss, *judged = judge.stated()
     gradient = dict(zip(model.parameters, judged, strict=True))
-    place = _place(stand, seen, rows)
-    tensors = tuple(_tensors(graph, seen))
+    place = _place_of_step(stand, seen, rows)
+    tensors = tuple(_tensor_records(graph, seen))
     stated = {name: found for name, found in gradient.items() if seen.grad[name] is not None}
     errors = InternalErrors()
     return Explanation(
@@ -104,20 +106,20 @@ def _explained(run: Run, stand: Stand) -> Explanation:
         judged_rows=0 if rows is None else judge.rows,
         loss=loss,
         gradient=gradient,
-        formulas=_formulas(model),
+        formulas=_gradient_texts(model),
         tensors=tensors,
-        updates=tuple(_updates(run, seen, gradient)),
-        parting=parting(
+        updates=tuple(_update_records(run, seen, gradient)),
+        parting=find_first_divergence(
             nodes, gradient, {tensor.name: tensor for tensor in tensors}, run.settings.dtype
         ),
-        causes=_causes(run, place, stated, errors),
+        causes=_causes_of_gradient(run, place, stated, errors),
         notes=errors.notes,
         internal_errors=errors.tracebacks,
         replay=None,
     )
 
 
-def _place(stand: Stand, seen: Seen, rows: int | None) -> Place:
+def _place_of_step(stand: StepContext, seen: ObservedStep, rows: int | None) -> Place:
     return Place(
         step=stand.step,
         epoch=stand.epoch,
@@ -131,14 +133,14 @@ def _place(stand: Stand, seen: Seen, rows: int | None) -> Place:
     )
 
 
-def _formulas(model: Model) -> dict[str, str]:
+def _gradient_texts(model: Model) -> dict[str, str]:
     try:
         return {name: str(derivative) for name, derivative in model.gradient.items()}
     except InputError:
         return {}
 
 
-def _tensors(graph: Graph, seen: Seen) -> Iterator[Tensor]:
+def _tensor_records(graph: Graph, seen: ObservedStep) -> Iterator[Tensor]:
     for index in graph.nodes:
         name, tensor = graph.names[index], seen.tensors[index]
         if not graph.is_condition(index):
@@ -154,9 +156,11 @@ def _tensors(graph: Graph, seen: Seen) -> Iterator[Tensor]:
             )
 
 
-def _updates(run: Run, seen: Seen, gradient: Mapping[str, Comparison]) -> Iterator[Update]:
+def _update_records(
+    run: Run, seen: ObservedStep, gradient: Mapping[str, Comparison]
+) -> Iterator[Update]:
     names = run.model.parameters
-    moved, other = _by_hand(run, seen, gradient)
+    moved, other = _updates_by_hand(run, seen, gradient)
     run.autograd.update()
     for name in names:
         after = seen.parameters[name].item()
@@ -165,8 +169,8 @@ def _updates(run: Run, seen: Seen, gradient: Mapping[str, Comparison]) -> Iterat
         )
 
 
-def _by_hand(
-    run: Run, seen: Seen, gradient: Mapping[str, Comparison]
+def _updates_by_hand(
+    run: Run, seen: ObservedStep, gradient: Mapping[str, Comparison]
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Learning rate times gradient, and where the symbolic gradient leads; nothing for other
     optimizers.
@@ -188,16 +192,18 @@ def _by_hand(
     return moved, dict(zip(gradient, map(float, after), strict=True))
 
 
-def _causes(
+def _causes_of_gradient(
     run: Run, place: Place, gradient: Mapping[str, Comparison], errors: InternalErrors
 ) -> tuple[Cause, ...]:
-    """What explains a gradient that is stated and wrong; one that is missing is told by where the
-    path is cut.
+    """What explains a gradient that is stated and wrong. Where one is missing, the report says
+    where the path is cut.
     """
-    return tuple(causes(StepGradient(place.step, gradient, run.settings.dtype), None, errors))
+    return tuple(
+        causes_at_step(StepGradient(place.step, gradient, run.settings.dtype), None, errors)
+    )
 
 
-def _replay(training: str, point: Mapping[str, float], step: int | None) -> str:
+def _explain_command(training: str, point: Mapping[str, float], step: int | None) -> str:
     words = (
         ["--at", ",".join(f"{name}={value!r}" for name, value in point.items())] if point else []
     )

@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from io import StringIO
-from typing import Any
 
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
 from verifier.errors import GradientError
-from verifier.explaining.lessons.as_html import page
+from verifier.explaining.lessons.as_html import lesson_page
 from verifier.explaining.lessons.as_text import lesson_lines
-from verifier.explaining.lessons.reader import Checked, Claim, Code, Passage, Script, script
-from verifier.formula.add_function import temporarily
-from verifier.process.isolation import isolated
+from verifier.explaining.lessons.reader import Claim, ClaimResult, Code, Passage, Script, script
+from verifier.formula.add_function import remove_added_functions
+from verifier.process.isolation import isolate
+from verifier.process.values import Facts, UserValue
 from verifier.reporting.data.training_json import FORMAT, clean, versions
 from verifier.reporting.text.layout import WIDTH
 
@@ -28,15 +28,17 @@ class Lesson:
     """A lesson as it was run. `print(lesson)` shows it."""
 
     script: Script
-    parts: tuple[Passage | Code | Checked, ...]
+    parts: tuple[Passage | Code | ClaimResult, ...]
 
     @property
     def title(self) -> str:
+        """Its title, in its language."""
         return self.script.title
 
     @property
-    def claims(self) -> tuple[Checked, ...]:
-        return tuple(part for part in self.parts if isinstance(part, Checked))
+    def claims(self) -> tuple[ClaimResult, ...]:
+        """The claims of its text, each with the number that was measured."""
+        return tuple(part for part in self.parts if isinstance(part, ClaimResult))
 
     @property
     def ok(self) -> bool:
@@ -48,26 +50,26 @@ class Lesson:
         """0 where every claim holds, 1 where one does not."""
         return 0 if self.ok else 1
 
-    @isolated
+    @isolate
     def raise_for_failure(self) -> None:
         """Raise GradientError, with the lesson as its message, unless every claim holds."""
         if not self.ok:
             raise GradientError(f"lesson {self.script.name}: a claim does not hold\n{self}")
 
-    @isolated
+    @isolate
     def to_html(self) -> str:
         """The lesson as a page of its own, which loads nothing."""
-        return page(self.script, self.parts)
+        return lesson_page(self.script, self.parts)
 
-    @isolated
-    def to_json(self) -> dict[str, Any]:
+    @isolate
+    def to_json(self) -> Facts:
         """The claims in the format `verifier/1`, in JSON's own types."""
         claims = [
             {**asdict(checked.claim), "measured": checked.measured, "holds": checked.holds}
             for checked in self.claims
         ]
         script = {"number": self.script.number, "name": self.script.name, "title": self.title}
-        cleaned: dict[str, Any] = clean(
+        cleaned: Facts = clean(
             {
                 "format": FORMAT,
                 "command": "lesson",
@@ -87,7 +89,7 @@ class Lesson:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         yield from self.lines(options.max_width)
 
-    @isolated
+    @isolate
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
@@ -95,27 +97,27 @@ class Lesson:
 def lesson(name: str, language: str = "en") -> Lesson:
     """The lesson of that name or number, with its code run and its claims checked just now.
 
-    `language` is "en", or "zh" for the first four. Raises InputError for a lesson that there is
-    not.
+    `name` is a name such as kink, or a number; `language` is "en", or "zh" for the first four.
+    Raises InputError for a lesson that there is not.
 
     >>> shown = lesson("kink")
     >>> shown.title, shown.ok
     ('A kink', True)
     """
-    return taught(script(name, language))
+    return run_lesson(script(name, language))
 
 
-@isolated
-def taught(written: Script) -> Lesson:
+@isolate
+def run_lesson(written: Script) -> Lesson:
     """The lesson with its code run, then its numbers filled in and its claims checked."""
-    scope: dict[str, Any] = {"__name__": f"verifier.lessons.{written.name}"}
-    with temporarily():
-        ran = [_run(part, scope) if isinstance(part, Code) else part for part in written.parts]
+    scope: dict[str, UserValue] = {"__name__": f"verifier.lessons.{written.name}"}
+    with remove_added_functions():
+        ran = [_run_code(part, scope) if isinstance(part, Code) else part for part in written.parts]
     # A text may speak of what the code below it will find.
-    return Lesson(written, tuple(_filled(part, scope) for part in ran))
+    return Lesson(written, tuple(_fill_in(part, scope) for part in ran))
 
 
-def _run(code: Code, scope: dict[str, Any]) -> Code:
+def _run_code(code: Code, scope: dict[str, UserValue]) -> Code:
     printed = StringIO()
     with redirect_stdout(printed):
         # The lessons are files of this package.
@@ -123,10 +125,12 @@ def _run(code: Code, scope: dict[str, Any]) -> Code:
     return replace(code, printed=printed.getvalue())
 
 
-def _filled(part: Passage | Code | Claim, scope: dict[str, Any]) -> Passage | Code | Checked:
+def _fill_in(
+    part: Passage | Code | Claim, scope: dict[str, UserValue]
+) -> Passage | Code | ClaimResult:
     match part:
         case Passage(text):
             return Passage(text.format_map(scope))
         case Claim(measured=measured):
-            return Checked(part, float(scope[measured]))
+            return ClaimResult(part, float(scope[measured]))
     return part

@@ -6,12 +6,12 @@ import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from verifier.errors import InputError
 from verifier.formula.model import Model
-from verifier.formula.parser import names
+from verifier.formula.parser import symbol_names
 from verifier.losses import LOSSES
+from verifier.process.values import UserFunction, UserValue
 from verifier.training.data import column_names
 
 NAME = "formula"
@@ -19,7 +19,7 @@ START = 1.0
 
 
 @dataclass(frozen=True, eq=False)
-class Typed:
+class FormulaOptions:
     """What was typed besides the formula."""
 
     formula: str
@@ -27,10 +27,10 @@ class Typed:
     start: tuple[str, ...] = ()
     """Settings such as w=0.5."""
     loss: str | None = None
-    data: Any = None
+    data: UserValue = None
 
 
-def typed_model(typed: Typed) -> Model:
+def model_of_formula(typed: FormulaOptions) -> Model:
     """The model of the formula.
 
     A symbol is an input where it was said to be one or where the data has a column of that name,
@@ -39,15 +39,16 @@ def typed_model(typed: Typed) -> Model:
 
     Raises InputError for a formula that cannot be read and for names that do not fit it.
 
-    >>> typed_model(Typed("w*x + b", data={"x": [1.0], "y": [2.0]}, start=("b=0.5",)))
+    >>> data = {"x": [1.0], "y": [2.0]}
+    >>> model_of_formula(FormulaOptions("w*x + b", data=data, start=("b=0.5",)))
     <Model formula: inputs x; parameters w, b>
     """
-    used = names(typed.formula)
-    given = _numbers(typed.start)
+    used = symbol_names(typed.formula)
+    given = _start_numbers(typed.start)
     offered = column_names(typed.data)
     columns = {*typed.inputs, *offered} - given.keys()
     inputs = [name for name in used if name in columns]
-    loss = _loss(typed.loss, inputs)
+    loss = _loss_named(typed.loss, inputs)
     in_loss = inspect.signature(loss).parameters if loss else ()
     if typed.data is not None and not inputs:
         raise InputError(
@@ -67,11 +68,11 @@ def typed_model(typed: Typed) -> Model:
         typed.formula, inputs=inputs, start=start, loss=loss, data=typed.data, name=NAME
     )
     model.description = typed.formula
-    model.origin = _words(typed)
+    model.origin = _option_words(typed)
     return model
 
 
-def _numbers(settings: Sequence[str]) -> Mapping[str, float]:
+def _start_numbers(settings: Sequence[str]) -> Mapping[str, float]:
     numbers = {}
     for setting in settings:
         match = re.fullmatch(r"\s*(\w+)\s*=\s*(\S+)\s*", setting)
@@ -87,7 +88,7 @@ def _numbers(settings: Sequence[str]) -> Mapping[str, float]:
     return numbers
 
 
-def _loss(name: str | None, inputs: Sequence[str]) -> Any:
+def _loss_named(name: str | None, inputs: Sequence[str]) -> UserFunction | None:
     if name is None:
         return LOSSES["squared_error"] if inputs else None
     if name not in LOSSES:
@@ -95,7 +96,7 @@ def _loss(name: str | None, inputs: Sequence[str]) -> Any:
     return LOSSES[name]
 
 
-def _words(typed: Typed) -> tuple[str, ...]:
+def _option_words(typed: FormulaOptions) -> tuple[str, ...]:
     words = ["--formula", typed.formula]
     for name in typed.inputs:
         words += ["--input", name]

@@ -12,14 +12,14 @@ from rich.text import Text
 
 from verifier.errors import InputError
 from verifier.judging.verdict import Outcome
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
 from verifier.reporting.data.training_json import FORMAT, clean, versions
 from verifier.reporting.html.page import Causes, Facts, Finding, Page, Table
 from verifier.reporting.text.layout import STYLES, WIDTH, Layout, layout_for
 from verifier.testing.causes_table import NO_CAUSE, Naming, naming_sheet, namings
-from verifier.testing.causes_trial import Accused
+from verifier.testing.causes_trial import CauseResult
 from verifier.testing.tables import MUST, Sheet, sheets
-from verifier.testing.trials import FULL, QUICK, Acquitted, Planted, Result, tasks
+from verifier.testing.trials import FULL, QUICK, HonestResult, LieResult, TrialResult, list_tasks
 from verifier.training.runner import always
 
 FAILURES = 100
@@ -30,38 +30,38 @@ FAILURES = 100
 class Trials:
     """What was planted and what was found. `print(trials)` shows the tables."""
 
-    results: tuple[Result, ...]
+    results: tuple[TrialResult, ...]
     planned: int
     done: int
     seed: int
     quick: bool
 
     @property
-    def planted(self) -> list[Planted]:
-        return [one for one in self.results if isinstance(one, Planted)]
+    def planted(self) -> list[LieResult]:
+        return [one for one in self.results if isinstance(one, LieResult)]
 
     @property
-    def acquitted(self) -> list[Acquitted]:
-        return [one for one in self.results if isinstance(one, Acquitted)]
+    def acquitted(self) -> list[HonestResult]:
+        return [one for one in self.results if isinstance(one, HonestResult)]
 
     @property
-    def must(self) -> list[Planted]:
+    def must(self) -> list[LieResult]:
         """The lies that must be found: large ones, and every wrong formula in a graph."""
         return [one for one in self.planted if one.wrong_formula or one.size >= MUST]
 
     @property
-    def missed(self) -> list[Planted]:
+    def missed(self) -> list[LieResult]:
         return [one for one in self.must if not one.found]
 
     @property
-    def false_alarms(self) -> list[Acquitted]:
+    def false_alarms(self) -> list[HonestResult]:
         """The honest code of which something was refused."""
         return [one for one in self.acquitted if one.false_alarms]
 
     @property
     def namings(self) -> list[Naming]:
         """How often each cause was named, where it is there and where it is not."""
-        return namings([one for one in self.results if isinstance(one, Accused)])
+        return namings([one for one in self.results if isinstance(one, CauseResult)])
 
     @property
     def misnamed(self) -> list[Naming]:
@@ -87,7 +87,7 @@ class Trials:
             return 130
         return 1 if self.missed or self.false_alarms or self.misnamed else 0
 
-    @isolated
+    @isolate
     def to_json(self) -> dict[str, Any]:
         """All results in the format `verifier/1`."""
         document: dict[str, Any] = clean(
@@ -103,7 +103,7 @@ class Trials:
                 "missed": [asdict(one) for one in self.missed],
                 "false_alarms": [asdict(one) for one in self.false_alarms],
                 "causes": [asdict(row) for row in self.namings],
-                "accused": [asdict(one) for one in self.results if isinstance(one, Accused)],
+                "accused": [asdict(one) for one in self.results if isinstance(one, CauseResult)],
             }
         )
         return document
@@ -160,12 +160,12 @@ class Trials:
             f"alarms in {components} components of honest code."
         )
 
-    @isolated
+    @isolate
     def to_html(self) -> str:
         """The trials as a page: one HTML file that needs no other, and no network."""
         return self._page().html()
 
-    @isolated
+    @isolate
     def _repr_html_(self) -> str:
         return self._page().fragment()
 
@@ -205,12 +205,12 @@ class Trials:
             ],
         )
 
-    @isolated
+    @isolate
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
 
-@isolated
+@isolate
 def selftest(
     *, seed: int = 0, quick: bool = False, keep_going: Callable[[int, int], bool] = always
 ) -> Trials:
@@ -224,8 +224,8 @@ def selftest(
     """
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise InputError(f"the seed {seed!r} is no whole number from 0 on")
-    planned = tasks(QUICK if quick else FULL, seed)
-    results: list[Result] = []
+    planned = list_tasks(QUICK if quick else FULL, seed)
+    results: list[TrialResult] = []
     done = 0
     for task in planned:
         if not keep_going(done, len(planned)):

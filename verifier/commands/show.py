@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 from verifier.capture.joint_graph import NotReadableError
 from verifier.capture.statements import Statements, Subject
 from verifier.capture.target import bound, callable_of, tried
-from verifier.checking.inputs import drawn, dtypes_of
+from verifier.checking.inputs import draw_inputs, given_dtypes
 from verifier.errors import InputError
 from verifier.judging.reference import forward_nodes
-from verifier.process.isolation import isolated
-from verifier.program.array_program import ArrayBuilder
+from verifier.process.isolation import isolate
+from verifier.process.values import UserFunction, UserInputs
+from verifier.program.builder import Builder
 from verifier.program.pretty import readback
 
 
-@isolated
-def read_forward(target: Callable[..., Any] | str, inputs: Mapping[str, Any]) -> list[str]:
-    """The target's results as formulas of its inputs, a line each, under the names of the results.
+@isolate
+def read_forward(target: UserFunction | str, inputs: UserInputs) -> list[str]:
+    """The target's results as formulas of its inputs, a line each, under the names of the
+    results.
 
-    Where that is too long to be read, it is the number of operations and which they are. Raises
-    InputError where the target cannot be run or its forward cannot be read.
+    `target` and `inputs` are those of `check`. Where the formula is too long to be read, it is the
+    number of operations and which they are. Raises InputError where the target cannot be run or its
+    forward cannot be read.
 
     >>> from verifier.checking.inputs import between
     >>> read_forward("torch:sigmoid", {"x": between(-1, 1)})
     ['value = sigmoid(x)']
     """
     code = callable_of(target)
-    dtype = (*dtypes_of(inputs), "float64")[0]
-    here = bound(code, drawn(inputs, dtype, 0, 1), dtype)
+    dtype = (*given_dtypes(inputs), "float64")[0]
+    here = bound(code, draw_inputs(inputs, dtype, 0, 1), dtype)
     names = tried(here).results
     statements = Statements(Subject(here.code, here.inputs, here.wanted))
-    builder = ArrayBuilder()
+    builder = Builder()
     try:
         nodes = forward_nodes(here.code, statements, builder)
     except NotReadableError as error:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from verifier.errors import InputError, printable
 from verifier.process.deadline import Deadline, SupervisedDeadline
+from verifier.process.values import UserValue
 from verifier.process.workers.messages import Progress, Published, Rendered, Stage
 from verifier.process.workers.task import Interruption, Send
 from verifier.reporting.rendering import Forms, render
@@ -32,7 +33,7 @@ SHARE = 20.0
 """So many times as long as a report takes to be made, nothing is published again."""
 
 
-class _Going:
+class _ProgressSender:
     """Asked before each step: says how far it is, and whether to go on."""
 
     def __init__(self, send: Send, interruption: Interruption, every: int = 64) -> None:
@@ -63,9 +64,9 @@ class ModelOptions:
     data: str | None = None
     weights: str | None = None
 
-    def chosen(self) -> Model:
+    def load_model(self) -> Model:
         """The model. Raises InputError unless it is one of a gallery, of a file or of a formula."""
-        from verifier.commands.model_from_options import Typed, typed_model
+        from verifier.commands.model_from_options import FormulaOptions, model_of_formula
         from verifier.formula.gallery import load
 
         if (self.model is None) == (self.formula is None):
@@ -75,7 +76,9 @@ class ModelOptions:
             )
         inputs, start = tuple(self.inputs or ()), tuple(self.start or ())
         if self.formula is not None:
-            model = typed_model(Typed(self.formula, inputs, start, self.loss, self.data))
+            model = model_of_formula(
+                FormulaOptions(self.formula, inputs, start, self.loss, self.data)
+            )
         elif inputs or start or self.loss:
             raise InputError(
                 "--input, --start and --loss say what a formula leaves open: "
@@ -86,10 +89,10 @@ class ModelOptions:
         return model.with_weights(self.weights) if self.weights else model
 
 
-def show(
+def show_task(
     send: Send,
     interruption: Interruption,
-    model: Mapping[str, Any],
+    model: Mapping[str, UserValue],
     *,
     latex: bool,
     torch: bool,
@@ -97,55 +100,57 @@ def show(
     """The formulas of a model; or what was read from the forward of code, given its inputs."""
     chosen = ModelOptions(**model)
     if chosen.model is not None and any("=" in text for text in chosen.inputs or []):
-        lines = _forward(chosen.model, chosen.inputs or [])
+        lines = _forward_lines(chosen.model, chosen.inputs or [])
     else:
-        lines = _formulas(chosen, latex, torch)
+        lines = _formula_lines(chosen, latex, torch)
     send(Published(Rendered(0, {"text": "\n".join(lines)})))
 
 
-def _forward(target: str, inputs: list[str]) -> list[str]:
-    from verifier.checking.inputs import parsed
+def _forward_lines(target: str, inputs: list[str]) -> list[str]:
+    from verifier.checking.inputs import parse_inputs
     from verifier.commands.show import read_forward
 
     with redirect_stdout(sys.stderr):
-        return [printable(line) for line in read_forward(target, parsed(inputs))]
+        return [printable(line) for line in read_forward(target, parse_inputs(inputs))]
 
 
-def _formulas(options: ModelOptions, latex: bool, torch: bool) -> list[str]:
+def _formula_lines(options: ModelOptions, latex: bool, torch: bool) -> list[str]:
     with redirect_stdout(sys.stderr):
-        chosen = options.chosen()
+        chosen = options.load_model()
     # What cannot be read is refused before torch is loaded.
-    from verifier.explaining import model_as_code as written
+    from verifier.explaining import model_as_code
     from verifier.training.model_training import settings_for
 
     if torch:
-        return [written.torch_loop(chosen, settings_for(chosen, {})).rstrip()]
-    return [printable(line) for line in (chosen.latex() if latex else written.formulas(chosen))]
+        return [model_as_code.torch_loop(chosen, settings_for(chosen, {})).rstrip()]
+    return [
+        printable(line) for line in (chosen.latex() if latex else model_as_code.formulas(chosen))
+    ]
 
 
-def train(
+def train_task(
     send: Send,
     interruption: Interruption,
-    model: Mapping[str, Any],
+    model: Mapping[str, UserValue],
     *,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, UserValue],
     points: list[dict[str, float]],
     stop_on_failure: bool,
     third_opinion: bool,
-    view: Mapping[str, Any],
-    forms: dict[str, Any],
+    view: Mapping[str, UserValue],
+    forms: dict[str, UserValue],
 ) -> None:
     """A model is trained both ways."""
-    going = _Going(send, interruption)
+    going = _ProgressSender(send, interruption)
     # What a model file prints is a message; standard output is for the report.
     with redirect_stdout(sys.stderr):
-        chosen = ModelOptions(**model).chosen()
+        chosen = ModelOptions(**model).load_model()
 
-        from verifier.commands.train import train as run
+        from verifier.commands.train import train
         from verifier.reporting.text.training import View
 
         going.refuse_if_interrupted()
-        report = run(
+        report = train(
             chosen,
             data=model["data"],
             predict=points,
@@ -157,109 +162,112 @@ def train(
     send(Published(render(replace(report, view=View(**view)), Forms.of(forms))))
 
 
-def train_all(
-    send: Send, interruption: Interruption, settings: Mapping[str, Any], forms: dict[str, Any]
+def train_all_task(
+    send: Send,
+    interruption: Interruption,
+    settings: Mapping[str, UserValue],
+    forms: dict[str, UserValue],
 ) -> None:
     """The gallery is trained, for one table."""
-    from verifier.commands.train_all import train_all as run
+    from verifier.commands.train_all import train_all
     from verifier.formula.gallery import gallery
 
-    going = _Going(send, interruption)
+    going = _ProgressSender(send, interruption)
     with redirect_stdout(sys.stderr):
         models = gallery().values()
         going.refuse_if_interrupted()
-        summary = run(models, keep_going=going, **settings)
+        summary = train_all(models, keep_going=going, **settings)
     send(Published(render(summary, Forms.of(forms))))
 
 
-def explain(
+def explain_task(
     send: Send,
     interruption: Interruption,
-    model: Mapping[str, Any],
+    model: Mapping[str, UserValue],
     *,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, UserValue],
     at: dict[str, float] | None,
     step: int | None,
-    forms: dict[str, Any],
+    forms: dict[str, UserValue],
 ) -> None:
     """One step of a training is taken apart."""
-    going = _Going(send, interruption)
+    going = _ProgressSender(send, interruption)
     with redirect_stdout(sys.stderr):
-        chosen = ModelOptions(**model).chosen()
+        chosen = ModelOptions(**model).load_model()
 
-        from verifier.commands.explain import explain as run
+        from verifier.commands.explain import explain
 
         going.refuse_if_interrupted()
-        explanation = run(
+        explanation = explain(
             chosen, at=at, step=step, data=model["data"], keep_going=going, **settings
         )
     send(Published(render(explanation, Forms.of(forms))))
 
 
-def lesson(
-    send: Send, interruption: Interruption, name: str, lang: str, forms: dict[str, Any]
+def lesson_task(
+    send: Send, interruption: Interruption, name: str, lang: str, forms: dict[str, UserValue]
 ) -> None:
     """The code of a lesson is run."""
-    from verifier.commands.lesson import taught
+    from verifier.commands.lesson import run_lesson
     from verifier.explaining.lessons.reader import script
 
-    send(Published(render(taught(script(name, lang)), Forms.of(forms))))
+    send(Published(render(run_lesson(script(name, lang)), Forms.of(forms))))
 
 
-def selftest(
-    send: Send, interruption: Interruption, *, seed: int, quick: bool, forms: dict[str, Any]
+def selftest_task(
+    send: Send, interruption: Interruption, *, seed: int, quick: bool, forms: dict[str, UserValue]
 ) -> None:
     """The judge is put on trial."""
-    from verifier.commands.selftest import selftest as run
+    from verifier.commands.selftest import selftest
 
-    going = _Going(send, interruption)
+    going = _ProgressSender(send, interruption)
     going.refuse_if_interrupted()
-    trials = run(seed=seed, quick=quick, keep_going=going)
+    trials = selftest(seed=seed, quick=quick, keep_going=going)
     send(Published(render(trials, Forms.of(forms))))
 
 
-def check(
+def check_task(
     send: Send,
     interruption: Interruption,
     target: str | None,
     *,
     inputs: list[str],
-    settings: Mapping[str, Any],
+    settings: Mapping[str, UserValue],
     seconds: float | None,
-    forms: dict[str, Any],
+    forms: dict[str, UserValue],
 ) -> None:
     """One target is checked; what is known is published as the check goes on."""
-    from verifier.checking.inputs import parsed
+    from verifier.checking.inputs import parse_inputs
     from verifier.commands.check import check_watched
 
     watcher = _CheckWatcher(send, interruption, _deadline(seconds), Forms.of(forms))
     with redirect_stdout(sys.stderr):
         watcher.refuse_if_interrupted()
-        watcher.finish(check_watched(target, parsed(inputs), watcher, **settings))
+        watcher.finish(check_watched(target, parse_inputs(inputs), watcher, **settings))
 
 
-def check_target(
+def check_target_task(
     send: Send,
     interruption: Interruption,
-    target: Mapping[str, Any],
+    target: Mapping[str, UserValue],
     *,
     seconds: float | None,
-    forms: dict[str, Any],
+    forms: dict[str, UserValue],
 ) -> None:
     """A target of verifier.toml is checked, and what is known of its failures set aside."""
-    from verifier.commands.config.check_target import check_configured, settled_report
+    from verifier.commands.config.check_target import check_configured_target, settle_report
     from verifier.commands.config.schema import ConfiguredTarget
 
     configured = ConfiguredTarget.of(target)
 
-    def settle(report: CheckReport) -> tuple[int, dict[str, Any]]:
-        settled = settled_report(report, configured.accepted)
+    def settle(report: CheckReport) -> tuple[int, dict[str, UserValue]]:
+        settled = settle_report(report, configured.accepted)
         return settled.exit_code, settled.facts
 
     watcher = _CheckWatcher(send, interruption, _deadline(seconds), Forms.of(forms), settle)
     with redirect_stdout(sys.stderr):
         watcher.refuse_if_interrupted()
-        watcher.finish(check_configured(configured, watcher))
+        watcher.finish(check_configured_target(configured, watcher))
 
 
 def _deadline(seconds: float | None) -> Deadline:
@@ -268,7 +276,7 @@ def _deadline(seconds: float | None) -> Deadline:
     return SupervisedDeadline(seconds, reserve=reserve)
 
 
-def _alone(report: CheckReport) -> tuple[int, dict[str, Any]]:
+def _own_exit_code(report: CheckReport) -> tuple[int, dict[str, UserValue]]:
     return report.exit_code, {}
 
 
@@ -281,10 +289,10 @@ class _CheckWatcher:
         interruption: Interruption,
         deadline: Deadline,
         forms: Forms,
-        settle: Callable[[CheckReport], tuple[int, dict[str, Any]]] = _alone,
+        settle: Callable[[CheckReport], tuple[int, dict[str, UserValue]]] = _own_exit_code,
     ) -> None:
         self.deadline = deadline
-        self._going = _Going(send, interruption, 1)
+        self._going = _ProgressSender(send, interruption, 1)
         self._send, self._forms, self._settle = send, forms, settle
         self._next = 0.0
         self._outcome: Outcome | None = None

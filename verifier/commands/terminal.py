@@ -14,12 +14,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, TYPE_CHECKING
 
 from verifier.errors import InputError, reason_of
 from verifier.process.workers.messages import Rendered
-from verifier.reporting import atomic_write as files
+from verifier.reporting import atomic_write
 from verifier.reporting.rendering import Forms, Screen
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 SUFFIXES = (".svg", ".png", ".pdf")
 """Of files for pictures."""
@@ -58,7 +61,7 @@ class Outputs:
         self._refuse_to_overwrite(read)
         for path in self._files.values():
             if path is not None and not _is_standard_output(path):
-                files.check_writable(path)
+                atomic_write.check_writable(path)
 
     def _refuse_one_file_for_two(self) -> None:
         seen: dict[str, str] = {}
@@ -105,17 +108,17 @@ class Outputs:
     def _echo(self, forms: Mapping[str, str]) -> None:
         for name in ("text", "json") if _is_standard_output(self.json) else ("text",):
             if name in forms:
-                echo(forms[name])
+                write_line(forms[name])
         if "plot" in forms and _is_standard_output(self.plot):
-            echo(f"\n{forms['plot']}")
+            write_line(f"\n{forms['plot']}")
 
     def _write_files(self, forms: Mapping[str, str]) -> None:
         for path, name in ((self.json, "json"), (self.html, "html"), (self.markdown, "markdown")):
             if path is not None and name in forms and not _is_standard_output(path):
                 end = "\n" if name == "json" else ""
-                files.write(path, (forms[name] + end).encode("utf-8", "backslashreplace"))
+                atomic_write.write(path, (forms[name] + end).encode("utf-8", "backslashreplace"))
         if self.plot is not None and "plot" in forms and not _is_standard_output(self.plot):
-            files.write(self.plot, base64.b64decode(forms["plot"]))
+            atomic_write.write(self.plot, base64.b64decode(forms["plot"]))
 
 
 def _is_standard_output(path: Path | None) -> bool:
@@ -135,7 +138,7 @@ class ReaderGoneError(Exception):
     """Whoever read standard output has enough."""
 
 
-def echo(text: str) -> None:
+def write_line(text: str) -> None:
     """Write a line to standard output.
 
     Where standard output is closed nobody wants it. Raises ReaderGoneError where nobody reads any
@@ -154,7 +157,7 @@ def echo(text: str) -> None:
         raise InputError(f"cannot write the report: {reason_of(error)}") from None
 
 
-def tell(text: str) -> None:
+def write_message(text: str) -> None:
     """Write to standard error, if that can be written to: no message is worth a verdict."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
@@ -173,9 +176,12 @@ class TerminalWatch:
         self.interruptions = 0
         self._what = what
         self._started = time.monotonic()
-        self._bar: Any = None
+        self._bar: Progress | None = None
 
     def progress(self, done: int, planned: int) -> None:
+        """Show how much is done of what is planned, once the run takes longer than
+        PROGRESS_AFTER.
+        """
         late = time.monotonic() - self._started > PROGRESS_AFTER
         if self._bar is None and late and sys.stderr is not None and sys.stderr.isatty():
             self._bar = _progress_bar()
@@ -185,9 +191,11 @@ class TerminalWatch:
             self._bar.update(self._task, completed=done, total=planned)
 
     def tell(self, text: str) -> None:
-        tell(text)
+        """Write what the code prints to standard error."""
+        write_message(text)
 
     def clear(self) -> None:
+        """Take the progress bar off the screen."""
         if self._bar is not None:
             self._bar.stop()
 
@@ -204,7 +212,7 @@ class TerminalWatch:
             raise KeyboardInterrupt
 
 
-def _progress_bar() -> Any:
+def _progress_bar() -> Progress:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -212,8 +220,8 @@ def _progress_bar() -> Any:
 
 
 @contextmanager
-def watched(what: str) -> Iterator[TerminalWatch]:
-    """Ctrl-C and the other signals that ask for an end are counted inside the block."""
+def watch_signals(what: str) -> Iterator[TerminalWatch]:
+    """A block in which Ctrl-C and the other signals that ask for an end are counted."""
     watch = TerminalWatch(what)
     if threading.current_thread() is not threading.main_thread():
         yield watch
@@ -245,10 +253,10 @@ def settle_streams() -> None:
             try:
                 stream.flush()
             except (OSError, ValueError):
-                abandon(stream)
+                discard_output(stream)
 
 
-def abandon(stream: Any) -> None:
-    """Let nobody read what is still to be written."""
+def discard_output(stream: IO[str]) -> None:
+    """Let nobody read what is still to be written to the stream."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

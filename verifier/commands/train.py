@@ -6,42 +6,47 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from os import PathLike
-from typing import Any
 
 from verifier.errors import InputError
 from verifier.formula.model import Model
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
+from verifier.process.values import UserValue
 from verifier.reporting.training_report import Report
-from verifier.training.model_training import DEFAULTS, checked_point, settings_for, train_model
+from verifier.training.model_training import (
+    DEFAULTS,
+    check_prediction_point,
+    settings_for,
+    train_model,
+)
 from verifier.training.runner import Settings, always
 from verifier.witnesses import Autograd, Witness
 
 
-@isolated
+@isolate
 def train(
     model: Model,
     *,
-    data: Any = None,
+    data: UserValue = None,
     predict: Iterable[Mapping[str, float]] = (),
     witness: Witness | None = None,
     third_opinion: bool = False,
     stop_on_failure: bool = False,
     keep_going: Callable[[int, int], bool] = always,
-    **settings: Any,
+    **settings: UserValue,
 ) -> Report:
     """Train a model by autograd's gradients and by the symbolic ones, and judge every step.
 
-    Settings are epochs, lr, optimizer ("sgd", a name of `torch.optim`, or a function of the list of
-    parameters that returns an optimizer), dtype ("float32" or "float64"), batch (rows a step, or
-    "all"), shuffle, seed and hold_out (the fraction of the rows that is not trained on, whose loss
-    is reported in the end); what is not given is taken from the model, then from DEFAULTS.
+    The `settings` are epochs, lr, optimizer ("sgd", a name of `torch.optim`, or a function of the
+    list of parameters that returns an optimizer), dtype ("float32" or "float64"), batch (rows a
+    step, or "all"), shuffle, seed and hold_out (the fraction of the rows that is not trained on,
+    whose loss is reported in the end). What is not given is taken from `model`, then from DEFAULTS.
 
     `data` overrides the model's own: a mapping of columns, the path of a CSV file with a header, a
     data frame of pandas or polars, a torch dataset. `predict` lists inputs at which both trainings
     predict in the end. `witness` states the gradients in place of `loss.backward()`.
-    `third_opinion` adds finite differences at the steps that are kept. `keep_going` is asked before
-    each step, with the numbers of those done and planned; its False ends the run, and the report is
-    marked as partial.
+    `third_opinion` adds finite differences at the steps that are kept. With `stop_on_failure` the
+    run ends at the first step that disagrees. `keep_going` is asked before each step, with the
+    numbers of those done and planned; its False ends the run, and the report is marked as partial.
 
     Raises InputError for data, settings and inputs that do not fit.
 
@@ -56,7 +61,7 @@ def train(
             "gallery"
         )
     chosen = settings_for(model, settings)
-    points = [checked_point(model, point, chosen.format) for point in predict]
+    points = [check_prediction_point(model, point, chosen.format) for point in predict]
     findings = train_model(
         model,
         model.data if data is None else data,
@@ -67,13 +72,17 @@ def train(
         stop_on_failure=stop_on_failure,
         keep_going=keep_going,
     )
-    return Report(model, findings, replay_command(model, data, chosen, points))
+    return Report(model, findings, training_command(model, data, chosen, points))
 
 
-def replay_command(
-    model: Model, data: Any, settings: Settings, points: Iterable[Mapping[str, float]]
+def training_command(
+    model: Model, data: UserValue, settings: Settings, points: Iterable[Mapping[str, float]]
 ) -> str | None:
-    """The shell command that trains this model in this way; None where there is none."""
+    """The shell command that trains this model in this way.
+
+    It is None where there is none: for a model without a name on the command line, an optimizer
+    that is a function, and data that is not a file.
+    """
     if (
         not model.origin
         or not isinstance(settings.optimizer, str)

@@ -13,7 +13,7 @@ from verifier.commands.train import train
 from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.judging.verdict import Outcome
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
 from verifier.reporting.data.training_json import FORMAT, versions
 from verifier.reporting.html.page import Page, Table
 from verifier.reporting.html.training import parameter_table
@@ -70,7 +70,7 @@ class Summary:
             return 130
         return next((code for code in (130, 1, 3) if code in codes), 0)
 
-    @isolated
+    @isolate
     def to_json(self) -> dict[str, Any]:
         """All reports in one document of the format `verifier/1`."""
         return {
@@ -82,12 +82,12 @@ class Summary:
             "reports": [report.to_json() for report in self.reports],
         }
 
-    @isolated
+    @isolate
     def to_html(self) -> str:
         """The summary as a page: one HTML file that needs no other, and no network."""
         return self._page().html()
 
-    @isolated
+    @isolate
     def _repr_html_(self) -> str:
         return self._page().fragment()
 
@@ -140,7 +140,7 @@ class Summary:
             f"{', '.join(report.model.name for report in self.reports)}>"
         )
 
-    @isolated
+    @isolate
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
@@ -174,7 +174,7 @@ def _size(ratio: str) -> float:
     return -1.0 if ratio == "–" else float(ratio)
 
 
-@isolated
+@isolate
 def train_all(
     models: Iterable[Model], *, keep_going: Callable[[int, int], bool] = always, **settings: Any
 ) -> Summary:

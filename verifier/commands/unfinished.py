@@ -31,7 +31,10 @@ _HEADINGS = {
 
 
 def exit_code_of(ending: Ending) -> int:
-    """That of the report where it is whole, or where it says that something disagrees."""
+    """The exit code of a task that ended so.
+
+    It is that of the report where that is whole, or says that something disagrees.
+    """
     known = ending.report.exit_code if ending.report is not None else None
     if known is not None and ending.end in (End.FINISHED, End.INTERRUPTED):
         return known if ending.end is End.FINISHED else 130
@@ -46,14 +49,18 @@ def sentence_of(ending: Ending) -> str:
     return f"{ending.sentence}{before}"
 
 
-def unfinished(ending: Ending, command: str, subject: Mapping[str, str], forms: Forms) -> Rendered:
+def unfinished_report(
+    ending: Ending, command: str, subject: Mapping[str, str], forms: Forms
+) -> Rendered:
     """The report in those forms; `subject` is what stands in JSON for what was to be judged."""
     code_ = exit_code_of(ending)
     known = ending.report or Rendered(code_, {})
-    return replace(known, exit_code=code_, forms=_forms(ending, code_, command, subject, forms))
+    return replace(
+        known, exit_code=code_, forms=_unfinished_forms(ending, code_, command, subject, forms)
+    )
 
 
-def _forms(
+def _unfinished_forms(
     ending: Ending, code_: int, command: str, subject: Mapping[str, str], forms: Forms
 ) -> dict[str, str]:
     known = ending.report or Rendered(code_, {})
@@ -61,15 +68,17 @@ def _forms(
     if forms.text and "text" in known.forms:
         found["text"] = f"{known.forms['text']}\n{_HEADINGS[ending.end]}  {ending.sentence}"
     if forms.json:
-        found["json"] = _json(ending, code_, command, subject, known)
+        found["json"] = _unfinished_json(ending, code_, command, subject, known)
     if forms.html:
-        found["html"] = _html(ending, subject, known)
+        found["html"] = _unfinished_html(ending, subject, known)
     if forms.markdown:
-        found["markdown"] = _markdown(ending, subject, known)
+        found["markdown"] = _unfinished_markdown(ending, subject, known)
     return found
 
 
-def completed(report: Rendered, command: str, subject: Mapping[str, str], forms: Forms) -> Rendered:
+def complete_forms(
+    report: Rendered, command: str, subject: Mapping[str, str], forms: Forms
+) -> Rendered:
     """The report with something in place of each form that could not be made: the verdict
     stands.
     """
@@ -78,18 +87,18 @@ def completed(report: Rendered, command: str, subject: Mapping[str, str], forms:
     sentence = f"the report cannot be shown; the verdict stands: {outcome}"
     nothing = replace(report, forms={"text": outcome.upper()})
     ending = Ending(End.FAILED, nothing, sentence, traceback=error)
-    others = _forms(ending, report.exit_code, command, subject, forms)
+    others = _unfinished_forms(ending, report.exit_code, command, subject, forms)
     return replace(report, forms={**others, **report.forms})
 
 
-def _markdown(ending: Ending, subject: Mapping[str, str], known: Rendered) -> str:
+def _unfinished_markdown(ending: Ending, subject: Mapping[str, str], known: Rendered) -> str:
     title = f"❌ **{_HEADINGS[ending.end]}** {escaped(ending.sentence)}"
     if "markdown" in known.forms:
         return f"{title}\n\n{known.forms['markdown']}"
     return "\n\n".join([title, *map(code, subject.values())])
 
 
-def _json(
+def _unfinished_json(
     ending: Ending, code_: int, command: str, subject: Mapping[str, str], known: Rendered
 ) -> str:
     if "json" in known.forms:
@@ -102,15 +111,15 @@ def _json(
     return json_text({**document, **end, "internal_errors": errors})
 
 
-def _html(ending: Ending, subject: Mapping[str, str], known: Rendered) -> str:
+def _unfinished_html(ending: Ending, subject: Mapping[str, str], known: Rendered) -> str:
     heading, sentence = _HEADINGS[ending.end], escape(ending.sentence)
-    told = f"<p><strong>{heading}</strong> {sentence}</p>"
+    why = f"<p><strong>{heading}</strong> {sentence}</p>"
     if "html" in known.forms:
-        return known.forms["html"].replace(PLACE, told, 1)
+        return known.forms["html"].replace(PLACE, why, 1)
     title = escape(", ".join(subject.values()) or "verifier")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'">\n'
         f"<title>{title}: not judged</title>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
-        f"{told}\n<p>Nothing was decided.</p>\n</main>\n</body>\n</html>\n"
+        f"{why}\n<p>Nothing was decided.</p>\n</main>\n</body>\n</html>\n"
     )

@@ -6,34 +6,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
 from verifier.errors import InputError
 from verifier.formula.model import Model
+from verifier.operations.arrays import Floats
 from verifier.operations.formats import Format
 from verifier.operations.number_text import number, plain
 from verifier.training.runner import Rows, Run
 
 
 @dataclass(frozen=True, eq=False)
-class Stand:
+class StepContext:
     """A training before the update of that step; the sample is float64 arrays, an entry a row."""
 
     step: int
     epoch: int
     row: int | None
     """The row of the data, where the sample is one."""
-    sample: Mapping[str, Any]
+    sample: Mapping[str, Floats]
     chosen: str
     """Why this step, as a sentence."""
 
 
-def checked_point(model: Model, at: Mapping[str, float], format: Format) -> dict[str, float]:
-    """The values rounded to the format. Raises InputError for names that there are not, and numbers
-    that do not fit.
+def round_point(model: Model, at: Mapping[str, float], format: Format) -> dict[str, float]:
+    """The values rounded to the format.
+
+    Raises InputError for names that there are not, and for numbers that do not fit.
     """
     names = (*model.columns, *model.start)
     for name, value in at.items():
@@ -44,10 +45,11 @@ def checked_point(model: Model, at: Mapping[str, float], format: Format) -> dict
     return {name: float(np.dtype(format.name).type(value)) for name, value in at.items()}
 
 
-def stand_at(run: Run, point: Mapping[str, float], step: int | None) -> Stand:
+def advance_to_step(run: Run, point: Mapping[str, float], step: int | None) -> StepContext:
     """Bring the training to that step, and put the point's parameters in place.
 
-    Raises InputError for a step that there is not, and for data of which a column is missing.
+    `point` has data and parameters by name; `step` is counted from 1, None where the point chooses
+    it. Raises InputError for a step that there is not, and for data of which a column is missing.
     """
     wanted = {name: point[name] for name in run.model.columns if name in point}
     used = _first_use(run, wanted) if step is None or not run.schedule.single else None
@@ -55,23 +57,25 @@ def stand_at(run: Run, point: Mapping[str, float], step: int | None) -> Stand:
     epoch, rows = run.advance(number)
     own = rows if isinstance(rows, int) and (step is not None or not wanted) else None
     row = used.row if used else own
-    sample = _replaced(run, row, wanted) if wanted else _rows(run, rows)
-    chosen = [_which(run, number, wanted, used, asked=step is not None)]
+    sample = _row_with_values(run, row, wanted) if wanted else _columns_of_rows(run, rows)
+    chosen = [_step_sentence(run, number, wanted, used, asked=step is not None)]
     if wanted and not run.schedule.single:
         chosen.append("its batch is this row by itself")
-    chosen += [*_moved(run, point), _left(number)]
-    return Stand(number, epoch, row if used or not wanted else None, sample, "; ".join(chosen))
+    chosen += [*_put_parameters(run, point), _parameters_sentence(number)]
+    return StepContext(
+        number, epoch, row if used or not wanted else None, sample, "; ".join(chosen)
+    )
 
 
 @dataclass(frozen=True)
-class _Use:
+class _FirstUse:
     """The first step that uses a row of the data."""
 
     step: int
     row: int
 
 
-def _first_use(run: Run, wanted: Mapping[str, float]) -> _Use | None:
+def _first_use(run: Run, wanted: Mapping[str, float]) -> _FirstUse | None:
     """The first step of the training that uses a row with these values, and the first such row in
     it.
     """
@@ -81,19 +85,19 @@ def _first_use(run: Run, wanted: Mapping[str, float]) -> _Use | None:
         return None
     turns = enumerate(run.schedule, start=1)
     return next(
-        _Use(step, row)
+        _FirstUse(step, row)
         for step, (_, rows) in turns
         for row in np.atleast_1d(rows).tolist()
         if fits[row]
     )
 
 
-def _rows(run: Run, rows: Rows) -> dict[str, Any]:
+def _columns_of_rows(run: Run, rows: Rows) -> dict[str, Floats]:
     """The columns of these rows."""
     return {name: values[np.atleast_1d(rows)] for name, values in run.columns.values.items()}
 
 
-def _replaced(run: Run, row: int | None, wanted: Mapping[str, float]) -> dict[str, Any]:
+def _row_with_values(run: Run, row: int | None, wanted: Mapping[str, float]) -> dict[str, Floats]:
     """One row in which the values that are wanted stand in the place of its own. Raises InputError
     without a row.
     """
@@ -101,42 +105,42 @@ def _replaced(run: Run, row: int | None, wanted: Mapping[str, float]) -> dict[st
     missing = [name for name in columns if name not in wanted]
     if row is None and missing:
         raise InputError(
-            f"cannot explain at {_listed(wanted)}: no row of the data has it; give "
+            f"cannot explain at {_values_text(wanted)}: no row of the data has it; give "
             f"{', '.join(missing)} as well"
         )
-    base = {} if row is None else _rows(run, row)
+    base = {} if row is None else _columns_of_rows(run, row)
     return {**base, **{name: np.array([value]) for name, value in wanted.items()}}
 
 
-def _which(
-    run: Run, number: int, wanted: Mapping[str, float], used: _Use | None, *, asked: bool
+def _step_sentence(
+    run: Run, number: int, wanted: Mapping[str, float], used: _FirstUse | None, *, asked: bool
 ) -> str:
     total = f"the training's {run.schedule.steps}"
     if not wanted:
         return f"step {number} of {total}"
     if asked:
-        return f"step {number} of {total}, with {_listed(wanted)} in the place of its sample"
+        return f"step {number} of {total}, with {_values_text(wanted)} in the place of its sample"
     if used is None:
-        return f"{_listed(wanted)} is no row of the data"
-    return f"step {number} is the first of {total} that uses {_listed(wanted)}"
+        return f"{_values_text(wanted)} is no row of the data"
+    return f"step {number} is the first of {total} that uses {_values_text(wanted)}"
 
 
-def _moved(run: Run, point: Mapping[str, float]) -> list[str]:
+def _put_parameters(run: Run, point: Mapping[str, float]) -> list[str]:
     """Put the parameters of the point in place; what is to be said of it."""
-    told = []
+    sentences = []
     for name, tensor in run.autograd.parameters.items():
         if name in point:
-            told.append(f"{name}={plain(point[name])} in the place of {number(tensor.item())}")
+            sentences.append(f"{name}={plain(point[name])} in the place of {number(tensor.item())}")
             tensor.data = torch.tensor(point[name], dtype=tensor.dtype)
-    return told
+    return sentences
 
 
-def _left(step: int) -> str:
+def _parameters_sentence(step: int) -> str:
     if step == 1:
         return "the parameters are where the training starts"
     steps = {2: "step 1", 3: "steps 1 and 2"}.get(step, f"steps 1 to {step - 1}")
     return f"the parameters are as {steps} left them"
 
 
-def _listed(values: Mapping[str, float]) -> str:
+def _values_text(values: Mapping[str, float]) -> str:
     return " ".join(f"{name}={plain(value)}" for name, value in values.items())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
@@ -14,7 +13,8 @@ from verifier.explaining.as_html import explanation_page
 from verifier.explaining.as_text import explanation_lines
 from verifier.explaining.records import Edge as Edge
 from verifier.explaining.records import ExplainedStep, Node
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
+from verifier.process.values import Facts
 from verifier.reporting.data.training_json import (
     FORMAT,
     clean,
@@ -30,16 +30,16 @@ from verifier.reporting.text.layout import WIDTH, layout_for
 class Explanation(ExplainedStep):
     """How the gradient of one step comes about. `print(explanation)` shows it."""
 
-    @isolated
+    @isolate
     def raise_for_failure(self) -> None:
         """Raise GradientError, with the explanation as its message, unless it is ok."""
         if not self.ok:
             raise GradientError(f"{self.model.name}: {self.outcome.value}\n{self}")
 
-    @isolated
-    def to_json(self) -> dict[str, Any]:
+    @isolate
+    def to_json(self) -> Facts:
         """The explanation in the format `verifier/1`, in JSON's own types."""
-        cleaned: dict[str, Any] = clean(
+        cleaned: Facts = clean(
             {
                 "format": FORMAT,
                 "command": "explain",
@@ -56,7 +56,7 @@ class Explanation(ExplainedStep):
                     name: comparison_document(found, "autograd")
                     for name, found in self.gradient.items()
                 },
-                "nodes": [_node(node) for node in self.nodes],
+                "nodes": [_node_document(node) for node in self.nodes],
                 "tensors": [asdict(tensor) for tensor in self.tensors],
                 "updates": [asdict(update) for update in self.updates],
                 "parting": asdict(self.parting) if self.parting else None,
@@ -67,12 +67,12 @@ class Explanation(ExplainedStep):
         )
         return cleaned
 
-    @isolated
+    @isolate
     def to_html(self) -> str:
         """The explanation as a page: one HTML file that needs no other, and no network."""
         return explanation_page(self).html()
 
-    @isolated
+    @isolate
     def _repr_html_(self) -> str:
         return explanation_page(self).fragment()
 
@@ -85,12 +85,12 @@ class Explanation(ExplainedStep):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         yield from self.lines(options.max_width)
 
-    @isolated
+    @isolate
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
 
-def _node(node: Node) -> dict[str, Any]:
+def _node_document(node: Node) -> Facts:
     return {
         "name": node.name,
         "role": node.role.value,

@@ -17,9 +17,9 @@ import sympy
 from verifier.formula.model import Model
 from verifier.operations.operation import Infix, Suffix
 from verifier.operations.table import TABLE
+from verifier.program.builder import FormulaBuilder
 from verifier.program.differentiate import Adjoints, adjoints, differentiate
-from verifier.program.guards import CONDITIONS
-from verifier.program.program import BATCH, CONSTANT, SYMBOL, Builder, Program
+from verifier.program.program import BATCH, CONDITIONS, CONSTANT, INPUT, Program, Shape
 from verifier.program.sympy_form import expressions
 
 LOSS = "loss"
@@ -27,7 +27,7 @@ PREDICTION = "prediction"
 
 
 @dataclass(frozen=True)
-class Operation:
+class NodeOperation:
     """One operation by itself, of symbols that have the names of the nodes that it takes."""
 
     value: Program
@@ -59,18 +59,18 @@ class Graph:
         """Symbols have their own names, the others prediction, loss and t1, t2, ... in the order of
         evaluation.
         """
-        taken = set(self.program.symbols)
-        named = {self.program.outputs[0]: _free(LOSS, taken)}
+        taken = set(self.program.inputs)
+        named = {self.program.outputs[0]: _free_name(LOSS, taken)}
         if self.prediction is not None:
-            named.setdefault(self.prediction, _free(PREDICTION, taken))
+            named.setdefault(self.prediction, _free_name(PREDICTION, taken))
         found: dict[int, str] = {}
         count = 0
         for index in self.nodes:
             node = self.program.nodes[index]
-            if node.operation != SYMBOL and index not in named:
+            if node.operation != INPUT and index not in named:
                 count += 1
-                named[index] = _free(f"t{count}", taken)
-            found[index] = str(node.payload) if node.operation == SYMBOL else named[index]
+                named[index] = _free_name(f"t{count}", taken)
+            found[index] = str(node.payload) if node.operation == INPUT else named[index]
         return found
 
     @cached_property
@@ -88,6 +88,7 @@ class Graph:
         return self.program.nodes[index].shape == BATCH
 
     def is_condition(self, index: int) -> bool:
+        """Whether the node is a truth value, not a number."""
         return self.program.nodes[index].operation in CONDITIONS
 
     def arguments(self, index: int) -> tuple[int, ...]:
@@ -102,9 +103,9 @@ class Graph:
     def formula(self, index: int) -> str:
         """The operation in the names of the nodes that it takes; a symbol is its name."""
         node = self.program.nodes[index]
-        if node.operation == SYMBOL:
+        if node.operation == INPUT:
             return str(node.payload)
-        return _written(node.operation, [self._operand(part) for part in node.arguments])
+        return _notation_text(node.operation, [self._operand(part) for part in node.arguments])
 
     def _operand(self, index: int) -> str:
         """A node as it stands inside a formula: by its name, or written out where it is a plain
@@ -114,21 +115,19 @@ class Graph:
             return self.names[index]
         node = self.program.nodes[index]
         if node.operation != CONSTANT:
-            text = _written(node.operation, [self._operand(part) for part in node.arguments])
+            text = _notation_text(node.operation, [self._operand(part) for part in node.arguments])
             return f"({text})" if isinstance(TABLE[node.operation].python, Infix) else text
         return repr(node.payload) if node.payload >= 0 else f"({node.payload!r})"
 
     @cached_property
     def one_row(self) -> tuple[Program, dict[int, int]]:
-        """The loss as one row has its part in it, and which of its nodes is which of the
-        batch's.
-        """
-        builder = Builder()
+        """The loss as one row has its part in it, and its nodes by those of the batch."""
+        builder = FormulaBuilder()
         places: dict[int, int] = {}
         for index, node in enumerate(self.program.nodes):
             arguments = [places[part] for part in node.arguments]
-            if node.operation == SYMBOL:
-                places[index] = builder.symbol(str(node.payload))
+            if node.operation == INPUT:
+                places[index] = builder.input(str(node.payload))
             elif node.operation == CONSTANT:
                 places[index] = builder.constant(node.payload)
             else:
@@ -138,48 +137,53 @@ class Graph:
             zip(places, program.outputs[1:], strict=True)
         )
 
-    def _of_one_row(self, builder: Builder, operation: str, arguments: Sequence[int]) -> int:
+    def _of_one_row(self, builder: FormulaBuilder, operation: str, arguments: Sequence[int]) -> int:
         if operation == "sum":
             return arguments[0]
         if operation == "mean":
             return builder.apply("divide", arguments[0], builder.constant(self.rows or 1))
         return builder.apply(operation, *arguments)
 
-    def operation(self, index: int) -> Operation:
-        """That node by itself; a condition among its arguments holds where the symbol of its name
-        is above 0.
+    def operation(self, index: int) -> NodeOperation:
+        """That node by itself.
+
+        A condition among its arguments holds where the symbol of its name is above 0.
         """
         node = self.program.nodes[index]
         active = tuple(
             self.names[part] for part in self.arguments(index) if part in self.adjoints.nodes
         )
-        value, row = Builder(), Builder()
+        value, row = FormulaBuilder(), FormulaBuilder()
         computed = value.apply(
-            node.operation, *(self._alone(value, part, BATCH) for part in node.arguments)
+            node.operation, *(self._by_itself(value, part, BATCH) for part in node.arguments)
         )
         by_row = self._of_one_row(
-            row, node.operation, [self._alone(row, part, ()) for part in node.arguments]
+            row, node.operation, [self._by_itself(row, part, ()) for part in node.arguments]
         )
         gradient = differentiate(row.program(by_row), active)
         if node.operation == "where":
-            return Operation(
-                value.program(computed), gradient, active, self._chosen(index, active), ()
+            return NodeOperation(
+                value.program(computed),
+                gradient,
+                active,
+                self._choice_derivatives(index, active),
+                (),
             )
         derivatives = expressions(gradient)[1:]
         formulas = tuple(sympy.sstr(derivative, full_prec=False) for derivative in derivatives)
-        return Operation(value.program(computed), gradient, active, formulas, derivatives)
+        return NodeOperation(value.program(computed), gradient, active, formulas, derivatives)
 
-    def _alone(self, builder: Builder, index: int, shape: tuple[str, ...]) -> int:
+    def _by_itself(self, builder: FormulaBuilder, index: int, shape: Shape) -> int:
         if index not in self.names:
             return builder.copy(self.program, index)
-        symbol = builder.symbol(self.names[index], shape if self.has_rows(index) else ())
+        symbol = builder.input(self.names[index], shape if self.has_rows(index) else ())
         return (
             builder.apply("greater", symbol, builder.constant(0))
             if self.is_condition(index)
             else symbol
         )
 
-    def _chosen(self, index: int, active: Collection[str]) -> tuple[str, ...]:
+    def _choice_derivatives(self, index: int, active: Collection[str]) -> tuple[str, ...]:
         """The derivatives of a choice: 1 where its argument is the one taken, else 0."""
         condition, taken, otherwise = map(self._operand, self.program.nodes[index].arguments)
         if taken == otherwise:
@@ -191,29 +195,30 @@ class Graph:
 
 
 def graph_of(model: Model, rows: int | None) -> Graph:
-    """The graph of what torch computes for one sample, or for a batch of so many rows. Raises
-    InputError.
+    """The graph of what torch computes for one sample, or for a batch of so many rows.
+
+    Raises InputError where the model's formula cannot be used.
     """
     whole = model.guarded_program if rows is None else model.batch_program
-    builder = Builder()
+    builder = FormulaBuilder()
     places: dict[int, int] = {}
     loss = builder.copy(whole, whole.outputs[-1], places)
     program = builder.program(loss)
     prediction = places.get(whole.outputs[0])
     operation = prediction is not None and program.nodes[prediction].operation not in (
-        SYMBOL,
+        INPUT,
         CONSTANT,
     )
     return Graph(program, model.parameters, prediction if operation else None, rows)
 
 
-def _free(name: str, taken: Collection[str]) -> str:
+def _free_name(name: str, taken: Collection[str]) -> str:
     while name in taken:
         name += "_"
     return name
 
 
-def _written(operation: str, operands: Sequence[str]) -> str:
+def _notation_text(operation: str, operands: Sequence[str]) -> str:
     notation = TABLE[operation].python
     if isinstance(notation, Infix) and len(operands) == 2:
         return f" {notation.symbol} ".join(operands)

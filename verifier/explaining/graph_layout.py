@@ -32,12 +32,12 @@ class Layers:
     width: float
 
 
-def layered(arguments: Mapping[str, Sequence[str]], widths: Mapping[str, float]) -> Layers:
+def place_boxes(arguments: Mapping[str, Sequence[str]], widths: Mapping[str, float]) -> Layers:
     """Places for boxes of these widths; `arguments` says what each takes, in an order of
     evaluation.
 
     >>> widths = {"x": 10.0, "w": 10.0, "product": 30.0}
-    >>> found = layered({"x": (), "w": (), "product": ("w", "x")}, widths)
+    >>> found = place_boxes({"x": (), "w": (), "product": ("w", "x")}, widths)
     >>> found.boxes
     (('x', 'w'), ('product',))
     """
@@ -59,9 +59,9 @@ def layered(arguments: Mapping[str, Sequence[str]], widths: Mapping[str, float])
     layers = [[place for place in places if place[2] == layer] for layer in range(bottom + 1)]
     near = _neighbours(above)
     for sweep in range(SWEEPS):
-        _ordered(layers if sweep % 2 else layers[::-1], near)
+        _sort_layers(layers if sweep % 2 else layers[::-1], near)
     sizes = {place: 0.0 if place[1] else widths[place[0]] for place in places}
-    centres = _centred(layers, sizes, near)
+    centres = _centres(layers, sizes, near)
     left = min(centres[place] - sizes[place] / 2 for place in places)
     right = max(centres[place] + sizes[place] / 2 for place in places)
     return Layers(
@@ -91,7 +91,7 @@ def _neighbours(above: Mapping[_Place, Sequence[_Place]]) -> dict[_Place, list[_
     return near
 
 
-def _ordered(layers: Sequence[list[_Place]], near: Mapping[_Place, Sequence[_Place]]) -> None:
+def _sort_layers(layers: Sequence[list[_Place]], near: Mapping[_Place, Sequence[_Place]]) -> None:
     """Each layer put in the order of the mean places of its neighbours in the layer before."""
     for before, layer in pairwise(layers):
         ranks = {place: rank for rank, place in enumerate(before)}
@@ -106,7 +106,7 @@ def _ordered(layers: Sequence[list[_Place]], near: Mapping[_Place, Sequence[_Pla
         layer.sort(key=mean)
 
 
-def _centred(
+def _centres(
     layers: Sequence[Sequence[_Place]],
     sizes: Mapping[_Place, float],
     near: Mapping[_Place, Sequence[_Place]],
@@ -121,7 +121,7 @@ def _centred(
                 _mean([centres[other] for other in near.get(place, (place,))]) for place in layer
             ]
             centres.update(
-                zip(layer, _apart(wanted, [sizes[place] for place in layer]), strict=True)
+                zip(layer, _push_apart(wanted, [sizes[place] for place in layer]), strict=True)
             )
     return centres
 
@@ -130,7 +130,7 @@ def _mean(numbers: Sequence[float]) -> float:
     return sum(numbers) / len(numbers)
 
 
-def _apart(wanted: Sequence[float], sizes: Sequence[float]) -> list[float]:
+def _push_apart(wanted: Sequence[float], sizes: Sequence[float]) -> list[float]:
     """The nearest numbers that keep their order and leave room for the sizes: neighbours that
     collide move as one.
     """

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from rich.cells import cell_len
 
 from verifier.errors import printable
-from verifier.explaining.graph_layout import Layers, layered
+from verifier.explaining.graph_layout import Layers, place_boxes
 from verifier.explaining.records import ExplainedStep, Node
 from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import number
@@ -86,20 +86,26 @@ class GraphPicture:
 
 
 def graph_picture(explanation: ExplainedStep) -> GraphPicture | None:
-    """The graph as a picture; None where it has more than DRAWN_NODES nodes."""
+    """The graph of an `explanation` as a picture; None where it has more than DRAWN_NODES nodes.
+
+    >>> import verifier
+    >>> picture = graph_picture(verifier.explain(verifier.load("linear")))
+    >>> picture.name, "<svg" in picture.svg()
+    ('graph', True)
+    """
     nodes = explanation.nodes
     if len(nodes) > DRAWN_NODES:
         return None
     boxes = {node.name: _box(node, explanation.gradient.get(node.name)) for node in nodes}
-    places = layered(
+    places = place_boxes(
         {node.name: node.arguments for node in nodes},
         {name: box.width for name, box in boxes.items()},
     )
     title = f"The graph of the loss at step {explanation.place.step}"
-    return GraphPicture("graph", title, _told(explanation), _drawn(boxes, places))
+    return GraphPicture("graph", title, _description(explanation), _picture_svg(boxes, places))
 
 
-def _told(explanation: ExplainedStep) -> str:
+def _description(explanation: ExplainedStep) -> str:
     nodes = explanation.nodes
     leaves = [printable(node.name) for node in nodes if not node.arguments]
     wrong = [
@@ -128,14 +134,18 @@ def _box(node: Node, grad: Comparison | None) -> _Box:
     """A node, a parameter with what stands in its `.grad`; of a batch the first row, or the first
     that disagrees.
     """
-    row = _row(node)
+    row = _row_shown(node)
     beside = f" (row {row} of {node.rows})" if node.rows is not None and node.rows > 1 else ""
-    kept = _numbers(f"{node.name}.grad", [grad], 0) if grad is not None else ()
-    lines = (_Line(f"{_cut(node.title)}{beside}", weight="bold"), *_lines(node, row), *kept)
+    kept = _number_lines(f"{node.name}.grad", [grad], 0) if grad is not None else ()
+    lines = (
+        _Line(f"{_short_label(node.title)}{beside}", weight="bold"),
+        *_box_lines(node, row),
+        *kept,
+    )
     return _Box(lines, any(line.outcome is Outcome.DISAGREES for line in lines))
 
 
-def _row(node: Node) -> int:
+def _row_shown(node: Node) -> int:
     if node.rows is None:
         return 0
     numbers = (node.values, node.adjoints, *(edge.numbers for edge in node.edges))
@@ -148,29 +158,31 @@ def _row(node: Node) -> int:
     return min(wrong, default=0)
 
 
-def _lines(node: Node, row: int) -> Iterator[_Line]:
+def _box_lines(node: Node, row: int) -> Iterator[_Line]:
     yield _Line(node.role.value if not node.arguments else "", "torch", "symbolic")
     for condition in node.conditions[row : row + 1]:
         yield _Line("holds", str(condition.autograd), str(condition.symbolic))
-    yield from _numbers("value", node.values, row)
+    yield from _number_lines("value", node.values, row)
     for edge in node.edges:
-        yield from _numbers(f"∂{node.name}/∂{edge.argument} = {edge.formula}", edge.numbers, row)
-    yield from _numbers(f"∂L/∂{node.name}", node.adjoints, row)
+        yield from _number_lines(
+            f"∂{node.name}/∂{edge.argument} = {edge.formula}", edge.numbers, row
+        )
+    yield from _number_lines(f"∂L/∂{node.name}", node.adjoints, row)
     if node.adjoints and not node.arrived:
         yield _Line("✗ nothing is passed back", outcome=Outcome.UNDECIDED)
 
 
-def _numbers(label: str, numbers: Sequence[Comparison], row: int) -> Iterator[_Line]:
+def _number_lines(label: str, numbers: Sequence[Comparison], row: int) -> Iterator[_Line]:
     for judged in numbers[:1] if len(numbers) == 1 else numbers[row : row + 1]:
         yield _Line(
-            f"{SIGNS[judged.outcome]}{_cut(label)}",
+            f"{SIGNS[judged.outcome]}{_short_label(label)}",
             number(judged.stated),
             number(judged.symbolic),
             judged.outcome,
         )
 
 
-def _cut(label: str) -> str:
+def _short_label(label: str) -> str:
     shown = printable(label)
     return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
 
@@ -179,7 +191,7 @@ def _label_width(line: _Line) -> int:
     return cell_len(line.label)
 
 
-def _drawn(boxes: dict[str, _Box], places: Layers) -> str:
+def _picture_svg(boxes: dict[str, _Box], places: Layers) -> str:
     tops: dict[str, float] = {}
     bands: list[tuple[float, float]] = []
     top = _PAD
@@ -202,13 +214,13 @@ def _drawn(boxes: dict[str, _Box], places: Layers) -> str:
         between = bands[layer_of[argument] + 1 : layer_of[user]]
         points = [(places.centres[argument], tops[argument] + boxes[argument].height)]
         points += [(x, edge) for x, band in zip(passed, between, strict=True) for edge in band]
-        _arrow(root, [*points, (places.centres[user], tops[user])])
+        _draw_arrow(root, [*points, (places.centres[user], tops[user])])
     for name, box in boxes.items():
-        _boxed(root, box, places.centres[name] - box.width / 2 + _PAD, tops[name])
+        _draw_box(root, box, places.centres[name] - box.width / 2 + _PAD, tops[name])
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def _arrow(root: ElementTree.Element, points: Sequence[tuple[float, float]]) -> None:
+def _draw_arrow(root: ElementTree.Element, points: Sequence[tuple[float, float]]) -> None:
     """A line through the points, bent between layers and straight along them, with a head at its
     end.
     """
@@ -223,7 +235,7 @@ def _arrow(root: ElementTree.Element, points: Sequence[tuple[float, float]]) -> 
     ElementTree.SubElement(root, "path", {"d": head, "fill": _SOFT})
 
 
-def _boxed(root: ElementTree.Element, box: _Box, left: float, top: float) -> None:
+def _draw_box(root: ElementTree.Element, box: _Box, left: float, top: float) -> None:
     border = {"stroke": _WRONG, "stroke-width": "2.5"} if box.wrong else {"stroke": _SOFT}
     frame = {"x": left, "y": top, "width": box.width, "height": box.height, "rx": 5.0}
     ElementTree.SubElement(
@@ -245,11 +257,11 @@ def _boxed(root: ElementTree.Element, box: _Box, left: float, top: float) -> Non
         )
         colour = _WRONG if line.outcome is Outcome.DISAGREES else _INK
         look |= {"y": f"{base:.1f}", "fill": colour}
-        _text(root, line.label, {"x": f"{left + _PAD:.1f}", **look})
+        _draw_text(root, line.label, {"x": f"{left + _PAD:.1f}", **look})
         for end, text in zip(ends, (line.torch, line.symbolic), strict=True):
-            _text(root, text, {"x": f"{end:.1f}", "text-anchor": "end", **look})
+            _draw_text(root, text, {"x": f"{end:.1f}", "text-anchor": "end", **look})
 
 
-def _text(root: ElementTree.Element, text: str, look: dict[str, str]) -> None:
+def _draw_text(root: ElementTree.Element, text: str, look: dict[str, str]) -> None:
     if text:
         ElementTree.SubElement(root, "text", look).text = text

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from verifier.errors import InputError
 from verifier.formula.model import Model
+from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import TORCH, definition
-from verifier.program.program import Builder
-from verifier.training.data import columns
-from verifier.training.optimizers import torch_optimizer
+from verifier.training.data import read_columns
+from verifier.training.optimizers import torch_optimizer_name
 from verifier.training.runner import Settings
 
 
@@ -78,7 +78,7 @@ _WRITTEN_ROWS = 1000
 
 
 def _data(model: Model, settings: Settings) -> Iterator[str]:
-    given = columns(model.data, model.columns, settings.format)
+    given = read_columns(model.data, model.columns, settings.format)
     if given.rows > _WRITTEN_ROWS:
         raise InputError(
             f"--torch writes the data out, and {given.rows} rows are too many: at most "
@@ -100,8 +100,8 @@ def _functions(model: Model) -> Iterator[str]:
         "predict", ", ".join(model.inputs), model.guarded_program.only(prediction), TORCH
     )
     if model.loss is not None:
-        builder = Builder()
-        places = {prediction: builder.symbol("prediction")}
+        builder = FormulaBuilder()
+        places = {prediction: builder.input("prediction")}
         program = builder.program(builder.copy(model.guarded_program, loss, places))
         yield "\n" + definition(
             "loss", ", ".join(("prediction", *_loss_columns(model))), program, TORCH
@@ -109,14 +109,14 @@ def _functions(model: Model) -> Iterator[str]:
 
 
 def _loss_columns(model: Model) -> list[str]:
-    used = model.guarded_program.only_last.symbols
+    used = model.guarded_program.only_last.inputs
     return [name for name in model.columns if name not in model.inputs and name in used]
 
 
 def _optimizer(model: Model, settings: Settings) -> Iterator[str]:
     if _own_update(settings):
         return
-    name = torch_optimizer(settings.optimizer)
+    name = torch_optimizer_name(settings.optimizer)
     yield f"optimizer = torch.optim.{name}([{', '.join(model.parameters)}], lr={settings.lr!r})"
 
 
@@ -144,11 +144,11 @@ def _loop(model: Model, settings: Settings) -> Iterator[str]:
     yield f"{inner}cost.backward()"
     shown = ", ".join(f"{name}.grad.item()" for name in model.parameters)
     yield f'{inner}print("grad", {shown})'
-    yield from (f"{inner}{line}" for line in _update(model, settings))
+    yield from (f"{inner}{line}" for line in _update_lines(model, settings))
     yield '    print("epoch", epoch, "cost", cost.item())'
 
 
-def _update(model: Model, settings: Settings) -> Iterator[str]:
+def _update_lines(model: Model, settings: Settings) -> Iterator[str]:
     if not _own_update(settings):
         yield "optimizer.step()"
         yield "optimizer.zero_grad()"

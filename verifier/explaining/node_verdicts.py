@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,23 +10,24 @@ import torch
 from verifier.capture.to_numpy import to_float64
 from verifier.explaining.graph import Graph
 from verifier.explaining.records import Condition, Edge, Node, Role
-from verifier.explaining.torch_hooks import Seen, local_derivatives
+from verifier.explaining.torch_hooks import ObservedStep, local_derivatives
 from verifier.formula.model import Model
 from verifier.judging.verdict import Comparison, Judge
+from verifier.operations.arrays import Floats
 from verifier.program.differentiate import adjoints
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
-from verifier.program.program import SYMBOL, Program, evaluate
+from verifier.program.program import INPUT, Program, evaluate
 from verifier.training.runner import Settings
-from verifier.witnesses import Arguments, symbolic
+from verifier.witnesses import Arguments, evaluate_in_floats
 
 JUDGED_ROWS = 1000
 """Of a batch so many rows have numbers of their own; its loss and its gradient are judged whole."""
 
 
-class Nodes:
+class NodeJudge:
     """Makes the records of a step's nodes from what was seen of it."""
 
-    def __init__(self, model: Model, graph: Graph, seen: Seen, settings: Settings) -> None:
+    def __init__(self, model: Model, graph: Graph, seen: ObservedStep, settings: Settings) -> None:
         self.rows = min(graph.rows or 1, JUDGED_ROWS)
         self._model = model
         self._graph = graph
@@ -75,14 +75,14 @@ class Nodes:
         loss = seen.tensors[self._graph.program.outputs[0]].item()
         gradient = (seen.grad[name] for name in model.parameters)
         stated = [loss, *(np.nan if number is None else number for number in gradient)]
-        judged = self._judged(
+        judged = self._judge(
             program, self._whole, [np.array([number]) for number in stated], self._data
         )
         return [comparison for (comparison,) in judged]
 
     def _role(self, index: int) -> Role:
         node = self._graph.program.nodes[index]
-        if node.operation != SYMBOL:
+        if node.operation != INPUT:
             return Role.OPERATION
         if node.payload in self._model.columns:
             return Role.DATA
@@ -93,7 +93,7 @@ class Nodes:
         if self._graph.has_rows(index):
             by_row, places = self._graph.one_row
             program, arguments = by_row.only(places[index]), self._by_row
-        return self._judged(
+        return self._judge(
             program, arguments, [self._entries(index, self._seen.tensors[index])], self._data
         )[0]
 
@@ -132,26 +132,26 @@ class Nodes:
             for index, output in outputs.items()
             if self._graph.has_rows(index) is rows
         }
-        stated = [self._passed(index) for index in chosen]
+        stated = [self._passed_back(index) for index in chosen]
         # Of the loss nothing is asked here: it has a value of its own.
         unasked = np.full(self.rows if rows else 1, np.nan)
         only = Program(program.nodes, (program.outputs[0], *chosen.values()))
         return dict(
             zip(
                 chosen,
-                self._judged(only, arguments, [unasked, *stated], self._data)[1:],
+                self._judge(only, arguments, [unasked, *stated], self._data)[1:],
                 strict=True,
             )
         )
 
-    def _passed(self, index: int) -> Any:
+    def _passed_back(self, index: int) -> Floats:
         """What autograd passed back; nothing is 0."""
         passed = self._seen.passed.get(index)
         if passed is None:
             return np.zeros(self.rows if self._graph.has_rows(index) else 1)
         return self._entries(index, passed)
 
-    def _entries(self, index: int, tensor: torch.Tensor) -> Any:
+    def _entries(self, index: int, tensor: torch.Tensor) -> Floats:
         """The tensor as float64: one entry, or one a judged row."""
         values = np.ravel(to_float64(tensor))
         rows = self._graph.rows
@@ -166,16 +166,16 @@ class Nodes:
         that torch took.
         """
         graph = self._graph
-        if index not in graph.adjoints.nodes or graph.program.nodes[index].operation == SYMBOL:
+        if index not in graph.adjoints.nodes or graph.program.nodes[index].operation == INPUT:
             return []
         alone = graph.operation(index)
-        taken = {graph.names[part]: self._taken(part) for part in graph.arguments(index)}
+        taken = {graph.names[part]: self._argument_tensor(part) for part in graph.arguments(index)}
         stated = [
             values[: self.rows] for values in local_derivatives(alone.value, alone.names, taken)
         ]
         points = len(stated[0])
-        arguments = {name: _spread(tensor, points) for name, tensor in taken.items()}
-        judged = self._judged(
+        arguments = {name: _points_of_tensor(tensor, points) for name, tensor in taken.items()}
+        judged = self._judge(
             alone.gradient,
             arguments,
             [np.full(points, np.nan), *stated],
@@ -189,7 +189,7 @@ class Nodes:
             )
         ]
 
-    def _taken(self, index: int) -> torch.Tensor:
+    def _argument_tensor(self, index: int) -> torch.Tensor:
         """The tensor of a node as an argument; of a condition 1 where it holds and -1 where it does
         not.
         """
@@ -198,14 +198,14 @@ class Nodes:
             return tensor
         return torch.where(tensor, 1.0, -1.0).to(getattr(torch, self._settings.dtype))
 
-    def _judged(
-        self, program: Program, arguments: Arguments, stated: Sequence[Any], data: frozenset[str]
+    def _judge(
+        self, program: Program, arguments: Arguments, stated: Sequence[Floats], data: frozenset[str]
     ) -> list[list[Comparison]]:
         """For each result of the program, what torch states of it at each point, judged."""
-        needed = {name: arguments[name] for name in program.symbols}
+        needed = {name: arguments[name] for name in program.inputs}
         with np.errstate(all="ignore"):
             rounded = {name: values.astype(self._settings.dtype) for name, values in needed.items()}
-            computed = symbolic(program, self._settings.dtype, rounded)
+            computed = evaluate_in_floats(program, self._settings.dtype, rounded)
         symbolically = [np.asarray(values, dtype=np.float64) for values in computed]
         verdicts = Judge(program, self._settings.format, data=data).verdicts(
             needed, list(stated), symbolically
@@ -213,7 +213,7 @@ class Nodes:
         return [[one[place] for place in range(len(one.stated))] for one in verdicts]
 
 
-def _spread(tensor: torch.Tensor, points: int) -> Any:
+def _points_of_tensor(tensor: torch.Tensor, points: int) -> Floats:
     """The tensor's first entries as that many points of one row; one number as so many."""
     values = np.ravel(to_float64(tensor))
     return np.broadcast_to(values, (points,) if values.size == 1 else values.shape)[:points, None]

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from verifier.formula.model import Model
 from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.verdict import Comparison, Outcome
+from verifier.operations.arrays import Expr
 from verifier.training.runner import Settings
 
 
@@ -44,7 +44,7 @@ class Edge:
     """In the names of the nodes."""
     numbers: tuple[Comparison, ...]
     """Torch's own, of this operation alone: one, or one a judged row."""
-    derivative: Any = field(default=None, repr=False, compare=False)
+    derivative: Expr = field(default=None, repr=False, compare=False)
     """The formula as SymPy has it; None for a choice by a condition."""
 
 
@@ -142,7 +142,7 @@ class Quantity(StrEnum):
 
 
 @dataclass(frozen=True)
-class Parting:
+class FirstDivergence:
     """Where torch's numbers and the right ones first part by more than rounding explains."""
 
     node: str
@@ -170,7 +170,7 @@ class ExplainedStep:
     """
     tensors: tuple[Tensor, ...]
     updates: tuple[Update, ...]
-    parting: Parting | None
+    parting: FirstDivergence | None
     causes: tuple[Cause, ...]
     replay: str | None
     """The command that shows it again; None where only Python can."""
@@ -198,6 +198,7 @@ class ExplainedStep:
 
     @property
     def ok(self) -> bool:
+        """Whether the loss and the gradient agree."""
         return self.exit_code == 0
 
     @property

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 
 from verifier.capture.to_numpy import to_float64
 from verifier.explaining.graph import Graph
+from verifier.operations.arrays import Floats
 from verifier.program.codegen import TORCH, function, watched
-from verifier.program.program import SYMBOL, Program
+from verifier.program.program import INPUT, Program
 from verifier.training.runner import AutogradTraining
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class ObservedStep:
     """One step of torch, seen from inside, before its update."""
 
     tensors: Mapping[int, torch.Tensor]
@@ -36,6 +36,7 @@ class Seen:
 
     @property
     def backward_ran(self) -> bool:
+        """Whether autograd passed anything back."""
         return bool(self.passed)
 
 
@@ -57,10 +58,13 @@ class _Watcher:
             self.passed[index] = gradient.detach().clone()
 
 
-def watch(training: AutogradTraining, graph: Graph, sample: Mapping[str, Any]) -> Seen:
-    """Run one step up to its update: forward with every tensor seen, then the witness's backward.
+def observe_step(
+    training: AutogradTraining, graph: Graph, sample: Mapping[str, Floats]
+) -> ObservedStep:
+    """Run one step up to its update: forward with every tensor seen, then the witness's
+    backward.
 
-    The sample is float64 arrays, an entry a row.
+    `sample` has a float64 array for each column, an entry a row.
     """
     parameters = training.parameters
     like = next(iter(parameters.values()))
@@ -71,24 +75,30 @@ def watch(training: AutogradTraining, graph: Graph, sample: Mapping[str, Any]) -
     leaves = {**columns, **parameters}
     watcher = _Watcher()
     for index in graph.nodes:
-        if graph.program.nodes[index].operation == SYMBOL:
+        if graph.program.nodes[index].operation == INPUT:
             watcher(index, leaves[graph.names[index]])
     before: dict[str, float | None] = dict.fromkeys(parameters)
 
     def at_start(_: torch.Tensor) -> None:
-        before.update(_grads(parameters))
+        before.update(_grad_numbers(parameters))
 
     loss = watched("loss", ", ".join(leaves), graph.program, TORCH, watcher)(*leaves.values())
     if loss.requires_grad:
         loss.register_hook(at_start)
     values = {name: tensor.item() for name, tensor in parameters.items()}
     training.differentiate(loss, training.trained)
-    return Seen(
-        watcher.tensors, watcher.passed, columns, parameters, values, before, _grads(parameters)
+    return ObservedStep(
+        watcher.tensors,
+        watcher.passed,
+        columns,
+        parameters,
+        values,
+        before,
+        _grad_numbers(parameters),
     )
 
 
-def _grads(parameters: Mapping[str, torch.Tensor]) -> dict[str, float | None]:
+def _grad_numbers(parameters: Mapping[str, torch.Tensor]) -> dict[str, float | None]:
     return {
         name: None if tensor.grad is None else tensor.grad.item()
         for name, tensor in parameters.items()
@@ -97,7 +107,7 @@ def _grads(parameters: Mapping[str, torch.Tensor]) -> dict[str, float | None]:
 
 def local_derivatives(
     program: Program, names: Sequence[str], taken: Mapping[str, torch.Tensor]
-) -> list[Any]:
+) -> list[Floats]:
     """Torch's own derivative of one operation by each of these arguments, at the very numbers that
     it took.
 
@@ -111,10 +121,10 @@ def local_derivatives(
     result = function("local", ", ".join(leaves), program, TORCH)(*leaves.values())
     if result.requires_grad:
         result.sum().backward()
-    return [_derivative(leaves[name]) for name in names]
+    return [_grad_of_leaf(leaves[name]) for name in names]
 
 
-def _derivative(leaf: torch.Tensor) -> Any:
+def _grad_of_leaf(leaf: torch.Tensor) -> Floats:
     """What was passed back to it; nothing is 0."""
     found = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
     return np.ravel(to_float64(found))

@@ -6,36 +6,46 @@ import inspect
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import sympy
 
 from verifier.errors import InputError, message_of
-from verifier.formula.overloads import forget
-from verifier.operations.operation import Budget, Call, Composition, Operation, Tree, each, named
+from verifier.formula.overloads import forget_compositions
+from verifier.operations.arrays import Ball, Expr, ExprClass
+from verifier.operations.operation import (
+    Budget,
+    Call,
+    Composition,
+    Operation,
+    define_function,
+    on_arrays,
+)
 from verifier.operations.table import BY_CLASS, COMPOSITIONS, TABLE, add, check_name
+from verifier.process.values import UserFunction
+from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import NUMPY, function
 from verifier.program.differentiate import differentiate, local_derivative
-from verifier.program.evaluation.arithmetic import ArbArithmetic
-from verifier.program.program import Builder, Program, evaluate
+from verifier.program.evaluation.balls import EnclosingArithmetic
+from verifier.program.program import Program, evaluate
 from verifier.program.sympy_form import SymPyArithmetic, read, symbol
 
 
 def add_function(
     name: str,
-    definition: Callable[..., Any],
+    definition: UserFunction,
     *,
-    torch: Callable[..., Any] | None = None,
-    numpy: Callable[..., Any] | None = None,
+    torch: UserFunction | None = None,
+    numpy: UserFunction | None = None,
     ulps: float = 4.0,
 ) -> None:
     """Add a function that models can use from then on, in bodies, in text and in expressions.
 
-    `definition` says what it means, in functions of `verifier.functions`; its exact value and its
-    derivative come from there. `torch` is the code that computes it on tensors, with the backward
-    that is to be judged; without it, torch computes the definition. `numpy` computes it on arrays,
-    else the definition does. `ulps` is how far the code's value may be from the exact one; its
-    gradient may be as far as rounding in the definition's derivative explains.
+    `name` is what formulas call. `definition` says what it means, in functions of
+    `verifier.functions`; its exact value and its derivative come from there. `torch` is the code
+    that computes it on tensors, with the backward that is to be judged; without it, torch computes
+    the definition. `numpy` computes it on arrays, else the definition does. `ulps` is how far the
+    code's value may be from the exact one, in units in the last place; its gradient may be as far
+    as rounding in the definition's derivative explains.
 
     Raises InputError for a name that is taken and a definition that is no formula.
 
@@ -55,26 +65,23 @@ def add_function(
     if not 0 <= ulps < math.inf:
         raise InputError(f"ulps is {ulps!r}: use a finite number, 0 or above")
     if torch is None:
-        _program(name, definition)
+        _definition_program(name, definition)
         add(Composition(name, definition))
         return
-    program = _program(name, definition)
-    arguments = program.symbols
+    program = _definition_program(name, definition)
+    arguments = program.inputs
     computed = numpy or function(name, ", ".join(arguments), program, NUMPY)
-    derivatives = _derivatives(program, arguments)
+    derivatives = _derivative_expressions(program, arguments)
     add(
         Operation(
             name,
-            named(name, lambda *parts: _value(program, parts), derivatives, len(arguments)),
+            define_function(
+                name, lambda *parts: _expression_of(program, parts), derivatives, len(arguments)
+            ),
             torch=Call(name, own=torch),
             numpy=Call(name, own=computed),
             python=Call(f"{name}_of_numbers", own=lambda *numbers: float(computed(*numbers))),
-            arb=each(
-                lambda *balls: evaluate(
-                    program, ArbArithmetic(), dict(zip(arguments, balls, strict=True))
-                )[0],
-                len(arguments),
-            ),
+            arb=on_arrays(lambda *balls: _ball_of(program, balls), len(arguments)),
             budget=Budget(ulps, ulps),
             derivatives=derivatives,
             arity=len(arguments),
@@ -83,15 +90,19 @@ def add_function(
 
 
 @contextmanager
-def temporarily() -> Iterator[None]:
-    """Take out again, at the end of the block, the functions that were added in it.
+def remove_added_functions() -> Iterator[None]:
+    """At the end of the block, take out the functions that were added in it.
 
-    >>> with temporarily():
+    >>> with remove_added_functions():
     ...     add_function("halved", lambda x: x / 2)
     >>> "halved" in COMPOSITIONS
     False
     """
-    tables: tuple[dict[Any, Any], ...] = (TABLE, COMPOSITIONS, BY_CLASS)
+    tables: tuple[dict[str, Operation], dict[str, Composition], dict[ExprClass, str]] = (
+        TABLE,
+        COMPOSITIONS,
+        BY_CLASS,
+    )
     known = [(table, dict(table)) for table in tables]
     try:
         yield
@@ -99,15 +110,15 @@ def temporarily() -> Iterator[None]:
         for table, before in known:
             table.clear()
             table.update(before)
-        forget()
+        forget_compositions()
         local_derivative.cache_clear()
 
 
-def _program(name: str, definition: Callable[..., Any]) -> Program:
+def _definition_program(name: str, definition: UserFunction) -> Program:
     """The definition in the order in which it is written. Raises InputError."""
     names = list(inspect.signature(definition).parameters)
-    builder = Builder()
-    symbols = {symbol(part): builder.symbol(part) for part in names}
+    builder = FormulaBuilder()
+    symbols = {symbol(part): builder.input(part) for part in names}
     try:
         with sympy.evaluate(False):
             tree = sympy.sympify(definition(*symbols), strict=True)
@@ -115,21 +126,29 @@ def _program(name: str, definition: Callable[..., Any]) -> Program:
         message = message_of(error, whole=True)
         raise InputError(f"the definition of {name} cannot be run on symbols: {message}") from error
     program = builder.program(read(tree, builder, symbols))
-    if list(program.symbols) != names:
+    if list(program.inputs) != names:
         raise InputError(
             f"the definition of {name} must use each of its arguments: {', '.join(names)}"
         )
     return program
 
 
-def _value(program: Program, parts: Sequence[Tree]) -> Tree:
-    return evaluate(program, SymPyArithmetic(), dict(zip(program.symbols, parts, strict=True)))[0]
+def _ball_of(program: Program, balls: Sequence[Ball]) -> Ball:
+    given = dict(zip(program.inputs, balls, strict=True))
+    return evaluate(program, EnclosingArithmetic(), given)[0][()]
 
 
-def _derivatives(program: Program, arguments: Sequence[str]) -> Callable[..., tuple[Tree, ...]]:
+def _expression_of(program: Program, parts: Sequence[Expr]) -> Expr:
+    return evaluate(program, SymPyArithmetic(), dict(zip(program.inputs, parts, strict=True)))[0]
+
+
+def _derivative_expressions(
+    program: Program, arguments: Sequence[str]
+) -> Callable[..., tuple[Expr, ...]]:
     gradient = differentiate(program, arguments)
 
-    def derivatives(*parts: Tree) -> tuple[Tree, ...]:
-        return evaluate(gradient, SymPyArithmetic(), dict(zip(arguments, parts, strict=True)))[1:]
+    def derivatives(*parts: Expr) -> tuple[Expr, ...]:
+        given = dict(zip(arguments, parts, strict=True))
+        return tuple(evaluate(gradient, SymPyArithmetic(), given)[1:])
 
     return derivatives

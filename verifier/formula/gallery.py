@@ -14,27 +14,33 @@ from pathlib import Path
 from verifier.errors import InputError
 from verifier.formula.load_file import run_file
 from verifier.formula.model import Model
-from verifier.process.imports import traceless
+from verifier.process.imports import quiet_imports
 
 
-def folder() -> Path:
-    """Where the gallery's files are."""
+def gallery_folder() -> Path:
+    """The folder with the gallery's files: in an installed package, else beside the checkout's."""
     package = Path(__file__).resolve().parents[1]
     inside = package / "models"
     return inside if inside.is_dir() else package.parent / "models"
 
 
 def gallery() -> dict[str, Model]:
-    """All models of the gallery by name, in alphabetical order of their files."""
+    """All models of the gallery by name, in alphabetical order of their files.
+
+    Raises InputError where a file cannot be run.
+    """
     return {
         model.name: model
-        for path in _files()
-        for model in _models(path, lambda name: name).values()
+        for path in _gallery_files()
+        for model in _models_in(path, lambda name: name).values()
     }
 
 
-def groups(models: Iterable[Model]) -> dict[str, list[Model]]:
-    """The models by what is minimised: those with a loss first, each kind where it first comes."""
+def group_by_loss(models: Iterable[Model]) -> dict[str, list[Model]]:
+    """The models by what is minimised, losses first, in the order in which each kind first comes.
+
+    The keys are titles for people: `loss huber`.
+    """
     found: dict[str, list[Model]] = {}
     for model in sorted(models, key=lambda model: model.loss is None):
         loss = getattr(getattr(model.loss, "func", model.loss), "__name__", None)
@@ -45,7 +51,7 @@ def groups(models: Iterable[Model]) -> dict[str, list[Model]]:
 
 
 def load(name: str) -> Model:
-    """The model of that name in the gallery, or at `path/to/file.py::name`.
+    """The model called `name` in the gallery, or at `path/to/file.py::name`.
 
     Raises InputError where there is none, or where its file cannot be run.
 
@@ -53,14 +59,14 @@ def load(name: str) -> Model:
     <Model quadratic: inputs x; parameters w1, w2, b>
     """
     path, separator, wanted = name.rpartition("::")
-    with traceless():
-        return _from_file(Path(path), wanted) if separator else _from_gallery(name)
+    with quiet_imports():
+        return _model_in_file(Path(path), wanted) if separator else _model_in_gallery(name)
 
 
-def _from_gallery(name: str) -> Model:
-    direct = folder() / f"{name}.py"
+def _model_in_gallery(name: str) -> Model:
+    direct = gallery_folder() / f"{name}.py"
     if name.isidentifier() and direct.is_file():
-        found = _models(direct, lambda model: model)
+        found = _models_in(direct, lambda model: model)
         if name in found:
             return found[name]
     if name.endswith(".py"):
@@ -76,10 +82,10 @@ def _from_gallery(name: str) -> Model:
     )
 
 
-def _from_file(path: Path, name: str) -> Model:
+def _model_in_file(path: Path, name: str) -> Model:
     if not path.is_file():
         raise InputError(f"there is no file {str(path)!r}: give path/to/file.py::name")
-    found = _models(path, lambda model: f"{path}::{model}")
+    found = _models_in(path, lambda model: f"{path}::{model}")
     if name not in found:
         has = (
             f"it has {', '.join(found)}"
@@ -90,11 +96,13 @@ def _from_file(path: Path, name: str) -> Model:
     return found[name]
 
 
-def _files() -> Iterator[Path]:
-    yield from (path for path in sorted(folder().glob("*.py")) if not path.name.startswith("_"))
+def _gallery_files() -> Iterator[Path]:
+    yield from (
+        path for path in sorted(gallery_folder().glob("*.py")) if not path.name.startswith("_")
+    )
 
 
-def _models(path: Path, origin: Callable[[str], str]) -> dict[str, Model]:
+def _models_in(path: Path, origin: Callable[[str], str]) -> dict[str, Model]:
     module = run_file(path)
     found = {name: value for name, value in vars(module).items() if isinstance(value, Model)}
     for name, model in found.items():

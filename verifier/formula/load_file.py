@@ -14,9 +14,9 @@ from verifier.errors import InputError, message_of
 
 
 def run_file(path: Path) -> ModuleType:
-    """The file as a module of its own; its folder is importable from while it runs.
+    """The file as a module of its own. While it runs, it can import what lies in its folder.
 
-    Raises InputError, with the line, where it cannot be run.
+    Raises InputError, with the file and line, where it cannot be run.
     """
     resolved = path.resolve()
     spec = importlib.util.spec_from_file_location(
@@ -28,7 +28,7 @@ def run_file(path: Path) -> ModuleType:
     # Dataclasses, and what reads the source of a class, look their module up there.
     sys.modules[module.__name__] = module
     try:
-        with importable(resolved.parent), _refusing(path, resolved):
+        with add_to_import_path(resolved.parent), _errors_with_place(path, resolved):
             spec.loader.exec_module(module)
     except InputError:
         del sys.modules[module.__name__]
@@ -37,8 +37,8 @@ def run_file(path: Path) -> ModuleType:
 
 
 @contextmanager
-def importable(folder: Path) -> Iterator[None]:
-    """Modules of that folder can be imported meanwhile."""
+def add_to_import_path(folder: Path) -> Iterator[None]:
+    """For the time of the block, modules of `folder` can be imported."""
     sys.path.insert(0, str(folder))
     try:
         yield
@@ -49,7 +49,7 @@ def importable(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _refusing(path: Path, resolved: Path) -> Iterator[None]:
+def _errors_with_place(path: Path, resolved: Path) -> Iterator[None]:
     try:
         yield
     except InputError as error:
@@ -61,10 +61,10 @@ def _refusing(path: Path, resolved: Path) -> Iterator[None]:
         raise InputError(f"{file}{line}: the file is not Python: {error.msg}") from error
     except (Exception, SystemExit) as error:
         raised = f"{type(error).__name__}: {message_of(error, whole=True)}"
-        raise InputError(f"{path}:{_line(error, resolved)}: {raised}") from error
+        raise InputError(f"{path}:{_last_line_in(error, resolved)}: {raised}") from error
 
 
-def _line(error: BaseException, path: Path) -> int:
+def _last_line_in(error: BaseException, path: Path) -> int:
     """The last line of the file that ran before the error."""
     lines = [
         frame.lineno

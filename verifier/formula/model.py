@@ -6,57 +6,65 @@ This module is imported by every model file, so it loads SymPy only when a model
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from verifier.errors import InputError
 from verifier.operations.identifiers import is_name
-from verifier.process.imports import traceless
+from verifier.process.imports import quiet_imports
+from verifier.process.values import Options, UserFunction, UserValue
 
 if TYPE_CHECKING:
     import sympy
 
-    from verifier.program.program import Builder, Program, Shape
+    from verifier.operations.arrays import Expr, Numeric
+    from verifier.program.builder import FormulaBuilder
+    from verifier.program.program import Program, Shape
 
-Loss = Callable[..., Any]
+Loss = UserFunction
 TRAINING_KEYS = ("epochs", "lr", "optimizer", "dtype", "batch", "shuffle", "seed", "hold_out")
 
 
-class Formula(Protocol):
-    """Where a model's prediction comes from."""
+class PredictionSource(Protocol):
+    """What a model's prediction is written as: a Python function, a SymPy expression or text."""
 
     def write(
-        self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
     ) -> int:
-        """The node that computes the prediction, from nodes by name, in the order of operations to
-        compute.
+        """The node that computes the prediction.
+
+        `inputs` and `parameters` are nodes of `builder` by name. The operations come in the order
+        in which the source has them. Raises InputError where the source is no formula.
         """
 
     def verify(self, program: Program, values: Mapping[str, float]) -> None:
-        """Hold the program of the prediction against the formula on numbers. Raises InputError."""
+        """Compare the program of the prediction with the source, on numbers.
+
+        `values` are numbers by symbol. Raises InputError where the two differ.
+        """
 
 
-class _Body:
+class _FunctionSource:
     """A plain Python function, traced once."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: UserFunction) -> None:
         self.function = function
-        self._tree: Any = None
+        self._tree: Expr = None
 
     def write(
-        self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
     ) -> int:
-        from verifier.formula.trace import trace, where
+        from verifier.formula.trace import location_of, trace_body
 
         if self._tree is None:
-            self._tree = trace(self.function, inputs, parameters)
+            self._tree = trace_body(self.function, inputs, parameters)
         try:
-            return _read(self._tree, builder, {**inputs, **parameters})
+            return _build_nodes(self._tree, builder, {**inputs, **parameters})
         except InputError as error:
-            raise error.located(where(self.function)) from error
+            raise error.located(location_of(self.function)) from error
 
     def verify(self, program: Program, values: Mapping[str, float]) -> None:
         from verifier.formula.trace import compare_with_numbers
@@ -64,42 +72,42 @@ class _Body:
         compare_with_numbers(program, self.function, values)
 
 
-class _Written:
+class _ExpressionSource:
     """A SymPy expression, in SymPy's order of operations."""
 
-    def __init__(self, expression: Any) -> None:
+    def __init__(self, expression: Expr) -> None:
         self.expression = expression
 
     def write(
-        self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
     ) -> int:
         from verifier.program.sympy_form import symbol
 
         names = {part: symbol(part.name) for part in self.expression.free_symbols}
-        return _read(self.expression.xreplace(names), builder, {**inputs, **parameters})
+        return _build_nodes(self.expression.xreplace(names), builder, {**inputs, **parameters})
 
     def verify(self, program: Program, values: Mapping[str, float]) -> None:
-        """Nothing to hold it against: the expression is all there is."""
+        """Nothing to compare with: the expression is all there is."""
 
 
-class _Text:
+class _TextSource:
     """A formula as text, in the order of operations as written."""
 
     def __init__(self, text: str) -> None:
         self.text = text
 
     def write(
-        self, builder: Builder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
     ) -> int:
         from verifier.formula.parser import read_text
 
         return read_text(self.text, builder, {**inputs, **parameters})
 
     def verify(self, program: Program, values: Mapping[str, float]) -> None:
-        """Nothing to hold it against: the text is all there is."""
+        """Nothing to compare with: the text is all there is."""
 
 
-def _read(tree: Any, builder: Builder, places: Mapping[str, int]) -> int:
+def _build_nodes(tree: Expr, builder: FormulaBuilder, places: Mapping[str, int]) -> int:
     from verifier.program.sympy_form import read, symbol
 
     return read(tree, builder, {symbol(name): place for name, place in places.items()})
@@ -131,27 +139,28 @@ class Model:
 
     def __init__(
         self,
-        expression: Any,
+        expression: UserValue,
         *,
-        inputs: Sequence[Any] = (),
-        start: Mapping[Any, float],
+        inputs: Sequence[UserValue] = (),
+        start: Mapping[UserValue, float],
         loss: Loss | None = None,
-        data: Any = None,
-        train: Mapping[str, Any] | None = None,
-        fixed: Sequence[Any] = (),
+        data: UserValue = None,
+        train: Options | None = None,
+        fixed: Sequence[UserValue] = (),
         weights: str | None = None,
         reduction: str = "mean",
         name: str = "model",
     ) -> None:
         written = inspect.isfunction(expression)
-        self._formula: Formula = _formula(expression, name)
+        self._formula: PredictionSource = _prediction_source(expression, name)
         self.name = name
         if not is_name(str(name)):
             raise InputError(f"{str(name)!r} cannot name a model: use a Python name of its own")
         self.description = (inspect.getdoc(expression) or "") if written else ""
         self.inputs = tuple(_symbol_name(part, name) for part in inputs)
         self.start = {
-            _symbol_name(part, name): _number(part, value, name) for part, value in start.items()
+            _symbol_name(part, name): _start_value(part, value, name)
+            for part, value in start.items()
         }
         self.fixed = frozenset(
             _symbol_name(part, name) for part in ([fixed] if isinstance(fixed, str) else fixed)
@@ -172,7 +181,9 @@ class Model:
         )
 
     @classmethod
-    def from_text(cls, formula: str, *, inputs: str | Sequence[str] = (), **roles: Any) -> Model:
+    def from_text(
+        cls, formula: str, *, inputs: str | Sequence[str] = (), **roles: UserValue
+    ) -> Model:
         """A model of a formula written as text, with its operations in the order in which they are
         written.
 
@@ -192,13 +203,14 @@ class Model:
                 f"a {type(formula).__name__} is not text: give the formula as a string"
             )
         listed = inputs.replace(",", " ").split() if isinstance(inputs, str) else inputs
-        model = cls(_Text(formula), inputs=listed, **roles)
+        model = cls(_TextSource(formula), inputs=listed, **roles)
         _ = model.program
         return model
 
     def with_weights(self, column: str) -> Model:
-        """The same model, with each row's loss multiplied by a column of the data. Raises
-        InputError.
+        """The same model, with each row's loss multiplied by a column of the data.
+
+        Raises InputError where the model has no loss, or `column` is no name.
         """
         weighted = copy(self)
         weighted.weights = column
@@ -217,10 +229,11 @@ class Model:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """The data columns that one sample consists of: the inputs, what the loss takes besides
-        parameters, weights.
+        """The names of the data columns that one sample consists of.
+
+        They are the inputs, what the loss takes besides parameters, and the weights.
         """
-        more = [name for name in _loss_arguments(self.loss, self.name) if name not in self.start]
+        more = [name for name in _column_arguments(self.loss, self.name) if name not in self.start]
         return tuple(
             dict.fromkeys([*self.inputs, *more, *([self.weights] if self.weights else [])])
         )
@@ -230,14 +243,14 @@ class Model:
         """The prediction and the loss of one sample, in the order of operations as written."""
         # What is loaded for it, and the function that the formula may be written as, leave no
         # trace.
-        with traceless():
-            return self._checked_program()
+        with quiet_imports():
+            return self._build_program()
 
-    def _checked_program(self) -> Program:
+    def _build_program(self) -> Program:
         from verifier.program.guards import guarded
         from verifier.program.program import SCALAR
 
-        builder, prediction, loss = self._built(SCALAR)
+        builder, prediction, loss = self._build(SCALAR)
         program = builder.program(prediction, loss)
         self._refuse_unused(program)
         self._refuse_undefined_constants(guarded(program))
@@ -259,18 +272,18 @@ class Model:
         from verifier.program.program import BATCH
 
         _ = self.program
-        builder, prediction, loss = self._built(BATCH)
+        builder, prediction, loss = self._build(BATCH)
         return guarded(builder.program(prediction, builder.apply(self.reduction, loss)))
 
     @cached_property
     def gradient_program(self) -> Program:
         """The loss of one sample and its derivative by each trained parameter."""
-        return self._differentiated(self.guarded_program)
+        return self._differentiate(self.guarded_program)
 
     @cached_property
     def batch_gradient_program(self) -> Program:
         """The loss of a batch and its derivative by each trained parameter."""
-        return self._differentiated(self.batch_program)
+        return self._differentiate(self.batch_program)
 
     @cached_property
     def expression(self) -> sympy.Expr:
@@ -288,31 +301,36 @@ class Model:
 
     @cached_property
     def gradient(self) -> Mapping[str, sympy.Expr]:
-        """The derivative of one sample's loss by each trained parameter, as ordinary SymPy
-        expressions.
+        """The derivative of one sample's loss by each trained parameter.
+
+        They are ordinary SymPy expressions, by the parameters' names.
         """
         import sympy
 
         from verifier.program.sympy_form import expressions
 
-        _, *derivatives = expressions(self._differentiated(self.program))
+        _, *derivatives = expressions(self._differentiate(self.program))
         factored = (sympy.factor_terms(derivative) for derivative in derivatives)
         return dict(zip(self.parameters, factored, strict=True))
 
     @cached_property
-    def torch(self) -> Callable[..., Any]:
-        """The prediction as a torch function: inputs by position, parameters by keyword, tensors or
-        numbers.
+    def torch(self) -> Callable[..., UserValue]:
+        """The prediction as a torch function: inputs by position, parameters by keyword.
+
+        It takes tensors or numbers and returns a tensor; `inspect.getsource` shows its code.
         """
         from verifier.program.codegen import TORCH, function, of_tensors
 
         program = self.guarded_program.only(self.guarded_program.outputs[0])
-        with traceless():
+        with quiet_imports():
             return of_tensors(function(self.name, self.signature, program, TORCH))
 
     @cached_property
-    def numpy(self) -> Callable[..., Any]:
-        """The prediction as a NumPy function: inputs by position, parameters by keyword."""
+    def numpy(self) -> Callable[..., Numeric]:
+        """The prediction as a NumPy function: inputs by position, parameters by keyword.
+
+        It takes numbers or arrays and computes in their dtype; `inspect.getsource` shows its code.
+        """
         from verifier.program.codegen import NUMPY, function
 
         return function(
@@ -357,15 +375,15 @@ class Model:
         parameters = ", ".join(f"{name}={value!r}" for name, value in self.start.items())
         return ", ".join(part for part in (*self.inputs, "*", parameters) if part)
 
-    def _built(self, rows: Shape) -> tuple[Builder, int, int]:
+    def _build(self, rows: Shape) -> tuple[FormulaBuilder, int, int]:
         """A builder with the nodes of the prediction and the loss, where the columns have that
         shape.
         """
-        from verifier.program.program import Builder
+        from verifier.program.builder import FormulaBuilder
 
-        builder = Builder()
-        columns = {name: builder.symbol(name, rows) for name in self.columns}
-        parameters = {name: builder.symbol(name) for name in self.start}
+        builder = FormulaBuilder()
+        columns = {name: builder.input(name, rows) for name in self.columns}
+        parameters = {name: builder.input(name) for name in self.start}
         inputs = {name: columns[name] for name in self.inputs}
         prediction = self._formula.write(builder, inputs, parameters)
         loss = self._write_loss(builder, prediction, {**columns, **parameters})
@@ -373,7 +391,9 @@ class Model:
             loss = builder.apply("multiply", columns[self.weights], loss)
         return builder, prediction, loss
 
-    def _write_loss(self, builder: Builder, prediction: int, places: Mapping[str, int]) -> int:
+    def _write_loss(
+        self, builder: FormulaBuilder, prediction: int, places: Mapping[str, int]
+    ) -> int:
         if self.loss is None:
             return prediction
         from verifier.formula.trace import PREDICTION
@@ -386,12 +406,12 @@ class Model:
         return read(self._loss_tree, builder, symbols)
 
     @cached_property
-    def _loss_tree(self) -> Any:
+    def _loss_tree(self) -> Expr:
         from verifier.formula.trace import trace_loss
 
-        return trace_loss(self.loss, _loss_arguments(self.loss, self.name)) if self.loss else None
+        return trace_loss(self.loss, _column_arguments(self.loss, self.name)) if self.loss else None
 
-    def _differentiated(self, program: Program) -> Program:
+    def _differentiate(self, program: Program) -> Program:
         from verifier.program.differentiate import differentiate
 
         loss = program.only_last
@@ -411,11 +431,11 @@ class Model:
         for name in self.fixed - set(self.start):
             raise InputError(
                 f"model {self.name}: fixed names {name!r}, which is not a parameter: "
-                f"{_list(self.start)}"
+                f"{_listing(self.start)}"
             )
         for key in set(self.training) - set(TRAINING_KEYS):
             raise InputError(
-                f"model {self.name}: train has no setting {key!r}: it has {_list(TRAINING_KEYS)}"
+                f"model {self.name}: train has no setting {key!r}: it has {_listing(TRAINING_KEYS)}"
             )
         if not self.parameters:
             raise InputError(
@@ -436,7 +456,7 @@ class Model:
 
     def _refuse_unused(self, program: Program) -> None:
         for name in self.start:
-            if name not in program.symbols:
+            if name not in program.inputs:
                 raise InputError(
                     f"model {self.name}: parameter {name} does not occur in the formula: use it "
                     "there or remove it"
@@ -482,19 +502,25 @@ class Model:
 def model(
     *,
     loss: Loss | None = None,
-    data: Any = None,
-    train: Mapping[str, Any] | None = None,
+    data: UserValue = None,
+    train: Options | None = None,
     fixed: Sequence[str] = (),
     weights: str | None = None,
     reduction: str = "mean",
-) -> Callable[[Callable[..., Any]], Model]:
-    """Make a model of a plain function.
+) -> Callable[[UserFunction], Model]:
+    """Make a model of a plain function: a decorator.
 
-    Its positional arguments are the inputs; its keyword-only ones are the parameters, with their
-    start values. The formula is traced when it is first needed, with its operations in the order in
-    which they are written.
+    The function's positional arguments are the inputs; its keyword-only ones are the parameters,
+    with their start values. The formula is traced when it is first needed, with its operations in
+    the order in which they are written.
 
-    Raises InputError for a signature that does not say which is which.
+    `loss` takes the prediction, then data columns or parameters by name; without it and without
+    inputs the function itself is minimised. `data` is a mapping of columns, the path of a CSV file
+    or a data frame. `train` has settings of `verifier.train` that hold for this model. `fixed`
+    names parameters that are not trained. `weights` names a column that multiplies each row's loss.
+    `reduction` says whether a batch takes the "mean" or the "sum" of its rows' losses.
+
+    Raises InputError for a signature that does not say which argument is which.
 
     >>> from verifier import model, squared_error
     >>> @model(loss=squared_error)
@@ -504,8 +530,8 @@ def model(
     <Model line: inputs x; parameters w>
     """
 
-    def decorate(function: Callable[..., Any]) -> Model:
-        inputs, start = _roles(function)
+    def decorate(function: UserFunction) -> Model:
+        inputs, start = _roles_in_signature(function)
         return Model(
             function,
             inputs=inputs,
@@ -522,33 +548,33 @@ def model(
     return decorate
 
 
-def _roles(function: Callable[..., Any]) -> tuple[list[str], dict[str, Any]]:
+def _roles_in_signature(function: UserFunction) -> tuple[list[str], dict[str, UserValue]]:
     inputs: list[str] = []
-    start: dict[str, Any] = {}
-    where = (
+    start: dict[str, UserValue] = {}
+    place = (
         f"{Path(function.__code__.co_filename).name}:{function.__code__.co_firstlineno}: "
         f"{function.__name__}"
     )
     for name, argument in inspect.signature(function).parameters.items():
         if argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD):
-            raise InputError(f"{where} takes *{name}: name each input and each parameter")
+            raise InputError(f"{place} takes *{name}: name each input and each parameter")
         if argument.kind is argument.KEYWORD_ONLY:
             if argument.default is argument.empty:
                 raise InputError(
-                    f"{where}: parameter {name} has no number to start from: write {name}=1.0"
+                    f"{place}: parameter {name} has no number to start from: write {name}=1.0"
                 )
             start[name] = argument.default
         else:
             if argument.default is not argument.empty:
                 raise InputError(
-                    f"{where}: input {name} has a default: parameters stand behind a *, as in (x, "
+                    f"{place}: input {name} has a default: parameters stand behind a *, as in (x, "
                     f"*, {name}=...)"
                 )
             inputs.append(name)
     return inputs, start
 
 
-def _loss_arguments(loss: Loss | None, name: str) -> tuple[str, ...]:
+def _column_arguments(loss: Loss | None, name: str) -> tuple[str, ...]:
     """The names of the loss's positional arguments behind the prediction."""
     if loss is None:
         return ()
@@ -570,17 +596,17 @@ def _loss_arguments(loss: Loss | None, name: str) -> tuple[str, ...]:
     return tuple(positional[1:])
 
 
-def _formula(expression: Any, name: str) -> Formula:
-    if isinstance(expression, _Text):
+def _prediction_source(expression: UserValue, name: str) -> PredictionSource:
+    if isinstance(expression, _TextSource):
         return expression
     return (
-        _Body(expression)
+        _FunctionSource(expression)
         if inspect.isfunction(expression)
-        else _Written(_checked_expression(expression, name))
+        else _ExpressionSource(_checked_expression(expression, name))
     )
 
 
-def _checked_expression(expression: Any, name: str) -> Any:
+def _checked_expression(expression: UserValue, name: str) -> Expr:
     import sympy
 
     try:
@@ -592,7 +618,7 @@ def _checked_expression(expression: Any, name: str) -> Any:
     return checked
 
 
-def _symbol_name(part: Any, model: str) -> str:
+def _symbol_name(part: UserValue, model: str) -> str:
     name = str(part)
     if not is_name(name):
         raise InputError(
@@ -602,7 +628,7 @@ def _symbol_name(part: Any, model: str) -> str:
     return name
 
 
-def _number(part: Any, value: Any, model: str) -> float:
+def _start_value(part: UserValue, value: UserValue, model: str) -> float:
     shape = getattr(value, "shape", ())
     if isinstance(value, list | tuple) or shape not in ((), None):
         raise InputError(
@@ -620,5 +646,5 @@ def _number(part: Any, value: Any, model: str) -> float:
     return number
 
 
-def _list(names: Any) -> str:
+def _listing(names: Iterable[str]) -> str:
     return ", ".join(names)

@@ -7,17 +7,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from functools import cache, reduce
-from typing import Any
 
 import numpy as np
 import sympy
 from sympy.core.parameters import global_parameters
 
 from verifier.errors import InputError
+from verifier.operations.arrays import Expr, Numeric, Operand
 from verifier.operations.operation import Call
 from verifier.operations.table import COMPOSITIONS, REDUCTIONS, TABLE
+from verifier.program.builder import FormulaBuilder
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
-from verifier.program.program import SYMBOL, Builder, Program, evaluate
+from verifier.program.program import INPUT, Program, evaluate
 from verifier.program.sympy_form import apply_row, read
 
 ALIASES = {
@@ -34,8 +35,12 @@ _FOLDED = ("maximum", "minimum")
 _NOT_CALLED = {"not", *(row.name for row in REDUCTIONS)}
 
 
-def names() -> set[str]:
-    """What can be called by its name."""
+def callable_names() -> set[str]:
+    """The names of the functions that a formula can call, those that people have added included.
+
+    >>> {"exp", "maximum"} <= callable_names()
+    True
+    """
     called = {
         name
         for name, row in TABLE.items()
@@ -44,8 +49,12 @@ def names() -> set[str]:
     return {*called, "equal", "not_equal", *COMPOSITIONS}
 
 
-def arity(name: str) -> tuple[int, int | None]:
-    """The smallest and the largest number of arguments of a function; None is any number."""
+def argument_count(name: str) -> tuple[int, int | None]:
+    """The smallest and the largest number of arguments of a function; None stands for any number.
+
+    >>> argument_count("exp"), argument_count("maximum")
+    ((1, 1), (2, None))
+    """
     if name in _FOLDED:
         return 2, None
     if name in TABLE:
@@ -59,20 +68,21 @@ def arity(name: str) -> tuple[int, int | None]:
     return needed, len(parameters)
 
 
-def write(name: str, builder: Builder, arguments: Sequence[int]) -> int:
+def write_call(name: str, builder: FormulaBuilder, arguments: Sequence[int]) -> int:
     """The node of the builder that applies the function of that name to nodes.
 
-    Raises InputError where an argument must be a whole number and is not.
+    `arguments` are nodes of `builder`. Raises InputError where an argument must be a whole number
+    and is not.
     """
     if name in _FOLDED:
         return reduce(lambda left, right: builder.apply(name, left, right), arguments)
     if name in TABLE:
         return apply_row(name, builder, arguments)
-    program = _composed(name, len(arguments))
+    program = _composition_program(name, len(arguments))
     places = {
         index: arguments[int(node.payload.removeprefix(_ARGUMENT))]
         for index, node in enumerate(program.nodes)
-        if node.operation == SYMBOL
+        if node.operation == INPUT
     }
     return builder.copy(program, program.outputs[0], places)
 
@@ -80,25 +90,26 @@ def write(name: str, builder: Builder, arguments: Sequence[int]) -> int:
 _ARGUMENT = "argument_"
 
 
-def forget() -> None:
-    """Forget the compositions that were read: a name may have another meaning from now on."""
-    _composed.cache_clear()
+def forget_compositions() -> None:
+    """Clear what was built from definitions: a name may have another meaning from now on."""
+    _composition_program.cache_clear()
 
 
 @cache
-def _composed(name: str, count: int) -> Program:
+def _composition_program(name: str, count: int) -> Program:
     """The composition's definition as a program of the symbols argument_0, argument_1, ..."""
-    builder = Builder()
-    names = [f"{_ARGUMENT}{place}" for place in range(count)]
-    symbols = {sympy.Symbol(part, real=True): builder.symbol(part) for part in names}
+    builder = FormulaBuilder()
+    callable_names = [f"{_ARGUMENT}{place}" for place in range(count)]
+    symbols = {sympy.Symbol(part, real=True): builder.input(part) for part in callable_names}
     with sympy.evaluate(False):
         tree = COMPOSITIONS[name].definition(*symbols)
     return builder.program(read(tree, builder, symbols))
 
 
-def piecewise(branches: Sequence[tuple[Any, Any]]) -> Any:
-    """The value of the first branch (value, condition) whose condition holds; the last condition
-    must be True.
+def apply_piecewise(branches: Sequence[tuple[Operand, Operand]]) -> Operand:
+    """The value of the first branch (value, condition) whose condition holds.
+
+    Raises InputError unless the last condition is True.
     """
     *earlier, (result, last) = branches
     if last not in (True, sympy.true):
@@ -107,18 +118,22 @@ def piecewise(branches: Sequence[tuple[Any, Any]]) -> Any:
             "(value, True)"
         )
     for value, condition in reversed(earlier):
-        result = call("where", (condition, value, result))
+        result = apply_function("where", (condition, value, result))
     return result
 
 
-def call(name: str, arguments: Sequence[Any]) -> Any:
-    """The function of that name on SymPy expressions or on numbers and arrays.
+def apply_function(name: str, arguments: Sequence[Operand]) -> Operand:
+    """The function of that name on SymPy expressions, or on numbers and arrays.
 
-    Raises TypeError for a wrong number of arguments.
+    Expressions give an expression, numbers and NumPy arrays a float or an array of float64. Raises
+    TypeError for a wrong number of arguments.
+
+    >>> apply_function("maximum", [1.0, 3.0, 2.0])
+    3.0
     """
-    least, most = arity(name)
+    least, most = argument_count(name)
     if len(arguments) < least or (most is not None and len(arguments) > most):
-        raise TypeError(f"{name} takes {_count(least, most)}, not {len(arguments)}")
+        raise TypeError(f"{name} takes {_count_text(least, most)}, not {len(arguments)}")
     if name == "where" and isinstance(arguments[0], bool | np.bool_):
         return arguments[1] if arguments[0] else arguments[2]
     # While a body is traced, sqrt(2) is the square root of 2 and not the float next to it.
@@ -128,7 +143,7 @@ def call(name: str, arguments: Sequence[Any]) -> Any:
     return _on_numbers(name, arguments)
 
 
-def _count(least: int, most: int | None) -> str:
+def _count_text(least: int, most: int | None) -> str:
     if most is None:
         return f"{least} arguments or more"
     return (
@@ -136,7 +151,7 @@ def _count(least: int, most: int | None) -> str:
     )
 
 
-def _on_symbols(name: str, arguments: list[Any]) -> Any:
+def _on_symbols(name: str, arguments: list[Expr]) -> Expr:
     if name == "where" and isinstance(arguments[0], sympy.Expr):
         raise TypeError("where takes a condition first, such as x > 0")
     if name in _FOLDED:
@@ -144,24 +159,24 @@ def _on_symbols(name: str, arguments: list[Any]) -> Any:
     return (TABLE[name].sympy if name in TABLE else COMPOSITIONS[name].definition)(*arguments)
 
 
-def _on_numbers(name: str, arguments: Sequence[Any]) -> Any:
+def _on_numbers(name: str, arguments: Sequence[Numeric]) -> Numeric:
     if name in _FOLDED:
-        return reduce(_from_numpy(name), arguments)
+        return reduce(_numpy_function(name), arguments)
     if name in TABLE:
-        return _from_numpy(name)(*arguments)
-    program = _composed(name, len(arguments))
+        return _numpy_function(name)(*arguments)
+    program = _composition_program(name, len(arguments))
     given = {f"{_ARGUMENT}{place}": argument for place, argument in enumerate(arguments)}
-    return _plain(evaluate(program, NumPyArithmetic("float64"), given)[0])
+    return _without_zero_axes(evaluate(program, NumPyArithmetic("float64"), given)[0])
 
 
-def _from_numpy(name: str) -> Callable[..., Any]:
-    def function(*arguments: Any) -> Any:
-        return _plain(TABLE[name].numpy.function(*arguments))
+def _numpy_function(name: str) -> Callable[..., Numeric]:
+    def function(*arguments: Numeric) -> Numeric:
+        return _without_zero_axes(TABLE[name].numpy.function(*arguments))
 
     return function
 
 
-def _plain(result: Any) -> Any:
+def _without_zero_axes(result: Numeric) -> Numeric:
     return (
         float(result) if getattr(result, "ndim", None) == 0 and result.dtype.kind == "f" else result
     )

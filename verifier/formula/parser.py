@@ -4,8 +4,8 @@ Only what is listed here is understood: numbers, declared names, Python's operat
 functions of `verifier.functions`. Python and SymPy never see the text. What is open while reading,
 brackets and operators, stands on a stack of the reader's own, so that no text exhausts Python's.
 
->>> build = Builder()
->>> x = build.symbol("x")
+>>> build = FormulaBuilder()
+>>> x = build.input("x")
 >>> build[read_text("x**2", build, {"x": x})].operation
 'square'
 """
@@ -17,12 +17,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from verifier.errors import InputError
-from verifier.formula import overloads as calls
+from verifier.formula import overloads
 from verifier.formula.tokens import (
     END,
     FUNCTION,
@@ -31,11 +31,13 @@ from verifier.formula.tokens import (
     SPACE,
     FormulaError,
     Token,
-    no_meaning,
-    short,
-    tokens,
+    no_meaning_sentence,
+    shorten,
+    tokens_of,
 )
+from verifier.operations.arrays import Numeric
 from verifier.operations.table import TABLE
+from verifier.program.builder import FormulaBuilder
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
 from verifier.program.infix_operators import (
     BOTH,
@@ -50,7 +52,7 @@ from verifier.program.infix_operators import (
     operate,
     whole_number,
 )
-from verifier.program.program import CONSTANT, SYMBOL, Builder, Node
+from verifier.program.program import CONSTANT, INPUT, Node
 
 LONGEST = 20_000
 """Characters of a formula."""
@@ -131,14 +133,14 @@ class _Reader:
     """
 
     def __init__(
-        self, text: str, draft: Builder, symbols: dict[str, int], declaring: bool = False
+        self, text: str, draft: FormulaBuilder, symbols: dict[str, int], declaring: bool = False
     ) -> None:
         self._text = text
         self._draft = draft
         self._symbols = symbols
         self._declaring = declaring
         self._numbers = _Numbers(draft)
-        self._functions = {*_FORMS, *calls.names(), *calls.ALIASES}
+        self._functions = {*_FORMS, *overloads.callable_names(), *overloads.ALIASES}
         self._frames = [_Frame()]
         self._depth = 0
         self._previous: Token | None = None
@@ -150,7 +152,7 @@ class _Reader:
             raise InputError("the formula is empty")
         if len(self._text) > LONGEST:
             raise InputError(f"the formula has {len(self._text)} characters: {LONGEST} is the most")
-        for token in tokens(self._text):
+        for token in tokens_of(self._text):
             if self._wants_operand:
                 self._operand(token)
             else:
@@ -161,16 +163,16 @@ class _Reader:
     def _error(self, sentence: str, place: int) -> FormulaError:
         return FormulaError(sentence, self._text, place)
 
-    def _fragment(self, part: _Part) -> str:
-        return short(self._text[part.start : part.end])
+    def _text_of(self, part: _Part) -> str:
+        return shorten(self._text[part.start : part.end])
 
     # Where an operand has to stand.
 
     def _operand(self, token: Token) -> None:
         if token.kind == NUMBER:
-            self._push(self._literal(token))
+            self._push(self._number_part(token))
         elif token.kind == NAME:
-            self._push(self._named(token))
+            self._push(self._symbol_part(token))
         elif token.kind == FUNCTION:
             self._check_function(token)
         elif token.text == "(":
@@ -184,19 +186,19 @@ class _Reader:
         ):
             self._close(token)
         else:
-            raise self._nothing(token)
+            raise self._missing_operand(token)
 
     def _push(self, part: _Part) -> None:
         self._frames[-1].operands.append(part)
         self._wants_operand = False
 
-    def _literal(self, token: Token) -> _Part:
+    def _number_part(self, token: Token) -> _Part:
         value: int | float = int(token.text) if token.text.isdecimal() else float(token.text)
         return replace(
-            self._made(self._draft.constant(value), token.start, token.end), literal=True
+            self._checked_part(self._draft.constant(value), token.start, token.end), literal=True
         )
 
-    def _named(self, token: Token) -> _Part:
+    def _symbol_part(self, token: Token) -> _Part:
         name = token.text
         if name in self._symbols:
             return _Part(self._symbols[name], token.start, token.end)
@@ -205,20 +207,20 @@ class _Reader:
         if name == "True":
             return _Part(-1, token.start, token.end, _TRUE)
         if name == "False":
-            raise self._error(no_meaning(name), token.start)
+            raise self._error(no_meaning_sentence(name), token.start)
         if not self._declaring:
             raise self._error(self._unknown_symbol(name), token.start)
-        self._symbols[name] = self._draft.symbol(name)
+        self._symbols[name] = self._draft.input(name)
         return _Part(self._symbols[name], token.start, token.end)
 
     def _unknown_symbol(self, name: str) -> str:
         if name in self._functions:
             return f"{name} is a function: write {name}(...)"
         if not self._symbols:
-            return f"there is no symbol {short(name)}: none is declared"
-        names = [short(symbol) for symbol in self._symbols]
+            return f"there is no symbol {shorten(name)}: none is declared"
+        names = [shorten(symbol) for symbol in self._symbols]
         more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-        return f"there is no symbol {short(name)}: there is {', '.join(names[:20])}{more}"
+        return f"there is no symbol {shorten(name)}: there is {', '.join(names[:20])}{more}"
 
     def _check_function(self, token: Token) -> None:
         name = token.text
@@ -226,11 +228,11 @@ class _Reader:
             return
         if name in self._symbols or name in CONSTANTS:
             raise self._error(
-                f"{short(name)} is not a function: write * between {short(name)} and (...)",
+                f"{shorten(name)} is not a function: write * between {shorten(name)} and (...)",
                 token.start,
             )
         raise self._error(
-            f"there is no function {short(name)}{self._instead_of(name)}", token.start
+            f"there is no function {shorten(name)}{self._instead_of(name)}", token.start
         )
 
     def _instead_of(self, name: str) -> str:
@@ -262,7 +264,7 @@ class _Reader:
         if self._depth > DEEPEST:
             raise self._error(f"the formula nests more than {DEEPEST} deep", token.start)
 
-    def _nothing(self, token: Token) -> FormulaError:
+    def _missing_operand(self, token: Token) -> FormulaError:
         """There should be an operand before this token."""
         before = self._previous
         if token.text == ")" and len(self._frames) == 1:
@@ -290,7 +292,7 @@ class _Reader:
         elif token.kind == END:
             self._finish()
         else:
-            raise self._error(self._side_by_side(token), token.start)
+            raise self._error(self._missing_operator(token), token.start)
 
     def _infix(self, token: Token) -> None:
         operator = INFIX[token.text]
@@ -301,12 +303,12 @@ class _Reader:
         if pending.nests:
             self._nest(token)
 
-    def _side_by_side(self, token: Token) -> str:
+    def _missing_operator(self, token: Token) -> str:
         if token.text == "not":
             return "not stands where an operator has to stand"
         before = self._previous.text if self._previous else ""
-        left = "(...)" if before == ")" else short(before)
-        right = "(...)" if token.text == "(" else short(token.text)
+        left = "(...)" if before == ")" else shorten(before)
+        right = "(...)" if token.text == "(" else shorten(token.text)
         return f"write * between {left} and {right}{'(...)' if token.kind == FUNCTION else ''}"
 
     def _comma(self, token: Token) -> None:
@@ -359,46 +361,48 @@ class _Reader:
             self._depth -= pending.nests
             right = frame.operands.pop()
             frame.operands.append(
-                self._signed(pending, right)
+                self._unary(pending, right)
                 if pending.prefix
-                else self._joined(pending, frame.operands.pop(), right)
+                else self._binary(pending, frame.operands.pop(), right)
             )
 
-    def _signed(self, pending: _Pending, part: _Part) -> _Part:
+    def _unary(self, pending: _Pending, part: _Part) -> _Part:
         start = pending.token.start
         if pending.token.text == "not" or (pending.token.text == "~" and part.kind == _CONDITION):
-            return self._made(
+            return self._checked_part(
                 self._draft.apply("not", self._condition(part)), start, part.end, _CONDITION
             )
         node = self._number(part)
         if pending.token.text == "+":
             return _Part(node, start, part.end)
         if part.literal:
-            return self._made(self._draft.constant(-self._draft[node].payload), start, part.end)
-        return self._made(self._draft.apply("negative", node), start, part.end)
+            return self._checked_part(
+                self._draft.constant(-self._draft[node].payload), start, part.end
+            )
+        return self._checked_part(self._draft.apply("negative", node), start, part.end)
 
-    def _joined(self, pending: _Pending, left: _Part, right: _Part) -> _Part:
+    def _binary(self, pending: _Pending, left: _Part, right: _Part) -> _Part:
         row, precedence = pending.operator
         if precedence <= BOTH:
             node = self._draft.apply(row, self._condition(left), self._condition(right))
-            return self._made(node, left.start, right.end, _CONDITION)
+            return self._checked_part(node, left.start, right.end, _CONDITION)
         if precedence == COMPARISON:
             return self._comparison(row, left, right)
         node = operate(self._draft, row, self._number(left), self._number(right))
-        return self._made(node, left.start, right.end)
+        return self._checked_part(node, left.start, right.end)
 
     def _comparison(self, row: str, left: _Part, right: _Part) -> _Part:
         number = self._number(left.compared or left)
         node = self._draft.apply(row, number, self._number(right))
         if left.compared:
             node = self._draft.apply("and", left.node, node)
-        return replace(self._made(node, left.start, right.end, _CONDITION), compared=right)
+        return replace(self._checked_part(node, left.start, right.end, _CONDITION), compared=right)
 
-    def _made(self, node: int, start: int, end: int, kind: str = _QUANTITY) -> _Part:
+    def _checked_part(self, node: int, start: int, end: int, kind: str = _QUANTITY) -> _Part:
         """The part of a node that has just been built, if its constants have finite values."""
         part = _Part(node, start, end, kind)
         if not self._numbers.finite(node):
-            raise self._error(f"{self._fragment(part)} has no finite value in float64", start)
+            raise self._error(f"{self._text_of(part)} has no finite value in float64", start)
         return part
 
     def _number(self, part: _Part) -> int:
@@ -417,7 +421,7 @@ class _Reader:
         if part.kind == _PAIR:
             return self._error("Piecewise takes pairs (value, condition)", part.start)
         return self._error(
-            f"{self._fragment(part)} is {part.kind} where {needed} is needed", part.start
+            f"{self._text_of(part)} is {part.kind} where {needed} is needed", part.start
         )
 
     # Functions.
@@ -430,12 +434,16 @@ class _Reader:
         elif name in _FORMS:
             node = self._form(name, arguments, function)
         else:
-            node = self._written(function, [self._number(argument) for argument in arguments])
+            node = self._function_node(function, [self._number(argument) for argument in arguments])
         conditional = name in _FOLDS or name in _ORDERS or name == "Not"
-        return self._made(node, function.start, end, _CONDITION if conditional else _QUANTITY)
+        return self._checked_part(
+            node, function.start, end, _CONDITION if conditional else _QUANTITY
+        )
 
     def _check_count(self, function: Token, count: int) -> None:
-        least, most = _FORMS.get(function.text) or calls.arity(_canonical(function.text))
+        least, most = _FORMS.get(function.text) or overloads.argument_count(
+            _canonical_name(function.text)
+        )
         if count < least or (most is not None and count > most):
             takes = (
                 f"at least {least}"
@@ -449,9 +457,9 @@ class _Reader:
                 f"{function.text} takes {takes} {noun}, here it has {count}", function.start
             )
 
-    def _written(self, function: Token, arguments: Sequence[int]) -> int:
+    def _function_node(self, function: Token, arguments: Sequence[int]) -> int:
         try:
-            return calls.write(_canonical(function.text), self._draft, arguments)
+            return overloads.write_call(_canonical_name(function.text), self._draft, arguments)
         except InputError as error:
             raise self._error(str(error), function.start) from None
 
@@ -511,17 +519,17 @@ class _Reader:
         return node
 
 
-def _canonical(name: str) -> str:
-    return calls.ALIASES.get(name, name)
+def _canonical_name(name: str) -> str:
+    return overloads.ALIASES.get(name, name)
 
 
 class _Numbers:
     """The float64 values of a builder's nodes that depend on no symbol."""
 
-    def __init__(self, build: Builder) -> None:
+    def __init__(self, build: FormulaBuilder) -> None:
         self._build = build
         self._arithmetic = NumPyArithmetic("float64")
-        self._values: dict[int, Any] = {}
+        self._values: dict[int, Numeric] = {}
         self._seen = 0
 
     def finite(self, node: int) -> bool:
@@ -545,37 +553,40 @@ class _Numbers:
         # which.
         return whole_number(self._build, index) if abs(value) > 2**53 else int(value)
 
-    def _value(self, index: int) -> Any:
+    def _value(self, index: int) -> Numeric:
         node = self._build[index]
         if node.operation == CONSTANT:
             self._values[index] = self._constant(node.payload)
-        elif node.operation != SYMBOL and all(
+        elif node.operation != INPUT and all(
             argument in self._values for argument in node.arguments
         ):
             values = (self._values[argument] for argument in node.arguments)
             self._values[index] = self._arithmetic.apply(TABLE[node.operation], *values)
         return self._values.get(index)
 
-    def _constant(self, value: int | float) -> Any:
+    def _constant(self, value: int | float) -> Numeric:
         try:
-            return self._arithmetic.constant(value)
+            return self._arithmetic.number(value)
         except OverflowError:
             return math.inf
 
 
-def read_text(text: str, builder: Builder, symbols: Mapping[str, int]) -> int:
-    """The node of the builder that computes the formula; `symbols` says where its symbols stand.
+def read_text(text: str, builder: FormulaBuilder, symbols: Mapping[str, int]) -> int:
+    """The node of the builder that computes the formula.
 
-    A declared symbol is preferred to a constant; a name directly before a bracket is a function.
-    Raises InputError.
+    `symbols` are the nodes of `builder` by the names that `text` may use. A declared symbol is
+    preferred to a constant; a name directly before a bracket is a function. Raises InputError, with
+    a caret under the place, where the text is not a formula.
     """
-    draft = Builder()
-    places = {name: draft.symbol(name, builder[node].shape) for name, node in symbols.items()}
+    draft = FormulaBuilder()
+    places = {name: draft.input(name, builder[node].shape) for name, node in symbols.items()}
     root = _Reader(text, draft, places).formula()
-    return _copied(draft, root, builder, symbols)
+    return _copy_nodes(draft, root, builder, symbols)
 
 
-def _copied(draft: Builder, root: int, builder: Builder, symbols: Mapping[str, int]) -> int:
+def _copy_nodes(
+    draft: FormulaBuilder, root: int, builder: FormulaBuilder, symbols: Mapping[str, int]
+) -> int:
     """Build the node again where it is wanted, each argument before the next: one order for equal
     formulas.
     """
@@ -586,26 +597,28 @@ def _copied(draft: Builder, root: int, builder: Builder, symbols: Mapping[str, i
         missing = [argument for argument in node.arguments if argument not in places]
         waiting.extend(reversed(missing))
         if not missing:
-            places[waiting.pop()] = _again(node, builder, symbols, places)
+            places[waiting.pop()] = _copy_node(node, builder, symbols, places)
     return places[root]
 
 
-def _again(
-    node: Node, builder: Builder, symbols: Mapping[str, int], places: Mapping[int, int]
+def _copy_node(
+    node: Node, builder: FormulaBuilder, symbols: Mapping[str, int], places: Mapping[int, int]
 ) -> int:
-    if node.operation == SYMBOL:
+    if node.operation == INPUT:
         return symbols[node.payload]
     if node.operation == CONSTANT:
         return builder.constant(node.payload)
     return builder.apply(node.operation, *(places[argument] for argument in node.arguments))
 
 
-def names(text: str) -> tuple[str, ...]:
-    """The names that the formula uses as symbols, in order of first use. Raises InputError.
+def symbol_names(text: str) -> tuple[str, ...]:
+    """The names that the formula uses as symbols, in order of first use.
 
-    >>> names("gamma(x) + gamma*pi")
+    Raises InputError where the text is not a formula.
+
+    >>> symbol_names("gamma(x) + gamma*pi")
     ('x', 'gamma')
     """
     found: dict[str, int] = {}
-    _Reader(text, Builder(), found, declaring=True).formula()
+    _Reader(text, FormulaBuilder(), found, declaring=True).formula()
     return tuple(found)

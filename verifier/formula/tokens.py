@@ -15,8 +15,8 @@ DIGITS = 309
 
 
 class FormulaError(InputError):
-    """A formula that cannot be read: one sentence, then the formula with a caret under the
-    place.
+    """A formula that cannot be read. Its message is a sentence, and the formula with a caret under
+    the place.
     """
 
     def __init__(self, sentence: str, text: str, place: int) -> None:
@@ -37,8 +37,12 @@ def _excerpt(text: str, place: int) -> str:
     return f"  {left}{shown}{right}\n  {' ' * (len(left) + place - start)}^"
 
 
-def short(text: str) -> str:
-    """A piece of a formula on one line, of at most 40 characters."""
+def shorten(text: str) -> str:
+    r"""A piece of a formula on one line, of at most 40 characters.
+
+    >>> shorten("a +\n  b")
+    'a + b'
+    """
     line = " ".join(text.split())
     return line if len(line) <= 40 else f"{line[:39]}…"
 
@@ -91,66 +95,77 @@ _LOOKALIKES = {
 
 
 class Token(NamedTuple):
+    """A piece of a formula: its kind, its text and the place in the formula at which it starts."""
+
     kind: str
     text: str
     start: int
 
     @property
     def end(self) -> int:
+        """The place behind its last character."""
         return self.start + len(self.text)
 
 
-def tokens(text: str) -> Iterator[Token]:
+def tokens_of(text: str) -> Iterator[Token]:
+    """The tokens of a formula from left to right, and an empty one of kind END behind them.
+
+    Raises FormulaError at the first character that belongs to none.
+
+    >>> [token.text for token in tokens_of("2*sin(x)")]
+    ['2', '*', 'sin', '(', 'x', ')', '']
+    """
     place = 0
     while place < len(text):
         if text[place] in SPACE:
             place += 1
             continue
-        token = _token(text, place)
+        token = _token_at(text, place)
         yield token
         place = token.end
     yield Token(END, "", len(text))
 
 
-def _token(text: str, place: int) -> Token:
+def _token_at(text: str, place: int) -> Token:
     match = _TOKEN.match(text, place)
     if match is None:
-        raise FormulaError(_meaningless(text, place), text, place)
+        raise FormulaError(_sentence_about_character(text, place), text, place)
     token = Token(str(match.lastgroup), match.group(), place)
     if token.text in _WORDS:
         return Token(OPERATOR, token.text, place)
     if keyword.iskeyword(token.text) and token.text not in ("True", "False"):
-        raise FormulaError(no_meaning(token.text), text, place)
+        raise FormulaError(no_meaning_sentence(token.text), text, place)
     if token.kind == NUMBER:
-        _check_number(token, text)
+        _refuse_malformed_number(token, text)
     return token
 
 
-def no_meaning(symbol: str) -> str:
+def no_meaning_sentence(symbol: str) -> str:
+    """What is wrong with a symbol or a word of another language, and what to write in its place."""
     return f"{symbol} has no meaning in a formula" + (
         f": {_FOREIGN[symbol]}" if symbol in _FOREIGN else ""
     )
 
 
-def _meaningless(text: str, place: int) -> str:
+def _sentence_about_character(text: str, place: int) -> str:
     """The sentence about a character that begins no token."""
     letter = text[place]
     if " " < letter <= "~":
-        return no_meaning("//" if letter == "/" else letter)
+        return no_meaning_sentence("//" if letter == "/" else letter)
     named = f"U+{ord(letter):04X} {unicodedata.name(letter, '')}".rstrip()
     instead = f"write {_LOOKALIKES[letter]}" if letter in _LOOKALIKES else "write plain ASCII"
     return f"the character {named} has no meaning in a formula: {instead}"
 
 
-def _check_number(token: Token, text: str) -> None:
+def _refuse_malformed_number(token: Token, text: str) -> None:
     """Raise for what begins as a number and goes on as none, and for whole numbers in a strange
     form.
     """
     like = _LIKE_NUMBER.match(text, token.start)
     if like is not None and like.end() > token.end:
         raise FormulaError(
-            f"{short(like.group())} is not a number: write digits, a point and an exponent, as in "
-            "1.5e-3",
+            f"{shorten(like.group())} is not a number: write digits, a point and an exponent, as "
+            "in 1.5e-3",
             text,
             token.start,
         )
@@ -165,5 +180,5 @@ def _check_number(token: Token, text: str) -> None:
     whole = token.text.lstrip("0")
     if whole and whole != token.text:
         raise FormulaError(
-            f"{short(token.text)} begins with 0: write {short(whole)}", text, token.start
+            f"{shorten(token.text)} begins with 0: write {shorten(whole)}", text, token.start
         )

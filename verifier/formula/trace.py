@@ -11,26 +11,29 @@ import ast
 import inspect
 import math
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import sympy
 
 from verifier import functions
 from verifier.errors import InputError, message_of
-from verifier.formula import overloads as calls
+from verifier.formula import overloads
+from verifier.operations.arrays import Expr
+from verifier.process.values import UserFunction, UserValue
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
 from verifier.program.program import Program, evaluate
 from verifier.program.sympy_form import symbol
 
 
-def trace(body: Callable[..., Any], inputs: Iterable[str], parameters: Iterable[str]) -> Any:
-    """What the body returns for symbols: an unevaluated SymPy tree, for `read` and nothing else.
+def trace_body(body: UserFunction, inputs: Iterable[str], parameters: Iterable[str]) -> Expr:
+    """What the body returns for symbols: an unevaluated SymPy expression, for `read` and nothing
+    else.
 
-    Raises InputError where the body does something that symbols cannot follow.
+    `inputs` are the names of the positional arguments of `body`, `parameters` those of its keyword
+    arguments. Raises InputError where the body does something that symbols cannot follow.
     """
     inputs, parameters = tuple(inputs), tuple(parameters)
     _refuse_untraceable(body, {*inputs, *parameters})
@@ -41,12 +44,12 @@ def trace(body: Callable[..., Any], inputs: Iterable[str], parameters: Iterable[
             raise
         except Exception as error:
             raised = f"{type(error).__name__}: {message_of(error, whole=True)}"
-            name = f"{where(body)}: {body.__name__}"
+            name = f"{location_of(body)}: {body.__name__}"
             raise InputError(f"{name} cannot be run on symbols: {raised}") from error
-        return _expression(result, body)
+        return _checked_result(result, body)
 
 
-def _expression(result: Any, body: Callable[..., Any]) -> Any:
+def _checked_result(result: UserValue, body: UserFunction) -> Expr:
     try:
         tree = sympy.sympify(result, strict=True)
     except sympy.SympifyError:
@@ -57,7 +60,7 @@ def _expression(result: Any, body: Callable[..., Any]) -> Any:
             if result is None
             else f"a {type(result).__name__}: return one formula"
         )
-        raise InputError(f"{where(body)}: {body.__name__} returns {kind}")
+        raise InputError(f"{location_of(body)}: {body.__name__} returns {kind}")
     return tree
 
 
@@ -65,28 +68,29 @@ PREDICTION = sympy.Dummy("prediction", real=True)
 """Stands for the prediction in a loss."""
 
 
-def trace_loss(loss: Callable[..., Any], columns: Iterable[str]) -> Any:
-    """What the loss returns for PREDICTION and for symbols of its columns."""
+def trace_loss(loss: UserFunction, columns: Iterable[str]) -> Expr:
+    """What the loss returns for PREDICTION and for symbols of its columns.
+
+    `columns` are the names of its positional arguments behind the prediction. Raises InputError as
+    `trace_body` does.
+    """
     columns = tuple(columns)
 
-    def applied(*values: Any) -> Any:
+    def applied(*values: Expr) -> UserValue:
         return loss(PREDICTION, *values)
 
     applied.__name__ = getattr(loss, "__name__", "the loss")
     _refuse_untraceable(loss, set(inspect.signature(loss).parameters))
     applied.__wrapped__ = loss  # type: ignore[attr-defined]
-    return trace(applied, columns, ())
+    return trace_body(applied, columns, ())
 
 
-def compare_with_numbers(
-    program: Program, body: Callable[..., Any], values: Mapping[str, float]
-) -> None:
-    """Run the body on numbers too, and refuse it where the program's first result is another
-    number.
+def compare_with_numbers(program: Program, body: UserFunction, values: Mapping[str, float]) -> None:
+    """Run the body on numbers too. Raises InputError if the program gives another number.
 
-    Values are the body's arguments by name. A body that raises on these numbers, or is not finite
-    there, says nothing. A few roundings may differ (`x*(1/y)` is read as `x/y`), hence 1e-9.
-    Raises InputError.
+    `values` are the body's arguments by name; the program's first result is compared. A body that
+    raises on these numbers, or is not finite there, says nothing. A few roundings may differ
+    (`x*(1/y)` is read as `x/y`), hence the relative tolerance of 1e-9.
     """
     positional, keywords = _call_arguments(
         body, {name: np.float64(value) for name, value in values.items()}
@@ -102,14 +106,14 @@ def compare_with_numbers(
     ):
         point = ", ".join(f"{name}={value!r}" for name, value in values.items())
         raise InputError(
-            f"{where(body)}: {body.__name__} gives {expected!r} on numbers but its formula gives "
-            f"{float(traced)!r}"
-            f" at {point}: the body must do the same for symbols as for numbers"
+            f"{location_of(body)}: {body.__name__} gives {expected!r} on numbers but its "
+            f"formula gives {float(traced)!r} at {point}: the body must do the same for symbols "
+            "as for numbers"
         )
 
 
 def _call_arguments(
-    body: Callable[..., Any], values: Mapping[str, float]
+    body: UserFunction, values: Mapping[str, float]
 ) -> tuple[list[float], dict[str, float]]:
     signature = inspect.signature(body).parameters.values()
     keyword = inspect.Parameter.KEYWORD_ONLY
@@ -123,7 +127,7 @@ def _call_arguments(
     )
 
 
-def _refuse_untraceable(body: Callable[..., Any], symbols: set[str]) -> None:
+def _refuse_untraceable(body: UserFunction, symbols: set[str]) -> None:
     try:
         lines, first = inspect.getsourcelines(inspect.unwrap(body))
         tree = ast.parse(textwrap.dedent("".join(lines)))
@@ -137,18 +141,18 @@ def _refuse_untraceable(body: Callable[..., Any], symbols: set[str]) -> None:
         traced = ast.Module(function.body, type_ignores=[])
         symbolic = _symbolic_names(traced, symbols)
         for node in ast.walk(traced):
-            complaint = _complaint(node, symbolic)
+            complaint = _reason_against(node, symbolic)
             if complaint:
-                raise InputError(f"{_file(body)}:{first + node.lineno - 1}: {complaint}")  # type: ignore[attr-defined]
+                raise InputError(f"{_file_name(body)}:{first + node.lineno - 1}: {complaint}")  # type: ignore[attr-defined]
 
 
-def _file(body: Callable[..., Any]) -> str:
+def _file_name(body: UserFunction) -> str:
     return Path(inspect.unwrap(body).__code__.co_filename).name
 
 
-def where(body: Callable[..., Any]) -> str:
-    """The file and line at which the body begins."""
-    return f"{_file(body)}:{inspect.unwrap(body).__code__.co_firstlineno}"
+def location_of(body: UserFunction) -> str:
+    """The file and line at which the body begins, as `file.py:12`."""
+    return f"{_file_name(body)}:{inspect.unwrap(body).__code__.co_firstlineno}"
 
 
 def _symbolic_names(function: ast.AST, symbols: set[str]) -> set[str]:
@@ -183,11 +187,11 @@ def _mentions(node: ast.AST, names: set[str]) -> bool:
     return any(isinstance(part, ast.Name) and part.id in names for part in ast.walk(node))
 
 
-def _complaint(node: ast.AST, symbolic: set[str]) -> str | None:
+def _reason_against(node: ast.AST, symbolic: set[str]) -> str | None:
     """Why symbols cannot follow this piece of syntax, or None where they can."""
     match node:
         case ast.Compare(ops=operators) if _mentions(node, symbolic):
-            return _comparison_complaint(node, operators)
+            return _reason_against_comparison(node, operators)
         case ast.BoolOp() | ast.UnaryOp(op=ast.Not()) if _mentions(node, symbolic):
             return (
                 f"`{ast.unparse(node)}`: and, or and not ask a formula whether it is true: write "
@@ -204,11 +208,11 @@ def _complaint(node: ast.AST, symbolic: set[str]) -> str | None:
         case ast.BinOp(op=ast.BitXor()) if _mentions(node, symbolic):
             return f"`{ast.unparse(node)}`: ^ is not a power in Python: write **"
         case ast.Call(func=called) if any(_mentions(argument, symbolic) for argument in node.args):
-            return _call_complaint(node, ast.unparse(called))
+            return _reason_against_call(node, ast.unparse(called))
     return None
 
 
-def _comparison_complaint(node: ast.Compare, operators: list[ast.cmpop]) -> str | None:
+def _reason_against_comparison(node: ast.Compare, operators: list[ast.cmpop]) -> str | None:
     if len(operators) > 1:
         return (
             f"`{ast.unparse(node)}`: a chain asks a formula whether it is true: write (a < b) & (b "
@@ -233,12 +237,12 @@ _NUMBERS_ONLY = {
 }
 
 
-def _call_complaint(node: ast.Call, called: str) -> str | None:
+def _reason_against_call(node: ast.Call, called: str) -> str | None:
     module, _, name = called.rpartition(".")
     if module not in ("math", "np", "numpy", "torch", "cmath") and called not in _NUMBERS_ONLY:
         return None
     instead = _NUMBERS_ONLY.get(called, name)
-    instead = calls.ALIASES.get(instead, instead)
+    instead = overloads.ALIASES.get(instead, instead)
     if instead in dir(functions):
         return (
             f"`{ast.unparse(node)}` takes numbers, not formulas: use verifier.functions.{instead}"

@@ -1,7 +1,7 @@
 """Formulas as text: a program written back, so that reading it gives the same nodes.
 
->>> build = Builder()
->>> x = build.symbol("x")
+>>> build = FormulaBuilder()
+>>> x = build.input("x")
 >>> write_text(build.program(build.apply("multiply", build.apply("exp", x), x)))
 'exp(x) * x'
 """
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from verifier.errors import InputError
 from verifier.formula.parser import LONGEST, read_text
+from verifier.program.builder import FormulaBuilder
 from verifier.program.infix_operators import (
     ATOM,
     COMPARISON,
@@ -25,10 +26,10 @@ from verifier.program.infix_operators import (
     SYMBOLS,
     operate,
 )
-from verifier.program.program import CONSTANT, SYMBOL, Builder, Node, Program
+from verifier.program.program import CONSTANT, INPUT, Node, Program
 
 
-class _Hole(NamedTuple):
+class _ArgumentSlot(NamedTuple):
     """Where the text of a node comes in a longer one, in brackets if it binds less tightly than
     this.
     """
@@ -37,10 +38,10 @@ class _Hole(NamedTuple):
     precedence: int = 0
 
 
-class _Written(NamedTuple):
+class _NodeText(NamedTuple):
     """The text of a node: pieces of text, and holes for its arguments."""
 
-    pieces: tuple[str | _Hole, ...]
+    pieces: tuple[str | _ArgumentSlot, ...]
     precedence: int = ATOM
 
 
@@ -48,15 +49,15 @@ def write_text(program: Program) -> str:
     """The program's only result as text, with no brackets that do not matter.
 
     `read_text` gives the same node for it. Raises InputError where that cannot be, and where the
-    text, in which shared nodes stand each time they are used, would be too long.
+    text would be too long: nodes that are shared stand in it each time they are used.
     """
     (output,) = program.outputs
-    build, places = Builder(), dict[int, int]()
+    build, places = FormulaBuilder(), dict[int, int]()
     root = build.copy(program, output, places)
     nodes = sorted(places.values())
-    symbols = {str(build[node].payload): node for node in nodes if build[node].operation == SYMBOL}
-    written = {node: _write(build, node, symbols) for node in nodes}
-    text = _filled(written, root)
+    symbols = {str(build[node].payload): node for node in nodes if build[node].operation == INPUT}
+    written = {node: _node_text(build, node, symbols) for node in nodes}
+    text = _joined_text(written, root)
     try:
         same = read_text(text, build, symbols) == root
     except InputError as error:
@@ -66,7 +67,7 @@ def write_text(program: Program) -> str:
     return text
 
 
-def _filled(written: Mapping[int, _Written], root: int) -> str:
+def _joined_text(written: Mapping[int, _NodeText], root: int) -> str:
     lengths: dict[int, int] = {}
     for node, (pieces, _) in written.items():
         lengths[node] = sum(
@@ -77,7 +78,7 @@ def _filled(written: Mapping[int, _Written], root: int) -> str:
                 f"the formula has more than {LONGEST} characters: it is not written out"
             )
     texts: list[str] = []
-    waiting: list[str | _Hole] = [_Hole(root)]
+    waiting: list[str | _ArgumentSlot] = [_ArgumentSlot(root)]
     while waiting:
         piece = waiting.pop()
         if isinstance(piece, str):
@@ -89,49 +90,54 @@ def _filled(written: Mapping[int, _Written], root: int) -> str:
     return "".join(texts)
 
 
-def _write(build: Builder, index: int, symbols: Mapping[str, int]) -> _Written:
+def _node_text(build: FormulaBuilder, index: int, symbols: Mapping[str, int]) -> _NodeText:
     node = build[index]
-    if node.operation == SYMBOL:
-        return _Written((str(node.payload),))
+    if node.operation == INPUT:
+        return _NodeText((str(node.payload),))
     if node.operation == CONSTANT:
-        return _Written(
+        return _NodeText(
             (repr(node.payload),), SIGN if math.copysign(1.0, node.payload) < 0 else ATOM
         )
     if node.operation == "negative":
-        return _write_negative(build, *node.arguments)
+        return _negative_text(build, *node.arguments)
     if node.operation == "not":
-        return _Written(("not ", _Hole(node.arguments[0], DENIAL)), DENIAL)
+        return _NodeText(("not ", _ArgumentSlot(node.arguments[0], DENIAL)), DENIAL)
     if node.operation == "square":
-        return _Written((_Hole(node.arguments[0], ATOM), "**2"), POWER)
+        return _NodeText((_ArgumentSlot(node.arguments[0], ATOM), "**2"), POWER)
     if node.operation in CONSTANTS.values() and not node.arguments:
-        return _Written(("E" if node.operation in symbols else node.operation,))
+        return _NodeText(("E" if node.operation in symbols else node.operation,))
     if node.operation in SYMBOLS and _is_operator(build, index):
-        return _write_infix(node)
-    separated = [piece for argument in node.arguments for piece in (", ", _Hole(argument))]
-    return _Written((f"{node.operation}(", *separated[1:], ")"))
+        return _infix_text(node)
+    separated = [piece for argument in node.arguments for piece in (", ", _ArgumentSlot(argument))]
+    return _NodeText((f"{node.operation}(", *separated[1:], ")"))
 
 
-def _is_operator(build: Builder, index: int) -> bool:
+def _is_operator(build: FormulaBuilder, index: int) -> bool:
     """Whether reading the operator between the arguments gives the node itself."""
     row, arguments = build[index].operation, build[index].arguments
     return INFIX[SYMBOLS[row]].precedence <= COMPARISON or operate(build, row, *arguments) == index
 
 
-def _write_negative(build: Builder, argument: int) -> _Written:
+def _negative_text(build: FormulaBuilder, argument: int) -> _NodeText:
     # -3 is a number and -(3) the negative of one.
     literal = (
         build[argument].operation == CONSTANT and math.copysign(1.0, build[argument].payload) > 0
     )
-    return _Written(("-", _Hole(argument, ATOM + 1 if literal else SIGN)), SIGN)
+    return _NodeText(("-", _ArgumentSlot(argument, ATOM + 1 if literal else SIGN)), SIGN)
 
 
-def _write_infix(node: Node) -> _Written:
+def _infix_text(node: Node) -> _NodeText:
     symbol = SYMBOLS[node.operation]
     own = INFIX[symbol].precedence
     left, right = node.arguments
     if own == POWER:
-        return _Written((_Hole(left, ATOM), symbol, _Hole(right, SIGN)), own)
+        return _NodeText((_ArgumentSlot(left, ATOM), symbol, _ArgumentSlot(right, SIGN)), own)
     # Only the left operand may go without brackets: a + (b + c) is not (a + b) + c in floats.
-    return _Written(
-        (_Hole(left, own + (own == COMPARISON)), f" {symbol} ", _Hole(right, own + 1)), own
+    return _NodeText(
+        (
+            _ArgumentSlot(left, own + (own == COMPARISON)),
+            f" {symbol} ",
+            _ArgumentSlot(right, own + 1),
+        ),
+        own,
     )

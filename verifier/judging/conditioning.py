@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
+from verifier.operations.arrays import Balls, Floats, Truths
 from verifier.operations.formats import Format
-from verifier.program.array_program import ArrayProgram
 from verifier.program.evaluation.arithmetic import balls, largest_size
 from verifier.program.evaluation.balls import BallArithmetic, Decision, replay
+from verifier.program.program import Program
 
 MOVES = 6
 """In the first ones neighbours among the numbers go opposite ways, then pairs, then fours; then it
@@ -26,10 +26,10 @@ is random.
 _PATTERNS = 3
 
 
-class _Given(BallArithmetic):
+class _BallsAsGiven(BallArithmetic):
     """Arguments are balls already."""
 
-    def input(self, value: Any) -> Any:
+    def input(self, value: Balls) -> Balls:
         return value
 
 
@@ -37,12 +37,12 @@ class _Given(BallArithmetic):
 class Point:
     """An exact program at inputs of some formats."""
 
-    program: ArrayProgram
-    arguments: Mapping[str, Any]
+    program: Program
+    arguments: Mapping[str, Floats]
     """float64 arrays"""
     formats: Mapping[str, Format]
     decisions: Mapping[int, Decision]
-    ties: Mapping[int, Any] = field(default_factory=dict)
+    ties: Mapping[int, Truths] = field(default_factory=dict)
     """By the place of a comparison where its sides are the same number (arrays of bool)."""
 
     def only(self, result: int) -> Point:
@@ -53,23 +53,20 @@ class Point:
         moved = tuple(
             replace(node, arguments=tuple(place[one] for one in node.arguments)) for node in nodes
         )
-        decisions, ties = (
-            {place[at]: what for at, what in known.items() if at in place} for known in self._known
-        )
-        program = ArrayProgram(moved, (place[self.program.outputs[result]],))
+        decisions = {place[at]: what for at, what in self.decisions.items() if at in place}
+        ties = {place[at]: where for at, where in self.ties.items() if at in place}
+        program = Program(moved, (place[self.program.outputs[result]],))
         return replace(self, program=program, decisions=decisions, ties=ties)
 
-    @property
-    def _known(self) -> tuple[Mapping[int, Any], Mapping[int, Any]]:
-        return self.decisions, self.ties
+    def moved(self, exact: Sequence[Balls]) -> list[Floats]:
+        """How far each exact result moves at most when its inputs move by a unit roundoff.
 
-    def moved(self, exact: Sequence[Any]) -> list[Any]:
-        """How far each exact result moves with its inputs at most, as float64 arrays; infinite
-        where it is unknown.
+        `exact` are the results as arrays of balls, computed at the inputs themselves. The distances
+        have the results' shapes; infinite where one is unknown.
         """
         farthest = [np.zeros(np.shape(result)) for result in exact]
         for move in range(MOVES):
-            found = replay(self.program, self._moved(move), _Given(self.decisions))
+            found = replay(self.program, self._moved(move), _BallsAsGiven(self.decisions))
             apart = [
                 largest_size(np.subtract(one, other))
                 for one, other in zip(found, exact, strict=True)
@@ -77,7 +74,7 @@ class Point:
             farthest = [np.maximum(*pair) for pair in zip(farthest, apart, strict=True)]
         return farthest
 
-    def _moved(self, move: int) -> dict[str, Any]:
+    def _moved(self, move: int) -> dict[str, Balls]:
         generator, start, found = np.random.default_rng(move), 0, {}
         for name, values in self.arguments.items():
             order = start + np.arange(values.size).reshape(values.shape)
@@ -96,42 +93,48 @@ class Accuracy:
 
     name: str
     format: Format
-    agreeing: Any
+    agreeing: Floats
     """Decimal digits that agree with the exact value; NaN for an exact 0 and where there is no
     exact value.
     """
-    possible: Any
+    possible: Floats
     """Decimal digits that the point allows: its inputs are floats, and so is the result."""
 
     @property
-    def is_needless(self) -> Any:
-        """Where more than half of the format's digits are gone that the point allows (array of
-        bool).
-        """
+    def is_needless(self) -> Truths:
+        """Where more than half of the format's digits are gone although the point allows them."""
         with np.errstate(invalid="ignore"):
             return self.possible - self.agreeing > self.format.decimal_digits / 2
 
 
-def accuracy(name: str, format: Format, centre: Any, error: Any, moved: Any) -> Accuracy:
-    """The accuracy of statements that are off by `error` from exact values that move so far."""
+def accuracy(name: str, format: Format, centre: Floats, error: Floats, moved: Floats) -> Accuracy:
+    """The accuracy of statements that are off by `error` from exact values that move by `moved`.
+
+    `centre`, `error` and `moved` are float64 arrays of the same shape. The sources of `moved` are
+    the inputs' own roundings (`Point.moved`).
+    """
     known = np.isfinite(centre) & (centre != 0)
     size = float(np.abs(centre).max(where=np.isfinite(centre), initial=0.0))
     rounding = np.maximum(format.unit_roundoff * np.abs(centre), format.smallest_subnormal)
     lost = np.where(np.isfinite(moved), np.maximum(moved, rounding), np.inf)
     return Accuracy(
-        name, format, _digits(error, size, known, format), _digits(lost, size, known, format)
+        name,
+        format,
+        _agreeing_digits(error, size, known, format),
+        _agreeing_digits(lost, size, known, format),
     )
 
 
-def _digits(error: Any, size: float, known: Any, format: Format) -> Any:
+def _agreeing_digits(error: Floats, size: float, known: Truths, format: Format) -> Floats:
     with np.errstate(all="ignore"):
         digits = -np.log10(np.where(known, error, np.nan) / size)
     return np.clip(digits, 0.0, format.decimal_digits)
 
 
-def few(format: Format, centre: Any, error: Any) -> Any:
-    """Where less than half of the format's digits agree, so that it is worth asking what the point
-    allows.
+def lacks_digits(format: Format, centre: Floats, error: Floats) -> Truths:
+    """Where less than half of the format's digits agree.
+
+    Only there it is worth asking how many the point allows, which costs replays.
     """
     everything = accuracy("", format, centre, error, np.zeros_like(centre))
     return everything.is_needless

@@ -12,7 +12,7 @@ import numpy as np
 
 from verifier.capture.statements import Statements
 from verifier.capture.trace_events import Events
-from verifier.judging.conditioning import Accuracy, Point, accuracy, few
+from verifier.judging.conditioning import Accuracy, Point, accuracy, lacks_digits
 from verifier.judging.verdict import Case, Note, Outcome, Verdicts
 from verifier.operations.formats import CODE_FORMATS
 from verifier.program.evaluation.arithmetic import middle, precision
@@ -130,14 +130,16 @@ class Exact:
         """The parts with a note where they agree and more than half of the digits are gone
         needlessly.
         """
-        for place, part in enumerate(parts):
-            verdicts = part.verdicts
-            plain = (verdicts.severity == Outcome.AGREES.severity) & (verdicts.note == 0)
-            if (plain & few(CODE_FORMATS[part.dtype], verdicts.centre, verdicts.error)).any():
-                verdicts.note[plain & self.accuracy(place, part).is_needless] = list(Note).index(
-                    Note.INACCURATE
-                )
-        return list(parts)
+        return [self._noted(place, part) for place, part in enumerate(parts)]
+
+    def _noted(self, place: int, part: Part) -> Part:
+        verdicts = part.verdicts
+        plain = (verdicts.severity == Outcome.AGREES.severity) & (verdicts.note == 0)
+        lacking = lacks_digits(CODE_FORMATS[part.dtype], verdicts.centre, verdicts.error)
+        if not (plain & lacking).any():
+            return part
+        needless = plain & self.accuracy(place, part).is_needless
+        return replace(part, verdicts=verdicts.with_note(needless, Note.INACCURATE))
 
 
 @dataclass(frozen=True, eq=False)

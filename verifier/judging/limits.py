@@ -23,17 +23,17 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import sympy
 from flint import arb
 
 from verifier.judging.verdict import Note
+from verifier.operations.arrays import Ball, Balls, Expr, Floats
 from verifier.operations.operation import by_definition
 from verifier.operations.table import TABLE
-from verifier.process.timeout import OutOfTimeError, within
-from verifier.program.array_program import CONSTANT, CONTRACT, INPUT, ArrayProgram
+from verifier.process.timeout import OutOfTimeError, run_with_timeout
 from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import FIRST_BITS, LAST_BITS
 from verifier.program.evaluation.elements import (
@@ -48,6 +48,7 @@ from verifier.program.evaluation.elements import (
     dot,
     is_finite,
 )
+from verifier.program.program import CONSTANT, CONTRACT, INPUT, Program
 
 SECONDS = 3.0
 """For all limits at one point."""
@@ -61,27 +62,27 @@ _NEAR = (10**9, 10**14)
 
 
 @dataclass(frozen=True, eq=False)
-class Limits:
+class ResultWithLimits:
     """What was found for the entries of one result, which was flattened."""
 
-    balls: Any
+    balls: Balls
     """The results with the limits in their places."""
-    note: Any
+    note: npt.NDArray[np.object_]
     """By entry: Note.LIMIT where there is one, the reason where there was none to find, else
     Note.NONE.
     """
 
 
-def limited(
-    program: ArrayProgram,
-    results: Sequence[Any],
-    arguments: Mapping[str, Any],
+def add_limits(
+    program: Program,
+    results: Sequence[Balls],
+    arguments: Mapping[str, Floats],
     names: Collection[str],
-) -> list[Limits]:
-    """The results of a program with limits where they have no exact value.
+) -> list[ResultWithLimits]:
+    """The results of a program, with limits where they have no exact value.
 
-    `results` are its exact balls; `names` says by which inputs the point is approached. Where an
-    input is not finite nothing is looked for.
+    `results` are its exact balls, `arguments` float64 arrays by name; `names` says by which inputs
+    the point is approached. Where an input is not finite nothing is looked for.
     """
     clock = _Clock()
     usable = all(np.isfinite(values).all() for values in arguments.values())
@@ -91,34 +92,34 @@ def limited(
         note = np.full(entries.shape, Note.NONE, dtype=object)
         for place in [place for place, ball in enumerate(entries) if not ball.is_finite()]:
             elements = Elements(program, arguments, names, (output, place))
-            answer = _at(elements, clock) if usable else Note.NO_EXACT_VALUE
+            answer = _limit_at(elements, clock) if usable else Note.NO_EXACT_VALUE
             if isinstance(answer, Note):
                 note[place] = answer
             else:
                 entries[place], note[place] = answer, Note.LIMIT
-        found.append(Limits(entries, note))
+        found.append(ResultWithLimits(entries, note))
     return found
 
 
 @contextmanager
-def patient(seconds: float = IN_ALL) -> Iterator[None]:
-    """Inside the block all limits together take no more time than that."""
-    token = _patience.set(_Patience(seconds))
+def limit_search_time(seconds: float = IN_ALL) -> Iterator[None]:
+    """A block in which all limits together take no more seconds than that."""
+    token = _time_budget.set(_TimeBudget(seconds))
     try:
         yield
     finally:
-        _patience.reset(token)
+        _time_budget.reset(token)
 
 
-def _at(elements: Elements, clock: _Clock) -> arb | Note:
+def _limit_at(elements: Elements, clock: _Clock) -> arb | Note:
     """The limit of an entry as a ball, or why there is none."""
     if clock.seconds <= 0:
         return Note.TOO_LONG
-    with clock.running():
+    with clock.counted():
         try:
             elements.reach()
             elements.refuse_beyond()
-            lines = [_along(elements, line) for line in _lines(elements.involved)]
+            lines = [_expression_along(elements, line) for line in _directions(elements.involved)]
         except BeyondError:
             return Note.BEYOND
         except (*_NO_LIMIT, TooLargeError):
@@ -126,7 +127,7 @@ def _at(elements: Elements, clock: _Clock) -> arb | Note:
     inside = tuple(line for line in lines if line is not None)
     if not inside:
         return Note.NO_EXACT_VALUE
-    answer = clock.timed(lambda: _limit(inside, clock.known), Note.TOO_LONG)
+    answer = clock.run(lambda: _limit_of_lines(inside, clock.known), Note.TOO_LONG)
     return answer if isinstance(answer, Note) else _as_ball(answer)
 
 
@@ -141,7 +142,7 @@ _NO_LIMIT = (
 """What SymPy raises where it knows no limit."""
 
 
-def _lines(involved: Sequence[tuple[str, int]]) -> list[Line]:
+def _directions(involved: Sequence[tuple[str, int]]) -> list[Line]:
     """Directions into the point, each from both sides.
 
     All inputs go together, then with every other sign turned.
@@ -154,7 +155,7 @@ def _lines(involved: Sequence[tuple[str, int]]) -> list[Line]:
     return [dict(zip(involved, line, strict=True)) for line in signed]
 
 
-def _along(elements: Elements, line: Line) -> Callable[[], Any] | None:
+def _expression_along(elements: Elements, line: Line) -> Callable[[], Expr] | None:
     """What makes the entry an expression of t on that line; None where that is outside the domain.
 
     Raises ValueError where a branch changes on the way, BeyondError for numbers too long for SymPy.
@@ -164,27 +165,29 @@ def _along(elements: Elements, line: Line) -> Callable[[], Any] | None:
         with precision(bits):
             near = [elements.balls(line, part) for part in _NEAR]
             if all(is_finite(balls[elements.result]) for balls in near):
-                beside = _Beside(elements, line, near)
+                beside = _EntryOnLine(elements, line, near)
                 beside.refuse_long()
                 return beside.expression
     return None
 
 
-def _limit(lines: tuple[Callable[[], Any], ...], known: dict[tuple[Any, ...], Any]) -> Any:
+def _limit_of_lines(
+    lines: tuple[Callable[[], Expr], ...], known: dict[tuple[Expr, ...], Expr | Note]
+) -> Expr | Note:
     """A number of SymPy's, or why there is none."""
     try:
         expressions = tuple(line() for line in lines)
     except _NO_LIMIT:
         return Note.NO_EXACT_VALUE
     if expressions not in known:
-        known[expressions] = _common(expressions)
+        known[expressions] = _common_limit(expressions)
     return known[expressions]
 
 
-def _common(lines: Sequence[Any]) -> Any:
+def _common_limit(lines: Sequence[Expr]) -> Expr | Note:
     """The limit on every line, if it is one number."""
     try:
-        known = [_side(line) for line in lines]
+        known = [_one_sided_limit(line) for line in lines]
     except _NO_LIMIT:
         return Note.NO_EXACT_VALUE
     if any(sympy.simplify(side - known[0]) != 0 for side in known[1:] if known[0].is_finite):
@@ -196,7 +199,7 @@ def _common(lines: Sequence[Any]) -> Any:
     return number if number.is_Rational or number.is_Float else Note.NO_EXACT_VALUE
 
 
-def _side(expression: Any) -> Any:
+def _one_sided_limit(expression: Expr) -> Expr:
     """The limit for t from above to 0."""
     limit = sympy.limit(by_definition(sympy.sympify(expression)), _T, 0, "+")
     if not (limit.is_number and limit.is_extended_real) or limit.has(
@@ -206,7 +209,7 @@ def _side(expression: Any) -> Any:
     return limit
 
 
-def _as_ball(number: Any) -> arb:
+def _as_ball(number: Expr) -> arb:
     # Not in the other thread: the precision is one for all threads.
     with precision(FIRST_BITS):
         if number.is_Rational:
@@ -218,20 +221,20 @@ def _as_ball(number: Any) -> arb:
 _T = sympy.Symbol("t", positive=True)
 
 
-class _Beside:
+class _EntryOnLine:
     """An entry on a line into the point, without branches: balls beside the point decide them."""
 
     def __init__(self, elements: Elements, line: Line, near: Sequence[Known]) -> None:
         self._elements, self._line, self._near = elements, line, near
 
-    def expression(self) -> Any:
+    def expression(self) -> Expr:
         """The entry as an expression of t."""
         return self._elements.worked_out(self._parts, self._value)[self._elements.result]
 
     def refuse_long(self) -> None:
         """Raises BeyondError for numbers of too many bits: SymPy works fractions out."""
         sizes = self._elements.worked_out(self._parts, self._bits)
-        exponents = [_exponent(balls[key]) for key in sizes for balls in self._near]
+        exponents = [_exponent_size(balls[key]) for key in sizes for balls in self._near]
         if max(*sizes.values(), *exponents) > MOST_BITS:
             raise BeyondError
 
@@ -240,7 +243,7 @@ class _Beside:
         parts = self._elements.parts(key)
         match self._elements.node(key).operation:
             case "where":
-                return [parts[1 if self._decided(lambda balls: balls[parts[0]]) else 2]]
+                return [parts[1 if self._same_on_both(lambda balls: balls[parts[0]]) else 2]]
             case "maximum":
                 return [parts[0 if self._at_least(*parts) else 1]]
             case "minimum":
@@ -251,7 +254,7 @@ class _Beside:
                 return []
         return parts
 
-    def _decided(self, of: Callable[[Known], bool | None]) -> bool:
+    def _same_on_both(self, of: Callable[[Known], bool | None]) -> bool:
         """What is so at both places beside the point. Raises ValueError where that is open."""
         one, other = map(of, self._near)
         if one is None or one is not other:
@@ -263,19 +266,19 @@ class _Beside:
 
         def decide(balls: Known) -> bool | None:
             one, other = (arb(0) if key is None else balls[key] for key in (left, right))
-            return _at_least(one, other)
+            return _certainly_at_least(one, other)
 
-        return self._decided(decide)
+        return self._same_on_both(decide)
 
-    def _value(self, key: Key, known: Known) -> Any:
+    def _value(self, key: Key, known: Known) -> Expr:
         node, parts = self._elements.node(key), self._parts(key, known)
         values = [known[part] for part in parts]
         match node.operation:
             case op if op == INPUT:
-                start = _exact(self._elements.given(key))
+                start = _rational_of(self._elements.given(key))
                 return start + self._line.get((str(node.payload), key[1]), 0) * _T
             case op if op == CONSTANT:
-                return _exact(np.ravel(node.payload.array)[key[1]])
+                return _rational_of(np.ravel(node.array)[key[1]])
             case "sign":
                 return self._sign(self._elements.parts(key)[0])
             case "abs":
@@ -286,7 +289,7 @@ class _Beside:
                 return sum(values, sympy.S.Zero)
         return TABLE[node.operation].sympy(*values)
 
-    def _sign(self, key: Key) -> Any:
+    def _sign(self, key: Key) -> Expr:
         return sympy.Integer(self._at_least(key, None)) - sympy.Integer(self._at_least(None, key))
 
     def _bits(self, key: Key, known: Known) -> int:
@@ -295,9 +298,9 @@ class _Beside:
         sizes: list[int] = [known[part] for part in parts]
         match self._elements.node(key).operation:
             case op if op == INPUT:
-                return _length(self._elements.given(key))
+                return _bit_length(self._elements.given(key))
             case op if op == CONSTANT:
-                return _length(float(np.ravel(self._elements.node(key).payload.array)[key[1]]))
+                return _bit_length(float(np.ravel(self._elements.node(key).array)[key[1]]))
             case "square":
                 return 2 * sizes[0]
             case "power":
@@ -314,24 +317,24 @@ _ALONE = MOVED | {"where", "maximum", "minimum", "relu"}
 """Operations whose elements are one element beside the point, or nothing, which is 0."""
 
 
-def _at_least(left: arb, right: arb) -> bool | None:
+def _certainly_at_least(left: arb, right: arb) -> bool | None:
     return True if left >= right else False if left < right else None
 
 
-def _exponent(ball: Any) -> float:
+def _exponent_size(ball: Ball | bool | None) -> float:
     """The size of a number's exponent; 0 for what is none."""
     if isinstance(ball, bool) or ball is None or ball.mid() == 0:
         return 0.0
     return abs(float(abs(ball.mid()).log()))
 
 
-def _length(number: float) -> int:
+def _bit_length(number: float) -> int:
     """How many bits a float has as a fraction."""
     fraction = Fraction(number)
     return fraction.numerator.bit_length() + fraction.denominator.bit_length()
 
 
-def _exact(number: float) -> Any:
+def _rational_of(number: float) -> Expr:
     if not np.isfinite(number):
         raise ValueError("the point is not finite")
     fraction = Fraction(float(number))
@@ -339,13 +342,13 @@ def _exact(number: float) -> Any:
 
 
 @dataclass(eq=False)
-class _Patience:
+class _TimeBudget:
     """The time for all limits of a check."""
 
     left: float
 
 
-_patience: ContextVar[_Patience] = ContextVar("patience")
+_time_budget: ContextVar[_TimeBudget] = ContextVar("patience")
 
 
 class _Clock:
@@ -353,19 +356,19 @@ class _Clock:
 
     def __init__(self) -> None:
         self.left = SECONDS
-        self._in_all = _patience.get(_Patience(math.inf))
-        self.known: dict[tuple[Any, ...], Any] = {}
+        self._in_all = _time_budget.get(_TimeBudget(math.inf))
+        self.known: dict[tuple[Expr, ...], Expr | Note] = {}
         """The answers for entries that were the same expressions."""
 
-    def timed(self, work: Callable[[], Any], late: Any) -> Any:
+    def run(self, work: Callable[[], Expr | Note], late: Note) -> Expr | Note:
         """What the work returns, or `late` where there is not enough time. Raises what the work
         raises.
         """
         if self.seconds <= 0:
             return late
-        with self.running():
+        with self.counted():
             try:
-                return within(self.seconds, work)
+                return run_with_timeout(self.seconds, work)
             except OutOfTimeError:
                 return late
 
@@ -375,7 +378,7 @@ class _Clock:
         return min(self.left, self._in_all.left)
 
     @contextmanager
-    def running(self) -> Iterator[None]:
+    def counted(self) -> Iterator[None]:
         """What is done inside the block takes its time from what is left."""
         start = time.monotonic()
         try:

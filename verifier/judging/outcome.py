@@ -38,3 +38,5 @@ class Note(StrEnum):
         "inaccurate: more than half of the digits are lost, and the point itself allows more"
     )
     BEYOND = "the exact value is beyond float64, or needs more than 4,096 bits"
+    NO_MEAN = "at a tie: taken together, these derivatives are no mean of the one-sided ones"
+    CANCELS = "kinks cancel here: the function is smooth, and only its derivative agrees"

@@ -14,7 +14,7 @@ from verifier.capture.lowering import lowered
 from verifier.capture.random_draws import with_seed
 from verifier.capture.statements import SEED, Statements
 from verifier.errors import InputError
-from verifier.program.array_program import ArrayBuilder
+from verifier.program.builder import Builder
 from verifier.program.lift import Reduction, common_shape, lifted, unreduced
 from verifier.program.program import Program
 
@@ -22,7 +22,7 @@ from verifier.program.program import Program
 class Specification(Protocol):
     """What says which values are right."""
 
-    def values(self, statements: Statements, builder: ArrayBuilder) -> list[int]:
+    def values(self, statements: Statements, builder: Builder) -> list[int]:
         """The node of each result, of the shape that the code returned. Raises InputError where
         there is none.
         """
@@ -36,7 +36,7 @@ class Formula:
     program: Program
     reduction: Reduction = unreduced
 
-    def values(self, statements: Statements, builder: ArrayBuilder) -> list[int]:
+    def values(self, statements: Statements, builder: Builder) -> list[int]:
         if len(statements.results) != 1:
             raise InputError(
                 f"the code returns {len(statements.results)} tensors, the formula describes one"
@@ -54,7 +54,7 @@ class Reference:
     code: Callable[..., Any]
     """Takes the same inputs in the same order and returns as many tensors of the same shapes."""
 
-    def values(self, statements: Statements, builder: ArrayBuilder) -> list[int]:
+    def values(self, statements: Statements, builder: Builder) -> list[int]:
         try:
             nodes = forward_nodes(self.code, statements, builder)
         except NotReadableError as error:
@@ -71,9 +71,7 @@ class Reference:
         return nodes
 
 
-def forward_nodes(
-    code: Callable[..., Any], statements: Statements, builder: ArrayBuilder
-) -> list[int]:
+def forward_nodes(code: Callable[..., Any], statements: Statements, builder: Builder) -> list[int]:
     """The values of code at the point of these statements, read from its forward. Raises
     NotReadableError.
     """
@@ -88,7 +86,7 @@ def forward_nodes(
     return [builder.constant(0) if node is None else node for node in results]
 
 
-def input_nodes(statements: Statements, builder: ArrayBuilder) -> dict[str, int]:
+def input_nodes(statements: Statements, builder: Builder) -> dict[str, int]:
     """The nodes of everything that is given, by name."""
     return {
         name: builder.input(name, tuple(value.shape))

@@ -7,7 +7,7 @@ the midpoint of the exact enclosure, so that a number inside the allowance's bal
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,9 +18,10 @@ from verifier.judging.outcome import Note as Note
 from verifier.judging.outcome import Outcome as Outcome
 from verifier.operations.formats import Format
 from verifier.program.evaluation.arithmetic import balls, largest_size, middle, precision, radius
-from verifier.program.evaluation.rounding import Rounded, rounded, sizes
+from verifier.program.evaluation.rounding import Rounded, rounded
+from verifier.program.evaluation.term_sizes import term_sizes
 from verifier.program.program import Program
-from verifier.witnesses import FIRST_PRECISION, Arguments, Enclosure, exact
+from verifier.witnesses import FIRST_PRECISION, Arguments, Enclosure, enclose
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,14 @@ class Verdicts:
         """Where the statement disagrees (array of bool)."""
         return self.severity == Outcome.DISAGREES.severity
 
+    def with_outcome(self, where: Any, outcome: Outcome) -> Verdicts:
+        """The same with that outcome where it says so (array of bool)."""
+        return replace(self, severity=np.where(where, outcome.severity, self.severity))
+
+    def with_note(self, where: Any, note: Note) -> Verdicts:
+        """The same with that note where it says so (array of bool)."""
+        return replace(self, note=np.where(where, _NOTES.index(note), self.note))
+
     def until(self, place: int) -> Verdicts:
         """The verdicts up to that place, it included."""
         return Verdicts(*(getattr(self, column.name)[: place + 1] for column in fields(Verdicts)))
@@ -165,11 +174,12 @@ class Judge:
             np.maximum(radius(result.ball) / 1000.0, self.format.smallest_subnormal)
             for result in honest
         ]
-        enclosures = exact(self.program, points, within)
+        enclosures = enclose(self.program, points, within)
         # Where the value does not exist, what its derivative's formula gives there means nothing.
         defined = np.isfinite(enclosures[0].radius)
         terms = [
-            np.broadcast_to(np.ravel(size), usable.shape) for size in sizes(self.program, finite)
+            np.broadcast_to(np.ravel(size), usable.shape)
+            for size in term_sizes(self.program, finite)
         ]
         with precision(FIRST_PRECISION):
             return [
@@ -275,7 +285,7 @@ class Case:
             Note.BEYOND: ~self.known & self._is_beyond,
             Note.NO_EXACT_VALUE: ~self.known,
             Note.OVERFLOW: ~np.isfinite(allowed),
-            Note.BLIND: blind,
+            Note.BLIND: blind & explained,
             Note.KINK: self.kink,
         }
         return np.select(

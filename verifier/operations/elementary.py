@@ -7,13 +7,14 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Unpack
 
 import flint
 import numpy as np
 import sympy
 from flint import arb
 
+from verifier.operations.arrays import Ball, Balls, Expr, ExprClass, Numeric
 from verifier.operations.operation import (
     BOTH,
     COMPARISON,
@@ -31,16 +32,16 @@ from verifier.operations.operation import (
     Maximum,
     Minimum,
     Name,
+    Notations,
     Operation,
     Suffix,
-    Tree,
     Where,
-    each,
+    budget_of,
+    define_function,
     flat,
     larger,
-    named,
+    on_arrays,
     smaller,
-    within,
 )
 
 _HALF = sympy.Rational(1, 2)
@@ -48,20 +49,20 @@ _POSITIVE = Interval(0.0)
 _UNIT = Interval(-1.0, 1.0)
 
 
-def _same(symbol: str, precedence: int, function: Callable[..., Any]) -> dict[str, Any]:
+def _infix_notations(symbol: str, precedence: int, function: Callable[..., Numeric]) -> Notations:
     notation = Infix(symbol, precedence, function)
     return {"torch": notation, "numpy": notation, "python": notation}
 
 
-def _call(torch: str, numpy: str, python: str) -> dict[str, Any]:
+def _by_names(torch: str, numpy: str, python: str) -> Notations:
     return {"torch": Call(torch), "numpy": Call(numpy), "python": Call(python)}
 
 
-def _function(name: str) -> dict[str, Any]:
-    return _call(f"torch.{name}", f"np.{name}", f"math.{name}")
+def _by_name(name: str) -> Notations:
+    return _by_names(f"torch.{name}", f"np.{name}", f"math.{name}")
 
 
-def _by_divisor(a: Tree, b: Tree) -> Tree:
+def _by_divisor(a: Expr, b: Expr) -> Expr:
     """As autograd does: by the reciprocal for a number over a tensor, else the quotient once more.
 
     (1/b² overflows where the derivative does not.)
@@ -69,16 +70,16 @@ def _by_divisor(a: Tree, b: Tree) -> Tree:
     return -((1 / b) * (1 / b) * a) if a.is_number else -((a / b) / b)
 
 
-def _square(number: Any) -> Any:
+def _square(number: Numeric) -> Numeric:
     return number * number
 
 
-def _tie(ahead: Tree, behind: Tree) -> Tree:
+def _one_at_larger(ahead: Expr, behind: Expr) -> Expr:
     """1 ahead, 0 behind and a half at a tie: torch's convention for maximum and minimum."""
     return Where(ahead, sympy.S.One, Where(behind, sympy.S.Zero, _HALF))
 
 
-def _arb_power(base: Any, exponent: Any) -> Any:
+def _arb_power(base: Balls, exponent: Ball | Balls) -> Balls:
     """Whole constant exponents by repeated multiplication: Arb's own power of a ball around 0 is
     NaN.
     """
@@ -87,18 +88,16 @@ def _arb_power(base: Any, exponent: Any) -> Any:
     return np.power(base, exponent)
 
 
-def _whole_power(base: Any, exponent: int) -> Any:
-    if exponent < 0:
-        return np.divide(arb(1), _whole_power(base, -exponent))
-    result = arb(1)
-    for bit in f"{exponent:b}":
+def _whole_power(base: Balls, exponent: int) -> Balls:
+    result: Balls = arb(1)
+    for bit in f"{abs(exponent):b}":
         result = np.multiply(result, result)
         if bit == "1":
             result = np.multiply(result, base)
-    return result
+    return result if exponent >= 0 else np.divide(arb(1), result)
 
 
-def _remainder(a: Any, b: Any) -> Any:
+def _remainder(a: Ball, b: Ball) -> Ball:
     """a - b floor(a/b), with as many more bits as the quotient has before its point."""
     before = flint.ctx.prec
     quotient = float(abs(a / b).mid()) if b != 0 else math.inf
@@ -109,21 +108,23 @@ def _remainder(a: Any, b: Any) -> Any:
         flint.ctx.prec = before
 
 
-def _compare(certain: Callable[[Any, Any], bool], impossible: Callable[[Any, Any], bool]) -> Any:
+def _decide_on_arrays(
+    certain: Callable[[Ball, Ball], bool], impossible: Callable[[Ball, Ball], bool]
+) -> Callable[..., Balls]:
     """True, False, or None where the balls overlap and either may be the case."""
 
-    def decide(left: Any, right: Any) -> bool | None:
+    def decide(left: Ball, right: Ball) -> bool | None:
         return True if certain(left, right) else False if impossible(left, right) else None
 
-    return each(decide, 2)
+    return on_arrays(decide, 2)
 
 
-def _same_number(left: Any, right: Any) -> bool:
+def _same_number(left: Ball, right: Ball) -> bool:
     """Balls of radius 0 with the same middle; any others may hold different numbers."""
     return bool(left == right)
 
 
-def _other_number(left: Any, right: Any) -> bool:
+def _other_number(left: Ball, right: Ball) -> bool:
     return bool(left != right)
 
 
@@ -141,15 +142,19 @@ def _or(left: bool | None, right: bool | None) -> bool | None:
     return _not(_and(_not(left), _not(right)))
 
 
-def _arb_where(condition: bool | None, taken: Any, otherwise: Any) -> Any:
+def _arb_where(condition: bool | None, taken: Ball, otherwise: Ball) -> Ball:
     """The hull of both where the condition is undecided."""
     if condition is None:
         return taken.union(otherwise)
     return taken if condition else otherwise
 
 
-def _comparison(
-    name: str, symbol: str, python: Callable[..., Any], build: Any, arb_row: Any
+def _comparison_row(
+    name: str,
+    symbol: str,
+    python: Callable[..., Numeric],
+    build: Callable[..., Expr],
+    arb_row: Callable[..., Balls],
 ) -> Operation:
     return Operation(
         name,
@@ -159,11 +164,17 @@ def _comparison(
         derivatives=flat,
         arity=2,
         measured=(Interval(), Interval()),
-        **_same(symbol, COMPARISON, python),
+        **_infix_notations(symbol, COMPARISON, python),
     )
 
 
-def _connective(name: str, build: Any, arb_row: Any, arity: int, **notations: Any) -> Operation:
+def _connective_row(
+    name: str,
+    build: Callable[..., Expr],
+    arb_row: Callable[..., Balls],
+    arity: int,
+    **notations: Unpack[Notations],
+) -> Operation:
     return Operation(
         name,
         build,
@@ -176,28 +187,44 @@ def _connective(name: str, build: Any, arb_row: Any, arity: int, **notations: An
     )
 
 
-def _constant(name: str, value: Tree, arb_row: Any) -> Operation:
-    notation: dict[str, Any] = dict.fromkeys(("torch", "numpy", "python"), Name(f"math.{name}"))
-    return Operation(name, lambda: value, arb=arb_row, measured=(), **notation)
+def _constant_row(name: str, value: Expr, arb_row: Callable[..., Ball]) -> Operation:
+    notation = Name(f"math.{name}")
+    return Operation(
+        name,
+        lambda: value,
+        arb=arb_row,
+        measured=(),
+        torch=notation,
+        numpy=notation,
+        python=notation,
+    )
 
 
-exp2: Any = named("exp2", lambda a: 2**a, lambda a: (exp2(a) * sympy.log(2),))
-expm1: Any = named("expm1", lambda a: sympy.exp(a) - 1, lambda a: (expm1(a) + 1,))
-log1p: Any = named("log1p", lambda a: sympy.log(1 + a), lambda a: (1 / (a + 1),))
-log2: Any = named(
+exp2: ExprClass = define_function("exp2", lambda a: 2**a, lambda a: (exp2(a) * sympy.log(2),))
+expm1: ExprClass = define_function("expm1", lambda a: sympy.exp(a) - 1, lambda a: (expm1(a) + 1,))
+log1p: ExprClass = define_function("log1p", lambda a: sympy.log(1 + a), lambda a: (1 / (a + 1),))
+log2: ExprClass = define_function(
     "log2", lambda a: sympy.log(a) / sympy.log(2), lambda a: (1 / (a * sympy.log(2)),)
 )
-log10: Any = named(
+log10: ExprClass = define_function(
     "log10", lambda a: sympy.log(a) / sympy.log(10), lambda a: (1 / (a * sympy.log(10)),)
 )
-hypot: Any = named(
+hypot: ExprClass = define_function(
     "hypot", lambda a, b: sympy.sqrt(a**2 + b**2), lambda a, b: (a / hypot(a, b), b / hypot(a, b))
 )
 
 _ARITHMETIC = (
-    Operation("add", sympy.Add, arb=np.add, arity=2, **_same("+", SUM, operator.add)),
-    Operation("subtract", lambda a, b: a - b, arb=np.subtract, **_same("-", SUM, operator.sub)),
-    Operation("multiply", sympy.Mul, arb=np.multiply, arity=2, **_same("*", PRODUCT, operator.mul)),
+    Operation("add", sympy.Add, arb=np.add, arity=2, **_infix_notations("+", SUM, operator.add)),
+    Operation(
+        "subtract", lambda a, b: a - b, arb=np.subtract, **_infix_notations("-", SUM, operator.sub)
+    ),
+    Operation(
+        "multiply",
+        sympy.Mul,
+        arb=np.multiply,
+        arity=2,
+        **_infix_notations("*", PRODUCT, operator.mul),
+    ),
     Operation(
         # torch computes a number over a tensor as reciprocal times number: two roundings.
         "divide",
@@ -207,7 +234,7 @@ _ARITHMETIC = (
         derivatives=lambda a, b: (1 / b, _by_divisor(a, b)),
         domain="every a, b ≠ 0",
         measured=(Interval(-1e6, 1e6), Interval(0.01, 1e6)),
-        **_same("/", PRODUCT, operator.truediv),
+        **_infix_notations("/", PRODUCT, operator.truediv),
     ),
     Operation(
         "negative",
@@ -215,7 +242,7 @@ _ARITHMETIC = (
         arb=np.negative,
         budget=EXACT,
         arity=1,
-        **_same("-", NEGATIVE, operator.neg),
+        **_infix_notations("-", NEGATIVE, operator.neg),
     ),
     Operation(
         # torch's x**2 is x*x; NumPy's is so for arrays only, for its scalars it is pow().
@@ -230,22 +257,22 @@ _ARITHMETIC = (
         "power",
         sympy.Pow,
         arb=_arb_power,
-        budget=within(2.0),
+        budget=budget_of(2.0),
         # SymPy's own, x**y*y/x, is 0/0 at 0.
         derivatives=lambda a, b: (b * a ** (b - 1), a**b * sympy.log(a)),
         domain="a > 0, or b a whole number",
         measured=(Interval(0.01, 100.0), Interval(-8.0, 8.0)),
-        **_same("**", POWER, operator.pow),
+        **_infix_notations("**", POWER, operator.pow),
     ),
     Operation(
         "sqrt",
         sympy.sqrt,
-        arb=each(arb.sqrt),
+        arb=on_arrays(arb.sqrt),
         derivatives=lambda a: (1 / (2 * sympy.sqrt(a)),),
         budget=Budget(torch=1.0),
         domain="a ≥ 0",
         measured=(_POSITIVE,),
-        **_function("sqrt"),
+        **_by_name("sqrt"),
     ),
 )
 
@@ -253,125 +280,135 @@ _EXPONENTIALS = (
     Operation(
         "exp",
         sympy.exp,
-        arb=each(arb.exp),
+        arb=on_arrays(arb.exp),
         budget=Budget(1.0, 3.0),
         arity=1,
         measured=(Interval(-80, 80),),
-        **_function("exp"),
+        **_by_name("exp"),
     ),
     Operation(
         "exp2",
         exp2,
-        arb=each(lambda a: arb(2) ** a),
+        arb=on_arrays(lambda a: arb(2) ** a),
         budget=Budget(1.0, 3.0),
         measured=(Interval(-120, 120),),
         derivatives=lambda a: (exp2(a) * sympy.log(2),),
-        **_function("exp2"),
+        **_by_name("exp2"),
     ),
     Operation(
         "expm1",
         expm1,
-        arb=each(arb.expm1),
+        arb=on_arrays(arb.expm1),
         budget=Budget(1.0, 3.0),
         measured=(Interval(-80, 80),),
         derivatives=lambda a: (expm1(a) + 1,),
-        **_function("expm1"),
+        **_by_name("expm1"),
     ),
     Operation(
         "log",
         sympy.log,
-        arb=each(arb.log),
+        arb=on_arrays(arb.log),
         budget=Budget(1.0, 3.0),
         arity=1,
         domain="a > 0",
         measured=(_POSITIVE,),
-        **_function("log"),
+        **_by_name("log"),
     ),
     Operation(
         "log1p",
         log1p,
-        arb=each(arb.log1p),
+        arb=on_arrays(arb.log1p),
         budget=Budget(1.0, 3.0),
         domain="a > -1",
         measured=(Interval(-1.0),),
         derivatives=lambda a: (1 / (a + 1),),
-        **_function("log1p"),
+        **_by_name("log1p"),
     ),
     Operation(
         "log2",
         log2,
-        arb=each(lambda a: a.log() / arb.const_log2()),
+        arb=on_arrays(lambda a: a.log() / arb.const_log2()),
         budget=Budget(1.0, 3.0),
         domain="a > 0",
         measured=(_POSITIVE,),
         derivatives=lambda a: (1 / (a * sympy.log(2)),),
-        **_function("log2"),
+        **_by_name("log2"),
     ),
     Operation(
         "log10",
         log10,
-        arb=each(lambda a: a.log() / arb.const_log10()),
+        arb=on_arrays(lambda a: a.log() / arb.const_log10()),
         budget=Budget(1.0, 3.0),
         domain="a > 0",
         measured=(_POSITIVE,),
         derivatives=lambda a: (1 / (a * sympy.log(10)),),
-        **_function("log10"),
+        **_by_name("log10"),
     ),
 )
 
 _CIRCLES = (
     Operation(
-        "sin", sympy.sin, arb=each(arb.sin), budget=Budget(1.0, 3.0), arity=1, **_function("sin")
+        "sin",
+        sympy.sin,
+        arb=on_arrays(arb.sin),
+        budget=Budget(1.0, 3.0),
+        arity=1,
+        **_by_name("sin"),
     ),
     Operation(
-        "cos", sympy.cos, arb=each(arb.cos), budget=Budget(1.0, 3.0), arity=1, **_function("cos")
+        "cos",
+        sympy.cos,
+        arb=on_arrays(arb.cos),
+        budget=Budget(1.0, 3.0),
+        arity=1,
+        **_by_name("cos"),
     ),
     Operation(
         "tan",
         sympy.tan,
-        arb=each(arb.tan),
+        arb=on_arrays(arb.tan),
         budget=Budget(1.0, 4.0),
         domain="a not an odd multiple of pi/2",
         derivatives=lambda a: (1 + sympy.tan(a) ** 2,),
-        **_function("tan"),
+        **_by_name("tan"),
     ),
     Operation(
         "asin",
         sympy.asin,
-        arb=each(arb.asin),
+        arb=on_arrays(arb.asin),
         budget=Budget(1.0, 4.0),
         domain="-1 ≤ a ≤ 1",
         measured=(_UNIT,),
         derivatives=lambda a: (1 / sympy.sqrt(1 - a * a),),
-        **_call("torch.asin", "np.arcsin", "math.asin"),
+        **_by_names("torch.asin", "np.arcsin", "math.asin"),
     ),
     Operation(
         "acos",
         sympy.acos,
-        arb=each(arb.acos),
+        arb=on_arrays(arb.acos),
         budget=Budget(1.0, 4.0),
         domain="-1 ≤ a ≤ 1",
         measured=(_UNIT,),
         derivatives=lambda a: (-(1 / sympy.sqrt(1 - a * a)),),
-        **_call("torch.acos", "np.arccos", "math.acos"),
+        **_by_names("torch.acos", "np.arccos", "math.acos"),
     ),
     Operation(
         "atan",
         sympy.atan,
-        arb=each(arb.atan),
+        arb=on_arrays(arb.atan),
         budget=Budget(1.0, 4.0),
         derivatives=lambda a: (1 / (a * a + 1),),
-        **_call("torch.atan", "np.arctan", "math.atan"),
+        **_by_names("torch.atan", "np.arctan", "math.atan"),
     ),
     Operation(
         "atan2",
         sympy.atan2,
-        arb=each(arb.atan2, 2),
+        arb=on_arrays(arb.atan2, 2),
         budget=Budget(1.0, 4.0),
         domain="not both 0",
         derivatives=lambda a, b: (b / (a * a + b * b), -a / (a * a + b * b)),
         measured=(Interval(-1e6, 1e6), Interval(-1e6, 1e6)),
-        **_call("torch.atan2", "np.arctan2", "math.atan2"),
+        **_by_names("torch.atan2", "np.arctan2", "math.atan2"),
     ),
 )
 
@@ -379,88 +416,88 @@ _HYPERBOLAS = (
     Operation(
         "sinh",
         sympy.sinh,
-        arb=each(arb.sinh),
+        arb=on_arrays(arb.sinh),
         budget=Budget(1.0, 2.0),
         derivatives=lambda a: (sympy.cosh(a),),
         measured=(Interval(-80, 80),),
-        **_function("sinh"),
+        **_by_name("sinh"),
     ),
     Operation(
         "cosh",
         sympy.cosh,
-        arb=each(arb.cosh),
+        arb=on_arrays(arb.cosh),
         budget=Budget(1.0, 2.0),
         derivatives=lambda a: (sympy.sinh(a),),
         measured=(Interval(-80, 80),),
-        **_function("cosh"),
+        **_by_name("cosh"),
     ),
     Operation(
         "tanh",
         sympy.tanh,
-        arb=each(arb.tanh),
+        arb=on_arrays(arb.tanh),
         budget=Budget(1.0, 4.0),
         arity=1,
-        **_function("tanh"),
+        **_by_name("tanh"),
     ),
     Operation(
         "asinh",
         sympy.asinh,
-        arb=each(arb.asinh),
+        arb=on_arrays(arb.asinh),
         budget=Budget(2.0, 2.0),
         measured=(Interval(-1e15, 1e15),),
         derivatives=lambda a: (1 / sympy.sqrt(a * a + 1),),
-        **_call("torch.asinh", "np.arcsinh", "math.asinh"),
+        **_by_names("torch.asinh", "np.arcsinh", "math.asinh"),
     ),
     Operation(
         "acosh",
         sympy.acosh,
-        arb=each(arb.acosh),
+        arb=on_arrays(arb.acosh),
         budget=Budget(2.0, 2.0),
         domain="a ≥ 1",
         measured=(Interval(1.0, 1e15),),
         derivatives=lambda a: (1 / sympy.sqrt(a * a - 1),),
-        **_call("torch.acosh", "np.arccosh", "math.acosh"),
+        **_by_names("torch.acosh", "np.arccosh", "math.acosh"),
     ),
     Operation(
         "atanh",
         sympy.atanh,
-        arb=each(arb.atanh),
+        arb=on_arrays(arb.atanh),
         budget=Budget(2.0, 2.0),
         domain="-1 < a < 1",
         measured=(_UNIT,),
         derivatives=lambda a: (1 / (1 - a * a),),
-        **_call("torch.atanh", "np.arctanh", "math.atanh"),
+        **_by_names("torch.atanh", "np.arctanh", "math.atanh"),
     ),
     Operation(
         "hypot",
         hypot,
-        arb=each(lambda a, b: (a * a + b * b).sqrt(), 2),
+        arb=on_arrays(lambda a, b: (a * a + b * b).sqrt(), 2),
         budget=Budget(1.0, 1.0),
         derivatives=lambda a, b: (a / hypot(a, b), b / hypot(a, b)),
         measured=(Interval(-1e15, 1e15), Interval(-1e15, 1e15)),
-        **_call("torch.hypot", "np.hypot", "math.hypot"),
+        **_by_names("torch.hypot", "np.hypot", "math.hypot"),
     ),
 )
 
 _STEPS = (
     Operation(
         "abs", sympy.Abs, arb=np.abs, budget=EXACT, derivatives=lambda a: (sympy.sign(a),),
-        **_call("torch.abs", "np.abs", "math.fabs"),
+        **_by_names("torch.abs", "np.abs", "math.fabs"),
     ),
     Operation(
-        "sign", sympy.sign, arb=each(arb.sgn), budget=EXACT, derivatives=flat, arity=1,
-        **_call("torch.sgn", "np.sign", "np.sign"),
+        "sign", sympy.sign, arb=on_arrays(arb.sgn), budget=EXACT, derivatives=flat, arity=1,
+        **_by_names("torch.sgn", "np.sign", "np.sign"),
     ),
     Operation(
-        "floor", sympy.floor, arb=each(arb.floor), budget=EXACT, derivatives=flat, arity=1,
-        **_call("torch.floor", "np.floor", "math.floor"),
+        "floor", sympy.floor, arb=on_arrays(arb.floor), budget=EXACT, derivatives=flat, arity=1,
+        **_by_names("torch.floor", "np.floor", "math.floor"),
     ),
     Operation(
-        "ceiling", sympy.ceiling, arb=each(arb.ceil), budget=EXACT, derivatives=flat, arity=1,
-        **_call("torch.ceil", "np.ceil", "math.ceil"),
+        "ceiling", sympy.ceiling, arb=on_arrays(arb.ceil), budget=EXACT, derivatives=flat, arity=1,
+        **_by_names("torch.ceil", "np.ceil", "math.ceil"),
     ),
     Operation(
-        "remainder", sympy.Mod, arb=each(_remainder, 2), budget=Budget(1.0, 1.0),
+        "remainder", sympy.Mod, arb=on_arrays(_remainder, 2), budget=Budget(1.0, 1.0),
         derivatives=lambda a, b: (sympy.S.One, -sympy.floor(a / b)), domain="every a, b ≠ 0",
         measured=(Interval(-1e6, 1e6), Interval(0.01, 100.0)),
         torch=Call("torch.remainder"), numpy=Call("np.remainder"),
@@ -468,44 +505,62 @@ _STEPS = (
         python=Infix("%", PRODUCT, operator.mod),
     ),
     Operation(
-        "maximum", Maximum, arb=each(larger, 2), budget=EXACT,
-        derivatives=lambda a, b: (_tie(a > b, a < b), _tie(a < b, a > b)),
-        measured=(Interval(), Interval()), **_call("torch.maximum", "np.maximum", "builtins.max"),
+        "maximum", Maximum, arb=on_arrays(larger, 2), budget=EXACT,
+        derivatives=lambda a, b: (_one_at_larger(a > b, a < b), _one_at_larger(a < b, a > b)),
+        measured=(Interval(), Interval()),
+        **_by_names("torch.maximum", "np.maximum", "builtins.max"),
     ),
     Operation(
-        "minimum", Minimum, arb=each(smaller, 2), budget=EXACT,
-        derivatives=lambda a, b: (_tie(a < b, a > b), _tie(a > b, a < b)),
-        measured=(Interval(), Interval()), **_call("torch.minimum", "np.minimum", "builtins.min"),
+        "minimum", Minimum, arb=on_arrays(smaller, 2), budget=EXACT,
+        derivatives=lambda a, b: (_one_at_larger(a < b, a > b), _one_at_larger(a > b, a < b)),
+        measured=(Interval(), Interval()),
+        **_by_names("torch.minimum", "np.minimum", "builtins.min"),
     ),
 )  # fmt: skip
 
 _CONDITIONS = (
-    _comparison("less", "<", operator.lt, sympy.Lt, _compare(operator.lt, operator.ge)),
-    _comparison("less_equal", "<=", operator.le, sympy.Le, _compare(operator.le, operator.gt)),
-    _comparison("greater", ">", operator.gt, sympy.Gt, _compare(operator.gt, operator.le)),
-    _comparison("greater_equal", ">=", operator.ge, sympy.Ge, _compare(operator.ge, operator.lt)),
-    _comparison("equal", "==", operator.eq, sympy.Eq, _compare(_same_number, _other_number)),
-    _comparison("not_equal", "!=", operator.ne, sympy.Ne, _compare(_other_number, _same_number)),
-    _connective("and", sympy.And, each(_and, 2), 2, **_same("&", BOTH, operator.and_)),
-    _connective("or", sympy.Or, each(_or, 2), 2, **_same("|", EITHER, operator.or_)),
-    _connective(
+    _comparison_row(
+        "less", "<", operator.lt, sympy.Lt, _decide_on_arrays(operator.lt, operator.ge)
+    ),
+    _comparison_row(
+        "less_equal", "<=", operator.le, sympy.Le, _decide_on_arrays(operator.le, operator.gt)
+    ),
+    _comparison_row(
+        "greater", ">", operator.gt, sympy.Gt, _decide_on_arrays(operator.gt, operator.le)
+    ),
+    _comparison_row(
+        "greater_equal", ">=", operator.ge, sympy.Ge, _decide_on_arrays(operator.ge, operator.lt)
+    ),
+    _comparison_row(
+        "equal", "==", operator.eq, sympy.Eq, _decide_on_arrays(_same_number, _other_number)
+    ),
+    _comparison_row(
+        "not_equal", "!=", operator.ne, sympy.Ne, _decide_on_arrays(_other_number, _same_number)
+    ),
+    _connective_row(
+        "and", sympy.And, on_arrays(_and, 2), 2, **_infix_notations("&", BOTH, operator.and_)
+    ),
+    _connective_row(
+        "or", sympy.Or, on_arrays(_or, 2), 2, **_infix_notations("|", EITHER, operator.or_)
+    ),
+    _connective_row(
         "not",
         sympy.Not,
-        each(_not),
+        on_arrays(_not),
         1,
-        **_call("torch.logical_not", "np.logical_not", "np.logical_not"),
+        **_by_names("torch.logical_not", "np.logical_not", "np.logical_not"),
     ),
     Operation(
         "where",
         Where,
-        arb=each(_arb_where, 3),
+        arb=on_arrays(_arb_where, 3),
         budget=EXACT,
         domain="a condition and two numbers",
         arity=3,
-        **_call("torch.where", "np.where", "np.where"),
+        **_by_names("torch.where", "np.where", "np.where"),
     ),
-    _constant("pi", sympy.pi, arb.pi),
-    _constant("e", sympy.E, arb.const_e),
+    _constant_row("pi", sympy.pi, arb.pi),
+    _constant_row("e", sympy.E, arb.const_e),
 )
 
 ROWS = (*_ARITHMETIC, *_EXPONENTIALS, *_CIRCLES, *_HYPERBOLAS, *_STEPS, *_CONDITIONS)

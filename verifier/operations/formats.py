@@ -30,10 +30,12 @@ class Format:
 
     @property
     def smallest_normal(self) -> float:
+        """The smallest positive number with all bits of the significand."""
         return 2.0**self.smallest_exponent
 
     @property
     def smallest_subnormal(self) -> float:
+        """The distance between neighbours around 0: the smallest positive number of the format."""
         return 2.0 ** (self.smallest_exponent - self.precision + 1)
 
     @property

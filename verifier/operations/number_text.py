@@ -4,7 +4,11 @@ from __future__ import annotations
 
 
 def number(value: float) -> str:
-    """A number as Python writes it: it reads back as the same float."""
+    """A number as Python writes it: it reads back as the same float.
+
+    >>> number(0.1), number(3)
+    ('0.1', '3.0')
+    """
     return repr(float(value))
 
 

@@ -15,14 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from importlib import import_module
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import sympy
 from flint import arb
 
-Tree = Any
-"""A SymPy expression or condition; unevaluated inside `sympy.evaluate(False)`."""
+from verifier.operations.arrays import Ball, Balls, Expr, ExprClass, Floats, Numeric
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Infix:
 
     symbol: str
     precedence: int
-    function: Callable[..., Any]
+    function: Callable[..., Numeric]
 
 
 # How tightly Python's operators bind.
@@ -48,7 +47,7 @@ class Call:
     extra: tuple[float, ...] = ()
     """Numbers that stand behind the arguments."""
     keywords: tuple[tuple[str, float], ...] = ()
-    own: Callable[..., Any] | None = None
+    own: Callable[..., Numeric] | None = None
     """The function itself where a person brought it along; its name then has no module."""
 
     @property
@@ -57,16 +56,28 @@ class Call:
         return self.name.startswith(("np.", "special."))
 
     @cached_property
-    def function(self) -> Callable[..., Any]:
+    def function(self) -> Callable[..., Numeric]:
+        """What is called: on tensors, arrays or plain numbers, as the module is torch, NumPy or
+        math. Raises AttributeError where the module has no such name.
+        """
         if self.own is not None:
             return self.own
         module, _, attribute = self.name.rpartition(".")
-        found: Callable[..., Any] = getattr(import_module(_HOMES.get(module, module)), attribute)
+        found: Callable[..., Numeric] = getattr(
+            import_module(_HOMES.get(module, module)), attribute
+        )
         if not self.extra and not self.keywords:
             return found
         return lambda *arguments: partial(found, **dict(self.keywords))(*arguments, *self.extra)
 
-    def written(self, arguments: list[str]) -> str:
+    def called_with(self, arguments: list[str]) -> str:
+        """The source of the call, as text.
+
+        `arguments` are the sources of the arguments, in order.
+
+        >>> Call("np.logaddexp", extra=(0,)).called_with(["x"])
+        'np.logaddexp(x, 0)'
+        """
         keywords = [f"{name}={value!r}" for name, value in self.keywords]
         return f"{self.name}({', '.join([*arguments, *map(repr, self.extra), *keywords])})"
 
@@ -78,6 +89,7 @@ class Name:
     name: str
 
     def function(self) -> float:
+        """The number, in float64."""
         return float({"math.pi": math.pi, "math.e": math.e}[self.name])
 
 
@@ -87,10 +99,18 @@ class Suffix:
 
     symbol: str
     precedence: int
-    function: Callable[..., Any]
+    function: Callable[..., Numeric]
 
 
 Notation = Infix | Call | Name | Suffix
+
+
+class Notations(TypedDict):
+    """How an operation is written for torch, for NumPy and for plain Python numbers."""
+
+    torch: Notation
+    numpy: Notation
+    python: Notation
 
 
 @dataclass(frozen=True)
@@ -103,12 +123,13 @@ class Budget:
 
     torch: float = 0.5
     numpy: float = 0.5
-    size: Callable[..., Any] | None = None
+    size: Callable[..., Balls] | None = None
     """From the result and the arguments, as balls: the number whose ulps are counted; None is the
     result.
     """
 
     def of(self, library: str) -> float:
+        """The ulps of a library, which is "torch" or "numpy"."""
         return float(getattr(self, library))
 
 
@@ -116,8 +137,12 @@ CORRECTLY_ROUNDED = Budget()
 EXACT = Budget(0.0, 0.0)
 
 
-def within(ulps: float) -> Budget:
-    """The same number of ulps for torch and NumPy."""
+def budget_of(ulps: float) -> Budget:
+    """A budget of the same number of ulps for torch and NumPy.
+
+    >>> budget_of(2.0).of("torch")
+    2.0
+    """
     return Budget(ulps, ulps)
 
 
@@ -128,8 +153,13 @@ class Interval:
     low: float = -math.inf
     high: float = math.inf
 
-    def sample(self, count: int, generator: np.random.Generator) -> Any:
-        """So many floats of it: half of them even, half log-uniform in size, and its ends."""
+    def sample(self, count: int, generator: np.random.Generator) -> Floats:
+        """Random floats of it: half of them even, half log-uniform in size, then its two ends.
+
+        `count` is how many are drawn with `generator`. The result is of shape `(count + 2,)`.
+        Infinite ends are cut at 1e30, and the even half lies in -10 to 10 as far as the interval
+        does, so that ordinary sizes are well covered.
+        """
         low, high = max(self.low, -1e30), min(self.high, 1e30)
         even = generator.uniform(max(low, min(high, -10.0)), min(high, max(low, 10.0)), count)
         largest = np.log(max(abs(low), abs(high)))
@@ -147,17 +177,17 @@ class Operation:
     """One row: an operation in every language that verifier speaks."""
 
     name: str
-    sympy: Callable[..., Any]
+    sympy: Callable[..., Expr]
     """Builds the SymPy expression from the arguments' expressions."""
     torch: Notation
     numpy: Notation
     python: Notation
     """For arguments that are all plain numbers, such as the constant in `sqrt(2) * x`."""
-    arb: Callable[..., Any]
+    arb: Callable[..., Balls]
     """Takes NumPy object arrays of Arb balls and returns the array of enclosures."""
     budget: Budget = CORRECTLY_ROUNDED
-    derivatives: Callable[..., tuple[Tree, ...]] | None = None
-    """The derivative for each argument, as SymPy trees in the order of operations that torch's own
+    derivatives: Callable[..., tuple[Expr, ...]] | None = None
+    """The derivative for each argument, as expressions in the order of operations that torch's own
     backward uses, as far as it is known."""
     domain: str = "every number"
     measured: tuple[Interval, ...] = (REALS,)
@@ -171,6 +201,7 @@ class Operation:
 
     @cached_property
     def arguments(self) -> int:
+        """How many arguments a call takes."""
         if self.arity is not None:
             return self.arity
         return len(inspect.signature(self.derivatives or self.sympy).parameters)
@@ -181,16 +212,16 @@ class Composition:
     """A function that other rows write, in the order of operations of its definition."""
 
     name: str
-    definition: Callable[..., Tree]
-    """From trees to a tree, of SymPy functions that have rows."""
+    definition: Callable[..., Expr]
+    """From expressions to an expression, of SymPy functions that have rows."""
     sympy: type | None = None
     """SymPy's own class of the same meaning."""
     domain: str = "every number"
     measured: tuple[Interval, ...] = (REALS,)
 
 
-def flat(*arguments: Tree) -> tuple[Tree, ...]:
-    """The derivatives of an operation that are zero wherever they exist."""
+def flat(*arguments: Expr) -> tuple[Expr, ...]:
+    """A zero for each argument: the derivatives of an operation that is flat between its jumps."""
     return (sympy.S.Zero,) * len(arguments)
 
 
@@ -203,7 +234,8 @@ class Where(sympy.Function):  # type: ignore[misc]
     is_commutative = is_real = True  # or SymPy asks the condition, without end
 
     @classmethod
-    def eval(cls, condition: Tree, taken: Tree, otherwise: Tree) -> Tree:
+    def eval(cls, condition: Expr, taken: Expr, otherwise: Expr) -> Expr:
+        """SymPy's Piecewise, where SymPy is allowed to evaluate."""
         return sympy.Piecewise((taken, condition), (otherwise, True))
 
 
@@ -214,7 +246,8 @@ class Maximum(sympy.Function):  # type: ignore[misc]
     is_commutative = is_real = True
 
     @classmethod
-    def eval(cls, a: Tree, b: Tree) -> Tree:
+    def eval(cls, a: Expr, b: Expr) -> Expr:
+        """SymPy's Max, where SymPy is allowed to evaluate."""
         return sympy.Max(a, b)
 
 
@@ -225,22 +258,24 @@ class Minimum(sympy.Function):  # type: ignore[misc]
     is_commutative = is_real = True
 
     @classmethod
-    def eval(cls, a: Tree, b: Tree) -> Tree:
+    def eval(cls, a: Expr, b: Expr) -> Expr:
+        """SymPy's Min, where SymPy is allowed to evaluate."""
         return sympy.Min(a, b)
 
 
-def named(
+def define_function(
     name: str,
-    definition: Callable[..., Tree],
-    derivatives: Callable[..., tuple[Tree, ...]],
+    definition: Callable[..., Expr],
+    derivatives: Callable[..., tuple[Expr, ...]],
     arguments: int | None = None,
-) -> type:
-    """A SymPy function of that name, for one that SymPy lacks; its numbers come from the
-    definition.
+) -> ExprClass:
+    """A class of SymPy functions of that name, for a function that SymPy lacks.
 
-    It takes so many arguments, or as many as the definition.
+    `definition` takes expressions and gives the expression that the function stands for; numbers
+    are computed from it. `derivatives` takes the same and gives the derivative for each of them.
+    The class takes `arguments` arguments, or as many as the definition.
 
-    >>> double = named("double", lambda x: 2 * x, lambda x: (sympy.Integer(2),))
+    >>> double = define_function("double", lambda x: 2 * x, lambda x: (sympy.Integer(2),))
     >>> x = sympy.Symbol("x")
     >>> double(x), double(x).diff(x), double(sympy.Integer(3)).evalf(2)
     (double(x), 2, 6.0)
@@ -248,10 +283,10 @@ def named(
     2*x + 1
     """
 
-    def fdiff(self: Any, argindex: int = 1) -> Tree:
+    def fdiff(self: Expr, argindex: int = 1) -> Expr:
         return derivatives(*self.args)[argindex - 1]
 
-    def evaluated(self: Any, precision: int) -> Tree:
+    def evaluated(self: Expr, precision: int) -> Expr:
         return definition(*self.args)._eval_evalf(precision)
 
     members = {
@@ -264,35 +299,45 @@ def named(
     return type(name, (sympy.Function,), members)
 
 
-def by_definition(tree: Tree) -> Tree:
-    """The tree with the definition in place of every function that SymPy lacks."""
-    return tree.replace(_has_definition, lambda part: by_definition(part.definition(*part.args)))
+def by_definition(expression: Expr) -> Expr:
+    """The expression with the definition in place of every function that SymPy lacks."""
+    return expression.replace(
+        _has_definition, lambda part: by_definition(part.definition(*part.args))
+    )
 
 
-def _has_definition(part: Tree) -> bool:
+def _has_definition(part: Expr) -> bool:
     return hasattr(part, "definition")
 
 
-def larger(a: Any, b: Any) -> Any:
-    """A ball around the larger of two numbers, with the middle of one of theirs: a tie stays
-    a tie.
+def larger(a: Ball, b: Ball) -> Ball:
+    """A ball around the larger of two numbers.
+
+    Its midpoint is that of one of them, so that two balls of radius 0 that are equal stay a tie.
+
+    >>> larger(arb(2), arb(3))
+    3.00000000000000
     """
     if a >= b or b >= a:
         return a if a >= b else b
     return _around(a if a.mid() >= b.mid() else b, a.max(b))
 
 
-def smaller(a: Any, b: Any) -> Any:
-    """A ball around the smaller of two numbers, with the middle of one of theirs."""
+def smaller(a: Ball, b: Ball) -> Ball:
+    """A ball around the smaller of two numbers; its midpoint is that of one of them."""
     if a <= b or b <= a:
         return a if a <= b else b
     return _around(a if a.mid() <= b.mid() else b, a.min(b))
 
 
-def _around(ball: Any, hull: Any) -> Any:
+def _around(ball: Ball, hull: Ball) -> Ball:
     return ball.mid() + (hull - ball.mid()).abs_upper() * arb(0, 1)
 
 
-def each(function: Callable[..., Any], arguments: int = 1) -> Any:
-    """A function of balls as one of object arrays of them."""
-    return np.frompyfunc(function, arguments, 1)
+def on_arrays(function: Callable[..., Ball], arguments: int = 1) -> Callable[..., Balls]:
+    """The same function on object arrays of balls, entry by entry.
+
+    `function` takes `arguments` balls and returns one. Arrays are broadcast as NumPy does.
+    """
+    result: Callable[..., Balls] = np.frompyfunc(function, arguments, 1)
+    return result

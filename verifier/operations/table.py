@@ -7,7 +7,6 @@ Whatever verifier does with an operation, it looks it up here, also one that a p
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import sympy
@@ -15,12 +14,13 @@ from flint import arb
 
 from verifier.errors import InputError
 from verifier.operations import activations, elementary, special
+from verifier.operations.arrays import Balls, ExprClass
 from verifier.operations.identifiers import is_name
-from verifier.operations.operation import Call, Composition, Operation
+from verifier.operations.operation import Call, Composition, Notations, Operation
 
 
-def _reduction(name: str, arb_row: Callable[..., Any]) -> Operation:
-    notation: dict[str, Any] = {
+def _reduction_row(name: str, arb_row: Callable[..., Balls]) -> Operation:
+    notation: Notations = {
         "torch": Call(f"torch.{name}"),
         "numpy": Call(f"np.{name}"),
         "python": Call(f"np.{name}"),
@@ -28,15 +28,15 @@ def _reduction(name: str, arb_row: Callable[..., Any]) -> Operation:
     return Operation(name, sympy.Function(name), arb=arb_row, arity=1, **notation)
 
 
-def _arb_sum(rows: Any) -> Any:
+def _arb_sum(rows: Balls) -> Balls:
     return np.add.reduce(rows, axis=-1, keepdims=True)
 
 
 # Reductions take the rows of a batch, the last axis, to a scalar; `size` is the number of rows, and
 # `spread` gives each row of its first argument the second one.
 REDUCTIONS = (
-    _reduction("sum", _arb_sum),
-    _reduction("mean", lambda rows: np.divide(_arb_sum(rows), arb(rows.shape[-1]))),
+    _reduction_row("sum", _arb_sum),
+    _reduction_row("mean", lambda rows: np.divide(_arb_sum(rows), arb(rows.shape[-1]))),
     Operation(
         "size",
         sympy.Function("size"),
@@ -64,19 +64,22 @@ COMPOSITIONS: dict[str, Composition] = {
     for row in (*elementary.COMPOSITIONS, *special.COMPOSITIONS, *activations.COMPOSITIONS)
 }
 
-BY_CLASS: dict[Any, str] = {
+BY_CLASS: dict[ExprClass, str] = {
     row.sympy: row.name for row in TABLE.values() if isinstance(row.sympy, type)
 }
 """Which row each SymPy class of functions is read as."""
 
-COMPOSED: dict[Any, Composition] = {
+COMPOSED: dict[ExprClass, Composition] = {
     row.sympy: row for row in COMPOSITIONS.values() if row.sympy is not None
 }
 """Which composition each SymPy class of functions is read as."""
 
 
 def check_name(name: str) -> None:
-    """Raise InputError for a name that is taken, or is no Python name."""
+    """Do nothing if a function can be added under that name.
+
+    Raises InputError for a name that is taken, or that is no Python name.
+    """
     if not is_name(name) or name == "piecewise":
         raise InputError(f"{name!r} cannot name a function: use a Python name of its own")
     if name in TABLE or name in COMPOSITIONS:
@@ -86,7 +89,7 @@ def check_name(name: str) -> None:
 def add(row: Operation | Composition) -> None:
     """Make a row or a composition known everywhere: in bodies, in text and in expressions.
 
-    Raises InputError for a name that is taken, or is no Python name.
+    Raises InputError for a name that is taken, or that is no Python name.
     """
     check_name(row.name)
     if isinstance(row, Operation):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar, TypeVar
 
-from verifier.process.timeout import within
+from verifier.process.timeout import run_with_timeout
 
 _Result = TypeVar("_Result")
 
@@ -28,6 +28,7 @@ class Deadline:
     """The deadline that never passes."""
 
     def passed(self) -> bool:
+        """Whether the time is over."""
         return self.left() <= 0.0
 
     def left(self) -> float:
@@ -48,7 +49,7 @@ class Deadline:
 
     def run(self, work: Callable[[], _Result]) -> _Result:
         """What the work returns. Raises OutOfTimeError where it does not return in time."""
-        return within(None if self.seconds is None else max(self.left(), 0.01), work)
+        return run_with_timeout(None if self.seconds is None else max(self.left(), 0.01), work)
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class SupervisedDeadline(Deadline):
     reserve: float = 0.0
 
     def left(self) -> float:
+        """The seconds that are left for the work, without what is reserved for the report."""
         return super().left() - self.reserve
 
     def run(self, work: Callable[[], _Result]) -> _Result:

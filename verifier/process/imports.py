@@ -14,33 +14,37 @@ from importlib import import_module
 from types import ModuleType
 
 
-def imported(name: str) -> ModuleType:
-    """The module of that name, loaded without leaving traces.
+def import_quietly(name: str) -> ModuleType:
+    """The module of that dotted name, loaded without leaving traces.
 
-    >>> imported("json").__name__
+    Raises whatever loading it raises, such as ModuleNotFoundError.
+
+    >>> import_quietly("json").__name__
     'json'
     """
     known = sys.modules.get(name)
     if known is not None:
         return known
-    with traceless():
+    with quiet_imports():
         return import_module(name)
 
 
 @contextmanager
-def traceless() -> Iterator[None]:
-    """What is loaded meanwhile leaves `random` and the warnings filters as they were, and neither
-    its warnings nor what NumPy comes across is an error to it. Where torch is there already, it is
-    loaded as in a library call.
+def quiet_imports() -> Iterator[None]:
+    """A block whose imports leave no trace.
+
+    What is loaded in it leaves `random` and the warnings filters as they were. Neither its warnings
+    nor the floating-point errors that NumPy meets are errors to it. Where torch is loaded already,
+    the block runs in the state of a library call.
 
     >>> import random
-    >>> with traceless():
+    >>> with quiet_imports():
     ...     drawn = random.random()
     >>> random.random() == drawn
     True
     """
     with ExitStack() as guards:
-        guards.enter_context(_python())
+        guards.enter_context(_python_state_kept())
         if "numpy" in sys.modules:
             guards.enter_context(import_module("numpy").errstate(all="ignore"))
         if "torch" in sys.modules:
@@ -51,7 +55,7 @@ def traceless() -> Iterator[None]:
 
 
 @contextmanager
-def _python() -> Iterator[None]:
+def _python_state_kept() -> Iterator[None]:
     # Where `random` has not been loaded, nobody has seeded it.
     random = sys.modules.get("random")
     state = random.getstate() if random is not None else None

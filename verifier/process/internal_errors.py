@@ -1,5 +1,5 @@
-"""Internal errors beside a verdict: each is told in a line and kept in full, and the verdict
-stands.
+"""Internal errors beside a verdict: a report names each in a line, keeps its traceback, and the
+verdict stands.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _Result = TypeVar("_Result")
 
 
 class InternalErrors:
-    """What went wrong in work that a verdict does not need."""
+    """The errors that were raised in work that a verdict does not need."""
 
     def __init__(self) -> None:
         self._notes: dict[str, None] = {}
@@ -29,11 +29,14 @@ class InternalErrors:
         """The whole traceback of each."""
         return tuple(self._tracebacks)
 
-    def guarded(self, what: str, work: Callable[[], _Result], otherwise: _Result) -> _Result:
-        """What the work returns; where it raises an error, that is added, and it is the other.
+    def run(self, what: str, work: Callable[[], _Result], otherwise: _Result) -> _Result:
+        """What the work returns; where it raises an error, the error is added and `otherwise`
+        returned.
+
+        `what` names the work in a sentence.
 
         >>> errors = InternalErrors()
-        >>> errors.guarded("the division", lambda: 1 / 0, otherwise=0.0), errors.notes
+        >>> errors.run("the division", lambda: 1 / 0, otherwise=0.0), errors.notes
         (0.0, ('the division failed: ZeroDivisionError: division by zero; the verdict stands',))
         """
         try:
@@ -43,7 +46,7 @@ class InternalErrors:
             return otherwise
 
     def add(self, what: str, error: Exception) -> None:
-        """An error that was raised by `what`."""
+        """Add an error that the work named by `what` raised."""
         raised = f"{type(error).__name__}: {message_of(error)}"
         self._notes[printable(f"{what} failed: {raised}; the verdict stands")] = None
         self._tracebacks[traceback_of(error)] = None

@@ -2,10 +2,10 @@
 leaves no trace.
 
 While verifier judges, the state of the process is what `verifier.process.state` says for that.
-Code under test (`running`) finds what the caller has, or what loading its file left (`loading`): a
-default dtype, an error handling, a folder. What would change a verdict without being part of the
-code is the same for both: no autocast, no inference mode, no flushing of tiny numbers. When the
-call ends, the caller has all of it back.
+Code under test finds what the caller has (`user_code_state`), or what loading its file left
+(`user_file_state`): a default dtype, an error handling, a folder. What would change a verdict
+without being part of the code is the same for both: no autocast, no inference mode, no flushing of
+tiny numbers. When the call ends, the caller has all of it back.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
 from threading import Lock, Thread, current_thread
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import torch
 
@@ -35,16 +35,17 @@ from verifier.process.state import (
     THREADS,
     WARNINGS,
     Kind,
+    StateValue,
     Watch,
     device_of,
-    without_errors,
+    filters_without_errors,
 )
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def isolated(call: Callable[_P, _R]) -> Callable[_P, _R]:
+def isolate(call: Callable[_P, _R]) -> Callable[_P, _R]:
     """The same function as a library call: it leaves all state of the process as it was."""
 
     @wraps(call)
@@ -58,7 +59,9 @@ def isolated(call: Callable[_P, _R]) -> Callable[_P, _R]:
 
 @contextmanager
 def library_call() -> Iterator[None]:
-    """The state of judging; one library call inside another adds nothing to it."""
+    """A block in the state of judging, which the caller does not see. A block inside another one
+    adds nothing.
+    """
     outer = _CALL.get()
     if outer is not None and outer.run is None:
         yield
@@ -71,7 +74,7 @@ def library_call() -> Iterator[None]:
     try:
         # What it finds comes back when it is left, whatever is done to it meanwhile.
         with torch.inference_mode(False):
-            call.judge(call.caller)
+            call.enter_judging(call.caller)
             yield
     finally:
         _CALL.reset(token)
@@ -80,29 +83,30 @@ def library_call() -> Iterator[None]:
             call.restore(alone=not _OPEN or outer is not None)
 
 
-def running(tensors: Sequence[torch.Tensor]) -> AbstractContextManager[Any]:
-    """Code under test runs on these tensors, in its own state; what it changes is named and undone.
+def user_code_state(tensors: Sequence[torch.Tensor]) -> AbstractContextManager[None]:
+    """A block in which code under test runs on these tensors, in its own state.
 
-    A run inside another, such as a forward whose backward is to follow, is part of it. Outside a
-    library call warnings are ignored, and that is all.
+    What the code changes is named and undone. A run inside another, such as a forward whose
+    backward is to follow, is part of it. Outside a library call the block only ignores warnings.
     """
     call = _CALL.get()
     if call is None:
-        return _unwarned()
+        return _warnings_ignored()
     if call.run is not None or call.has_ended_here:
         return _NOTHING
-    run = _Running(call)
+    run = _UserCodeRun(call)
     if call.device is None or all(tensor.device.type != call.device.type for tensor in tensors):
         return run
     return _on_device(run, call.device)
 
 
 @contextmanager
-def loading(package: str = "") -> Iterator[None]:
-    """Code under test is loaded; what that leaves is its state, until the library call ends.
+def user_file_state(package: str = "") -> Iterator[None]:
+    """A block in which code under test is loaded. What that leaves is the code's state until the
+    library call ends.
 
     A package is loaded once in the life of a process: what it left is there again the next time.
-    Warnings are treated as the caller says, but that none of them is an error.
+    Warnings are treated as the caller says, but none of them is an error.
     """
     call = _CALL.get()
     if call is None or call.run is not None:
@@ -112,38 +116,40 @@ def loading(package: str = "") -> Iterator[None]:
     try:
         yield
     finally:
-        call.adopt(package, run)
+        call.take_over(package, run)
 
 
-def changed() -> tuple[str, ...]:
-    """What code under test has changed since the library call began, by name."""
+def changed_state_names() -> tuple[str, ...]:
+    """The kinds of state that code under test has changed since the library call began, by name."""
     call = _CALL.get()
     return () if call is None else tuple(kind.name for kind in KINDS if kind in call.changed)
 
 
-def left_behind() -> None:
-    """Code under test did not return: the state of judging is in force again, and nothing is put
-    back for that code any more, should it end after all.
+def abandon_user_code() -> None:
+    """Go on without code under test that did not return.
+
+    The state of judging is in force again. Nothing is put back for that code any more, should it
+    end after all.
     """
     call = _CALL.get()
     if call is not None:
-        call.leave_behind()
+        call.abandon_run()
 
 
 @contextmanager
-def _unwarned() -> Iterator[None]:
+def _warnings_ignored() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 @contextmanager
-def _on_device(run: _Running, device: torch.device) -> Iterator[None]:
+def _on_device(run: _UserCodeRun, device: torch.device) -> Iterator[None]:
     with run, device:
         yield
 
 
-class _Running:
+class _UserCodeRun:
     """Code under test while it runs. It does hundreds of times, and a generator would be slower."""
 
     def __init__(self, call: _Call) -> None:
@@ -160,7 +166,7 @@ class _Running:
 
 
 _NOTHING = nullcontext()
-_NOT_KNOWN: Mapping[Kind, Any] = {}
+_NOT_KNOWN: Mapping[Kind, StateValue] = {}
 _CHEAP = tuple(kind for kind in KINDS if kind.watch is Watch.EACH_RUN)
 _STILL = tuple(kind for kind in KINDS if kind.watch is not Watch.NEVER)
 """What does not change by itself."""
@@ -173,8 +179,8 @@ class _Run:
     """One run of code under test: what was there before, and what it began with."""
 
     kinds: tuple[Kind, ...]
-    before: list[Any]
-    began: list[Any]
+    before: list[StateValue]
+    began: list[StateValue]
     thread: Thread
 
 
@@ -210,11 +216,11 @@ class _Call:
         """Whether it goes on without this thread, if at all."""
         return self._is_over or (bool(self._lost) and current_thread() in self._lost)
 
-    def judge(self, known: Mapping[Kind, Any] = _NOT_KNOWN) -> None:
+    def enter_judging(self, known: Mapping[Kind, StateValue] = _NOT_KNOWN) -> None:
         """Put the state of judging in force; what is known to be there already is not looked at."""
         for kind, value in self._judging.items():
             if kind not in known or known[kind] is not value:
-                _put(kind, value)
+                _write_if_other(kind, value)
         if self._code[FOLDER] != self._judging[FOLDER]:
             self._watch(FOLDER)
 
@@ -223,7 +229,7 @@ class _Call:
         self._is_over = True
         for kind, value in self.caller.items():
             if alone or kind.of_thread:
-                _put(kind, value)
+                _write_if_other(kind, value)
 
     def begin(self) -> _Run:
         self._runs += 1
@@ -231,14 +237,16 @@ class _Call:
         if self._runs == self._due:
             kinds, self._due = _STILL, 16 * self._due
         before = [kind.read() for kind in kinds]
-        own = self._own(kinds, before)
+        own = self._values_of_code(kinds, before)
         for kind, value in own:
             kind.write(value)
         began = [kind.read() for kind in kinds] if own else before
         self.run = _Run(kinds, before, began, current_thread())
         return self.run
 
-    def _own(self, kinds: tuple[Kind, ...], now: list[Any]) -> list[tuple[Kind, Any]]:
+    def _values_of_code(
+        self, kinds: tuple[Kind, ...], now: list[StateValue]
+    ) -> list[tuple[Kind, StateValue]]:
         """What code has of its own, where that is not in force now."""
         found = []
         for kind, there in zip(kinds, now, strict=True):
@@ -257,11 +265,11 @@ class _Call:
             parts = zip(run.kinds, now, run.before, run.began, strict=True)
             for kind, value, before, began in parts:
                 if value != began:
-                    self._note(kind)
+                    self._note_change(kind)
                 if value != before:
                     kind.write(before)
 
-    def _note(self, kind: Kind) -> None:
+    def _note_change(self, kind: Kind) -> None:
         """Code has changed it."""
         self._watch(kind)
         if kind in self._seen or not kind.by_libraries:
@@ -272,25 +280,25 @@ class _Call:
         if kind not in self._watched:
             self._watched = tuple(one for one in _STILL if one is kind or one in self._watched)
 
-    def leave_behind(self) -> None:
+    def abandon_run(self) -> None:
         """The run does not end."""
         if self.run is not None:
             self._lost.add(self.run.thread)
         self.run = None
-        self.judge()
+        self.enter_judging()
 
     def open(self, package: str) -> _Run:
         """Begin to load."""
-        WARNINGS.write(without_errors(self.caller[WARNINGS]))
+        WARNINGS.write(filters_without_errors(self.caller[WARNINGS]))
         for kind in (DEVICE, ERRORS):
             kind.write(self._code[kind])
         before = [kind.read() for kind in _STILL]
-        for kind, value in _LEFT.get(package, {}).items():
+        for kind, value in _LEFT_BY_PACKAGE.get(package, {}).items():
             kind.write(value)
         self.run = _Run(_STILL, before, before, current_thread())
         return self.run
 
-    def adopt(self, package: str, run: _Run) -> None:
+    def take_over(self, package: str, run: _Run) -> None:
         """Take what loading left for the state of the code."""
         self.run = None
         now = {kind: kind.read() for kind in run.kinds}
@@ -298,15 +306,15 @@ class _Call:
         left = {kind: value for kind, value in now.items() if value != before[kind]}
         if package:
             kept = {kind: value for kind, value in left.items() if kind in _REMEMBERED}
-            _LEFT.setdefault(package, {}).update(kept)
+            _LEFT_BY_PACKAGE.setdefault(package, {}).update(kept)
         self._code |= left
         common = [kind for kind in left if kind.running is None]
         self._judging |= {kind: kind.judging(left[kind]) for kind in common}
         self.device = device_of(self._code[DEVICE])
-        self.judge()
+        self.enter_judging()
 
 
-def _put(kind: Kind, value: Any) -> None:
+def _write_if_other(kind: Kind, value: StateValue) -> None:
     if kind.watch is Watch.NEVER or kind.read() != value:
         kind.write(value)
 
@@ -316,5 +324,5 @@ _CALL: ContextVar[_Call | None] = ContextVar("library_call", default=None)
 _OPEN: list[_Call] = []
 """The library calls of all threads."""
 _LOCK = Lock()
-_LEFT: dict[str, dict[Kind, Any]] = {}
+_LEFT_BY_PACKAGE: dict[str, dict[Kind, StateValue]] = {}
 """What was left when a package was loaded."""

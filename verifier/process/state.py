@@ -18,15 +18,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch.utils import _device
 from torch.utils._device import DeviceContext
 
-_C: Any = torch._C
+_TORCH_C: Any = torch._C
 _GLOBAL_DEVICE: Any = torch._GLOBAL_DEVICE_CONTEXT
+
+
+StateValue: TypeAlias = Any
+"""What a kind of state is at one moment. Each kind has a type of its own, which only its own two
+functions look into.
+"""
 
 
 class Watch(Enum):
@@ -37,11 +43,11 @@ class Watch(Enum):
     NEVER = "the numbers drawn at random go on from run to run"
 
 
-def _as_it_is(value: Any) -> Any:
+def _unchanged(value: StateValue) -> StateValue:
     return value
 
 
-def _callers(value: Any, _: Any) -> Any:
+def _value_of_caller(value: StateValue, _: StateValue) -> StateValue:
     return value
 
 
@@ -51,11 +57,11 @@ class Kind:
 
     name: str
     """What people call it, and what usually changes it."""
-    read: Callable[[], Any]
-    write: Callable[[Any], object]
-    judging: Callable[[Any], Any] = _as_it_is
+    read: Callable[[], StateValue]
+    write: Callable[[StateValue], object]
+    judging: Callable[[StateValue], StateValue] = _unchanged
     """What it is while verifier judges, of what the caller has."""
-    running: Callable[[Any, Any], Any] | None = None
+    running: Callable[[StateValue, StateValue], StateValue] | None = None
     """Where code under test has one of its own: what it is, of what the caller has and of what is
     there now."""
     watch: Watch = Watch.SELDOM
@@ -74,8 +80,11 @@ MORE_FRAMES = 500
 # warnings
 
 
-def filtered(action: str, filters: Any) -> Any:
-    """The same warnings filters, but that they do that with every warning."""
+def filters_with_action(action: str, filters: StateValue) -> StateValue:
+    """The state of the warnings filters in which every warning gets that action.
+
+    `action` is "ignore" or "error"; `filters` is the state as it was read.
+    """
     rules = _RULES[action]
     return filters if filters[2] == rules else (*filters[:2], rules, filters[3])
 
@@ -83,17 +92,17 @@ def filtered(action: str, filters: Any) -> Any:
 _RULES = {action: ((action, None, Warning, None, 0),) for action in ("ignore", "error")}
 
 
-def without_errors(filters: Any) -> Any:
-    """The same warnings filters, but that no warning is an error."""
+def filters_without_errors(filters: StateValue) -> StateValue:
+    """The state of the warnings filters in which no warning is an error."""
     rules = tuple(("default", *rule[1:]) if rule[0] == "error" else rule for rule in filters[2])
     return (*filters[:2], rules, filters[3])
 
 
-def _filters() -> Any:
+def _warnings_filters() -> StateValue:
     return id(warnings.filters), warnings.filters, tuple(warnings.filters), warnings.showwarning
 
 
-def _set_filters(value: Any) -> None:
+def _set_filters(value: StateValue) -> None:
     # The list stays the same one: whoever leaves `catch_warnings` late puts back what is in force.
     _, warnings.filters, rules, warnings.showwarning = value
     warnings.filters[:] = rules  # type: ignore[index]
@@ -108,14 +117,14 @@ _NUMPY: Any = getattr(import_module("numpy._core.umath"), "_extobj_contextvar", 
 """Where NumPy keeps what `np.geterr` takes apart, which takes long."""
 
 
-class _Errors:
+class _NumPyErrors:
     """The error handling of NumPy that is in force now; two are equal if they do the same."""
 
     def __init__(self) -> None:
         self.kept = np.geterr() if _NUMPY is None else _NUMPY.get()
 
     @property
-    def words(self) -> Any:
+    def words(self) -> StateValue:
         if _NUMPY is None:
             return self.kept
         token = _NUMPY.set(self.kept)
@@ -124,17 +133,19 @@ class _Errors:
         return found
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Errors) and (self.kept is other.kept or self.words == other.words)
+        return isinstance(other, _NumPyErrors) and (
+            self.kept is other.kept or self.words == other.words
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
 
-def _set_errors(value: _Errors) -> None:
+def _set_errors(value: _NumPyErrors) -> None:
     np.seterr(**value.words)
 
 
 with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"):
-    _STANDARD_ERRORS = _Errors()
+    _STANDARD_ERRORS = _NumPyErrors()
 
 
 # torch
@@ -144,7 +155,7 @@ with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"):
 _SMALLEST_NORMAL, _HALF = sys.float_info.min, 0.5
 
 
-def _flushes() -> bool:
+def _flushes_denormals() -> bool:
     """Whether numbers below the smallest normal one become 0; torch cannot be asked."""
     return _SMALLEST_NORMAL * _HALF == 0.0
 
@@ -156,34 +167,34 @@ def _set_inference(value: bool) -> None:
     _ENTERED.append(guard)
 
 
-_ENTERED: list[Any] = []
+_ENTERED: list[StateValue] = []
 
 
-def _default_device() -> Any:
+def _default_device() -> StateValue:
     """None where there is none, else all that torch keeps of it, among its function modes."""
-    current, modes = _device.CURRENT_DEVICE, _modes() if _depth() else ()
+    current, modes = _device.CURRENT_DEVICE, _function_modes() if _depth() else ()
     if current is None and not any(isinstance(mode, DeviceContext) for mode in modes):
         return None
     return current, getattr(_GLOBAL_DEVICE, "device_context", None), modes
 
 
-def _set_default_device(value: Any) -> None:
-    others = tuple(mode for mode in _modes() if not isinstance(mode, DeviceContext))
+def _set_default_device(value: StateValue) -> None:
+    others = tuple(mode for mode in _function_modes() if not isinstance(mode, DeviceContext))
     _device.CURRENT_DEVICE, _GLOBAL_DEVICE.device_context, modes = value or (None, None, others)
-    for _ in _modes():
-        _C._pop_torch_function_stack()
+    for _ in _function_modes():
+        _TORCH_C._pop_torch_function_stack()
     for mode in modes:
-        _C._push_on_torch_function_stack(mode)
+        _TORCH_C._push_on_torch_function_stack(mode)
 
 
-def _modes() -> tuple[Any, ...]:
-    return tuple(map(_C._get_function_stack_at, range(_depth())))
+def _function_modes() -> tuple[StateValue, ...]:
+    return tuple(map(_TORCH_C._get_function_stack_at, range(_depth())))
 
 
-_depth = _C._len_torch_function_stack
+_depth = _TORCH_C._len_torch_function_stack
 
 
-def device_of(value: Any) -> torch.device | None:
+def device_of(value: StateValue) -> torch.device | None:
     """The default device in the state of that kind; None is the CPU."""
     found = [mode.device for mode in value[2] if isinstance(mode, DeviceContext)] if value else []
     return found[-1] if found and found[-1].type != "cpu" else None
@@ -202,7 +213,7 @@ def _set_matmul_precision(value: str | None) -> None:
         torch.set_float32_matmul_precision(value)
 
 
-def _autocast() -> tuple[bool, bool]:
+def _autocast_enabled() -> tuple[bool, bool]:
     return torch.is_autocast_enabled("cpu"), torch.is_autocast_enabled("cuda")
 
 
@@ -211,11 +222,11 @@ def _set_autocast(value: tuple[bool, bool]) -> None:
         torch.set_autocast_enabled(device, enabled)
 
 
-def _anomaly() -> tuple[bool, bool]:
+def _anomaly_mode() -> tuple[bool, bool]:
     return torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
 
 
-def _deterministic() -> tuple[bool, bool]:
+def _deterministic_mode() -> tuple[bool, bool]:
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     return torch.are_deterministic_algorithms_enabled(), warn_only
 
@@ -224,12 +235,12 @@ def _set_deterministic(value: tuple[bool, bool]) -> None:
     torch.use_deterministic_algorithms(value[0], warn_only=value[1])
 
 
-def _cuda_generators() -> Any:
+def _cuda_generators() -> StateValue:
     started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     return torch.cuda.get_rng_state_all() if started else None
 
 
-def _set_cuda_generators(value: Any) -> None:
+def _set_cuda_generators(value: StateValue) -> None:
     if value is not None:
         torch.cuda.set_rng_state_all(value)
 
@@ -237,14 +248,14 @@ def _set_cuda_generators(value: Any) -> None:
 # Python
 
 
-def _folder() -> str | None:
+def _working_directory() -> str | None:
     try:
         return os.getcwd()  # noqa: PTH109 (a Path takes its time)
     except FileNotFoundError:
         return None
 
 
-def _set_folder(value: str | None) -> None:
+def _set_working_directory(value: str | None) -> None:
     # It may be gone.
     with suppress(OSError):
         os.chdir(value or "")
@@ -260,11 +271,11 @@ def _set_environment(value: dict[str, str]) -> None:
 _SIGNALS = sorted(number for number in signal.valid_signals() if isinstance(number, signal.Signals))
 
 
-def _handlers() -> dict[int, Any]:
+def _signal_handlers() -> dict[int, StateValue]:
     return {number: signal.getsignal(number) for number in _SIGNALS}
 
 
-def _set_handlers(value: dict[int, Any]) -> None:
+def _set_handlers(value: dict[int, StateValue]) -> None:
     # Only the main thread can set them, and only those that Python set can be put back.
     if threading.current_thread() is threading.main_thread():
         for number, handler in value.items():
@@ -272,11 +283,11 @@ def _set_handlers(value: dict[int, Any]) -> None:
                 signal.signal(number, handler)
 
 
-def _streams() -> Any:
+def _standard_streams() -> StateValue:
     return sys.stdin, sys.stdout, sys.stderr
 
 
-def _set_streams(value: Any) -> None:
+def _set_streams(value: StateValue) -> None:
     sys.stdin, sys.stdout, sys.stderr = value
 
 
@@ -291,11 +302,11 @@ GRAD = Kind(
 )  # fmt: skip
 AUTOCAST = Kind(
     "torch's autocast (torch.autocast)",
-    _autocast, _set_autocast, judging=lambda _: (False, False), of_thread=True,
+    _autocast_enabled, _set_autocast, judging=lambda _: (False, False), of_thread=True,
 )  # fmt: skip
 ANOMALY = Kind(
     "torch's anomaly mode (torch.autograd.set_detect_anomaly)",
-    _anomaly, lambda value: torch.set_anomaly_enabled(*value),
+    _anomaly_mode, lambda value: torch.set_anomaly_enabled(*value),
     judging=lambda value: (False, value[1]),
 )  # fmt: skip
 DTYPE = Kind(
@@ -309,11 +320,11 @@ DEVICE = Kind(
 )  # fmt: skip
 DETERMINISTIC = Kind(
     "torch's deterministic mode (torch.use_deterministic_algorithms)",
-    _deterministic, _set_deterministic,
+    _deterministic_mode, _set_deterministic,
 )  # fmt: skip
 FLUSHING = Kind(
     "how tiny numbers are computed (torch.set_flush_denormal)",
-    _flushes, torch.set_flush_denormal, judging=lambda _: False,
+    _flushes_denormals, torch.set_flush_denormal, judging=lambda _: False,
     watch=Watch.EACH_RUN, of_thread=True,
 )  # fmt: skip
 THREADS = Kind(
@@ -326,7 +337,7 @@ PRECISION = Kind(
 )  # fmt: skip
 ERRORS = Kind(
     "NumPy's error handling (np.seterr)",
-    _Errors, _set_errors, judging=lambda _: _STANDARD_ERRORS, running=_callers,
+    _NumPyErrors, _set_errors, judging=lambda _: _STANDARD_ERRORS, running=_value_of_caller,
     watch=Watch.EACH_RUN, of_thread=True,
 )  # fmt: skip
 ERROR_CALL = Kind(
@@ -335,21 +346,28 @@ ERROR_CALL = Kind(
 )  # fmt: skip
 WARNINGS = Kind(
     "how warnings are treated (warnings.simplefilter)",
-    _filters, _set_filters, judging=lambda filters: filtered(IN_JUDGING, filters),
-    running=lambda _, now: filtered("ignore", now), watch=Watch.EACH_RUN, by_libraries=True,
+    _warnings_filters, _set_filters,
+    judging=lambda filters: filters_with_action(IN_JUDGING, filters),
+    running=lambda _, now: filters_with_action("ignore", now),
+    watch=Watch.EACH_RUN, by_libraries=True,
 )  # fmt: skip
 RECURSION = Kind(
     "Python's recursion limit (sys.setrecursionlimit)",
     sys.getrecursionlimit, sys.setrecursionlimit,
     judging=lambda limit: max(limit, 1_000) + MORE_FRAMES,
 )  # fmt: skip
-STREAMS = Kind("sys.stdin, sys.stdout or sys.stderr", _streams, _set_streams)
-FOLDER = Kind("the working directory (os.chdir)", _folder, _set_folder, running=_callers)
+STREAMS = Kind("sys.stdin, sys.stdout or sys.stderr", _standard_streams, _set_streams)
+FOLDER = Kind(
+    "the working directory (os.chdir)",
+    _working_directory,
+    _set_working_directory,
+    running=_value_of_caller,
+)
 ENVIRONMENT = Kind(
     "environment variables (os.environ)",
     lambda: dict(os.environ), _set_environment, by_libraries=True,
 )  # fmt: skip
-HANDLERS = Kind("signal handlers (signal.signal)", _handlers, _set_handlers)
+HANDLERS = Kind("signal handlers (signal.signal)", _signal_handlers, _set_handlers)
 GENERATORS = (
     Kind("torch's random numbers", torch.get_rng_state, torch.set_rng_state, watch=Watch.NEVER),
     Kind("CUDA's random numbers", _cuda_generators, _set_cuda_generators, watch=Watch.NEVER),

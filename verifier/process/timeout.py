@@ -25,32 +25,31 @@ from typing import Generic, TypeVar
 _Result = TypeVar("_Result")
 LINES = 20
 """Of a traceback at most so many are shown."""
-_HOUSE = Path(__file__).resolve().parents[1]
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 class OutOfTimeError(Exception):
     """The time was up before the work was done."""
 
 
-def within(seconds: float | None, work: Callable[[], _Result]) -> _Result:
-    """What the work returns, if it takes no longer than that; None gives it all the time that it
-    wants.
+def run_with_timeout(seconds: float | None, work: Callable[[], _Result]) -> _Result:
+    """What the work returns, if it takes no longer than so many seconds; None sets no limit.
 
-    Raises OutOfTimeError where it does not, and whatever the work raises.
+    Raises OutOfTimeError where it takes longer, and whatever the work raises.
 
-    >>> within(5.0, lambda: 6 * 7)
+    >>> run_with_timeout(5.0, lambda: 6 * 7)
     42
     """
     if seconds is None:
         return work()
-    return _Task(work).run(seconds)
+    return _StoppableThread(work).run(seconds)
 
 
-class _Stopped(BaseException):
+class _TimeIsUp(BaseException):
     """Time is up; no Exception, so that the work does not catch it."""
 
 
-class _Task(Generic[_Result]):
+class _StoppableThread(Generic[_Result]):
     """Work in a thread that can be stopped."""
 
     def __init__(self, work: Callable[[], _Result]) -> None:
@@ -58,7 +57,9 @@ class _Task(Generic[_Result]):
         self._results: list[_Result] = []
         self._error: BaseException | None = None
         # What is known of the library call that it belongs to goes with it.
-        self._thread = threading.Thread(target=copy_context().run, args=(self._go,), daemon=True)
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._run_work,), daemon=True
+        )
 
     def run(self, seconds: float) -> _Result:
         self._thread.start()
@@ -80,24 +81,25 @@ class _Task(Generic[_Result]):
             if not self._thread.is_alive():
                 break
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(_Stopped)
+                ctypes.c_ulong(self._thread.ident or 0), ctypes.py_object(_TimeIsUp)
             )
             self._thread.join(0.05)
 
-    def _go(self) -> None:
+    def _run_work(self) -> None:
         try:
             self._results.append(self._work())
-        except _Stopped:
+        except _TimeIsUp:
             pass
         except BaseException as error:
             self._error = error
 
 
-def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
-    """The lines that an error came through, without those of verifier, of Python and of what
-    verifier computes with.
+def user_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """The frames that an error came through in the user's code, the outermost first.
+
+    Those of verifier, of Python and of the libraries that verifier computes with are left out.
     """
-    houses = list(_houses())
+    houses = list(_folders_of_libraries())
     return [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
@@ -106,20 +108,22 @@ def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
 
 
 def place_of(error: BaseException) -> str:
-    """The last of those lines as a part of a sentence, such as ` at losses.py:12`; empty where
-    there is none.
+    """Where in the user's code an error was raised, as a part of a sentence: ` at losses.py:12`.
+
+    It is empty where the error came through no code of the user's.
     """
-    frames = own_frames(error)
+    frames = user_frames(error)
     return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
-def own_traceback(error: BaseException) -> str:
-    """Those lines, the last one first; nothing where there are none."""
-    told = [line for frame in reversed(own_frames(error)) for line in _frame_lines(frame)]
-    shown = (
-        told if len(told) <= LINES else [*told[:LINES], f"  and {len(told) - LINES:,} lines more"]
-    )
-    return "\n".join(shown)
+def user_traceback(error: BaseException) -> str:
+    """The lines of the user's code that an error came through, the last one first.
+
+    At most LINES lines, one text; empty where there are none.
+    """
+    lines = [line for frame in reversed(user_frames(error)) for line in _frame_lines(frame)]
+    more = len(lines) - LINES
+    return "\n".join(lines if more <= 0 else [*lines[:LINES], f"  and {more:,} lines more"])
 
 
 def _frame_lines(frame: traceback.FrameSummary) -> list[str]:
@@ -132,9 +136,9 @@ def _frame_lines(frame: traceback.FrameSummary) -> list[str]:
 _LIBRARIES = ("torch", "numpy", "scipy", "sympy", "mpmath", "flint", "rich")
 
 
-def _houses() -> Iterator[Path]:
+def _folders_of_libraries() -> Iterator[Path]:
     """Where code lies that is nobody's of those who use verifier."""
-    yield _HOUSE
+    yield _PACKAGE
     yield from (Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
     for name in _LIBRARIES:
         file = getattr(sys.modules.get(name), "__file__", None)

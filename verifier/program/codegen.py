@@ -32,7 +32,7 @@ from verifier.operations.operation import (
 )
 from verifier.operations.table import TABLE
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
-from verifier.program.program import CONSTANT, SYMBOL, Node, Program
+from verifier.program.program import CONSTANT, INPUT, Node, Program
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class _Writer:
         texts: list[_Text] = []
         for index, node in enumerate(self.program.nodes):
             text = self._node(node, index, texts)
-            simple = node.operation in (SYMBOL, CONSTANT)
+            simple = node.operation in (INPUT, CONSTANT)
             if (uses[index] > 1 or len(text.text) > _LONG) and not simple and self._varies(index):
                 name = self._fresh_name()
                 self.lines.append(f"{name} = {text.text}")
@@ -109,14 +109,14 @@ class _Writer:
         return [texts[output].text for output in self.program.outputs]
 
     def _fresh_name(self) -> str:
-        taken = set(self.program.symbols)
+        taken = set(self.program.inputs)
         name = f"t{len(self.lines) + 1}"
         while name in taken:
             name += "_"
         return name
 
     def _node(self, node: Node, index: int, texts: Sequence[_Text]) -> _Text:
-        if node.operation == SYMBOL:
+        if node.operation == INPUT:
             return _Text(str(node.payload))
         if node.operation == CONSTANT:
             return _number(node.payload)
@@ -142,7 +142,7 @@ class _Writer:
             case Name(name):
                 return _Text(name)
             case Call():
-                written = notation.written([argument.text for argument in arguments])
+                written = notation.called_with([argument.text for argument in arguments])
                 # NumPy's numbers would make what they meet float64.
                 return _Text(
                     f"{written}.item()" if all(plain) and notation.gives_array else written
@@ -171,16 +171,16 @@ class _Writer:
                 condition=condition,
                 taken=taken,
                 otherwise=otherwise,
-                symbol=self.program.symbols[0],
+                symbol=self.program.inputs[0],
             )
         if row not in ("maximum", "minimum"):
             wrapped = [
-                form.format(symbol=self.program.symbols[0], number=argument.text)
+                form.format(symbol=self.program.inputs[0], number=argument.text)
                 if number
                 else argument.text
                 for argument, number in zip(arguments, plain, strict=True)
             ]
-            return self.language.notation(TABLE[row]).written(wrapped)  # type: ignore[union-attr]
+            return self.language.notation(TABLE[row]).called_with(wrapped)  # type: ignore[union-attr]
         tensor, number = arguments if plain[1] else arguments[::-1]
         return form.format(tensor=tensor.text, number=number.text)
 
@@ -226,9 +226,9 @@ def body(program: Program, language: Language) -> tuple[list[str], list[str]]:
 def definition(name: str, signature: str, program: Program, language: Language) -> str:
     """The source of a function with this signature that returns the program's results.
 
-    >>> from verifier.program.program import Builder
-    >>> build = Builder()
-    >>> x = build.symbol("x")
+    >>> from verifier.program.builder import FormulaBuilder
+    >>> build = FormulaBuilder()
+    >>> x = build.input("x")
     >>> square = build.program(build.apply("multiply", x, x))
     >>> print(definition("square", "x", square, TORCH), end="")
     def square(x):
@@ -265,9 +265,9 @@ def watched(
 ) -> Callable[..., Any]:
     """The function of `function`, of which `watch` sees the result of every operation on a symbol.
 
-    >>> from verifier.program.program import Builder
-    >>> build = Builder()
-    >>> x = build.symbol("x")
+    >>> from verifier.program.builder import FormulaBuilder
+    >>> build = FormulaBuilder()
+    >>> x = build.input("x")
     >>> program = build.program(build.apply("add", build.apply("square", x), build.constant(1)))
     >>> seen = {}
     >>> watched("f", "x", program, NUMPY, seen.setdefault)(3.0), seen
@@ -286,13 +286,13 @@ class _Watched(_Writer):
     @property
     def watch(self) -> str:
         name = "watch"
-        while name in self.program.symbols:
+        while name in self.program.inputs:
             name += "_"
         return name
 
     def _node(self, node: Node, index: int, texts: Sequence[_Text]) -> _Text:
         text = super()._node(node, index, texts)
-        if node.operation == SYMBOL or not self._varies(index):
+        if node.operation == INPUT or not self._varies(index):
             return text
         return _Text(f"{self.watch}({index}, {text.text})")
 
@@ -348,8 +348,8 @@ def constant_values(program: Program) -> dict[int, Any]:
     values: dict[int, Any] = {}
     for index, node in enumerate(program.nodes):
         if node.operation == CONSTANT:
-            values[index] = arithmetic.constant(node.payload)
-        elif node.operation != SYMBOL and all(argument in values for argument in node.arguments):
+            values[index] = arithmetic.number(node.payload)
+        elif node.operation != INPUT and all(argument in values for argument in node.arguments):
             values[index] = arithmetic.apply(
                 TABLE[node.operation], *(values[place] for place in node.arguments)
             )

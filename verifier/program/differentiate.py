@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
 
 import sympy
 
+from verifier.operations.arrays import Expr
 from verifier.operations.operation import flat
 from verifier.operations.table import TABLE
-from verifier.program.program import BATCH, CONSTANT, SCALAR, SYMBOL, Builder, Node, Program
+from verifier.program.builder import FormulaBuilder
+from verifier.program.program import BATCH, CONSTANT, INPUT, SCALAR, Node, Program
 from verifier.program.sympy_form import read
 
 
@@ -26,14 +27,14 @@ def differentiate(program: Program, names: Sequence[str]) -> Program:
 
     The first result must be scalar. A symbol that it does not depend on has the derivative 0.
 
-    >>> build = Builder()
-    >>> x = build.symbol("x")
+    >>> build = FormulaBuilder()
+    >>> x = build.input("x")
     >>> square = build.program(build.apply("multiply", x, x))
     >>> from verifier.program.sympy_form import expressions
     >>> expressions(differentiate(square, ["x"]))
     (x**2, 2*x)
     """
-    builder = Builder()
+    builder = FormulaBuilder()
     places: dict[int, int] = {}
     value = builder.copy(program, program.outputs[0], places)
     sweep = _Sweep(builder, value, frozenset(names))
@@ -55,14 +56,14 @@ def adjoints(program: Program, names: Sequence[str]) -> Adjoints:
     """What the sweep of `differentiate` finds on its way, by every node and not by the symbols
     alone.
 
-    >>> build = Builder()
-    >>> x = build.symbol("x")
+    >>> build = FormulaBuilder()
+    >>> x = build.input("x")
     >>> fourth = build.program(build.apply("square", build.apply("square", x)))
     >>> from verifier.program.sympy_form import expressions
     >>> adjoints(fourth, ["x"]).nodes, expressions(adjoints(fourth, ["x"]).program)
     ((0, 1, 2), (x**4, 4*x**3, 2*x**2, 1))
     """
-    builder = Builder()
+    builder = FormulaBuilder()
     places: dict[int, int] = {}
     value = builder.copy(program, program.outputs[0], places)
     sweep = _Sweep(builder, value, frozenset(names))
@@ -78,7 +79,7 @@ def adjoints(program: Program, names: Sequence[str]) -> Adjoints:
 class _Sweep:
     """Adjoints of the nodes of a builder, from one node back."""
 
-    def __init__(self, builder: Builder, value: int, names: frozenset[str]) -> None:
+    def __init__(self, builder: FormulaBuilder, value: int, names: frozenset[str]) -> None:
         self._builder = builder
         self._value = value
         self._active = _active(builder, value, names)
@@ -88,7 +89,7 @@ class _Sweep:
     def run(self) -> None:
         for index in range(self._value, -1, -1):
             node = self._builder[index]
-            if node.operation == SYMBOL and self._active[index]:
+            if node.operation == INPUT and self._active[index]:
                 self._symbols[str(node.payload)] = index
             elif index in self.adjoints:
                 self._pass_back(node, index, self.adjoints[index])
@@ -170,12 +171,12 @@ def _is_constant(node: Node, value: int) -> bool:
     return node.operation == CONSTANT and node.payload == value
 
 
-def _active(builder: Builder, value: int, names: frozenset[str]) -> list[bool]:
+def _active(builder: FormulaBuilder, value: int, names: frozenset[str]) -> list[bool]:
     """Which nodes up to the value depend on one of the names in a differentiable way."""
     active: list[bool] = []
     for index in range(value + 1):
         node = builder[index]
-        if node.operation == SYMBOL:
+        if node.operation == INPUT:
             active.append(node.payload in names)
         else:
             inputs_active = any(active[argument] for argument in node.arguments)
@@ -185,7 +186,7 @@ def _active(builder: Builder, value: int, names: frozenset[str]) -> list[bool]:
 
 def without_derivative(program: Program, names: Sequence[str]) -> list[int]:
     """The nodes on the way from the names to the first result by which torch has no derivative."""
-    builder = Builder()
+    builder = FormulaBuilder()
     value = builder.copy(program, program.outputs[0])
     active = _active(builder, value, frozenset(names))
     own = builder.program(value)
@@ -204,7 +205,7 @@ def _is_flat(operation: str) -> bool:
 
 def reached(program: Program, names: Sequence[str]) -> set[str]:
     """Which of the names the first result depends on in a differentiable way."""
-    builder = Builder()
+    builder = FormulaBuilder()
     value = builder.copy(program, program.outputs[0])
     sweep = _Sweep(builder, value, frozenset(names))
     sweep.run()
@@ -217,7 +218,7 @@ PLACES = tuple(sympy.Symbol(f"argument_{position}", real=True) for position in r
 @lru_cache(maxsize=4096)
 def local_derivative(
     operation: str, constants: tuple[int | float | None, ...], position: int
-) -> Any:
+) -> Expr:
     """The derivative of a row by one of its arguments, as a tree in symbols that stand for the
     arguments.
 
@@ -235,7 +236,7 @@ def local_derivative(
     return _plain(operation, constants, written)
 
 
-def _plain(operation: str, constants: tuple[int | float | None, ...], written: Any) -> Any:
+def _plain(operation: str, constants: tuple[int | float | None, ...], written: Expr) -> Expr:
     """A power's own rule with its constant exponent worked out, 3*x**2 instead of 3*x**(3 - 1),
     where that is exact.
     """

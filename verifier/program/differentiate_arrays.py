@@ -6,8 +6,9 @@ derivative, what takes elements piles them up, what piles up takes, a sum spread
 matrices multiplies by the other one transposed (Giles, An extended collection of matrix derivative
 results, 2008, section 2.2.1).
 
-A branch that is not taken passes nothing back, not even where its derivative does not exist: an
-adjoint has a mask of where it is alive, and what is dead is never multiplied.
+A branch that is not taken passes nothing back, not even where its derivative does not exist, and
+neither does an element that nobody takes: an adjoint has a mask of where it is alive, and what is
+dead is never multiplied.
 """
 
 from __future__ import annotations
@@ -19,16 +20,9 @@ import numpy as np
 
 from verifier.operations.operation import flat
 from verifier.operations.table import TABLE
-from verifier.program.array_program import (
-    CONSTANT,
-    INPUT,
-    NOTHING,
-    ArrayBuilder,
-    ArrayNode,
-    is_held,
-    places,
-)
+from verifier.program.builder import Builder, places
 from verifier.program.differentiate import PLACES, local_derivative
+from verifier.program.program import CONSTANT, INPUT, NOTHING, Node, is_held
 from verifier.program.sympy_form import read
 
 
@@ -39,14 +33,14 @@ class _Adjoint:
     """The node of a mask; None is everywhere."""
 
 
-def gradients(builder: ArrayBuilder, seeds: Mapping[int, int], wanted: Sequence[int]) -> list[int]:
+def gradients(builder: Builder, seeds: Mapping[int, int], wanted: Sequence[int]) -> list[int]:
     """The nodes of the derivatives by the wanted nodes, each of the same shape as what it is taken
     by.
 
     `seeds` gives for each result the node that multiplies its derivative, of the result's shape.
     What no result depends on has the derivative 0.
 
-    >>> build = ArrayBuilder()
+    >>> build = Builder()
     >>> x = build.input("x", (3,))
     >>> y = build.apply("sin", x)
     >>> (dx,) = gradients(build, {y: build.input("g", (3,))}, [x])
@@ -59,11 +53,10 @@ def gradients(builder: ArrayBuilder, seeds: Mapping[int, int], wanted: Sequence[
 
 
 class _Sweep:
-    def __init__(
-        self, builder: ArrayBuilder, seeds: Mapping[int, int], wanted: frozenset[int]
-    ) -> None:
+    def __init__(self, builder: Builder, seeds: Mapping[int, int], wanted: frozenset[int]) -> None:
         self._builder = builder
         self._active = _active(builder, max(seeds), wanted)
+        self._steep = _steep(builder, max(seeds))
         self._adjoints: dict[int, _Adjoint] = {}
         for result, seed in seeds.items():
             self._accumulate(result, _Adjoint(seed))
@@ -81,7 +74,7 @@ class _Sweep:
             return self._builder.expand(self._builder.constant(0), shape)
         return self._builder.expand(self._settled(adjoint), shape)
 
-    def _pass_back(self, index: int, node: ArrayNode, adjoint: _Adjoint) -> None:
+    def _pass_back(self, index: int, node: Node, adjoint: _Adjoint) -> None:
         if node.operation == "join":
             start = 0
             for argument in node.arguments:
@@ -95,16 +88,17 @@ class _Sweep:
             if self._active[argument]:
                 self._accumulate(argument, self._contribution(node, position, adjoint))
 
-    def _contribution(self, node: ArrayNode, position: int, adjoint: _Adjoint) -> _Adjoint:
+    def _contribution(self, node: Node, position: int, adjoint: _Adjoint) -> _Adjoint:
         builder, argument = self._builder, node.arguments[position]
         shape = builder.shape(argument)
         match node.operation:
             case "reshape":
                 return self._moved(adjoint, places(shape))
             case "take":
-                return self._piled(adjoint, node.payload.array, shape)
+                return self._only_taken(self._piled(adjoint, node.array, shape), node, argument)
             case "pile":
-                return self._moved(adjoint, node.payload.array.reshape(shape))
+                index = node.array.reshape(shape)
+                return self._only(self._moved(adjoint, index), index != NOTHING, argument)
             case "total":
                 kept = [1 if axis in node.payload else size for axis, size in enumerate(shape)]
                 return self._moved(
@@ -112,6 +106,9 @@ class _Sweep:
                 )
             case "contract":
                 return _Adjoint(self._contracted(node, position, self._settled(adjoint)))
+            case "matrix":
+                with builder.rounding(node.format):
+                    return _Adjoint(node.payload.adjoint(builder, argument, self._settled(adjoint)))
             case "round":
                 return adjoint
             case "where":
@@ -121,7 +118,7 @@ class _Sweep:
             _Adjoint(self._scaled(adjoint.value, factor), adjoint.alive), node.shape, shape
         )
 
-    def _contracted(self, node: ArrayNode, position: int, adjoint: int) -> int:
+    def _contracted(self, node: Node, position: int, adjoint: int) -> int:
         other = self._transposed(node.arguments[1 - position])
         return self._builder.contract(*((adjoint, other) if position == 0 else (other, adjoint)))
 
@@ -129,7 +126,7 @@ class _Sweep:
         axes = list(range(len(self._builder.shape(argument))))
         return self._builder.permute(argument, [*axes[:-2], axes[-1], axes[-2]])
 
-    def _branch(self, node: ArrayNode, position: int, adjoint: _Adjoint) -> _Adjoint:
+    def _branch(self, node: Node, position: int, adjoint: _Adjoint) -> _Adjoint:
         condition = node.arguments[0]
         taken = condition if position == 1 else self._builder.apply("not", condition)
         return _Adjoint(
@@ -149,6 +146,18 @@ class _Sweep:
         return _Adjoint(
             value, self._counted(adjoint, lambda ones: self._builder.pile(ones, index, shape))
         )
+
+    def _only_taken(self, adjoint: _Adjoint, node: Node, argument: int) -> _Adjoint:
+        """Alive where elements were taken."""
+        index, shape = node.array.ravel(), self._builder.shape(argument)
+        counts = np.bincount(index[index != NOTHING], minlength=int(np.prod(shape)))
+        return self._only(adjoint, (counts > 0).reshape(shape), argument)
+
+    def _only(self, adjoint: _Adjoint, used: np.ndarray, argument: int) -> _Adjoint:
+        """Dead where no result depends on it, if a derivative on the way may not exist there."""
+        if adjoint.alive is not None or used.all() or not self._steep[argument]:
+            return adjoint
+        return _Adjoint(adjoint.value, self._builder.constant(used))
 
     def _reduced(
         self, adjoint: _Adjoint, wide: tuple[int, ...], shape: tuple[int, ...]
@@ -197,7 +206,7 @@ class _Sweep:
         alive = None if None in both else self._builder.apply("or", *both)  # type: ignore[arg-type]
         self._adjoints[argument] = _Adjoint(total, alive)
 
-    def _local(self, node: ArrayNode, position: int) -> int:
+    def _local(self, node: Node, position: int) -> int:
         arguments = [self._builder[index] for index in node.arguments]
         constants = tuple(_exponent(argument.number) for argument in arguments)
         tree = local_derivative(node.operation, constants, position)
@@ -234,7 +243,7 @@ def _inverse(index: np.ndarray, count: int) -> np.ndarray | None:
     return inverse
 
 
-def _active(builder: ArrayBuilder, last: int, wanted: frozenset[int]) -> list[bool]:
+def _active(builder: Builder, last: int, wanted: frozenset[int]) -> list[bool]:
     """Which nodes depend on a wanted one in a differentiable way."""
     active: list[bool] = []
     for index in range(last + 1):
@@ -244,7 +253,30 @@ def _active(builder: ArrayBuilder, last: int, wanted: frozenset[int]) -> list[bo
     return active
 
 
-def _is_flat(node: ArrayNode) -> bool:
+_EVERYWHERE = frozenset(
+    {
+        "add", "subtract", "multiply", "negative", "abs", "maximum", "minimum", "where", "square",
+        "exp", "expm1", "sin", "cos", "tanh", "sinh", "cosh", "sigmoid", "relu", "erf", "erfc",
+        "atan", "sign", "floor", "ceiling", "not", "and", "or", "less", "less_equal", "greater",
+        "greater_equal", "equal", "not_equal", "pi",
+    }
+)  # fmt: skip
+"""Rows whose derivative is finite where their arguments are."""
+
+
+def _steep(builder: Builder, last: int) -> list[bool]:
+    """Which nodes are made by operations whose derivative may not exist."""
+    steep: list[bool] = []
+    for index in range(last + 1):
+        node = builder[index]
+        own = node.operation == "matrix" or (
+            node.operation in TABLE and node.operation not in _EVERYWHERE
+        )
+        steep.append(own or any(steep[argument] for argument in node.arguments))
+    return steep
+
+
+def _is_flat(node: Node) -> bool:
     if node.operation in (INPUT, CONSTANT) or is_held(node):
         return True
     return node.operation in TABLE and TABLE[node.operation].derivatives is flat

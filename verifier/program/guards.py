@@ -11,20 +11,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
 import numpy as np
 
+from verifier.operations.arrays import Floats
+from verifier.program.builder import FormulaBuilder
 from verifier.program.differentiate import differentiate
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
-from verifier.program.program import CONSTANT, SCALAR, SYMBOL, Builder, Node, Program, evaluate
+from verifier.program.program import CONDITIONS, CONSTANT, INPUT, SCALAR, Node, Program, evaluate
 
 _LINEAR = frozenset({"add", "subtract", "negative", "abs", "relu", "maximum", "minimum", "where"})
 _TAME = frozenset({"sin", "cos", "tanh", "atan", "erf", "sigmoid"})
 """Functions that are finite with a finite derivative at every finite number."""
-CONDITIONS = frozenset(
-    {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or", "not"}
-)
 _FLAT = CONDITIONS | {"sign", "floor", "ceiling"}
 _WILD = 3
 """The derivative of a product of so many symbols may overflow."""
@@ -50,12 +48,12 @@ _ELSEWHERE = 0.75
 def guarded(program: Program) -> Program:
     """The same program with guards in its branches; itself where it needs none.
 
-    >>> build = Builder()
-    >>> x = build.symbol("x")
+    >>> build = FormulaBuilder()
+    >>> x = build.input("x")
     >>> positive = build.apply("greater", x, build.constant(0))
     >>> branches = build.program(build.apply("where", positive, build.apply("log", x), x))
     >>> [node.operation for node in guarded(branches).nodes]
-    ['symbol', 'constant', 'greater', 'constant', 'where', 'log', 'where']
+    ['input', 'constant', 'greater', 'constant', 'where', 'log', 'where']
 
     A where whose condition depends on no symbol becomes the branch that it takes.
     """
@@ -85,7 +83,7 @@ _ALWAYS = _Context()
 
 class _Copier:
     def __init__(self, program: Program) -> None:
-        self.builder = Builder()
+        self.builder = FormulaBuilder()
         self._program = program
         self._varying = program.varying
         self._places = _places(program)
@@ -129,8 +127,8 @@ class _Copier:
         node, leaves = self._program.nodes[index], dict(context.leaves)
         if index in leaves:
             return leaves[index]
-        if node.operation == SYMBOL:
-            return self.builder.symbol(str(node.payload), node.shape)
+        if node.operation == INPUT:
+            return self.builder.input(str(node.payload), node.shape)
         if node.operation == CONSTANT:
             return self.builder.constant(node.payload)
         if node.operation != "where":
@@ -158,7 +156,7 @@ class _Copier:
             index
             for index in self._own(condition, leaves)
             if self._varying[index]
-            and self._program.nodes[index].operation not in CONDITIONS | {SYMBOL}
+            and self._program.nodes[index].operation not in CONDITIONS | {INPUT}
             and not self._wild(self._own(index, leaves), leaves)
         ]
 
@@ -186,8 +184,8 @@ class _Copier:
     def _guard(self, leaf: int, number: float, context: _Context, leaves: dict[int, int]) -> int:
         node = self._program.nodes[leaf]
         own = (
-            self.builder.symbol(str(node.payload), node.shape)
-            if node.operation == SYMBOL
+            self.builder.input(str(node.payload), node.shape)
+            if node.operation == INPUT
             else leaves[leaf]
         )
         harmless = self.builder.constant(number)
@@ -207,10 +205,10 @@ class _Copier:
             return {}
         # Each leaf is a symbol here, named by its index, and a trial is one row, whatever the
         # shapes.
-        builder = Builder()
+        builder = FormulaBuilder()
         nodes = self._program.nodes
-        free = [part for part in own if part in leaves or nodes[part].operation == SYMBOL]
-        places = {part: builder.symbol(str(part)) for part in free}
+        free = [part for part in own if part in leaves or nodes[part].operation == INPUT]
+        places = {part: builder.input(str(part)) for part in free}
         root, *others = [builder.copy(self._program, part, places) for part in (index, *wild)]
         row = Program(
             tuple(replace(node, shape=SCALAR) for node in builder.program(root).nodes),
@@ -218,7 +216,7 @@ class _Copier:
         )
         # What lies inside branches further in keeps its symbols' own names, and has guards of its
         # own.
-        guarded_names = tuple(name for name in builder.program(*others).symbols if name.isdecimal())
+        guarded_names = tuple(name for name in builder.program(*others).inputs if name.isdecimal())
         numbers = _harmless(row, guarded_names, self._places)
         return {int(name): number for name, number in numbers.items()}
 
@@ -257,7 +255,7 @@ def _degree(node: Node, degrees: dict[int, int], varying: list[bool]) -> int:
             return sum(inner)
         case name if name in _LINEAR:
             return max(inner)
-        case name if name in _FLAT or name == SYMBOL:
+        case name if name in _FLAT or name == INPUT:
             return 1
         case name if name in _TAME and inner[0] < _WILD - 1:
             return 1
@@ -290,11 +288,11 @@ def _harmless(
     """
     trials = _trials(len(names), np.array(places, dtype=np.float64)).astype(np.float32)
     at = {
-        **dict.fromkeys(branch.symbols, np.float32(_ELSEWHERE)),
+        **dict.fromkeys(branch.inputs, np.float32(_ELSEWHERE)),
         **dict(zip(names, trials.T, strict=True)),
     }
     # In float32, which overflows first.
-    results = evaluate(differentiate(branch, branch.symbols), NumPyArithmetic("float32"), at)
+    results = evaluate(differentiate(branch, branch.inputs), NumPyArithmetic("float32"), at)
     fine = np.all([np.broadcast_to(np.isfinite(result), len(trials)) for result in results], axis=0)
     if not fine.any():
         return {}
@@ -305,7 +303,7 @@ def _harmless(
     }
 
 
-def _trials(symbols: int, places: Any) -> Any:
+def _trials(symbols: int, places: Floats) -> Floats:
     """Combinations of the places, a row each: all of them where they are few, else equal ones and a
     seeded choice.
     """

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from verifier.program.program import CONSTANT, Builder
+from verifier.program.builder import FormulaBuilder
+from verifier.program.program import CONSTANT
 
 # How tightly things bind, as in Python.
 EITHER, BOTH, DENIAL, COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 10)
@@ -49,11 +50,11 @@ SYMBOLS = {operator.row: symbol for symbol, operator in INFIX.items()}
 CONSTANTS = {"pi": "pi", "e": "e", "E": "e"}
 
 
-def operate(build: Builder, row: str, left: int, right: int) -> int:
+def operate(build: FormulaBuilder, row: str, left: int, right: int) -> int:
     """The node of an arithmetic operator between two others.
 
-    >>> build = Builder()
-    >>> x = build.symbol("x")
+    >>> build = FormulaBuilder()
+    >>> x = build.input("x")
     >>> build[operate(build, "power", x, build.constant(2))].operation
     'square'
     """
@@ -68,7 +69,7 @@ def operate(build: Builder, row: str, left: int, right: int) -> int:
     return build.apply(row, left, right)
 
 
-def _raised(build: Builder, base: int, exponent: int) -> int:
+def _raised(build: FormulaBuilder, base: int, exponent: int) -> int:
     whole = whole_number(build, exponent)
     if whole == 2:
         return build.apply("square", base)
@@ -82,12 +83,12 @@ def _raised(build: Builder, base: int, exponent: int) -> int:
     return build.apply("power", base, exponent)
 
 
-def whole_number(build: Builder, node: int) -> int | None:
+def whole_number(build: FormulaBuilder, node: int) -> int | None:
     value = build[node].payload
     return value if build[node].operation == CONSTANT and isinstance(value, int) else None
 
 
-def _without_sign(build: Builder, node: int) -> int | None:
+def _without_sign(build: FormulaBuilder, node: int) -> int | None:
     """What a negative node is the negative of; None for one that does not show its sign."""
     operation, payload = build[node].operation, build[node].payload
     if operation == "negative":

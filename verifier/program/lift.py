@@ -12,27 +12,27 @@ import numpy as np
 from verifier.errors import InputError
 from verifier.operations.formats import Format
 from verifier.operations.table import TABLE
-from verifier.program.array_program import ArrayBuilder, Shape
-from verifier.program.program import CONSTANT, SYMBOL, Node, Program
+from verifier.program.builder import Builder
+from verifier.program.program import CONSTANT, INPUT, Node, Program, Shape
 
 
 class Reduction(Protocol):
     """What makes one number, or fewer numbers, of a formula's value at each element."""
 
-    def __call__(self, builder: ArrayBuilder, node: int) -> int: ...
+    def __call__(self, builder: Builder, node: int) -> int: ...
 
 
-def unreduced(builder: ArrayBuilder, node: int) -> int:
+def unreduced(builder: Builder, node: int) -> int:
     """The value at each element."""
     return node
 
 
-def summed(builder: ArrayBuilder, node: int) -> int:
+def summed(builder: Builder, node: int) -> int:
     """The sum of all elements."""
     return builder.sum(node, range(len(builder.shape(node))))
 
 
-def averaged(builder: ArrayBuilder, node: int) -> int:
+def averaged(builder: Builder, node: int) -> int:
     """The mean of all elements."""
     return builder.apply(
         "divide", summed(builder, node), builder.constant(float(np.prod(builder.shape(node))))
@@ -42,7 +42,7 @@ def averaged(builder: ArrayBuilder, node: int) -> int:
 REDUCTIONS: dict[str, Reduction] = {"none": unreduced, "sum": summed, "mean": averaged}
 
 
-def lifted(program: Program, builder: ArrayBuilder, symbols: Mapping[str, int]) -> int:
+def lifted(program: Program, builder: Builder, symbols: Mapping[str, int]) -> int:
     """The node of the program's first result on these arrays, which are broadcast as NumPy does.
 
     Raises InputError for a symbol that is not among them, and for rows of a batch inside a formula.
@@ -53,10 +53,8 @@ def lifted(program: Program, builder: ArrayBuilder, symbols: Mapping[str, int]) 
     return values[-1]
 
 
-def _lifted(
-    node: Node, builder: ArrayBuilder, symbols: Mapping[str, int], values: list[int]
-) -> int:
-    if node.operation == SYMBOL:
+def _lifted(node: Node, builder: Builder, symbols: Mapping[str, int], values: list[int]) -> int:
+    if node.operation == INPUT:
         if node.payload not in symbols:
             raise InputError(
                 f"the formula uses {node.payload}, which is not among the inputs: name it as one "
@@ -74,7 +72,7 @@ def _lifted(
     return builder.apply(node.operation, *arguments)
 
 
-def common_shape(builder: ArrayBuilder, node: int, shape: Shape) -> int:
+def common_shape(builder: Builder, node: int, shape: Shape) -> int:
     """The node in the shape of what code returned. Raises InputError where it cannot be."""
     try:
         return builder.expand(node, shape)
@@ -85,7 +83,7 @@ def common_shape(builder: ArrayBuilder, node: int, shape: Shape) -> int:
         ) from None
 
 
-def order_free(builder: ArrayBuilder, outputs: Sequence[int]) -> list[int]:
+def order_free(builder: Builder, outputs: Sequence[int]) -> list[int]:
     """The same results with every chain of additions as one sum, which may be added up in any
     order.
 
@@ -113,7 +111,7 @@ def order_free(builder: ArrayBuilder, outputs: Sequence[int]) -> list[int]:
     return [copies[output] for output in outputs]
 
 
-def _terms(builder: ArrayBuilder, root: int, uses: Mapping[int, int]) -> list[tuple[int, bool]]:
+def _terms(builder: Builder, root: int, uses: Mapping[int, int]) -> list[tuple[int, bool]]:
     """What a node adds up, each with whether it is taken away; inner sums that others use as well
     are terms.
     """
@@ -129,7 +127,7 @@ def _terms(builder: ArrayBuilder, root: int, uses: Mapping[int, int]) -> list[tu
     return terms
 
 
-def rounded_each(builder: ArrayBuilder, nodes: Sequence[int], format: Format) -> list[int]:
+def rounded_each(builder: Builder, nodes: Sequence[int], format: Format) -> list[int]:
     """The same nodes with every operation rounded to a 16-bit format, as torch does where nothing
     is fused.
     """

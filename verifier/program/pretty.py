@@ -11,18 +11,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from verifier.program.array_program import (
+from verifier.program.builder import places
+from verifier.program.infix_operators import ATOM, INFIX, SIGN, SYMBOLS
+from verifier.program.program import (
     CONSTANT,
     INPUT,
     NOTHING,
     RESHAPE,
     ROUND,
-    ArrayNode,
-    ArrayProgram,
+    Node,
+    Program,
     is_held,
-    places,
 )
-from verifier.program.infix_operators import ATOM, INFIX, SIGN, SYMBOLS
 
 MOST_OPERATIONS = 100
 MOST_CHARACTERS = 1_000
@@ -36,12 +36,12 @@ class _Text(NamedTuple):
         return self.text if self.precedence >= precedence else f"({self.text})"
 
 
-def readback(program: ArrayProgram) -> str:
+def readback(program: Program) -> str:
     """The program's results as formulas, or its size and its operations where they are too long to
     be read.
 
-    >>> from verifier.program.array_program import ArrayBuilder
-    >>> build = ArrayBuilder()
+    >>> from verifier.program.builder import Builder
+    >>> build = Builder()
     >>> x = build.input("x", (3,))
     >>> readback(build.program(build.sum(build.apply("multiply", x, x), (0,))))
     'sum(x*x)'
@@ -64,7 +64,7 @@ def readback(program: ArrayProgram) -> str:
 _SILENT = frozenset({INPUT, CONSTANT, RESHAPE, ROUND})
 
 
-def _written(node: ArrayNode, program: ArrayProgram, texts: list[_Text]) -> _Text:
+def _written(node: Node, program: Program, texts: list[_Text]) -> _Text:
     arguments = [texts[argument] for argument in node.arguments]
     match node.operation:
         case "input":
@@ -90,7 +90,7 @@ def _written(node: ArrayNode, program: ArrayProgram, texts: list[_Text]) -> _Tex
     return _row(node.operation, arguments)
 
 
-def _constant(node: ArrayNode) -> _Text:
+def _constant(node: Node) -> _Text:
     number = node.number
     if number is None:
         return _Text(f"a constant of {'x'.join(map(str, node.shape)) or 'truth'}")
@@ -98,8 +98,8 @@ def _constant(node: ArrayNode) -> _Text:
     return _Text(shown, SIGN if number < 0 else ATOM)
 
 
-def _taken(node: ArrayNode, source: ArrayNode, argument: _Text) -> _Text:
-    index = node.payload.array
+def _taken(node: Node, source: Node, argument: _Text) -> _Text:
+    index = node.array
     own = places(source.shape)
     try:
         if np.array_equal(index, np.broadcast_to(own, node.shape)):
@@ -116,7 +116,7 @@ def _taken(node: ArrayNode, source: ArrayNode, argument: _Text) -> _Text:
     return _Text(f"take({argument.text})")
 
 
-def _axes(node: ArrayNode, source: ArrayNode) -> str:
+def _axes(node: Node, source: Node) -> str:
     return (
         "" if len(node.payload) == len(source.shape) else f", {', '.join(map(str, node.payload))}"
     )

@@ -1,39 +1,103 @@
-"""Program: a formula as a straight line of operations, each different one computed once.
+"""Program: a straight line of operations on arrays, each different one computed once.
 
-A node names a row of the operations table and the earlier nodes it takes. Equal nodes are the
-same node (hash-consing), so a program stays small where a SymPy tree would not. The order of
-operations is that of the nodes; nothing is ever re-ordered or cancelled.
+A node names an operation and the earlier nodes that it takes. Equal nodes are the same node
+(hash-consing), so a program stays small where a tree would not. The order of operations is that of
+the nodes; nothing is ever re-ordered or cancelled. A number is the array without axes.
+
+A dozen kinds of operation are enough for what torch does: a row of the operations table on every
+element (broadcast as NumPy does), taking elements by index and piling them up again, joining,
+sums, products of matrices, functions of a matrix, and rounding to a narrower format. They are
+closed under differentiation.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
-from verifier.operations.operation import Operation
-from verifier.operations.table import TABLE
+import numpy as np
 
-SYMBOL = "symbol"
-CONSTANT = "constant"
+from verifier.operations.formats import Format
 
-Shape = tuple[str, ...]
-"""The names of an array's axes."""
+Shape = tuple[int, ...]
 SCALAR: Shape = ()
-BATCH: Shape = ("rows",)
+ROWS = -1
+"""The length of a batch's axis in a formula, which is known with the data only."""
+BATCH: Shape = (ROWS,)
 
-_REDUCTIONS = frozenset({"sum", "mean", "size"})
+INPUT, CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, ROUND, MATRIX = (
+    "input", "constant", "take", "pile", "join", "reshape", "total", "contract", "round", "matrix",
+)  # fmt: skip
+"""The operations that are no rows of the table."""
+CONDITIONS = frozenset(
+    {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or", "not"}
+)
+"""Rows of the table whose results are truth values."""
+NOTHING = -1
+"""In an index: the element is 0, or goes nowhere."""
+
+
+class OfMatrix(Protocol):
+    """A function of matrices (`verifier.program.matrices`)."""
+
+    def shape(self, argument: Shape) -> Shape: ...
+
+
+class Fixed:
+    """An array that is never written to, equal to another of the same contents."""
+
+    __slots__ = ("_key", "array")
+
+    def __init__(self, array: Any) -> None:
+        self.array = np.array(array, order="C")
+        self.array.setflags(write=False)
+        self._key = (self.array.shape, self.array.dtype.str, self.array.tobytes())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fixed) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One step: a symbol (its name is the payload), a constant (its number is), or an operation."""
+    """One operation on whole arrays."""
 
     operation: str
     arguments: tuple[int, ...] = ()
-    payload: Any = None
     shape: Shape = SCALAR
+    payload: Any = None
+    """An input's name, a constant's array (in a formula its number, as it was written), an index,
+    the axes of a sum, or a function of matrices.
+    """
+    format: Format | None = None
+    """What each element of the result is rounded to; None is exact."""
+
+    @property
+    def array(self) -> Any:
+        """A constant's numbers or truth values, or the places of an index, as an array."""
+        if isinstance(self.payload, Fixed):
+            return self.payload.array
+        return np.asarray(self.payload, dtype=np.float64)
+
+    @property
+    def number(self) -> float | None:
+        """A constant's number where it has no axes."""
+        if self.operation != CONSTANT or self.shape or self.array.dtype == bool:
+            return None
+        return float(self.array)
+
+
+HELD = "held"
+
+
+def is_held(node: Node) -> bool:
+    """Whether nothing is differentiated through it."""
+    return node.operation == RESHAPE and node.payload == HELD
 
 
 @dataclass(frozen=True)
@@ -44,18 +108,16 @@ class Program:
     outputs: tuple[int, ...]
 
     @property
-    def symbols(self) -> tuple[str, ...]:
-        """The names of the symbols that the results depend on, in order of first use."""
-        return tuple(str(node.payload) for node in self.nodes if node.operation == SYMBOL)
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the inputs, in order of first use."""
+        return tuple(str(node.payload) for node in self.nodes if node.operation == INPUT)
 
     @cached_property
     def varying(self) -> list[bool]:
-        """For each node whether it depends on a symbol; what does not is a plain number."""
+        """For each node whether it depends on an input; what does not is a plain number."""
         varying: list[bool] = []
         for node in self.nodes:
-            varying.append(
-                node.operation == SYMBOL or any(varying[part] for part in node.arguments)
-            )
+            varying.append(node.operation == INPUT or any(varying[part] for part in node.arguments))
         return varying
 
     def uses(self) -> list[int]:
@@ -74,137 +136,126 @@ class Program:
         return self.only(self.outputs[-1])
 
     def only(self, *outputs: int) -> Program:
-        """The part of this program that the nodes at these indices need, and they as its
-        results.
+        """The part of this program that these nodes need, with them as its results."""
+        return subprogram(self.nodes, outputs)
+
+    @cached_property
+    def last_uses(self) -> dict[int, int]:
+        """The nodes that the results depend on, in order, and where each is taken last.
+
+        Results are kept to the end.
         """
-        builder = Builder()
-        return builder.program(*(builder.copy(self, output) for output in outputs))
+        needed = needed_by(self.nodes, self.outputs)
+        last = {place: place for place in needed}
+        for place in needed:
+            last.update(dict.fromkeys(self.nodes[place].arguments, place))
+        return last | dict.fromkeys(self.outputs, len(self.nodes))
+
+    def needed(self, *places: int) -> set[int]:
+        """The places of the nodes that some of them depend on, and they."""
+        return set(needed_by(self.nodes, places))
+
+    @cached_property
+    def elements(self) -> int:
+        """How many numbers are computed on the way."""
+        return sum(math.prod(node.shape) for node in self.nodes)
 
 
-class Builder:
-    """Collects nodes, each different one once.
-
-    >>> build = Builder()
-    >>> x = build.symbol("x")
-    >>> build.apply("multiply", x, x) == build.apply("multiply", x, x)
-    True
+def needed_by(
+    nodes: Sequence[Node], outputs: Sequence[int], present: Mapping[int, int] | None = None
+) -> list[int]:
+    """The nodes that the outputs depend on, and they, in order of evaluation; without those that
+    are present.
     """
-
-    def __init__(self) -> None:
-        self._nodes: list[Node] = []
-        self._index: dict[tuple[Any, ...], int] = {}
-
-    def __getitem__(self, index: int) -> Node:
-        return self._nodes[index]
-
-    def __len__(self) -> int:
-        return len(self._nodes)
-
-    def symbol(self, name: str, shape: Shape = SCALAR) -> int:
-        return self._add(Node(SYMBOL, payload=name, shape=shape))
-
-    def constant(self, value: int | float) -> int:
-        return self._add(Node(CONSTANT, payload=value))
-
-    def apply(self, operation: str, *arguments: int) -> int:
-        """The node of that row; its shape is that of the widest argument, a reduction's is
-        scalar.
-        """
-        shape = max((self._nodes[index].shape for index in arguments), key=len, default=SCALAR)
-        return self._add(
-            Node(operation, arguments, shape=SCALAR if operation in _REDUCTIONS else shape)
-        )
-
-    def copy(self, program: Program, output: int, places: dict[int, int] | None = None) -> int:
-        """Take over what one node of another program needs; `places` says where nodes already stand
-        here.
-        """
-        places = {} if places is None else places
-        for index in _needed(program.nodes, (output,), places):
-            node = program.nodes[index]
-            places[index] = self._add(
-                Node(
-                    node.operation,
-                    tuple(places[argument] for argument in node.arguments),
-                    node.payload,
-                    node.shape,
-                )
-            )
-        return places[output]
-
-    def program(self, *outputs: int) -> Program:
-        """What these nodes need, in order, and they as its results."""
-        kept = _needed(self._nodes, outputs, {})
-        place = {index: position for position, index in enumerate(kept)}
-        nodes = tuple(
-            Node(
-                node.operation,
-                tuple(place[argument] for argument in node.arguments),
-                node.payload,
-                node.shape,
-            )
-            for node in (self._nodes[index] for index in kept)
-        )
-        return Program(nodes, tuple(place[output] for output in outputs))
-
-    def _add(self, node: Node) -> int:
-        # 1 and 1.0, 0.0 and -0.0 are equal to Python and different to a formula.
-        key = (node.operation, node.arguments, type(node.payload), repr(node.payload), node.shape)
-        if key not in self._index:
-            self._index[key] = len(self._nodes)
-            self._nodes.append(node)
-        return self._index[key]
-
-
-def _needed(nodes: Sequence[Node], outputs: Sequence[int], present: Mapping[int, int]) -> list[int]:
-    """The indices that the outputs depend on and that are not present, in order of evaluation."""
+    known = present or {}
     needed: set[int] = set()
-    waiting = [output for output in outputs if output not in present]
+    waiting = [output for output in outputs if output not in known]
     while waiting:
         index = waiting.pop()
         if index not in needed:
             needed.add(index)
-            waiting.extend(
-                argument for argument in nodes[index].arguments if argument not in present
-            )
+            waiting.extend(part for part in nodes[index].arguments if part not in known)
     return sorted(needed)
 
 
+def subprogram(nodes: Sequence[Node], outputs: Sequence[int]) -> Program:
+    """What these nodes need, in order, and they as the results."""
+    kept = needed_by(nodes, outputs)
+    place = {index: position for position, index in enumerate(kept)}
+    moved = tuple(with_arguments_at(nodes[index], place) for index in kept)
+    return Program(moved, tuple(place[output] for output in outputs))
+
+
+def with_arguments_at(node: Node, places: Mapping[int, int]) -> Node:
+    """The node with its arguments at other places."""
+    arguments = tuple(places[argument] for argument in node.arguments)
+    return Node(node.operation, arguments, node.shape, node.payload, node.format)
+
+
+Value: TypeAlias = Any
+"""What a number system computes with: floats, balls, or pairs of them."""
+
+
 class Arithmetic(Protocol):
-    """A number system that a program can be evaluated in."""
+    """A number system that a formula is evaluated in; each method gets a node, its place and its
+    arguments.
+    """
 
-    def symbol(self, value: Any) -> Any:
-        """A given argument as a value of this system."""
+    def input(self, value: Value) -> Value: ...
 
-    def constant(self, value: int | float) -> Any: ...
+    def constant(self, place: int, node: Node) -> Value: ...
 
-    def apply(self, operation: Operation, *arguments: Any) -> Any: ...
+    def row(self, place: int, node: Node, *arguments: Value) -> Value: ...
+
+
+class ArrayArithmetic(Arithmetic, Protocol):
+    """A number system that every program is evaluated in."""
+
+    def take(self, place: int, node: Node, argument: Value) -> Value: ...
+
+    def pile(self, place: int, node: Node, argument: Value) -> Value: ...
+
+    def join(self, place: int, node: Node, *arguments: Value) -> Value: ...
+
+    def reshape(self, place: int, node: Node, argument: Value) -> Value: ...
+
+    def total(self, place: int, node: Node, argument: Value) -> Value: ...
+
+    def contract(self, place: int, node: Node, left: Value, right: Value) -> Value: ...
+
+    def matrix(self, place: int, node: Node, argument: Value) -> Value: ...
+
+    def round(self, place: int, node: Node, argument: Value) -> Value: ...
+
+
+_OWN = frozenset({CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, MATRIX, ROUND})
 
 
 def evaluate(
-    program: Program, arithmetic: Arithmetic, arguments: Mapping[str, Any]
-) -> tuple[Any, ...]:
-    """The program's results in a number system.
+    program: Program, arithmetic: Arithmetic, arguments: Mapping[str, Value]
+) -> list[Value]:
+    """The program's results in a number system; nodes that no result depends on are left out.
 
-    Raises KeyError for a symbol without an argument.
+    Raises KeyError for an input without an argument.
 
+    >>> from verifier.program.builder import FormulaBuilder
     >>> from verifier.program.evaluation.arithmetic import NumPyArithmetic
-    >>> build = Builder()
-    >>> x = build.symbol("x")
+    >>> build = FormulaBuilder()
+    >>> x = build.input("x")
     >>> square = build.program(build.apply("multiply", x, x))
     >>> evaluate(square, NumPyArithmetic("float32"), {"x": 3.0})
-    (np.float32(9.0),)
+    [np.float32(9.0)]
     """
-    values: list[Any] = []
-    for node in program.nodes:
-        if node.operation == SYMBOL:
-            values.append(arithmetic.symbol(arguments[str(node.payload)]))
-        elif node.operation == CONSTANT:
-            values.append(arithmetic.constant(node.payload))
+    last = program.last_uses
+    values: dict[int, Value] = {}
+    for place in last:
+        node = program.nodes[place]
+        if node.operation == INPUT:
+            values[place] = arithmetic.input(arguments[str(node.payload)])
         else:
-            values.append(
-                arithmetic.apply(
-                    TABLE[node.operation], *(values[index] for index in node.arguments)
-                )
-            )
-    return tuple(values[output] for output in program.outputs)
+            method = getattr(arithmetic, node.operation if node.operation in _OWN else "row")
+            values[place] = method(place, node, *(values[argument] for argument in node.arguments))
+        for argument in node.arguments:
+            if last[argument] == place:
+                values[argument] = None
+    return [values[output] for output in program.outputs]

@@ -11,15 +11,15 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
 
 import sympy
 from sympy.codegen import cfunctions
 
 from verifier.errors import InputError
-from verifier.operations.operation import Operation
+from verifier.operations.arrays import Expr
 from verifier.operations.table import BY_CLASS, COMPOSED, COMPOSITIONS, TABLE
-from verifier.program.program import CONSTANT, SYMBOL, Builder, Program, evaluate
+from verifier.program.builder import FormulaBuilder
+from verifier.program.program import CONSTANT, INPUT, Node, Program, evaluate
 
 _CONSTANTS = {sympy.pi: "pi", sympy.E: "e"}
 _OWN_POWERS = (sympy.S.NegativeOne, sympy.S.Half, sympy.Integer(2), sympy.Integer(-2))
@@ -38,13 +38,13 @@ _BESSEL = {
 }
 
 
-def read(expression: Any, builder: Builder, symbols: Mapping[Any, int]) -> int:
+def read(expression: Expr, builder: FormulaBuilder, symbols: Mapping[Expr, int]) -> int:
     """The node of the builder that computes the expression; `symbols` says where its symbols stand.
 
     Operations come in the order of `.args`, with real division, subtraction and square root.
     Raises InputError for a symbol that is not among them and a function that has no row.
     """
-    places: dict[Any, int] = dict(symbols)
+    places: dict[Expr, int] = dict(symbols)
     waiting = [expression]
     while waiting:
         tree = waiting[-1]
@@ -62,7 +62,7 @@ def read(expression: Any, builder: Builder, symbols: Mapping[Any, int]) -> int:
     return places[expression]
 
 
-def _expansion(tree: Any) -> Any:
+def _expansion(tree: Expr) -> Expr:
     """The tree written by other operations where it has no row of its own, else None."""
     composition = COMPOSED.get(type(tree))
     if composition is not None:
@@ -79,7 +79,7 @@ def _expansion(tree: Any) -> Any:
     return None
 
 
-def _parts(tree: Any) -> tuple[Any, ...]:
+def _parts(tree: Expr) -> tuple[Expr, ...]:
     """The sub-trees that become nodes of their own before the tree does."""
     if isinstance(tree, sympy.Pow) and tree.exp in _OWN_POWERS:
         return (tree.base,)
@@ -93,11 +93,11 @@ def _parts(tree: Any) -> tuple[Any, ...]:
     return tuple(tree.args)
 
 
-def _factors(tree: Any) -> tuple[Any, ...]:
+def _factors(tree: Expr) -> tuple[Expr, ...]:
     return tuple(tree.args[1:]) if tree.args[0] is sympy.S.NegativeOne else tuple(tree.args)
 
 
-def _subtracted(term: Any) -> Any:
+def _subtracted(term: Expr) -> Expr:
     """What is taken away by a term with a minus sign: y for -y, 2*y for -2*y, 1 for -1; else
     None.
     """
@@ -111,14 +111,14 @@ def _subtracted(term: Any) -> Any:
     return None
 
 
-def _divisor(factor: Any) -> Any:
+def _divisor(factor: Expr) -> Expr:
     """y for the factor 1/y, else None."""
     return (
         factor.base if isinstance(factor, sympy.Pow) and factor.exp is sympy.S.NegativeOne else None
     )
 
 
-def _node(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
+def _node(tree: Expr, builder: FormulaBuilder, places: Mapping[Expr, int]) -> int:
     if tree.is_Symbol:
         raise InputError(
             f"the formula uses {tree}, which is neither an input nor a parameter: name it as one "
@@ -141,7 +141,7 @@ def _node(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
     return apply_row(_row_of(tree), builder, [places[part] for part in tree.args])
 
 
-def apply_row(name: str, builder: Builder, arguments: Sequence[int]) -> int:
+def apply_row(name: str, builder: FormulaBuilder, arguments: Sequence[int]) -> int:
     """The node of a row. Raises InputError where an argument must be a whole number and is not."""
     for place in TABLE[name].whole:
         if not _is_whole(builder[arguments[place]]):
@@ -152,7 +152,7 @@ def apply_row(name: str, builder: Builder, arguments: Sequence[int]) -> int:
     return builder.apply(name, *arguments)
 
 
-def _is_whole(node: Any) -> bool:
+def _is_whole(node: Expr) -> bool:
     """Whether a node is a whole number from 0 on; a constant of an array program has its number as
     a float.
     """
@@ -166,7 +166,7 @@ def _is_whole(node: Any) -> bool:
 _ORDINALS = ("first", "second", "third")
 
 
-def _row_of(tree: Any) -> str:
+def _row_of(tree: Expr) -> str:
     kind = type(tree)
     name = BY_CLASS.get(kind) or _SPELLINGS.get(kind)
     if name is None:
@@ -178,7 +178,7 @@ def _row_of(tree: Any) -> str:
     return name
 
 
-def _number(tree: Any, builder: Builder) -> int:
+def _number(tree: Expr, builder: FormulaBuilder) -> int:
     if tree is not sympy.nan and abs(tree) > sys.float_info.max:
         raise InputError("the formula contains a number beyond the largest float64: remove it")
     if isinstance(tree, sympy.Integer):
@@ -190,7 +190,7 @@ def _number(tree: Any, builder: Builder) -> int:
     raise InputError(f"the formula contains {tree}, which is not a finite number: remove it")
 
 
-def _sum(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
+def _sum(tree: Expr, builder: FormulaBuilder, places: Mapping[Expr, int]) -> int:
     first, *rest = tree.args
     total = places[first]
     for term in rest:
@@ -202,7 +202,7 @@ def _sum(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
     return total
 
 
-def _product(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
+def _product(tree: Expr, builder: FormulaBuilder, places: Mapping[Expr, int]) -> int:
     factors = _factors(tree)
     divisor = _divisor(factors[0])
     product = (
@@ -221,7 +221,7 @@ def _product(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
     return product
 
 
-def _power(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
+def _power(tree: Expr, builder: FormulaBuilder, places: Mapping[Expr, int]) -> int:
     if tree.exp is sympy.S.NegativeOne:
         return builder.apply("divide", builder.constant(1), places[tree.base])
     if tree.exp is sympy.S.Half:
@@ -238,7 +238,7 @@ def _power(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
     return builder.apply("power", places[tree.base], places[tree.exp])
 
 
-def _piecewise(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
+def _piecewise(tree: Expr, builder: FormulaBuilder, places: Mapping[Expr, int]) -> int:
     *conditions, (otherwise, last) = (pair.args for pair in tree.args)
     if last is not sympy.true:
         raise InputError(
@@ -251,7 +251,7 @@ def _piecewise(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
     return result
 
 
-def _folded(tree: Any, builder: Builder, places: Mapping[Any, int]) -> int:
+def _folded(tree: Expr, builder: FormulaBuilder, places: Mapping[Expr, int]) -> int:
     """Max, Min, And and Or keep no order of arguments; a sorted one makes the program the same each
     time.
     """
@@ -269,13 +269,14 @@ class SymPyArithmetic:
     those that are too long for people.
     """
 
-    def symbol(self, value: Any) -> Any:
+    def input(self, value: Expr) -> Expr:
         return value
 
-    def constant(self, value: int | float) -> Any:
-        return sympy.sympify(value)
+    def constant(self, place: int, node: Node) -> Expr:
+        return sympy.sympify(node.payload)
 
-    def apply(self, operation: Operation, *arguments: Any) -> Any:
+    def row(self, place: int, node: Node, *arguments: Expr) -> Expr:
+        operation = TABLE[node.operation]
         if operation.name == "square":
             _refuse_long(_digits_of_power(arguments[0], sympy.Integer(2)))
         if operation.name == "power":
@@ -296,18 +297,18 @@ _WORKED_OUT = frozenset({"loggamma", "digamma", "polygamma", "zeta"})
 _LARGE = 1_000
 
 
-def _is_large(argument: Any) -> bool:
+def _is_large(argument: Expr) -> bool:
     return bool(argument.is_Number and abs(argument) > _LARGE)
 
 
-def _digits(number: Any) -> float:
+def _digits(number: Expr) -> float:
     """How many digits both numbers of a fraction have, about."""
     if not number.is_Rational or not number:
         return 0.0
     return math.log10(abs(int(number.p))) + math.log10(int(number.q))
 
 
-def _digits_of_power(base: Any, exponent: Any) -> float:
+def _digits_of_power(base: Expr, exponent: Expr) -> float:
     """How many digits there are in the numbers of a power that SymPy works out."""
     if not exponent.is_Rational or base.is_Add:
         return 0.0
@@ -355,6 +356,6 @@ def expressions(program: Program) -> tuple[sympy.Expr, ...]:
     arguments = {
         str(node.payload): symbol(str(node.payload))
         for node in program.nodes
-        if node.operation == SYMBOL
+        if node.operation == INPUT
     }
-    return evaluate(program, SymPyArithmetic(), arguments)
+    return tuple(evaluate(program, SymPyArithmetic(), arguments))

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
-from verifier.checking.records import Checked
+from verifier.checking.records import CheckResult
 from verifier.checking.tally.components import CheckComponent
 from verifier.checking.tally.count import Tally
 from verifier.errors import GradientError, printable
 from verifier.judging.examination import NotReplayed, Replayed
 from verifier.judging.finding import CheckCause
 from verifier.judging.verdict import Outcome
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
 from verifier.reporting.data.check_frame import check_frame
 from verifier.reporting.data.check_json import check_document
 from verifier.reporting.html.check import check_page
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class CheckReport:
     """What a check found. `print(report)` shows it; in a rich console it has colour."""
 
-    checked: Checked
+    checked: CheckResult
 
     @cached_property
     def tally(self) -> Tally:
@@ -75,18 +75,18 @@ class CheckReport:
         """The command that shows it again; None where there is none."""
         return self.checked.replay
 
-    @isolated
+    @isolate
     def raise_for_failure(self) -> None:
         """Raise GradientError, with the report as its message, unless the report is ok."""
         if not self.ok:
             raise GradientError(f"{printable(self.checked.target)}: {self._state}\n{self}")
 
-    @isolated
+    @isolate
     def to_json(self) -> dict[str, Any]:
         """The report in the format `verifier/1`, in JSON's own types."""
         return check_document(self.tally)
 
-    @isolated
+    @isolate
     def to_frame(self) -> pandas.DataFrame:
         """A pandas frame with a row for each judged number.
 
@@ -96,17 +96,17 @@ class CheckReport:
         """
         return check_frame(self.tally)
 
-    @isolated
+    @isolate
     def markdown(self) -> str:
         """The report for the summary of a CI job, in GitHub's flavour of Markdown."""
         return check_markdown(self.tally)
 
-    @isolated
+    @isolate
     def to_html(self) -> str:
         """The report as a page: one HTML file that needs no other, and no network."""
         return check_page(self.checked, self.replay).html()
 
-    @isolated
+    @isolate
     def _repr_html_(self) -> str:
         return check_page(self.checked, self.replay).fragment()
 
@@ -121,7 +121,7 @@ class CheckReport:
         compared = self.tally.outcomes.total()
         return f"<CheckReport {printable(self.checked.target)}: {self._state}, {compared} numbers>"
 
-    @isolated
+    @isolate
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 

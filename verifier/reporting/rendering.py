@@ -85,7 +85,7 @@ def render(report: Any, forms: Forms, facts: dict[str, Any] | None = None) -> Re
     if forms.plot:
         makers["plot"] = lambda: _plot(report, forms)
     errors = InternalErrors()
-    made = {name: errors.guarded(name, make, "") for name, make in makers.items()}
+    made = {name: errors.run(name, make, "") for name, make in makers.items()}
     found = {name: text for name, text in made.items() if text}
     known = facts or {}
     failed = [*known.get("failed", ()), *errors.tracebacks]

@@ -13,7 +13,7 @@ from verifier.errors import GradientError
 from verifier.formula.model import Model
 from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.verdict import Outcome
-from verifier.process.isolation import isolated
+from verifier.process.isolation import isolate
 from verifier.reporting.data.training_frame import frame
 from verifier.reporting.data.training_json import training_document
 from verifier.reporting.html.page import Page
@@ -85,20 +85,20 @@ class Report:
     def causes(self) -> tuple[Cause, ...]:
         return self.findings.causes
 
-    @isolated
+    @isolate
     def raise_for_failure(self) -> None:
         """Raise GradientError, with the report as its message, unless the report is ok."""
         if not self.ok:
             failing = replace(self, view=View(only_failing=True))
             raise GradientError(f"{self.model.name}: {self.outcome.value}\n{failing}")
 
-    @isolated
+    @isolate
     def to_json(self) -> dict[str, Any]:
         """The report as the format `verifier/1`, in JSON's own types."""
         verdict = {"replay": self.replay, "outcome": self.outcome.value, "ok": self.ok}
         return training_document(self.model, self.findings, verdict)
 
-    @isolated
+    @isolate
     def to_frame(self) -> pandas.DataFrame:
         """A pandas frame with a row for each judged number: the loss and each gradient of the steps
         that were kept.
@@ -112,7 +112,7 @@ class Report:
         """
         return frame(self.findings)
 
-    @isolated
+    @isolate
     def to_html(self) -> str:
         """The report as a page: one HTML file that needs no other, and no network."""
         return self._page().html()
@@ -130,7 +130,7 @@ class Report:
         """The pictures drawn with characters, at most `width` columns wide."""
         return sketches(self.findings, width)
 
-    @isolated
+    @isolate
     def _repr_html_(self) -> str:
         return self._page(NOTEBOOK_ROWS).fragment()
 
@@ -152,7 +152,7 @@ class Report:
             f"{self.findings.done} steps>"
         )
 
-    @isolated
+    @isolate
     def __str__(self) -> str:
         return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 

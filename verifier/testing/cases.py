@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -16,15 +17,18 @@ from torch import Tensor
 from verifier.capture.statements import Subject
 from verifier.formula.parser import read_text
 from verifier.judging.reference import Formula
+from verifier.program.builder import FormulaBuilder
 from verifier.program.guards import guarded
 from verifier.program.lift import REDUCTIONS
-from verifier.program.program import Builder
+
+FunctionContext: TypeAlias = Any
+"""What torch hands to an `autograd.Function`, which keeps whatever it likes in it."""
 
 DTYPES = ("float64", "float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
-class Drawn:
+class RandomTensor:
     """A tensor of numbers drawn evenly between two."""
 
     shape: tuple[int, ...] = ()
@@ -39,7 +43,7 @@ class Case:
     name: str
     code: Callable[..., Tensor]
     """Takes the inputs in order."""
-    inputs: Mapping[str, Drawn]
+    inputs: Mapping[str, RandomTensor]
     text: str = ""
     """Its formula, element by element; none where it is no such function."""
     reduction: str = "none"
@@ -50,8 +54,8 @@ class Case:
         """The formula, read; None where there is none."""
         if not self.text:
             return None
-        builder = Builder()
-        symbols = {name: builder.symbol(name) for name in self.inputs}
+        builder = FormulaBuilder()
+        symbols = {name: builder.input(name) for name in self.inputs}
         program = builder.program(read_text(self.text, builder, symbols))
         return Formula(guarded(program), REDUCTIONS[self.reduction])
 
@@ -74,8 +78,13 @@ class Case:
         return Subject(code, self.at(dtype, seed))
 
 
-_ROW = Drawn((6,))
-_COLUMNS = {"x": Drawn((8,)), "y": Drawn((8,)), "w": Drawn(), "b": Drawn()}
+_ROW = RandomTensor((6,))
+_COLUMNS = {
+    "x": RandomTensor((8,)),
+    "y": RandomTensor((8,)),
+    "w": RandomTensor(),
+    "b": RandomTensor(),
+}
 
 
 def _network(x: Tensor, first: Tensor, bias: Tensor, second: Tensor) -> Tensor:
@@ -113,19 +122,19 @@ def _huber(x: Tensor, y: Tensor, w: Tensor, b: Tensor) -> Tensor:
 
 CASES = (
     Case("tanh", torch.tanh, {"x": _ROW}, "tanh(x)"),
-    Case("bump", lambda x: x * torch.exp(-x * x), {"x": Drawn((2, 3))}, "x*exp(-x**2)"),
+    Case("bump", lambda x: x * torch.exp(-x * x), {"x": RandomTensor((2, 3))}, "x*exp(-x**2)"),
     Case("rational", lambda x, y: x / (1 + y * y), {"x": _ROW, "y": _ROW}, "x/(1 + y**2)"),
     Case("softplus", lambda x: torch.log(1 + torch.exp(x)), {"x": _ROW}, "log(1 + exp(x))"),
     Case(
         "leaky",
         lambda x: torch.where(x > 0, x, 0.125 * x),
-        {"x": Drawn((3, 3))},
+        {"x": RandomTensor((3, 3))},
         "where(x > 0, x, x/8)",
     ),
     Case(
         "wave",
         lambda t, a, k: a * torch.sin(3 * t) * torch.exp(-k * t),
-        {"t": Drawn((6,), 0.0, 2.0), "a": Drawn(), "k": Drawn((), 0.2, 1.0)},
+        {"t": RandomTensor((6,), 0.0, 2.0), "a": RandomTensor(), "k": RandomTensor((), 0.2, 1.0)},
         "a*sin(3*t)*exp(-k*t)",
     ),
     Case(
@@ -151,34 +160,51 @@ CASES = (
     Case(
         "logistic",
         lambda x, y, w, b: (torch.log1p(torch.exp(-(w * x + b))) + (1 - y) * (w * x + b)).sum(),
-        {**_COLUMNS, "y": Drawn((8,), 0.0, 1.0)},
+        {**_COLUMNS, "y": RandomTensor((8,), 0.0, 1.0)},
         "log(1 + exp(-(w*x + b))) + (1 - y)*(w*x + b)",
         "sum",
     ),
     Case(
         "tanh network",
         _network,
-        {"x": Drawn((4, 3)), "first": Drawn((3, 3)), "bias": Drawn((3,)), "second": Drawn((3, 2))},
+        {
+            "x": RandomTensor((4, 3)),
+            "first": RandomTensor((3, 3)),
+            "bias": RandomTensor((3,)),
+            "second": RandomTensor((3, 2)),
+        },
     ),
     Case(
         "relu network",
         _rectified,
-        {"x": Drawn((4, 3)), "first": Drawn((3, 3)), "bias": Drawn((3,)), "second": Drawn((3, 2))},
+        {
+            "x": RandomTensor((4, 3)),
+            "first": RandomTensor((3, 3)),
+            "bias": RandomTensor((3,)),
+            "second": RandomTensor((3, 2)),
+        },
     ),
-    Case("attention", _attention, {name: Drawn((3, 4)) for name in ("q", "k", "v")}),
+    Case("attention", _attention, {name: RandomTensor((3, 4)) for name in ("q", "k", "v")}),
     Case(
-        "layer norm", _normalised, {"x": Drawn((3, 4)), "scale": Drawn((4,)), "shift": Drawn((4,))}
+        "layer norm",
+        _normalised,
+        {"x": RandomTensor((3, 4)), "scale": RandomTensor((4,)), "shift": RandomTensor((4,))},
     ),
     Case(
         "recurrence",
         _recurrent,
-        {"h": Drawn((3,)), "x": Drawn((4, 2)), "w": Drawn((3, 3), -1.0, 1.0), "u": Drawn((3, 2))},
+        {
+            "h": RandomTensor((3,)),
+            "x": RandomTensor((4, 2)),
+            "w": RandomTensor((3, 3), -1.0, 1.0),
+            "u": RandomTensor((3, 2)),
+        },
     ),
-    Case("cross-entropy", _cross_entropy, {"x": Drawn((4, 3), -4.0, 4.0)}),
+    Case("cross-entropy", _cross_entropy, {"x": RandomTensor((4, 3), -4.0, 4.0)}),
 )
 """Elementwise functions, losses and small networks."""
 
 
-def named(name: str) -> Case:
-    """The case of that name."""
+def case_named(name: str) -> Case:
+    """The case of that name. Raises StopIteration where there is none."""
     return next(case for case in CASES if case.name == name)

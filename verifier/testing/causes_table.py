@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from verifier.reporting.text.layout import Column
-from verifier.testing.causes_trial import Accused
-from verifier.testing.mutation_operators import DEEDS
+from verifier.testing.causes_trial import CauseResult
+from verifier.testing.mutation_operators import MISTAKES
 from verifier.testing.tables import Sheet
 
 RIGHTLY, WRONGLY = 0.95, 0.01
@@ -36,17 +36,17 @@ class Naming:
         return self.rightly >= RIGHTLY * self.planted and self.wrongly <= WRONGLY * self.elsewhere
 
 
-def namings(accused: Sequence[Accused]) -> list[Naming]:
+def namings(accused: Sequence[CauseResult]) -> list[Naming]:
     """A row for each cause that was planted or named, in the order of the mistakes."""
     known = dict.fromkeys(
-        [deed.cause for deed in DEEDS] + [name for one in accused for name in one.named]
+        [mistake.cause for mistake in MISTAKES] + [name for one in accused for name in one.named]
     )
     return [
         row for row in (_naming(cause, accused) for cause in known) if row.planted or row.wrongly
     ]
 
 
-def _naming(cause: str, accused: Sequence[Accused]) -> Naming:
+def _naming(cause: str, accused: Sequence[CauseResult]) -> Naming:
     own = [one for one in accused if one.planted == cause]
     others = [one for one in accused if one.planted != cause]
     wrongly = sum(cause in one.wrongly for one in others)

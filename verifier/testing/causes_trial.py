@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from verifier.errors import InputError
-from verifier.judging.causes import blamed
+from verifier.judging.causes import find_causes
 from verifier.judging.finding import Finding
 from verifier.judging.verdict import Outcome
-from verifier.testing.mutants import Deed
+from verifier.testing.mutants import MistakeKind
 from verifier.testing.mutation_operators import HONEST
 from verifier.testing.random_formulas import Generator
 
@@ -25,7 +25,7 @@ TRIES = 60
 
 
 @dataclass(frozen=True)
-class Accused:
+class CauseResult:
     """A mistake in a random formula, and what was named."""
 
     planted: str
@@ -47,30 +47,30 @@ class Accused:
         return tuple(name for name in self.named if name != self.planted)
 
 
-def trial(deed: Deed, numbers: Iterable[int], seed: int) -> Iterator[Accused]:
+def try_causes(mistake: MistakeKind, numbers: Iterable[int], seed: int) -> Iterator[CauseResult]:
     """A random formula with the mistake for each number, the dtypes in turn."""
     for number in numbers:
         dtype = DTYPES[number % len(DTYPES)]
         for turn in range(TRIES):
-            generator = np.random.default_rng([seed, number, turn, *deed.kind.encode()])
-            found = _tried(deed, generator, dtype)
+            generator = np.random.default_rng([seed, number, turn, *mistake.kind.encode()])
+            found = _try_cause(mistake, generator, dtype)
             if found is not None:
                 yield found
                 break
 
 
-def _tried(deed: Deed, generator: Generator, dtype: str) -> Accused | None:
+def _try_cause(mistake: MistakeKind, generator: Generator, dtype: str) -> CauseResult | None:
     """What is named; None where there is no mistake or the judge did not find it."""
-    scene = deed.done(generator, dtype)
-    if scene is None:
+    mutant = mistake.done(generator, dtype)
+    if mutant is None:
         return None
     try:
-        before = () if scene.before is None else scene.examined(scene.before).parts
-        found = scene.examined(scene.inputs)
+        before = () if mutant.before is None else mutant.examine(mutant.before).parts
+        found = mutant.examine(mutant.inputs)
     except InputError:
         return None
-    if found.outcome is not Outcome.DISAGREES and deed.kind != HONEST:
+    if found.outcome is not Outcome.DISAGREES and mistake.kind != HONEST:
         return None
-    finding = Finding("reverse", scene.dtype, parts=found.parts, examination=found)
-    named = tuple(dict.fromkeys(cause.cause for cause in blamed(finding, before).causes))
-    return Accused(deed.cause, deed.kind, scene.seeded.text, scene.dtype, named)
+    finding = Finding("reverse", mutant.dtype, parts=found.parts, examination=found)
+    named = tuple(dict.fromkeys(cause.cause for cause in find_causes(finding, before).causes))
+    return CauseResult(mistake.cause, mistake.kind, mutant.seeded.text, mutant.dtype, named)

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from verifier.testing.cases import Case, Drawn, named
+from verifier.testing.cases import Case, FunctionContext, RandomTensor, case_named
 
 Code = Callable[..., Tensor]
 
@@ -41,7 +40,10 @@ class _Fused(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, code: Code, backward: Callable[..., tuple[Tensor, ...]], *inputs: Tensor
+        ctx: FunctionContext,
+        code: Code,
+        backward: Callable[..., tuple[Tensor, ...]],
+        *inputs: Tensor,
     ) -> Tensor:
         ctx.by_hand = backward
         ctx.save_for_backward(*inputs)
@@ -49,18 +51,30 @@ class _Fused(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, incoming: Tensor) -> Any:
+    def backward(ctx: FunctionContext, incoming: Tensor) -> tuple[Tensor | None, ...]:
         return (None, None, *ctx.by_hand(incoming, *ctx.saved_tensors))
 
 
 def with_backward(code: Code, backward: Callable[..., tuple[Tensor, ...]]) -> Code:
-    """The function with a backward by hand: `backward(incoming, *inputs)` gives the gradient by
-    each input.
+    """The function with a backward by hand.
+
+    `code` takes tensors and returns one. `backward` takes the incoming gradient and the same
+    tensors, and gives the gradient by each of them, a tuple.
+
+    >>> doubled = with_backward(lambda x: 2 * x, lambda incoming, x: (2 * incoming,))
+    >>> x = torch.tensor(3.0, requires_grad=True)
+    >>> torch.autograd.grad(doubled(x), x)
+    (tensor(2.),)
     """
     return partial(_Fused.apply, code, backward)
 
 
 def forwards(terms: Tensor) -> Tensor:
+    """The sum of `terms` along the first axis, from the first term to the last.
+
+    >>> forwards(torch.tensor([1.0, 2.0, 3.0]))
+    tensor(6.)
+    """
     total = terms[0]
     for place in range(1, len(terms)):
         total = total + terms[place]
@@ -68,10 +82,21 @@ def forwards(terms: Tensor) -> Tensor:
 
 
 def backwards(terms: Tensor) -> Tensor:
+    """The sum of `terms` along the first axis, from the last term to the first.
+
+    >>> backwards(torch.tensor([1.0, 2.0, 3.0]))
+    tensor(6.)
+    """
     return forwards(terms.flip(0))
 
 
 def pairwise(terms: Tensor) -> Tensor:
+    """The sum of `terms` along the first axis: of the sums of pairs, of pairs of those, and so
+    on.
+
+    >>> pairwise(torch.tensor([1.0, 2.0, 3.0]))
+    tensor(6.)
+    """
     while len(terms) > 1:
         half = len(terms) // 2
         terms = torch.cat([terms[:half] + terms[half : 2 * half], terms[2 * half :]])
@@ -79,17 +104,31 @@ def pairwise(terms: Tensor) -> Tensor:
 
 
 def in_blocks(terms: Tensor) -> Tensor:
+    """The sum of `terms` along the first axis: of the sums of five terms each.
+
+    >>> in_blocks(torch.ones(7))
+    tensor(7.)
+    """
     return forwards(
         torch.stack([forwards(terms[start : start + 5]) for start in range(0, len(terms), 5)])
     )
 
 
 def shuffled(terms: Tensor) -> Tensor:
+    """The sum of `terms` along the first axis, every seventh term in turn.
+
+    >>> shuffled(torch.ones(5))
+    tensor(5.)
+    """
     return forwards(terms[[place * 7 % len(terms) for place in range(len(terms))]])
 
 
 def compensated(terms: Tensor) -> Tensor:
-    """Kahan's sum."""
+    """Kahan's sum of `terms` along the first axis (Kahan, Communications of the ACM 8, 1965).
+
+    >>> compensated(torch.tensor([1.0, 2.0, 3.0]))
+    tensor(6.)
+    """
     total, lost = torch.zeros_like(terms[0]), torch.zeros_like(terms[0])
     for term in terms.unbind():
         mended = term - lost
@@ -105,9 +144,15 @@ ORDERS: dict[str, Callable[[Tensor], Tensor]] = {
 }  # fmt: skip
 
 _ROWS = 23
-_SLOPE = Case("slope", lambda x, w: w * x, {"x": Drawn((_ROWS,)), "w": Drawn()}, "w*x")
+_SLOPE = Case(
+    "slope", lambda x, w: w * x, {"x": RandomTensor((_ROWS,)), "w": RandomTensor()}, "w*x"
+)
 _POWER = Case(
-    "power", lambda x, w: (w * x * x).sum(), {"x": Drawn((_ROWS,)), "w": Drawn()}, "w*x**2", "sum"
+    "power",
+    lambda x, w: (w * x * x).sum(),
+    {"x": RandomTensor((_ROWS,)), "w": RandomTensor()},
+    "w*x**2",
+    "sum",
 )
 
 
@@ -197,7 +242,7 @@ def _softmax_by_hand(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return exponentials @ v / exponentials.sum(-1, keepdim=True)
 
 
-def _by_products(x: Tensor, first: Tensor, bias: Tensor, second: Tensor) -> Tensor:
+def _network_by_products(x: Tensor, first: Tensor, bias: Tensor, second: Tensor) -> Tensor:
     hidden = ((x.unsqueeze(-1) * first).sum(1) + bias).tanh()
     return (hidden.unsqueeze(-1) * second).sum(1)
 
@@ -213,26 +258,26 @@ def _scaled_length(x: Tensor, y: Tensor) -> Tensor:
     return larger.abs() * (1 + (smaller / larger).square()).sqrt()
 
 
-_TEN = Drawn((10,))
+_TEN = RandomTensor((10,))
 _POLYNOMIAL = Case("polynomial", lambda x: 1 - 2 * x + 3 * x**2 - x**3 + 0.5 * x**4, {"x": _TEN},
                    "1 - 2*x + 3*x**2 - x**3 + x**4/2")  # fmt: skip
 _SQUARES = Case("squares", lambda x, y: x**2 - y**2, {"x": _TEN, "y": _TEN}, "x**2 - y**2")
 _CUBE = Case("cube", lambda x: (x + 1) ** 3, {"x": _TEN}, "(x + 1)**3")
-_SIGMOID = Case("sigmoid", torch.sigmoid, {"x": Drawn((10,), -8.0, 8.0)}, "1/(1 + exp(-x))")
+_SIGMOID = Case("sigmoid", torch.sigmoid, {"x": RandomTensor((10,), -8.0, 8.0)}, "1/(1 + exp(-x))")
 _SILU = Case(
-    "silu", lambda x: x * torch.sigmoid(x), {"x": Drawn((10,), -8.0, 8.0)}, "x/(1 + exp(-x))"
+    "silu", lambda x: x * torch.sigmoid(x), {"x": RandomTensor((10,), -8.0, 8.0)}, "x/(1 + exp(-x))"
 )
 _LOGITS = Case(
     "logits",
     lambda x, y: torch.relu(x) - x * y + torch.log1p(torch.exp(-x.abs())),
-    {"x": Drawn((10,), -8.0, 8.0), "y": Drawn((10,), 0.0, 1.0)},
+    {"x": RandomTensor((10,), -8.0, 8.0), "y": RandomTensor((10,), 0.0, 1.0)},
     "log(1 + exp(x)) - x*y",
 )
-_RATIO = Case("ratio", lambda x, y: x / y, {"x": _TEN, "y": Drawn((10,), 0.5, 4.0)}, "x/y")
+_RATIO = Case("ratio", lambda x, y: x / y, {"x": _TEN, "y": RandomTensor((10,), 0.5, 4.0)}, "x/y")
 _SURFACE = Case("mixed product", lambda a, b, c, x: a * x + (b * x + c * x),
                 dict.fromkeys("abcx", _TEN), "a*x + (b*x + c*x)")  # fmt: skip
 _SPREAD = Case("variance", lambda x: (x - x.mean()).square().mean(), {"x": _TEN})
-_TANH = replace(named("tanh"), inputs={"x": _TEN})
+_TANH = replace(case_named("tanh"), inputs={"x": _TEN})
 
 
 def _silu_backward(incoming: Tensor, x: Tensor) -> tuple[Tensor]:
@@ -297,38 +342,38 @@ TWINS = (
     Twin(
         "cross-entropy fused",
         "the backward is p - y",
-        named("cross-entropy"),
-        with_backward(named("cross-entropy").code, _entropy_backward),
+        case_named("cross-entropy"),
+        with_backward(case_named("cross-entropy").code, _entropy_backward),
     ),
     Twin(
         "cross-entropy of the textbook",
         "softmax, then log",
-        named("cross-entropy"),
+        case_named("cross-entropy"),
         _textbook_entropy,
     ),
     Twin(
         "cross-entropy unshifted",
         "log-sum-exp without taking off the largest",
-        named("cross-entropy"),
+        case_named("cross-entropy"),
         _unshifted_entropy,
     ),
     Twin(
         "layer norm fused",
         "the backward in one formula",
-        named("layer norm"),
-        with_backward(named("layer norm").code, _norm_backward),
+        case_named("layer norm"),
+        with_backward(case_named("layer norm").code, _norm_backward),
     ),
     Twin(
         "attention unshifted",
         "exp and its sum, divided in the end",
-        named("attention"),
+        case_named("attention"),
         _softmax_by_hand,
     ),
     Twin(
         "products and sums",
         "matrix products as products and sums",
-        named("tanh network"),
-        _by_products,
+        case_named("tanh network"),
+        _network_by_products,
     ),
     Twin(
         "variance in two passes",
@@ -342,23 +387,23 @@ TWINS = (
         _SPREAD,
         lambda x: x.square().mean() - x.mean().square(),
     ),
-    Twin("length scaled", "sqrt(x² + y²) by the larger one", named("length"), _scaled_length),
+    Twin("length scaled", "sqrt(x² + y²) by the larger one", case_named("length"), _scaled_length),
     Twin(
         "square by product",
         "x·x in place of x²",
-        named("squared error"),
+        case_named("squared error"),
         lambda x, y, w, b: ((w * x + b - y) * (w * x + b - y)).mean(),
     ),
     Twin(
         "sum, then divided",
         "the mean as a sum over a count",
-        named("squared error"),
+        case_named("squared error"),
         lambda x, y, w, b: (w * x + b - y).square().sum() / 8,
     ),
     Twin(
         "float32 inside",
         "computed in float32 inside and rounded once",
-        named("tanh network"),
-        lambda *inputs: named("tanh network").code(*map(_wide, inputs)).to(inputs[0].dtype),
+        case_named("tanh network"),
+        lambda *inputs: case_named("tanh network").code(*map(_wide, inputs)).to(inputs[0].dtype),
     ),
 )

@@ -1,14 +1,13 @@
-"""Scenes: code with a mistake at a point, made from a random formula.
+"""Mutants: code with a mistake at a point, made from a random formula.
 
-Mistakes that are in the code itself are made here; those that are in one gradient are told by
-`deeds`.
+Mistakes that are in the code itself are made here; `mutation_operators` makes those that are in one
+gradient.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,15 +16,16 @@ from verifier.capture.statements import REVERSE, SECOND, Subject
 from verifier.judging.examination import Examination
 from verifier.judging.examine import examine
 from verifier.judging.reference import Formula
+from verifier.testing.cases import FunctionContext
 from verifier.testing.mutations import GRAPH, KERNEL, NUMBERS, Code, Lie, Planting, Right, honest
-from verifier.testing.random_formulas import Generator, Seeded, Tree, choice
+from verifier.testing.random_formulas import FormulaTree, Generator, RandomFormula, choose
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class Mutant:
     """Code with a mistake at a point."""
 
-    seeded: Seeded
+    seeded: RandomFormula
     code: Code
     inputs: dict[str, Tensor]
     formula: Formula | None = None
@@ -35,42 +35,51 @@ class Scene:
 
     @property
     def dtype(self) -> str:
+        """The dtype of its inputs, without `torch.`."""
         return str(next(iter(self.inputs.values())).dtype).removeprefix("torch.")
 
-    def examined(self, inputs: dict[str, Tensor]) -> Examination:
+    def examine(self, inputs: dict[str, Tensor]) -> Examination:
+        """What the code states at these inputs, compared with what its formula says."""
         return examine(Subject(self.code, inputs, quantity=self.quantity), self.formula)
 
 
 @dataclass(frozen=True)
-class Deed:
+class MistakeKind:
     """A way to make a mistake; None where it cannot be made in what was drawn."""
 
     cause: str
     kind: str
-    done: Callable[[Generator, str], Scene | None]
+    done: Callable[[Generator, str], Mutant | None]
 
 
-def point(seeded: Seeded, generator: Generator, dtype: str) -> dict[str, Tensor]:
+def random_point(seeded: RandomFormula, generator: Generator, dtype: str) -> dict[str, Tensor]:
+    """Inputs of the formula in that dtype, drawn."""
     return seeded.case.at(dtype, int(generator.integers(2**31)))
 
 
-def spoilt(
-    seeded: Seeded,
+def planted_mutant(
+    seeded: RandomFormula,
     lie: Lie,
     generator: Generator,
     dtype: str,
     plantings: tuple[Planting, ...],
     place: int = -1,
-) -> Scene:
-    planting = choice(generator, plantings)
+) -> Mutant:
+    """The formula's code with a wrong gradient by one of its inputs, planted in one of these
+    ways.
+    """
+    planting = choose(generator, plantings)
     place = int(generator.integers(len(seeded.shapes))) if place < 0 else place
     formula = seeded.case.formula if planting is KERNEL else None
-    return Scene(
-        seeded, planting.plant(seeded.code, lie, place), point(seeded, generator, dtype), formula
+    return Mutant(
+        seeded,
+        planting.plant(seeded.code, lie, place),
+        random_point(seeded, generator, dtype),
+        formula,
     )
 
 
-def of_other(other: Callable[..., Tensor]) -> Lie:
+def gradient_of_other_code(other: Callable[..., Tensor]) -> Lie:
     """The gradient that other code has at the same point."""
 
     def lie(right: Right) -> Tensor:
@@ -91,43 +100,49 @@ def of_other(other: Callable[..., Tensor]) -> Lie:
     return lie
 
 
-def cut(generator: Generator, seeded: Seeded) -> Seeded:
+def cut_one_path(generator: Generator, seeded: RandomFormula) -> RandomFormula:
     """The formula with one of its paths cut."""
-    return replace(seeded, tree=seeded.tree.cut(choice(generator, seeded.tree.places() or [()])))
+    return replace(seeded, tree=seeded.tree.cut(choose(generator, seeded.tree.places() or [()])))
 
 
-def detached(generator: Generator, dtype: str) -> Scene:
-    seeded = Seeded.drawn(generator)
-    return Scene(seeded, cut(generator, seeded).code, point(seeded, generator, dtype))
+def mutant_with_detach(generator: Generator, dtype: str) -> Mutant:
+    """A formula one of whose paths is detached."""
+    seeded = RandomFormula.draw(generator)
+    return Mutant(
+        seeded, cut_one_path(generator, seeded).code, random_point(seeded, generator, dtype)
+    )
 
 
-def turned(generator: Generator, dtype: str) -> Scene | None:
+def mutant_with_other_branch(generator: Generator, dtype: str) -> Mutant | None:
     """The backward of a condition at the root, decided the other way."""
-    seeded = Seeded.drawn(generator)
+    seeded = RandomFormula.draw(generator)
     names = list(seeded.shapes)
-    one, other = (_renamed(Seeded.drawn(generator).tree, names) for _ in range(2))
+    one, other = (_with_other_names(RandomFormula.draw(generator).tree, names) for _ in range(2))
     # A branch without the input would have no gradient at all, as a path that is cut.
     if one.is_degenerate or other.is_degenerate or not one.names == other.names == set(names):
         return None
     right = seeded.wrapped("where", one, other)
     wrong = replace(right, tree=replace(right.tree, kind="turned"))
-    return spoilt(right, of_other(wrong.code), generator, dtype, (GRAPH, NUMBERS, KERNEL))
+    return planted_mutant(
+        right, gradient_of_other_code(wrong.code), generator, dtype, (GRAPH, NUMBERS, KERNEL)
+    )
 
 
-def _renamed(tree: Tree, names: list[str]) -> Tree:
+def _with_other_names(tree: FormulaTree, names: list[str]) -> FormulaTree:
     """In other inputs: those that there are."""
     if not tree.parts:
-        return Tree(names["xyz".index(tree.kind) % len(names)])
-    return replace(tree, parts=tuple(_renamed(part, names) for part in tree.parts))
+        return FormulaTree(names["xyz".index(tree.kind) % len(names)])
+    return replace(tree, parts=tuple(_with_other_names(part, names) for part in tree.parts))
 
 
-def leaking(generator: Generator, dtype: str) -> Scene:
+def mutant_with_nan_from_branch(generator: Generator, dtype: str) -> Mutant:
     """A branch that is not taken, with no finite derivative at some of the points."""
-    seeded = Seeded.drawn(generator)
-    risky = choice(
-        generator, (torch.sqrt, torch.log, lambda x: x**0.5, lambda x: (x * x).sqrt().sqrt())
-    )
-    inputs = point(seeded, generator, dtype)
+    seeded = RandomFormula.draw(generator)
+    shapes: Sequence[Code] = (
+        torch.sqrt, torch.log, lambda x: x**0.5, lambda x: (x * x).sqrt().sqrt()
+    )  # fmt: skip
+    risky = choose(generator, shapes)
+    inputs = random_point(seeded, generator, dtype)
     inputs["x"][int(generator.integers(inputs["x"].numel()))] = 0.0
 
     def code(*given: Tensor) -> Tensor:
@@ -135,70 +150,72 @@ def leaking(generator: Generator, dtype: str) -> Scene:
         value = seeded.tree.value(dict(zip(seeded.shapes, given, strict=True)))
         return torch.where(x > 0, risky(x) * value, value)
 
-    return Scene(seeded, code, inputs)
+    return Mutant(seeded, code, inputs)
 
 
-def overflowing(generator: Generator, dtype: str) -> Scene:
+def mutant_that_overflows(generator: Generator, dtype: str) -> Mutant:
     """A softplus, a sigmoid or a length written out, at large numbers."""
-    seeded = Seeded.drawn(generator)
+    seeded = RandomFormula.draw(generator)
     far = 800.0 if dtype == "float64" else 100.0
-    shape = choice(
-        generator,
-        (
-            lambda x: torch.log(1 + torch.exp(x)),
-            lambda x: torch.exp(x) / (1 + torch.exp(x)),
-            lambda x: torch.sqrt(torch.exp(x) * torch.exp(x)) * torch.exp(-x),
-        ),
+    shapes: Sequence[Code] = (
+        lambda x: torch.log(1 + torch.exp(x)),
+        lambda x: torch.exp(x) / (1 + torch.exp(x)),
+        lambda x: torch.sqrt(torch.exp(x) * torch.exp(x)) * torch.exp(-x),
     )
+    shape = choose(generator, shapes)
 
     def code(*given: Tensor) -> Tensor:
         value = seeded.tree.value(dict(zip(seeded.shapes, given, strict=True)))
         shaped: Tensor = shape(far + given[0])
         return shaped + value
 
-    return Scene(seeded, code, point(seeded, generator, dtype))
+    return Mutant(seeded, code, random_point(seeded, generator, dtype))
 
 
-def underflowing(generator: Generator, dtype: str) -> Scene:
+def mutant_that_underflows(generator: Generator, dtype: str) -> Mutant:
     """A length written out, of small numbers; in float64, whose smallest numbers no rounding
     excuses.
     """
-    seeded = Seeded.drawn(generator)
-    size = float(choice(generator, (1e-170, 1e-200, 1e-250)))
+    seeded = RandomFormula.draw(generator)
+    size = float(choose(generator, (1e-170, 1e-200, 1e-250)))
 
     def code(*given: Tensor) -> Tensor:
         return torch.sqrt(torch.square(size * seeded.code(*given)))
 
-    return Scene(seeded, code, point(seeded, generator, "float64"))
+    return Mutant(seeded, code, random_point(seeded, generator, "float64"))
 
 
-def at_kink(generator: Generator, dtype: str) -> Scene:
+def mutant_at_kink(generator: Generator, dtype: str) -> Mutant:
     """|x| at 0, where the backward states more than either side."""
-    seeded = Seeded.drawn(generator, reduction="none")
-    steep = float(choice(generator, (3.0, -4.0, 10.0)))
-    kinked = replace(seeded, tree=Tree("add", (Tree("abs", (Tree("x"),)), seeded.tree)))
+    seeded = RandomFormula.draw(generator, reduction="none")
+    steep = float(choose(generator, (3.0, -4.0, 10.0)))
+    kinked = replace(
+        seeded, tree=FormulaTree("add", (FormulaTree("abs", (FormulaTree("x"),)), seeded.tree))
+    )
 
     def wrong(*given: Tensor) -> Tensor:
         value = seeded.tree.value(dict(zip(seeded.shapes, given, strict=True)))
         x = given[0]
         return torch.where(x == 0, steep * x, x.abs()) + value
 
-    scene = spoilt(kinked, of_other(wrong), generator, dtype, (GRAPH, NUMBERS, KERNEL), place=0)
-    scene.inputs["x"][int(generator.integers(scene.inputs["x"].numel()))] = 0.0
-    return scene
+    mutant = planted_mutant(
+        kinked, gradient_of_other_code(wrong), generator, dtype, (GRAPH, NUMBERS, KERNEL), place=0
+    )
+    mutant.inputs["x"][int(generator.integers(mutant.inputs["x"].numel()))] = 0.0
+    return mutant
 
 
-class _Once(torch.autograd.Function):
+class _OnceDifferentiable(torch.autograd.Function):
     """A function whose gradient has no graph behind it."""
 
     @staticmethod
-    def forward(ctx: Any, code: Code, *inputs: Tensor) -> Tensor:
+    def forward(ctx: FunctionContext, code: Code, *inputs: Tensor) -> Tensor:
         ctx.code = code
         ctx.save_for_backward(*inputs)
         return code(*inputs)
 
     @staticmethod
-    def backward(ctx: Any, incoming: Tensor) -> Any:
+    def backward(ctx: FunctionContext, incoming: Tensor) -> tuple[Tensor | None, ...]:
         with torch.enable_grad():
             leaves = [tensor.detach().requires_grad_() for tensor in ctx.saved_tensors]
             value = ctx.code(*leaves)
@@ -208,29 +225,30 @@ class _Once(torch.autograd.Function):
         return (None, *(gradient.detach() for gradient in found))
 
 
-def once(generator: Generator, dtype: str) -> Scene:
-    seeded = Seeded.drawn(generator, shape=(3,))
+def mutant_without_second_order(generator: Generator, dtype: str) -> Mutant:
+    """A formula whose gradient has no graph behind it, so that its second derivative is missing."""
+    seeded = RandomFormula.draw(generator, shape=(3,))
 
     def code(*inputs: Tensor) -> Tensor:
-        told: Tensor = _Once.apply(seeded.code, *inputs)  # type: ignore[no-untyped-call]
-        return told
+        result: Tensor = _OnceDifferentiable.apply(seeded.code, *inputs)  # type: ignore[no-untyped-call]
+        return result
 
-    return Scene(seeded, code, point(seeded, generator, dtype), quantity=SECOND)
+    return Mutant(seeded, code, random_point(seeded, generator, dtype), quantity=SECOND)
 
 
-def another_function(generator: Generator, dtype: str) -> Scene:
+def mutant_of_another_function(generator: Generator, dtype: str) -> Mutant:
     """Another formula than the code's, of the same inputs."""
-    seeded, other = Seeded.drawn(generator), Seeded.drawn(generator)
-    stated = replace(seeded, tree=_renamed(other.tree, list(seeded.shapes)))
-    planting = choice(generator, (GRAPH, KERNEL))
+    seeded, other = RandomFormula.draw(generator), RandomFormula.draw(generator)
+    stated = replace(seeded, tree=_with_other_names(other.tree, list(seeded.shapes)))
+    planting = choose(generator, (GRAPH, KERNEL))
     code = planting.plant(seeded.code, honest, 0)
-    return Scene(seeded, code, point(seeded, generator, dtype), stated.case.formula)
+    return Mutant(seeded, code, random_point(seeded, generator, dtype), stated.case.formula)
 
 
-def reduced(generator: Generator, dtype: str) -> Scene:
+def mutant_with_other_reduction(generator: Generator, dtype: str) -> Mutant:
     """A mean where the formula says sum, or the other way round."""
-    seeded = Seeded.drawn(generator, reduction=choice(generator, ("sum", "mean")))
+    seeded = RandomFormula.draw(generator, reduction=choose(generator, ("sum", "mean")))
     stated = replace(seeded, reduction="mean" if seeded.reduction == "sum" else "sum")
-    planting = choice(generator, (GRAPH, KERNEL))
+    planting = choose(generator, (GRAPH, KERNEL))
     code = planting.plant(seeded.code, honest, 0)
-    return Scene(seeded, code, point(seeded, generator, dtype), stated.case.formula)
+    return Mutant(seeded, code, random_point(seeded, generator, dtype), stated.case.formula)

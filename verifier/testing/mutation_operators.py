@@ -1,4 +1,4 @@
-"""Deeds: mistakes in random formulas, a way to make each of them.
+"""Mistakes: those in random formulas, a way to make each of them.
 
 Each says which cause has to be named. Honest code, and mistakes for which there is no rule, have
 none.
@@ -9,27 +9,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from verifier.process.values import UserValue
 from verifier.testing.mutants import (
-    Deed,
-    Scene,
-    another_function,
-    at_kink,
-    cut,
-    detached,
-    leaking,
-    of_other,
-    once,
-    overflowing,
-    point,
-    reduced,
-    spoilt,
-    turned,
-    underflowing,
+    MistakeKind,
+    Mutant,
+    cut_one_path,
+    gradient_of_other_code,
+    mutant_at_kink,
+    mutant_of_another_function,
+    mutant_that_overflows,
+    mutant_that_underflows,
+    mutant_with_detach,
+    mutant_with_nan_from_branch,
+    mutant_with_other_branch,
+    mutant_with_other_reduction,
+    mutant_without_second_order,
+    planted_mutant,
+    random_point,
 )
 from verifier.testing.mutations import (
     GRAPH,
@@ -42,30 +42,30 @@ from verifier.testing.mutations import (
     Right,
     honest,
 )
-from verifier.testing.random_formulas import Generator, Seeded, choice
+from verifier.testing.random_formulas import Generator, RandomFormula, choose
 
 NOTHING = ""
 """The cause of what has none."""
 HONEST = "honest"
 
 
-Told = Callable[[Generator, Seeded], Lie]
+LieMaker = Callable[[Generator, RandomFormula], Lie]
 
 
-def _lie(
+def _mutant_maker(
     cause: str,
     kind: str,
-    told: Told,
+    make_lie: LieMaker,
     plantings: tuple[Planting, ...] = (GRAPH, NUMBERS, KERNEL),
-    **drawn: Any,
-) -> Deed:
+    **drawn: UserValue,
+) -> MistakeKind:
     """A gradient that is right, spoilt."""
 
-    def done(generator: Generator, dtype: str) -> Scene:
-        seeded = Seeded.drawn(generator, **drawn)
-        return spoilt(seeded, told(generator, seeded), generator, dtype, plantings)
+    def done(generator: Generator, dtype: str) -> Mutant:
+        seeded = RandomFormula.draw(generator, **drawn)
+        return planted_mutant(seeded, make_lie(generator, seeded), generator, dtype, plantings)
 
-    return Deed(cause, kind, done)
+    return MistakeKind(cause, kind, done)
 
 
 FACTORS = (
@@ -84,12 +84,12 @@ FACTORS = (
 )
 
 
-def _scaled(generator: Generator, seeded: Seeded) -> Lie:
-    factor = choice(generator, FACTORS)
+def _scale_by_factor(generator: Generator, seeded: RandomFormula) -> Lie:
+    factor = choose(generator, FACTORS)
     return lambda right: right.gradient * factor
 
 
-def _swapped(generator: Generator, seeded: Seeded) -> Lie:
+def _swap_two(generator: Generator, seeded: RandomFormula) -> Lie:
     one, other = generator.choice(math.prod(seeded.shapes["x"]), 2, replace=False).tolist()
 
     def lie(right: Right) -> Tensor:
@@ -100,12 +100,12 @@ def _swapped(generator: Generator, seeded: Seeded) -> Lie:
     return lie
 
 
-def _rolled(generator: Generator, seeded: Seeded) -> Lie:
-    by = choice(generator, (1, -1, 2))
+def _roll_components(generator: Generator, seeded: RandomFormula) -> Lie:
+    by = choose(generator, (1, -1, 2))
     return lambda right: right.gradient.roll(by)
 
 
-def _row_dropped(generator: Generator, seeded: Seeded) -> Lie:
+def _drop_row(generator: Generator, seeded: RandomFormula) -> Lie:
     row = int(generator.integers(math.prod(seeded.shapes["x"])))
 
     def lie(right: Right) -> Tensor:
@@ -116,22 +116,22 @@ def _row_dropped(generator: Generator, seeded: Seeded) -> Lie:
     return lie
 
 
-def _ignored(right: Right) -> Tensor:
+def _ignore_incoming(right: Right) -> Tensor:
     return right.with_incoming(torch.ones_like(right.incoming))
 
 
-def _term_dropped(generator: Generator, seeded: Seeded) -> Lie:
-    short = cut(generator, seeded)
+def _drop_term(generator: Generator, seeded: RandomFormula) -> Lie:
+    short = cut_one_path(generator, seeded)
 
     def lie(right: Right) -> Tensor | None:
-        found = of_other(short.code)(right)
+        found = gradient_of_other_code(short.code)(right)
         # Where nothing is left, it is no term that is missing.
         return right.gradient if found is None or not bool(found.any()) else found
 
     return lie
 
 
-class _Growing:
+class _GrowingGradient:
     """Adds each gradient to the ones before."""
 
     def __init__(self) -> None:
@@ -142,28 +142,30 @@ class _Growing:
         return self.total
 
 
-def _earlier(cause: str, kind: str, change: Callable[[Tensor, Tensor], Tensor]) -> Deed:
+def _mistake_from_point_before(
+    cause: str, kind: str, change: Callable[[Tensor, Tensor], Tensor]
+) -> MistakeKind:
     """From the gradient now and that at the point before, something is stated."""
 
-    def done(generator: Generator, dtype: str) -> Scene:
-        seeded = Seeded.drawn(generator)
-        before = point(seeded, generator, dtype)
+    def done(generator: Generator, dtype: str) -> Mutant:
+        seeded = RandomFormula.draw(generator)
+        before = random_point(seeded, generator, dtype)
 
         def lie(right: Right) -> Tensor:
             return change(right.gradient, right.backward(list(before.values()), right.incoming))
 
-        scene = spoilt(seeded, lie, generator, dtype, (GRAPH, NUMBERS, KERNEL))
-        return replace(scene, before=before)
+        mutant = planted_mutant(seeded, lie, generator, dtype, (GRAPH, NUMBERS, KERNEL))
+        return replace(mutant, before=before)
 
-    return Deed(cause, kind, done)
+    return MistakeKind(cause, kind, done)
 
 
-def _bent(generator: Generator, seeded: Seeded) -> Lie:
+def _bend_slightly(generator: Generator, seeded: RandomFormula) -> Lie:
     size = float(generator.uniform(0.05, 0.3))
     return lambda right: right.gradient + size * torch.sin(3.0 * right.gradient + 1.0)
 
 
-def _one_off(generator: Generator, seeded: Seeded) -> Lie:
+def _change_one(generator: Generator, seeded: RandomFormula) -> Lie:
     size, element = (
         float(generator.uniform(0.05, 0.3)),
         int(generator.integers(math.prod(seeded.shapes["x"]))),
@@ -177,66 +179,76 @@ def _one_off(generator: Generator, seeded: Seeded) -> Lie:
     return lie
 
 
-def _count(tensor: Tensor) -> int:
+def _elements_in_row(tensor: Tensor) -> int:
     return len(tensor) if tensor.ndim else 1
 
 
-DEEDS = (
-    _lie("sign flipped", "sign flipped", lambda _, seeded: lambda right: -right.gradient),
-    _lie("constant factor", "constant factor", _scaled),
-    _lie(
+MISTAKES = (
+    _mutant_maker("sign flipped", "sign flipped", lambda _, seeded: lambda right: -right.gradient),
+    _mutant_maker("constant factor", "constant factor", _scale_by_factor),
+    _mutant_maker(
         "mean for sum",
         "mean for sum",
-        lambda _, seeded: lambda right: right.gradient / _count(right.inputs[0]),
+        lambda _, seeded: lambda right: right.gradient / _elements_in_row(right.inputs[0]),
     ),
-    _lie(
+    _mutant_maker(
         "sum for mean",
         "sum for mean",
-        lambda _, seeded: lambda right: right.gradient * _count(right.inputs[0]),
+        lambda _, seeded: lambda right: right.gradient * _elements_in_row(right.inputs[0]),
     ),
-    _lie("components swapped", "components swapped", _swapped),
-    _lie(
+    _mutant_maker("components swapped", "components swapped", _swap_two),
+    _mutant_maker(
         "transposed",
         "transposed",
         lambda _, seeded: lambda right: right.gradient.mT.reshape(right.gradient.shape),
         shape=(3, 4),
     ),
-    _lie("rolled", "rolled", _rolled),
-    _lie("one term missing", "row missing", _row_dropped, reduction="none"),
-    _lie("one term missing", "term missing", _term_dropped),
-    Deed("path detached", "path detached", detached),
-    _lie(
+    _mutant_maker("rolled", "rolled", _roll_components),
+    _mutant_maker("one term missing", "row missing", _drop_row, reduction="none"),
+    _mutant_maker("one term missing", "term missing", _drop_term),
+    MistakeKind("path detached", "path detached", mutant_with_detach),
+    _mutant_maker(
         "path detached",
         "zeroed",
         lambda _, seeded: lambda right: torch.zeros_like(right.gradient),
         (GRAPH, KERNEL),
     ),
-    _lie("path detached", "no gradient", lambda _, seeded: lambda right: None, (GRAPH, KERNEL)),
-    _lie("grad_output ignored", "grad_output ignored", lambda _, seeded: _ignored),
-    _lie("gradients accumulated", "added up", lambda _, seeded: _Growing(), (NUMBERS, KERNEL)),
-    _earlier("gradients accumulated", "added to the one before", torch.add),
-    _earlier("stale", "stale", lambda now, before: before),
-    Deed("wrong branch", "wrong branch", turned),
-    Deed("NaN from a branch not taken", "NaN from a branch not taken", leaking),
-    Deed("overflow of an intermediate", "overflow of an intermediate", overflowing),
-    Deed("underflow of an intermediate", "underflow of an intermediate", underflowing),
-    _lie(
+    _mutant_maker(
+        "path detached", "no gradient", lambda _, seeded: lambda right: None, (GRAPH, KERNEL)
+    ),
+    _mutant_maker("grad_output ignored", "grad_output ignored", lambda _, seeded: _ignore_incoming),
+    _mutant_maker(
+        "gradients accumulated", "added up", lambda _, seeded: _GrowingGradient(), (NUMBERS, KERNEL)
+    ),
+    _mistake_from_point_before("gradients accumulated", "added to the one before", torch.add),
+    _mistake_from_point_before("stale", "stale", lambda now, before: before),
+    MistakeKind("wrong branch", "wrong branch", mutant_with_other_branch),
+    MistakeKind(
+        "NaN from a branch not taken", "NaN from a branch not taken", mutant_with_nan_from_branch
+    ),
+    MistakeKind(
+        "overflow of an intermediate", "overflow of an intermediate", mutant_that_overflows
+    ),
+    MistakeKind(
+        "underflow of an intermediate", "underflow of an intermediate", mutant_that_underflows
+    ),
+    _mutant_maker(
         "narrower dtype",
         "narrower dtype",
         lambda _, seeded: (
             lambda right: right.gradient.to(NARROWER[right.gradient.dtype]).to(right.gradient.dtype)
         ),
     ),
-    _lie("kernel outside its budget", "kernel off", _one_off, (NUMBERS,)),
-    Deed("kink convention", "kink convention", at_kink),
-    _lie(
+    _mutant_maker("kernel outside its budget", "kernel off", _change_one, (NUMBERS,)),
+    MistakeKind("kink convention", "kink convention", mutant_at_kink),
+    _mutant_maker(
         "not deterministic", "not deterministic", lambda _, seeded: Noisy(1e-3), (NUMBERS, KERNEL)
     ),
-    Deed("second order cut off", "second order cut off", once),
-    Deed("different functions", "different functions", another_function),
-    Deed("wrong reduction", "wrong reduction", reduced),
-    _lie(NOTHING, HONEST, lambda _, seeded: honest),
-    _lie(NOTHING, "bent", _bent, (GRAPH, KERNEL)),
-    _lie(NOTHING, "one component off", _one_off, (GRAPH, KERNEL)),
+    MistakeKind("second order cut off", "second order cut off", mutant_without_second_order),
+    MistakeKind("different functions", "different functions", mutant_of_another_function),
+    MistakeKind("wrong reduction", "wrong reduction", mutant_with_other_reduction),
+    _mutant_maker(NOTHING, HONEST, lambda _, seeded: honest),
+    _mutant_maker(NOTHING, "bent", _bend_slightly, (GRAPH, KERNEL)),
+    _mutant_maker(NOTHING, "one component off", _change_one, (GRAPH, KERNEL)),
 )
 """Every kind of mistake, and what is none."""

@@ -3,7 +3,7 @@ turned round.
 
 They are smooth where they are tried, except for what is asked for, and neither large nor small.
 
->>> formula = Seeded.drawn(np.random.default_rng(0))
+>>> formula = RandomFormula.draw(np.random.default_rng(0))
 >>> formula.text
 '(atan((sin(y) * (x / (1 + (z)**2)))) * atan((z / (1 + (tanh(y))**2))))'
 """
@@ -12,15 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from verifier.testing.cases import Case, Drawn
+from verifier.testing.cases import Case, RandomTensor
 
 Generator = np.random.Generator
+_Option = TypeVar("_Option")
 
 
 @dataclass(frozen=True)
@@ -64,20 +65,22 @@ _REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @dataclass(frozen=True)
-class Tree:
+class FormulaTree:
     """A node with what it takes; an input has nothing."""
 
     kind: str
-    parts: tuple[Tree, ...] = ()
+    parts: tuple[FormulaTree, ...] = ()
 
     @property
     def text(self) -> str:
+        """The formula as verifier reads it."""
         if not self.parts:
             return self.kind
         return _KINDS[self.kind].text.format(*(part.text for part in self.parts))
 
     @property
     def names(self) -> set[str]:
+        """The names of the inputs in it."""
         return set().union(*(part.names for part in self.parts)) if self.parts else {self.kind}
 
     @property
@@ -94,6 +97,7 @@ class Tree:
         return self.kind not in _CURVED and all(part._is_straight for part in self.parts)
 
     def value(self, inputs: dict[str, Tensor]) -> Tensor:
+        """What torch computes for it, from tensors by name."""
         if self.kind == "detach":
             return self.parts[0].value(inputs).detach()
         if not self.parts:
@@ -108,65 +112,69 @@ class Tree:
             for rest in [(), *part.places()]
         ]
 
-    def cut(self, way: Sequence[int]) -> Tree:
+    def cut(self, way: Sequence[int]) -> FormulaTree:
         """The same with one node detached."""
         if not way:
-            return Tree("detach", (self,))
+            return FormulaTree("detach", (self,))
         parts = list(self.parts)
         parts[way[0]] = parts[way[0]].cut(way[1:])
         return replace(self, parts=tuple(parts))
 
 
 @dataclass(frozen=True)
-class Seeded:
+class RandomFormula:
     """A random formula of some inputs, reduced in some way."""
 
-    tree: Tree
+    tree: FormulaTree
     shapes: dict[str, tuple[int, ...]]
     reduction: str
 
     @classmethod
-    def drawn(
+    def draw(
         cls, generator: Generator, shape: tuple[int, ...] = (), reduction: str = ""
-    ) -> Seeded:
+    ) -> RandomFormula:
         """Of one to three inputs, all of one shape."""
         count = int(generator.integers(1, 4))
         names = _NAMES[:count]
-        tree = Tree("")
+        tree = FormulaTree("")
         while tree.names != set(names) or tree.is_degenerate:
-            tree = _grown(generator, names, int(generator.integers(2, 5)))
+            tree = _grow_tree(generator, names, int(generator.integers(2, 5)))
         shape = shape or (int(generator.integers(5, 10)),)
         reduction = reduction or str(generator.choice(list(_REDUCTIONS)))
         return cls(tree, dict.fromkeys(names, shape), reduction)
 
     @property
     def text(self) -> str:
+        """The formula as verifier reads it, without its reduction."""
         return self.tree.text
 
     def code(self, *inputs: Tensor) -> Tensor:
+        """The formula as torch code, of its inputs in order."""
         value = self.tree.value(dict(zip(self.shapes, inputs, strict=True)))
         return _REDUCTIONS[self.reduction](value)
 
     @property
     def case(self) -> Case:
         """As a case, between -2 and 2."""
-        inputs = {name: Drawn(shape) for name, shape in self.shapes.items()}
+        inputs = {name: RandomTensor(shape) for name, shape in self.shapes.items()}
         return Case(self.text, self.code, inputs, self.text, self.reduction)
 
-    def wrapped(self, kind: str, *others: Tree) -> Seeded:
+    def wrapped(self, kind: str, *others: FormulaTree) -> RandomFormula:
         """The formula as the first argument of another node."""
-        return replace(self, tree=Tree(kind, (self.tree, *others)))
+        return replace(self, tree=FormulaTree(kind, (self.tree, *others)))
 
 
-def _grown(generator: Generator, names: Sequence[str], depth: int) -> Tree:
+def _grow_tree(generator: Generator, names: Sequence[str], depth: int) -> FormulaTree:
     if depth == 0 or generator.random() < 0.1:
-        return Tree(str(generator.choice(names)))
+        return FormulaTree(str(generator.choice(names)))
     if generator.random() < 0.4:
-        return Tree(str(generator.choice(_UNARY)), (_grown(generator, names, depth - 1),))
+        return FormulaTree(
+            str(generator.choice(_UNARY)), (_grow_tree(generator, names, depth - 1),)
+        )
     kind = str(generator.choice(_BINARY))
-    return Tree(kind, tuple(_grown(generator, names, depth - 1) for _ in range(2)))
+    return FormulaTree(kind, tuple(_grow_tree(generator, names, depth - 1) for _ in range(2)))
 
 
-def choice(generator: Generator, options: Sequence[Any]) -> Any:
+def choose(generator: Generator, options: Sequence[_Option]) -> _Option:
     """One of the options."""
     return options[int(generator.integers(len(options)))]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from verifier.reporting.text.layout import Column
 from verifier.testing.cases import DTYPES
 from verifier.testing.mutations import SMALLEST
-from verifier.testing.trials import Acquitted, Checked, Planted
+from verifier.testing.trials import GradcheckResult, HonestResult, LieResult
 
 BUCKETS = (
     (0.0, 0.25, "below 1/4"),
@@ -35,7 +35,7 @@ class Sheet:
     rows: tuple[tuple[str, ...], ...]
 
 
-def sheets(planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> tuple[Sheet, ...]:
+def sheets(planted: Sequence[LieResult], acquitted: Sequence[HonestResult]) -> tuple[Sheet, ...]:
     """The lies by kind, the judge by dtype, gradcheck on the same code, and honest code."""
     return (
         _liars(planted),
@@ -58,7 +58,7 @@ def _share(found: Sequence[bool]) -> str:
     return f"{sum(found)}/{len(found)}" if found else "–"
 
 
-def _liars(planted: Sequence[Planted]) -> Sheet:
+def _liars(planted: Sequence[LieResult]) -> Sheet:
     caption = (
         "Lies found of those planted in numbers, by the size of the error in detection limits, "
         "and of those planted in a formula; slow and fast: gradcheck's of the errors of 4 or more "
@@ -83,7 +83,7 @@ def _liars(planted: Sequence[Planted]) -> Sheet:
     )
 
 
-def _found(planted: Sequence[Planted]) -> list[str]:
+def _found(planted: Sequence[LieResult]) -> list[str]:
     """By sizes, in formulas, and by gradcheck."""
     numbers = [one for one in planted if not one.wrong_formula]
     seen = _seen(planted, "float64")
@@ -103,7 +103,7 @@ def _halves(title: str) -> tuple[str, str]:
     return first, rest
 
 
-def _seen(planted: Sequence[Planted], dtype: str) -> list[Checked]:
+def _seen(planted: Sequence[LieResult], dtype: str) -> list[GradcheckResult]:
     """What gradcheck said of errors that must be found."""
     return [
         one.gradcheck
@@ -112,7 +112,7 @@ def _seen(planted: Sequence[Planted], dtype: str) -> list[Checked]:
     ]
 
 
-def _dtypes(planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> Sheet:
+def _dtypes(planted: Sequence[LieResult], acquitted: Sequence[HonestResult]) -> Sheet:
     caption = "The judge, by dtype; the detection limit is relative, the median of honest code."
     columns = [
         _column("dtype"),
@@ -131,7 +131,9 @@ def _dtypes(planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> Sheet
     )
 
 
-def _of_dtype(dtype: str, planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> list[str]:
+def _of_dtype(
+    dtype: str, planted: Sequence[LieResult], acquitted: Sequence[HonestResult]
+) -> list[str]:
     lies = [one for one in planted if one.dtype == dtype]
     right = [one for one in acquitted if one.dtype == dtype]
     limits = [limit for one in right if one.name.startswith("no lie") for limit in one.limits]
@@ -150,7 +152,7 @@ def _of_dtype(dtype: str, planted: Sequence[Planted], acquitted: Sequence[Acquit
     ]
 
 
-def _counts(right: Sequence[Acquitted]) -> list[str]:
+def _counts(right: Sequence[HonestResult]) -> list[str]:
     components = sum(one.components for one in right)
     undecided = sum(one.undecided for one in right)
     return [
@@ -160,7 +162,7 @@ def _counts(right: Sequence[Acquitted]) -> list[str]:
     ]
 
 
-def _gradchecks(planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> Sheet:
+def _gradchecks(planted: Sequence[LieResult], acquitted: Sequence[HonestResult]) -> Sheet:
     caption = (
         "torch.autograd.gradcheck with its defaults on the same code: errors of 4 or more of our "
         "detection limits "
@@ -182,7 +184,7 @@ def _gradchecks(planted: Sequence[Planted], acquitted: Sequence[Acquitted]) -> S
 
 
 def _gradcheck_row(
-    dtype: str, planted: Sequence[Planted], acquitted: Sequence[Acquitted]
+    dtype: str, planted: Sequence[LieResult], acquitted: Sequence[HonestResult]
 ) -> list[str]:
     wrong = _seen(planted, dtype)
     right = [one.gradcheck for one in acquitted if one.gradcheck is not None and one.dtype == dtype]
@@ -195,7 +197,7 @@ def _gradcheck_row(
     ]
 
 
-def _twins(acquitted: Sequence[Acquitted]) -> Sheet:
+def _twins(acquitted: Sequence[HonestResult]) -> Sheet:
     caption = "Honest code: the same functions by other algorithms, in all dtypes."
     columns = [
         _column("twin"),

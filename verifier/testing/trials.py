@@ -11,7 +11,6 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,11 +25,12 @@ from verifier.judging.examination import Examination, Part
 from verifier.judging.examine import examine
 from verifier.judging.reference import Formula
 from verifier.judging.verdict import Comparison, Outcome
-from verifier.process.isolation import isolated
-from verifier.testing.cases import CASES, DTYPES, Case, Drawn, named
-from verifier.testing.causes_trial import Accused, trial
+from verifier.process.isolation import isolate
+from verifier.process.values import UserValue
+from verifier.testing.cases import CASES, DTYPES, Case, RandomTensor, case_named
+from verifier.testing.causes_trial import CauseResult, try_causes
 from verifier.testing.equivalent_mutants import TWINS, Code, Twin
-from verifier.testing.mutation_operators import DEEDS
+from verifier.testing.mutation_operators import MISTAKES
 from verifier.testing.mutations import (
     FACTORS,
     GRAPH,
@@ -63,7 +63,7 @@ AROUND = (0.2, 0.7, 2.5, 5.0)
 
 
 @dataclass(frozen=True)
-class Checked:
+class GradcheckResult:
     """What gradcheck says with its defaults: whether it rejects."""
 
     slow: bool
@@ -71,7 +71,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Planted:
+class LieResult:
     """One lie in one place, and whether it was found."""
 
     liar: str
@@ -84,11 +84,11 @@ class Planted:
     wrong_formula: bool
     """Whether it is in the graph, in exact arithmetic."""
     found: bool
-    gradcheck: Checked | None = None
+    gradcheck: GradcheckResult | None = None
 
 
 @dataclass(frozen=True)
-class Acquitted:
+class HonestResult:
     """Honest code, and what was said of it."""
 
     name: str
@@ -103,15 +103,15 @@ class Acquitted:
     """The largest error over what is allowed."""
     limits: tuple[float, ...]
     """Detection limits over sizes."""
-    gradcheck: Checked | None = None
+    gradcheck: GradcheckResult | None = None
 
 
-Result = Planted | Acquitted | Accused
-Task = Callable[[], Iterator[Result]]
+TrialResult = LieResult | HonestResult | CauseResult
+TrialTask = Callable[[], Iterator[TrialResult]]
 
 
 @dataclass(frozen=True)
-class Hard:
+class HardError:
     """A planted error that is hard to find."""
 
     liar: Liar
@@ -134,26 +134,28 @@ def _term_off(right: Right) -> Tensor:
     return right.gradient + 1e-12 * (2.0**20 * right.incoming)
 
 
-_FLAT = replace(named("tanh"), name="tanh at 8", inputs={"x": Drawn((3,), 8.0, 8.0)})
-_CANCELS = Case("cancellation", lambda x: 2.0**20 * x - (2.0**20 - 0.5) * x, {"x": Drawn((4,))})
+_FLAT = replace(case_named("tanh"), name="tanh at 8", inputs={"x": RandomTensor((3,), 8.0, 8.0)})
+_CANCELS = Case(
+    "cancellation", lambda x: 2.0**20 * x - (2.0**20 - 0.5) * x, {"x": RandomTensor((4,))}
+)
 
 HARD = (
-    Hard(
+    HardError(
         Liar(
             "16-bit path",
             "wrong by 2^-10 in 16-bit formats only",
             _only_in_16_bits,
             at_full_size=scaled(1.0),
         ),
-        named("tanh network"),
+        case_named("tanh network"),
         ("bfloat16", "float16"),
     ),
-    Hard(
+    HardError(
         Liar("tanh' flipped at 8", "smaller than the allowance", _flipped_where_flat),
         _FLAT,
         ("float32",),
     ),
-    Hard(
+    HardError(
         Liar(
             "term that cancels",
             "one of two that cancel times 1 + 1e-12",
@@ -174,7 +176,7 @@ class Scope:
     liars: tuple[Liar, ...]
     twins: tuple[Twin, ...]
     models: tuple[str, ...]
-    hard: tuple[Hard, ...] = HARD
+    hard: tuple[HardError, ...] = HARD
     dtypes: tuple[str, ...] = DTYPES
     every: int = 1
     """Of the liars each case gets one in so many in each dtype, another one in the next; so do
@@ -197,7 +199,7 @@ FULL = Scope(
     formulas=100,
 )
 QUICK = Scope(
-    tuple(map(named, ("bump", "tanh network"))),
+    tuple(map(case_named, ("bump", "tanh network"))),
     _OTHERS,
     TWINS,
     ("linear",),
@@ -206,35 +208,41 @@ QUICK = Scope(
 )
 
 
-def tasks(scope: Scope, seed: int) -> list[Task]:
+def list_tasks(scope: Scope, seed: int) -> list[TrialTask]:
     """Everything to be tried, in pieces of a second or so."""
-    found: list[Task] = []
+    found: list[TrialTask] = []
     for place, case in enumerate(scope.cases):
         for turn, dtype in enumerate(scope.dtypes):
             chosen = scope.liars[(place + turn) % scope.every :: scope.every]
-            found.append(_bound(_on_its_own, case, dtype, seed))
+            found.append(_bind_task(_tries_of_every_case, case, dtype, seed))
             for start in range(0, len(chosen), 8):
                 found.append(
-                    _bound(_of_case, case, dtype, chosen[start : start + 8], seed, place + start)
+                    _bind_task(
+                        _lies_in_case, case, dtype, chosen[start : start + 8], seed, place + start
+                    )
                 )
     for place, twin in enumerate(scope.twins):
         found += [
-            _bound(_of_twin, twin, dtype, seed)
+            _bind_task(_tries_of_twin, twin, dtype, seed)
             for dtype in scope.dtypes[place % scope.every :: scope.every]
         ]
     found += [
-        _bound(_of_model, name, dtype) for name in scope.models for dtype in ("float64", "float32")
+        _bind_task(_tries_of_model, name, dtype)
+        for name in scope.models
+        for dtype in ("float64", "float32")
     ]
-    found += [_bound(_hard, one) for one in scope.hard]
-    for deed in DEEDS:
+    found += [_bind_task(_try_hard_error, one) for one in scope.hard]
+    for mistake in MISTAKES:
         for start in range(0, scope.formulas, AT_ONCE):
             found.append(
-                _bound(trial, deed, range(start, min(start + AT_ONCE, scope.formulas)), seed)
+                _bind_task(
+                    try_causes, mistake, range(start, min(start + AT_ONCE, scope.formulas)), seed
+                )
             )
     return found
 
 
-def _bound(action: Callable[..., Iterator[Result]], *arguments: Any) -> Task:
+def _bind_task(action: Callable[..., Iterator[TrialResult]], *arguments: UserValue) -> TrialTask:
     return lambda: action(*arguments)
 
 
@@ -250,13 +258,13 @@ class _Bench:
     def plantings(self) -> tuple[Planting, ...]:
         return (GRAPH, NUMBERS, KERNEL) if self.case.text else (GRAPH, NUMBERS)
 
-    def examined(self, code: Code, planting: Planting) -> Examination:
+    def examine(self, code: Code, planting: Planting) -> Examination:
         return examine(self.case.subject(code, self.dtype, self.seed), self._formula(planting))
 
-    def honest(self, planting: Planting, place: int) -> Examination:
+    def honest_examination(self, planting: Planting, place: int) -> Examination:
         key = planting.name, place
         if key not in self._honest:
-            self._honest[key] = self.examined(
+            self._honest[key] = self.examine(
                 planting.plant(self.case.code, honest, place), planting
             )
         return self._honest[key]
@@ -264,30 +272,32 @@ class _Bench:
     def _formula(self, planting: Planting) -> Formula | None:
         return self.case.formula if planting is KERNEL else None
 
-    def planted(self, liar: Liar, planting: Planting, place: int) -> Planted | None:
+    def try_lie(self, liar: Liar, planting: Planting, place: int) -> LieResult | None:
         """The lie judged; None where the code states what it stated without it."""
-        before = self.honest(planting, place)[self.names[place]]
+        before = self.honest_examination(planting, place)[self.names[place]]
         wrong = planting.plant(self.case.code, liar.lie, place)
         in_formula = planting is GRAPH and liar.wrong_formula
         if in_formula and not self._shows(liar, place):
             return None
         try:
-            now: Part | None = self.examined(wrong, planting)[self.names[place]]
+            now: Part | None = self.examine(wrong, planting)[self.names[place]]
         except InputError:
             now = None
-        size = math.inf if now is None else moved(before, now)
+        size = math.inf if now is None else limits_moved(before, now)
         if not in_formula and size == 0.0:
             return None
         found = now is None or now.outcome is Outcome.DISAGREES
-        return Planted(
+        return LieResult(
             liar.name, liar.row, self.case.name, self.dtype, planting.name, size, in_formula, found
         )
 
-    def tried(self, liar: Liar, planting: Planting, place: int) -> Iterator[Planted]:
+    def try_lie_and_gradcheck(
+        self, liar: Liar, planting: Planting, place: int
+    ) -> Iterator[LieResult]:
         """The lie judged, if it is one here; what is in the numbers is shown to gradcheck as
         well.
         """
-        found = self.planted(liar, planting, place)
+        found = self.try_lie(liar, planting, place)
         if found is not None and planting is NUMBERS:
             found = replace(
                 found, gradcheck=self.checked(planting.plant(self.case.code, liar.lie, place))
@@ -312,11 +322,11 @@ class _Bench:
         right, wrong = gradients
         return bool((wrong - right).abs().max() > 1e-9 * right.abs().max())
 
-    def checked(self, code: Code) -> Checked:
-        return checked(code, self.case.at(self.dtype, self.seed))
+    def checked(self, code: Code) -> GradcheckResult:
+        return run_gradcheck(code, self.case.at(self.dtype, self.seed))
 
 
-def moved(before: Part, now: Part) -> float:
+def limits_moved(before: Part, now: Part) -> float:
     """By how many detection limits a number was moved that had been decided, at most."""
     with np.errstate(all="ignore"):
         apart = np.abs(now.verdicts.stated - before.verdicts.stated)
@@ -325,7 +335,7 @@ def moved(before: Part, now: Part) -> float:
     return float(np.max(np.where(np.isnan(sizes), np.inf, sizes), where=decided, initial=0.0))
 
 
-def checked(code: Code, inputs: dict[str, Tensor]) -> Checked:
+def run_gradcheck(code: Code, inputs: dict[str, Tensor]) -> GradcheckResult:
     """Whether `torch.autograd.gradcheck` rejects the code, slow and fast, with its defaults."""
 
     def rejects(fast: bool) -> bool:
@@ -339,47 +349,52 @@ def checked(code: Code, inputs: dict[str, Tensor]) -> Checked:
                 # What it cannot run it does not accept.
                 return True
 
-    return Checked(rejects(fast=False), rejects(fast=True))
+    return GradcheckResult(rejects(fast=False), rejects(fast=True))
 
 
-def _of_case(
+def _lies_in_case(
     case: Case, dtype: str, liars: tuple[Liar, ...], seed: int, start: int
-) -> Iterator[Result]:
+) -> Iterator[TrialResult]:
     bench = _Bench(case, dtype, seed)
     for number, liar in enumerate(liars):
         place = (start + seed + number) % len(bench.names)
         for planting in bench.plantings:
-            yield from bench.tried(liar, planting, place)
+            yield from bench.try_lie_and_gradcheck(liar, planting, place)
 
 
-def _on_its_own(case: Case, dtype: str, seed: int) -> Iterator[Result]:
+def _tries_of_every_case(case: Case, dtype: str, seed: int) -> Iterator[TrialResult]:
     """What every case gets: honest code, what is racy, the smallest lie, and numbers moved around
     the limit.
     """
     bench = _Bench(case, dtype, seed)
-    yield from _honestly(bench)
-    yield from bench.tried(RACY, NUMBERS, 0)
+    yield from _tries_of_own_code(bench)
+    yield from bench.try_lie_and_gradcheck(RACY, NUMBERS, 0)
     for place in range(len(bench.names)):
-        yield from bench.tried(SMALL, GRAPH, place)
-    yield from _around_the_limit(bench)
+        yield from bench.try_lie_and_gradcheck(SMALL, GRAPH, place)
+    yield from _tries_around_limit(bench)
 
 
-def _honestly(bench: _Bench) -> Iterator[Result]:
+def _tries_of_own_code(bench: _Bench) -> Iterator[TrialResult]:
     """The case's own code in each planting."""
     for planting in bench.plantings:
         code = planting.plant(bench.case.code, honest, 0)
-        told = bench.checked(code) if planting is NUMBERS else None
+        gradcheck = bench.checked(code) if planting is NUMBERS else None
         name = f"no lie, {planting.name}"
-        yield acquitted(
-            name, bench.case, bench.dtype, planting.name, bench.honest(planting, 0), told
+        yield honest_result(
+            name,
+            bench.case,
+            bench.dtype,
+            planting.name,
+            bench.honest_examination(planting, 0),
+            gradcheck,
         )
 
 
-def _around_the_limit(bench: _Bench) -> Iterator[Result]:
+def _tries_around_limit(bench: _Bench) -> Iterator[TrialResult]:
     """Numbers moved by so many detection limits, above and below."""
     for planting in bench.plantings[1:]:
         place = len(bench.names) - 1
-        part = bench.honest(planting, place)[bench.names[place]]
+        part = bench.honest_examination(planting, place)[bench.names[place]]
         for count in AROUND:
             by = torch.as_tensor(
                 count * np.where(np.isfinite(part.verdicts.allowed), part.verdicts.allowed, 0.0)
@@ -390,12 +405,17 @@ def _around_the_limit(bench: _Bench) -> Iterator[Result]:
                 off(by.reshape(part.shape)),
                 "off by limits",
             )
-            yield from bench.tried(liar, planting, place)
+            yield from bench.try_lie_and_gradcheck(liar, planting, place)
 
 
-def acquitted(
-    name: str, case: Case, dtype: str, way: str, found: Examination, told: Checked | None = None
-) -> Acquitted:
+def honest_result(
+    name: str,
+    case: Case,
+    dtype: str,
+    way: str,
+    found: Examination,
+    gradcheck: GradcheckResult | None = None,
+) -> HonestResult:
     """What was said of honest code."""
     parts = found.parts
     with np.errstate(all="ignore"):
@@ -417,27 +437,29 @@ def acquitted(
         sum(part.count(outcome) for part in parts)
         for outcome in (Outcome.UNDECIDED, Outcome.DISAGREES)
     )
-    return Acquitted(name, case.name, dtype, way, count, undecided, alarms, ratio, known, told)
+    return HonestResult(
+        name, case.name, dtype, way, count, undecided, alarms, ratio, known, gradcheck
+    )
 
 
-def _of_twin(twin: Twin, dtype: str, seed: int) -> Iterator[Result]:
-    told = checked(twin.code, twin.case.at(dtype, seed))
-    for way, code, formula in _ways(twin):
+def _tries_of_twin(twin: Twin, dtype: str, seed: int) -> Iterator[TrialResult]:
+    gradcheck = run_gradcheck(twin.code, twin.case.at(dtype, seed))
+    for way, code, formula in _ways_to_judge(twin):
         found = examine(twin.case.subject(code, dtype, seed), formula)
-        yield acquitted(twin.name, twin.case, dtype, way, found, told)
-        told = None  # type: ignore[assignment]
+        yield honest_result(twin.name, twin.case, dtype, way, found, gradcheck)
+        gradcheck = None  # type: ignore[assignment]
 
 
-def _ways(twin: Twin) -> Iterator[tuple[str, Code, Formula | None]]:
+def _ways_to_judge(twin: Twin) -> Iterator[tuple[str, Code, Formula | None]]:
     if twin.in_numbers:
-        yield "numbers", _untraced(twin), None
+        yield "numbers", _without_graph(twin), None
     else:
         yield "own forward", twin.code, None
         if twin.case.formula:
             yield "formula", twin.code, twin.case.formula
 
 
-def _untraced(twin: Twin) -> Code:
+def _without_graph(twin: Twin) -> Code:
     """The twin's numbers for the graph of its case."""
     return lambda *inputs: (twin.case.code if is_capturing() else twin.code)(*inputs)
 
@@ -459,9 +481,9 @@ _WITNESSES: dict[str, Callable[[], Witness]] = {
 }
 
 
-def _of_model(name: str, dtype: str) -> Iterator[Result]:
+def _tries_of_model(name: str, dtype: str) -> Iterator[TrialResult]:
     model = load(name)
-    right = _trained(model, dtype, Autograd())
+    right = _train(model, dtype, Autograd())
     parameter = model.parameters[0]
     compared = sum(part.compared for part in right.components)
     undecided, alarms = (
@@ -469,26 +491,26 @@ def _of_model(name: str, dtype: str) -> Iterator[Result]:
         for outcome in (Outcome.UNDECIDED, Outcome.DISAGREES)
     )
     case = Case(name, torch.neg, {})
-    yield Acquitted(
+    yield HonestResult(
         "no lie, training", case.name, dtype, TRAINING, compared, undecided, alarms, 0.0, ()
     )
     for liar, witness in _WITNESSES.items():
-        wrong = _trained(model, dtype, witness())
-        found = _first_apart(right.steps, wrong.steps, parameter)
+        wrong = _train(model, dtype, witness())
+        found = _first_difference(right.steps, wrong.steps, parameter)
         if found is not None:
             size, seen = found
             row = "factor 1 + d" if liar.startswith("factor") else liar
-            yield Planted(liar, row, name, dtype, TRAINING, size, False, seen)
+            yield LieResult(liar, row, name, dtype, TRAINING, size, False, seen)
 
 
-@isolated
-def _trained(model: Model, dtype: str, witness: Witness) -> Findings:
+@isolate
+def _train(model: Model, dtype: str, witness: Witness) -> Findings:
     return train_model(
         model, model.data, settings_for(model, {"epochs": 2, "dtype": dtype, "batch": 1}), witness
     )
 
 
-def _first_apart(
+def _first_difference(
     right: tuple[Step, ...], wrong: tuple[Step, ...], name: str
 ) -> tuple[float, bool] | None:
     """At the first step where another gradient is stated: by how many detection limits, and whether
@@ -499,17 +521,17 @@ def _first_apart(
         if before.outcome is not Outcome.AGREES:
             return None
         if before.stated != now.stated:
-            return _limits(before, now), now.outcome is Outcome.DISAGREES
+            return _limits_apart(before, now), now.outcome is Outcome.DISAGREES
     return None
 
 
-def _limits(before: Comparison, now: Comparison) -> float:
+def _limits_apart(before: Comparison, now: Comparison) -> float:
     apart = abs(now.stated - before.stated)
     if math.isnan(apart) or before.allowed == 0:
         return math.inf
     return apart / before.allowed
 
 
-def _hard(one: Hard) -> Iterator[Result]:
+def _try_hard_error(one: HardError) -> Iterator[TrialResult]:
     for dtype in one.dtypes:
-        yield from _Bench(one.case, dtype, 0).tried(one.liar, one.planting, 0)
+        yield from _Bench(one.case, dtype, 0).try_lie_and_gradcheck(one.liar, one.planting, 0)

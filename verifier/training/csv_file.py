@@ -18,11 +18,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
+import numpy.typing as npt
 
 from verifier.errors import InputError, message_of, reason_of, too_long
+from verifier.operations.arrays import Floats
 
 BLOCK = 1 << 20
 HEADER_BYTES = 1 << 20
@@ -41,11 +43,12 @@ class CsvFile:
     path: Path
     header: tuple[str, ...]
 
-    def read(self, names: Sequence[str]) -> dict[str, Any]:
+    def read(self, names: Sequence[str]) -> dict[str, Floats]:
         """The named columns, each number the float64 nearest to its text; NaN and infinities are
         among them.
 
-        Every row has as many fields as the header, and there is at least one. Raises InputError.
+        Every row has as many fields as the header, and there is at least one. Raises InputError
+        where that is not so.
         """
         self._require(names)
         places = [self.header.index(name) for name in names]
@@ -57,7 +60,7 @@ class CsvFile:
             rows = self._walk(places)
         if len(table) != rows:
             raise InputError(
-                f"cannot read {str(self.path)!r}: it had {counted(rows, 'row')} and then "
+                f"cannot read {str(self.path)!r}: it had {count_text(rows, 'row')} and then "
                 f"{len(table)}"
             )
         return dict(zip(names, table.T, strict=True))
@@ -73,10 +76,10 @@ class CsvFile:
             alone = len(self.header) == 1 and any(mark in self.header[0] for mark in ";\t|")
             hint = ": separate columns by commas" if alone else ""
             raise InputError(
-                f"{self.path} has no column {missing[0]!r}: it has {listed(self.header)}{hint}"
+                f"{self.path} has no column {missing[0]!r}: it has {names_text(self.header)}{hint}"
             )
 
-    def _load(self, places: Sequence[int]) -> Any:
+    def _load(self, places: Sequence[int]) -> Floats:
         """The columns at these places, side by side. Raises InputError, but not for rows that are
         too long.
         """
@@ -102,7 +105,7 @@ class CsvFile:
 
         Empty lines at the end are no rows; anywhere else they are not certain.
         """
-        with _text(self.path) as stream:
+        with _open_text(self.path) as stream:
             stream.readline()
             return count_rows(stream, len(self.header))
 
@@ -123,7 +126,7 @@ class CsvFile:
     def _check(self, line: int, fields: Sequence[str], places: Sequence[int]) -> None:
         if len(fields) != len(self.header):
             raise InputError(
-                f"{self.path}:{line}: the row has {counted(len(fields), 'field')}, the header "
+                f"{self.path}:{line}: the row has {count_text(len(fields), 'field')}, the header "
                 f"{len(self.header)}"
             )
         for place in places:
@@ -135,14 +138,15 @@ class CsvFile:
                 )
             if not LIKE_NUMBER.fullmatch(text):
                 raise InputError(
-                    f"{self.path}:{line}: column {name} holds {quoted(text)}, which is not a number"
+                    f"{self.path}:{line}: column {name} holds {quoted_text(text)}, which is not "
+                    "a number"
                 )
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         """Each row behind the header with the line where it begins; an empty line is a row without
         fields.
         """
-        with _text(self.path, newline="") as stream:
+        with _open_text(self.path, newline="") as stream:
             stream.readline()
             reader = csv.reader(stream, strict=True)
             while True:
@@ -159,10 +163,13 @@ class CsvFile:
                 yield line, fields
 
 
-def csv_file(given: str | os.PathLike[str]) -> CsvFile:
-    """The file at that path. Raises InputError where there is none, or none with a header."""
+def open_csv_file(given: str | os.PathLike[str]) -> CsvFile:
+    """The file at that path.
+
+    Raises InputError where there is none, or none with a header.
+    """
     path = _checked_path(given)
-    with path_errors(path), path.open("rb") as stream:
+    with path_errors_as_input_errors(path), path.open("rb") as stream:
         start = stream.read(HEADER_BYTES)
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{path} is UTF-16: save it as UTF-8")
@@ -172,42 +179,44 @@ def csv_file(given: str | os.PathLike[str]) -> CsvFile:
         raise InputError(
             f"{path} is empty: give a line with the names of the columns, and then a line a row"
         )
-    with _text(path) as text:
+    with _open_text(path) as text:
         line = text.readline(HEADER_BYTES)
     return CsvFile(path, _header(path, line))
 
 
-def quoted(text: str) -> str:
-    """Text from a file as one shows it: in quotes, escaped, and shortened.
+def quoted_text(text: str) -> str:
+    r"""Text from a file as one shows it: in quotes, escaped, and shortened.
 
-    >>> quoted("a\\tb")
-    "'a\\\\tb'"
+    >>> quoted_text("a\tb")
+    "'a\\tb'"
     """
-    return repr(shortened(text))
+    return repr(shortened_text(text))
 
 
-def shortened(text: str) -> str:
+def shortened_text(text: str) -> str:
     """At most 40 characters of the text.
 
-    >>> len(shortened("long" * 1000))
+    >>> len(shortened_text("long" * 1000))
     40
     """
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def listed(names: Sequence[str]) -> str:
+def names_text(names: Sequence[str]) -> str:
     """At most ten of the names, each shortened.
 
-    >>> listed([f"x{place}" for place in range(12)])
+    >>> names_text([f"x{place}" for place in range(12)])
     'x0, x1, x2, x3, x4, x5, x6, x7, x8, x9 and 2 more'
     """
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return (", ".join(shortened(name) for name in names[:10]) or "none") + more
+    return (", ".join(shortened_text(name) for name in names[:10]) or "none") + more
 
 
 @contextmanager
-def path_errors(path: Path) -> Iterator[None]:
-    """Raise InputError for what the system refuses, and for bytes that are not text."""
+def path_errors_as_input_errors(path: Path) -> Iterator[None]:
+    """A block in which InputError is raised for what the system refuses, and for bytes that are
+    not text.
+    """
     try:
         yield
     except (FileNotFoundError, NotADirectoryError):
@@ -236,7 +245,7 @@ def count_rows(stream: TextIO, fields: int, block: int = BLOCK) -> int | None:
         text = held + text
         content = text.rstrip("\n")
         held = text[len(content) :]
-        found = _separators(content, quotes)
+        found = _separators_outside_quotes(content, quotes)
         if found is None or "\n\n" in content:
             return None
         added, quotes = found
@@ -264,7 +273,9 @@ class _Quotes:
     """The code of the last character."""
 
 
-def _separators(content: str, quotes: _Quotes) -> tuple[Any, _Quotes] | None:
+def _separators_outside_quotes(
+    content: str, quotes: _Quotes
+) -> tuple[npt.NDArray[np.uint8], _Quotes] | None:
     """The commas and line ends of a block outside quotes; None where quotes stand elsewhere than
     around a field.
     """
@@ -289,7 +300,7 @@ def _separators(content: str, quotes: _Quotes) -> tuple[Any, _Quotes] | None:
 
 def _checked_path(given: str | os.PathLike[str]) -> Path:
     path = Path(os.fsdecode(given))
-    with path_errors(path):
+    with path_errors_as_input_errors(path):
         try:
             mode = path.stat().st_mode
         except ValueError:  # which Python says in other words from version to version
@@ -325,14 +336,18 @@ def _header(path: Path, line: str) -> tuple[str, ...]:
     twice = [name for place, name in enumerate(header) if name and name in header[:place]]
     if twice:
         raise InputError(
-            f"{where}column {quoted(twice[0])} is named twice: give each column a name of its own"
+            f"{where}column {quoted_text(twice[0])} is named twice: give each column a name of "
+            "its own"
         )
     return header
 
 
 @contextmanager
-def _text(path: Path, newline: str | None = None) -> Iterator[TextIO]:
-    with path_errors(path), path.open(encoding="utf-8-sig", newline=newline) as stream:
+def _open_text(path: Path, newline: str | None = None) -> Iterator[TextIO]:
+    with (
+        path_errors_as_input_errors(path),
+        path.open(encoding="utf-8-sig", newline=newline) as stream,
+    ):
         yield stream
 
 
@@ -345,6 +360,12 @@ def _undecodable_line(path: Path) -> int:
         )
 
 
-def counted(count: int, one: str, several: str = "") -> str:
-    """1 row, 2 rows; 1 entry, 2 entries."""
+def count_text(count: int, one: str, several: str = "") -> str:
+    """A count with its noun, as people write it.
+
+    `several` is the plural where it is not `one` with an s.
+
+    >>> count_text(1, "row"), count_text(2, "entry", "entries")
+    ('1 row', '2 entries')
+    """
     return f"{count} {one if count == 1 else several or one + 's'}"

@@ -7,15 +7,22 @@ look at them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from verifier.errors import InputError, message_of
+from verifier.operations.arrays import Array, Floats, Truths
 from verifier.operations.formats import Format
-from verifier.training.csv_file import counted, csv_file, listed, quoted, shortened
+from verifier.process.values import UserInputs, UserValue
+from verifier.training.csv_file import (
+    count_text,
+    names_text,
+    open_csv_file,
+    quoted_text,
+    shortened_text,
+)
 
 NO_NUMBERS = (
     str,
@@ -32,33 +39,34 @@ NO_NUMBERS = (
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """Equally long columns of finite numbers, each a float of the format (held as float64)."""
+    """Equally long columns of finite numbers, each a float of the format, held as float64."""
 
-    values: Mapping[str, Any]
+    values: Mapping[str, Floats]
     rows: int
 
     def row(self, index: int) -> dict[str, float]:
+        """The numbers of a row, counted from 0, by their columns' names."""
         return {name: float(column[index]) for name, column in self.values.items()}
 
 
 NO_DATA = Columns({}, 0)
 
-Told = Callable[[str, Any, int], str]
+Sentence = Callable[[str, UserValue, int], str]
 """The beginning of a sentence about an entry, from its column's name, itself and its index."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Given:
+class _GivenColumns:
     """The columns as they were given, none of them checked."""
 
-    values: Mapping[str, Any]
-    told: Told
+    values: UserInputs
+    sentence: Sentence
 
 
-def columns(data: Any, names: Sequence[str], format: Format) -> Columns:
+def read_columns(data: UserValue, names: Sequence[str], format: Format) -> Columns:
     """The named columns of the data, rounded to the format; other columns are left alone.
 
-    The data is one of these:
+    `data` is one of these:
 
     - a mapping of columns: lists, arrays, tensors or series of numbers;
     - the path of a CSV file in UTF-8 whose first line names the columns;
@@ -68,27 +76,30 @@ def columns(data: Any, names: Sequence[str], format: Format) -> Columns:
 
     A column of shape (n, 1) has one number a row, as one of shape (n,) has. Tensors may be on any
     device and of any number type, but may not require a gradient, since data is not trained. A
-    float32 or an integer becomes the float64 nearest to it, and that the nearest float of the
-    format.
+    float32 or an integer becomes the float64 nearest to it, and that the nearest float of `format`.
 
     Raises InputError for a missing, empty or uneven column and for what is not a finite number.
 
     >>> from verifier.operations.formats import FLOAT32
-    >>> columns({"x": [0.5, 0.1]}, ["x"], FLOAT32).row(1)
+    >>> read_columns({"x": [0.5, 0.1]}, ["x"], FLOAT32).row(1)
     {'x': 0.10000000149011612}
     """
     if not names:
         return NO_DATA
-    given = _given(data, names)
-    values = {name: _column(name, given.values[name], format, given.told) for name in names}
+    given = _given_columns(data, names)
+    values = {
+        name: _checked_column(name, given.values[name], format, given.sentence) for name in names
+    }
     lengths = {name: len(column) for name, column in values.items()}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-        raise InputError(f"the columns differ in length: {told}: give each the same number of rows")
+        lengths_text = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise InputError(
+            f"the columns differ in length: {lengths_text}: give each the same number of rows"
+        )
     return Columns(values, next(iter(lengths.values())))
 
 
-def column_names(data: Any) -> tuple[str, ...]:
+def column_names(data: UserValue) -> tuple[str, ...]:
     """The names of the columns that the data offers, in its order; none where its columns have no
     names.
 
@@ -99,28 +110,28 @@ def column_names(data: Any) -> tuple[str, ...]:
     ('x', 'y')
     """
     if _is_path(data):
-        return tuple(name for name in csv_file(data).header if name)
+        return tuple(name for name in open_csv_file(data).header if name)
     if _is_frame(data):
-        return _texts(data.columns)
-    if _fields(data):
-        return _fields(data)
+        return _text_names(data.columns)
+    if _field_names(data):
+        return _field_names(data)
     if _is_mapping(data):
-        return _texts(data.keys())
-    if _is_dataset(data) and _length(data):
-        return _texts(_by_name(_row(data, 0)) or ())
+        return _text_names(data.keys())
+    if _is_dataset(data) and _dataset_length(data):
+        return _text_names(_entries_by_name(_dataset_row(data, 0)) or ())
     return ()
 
 
-def held_out(columns: Columns, fraction: float, seed: int) -> tuple[Columns, Columns]:
-    """The rows to train on and the rows held out, both in their order; the seed chooses which.
+def split_rows(columns: Columns, fraction: float, seed: int) -> tuple[Columns, Columns]:
+    """The rows to train on and the rows held out, both in their order.
 
-    The number of rows held out is the fraction of all, rounded to a whole number. With the same
-    seed, the rows of a smaller fraction are among those of a larger one.
+    `seed` chooses which. The number of rows held out is `fraction` of all, rounded to a whole
+    number. With the same seed, the rows of a smaller fraction are among those of a larger one.
 
     Raises InputError for a fraction that is not between 0 and 1, and where either part would have
     no row.
 
-    >>> training, held = held_out(Columns({"x": np.arange(5.0)}, 5), 0.4, seed=0)
+    >>> training, held = split_rows(Columns({"x": np.arange(5.0)}, 5), 0.4, seed=0)
     >>> training.values["x"].tolist(), held.values["x"].tolist()
     ([0.0, 1.0, 3.0], [2.0, 4.0])
     """
@@ -133,70 +144,72 @@ def held_out(columns: Columns, fraction: float, seed: int) -> tuple[Columns, Col
     if not 0 < count < rows:
         lost, other = ("hold out", "larger") if count == 0 else ("train on", "smaller")
         raise InputError(
-            f"holding out {fraction} of {counted(rows, 'row')} leaves none to {lost}: "
+            f"holding out {fraction} of {count_text(rows, 'row')} leaves none to {lost}: "
             f"give more rows or a {other} fraction"
         )
     held = np.zeros(rows, dtype=bool)
     held[np.random.default_rng(seed).permutation(rows)[:count]] = True
-    return _chosen(columns, ~held), _chosen(columns, held)
+    return _rows_where(columns, ~held), _rows_where(columns, held)
 
 
-def _chosen(columns: Columns, mask: Any) -> Columns:
+def _rows_where(columns: Columns, mask: Truths) -> Columns:
     return Columns(
         {name: values[mask] for name, values in columns.values.items()}, int(np.count_nonzero(mask))
     )
 
 
-def _given(data: Any, names: Sequence[str]) -> _Given:
+def _given_columns(data: UserValue, names: Sequence[str]) -> _GivenColumns:
     if data is None:
         raise InputError(f"there is no data: give columns {', '.join(names)}")
     if _is_path(data):
-        return _from_file(data, names)
+        return _columns_of_file(data, names)
     if _is_frame(data):
-        return _from_frame(data, names)
-    if fields := _fields(data):
-        return _Given({name: data[name] for name in _present(names, fields)}, _told_by_index)
+        return _columns_of_frame(data, names)
+    if fields := _field_names(data):
+        return _GivenColumns(
+            {name: data[name] for name in _check_present(names, fields)}, _sentence_by_index
+        )
     if _is_mapping(data):
-        _present(names, data)
-        return _Given({name: data[name] for name in names}, _told_by_index)
+        _check_present(names, data)
+        return _GivenColumns({name: data[name] for name in names}, _sentence_by_index)
     if _is_dataset(data):
-        return _from_dataset(data, names)
+        return _columns_of_dataset(data, names)
     raise InputError(
-        f"the data is {_article(data)}: give a mapping of columns, such as "
-        f"{_example(names)}{_hint(data)}"
+        f"the data is {_with_article(data)}: give a mapping of columns, such as "
+        f"{_example_text(names)}{_hint_for(data)}"
     )
 
 
-def _present(names: Sequence[str], offered: Any) -> Sequence[str]:
+def _check_present(names: Sequence[str], offered: Collection[UserValue]) -> Sequence[str]:
     missing = [name for name in names if name not in offered]
     if missing:
         raise InputError(
             f"the data has no column {missing[0]!r}: it has "
-            f"{listed([str(name) for name in offered])}"
+            f"{names_text([str(name) for name in offered])}"
         )
     return names
 
 
-def _told_by_index(name: str, entry: Any, index: int) -> str:
-    return f"column {name} holds {_shown(entry)} at index {index}"
+def _sentence_by_index(name: str, entry: UserValue, index: int) -> str:
+    return f"column {name} holds {_entry_text(entry)} at index {index}"
 
 
-def _is_path(data: Any) -> bool:
+def _is_path(data: UserValue) -> bool:
     return isinstance(data, str | os.PathLike)
 
 
-def _from_file(data: Any, names: Sequence[str]) -> _Given:
-    file = csv_file(data)
+def _columns_of_file(data: UserValue, names: Sequence[str]) -> _GivenColumns:
+    file = open_csv_file(data)
 
-    def told(name: str, entry: Any, index: int) -> str:
+    def sentence(name: str, entry: UserValue, index: int) -> str:
         line, text = file.entry(name, index)
-        return f"{file.path}:{line}: column {name} holds {quoted(text)}"
+        return f"{file.path}:{line}: column {name} holds {quoted_text(text)}"
 
-    return _Given(file.read(names), told)
+    return _GivenColumns(file.read(names), sentence)
 
 
-def _is_frame(data: Any) -> bool:
-    """Whether the columns are told by the type, as in pandas and polars. An instance is not asked:
+def _is_frame(data: UserValue) -> bool:
+    """Whether the columns are known by the type, as in pandas and polars. An instance is not asked:
     a lazy one warns.
     """
     return all(
@@ -204,50 +217,50 @@ def _is_frame(data: Any) -> bool:
     ) and not _is_lazy(data)
 
 
-def _is_lazy(data: Any) -> bool:
+def _is_lazy(data: UserValue) -> bool:
     return hasattr(type(data), "collect")
 
 
-def _from_frame(data: Any, names: Sequence[str]) -> _Given:
+def _columns_of_frame(data: UserValue, names: Sequence[str]) -> _GivenColumns:
     offered = list(data.columns)
-    _present(names, offered)
+    _check_present(names, offered)
     for name in names:
         if offered.count(name) > 1:
             raise InputError(
                 f"the data has {offered.count(name)} columns {name!r}: give each a name of its own"
             )
-    return _Given({name: data[name] for name in names}, _told_by_label(data))
+    return _GivenColumns({name: data[name] for name in names}, _sentence_by_label(data))
 
 
-def _told_by_label(data: Any) -> Told:
+def _sentence_by_label(data: UserValue) -> Sentence:
     """Sentences that name the row's label too, where the frame has labels that are not the
     indices.
     """
     labels = getattr(data, "index", None)
 
-    def told(name: str, entry: Any, index: int) -> str:
+    def sentence(name: str, entry: UserValue, index: int) -> str:
         label = index if labels is None else labels[index]
-        labelled = "" if _shown(label) == str(index) else f" (labelled {_shown(label)})"
-        return f"{_told_by_index(name, entry, index)}{labelled}"
+        labelled = "" if _entry_text(label) == str(index) else f" (labelled {_entry_text(label)})"
+        return f"{_sentence_by_index(name, entry, index)}{labelled}"
 
-    return told
+    return sentence
 
 
-def _fields(data: Any) -> tuple[str, ...]:
+def _field_names(data: UserValue) -> tuple[str, ...]:
     """The field names of a structured array; none for what is not one."""
     return getattr(getattr(data, "dtype", None), "names", None) or ()
 
 
-def _is_mapping(data: Any) -> bool:
+def _is_mapping(data: UserValue) -> bool:
     """A series has keys too, but those are rows."""
     return hasattr(data, "keys") and not hasattr(data, "dtype")
 
 
-def _texts(names: Any) -> tuple[str, ...]:
+def _text_names(names: Iterable[UserValue]) -> tuple[str, ...]:
     return tuple(name for name in names if isinstance(name, str))
 
 
-def _is_dataset(data: Any) -> bool:
+def _is_dataset(data: UserValue) -> bool:
     """Whether rows can be counted and asked for by number, and the data is not itself a sequence of
     numbers.
     """
@@ -261,7 +274,7 @@ def _is_dataset(data: Any) -> bool:
     return hasattr(data, "__len__") and hasattr(data, "__getitem__")
 
 
-def _is_a(data: Any, name: str) -> bool:
+def _is_a(data: UserValue, name: str) -> bool:
     """Whether the data is of torch's class of that name among the datasets, or of one derived from
     it.
     """
@@ -271,7 +284,7 @@ def _is_a(data: Any, name: str) -> bool:
     )
 
 
-def _hint(data: Any) -> str:
+def _hint_for(data: UserValue) -> str:
     """What to do about data that looks like something else."""
     if _is_lazy(data):
         return ", or collect() it first"
@@ -282,84 +295,89 @@ def _hint(data: Any) -> str:
     return ""
 
 
-def _from_dataset(data: Any, names: Sequence[str]) -> _Given:
-    rows = _length(data)
+def _columns_of_dataset(data: UserValue, names: Sequence[str]) -> _GivenColumns:
+    rows = _dataset_length(data)
     if not rows:
         raise InputError("the dataset is empty: give at least one row")
     if _gives_tensors(data) and len(data.tensors) == len(names):
-        return _Given(dict(zip(names, data.tensors, strict=True)), _told_by_index)
+        return _GivenColumns(dict(zip(names, data.tensors, strict=True)), _sentence_by_index)
     values = {name: np.empty(rows) for name in names}
     for index in range(rows):
-        for name, entry in zip(names, _entries(_row(data, index), index, names), strict=True):
-            values[name][index] = _number(name, entry, index, _told_by_index)
-    return _Given(values, _told_by_index)
+        for name, entry in zip(
+            names, _row_entries(_dataset_row(data, index), index, names), strict=True
+        ):
+            values[name][index] = _number_of_entry(name, entry, index, _sentence_by_index)
+    return _GivenColumns(values, _sentence_by_index)
 
 
-def _gives_tensors(data: Any) -> bool:
+def _gives_tensors(data: UserValue) -> bool:
     """Whether the rows are those of its tensors, which a class derived from TensorDataset may have
     changed.
     """
     return _is_a(data, "TensorDataset") and type(data).__name__ == "TensorDataset"
 
 
-def _length(data: Any) -> int:
+def _dataset_length(data: UserValue) -> int:
     try:
         return len(data)
     except Exception as error:
-        raise InputError(f"the dataset does not tell its length: {_error(error)}") from None
+        raise InputError(f"the dataset does not tell its length: {_error_text(error)}") from None
 
 
-def _row(data: Any, index: int) -> Any:
+def _dataset_row(data: UserValue, index: int) -> UserValue:
     try:
         return data[index]
     except Exception as error:
-        raise InputError(f"the dataset does not give row {index}: {_error(error)}") from None
+        raise InputError(f"the dataset does not give row {index}: {_error_text(error)}") from None
 
 
-def _by_name(row: Any) -> Mapping[str, Any] | None:
+def _entries_by_name(row: UserValue) -> Mapping[str, UserValue] | None:
     """A row whose entries have names; None for one that has only an order."""
     if hasattr(row, "_asdict"):
-        named: Mapping[str, Any] = row._asdict()
+        named: UserInputs = row._asdict()
         return named
     return row if isinstance(row, Mapping) else None
 
 
-def _entries(row: Any, index: int, names: Sequence[str]) -> Sequence[Any]:
+def _row_entries(row: UserValue, index: int, names: Sequence[str]) -> Sequence[UserValue]:
     """The entries of a dataset's row in the order of the names."""
-    named = _by_name(row)
+    named = _entries_by_name(row)
     if named is not None:
         missing = [name for name in names if name not in named]
         if missing:
-            offered = listed([str(name) for name in named])
+            offered = names_text([str(name) for name in named])
             raise InputError(f"row {index} of the dataset has no {missing[0]!r}: it has {offered}")
         return [named[name] for name in names]
     if not isinstance(row, tuple | list):
         raise InputError(
-            f"row {index} of the dataset is {_article(row)}: give a tuple of {', '.join(names)}"
+            f"row {index} of the dataset is {_with_article(row)}: give a tuple of "
+            f"{', '.join(names)}"
         )
     if len(row) != len(names):
         raise InputError(
-            f"row {index} of the dataset has {counted(len(row), 'entry', 'entries')}: give "
+            f"row {index} of the dataset has {count_text(len(row), 'entry', 'entries')}: give "
             f"{', '.join(names)}"
         )
     return row
 
 
-def _column(name: str, column: Any, format: Format, told: Told) -> Any:
-    return _rounded(name, _numbers(name, column, told), format, told)
+def _checked_column(name: str, column: UserValue, format: Format, sentence: Sentence) -> Floats:
+    return _round_to_format(name, _finite_numbers(name, column, sentence), format, sentence)
 
 
-def _numbers(name: str, column: Any, told: Told) -> Any:
+def _finite_numbers(name: str, column: UserValue, sentence: Sentence) -> Floats:
     """The column as float64. Numbers inside text are text."""
     if isinstance(column, dict | set | frozenset):
         raise InputError(
             f"column {name} is a {type(column).__name__}, which has no order of rows: give a list"
         )
     try:
-        array = _array(name, column)
+        array = _plain_array(name, column)
         numeric = array.dtype.kind in "iuf"
         numbers = (
-            array.astype(np.float64, copy=False) if numeric else _converted(name, column, told)
+            array.astype(np.float64, copy=False)
+            if numeric
+            else _numbers_one_by_one(name, column, sentence)
         )
     except InputError:
         raise
@@ -376,35 +394,36 @@ def _numbers(name: str, column: Any, told: Told) -> Any:
         raise InputError(f"column {name} is empty: give at least one row")
     bad = np.flatnonzero(~np.isfinite(numbers))
     if bad.size:
-        _refuse(name, column, numbers, int(bad[0]), told)
+        _refuse_entry(name, column, numbers, int(bad[0]), sentence)
     return numbers
 
 
-def _array(name: str, column: Any) -> Any:
+def _plain_array(name: str, column: UserValue) -> Array:
     if _is_tensor(column):
-        return _detached(name, column)
+        return _host_array(name, column)
     if isinstance(column, np.ma.MaskedArray) and column.dtype.kind in "iuf":
         return np.ma.filled(column.astype(np.float64), np.nan)
     return np.asarray(column)
 
 
-def _refuse(name: str, column: Any, numbers: Any, index: int, told: Told) -> None:
+def _refuse_entry(
+    name: str, column: UserValue, numbers: Floats, index: int, sentence: Sentence
+) -> None:
     """Raise InputError for an entry that became no finite number: what a frame holds for nothing
     became NaN.
     """
-    entry = (
-        getattr(column, "iloc", column)[index] if hasattr(column, "__getitem__") else numbers[index]
-    )
+    by_place: UserValue = getattr(column, "iloc", column)
+    entry = by_place[index] if hasattr(column, "__getitem__") else numbers[index]
     if entry is None or entry is np.ma.masked or type(entry).__name__ == "NAType":
-        raise InputError(f"{told(name, entry, index)}, which is not a number")
-    raise InputError(f"{told(name, numbers[index], index)}: remove that row or fill it in")
+        raise InputError(f"{sentence(name, entry, index)}, which is not a number")
+    raise InputError(f"{sentence(name, numbers[index], index)}: remove that row or fill it in")
 
 
-def _is_tensor(value: Any) -> bool:
+def _is_tensor(value: UserValue) -> bool:
     return hasattr(value, "requires_grad") and hasattr(value, "detach")
 
 
-def _detached(name: str, tensor: Any) -> Any:
+def _host_array(name: str, tensor: UserValue) -> Array:
     """A tensor's numbers as an array in the host's memory."""
     if tensor.requires_grad:
         raise InputError(
@@ -416,18 +435,18 @@ def _detached(name: str, tensor: Any) -> Any:
     return np.asarray(exact)
 
 
-def _converted(name: str, column: Any, told: Told) -> Any:
+def _numbers_one_by_one(name: str, column: UserValue, sentence: Sentence) -> Floats:
     """Python objects one by one, so that the first that is no number can be named."""
     numbers = np.empty(len(column))
     for index, entry in enumerate(column):
-        numbers[index] = _number(name, entry, index, told)
+        numbers[index] = _number_of_entry(name, entry, index, sentence)
     return numbers
 
 
-def _number(name: str, entry: Any, index: int, told: Told) -> float:
+def _number_of_entry(name: str, entry: UserValue, index: int, sentence: Sentence) -> float:
     try:
         single = (
-            _single(name, entry, index)
+            _single_number(name, entry, index)
             if _is_tensor(entry) or isinstance(entry, np.ndarray)
             else entry
         )
@@ -437,14 +456,14 @@ def _number(name: str, entry: Any, index: int, told: Told) -> float:
     except InputError:
         raise
     except OverflowError:
-        raise InputError(f"{told(name, entry, index)}, too large for float64") from None
+        raise InputError(f"{sentence(name, entry, index)}, too large for float64") from None
     except (TypeError, ValueError, RuntimeError):
-        raise InputError(f"{told(name, entry, index)}, which is not a number") from None
+        raise InputError(f"{sentence(name, entry, index)}, which is not a number") from None
 
 
-def _single(name: str, entry: Any, index: int) -> Any:
+def _single_number(name: str, entry: UserValue, index: int) -> UserValue:
     """What is in an array or a tensor of shape () or (1,)."""
-    array = _detached(name, entry) if _is_tensor(entry) else entry
+    array = _host_array(name, entry) if _is_tensor(entry) else entry
     if array.shape not in ((), (1,)):
         raise InputError(
             f"column {name} has shape {array.shape} at index {index}: give one number a row"
@@ -452,33 +471,35 @@ def _single(name: str, entry: Any, index: int) -> Any:
     return array.reshape(())[()]
 
 
-def _rounded(name: str, numbers: Any, format: Format, told: Told) -> Any:
+def _round_to_format(name: str, numbers: Floats, format: Format, sentence: Sentence) -> Floats:
     with np.errstate(over="ignore"):
         rounded = numbers.astype(format.name).astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(rounded))
     if bad.size:
-        raise InputError(f"{told(name, numbers[bad[0]], int(bad[0]))}, too large for {format.name}")
+        raise InputError(
+            f"{sentence(name, numbers[bad[0]], int(bad[0]))}, too large for {format.name}"
+        )
     return rounded
 
 
-def _example(names: Sequence[str]) -> str:
+def _example_text(names: Sequence[str]) -> str:
     return "{" + ", ".join(f'"{name}": [...]' for name in names) + "}"
 
 
-def _article(value: Any) -> str:
+def _with_article(value: UserValue) -> str:
     kind = type(value).__name__
     return f"{'an' if kind[:1] in 'AEIOUaeiou' else 'a'} {kind}"
 
 
-def _shown(entry: Any) -> str:
+def _entry_text(entry: UserValue) -> str:
     """A number as it is; else its `repr`, shortened."""
     try:
-        return str(entry) if isinstance(entry, np.number) else shortened(repr(entry))
+        return str(entry) if isinstance(entry, np.number) else shortened_text(repr(entry))
     except (
         Exception
     ):  # a whole number of more digits than Python writes, or an object's own mistake
-        return _article(entry)
+        return _with_article(entry)
 
 
-def _error(error: Exception) -> str:
-    return f"{type(error).__name__}: {shortened(message_of(error, whole=True))}"
+def _error_text(error: Exception) -> str:
+    return f"{type(error).__name__}: {shortened_text(message_of(error, whole=True))}"

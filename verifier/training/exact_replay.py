@@ -19,20 +19,24 @@ from verifier.capture.joint_functions import Joint
 from verifier.capture.joint_graph import NotReadableError, captured
 from verifier.capture.lowering import lowered
 from verifier.judging.examination import NotReplayed
-from verifier.judging.examine import MOST_DIGITS, rounded_constants
+from verifier.judging.formula_replay import MOST_DIGITS, rounded_constants
 from verifier.operations.formats import FLOAT64
 from verifier.operations.operation import Call
 from verifier.operations.table import TABLE
 from verifier.program.evaluation.arithmetic import (
-    ArbArithmetic,
     balls,
     largest_size,
     middle,
     precision,
     radius,
 )
-from verifier.program.evaluation.balls import FIRST_BITS, BallArithmetic, replay
-from verifier.program.evaluation.rounding import sizes
+from verifier.program.evaluation.balls import (
+    FIRST_BITS,
+    BallArithmetic,
+    EnclosingArithmetic,
+    replay,
+)
+from verifier.program.evaluation.term_sizes import term_sizes
 from verifier.program.program import evaluate
 from verifier.training.runner import Run, Step
 
@@ -99,7 +103,7 @@ def _agreements(run: Run, graphs: _Graphs, step: Step) -> list[tuple[Parted, boo
     program = run.gradient_program
     with precision(FIRST_BITS), np.errstate(all="ignore"):
         given = {name: balls(values[None]) for name, values in arguments.items()}
-        exact = [np.ravel(result)[0] for result in evaluate(program, ArbArithmetic(), given)]
+        exact = [np.ravel(result)[0] for result in evaluate(program, EnclosingArithmetic(), given)]
     apart, granted = (
         [one - other for one, other in zip(code, exact, strict=True)]
         for code in (code_balls, code_granted)
@@ -109,7 +113,7 @@ def _agreements(run: Run, graphs: _Graphs, step: Step) -> list[tuple[Parted, boo
         (abs(value) for value in middle(np.array(exact, dtype=object)) if math.isfinite(value)),
         default=0.0,
     )
-    terms = sizes(program, {name: values[None] for name, values in arguments.items()})
+    terms = term_sizes(program, {name: values[None] for name, values in arguments.items()})
     grants = [_grant(run) * float(np.ravel(part)[0]) for part in terms]
     return [
         (Parted(name, step.number, _digits(difference, ball, size)), _is_other(blurred, grant))

@@ -17,7 +17,14 @@ from verifier.judging.examination import NotReplayed
 from verifier.judging.verdict import Comparison, Outcome, Verdicts
 from verifier.training.data import NO_DATA, Columns
 from verifier.training.exact_replay import FormulaReplayed
-from verifier.training.reservoir import Buckets, Sample, WorstSteps, first, largest, worst
+from verifier.training.reservoir import (
+    Buckets,
+    Sample,
+    WorstSteps,
+    first_of_groups,
+    largest_in_groups,
+    worst_of_groups,
+)
 from verifier.training.runner import HeldOut, Judged, Prediction, Settings, Step
 
 _NOT_YET = NotReplayed("the run has not ended")
@@ -155,9 +162,9 @@ class Collector:
         self._largest_drift: Any = None
         self._names: tuple[str, ...] = ()
         self._not_finite: NotFinite | None = None
-        self._costs = Buckets(largest)
-        self._errors = Buckets(worst)
-        self._paths = Buckets(first)
+        self._costs = Buckets(largest_in_groups)
+        self._errors = Buckets(worst_of_groups)
+        self._paths = Buckets(first_of_groups)
         self._worst = WorstSteps()
 
     def add(self, judged: Judged) -> None:

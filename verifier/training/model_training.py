@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.operations.formats import Format
+from verifier.process.values import Options, UserValue
 from verifier.training.exact_replay import replayed
 from verifier.training.findings import Collector, Findings
 from verifier.training.runner import Run, Settings, always
@@ -29,8 +29,11 @@ DEFAULTS = Settings(
 )
 
 
-def settings_for(model: Model, given: Mapping[str, Any]) -> Settings:
-    """What is given, then what the model says, then DEFAULTS. Raises InputError."""
+def settings_for(model: Model, given: Options) -> Settings:
+    """The settings of a training: what is given, then what the model says, then DEFAULTS.
+
+    Raises InputError for a name that is no setting.
+    """
     unknown = [name for name in given if name not in Settings.__dataclass_fields__]
     if unknown:
         raise InputError(
@@ -40,8 +43,14 @@ def settings_for(model: Model, given: Mapping[str, Any]) -> Settings:
     return replace(DEFAULTS, **{**model.training, **given})
 
 
-def checked_point(model: Model, point: Mapping[str, float], format: Format) -> dict[str, float]:
-    """A point to predict at. Raises InputError where the model or the format has no room for it."""
+def check_prediction_point(
+    model: Model, point: Mapping[str, float], format: Format
+) -> dict[str, float]:
+    """The same point with its numbers as float64.
+
+    Raises InputError where the model has no such input, misses one, or the format has no room for a
+    number.
+    """
     inputs = ", ".join(model.inputs) or "none"
     for name in point:
         if name not in model.inputs:
@@ -62,7 +71,7 @@ def checked_point(model: Model, point: Mapping[str, float], format: Format) -> d
 
 def train_model(
     model: Model,
-    data: Any,
+    data: UserValue,
     chosen: Settings,
     witness: Witness,
     *,
@@ -71,12 +80,18 @@ def train_model(
     stop_on_failure: bool = False,
     keep_going: Callable[[int, int], bool] = always,
 ) -> Findings:
-    """What a training both ways shows, every step judged; `verifier.train` says what each setting
-    means.
+    """What a training both ways shows, every step judged.
+
+    `data` is what `read_columns` takes. `witness` states the gradients that are judged. `points`
+    are inputs by name to predict at. With `third_opinion` finite differences are taken at the kept
+    steps; with `stop_on_failure` the run ends at the first step that disagrees. `keep_going` is
+    asked with the steps done and planned, and ends the run where it says False.
+
+    Raises InputError for data and settings that cannot be used.
     """
     run = Run(model, data, chosen, witness, keep_going)
     causes = StepCauses(run)
-    collector = Collector(chosen, run.schedule.steps, run.schedule.steps_an_epoch, causes.of)
+    collector = Collector(chosen, run.schedule.steps, run.schedule.steps_an_epoch, causes.causes_at)
     for judged in run:
         failure = judged.first_failure() if stop_on_failure else None
         collector.add(judged if failure is None else judged.until(failure))
@@ -91,11 +106,11 @@ def train_model(
     findings = replace(findings, predictions=predictions, held_out=run.held_out(), data=run.columns)
     findings = replace(findings, formula=replayed(run, findings.steps))
     if third_opinion:
-        findings = replace(findings, finite_differences=_third_opinion(run, findings))
+        findings = replace(findings, finite_differences=_finite_differences_at_steps(run, findings))
     return findings
 
 
-def _third_opinion(run: Run, findings: Findings) -> dict[int, dict[str, float]]:
+def _finite_differences_at_steps(run: Run, findings: Findings) -> dict[int, dict[str, float]]:
     """Finite differences at the kept steps with one sample; a batch has no inputs to take
     them at.
     """

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from verifier.errors import InputError, message_of
+from verifier.process.values import UserValue
 
 if TYPE_CHECKING:
     import torch
 
-Numbers = Sequence[Any]
+Numbers = Sequence[np.floating]
 """NumPy scalars of the training's dtype."""
 
 
@@ -42,6 +43,7 @@ class PlainSGD:
         self._lr = lr
 
     def on_tensors(self, parameters: list[torch.Tensor]) -> Callable[[], object]:
+        """A function that updates these tensors in place from their `.grad`."""
         lr = self._lr
 
         def update() -> None:
@@ -52,6 +54,7 @@ class PlainSGD:
         return update
 
     def on_numbers(self, start: Numbers) -> Callable[[Numbers, Numbers], Numbers]:
+        """A function from parameters and their gradient to the updated parameters."""
         lr = self._lr
         return lambda parameters, gradient: [
             w - lr * g for w, g in zip(parameters, gradient, strict=True)
@@ -70,9 +73,18 @@ class TorchOptimizer:
         self._build = build
 
     def on_tensors(self, parameters: list[torch.Tensor]) -> Callable[[], object]:
+        """A function that updates these tensors in place from their `.grad`.
+
+        Raises InputError where the optimizer cannot be made for them.
+        """
         return self._instance(parameters).step
 
     def on_numbers(self, start: Numbers) -> Callable[[Numbers, Numbers], Numbers]:
+        """A function from parameters and their gradient to the updated parameters.
+
+        An optimizer of its own does it, on tensors of the numbers' dtype. Raises InputError where
+        it cannot be made.
+        """
         import torch
 
         tensors = [
@@ -99,8 +111,9 @@ class TorchOptimizer:
             raise InputError(f"optimizer {self._name} cannot be set up: {message}") from error
 
 
-def optimizer_named(name: Any, lr: float) -> Optimizer:
-    """The optimizer of that name at that learning rate: "sgd", or any of `torch.optim` by its name.
+def optimizer_named(name: UserValue, lr: float) -> Optimizer:
+    """The optimizer of that name at that learning rate: "sgd", or any of `torch.optim` by its
+    name.
 
     A function of the list of parameters that returns a `torch.optim.Optimizer` is taken as it is.
     Raises InputError for an unknown name and for optimizers that need more than a gradient.
@@ -109,7 +122,7 @@ def optimizer_named(name: Any, lr: float) -> Optimizer:
         return TorchOptimizer(getattr(name, "__name__", "given"), name)
     if str(name).lower() == "sgd":
         return PlainSGD(lr)
-    classes = _torch_classes()
+    classes = _torch_optimizers()
     found = classes.get(str(name).lower())
     if found is None:
         near = get_close_matches(str(name).lower(), ["sgd", *classes], n=1)
@@ -120,16 +133,17 @@ def optimizer_named(name: Any, lr: float) -> Optimizer:
     return TorchOptimizer(str(name), lambda parameters: found(parameters, lr=lr))
 
 
-def torch_optimizer(name: Any) -> str:
-    """The name that the optimizer has in `torch.optim`. Raises InputError where it has none
-    there.
+def torch_optimizer_name(name: UserValue) -> str:
+    """The name that the optimizer has in `torch.optim`.
+
+    Raises InputError where it has none there.
     """
     if callable(name):
         raise InputError(
             f"optimizer {getattr(name, '__name__', 'given')} has no name in torch.optim"
         )
     optimizer_named(name, 0.0)
-    return str(_torch_classes()[str(name).lower()].__name__)
+    return str(_torch_optimizers()[str(name).lower()].__name__)
 
 
 _UNFIT = {
@@ -139,7 +153,7 @@ _UNFIT = {
 }
 
 
-def _torch_classes() -> dict[str, Any]:
+def _torch_optimizers() -> dict[str, Callable[..., torch.optim.Optimizer]]:
     import torch
 
     found = {
@@ -149,11 +163,13 @@ def _torch_classes() -> dict[str, Any]:
         and issubclass(value, torch.optim.Optimizer)
         and value is not torch.optim.Optimizer
     }
-    return {name: _refused(name) if name in _UNFIT else value for name, value in found.items()}
+    return {
+        name: _refusing_class(name) if name in _UNFIT else value for name, value in found.items()
+    }
 
 
-def _refused(name: str) -> Callable[..., Any]:
-    def refuse(*_: Any, **__: Any) -> Any:
+def _refusing_class(name: str) -> Callable[..., torch.optim.Optimizer]:
+    def refuse(*_: object, **__: object) -> torch.optim.Optimizer:
         raise ValueError(_UNFIT[name])
 
     return refuse

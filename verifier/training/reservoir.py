@@ -7,10 +7,10 @@ stretch is kept.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from verifier.operations.arrays import Floats, Numeric
 from verifier.training.runner import Judged, Step
 
 SAMPLE_SIZE = 10_000
@@ -26,7 +26,8 @@ class Sample:
         self._stride = 1
         self._seen = 0
 
-    def add(self, values: Any) -> None:
+    def add(self, values: Floats) -> None:
+        """Gather these numbers, of which there may be none."""
         offset = -self._seen % self._stride
         self._seen += len(values)
         self._values = np.concatenate([self._values, values[offset :: self._stride]])
@@ -35,6 +36,7 @@ class Sample:
             self._stride *= 2
 
     def median(self) -> float:
+        """The median of what is kept; NaN where there were no numbers."""
         return float(np.median(self._values)) if len(self._values) else float("nan")
 
 
@@ -43,14 +45,14 @@ class Buckets:
     group of rows.
     """
 
-    def __init__(self, merge: Callable[[Any], Any]) -> None:
+    def __init__(self, merge: Callable[[Floats], Floats]) -> None:
         self._merge = merge
-        self._kept: Any = None
-        self._tail: Any = None
-        self._last: Any = None
+        self._kept: Floats | None = None
+        self._tail: Floats | None = None
+        self._last: Floats | None = None
         self._stride = 1
 
-    def add(self, rows: Any) -> None:
+    def add(self, rows: Floats) -> None:
         """Gather these rows, of which there may be none."""
         self._last = rows[-1:] if len(rows) else self._last
         fresh = rows if self._tail is None else np.concatenate([self._tail, rows])
@@ -64,9 +66,9 @@ class Buckets:
             self._kept = np.concatenate([self._merged(self._kept[:even], 2), self._kept[even:]])
             self._stride *= 2
 
-    def rows(self) -> Any:
+    def rows(self) -> Floats:
         """The rows of all buckets; (0, 3) where there were none."""
-        if self._last is None:
+        if self._last is None or self._kept is None or self._tail is None:
             return np.empty((0, 3))
         # What fills no bucket yet is one more, and where the series ends is always seen.
         rest = self._merge(self._tail[None]) if len(self._tail) else self._tail
@@ -74,39 +76,49 @@ class Buckets:
         ends = len(merged) and np.array_equal(merged[-1:], self._last, equal_nan=True)
         return merged if ends else np.concatenate([merged, self._last])
 
-    def _merged(self, rows: Any, size: int) -> Any:
+    def _merged(self, rows: Floats, size: int) -> Floats:
         groups = rows.reshape(-1, size, *rows.shape[1:])
         return self._merge(groups) if len(groups) else groups[:, 0]
 
 
-def largest(groups: Any) -> Any:
-    """The largest of each column; the first column counts, and keeps the first of its counts."""
+def largest_in_groups(groups: Floats) -> Floats:
+    """The largest of each column in each group; of the first column, which counts, the first.
+
+    `groups` has the shape (groups, rows in each, columns), the result (groups, columns). NaN is
+    passed over.
+    """
     merged = np.fmax.reduce(groups, axis=1)
     merged[:, 0] = groups[:, 0, 0]
-    return merged
+    result: Floats = merged
+    return result
 
 
-def first(groups: Any) -> Any:
+def first_of_groups(groups: Floats) -> Floats:
+    """The first row of each group."""
     return groups[:, 0]
 
 
-def worst(groups: Any) -> Any:
-    """Of each parameter the point with the worst outcome, and within it the largest error for its
-    allowance.
+def worst_of_groups(groups: Floats) -> Floats:
+    """Of each parameter the point with the worst outcome, and within it the largest error for
+    its allowance.
+
+    `groups` has the shape (groups, points, parameters, 4), the result (groups, parameters, 4); the
+    last axis has the step, the error, the allowance and the severity.
     """
     _, error, allowed, severity = np.moveaxis(groups, -1, 0)
     place = np.argmax(rank(severity, error, allowed), axis=1)
     return np.take_along_axis(groups, place[:, None, :, None], axis=1)[:, 0]
 
 
-def rank(severity: Any, error: Any, allowed: Any) -> Any:
-    """One number that grows with the outcome's severity and, within it, with the error for its
+def rank(severity: Numeric, error: Numeric, allowed: Numeric) -> Numeric:
+    """A number that grows with the outcome's severity and, within it, with the error for its
     allowance.
     """
     with np.errstate(all="ignore"):
         ratio = np.where(error == 0, 0.0, error / allowed)
         size = np.clip(np.log2(np.where(np.isnan(ratio), np.inf, ratio)), -5000.0, 5000.0)
-    return severity * 1e5 + size
+    result: Floats = severity * 1e5 + size
+    return result
 
 
 class WorstSteps:
@@ -119,6 +131,7 @@ class WorstSteps:
         self._kept: dict[int, tuple[float, Step]] = {}
 
     def add(self, judged: Judged) -> None:
+        """Gather these steps of the run, which come in order."""
         self._make_room(judged.first + len(judged) - 1)
         ranks = np.max(
             [rank(part.severity, part.error, part.allowed) for part in judged.verdicts], axis=0
@@ -140,6 +153,7 @@ class WorstSteps:
                     self._kept[stretch // 2] = (found, step)
 
     def steps(self) -> tuple[Step, ...]:
+        """The worst step of each stretch, in the order of the run."""
         return tuple(step for _, step in self._kept.values())
 
     def _found(self, stretch: int) -> float:

@@ -20,11 +20,11 @@ from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.judging.verdict import Comparison, Judge, Verdicts, joined
 from verifier.operations.formats import Format, format_named
-from verifier.process.isolation import running
+from verifier.process.isolation import user_code_state
 from verifier.program.codegen import NUMPY, TORCH, constant_values, function
-from verifier.training.data import NO_DATA, Columns, columns, held_out
+from verifier.training.data import NO_DATA, Columns, read_columns, split_rows
 from verifier.training.optimizers import Optimizer, optimizer_named
-from verifier.witnesses import Autograd, Witness, symbolic
+from verifier.witnesses import Autograd, Witness, evaluate_in_floats
 
 MOST_EPOCHS = 1_000_000_000
 LARGEST_SEED = 2**63 - 1
@@ -241,7 +241,7 @@ def _in_its_own_state(witness: Witness) -> Callable[..., None]:
     """The witness's differentiation, which is somebody's own code."""
 
     def differentiate(loss: torch.Tensor, parameters: Sequence[torch.Tensor]) -> None:
-        with running(parameters):
+        with user_code_state(parameters):
             witness.differentiate(loss, parameters)
 
     return differentiate
@@ -367,10 +367,10 @@ class Run:
         keep_going: Callable[[int, int], bool],
     ) -> None:
         self.model = model
-        given = columns(data, model.columns, settings.format)
+        given = read_columns(data, model.columns, settings.format)
         self.columns, self._held_out = given, NO_DATA
         if settings.hold_out:
-            self.columns, self._held_out = held_out(given, settings.hold_out, settings.seed)
+            self.columns, self._held_out = split_rows(given, settings.hold_out, settings.seed)
         self.schedule = Schedule(self.columns.rows, settings)
         self.done = 0
         self.stopped = False
@@ -525,7 +525,7 @@ class Run:
         arguments = self._arguments(rows, parameters)
         number = np.dtype(self.settings.dtype)
         rounded = {name: values.astype(number) for name, values in arguments.items()}
-        symbolically = symbolic(self._judge.program, self.settings.dtype, rounded)
+        symbolically = evaluate_in_floats(self._judge.program, self.settings.dtype, rounded)
         return self._judge.verdicts(
             arguments,
             list(stated.T),

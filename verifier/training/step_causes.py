@@ -6,7 +6,7 @@ import torch
 
 from verifier.capture.statements import Subject
 from verifier.errors import InputError
-from verifier.judging.causes.scalar_gradients import Cause, StepGradient, causes
+from verifier.judging.causes.scalar_gradients import Cause, StepGradient, causes_at_step
 from verifier.judging.examination import Examination
 from verifier.judging.examine import examine
 from verifier.process.deadline import Deadline
@@ -31,15 +31,15 @@ class StepCauses:
         self.errors = InternalErrors()
         """What went wrong on the way: mistakes of ours."""
 
-    def of(self, step: Step, before: Step | None) -> list[Cause]:
+    def causes_at(self, step: Step, before: Step | None) -> list[Cause]:
         """The causes of what disagrees at a step; `before` is the step before it, if any."""
         examination = None
         if self._examined < EXAMINED:
             self._examined += 1
-            examination = self.errors.guarded(_WHAT, lambda: self._examination(step), None)
+            examination = self.errors.run(_WHAT, lambda: self._examination(step), None)
         deadline = Deadline.NEVER if examination is None else Deadline(SECONDS)
         earlier = None if before is None else self._gradient(before, None)
-        return causes(self._gradient(step, examination), earlier, self.errors, deadline)
+        return causes_at_step(self._gradient(step, examination), earlier, self.errors, deadline)
 
     def _gradient(self, step: Step, examination: Examination | None) -> StepGradient:
         return StepGradient(step.number, step.gradient, self._run.settings.dtype, examination)

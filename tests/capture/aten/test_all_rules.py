@@ -8,7 +8,7 @@ import torch
 from tests.helpers.reading import agreeing_digits, largest_error, read
 from verifier.capture.joint_graph import NotReadableError
 from verifier.operations.formats import FLOAT32
-from verifier.program.array_program import ArrayBuilder
+from verifier.program.builder import Builder
 from verifier.program.evaluation.stochastic import NoiseArithmetic, arithmetic_for, deviations
 
 
@@ -72,7 +72,7 @@ def test_true_is_one():
 
 
 def test_infinite_sums_have_no_noise():
-    build = ArrayBuilder()
+    build = Builder()
     with build.rounding(FLOAT32):
         weight = build.apply(
             "exp", build.apply("subtract", build.input("x", (1,)), build.constant(1.0))

@@ -915,19 +915,6 @@ def test_a_missing_number_of_nothing_is_undecided():
 
 def test_what_takes_no_derivative_is_named():
     no_rule = {
-        "_linalg_svd": (
-            "eigenvalues and singular values, which no finite elimination gives",
-            L.svdvals,
-        ),
-        "_linalg_eigh": (
-            "eigenvalues and singular values, which no finite elimination gives",
-            lambda x: L.eigvalsh(spd(x)),
-        ),
-        "linalg_qr": ("reflections, whose signs are the library's own", lambda x: L.qr(x)[1]),
-        "linalg_matrix_exp": (
-            "the exponential of a matrix, whose series is the library's own",
-            torch.matrix_exp,
-        ),
         "linalg_cholesky_ex": (
             "a matrix that is not symmetric, since its backward takes it for symmetric",
             lambda x: L.cholesky(spd(x).tril()),
@@ -938,9 +925,6 @@ def test_what_takes_no_derivative_is_named():
         ),
     }
     cases = {f"aten::{name} has no rule for {why}": code for name, (why, code) in no_rule.items()}
-    cases["aten::segment_reduce has no rule"] = lambda x: torch.segment_reduce(
-        x, "sum", lengths=torch.tensor([1, 2])
-    )
     for sentence, code in cases.items():
         with pytest.raises(NotReadableError) as error:
             agreeing_digits(code, drawn("33", {}, 1))

@@ -27,8 +27,8 @@ from verifier.capture import lowering
 from verifier.capture.joint_functions import SecondOrder
 from verifier.capture.joint_graph import NotReadableError, captured
 from verifier.capture.lowering import plain, rules
-from verifier.program.array_program import evaluate
 from verifier.program.evaluation.stochastic import DEVIATIONS
+from verifier.program.program import evaluate
 
 S = torch.special
 FORMATS = [torch.float64, torch.float32, torch.bfloat16, torch.float16]

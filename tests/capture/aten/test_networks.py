@@ -485,19 +485,6 @@ def test_statistics_in_another_format():
 
 
 REFUSED = {
-    "fractional": (
-        lambda x: F.fractional_max_pool2d(x, 2, output_size=1),
-        "aten::fractional_max_pool2d",
-    ),
-    "ctc": (
-        lambda x: F.ctc_loss(
-            x[0].log_softmax(-1),
-            torch.ones(2, 1).long(),
-            torch.tensor([2, 2]),
-            torch.tensor([1, 1]),
-        ),
-        "aten::_ctc_loss has no rule for a sum over all alignments",
-    ),
     "bicubic": (
         lambda x: F.grid_sample(x, x[..., :2], mode="bicubic", align_corners=False),
         "aten::grid_sampler_2d has no rule for bicubic sampling",

@@ -319,6 +319,26 @@ def glu_backward(low: Lowering, grad_output: Cell, self: Cell, dim: int) -> int:
     return low.joined(dim % len(self.shape), by_value, by_gate)
 
 
+@rule("glu_jvp")
+def glu_forward_mode(low: Lowering, glu: Any, x: Cell, dx: Any, dim: int) -> int:
+    """How a glu moves: with its value, and with its gate by sigmoid' = sigmoid (1 - sigmoid)."""
+    _, gate = _halves(low, x, dim)
+    by_value, by_gate = _halves(low, Cell(low.lift(dx), x.actual), dim)
+    return low.formula(
+        lambda y, b, da, db: da * sigmoid(b) + y * (db - sigmoid(b) * db),
+        glu,
+        gate,
+        by_value,
+        by_gate,
+    )
+
+
+@rule("native_dropout_backward")
+def dropout_backward(low: Lowering, grad_output: Any, mask: Any, scale: float) -> int:
+    kept = low.apply("multiply", low.build.numbers(low.lift(mask)), float(scale))
+    return low.apply("multiply", low.lift(grad_output), kept)
+
+
 @rule("logit")
 def logit(low: Lowering, self: Cell, actual: torch.Tensor, eps: float | None = None) -> int:
     """In 16 bits each of its steps is rounded."""

@@ -13,7 +13,8 @@ import numpy as np
 
 from verifier.capture.aten.normalisation import stored
 from verifier.capture.lowering import Lowering, actual_of, plain, rule
-from verifier.program.array_program import NOTHING, places
+from verifier.program.builder import places
+from verifier.program.program import NOTHING
 
 
 @dataclass(frozen=True, eq=False)

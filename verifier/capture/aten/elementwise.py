@@ -112,11 +112,16 @@ def multiplied(low: Lowering, self: Any, other: Any, actual: Any) -> int:
 
 
 @rule("div")
-def divided(low: Lowering, self: Any, other: Any, rounding_mode: str | None = None) -> int:
+def divided(
+    low: Lowering, self: Any, other: Any, actual: torch.Tensor, rounding_mode: str | None = None
+) -> int:
+    """What is cut to a whole number is rounded to 16 bits before, if the result has as many."""
     quotient = low.apply("divide", number(low, self), number(low, other))
     if rounding_mode == "floor":
         return low.apply("floor", quotient)
-    return quotient if rounding_mode is None else _whole_part(low, quotient)
+    if rounding_mode is None:
+        return quotient
+    return _whole_part(low, low.narrowed(quotient, actual))
 
 
 @rule("floor_divide")
@@ -304,6 +309,19 @@ def is_negative(low: Lowering, self: Any) -> int:
 def with_the_sign_of(low: Lowering, self: Any, other: Any) -> int:
     size = low.apply("abs", low.lift(self))
     return low.apply("where", is_negative(low, other), low.apply("negative", size), size)
+
+
+@rule("nextafter")
+def next_float(low: Lowering, self: Any, other: Any, actual: torch.Tensor) -> int:
+    """The number and the step to its neighbour, which is a constant; a number that is there stays,
+    and moves neither.
+    """
+    node, number = low.lift(self), actual_of(self)
+    step = low.build.constant(plain(actual) - plain(torch.as_tensor(number).expand(actual.shape)))
+    low.kept = False
+    moved = low.apply("add", node, step)
+    there = low.build.constant(plain(torch.as_tensor(number == actual_of(other))))
+    return low.apply("where", there, low.build.hold(node), moved)
 
 
 @rule("isnan", "isinf", "isposinf", "isneginf")

@@ -164,16 +164,17 @@ def soft_margin(low: Lowering, self: Any, target: Any, actual: Any, reduction: i
 
 @rule("soft_margin_loss_backward")
 def soft_margin_backward(
-    low: Lowering, grad_output: Any, self: Any, target: Any, reduction: int
+    low: Lowering, grad_output: Any, self: Any, target: Any, reduction: int, actual: torch.Tensor
 ) -> int:
     share = _share(low, reduction, _broadcast(self, target))
-    return low.formula(
-        lambda n, g, x, y: -n * y * sympy.exp(-y * x) / (sympy.exp(-y * x) + 1) * g,
-        share,
-        grad_output,
-        self,
-        target,
-    )
+    with low.build.rounding(CODE_FORMATS[str(actual.dtype).removeprefix("torch.")]):
+        return low.formula(
+            lambda n, g, x, y: -n * y * sympy.exp(-y * x) / (sympy.exp(-y * x) + 1) * g,
+            share,
+            grad_output,
+            self,
+            target,
+        )
 
 
 def _at_classes(shape: Any, target: Any, ignore_index: int) -> np.ndarray:

@@ -4,12 +4,16 @@ other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F  # noqa: N812
 
+from verifier.capture.aten.normalisation import narrow
 from verifier.capture.aten.reductions import folded
 from verifier.capture.lowering import (
     Cell,
@@ -19,10 +23,11 @@ from verifier.capture.lowering import (
     has_cells,
     numbers_from,
     places_of,
+    plain,
     rule,
 )
 from verifier.capture.to_numpy import to_float64, to_numpy
-from verifier.program.array_program import NOTHING
+from verifier.program.program import NOTHING
 
 aten = torch.ops.aten
 
@@ -41,7 +46,7 @@ aten = torch.ops.aten
     "replication_pad2d", "replication_pad3d", "view_copy", "expand_copy", "t_copy",
     "transpose_copy", "permute_copy", "select_copy", "slice_copy", "squeeze_copy",
     "unsqueeze_copy", "split_copy", "split_with_sizes_copy", "unbind_copy", "diagonal_copy",
-    "unfold_copy", "alias_copy",
+    "unfold_copy", "alias_copy", "narrow_copy",
 )  # fmt: skip
 def moved(low: Lowering, operation: Any, bound: dict[str, Any]) -> Any:
     return low.moved(
@@ -154,6 +159,27 @@ def put_at(low: Lowering, self: Any, indices: Any, values: Any, accumulate: bool
     if accumulate:
         return added_up(low, self, goes, low.build.expand(low.lift(values), tuple(goes.shape)))
     return overwritten(low, self, goes, values)
+
+
+def _masked_places(low: Lowering, self: Any, mask: torch.Tensor, indices: Any) -> torch.Tensor:
+    """The places that an index takes where a mask is true, NOTHING where it is false."""
+    chosen = _where_to(low, "mask", mask)
+    return aten._unsafe_masked_index(  # type: ignore[no-any-return]
+        places_like(self), chosen, _where_to(low, "indices", indices), NOTHING
+    )
+
+
+@rule("_unsafe_masked_index")
+def taken_where(low: Lowering, self: Any, mask: torch.Tensor, indices: Any, fill: float) -> int:
+    goes = to_numpy(_masked_places(low, self, mask, indices))
+    node = low.build.take(low.lift(self), goes)
+    return low.apply("where", low.build.constant(goes != NOTHING), node, float(fill))
+
+
+@rule("_unsafe_masked_index_put_accumulate")
+def added_where(low: Lowering, self: Any, mask: torch.Tensor, indices: Any, values: Any) -> int:
+    goes = _masked_places(low, self, mask, indices)
+    return added_up(low, self, goes, low.build.expand(low.lift(values), tuple(goes.shape)))
 
 
 @rule("put")
@@ -295,14 +321,147 @@ def index_reduction(
     reduce: str,
     include_self: bool = True,
 ) -> int:
-    return collected(low, self, _slices(self, dim, index), low.lift(source), reduce, include_self)
+    goes = _slices(self, dim, index)
+    # The kernel adds slices up in the format of the result, 16 bits as it may be.
+    with narrow(low, self):
+        return collected(low, self, goes, low.lift(source), reduce, include_self)
+
+
+@dataclass(frozen=True, eq=False)
+class _Segments:
+    """What lies between offsets along an axis; the same along all axes before it."""
+
+    data: torch.Tensor
+    offsets: torch.Tensor
+    axis: int
+
+    @classmethod
+    def of(
+        cls, data: Any, axis: int, lengths: torch.Tensor | None, offsets: torch.Tensor | None
+    ) -> _Segments:
+        if lengths is not None:
+            offsets = F.pad(lengths.cumsum(-1), (1, 0))
+        if offsets is None:
+            raise NotImplementedError("segments without lengths or offsets")
+        return cls(actual_of(data), offsets, axis)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the result: one entry for each segment."""
+        before, behind = self.data.shape[: self.axis], self.data.shape[self.axis + 1 :]
+        return (*before, self.offsets.shape[-1] - 1, *behind)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How many entries each segment has, of the result's shape."""
+        counts = self.offsets.diff(dim=-1)
+        spare = self.data.ndim - self.axis - 1
+        return to_float64(counts.reshape(*counts.shape, *([1] * spare)).expand(self.shape))
+
+    @property
+    def goes(self) -> torch.Tensor:
+        """The place in the result that each entry goes to, NOTHING where it is in no segment."""
+        size = self.data.shape[self.axis]
+        rows = self.offsets.reshape(-1, self.offsets.shape[-1]).contiguous()
+        steps = torch.arange(size).expand(rows.shape[0], size).contiguous()
+        segment = torch.searchsorted(rows, steps, right=True) - 1
+        inside = (segment >= 0) & (segment < self.shape[self.axis])
+        spare = (*self.offsets.shape[:-1], size, *([1] * (self.data.ndim - self.axis - 1)))
+        index = torch.where(inside, segment, 0).reshape(spare).expand(self.data.shape)
+        found = torch.arange(int(np.prod(self.shape))).reshape(self.shape).gather(self.axis, index)
+        return torch.where(inside.reshape(spare).expand(self.data.shape), found, NOTHING)
+
+
+_OF_NOTHING = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf}
+_REDUCED_BY = {"sum": "sum", "mean": "sum", "prod": "prod", "max": "amax", "min": "amin"}
+
+
+@rule("segment_reduce")
+def segments_reduced(
+    low: Lowering,
+    data: Any,
+    reduce: str,
+    lengths: Any = None,
+    offsets: Any = None,
+    axis: int = 0,
+    initial: float | None = None,
+) -> int:
+    """Each segment's sum, mean, product or extreme, and the number that it starts from."""
+    segments = _Segments.of(data, axis, lengths, offsets)
+    start = _OF_NOTHING[reduce] if initial is None else float(initial)
+    first = Cell(low.build.expand(low.lift(start), segments.shape), torch.empty(segments.shape))
+    total = collected(low, first, segments.goes, low.lift(data), _REDUCED_BY[reduce], True)
+    if reduce != "mean":
+        return total
+    counts = segments.counts
+    mean = low.apply("divide", total, low.build.constant(np.maximum(counts, 1.0)))
+    if initial is not None:
+        return low.apply("where", low.build.constant(counts > 0), mean, total)
+    return low.apply("where", low.build.constant(counts > 0), mean, math.nan)
+
+
+@rule("_segment_reduce_backward")
+def segments_reduced_backward(
+    low: Lowering,
+    grad: Any,
+    output: Any,
+    data: Any,
+    reduce: str,
+    lengths: Any = None,
+    offsets: Any = None,
+    axis: int = 0,
+    initial: float | None = None,
+) -> int:
+    """What each segment's number passes to its entries."""
+    segments = _Segments.of(data, axis, lengths, offsets)
+    goes = to_numpy(segments.goes)
+    spread = low.build.take(low.lift(grad), goes)
+    if reduce == "sum":
+        return spread
+    if reduce == "mean":
+        counts = low.build.constant(np.maximum(segments.counts, 1.0))
+        return low.build.take(low.apply("divide", low.lift(grad), counts), goes)
+    if reduce == "prod":
+        others = _products_of_others(low, segments, low.lift(data), initial)
+        return low.apply("multiply", spread, others)
+    low.kept = False
+    return _shared(low, grad, goes, plain(actual_of(output)), plain(actual_of(data)))
+
+
+def _shared(low: Lowering, grad: Any, goes: np.ndarray, output: Any, data: Any) -> int:
+    """Every entry that was the extreme of its segment gets an equal share."""
+    largest = (np.append(output.ravel(), np.nan)[goes] == data) & (goes != NOTHING)
+    counts = np.bincount(goes[largest], minlength=output.size).reshape(output.shape)
+    share = low.apply("divide", low.lift(grad), low.build.constant(np.maximum(counts, 1.0)))
+    return low.build.take(share, np.where(largest, goes, NOTHING))
+
+
+def _products_of_others(
+    low: Lowering, segments: _Segments, data: int, initial: float | None
+) -> int:
+    """For each entry the product of all others of its segment."""
+    flat = to_numpy(segments.goes).ravel()
+    start = low.build.constant(1.0 if initial is None else float(initial))
+    joined, ones = low.build.join([data, start, low.build.constant(1.0)]), flat.size + 1
+    most = max(1, int(segments.counts.max(initial=0)))
+    layers = np.full((most, flat.size), ones)
+    layers[-1] = flat.size
+    for place, segment in enumerate(flat.tolist()):
+        others = [other for other in np.flatnonzero(flat == segment) if other != place]
+        layers[: len(others), place] = others
+    product = folded(low, low.build.take(joined, layers), 0, "multiply")
+    return low.build.reshape(product, tuple(segments.data.shape))
 
 
 def _added_where_taken(
     low: Lowering, grad: Any, shape: Any, taken: Callable[[torch.Tensor], torch.Tensor]
 ) -> int:
-    """The backward of what only takes elements: each adds up what was taken from it."""
-    return low.build.pile(low.lift(grad), places_of(taken(numbers_from(1, shape))), tuple(shape))
+    """The backward of what only takes elements: each adds up what was taken from it, in the format
+    of the gradient itself, 16 bits as it may be.
+    """
+    with narrow(low, grad):
+        goes = places_of(taken(numbers_from(1, shape)))
+        return low.build.pile(low.lift(grad), goes, tuple(shape))
 
 
 def _pad_backward(forward: Any) -> Rule:
@@ -377,7 +536,8 @@ def looked_up_backward(
     goes[indices.reshape(-1) == padding_idx] = NOTHING
     shape = low.build.shape(low.lift(grad_output))
     goes = goes.reshape(shape)
-    return low.build.pile(low.lift(grad_output), to_numpy(goes), (num_weights, width))
+    with narrow(low, grad_output):
+        return low.build.pile(low.lift(grad_output), to_numpy(goes), (num_weights, width))
 
 
 _SUM, _MEAN, _MAX = range(3)

@@ -76,6 +76,13 @@ def _rows(low: Lowering, value: Any, normalized_shape: Sequence[int]) -> int:
     return low.build.reshape(low.lift(value), (actual_of(value).numel() // max(1, count), count))
 
 
+def _saved(low: Lowering, *statistics: int) -> tuple[int, ...]:
+    """What a norm keeps for its backward: by torch's convention nothing is differentiated through
+    it, but for group norm, whose backward takes the gradients of all its results.
+    """
+    return tuple(map(low.build.hold, statistics))
+
+
 @rule("native_layer_norm")
 def layer_norm(
     low: Lowering,
@@ -92,7 +99,7 @@ def layer_norm(
     variance = low.apply("divide", _kept(low, low.apply("square", apart), (1,)), float(count))
     rstd = _reciprocal_root(low, variance, eps)
     scaled = _scaled(low, low.apply("multiply", apart, rstd), weight, (1, count))
-    found = _plus(low, scaled, bias, (1, count)), mean, rstd
+    found = _plus(low, scaled, bias, (1, count)), *_saved(low, mean, rstd)
     return tuple(
         low.build.reshape(node, tuple(part.shape)) for node, part in zip(found, actual, strict=True)
     )
@@ -196,8 +203,17 @@ def batch_norm(
     normal = low.build.reshape(
         low.apply("add", low.apply("multiply", x, alpha), beta), tuple(actual[0].shape)
     )
-    saved = tuple(low.build.reshape(node, (low.build.shape(x)[1],)) for node in (mean, invstd))
+    channels = (low.build.shape(x)[1],)
+    saved = _saved(low, *(low.build.reshape(node, channels) for node in (mean, invstd)))
     return (normal, *(saved if training else (None, None)))
+
+
+@rule("_batch_norm_with_update_functional")
+def batch_norm_with_update(
+    low: Lowering, input: Any, weight: Any, bias: Any, eps: float, actual: Any
+) -> tuple[int | None, ...]:
+    found: tuple[int | None, ...] = batch_norm(low, input, weight, bias, eps, actual, training=True)
+    return found
 
 
 def _channels(low: Lowering, value: Any) -> int:
@@ -244,6 +260,18 @@ def batch_norm_backward(
         *(low.build.reshape(node, shape) for node in by_channel),
     )
     return tuple(node if wanted else None for node, wanted in zip(found, output_mask, strict=True))
+
+
+@rule("batch_norm_backward")
+def batch_norm_with_update_backward(
+    low: Lowering, operation: Any, bound: dict[str, Any]
+) -> tuple[int | None, ...]:
+    renamed = {"save_invstd": bound["save_var"], "train": bound["update"]}
+    same = ("grad_out", "input", "weight", "running_mean", "running_var", "save_mean", "eps",
+            "output_mask")  # fmt: skip
+    given = renamed | {name: bound[name] for name in same}
+    found: tuple[int | None, ...] = batch_norm_backward(low, **given)
+    return found
 
 
 def _without_mean(low: Lowering, grad: int, apart: int, invstd: int, sums: tuple[int, int]) -> int:

@@ -24,7 +24,8 @@ from verifier.capture.aten.windows import (
 )
 from verifier.capture.lowering import Lowering, Rule, actual_of, rule
 from verifier.capture.to_numpy import to_numpy
-from verifier.program.array_program import NOTHING, places
+from verifier.program.builder import places
+from verifier.program.program import NOTHING
 
 
 def _each(option: Any, count: int, default: Any = None) -> list[int]:
@@ -129,7 +130,22 @@ def _max_unpool(count: int) -> Rule:
     return unpooled
 
 
+def _fractional_max_pool(count: int) -> Rule:
+    def pooled(low: Lowering, self: Any, actual: Any) -> tuple[int, None]:
+        """Where the windows lie was drawn: each result is the entry that was taken."""
+        low.kept = False
+        shape = tuple(actual_of(self).shape)
+        flat = to_numpy(actual[1].reshape(*shape[:-count], -1))
+        planes = places(shape).reshape(*shape[:-count], -1)
+        taken = np.take_along_axis(planes, flat, -1)
+        return low.build.take(low.lift(self), taken.reshape(tuple(actual[0].shape))), None
+
+    return pooled
+
+
 for _count in (2, 3):
+    rule(f"fractional_max_pool{_count}d")(_fractional_max_pool(_count))
+    rule(f"fractional_max_pool{_count}d_backward")(_max_pool_backward(_count))
     rule(f"max_pool{_count}d_with_indices")(_max_pool(_count))
     rule(f"adaptive_max_pool{_count}d")(_adaptive_max_pool(_count))
     rule(f"max_pool{_count}d_with_indices_backward")(_max_pool_backward(_count))

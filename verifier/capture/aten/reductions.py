@@ -13,7 +13,8 @@ import torch
 from verifier.capture.lowering import Cell, Lowering, Rule, actual_of, plain, rule
 from verifier.capture.to_numpy import to_numpy
 from verifier.operations.formats import CODE_FORMATS
-from verifier.program.array_program import NOTHING, places
+from verifier.program.builder import places
+from verifier.program.program import NOTHING
 
 Combination = Callable[[int, int], int]
 """Two nodes to one of the same shape."""

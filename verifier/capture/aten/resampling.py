@@ -19,7 +19,8 @@ from verifier.capture.aten.normalisation import narrow
 from verifier.capture.aten.windows import in_planes, ragged
 from verifier.capture.lowering import Lowering, Rule, actual_of, plain, rule
 from verifier.capture.to_numpy import to_numpy
-from verifier.program.array_program import NOTHING, places
+from verifier.program.builder import places
+from verifier.program.program import NOTHING
 
 aten = torch.ops.aten
 _CUBIC, _CUBIC_SMOOTH = -0.75, -0.5

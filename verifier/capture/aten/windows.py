@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from verifier.program.array_program import NOTHING
+from verifier.program.program import NOTHING
 
 Windows = np.ndarray
 

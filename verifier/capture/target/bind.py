@@ -25,7 +25,7 @@ from verifier.capture.target.outputs import Results, results_of
 from verifier.capture.target.pytree import leaves, replaced
 from verifier.capture.target.signature import Arguments, arranged, signature_of
 from verifier.errors import InputError
-from verifier.process.isolation import running
+from verifier.process.isolation import user_code_state
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +152,7 @@ def bound(
         arguments = {name: replaced(value, name, by_name.get) for name, value in given.items()}
         # Code is run many times, and its inputs are no leaves of torch's graph, of which torch may
         # warn.
-        with running(values):
+        with user_code_state(values):
             found = callee({name: by_name[name] for name in state}, arguments)
         return results_of(callee.name, found.result, found.buffers)
 

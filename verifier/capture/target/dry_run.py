@@ -10,8 +10,8 @@ from verifier.capture.joint_functions import gradients_by
 from verifier.capture.target.bind import Bound
 from verifier.errors import InputError, message_of
 from verifier.process.deadline import Deadline
-from verifier.process.isolation import isolated, left_behind, running
-from verifier.process.timeout import OutOfTimeError, own_traceback, place_of
+from verifier.process.isolation import abandon_user_code, isolate, user_code_state
+from verifier.process.timeout import OutOfTimeError, place_of, user_traceback
 
 
 class UserCodeError(InputError):
@@ -36,7 +36,7 @@ class Run:
     """The buffers that it changed."""
 
 
-@isolated
+@isolate
 def tried(bound: Bound, deadline: Deadline = Deadline.NEVER) -> Run:
     """Run the code once, forward and backward.
 
@@ -51,7 +51,7 @@ def tried(bound: Bound, deadline: Deadline = Deadline.NEVER) -> Run:
     try:
         return deadline.run(lambda: _run(bound))
     except OutOfTimeError:
-        left_behind()
+        abandon_user_code()
         raise InputError(
             f"{bound.name} does not return within {deadline.seconds:g} seconds: give it smaller "
             "inputs, or more time"
@@ -63,7 +63,7 @@ def _run(bound: Bound) -> Run:
         name: tensor.detach().clone().requires_grad_(name in bound.wanted)
         for name, tensor in bound.inputs.items()
     }
-    with running(tuple(leaves.values())), torch.enable_grad():
+    with user_code_state(tuple(leaves.values())), torch.enable_grad():
         # Code may write to what it is given, which torch forbids for leaves.
         given = {name: leaf.clone() for name, leaf in leaves.items()}
         versions = {name: tensor._version for name, tensor in given.items()}
@@ -116,7 +116,7 @@ def raised(what: str, error: BaseException) -> UserCodeError:
     first = message_of(error)
     told = f": {first}" if first else ""
     return UserCodeError(
-        f"{what} raises {type(error).__name__}{place_of(error)}{told}", own_traceback(error)
+        f"{what} raises {type(error).__name__}{place_of(error)}{told}", user_traceback(error)
     )
 
 

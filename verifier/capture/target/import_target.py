@@ -14,9 +14,9 @@ import torch
 
 from verifier.capture.target.call_text import Attribute, Call, steps_of
 from verifier.errors import InputError, message_of
-from verifier.formula.load_file import importable, run_file
-from verifier.process.isolation import loading
-from verifier.process.timeout import own_frames
+from verifier.formula.load_file import add_to_import_path, run_file
+from verifier.process.isolation import user_file_state
+from verifier.process.timeout import user_frames
 
 _FORMS = "give path/to/file.py::name or package.module:name"
 
@@ -33,7 +33,7 @@ def load_target(text: str) -> Callable[..., Any]:
     >>> load_target("torch.nn.functional:gelu").__name__
     'gelu'
     """
-    with torch.random.fork_rng(devices=[]), loading(_package_in(text)):
+    with torch.random.fork_rng(devices=[]), user_file_state(_package_in(text)):
         torch.manual_seed(0)
         home, separator, name = _home(text)
         found: Any = home
@@ -99,7 +99,7 @@ def _package(name: str) -> ModuleType:
     if not all(part.isidentifier() for part in name.split(".")):
         raise InputError(f"{name!r} is not the name of a module: {_FORMS}")
     try:
-        with importable(Path.cwd()):
+        with add_to_import_path(Path.cwd()):
             return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if f"{name}.".startswith(f"{error.name}."):
@@ -110,7 +110,7 @@ def _package(name: str) -> ModuleType:
 
 
 def _not_imported(name: str, error: BaseException) -> InputError:
-    frames = own_frames(error)
+    frames = user_frames(error)
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     if isinstance(error, SyntaxError):
         return InputError(

@@ -11,15 +11,17 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
+from verifier.operations.arrays import Floats
 from verifier.operations.formats import Format
 
 
-class Kind(IntEnum):
+class CrossingKind(IntEnum):
     """What happens, the most interesting first."""
 
     BORDER = 0
@@ -36,69 +38,82 @@ class Kind(IntEnum):
     """A factor of a product is 0."""
 
 
-Code = Callable[[Format, Any, Sequence[Any]], Any]
+Codes: TypeAlias = npt.NDArray[np.int8]
+"""Small whole numbers, one for each element: something happens where it changes."""
+
+WatchCode = Callable[[Format, Floats, Sequence[Floats]], Codes]
 """From the format, an operation's result and its arguments to the codes."""
 _NO_NUMBER = 2
 
 
 @dataclass(frozen=True)
-class Watch:
+class CrossingWatch:
     """One thing that can happen in an operation."""
 
-    kind: Kind
-    code: Code
+    kind: CrossingKind
+    code: WatchCode
     exact: bool = False
     """Whether code 0 says that it happens right there, between the codes -1 and 1."""
 
 
-def _order(one: Any, other: Any) -> Any:
+def _compare_numbers(one: Floats, other: Floats | float) -> Codes:
     """-1, 0 or 1 for less, the same and greater."""
     found = (one > other).astype(np.int8) - (one < other).astype(np.int8)
     return np.where(np.isnan(one) | np.isnan(other), np.int8(_NO_NUMBER), found)
 
 
-def _sides(kind: Kind) -> Watch:
+def _argument_against_other(kind: CrossingKind) -> CrossingWatch:
     """One argument against the other."""
-    return Watch(
-        kind, lambda own, result, arguments: _order(arguments[0], arguments[1]), exact=True
+    return CrossingWatch(
+        kind,
+        lambda own, result, arguments: _compare_numbers(arguments[0], arguments[1]),
+        exact=True,
     )
 
 
-def _at(kind: Kind, number: float = 0.0, argument: int = 0) -> Watch:
+def _argument_against_number(
+    kind: CrossingKind, number: float = 0.0, argument: int = 0
+) -> CrossingWatch:
     """An argument against a number."""
-    return Watch(
-        kind, lambda own, result, arguments: _order(arguments[argument], number), exact=True
+    return CrossingWatch(
+        kind,
+        lambda own, result, arguments: _compare_numbers(arguments[argument], number),
+        exact=True,
     )
 
 
-def _tail(where: Callable[[Format], float]) -> Watch:
+def _argument_against_limit(where: Callable[[Format], float]) -> CrossingWatch:
     """The argument against a number that depends on the format."""
-    return Watch(
-        Kind.TAIL, lambda own, result, arguments: _order(arguments[0], where(own)), exact=True
+    return CrossingWatch(
+        CrossingKind.TAIL,
+        lambda own, result, arguments: _compare_numbers(arguments[0], where(own)),
+        exact=True,
     )
 
 
-def _tails(where: Callable[[Format], float]) -> tuple[Watch, Watch]:
+def _argument_against_limits(
+    where: Callable[[Format], float],
+) -> tuple[CrossingWatch, CrossingWatch]:
     """The same on either side of 0."""
-    return _tail(where), _tail(lambda own: -where(own))
+    return _argument_against_limit(where), _argument_against_limit(lambda own: -where(own))
 
 
-def _wholes(kind: Kind, unit: float = 1.0) -> Watch:
+def _argument_passes_multiples(kind: CrossingKind, unit: float = 1.0) -> CrossingWatch:
     """The argument passes a multiple of the unit."""
 
-    def code(format: Format, result: Any, arguments: Sequence[Any]) -> Any:
-        return _whole(np.asarray(arguments[0], dtype=np.float64) / unit)
+    def code(format: Format, result: Floats, arguments: Sequence[Floats]) -> Codes:
+        return _whole_part_code(np.asarray(arguments[0], dtype=np.float64) / unit)
 
-    return Watch(kind, code)
+    return CrossingWatch(kind, code)
 
 
-def _whole(numbers: Any) -> Any:
+def _whole_part_code(numbers: Floats) -> Codes:
     """The whole part, as far as neighbouring ones differ."""
     parts = np.floor(numbers) % 64.0
     return np.where(np.isfinite(parts), parts, -1.0).astype(np.int8)
 
 
-def _ranged(numbers: Any, format: Format) -> Any:
+def _range_code(numbers: Floats, format: Format) -> Codes:
     sizes = np.abs(numbers)
     limits = (format.smallest_subnormal, format.smallest_normal, format.largest)
     # What is not a number is in no range.
@@ -107,26 +122,37 @@ def _ranged(numbers: Any, format: Format) -> Any:
     )
 
 
-def _swallowed_by_one(own: Format, result: Any, arguments: Sequence[Any]) -> Any:
-    return _order(np.abs(arguments[0]), _half_ulp(own))
+def _swallowed_by_one(own: Format, result: Floats, arguments: Sequence[Floats]) -> Codes:
+    return _compare_numbers(np.abs(arguments[0]), _half_ulp(own))
 
 
-def _swallows(format: Format, result: Any, arguments: Sequence[Any]) -> Any:
+def _swallowed_term(format: Format, result: Floats, arguments: Sequence[Floats]) -> Codes:
     """Which of two terms is less than half an ulp of the other, or neither."""
     one, other = np.abs(arguments[0]), np.abs(arguments[1])
     share = format.unit_roundoff / 2.0
     return (other <= share * one).astype(np.int8) - (one <= share * other).astype(np.int8)
 
 
-_RANGE = Watch(Kind.RANGE, lambda own, result, arguments: _ranged(result, own))
+_RANGE = CrossingWatch(CrossingKind.RANGE, lambda own, result, arguments: _range_code(result, own))
 _SQUARED = (
-    Watch(Kind.RANGE, lambda own, result, arguments: _ranged(arguments[0] ** 2, own)),
-    Watch(Kind.RANGE, lambda own, result, arguments: _ranged(arguments[1] ** 2, own)),
+    CrossingWatch(
+        CrossingKind.RANGE, lambda own, result, arguments: _range_code(arguments[0] ** 2, own)
+    ),
+    CrossingWatch(
+        CrossingKind.RANGE, lambda own, result, arguments: _range_code(arguments[1] ** 2, own)
+    ),
 )
-_SWALLOWED = Watch(Kind.SWALLOWED, _swallows)
-_CORNER, _PLACED = _at(Kind.BORDER), _sides(Kind.BORDER)
-_ZERO, _ONE, _MINUS_ONE = _at(Kind.SINGULAR), _at(Kind.SINGULAR, 1.0), _at(Kind.SINGULAR, -1.0)
-_SECOND_ZERO = _at(Kind.SINGULAR, argument=1)
+_SWALLOWED = CrossingWatch(CrossingKind.SWALLOWED, _swallowed_term)
+_CORNER, _PLACED = (
+    _argument_against_number(CrossingKind.BORDER),
+    _argument_against_other(CrossingKind.BORDER),
+)
+_ZERO, _ONE, _MINUS_ONE = (
+    _argument_against_number(CrossingKind.SINGULAR),
+    _argument_against_number(CrossingKind.SINGULAR, 1.0),
+    _argument_against_number(CrossingKind.SINGULAR, -1.0),
+)
+_SECOND_ZERO = _argument_against_number(CrossingKind.SINGULAR, argument=1)
 
 
 def _half_ulp(format: Format) -> float:
@@ -134,71 +160,91 @@ def _half_ulp(format: Format) -> float:
     return format.unit_roundoff / 2.0
 
 
-def _logistic(format: Format) -> float:
+def _logistic_limit(format: Format) -> float:
     """Where exp(-x) is that."""
     return -math.log(_half_ulp(format))
 
 
-def _hyperbolic(format: Format) -> float:
+def _tanh_limit(format: Format) -> float:
     """Where 1 - tanh(x), which is nearly 2 exp(-2 x), is."""
     return 0.5 * math.log(2.0 / _half_ulp(format))
 
 
-def _error(format: Format) -> float:
+def _error_function_limit(format: Format) -> float:
     """Where 1 - erf(x) is."""
     return float(special.erfcinv(_half_ulp(format)))
 
 
-def _normal(format: Format) -> float:
-    return math.sqrt(2.0) * _error(format)
+def _normal_limit(format: Format) -> float:
+    return math.sqrt(2.0) * _error_function_limit(format)
 
 
-def _underflow(format: Format) -> float:
+def _underflow_limit(format: Format) -> float:
     """Where exp(-x) is no normal number any more."""
     return -math.log(format.smallest_normal)
 
 
-def _large(format: Format) -> float:
+def _square_limit(format: Format) -> float:
     """Where 1 is swallowed by the square."""
     return 1.0 / math.sqrt(_half_ulp(format))
 
 
-_LOGISTIC = (*_tails(_logistic), *_tails(_underflow))
-WATCHED: dict[str, tuple[Watch, ...]] = {
+_LOGISTIC = (
+    *_argument_against_limits(_logistic_limit),
+    *_argument_against_limits(_underflow_limit),
+)
+WATCHED: dict[str, tuple[CrossingWatch, ...]] = {
     **dict.fromkeys(
         ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal"), (_PLACED,)
     ),
     **dict.fromkeys(("maximum", "minimum"), (_PLACED,)),
     **dict.fromkeys(("abs", "relu", "sign"), (_CORNER,)),
-    **dict.fromkeys(("floor", "ceiling"), (_wholes(Kind.BORDER),)),
+    **dict.fromkeys(("floor", "ceiling"), (_argument_passes_multiples(CrossingKind.BORDER),)),
     "remainder": (
-        Watch(Kind.BORDER, lambda own, result, arguments: _whole(arguments[0] / arguments[1])),
+        CrossingWatch(
+            CrossingKind.BORDER,
+            lambda own, result, arguments: _whole_part_code(arguments[0] / arguments[1]),
+        ),
     ),
     "sqrt": (_ZERO,),
-    **dict.fromkeys(("log", "log2", "log10"), (_ZERO, _at(Kind.FACTOR, 1.0))),
-    "log1p": (_MINUS_ONE, _at(Kind.FACTOR), Watch(Kind.SWALLOWED, _swallowed_by_one, exact=True)),
+    **dict.fromkeys(
+        ("log", "log2", "log10"), (_ZERO, _argument_against_number(CrossingKind.FACTOR, 1.0))
+    ),
+    "log1p": (
+        _MINUS_ONE,
+        _argument_against_number(CrossingKind.FACTOR),
+        CrossingWatch(CrossingKind.SWALLOWED, _swallowed_by_one, exact=True),
+    ),
     "divide": (_SECOND_ZERO, _RANGE),
-    "power": (_ZERO, _SECOND_ZERO, _at(Kind.BORDER, 1.0, 1), _RANGE),
+    "power": (_ZERO, _SECOND_ZERO, _argument_against_number(CrossingKind.BORDER, 1.0, 1), _RANGE),
     "square": (_ZERO, _RANGE),
     **dict.fromkeys(("acos", "asin", "atanh", "erfinv"), (_ONE, _MINUS_ONE)),
     "acosh": (_ONE,),
     "logit": (_ZERO, _ONE),
     "xlogy": (_ZERO, _SECOND_ZERO),
     **dict.fromkeys(("atan2", "hypot"), (_ZERO, _SECOND_ZERO, *_SQUARED)),
-    "tan": (_wholes(Kind.SINGULAR, math.pi / 2.0),),
-    **dict.fromkeys(("loggamma", "digamma"), (_ZERO, _wholes(Kind.SINGULAR))),
+    "tan": (_argument_passes_multiples(CrossingKind.SINGULAR, math.pi / 2.0),),
+    **dict.fromkeys(
+        ("loggamma", "digamma"), (_ZERO, _argument_passes_multiples(CrossingKind.SINGULAR))
+    ),
     "zeta": (_ONE,),
-    "tanh": _tails(_hyperbolic),
+    "tanh": _argument_against_limits(_tanh_limit),
     **dict.fromkeys(("sigmoid", "softplus", "logsigmoid"), _LOGISTIC),
-    "erf": _tails(_error),
-    "erfc": (*_tails(_error), _RANGE),
-    "ndtr": (*_tails(_normal), _RANGE),
-    "log_ndtr": (*_tails(_normal), *_tails(_large)),
-    "erfcx": (*_tails(_large), _RANGE),
+    "erf": _argument_against_limits(_error_function_limit),
+    "erfc": (*_argument_against_limits(_error_function_limit), _RANGE),
+    "ndtr": (*_argument_against_limits(_normal_limit), _RANGE),
+    "log_ndtr": (
+        *_argument_against_limits(_normal_limit),
+        *_argument_against_limits(_square_limit),
+    ),
+    "erfcx": (*_argument_against_limits(_square_limit), _RANGE),
     **dict.fromkeys(("exp", "exp2"), (_RANGE,)),
-    "expm1": (*_tails(_logistic), _RANGE),
+    "expm1": (*_argument_against_limits(_logistic_limit), _RANGE),
     **dict.fromkeys(("sinh", "cosh", "i0", "i1"), (_RANGE,)),
     **dict.fromkeys(("add", "subtract"), (_SWALLOWED,)),
-    "multiply": (_at(Kind.FACTOR), _at(Kind.FACTOR, argument=1)),
+    "multiply": (
+        _argument_against_number(CrossingKind.FACTOR),
+        _argument_against_number(CrossingKind.FACTOR, argument=1),
+    ),
 }
 """By the name of a row what is watched of it."""

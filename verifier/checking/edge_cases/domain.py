@@ -7,11 +7,12 @@ neighbour is one further and what lies halfway between two floats is halfway bet
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from verifier.errors import InputError
+from verifier.operations.arrays import Floats, Indices, Truths
 from verifier.operations.formats import Format
 
 _WINDOWS = (10.0, 100.0, 1000.0)
@@ -39,27 +40,29 @@ class Domain:
     def __contains__(self, number: float) -> bool:
         return self.low < number < self.high
 
-    def inside(self, numbers: Any) -> Any:
-        """Where an array's numbers are in it."""
+    def inside(self, numbers: Floats) -> Truths:
+        """Where the numbers of an array are in it."""
         return (numbers > self.low) & (numbers < self.high)
 
     def ends(self, format: Format) -> tuple[float, float]:
-        """The smallest and the largest float of the format in it; the first is above the second
-        where there is none.
+        """The smallest and the largest float of the format in it.
+
+        The first is above the second where there is none.
         """
         low, high = (
             float(end)
-            for end in rounded(
+            for end in round_to_floats(
                 np.clip([self.low, self.high], -format.largest, format.largest), format
             )
         )
-        return (low if low > self.low else neighbour(low, 1, format)), (
-            high if high < self.high else neighbour(high, -1, format)
+        return (low if low > self.low else float_beside(low, 1, format)), (
+            high if high < self.high else float_beside(high, -1, format)
         )
 
-    def grid(self, format: Format, count: int) -> Any:
-        """Floats of the format in it, in order: even ones and ones even in size, so many (2 or
-        more) of each kind.
+    def grid(self, format: Format, count: int) -> Floats:
+        """Floats of the format in it, sorted, each once: of even distances and of even ratios.
+
+        `count`, 2 or more, is how many there are of each kind about.
         """
         low, high = self.ends(format)
         if low > high:
@@ -69,20 +72,20 @@ class Domain:
         for reach in (*_WINDOWS, np.inf):
             one, other = max(low, -reach), min(high, reach)
             parts.append(one * (1.0 - shares) + other * shares)
-        last = int(_place(max(abs(low), abs(high)), format))
+        last = int(_float_number(max(abs(low), abs(high)), format))
         counted = _float_at([1 + (last - 1) * step // (count - 1) for step in range(count)], format)
         near = 2.0 ** -np.linspace(0.0, 2.0 * format.precision, count)
         width = high / 2 - low / 2
         parts += [counted, -counted, near, -near, low + width * near, high - width * near]
-        numbers = rounded(np.concatenate(parts), format)
+        numbers = round_to_floats(np.concatenate(parts), format)
         return np.unique(numbers[self.inside(numbers)]) + 0.0
 
 
-def rounded(numbers: Any, format: Format) -> Any:
-    """The nearest floats of the format, as float64; infinite where it overflows.
+def round_to_floats(numbers: npt.ArrayLike, format: Format) -> Floats:
+    """The nearest floats of the format, as float64; infinite where a number overflows.
 
     >>> from verifier.operations.formats import FLOAT16
-    >>> float(rounded(0.1, FLOAT16)), float(rounded(1e-9, FLOAT16))
+    >>> float(round_to_floats(0.1, FLOAT16)), float(round_to_floats(1e-9, FLOAT16))
     (0.0999755859375, 0.0)
     """
     numbers = np.asarray(numbers, dtype=np.float64)
@@ -93,31 +96,32 @@ def rounded(numbers: Any, format: Format) -> Any:
     return np.where(np.isfinite(numbers), found, numbers)
 
 
-def neighbour(number: float, steps: int, format: Format) -> float:
-    """The float so many steps above a finite float of the format, or below it; infinite behind the
-    last.
+def float_beside(number: float, steps: int, format: Format) -> float:
+    """The float so many steps above a finite float of the format, or below it.
+
+    It is infinite behind the last one.
 
     >>> from verifier.operations.formats import FLOAT32
-    >>> neighbour(0.0, 1, FLOAT32) == FLOAT32.smallest_subnormal
+    >>> float_beside(0.0, 1, FLOAT32) == FLOAT32.smallest_subnormal
     True
-    >>> neighbour(1.0, -1, FLOAT32) == 1 - 2.0**-24
+    >>> float_beside(1.0, -1, FLOAT32) == 1 - 2.0**-24
     True
     """
-    return float(_float_at(_place(number, format) + steps, format))
+    return float(_float_at(_float_number(number, format) + steps, format))
 
 
-def halfway(low: Any, high: Any, format: Format) -> Any:
+def float_halfway(low: npt.ArrayLike, high: npt.ArrayLike, format: Format) -> Floats:
     """The floats of the format that lie halfway in number; one of the two where none lies between.
 
     >>> from verifier.operations.formats import FLOAT32
-    >>> float(halfway(1.0, 4.0, FLOAT32))
+    >>> float(float_halfway(1.0, 4.0, FLOAT32))
     2.0
     """
-    one, other = _place(low, format), _place(high, format)
+    one, other = _float_number(low, format), _float_number(high, format)
     return _float_at((one >> 1) + (other >> 1) + (one & other & 1), format)
 
 
-def _place(numbers: Any, format: Format) -> Any:
+def _float_number(numbers: npt.ArrayLike, format: Format) -> Indices:
     """How many floats lie between 0 and each number, which is a float of the format; negative ones
     count back.
     """
@@ -131,10 +135,11 @@ def _place(numbers: Any, format: Format) -> Any:
     )
     within = np.ldexp(sizes, format.precision - 1 - exponent).astype(np.int64)
     steps = (exponent - format.smallest_exponent).astype(np.int64) << (format.precision - 1)
-    return np.where(numbers < 0, -(steps + within), steps + within)
+    result: Indices = np.where(numbers < 0, -(steps + within), steps + within)
+    return result
 
 
-def _float_at(places: Any, format: Format) -> Any:
+def _float_at(places: npt.ArrayLike, format: Format) -> Floats:
     """The float at each place; infinite behind the largest."""
     places = np.asarray(places, dtype=np.int64)
     bits, sizes = format.precision - 1, np.abs(places)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
-from typing import Any
 
 import torch
 
 from verifier.capture.to_numpy import bytes_of
+from verifier.operations.arrays import Floats
 
 Point = dict[str, torch.Tensor]
 Values = Mapping[str, tuple[float, ...]]
@@ -21,7 +21,7 @@ KEPT = 3
 """Of an array, every third element keeps its number."""
 
 
-def edge_points(values: Values, base: Mapping[str, torch.Tensor], limit: int) -> list[Point]:
+def make_edge_points(values: Values, base: Mapping[str, torch.Tensor], limit: int) -> list[Point]:
     """Points in which elements of some inputs of the base take these values in turn, at most so
     many.
 
@@ -30,7 +30,7 @@ def edge_points(values: Values, base: Mapping[str, torch.Tensor], limit: int) ->
     all values have had their turn, and each input level at each of its values. Inputs without
     values stay as they are.
 
-    >>> points = edge_points({"x": (0.0, 3.0)}, {"x": torch.tensor([0.5, 1.5, 2.5])}, 3)
+    >>> points = make_edge_points({"x": (0.0, 3.0)}, {"x": torch.tensor([0.5, 1.5, 2.5])}, 3)
     >>> [point["x"].tolist() for point in points]
     [[0.0, 3.0, 2.5], [0.5, 0.5, 2.5], [0.0, 0.0, 0.0]]
     """
@@ -38,29 +38,32 @@ def edge_points(values: Values, base: Mapping[str, torch.Tensor], limit: int) ->
     if not drawn or limit <= 0:
         return []
     mixed = _mixtures(drawn, base)
-    levels = _levels(drawn, base)
+    levels = _level_points(drawn, base)
     first = [
         *islice(mixed, 1),
-        _tied(drawn, base),
-        *_zero(drawn, base),
+        _point_of_ties(drawn, base),
+        *_point_of_zeros(drawn, base),
         *islice(levels, 1),
-        _crowded(drawn, base),
+        _point_of_near_numbers(drawn, base),
     ]
     found: list[Point] = []
-    seen = {_key(base)}
+    seen = {_point_bits(base)}
     for point in chain(first, mixed, levels):
-        if _key(point) not in seen:
-            seen.add(_key(point))
+        if _point_bits(point) not in seen:
+            seen.add(_point_bits(point))
             found.append(point)
         if len(found) == limit:
             break
     return found
 
 
-def own_points(own: Mapping[str, Sequence[Any]], base: Mapping[str, torch.Tensor]) -> list[Point]:
+def points_with_own_edges(
+    own: Mapping[str, Sequence[Floats]], base: Mapping[str, torch.Tensor]
+) -> list[Point]:
     """For each array a point of the base with that input in its place.
 
-    >>> [point["x"].tolist() for point in own_points({"x": ([1.0, 2.0],)}, {"x": torch.zeros(2)})]
+    >>> points = points_with_own_edges({"x": ([1.0, 2.0],)}, {"x": torch.zeros(2)})
+    >>> [point["x"].tolist() for point in points]
     [[1.0, 2.0]]
     """
     return [
@@ -70,7 +73,7 @@ def own_points(own: Mapping[str, Sequence[Any]], base: Mapping[str, torch.Tensor
     ]
 
 
-def _key(point: Mapping[str, torch.Tensor]) -> tuple[bytes, ...]:
+def _point_bits(point: Mapping[str, torch.Tensor]) -> tuple[bytes, ...]:
     """Floats by their bits: 0 and -0 are different, and a NaN is itself."""
     return tuple(bytes_of(tensor) for tensor in point.values())
 
@@ -93,13 +96,13 @@ def _mixtures(values: Values, base: Mapping[str, torch.Tensor]) -> Iterator[Poin
             if name in groups[turn % len(groups)]:
                 # Inputs of as many values would meet the same partners again and again.
                 start = taken[name] + place * (turn // len(groups))
-                point[name], count = _mixed(base[name], values[name], start, turn)
+                point[name], count = _mix_values(base[name], values[name], start, turn)
                 taken[name] += count
         turn += 1
         yield point
 
 
-def _mixed(
+def _mix_values(
     tensor: torch.Tensor, values: tuple[float, ...], start: int, turn: int
 ) -> tuple[torch.Tensor, int]:
     """The tensor with some elements replaced by the values from a place on, and how many."""
@@ -114,7 +117,7 @@ def _mixed(
     return flat.reshape(tensor.shape), max(len(places), 1)
 
 
-def _tied(values: Values, base: Mapping[str, torch.Tensor]) -> Point:
+def _point_of_ties(values: Values, base: Mapping[str, torch.Tensor]) -> Point:
     """Neighbours are equal along each axis."""
     point = dict(base)
     for name in values:
@@ -126,12 +129,12 @@ def _tied(values: Values, base: Mapping[str, torch.Tensor]) -> Point:
     return point
 
 
-def _zero(values: Values, base: Mapping[str, torch.Tensor]) -> list[Point]:
+def _point_of_zeros(values: Values, base: Mapping[str, torch.Tensor]) -> list[Point]:
     zeros = {name: torch.zeros_like(base[name]) for name in values if 0.0 in values[name]}
     return [{**base, **zeros}] if zeros else []
 
 
-def _levels(values: Values, base: Mapping[str, torch.Tensor]) -> Iterator[Point]:
+def _level_points(values: Values, base: Mapping[str, torch.Tensor]) -> Iterator[Point]:
     """All elements of one input the same, at each value in turn."""
     for turn in range(max(map(len, values.values()))):
         for name, numbers in values.items():
@@ -139,7 +142,7 @@ def _levels(values: Values, base: Mapping[str, torch.Tensor]) -> Iterator[Point]
                 yield {**base, name: torch.full_like(base[name], numbers[turn])}
 
 
-def _crowded(values: Values, base: Mapping[str, torch.Tensor]) -> Point:
+def _point_of_near_numbers(values: Values, base: Mapping[str, torch.Tensor]) -> Point:
     """Each input near its largest value, its elements a few floats apart: what is subtracted there
     cancels.
     """

@@ -11,16 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
 
 import numpy as np
 
-from verifier.checking.edge_cases.critical_points import WATCHED, Kind, Watch
-from verifier.checking.edge_cases.domain import Domain, halfway
+from verifier.checking.edge_cases.critical_points import WATCHED, Codes, CrossingKind, CrossingWatch
+from verifier.checking.edge_cases.domain import Domain, float_halfway
+from verifier.operations.arrays import Floats, Truths
 from verifier.operations.formats import Format
 from verifier.operations.table import TABLE
-from verifier.program.array_program import INPUT, ArrayNode, ArrayProgram, Shape, evaluate
 from verifier.program.evaluation.batches import BatchArithmetic, aligned
+from verifier.program.program import INPUT, Node, Program, Shape, evaluate
 
 NUMBERS = 30_000_000
 """So many numbers are computed for a program at most, about."""
@@ -37,7 +37,7 @@ _Key = tuple[int, int]
 class Crossing:
     """Between two neighbouring floats of one input something happens in one element of a node."""
 
-    kind: Kind
+    kind: CrossingKind
     name: str
     """The input that moved."""
     node: int
@@ -62,15 +62,15 @@ class _Bracket:
     """At the low end."""
 
 
-class _Codes(BatchArithmetic):
+class _CodeArithmetic(BatchArithmetic):
     """Variants are the values tried; collects the codes of what depends on them."""
 
     def __init__(self, format: Format) -> None:
         self.format = format
-        self.codes: dict[_Key, Any] = {}
+        self.codes: dict[_Key, Codes] = {}
         """An array of values tried by elements."""
 
-    def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
+    def row(self, place: int, node: Node, *arguments: Floats) -> Floats:
         parts = aligned(arguments)
         with np.errstate(all="ignore"):
             result = np.asarray(TABLE[node.operation].numpy.function(*parts))
@@ -88,8 +88,8 @@ class _Codes(BatchArithmetic):
 class Sweep:
     """A program at one point, in whose inputs things happen."""
 
-    program: ArrayProgram
-    given: Mapping[str, Any]
+    program: Program
+    given: Mapping[str, Floats]
     """Arrays of float64."""
     format: Format
 
@@ -101,8 +101,8 @@ class Sweep:
         for name, domain in list(moving.items())[:MOST_INPUTS]:
             found += self._brackets(name, domain, NUMBERS // len(moving))
         cost = max(self.program.elements, 1) * (self.format.precision + _SLACK)
-        chosen = _spread(found, min(BRACKETS * len(moving), NUMBERS // cost))
-        return sorted(self._closed_in(chosen), key=lambda crossing: crossing.kind)
+        chosen = _brackets_in_turns(found, min(BRACKETS * len(moving), NUMBERS // cost))
+        return sorted(self._close_in(chosen), key=lambda crossing: crossing.kind)
 
     def _brackets(self, name: str, domain: Domain, numbers: int) -> list[_Bracket]:
         """The intervals of a grid in which a code changes."""
@@ -112,22 +112,24 @@ class Sweep:
         tried = domain.grid(self.format, count)
         if tried.size < _FEWEST:
             return []
-        codes = self._run({name: _level(tried, self.given[name].shape)})
+        codes = self._run({name: _filled_arrays(tried, self.given[name].shape)})
         return [
             bracket
             for key, code in codes.items()
-            for bracket in self._changes(name, tried, key, code)
+            for bracket in self._brackets_at_changes(name, tried, key, code)
         ]
 
-    def _run(self, moved: Mapping[str, Any]) -> Mapping[_Key, Any]:
-        arithmetic = _Codes(self.format)
+    def _run(self, moved: Mapping[str, Floats]) -> Mapping[_Key, Codes]:
+        arithmetic = _CodeArithmetic(self.format)
         still = {
             name: np.asarray(value, dtype=np.float64)[None] for name, value in self.given.items()
         }
         evaluate(self.program, arithmetic, {**still, **moved})
         return arithmetic.codes
 
-    def _changes(self, name: str, tried: Any, key: _Key, code: Any) -> list[_Bracket]:
+    def _brackets_at_changes(
+        self, name: str, tried: Floats, key: _Key, code: Codes
+    ) -> list[_Bracket]:
         changes = code[1:] != code[:-1]
         if self._watch(key).exact:
             # Right on the grid: there is nothing to close in on.
@@ -136,21 +138,21 @@ class Sweep:
             changes &= ~(hit[1:] | hit[:-1])
             exact = [
                 _Bracket(key, name, element, tried[row], tried[row], 0)
-                for row, element in _turns(hit)
+                for row, element in _places_in_turns(hit)
             ]
         else:
             exact = []
         return exact + [
             _Bracket(key, name, element, tried[row], tried[row + 1], int(code[row, element]))
-            for row, element in _turns(changes)
+            for row, element in _places_in_turns(changes)
         ]
 
-    def _closed_in(self, brackets: Sequence[_Bracket]) -> list[Crossing]:
+    def _close_in(self, brackets: Sequence[_Bracket]) -> list[Crossing]:
         low, high = (
             np.array([getattr(bracket, end) for bracket in brackets]) for end in ("low", "high")
         )
         for _ in range(_HALVINGS):
-            middle = halfway(low, high, self.format)
+            middle = float_halfway(low, high, self.format)
             open_ = np.flatnonzero((middle != low) & (middle != high)).tolist()
             if not open_:
                 break
@@ -163,7 +165,7 @@ class Sweep:
             for bracket, *ends in zip(brackets, low.tolist(), high.tolist(), strict=True)
         ]
 
-    def _codes_at(self, brackets: Sequence[_Bracket], values: Any) -> list[int]:
+    def _codes_at(self, brackets: Sequence[_Bracket], values: Floats) -> list[int]:
         """The code of each bracket, its input at its value."""
         rows = range(len(brackets))
         if len(brackets) == 1:
@@ -175,7 +177,7 @@ class Sweep:
             array = np.repeat(
                 np.asarray(self.given[name], dtype=np.float64)[None], len(brackets), axis=0
             )
-            array[own] = _level(values[own], array.shape[1:])
+            array[own] = _filled_arrays(values[own], array.shape[1:])
             moved[name] = array
         codes = self._run(moved)
         return [int(codes[brackets[row].key][row, brackets[row].element]) for row in rows]
@@ -186,16 +188,16 @@ class Sweep:
         hit = low if bracket.code == 0 and self._watch(bracket.key).exact else high
         return Crossing(kind, bracket.name, node, watch, bracket.element, low, high, hit)
 
-    def _watch(self, key: _Key) -> Watch:
+    def _watch(self, key: _Key) -> CrossingWatch:
         return WATCHED[self.program.nodes[key[0]].operation][key[1]]
 
 
-def _level(values: Any, shape: Shape) -> Any:
+def _filled_arrays(values: Floats, shape: Shape) -> Floats:
     """For each value an array of that shape that is full of it."""
     return np.broadcast_to(values.reshape(-1, *([1] * len(shape))), (values.size, *shape))
 
 
-def _turns(mask: Any) -> list[tuple[int, int]]:
+def _places_in_turns(mask: Truths) -> list[tuple[int, int]]:
     """Row and column of what is true: of each row the first, then of each the second; not
     too many.
     """
@@ -205,9 +207,9 @@ def _turns(mask: Any) -> list[tuple[int, int]]:
     return list(zip(rows[order].tolist(), columns[order].tolist(), strict=True))
 
 
-def _spread(brackets: Sequence[_Bracket], most: int) -> list[_Bracket]:
+def _brackets_in_turns(brackets: Sequence[_Bracket], most: int) -> list[_Bracket]:
     """So many brackets at most, each watch of each input in turn."""
-    waiting: dict[Any, list[_Bracket]] = {}
+    waiting: dict[tuple[str, _Key], list[_Bracket]] = {}
     for bracket in brackets:
         waiting.setdefault((bracket.name, bracket.key), []).append(bracket)
     turns = [row for column in zip_longest(*waiting.values()) for row in column if row is not None]

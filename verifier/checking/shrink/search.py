@@ -9,21 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 
 from verifier.capture.to_numpy import bytes_of
-from verifier.checking.edge_cases.domain import Domain, rounded
+from verifier.checking.edge_cases.domain import Domain, round_to_floats
 from verifier.checking.shrink.simpler_number import (
     SMALL,
-    candidates,
-    format_of,
+    format_of_tensor,
     is_simpler,
-    numbers_of,
+    numbers_of_tensor,
+    simpler_candidates,
 )
 from verifier.errors import InputError
+from verifier.operations.arrays import Floats, Indices
 from verifier.process.deadline import Deadline
 
 Inputs = Mapping[str, torch.Tensor]
@@ -35,7 +35,7 @@ SINGLY = 16
 _PIECES = (4, 8)
 
 
-def simplest(
+def find_simplest(
     inputs: Inputs,
     fails: Fails,
     within: Mapping[str, Domain],
@@ -46,19 +46,19 @@ def simplest(
 
     Only inputs in `within` change: their axes become shorter, those of the same length together
     first, and their numbers simpler, inside their domain; dtypes stay. What makes `fails` raise
-    does not fail. `fails` is called at most `tries` times and not after the deadline, first with
-    the inputs themselves; where neither ended the search, the result simplifies to itself.
+    does not fail. `fails` is called at most `tries` times and not after `deadline`, first with
+    `inputs` themselves; where neither ended the search, the result simplifies to itself.
 
     Raises InputError where the inputs do not fail, and for fewer tries than 1.
 
     >>> point = {"x": torch.tensor([0.3712, 37.9713, -2.25], dtype=torch.float64)}
     >>> fails = lambda given: bool((given["x"] > 30).any())
-    >>> simplest(point, fails, {"x": Domain(-50.0, 50.0)})["x"]
+    >>> find_simplest(point, fails, {"x": Domain(-50.0, 50.0)})["x"]
     tensor([31.], dtype=torch.float64)
     """
     if tries < 1:
         raise InputError(f"tries is {tries!r}: use a whole number, 1 or above")
-    search = _Search(inputs, fails, within, tries, deadline)
+    search = _ShrinkSearch(inputs, fails, within, tries, deadline)
     if not search.fails(search.point):
         raise InputError(
             "the point that is to be simplified does not fail: give one at which the check fails"
@@ -68,7 +68,7 @@ def simplest(
 
 
 @dataclass(eq=False)
-class _Search:
+class _ShrinkSearch:
     """The simplest point so far, and the tries left."""
 
     given: Inputs
@@ -77,7 +77,7 @@ class _Search:
     left: int
     deadline: Deadline
     point: dict[str, torch.Tensor] = field(init=False)
-    _known: set[Any] = field(default_factory=set)
+    _known: set[tuple[object, ...]] = field(default_factory=set)
     """Points that do not fail."""
 
     def __post_init__(self) -> None:
@@ -85,14 +85,14 @@ class _Search:
 
     def run(self) -> None:
         before = None
-        while before != _key(self.point) and self.left > 0:
-            before = _key(self.point)
-            for step in (self._shorten, self._round, self._clear, self._singly):
+        while before != _point_key(self.point) and self.left > 0:
+            before = _point_key(self.point)
+            for step in (self._shorten, self._round, self._clear, self._simplify_each):
                 step()
 
     def fails(self, point: Inputs) -> bool:
         """Whether it fails, when there is a try left."""
-        key = _key(point)
+        key = _point_key(point)
         if key in self._known or self.left <= 0:
             return False
         self.left -= 1
@@ -110,7 +110,7 @@ class _Search:
     def _keep(self, changed: Inputs) -> bool:
         """Take these inputs if the point with them fails."""
         point = {**self.point, **changed}
-        if _key(point) == _key(self.point) or not self.fails(point):
+        if _point_key(point) == _point_key(self.point) or not self.fails(point):
             return False
         self.point = point
         return True
@@ -125,18 +125,18 @@ class _Search:
         """Halves of axes, of all axes of the same length first; then pieces of them are left
         out.
         """
-        for axes in self._groups():
-            while self._keep_one(axes, _halves(self._length(axes))):
+        for axes in self._axis_groups():
+            while self._keep_one(axes, _halves_of_places(self._length(axes))):
                 pass
             for count in _PIECES:
-                while self._keep_one(axes, _without(self._length(axes), count)):
+                while self._keep_one(axes, _places_without_piece(self._length(axes), count)):
                     pass
 
-    def _keep_one(self, axes: Axes, choices: Iterable[Any]) -> bool:
+    def _keep_one(self, axes: Axes, choices: Iterable[Indices]) -> bool:
         """Take the first choice of places on the axes that fails."""
-        return any(self._keep(self._part(axes, places)) for places in choices)
+        return any(self._keep(self._select(axes, places)) for places in choices)
 
-    def _groups(self) -> Iterator[Axes]:
+    def _axis_groups(self) -> Iterator[Axes]:
         """While it goes on lengths change: each group is of those that are there then."""
         done: set[Axes] = set()
         while True:
@@ -158,7 +158,7 @@ class _Search:
         name, axis = axes[0]
         return self.point[name].shape[axis]
 
-    def _part(self, axes: Axes, places: Any) -> Inputs:
+    def _select(self, axes: Axes, places: Indices) -> Inputs:
         changed: dict[str, torch.Tensor] = {}
         for name, axis in axes:
             tensor = changed.get(name, self.point[name])
@@ -191,30 +191,30 @@ class _Search:
     def _round(self) -> None:
         """All numbers of an input become simpler together."""
         for name in self._floats():
-            numbers = numbers_of(self.point[name])
-            for kind in candidates(numbers, format_of(self.point[name])):
+            numbers = numbers_of_tensor(self.point[name])
+            for kind in simpler_candidates(numbers, format_of_tensor(self.point[name])):
                 if self._replace(name, np.arange(numbers.size), kind):
                     break
 
-    def _singly(self) -> None:
+    def _simplify_each(self) -> None:
         for name in self._floats():
-            places = np.flatnonzero(numbers_of(self.point[name]))
+            places = np.flatnonzero(numbers_of_tensor(self.point[name]))
             for place in places if places.size <= SINGLY else ():
                 self._simplify(name, np.array([place]))
 
-    def _simplify(self, name: str, place: Any) -> None:
+    def _simplify(self, name: str, place: Indices) -> None:
         """One number: its nearest one of the simplest kind that fails, then of a whole number a
         smaller one.
         """
-        number = numbers_of(self.point[name])[place]
-        for kind in candidates(number, format_of(self.point[name])):
+        number = numbers_of_tensor(self.point[name])[place]
+        for kind in simpler_candidates(number, format_of_tensor(self.point[name])):
             if self._replace(name, place, kind):
                 break
-        found = float(numbers_of(self.point[name])[place][0])
+        found = float(numbers_of_tensor(self.point[name])[place][0])
         if found.is_integer() and 1 < abs(found) < SMALL:
             self._lower(name, place, found)
 
-    def _lower(self, name: str, place: Any, whole: float) -> None:
+    def _lower(self, name: str, place: Indices, whole: float) -> None:
         """The smallest whole number that fails, if all above it fail."""
         passing, failing = 0, int(abs(whole))
         while failing - passing > 1 and self.left > 0:
@@ -224,31 +224,31 @@ class _Search:
             else:
                 passing = middle
 
-    def _replace(self, name: str, places: Any, values: Any) -> bool:
+    def _replace(self, name: str, places: Indices, values: Floats | float) -> bool:
         """Take these values at some places, where they are simpler and in the domain."""
         tensor, domain = self.point[name], self.within[name]
-        numbers = numbers_of(tensor).copy()
+        numbers = numbers_of_tensor(tensor).copy()
         own, wanted = (
             numbers[places],
-            np.broadcast_to(rounded(values, format_of(tensor)), places.shape),
+            np.broadcast_to(round_to_floats(values, format_of_tensor(tensor)), places.shape),
         )
-        better = domain.inside(wanted) & is_simpler(wanted, own, format_of(tensor))
+        better = domain.inside(wanted) & is_simpler(wanted, own, format_of_tensor(tensor))
         if not better.any():
             return False
         numbers[places] = np.where(better, wanted, own)
         return self._keep({name: torch.from_numpy(numbers).reshape(tensor.shape).to(tensor)})
 
 
-def _halves(length: int) -> list[Any]:
+def _halves_of_places(length: int) -> list[Indices]:
     """The places of each half."""
     return np.array_split(np.arange(length), 2) if length > 1 else []
 
 
-def _without(length: int, count: int) -> list[Any]:
+def _places_without_piece(length: int, count: int) -> list[Indices]:
     """All places but those of one of so many pieces."""
     pieces = [piece for piece in np.array_split(np.arange(length), count) if piece.size]
     return [np.setdiff1d(np.arange(length), piece) for piece in pieces] if len(pieces) > 1 else []
 
 
-def _key(point: Inputs) -> tuple[Any, ...]:
+def _point_key(point: Inputs) -> tuple[object, ...]:
     return tuple((tuple(tensor.shape), bytes_of(tensor)) for tensor in point.values())

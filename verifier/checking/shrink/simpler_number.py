@@ -7,14 +7,14 @@ few bits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import torch
 
 from verifier.capture.lowering import plain
-from verifier.checking.edge_cases.domain import rounded
+from verifier.checking.edge_cases.domain import round_to_floats
+from verifier.operations.arrays import Array, Floats, Indices, Truths
 from verifier.operations.formats import CODE_FORMATS, Format
 
 MANY = 4096
@@ -35,9 +35,9 @@ def complexity(inputs: Mapping[str, torch.Tensor]) -> tuple[float, ...]:
     >>> complexity({"x": torch.tensor([0.0, 2.0])}) < complexity({"x": torch.tensor([0.5, 2.0])})
     True
     """
-    numbers = [numbers_of(tensor) for tensor in _floating(inputs)]
+    numbers = [numbers_of_tensor(tensor) for tensor in _floating(inputs)]
     ranks = [
-        ranks_of(array, format_of(tensor))
+        simplicity_ranks(array, format_of_tensor(tensor))
         for array, tensor in zip(numbers, _floating(inputs), strict=True)
     ]
     return (
@@ -53,62 +53,66 @@ def _floating(inputs: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
     return [tensor for tensor in inputs.values() if tensor.is_floating_point()]
 
 
-def numbers_of(tensor: torch.Tensor) -> Any:
+def numbers_of_tensor(tensor: torch.Tensor) -> Array:
+    """The tensor's numbers, flattened; float64 where its dtype is a floating-point one."""
     return plain(tensor).ravel()
 
 
-def format_of(tensor: torch.Tensor) -> Format:
+def format_of_tensor(tensor: torch.Tensor) -> Format:
+    """The format of a floating-point tensor's dtype."""
     return CODE_FORMATS[str(tensor.dtype).removeprefix("torch.")]
 
 
-def _rounding(numbers: Any, scale: float, way: Any) -> Any:
+def _multiples(numbers: Floats, scale: float, way: Callable[[Floats], Floats]) -> Floats:
     """Multiples of 1/scale, where that leaves something to be read at a glance."""
     return np.where(np.abs(numbers) < SMALL, way(numbers * scale) / scale, np.nan)
 
 
-def _away(numbers: Any) -> Any:
+def _away_from_zero(numbers: Floats) -> Floats:
     return np.copysign(np.ceil(np.abs(numbers)), numbers)
 
 
-def _nearest(numbers: Any, format: Format) -> Iterator[Any]:
+def _nearest_of_each_kind(numbers: Floats, format: Format) -> Iterator[Floats]:
     """For numbers their nearest ones of each kind, the simplest kinds first; NaN where a kind has
     none.
     """
     for simple in (0.0, 1.0, -1.0):
         yield np.full_like(numbers, simple)
     for scale in _SCALES:
-        yield _rounding(numbers, scale, np.rint)
+        yield _multiples(numbers, scale, np.rint)
     for digits in _DIGITS if np.size(numbers) <= MANY else ():
-        yield _significant(numbers, digits)
+        yield _to_significant_digits(numbers, digits)
     for bits in _BITS:
         if bits < format.precision:
             mantissas, exponents = np.frexp(numbers)
             yield np.ldexp(np.rint(np.ldexp(mantissas, bits)), exponents - bits)
 
 
-def _significant(numbers: Any, digits: int) -> Any:
+def _to_significant_digits(numbers: Floats, digits: int) -> Floats:
     texts = [float(f"{number:.{digits - 1}e}") for number in np.ravel(numbers).tolist()]
     return np.array(texts).reshape(np.shape(numbers))
 
 
-def candidates(numbers: Any, format: Format) -> Iterator[Any]:
-    """What is tried in place of numbers, the simplest first: of some kinds also the nearest ones on
-    either side.
+def simpler_candidates(numbers: Floats, format: Format) -> Iterator[Floats]:
+    """What is tried in place of numbers, the simplest first.
+
+    Each is an array of the same shape; where a kind has no number near, it has NaN. Of some kinds
+    the nearest ones on either side come as well.
     """
     with np.errstate(all="ignore"):
-        nearest = list(_nearest(numbers, format))
+        nearest = list(_nearest_of_each_kind(numbers, format))
         yield from nearest[:3]
         for place, scale in enumerate(_SCALES):
             yield nearest[3 + place]
-            yield _rounding(numbers, scale, np.trunc)
-            yield _rounding(numbers, scale, _away)
+            yield _multiples(numbers, scale, np.trunc)
+            yield _multiples(numbers, scale, _away_from_zero)
         yield from nearest[3 + len(_SCALES) :]
 
 
-def ranks_of(numbers: Any, format: Format) -> Any:
-    """Of each number the first kind that it is of."""
+def simplicity_ranks(numbers: Floats, format: Format) -> Indices:
+    """For each number the first kind that it is of; the lower, the simpler."""
     with np.errstate(all="ignore"):
-        kinds = [rounded(kind, format) for kind in _nearest(numbers, format)]
+        kinds = [round_to_floats(kind, format) for kind in _nearest_of_each_kind(numbers, format)]
     found = np.full(np.shape(numbers), len(kinds))
     for rank, kind in reversed(list(enumerate(kinds))):
         found[kind == numbers] = rank
@@ -116,11 +120,15 @@ def ranks_of(numbers: Any, format: Format) -> Any:
     return found
 
 
-def is_simpler(one: Any, other: Any, format: Format) -> Any:
-    """Where: a simpler kind, or of the same kind a smaller number, or the positive one of two."""
-    ranks, others = ranks_of(one, format), ranks_of(other, format)
+def is_simpler(one: Floats, other: Floats, format: Format) -> Truths:
+    """Where a number is simpler than another one.
+
+    It is of a simpler kind, or of the same kind and smaller, or the positive one of two.
+    """
+    ranks, others = simplicity_ranks(one, format), simplicity_ranks(other, format)
     sizes, larger = np.abs(one), np.abs(other)
     positive = ~np.signbit(one) & np.signbit(other)
-    return (ranks < others) | (
+    result: Truths = (ranks < others) | (
         (ranks == others) & ((sizes < larger) | ((sizes == larger) & positive))
     )
+    return result

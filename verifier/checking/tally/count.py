@@ -9,7 +9,7 @@ from functools import cached_property
 
 from verifier.capture.statements import FORWARD, REVERSE, SECOND
 from verifier.checking.labels import component_name
-from verifier.checking.records import Checked
+from verifier.checking.records import CheckResult
 from verifier.checking.tally.components import CheckComponent, Statement
 from verifier.judging.examination import Part, Replayed
 from verifier.judging.finding import CheckPoint, Finding
@@ -69,7 +69,7 @@ _QUANTITIES = ("value", REVERSE, FORWARD, SECOND)
 class Tally:
     """The counts of a whole check, and its verdict."""
 
-    checked: Checked
+    checked: CheckResult
 
     @cached_property
     def components(self) -> tuple[CheckComponent, ...]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from verifier.capture.trace_events import Draw, Events, Number
-from verifier.checking.records import Checked
+from verifier.checking.records import CheckResult
 from verifier.judging.examination import Examination, Replayed
 from verifier.judging.finding import Finding
 from verifier.judging.verdict import Outcome
@@ -19,7 +19,7 @@ MOST_VALUES = 4
 _AT_EVERY_POINT = ("value", "reverse")
 
 
-def notes_on(checked: Checked) -> tuple[str, ...]:
+def notes_on(checked: CheckResult) -> tuple[str, ...]:
     """What the code did that the verdict rests on: detached paths, rounded decimals, decisions by
     values, random draws.
     """
@@ -44,7 +44,7 @@ def _at_points(findings: Iterable[Finding]) -> list[Examination]:
     return list(found.values())
 
 
-def _on_detached(checked: Checked, failing: bool) -> Iterator[str]:
+def _on_detached(checked: CheckResult, failing: bool) -> Iterator[str]:
     examinations = [
         finding.examination for finding in checked.judged if finding.examination is not None
     ]
@@ -60,7 +60,7 @@ def _on_detached(checked: Checked, failing: bool) -> Iterator[str]:
         yield f"the code takes values out of autograd ({', '.join(detached)}): {how}"
 
 
-def _on_literals(checked: Checked) -> Iterator[str]:
+def _on_literals(checked: CheckResult) -> Iterator[str]:
     formulas = [finding.examination.formula for finding in checked.judged if finding.examination]
     replayed = [formula for formula in formulas if isinstance(formula, Replayed)]
     literals = dict.fromkeys(literal for formula in replayed for literal in formula.literals)

@@ -1,4 +1,4 @@
-"""Checks: the gradient of a target asked for in different ways, each answer held against exact
+"""Checks: the gradient of a target asked for in different ways, each answer compared with exact
 values.
 
 Each check is a small object that makes findings of a target at one point. A check that cannot be
@@ -8,24 +8,34 @@ made says why.
 from verifier.capture.statements import REVERSE
 from verifier.checking.variants.at_point import Check, Trial
 from verifier.checking.variants.layout_and_seed import (
-    Expanded,
-    Strided,
-    Structured,
-    Undefined,
-    Vmapped,
+    ExpandedCheck,
+    SeedPatternCheck,
+    StridesCheck,
+    UndefinedSeedCheck,
+    VmapCheck,
 )
-from verifier.checking.variants.quantities import Both, Forward, Quantity, Second
-from verifier.checking.variants.side_effects import Determinism, Form, Overwriting, Reach
+from verifier.checking.variants.quantities import (
+    BothModesCheck,
+    ForwardCheck,
+    QuantityCheck,
+    SecondOrderCheck,
+)
+from verifier.checking.variants.side_effects import (
+    DeterminismCheck,
+    FormCheck,
+    OverwritingCheck,
+    ReachCheck,
+)
 
 __all__ = ["AT_EVERY_POINT", "CHEAP", "COSTLY", "NAMES", "Check", "Trial"]
 
-AT_EVERY_POINT: tuple[Check, ...] = (Quantity("value"), Quantity(REVERSE))
+AT_EVERY_POINT: tuple[Check, ...] = (QuantityCheck("value"), QuantityCheck(REVERSE))
 CHEAP: tuple[Check, ...] = (
-    Determinism(), Form(), Reach(), Overwriting(), Strided(), Structured(), Undefined(), Forward(),
-    Both(), Expanded(),
+    DeterminismCheck(), FormCheck(), ReachCheck(), OverwritingCheck(), StridesCheck(),
+    SeedPatternCheck(), UndefinedSeedCheck(), ForwardCheck(), BothModesCheck(), ExpandedCheck(),
 )  # fmt: skip
 """At one point, before any edge point is looked for."""
-COSTLY: tuple[Check, ...] = (Vmapped(), Second())
+COSTLY: tuple[Check, ...] = (VmapCheck(), SecondOrderCheck())
 """At one point, after all others."""
 NAMES = (
     "value", "reverse", "forward", "both", "second", "vmap", "strided", "expanded", "structured",

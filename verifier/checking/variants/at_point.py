@@ -36,6 +36,7 @@ class Trial:
 
     @property
     def subject(self) -> Subject:
+        """The target at this point, as it is examined."""
         return Subject(
             self.bound.code,
             self.bound.inputs,
@@ -47,17 +48,21 @@ class Trial:
     @cached_property
     def examination(self) -> Examination:
         """Value and gradients at the point. Raises InputError as `examine` does."""
-        return self.examined(self.subject)
+        return self.examine(self.subject)
 
     @cached_property
     def forward(self) -> Examination | str:
         """The examination in forward mode; or why there is none."""
         try:
-            return self.examined(replace(self.subject, quantity=FORWARD))
+            return self.examine(replace(self.subject, quantity=FORWARD))
         except InputError as error:
             return first_sentence(error)
 
-    def examined(self, subject: Subject) -> Examination:
+    def examine(self, subject: Subject) -> Examination:
+        """Compare what a subject states with what is expected of the target.
+
+        Raises InputError as `verifier.judging.examine.examine` does.
+        """
         return examine(subject, self.specification)
 
     @property
@@ -71,9 +76,13 @@ class Trial:
         return self.statements.arguments[len(self.statements.inputs) :]
 
     def finding(self, check: Check, parts: Sequence[Part], failures: Sequence[str] = ()) -> Finding:
+        """What a check found here: the parts that it judged, and what else fails, a sentence
+        each.
+        """
         return Finding(check.name, self.point.dtype, self.point, tuple(parts), tuple(failures))
 
     def absent(self, check: Check, reason: str) -> Finding:
+        """A check that is not made here, with the reason."""
         return Finding(check.name, self.point.dtype, self.point, absent=reason)
 
 
@@ -81,26 +90,33 @@ class Check(Protocol):
     """One way to look at a gradient."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What the check is called in reports and by `--without`."""
 
-    def findings(self, trial: Trial) -> Iterator[Finding]: ...
+    def findings(self, trial: Trial) -> Iterator[Finding]:
+        """What the check finds at a point; one finding, or one for each way to ask.
+
+        It raises InputError only where the target cannot be examined at all.
+        """
 
 
 def statements_of(examination: Examination) -> Statements:
+    """What the code stated, as tensors. Raises ValueError for an examination without it."""
     if examination.coded is None:
         raise ValueError("an examination without the code that was examined")
     return examination.coded.statements
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
-    """Torch may warn of how slowly it does what it is asked for."""
+def ignore_torch_warnings() -> Iterator[None]:
+    """A block in which torch's warnings are ignored: of how slowly it does what it is asked for."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-def told(error: Exception) -> str:
+def reason_it_raises(error: Exception) -> str:
+    """Why a check is not made, from what the code raised when it was asked."""
     sentence = first_sentence(error)
     return (
         sentence if sentence in dict(_KNOWN).values() else f"asked so, the code raises {sentence}"
@@ -122,6 +138,7 @@ _KNOWN = (
 
 
 def first_sentence(error: Exception) -> str:
+    """The first sentence of an error's message; for what torch says at length, a shorter one."""
     first = message_of(error)
     for pattern, sentence in _KNOWN:
         if re.search(pattern, first):

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,18 +13,26 @@ import torch
 from verifier.capture.joint_functions import Joint, gradients_by, tensors
 from verifier.capture.lowering import plain
 from verifier.capture.statements import REVERSE, Statements
-from verifier.checking.variants.at_point import Trial, first_sentence, quietly, told
+from verifier.checking.variants.at_point import (
+    Trial,
+    first_sentence,
+    ignore_torch_warnings,
+    reason_it_raises,
+)
 from verifier.judging.examination import Examination, Part
 from verifier.judging.examine import examine
 from verifier.judging.finding import Finding
 from verifier.judging.reference import Reference
-from verifier.process.isolation import running
+from verifier.process.isolation import user_code_state
+from verifier.process.values import UserFunction
 
 LARGE = 1024.0
 """As large as a loss may be scaled in training with 16 bits."""
 
 
-def _restated(parts: Sequence[Part], stated: Sequence[torch.Tensor | None]) -> list[Part]:
+def _parts_with_statements(
+    parts: Sequence[Part], stated: Sequence[torch.Tensor | None]
+) -> list[Part]:
     return [
         part.restated(
             np.zeros(part.verdicts.stated.shape) if numbers is None else plain(numbers).ravel()
@@ -34,26 +41,26 @@ def _restated(parts: Sequence[Part], stated: Sequence[torch.Tensor | None]) -> l
     ]
 
 
-class _AsGiven(Joint):
+class _JointAsGiven(Joint):
     """The code gets its inputs as they lie in memory; whoever writes to them gets torch's error."""
 
     def _own(self, input_: torch.Tensor) -> torch.Tensor:
         return input_
 
 
-def _asked_as_given(
+def _state_as_given(
     statements: Statements, arguments: Sequence[torch.Tensor]
 ) -> Sequence[torch.Tensor | None]:
     joint = statements.joint
-    with quietly():
-        return _AsGiven(joint.code, joint.wanted, joint.results)(*arguments)
+    with ignore_torch_warnings():
+        return _JointAsGiven(joint.code, joint.wanted, joint.results)(*arguments)
 
 
-def strided(tensor: torch.Tensor) -> torch.Tensor:
+def with_strides(tensor: torch.Tensor) -> torch.Tensor:
     """The same numbers, every second one in memory and not from its start; a single number as it
     is.
 
-    >>> apart = strided(torch.ones(2, 3))
+    >>> apart = with_strides(torch.ones(2, 3))
     >>> apart.is_contiguous(), apart.storage_offset()
     (False, 1)
     """
@@ -66,10 +73,10 @@ def strided(tensor: torch.Tensor) -> torch.Tensor:
     return wide[..., 1::2]
 
 
-def transposed(tensor: torch.Tensor) -> torch.Tensor:
+def with_first_axis_fastest(tensor: torch.Tensor) -> torch.Tensor:
     """The same numbers, with the first axis the fastest in memory.
 
-    >>> transposed(torch.ones(2, 3)).stride()
+    >>> with_first_axis_fastest(torch.ones(2, 3)).stride()
     (1, 2)
     """
     axes = tuple(reversed(range(tensor.ndim)))
@@ -77,61 +84,67 @@ def transposed(tensor: torch.Tensor) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class Strided:
+class StridesCheck:
     """Inputs and grad_output that lie in memory in other ways."""
 
-    layouts: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = (strided, transposed)
+    layouts: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = (
+        with_strides,
+        with_first_axis_fastest,
+    )
     name: str = "strided"
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
+        """What the check finds at that point."""
         statements = trial.statements
         for layout in self.layouts:
             try:
-                stated = _asked_as_given(
+                stated = _state_as_given(
                     statements, [layout(tensor) for tensor in statements.arguments]
                 )
             except Exception as error:
-                yield trial.absent(self, told(error))
+                yield trial.absent(self, reason_it_raises(error))
                 continue
-            yield trial.finding(self, _restated(trial.examination.parts, stated))
+            yield trial.finding(self, _parts_with_statements(trial.examination.parts, stated))
 
 
 @dataclass(frozen=True)
-class Expanded:
+class ExpandedCheck:
     """Inputs and grad_output that are one number or one row again and again, with strides of 0."""
 
     name: str = "expanded"
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
+        """What the check finds at that point."""
         statements = trial.statements
         inputs = {
-            name: _expanded(tensor)
+            name: _first_row_repeated(tensor)
             if name in trial.bound.arguments and tensor.is_floating_point()
             else tensor
             for name, tensor in statements.inputs.items()
         }
-        weights = tuple(map(_constant, trial.weights))
+        weights = tuple(map(_first_weight_repeated, trial.weights))
         try:
-            examination = trial.examined(replace(trial.subject, inputs=inputs, seeds=weights))
-            stated = _asked_as_given(statements, [*inputs.values(), *weights])
+            examination = trial.examine(replace(trial.subject, inputs=inputs, seeds=weights))
+            stated = _state_as_given(statements, [*inputs.values(), *weights])
         except Exception as error:
-            yield trial.absent(self, told(error))
+            yield trial.absent(self, reason_it_raises(error))
             return
         yield replace(
-            trial.finding(self, _restated(examination.parts, stated)), examination=examination
+            trial.finding(self, _parts_with_statements(examination.parts, stated)),
+            examination=examination,
         )
 
 
-def _expanded(tensor: torch.Tensor) -> torch.Tensor:
+def _first_row_repeated(tensor: torch.Tensor) -> torch.Tensor:
     return tensor[:1].expand(tensor.shape) if tensor.ndim else tensor
 
 
-def _constant(weight: torch.Tensor) -> torch.Tensor:
+def _first_weight_repeated(weight: torch.Tensor) -> torch.Tensor:
     return weight.reshape(-1)[:1].reshape(()).expand(weight.shape) if weight.numel() else weight
 
 
 @dataclass(frozen=True)
-class Structured:
+class SeedPatternCheck:
     """A grad_output without positive numbers, with zeros and large ones, and one that is 0 but for
     one number.
     """
@@ -139,14 +152,17 @@ class Structured:
     name: str = "structured"
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
-        for shaped in (_negative, _one_hot):
-            examination = trial.examined(
+        """What the check finds at that point."""
+        for shaped in (_seed_without_positives, _seed_of_one_number):
+            examination = trial.examine(
                 replace(trial.subject, seeds=tuple(map(shaped, trial.weights)))
             )
-            yield replace(trial.finding(self, _gradients(examination)), examination=examination)
+            yield replace(
+                trial.finding(self, _gradient_parts(examination)), examination=examination
+            )
 
 
-def _negative(weight: torch.Tensor) -> torch.Tensor:
+def _seed_without_positives(weight: torch.Tensor) -> torch.Tensor:
     pattern = torch.tensor(
         [-LARGE, 0.0, -1.25, -0.0078125], dtype=weight.dtype, device=weight.device
     )
@@ -155,23 +171,24 @@ def _negative(weight: torch.Tensor) -> torch.Tensor:
     )
 
 
-def _one_hot(weight: torch.Tensor) -> torch.Tensor:
+def _seed_of_one_number(weight: torch.Tensor) -> torch.Tensor:
     found = torch.zeros_like(weight).reshape(-1)
     found[-1:] = 1.5
     return found.reshape(weight.shape)
 
 
-def _gradients(examination: Examination) -> list[Part]:
+def _gradient_parts(examination: Examination) -> list[Part]:
     return [part for part in examination.parts if part.quantity == REVERSE]
 
 
 @dataclass(frozen=True)
-class Undefined:
+class UndefinedSeedCheck:
     """The gradient of one result alone, so that the others' grad_output is undefined."""
 
     name: str = "undefined"
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
+        """What the check finds at that point."""
         count = len(trial.weights)
         if count < 2:
             yield trial.absent(self, "the code has one result")
@@ -185,9 +202,9 @@ class Undefined:
             for other, weight in enumerate(trial.weights)
         ]
         try:
-            examination = trial.examined(replace(trial.subject, seeds=tuple(weights)))
+            examination = trial.examine(replace(trial.subject, seeds=tuple(weights)))
         except Exception as error:
-            return trial.absent(self, told(error))
+            return trial.absent(self, reason_it_raises(error))
         try:
             stated = _one_result(trial.statements, place)
         except Exception as error:
@@ -197,7 +214,8 @@ class Undefined:
             )
             return trial.finding(self, (), (f"{sentence} {first_sentence(error)}",))
         return replace(
-            trial.finding(self, _restated(_gradients(examination), stated)), examination=examination
+            trial.finding(self, _parts_with_statements(_gradient_parts(examination), stated)),
+            examination=examination,
         )
 
 
@@ -205,7 +223,7 @@ def _one_result(statements: Statements, place: int) -> Sequence[torch.Tensor | N
     inputs = [tensor.detach().clone() for tensor in statements.inputs.values()]
     by = [inputs[wanted].requires_grad_() for wanted in statements.joint.wanted]
     weight = statements.arguments[len(inputs) + place]
-    with running(inputs):
+    with user_code_state(inputs):
         with torch.enable_grad():
             result = tensors(statements.joint.code(*(tensor.clone() for tensor in inputs)))[place]
         if not result.requires_grad:
@@ -214,12 +232,13 @@ def _one_result(statements: Statements, place: int) -> Sequence[torch.Tensor | N
 
 
 @dataclass(frozen=True)
-class Vmapped:
+class VmapCheck:
     """The code under vmap, at two points at once, against a loop over them."""
 
     name: str = "vmap"
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
+        """What the check finds at that point."""
         code = trial.bound.code
         stacked = {
             name: torch.stack([tensor, trial.beside.get(name, tensor)])
@@ -227,19 +246,19 @@ class Vmapped:
         }
         subject = replace(trial.subject, code=_under_vmap(code), inputs=stacked)
         try:
-            with quietly():
-                examination = examine(subject, Reference(_looped(code)))
+            with ignore_torch_warnings():
+                examination = examine(subject, Reference(_loop_over_rows(code)))
         except Exception as error:
-            yield trial.absent(self, told(error))
+            yield trial.absent(self, reason_it_raises(error))
             return
         yield replace(trial.finding(self, examination.parts), examination=examination)
 
 
-def _under_vmap(code: Callable[..., Any]) -> Callable[..., Any]:
+def _under_vmap(code: UserFunction) -> UserFunction:
     return lambda *stacked: torch.func.vmap(lambda *row: tuple(tensors(code(*row))))(*stacked)
 
 
-def _looped(code: Callable[..., Any]) -> Callable[..., Any]:
+def _loop_over_rows(code: UserFunction) -> UserFunction:
     def loop(*stacked: torch.Tensor) -> tuple[torch.Tensor, ...]:
         rows = [
             tensors(code(*row))

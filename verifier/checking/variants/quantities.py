@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from verifier.errors import InputError
 from verifier.judging.examination import Examination, Part
 from verifier.judging.finding import Finding
 from verifier.judging.verdict import Case
+from verifier.operations.arrays import Ball, Floats
 from verifier.program.evaluation.arithmetic import balls
 
 ROWS = 12
@@ -27,23 +27,25 @@ ROWS = 12
 
 
 @dataclass(frozen=True)
-class Quantity:
+class QuantityCheck:
     """The value, or the gradient in reverse mode, with random numbers for grad_output."""
 
     name: str
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
+        """What the check finds at that point."""
         parts = [part for part in trial.examination.parts if part.quantity == self.name]
         yield replace(trial.finding(self, parts), examination=trial.examination)
 
 
 @dataclass(frozen=True)
-class Forward:
+class ForwardCheck:
     """The derivative in forward mode, along random tangents."""
 
     name: str = "forward"
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
+        """What the check finds at that point."""
         examination = trial.forward
         if isinstance(examination, str):
             yield trial.absent(self, examination)
@@ -53,7 +55,7 @@ class Forward:
 
 
 @dataclass(frozen=True)
-class Both:
+class BothModesCheck:
     """Reverse mode against forward mode: both give the same number for a tangent and a
     grad_output.
     """
@@ -61,35 +63,36 @@ class Both:
     name: str = "both"
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
+        """What the check finds at that point."""
         forward = trial.forward
         if isinstance(forward, str):
             yield trial.absent(self, forward)
             return
         reverse = trial.examination
-        tangents = [plain(moved).ravel() for moved in _behind(forward)]
-        weights = [plain(weight).ravel() for weight in _behind(reverse)]
-        one = _product([part for part in reverse.parts if part.quantity == REVERSE], tangents)
-        other = _product([part for part in forward.parts if part.quantity == FORWARD], weights)
-        yield trial.finding(self, [_against(reverse.parts[0], one, other)])
+        tangents = [plain(moved).ravel() for moved in _weights_of(forward)]
+        weights = [plain(weight).ravel() for weight in _weights_of(reverse)]
+        one = _dot_product([part for part in reverse.parts if part.quantity == REVERSE], tangents)
+        other = _dot_product([part for part in forward.parts if part.quantity == FORWARD], weights)
+        yield trial.finding(self, [_compare_modes(reverse.parts[0], one, other)])
 
 
-def _behind(examination: Examination) -> Sequence[torch.Tensor]:
+def _weights_of(examination: Examination) -> Sequence[torch.Tensor]:
     """What multiplies the results, or the inputs."""
     statements = statements_of(examination)
     return statements.arguments[len(statements.inputs) :]
 
 
 @dataclass(frozen=True, eq=False)
-class _Sum:
+class _ExactSum:
     """A product of what was stated with numbers."""
 
-    value: Any
+    value: Ball
     """A ball of Arb, exact."""
     allowed: float
     terms: float
 
 
-def _product(parts: Sequence[Part], weights: Sequence[Any]) -> _Sum:
+def _dot_product(parts: Sequence[Part], weights: Sequence[Floats]) -> _ExactSum:
     pairs = list(zip(parts, weights, strict=True))
     with np.errstate(all="ignore"):
         allowed = sum(float(np.abs(weight) @ part.verdicts.allowed) for part, weight in pairs)
@@ -97,14 +100,14 @@ def _product(parts: Sequence[Part], weights: Sequence[Any]) -> _Sum:
     exact = [
         np.sum(balls(part.verdicts.stated) * balls(weight), initial=_ZERO) for part, weight in pairs
     ]
-    return _Sum(sum(exact, _ZERO), allowed, terms)
+    return _ExactSum(sum(exact, _ZERO), allowed, terms)
 
 
 _ZERO = arb(0)
 
 
-def _against(like: Part, reverse: _Sum, forward: _Sum) -> Part:
-    """The product by reverse mode, held against that by forward mode."""
+def _compare_modes(like: Part, reverse: _ExactSum, forward: _ExactSum) -> Part:
+    """The product by reverse mode, compared with that by forward mode."""
     case = Case(
         format=like.case.format,
         stated=np.array([float(reverse.value)]),
@@ -123,7 +126,7 @@ def _against(like: Part, reverse: _Sum, forward: _Sum) -> Part:
 
 
 @dataclass(frozen=True)
-class Second:
+class SecondOrderCheck:
     """The second derivative of the results' weighted sum: rows of the Hessian, every entry
     judged.
     """
@@ -131,9 +134,10 @@ class Second:
     name: str = "second"
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
-        rows = _spread({name: trial.bound.inputs[name].numel() for name in trial.bound.wanted})
+        """What the check finds at that point."""
+        rows = _spread_rows({name: trial.bound.inputs[name].numel() for name in trial.bound.wanted})
         try:
-            examination = trial.examined(replace(trial.subject, quantity=SECOND, rows=rows))
+            examination = trial.examine(replace(trial.subject, quantity=SECOND, rows=rows))
         except InputError as error:
             yield trial.absent(self, first_sentence(error))
             return
@@ -141,7 +145,7 @@ class Second:
         yield replace(trial.finding(self, parts), examination=examination)
 
 
-def _spread(sizes: dict[str, int]) -> dict[str, tuple[int, ...]]:
+def _spread_rows(sizes: dict[str, int]) -> dict[str, tuple[int, ...]]:
     """Some elements of each input, evenly spread, at most ROWS in all but one of each."""
     share = max(1, ROWS // max(1, len(sizes)))
     return {

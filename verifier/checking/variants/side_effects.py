@@ -16,16 +16,17 @@ from verifier.capture.statements import REVERSE, Statements
 from verifier.checking.variants.at_point import Trial
 from verifier.judging.finding import Finding
 from verifier.judging.verdict import Note
-from verifier.process.isolation import running
+from verifier.process.isolation import user_code_state
 
 
 @dataclass(frozen=True)
-class Determinism:
+class DeterminismCheck:
     """The same numbers when the code is run again."""
 
     name: str = "determinism"
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
+        """What the check finds at that point."""
         place = list(Note).index(Note.CHANGING)
         changing = [
             (part, int(np.sum(part.verdicts.note == place))) for part in trial.examination.parts
@@ -40,12 +41,13 @@ class Determinism:
 
 
 @dataclass(frozen=True)
-class Overwriting:
-    """Inputs and grad_output are what they were, or torch has been told that they are not."""
+class OverwritingCheck:
+    """Inputs and grad_output are unchanged, or torch knows that they have changed."""
 
     name: str = "overwriting"
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
+        """What the check finds at that point."""
         statements = trial.statements
         joint = statements.joint
         leaves = [tensor.detach().clone() for tensor in statements.inputs.values()]
@@ -55,17 +57,17 @@ class Overwriting:
         versions = [tensor._version for tensor in given]
         weights = [weight.clone() for weight in statements.arguments[len(leaves) :]]
         by = [leaves[place] for place in joint.wanted]
-        first = _passed_back(joint, given, by, weights)
+        first = _gradients_behind(joint, given, by, weights)
         kept = [None if gradient is None else gradient.clone() for gradient in first]
         overwritten = self._failures(statements, given, versions, weights)
         yield trial.finding(self, (), tuple(overwritten))
-        _passed_back(
+        _gradients_behind(
             joint, [leaf.clone() for leaf in leaves], by, [2 * weight for weight in weights]
         )
         reused = [
             f"the gradient by {name} is a buffer that the next backward writes to"
             for name, gradient, before in zip(statements.by, first, kept, strict=True)
-            if gradient is not None and before is not None and not _same(gradient, before)
+            if gradient is not None and before is not None and not _same_numbers(gradient, before)
         ]
         if reused:
             yield trial.finding(self, (), reused)
@@ -80,17 +82,17 @@ class Overwriting:
         for (name, before), after, version in zip(
             statements.inputs.items(), given, versions, strict=True
         ):
-            if after._version == version and not _same(before, after):
+            if after._version == version and not _same_numbers(before, after):
                 yield (
                     f"{name} is overwritten, and autograd is not told: what other operations keep "
                     "of it is wrong"
                 )
         for before, after in zip(statements.arguments[len(given) :], weights, strict=True):
-            if not _same(before, after):
+            if not _same_numbers(before, after):
                 yield "the backward overwrites grad_output, which others use as well"
 
 
-def _passed_back(
+def _gradients_behind(
     joint: Joint,
     given: Sequence[torch.Tensor],
     by: Sequence[torch.Tensor],
@@ -99,20 +101,20 @@ def _passed_back(
     """The gradients of the code's results for inputs that lie behind those by which they are
     taken.
     """
-    with running(given):
-        return _backward(tensors(joint.code(*given)), by, weights)
+    with user_code_state(given):
+        return _gradients_or_none(tensors(joint.code(*given)), by, weights)
 
 
-def _backward(
+def _gradients_or_none(
     results: Sequence[torch.Tensor], by: Sequence[torch.Tensor], weights: Sequence[torch.Tensor]
 ) -> Sequence[torch.Tensor | None]:
-    """The gradients; none where torch has been told of a write and refuses them."""
+    """The gradients; none where torch knows of a write and refuses them."""
     pairs = [
         (result, weight)
         for result, weight in zip(results, weights, strict=True)
         if result.requires_grad
     ]
-    # Where torch has not been told, it does not refuse.
+    # Where torch does not know of a write, it does not refuse.
     with suppress(RuntimeError):
         if pairs:
             outputs, incoming = zip(*pairs, strict=True)
@@ -120,40 +122,42 @@ def _backward(
     return [None for _ in by]
 
 
-def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+def _same_numbers(one: torch.Tensor, other: torch.Tensor) -> bool:
     return torch.equal(one.detach().nan_to_num(), other.detach().nan_to_num())
 
 
 @dataclass(frozen=True)
-class Form:
+class FormCheck:
     """The gradient's dtype, shape and device are those of its input."""
 
     name: str = "form"
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
+        """What the check finds at that point."""
         statements = trial.statements
         stated = statements.stated[len(statements.results) :]
         failures = [
-            f"the gradient by {name} is {_form(gradient)}, {name} itself "
-            f"{_form(statements.inputs[name])}"
+            f"the gradient by {name} is {_form_text(gradient)}, {name} itself "
+            f"{_form_text(statements.inputs[name])}"
             for name, gradient in zip(statements.by, stated, strict=True)
-            if gradient is not None and _form(gradient) != _form(statements.inputs[name])
+            if gradient is not None and _form_text(gradient) != _form_text(statements.inputs[name])
         ]
         yield trial.finding(self, (), failures)
 
 
-def _form(tensor: torch.Tensor) -> str:
+def _form_text(tensor: torch.Tensor) -> str:
     shape = "x".join(map(str, tensor.shape)) or "a number"
     return f"{shape} of {str(tensor.dtype).removeprefix('torch.')} on {tensor.device.type}"
 
 
 @dataclass(frozen=True)
-class Reach:
+class ReachCheck:
     """What has a gradient gets one."""
 
     name: str = "reach"
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
+        """What the check finds at that point."""
         statements = trial.statements
         stated = statements.stated[len(statements.results) :]
         gradients = [part for part in trial.examination.parts if part.quantity == REVERSE]

@@ -7,26 +7,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from verifier.checking.labels import component_called
-from verifier.checking.records import Checked
-from verifier.commands.config.schema import Accepted
+from verifier.checking.labels import component_of_part_name
+from verifier.checking.records import CheckResult
+from verifier.commands.config.schema import AcceptedFailure
 from verifier.judging.finding import Finding
 from verifier.judging.verdict import Outcome
 
 
 @dataclass(frozen=True, eq=False)
-class Settled:
+class SettledCheck:
     """A check beside what was accepted of it beforehand."""
 
-    left: Checked
+    left: CheckResult
     """The check without what is accepted."""
-    accepted: tuple[Accepted, ...] = ()
+    accepted: tuple[AcceptedFailure, ...] = ()
     """What explains a failure."""
-    stale: tuple[Accepted, ...] = ()
+    stale: tuple[AcceptedFailure, ...] = ()
     """What matches nothing that disagrees."""
 
 
-def settled(checked: Checked, known: Sequence[Accepted]) -> Settled:
+def set_accepted_aside(checked: CheckResult, known: Sequence[AcceptedFailure]) -> SettledCheck:
     """The check with what is known of its failures set aside.
 
     A failure is accepted where each of its causes is; one without a cause, where an entry names
@@ -38,14 +38,16 @@ def settled(checked: Checked, known: Sequence[Accepted]) -> Settled:
     }
     left = replace(
         checked,
-        findings=tuple(_without_accepted(checked, finding, known) for finding in checked.findings),
+        findings=tuple(
+            _finding_without_accepted(checked, finding, known) for finding in checked.findings
+        ),
     )
     stale = (
         ()
         if checked.interrupted or checked.not_reached
         else tuple(entry for entry in known if entry not in used)
     )
-    return Settled(left, tuple(entry for entry in known if entry in used), stale)
+    return SettledCheck(left, tuple(entry for entry in known if entry in used), stale)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class _Failure:
     dtype: str
     cause: str
 
-    def is_explained_by(self, entry: Accepted) -> bool:
+    def is_explained_by(self, entry: AcceptedFailure) -> bool:
         return (
             entry.component in self.names
             and entry.dtype == self.dtype
@@ -64,36 +66,40 @@ class _Failure:
         )
 
 
-def _failures(checked: Checked) -> list[_Failure]:
-    named = [names for finding in checked.judged for names in _failing(finding)]
+def _failures(checked: CheckResult) -> list[_Failure]:
+    named = [names for finding in checked.judged for names in _names_of_failures(finding)]
     return [failure for names, dtype in named for failure in _for_each_cause(checked, names, dtype)]
 
 
-def _failing(finding: Finding) -> list[tuple[frozenset[str], str]]:
+def _names_of_failures(finding: Finding) -> list[tuple[frozenset[str], str]]:
     """What disagrees: numbers by the names of their parts, anything else by the name of the
     check.
     """
-    parts = [_names(part.name) for part in finding.parts if part.outcome is Outcome.DISAGREES]
+    parts = [
+        _component_names(part.name) for part in finding.parts if part.outcome is Outcome.DISAGREES
+    ]
     return [
         (names, finding.dtype)
-        for names in (*parts, *([_names(finding.check)] if finding.failures else []))
+        for names in (*parts, *([_component_names(finding.check)] if finding.failures else []))
     ]
 
 
-def _names(name: str) -> frozenset[str]:
-    return frozenset((name, component_called(name)))
+def _component_names(name: str) -> frozenset[str]:
+    return frozenset((name, component_of_part_name(name)))
 
 
-def _for_each_cause(checked: Checked, names: frozenset[str], dtype: str) -> list[_Failure]:
+def _for_each_cause(checked: CheckResult, names: frozenset[str], dtype: str) -> list[_Failure]:
     causes = {
         one.cause for one in checked.causes if one.component in names and one.dtype in ("", dtype)
     }
     return [_Failure(names, dtype, cause) for cause in sorted(causes) or [""]]
 
 
-def _without_accepted(checked: Checked, finding: Finding, known: Sequence[Accepted]) -> Finding:
+def _finding_without_accepted(
+    checked: CheckResult, finding: Finding, known: Sequence[AcceptedFailure]
+) -> Finding:
     def is_accepted(name: str) -> bool:
-        found = _for_each_cause(checked, _names(name), finding.dtype)
+        found = _for_each_cause(checked, _component_names(name), finding.dtype)
         return all(any(failure.is_explained_by(entry) for entry in known) for failure in found)
 
     parts = tuple(

@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
-from typing import Any
 
-from verifier.commands.config.baseline import Settled, settled
-from verifier.commands.config.schema import Accepted, ConfiguredTarget
+from verifier.commands.config.baseline import SettledCheck, set_accepted_aside
+from verifier.commands.config.schema import AcceptedFailure, ConfiguredTarget
+from verifier.process.values import Facts, UserValue
 from verifier.reporting.check_report import CheckReport
 from verifier.reporting.check_watcher import Watcher
 
@@ -23,7 +23,7 @@ class SettledReport:
     """Of everything."""
     left: CheckReport
     """Of what is not accepted."""
-    settled: Settled
+    settled: SettledCheck
 
     @property
     def exit_code(self) -> int:
@@ -32,6 +32,7 @@ class SettledReport:
 
     @property
     def outcome(self) -> str:
+        """The outcome of what is not accepted, in a word, as in JSON."""
         return "interrupted" if self.exit_code == 130 else self.left.outcome.value
 
     @property
@@ -41,7 +42,7 @@ class SettledReport:
         return sum(part.verdicts.severity.size for part in parts)
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Facts:
         """What a table of several targets says of it, in JSON's own types."""
         return {
             "outcome": self.outcome,
@@ -52,26 +53,31 @@ class SettledReport:
         }
 
 
-def settled_report(report: CheckReport, known: Sequence[Accepted]) -> SettledReport:
+def settle_report(report: CheckReport, known: Sequence[AcceptedFailure]) -> SettledReport:
     """The report with what is known of its failures set aside."""
-    found = settled(report.checked, known)
+    found = set_accepted_aside(report.checked, known)
     return SettledReport(report, replace(report, checked=found.left), found)
 
 
-def check_configured(target: ConfiguredTarget, watcher: Watcher) -> CheckReport:
-    """The report of a target. Raises InputError where it cannot be used."""
+def check_configured_target(target: ConfiguredTarget, watcher: Watcher) -> CheckReport:
+    """The report of a target.
+
+    Raises InputError where the target cannot be used.
+    """
     # By their names: they load torch.
     run = import_module("verifier.commands.check").check_watched
-    inputs = import_module("verifier.checking.inputs").parsed(target.words)
-    report: CheckReport = run(target.placed(target.target), inputs, watcher, **_given(target))
+    inputs = import_module("verifier.checking.inputs").parse_inputs(target.words)
+    report: CheckReport = run(
+        target.path_from_here(target.target), inputs, watcher, **_settings_given(target)
+    )
     return report
 
 
-def _given(target: ConfiguredTarget) -> dict[str, Any]:
+def _settings_given(target: ConfiguredTarget) -> dict[str, UserValue]:
     settings = target.settings
     return {
         "formula": target.formula,
-        "reference": target.placed(target.reference) if target.reference else None,
+        "reference": target.path_from_here(target.reference) if target.reference else None,
         "reduction": target.reduction,
         "dtypes": settings.dtypes or None,
         "points": settings.points,

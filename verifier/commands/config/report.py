@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.text import Text
 
-from verifier.commands.config.schema import Accepted, Config
+from verifier.commands.config.schema import AcceptedFailure, Config
 from verifier.errors import printable
 from verifier.judging.outcome import Outcome
 from verifier.process.workers.messages import Rendered
@@ -43,9 +43,9 @@ class TargetResult:
     exit_code: int
     compared: int = 0
     """How many numbers were judged."""
-    accepted: tuple[Accepted, ...] = ()
+    accepted: tuple[AcceptedFailure, ...] = ()
     """What explains a failure."""
-    stale: tuple[Accepted, ...] = ()
+    stale: tuple[AcceptedFailure, ...] = ()
     """What matches nothing that disagrees."""
     reason: str = ""
     """Why it was not judged to its end; empty where it was."""

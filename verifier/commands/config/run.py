@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 
 from verifier.commands.config.report import ConfigReport, TargetResult
-from verifier.commands.config.schema import Accepted, Config, ConfiguredTarget
+from verifier.commands.config.schema import AcceptedFailure, Config, ConfiguredTarget
 from verifier.commands.unfinished import exit_code_of, sentence_of
 from verifier.process.workers.limits import Limits
 from verifier.process.workers.messages import Rendered
@@ -42,12 +42,12 @@ class ConfigRun:
         """Check each target. One that cannot be used does not keep the others from being
         checked.
         """
-        count = _Count(watch, len(config.targets))
-        with _pool(self.jobs, count) as pool:
+        count = _TargetCounter(watch, len(config.targets))
+        with _cancelling_pool(self.jobs, count) as pool:
             found = list(pool.map(lambda target: self._result(target, count), config.targets))
         return ConfigReport(config, tuple(result for result in found if result is not None))
 
-    def _result(self, target: ConfiguredTarget, count: _Count) -> TargetResult | None:
+    def _result(self, target: ConfiguredTarget, count: _TargetCounter) -> TargetResult | None:
         """What became of a target; None where the run was interrupted before it was reached."""
         if count.interruptions:
             return None
@@ -62,7 +62,7 @@ class ConfigRun:
         return result_of(target, ending)
 
 
-class _Count:
+class _TargetCounter:
     """Watches all targets at once: progress is how many are done."""
 
     def __init__(self, watch: Watch, planned: int) -> None:
@@ -85,7 +85,7 @@ class _Count:
 
 
 @contextmanager
-def _pool(jobs: int, count: _Count) -> Iterator[ThreadPoolExecutor]:
+def _cancelling_pool(jobs: int, count: _TargetCounter) -> Iterator[ThreadPoolExecutor]:
     pool = ThreadPoolExecutor(jobs)
     try:
         yield pool
@@ -100,7 +100,7 @@ def task_of(target: ConfiguredTarget, forms: Forms, seconds: float | None) -> Ta
     """What a worker is asked for."""
     options = {**asdict(target), "folder": str(target.folder), "inputs": dict(target.inputs)}
     return Task(
-        "verifier.commands.tasks:check_target",
+        "verifier.commands.tasks:check_target_task",
         {"target": options, "forms": asdict(forms), "seconds": seconds},
     )
 
@@ -116,8 +116,8 @@ def result_of(target: ConfiguredTarget, ending: Ending) -> TargetResult:
         outcome=facts["outcome"] if is_whole or code == 1 else _OUTCOMES[ending.end],
         exit_code=code,
         compared=facts["compared"],
-        accepted=tuple(Accepted(**entry) for entry in facts["accepted"]),
-        stale=tuple(Accepted(**entry) for entry in facts["stale"]),
+        accepted=tuple(AcceptedFailure(**entry) for entry in facts["accepted"]),
+        stale=tuple(AcceptedFailure(**entry) for entry in facts["stale"]),
         reason="" if is_whole else sentence_of(ending),
         report=ending.report,
         traceback="\n".join([ending.traceback, *facts.get("failed", ())]).strip(),

@@ -7,34 +7,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from verifier.checking.defaults import current, known_dtypes
+from verifier.checking.defaults import check_dtypes, current_defaults
 from verifier.checking.settings import LARGEST_SEED, MOST_DIGITS, MOST_POINTS, CheckSettings
 from verifier.commands.config.toml_table import (
     FLAG,
     TEXT,
-    Kind,
     Table,
-    positive,
+    ValueKind,
+    arrays_of_tables,
+    arrays_of_texts,
+    positive_numbers,
     read_toml,
-    shown,
-    table,
-    tables,
-    texts,
-    whole,
+    sub_table,
+    toml_text,
+    whole_numbers,
 )
 from verifier.errors import InputError
 from verifier.operations.formats import CODE_FORMATS
+from verifier.process.values import Facts, Options, UserValue
 from verifier.process.workers.limits import LONGEST
-from verifier.training.csv_file import shortened
+from verifier.training.csv_file import shortened_text
 
-Given = str | float
+InputText = str | float
 """What stands for an input: a text as behind `--input`, or a number."""
 
 
 @dataclass(frozen=True)
-class Accepted:
+class AcceptedFailure:
     """A failure that is known and accepted, with the reason."""
 
     component: str
@@ -48,6 +48,7 @@ class Accepted:
 
     @property
     def title(self) -> str:
+        """What is accepted, in words: `w in float32 (sign flipped)`."""
         return f"{self.component} in {self.dtype}{f' ({self.cause})' if self.cause else ''}"
 
 
@@ -56,23 +57,23 @@ class ConfiguredTarget:
     """A target with all that its check needs, as it is written."""
 
     target: str
-    inputs: Mapping[str, Given]
+    inputs: Mapping[str, InputText]
     """By flat names: x, w[0], state.h."""
     settings: CheckSettings
     formula: str | None = None
     reference: str | None = None
     reduction: str = "none"
-    accepted: tuple[Accepted, ...] = ()
+    accepted: tuple[AcceptedFailure, ...] = ()
     folder: Path = Path()
     """What paths in `target` and `reference` are relative to."""
 
     @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> ConfiguredTarget:
+    def of(cls, fields: Options) -> ConfiguredTarget:
         """From its fields in JSON's own types."""
         settings = dict(fields["settings"])
         lists = ("dtypes", "without", "wrt", "not_wrt")
         settings |= {name: tuple(settings.get(name, ())) for name in lists}
-        accepted = tuple(Accepted(**entry) for entry in fields["accepted"])
+        accepted = tuple(AcceptedFailure(**entry) for entry in fields["accepted"])
         changed = {
             "settings": CheckSettings(**settings),
             "accepted": accepted,
@@ -88,8 +89,10 @@ class ConfiguredTarget:
             for name, given in self.inputs.items()
         ]
 
-    def placed(self, text: str) -> str:
-        """A target with its path as seen from where the program runs; a module's stays as it is."""
+    def path_from_here(self, text: str) -> str:
+        """A target with its path as seen from where the program runs; a module's name stays as
+        it is.
+        """
         file, mark, name = text.partition("::")
         return f"{self.folder / file}{mark}{name}" if mark else text
 
@@ -117,22 +120,22 @@ def read_config(path: str | Path) -> Config:
             'it lists no target: add [[target]], and below it target = "layers.py::MyNorm" and '
             "inputs"
         )
-    known = current()
+    known = current_defaults()
     before = CheckSettings(dtypes=known.dtypes, points=known.points, seed=known.seed)
-    settings = _settings(file.table("settings", "[settings]"), before)
+    settings = _file_settings(file.table("settings", "[settings]"), before)
     written = file.tables("target", "target {}")
-    targets = tuple(_target(table, settings, path.parent) for table in written)
+    targets = tuple(_configured_target(table, settings, path.parent) for table in written)
     for place, target in enumerate(targets):
-        if _asked(target) in map(_asked, targets[:place]):
+        if _target_identity(target) in map(_target_identity, targets[:place]):
             twice = (
                 "it is listed before, with the same formula or reference and the same inputs: list "
                 "it once"
             )
-            raise written[place].named(target.target).error(twice)
+            raise written[place].with_target(target.target).error(twice)
     return Config(path, targets)
 
 
-def _asked(target: ConfiguredTarget) -> tuple[object, ...]:
+def _target_identity(target: ConfiguredTarget) -> tuple[object, ...]:
     """What is checked, however it is done."""
     settings = target.settings
     state = settings.wrt, settings.not_wrt, settings.state, settings.train
@@ -140,33 +143,33 @@ def _asked(target: ConfiguredTarget) -> tuple[object, ...]:
     return target.target, intended, dict(target.inputs), state
 
 
-def _settings(table: Table, before: CheckSettings) -> CheckSettings:
+def _file_settings(table: Table, before: CheckSettings) -> CheckSettings:
     """The settings in the table, over those before."""
     table.require_only(_SETTINGS)
-    return _over(table, before)
+    return _settings_over(table, before)
 
 
-def _over(table: Table, before: CheckSettings) -> CheckSettings:
+def _settings_over(table: Table, before: CheckSettings) -> CheckSettings:
     given = {key: value for key, value in table.values.items() if key in _SETTINGS}
     if "dtypes" in given:
-        given["dtypes"] = _dtypes(table, given["dtypes"])
+        given["dtypes"] = _checked_dtypes(table, given["dtypes"])
     if "without" in given:
         given["without"] = tuple(given["without"])
     return replace(before, **given)
 
 
-def _dtypes(table: Table, names: Iterable[str]) -> tuple[str, ...]:
+def _checked_dtypes(table: Table, names: Iterable[str]) -> tuple[str, ...]:
     try:
-        return known_dtypes(names)
+        return check_dtypes(names)
     except InputError as error:
         raise error.located(f"{table.place}: dtypes") from None
 
 
-def _target(table: Table, settings: CheckSettings, folder: Path) -> ConfiguredTarget:
+def _configured_target(table: Table, settings: CheckSettings, folder: Path) -> ConfiguredTarget:
     table.require_only(_TARGET)
     table.require("target")
     values = table.values
-    table = table.named(values["target"])
+    table = table.with_target(values["target"])
     table.require("inputs")
     if "formula" in values and "reference" in values:
         raise table.error(
@@ -174,46 +177,47 @@ def _target(table: Table, settings: CheckSettings, folder: Path) -> ConfiguredTa
         )
     return ConfiguredTarget(
         target=values["target"],
-        inputs=_inputs(table),
-        settings=_over(table, settings),
+        inputs=_target_inputs(table),
+        settings=_settings_over(table, settings),
         formula=values.get("formula"),
         reference=values.get("reference"),
         reduction=values.get("reduction", "none"),
-        accepted=_all_accepted(table),
+        accepted=_accepted_failures(table),
         folder=folder,
     )
 
 
-def _inputs(table: Table) -> dict[str, Given]:
-    found: dict[str, Given] = {}
-    for name, given in _flat(table.values["inputs"]):
+def _target_inputs(table: Table) -> dict[str, InputText]:
+    found: dict[str, InputText] = {}
+    for name, given in _flat_inputs(table.values["inputs"]):
         if name in found:
             raise table.error(f"input {name} is given twice: give it once")
         if not isinstance(given, str | int | float):
             example = "give a number, or text such as '-2:2:4x3'"
-            raise table.error(f"input {name} = {shown(given)} cannot be used: {example}")
+            raise table.error(f"input {name} = {toml_text(given)} cannot be used: {example}")
         found[name] = str(given) if isinstance(given, bool) else given
     return found
 
 
-def _flat(inputs: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+def _flat_inputs(inputs: Facts, before: str = "") -> Iterator[tuple[str, UserValue]]:
     """Names and values; tables inside tables are the parts of a dictionary."""
     for name, given in inputs.items():
         if isinstance(given, dict):
-            yield from _flat(given, f"{before}{name}.")
+            yield from _flat_inputs(given, f"{before}{name}.")
         else:
             yield f"{before}{name}", given
 
 
-def _all_accepted(table: Table) -> tuple[Accepted, ...]:
-    found: list[Accepted] = []
+def _accepted_failures(table: Table) -> tuple[AcceptedFailure, ...]:
+    found: list[AcceptedFailure] = []
     for one in table.tables("accepted", "accepted {}"):
         one.require_only(_ACCEPTED)
         one.require("component", "dtype", "reason")
-        accepted = Accepted(**one.values)
+        accepted = AcceptedFailure(**one.values)
         if accepted.dtype not in CODE_FORMATS:
             raise one.error(
-                f"there is no dtype {shortened(accepted.dtype)!r}: use {' or '.join(CODE_FORMATS)}"
+                f"there is no dtype {shortened_text(accepted.dtype)!r}: use "
+                f"{' or '.join(CODE_FORMATS)}"
             )
         if accepted.title in [other.title for other in found]:
             raise one.error(f"{accepted.title} is accepted twice: give it once")
@@ -221,30 +225,35 @@ def _all_accepted(table: Table) -> tuple[Accepted, ...]:
     return tuple(found)
 
 
-_SETTINGS: Mapping[str, Kind] = {
-    "dtypes": texts('names of dtypes, as in ["float32", "bfloat16"]'),
-    "points": whole(1, MOST_POINTS),
-    "seed": whole(0, LARGEST_SEED),
-    "without": texts('names of checks, as in ["second"]'),
-    "digits": positive(f"a number above 0, at most {MOST_DIGITS}", MOST_DIGITS),
-    "timeout": positive(f"seconds, a number above 0, at most {LONGEST:,.0f}", LONGEST),
+_SETTINGS: Mapping[str, ValueKind] = {
+    "dtypes": arrays_of_texts('names of dtypes, as in ["float32", "bfloat16"]'),
+    "points": whole_numbers(1, MOST_POINTS),
+    "seed": whole_numbers(0, LARGEST_SEED),
+    "without": arrays_of_texts('names of checks, as in ["second"]'),
+    "digits": positive_numbers(f"a number above 0, at most {MOST_DIGITS}", MOST_DIGITS),
+    "timeout": positive_numbers(f"seconds, a number above 0, at most {LONGEST:,.0f}", LONGEST),
     "honour_detach": FLAG,
-    "wrt": texts('names of inputs or parameters, as in ["weight"]'),
-    "not_wrt": texts('names of inputs or parameters, as in ["bias"]'),
+    "wrt": arrays_of_texts('names of inputs or parameters, as in ["weight"]'),
+    "not_wrt": arrays_of_texts('names of inputs or parameters, as in ["bias"]'),
     "state": TEXT,
     "train": FLAG,
 }
-_ACCEPTED: Mapping[str, Kind] = {"component": TEXT, "dtype": TEXT, "cause": TEXT, "reason": TEXT}
-_TARGET: Mapping[str, Kind] = {
+_ACCEPTED: Mapping[str, ValueKind] = {
+    "component": TEXT,
+    "dtype": TEXT,
+    "cause": TEXT,
+    "reason": TEXT,
+}
+_TARGET: Mapping[str, ValueKind] = {
     "target": TEXT,
     "formula": TEXT,
     "reference": TEXT,
     "reduction": TEXT,
-    "inputs": table('a table, as in { x = "-2:2:4x3", g = 2 }'),
+    "inputs": sub_table('a table, as in { x = "-2:2:4x3", g = 2 }'),
     **_SETTINGS,
-    "accepted": tables("tables, each below a line [[target.accepted]]"),
+    "accepted": arrays_of_tables("tables, each below a line [[target.accepted]]"),
 }
-_FILE: Mapping[str, Kind] = {
-    "settings": table("a table, below a line [settings]"),
-    "target": tables("tables, each below a line [[target]]"),
+_FILE: Mapping[str, ValueKind] = {
+    "settings": sub_table("a table, below a line [settings]"),
+    "target": arrays_of_tables("tables, each below a line [[target]]"),
 }

@@ -9,45 +9,47 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from verifier.errors import InputError
-from verifier.training.csv_file import path_errors, shortened
+from verifier.process.values import UserValue
+from verifier.training.csv_file import path_errors_as_input_errors, shortened_text
 
 
 @dataclass(frozen=True)
-class Kind:
+class ValueKind:
     """What a key may hold."""
 
     wanted: str
     """What to give, in words."""
-    fits: Callable[[Any], bool]
+    fits: Callable[[UserValue], bool]
 
 
 @dataclass(frozen=True)
 class Table:
     """A table of the file, and where it is, for sentences."""
 
-    values: Mapping[str, Any]
+    values: Mapping[str, UserValue]
     place: str
 
     def error(self, sentence: str) -> InputError:
         """That sentence, with the place."""
         return InputError(f"{self.place}: {sentence}")
 
-    def named(self, target: str) -> Table:
-        """The same table, its place told with the target's name."""
-        return replace(self, place=f"{self.place} ({shortened(target)})")
+    def with_target(self, target: str) -> Table:
+        """The same table, with the target's name in its place."""
+        return replace(self, place=f"{self.place} ({shortened_text(target)})")
 
-    def require_only(self, kinds: Mapping[str, Kind]) -> None:
+    def require_only(self, kinds: Mapping[str, ValueKind]) -> None:
         """Raise InputError unless every key is known and holds what it may."""
         for key, value in self.values.items():
             if key not in kinds:
                 raise self.error(
-                    f"there is no setting {shortened(key)!r} here: use {', '.join(kinds)}"
+                    f"there is no setting {shortened_text(key)!r} here: use {', '.join(kinds)}"
                 )
             if not kinds[key].fits(value):
-                raise self.error(f"{key} = {shown(value)} cannot be used: give {kinds[key].wanted}")
+                raise self.error(
+                    f"{key} = {toml_text(value)} cannot be used: give {kinds[key].wanted}"
+                )
 
     def require(self, *keys: str) -> None:
         """Raise InputError unless these keys are there."""
@@ -67,25 +69,26 @@ class Table:
         ]
 
 
-def shown(value: Any) -> str:
-    """A value about as TOML spells it."""
+def toml_text(value: UserValue) -> str:
+    """A value about as TOML writes it."""
     if isinstance(value, bool):
         return str(value).lower()
-    return shortened("{...}" if isinstance(value, dict) else repr(value))
+    return shortened_text("{...}" if isinstance(value, dict) else repr(value))
 
 
 def read_toml(path: Path) -> Table:
-    """The file as one table. Raises InputError, with the line where it is known, for what is no
-    TOML.
+    """The file as one table.
+
+    Raises InputError, with the line where it is known, for what is no TOML.
     """
-    with path_errors(path):
+    with path_errors_as_input_errors(path):
         if path.exists() and not path.is_file():
             raise InputError(f"cannot read {str(path)!r}: it is not a regular file")
         text = path.read_text(encoding="utf-8-sig")
     try:
         return Table(tomllib.loads(text), str(path))
     except tomllib.TOMLDecodeError as error:
-        reason, line = _located(str(error))
+        reason, line = _split_place(str(error))
         raise InputError(f"{path}{line}: it cannot be read as TOML: {reason}") from None
     except ValueError as error:
         # Python reads no whole number of more than 4,300 digits.
@@ -98,7 +101,7 @@ def _number_error(error: ValueError) -> str:
     return "a whole number has too many digits" if "digits" in str(error) else str(error)
 
 
-def _located(message: str) -> tuple[str, str]:
+def _split_place(message: str) -> tuple[str, str]:
     """A message of tomllib's without its place, and its line as one writes it behind a
     file's name.
     """
@@ -110,47 +113,48 @@ def _located(message: str) -> tuple[str, str]:
     return (found[1], f":{found[2]}") if found[2] else (f"{found[1]} at the end of the file", "")
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: UserValue) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: UserValue) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def whole(least: int, most: int) -> Kind:
+def whole_numbers(least: int, most: int) -> ValueKind:
     """Whole numbers between these two."""
-    return Kind(
+    return ValueKind(
         f"a whole number from {least} to {most:,}",
-        lambda value: _is_whole(value) and least <= value <= most,
+        lambda value: _is_whole_number(value) and least <= value <= most,
     )
 
 
-def _is_whole(value: Any) -> bool:
+def _is_whole_number(value: UserValue) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def positive(wanted: str, most: float) -> Kind:
+def positive_numbers(wanted: str, most: float) -> ValueKind:
     """Numbers above 0, up to that one."""
-    return Kind(wanted, lambda value: _is_number(value) and 0 < value <= most)
+    return ValueKind(wanted, lambda value: _is_number(value) and 0 < value <= most)
 
 
-def texts(wanted: str) -> Kind:
+def arrays_of_texts(wanted: str) -> ValueKind:
     """Arrays of texts, none of them blank."""
-    return Kind(wanted, lambda value: isinstance(value, list) and all(map(_is_text, value)))
+    return ValueKind(wanted, lambda value: isinstance(value, list) and all(map(_is_text, value)))
 
 
-def table(wanted: str) -> Kind:
-    return Kind(wanted, lambda value: isinstance(value, dict))
+def sub_table(wanted: str) -> ValueKind:
+    """Tables."""
+    return ValueKind(wanted, lambda value: isinstance(value, dict))
 
 
-def tables(wanted: str) -> Kind:
+def arrays_of_tables(wanted: str) -> ValueKind:
     """Arrays of tables."""
-    return Kind(
+    return ValueKind(
         wanted,
         lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value),
     )
 
 
-TEXT = Kind("text in quotes", _is_text)
-FLAG = Kind("true or false", lambda value: isinstance(value, bool))
+TEXT = ValueKind("text in quotes", _is_text)
+FLAG = ValueKind("true or false", lambda value: isinstance(value, bool))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from verifier.checking.defaults import Reported
+from verifier.checking.defaults import FinishedCheck
 from verifier.reporting.atomic_write import write
 
 LONGEST = 120
@@ -30,9 +30,10 @@ class Collector:
         self._made = 0
         self._outcomes: list[str] = []
 
-    def add(self, report: Reported) -> None:
-        """Count the report and write it; a file of the same test and number is replaced. Raises
-        InputError.
+    def add(self, report: FinishedCheck) -> None:
+        """Count the report and write it; a file of the same test and number is replaced.
+
+        Raises InputError where it cannot be written.
         """
         self._made += 1
         self._outcomes.append(str(report.outcome))
@@ -58,10 +59,10 @@ def file_name(test: str, number: int) -> str:
     return f"{readable}-{mark}-{number}.json"
 
 
-def told(outcomes: Mapping[str, int]) -> str:
+def outcomes_text(outcomes: Mapping[str, int]) -> str:
     """How many checks there were and how they came out.
 
-    >>> told({"agrees": 11, "disagrees": 1})
+    >>> outcomes_text({"agrees": 11, "disagrees": 1})
     '12 checks, 11 agree, 1 disagrees'
     """
     made = sum(outcomes.values())

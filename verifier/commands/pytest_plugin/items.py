@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from verifier.checking.defaults import Defaults, using
-from verifier.commands.config.check_target import check_configured, settled_report
+from verifier.checking.defaults import Defaults, use_defaults
+from verifier.commands.config.check_target import check_configured_target, settle_report
 from verifier.commands.config.report import TargetResult
 from verifier.commands.config.schema import ConfiguredTarget, read_config
 from verifier.errors import InputError
+from verifier.process.values import Options
 from verifier.reporting.check_watcher import Unwatched
 from verifier.reporting.text.layout import WIDTH
 from verifier.training.runner import always
@@ -24,15 +24,16 @@ class TargetFile(pytest.File):
     defaults: Defaults
 
     @classmethod
-    def at(cls, path: Path, parent: pytest.Collector, chosen: Mapping[str, Any]) -> TargetFile:
+    def at(cls, path: Path, parent: pytest.Collector, chosen: Options) -> TargetFile:
         """The file, with what was chosen for what it does not set."""
         file: TargetFile = cls.from_parent(parent, path=path)
         file.defaults = Defaults(**chosen)
         return file
 
     def collect(self) -> Iterator[TargetTest]:
+        """A test for each target. Raises CollectError for a file that cannot be used."""
         try:
-            with using(self.defaults):
+            with use_defaults(self.defaults):
                 targets = read_config(self.path).targets
         except InputError as error:
             raise self.CollectError(str(error)) from None
@@ -51,28 +52,33 @@ class TargetTest(pytest.Item):
 
     @classmethod
     def of(cls, target: ConfiguredTarget, name: str, parent: TargetFile) -> TargetTest:
+        """The test of a target."""
         test: TargetTest = cls.from_parent(parent, name=name)
         test.target = target
         return test
 
     def runtest(self) -> None:
+        """Check the target; fail, with the report, unless it is verified but for what is
+        accepted.
+        """
         refused: str | None = None
         try:
-            report = check_configured(self.target, Unwatched(always))
+            report = check_configured_target(self.target, Unwatched(always))
         except InputError as error:
             refused = str(error)
         name = self.target.target
         if refused is not None:
             pytest.fail(f"{name}: not usable\n{name}: {refused}", pytrace=False)
-        found = settled_report(report, self.target.accepted)
+        found = settle_report(report, self.target.accepted)
         result = TargetResult(
             name, found.outcome, found.exit_code,
             accepted=found.settled.accepted, stale=found.settled.stale,
         )  # fmt: skip
         if result.exit_code:
             lines = (line.plain.rstrip() for line in found.report.lines(WIDTH))
-            told = [f"{result.target}: {result.outcome}", *result.sentences, "", *lines]
-            pytest.fail("\n".join(told), pytrace=False)
+            lines_shown = [f"{result.target}: {result.outcome}", *result.sentences, "", *lines]
+            pytest.fail("\n".join(lines_shown), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, None, str]:
+        """Where pytest says that the test is."""
         return self.path, None, f"target {self.name}"

@@ -13,14 +13,18 @@ from collections.abc import Callable, Generator, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 import verifier
 
 if TYPE_CHECKING:
+    from _pytest._code.code import ExceptionRepr
+
     from verifier.commands.pytest_plugin.collect import Collector
+    from verifier.process.values import Options, UserValue
+    from verifier.reporting.check_report import CheckReport
 
 CONFIG = "verifier.toml"
 _PACKAGE = Path(__file__).parents[2]
@@ -52,6 +56,7 @@ _SETTINGS = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options of the plugin, and their names in the configuration."""
     group = parser.getgroup("verifier", "gradients (verifier)")
     group.addoption(
         "--verifier", action="store_true", help="collect the targets of each verifier.toml as tests"
@@ -62,7 +67,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    given = {setting.name: _given(config, setting) for setting in _SETTINGS}
+    """Start a session where one of the options is used."""
+    given = {setting.name: _setting_given(config, setting) for setting in _SETTINGS}
     if config.getoption("verifier") or any(given.values()):
         config.pluginmanager.register(_session(config, given), _SESSION)
 
@@ -76,10 +82,10 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
     from verifier.commands.pytest_plugin.items import TargetFile
 
-    return TargetFile.at(file_path, parent, _chosen(parent.config))
+    return TargetFile.at(file_path, parent, _chosen_settings(parent.config))
 
 
-class _Given(NamedTuple):
+class _SettingGiven(NamedTuple):
     """What stands behind an option or in the configuration."""
 
     text: str
@@ -88,26 +94,26 @@ class _Given(NamedTuple):
     """What a path is relative to."""
 
 
-def _given(config: pytest.Config, setting: _Setting) -> _Given | None:
+def _setting_given(config: pytest.Config, setting: _Setting) -> _SettingGiven | None:
     typed = config.getoption(setting.option)
     if typed is not None:
-        return _Given(typed, setting.option, config.invocation_params.dir)
+        return _SettingGiven(typed, setting.option, config.invocation_params.dir)
     written = config.getini(setting.ini)
-    return _Given(written, setting.ini, config.rootpath) if written else None
+    return _SettingGiven(written, setting.ini, config.rootpath) if written else None
 
 
-def _session(config: pytest.Config, given: Mapping[str, _Given | None]) -> _Session:
+def _session(config: pytest.Config, given: Mapping[str, _SettingGiven | None]) -> _Session:
     """The session that the options ask for. Raises pytest.UsageError."""
     chosen = {name: _READERS[name](found) for name, found in given.items() if found is not None}
     folder = chosen.pop("reports", None)
     if folder is not None:
-        # Workers of a distributed run are told the options of the one that they work for, and may
+        # Workers of a distributed run get the options of the one that they work for, and may
         # run elsewhere.
         config.option.verifier_reports = str(folder)
     return _Session(chosen, folder)
 
 
-def _read(reader: Callable[[str], Any], given: _Given) -> Any:
+def _read_setting(reader: Callable[[str], UserValue], given: _SettingGiven) -> UserValue:
     from verifier.errors import InputError
 
     try:
@@ -116,13 +122,13 @@ def _read(reader: Callable[[str], Any], given: _Given) -> Any:
         raise pytest.UsageError(f"{given.source}: {error}") from None
 
 
-def _dtypes(text: str) -> tuple[str, ...]:
-    from verifier.checking.defaults import known_dtypes
+def _dtypes_given(text: str) -> tuple[str, ...]:
+    from verifier.checking.defaults import check_dtypes
 
-    return known_dtypes(filter(None, (name.strip() for name in text.split(","))))
+    return check_dtypes(filter(None, (name.strip() for name in text.split(","))))
 
 
-def _whole(text: str, least: int) -> int:
+def _whole_number(text: str, least: int) -> int:
     from verifier.errors import InputError
 
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) >= least):
@@ -132,7 +138,7 @@ def _whole(text: str, least: int) -> int:
     return int(text)
 
 
-def _folder(given: _Given) -> Path:
+def _made_folder(given: _SettingGiven) -> Path:
     from verifier.errors import printable, reason_of
 
     folder = given.folder / given.text
@@ -144,18 +150,18 @@ def _folder(given: _Given) -> Path:
     return folder
 
 
-_READERS: Mapping[str, Callable[[_Given], Any]] = {
-    "dtypes": partial(_read, _dtypes),
-    "points": partial(_read, partial(_whole, least=1)),
-    "seed": partial(_read, partial(_whole, least=0)),
-    "reports": _folder,
+_READERS: Mapping[str, Callable[[_SettingGiven], UserValue]] = {
+    "dtypes": partial(_read_setting, _dtypes_given),
+    "points": partial(_read_setting, partial(_whole_number, least=1)),
+    "seed": partial(_read_setting, partial(_whole_number, least=0)),
+    "reports": _made_folder,
 }
 
 
 class _Session:
     """What a test run that uses an option does besides."""
 
-    def __init__(self, chosen: Mapping[str, Any], folder: Path | None) -> None:
+    def __init__(self, chosen: Options, folder: Path | None) -> None:
         self.chosen = chosen
         """The settings that were given; they are defaults for each check."""
         self._folder = folder
@@ -164,11 +170,11 @@ class _Session:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        from verifier.checking.defaults import Defaults, using
+        from verifier.checking.defaults import Defaults, use_defaults
         from verifier.commands.pytest_plugin.collect import Collector
 
         self._collector = Collector(item.nodeid, self._folder)
-        with using(Defaults(**self.chosen, reports=self._collector.add)):
+        with use_defaults(Defaults(**self.chosen, reports=self._collector.add)):
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
@@ -181,46 +187,48 @@ class _Session:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._outcomes.update(getattr(report, "verifier", ()))
 
-    def pytest_terminal_summary(self, terminalreporter: Any, config: pytest.Config) -> None:
-        from verifier.commands.pytest_plugin.collect import told
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    ) -> None:
+        from verifier.commands.pytest_plugin.collect import outcomes_text
         from verifier.errors import printable
 
-        place = "" if self._folder is None else f"; reports in {_shown_path(self._folder, config)}"
-        terminalreporter.write_line(printable(f"verifier: {told(self._outcomes)}{place}"))
+        place = "" if self._folder is None else f"; reports in {_path_text(self._folder, config)}"
+        terminalreporter.write_line(printable(f"verifier: {outcomes_text(self._outcomes)}{place}"))
 
 
-def _shown_path(path: Path, config: pytest.Config) -> str:
+def _path_text(path: Path, config: pytest.Config) -> str:
     try:
         return str(path.relative_to(config.invocation_params.dir))
     except ValueError:
         return os.fspath(path)
 
 
-def _chosen(config: pytest.Config) -> Mapping[str, Any]:
+def _chosen_settings(config: pytest.Config) -> Options:
     session = config.pluginmanager.get_plugin(_SESSION)
     return {} if session is None else session.chosen
 
 
 @pytest.fixture
-def check_gradients(pytestconfig: pytest.Config) -> Callable[..., Any]:
+def check_gradients(pytestconfig: pytest.Config) -> Callable[..., CheckReport]:
     """`verifier.check` with the options of this test run where the test says nothing: returns the
     report.
     """
-    return partial(_called, verifier.check, _chosen(pytestconfig))
+    return partial(_call_with_settings, verifier.check, _chosen_settings(pytestconfig))
 
 
 @pytest.fixture
-def assert_gradients(pytestconfig: pytest.Config) -> Callable[..., Any]:
+def assert_gradients(pytestconfig: pytest.Config) -> Callable[..., CheckReport]:
     """`verifier.assert_gradients` with the options of this test run where the test says nothing.
 
     It returns the report, or fails with the report as its message.
     """
-    return partial(_called, verifier.assert_gradients, _chosen(pytestconfig))
+    return partial(_call_with_settings, verifier.assert_gradients, _chosen_settings(pytestconfig))
 
 
-def _called(
-    function: Callable[..., Any], chosen: Mapping[str, Any], target: Any, **given: Any
-) -> Any:
+def _call_with_settings(
+    function: Callable[..., CheckReport], chosen: Options, target: UserValue, **given: UserValue
+) -> CheckReport:
     return function(target, **{**chosen, **given})
 
 
@@ -228,6 +236,7 @@ def _called(
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show a gradient's failure as its report alone, without a traceback into verifier."""
     report = yield
     if (
         call.excinfo
@@ -235,7 +244,7 @@ def pytest_runtest_makereport(
         and not item.config.getoption("fulltrace")
         and _is_judgement(call.excinfo.value)
     ):
-        report.longrepr = _alone(call.excinfo, item.config)
+        report.longrepr = _report_without_traceback(call.excinfo, item.config)
     return report
 
 
@@ -246,21 +255,23 @@ def _is_judgement(error: BaseException) -> bool:
     return errors is not None and isinstance(error, (errors.GradientError, errors.InputError))
 
 
-def _alone(failure: pytest.ExceptionInfo[BaseException], config: pytest.Config) -> Any:
+def _report_without_traceback(
+    failure: pytest.ExceptionInfo[BaseException], config: pytest.Config
+) -> ExceptionRepr:
     """The message and the line of the test: no traceback into verifier."""
-    place = _of_the_user(failure.tb)
+    place = _traceback_in_test(failure.tb)
     shown = pytest.ExceptionInfo.from_exc_info((failure.type, failure.value, place)).getrepr(
         style="value", chain=False
     )
     if shown.reprcrash is not None:
         shown.reprcrash.message = str(failure.value)
-        where = _shown_path(Path(shown.reprcrash.path), config)
+        where = _path_text(Path(shown.reprcrash.path), config)
         entry = shown.reprtraceback.reprentries[-1]
         entry.lines = [*entry.lines, "", f"{where}:{shown.reprcrash.lineno}: {failure.typename}"]
     return shown
 
 
-def _of_the_user(traceback: TracebackType) -> TracebackType:
+def _traceback_in_test(traceback: TracebackType) -> TracebackType:
     """The place from which verifier was called, but for helpers that hide themselves.
 
     Python's own library, which verifier calls on its way, is none of it.

@@ -14,7 +14,7 @@ from rich.syntax import Syntax
 from rich.text import Text
 from rich.theme import Theme
 
-from verifier.explaining.lessons.reader import Checked, Code, Passage, Script
+from verifier.explaining.lessons.reader import ClaimResult, Code, Passage, Script
 from verifier.explaining.lessons.wording import WORDING, Wording
 from verifier.operations.number_text import number
 
@@ -25,30 +25,30 @@ MOST_COLUMNS = 80
 
 
 def lesson_lines(
-    script: Script, parts: Sequence[Passage | Code | Checked], width: int
+    script: Script, parts: Sequence[Passage | Code | ClaimResult], width: int
 ) -> Iterator[Text]:
     """The text, the code with what it printed, and the claims, at most `width` columns wide."""
     width = max(20, min(width, MOST_COLUMNS))
     words = WORDING[script.language]
     title = f"{script.number}  {script.title}"
-    yield from _rendered(Text(title, style="bold"), width)
+    yield from _rendered_lines(Text(title, style="bold"), width)
     yield Text("─" * min(cell_len(title), width), style="dim")
     for part in parts:
         yield Text()
         match part:
             case Passage(text):
-                yield from _rendered(Markdown(text, hyperlinks=False), width)
+                yield from _rendered_lines(Markdown(text, hyperlinks=False), width)
             case Code():
-                yield from _code(part, width)
+                yield from _code_lines(part, width)
             case _:
-                yield from _claim(part, words, width)
+                yield from _claim_lines(part, words, width)
     yield Text()
-    ok = all(part.holds for part in parts if isinstance(part, Checked))
+    ok = all(part.holds for part in parts if isinstance(part, ClaimResult))
     outcome = words.all_hold if ok else words.not_all_hold
-    yield from _rendered(Text(outcome, style="bold green" if ok else "bold red"), width)
+    yield from _rendered_lines(Text(outcome, style="bold green" if ok else "bold red"), width)
 
 
-def _code(code: Code, width: int) -> Iterator[Text]:
+def _code_lines(code: Code, width: int) -> Iterator[Text]:
     source = Syntax(
         code.source.rstrip(),
         "python",
@@ -56,7 +56,7 @@ def _code(code: Code, width: int) -> Iterator[Text]:
         background_color="default",
         word_wrap=True,
     )
-    yield from _rendered(Padding(source, (0, 0, 0, 4)), width)
+    yield from _rendered_lines(Padding(source, (0, 0, 0, 4)), width)
     for line in code.printed.splitlines():
         for part in textwrap.wrap(
             line, width - 6, subsequent_indent="  ", break_on_hyphens=False
@@ -64,23 +64,23 @@ def _code(code: Code, width: int) -> Iterator[Text]:
             yield Text.assemble(("    │ ", "dim"), part)
 
 
-def _claim(checked: Checked, words: Wording, width: int) -> Iterator[Text]:
+def _claim_lines(checked: ClaimResult, words: Wording, width: int) -> Iterator[Text]:
     claim = checked.claim
     mark, style = (words.holds, "green") if checked.holds else (words.fails, "bold red")
-    yield from _rendered(Text.assemble((words.claim, "bold"), f"  {claim.quantity}"), width)
-    for label, told in (
+    yield from _rendered_lines(Text.assemble((words.claim, "bold"), f"  {claim.quantity}"), width)
+    for label, text in (
         (words.claimed, number(claim.value)),
         (words.measured, number(checked.measured)),
         (words.checked, words.how(claim.digits)),
         (words.command, claim.command),
     ):
-        yield from _rendered(
-            Padding(Text(f"{label}{' ' * (10 - cell_len(label))}{told}"), (0, 0, 0, 2)), width
+        yield from _rendered_lines(
+            Padding(Text(f"{label}{' ' * (10 - cell_len(label))}{text}"), (0, 0, 0, 2)), width
         )
-    yield from _rendered(Padding(Text(mark, style=style), (0, 0, 0, 2)), width)
+    yield from _rendered_lines(Padding(Text(mark, style=style), (0, 0, 0, 2)), width)
 
 
-def _rendered(what: RenderableType, width: int) -> Iterator[Text]:
+def _rendered_lines(what: RenderableType, width: int) -> Iterator[Text]:
     """What rich makes of it, line by line, without the blanks at the ends."""
     console = Console(
         file=StringIO(),

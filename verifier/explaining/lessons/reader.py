@@ -58,7 +58,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Checked:
+class ClaimResult:
     """A claim, and what a run has just measured."""
 
     claim: Claim
@@ -66,6 +66,7 @@ class Checked:
 
     @property
     def holds(self) -> bool:
+        """Whether what was measured is the figure."""
         return self.claim.holds(self.measured)
 
 
@@ -96,37 +97,44 @@ class Script:
 
     @property
     def command(self) -> str:
+        """The command that shows it."""
         return f"verifier lesson {self.name}" + (
             f" --lang {self.language}" if self.language != LANGUAGES[0] else ""
         )
 
 
 def scripts(language: str = LANGUAGES[0]) -> tuple[Script, ...]:
-    """All lessons in that language as they are written, in order. Raises InputError for another
-    language.
+    """All lessons in that language as they are written, in order.
+
+    Raises InputError for another language than those in LANGUAGES.
     """
     if language not in LANGUAGES:
         raise InputError(
             f"there are no lessons in {language!r}: there are {' and '.join(LANGUAGES)}"
         )
-    written = [_read(path) for path in sorted(FOLDER.glob("*.md")) if path.name.count(".") == 1]
+    written = [
+        _read_script(path) for path in sorted(FOLDER.glob("*.md")) if path.name.count(".") == 1
+    ]
     if language == LANGUAGES[0]:
         return tuple(written)
     places = [
         (script, FOLDER / f"{script.number:02}_{script.name}.{language}.md") for script in written
     ]
-    return tuple(_translated(script, path, language) for script, path in places if path.is_file())
+    return tuple(_translate(script, path, language) for script, path in places if path.is_file())
 
 
 def script(name: str, language: str = LANGUAGES[0]) -> Script:
-    """The lesson of that name or number as it is written. Raises InputError where there is none."""
-    original = _named(scripts(), name)
+    """The lesson of that name or number as it is written.
+
+    Raises InputError where there is none, or none in that language.
+    """
+    original = _script_named(scripts(), name)
     if original is None:
         every = [written.name for written in scripts()]
         near = get_close_matches(name, every, n=1)
         hint = f"did you mean {near[0]}?" if near else "verifier lesson names them"
         raise InputError(f"there is no lesson {name!r}: {hint}")
-    found = _named(scripts(language), original.name)
+    found = _script_named(scripts(language), original.name)
     if found is None:
         raise InputError(
             f"lesson {original.name} is not written in {language!r} yet: {original.command} has it"
@@ -134,51 +142,54 @@ def script(name: str, language: str = LANGUAGES[0]) -> Script:
     return found
 
 
-def _named(known: Sequence[Script], name: str) -> Script | None:
+def _script_named(known: Sequence[Script], name: str) -> Script | None:
     return next((script for script in known if name in (script.name, str(script.number))), None)
 
 
 _BLOCK = re.compile(r"^```(python|claim)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 
 
-def _read(path: Path) -> Script:
+def _read_script(path: Path) -> Script:
     number, _, name = path.stem.partition("_")
-    title, parts = _parts(path)
-    return Script(int(number), name, LANGUAGES[0], title, tuple(_block(part) for part in parts))
+    title, parts = _title_and_parts(path)
+    return Script(int(number), name, LANGUAGES[0], title, tuple(_block_of(part) for part in parts))
 
 
-def _translated(script: Script, path: Path, language: str) -> Script:
+def _translate(script: Script, path: Path, language: str) -> Script:
     """The translation: its texts, and the blocks of the original, whose code and figures there are
     only once.
     """
-    title, parts = _parts(path)
+    title, parts = _title_and_parts(path)
     blocks = [part for part in script.parts if not isinstance(part, Passage)]
     waiting = iter(blocks)
     translated = tuple(
-        part if isinstance(part, Passage) else _same(part, next(waiting)) for part in parts
+        part if isinstance(part, Passage) else _block_with_figures(part, next(waiting))
+        for part in parts
     )
     return Script(script.number, script.name, language, title, translated)
 
 
-def _same(written: _Written, block: Passage | Code | Claim) -> Passage | Code | Claim:
+def _block_with_figures(
+    written: _FileBlock, block: Passage | Code | Claim
+) -> Passage | Code | Claim:
     return replace(block, **tomllib.loads(written.text)) if isinstance(block, Claim) else block
 
 
 @dataclass(frozen=True)
-class _Written:
+class _FileBlock:
     """A block of a lesson's file."""
 
     kind: str
     text: str
 
 
-def _parts(path: Path) -> tuple[str, list[Passage | _Written]]:
+def _title_and_parts(path: Path) -> tuple[str, list[Passage | _FileBlock]]:
     """The title, and the texts and blocks in order."""
     heading, _, text = path.read_text(encoding="utf-8").partition("\n")
-    parts: list[Passage | _Written] = []
+    parts: list[Passage | _FileBlock] = []
     place = 0
     for block in _BLOCK.finditer(text):
-        parts += [*_passage(text[place : block.start()]), _Written(block[1], block[2])]
+        parts += [*_passage(text[place : block.start()]), _FileBlock(block[1], block[2])]
         place = block.end()
     return heading.removeprefix("# "), [*parts, *_passage(text[place:])]
 
@@ -191,7 +202,7 @@ def _passage(text: str) -> list[Passage]:
     return [Passage(_CHINESE_BREAK.sub("", text.strip()))] if text.strip() else []
 
 
-def _block(part: Passage | _Written) -> Passage | Code | Claim:
+def _block_of(part: Passage | _FileBlock) -> Passage | Code | Claim:
     if isinstance(part, Passage):
         return part
     if part.kind == "python":

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Wording:
+    """The words around a lesson in one language."""
+
     lesson: str
     """With places for the number and for how many there are."""
     claim: str

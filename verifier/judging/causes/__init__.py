@@ -1,4 +1,4 @@
-"""Blame: why a gradient is wrong, where a simple mistake explains all of what was stated.
+"""Causes: why a gradient is wrong, where a simple mistake explains all of what was stated.
 
 Each rule says what a mistake would have stated. The first rule that fits an array names its cause,
 the most specific first; what was tried and does not fit is ruled out.
@@ -10,7 +10,8 @@ the most specific first; what was tried and does not fit is ruled out.
 >>> from verifier.testing.mutations import GRAPH, liar_named
 >>> wrong = GRAPH.plant(torch.tanh, liar_named("sign flipped").lie, 0)
 >>> examination = examine(Subject(wrong, {"x": torch.tensor([0.5, 1.5], dtype=torch.float64)}))
->>> found = blamed(Finding("reverse", "float64", parts=examination.parts, examination=examination))
+>>> finding = Finding("reverse", "float64", parts=examination.parts, examination=examination)
+>>> found = find_causes(finding)
 >>> [(cause.cause, cause.component) for cause in found.causes]
 [('sign flipped', 'x')]
 """
@@ -20,25 +21,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from verifier.judging.causes import branch as branches
-from verifier.judging.causes import cut_path as paths
-from verifier.judging.causes import factor as scale
-from verifier.judging.causes import misplaced as places
-from verifier.judging.causes import other_function as function
-from verifier.judging.causes import overflow_and_nan as ranges
-from verifier.judging.causes import rounding
-from verifier.judging.causes import state as history
-from verifier.judging.causes.rule import Found, Rule
-from verifier.judging.causes.suspect import EndedError, Told
+from verifier.judging.causes import (
+    branch,
+    cut_path,
+    factor,
+    misplaced,
+    other_function,
+    overflow_and_nan,
+    rounding,
+    state,
+)
+from verifier.judging.causes.rule import Mistake, Rule
+from verifier.judging.causes.suspect import SearchEndedError, Suspect
 from verifier.judging.examination import Part
 from verifier.judging.finding import CheckCause, Finding
 from verifier.judging.verdict import Outcome
 from verifier.process.deadline import Deadline
 
 RULES = (
-    Rule(("wrong reduction", "different functions"), function.different),
-    Rule(("gradients accumulated", "stale", "not deterministic"), history.changing),
-    Rule(("other random numbers",), history.other_numbers),
+    Rule(("wrong reduction", "different functions"), other_function.explain_different_function),
+    Rule(("gradients accumulated", "stale", "not deterministic"), state.explain_changing_results),
+    Rule(("other random numbers",), state.explain_other_random_numbers),
     Rule(
         (
             "NaN from a branch not taken",
@@ -46,27 +49,29 @@ RULES = (
             "underflow of an intermediate",
             "not finite",
         ),
-        ranges.not_finite,
+        overflow_and_nan.explain_not_finite,
     ),
-    Rule(("underflow of an intermediate",), ranges.underflow),
-    Rule(("cancellation",), rounding.cancellation),
-    Rule(("path detached", "second order cut off"), paths.zeroed),
-    Rule(("sign flipped",), scale.sign_flipped),
-    Rule(("sum for mean", "mean for sum"), scale.reduced),
-    Rule(("grad_output ignored",), history.incoming_ignored),
-    Rule(("transposed", "rolled", "components swapped"), places.misplaced),
-    Rule(("gradients accumulated",), history.accumulated),
-    Rule(("stale",), history.stale),
-    Rule(("kink convention",), branches.kink_convention),
-    Rule(("wrong branch",), branches.wrong_branch),
-    Rule(("one term missing", "path detached", "second order cut off"), paths.term_missing),
-    Rule(("constant factor",), scale.simple_factor),
+    Rule(("underflow of an intermediate",), overflow_and_nan.explain_underflow),
+    Rule(("cancellation",), rounding.explain_cancellation),
+    Rule(("path detached", "second order cut off"), cut_path.explain_zero_gradient),
+    Rule(("sign flipped",), factor.explain_flipped_sign),
+    Rule(("sum for mean", "mean for sum"), factor.explain_other_reduction),
+    Rule(("grad_output ignored",), state.explain_ignored_seed),
+    Rule(("transposed", "rolled", "components swapped"), misplaced.explain_misplaced),
+    Rule(("gradients accumulated",), state.explain_accumulated_gradient),
+    Rule(("stale",), state.explain_stale_gradient),
+    Rule(("kink convention",), branch.explain_kink_convention),
+    Rule(("wrong branch",), branch.explain_wrong_branch),
+    Rule(
+        ("one term missing", "path detached", "second order cut off"), cut_path.explain_missing_term
+    ),
+    Rule(("constant factor",), factor.explain_simple_factor),
 )
 """In the order in which they are tried."""
 LAST = (
-    Rule(("constant factor",), scale.any_factor),
-    Rule(("narrower dtype",), rounding.narrower),
-    Rule(("kernel outside its budget",), rounding.kernel),
+    Rule(("constant factor",), factor.explain_any_factor),
+    Rule(("narrower dtype",), rounding.explain_narrower_dtype),
+    Rule(("kernel outside its budget",), rounding.explain_kernel),
 )
 """What is said where no other rule fits."""
 NAMES = tuple(dict.fromkeys(name for rule in (*RULES, *LAST) for name in rule.names))
@@ -80,7 +85,7 @@ OF_VALUES = frozenset({
 
 
 @dataclass(frozen=True)
-class Blamed:
+class SearchResult:
     """Why something disagrees."""
 
     causes: tuple[CheckCause, ...]
@@ -93,17 +98,17 @@ class Blamed:
     """What rules raised: mistakes of ours."""
 
 
-def blamed(
+def find_causes(
     finding: Finding,
     before: Sequence[Part] = (),
     deadline: Deadline = Deadline.NEVER,
-) -> Blamed:
-    """The causes of what disagrees in a finding; `before` has the parts of the point
-    before.
+) -> SearchResult:
+    """The causes of what disagrees in a finding.
 
-    Nothing is named that does not explain all components of a part, within what rounding allows or
-    in exact arithmetic. A rule that raises an error keeps no other from being tried. When the
-    deadline passes, the search ends with what was found so far.
+    `before` has the parts of the point before, for gradients that are late by one. Nothing is named
+    that does not explain all components of a part, within what rounding allows or in exact
+    arithmetic. A rule that raises an error keeps no other from being tried. When `deadline` passes,
+    the search ends with what was found so far.
     """
     wrong = [part for part in finding.parts if part.outcome is Outcome.DISAGREES]
     search = _Search(finding, before, deadline)
@@ -111,11 +116,11 @@ def blamed(
     try:
         for part in wrong:
             causes.extend(search.causes(part))
-    except EndedError:
+    except SearchEndedError:
         search.ended_early = True
     named = {cause.cause for cause in causes}
     ruled_out = tuple(name for name in NAMES if name in search.tried and name not in named)
-    return Blamed(tuple(causes), ruled_out, search.ended_early, tuple(search.errors))
+    return SearchResult(tuple(causes), ruled_out, search.ended_early, tuple(search.errors))
 
 
 @dataclass(eq=False)
@@ -135,52 +140,54 @@ class _Search:
         others = tuple(other for other in self.finding.parts if other is not part)
         point = self.finding.point
         unit = "step" if point is not None and point.kind == "step" else "point"
-        told = Told(part, self.finding.examination, self.before, others, self.deadline, unit)
+        suspect = Suspect(part, self.finding.examination, self.before, others, self.deadline, unit)
         try:
-            found = self._first(told, RULES)
-            if found is None and told.is_in_graph:
-                found = self._first(told.as_numbers(), RULES)
-            found = found or self._first(told, LAST)
-            return [] if found is None else [_cause(self.finding, told, found)]
-        except EndedError:
+            found = self._first_mistake(suspect, RULES)
+            if found is None and suspect.is_in_graph:
+                found = self._first_mistake(suspect.as_numbers(), RULES)
+            found = found or self._first_mistake(suspect, LAST)
+            return [] if found is None else [_cause(self.finding, suspect, found)]
+        except SearchEndedError:
             raise
         except Exception as error:
             self.errors.append(error)
             return []
 
-    def _first(self, told: Told, rules: Sequence[Rule]) -> Found | None:
+    def _first_mistake(self, suspect: Suspect, rules: Sequence[Rule]) -> Mistake | None:
         """What the first rule that fits says."""
         for rule in rules:
-            names = _names(told, rule)
-            found = self._found(told, rule) if names else None
+            names = _names_for_part(suspect, rule)
+            found = self._mistake_by(suspect, rule) if names else None
             if found is not None and found.cause in names:
                 return found
         return None
 
-    def _found(self, told: Told, rule: Rule) -> Found | None:
+    def _mistake_by(self, suspect: Suspect, rule: Rule) -> Mistake | None:
         """What a rule says; nothing where it raises an error, which is noted."""
-        told.go_on()
+        suspect.check_deadline()
         try:
-            found = rule.explain(told)
-        except EndedError:
+            found = rule.explain(suspect)
+        except SearchEndedError:
             raise
         except Exception as error:
             self.errors.append(error)
             return None
-        self.tried.update(_names(told, rule))
+        self.tried.update(_names_for_part(suspect, rule))
         return found
 
 
-def _names(told: Told, rule: Rule) -> list[str]:
+def _names_for_part(suspect: Suspect, rule: Rule) -> list[str]:
     """The causes that a rule may name for this part."""
-    of_value = told.part.quantity == "value"
+    of_value = suspect.part.quantity == "value"
     return [name for name in rule.names if not of_value or name in OF_VALUES]
 
 
-def _cause(finding: Finding, told: Told, found: Found) -> CheckCause:
+def _cause(finding: Finding, suspect: Suspect, found: Mistake) -> CheckCause:
     number = 0 if finding.point is None else finding.point.number
-    evidence = told.evidence(found.predicted)
-    return CheckCause(found.cause, told.part.name, found.sentence, evidence, finding.dtype, number)
+    evidence = suspect.evidence(found.predicted)
+    return CheckCause(
+        found.cause, suspect.part.name, found.sentence, evidence, finding.dtype, number
+    )
 
 
-__all__ = ["NAMES", "RULES", "Blamed", "blamed"]
+__all__ = ["NAMES", "RULES", "SearchResult", "find_causes"]

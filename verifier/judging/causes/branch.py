@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from verifier.judging.causes.cut_path import MOST_ELEMENTS
-from verifier.judging.causes.describe_term import spelled
-from verifier.judging.causes.replays import overlap, replay_of
-from verifier.judging.causes.rule import Found
-from verifier.judging.causes.screen import screened
-from verifier.judging.causes.suspect import SCREEN, Told
+from verifier.judging.causes.describe_term import describe_node
+from verifier.judging.causes.replays import balls_overlap, replay_results
+from verifier.judging.causes.rule import Mistake
+from verifier.judging.causes.screen import possible_predictions
+from verifier.judging.causes.suspect import SCREEN, Suspect
+from verifier.operations.arrays import Array, Balls, Floats, Truths
 from verifier.operations.operation import Operation
-from verifier.program.array_program import ArrayNode, ArrayProgram, evaluate
 from verifier.program.evaluation.arithmetic import middle
-from verifier.program.evaluation.balls import ToOneSide
+from verifier.program.evaluation.balls import Decision, ToOneSide
 from verifier.program.evaluation.batches import BatchArithmetic
+from verifier.program.program import Node, Program, evaluate
 
-_Flip = tuple[int, Any]
+_Flip = tuple[int, Truths]
 """The place of a condition, and where it is decided the other way (array of bool)."""
 CONDITIONS = frozenset(
     {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "sign"}
@@ -35,28 +35,28 @@ MOST_FLIPS = 64
 
 
 @dataclass(frozen=True, eq=False)
-class _Flipped:
+class _FlippedCondition:
     """A comparison decided the other way where the mask says so."""
 
-    mask: Any
-    inner: Any = None
+    mask: Truths
+    inner: Decision | None = None
     """What is decided about it otherwise."""
 
-    def __call__(self, operation: Operation, decided: Any) -> Any:
+    def __call__(self, operation: Operation, decided: Array) -> Array:
         if self.inner is not None:
             decided = self.inner(operation, decided)
         other = -decided if operation.name == "sign" else np.logical_not(decided)
         return np.where(self.mask, other, decided).astype(object)
 
 
-class _FlippedInFloats(BatchArithmetic):
+class _FlippedArithmetic(BatchArithmetic):
     """The same in float64, each variant with a flip of its own."""
 
     def __init__(self, flips: Sequence[_Flip]) -> None:
         self.flips = flips
 
-    def row(self, place: int, node: ArrayNode, *arguments: Any) -> Any:
-        value = super().row(place, node, *arguments)
+    def row(self, place: int, node: Node, *arguments: Array) -> Array:
+        value: Array = super().row(place, node, *arguments)
         own = {row: mask for row, (flipped, mask) in enumerate(self.flips) if flipped == place}
         if not own:
             return value
@@ -66,74 +66,80 @@ class _FlippedInFloats(BatchArithmetic):
         return np.where(masks, other, value)
 
 
-def wrong_branch(told: Told) -> Found | None:
+def explain_wrong_branch(suspect: Suspect) -> Mistake | None:
     """One condition is decided the other way, in all elements or where it disagrees, or in one
     element.
     """
     if (
-        told.point is None
-        or told.part.quantity == "value"
-        or told.point.program.elements > MOST_ELEMENTS
+        suspect.point is None
+        or suspect.part.quantity == "value"
+        or suspect.point.program.elements > MOST_ELEMENTS
     ):
         return None
-    program = told.point.program
-    return _one_condition(told, program) or _several_conditions(told, program)
+    program = suspect.point.program
+    return _one_condition(suspect, program) or _several_conditions(suspect, program)
 
 
-def _one_condition(told: Told, program: ArrayProgram) -> Found | None:
-    for place, mask in screened(told, program, _flips(program), partial(_possible, told)):
-        flipped = _flipped(told, place, mask)
+def _one_condition(suspect: Suspect, program: Program) -> Mistake | None:
+    for place, mask in possible_predictions(
+        suspect, program, _single_flips(program), partial(_possible_flips, suspect)
+    ):
+        flipped = _exact_with_flip(suspect, place, mask)
         # Each component has its own element of the condition, which may be decided rightly.
-        chosen = np.where(told.as_exact & ~told.disagreeing, told.exact, flipped)
+        chosen = np.where(suspect.where_exact & ~suspect.disagreeing, suspect.exact, flipped)
         for predicted in (flipped, chosen):
-            if told.fits(predicted, _slack(told, middle(flipped))):
-                return Found(
-                    "wrong branch", _sentence(told, [_condition(program, place)]), predicted
+            if suspect.fits(predicted, _rounding_slack(suspect, middle(flipped))):
+                return Mistake(
+                    "wrong branch",
+                    _flip_sentence(suspect, [_condition_text(program, place)]),
+                    predicted,
                 )
     return None
 
 
-def _several_conditions(told: Told, program: ArrayProgram) -> Found | None:
+def _several_conditions(suspect: Suspect, program: Program) -> Mistake | None:
     """Each component that disagrees has one of its conditions decided the other way."""
-    predicted, left, used = told.exact.copy(), told.disagreeing.copy(), []
-    for place, mask in _whole(program)[:MOST_CONDITIONS]:
-        flipped = _flipped(told, place, mask)
-        fitting = told.near(flipped, _slack(told, middle(flipped))) & left
+    predicted, left, used = suspect.exact.copy(), suspect.disagreeing.copy(), []
+    for place, mask in _whole_conditions(program)[:MOST_CONDITIONS]:
+        flipped = _exact_with_flip(suspect, place, mask)
+        fitting = suspect.near(flipped, _rounding_slack(suspect, middle(flipped))) & left
         if fitting.any():
             predicted[fitting] = flipped[fitting]
             left &= ~fitting
-            used.append(_condition(program, place))
-    if left.any() or not told.fits(predicted, _slack(told, middle(predicted))):
+            used.append(_condition_text(program, place))
+    if left.any() or not suspect.fits(predicted, _rounding_slack(suspect, middle(predicted))):
         return None
-    return Found("wrong branch", _sentence(told, used), predicted)
+    return Mistake("wrong branch", _flip_sentence(suspect, used), predicted)
 
 
-def _flipped(told: Told, place: int, mask: Any) -> Any:
-    """The exact numbers with a condition decided the other way."""
-    point = told.point
+def _exact_with_flip(suspect: Suspect, place: int, mask: Truths) -> Balls:
+    """The exact numbers with a condition decided the other way; those themselves where there is no
+    program.
+    """
+    point = suspect.point
     if point is None:
-        return None
-    return told.exact_at(point, {}, {place: _Flipped(mask, point.decisions.get(place))})
+        return suspect.exact
+    return suspect.exact_at(point, {}, {place: _FlippedCondition(mask, point.decisions.get(place))})
 
 
-def _slack(told: Told, flipped: Any) -> Any:
+def _rounding_slack(suspect: Suspect, flipped: Floats) -> Floats:
     """What rounding may do to the numbers of another branch, whose allowance is not known."""
     finite = np.isfinite(flipped)
     largest = np.max(np.abs(flipped), axis=-1, keepdims=True, where=finite, initial=0.0)
-    return np.broadcast_to(UNITS * told.format.unit_roundoff * largest, flipped.shape)
+    return np.broadcast_to(UNITS * suspect.format.unit_roundoff * largest, flipped.shape)
 
 
-def _condition(program: ArrayProgram, place: int) -> str:
+def _condition_text(program: Program, place: int) -> str:
     node = program.nodes[place]
     return (
-        f"the sign of {spelled(program, node.arguments[0])}"
+        f"the sign of {describe_node(program, node.arguments[0])}"
         if node.operation == "sign"
-        else spelled(program, place)
+        else describe_node(program, place)
     )
 
 
-def _sentence(told: Told, conditions: list[str]) -> str:
-    count, many = int(told.disagreeing.sum()), told.disagreeing.size
+def _flip_sentence(suspect: Suspect, conditions: list[str]) -> str:
+    count, many = int(suspect.disagreeing.sum()), suspect.disagreeing.size
     where = f", in {count} of {many} components" if many > 1 else ""
     return (
         f"it is the gradient with {' or '.join(dict.fromkeys(conditions))} decided the other "
@@ -141,16 +147,16 @@ def _sentence(told: Told, conditions: list[str]) -> str:
     )
 
 
-def _whole(program: ArrayProgram) -> list[_Flip]:
+def _whole_conditions(program: Program) -> list[_Flip]:
     """Conditions as a whole."""
     places = [place for place, node in enumerate(program.nodes) if node.operation in CONDITIONS]
     return [(place, np.ones(program.nodes[place].shape, dtype=bool)) for place in places]
 
 
-def _flips(program: ArrayProgram) -> Iterator[_Flip]:
+def _single_flips(program: Program) -> Iterator[_Flip]:
     """Conditions as a whole, then their single elements."""
-    yield from _whole(program)
-    for place, whole in _whole(program):
+    yield from _whole_conditions(program)
+    for place, whole in _whole_conditions(program):
         shape = whole.shape
         count = int(np.prod(shape))
         for element in range(count if 1 < count <= MOST_FLIPS else 0):
@@ -159,48 +165,60 @@ def _flips(program: ArrayProgram) -> Iterator[_Flip]:
             yield place, mask
 
 
-def _possible(told: Told, flips: Sequence[_Flip]) -> Any:
+def _possible_flips(suspect: Suspect, flips: Sequence[_Flip]) -> Truths:
     """For each flip whether float64 leaves it open that it explains what disagrees (bools)."""
-    if told.point is None:
+    if suspect.point is None:
         return np.zeros(len(flips), dtype=bool)
-    given = {name: np.asarray(value)[None] for name, value in told.point.arguments.items()}
-    (found,) = evaluate(told.point.program, _FlippedInFloats(flips), given)
-    wrong = told.disagreeing & told.known
+    given = {name: np.asarray(value)[None] for name, value in suspect.point.arguments.items()}
+    (found,) = evaluate(suspect.point.program, _FlippedArithmetic(flips), given)
+    wrong = suspect.disagreeing & suspect.known
     with np.errstate(all="ignore"):
-        stated, flipped = told.stated_in_floats, found.reshape(len(flips), -1)
-        slack = SCREEN * np.maximum(np.abs(stated), told.size) + told.allowed
-        slack = slack + told.relative * np.abs(flipped) + _slack(told, flipped)
-        return np.all((np.abs(stated - flipped) <= 2.0 * slack)[:, wrong], axis=-1)
+        stated, flipped = suspect.stated_in_floats, found.reshape(len(flips), -1)
+        slack = SCREEN * np.maximum(np.abs(stated), suspect.size) + suspect.allowed
+        slack = slack + suspect.relative * np.abs(flipped) + _rounding_slack(suspect, flipped)
+        result: Truths = np.all((np.abs(stated - flipped) <= 2.0 * slack)[:, wrong], axis=-1)
+        return result
 
 
-def kink_convention(told: Told) -> Found | None:
+def explain_kink_convention(suspect: Suspect) -> Mistake | None:
     """Only where both sides of a condition are the same number, and right beside it."""
-    case = told.part.case
-    wrong = told.disagreeing
-    if told.part.quantity == "value" or not np.isfinite(told.part.verdicts.stated[wrong]).all():
+    case = suspect.part.case
+    wrong = suspect.disagreeing
+    if (
+        suspect.part.quantity == "value"
+        or not np.isfinite(suspect.part.verdicts.stated[wrong]).all()
+    ):
         return None
     if bool(case.kink[wrong].all()):
-        element = told.worst()
-        middle_, reach = told.part.verdicts.centre[element], told.part.verdicts.allowed[element]
+        element = suspect.worst()
+        middle_, reach = (
+            suspect.part.verdicts.centre[element],
+            suspect.part.verdicts.allowed[element],
+        )
         sides = f"{middle_ - reach:.6g} and {middle_ + reach:.6g}"
-        return Found(
+        return Mistake(
             "kink convention", f"at a kink it is outside the one-sided derivatives, {sides}"
         )
-    if not told.is_in_graph or told.coded is None or told.place is None or told.point is None:
+    if (
+        not suspect.is_in_graph
+        or suspect.coded is None
+        or suspect.place is None
+        or suspect.point is None
+    ):
         return None
-    point = told.coded.point
+    point = suspect.coded.point
     if not point.ties:
         return None
     for greater in (True, False):
-        told.go_on()
+        suspect.check_deadline()
         code = {place: ToOneSide(mask, greater) for place, mask in point.ties.items()}
-        own = {place: ToOneSide(mask, greater) for place, mask in told.point.ties.items()}
-        (found,) = replay_of(point, told.place, told.coded.literals, code)
-        exact = told.exact_at(told.point, {}, own)
-        if overlap(found, exact):
+        own = {place: ToOneSide(mask, greater) for place, mask in suspect.point.ties.items()}
+        (found,) = replay_results(point, suspect.place, suspect.coded.literals, code)
+        exact = suspect.exact_at(suspect.point, {}, own)
+        if balls_overlap(found, exact):
             sentence = (
                 "only at a kink, where both sides of a condition are equal: beside it the backward "
                 "is right"
             )
-            return Found("kink convention", sentence)
+            return Mistake("kink convention", sentence)
     return None

@@ -13,30 +13,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
 from verifier.capture.statements import FORWARD, SECOND, SEED
-from verifier.judging.causes.describe_term import spelled, term
-from verifier.judging.causes.rule import Found
-from verifier.judging.causes.screen import screened
-from verifier.judging.causes.suspect import Told
+from verifier.judging.causes.describe_term import describe_node, describe_term
+from verifier.judging.causes.rule import Mistake
+from verifier.judging.causes.screen import possible_predictions
+from verifier.judging.causes.suspect import Suspect
 from verifier.judging.conditioning import Point
 from verifier.judging.verdict import Outcome
-from verifier.program.array_program import (
-    CONSTANT,
-    INPUT,
-    RESHAPE,
-    TAKE,
-    ArrayNode,
-    ArrayProgram,
-    Shape,
-    evaluate,
-)
+from verifier.operations.arrays import Balls, Floats, Truths
 from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import LAST_BITS
 from verifier.program.evaluation.batches import BatchArithmetic
+from verifier.program.program import CONSTANT, INPUT, RESHAPE, TAKE, Node, Program, Shape, evaluate
 
 MOST_ROWS = 64
 """Of a sum over more rows none is left out alone."""
@@ -48,97 +39,105 @@ MOST_ELEMENTS = 50_000
 """In programs of more numbers no term is tried."""
 
 
-def zeroed(told: Told) -> Found | None:
-    """Nothing arrives."""
-    if told.is_replayed or not told.fits(np.zeros(told.centre.shape)):
+def explain_zero_gradient(suspect: Suspect) -> Mistake | None:
+    """No gradient arrives: it is 0 in all components, and the exact one is not."""
+    if suspect.is_replayed or not suspect.fits(np.zeros(suspect.centre.shape)):
         return None
-    if bool((told.stated != 0).any()):
+    if bool((suspect.stated != 0).any()):
         return None
-    coded, nothing = told.coded, np.zeros(told.centre.shape)
+    coded, nothing = suspect.coded, np.zeros(suspect.centre.shape)
     missing = (
-        coded is not None and told.place is not None and coded.statements.stated[told.place] is None
+        coded is not None
+        and suspect.place is not None
+        and coded.statements.stated[suspect.place] is None
     )
-    if told.part.quantity == SECOND:
+    if suspect.part.quantity == SECOND:
         text = "there is no second derivative" if missing else "the second derivative is 0"
-        return Found("second order cut off", f"{text}, though {_first_order(told)}", nothing)
-    kind = "tangent" if told.part.quantity == FORWARD else "gradient"
-    where = " in all components" if told.part.shape else ""
+        return Mistake(
+            "second order cut off", f"{text}, though {_first_order_clause(suspect)}", nothing
+        )
+    kind = "tangent" if suspect.part.quantity == FORWARD else "gradient"
+    where = " in all components" if suspect.part.shape else ""
     text = f"there is no {kind} at all" if missing else f"the {kind} is 0{where}"
-    return Found("path detached", f"{text}, and the exact one is not", nothing)
+    return Mistake("path detached", f"{text}, and the exact one is not", nothing)
 
 
-def _first_order(told: Told) -> str:
-    parts = () if told.examination is None else told.examination.parts
+def _first_order_clause(suspect: Suspect) -> str:
+    parts = () if suspect.examination is None else suspect.examination.parts
     right = all(part.outcome is Outcome.AGREES for part in parts if part.quantity == "reverse")
     return "the gradient itself is right" if right else "the exact one is not"
 
 
-def term_missing(told: Told) -> Found | None:
+def explain_missing_term(suspect: Suspect) -> Mistake | None:
     """One of the terms that the exact gradient adds up is not there."""
     if (
-        told.measured is None
-        or told.place is None
-        or told.examination is None
-        or told.part.quantity == "value"
+        suspect.measured is None
+        or suspect.place is None
+        or suspect.examination is None
+        or suspect.part.quantity == "value"
     ):
         return None
-    if told.measured.point.program.elements > MOST_ELEMENTS:
+    if suspect.measured.point.program.elements > MOST_ELEMENTS:
         return None
-    values = sum(part.quantity == "value" for part in told.examination.parts)
-    switched = _Switched.of(told.measured.point, told.place, values)
-    return _one_missing(told, switched) or _part_missing(told, switched)
+    values = sum(part.quantity == "value" for part in suspect.examination.parts)
+    switched = _SwitchedProgram.of(suspect.measured.point, suspect.place, values)
+    return _whole_term_missing(suspect, switched) or _use_of_term_missing(suspect, switched)
 
 
-def _one_missing(told: Told, switched: _Switched) -> Found | None:
-    def possible(choices: Sequence[tuple[_Switch, int]]) -> Any:
+def _whole_term_missing(suspect: Suspect, switched: _SwitchedProgram) -> Mistake | None:
+    def possible(choices: Sequence[tuple[_Switch, int]]) -> Truths:
         offs = [{switch.name: element} for switch, element in choices]
-        return told.screened_rows(switched.in_floats(offs))
+        return suspect.possible_rows(switched.float_gradients(offs))
 
-    for switch, element in screened(told, switched.point.program, switched.choices(), possible):
-        predicted = switched.exactly(told, {switch.name: element})
-        if told.fits(predicted):
-            return _missing(told, switch.named(element), predicted)
+    for switch, element in possible_predictions(
+        suspect, switched.point.program, switched.choices(), possible
+    ):
+        predicted = switched.exact_gradient(suspect, {switch.name: element})
+        if suspect.fits(predicted):
+            return _mistake_without(suspect, switch.text_of(element), predicted)
     return None
 
 
-def _part_missing(told: Told, switched: _Switched) -> Found | None:
+def _use_of_term_missing(suspect: Suspect, switched: _SwitchedProgram) -> Mistake | None:
     """What is left out of a term that is used twice, in one of its uses."""
     scalars = [switch for switch in switched.switches if not switch.shape][:MOST_PAIRED]
-    told.go_on()
-    everything, *found = switched.in_floats([{}, *({switch.name: 0} for switch in scalars)])
-    if told.screened(everything):
+    suspect.check_deadline()
+    everything, *found = switched.float_gradients([{}, *({switch.name: 0} for switch in scalars)])
+    if suspect.is_possible(everything):
         return None
     alone = {switch.name: numbers for switch, numbers in zip(scalars, found, strict=True)}
 
-    def possible(pairs: Sequence[tuple[_Switch, _Switch]]) -> Any:
-        both = switched.in_floats([{one.name: 0, other.name: 0} for one, other in pairs])
+    def possible(pairs: Sequence[tuple[_Switch, _Switch]]) -> Truths:
+        both = switched.float_gradients([{one.name: 0, other.name: 0} for one, other in pairs])
         with np.errstate(invalid="ignore"):
             apart = [alone[one.name] + alone[other.name] for one, other in pairs] - both
-        return told.screened_rows(apart)
+        return suspect.possible_rows(apart)
 
-    for one, other in screened(told, switched.point.program, combinations(scalars, 2), possible):
-        predicted = switched.within(told, one.name, other.name)
-        if told.fits(predicted):
-            return _missing(told, f"{one.text} within {other.text}", predicted)
+    for one, other in possible_predictions(
+        suspect, switched.point.program, combinations(scalars, 2), possible
+    ):
+        predicted = switched.exact_gradient_through_both(suspect, one.name, other.name)
+        if suspect.fits(predicted):
+            return _mistake_without(suspect, f"{one.text} within {other.text}", predicted)
     return None
 
 
-def _missing(told: Told, term: str, predicted: Any) -> Found:
-    if told.part.quantity == SECOND:
-        return Found(
+def _mistake_without(suspect: Suspect, term: str, predicted: Balls) -> Mistake:
+    if suspect.part.quantity == SECOND:
+        return Mistake(
             "second order cut off",
-            f"the second derivative lacks {term}, though {_first_order(told)}",
+            f"the second derivative lacks {term}, though {_first_order_clause(suspect)}",
             predicted,
         )
-    coded = None if told.examination is None else told.examination.coded
+    coded = None if suspect.examination is None else suspect.examination.coded
     if coded is not None and not coded.statements.has_own_backward:
         # Autograd itself forgets no term: somebody has cut it off.
-        return Found(
+        return Mistake(
             "path detached",
             f"the gradient lacks {term}: a detach or no_grad cuts that path",
             predicted,
         )
-    return Found("one term missing", f"the gradient lacks {term}", predicted)
+    return Mistake("one term missing", f"the gradient lacks {term}", predicted)
 
 
 _CONDITIONS = frozenset(
@@ -146,13 +145,13 @@ _CONDITIONS = frozenset(
 )
 
 
-def is_condition(program: ArrayProgram, place: int) -> bool:
+def is_condition(program: Program, place: int) -> bool:
     """Whether a node's elements are truth values, not numbers."""
     node = program.nodes[place]
     while node.operation in (TAKE, RESHAPE):
         node = program.nodes[node.arguments[0]]
     return node.operation in _CONDITIONS or (
-        node.operation == CONSTANT and node.payload.array.dtype == bool
+        node.operation == CONSTANT and node.array.dtype == bool
     )
 
 
@@ -162,7 +161,7 @@ class _Switch:
 
     name: str
     shape: tuple[int, ...]
-    tell: Callable[[], str]
+    make_text: Callable[[], str]
     """Makes the text; few are ever needed."""
 
     @property
@@ -171,24 +170,24 @@ class _Switch:
 
     @property
     def text(self) -> str:
-        return self.tell()
+        return self.make_text()
 
-    def named(self, element: int) -> str:
+    def text_of(self, element: int) -> str:
         return self.text.format(number=element, count=self.count) if self.shape else self.text
 
 
 @dataclass(frozen=True, eq=False)
-class _Switched:
+class _SwitchedProgram:
     """A gradient's program with switches at its terms."""
 
     point: Point
     switches: tuple[_Switch, ...]
 
     @classmethod
-    def of(cls, point: Point, result: int, values: int) -> _Switched:
+    def of(cls, point: Point, result: int, values: int) -> _SwitchedProgram:
         program = point.program
         forward = program.needed(*program.outputs[:values])
-        build = _Builder(program, forward)
+        build = _SwitchBuilder(program, forward)
         for place in sorted(program.needed(program.outputs[result])):
             build.copy(place)
         arguments = {
@@ -200,7 +199,7 @@ class _Switched:
             for place, what in point.decisions.items()
             if place in build.moved
         }
-        switched = ArrayProgram(tuple(build.nodes), (build.moved[program.outputs[result]],))
+        switched = Program(tuple(build.nodes), (build.moved[program.outputs[result]],))
         return cls(
             replace(point, program=switched, arguments=arguments, decisions=decisions),
             tuple(build.switches),
@@ -212,7 +211,7 @@ class _Switched:
         every = [(switch, element) for switch in ordered for element in range(switch.count)]
         yield from every[:MOST_TERMS]
 
-    def in_floats(self, offs: Sequence[Mapping[str, int]]) -> Any:
+    def float_gradients(self, offs: Sequence[Mapping[str, int]]) -> Floats:
         """A row for each choice of elements of switches: the float64 gradient with these at 0."""
         given = {name: np.asarray(value)[None] for name, value in self.point.arguments.items()}
         for name in {name for off in offs for name in off}:
@@ -223,37 +222,40 @@ class _Switched:
         (found,) = evaluate(self.point.program, BatchArithmetic(), given)
         return np.broadcast_to(found, (len(offs), *found.shape[1:])).reshape(len(offs), -1)
 
-    def exactly(self, told: Told, off: Mapping[str, int]) -> Any:
+    def exact_gradient(self, suspect: Suspect, off: Mapping[str, int]) -> Balls:
         """The gradient as balls with these elements of switches at 0."""
         masks = {name: np.array(self.point.arguments[name]) for name in off}
         for name, element in off.items():
             masks[name].flat[element] = 0.0
-        return told.exact_at(self.point, masks)
+        return suspect.exact_at(self.point, masks)
 
-    def within(self, told: Told, one: str, other: str) -> Any:
+    def exact_gradient_through_both(self, suspect: Suspect, one: str, other: str) -> Balls:
         """The gradient as balls without what comes through both of two switches.
 
         That is what both take away beyond what each of them takes away alone.
         """
-        parts = [self.exactly(told, off) for off in ({one: 0}, {other: 0}, {one: 0, other: 0})]
+        parts = [
+            self.exact_gradient(suspect, off) for off in ({one: 0}, {other: 0}, {one: 0, other: 0})
+        ]
         with precision(LAST_BITS):
-            return parts[0] + parts[1] - parts[2]
+            result: Balls = parts[0] + parts[1] - parts[2]
+            return result
 
 
 _ELEMENT = "what element {number} of the result contributes"
 _ROW = "row {number} of a sum over {count} rows"
 
 
-def _fork(program: ArrayProgram, place: int) -> str:
-    return f"all that comes from {spelled(program, place)}"
+def _fork_text(program: Program, place: int) -> str:
+    return f"all that comes from {describe_node(program, place)}"
 
 
-class _Builder:
+class _SwitchBuilder:
     """Copies a program node by node, with a switch before each term behind the forward."""
 
-    def __init__(self, program: ArrayProgram, forward: set[int]) -> None:
+    def __init__(self, program: Program, forward: set[int]) -> None:
         self.program, self.forward = program, forward
-        self.nodes: list[ArrayNode] = []
+        self.nodes: list[Node] = []
         self.moved: dict[int, int] = {}
         self.switches: list[_Switch] = []
         self.uses = Counter(argument for node in program.nodes for argument in node.arguments)
@@ -262,28 +264,31 @@ class _Builder:
         node = self.program.nodes[place]
         arguments = [self.moved[argument] for argument in node.arguments]
         if node.operation == INPUT:
-            self.moved[place] = self._seed(node)
+            self.moved[place] = self._with_element_switch(node)
         elif place in self.forward:
             self.moved[place] = self._add(replace(node, arguments=tuple(arguments)))
         else:
             switched = [
-                self._switched(node, side, argument) for side, argument in enumerate(arguments)
+                self._with_term_switch(node, side, argument)
+                for side, argument in enumerate(arguments)
             ]
             copy = self._add(replace(node, arguments=tuple(switched)))
-            self.moved[place] = self._forked(place, self._spread(node, copy))
+            self.moved[place] = self._with_fork_switch(place, self._with_row_switch(node, copy))
 
-    def _seed(self, node: ArrayNode) -> int:
+    def _with_element_switch(self, node: Node) -> int:
         copy = self._add(node)
         if not str(node.payload).startswith(SEED) or not 1 < int(np.prod(node.shape)) <= MOST_ROWS:
             return copy
         return self._with_switch(copy, node.shape, node.shape, lambda: _ELEMENT)
 
-    def _switched(self, node: ArrayNode, side: int, argument: int) -> int:
+    def _with_term_switch(self, node: Node, side: int, argument: int) -> int:
         """The argument times its switches, where it is one that is added up."""
         shape = self.nodes[argument].shape
         if node.operation in ("add", "subtract"):
             original = node.arguments[side]
-            return self._with_switch(argument, shape, (), partial(term, self.program, original))
+            return self._with_switch(
+                argument, shape, (), partial(describe_term, self.program, original)
+            )
         match node.operation:
             case "total":
                 rows = tuple(size if axis in node.payload else 1 for axis, size in enumerate(shape))
@@ -297,7 +302,7 @@ class _Builder:
             return argument
         return self._with_switch(argument, shape, rows, lambda: _ROW)
 
-    def _forked(self, place: int, copy: int) -> int:
+    def _with_fork_switch(self, place: int, copy: int) -> int:
         """What is passed back from one operation to several."""
         node = self.program.nodes[place]
         if self.uses[place] < 2 or node.operation not in (
@@ -309,24 +314,24 @@ class _Builder:
             "subtract",
         ):
             return copy
-        return self._with_switch(copy, node.shape, (), partial(_fork, self.program, place))
+        return self._with_switch(copy, node.shape, (), partial(_fork_text, self.program, place))
 
-    def _spread(self, node: ArrayNode, copy: int) -> int:
+    def _with_row_switch(self, node: Node, copy: int) -> int:
         """What a sum in the forward passes back to each of its rows."""
         if node.operation != TAKE or not 1 < int(np.prod(node.shape)) <= MOST_ROWS:
             return copy
         if is_condition(self.program, node.arguments[0]):
             return copy
-        if len(np.unique(node.payload.array)) == node.payload.array.size:
+        if len(np.unique(node.array)) == node.array.size:
             return copy
         return self._with_switch(copy, node.shape, node.shape, lambda: _ROW)
 
     def _with_switch(self, argument: int, shape: Shape, own: Shape, tell: Callable[[], str]) -> int:
         switch = _Switch(f"switch {len(self.switches)}", own, tell)
         self.switches.append(switch)
-        place = self._add(ArrayNode(INPUT, (), own, switch.name))
-        return self._add(ArrayNode("multiply", (argument, place), shape))
+        place = self._add(Node(INPUT, (), own, switch.name))
+        return self._add(Node("multiply", (argument, place), shape))
 
-    def _add(self, node: ArrayNode) -> int:
+    def _add(self, node: Node) -> int:
         self.nodes.append(node)
         return len(self.nodes) - 1

@@ -7,7 +7,7 @@ import numpy as np
 from verifier.capture.statements import SEED, TANGENT
 from verifier.operations.operation import Infix
 from verifier.operations.table import TABLE
-from verifier.program.array_program import (
+from verifier.program.program import (
     CONSTANT,
     CONTRACT,
     INPUT,
@@ -16,54 +16,62 @@ from verifier.program.array_program import (
     ROUND,
     TAKE,
     TOTAL,
-    ArrayProgram,
+    Program,
 )
 
 LONGEST = 60
 """Characters of a term that is written out."""
 
 
-def spelled(program: ArrayProgram, place: int) -> str:
-    """A node as text; a long one by the operation that it ends in."""
-    return _short(program, place) or f"something that ends in {_last(program, place)}"
+def describe_node(program: Program, place: int) -> str:
+    """A node as text of at most LONGEST characters; a longer one by the operation that it ends
+    in.
+    """
+    return (
+        _short_text(program, place) or f"something that ends in {_last_operation(program, place)}"
+    )
 
 
-def term(program: ArrayProgram, place: int) -> str:
-    """A node as a term of a sum."""
-    text = _short(program, place)
-    return f"a term that ends in {_last(program, place)}" if text is None else f"the term {text}"
+def describe_term(program: Program, place: int) -> str:
+    """A node as a term of a sum, for a sentence: `the term x * y`."""
+    text = _short_text(program, place)
+    return (
+        f"a term that ends in {_last_operation(program, place)}"
+        if text is None
+        else f"the term {text}"
+    )
 
 
-def _short(program: ArrayProgram, place: int) -> str | None:
+def _short_text(program: Program, place: int) -> str | None:
     """The text of a node without brackets around it; None where it is a long one."""
-    text = _text(program, place, LONGEST)
-    return None if text is None else _bare(text)
+    text = _text_within(program, place, LONGEST)
+    return None if text is None else _without_brackets(text)
 
 
-def _text(program: ArrayProgram, place: int, room: int) -> str | None:
+def _text_within(program: Program, place: int, room: int) -> str | None:
     """The text of a node; None where there is no room for it."""
     node = program.nodes[place]
     if node.operation == INPUT:
-        return _input(str(node.payload))
+        return _input_text(str(node.payload))
     if node.operation == CONSTANT:
-        numbers = np.unique(node.payload.array)
+        numbers = np.unique(node.array)
         return f"{numbers[0]:g}" if len(numbers) == 1 else "constants"
     if node.operation == "where" and program.nodes[node.arguments[2]].number == 0:
         # What multiplies a branch that is not taken is 0.
-        return _text(program, node.arguments[1], room)
+        return _text_within(program, node.arguments[1], room)
     parts: list[str] = []
     for argument in node.arguments:
-        part = _text(program, argument, room) if room > 0 else None
+        part = _text_within(program, argument, room) if room > 0 else None
         if part is None:
             return None
         parts.append(part)
         room -= len(part)
-    return parts[0] if node.operation in _SAME else _written(node.operation, parts)
+    return parts[0] if node.operation in _SAME else _operation_text(node.operation, parts)
 
 
-def _written(operation: str, parts: list[str]) -> str:
+def _operation_text(operation: str, parts: list[str]) -> str:
     if operation in _CALLS:
-        return f"{_CALLS[operation]}({_bare(parts[0])})"
+        return f"{_CALLS[operation]}({_without_brackets(parts[0])})"
     if operation == CONTRACT:
         return f"({parts[0]} @ {parts[1]})"
     notation = TABLE[operation].numpy if operation in TABLE else None
@@ -71,7 +79,7 @@ def _written(operation: str, parts: list[str]) -> str:
         return parts[1 - parts.index("1")]
     if isinstance(notation, Infix):
         return f"(-{parts[0]})" if len(parts) == 1 else f"({f' {notation.symbol} '.join(parts)})"
-    return f"{operation}({', '.join(map(_bare, parts))})"
+    return f"{operation}({', '.join(map(_without_brackets, parts))})"
 
 
 _SAME = frozenset({TAKE, RESHAPE, ROUND})
@@ -79,7 +87,7 @@ _SAME = frozenset({TAKE, RESHAPE, ROUND})
 _CALLS = {TOTAL: "sum", PILE: "sum"}
 
 
-def _bare(text: str) -> str:
+def _without_brackets(text: str) -> str:
     if not (text.startswith("(") and text.endswith(")")):
         return text
     depth = 0
@@ -90,7 +98,7 @@ def _bare(text: str) -> str:
     return text[1:-1]
 
 
-def _input(name: str) -> str:
+def _input_text(name: str) -> str:
     if name.startswith(SEED):
         number = name.removeprefix(SEED)
         return "grad_output" if number == "0" else f"grad_output[{number}]"
@@ -102,7 +110,7 @@ _SILENT = frozenset(
 )
 
 
-def _last(program: ArrayProgram, place: int) -> str:
+def _last_operation(program: Program, place: int) -> str:
     """The operation nearest to the end that says something."""
     layer, seen = [place], set[int]()
     while layer:

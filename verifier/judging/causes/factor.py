@@ -4,70 +4,72 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from flint import arb
 
-from verifier.judging.causes.rule import Found
-from verifier.judging.causes.suspect import Told
+from verifier.judging.causes.rule import Mistake
+from verifier.judging.causes.suspect import Suspect
+from verifier.operations.arrays import Ball
 from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import LAST_BITS
 
 SHARP = 1e-3
-"""A factor must be known so well, as a fraction, to be told from other ones."""
+"""A factor must be known so well, as a fraction, to be distinguished from other ones."""
 NEARLY = 1e-2
 """A factor closer to 1 is no mistake of the formula where that replays."""
 SMALL = 3
 """A sum over fewer rows stands for a mean only perhaps: 2 is a common factor by itself."""
 
 
-def sign_flipped(told: Told) -> Found | None:
+def explain_flipped_sign(suspect: Suspect) -> Mistake | None:
     """The negative of the exact gradient."""
-    if not told.fits(-told.exact):
+    if not suspect.fits(-suspect.exact):
         return None
-    return Found(
-        "sign flipped", f"the sign is flipped (stated / exact = {_ratio_digits(told)})", -told.exact
+    return Mistake(
+        "sign flipped",
+        f"the sign is flipped (stated / exact = {_ratio_digits(suspect)})",
+        -suspect.exact,
     )
 
 
-def _ratio_digits(told: Told) -> str:
+def _ratio_digits(suspect: Suspect) -> str:
     """The ratio at the largest component, to as many decimals as the dtype has."""
-    element = _largest(told)
-    decimals = math.floor(told.format.decimal_digits)
-    stated, exact = told.part.verdicts.stated[element], told.part.verdicts.centre[element]
+    element = _largest_wrong(suspect)
+    decimals = math.floor(suspect.format.decimal_digits)
+    stated, exact = suspect.part.verdicts.stated[element], suspect.part.verdicts.centre[element]
     return f"{stated / exact:.{decimals}f}"
 
 
-def _largest(told: Told) -> int:
+def _largest_wrong(suspect: Suspect) -> int:
     """The largest exact number among those that disagree."""
-    sizes = np.where(told.disagreeing & told.known, np.abs(told.centre), -1.0)
+    sizes = np.where(suspect.disagreeing & suspect.known, np.abs(suspect.centre), -1.0)
     return int(np.argmax(sizes))
 
 
-def reduced(told: Told) -> Found | None:
+def explain_other_reduction(suspect: Suspect) -> Mistake | None:
     """A sum where a mean is exact, or the other way round: a factor of a number of rows or
     elements.
     """
-    for count, where in _counts(told):
-        told.go_on()
+    for count, where in _row_counts(suspect):
+        suspect.check_deadline()
         if count >= SMALL:
             for cause, factor, text in (
                 ("mean for sum", arb(1) / count, f"1/{count} of"),
                 ("sum for mean", arb(count), f"{count} times"),
             ):
-                if told.fits(told.exact * factor, told.allowed * float(factor)):
-                    return Found(
+                if suspect.fits(suspect.exact * factor, suspect.allowed * float(factor)):
+                    return Mistake(
                         cause,
                         f"{cause}: it is {text} the exact gradient, and {where}",
-                        told.exact * factor,
+                        suspect.exact * factor,
                     )
     return None
 
 
-def _counts(told: Told) -> Iterator[tuple[int, str]]:
+def _row_counts(suspect: Suspect) -> Iterator[tuple[int, str]]:
     """Numbers that a mean may divide by, each with what it counts; rows first."""
-    shapes = told.shapes()
+    shapes = suspect.shapes()
     kept = {name: shape for name, shape in shapes.items() if shape and math.prod(shape) > 1}
     seen: set[int] = set()
     for name, shape in kept.items():
@@ -84,67 +86,69 @@ def _counts(told: Told) -> Iterator[tuple[int, str]]:
                 yield length, f"axis {axis} of {name} has {length}"
 
 
-def simple_factor(told: Told) -> Found | None:
+def explain_simple_factor(suspect: Suspect) -> Mistake | None:
     """The first simple constant that all components are multiplied by."""
-    ratio = _ratio(told)
+    ratio = _ratio(suspect)
     if ratio is None:
         return None
     with precision(LAST_BITS):
-        sharp = _is_sharp(told)
-        for text, constant in _constants(told):
-            told.go_on()
+        sharp = _is_sharp(suspect)
+        for text, constant in _simple_constants(suspect):
+            suspect.check_deadline()
             signed = constant if ratio > 0 else -constant
-            if (sharp or text in _PLAIN) and told.fits(
-                told.exact * signed, told.allowed * abs(float(signed))
+            if (sharp or text in _PLAIN) and suspect.fits(
+                suspect.exact * signed, suspect.allowed * abs(float(signed))
             ):
                 sentence = (
                     f"it is {'' if ratio > 0 else '-'}{text} times the exact "
-                    f"gradient{_rows(told, text)}"
+                    f"gradient{_reduction_hint(suspect, text)}"
                 )
-                return Found("constant factor", sentence, told.exact * signed)
+                return Mistake("constant factor", sentence, suspect.exact * signed)
     return None
 
 
-def any_factor(told: Told) -> Found | None:
+def explain_any_factor(suspect: Suspect) -> Mistake | None:
     """Any other number, where components of several sizes are multiplied by the same."""
-    ratio = _ratio(told)
+    ratio = _ratio(suspect)
     if (
         ratio is None
-        or not _is_sharp(told)
-        or (told.is_replayed and abs(float(ratio.mid()) - 1.0) < NEARLY)
+        or not _is_sharp(suspect)
+        or (suspect.is_replayed and abs(float(ratio.mid()) - 1.0) < NEARLY)
     ):
         return None
-    sizes = np.abs(told.centre[told.known & (told.centre != 0)])
+    sizes = np.abs(suspect.centre[suspect.known & (suspect.centre != 0)])
     if sizes.size == 0 or sizes.max() <= (1.0 + SHARP) * sizes.min():
         return None
-    predicted = told.exact * arb(ratio.mid())
-    sentence = f"it is {_decimal(ratio, told)} times the exact gradient, in all components"
-    return Found("constant factor", sentence, predicted)
+    predicted = suspect.exact * arb(ratio.mid())
+    sentence = f"it is {_decimal(ratio, suspect)} times the exact gradient, in all components"
+    return Mistake("constant factor", sentence, predicted)
 
 
-def _ratio(told: Told) -> Any:
+def _ratio(suspect: Suspect) -> Ball | None:
     """The ratio at the largest component, a ball; None where it is not that of all components."""
-    if not (told.known & told.disagreeing & (told.centre != 0)).any():
+    if not (suspect.known & suspect.disagreeing & (suspect.centre != 0)).any():
         return None
     with precision(LAST_BITS):
-        element = _largest(told)
-        ratio = told.stated[element] / told.exact[element]
+        element = _largest_wrong(suspect)
+        ratio = suspect.stated[element] / suspect.exact[element]
         middle = arb(ratio.mid())
-        fitting = middle != 0 and told.fits(told.exact * middle, told.allowed * abs(float(middle)))
+        fitting = middle != 0 and suspect.fits(
+            suspect.exact * middle, suspect.allowed * abs(float(middle))
+        )
         return ratio if fitting else None
 
 
-def _is_sharp(told: Told) -> bool:
-    """Whether a factor is known well enough to be told from others."""
-    element = _largest(told)
-    return bool(told.allowed[element] <= SHARP * abs(told.centre[element]))
+def _is_sharp(suspect: Suspect) -> bool:
+    """Whether a factor is known well enough to be distinguished from others."""
+    element = _largest_wrong(suspect)
+    return bool(suspect.allowed[element] <= SHARP * abs(suspect.centre[element]))
 
 
-def _rows(told: Told, text: str) -> str:
+def _reduction_hint(suspect: Suspect, text: str) -> str:
     """Two rows make a factor of 2 suspicious."""
     pairs = [
         where
-        for count, where in _counts(told)
+        for count, where in _row_counts(suspect)
         if count < SMALL and text in (f"{count}", f"1/{count}")
     ]
     return f" ({pairs[0]}: a sum and a mean may be confused)" if pairs else ""
@@ -153,7 +157,7 @@ def _rows(told: Told, text: str) -> str:
 _PLAIN = {"2", "1/2", "4", "1/4"}
 
 
-def _constants(told: Told) -> Iterator[tuple[str, Any]]:
+def _simple_constants(suspect: Suspect) -> Iterator[tuple[str, Ball]]:
     """Simple numbers, the simplest first, each as it is written."""
     pi, two = arb.pi(), arb(2)
     for whole in (2, 4, 3, 8, 10, 6, 5, 100, 1000, 16, 12, 32, 64):
@@ -170,7 +174,7 @@ def _constants(told: Told) -> Iterator[tuple[str, Any]]:
         ("3/4", arb(3) / 4), ("4/3", arb(4) / 3), ("sqrt(3)", arb(3).sqrt()),
         ("1/sqrt(3)", 1 / arb(3).sqrt()),
     )  # fmt: skip
-    for count, _ in _counts(told):
+    for count, _ in _row_counts(suspect):
         if count > 1:
             root = arb(count).sqrt()
             yield f"{count}/{count - 1}", arb(count) / (count - 1)
@@ -179,10 +183,12 @@ def _constants(told: Told) -> Iterator[tuple[str, Any]]:
             yield f"1/sqrt({count})", 1 / root
 
 
-def _decimal(ratio: Any, told: Told) -> str:
+def _decimal(ratio: Ball, suspect: Suspect) -> str:
     """A factor in decimal, close to 1 by its distance from there."""
     apart = float((ratio - 1).mid())
-    digits = 17 if told.is_in_graph else max(2, math.floor(-math.log10(max(told.relative, 1e-16))))
+    digits = (
+        17 if suspect.is_in_graph else max(2, math.floor(-math.log10(max(suspect.relative, 1e-16))))
+    )
     if 0 < abs(apart) < 1e-3:
         return f"1 {'+' if apart > 0 else '-'} {abs(apart):.3g}"
     return f"{float(ratio.mid()):.{min(digits, 16)}g}"

@@ -8,15 +8,18 @@ states what the code stated.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from verifier.judging.causes.rule import Found
-from verifier.judging.causes.suspect import Told
+from verifier.judging.causes.rule import Mistake
+from verifier.judging.causes.suspect import Suspect
 from verifier.judging.conditioning import Point
+from verifier.operations.arrays import Ball, Floats, Truths
 from verifier.operations.formats import FLOAT64, Format
-from verifier.program.array_program import (
+from verifier.program.evaluation.arithmetic import precision
+from verifier.program.evaluation.balls import FIRST_BITS, BallArithmetic
+from verifier.program.evaluation.term_sizes import SizeArithmetic
+from verifier.program.program import (
     CONSTANT,
     JOIN,
     PILE,
@@ -24,122 +27,121 @@ from verifier.program.array_program import (
     ROUND,
     TAKE,
     TOTAL,
-    ArrayNode,
-    ArrayProgram,
+    Node,
+    Program,
     evaluate,
 )
-from verifier.program.evaluation.arithmetic import precision
-from verifier.program.evaluation.balls import FIRST_BITS, BallArithmetic
-from verifier.program.evaluation.term_sizes import SizeArithmetic
 
-_Pair = tuple[Any, Any]
+_Pair = tuple[Floats, Floats]
 
 
-class _InRange(SizeArithmetic):
+class _InRangeArithmetic(SizeArithmetic):
     """Float64 numbers that overflow and underflow as the formats of the nodes do; `seen` keeps them
     all.
     """
 
     def __init__(self) -> None:
-        self.seen: dict[int, Any] = {}
+        self.seen: dict[int, Floats] = {}
 
-    def _kept(self, place: int, node: ArrayNode, pair: _Pair) -> _Pair:
+    def _keep(self, place: int, node: Node, pair: _Pair) -> _Pair:
         value, size = pair
         if node.format is not None and value.dtype != bool:
-            value = _cut(value, node.format)
+            value = _in_range_of(value, node.format)
         self.seen[place] = value
         return value, size
 
-    def constant(self, place: int, node: ArrayNode) -> _Pair:
-        return self._kept(place, node, super().constant(place, node))
+    def constant(self, place: int, node: Node) -> _Pair:
+        return self._keep(place, node, super().constant(place, node))
 
-    def row(self, place: int, node: ArrayNode, *arguments: _Pair) -> _Pair:
-        return self._kept(place, node, super().row(place, node, *arguments))
+    def row(self, place: int, node: Node, *arguments: _Pair) -> _Pair:
+        return self._keep(place, node, super().row(place, node, *arguments))
 
-    def total(self, place: int, node: ArrayNode, argument: _Pair) -> _Pair:
-        return self._kept(place, node, super().total(place, node, argument))
+    def total(self, place: int, node: Node, argument: _Pair) -> _Pair:
+        return self._keep(place, node, super().total(place, node, argument))
 
-    def contract(self, place: int, node: ArrayNode, left: _Pair, right: _Pair) -> _Pair:
-        return self._kept(place, node, super().contract(place, node, left, right))
+    def contract(self, place: int, node: Node, left: _Pair, right: _Pair) -> _Pair:
+        return self._keep(place, node, super().contract(place, node, left, right))
 
-    def round(self, place: int, node: ArrayNode, argument: _Pair) -> _Pair:
-        return self._kept(place, node, argument)
+    def round(self, place: int, node: Node, argument: _Pair) -> _Pair:
+        return self._keep(place, node, argument)
 
 
-def _cut(value: Any, format: Format) -> Any:
+def _in_range_of(value: Floats, format: Format) -> Floats:
     with np.errstate(all="ignore"):
         large = np.where(np.abs(value) > format.largest, np.copysign(np.inf, value), value)
         return np.where(np.abs(large) <= format.smallest_subnormal / 2, 0.0 * large, large)
 
 
-class _DeadIsNothing(_InRange):
+class _ZeroFromBranchArithmetic(_InRangeArithmetic):
     """0 from a branch that is not taken times anything is 0, and so is it over 0."""
 
-    def __init__(self, program: ArrayProgram) -> None:
+    def __init__(self, program: Program) -> None:
         super().__init__()
-        self.dead: set[int] = set()
+        self.not_taken: set[int] = set()
         """The places of what such branches pass back."""
         for place, node in enumerate(program.nodes):
             is_branch = node.operation == "where" and any(
                 _is_zero(program.nodes[one]) for one in node.arguments[1:]
             )
-            if is_branch or (node.operation in _PASSING and self.dead & set(node.arguments)):
-                self.dead.add(place)
+            if is_branch or (node.operation in _PASSING and self.not_taken & set(node.arguments)):
+                self.not_taken.add(place)
 
-    def row(self, place: int, node: ArrayNode, *arguments: _Pair) -> _Pair:
+    def row(self, place: int, node: Node, *arguments: _Pair) -> _Pair:
         value, size = super().row(place, node, *arguments)
         if node.operation not in ("multiply", "divide"):
             return value, size
         sides = arguments if node.operation == "multiply" else arguments[:1]
         known = zip(node.arguments, sides, strict=False)
-        zero: Any = False
+        zero: Truths | bool = False
         for argument, pair in known:
-            zero = zero | ((pair[0] == 0) & (argument in self.dead))
+            zero = zero | ((pair[0] == 0) & (argument in self.not_taken))
         return np.where(np.isnan(value) & zero, 0.0, value), size
 
 
 _PASSING = frozenset({"multiply", "divide", "negative", TAKE, RESHAPE, TOTAL, PILE, JOIN})
 
 
-def _is_zero(node: ArrayNode) -> bool:
-    return node.operation == CONSTANT and not np.any(node.payload.array)
+def _is_zero(node: Node) -> bool:
+    return node.operation == CONSTANT and not np.any(node.array)
 
 
-def not_finite(told: Told) -> Found | None:
-    """NaN or infinity where the exact number is an ordinary one."""
-    stated, exact = told.part.verdicts.stated, told.part.verdicts.centre
-    wrong = told.disagreeing & ~np.isfinite(stated) & np.isfinite(exact)
+def explain_not_finite(suspect: Suspect) -> Mistake | None:
+    """NaN or infinity stands where the exact number is an ordinary one."""
+    stated, exact = suspect.part.verdicts.stated, suspect.part.verdicts.centre
+    wrong = suspect.disagreeing & ~np.isfinite(stated) & np.isfinite(exact)
     if not wrong.any():
         return None
-    return _dead(told, wrong) or _first_beyond(told, wrong)
+    return _branch_not_taken(suspect, wrong) or _first_not_finite(suspect, wrong)
 
 
-def _of_code(told: Told, arithmetic: _InRange) -> Any:
+def _replayed_in_range(suspect: Suspect, arithmetic: _InRangeArithmetic) -> Floats | None:
     """This part of the code's graph in float64; None where there is no graph."""
-    if told.coded is None or told.place is None:
+    if suspect.coded is None or suspect.place is None:
         return None
-    told.go_on()
-    program, given = told.coded.point.program, told.coded.point.arguments
-    return np.ravel(evaluate(program, arithmetic, given)[told.place][0])
+    suspect.check_deadline()
+    program, given = suspect.coded.point.program, suspect.coded.point.arguments
+    return np.ravel(evaluate(program, arithmetic, given)[suspect.place][0])
 
 
-def _dead(told: Told, wrong: Any) -> Found | None:
+def _branch_not_taken(suspect: Suspect, wrong: Truths) -> Mistake | None:
     """A branch that is not taken passes 0 back, and its derivative is not finite."""
-    if told.coded is None or not any(
-        node.operation == "where" for node in told.coded.point.program.nodes
+    if suspect.coded is None or not any(
+        node.operation == "where" for node in suspect.coded.point.program.nodes
     ):
         return None
     leaking, found = (
-        _of_code(told, _InRange()),
-        _of_code(told, _DeadIsNothing(told.coded.point.program)),
+        _replayed_in_range(suspect, _InRangeArithmetic()),
+        _replayed_in_range(suspect, _ZeroFromBranchArithmetic(suspect.coded.point.program)),
     )
+    if leaking is None or found is None:
+        return None
     with np.errstate(invalid="ignore"):
-        apart = np.abs(found - told.part.verdicts.centre)
-        slack = told.part.verdicts.allowed + 1e-6 * np.abs(told.part.verdicts.centre)
+        apart = np.abs(found - suspect.part.verdicts.centre)
+        slack = suspect.part.verdicts.allowed + 1e-6 * np.abs(suspect.part.verdicts.centre)
         right = (apart <= np.where(np.isfinite(slack), slack, 1e-6 * np.abs(found)))[wrong]
     if not np.isnan(leaking[wrong]).all() or not right.all():
         return None
-    return Found(
+    return Mistake(
         "NaN from a branch not taken",
         "the branch that is not taken has no finite derivative, and 0 times that is NaN: guard its "
         "argument",
@@ -147,23 +149,28 @@ def _dead(told: Told, wrong: Any) -> Found | None:
     )
 
 
-def _first_beyond(told: Told, wrong: Any) -> Found | None:
+def _first_not_finite(suspect: Suspect, wrong: Truths) -> Mistake | None:
     """The first operation whose result is not finite though what it takes is."""
-    replayed = _InRange()
-    found = _of_code(told, replayed)
-    if found is None or told.coded is None or np.isfinite(found[wrong]).any():
+    replayed = _InRangeArithmetic()
+    found = _replayed_in_range(suspect, replayed)
+    if found is None or suspect.coded is None or np.isfinite(found[wrong]).any():
         return None
-    program = told.coded.point.program
-    needed = sorted(program.needed(program.outputs[told.place or 0]))
+    program = suspect.coded.point.program
+    needed = sorted(program.needed(program.outputs[suspect.place or 0]))
     for place in needed:
-        beyond = _made(program, place, replayed.seen, lambda value: ~np.isfinite(value))
+        beyond = _first_element_beyond(
+            program, place, replayed.seen, lambda value: ~np.isfinite(value)
+        )
         if beyond is not None:
-            return _blamed(told, place, beyond, found, replayed.seen)
+            return _mistake_at(suspect, place, beyond, found, replayed.seen)
     return None
 
 
-def _made(
-    program: ArrayProgram, place: int, seen: dict[int, Any], is_beyond: Callable[[Any], Any]
+def _first_element_beyond(
+    program: Program,
+    place: int,
+    seen: dict[int, Floats],
+    is_beyond: Callable[[Floats], Truths],
 ) -> int | None:
     """The first element of a node that is beyond, where nothing that the node takes is."""
     if place not in seen or seen[place].dtype == bool:
@@ -175,70 +182,79 @@ def _made(
     return int(np.flatnonzero(beyond)[0])
 
 
-def _blamed(told: Told, place: int, element: int, found: Any, seen: dict[int, Any]) -> Found | None:
+def _mistake_at(
+    suspect: Suspect, place: int, element: int, found: Floats, seen: dict[int, Floats]
+) -> Mistake | None:
     """Overflow where the exact number is finite, else an operation that has no value there."""
-    if told.coded is None:
+    if suspect.coded is None:
         return None
-    node = told.coded.point.program.nodes[place]
+    node = suspect.coded.point.program.nodes[place]
     if node.operation == CONSTANT:
-        number = float(np.ravel(node.payload.array)[element])
-        return Found("not finite", f"the code itself puts {number} there", found)
-    exact = _exact_node(told, told.coded.point, place, element)
+        number = float(np.ravel(node.array)[element])
+        return Mistake("not finite", f"the code itself puts {number} there", found)
+    exact = _exact_node(suspect, suspect.coded.point, place, element)
     limit = (node.format or FLOAT64).largest
     if exact.is_finite() and abs(exact) > limit:
-        sentence = _beyond(told.coded.point.program, place, exact, limit)
-        return Found("overflow of an intermediate", sentence, found)
-    below = _first_below(told, told.coded.point, told.coded.point.program.needed(place), seen)
+        sentence = _sentence_about(suspect.coded.point.program, place, exact, limit)
+        return Mistake("overflow of an intermediate", sentence, found)
+    below = _first_below(
+        suspect, suspect.coded.point, suspect.coded.point.program.needed(place), seen
+    )
     if below is not None:
-        return Found("underflow of an intermediate", below, found)
-    return Found("not finite", f"{node.operation} on the way has no finite value", found)
+        return Mistake("underflow of an intermediate", below, found)
+    return Mistake("not finite", f"{node.operation} on the way has no finite value", found)
 
 
-def _beyond(program: ArrayProgram, place: int, exact: Any, end: float) -> str:
+def _sentence_about(program: Program, place: int, exact: Ball, end: float) -> str:
     format_ = (program.nodes[place].format or FLOAT64).name
     number = exact.str(3, radius=False)
+    operation = _operation_before_rounding(program, place)
+    return f"{operation} on the way gives {number}, and {format_} ends at {end:.3g}"
+
+
+def _operation_before_rounding(program: Program, place: int) -> str:
+    """What was computed before it was rounded."""
+    node = program.nodes[place]
     return (
-        f"{_operation(program, place)} on the way gives {number}, and {format_} ends at {end:.3g}"
+        _operation_before_rounding(program, node.arguments[0])
+        if node.operation == ROUND
+        else node.operation
     )
 
 
-def _operation(program: ArrayProgram, place: int) -> str:
-    """What was computed before it was rounded."""
-    node = program.nodes[place]
-    return _operation(program, node.arguments[0]) if node.operation == ROUND else node.operation
-
-
-def _exact_node(told: Told, point: Point, place: int, element: int) -> Any:
+def _exact_node(suspect: Suspect, point: Point, place: int, element: int) -> Ball:
     """The exact value of one element of a node of a program."""
-    told.go_on()
-    program = ArrayProgram(point.program.nodes, (place,))
+    suspect.check_deadline()
+    program = Program(point.program.nodes, (place,))
     with precision(FIRST_BITS):
         (found,) = evaluate(program, BallArithmetic(point.decisions), point.arguments)
     return np.ravel(found)[element]
 
 
-def underflow(told: Told) -> Found | None:
+def explain_underflow(suspect: Suspect) -> Mistake | None:
     """Something on the way is too small for the format, and without it the rest is what was
     stated.
     """
-    if told.is_in_graph or told.coded is None:
+    if suspect.is_in_graph or suspect.coded is None:
         return None
-    replayed = _InRange()
-    found = _of_code(told, replayed)
-    if found is None or not told.fits(np.where(np.isfinite(found), found, np.nan)):
+    replayed = _InRangeArithmetic()
+    found = _replayed_in_range(suspect, replayed)
+    if found is None or not suspect.fits(np.where(np.isfinite(found), found, np.nan)):
         return None
-    point = told.coded.point
-    needed = point.program.needed(point.program.outputs[told.place or 0])
-    below = _first_below(told, point, needed, replayed.seen)
-    return None if below is None else Found("underflow of an intermediate", below, found)
+    point = suspect.coded.point
+    needed = point.program.needed(point.program.outputs[suspect.place or 0])
+    below = _first_below(suspect, point, needed, replayed.seen)
+    return None if below is None else Mistake("underflow of an intermediate", below, found)
 
 
-def _first_below(told: Told, point: Point, places: set[int], seen: dict[int, Any]) -> str | None:
+def _first_below(
+    suspect: Suspect, point: Point, places: set[int], seen: dict[int, Floats]
+) -> str | None:
     """The first of some nodes that is 0 and should not be, in a sentence."""
     for place in sorted(places):
-        element = _made(point.program, place, seen, lambda value: value == 0)
-        exact = None if element is None else _exact_node(told, point, place, element)
+        element = _first_element_beyond(point.program, place, seen, lambda value: value == 0)
+        exact = None if element is None else _exact_node(suspect, point, place, element)
         if exact is not None and exact.is_finite() and exact != 0:
             least = (point.program.nodes[place].format or FLOAT64).smallest_subnormal
-            return _beyond(point.program, place, exact, least)
+            return _sentence_about(point.program, place, exact, least)
     return None

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
 from verifier.judging.conditioning import Point
+from verifier.operations.arrays import Balls, Floats
 from verifier.program.evaluation.arithmetic import precision
-from verifier.program.evaluation.balls import LAST_BITS, BallArithmetic, replay
+from verifier.program.evaluation.balls import LAST_BITS, BallArithmetic, Decision, replay
 
 
-def replay_of(
+def replay_results(
     point: Point,
     place: int | None,
     literals: frozenset[int] = frozenset(),
-    decisions: dict[int, Any] | None = None,
-) -> list[Any]:
-    """A program's results as balls: one of them, or all."""
+    decisions: Mapping[int, Decision] | None = None,
+) -> list[Balls]:
+    """A program's results as balls: one of them, or all.
+
+    `place` is the result's, None for all. `literals` are nodes whose constants are rounded
+    decimals; `decisions` say how comparisons are decided, by the node.
+    """
     chosen = point.program.outputs if place is None else (point.program.outputs[place],)
     program = type(point.program)(point.program.nodes, chosen)
     arithmetic = BallArithmetic({**point.decisions, **(decisions or {})}, literals)
@@ -25,18 +30,18 @@ def replay_of(
         return replay(program, point.arguments, arithmetic)
 
 
-def exact_at(
-    point: Point, arguments: dict[str, Any], decisions: dict[int, Any] | None = None
-) -> Any:
-    """A program's only result as flat balls where some arguments are others."""
+def replay_with_arguments(
+    point: Point, arguments: Mapping[str, Floats], decisions: Mapping[int, Decision] | None = None
+) -> Balls:
+    """A program's only result as flat balls, where some arguments and decisions are others."""
     with precision(LAST_BITS):
         decided = BallArithmetic({**point.decisions, **(decisions or {})})
         (found,) = replay(point.program, {**point.arguments, **arguments}, decided)
     return np.ravel(found)
 
 
-def overlap(some: Any, others: Any) -> bool:
-    """Whether balls may be the same numbers everywhere; what has no value is none."""
+def balls_overlap(some: Balls, others: Balls) -> bool:
+    """Whether two arrays of balls may be the same numbers everywhere; NaN is none."""
     return bool(np.all(_overlaps(np.ravel(some), np.ravel(others))))
 
 

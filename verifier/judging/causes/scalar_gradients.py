@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from verifier.judging.causes import blamed
+from verifier.judging.causes import find_causes
 from verifier.judging.examination import Examination, NotReplayed, Part
 from verifier.judging.finding import CheckPoint, Finding
 from verifier.judging.outcome import Note, Outcome
 from verifier.judging.verdict import Case, Comparison, Verdicts
+from verifier.operations.arrays import Floats
 from verifier.operations.formats import CODE_FORMATS
 from verifier.process.deadline import Deadline
 from verifier.process.internal_errors import InternalErrors
@@ -57,7 +57,7 @@ class StepGradient:
         known = self.examination
         parts = tuple(_part_of(name, judged, self.dtype) for name, judged in self.gradient.items())
         if known is not None and all(_is_stated_by(known, part) for part in parts):
-            parts = tuple(_own(known, part) for part in parts)
+            parts = tuple(_examined_part(known, part) for part in parts)
         elif known is not None:
             known = replace(known, formula=_NOT_THIS_CODE, coded=None)
         point = CheckPoint(self.number, "step", self.dtype, {})
@@ -67,7 +67,7 @@ class StepGradient:
 _NOT_THIS_CODE = NotReplayed("the gradients were stated by other code")
 
 
-def _own(examination: Examination, part: Part) -> Part:
+def _examined_part(examination: Examination, part: Part) -> Part:
     """The part of the examination that has this name."""
     return next(
         one for one in examination.parts if (one.name, one.quantity) == (part.name, part.quantity)
@@ -76,11 +76,11 @@ def _own(examination: Examination, part: Part) -> Part:
 
 def _is_stated_by(examination: Examination, part: Part) -> bool:
     """Whether the examined code stated the same number, or NaN as well."""
-    one, other = _own(examination, part).verdicts.stated[0], part.verdicts.stated[0]
+    one, other = _examined_part(examination, part).verdicts.stated[0], part.verdicts.stated[0]
     return bool(one == other or (np.isnan(one) and np.isnan(other)))
 
 
-def causes(
+def causes_at_step(
     step: StepGradient,
     before: StepGradient | None,
     errors: InternalErrors,
@@ -93,13 +93,13 @@ def causes(
     if not any(one.outcome is Outcome.DISAGREES for one in step.gradient.values()):
         return []
     earlier = () if before is None else before.finding().parts
-    return errors.guarded(_WHAT, lambda: _found(step, earlier, errors, deadline), [])
+    return errors.run(_WHAT, lambda: _search(step, earlier, errors, deadline), [])
 
 
-def _found(
+def _search(
     step: StepGradient, before: Sequence[Part], errors: InternalErrors, deadline: Deadline
 ) -> list[Cause]:
-    found = blamed(step.finding(), before, deadline)
+    found = find_causes(step.finding(), before, deadline)
     for error in found.errors:
         errors.add(_WHAT, error)
     return [
@@ -112,15 +112,15 @@ def _part_of(name: str, judged: Comparison, dtype: str) -> Part:
     reference = np.array([judged.enclosure], dtype=object)
     known = np.isfinite(radius(reference))
     note = list(Note).index(judged.note)
-    allowed = _one(judged.allowed)
+    allowed = _one_number(judged.allowed)
     case = Case(
         format=CODE_FORMATS[dtype],
-        stated=_one(judged.stated),
-        symbolic=_one(judged.symbolic),
+        stated=_one_number(judged.stated),
+        symbolic=_one_number(judged.symbolic),
         reference=reference,
         known=known,
         allowed=allowed,
-        terms=_one(np.nan),
+        terms=_one_number(np.nan),
         kink=np.array([judged.note is Note.KINK]),
         usable=np.array([judged.note is not Note.NOT_FINITE]),
     )
@@ -129,10 +129,10 @@ def _part_of(name: str, judged: Comparison, dtype: str) -> Part:
         symbolic=case.symbolic,
         enclosure=reference,
         centre=np.where(known, middle(reference), np.nan),
-        error=_one(judged.error),
+        error=_one_number(judged.error),
         allowed=allowed,
-        ulp=_one(judged.ulp),
-        digits=_one(judged.digits),
+        ulp=_one_number(judged.ulp),
+        digits=_one_number(judged.digits),
         severity=np.array([judged.outcome.severity]),
         note=np.array([note]),
     )
@@ -140,8 +140,8 @@ def _part_of(name: str, judged: Comparison, dtype: str) -> Part:
     return Part(name, "reverse", dtype, (), "proved", verdicts, nowhere, case)
 
 
-def _one(number: float) -> Any:
+def _one_number(number: float) -> Floats:
     return np.array([number], dtype=np.float64)
 
 
-__all__ = ["Cause", "StepGradient", "causes"]
+__all__ = ["Cause", "StepGradient", "causes_at_step"]

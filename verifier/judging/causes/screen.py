@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from verifier.judging.causes.suspect import Told
-from verifier.program.array_program import ArrayProgram
+from verifier.judging.causes.suspect import Suspect
+from verifier.operations.arrays import Truths
+from verifier.program.program import Program
 
 AT_ONCE = 64
 """Predictions that are evaluated together at most."""
@@ -18,20 +19,21 @@ NUMBERS = 2_000_000
 _Prediction = TypeVar("_Prediction")
 
 
-def screened(
-    told: Told,
-    program: ArrayProgram,
+def possible_predictions(
+    suspect: Suspect,
+    program: Program,
     predictions: Iterable[_Prediction],
-    possible: Callable[[Sequence[_Prediction]], Any],
+    possible: Callable[[Sequence[_Prediction]], Truths],
 ) -> Iterator[_Prediction]:
-    """Those predictions by variants of a program that are possible, in their order.
+    """Those predictions that float64 leaves open, in their order.
 
-    `possible` says it of several at once (array of bool). Raises EndedError where the time is over.
+    `possible` takes several of them, which are variants of `program`, and returns a truth value for
+    each. Raises SearchEndedError where the time is over.
     """
     count = max(1, min(AT_ONCE, NUMBERS // max(program.elements, 1)))
     waiting = iter(predictions)
     while batch := list(islice(waiting, count)):
-        told.go_on()
+        suspect.check_deadline()
         for prediction, is_possible in zip(batch, possible(batch), strict=True):
             if is_possible:
                 yield prediction

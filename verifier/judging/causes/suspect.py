@@ -1,4 +1,4 @@
-"""Told: one array of statements that disagrees, and what a mistake would have stated in its place.
+"""Suspect: one array of statements that disagrees, and what a mistake would have stated instead.
 
 Where the code's graph is wrong in exact arithmetic, a mistake must give that graph's exact numbers;
 elsewhere the numbers that the code stated, within what rounding is allowed.
@@ -7,22 +7,22 @@ elsewhere the numbers that the code stated, within what rounding is allowed.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from verifier.capture.statements import SEED, TANGENT
-from verifier.judging.causes.replays import exact_at, replay_of
+from verifier.judging.causes.replays import replay_results, replay_with_arguments
 from verifier.judging.conditioning import Point
 from verifier.judging.examination import Coded, Exact, Examination, Part, Replayed
 from verifier.judging.verdict import Outcome
+from verifier.operations.arrays import Ball, Balls, Floats, Truths
 from verifier.operations.formats import CODE_FORMATS, Format
 from verifier.process.deadline import Deadline
 from verifier.program.evaluation.arithmetic import balls, middle, precision, radius
-from verifier.program.evaluation.balls import LAST_BITS
+from verifier.program.evaluation.balls import LAST_BITS, Decision
 
 SCREEN = 1e-6
 """What float64 shows to be farther off than this fraction of the largest entry need not be computed
@@ -30,16 +30,16 @@ exactly.
 """
 
 
-_Given = dict[str, Any]
-_Decided = dict[int, Any] | None
+_Given = dict[str, Floats]
+_Decided = Mapping[int, Decision] | None
 
 
-class EndedError(Exception):
-    """The time for the search is over."""
+class SearchEndedError(Exception):
+    """The time for the search for causes is over."""
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
+class Suspect:
     """A part that disagrees, with what is known around it."""
 
     part: Part
@@ -54,15 +54,20 @@ class Told:
     unit: str = "point"
     """What the statements were made at, in a word: a point, or a step of a training."""
 
-    def go_on(self) -> None:
-        """Raises EndedError where the time for the search is over; asked before what takes long."""
+    def check_deadline(self) -> None:
+        """Raise SearchEndedError where the time for the search is over. Ask before what takes
+        long.
+        """
         if self.deadline.passed():
-            raise EndedError
+            raise SearchEndedError
 
-    def exact_at(self, point: Point, arguments: _Given, decisions: _Decided = None) -> Any:
-        """A program's only result as flat balls where some arguments are others."""
-        self.go_on()
-        return exact_at(point, arguments, decisions)
+    def exact_at(self, point: Point, arguments: _Given, decisions: _Decided = None) -> Balls:
+        """The exact result, as flat balls, where some arguments are others.
+
+        Raises SearchEndedError.
+        """
+        self.check_deadline()
+        return replay_with_arguments(point, arguments, decisions)
 
     @cached_property
     def place(self) -> int | None:
@@ -79,12 +84,14 @@ class Told:
 
     @property
     def format(self) -> Format:
+        """The format of the numbers that were stated."""
         return CODE_FORMATS[self.part.dtype]
 
     @cached_property
     def is_own(self) -> bool:
-        """Whether these are the statements that were examined, not others that are held against the
-        same.
+        """Whether these statements are the ones that were examined.
+
+        Others, such as those of forward mode, are compared with the same exact numbers.
         """
         return (
             self.place is not None
@@ -126,57 +133,58 @@ class Told:
         )
 
     @cached_property
-    def disagreeing(self) -> Any:
-        """Where it disagrees (array of bool)."""
-        return self.part.verdicts.severity == Outcome.DISAGREES.severity
+    def disagreeing(self) -> Truths:
+        """Where it disagrees."""
+        result: Truths = self.part.verdicts.severity == Outcome.DISAGREES.severity
+        return result
 
     @cached_property
-    def exact(self) -> Any:
-        """The exact numbers as balls."""
+    def exact(self) -> Balls:
+        """The exact numbers, flattened."""
         if (
             self.measured is not None
             and self.place is not None
             and self.is_in_graph
-            and self._is_held_against_own
+            and self._is_compared_with_own
         ):
             return np.ravel(self.measured.exact[self.place])
         return np.ravel(self.part.case.reference)
 
     @property
-    def _is_held_against_own(self) -> bool:
-        """Whether the exact program is the one that this part is held against."""
+    def _is_compared_with_own(self) -> bool:
+        """Whether the exact program is the one that this part is compared with."""
         return self.part.quantity != "value" or (
             self.examination is not None and self.examination.same_function
         )
 
     @cached_property
-    def stated(self) -> Any:
-        """What is to be explained, as balls: what the graph states in exact arithmetic, else the
+    def stated(self) -> Balls:
+        """What is to be explained: what the graph states in exact arithmetic, else the stated
         numbers.
         """
         if not self.is_in_graph or self.coded is None or self.place is None:
             return np.asarray(balls(self.part.verdicts.stated))
-        self.go_on()
-        (found,) = replay_of(self.coded.point, self.place, self.coded.literals)
+        self.check_deadline()
+        (found,) = replay_results(self.coded.point, self.place, self.coded.literals)
         return np.ravel(found)
 
     @cached_property
-    def allowed(self) -> Any:
+    def allowed(self) -> Floats:
         """How far each number may be from a prediction of its own size."""
         if self.is_in_graph:
             return np.zeros(self.part.verdicts.stated.shape)
-        return self.part.verdicts.allowed
+        result: Floats = self.part.verdicts.allowed
+        return result
 
     @cached_property
-    def known(self) -> Any:
-        """Where there is a number and an exact one to explain it by, which a kink has not (array of
-        bool).
-        """
+    def known(self) -> Truths:
+        """Where there is a number, and an exact one to explain it by. At a kink there is none."""
         finite = np.isfinite(radius(self.stated)) & np.isfinite(radius(self.exact))
-        return finite & np.isfinite(self.allowed) & ~self.part.case.kink
+        result: Truths = finite & np.isfinite(self.allowed) & ~self.part.case.kink
+        return result
 
     @cached_property
-    def centre(self) -> Any:
+    def centre(self) -> Floats:
         """The exact numbers, rounded to float64; NaN where there are none."""
         return np.where(self.known, middle(self.exact), np.nan)
 
@@ -191,8 +199,12 @@ class Told:
         allowed = np.max(self.allowed, where=self.known, initial=0.0)
         return float(allowed / self.size) if self.size else 0.0
 
-    def near(self, predicted: Any, more: Any = 0.0) -> Any:
-        """Where a prediction fits what was stated, with so much more allowance (array of bool)."""
+    def near(self, predicted: Balls | Floats, more: Floats | float = 0.0) -> Truths:
+        """Where a prediction fits what was stated.
+
+        `predicted` are balls or float64 numbers, of any shape with as many elements; `more` is
+        added to the allowance.
+        """
         with precision(LAST_BITS):
             values = np.ravel(predicted)
             values = values if values.dtype == object else np.asarray(balls(values))
@@ -203,38 +215,45 @@ class Told:
                 slack = np.maximum(slack, self.relative * sizes) + self.format.unit_roundoff * sizes
                 slack = slack + np.where(np.isfinite(more), more, np.nan)
             with np.errstate(invalid="ignore"):
-                reach = np.asarray(_least(apart), dtype=np.float64)
-                return np.isfinite(radius(values)) & self.known & (reach <= slack)
+                reach = np.asarray(_lower_bounds(apart), dtype=np.float64)
+                result: Truths = np.isfinite(radius(values)) & self.known & (reach <= slack)
+                return result
 
-    def fits(self, predicted: Any, more: Any = 0.0) -> bool:
-        """Whether a prediction explains the whole array: what disagrees and what does not."""
-        if not self.screened(predicted, more):
+    def fits(self, predicted: Balls | Floats, more: Floats | float = 0.0) -> bool:
+        """Whether a prediction explains the whole array: what disagrees and what does not.
+
+        `predicted` and `more` are those of `near`.
+        """
+        if not self.is_possible(predicted, more):
             return False
         near, wrong = self.near(predicted, more), self.disagreeing & self.known
         decided = self.known | ~self.disagreeing | self.part.case.kink
         everywhere = bool((near | ~self.known).all()) and bool(decided.all())
-        return everywhere and bool((wrong & ~self.as_exact).any())
+        return everywhere and bool((wrong & ~self.where_exact).any())
 
     @cached_property
-    def as_exact(self) -> Any:
+    def where_exact(self) -> Truths:
         """Where the exact numbers explain what was stated, so that nothing else has to."""
         return self.near(self.exact)
 
-    def as_numbers(self) -> Told:
-        """The same by its numbers alone: a constant that was computed beforehand is rounded in the
-        graph.
+    def as_numbers(self) -> Suspect:
+        """The same by its numbers alone: a constant that was computed beforehand is rounded in
+        the graph.
         """
         right = np.zeros(self.part.wrong_formula.shape, dtype=bool)
         return replace(self, part=replace(self.part, wrong_formula=right))
 
-    def screened(self, predicted: Any, more: Any = 0.0) -> bool:
-        """Whether float64 does not rule a prediction out, of balls or numbers."""
-        found = np.ravel(predicted)
-        found = middle(found) if found.dtype == object else found
-        return bool(self.screened_rows(found[None], more)[0])
+    def is_possible(self, predicted: Balls | Floats, more: Floats | float = 0.0) -> bool:
+        """Whether float64 leaves a prediction open, of balls or numbers."""
+        flat = np.ravel(predicted)
+        found = middle(flat) if flat.dtype == object else flat.astype(np.float64)
+        return bool(self.possible_rows(found[None], more)[0])
 
-    def screened_rows(self, found: Any, more: Any = 0.0) -> Any:
-        """For each row of float64 numbers whether they are not ruled out as a prediction."""
+    def possible_rows(self, found: Floats, more: Floats | float = 0.0) -> Truths:
+        """For each row of float64 numbers whether float64 leaves it open as a prediction.
+
+        `found` has a prediction in each row; the result has a truth value for each.
+        """
         if not self._is_explicable:
             return np.zeros(len(found), dtype=bool)
         with np.errstate(all="ignore"):
@@ -243,7 +262,8 @@ class Told:
             wide = SCREEN + self.relative + self.format.unit_roundoff
             sizes = np.maximum(np.maximum(np.abs(stated), size), np.abs(found))
             near = np.abs(stated - found) <= 2.0 * wide * sizes + self.allowed + more
-            return np.all(near | ~self.known, axis=-1)
+            result: Truths = np.all(near | ~self.known, axis=-1)
+            return result
 
     @cached_property
     def _is_explicable(self) -> bool:
@@ -251,8 +271,10 @@ class Told:
         return bool((self.disagreeing & self.known).any())
 
     @cached_property
-    def stated_in_floats(self) -> Any:
-        return middle(self.stated)
+    def stated_in_floats(self) -> Floats:
+        """The middles of what is to be explained, in float64."""
+        result: Floats = middle(self.stated)
+        return result
 
     def seeds(self) -> list[str]:
         """The names of what multiplies the derivatives."""
@@ -273,7 +295,7 @@ class Told:
         }
         return {name: shape for name, shape in renamed.items() if not name.startswith(TANGENT)}
 
-    def named(self, element: int) -> str:
+    def element_name(self, element: int) -> str:
         """An element's name: x[3], x[1, 2], or x alone where it has no axes."""
         if not self.part.shape:
             return self.part.name
@@ -286,13 +308,13 @@ class Told:
             errors = np.where(np.isnan(self.part.verdicts.error), np.inf, self.part.verdicts.error)
         return int(np.argmax(np.where(self.disagreeing, errors, -1.0)))
 
-    def evidence(self, predicted: Any = None) -> str:
-        """The numbers at the worst element."""
+    def evidence(self, predicted: Balls | Floats | None = None) -> str:
+        """The numbers at the worst element, in a sentence: stated, predicted, exact and allowed."""
         verdicts, element = self.part.verdicts, self.worst()
-        told = [f"{self.named(element)}: stated {float(verdicts.stated[element])!r}"]
+        facts = [f"{self.element_name(element)}: stated {float(verdicts.stated[element])!r}"]
         if predicted is not None:
-            told.append(f"predicted {_number(np.ravel(predicted)[element])!r}")
-        told += [
+            facts.append(f"predicted {_float_of(np.ravel(predicted)[element])!r}")
+        facts += [
             f"exact {float(verdicts.centre[element])!r}",
             f"{self.part.dtype} allows {verdicts.allowed[element]:.1e}",
         ]
@@ -301,16 +323,16 @@ class Told:
             if self.is_in_graph
             else ""
         )
-        return ", ".join(told) + (suffix if predicted is not None else "")
+        return ", ".join(facts) + (suffix if predicted is not None else "")
 
 
-def _number(value: Any) -> float:
+def _float_of(value: float | Ball) -> float:
     return float(value) if isinstance(value, float | np.floating) else float(value.mid())
 
 
-def _lower(ball: Any) -> float:
+def _lower_bound(ball: Ball) -> float:
     """A lower bound of a ball's size; NaN where nothing is known."""
     return float(ball.abs_lower()) if ball.is_finite() else math.nan
 
 
-_least = np.frompyfunc(_lower, 1, 1)
+_lower_bounds = np.frompyfunc(_lower_bound, 1, 1)

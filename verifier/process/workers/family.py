@@ -14,7 +14,7 @@ _LOOK_AGAIN = 1.0
 """Seconds after which the children are looked up again, which costs some milliseconds."""
 
 
-class Family:
+class ProcessFamily:
     """The process of that number with all its descendants, and with all processes of that mark."""
 
     def __init__(self, number: int, mark: str) -> None:
@@ -33,8 +33,8 @@ class Family:
         except psutil.Error:
             return 0
         # Copies of a process share most of its memory with it.
-        size = _proportional if self._children else _resident
-        return sum(_measured(one, size) for one in (process, *self._children))
+        size = _proportional_bytes if self._children else _resident_bytes
+        return sum(_size_of(one, size) for one in (process, *self._children))
 
     def kill_descendants(self) -> None:
         """Also those that have left the worker's group."""
@@ -55,7 +55,7 @@ def _kill(process: psutil.Process) -> None:
         process.kill()
 
 
-def _measured(process: psutil.Process, size: Callable[[psutil.Process], int]) -> int:
+def _size_of(process: psutil.Process, size: Callable[[psutil.Process], int]) -> int:
     """The size of a process; 0 for one that is gone."""
     try:
         return size(process)
@@ -63,12 +63,12 @@ def _measured(process: psutil.Process, size: Callable[[psutil.Process], int]) ->
         return 0
 
 
-def _resident(process: psutil.Process) -> int:
+def _resident_bytes(process: psutil.Process) -> int:
     """Bytes in memory."""
     return int(process.memory_info().rss)
 
 
-def _proportional(process: psutil.Process) -> int:
+def _proportional_bytes(process: psutil.Process) -> int:
     """Bytes in memory; on Linux those that several processes share are divided among them."""
     found = process.memory_full_info()
     return int(getattr(found, "pss", found.rss))

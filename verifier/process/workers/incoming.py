@@ -12,7 +12,7 @@ _POLL = 0.1
 _AT_ONCE = 1 << 20
 
 
-class Incoming:
+class PipeReader:
     """A pipe that is read until it ends, or until `end` is called."""
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -20,7 +20,7 @@ class Incoming:
         self._ended = threading.Event()
 
     def end(self) -> None:
-        """Let who reads come back with what there is."""
+        """Let a reader that waits come back with what there is."""
         self._ended.set()
 
     def read(self, count: int) -> bytes:
@@ -34,7 +34,7 @@ class Incoming:
         return bytes(data)
 
     def some(self, most: int) -> bytes:
-        """What is there, when something is; nothing at the end."""
+        """At most so many bytes, as soon as there are some; none at the end."""
         return os.read(self._number, min(most, _AT_ONCE)) if self._is_ready() else b""
 
     def _is_ready(self) -> bool:

@@ -28,10 +28,13 @@ class Limits:
     """Bytes that it and the processes that it starts hold at once; None sets no limit."""
 
 
-def seconds_of(value: float, name: str = "--timeout") -> float:
-    """The number, if it can be a time limit. Raises InputError.
+def check_seconds(value: float, name: str = "--timeout") -> float:
+    """The same number, if it can be a time limit.
 
-    >>> seconds_of(2.5)
+    `name` is the option for the message. Raises InputError for 0 and below, for what is not finite
+    and for more than four months.
+
+    >>> check_seconds(2.5)
     2.5
     """
     if not (math.isfinite(value) and 0 < value <= LONGEST):
@@ -41,10 +44,12 @@ def seconds_of(value: float, name: str = "--timeout") -> float:
     return float(value)
 
 
-def bytes_of(text: str) -> int:
-    """The bytes of a size such as 4G, 512M or 2000000. Raises InputError.
+def parse_size(text: str) -> int:
+    """The bytes of a size such as 4G, 512M or 2000000; the units are powers of 1024.
 
-    >>> bytes_of("4G"), bytes_of("512 MiB"), bytes_of("2000000")
+    Raises InputError for what is no size, and for less than 1M.
+
+    >>> parse_size("4G"), parse_size("512 MiB"), parse_size("2000000")
     (4294967296, 536870912, 2000000)
     """
     found = _SIZE.fullmatch(text.strip())

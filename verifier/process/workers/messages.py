@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from verifier.process.values import Facts
+
 _LENGTH = struct.Struct(">Q")
 _TO_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 """Made before any code under test can replace `json.dumps`."""
@@ -97,22 +99,23 @@ _KINDS = {
 class Source(Protocol):
     """Where bytes come from; fewer than were asked for are the last ones."""
 
-    def read(self, count: int, /) -> bytes: ...
+    def read(self, count: int, /) -> bytes:
+        """So many bytes; fewer are the last ones."""
 
 
-def encoded(message: Message) -> bytes:
+def encode_message(message: Message) -> bytes:
     """The bytes of a message.
 
     >>> import io
-    >>> next(decoded(io.BytesIO(encoded(Progress(1, 3)))))
+    >>> next(decode_messages(io.BytesIO(encode_message(Progress(1, 3)))))
     Progress(done=1, planned=3)
     """
-    return framed({"kind": type(message).__name__, "fields": asdict(message)})
+    return frame_document({"kind": type(message).__name__, "fields": asdict(message)})
 
 
-def decoded(stream: Source) -> Iterator[Message]:
+def decode_messages(stream: Source) -> Iterator[Message]:
     """The messages in a stream, up to its end or to the first bytes that are no message."""
-    while (document := unframed(stream)) is not None:
+    while (document := read_document(stream)) is not None:
         try:
             fields = document["fields"]
             if document["kind"] == Published.__name__:
@@ -123,16 +126,16 @@ def decoded(stream: Source) -> Iterator[Message]:
         yield message
 
 
-def framed(document: Any) -> bytes:
-    """A JSON document with its length before it."""
+def frame_document(document: Facts) -> bytes:
+    """A JSON document in UTF-8, with its length in bytes before it as a 64-bit number."""
     text = _TO_JSON(document)
     # A name that is no Unicode text (a file's, an argument's) has lone surrogates.
     data = text.encode("utf-8", "surrogatepass")
     return _LENGTH.pack(len(data)) + data
 
 
-def unframed(stream: Source) -> Any:
-    """The next document in a stream; None where there is none, or only a part of one."""
+def read_document(stream: Source) -> Facts | None:
+    """The next document in a stream; None at its end, and where only a part of one is there."""
     head = stream.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         return None
@@ -141,6 +144,7 @@ def unframed(stream: Source) -> Any:
     if len(data) < length or length > LONGEST:
         return None
     try:
-        return json.loads(data.decode("utf-8", "surrogatepass"))
+        result: Facts | None = json.loads(data.decode("utf-8", "surrogatepass"))
+        return result
     except (ValueError, RecursionError):
         return None

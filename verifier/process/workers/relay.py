@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import IO
 
 from verifier.errors import printable
-from verifier.process.workers.incoming import Incoming
+from verifier.process.workers.incoming import PipeReader
 
 MOST = 64 * 1024
 """Characters that are passed on."""
@@ -21,7 +21,7 @@ class Relay:
     """Reads a stream to its end in a thread of its own, so that who writes to it never waits."""
 
     def __init__(self, stream: IO[bytes], tell: Callable[[str], None]) -> None:
-        self._incoming, self._tell = Incoming(stream), tell
+        self._incoming, self._tell = PipeReader(stream), tell
         self._left = MOST
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -46,7 +46,7 @@ class Relay:
     def _pass_on(self, text: str) -> None:
         if not text or self._left <= 0:
             return
-        self._tell(escaped(text[: self._left]))
+        self._tell(escape_control_characters(text[: self._left]))
         self._left -= len(text)
         if self._left <= 0:
             self._tell(
@@ -54,10 +54,10 @@ class Relay:
             )
 
 
-def escaped(text: str) -> str:
+def escape_control_characters(text: str) -> str:
     """The text with its lines kept and every other control character shown as its escape.
 
-    >>> escaped("a\\x1b[2Jb\\r\\nc")
+    >>> escape_control_characters("a\\x1b[2Jb\\r\\nc")
     'a\\\\x1b[2Jb\\nc'
     """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")

@@ -12,11 +12,11 @@ _LIBRARY = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "pla
 _SITE = [Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")]
 
 
-def place_in(dump: str) -> str:
+def user_place_in(dump: str) -> str:
     """The innermost line that is not verifier's, Python's or an installed package's; empty if none
     is.
 
-    >>> place_in('Thread 0x1:\\n  File "/home/me/loss.py", line 7 in backward\\n')
+    >>> user_place_in('Thread 0x1:\\n  File "/home/me/loss.py", line 7 in backward\\n')
     'loss.py:7, in backward'
     """
     for line in dump.splitlines():

@@ -18,10 +18,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import Enum
 from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from verifier.errors import reason_of
-from verifier.process.workers.incoming import Incoming
+from verifier.process.values import Facts
+from verifier.process.workers.incoming import PipeReader
 from verifier.process.workers.limits import Limits, size_text
 from verifier.process.workers.messages import (
     INTERRUPT,
@@ -37,15 +38,15 @@ from verifier.process.workers.messages import (
     Refused,
     Rendered,
     Stage,
-    decoded,
-    framed,
+    decode_messages,
+    frame_document,
 )
 from verifier.process.workers.relay import Relay
-from verifier.process.workers.stack import place_in
-from verifier.process.workers.task import Task, perform
+from verifier.process.workers.stack import user_place_in
+from verifier.process.workers.task import Task, perform_task
 
 if TYPE_CHECKING:
-    from verifier.process.workers.family import Family
+    from verifier.process.workers.family import ProcessFamily
 
 PATIENCE = 10.0
 """Seconds that a worker gets to end after Ctrl-C."""
@@ -92,7 +93,8 @@ class Watch(Protocol):
     def interruptions(self) -> int:
         """How often somebody pressed Ctrl-C."""
 
-    def progress(self, done: int, planned: int) -> None: ...
+    def progress(self, done: int, planned: int) -> None:
+        """Show how much is done of what is planned."""
 
     def tell(self, text: str) -> None:
         """Pass on what the code prints."""
@@ -101,7 +103,8 @@ class Watch(Protocol):
 class Host(Protocol):
     """Where a task is done."""
 
-    def run(self, task: Task, limits: Limits, watch: Watch) -> Ending: ...
+    def run(self, task: Task, limits: Limits, watch: Watch) -> Ending:
+        """What came of the task, within the limits."""
 
 
 @dataclass(frozen=True)
@@ -111,14 +114,14 @@ class InThisProcess:
     """
 
     def run(self, task: Task, limits: Limits, watch: Watch) -> Ending:
-        """What came of it."""
-        known = _Known(watch)
-        perform(task, known.take, _Watched(watch))
+        """What came of the task; no limit holds."""
+        known = _Received(watch)
+        perform_task(task, known.receive, _WatchInterruption(watch))
         return known.ending
 
 
 @dataclass(frozen=True)
-class _Watched:
+class _WatchInterruption:
     watch: Watch
 
     @property
@@ -126,7 +129,7 @@ class _Watched:
         return self.watch.interruptions > 0
 
 
-class _Known:
+class _Received:
     """What a worker has sent so far."""
 
     def __init__(self, watch: Watch) -> None:
@@ -135,7 +138,7 @@ class _Known:
         self.stage: Stage | None = None
         self._watch = watch
 
-    def take(self, message: Message) -> None:
+    def receive(self, message: Message) -> None:
         match message:
             case Progress(done, planned):
                 self._watch.progress(done, planned)
@@ -163,7 +166,10 @@ class InWorkers:
     """Each task in a process of its own."""
 
     def run(self, task: Task, limits: Limits, watch: Watch) -> Ending:
-        """What came of it, within the limits."""
+        """What came of the task, within the limits.
+
+        It raises nothing: where no process can be started, the ending says so.
+        """
         try:
             worker = _Worker(task, watch)
         except OSError as error:
@@ -179,7 +185,7 @@ class _Supervision:
 
     def __init__(self, worker: _Worker, limits: Limits, watch: Watch) -> None:
         self._worker, self._limits, self._watch = worker, limits, watch
-        self._known = _Known(watch)
+        self._known = _Received(watch)
         self._started = time.monotonic()
         self._stage_began = self._started
         self._interrupted: float | None = None
@@ -189,25 +195,25 @@ class _Supervision:
             with contextlib.suppress(queue.Empty):
                 message = self._worker.messages.get(timeout=_POLL)
                 if message is None:
-                    return self._died()
-                self._take(message)
+                    return self._ending_after_death()
+                self._receive(message)
                 if isinstance(message, LAST):
                     return self._known.ending
-            ending = self._limited() or self._interruption()
+            ending = self._ending_at_limit() or self._ending_by_interruption()
             if ending is not None:
                 return ending
             if not self._worker.is_alive:
-                return self._died()
+                return self._ending_after_death()
 
-    def _take(self, message: Message) -> None:
-        self._known.take(message)
+    def _receive(self, message: Message) -> None:
+        self._known.receive(message)
         if isinstance(message, Stage):
             self._stage_began = time.monotonic()
 
-    def _stopped(self, end: End, sentence: str) -> Ending:
+    def _ending(self, end: End, sentence: str) -> Ending:
         return Ending(end, self._known.report, sentence)
 
-    def _limited(self) -> Ending | None:
+    def _ending_at_limit(self) -> Ending | None:
         """How it ends where a limit is reached."""
         return self._out_of_time() or self._out_of_stage() or self._out_of_memory()
 
@@ -216,7 +222,7 @@ class _Supervision:
         if seconds is None or time.monotonic() - self._started <= seconds:
             return None
         after = f"the time ran out after {seconds:g} seconds{self._worker.place()}"
-        return self._stopped(End.OUT_OF_TIME, f"{after}: --timeout gives it more")
+        return self._ending(End.OUT_OF_TIME, f"{after}: --timeout gives it more")
 
     def _out_of_stage(self) -> Ending | None:
         """The report is whole but for what the stage adds."""
@@ -225,7 +231,7 @@ class _Supervision:
             return None
         if time.monotonic() - self._stage_began <= stage.seconds:
             return None
-        return self._stopped(
+        return self._ending(
             End.FINISHED, f"{stage.name} was ended after {stage.seconds:.3g} seconds"
         )
 
@@ -234,9 +240,9 @@ class _Supervision:
         if memory is None or self._worker.family.memory <= memory:
             return None
         more = f"the code needs more than {size_text(memory)} of memory{self._worker.place()}"
-        return self._stopped(End.OUT_OF_MEMORY, f"{more}: --memory gives it more")
+        return self._ending(End.OUT_OF_MEMORY, f"{more}: --memory gives it more")
 
-    def _interruption(self) -> Ending | None:
+    def _ending_by_interruption(self) -> Ending | None:
         """Pass the first Ctrl-C on, and end where the worker does not, or at the second."""
         if not self._watch.interruptions:
             return None
@@ -245,16 +251,16 @@ class _Supervision:
             self._worker.interrupt()
         late = time.monotonic() - self._interrupted > PATIENCE
         if late or self._watch.interruptions > 1:
-            return self._stopped(End.INTERRUPTED, "")
+            return self._ending(End.INTERRUPTED, "")
         return None
 
-    def _died(self) -> Ending:
+    def _ending_after_death(self) -> Ending:
         """It ended, or cannot be heard any more, without a last message."""
         for message in self._worker.rest():
-            self._take(message)
+            self._receive(message)
             if isinstance(message, LAST):
                 return self._known.ending
-        return self._stopped(End.DIED, self._worker.how_it_ended())
+        return self._ending(End.DIED, self._worker.how_it_ended())
 
 
 class _Worker:
@@ -279,21 +285,21 @@ class _Worker:
             os.close(write)
         self.messages: queue.Queue[Message | None] = queue.Queue()
         self._is_done = False
-        self._relay = Relay(_of(self._process.stderr), watch.tell)
-        self._incoming = Incoming(_of(self._process.stdout))
+        self._relay = Relay(_pipe_of(self._process.stderr), watch.tell)
+        self._incoming = PipeReader(_pipe_of(self._process.stdout))
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._request({**asdict(task), "dump": write})
 
-    def _request(self, document: Any) -> None:
-        stream = _of(self._process.stdin)
+    def _request(self, document: Facts) -> None:
+        stream = _pipe_of(self._process.stdin)
         with contextlib.suppress(OSError):  # a worker that is dead already is seen to be
-            stream.write(framed(document))
+            stream.write(frame_document(document))
             stream.flush()
 
     def _read(self) -> None:
         with contextlib.suppress(OSError, ValueError):
-            for message in decoded(self._incoming):
+            for message in decode_messages(self._incoming):
                 self._is_done = isinstance(message, LAST)
                 self.messages.put(message)
         self.messages.put(None)
@@ -315,18 +321,18 @@ class _Worker:
         return self._process.poll() is None
 
     @cached_property
-    def family(self) -> Family:
+    def family(self) -> ProcessFamily:
         """It and what it has started."""
         # psutil costs more than everything else that --help loads.
-        from verifier.process.workers.family import Family
+        from verifier.process.workers.family import ProcessFamily
 
-        return Family(self._process.pid, self._mark)
+        return ProcessFamily(self._process.pid, self._mark)
 
     def interrupt(self) -> None:
         """Ask it to end after its step. No signal: the process may not have started to listen."""
         with contextlib.suppress(OSError):
-            _of(self._process.stdin).write(INTERRUPT)
-            _of(self._process.stdin).flush()
+            _pipe_of(self._process.stdin).write(INTERRUPT)
+            _pipe_of(self._process.stdin).flush()
 
     def place(self) -> str:
         """Where its Python code stands, as a part of a sentence; empty where that is not known."""
@@ -341,7 +347,7 @@ class _Worker:
         if self._dump is None:
             return ""
         with contextlib.suppress(OSError):
-            found = place_in(os.read(self._dump, 1 << 20).decode("utf-8", "backslashreplace"))
+            found = user_place_in(os.read(self._dump, 1 << 20).decode("utf-8", "backslashreplace"))
             return f" at {found}" if found else ""
         return ""
 
@@ -374,11 +380,11 @@ class _Worker:
         self._incoming.end()
         self._reader.join(_DRAIN)
         with contextlib.suppress(OSError):
-            _of(self._process.stdin).close()
+            _pipe_of(self._process.stdin).close()
         self._relay.join(_DRAIN)
         for stream in (self._process.stdout, self._process.stderr):
             with contextlib.suppress(OSError):
-                _of(stream).close()
+                _pipe_of(stream).close()
         if self._dump is not None:
             os.close(self._dump)
 
@@ -390,7 +396,7 @@ class _Worker:
                 self._process.kill()
 
 
-def _of(stream: IO[bytes] | None) -> IO[bytes]:
+def _pipe_of(stream: IO[bytes] | None) -> IO[bytes]:
     """A pipe of a process that was started with it."""
     if stream is None:
         raise ValueError("a worker without its pipes")

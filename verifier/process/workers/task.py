@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from verifier.errors import InputError, message_of, too_long
 from verifier.process.timeout import place_of
+from verifier.process.values import Options
 from verifier.process.workers.messages import Failed, Finished, Interrupted, Message, Refused
 
 Send = Callable[[Message], None]
@@ -22,26 +23,27 @@ class Task:
 
     function: str
     """module:name; it takes the options by name, and `send` and `interruption` first."""
-    options: Mapping[str, Any]
+    options: Options
 
 
 class Interruption(Protocol):
     """Whether the person who started this wants it to end."""
 
     @property
-    def wanted(self) -> bool: ...
+    def wanted(self) -> bool:
+        """Whether the work is to end after the step that it is in."""
 
 
-def perform(task: Task, send: Send, interruption: Interruption) -> None:
-    """Do it, and send what comes of it; the last message says how it ended.
+def perform_task(task: Task, send: Send, interruption: Interruption) -> None:
+    """Do the task, and send what comes of it; the last message says how it ended.
 
     What the task raises is sent, too: InputError as Refused, KeyboardInterrupt as Interrupted,
-    anything else as Failed. `send` may raise; then that error comes through.
+    anything else as Failed. Raises what `send` raises.
     """
-    send(_last(task, send, interruption))
+    send(_last_message(task, send, interruption))
 
 
-def _last(task: Task, send: Send, interruption: Interruption) -> Message:
+def _last_message(task: Task, send: Send, interruption: Interruption) -> Message:
     module, _, name = task.function.partition(":")
     try:
         getattr(import_module(module), name)(send, interruption, **task.options)
@@ -57,14 +59,14 @@ def _last(task: Task, send: Send, interruption: Interruption) -> Message:
     except SupervisorGoneError:
         raise
     except BaseException as error:
-        sentence = _not_ours(error)
+        sentence = _sentence_for_user(error)
         if sentence:
             return Refused(sentence)
         return Failed(f"{type(error).__name__}: {message_of(error)}", _traceback(error))
     return Finished()
 
 
-def _not_ours(error: BaseException) -> str:
+def _sentence_for_user(error: BaseException) -> str:
     """A sentence for an error that is no fault of verifier; empty for every other one."""
     if not isinstance(error, Exception):
         return f"the code raises {type(error).__name__}{place_of(error)}: {message_of(error)}"

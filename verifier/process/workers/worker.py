@@ -21,10 +21,10 @@ from verifier.process.workers.messages import (
     NOT_HEARD,
     NOT_SENT,
     Message,
-    encoded,
-    unframed,
+    encode_message,
+    read_document,
 )
-from verifier.process.workers.task import SupervisorGoneError, Task, perform
+from verifier.process.workers.task import SupervisorGoneError, Task, perform_task
 
 _PARENT_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
@@ -35,13 +35,13 @@ def main() -> None:
     _end_with_supervisor()
     request, channel = _own_streams()
     interruption = _Interruption()
-    document = unframed(request)
+    document = read_document(request)
     if document is None:
         os._exit(1)
     threading.Thread(target=_listen, args=(request, interruption), daemon=True).start()
     _prepare_for_death(document.pop("dump"))
     try:
-        perform(Task(**document), _channel(channel).send, interruption)
+        perform_task(Task(**document), _open_channel(channel).send, interruption)
     except SupervisorGoneError:
         os._exit(NOT_HEARD)
     except BaseException:
@@ -77,13 +77,13 @@ class _Channel:
             try:
                 if _file_of(self.stream) != self.file:
                     raise SupervisorGoneError
-                self.stream.write(encoded(message))
+                self.stream.write(encode_message(message))
                 self.stream.flush()
             except (OSError, ValueError):
                 raise SupervisorGoneError from None
 
 
-def _channel(stream: BinaryIO) -> _Channel:
+def _open_channel(stream: BinaryIO) -> _Channel:
     return _Channel(stream, os.getpid(), _file_of(stream))
 
 

@@ -6,17 +6,19 @@ scalar's last axis has length 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import flint
 import numpy as np
 from flint import arb
 
+from verifier.operations.arrays import Ball, Balls, Floats, Numeric
 from verifier.operations.operation import Operation
+from verifier.operations.table import TABLE
+from verifier.program.program import Node
 
-_ROWS_FUNCTIONS: dict[str, Any] = {
+_ROWS_FUNCTIONS: dict[str, Callable[..., Numeric]] = {
     "sum": lambda rows: np.sum(rows, axis=-1, keepdims=True),
     "mean": lambda rows: np.mean(rows, axis=-1, keepdims=True),
     "size": lambda rows: rows.dtype.type(rows.shape[-1]),
@@ -24,37 +26,32 @@ _ROWS_FUNCTIONS: dict[str, Any] = {
 
 
 class NumPyArithmetic:
-    """Floats of one dtype, rounded as NumPy rounds."""
+    """Floats of one dtype, rounded as NumPy rounds; for the operations of a formula."""
 
     def __init__(self, dtype: str) -> None:
         self._type = np.dtype(dtype).type
 
-    def symbol(self, value: Any) -> Any:
+    def input(self, value: Numeric) -> Numeric:
         return self._type(value)
 
-    def constant(self, value: int | float) -> Any:
+    def constant(self, place: int, node: Node) -> Numeric:
+        return self.number(node.payload)
+
+    def row(self, place: int, node: Node, *arguments: Numeric) -> Numeric:
+        return self.apply(TABLE[node.operation], *arguments)
+
+    def number(self, value: int | float) -> Numeric:
+        """The float of this dtype beside a number."""
         with np.errstate(over="ignore"):
             return self._type(value)
 
-    def apply(self, operation: Operation, *arguments: Any) -> Any:
+    def apply(self, operation: Operation, *arguments: Numeric) -> Numeric:
+        """A row of the table on floats."""
         with np.errstate(all="ignore"):
             if operation.name in _ROWS_FUNCTIONS:
                 return _ROWS_FUNCTIONS[operation.name](*arguments)
             result = operation.numpy.function(*arguments)
             return self._type(result) if isinstance(result, float) else result
-
-
-class ArbArithmetic:
-    """Balls of Arb: each result encloses the exact one, at the precision in force."""
-
-    def symbol(self, value: Any) -> Any:
-        return value
-
-    def constant(self, value: int | float) -> Any:
-        return arb(value)
-
-    def apply(self, operation: Operation, *arguments: Any) -> Any:
-        return operation.arb(*arguments)
 
 
 @contextmanager
@@ -76,7 +73,7 @@ _radius = np.frompyfunc(lambda ball: float(ball.rad()), 1, 1)
 _middle = np.frompyfunc(float, 1, 1)
 
 
-def largest_size(array: Any) -> Any:
+def largest_size(array: Balls | Ball) -> Floats:
     """An upper bound of the absolute values in each ball, as float64; infinite where nothing is
     known.
     """
@@ -84,11 +81,11 @@ def largest_size(array: Any) -> Any:
     return np.where(np.isnan(bounds), np.inf, np.nextafter(bounds, np.inf))
 
 
-def radius(array: Any) -> Any:
+def radius(array: Balls | Ball) -> Floats:
     """The radius of each ball as float64; infinite where nothing is known."""
     return np.asarray(_radius(array), dtype=np.float64)
 
 
-def middle(array: Any) -> Any:
+def middle(array: Balls | Ball) -> Floats:
     """The midpoint of each ball, rounded to float64."""
     return np.asarray(_middle(array), dtype=np.float64)

@@ -7,28 +7,29 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from flint import arb
 
+from verifier.operations.arrays import Numeric as Value
 from verifier.operations.table import TABLE
-from verifier.program.array_program import (
+from verifier.program.evaluation.arithmetic import precision
+from verifier.program.evaluation.balls import LAST_BITS
+from verifier.program.program import (
     CONSTANT,
     CONTRACT,
     INPUT,
     JOIN,
+    MATRIX,
     NOTHING,
     PILE,
     RESHAPE,
     ROUND,
     TAKE,
     TOTAL,
-    ArrayNode,
-    ArrayProgram,
+    Node,
+    Program,
 )
-from verifier.program.evaluation.arithmetic import precision
-from verifier.program.evaluation.balls import LAST_BITS
 
 MOST_NODES = 300
 """Of elements that an entry is made of."""
@@ -39,7 +40,7 @@ Key = tuple[int, int]
 """The place of a node, and which of its elements."""
 Line = Mapping[tuple[str, int], int]
 """A direction: how far the elements of inputs move in each step."""
-Known = Mapping[Key, Any]
+Known = Mapping[Key, Value]
 MOVED = frozenset({TAKE, RESHAPE, ROUND, JOIN})
 """Operations whose elements are elements of their arguments."""
 ADDED = frozenset({TOTAL, PILE})
@@ -57,8 +58,8 @@ class BeyondError(Exception):
 class Elements:
     """What one entry of a program is made of, at one point."""
 
-    program: ArrayProgram
-    arguments: Mapping[str, Any]
+    program: Program
+    arguments: Mapping[str, Value]
     names: Collection[str]
     """The inputs by which the point is approached."""
     result: Key
@@ -94,19 +95,19 @@ class Elements:
         if not is_finite(known[key]) and not math.isnan(float(known[key].mid())):
             raise BeyondError
 
-    def balls(self, line: Line, part: int) -> dict[Key, Any]:
+    def balls(self, line: Line, part: int) -> dict[Key, Value]:
         """The entry and what it is made of as balls, one such part of 1 from the point on that
         line.
 
         Raises ValueError where it is open which branch is taken.
         """
 
-        def value(key: Key, known: Known) -> Any:
+        def value(key: Key, known: Known) -> Value:
             return self._ball(key, [known[one] for one in self._taken(key, known)], line, part)
 
         return self.worked_out(self._taken, value)
 
-    def _ball(self, key: Key, parts: Sequence[Any], line: Line, part: int) -> Any:
+    def _ball(self, key: Key, parts: Sequence[Value], line: Line, part: int) -> Value:
         node, at = self.node(key), key[1]
         match node.operation:
             case "where":
@@ -114,8 +115,8 @@ class Elements:
             case op if op == INPUT:
                 return arb(self.given(key)) + arb(line.get((str(node.payload), at), 0)) / part
             case op if op == CONSTANT:
-                number = np.ravel(node.payload.array)[at]
-                return bool(number) if node.payload.array.dtype == bool else arb(float(number))
+                number = np.ravel(node.array)[at]
+                return bool(number) if node.array.dtype == bool else arb(float(number))
             case op if op in MOVED:
                 return parts[0] if parts else arb(0)
             case op if op in ADDED:
@@ -125,12 +126,12 @@ class Elements:
         return TABLE[node.operation].arb(*parts)
 
     def worked_out(
-        self, parts_of: Callable[[Key, Known], Sequence[Key]], value: Callable[[Key, Known], Any]
-    ) -> dict[Key, Any]:
+        self, parts_of: Callable[[Key, Known], Sequence[Key]], value: Callable[[Key, Known], Value]
+    ) -> dict[Key, Value]:
         """The values of the entry and of the parts that it is made of; what the parts are may
         depend on values.
         """
-        known: dict[Key, Any] = {}
+        known: dict[Key, Value] = {}
         waiting = [self.result]
         while waiting:
             missing = [part for part in parts_of(waiting[-1], known) if part not in known]
@@ -153,7 +154,7 @@ class Elements:
             raise ValueError("it is open which branch is taken")
         return [parts[0], parts[1] if known[parts[0]] else parts[2]]
 
-    def node(self, key: Key) -> ArrayNode:
+    def node(self, key: Key) -> Node:
         return self.program.nodes[key[0]]
 
     def given(self, key: Key) -> float:
@@ -161,17 +162,21 @@ class Elements:
         return float(np.ravel(self.arguments[str(self.node(key).payload)])[key[1]])
 
     def parts(self, key: Key) -> list[Key]:
-        """The elements that an element is made of."""
+        """The elements that an element is made of. Raises TooLargeError for a function of a matrix,
+        each of whose elements is made of all.
+        """
         node, at = self.node(key), key[1]
+        if node.operation == MATRIX:
+            raise TooLargeError
         shapes = [self.program.nodes[argument].shape for argument in node.arguments]
         match node.operation:
             case op if op in (INPUT, CONSTANT):
                 return []
             case op if op == TAKE:
-                source = int(np.ravel(node.payload.array)[at])
+                source = int(np.ravel(node.array)[at])
                 return [] if source == NOTHING else [(node.arguments[0], source)]
             case op if op == PILE:
-                found = np.flatnonzero(np.ravel(node.payload.array) == at)
+                found = np.flatnonzero(np.ravel(node.array) == at)
                 return [(node.arguments[0], int(source)) for source in found[: MOST_NODES + 1]]
             case op if op == JOIN:
                 sizes = [math.prod(shape) for shape in shapes]
@@ -190,44 +195,44 @@ class Elements:
         ]
 
 
-def is_finite(ball: Any) -> bool:
+def is_finite(ball: Value) -> bool:
     """Whether that is a truth value or a number."""
     return isinstance(ball, bool) or (ball is not None and bool(ball.is_finite()))
 
 
-def dot(parts: Sequence[Any], zero: Any) -> Any:
+def dot(parts: Sequence[Value], zero: Value) -> Value:
     """The sum of products of the first half with the second."""
     half = len(parts) // 2
     return sum([a * b for a, b in zip(parts[:half], parts[half:], strict=True)], zero)
 
 
-def _summed(shape: tuple[int, ...], node: ArrayNode, at: int) -> list[int]:
+def _summed(shape: tuple[int, ...], node: Node, at: int) -> list[int]:
     where = list(np.unravel_index(at, node.shape)) if node.shape else []
-    index: list[Any] = [
+    index: list[Value] = [
         slice(None) if axis in node.payload else where.pop(0) for axis in range(len(shape))
     ]
     places = np.arange(math.prod(shape)).reshape(shape)
     return [int(source) for source in np.ravel(places[tuple(index)])[: MOST_NODES + 1]]
 
 
-def _factors(shapes: Sequence[tuple[int, ...]], node: ArrayNode, at: int) -> list[Key]:
+def _factors(shapes: Sequence[tuple[int, ...]], node: Node, at: int) -> list[Key]:
     *batch, row, column = np.unravel_index(at, node.shape)
     sides = []
-    index: Any
+    index: Value
     for shape, argument, index in zip(
         shapes,
         node.arguments,
         ((*batch, row, slice(None)), (*batch, slice(None), column)),
         strict=True,
     ):
-        places: Any = np.arange(math.prod(shape)).reshape(shape)
+        places: Value = np.arange(math.prod(shape)).reshape(shape)
         sides.append(
             [(argument, int(source)) for source in np.ravel(places[index])[: MOST_NODES + 1]]
         )
     return [*sides[0], *sides[1]]
 
 
-def _broadcast(shape: tuple[int, ...], where: Sequence[Any]) -> int:
+def _broadcast(shape: tuple[int, ...], where: Sequence[Value]) -> int:
     own = [
         0 if size == 1 else int(place)
         for size, place in zip(shape, where[len(where) - len(shape) :], strict=True)

@@ -8,73 +8,104 @@ value's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from verifier.operations.table import TABLE
-from verifier.program.array_program import NOTHING, ArrayNode, ArrayProgram, evaluate
-from verifier.program.evaluation.rounding import size_of_terms
+from verifier.operations.arrays import Floats
+from verifier.program.evaluation.arithmetic import NumPyArithmetic
+from verifier.program.matrices.function import exact
+from verifier.program.program import NOTHING, Node, Program, evaluate
 
-_Pair = tuple[Any, Any]
+_Pair = tuple[Floats, Floats]
 
 
 class SizeArithmetic:
     """Pairs of value and size."""
 
-    def input(self, value: Any) -> _Pair:
+    def input(self, value: Floats) -> _Pair:
         array = np.asarray(value, dtype=np.float64)
         return array, np.abs(array)
 
-    def constant(self, place: int, node: ArrayNode) -> _Pair:
-        array = node.payload.array
+    def constant(self, place: int, node: Node) -> _Pair:
+        array = node.array
         return array, np.abs(array) if array.dtype != bool else array
 
-    def take(self, place: int, node: ArrayNode, argument: _Pair) -> _Pair:
-        index = node.payload.array
+    def take(self, place: int, node: Node, argument: _Pair) -> _Pair:
+        index = node.array
         value, size = (np.append(np.ravel(part), part.dtype.type(0)) for part in argument)
         return value[index], size[index]  # NOTHING is the last place
 
-    def pile(self, place: int, node: ArrayNode, argument: _Pair) -> _Pair:
-        index, count = node.payload.array.ravel(), int(np.prod(node.shape))
+    def pile(self, place: int, node: Node, argument: _Pair) -> _Pair:
+        index, count = node.array.ravel(), int(np.prod(node.shape))
         kept = index != NOTHING
         value, size = (
-            np.bincount(index[kept], weights=np.ravel(part)[kept], minlength=count).reshape(
-                node.shape
-            )
+            np.bincount(index[kept], weights=np.ravel(part)[kept], minlength=count)
+            .astype(np.float64)
+            .reshape(node.shape)
             for part in argument
         )
         return value, size
 
-    def join(self, place: int, node: ArrayNode, *arguments: _Pair) -> _Pair:
+    def join(self, place: int, node: Node, *arguments: _Pair) -> _Pair:
         return tuple(
             np.concatenate([np.ravel(pair[side]) for pair in arguments]) for side in (0, 1)
         )  # type: ignore[return-value]
 
-    def reshape(self, place: int, node: ArrayNode, argument: _Pair) -> _Pair:
+    def reshape(self, place: int, node: Node, argument: _Pair) -> _Pair:
         return argument[0].reshape(node.shape), argument[1].reshape(node.shape)
 
-    def total(self, place: int, node: ArrayNode, argument: _Pair) -> _Pair:
+    def total(self, place: int, node: Node, argument: _Pair) -> _Pair:
         with np.errstate(all="ignore"):
             return argument[0].sum(axis=node.payload), argument[1].sum(axis=node.payload)
 
-    def contract(self, place: int, node: ArrayNode, left: _Pair, right: _Pair) -> _Pair:
+    def contract(self, place: int, node: Node, left: _Pair, right: _Pair) -> _Pair:
         with np.errstate(all="ignore"):
             return np.matmul(left[0], right[0]), np.matmul(left[1], right[1])
 
-    def round(self, place: int, node: ArrayNode, argument: _Pair) -> _Pair:
+    def matrix(self, place: int, node: Node, argument: _Pair) -> _Pair:
+        return node.payload.floats(argument[0], exact), node.payload.sizes(argument[1])
+
+    def round(self, place: int, node: Node, argument: _Pair) -> _Pair:
         return argument
 
-    def row(self, place: int, node: ArrayNode, *arguments: _Pair) -> _Pair:
+    def row(self, place: int, node: Node, *arguments: _Pair) -> _Pair:
         values, sizes = [pair[0] for pair in arguments], [pair[1] for pair in arguments]
+        value = np.asarray(_FLOAT64.row(place, node, *values))
+        match node.operation:
+            case "sum" | "mean":
+                return value, np.asarray(_FLOAT64.row(place, node, sizes[0]))
+            case "spread":
+                return value, np.full_like(values[0], sizes[1])
         with np.errstate(all="ignore"):
-            value = np.asarray(TABLE[node.operation].numpy.function(*values))
-            return value, size_of_terms(node.operation, value, values, sizes)
+            return value, _size_of_terms(node.operation, value, values, sizes)
 
 
-def term_sizes(program: ArrayProgram, arguments: Mapping[str, Any]) -> list[Any]:
+def _size_of_terms(
+    operation: str, value: Floats, values: Sequence[Floats], sizes: Sequence[Floats]
+) -> Floats:
+    """The size of the terms of an element's result, from its arguments and the sizes of theirs."""
+    match operation:
+        case "add" | "subtract":
+            return sizes[0] + sizes[1]
+        case "multiply":
+            return sizes[0] * sizes[1]
+        case "square":
+            return sizes[0] * sizes[0]
+        case "divide":
+            return sizes[0] / np.abs(values[1])
+        case "negative":
+            return sizes[0]
+        case "where":
+            return np.where(values[0], sizes[1], sizes[2])
+    return np.abs(value)
+
+
+_FLOAT64 = NumPyArithmetic("float64")
+
+
+def term_sizes(program: Program, arguments: Mapping[str, Floats]) -> list[Floats]:
     """For each result the size of the terms that it is made of, as float64 arrays; so are the
-    arguments.
+    arguments. Those of a formula are points by rows.
     """
     return [size for _, size in evaluate(program, SizeArithmetic(), arguments)]

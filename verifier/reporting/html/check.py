@@ -10,15 +10,21 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from verifier.checking.labels import agreeing, counted, listed, located, target_name
-from verifier.checking.records import Checked
+from verifier.checking.labels import (
+    digits_phrase,
+    place_text,
+    point_text,
+    target_name,
+    with_noun,
+)
+from verifier.checking.records import CheckResult
 from verifier.checking.tally.components import CheckComponent, Place
 from verifier.checking.tally.count import CheckTally, Tally
 from verifier.errors import InputError
-from verifier.formula.parser import names, read_text
+from verifier.formula.parser import read_text, symbol_names
 from verifier.judging.verdict import Note, Outcome
 from verifier.operations.number_text import number, short
-from verifier.program.program import Builder
+from verifier.program.builder import FormulaBuilder
 from verifier.program.sympy_form import expressions
 from verifier.reporting.data.training_json import versions
 from verifier.reporting.html.check_picture import called, error_picture
@@ -55,7 +61,7 @@ FORMULA_NODES = 400
 """A longer formula is shown as it was typed."""
 
 
-def check_page(checked: Checked, replay: str | None) -> Page:
+def check_page(checked: CheckResult, replay: str | None) -> Page:
     """The page; `replay` is the command that shows the check again."""
     tally = Tally(checked)
     return Page(
@@ -124,7 +130,7 @@ def _failing(tally: Tally) -> list[CheckComponent]:
 
 def _sentences(tally: Tally) -> Iterator[str]:
     agree, undecided, disagree = (f"{tally.outcomes[outcome]:,}" for outcome in Outcome)
-    made = counted(len({one.check for one in tally.checks if one.made}), "check")
+    made = with_noun(len({one.check for one in tally.checks if one.made}), "check")
     yield f"{made} made; {agree} numbers agree, {undecided} are undecided, {disagree} disagree."
     told = formula_sentence(tally)
     yield f"{told[:1].upper()}{told[1:]}."
@@ -154,7 +160,7 @@ def _wrong(tally: Tally, replay: str | None) -> list[Section]:
     notes = [f"Tried, and not the cause: {', '.join(ruled_out)}."] if ruled_out else []
     notes += [f"The first {CAUSES} of {len(found)}."] if len(found) > CAUSES else []
     if tally.checked.simplest is not None:
-        notes.append(f"The simplest point found that fails: {listed(tally.checked.simplest)}.")
+        notes.append(f"The simplest point found that fails: {point_text(tally.checked.simplest)}.")
     causes = Causes("What is wrong, and why", found[:CAUSES], replay or "", " ".join(notes))
     numbers = _numbers(tally)
     return [causes, numbers] if numbers.rows else [causes]
@@ -193,7 +199,7 @@ def _otherwise(tally: Tally) -> Iterator[Finding]:
             found.extend([one.point.number] if one.point else [])
     for (check, dtype, sentence), numbers in points.items():
         evidence = (
-            f"At {counted(len(numbers), 'point')}: {', '.join(map(str, numbers[:20]))}"
+            f"At {with_noun(len(numbers), 'point')}: {', '.join(map(str, numbers[:20]))}"
             if numbers
             else ""
         )
@@ -207,7 +213,10 @@ def _digits(tally: Tally) -> Iterator[Finding]:
         least = component.least_accurate
         if least is not None:
             where = f"{called(component)} in {component.dtype}"
-            told = f"{agreeing(least.digits)}, and {tally.checked.settings.digits:g} were asked for"
+            told = (
+                f"{digits_phrase(least.digits)}, and {tally.checked.settings.digits:g} were asked "
+                "for"
+            )
             yield Finding(where, told, "")
 
 
@@ -243,7 +252,7 @@ def _number_row(component: CheckComponent, place: Place) -> list[str]:
     why = (
         "its formula is wrong in exact arithmetic" if place.is_wrong_formula else judged.note.value
     )
-    where = located(place.part, place.index, point) or called(component)
+    where = place_text(place.part, place.index, point) or called(component)
     return [
         where, check_named(place.finding.check).title, place.finding.dtype,
         str(point.number) if point else "–", number(judged.stated), exact_text(judged),
@@ -265,7 +274,7 @@ def _told(title: str, sentences: Sequence[str]) -> list[Section]:
     return [Prose(title, sentences)] if sentences else []
 
 
-def _against(checked: Checked) -> Section:
+def _against(checked: CheckResult) -> Section:
     """The formula as an equation where it was given as text; else what it was held against, in
     words.
     """
@@ -300,9 +309,9 @@ def _reduced(against: str) -> tuple[str, str]:
 
 def _read(formula: str) -> Markup | None:
     """The formula as MathML; None for what is no formula, and for what is too long."""
-    builder = Builder()
+    builder = FormulaBuilder()
     try:
-        symbols = {name: builder.symbol(name) for name in names(formula)}
+        symbols = {name: builder.input(name) for name in symbol_names(formula)}
         program = builder.program(read_text(formula, builder, symbols))
         if len(program.nodes) > FORMULA_NODES:
             return None
@@ -412,7 +421,8 @@ def _points(tally: Tally) -> Table:
         caption="Where it was tried; of large tensors the shape alone.",
         columns=("point", "kind", "dtype", "inputs"),
         rows=[
-            [str(point.number), point.kind, point.dtype, listed(point)] for point in points[:POINTS]
+            [str(point.number), point.kind, point.dtype, point_text(point)]
+            for point in points[:POINTS]
         ],
         outcomes=[None for _ in points[:POINTS]],
         note=f"The first {POINTS} of {len(points):,}." if len(points) > POINTS else "",

@@ -8,7 +8,12 @@ import numpy as np
 from rich.text import Text
 
 from verifier.capture.statements import REVERSE
-from verifier.checking.labels import agreeing, counted, listed, titled
+from verifier.checking.labels import (
+    component_title,
+    digits_phrase,
+    point_text,
+    with_noun,
+)
 from verifier.checking.tally.count import Tally
 from verifier.judging.examination import NotReplayed
 from verifier.judging.verdict import Note, Outcome
@@ -34,7 +39,8 @@ def remark_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
     checked = tally.checked
     if checked.simplest:
         yield from layout.labelled(
-            "simplest failing point   ", f"{listed(checked.simplest)} ({checked.simplest.dtype})"
+            "simplest failing point   ",
+            f"{point_text(checked.simplest)} ({checked.simplest.dtype})",
         )
     for note in checked.notes:
         yield from layout.labelled("note  ", note)
@@ -58,11 +64,13 @@ def _inaccurate(tally: Tally, layout: Layout) -> Iterator[Text]:
     found = [component for component in tally.components if component.inaccurate]
     if not found:
         return
-    names = [f"{titled(one.name, one.quantity)} in {one.dtype}" for one in found]
+    names = [f"{component_title(one.name, one.quantity)} in {one.dtype}" for one in found]
     told = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     count = sum(component.inaccurate for component in found)
     yield from layout.labelled(
-        "warning  ", f"{counted(count, 'number')} of {told}: {Note.INACCURATE}", style="yellow"
+        "warning  ",
+        f"{with_noun(count, 'number')} of {told}: {Note.INACCURATE}",
+        style="yellow",
     )
 
 
@@ -90,11 +98,11 @@ def verdict(tally: Tally) -> str:
     failing = {one.check for one in tally.checks if one.failing}
     if failing:
         told.append(
-            f"{counted(len(failing), 'check')} {'fails' if len(failing) == 1 else 'fail'} apart "
+            f"{with_noun(len(failing), 'check')} {'fails' if len(failing) == 1 else 'fail'} apart "
             "from numbers"
         )
     if tally.too_few_digits:
-        short_of = counted(len(tally.too_few_digits), "component")
+        short_of = with_noun(len(tally.too_few_digits), "component")
         have = "has" if len(tally.too_few_digits) == 1 else "have"
         told.append(f"{short_of} {have} fewer than {tally.checked.settings.digits:g} digits")
     return f"{', '.join(told)}; {formula_sentence(tally)}."
@@ -113,7 +121,7 @@ def formula_sentence(tally: Tally) -> str:
     wrong = _wrong_formulas(tally)
     if wrong:
         names = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
-        return f"the formula of {names} is wrong: replayed exactly, {agreeing(formula.digits)}"
+        return f"the formula of {names} is wrong: replayed exactly, {digits_phrase(formula.digits)}"
     return f"the formula replays to {int(formula.digits)} digits"
 
 
@@ -129,6 +137,6 @@ def _wrong_formulas(tally: Tally) -> list[str]:
     gradients = [name for name, quantity in found if quantity == REVERSE]
     return (
         gradients
-        or [titled(name, quantity) for name, quantity in found]
+        or [component_title(name, quantity) for name, quantity in found]
         or list(tally.wrong_formulas)
     )

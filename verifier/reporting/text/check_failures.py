@@ -13,7 +13,7 @@ from itertools import chain
 from rich.text import Text
 
 from verifier.capture.statements import FORWARD, REVERSE, SECOND
-from verifier.checking.labels import agreeing, located, target_name, titled
+from verifier.checking.labels import component_title, digits_phrase, place_text, target_name
 from verifier.checking.tally.components import CheckComponent, Place
 from verifier.checking.tally.count import Tally
 from verifier.judging.finding import CheckCause
@@ -51,7 +51,7 @@ def failure_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
         yield Text()
     yield from _left_out(len(told), "components that disagree", layout)
     if following:
-        names = ", ".join(titled(same[0].name, same[0].quantity) for same in following)
+        names = ", ".join(component_title(same[0].name, same[0].quantity) for same in following)
         yield from layout.prose(
             f"as follows from that, these disagree as well: {names}", style=_STYLE
         )
@@ -107,7 +107,7 @@ def _spot(place: Place) -> str:
     """The dtype, the point, the element and what the inputs are there."""
     point = place.finding.point
     told = f"in {place.finding.dtype}{f' at point {point.number}' if point else ''}"
-    return ", ".join(filter(None, (told, located(place.part, place.index, point))))
+    return ", ".join(filter(None, (told, place_text(place.part, place.index, point))))
 
 
 def _source(component: CheckComponent) -> str:
@@ -151,7 +151,7 @@ def _apart(place: Place) -> str:
     """How far the two are apart, and how far rounding could have moved them."""
     judged = place.comparison
     measured = judged.exact_is_zero and math.isfinite(judged.error)
-    digits = f"off by {short(judged.error)}" if measured else agreeing(judged.digits)
+    digits = f"off by {short(judged.error)}" if measured else digits_phrase(judged.digits)
     allows = (
         f"; {place.part.dtype} allows {short(judged.allowed)}"
         if math.isfinite(judged.allowed)
@@ -249,7 +249,8 @@ def _undecided(tally: Tally, layout: Layout) -> Iterator[Text]:
     found = [one for one in tally.components if one.outcomes[Outcome.UNDECIDED]]
     found.sort(key=lambda one: one.decided > 0)
     for component in found[:BLOCKS]:
-        name = f"{target_name(tally.checked.target)}.{titled(component.name, component.quantity)}"
+        title = component_title(component.name, component.quantity)
+        name = f"{target_name(tally.checked.target)}.{title}"
         count = f"{component.outcomes[Outcome.UNDECIDED]:,}" if component.decided else "all"
         told = (
             f"{name} in {component.dtype}, {count} of {component.compared:,}: "

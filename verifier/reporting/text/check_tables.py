@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from rich.text import Text
 
 from verifier.capture.statements import SECOND
-from verifier.checking.labels import counted, titled
+from verifier.checking.labels import component_title, with_noun
 from verifier.checking.tally.components import CheckComponent
 from verifier.checking.tally.count import CheckTally, Tally
 from verifier.judging.verdict import Outcome
@@ -130,7 +130,7 @@ def heading_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
         kinds[point.kind] = kinds.get(point.kind, 0) + 1
     told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
     where = (
-        f"{counted(len(tally.points), 'point')}{': ' * bool(told)}{told}; seed "
+        f"{with_noun(len(tally.points), 'point')}{': ' * bool(told)}{told}; seed "
         f"{checked.settings.seed}"
     )
     yield from layout.prose("; ".join(filter(None, (", ".join(tally.dtypes), where))))
@@ -164,9 +164,9 @@ def _style(made: Sequence[CheckTally]) -> str:
 
 def _counts(tally: CheckTally) -> str:
     """How the numbers came out, and at how many points something else is wrong."""
-    failing = f"fails at {len(tally.failing):,} of {counted(len(tally.made), 'point')}"
+    failing = f"fails at {len(tally.failing):,} of {with_noun(len(tally.made), 'point')}"
     if not tally.parts:
-        return failing if tally.failing else f"holds at {counted(len(tally.made), 'point')}"
+        return failing if tally.failing else f"holds at {with_noun(len(tally.made), 'point')}"
     numbers = _of_numbers(tally)
     return f"{numbers}, {failing}" if tally.failing else numbers
 
@@ -216,7 +216,7 @@ def _components(tally: Tally, dtype: str, layout: Layout) -> Iterator[Text]:
         agreeing = sum(component.outcome is Outcome.AGREES for component in rest)
         told = "all agree" if agreeing == len(rest) else f"{agreeing:,} of them agree"
         yield from layout.prose(
-            f"⋯ {counted(len(rest), 'component')} not shown, {told}", style="dim"
+            f"⋯ {with_noun(len(rest), 'component')} not shown, {told}", style="dim"
         )
 
 
@@ -253,7 +253,7 @@ def component_row(component: CheckComponent) -> list[tuple[str, ...]]:
     )
     point = worst.finding.point if worst else None
     return [
-        (titled(component.name, component.quantity),),
+        (component_title(component.name, component.quantity),),
         (f"{component.compared:,}",),
         (f"{agrees:,}",),
         (f"{component.compared - agrees:,}" if component.compared > agrees else "–",),

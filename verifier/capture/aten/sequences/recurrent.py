@@ -13,7 +13,7 @@ import torch
 from verifier.capture.aten.attention import transposed
 from verifier.capture.aten.normalisation import product, stored
 from verifier.capture.lowering import Lowering, actual_of, numbers_from, places_of, rule
-from verifier.program.array_program import places
+from verifier.program.builder import places
 
 _LSTM = 2
 
@@ -229,8 +229,3 @@ def packed(low: Lowering, input: Any, lengths: torch.Tensor, batch_first: bool) 
     numbers = numbers_from(1, actual_of(input).shape)
     moved, _ = torch.ops.aten._pack_padded_sequence(numbers, lengths, batch_first)
     return low.build.take(low.lift(input), places_of(moved)), None
-
-
-@rule("_ctc_loss")
-def aligned(low: Lowering) -> int:
-    raise NotImplementedError("a sum over all alignments of labels")

@@ -12,10 +12,11 @@ from verifier.capture.joint_functions import Joint
 from verifier.capture.joint_graph import captured
 from verifier.capture.lowering import lowered, plain
 from verifier.operations.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
-from verifier.program.array_program import NOTHING, ArrayBuilder
-from verifier.program.evaluation import rounding_of_arrays as proof
+from verifier.program.builder import Builder
+from verifier.program.evaluation import rounding as proof
 from verifier.program.evaluation.balls import BallArithmetic, replay
-from verifier.program.evaluation.rounding_of_arrays import proved
+from verifier.program.evaluation.rounding import proved
+from verifier.program.program import NOTHING
 
 DTYPES = {
     torch.float64: FLOAT64,
@@ -26,7 +27,7 @@ DTYPES = {
 
 
 def one(function, format, *values):
-    build = ArrayBuilder()
+    build = Builder()
     nodes = [build.input(f"x{place}", np.shape(value)) for place, value in enumerate(values)]
     with build.rounding(format):
         program = build.program(function(build, *nodes))
@@ -177,7 +178,7 @@ def test_underflow_and_overflow_in_every_shape(shape, value):
 
 
 def test_an_open_comparison_gives_no_bound():
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", ())
     with build.rounding(FLOAT32):
         product = build.apply("multiply", x, build.constant(0.1))
@@ -204,7 +205,7 @@ def test_a_sign_on_rounded_numbers_is_open_as_well():
 
 
 def test_constants_that_the_format_does_not_hold():
-    build = ArrayBuilder()
+    build = Builder()
     with build.rounding(FLOAT32):
         tenth, half = build.constant(0.1), build.constant(0.5)
     table = build.constant([0.1, 0.2])

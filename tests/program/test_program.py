@@ -7,7 +7,8 @@ import pytest
 
 from tests.helpers.reading import Silent
 from verifier.operations.formats import FLOAT16, FLOAT32
-from verifier.program.array_program import NOTHING, ArrayBuilder, evaluate, places
+from verifier.program.builder import Builder, places
+from verifier.program.program import NOTHING, evaluate
 
 
 def numbers(build, *outputs, **given):
@@ -15,7 +16,7 @@ def numbers(build, *outputs, **given):
 
 
 def test_equal_operations_are_one_node():
-    build = ArrayBuilder()
+    build = Builder()
     x, y = build.input("x", (2, 3)), build.input("y", (2, 3))
     assert build.apply("add", x, y) == build.apply("add", x, y)
     assert build.apply("add", x, y) != build.apply("add", y, x)
@@ -39,7 +40,7 @@ def test_equal_operations_are_one_node():
     ],
 )
 def test_what_only_looks_alike_stays_apart(one, other):
-    build = ArrayBuilder()
+    build = Builder()
     assert build.constant(one) != build.constant(other)
 
 
@@ -47,12 +48,12 @@ def test_what_only_looks_alike_stays_apart(one, other):
     ("one", "other"), [(1, 1.0), (np.nan, np.nan), (np.float32(0.5), 0.5), ([1, 2], [1.0, 2.0])]
 )
 def test_the_same_numbers_are_one_constant(one, other):
-    build = ArrayBuilder()
+    build = Builder()
     assert build.constant(one) == build.constant(other)
 
 
 def test_a_constant_rounded_to_another_format_is_another_one():
-    build = ArrayBuilder()
+    build = Builder()
     exact = build.constant(0.1)
     with build.rounding(FLOAT32):
         single = build.constant(0.1)
@@ -64,25 +65,25 @@ def test_a_constant_rounded_to_another_format_is_another_one():
 
 
 def test_the_format_is_put_back_when_something_is_raised():
-    build = ArrayBuilder()
+    build = Builder()
     with pytest.raises(ValueError, match="broken"), build.rounding(FLOAT32):
         raise ValueError("broken")
     assert build[build.constant(0.1)].format is None
 
 
 def test_a_constant_is_not_changed_by_those_who_gave_it():
-    build = ArrayBuilder()
+    build = Builder()
     values, truth, index = np.array([1.0, 2.0]), np.array([True, False]), np.array([1, 0])
     x = build.input("x", (2,))
     nodes = [build.constant(values), build.constant(truth), build.take(x, index)]
     values[0], truth[0], index[0] = 9.0, False, 0
-    assert [build[node].payload.array[0] for node in nodes] == [1.0, True, 1]
+    assert [build[node].array[0] for node in nodes] == [1.0, True, 1]
     with pytest.raises(ValueError, match="read-only"):
-        build[nodes[0]].payload.array[0] = 3.0
+        build[nodes[0]].array[0] = 3.0
 
 
 def test_a_truth_value_is_no_number():
-    build = ArrayBuilder()
+    build = Builder()
     assert build[build.constant(2)].number == 2.0
     assert build[build.constant(True)].number is None
     assert build[build.constant([2.0])].number is None
@@ -90,7 +91,7 @@ def test_a_truth_value_is_no_number():
 
 
 def test_truth_values_count_as_1_and_0_where_numbers_are_taken():
-    build = ArrayBuilder()
+    build = Builder()
     x, truths = build.input("x", (2,)), build.constant([True, False])
     positive = build.apply("greater", x, build.constant(0.0))
     found = [
@@ -114,7 +115,7 @@ def test_truth_values_count_as_1_and_0_where_numbers_are_taken():
 
 
 def test_truth_values_stay_what_they_are_among_themselves():
-    build = ArrayBuilder()
+    build = Builder()
     truths = build.constant([True, False])
     joined = build.join([truths, truths])
     chosen = build.apply("where", truths, truths, build.apply("not", truths))
@@ -125,7 +126,7 @@ def test_truth_values_stay_what_they_are_among_themselves():
 
 
 def test_shapes():
-    build = ArrayBuilder()
+    build = Builder()
     x, row, number = build.input("x", (2, 3)), build.input("row", (3,)), build.input("n", ())
     assert build.shape(build.apply("add", x, row)) == (2, 3)
     assert build.shape(build.apply("multiply", number, number)) == ()
@@ -142,7 +143,7 @@ def test_shapes():
 
 
 def test_what_changes_nothing_is_no_node():
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", (2, 3))
     assert build.reshape(x, (2, 3)) == x
     assert build.reshape(build.reshape(x, (6,)), (2, 3)) == x
@@ -158,7 +159,7 @@ def test_what_changes_nothing_is_no_node():
 
 
 def test_arrays_without_elements():
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", (0, 3))
     total, columns = build.sum(x, (0, 1)), build.sum(x, (0,))
     product = build.contract(build.permute(x, (1, 0)), x)
@@ -177,7 +178,7 @@ def test_programs_keep_their_results():
     """A result that another result is made of, one asked for twice, and an input that is one
     itself.
     """
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", (2,))
     y = build.apply("exp", x)
     z = build.apply("add", y, x)
@@ -190,7 +191,7 @@ def test_programs_keep_their_results():
 
 
 def test_programs_hold_only_what_is_needed():
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", (2,))
     build.apply("exp", x)
     y = build.apply("sin", x)
@@ -202,7 +203,7 @@ def test_programs_hold_only_what_is_needed():
 
 
 def test_take_and_pile_undo_each_other():
-    build = ArrayBuilder()
+    build = Builder()
     x = build.input("x", (4,))
     taken = build.take(x, [3, NOTHING, 1])
     piled = build.pile(taken, [3, 0, NOTHING], (4,))

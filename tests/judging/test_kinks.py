@@ -1,0 +1,133 @@
+"""Kinks: the convex hull of the limits agrees, taken together, and nothing else does."""
+
+import pytest
+import torch
+
+from verifier.capture.statements import Subject
+from verifier.judging.examine import examine
+from verifier.judging.verdict import Note, Outcome
+
+AGREES, DISAGREES, UNDECIDED = Outcome.AGREES, Outcome.DISAGREES, Outcome.UNDECIDED
+ONE = (torch.tensor(1.0, dtype=torch.float64),)
+
+
+def tensor(*numbers):
+    return torch.tensor(numbers, dtype=torch.float64)
+
+
+def stating(forward, gradient):
+    """Code of that forward whose backward states this gradient."""
+
+    class Stating(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return forward(x)
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            return grad_output * tensor(*gradient)
+
+    return Stating.apply
+
+
+def judged(forward, at, gradient):
+    """The outcome and the notes of a gradient that is stated for a sum there."""
+    part = examine(Subject(stating(forward, gradient), {"x": tensor(*at)}, seeds=ONE))["x"]
+    return part.outcome, {list(Note)[place] for place in part.verdicts.note}
+
+
+def amax(x):
+    return x.amax()
+
+
+def spread(x):
+    return x.amax() - x.amin()
+
+
+def norm(x):
+    return (x * x).sum().sqrt()
+
+
+def softplus(x):
+    return (torch.relu(x) + torch.log1p(torch.exp(-x.abs()))).sum()
+
+
+def straight(x):
+    return (torch.relu(x) - torch.relu(-x)).sum()
+
+
+@pytest.mark.parametrize(
+    ("forward", "at", "gradient"),
+    [
+        (amax, [1, 1, 1], [1 / 3, 1 / 3, 1 / 3]),
+        (amax, [1, 1, 1], [0, 1, 0]),
+        (amax, [1, 1, 1], [0.2, 0.3, 0.5]),
+        (amax, [1, 1, 0.5], [0.5, 0.5, 0]),
+        (amax, [1.0], [1]),
+        (spread, [1, 1, 1], [0, 0, 0]),
+        (spread, [1, 1, 1], [1, 0, -1]),
+        (lambda x: torch.relu(x).sum(), [0, 0, 1], [0, 1, 1]),
+        (lambda x: x.abs().sum(), [0, -0.0, 2], [0, -1, 1]),
+        (lambda x: x.clamp(-1, 1).sum(), [-1, 1, 0], [1, 0, 1]),
+        (norm, [0, 0], [0, 0]),
+        (norm, [0, 0], [1, 0]),
+    ],
+)
+def test_a_mean_of_the_limits_agrees(forward, at, gradient):
+    assert judged(forward, at, gradient) in (
+        (AGREES, {Note.KINK}),
+        (AGREES, {Note.KINK, Note.NONE}),
+        (AGREES, {Note.NONE}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("forward", "at", "gradient"),
+    [
+        (amax, [1, 1], [0, 0]),
+        (amax, [1, 1, 1], [1, 1, 1]),
+        (amax, [1, 1, 1], [0.5, 0.5, 0.5]),
+        (amax, [1, 1, 0.5], [0.4, 0.4, 0]),
+        (spread, [1, 1, 1], [0, 0, 1]),
+    ],
+)
+def test_weights_at_a_tie_must_add_up(forward, at, gradient):
+    outcome, notes = judged(forward, at, gradient)
+    assert outcome is DISAGREES and Note.NO_MEAN in notes
+
+
+@pytest.mark.parametrize(
+    ("forward", "at", "gradient"),
+    [
+        (amax, [1, 1, 1], [2, -0.5, -0.5]),
+        (amax, [1, 1, 0.5], [0.5, 0.4, 0.1]),
+        (lambda x: torch.relu(x).sum(), [0, 0, 1], [0, 1.1, 1]),
+        (lambda x: x.abs().sum(), [0, 2], [-1.01, 1]),
+        (norm, [0, 0], [1.1, 0]),
+        (norm, [0, 0], [float("nan"), 0]),
+    ],
+)
+def test_what_lies_outside_disagrees(forward, at, gradient):
+    assert judged(forward, at, gradient)[0] is DISAGREES
+
+
+@pytest.mark.parametrize(("forward", "right"), [(softplus, 0.5), (straight, 1.0)])
+def test_kinks_that_cancel_are_none(forward, right):
+    assert judged(forward, [0.0, 0.0], [right, right]) == (AGREES, {Note.NONE})
+    assert judged(forward, [0.0, 0.0], [0.0, right]) == (DISAGREES, {Note.CANCELS, Note.NONE})
+
+
+def test_torch_keeps_its_convention_where_the_whole_is_smooth():
+    part = examine(Subject(straight, {"x": tensor(0.0, 1.0)}, seeds=ONE))["x"]
+    assert part.verdicts.stated.tolist() == [0.0, 1.0]
+    assert part.outcome is DISAGREES
+
+
+@pytest.mark.parametrize("number", [2, 40, 400])
+def test_ties_of_many(number):
+    ones = [1.0] * number
+    assert judged(amax, ones, [1 / number] * number)[0] is AGREES
+
+
+def test_a_function_without_limits_beside_the_point_is_undecided():
+    assert judged(lambda x: x.log().sum(), [0.0], [1.0])[0] is UNDECIDED

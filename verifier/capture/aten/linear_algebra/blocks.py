@@ -1,0 +1,34 @@
+"""Parts of matrices: the last two axes are rows and columns, those before them a batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from verifier.capture.lowering import Lowering
+from verifier.program.builder import places
+
+
+def at(low: Lowering, node: int, *key: Any) -> int:
+    return low.build.take(node, places(low.build.shape(node))[(..., *key)])
+
+
+def transposed(low: Lowering, node: int) -> int:
+    return low.build.take(node, places(low.build.shape(node)).swapaxes(-1, -2))
+
+
+def turned(low: Lowering, node: int, *axes: int) -> int:
+    return low.build.take(node, np.flip(places(low.build.shape(node)), axes))
+
+
+FIRST, REST, ALL = slice(0, 1), slice(1, None), slice(None)
+
+
+def identity(low: Lowering, like: int) -> int:
+    shape = low.build.shape(like)
+    return low.build.constant(np.broadcast_to(np.eye(shape[-1]), shape))
+
+
+def diagonal(low: Lowering, node: int) -> int:
+    return low.build.take(node, np.diagonal(places(low.build.shape(node)), axis1=-2, axis2=-1))

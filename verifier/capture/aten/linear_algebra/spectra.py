@@ -1,0 +1,84 @@
+"""Eigenvalues of symmetric matrices, singular values, the exponential of a matrix.
+
+The signs of vectors are the library's own, and taken as they came out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from verifier.capture.aten.linear_algebra.blocks import transposed
+from verifier.capture.lowering import Cell, Lowering, Rule, plain, rule
+from verifier.program.matrices.exponential import Exponential
+from verifier.program.matrices.nodes import parts
+from verifier.program.matrices.spectra import Eigen, Singular
+from verifier.program.program import Fixed
+
+
+def _refused(reason: str) -> Rule:
+    def refuse(low: Lowering) -> int:
+        raise NotImplementedError(reason)
+
+    return refuse
+
+
+rule("linalg_eig", "_linalg_eigvals", "linalg_eigvals")(
+    _refused("eigenvalues that may be complex numbers, which are not judged")
+)
+
+
+@rule("linalg_matrix_exp")
+def exponential(low: Lowering, self: Cell) -> int:
+    return low.build.matrix(Exponential(), self.node)
+
+
+@rule("_linalg_eigh")
+def eigenvalues(
+    low: Lowering,
+    A: Cell,  # noqa: N803
+    actual: Any,
+    compute_v: bool = True,
+) -> tuple[int, int | None]:
+    """The kernel reads one triangle, but its backward takes the matrix for symmetric: so half of
+    each is read.
+    """
+    _refuse_unsymmetric(A.actual)
+    low.kept = False
+    both = low.apply("add", A.node, transposed(low, A.node))
+    node = low.apply("multiply", both, 0.5)
+    if not compute_v:
+        return low.build.matrix(Eigen(None), node), None
+    size = A.shape[-1]
+    found = low.build.matrix(Eigen(Fixed(plain(actual[1]))), node)
+    values, vectors = parts(low.build, found, [(size,), (size, size)])
+    return values, vectors
+
+
+def _refuse_unsymmetric(matrix: torch.Tensor) -> None:
+    if not torch.allclose(matrix, matrix.mT, rtol=1e-3, atol=1e-3):
+        raise NotImplementedError(
+            "a matrix that is not symmetric, since its backward takes it for symmetric"
+        )
+
+
+@rule("_linalg_svd")
+def singular_values(
+    low: Lowering,
+    A: Cell,  # noqa: N803
+    actual: Any,
+    full_matrices: bool = False,
+    compute_uv: bool = True,
+) -> tuple[int | None, int, int | None]:
+    low.kept = False
+    if not compute_uv:
+        return None, low.build.matrix(Singular(None), A.node), None
+    *_, rows, columns = A.shape
+    if full_matrices and rows != columns:
+        raise NotImplementedError("full_matrices, whose further vectors are not unique")
+    count, right = min(rows, columns), plain(actual[2]).swapaxes(-1, -2)
+    found = low.build.matrix(Singular(Fixed(right)), A.node)
+    shapes = [(rows, count), (count,), (columns, count)]
+    u, s, v = parts(low.build, found, shapes)
+    return u, s, transposed(low, v)

@@ -1,0 +1,1 @@
+"""Rules for sequences: recurrent layers, and alignments of labels with them."""

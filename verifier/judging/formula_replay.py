@@ -1,0 +1,187 @@
+"""Formula replay: whether the code's own graph gives the exact gradient in exact arithmetic.
+
+Rounding plays no part here, so that a right backward agrees to dozens of digits. Rounded decimals
+in the code are granted half a unit of their last digit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from flint import arb
+
+from verifier.judging.examination import Replayed
+from verifier.judging.joint_replay import JointReplay
+from verifier.judging.kinks.hull import reach_of
+from verifier.judging.pair import Pair
+from verifier.operations.formats import FLOAT32
+from verifier.program.builder import Builder
+from verifier.program.evaluation.arithmetic import middle, radius
+from verifier.program.evaluation.balls import BallArithmetic, replay
+from verifier.program.evaluation.term_sizes import term_sizes
+
+MOST_DIGITS = 77.0
+"""What 256 bits hold."""
+NAMED = 16
+"""Of at most so many literals those are named that make the difference, of more all."""
+
+Wrong = list[Any]
+"""For each statement where its formula does not replay (arrays of bool)."""
+
+
+@dataclass(frozen=True, eq=False)
+class FormulaReplay:
+    """Whether everything replays, and where not."""
+
+    summary: Replayed
+    wrong: Wrong
+    """With rounded decimals granted, and float32 numbers as such."""
+    unexplained: Wrong
+    """Without taking a constant for a float32 number, which makes the formula right and the numbers
+    not.
+    """
+
+
+def formula_replay(pair: Pair, found: JointReplay) -> FormulaReplay:
+    """How the code's formulas compare with the exact ones."""
+    trial = _Trial(pair, found)
+    unexplained, literals = trial.granted(trial.wrong(()), trial.wrong)
+    wrong, narrow = trial.granted(unexplained, trial.wrong_as_float32)
+    names = [name for (name, _), part in zip(pair.point.labels, wrong, strict=True) if part.any()]
+    numbers = _numbers(pair.builder, literals)
+    floats = tuple(number for number in _numbers(pair.builder, narrow) if FLOAT32.holds(number))
+    summary = Replayed(_least_digits(pair, found), numbers, tuple(names), floats)
+    return FormulaReplay(summary, wrong, unexplained)
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """The code's graph with some of its literals taken for rounded decimals."""
+
+    pair: Pair
+    found: JointReplay
+
+    def wrong(self, granted: Iterable[int]) -> Wrong:
+        """Where the formula does not replay with these literals granted half a unit of their last
+        digit.
+        """
+        return self._wrong(granted, narrowed=False)
+
+    def wrong_as_float32(self, granted: Iterable[int]) -> Wrong:
+        """The same, with half an ulp of float32 for those that are numbers of it."""
+        return self._wrong(granted, narrowed=True)
+
+    def _wrong(self, granted: Iterable[int], *, narrowed: bool) -> Wrong:
+        blurred = frozenset(self.pair.places[index] for index in granted)
+        code = self.found.code
+        if blurred:
+            arithmetic = BallArithmetic(self.found.decisions, blurred, narrowed)
+            code = replay(self.found.program, self.pair.given, arithmetic)[: len(code)]
+        return [
+            _excludes_zero(difference) & ~kink
+            for difference, kink in zip(
+                _differences(code, self.found.exact), self.found.kinks.masks, strict=True
+            )
+        ]
+
+    def granted(
+        self, wrong: Wrong, wrong_with: Callable[[Iterable[int]], Wrong]
+    ) -> tuple[Wrong, set[int]]:
+        """What is still wrong with literals granted, and which of them make the difference."""
+        literals = set(self.pair.literals)
+        if not literals or not any(part.any() for part in wrong):
+            return wrong, set()
+        granted = wrong_with(literals)
+        if _same(wrong, granted):
+            return wrong, set()
+        return granted, _needed(literals, lambda chosen: _same(wrong_with(chosen), granted))
+
+
+def _numbers(builder: Builder, literals: Iterable[int]) -> tuple[float, ...]:
+    return tuple(sorted({float(builder[index].array) for index in literals}))
+
+
+def _least_digits(pair: Pair, found: JointReplay) -> float:
+    """To how many digits all statements agree with the exact ones; NaN where nothing is known."""
+    terms = term_sizes(pair.builder.program(*pair.exact), pair.given)
+    sizes = [float(np.max(size, where=np.isfinite(size), initial=0.0)) for size in terms]
+    differences = _differences(found.code, found.exact)
+    digits = [
+        _digits(*columns)
+        for columns in zip(differences, found.exact, found.kinks.masks, sizes, strict=True)
+    ]
+    return min((number for number in digits if not math.isnan(number)), default=math.nan)
+
+
+def _differences(code: Sequence[Any], exact: Sequence[Any]) -> list[Any]:
+    return [np.asarray(np.subtract(one, other)) for one, other in zip(code, exact, strict=True)]
+
+
+def rounded_constants(builder: Builder, code: Sequence[int], forward: Sequence[int]) -> set[int]:
+    """The constants of some nodes that may be rounded decimals, without those that define others (a
+    forward).
+    """
+    reached, defining = builder.places_in(*code), builder.places_in(*forward)
+    return {
+        index for index in reached if index not in defining and _is_rounded(builder[index].number)
+    }
+
+
+def _is_rounded(number: float | None) -> bool:
+    """Whether a constant is no short binary number, so that it may stand for one that is not a
+    float.
+    """
+    return (
+        number is not None
+        and math.isfinite(number)
+        and math.frexp(number)[0] * 2.0**11 % 1.0 != 0.0
+    )
+
+
+def _same(some: Sequence[Any], others: Sequence[Any]) -> bool:
+    return all(np.array_equal(one, other) for one, other in zip(some, others, strict=True))
+
+
+def _needed(literals: set[int], suffice: Callable[[set[int]], bool]) -> set[int]:
+    """The literals without those that can be left out; of very many all."""
+    needed = set(literals)
+    for index in sorted(literals) if len(literals) <= NAMED else ():
+        if suffice(needed - {index}):
+            needed.remove(index)
+    return needed
+
+
+def _largest(balls: Any) -> float:
+    sizes = np.abs(middle(balls)) if balls.size else np.zeros(1)
+    return float(np.nanmax(np.where(np.isfinite(sizes), sizes, 0.0), initial=0.0))
+
+
+def _excludes_zero(difference: Any) -> Any:
+    """Where two balls are proved to be different numbers; NaN proves nothing."""
+    return np.asarray(np.not_equal(difference, arb(0)), dtype=bool) & np.isfinite(
+        radius(difference)
+    )
+
+
+def _digits(difference: Any, exact: Any, kink: Any, terms: float) -> float:
+    """Agreeing digits of the largest difference, against the largest entry; NaN where nothing is
+    known.
+
+    Where every entry may be 0, they are measured against the terms that cancel.
+    """
+    known = np.isfinite(radius(difference)) & ~kink
+    if exact.size and not known.any():
+        return math.nan
+    size = _largest(exact) if _excludes_zero(exact).any() else terms
+    # Relative to the size as balls: a difference may be smaller than any float64.
+    worst = float(np.max(reach_of(difference / arb(size or 1.0), _ZERO), where=known, initial=0.0))
+    if size == 0:
+        return MOST_DIGITS if worst < 1e-300 else 0.0
+    return max(0.0, min(MOST_DIGITS, -math.log10(max(worst, 10.0**-MOST_DIGITS))))
+
+
+_ZERO = arb(0)

@@ -1,0 +1,120 @@
+"""Joint replay: the code's statements and the exact ones, replayed in balls and under rounding.
+
+Where rounding leaves open how a comparison falls out, the replay takes the branch that the code
+took; where both sides are the same number, both branches are looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from verifier.judging.conditioning import Point
+from verifier.judging.kinks import Kinks, kinks_at, open_ties
+from verifier.judging.limits import ResultWithLimits, add_limits
+from verifier.judging.pair import Pair
+from verifier.operations.arrays import Balls
+from verifier.operations.table import TABLE
+from verifier.program.evaluation.balls import (
+    AsCoded,
+    BallArithmetic,
+    BorderArithmetic,
+    replay,
+)
+from verifier.program.evaluation.stochastic import NoiseArithmetic, arithmetic_for, deviations
+from verifier.program.program import Program
+
+
+@dataclass(frozen=True, eq=False)
+class JointReplay:
+    """What the replays found; each list has an array for each statement, in order."""
+
+    program: Program
+    decisions: Mapping[int, AsCoded]
+    """How the code decided comparisons that rounding leaves open, by place."""
+    ties: Mapping[int, Any]
+    """Where comparisons may fall out either way (arrays of bool), by place."""
+    code: list[Any]
+    """The balls of what the code's own graph gives in exact arithmetic."""
+    kinks: Kinks
+    """What is right: the exact results, with limits where the formula has no value, and what agrees
+    where comparisons tie.
+    """
+    notes: list[Any]
+    """Where the exact value is a limit, or why there is none."""
+    deviation: list[Any]
+    """The standard deviation of the code's statements under rounding (float64)."""
+    point: Point
+    """The exact program at the point."""
+
+    @property
+    def exact(self) -> list[Balls]:
+        """The balls of what is right."""
+        return self.kinks.exact
+
+
+def joint_replay(pair: Pair) -> JointReplay:
+    """The replays of a pair at its point."""
+    program, rounded, count = pair.program, pair.as_in_forward(pair.program), len(pair.code)
+    noise = arithmetic_for(rounded)
+    deviation = deviations(rounded, pair.given, noise)
+    borders = BorderArithmetic(open=noise.open, reach=noise.reach)
+    balls = replay(program, pair.given, borders)
+    decisions = _decisions(pair, borders.near)
+    rounded_ties = open_ties(program, borders, decisions)
+    ties = {
+        place: np.asarray(borders.ties.get(place, False) | rounded_ties.get(place, np.False_))
+        for place in borders.ties.keys() | rounded_ties.keys()
+    }
+    if noise.open:
+        deviation = deviations(rounded, pair.given, _decided(rounded, decisions, borders.near))
+    if decisions:
+        balls = replay(program, pair.given, BallArithmetic(decisions))
+    limits = _limits(pair, balls[count:])
+    exact = [
+        found.balls.reshape(np.shape(part))
+        for found, part in zip(limits, balls[count:], strict=True)
+    ]
+    point = pair.only(pair.exact, pair.places, decisions, ties)
+    values = len(pair.point.results)
+    stated = [pair.point.numbers(place) for place in range(values, count)]
+    kinks = kinks_at(point, exact, stated, pair.point.by, rounded_ties)
+    notes = [found.note for found in limits]
+    return JointReplay(
+        program, decisions, ties, balls[:count], kinks, notes, deviation[:count], point
+    )
+
+
+def _limits(pair: Pair, exact: list[Any]) -> list[ResultWithLimits]:
+    program = pair.builder.program(*pair.exact)
+    return add_limits(program, exact, pair.given, pair.point.by)
+
+
+def _decisions(pair: Pair, open_: Mapping[int, Any]) -> dict[int, AsCoded]:
+    """How the code decided where rounding leaves it open, for the nodes whose values it showed."""
+    found: dict[int, AsCoded] = {}
+    for index, place in pair.places.items():
+        arguments = pair.builder[index].arguments
+        if place in open_ and any(argument in pair.read.actual for argument in arguments):
+            values = [pair.actual(argument) for argument in arguments]
+            if not any(value is None for value in values):
+                found[place] = AsCoded(open_[place], tuple(values))
+    return found
+
+
+def _decided(
+    program: Program, decisions: Mapping[int, AsCoded], near: Mapping[int, Any]
+) -> NoiseArithmetic:
+    """Noise that takes the branches that the code took."""
+    noise = arithmetic_for(program)
+    noise.borders = near
+    noise.coded = {
+        place: np.asarray(TABLE[program.nodes[place].operation].numpy.function(*decision.values))
+        for place, decision in decisions.items()
+    }
+    if noise.beside is not None:
+        noise.beside.coded, noise.beside.borders = noise.coded, noise.borders
+    return noise

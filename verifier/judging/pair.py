@@ -1,0 +1,93 @@
+"""Pair: the code's statements at a point beside the exact ones, as nodes of one builder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from verifier.capture.lowering import Lowered, plain
+from verifier.capture.statements import Statements
+from verifier.judging.conditioning import Point
+from verifier.operations.arrays import Truths
+from verifier.program.builder import Builder
+from verifier.program.evaluation.balls import Decision
+from verifier.program.program import CONSTANT, Program
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """The code's statements as nodes beside the exact ones."""
+
+    point: Statements
+    read: Lowered
+    code: Sequence[int]
+    exact: Sequence[int]
+    literals: frozenset[int]
+    """Constants of the code that may be rounded decimals."""
+
+    @property
+    def builder(self) -> Builder:
+        return self.read.builder
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """The inputs and what multiplies the results' derivatives, as float64 arrays."""
+        return self.point.given
+
+    @cached_property
+    def program(self) -> Program:
+        """The code's statements, then the exact ones."""
+        return self.builder.program(*self.code, *self.exact)
+
+    @cached_property
+    def places(self) -> dict[int, int]:
+        """Where the builder's nodes stand in that program."""
+        return self.builder.places_in(*self.code, *self.exact)
+
+    def actual(self, node: int) -> Any:
+        """What the code had for a node, as float64; None where it did not show it."""
+        known = self.builder[node]
+        if known.operation != CONSTANT:
+            return self.read.actual.get(node)
+        if known.array.dtype == bool or known.array.ndim:
+            return known.array
+        # A number that is compared with a tensor is rounded to the tensor's format.
+        rounded = self.point.lowest if known.format is None else known.format
+        return plain(torch.tensor(known.array).to(getattr(torch, rounded.name)))
+
+    def as_in_forward(self, program: Program) -> Program:
+        """No operation rounded more coarsely than the forward's: a backward in a narrower format is
+        not honest.
+        """
+        forward = self.builder.program(*self.code[: len(self.point.results)])
+        formats = [node.format for node in forward.nodes if node.format is not None]
+        formats += [self.point.format(place) for place in range(len(self.code))]
+        coarsest = min(formats, key=lambda known: known.precision)
+        nodes = [
+            replace(node, format=coarsest)
+            if node.format and node.format.precision < coarsest.precision
+            else node
+            for node in program.nodes
+        ]
+        return replace(program, nodes=tuple(nodes))
+
+    def only(
+        self,
+        nodes: Sequence[int],
+        places: Mapping[int, int],
+        decisions: Mapping[int, Decision],
+        ties: Mapping[int, Truths],
+    ) -> Point:
+        """The program of some of the nodes alone, with what is known of comparisons by their places
+        there.
+        """
+        own = self.builder.places_in(*nodes)
+        both = [(place, own[index]) for index, place in places.items() if index in own]
+        decided = {now: decisions[at] for at, now in both if at in decisions}
+        tied = {now: ties[at] for at, now in both if at in ties}
+        program = self.builder.program(*nodes)
+        return Point(program, self.given, self.point.formats, decided, tied)

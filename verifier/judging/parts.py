@@ -1,0 +1,205 @@
+"""Parts: the verdict on each array of statements, from what the replays found."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from verifier.capture.statements import FORWARD, REVERSE, SECOND
+from verifier.judging.examination import Part
+from verifier.judging.formula_replay import FormulaReplay
+from verifier.judging.joint_replay import JointReplay
+from verifier.judging.kinks.hull import Hull, reach_of
+from verifier.judging.pair import Pair
+from verifier.judging.verdict import Case, Note, Outcome, Verdicts
+from verifier.operations.arrays import Balls, Floats
+from verifier.program.evaluation.arithmetic import balls, middle, radius
+from verifier.program.evaluation.rounding import proved
+from verifier.program.evaluation.stochastic import DEVIATIONS
+from verifier.program.evaluation.term_sizes import term_sizes
+
+PROVABLE = 2_000
+"""Programs of at most so many numbers get a proved allowance."""
+
+
+def judged_parts(pair: Pair, found: JointReplay, formula: FormulaReplay) -> list[Part]:
+    """A part for each array of statements, in order."""
+    sizes = term_sizes(pair.builder.program(*pair.code), pair.given)
+    honest = _honest(pair)
+    hulls = [hull.flat for hull in found.kinks.hulls]
+    columns = (
+        found.code,
+        found.exact,
+        found.kinks.masks,
+        found.deviation,
+        sizes,
+        formula.wrong,
+        formula.unexplained,
+        found.notes,
+        _nearest(pair, found),
+        found.kinks.cancelled,
+    )
+    flat = [_Known(hull, *map(np.ravel, row)) for hull, *row in zip(hulls, *columns, strict=True)]
+    return _with_nan_forgiven(
+        [_part(pair, place, known, honest[place]) for place, known in enumerate(flat)]
+    )
+
+
+def _nearest(pair: Pair, found: JointReplay) -> list[Floats]:
+    """Where derivatives, taken together, are no mean of the limits at a kink, the nearest right
+    ones; NaN elsewhere.
+    """
+    chosen = [
+        place
+        for place, (_, quantity) in enumerate(pair.point.labels)
+        if quantity in (REVERSE, FORWARD)
+    ]
+    nearest = [np.full(math.prod(shape), np.nan) for shape in pair.point.shapes]
+    numbers = [pair.point.numbers(place) for place in chosen]
+    for place, part in zip(chosen, found.kinks.nearest(chosen, numbers), strict=True):
+        nearest[place] = part
+    return nearest
+
+
+def _honest(pair: Pair) -> list[Any]:
+    """For small programs of elementary operations the proved balls of what honest code may state;
+    else nothing.
+    """
+    program = pair.builder.program(*pair.code)
+    if program.elements > PROVABLE or not pair.read.elementary:
+        return [None] * len(pair.code)
+    return proved(pair.as_in_forward(program), pair.given)
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What is known of one array beside what the code states of it, element by element."""
+
+    hull: Hull
+    code: Any
+    """The balls of the code's own graph, replayed."""
+    exact: Any
+    kink: Any
+    deviation: Any
+    """Of the noisy replays."""
+    terms: Any
+    wrong: Any
+    """Where the formula does not replay."""
+    unexplained: Any
+    """Where it does not without taking a constant for a float32 number."""
+    note: Any
+    """Where the exact value is a limit, or why there is none."""
+    nearest: Any
+    """The right number where no mean of a kink's limits is stated; NaN elsewhere (float64)."""
+    cancelled: Any
+    """Where kinks cancel."""
+
+    @property
+    def granted(self) -> Any:
+        """How far the code's own graph may be from the exact value: by rounded decimals, not by a
+        wrong formula.
+        """
+        return np.where(self.unexplained, 0.0, reach_of(self.code, self.exact)) + radius(self.exact)
+
+    @property
+    def reference(self) -> Balls:
+        """What is right; at a kink the middle of what is."""
+        right = np.where(self.kink, self.hull.middle, self.exact)
+        off = np.isfinite(self.nearest)
+        right[off] = balls(self.nearest[off])
+        return right
+
+    @property
+    def reach(self) -> Floats:
+        """How far from there right code may be in exact arithmetic."""
+        at_kink = self.kink & ~np.isfinite(self.nearest)
+        return np.where(at_kink, self.hull.reach, np.where(self.kink, 0.0, self.granted))
+
+    def rounding(self, honest: Any) -> tuple[Any, str]:
+        """How far rounding may move the code from its own graph: as proved, if that is the smaller
+        reach.
+        """
+        estimated = DEVIATIONS * self.deviation
+        if honest is None:
+            return estimated, "estimated"
+        proved_ = reach_of(np.ravel(honest), self.code)
+        with np.errstate(invalid="ignore"):
+            is_smaller = bool(np.isfinite(proved_).all() and not proved_.sum() > estimated.sum())
+        return (proved_, "proved") if is_smaller else (estimated, "estimated")
+
+
+def _part(pair: Pair, place: int, known: _Known, honest: Any) -> Part:
+    name, quantity = pair.point.labels[place]
+    rounding, tier = known.rounding(honest)
+    case = _case(pair, place, known, rounding)
+    if quantity == SECOND:
+        more, terms = _by_another_way(pair, place, case)
+        case = replace(
+            case, allowed=np.maximum(case.allowed, more), terms=np.maximum(case.terms, terms)
+        )
+    wrong = known.wrong & case.known
+    verdicts = _with_findings(case.verdicts(), known, wrong, pair.point.changing(place))
+    shape = pair.point.shapes[place]
+    return Part(name, quantity, case.format.name, shape, tier, verdicts, wrong, case)
+
+
+def _case(pair: Pair, place: int, known: _Known, rounding: Any) -> Case:
+    finite = all(np.isfinite(value).all() for value in pair.given.values())
+    return Case(
+        format=pair.point.format(place),
+        stated=pair.point.numbers(place),
+        symbolic=middle(known.exact),
+        reference=known.reference,
+        known=np.isfinite(radius(known.exact)),
+        allowed=rounding + known.reach,
+        terms=known.terms,
+        kink=known.kink,
+        usable=np.full(known.kink.shape, finite),
+    )
+
+
+def _with_findings(verdicts: Verdicts, known: _Known, wrong: Any, changing: Any) -> Verdicts:
+    """What is wrong in exact arithmetic is wrong, however small it is; so is what cannot be had
+    again.
+    """
+    found = verdicts.with_outcome(wrong | changing, Outcome.DISAGREES)
+    for note in set(known.note.tolist()) - {Note.NONE, Note.NO_EXACT_VALUE}:
+        found = found.with_note(known.note == note, note)
+    found = found.with_note(np.isfinite(known.nearest) & found.failing, Note.NO_MEAN)
+    found = found.with_note(known.cancelled & found.failing, Note.CANCELS)
+    return found.with_note(changing, Note.CHANGING)
+
+
+def _by_another_way(pair: Pair, place: int, case: Case) -> tuple[Any, Any]:
+    """What must be allowed where the second derivative is 0 and torch did not compute it as its
+    graph does, and the size of the terms then.
+
+    For some double backwards (of prod, cumprod, det) torch takes another way while it is
+    traced: there the 0 is one of the graph, and in the numbers stated it is what is left of
+    terms as large as the other derivatives.
+    """
+    traced = pair.read.actual.get(pair.code[place])
+    if traced is None:
+        return 0.0, 0.0
+    seconds = [other for other, (_, quantity) in enumerate(pair.point.labels) if quantity == SECOND]
+    size = max(float(np.abs(pair.point.numbers(other)).max(initial=0.0)) for other in seconds)
+    elsewhere = (np.ravel(traced) != case.stated) & (middle(case.reference) == 0)
+    terms = np.where(elsewhere, size, 0.0)
+    return DEVIATIONS * case.format.unit_roundoff * terms, terms
+
+
+def _with_nan_forgiven(parts: Sequence[Part]) -> list[Part]:
+    """Where a result does not exist, NaN may be stated of what is derived from the results' sum."""
+    if all(part.case.known.all() for part in parts if part.quantity == "value"):
+        return list(parts)
+    return [replace(part, verdicts=_undecided_nan(part)) for part in parts]
+
+
+def _undecided_nan(part: Part) -> Verdicts:
+    nowhere = np.isnan(part.case.stated) & ~part.wrong_formula & part.verdicts.failing
+    undecided = part.verdicts.with_outcome(nowhere, Outcome.UNDECIDED)
+    return undecided.with_note(nowhere, Note.NO_EXACT_VALUE)
