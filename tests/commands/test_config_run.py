@@ -291,7 +291,10 @@ def configured(engine, tmp_path, monkeypatch):
 def test_each_target_is_checked_as_it_is_written(engine, configured):
     assert run_config(configured(FILE)).exit_code == 0
     agreeing, known = engine.asked["agreeing"], engine.asked["known"]
-    settings = {"seed": 0, "without": (), "digits": None, "timeout": None, "honour_detach": False}
+    settings = {
+        "seed": 0, "without": (), "digits": None, "timeout": None, "honour_detach": False,
+        "wrt": (), "not_wrt": (), "state": None, "train": False,
+    }  # fmt: skip
     settings |= {"reduction": "none", "dtypes": ("float32", "bfloat16")}
     assert agreeing == {
         "target": "a.py::agreeing", "inputs": {"x": "-2:2:4"}, "formula": "x**2", "reference": None,

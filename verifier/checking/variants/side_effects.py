@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from verifier.capture.joint_graph import Joint, tensors
+from verifier.capture.joint_functions import Joint, gradients_by, tensors
 from verifier.capture.statements import REVERSE, Statements
 from verifier.checking.variants.at_point import Trial
 from verifier.judging.finding import Finding
@@ -118,7 +118,7 @@ def _gradients_or_none(
     with suppress(RuntimeError):
         if pairs:
             outputs, incoming = zip(*pairs, strict=True)
-            return torch.autograd.grad(outputs, by, incoming, allow_unused=True)
+            return gradients_by(outputs, by, incoming)
     return [None for _ in by]
 
 
