@@ -21,6 +21,13 @@ import torch
 from flint import arb
 
 import verifier
+from tests.helpers.source_measures import (
+    Definition,
+    definitions,
+    files_in,
+    has_example,
+    mentions_parameters,
+)
 from verifier.judging.verdict import Comparison, Verdicts
 
 PACKAGE = Path(verifier.__file__).parent
@@ -395,3 +402,126 @@ def test_what_is_said_to_hold_no_arrays_is_there():
     records = records_of_the_package()
     fields = {field_of(record, name) for record in records for name in compared(record)}
     assert set(PLAIN) <= fields
+
+
+# What the package says of itself.
+
+DOCUMENTED = (
+    "checking",
+    "commands",
+    "errors",
+    "explaining",
+    "formula",
+    "functions",
+    "judging.causes",
+    "judging.conditioning",
+    "judging.limits",
+    "losses",
+    "operations",
+    "process",
+    "testing",
+    "training.csv_file",
+    "training.data",
+    "training.model_training",
+    "training.optimizers",
+    "training.reservoir",
+    "training.step_causes",
+    "witnesses",
+)
+"""The folders and modules in which every public function and class has a docstring; the list
+grows.
+"""
+NOT_YET = (
+    "checking.tally",
+    "commands.config.report",
+    "commands.selftest",
+    "commands.train_all",
+    "testing.causes_table",
+)
+"""What lies in them and still lacks some."""
+SPOKEN_OF = ("losses", "functions", "testing.mutations", "testing.equivalent_mutants")
+"""Modules whose functions are in the pages about Python, beside those of `verifier.__all__`."""
+UNEXPLAINED = ("commands.selftest.selftest", "commands.train_all.train_all")
+"""Functions of `verifier.__all__` whose parameters are not explained yet."""
+
+
+def undocumented(known: list[Definition]) -> list[str]:
+    """The public functions and classes that have no docstring; those of one name share one."""
+    public = [found for found in known if found.is_public and not found.is_overload]
+    return sorted(found.name for found in public if not found.docstring)
+
+
+def unexplained(known: list[Definition]) -> list[str]:
+    """The functions whose docstring leaves out a parameter, or has no example."""
+    public = [found for found in known if found.is_public and found.owner is None]
+    functions = [found for found in public if isinstance(found.node, ast.FunctionDef)]
+    whole = [found for found in functions if mentions_parameters(found) and has_example(found)]
+    return sorted({found.name for found in functions} - {found.name for found in whole})
+
+
+def documented_functions() -> list[Definition]:
+    """The definitions of what people use: those of `verifier.__all__`, and of some modules."""
+    known = definitions(files_in([PACKAGE]))
+    contents = {f"{module}.{name}" for name, module in verifier._CONTENTS.items()}
+    return [
+        found for found in known if found.name in contents or found.module.startswith(SPOKEN_OF)
+    ]
+
+
+def test_public_functions_and_classes_have_docstrings():
+    known = definitions(files_in([PACKAGE]))
+    places = {found.module for found in known}
+    assert [name for name in DOCUMENTED if not any(at(name, module) for module in places)] == []
+    own = [found for found in known if is_documented(found.module)]
+    assert len(own) > 500
+    assert undocumented(own) == []
+
+
+def is_documented(module: str) -> bool:
+    """Whether each public function and class of the module has a docstring."""
+    left_out = any(at(name, module) for name in NOT_YET)
+    return not left_out and any(at(name, module) for name in DOCUMENTED)
+
+
+def at(folder: str, module: str) -> bool:
+    """Whether a module is that one, or lies in the folder of that name."""
+    return f"{module}.".startswith(f"{folder}.")
+
+
+def test_functions_that_people_call_explain_their_parameters():
+    found = documented_functions()
+    assert len(found) > 60
+    assert [name for name in unexplained(found) if name not in UNEXPLAINED] == []
+
+
+def test_a_function_without_a_docstring_would_be_found(tmp_path):
+    text = '''
+def area(width, height):
+    """The area of a rectangle: `width` times `height`, in square metres.
+
+    >>> area(2, 3)
+    6
+    """
+    return width * height
+
+
+class Shape:
+    """A shape."""
+
+    def area(self):
+        """In square metres."""
+
+    def _hidden(self): ...
+'''
+    package = package_of(tmp_path, {"judging/area.py": text})
+    known = definitions(files_in([package]), package)
+    assert undocumented(known) == [] and unexplained(known) == []
+    for part, missing in (
+        ('"""In square metres."""', "judging.area.Shape.area"),
+        ('"""A shape."""', "judging.area.Shape"),
+    ):
+        package = package_of(tmp_path, {"judging/area.py": text.replace(part, "pass")})
+        assert undocumented(definitions(files_in([package]), package)) == [missing]
+    for part in ("`height`", ">>> "):
+        package = package_of(tmp_path, {"judging/area.py": text.replace(part, "")})
+        assert unexplained(definitions(files_in([package]), package)) == ["judging.area.area"]

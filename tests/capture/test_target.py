@@ -228,16 +228,21 @@ def test_arguments_go_where_their_names_are():
             {"x": torch.tensor([1])},
             "tanh has nothing to take a gradient by: give a tensor of floating-point numbers",
         ),
-        (
-            nn.LazyLinear(3),
-            {"input": X},
-            "LazyLinear has parameters without a shape: call it once, then give it",
-        ),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Lazy modules")
 def test_what_cannot_be_bound(target, inputs, sentence):
     assert said(bound, target, inputs, "float64") == sentence
+
+
+@pytest.mark.filterwarnings("ignore:Lazy modules")
+def test_lazy_modules_get_their_shapes_from_the_inputs():
+    assert bound(nn.LazyLinear(3), {"input": X}, "float64").inputs["weight"].shape == (
+        3,
+        X.shape[-1],
+    )
+    sentence = "LazyBatchNorm1d has buffers without a shape: call it once, then give it"
+    assert said(bound, nn.LazyBatchNorm1d(), {"input": X}, "float64") == sentence
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
@@ -689,7 +694,7 @@ def test_targets_in_a_package(layer, monkeypatch):
         (
             "Wide",
             "{file}::Wide: Wide needs width to be made: "
-            "make one where it stands, as in layer = Wide(...), and name that",
+            "give them, as in --make '{file}::Wide(width=...)'",
         ),
         ("eps.imagine", "float has no 'imagine': nothing in it can be called"),
         ("Bad", "{file}::Bad: Bad() raises ValueError: no"),

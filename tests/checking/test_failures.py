@@ -13,6 +13,7 @@ import verifier
 from verifier.capture.statements import Subject
 from verifier.checking import failures as accounting
 from verifier.checking.failures import explain_failures
+from verifier.checking.tally import notes
 from verifier.commands import check as checking
 from verifier.judging import causes as blame
 from verifier.judging.causes import RULES, find_causes
@@ -76,7 +77,7 @@ def test_a_rule_that_raised_is_not_ruled_out(monkeypatch):
 PARTS = {
     "the search for causes": (accounting, "_most_frequent_causes"),
     "the search for a simpler point": (accounting, "find_simplest"),
-    "collecting the notes": (accounting, "_notes_on_literals"),
+    "collecting the notes": (notes, "_on_literals"),
     "making the command that shows it again": (checking, "replay_command_at"),
 }
 
@@ -211,9 +212,11 @@ def test_shrinking_ends_with_the_deadline():
         return True
 
     domain = {"x": verifier.checking.edge_cases.domain.Domain(-5.0, 5.0)}
-    found = verifier.checking.shrink.search.simplest({"x": X}, fails, domain, 50, Deadline(0.0))
+    found = verifier.checking.shrink.search.find_simplest(
+        {"x": X}, fails, domain, 50, Deadline(0.0)
+    )
     assert (len(asked), found["x"].tolist()) == (1, X.tolist())
-    found = verifier.checking.shrink.search.simplest({"x": X}, fails, domain, 50)
+    found = verifier.checking.shrink.search.find_simplest({"x": X}, fails, domain, 50)
     assert found["x"].tolist() == [0.0]
 
 

@@ -119,11 +119,13 @@ ONE = "verifier.toml: target 1 (a.py::f)"
 DTYPES = "use float64, float32, bfloat16 or float16"
 TARGET_KEYS = (
     "target, formula, reference, reduction, inputs, dtypes, points, seed, without, digits, "
-    "timeout, honour_detach, "
+    "timeout, honour_detach, wrt, not_wrt, state, train, "
     "accepted"
 )
 SETTINGS = "verifier.toml: [settings]"
-SETTINGS_KEYS = "dtypes, points, seed, without, digits, timeout, honour_detach"
+SETTINGS_KEYS = (
+    "dtypes, points, seed, without, digits, timeout, honour_detach, wrt, not_wrt, state, train"
+)
 REFUSED = {
     "a = \n": "verifier.toml:1: it cannot be read as TOML: Invalid value",
     "\n[settings\n": (

@@ -10,9 +10,11 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from verifier.capture.joint_graph import Joint, captured, tensors
+from verifier.capture.joint_functions import Joint, tensors
+from verifier.capture.joint_graph import captured
 from verifier.capture.lowering import lowered, plain
-from verifier.program.differentiate_arrays import gradients
+from verifier.capture.random_draws import with_seed
+from verifier.program.array_gradient import gradients
 from verifier.program.evaluation.balls import AsCoded, BallArithmetic, replay
 from verifier.program.evaluation.stochastic import NoiseArithmetic, arithmetic_for, deviations
 from verifier.program.program import evaluate
@@ -33,7 +35,7 @@ def joint_of(code, inputs, seed=0):
     results = tensors(code(*inputs))
     wanted = tuple(place for place, tensor in enumerate(inputs) if tensor.is_floating_point())
     seeds = [torch.randn_like(result) for result in results if result.is_floating_point()]
-    return Joint(code, wanted, len(results)), [*inputs, *seeds]
+    return Joint(with_seed(code, seed), wanted, len(results)), [*inputs, *seeds]
 
 
 @lru_cache(maxsize=1)

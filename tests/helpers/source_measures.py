@@ -123,6 +123,11 @@ def mentions_parameters(definition: Definition) -> bool:
     return bool(section) or all(re.search(rf"`\*{{0,2}}{name}`", text) for name in names)
 
 
+def has_example(definition: Definition) -> bool:
+    """Whether the docstring shows a call, or how a decorator is used."""
+    return bool(EXAMPLE.search(definition.docstring))
+
+
 def share(part: int, whole: int) -> str:
     return f"{part:5} of {whole:5}  {100 * part / max(whole, 1):5.1f} %"
 
@@ -158,9 +163,7 @@ def report(title: str, files: list[Path], everything: list[Definition]) -> str:
         "... that names an error": share(
             sum(bool(ERRORS.search(found.docstring)) for found in documented), len(documented)
         ),
-        "... with an example": share(
-            sum(bool(EXAMPLE.search(found.docstring)) for found in documented), len(documented)
-        ),
+        "... with an example": share(sum(map(has_example, documented)), len(documented)),
     }
     return "\n".join([title, *(f"  {name:36}{value}" for name, value in lines.items()), ""])
 

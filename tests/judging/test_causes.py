@@ -114,6 +114,15 @@ def parted(incoming, x):
 softplus = function(lambda x: torch.where(3 * x > 1, x, torch.log1p(torch.exp(3 * x)) / 3), parted)
 hardsigmoid = function(lambda x: functional.relu6(x + 3) / 6, lambda incoming, x: incoming / 6)
 
+
+def dropped(x):
+    return x * (torch.rand_like(x) > 0.5)
+
+
+def drawing_again(incoming, x):
+    return incoming * (torch.rand_like(x) > 0.5)
+
+
 EXAMPLES = {
     "sign flipped": lambda: told("sign flipped"),
     "constant factor": lambda: told(scaled(1.0)),
@@ -188,6 +197,7 @@ EXAMPLES = {
     "kernel outside its budget, one": lambda: told(one_scaled(1e-4), planting=NUMBERS),
     "cancellation": lambda: off_by_units_of_terms(6.0),
     "not deterministic": lambda: told("racy", planting=NUMBERS),
+    "other random numbers": lambda: of(function(dropped, drawing_again), x=HALVES),
     "second order cut off": lambda: of(
         function(lambda x: x**3, lambda g, x: cubes(g, x).detach()),
         quantity="second",
@@ -363,6 +373,13 @@ EXPECTED = {
     "cancellation": [
         ("x", "terms of 5.88e+06 cancel to 2.94, and their rounding is left"),
     ],
+    "other random numbers": [
+        (
+            "x",
+            "the backward draws random numbers again (rand_like in test_causes.py, line "
+            f"{drawing_again.__code__.co_firstlineno + 1}): with those of the forward it is right",
+        ),
+    ],
     "not deterministic": [
         (
             "x",
@@ -454,6 +471,9 @@ COMPANIONS = {
     "narrower dtype": lambda: of(function(torch.sin, narrow_and_off), x=HALVES),
     "kernel outside its budget": lambda: told(one_scaled(1e-4)),
     "cancellation": EXAMPLES["kernel outside its budget"],
+    "other random numbers": lambda: of(
+        function(dropped, lambda g, x: 2 * drawing_again(g, x)), x=HALVES
+    ),
     "not deterministic": lambda: told(
         one_scaled(1e-4), planting=KERNEL, formula=case_named("tanh").formula, code=torch.tanh
     ),

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from tests.helpers.rewriting import Case as Random
-from verifier.capture.joint_graph import Joint, captured
+from verifier.capture.joint_functions import Joint
+from verifier.capture.joint_graph import captured
 from verifier.capture.lowering import lowered, plain
 from verifier.operations.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
 from verifier.program.builder import Builder

@@ -2,246 +2,246 @@
 
 The forward and `torch.autograd.grad` behind it are traced together with `make_fx`, so that what a
 custom backward computes is in the graph as well; what is written in place is then written out of
-place.
+place. The path that was taken is what is traced: numbers that Python takes out of tensors and
+random numbers stand in the graph as they came out.
 """
 
 from __future__ import annotations
 
-import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
-from pathlib import Path
-from types import FrameType
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
-from torch.autograd import forward_ad
 from torch.fx.experimental import proxy_tensor
-from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing, make_fx
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map
+from torch.fx.experimental.proxy_tensor import make_fx
 
-from verifier.errors import LONGEST_EXCERPT, message_of
-from verifier.process.isolation import user_code_state
+from verifier.capture.detached_paths import MarkDetached
+from verifier.capture.joint_functions import ForwardAlone, ForwardMode, Joint
+from verifier.capture.number_paths import Paths, paths
+from verifier.capture.refusals import IN_PYTHON, LEAVES, reason_of_error
+from verifier.capture.refusals import NotReadableError as NotReadableError
+from verifier.capture.trace_events import (
+    Events,
+    Reading,
+    RecordEvents,
+    Script,
+    draws_of_forward,
+    nudged_values,
+    same_path,
+)
 
 Tensors = Sequence[torch.Tensor]
+Function = Callable[..., Any]
+
+DETACHED = "detached"
+"""Where a captured graph keeps how the code takes values out of autograd, a phrase for each
+place.
+"""
+EVENTS = "events"
+"""Where it keeps what the graph does not hold."""
 
 
-class NotReadableError(Exception):
-    """Why no graph of the code can be read or replayed, in a sentence that names the operation."""
-
-
-@dataclass(frozen=True)
-class Joint:
-    """Forward and backward of code on tensors, as one function of the inputs and of what multiplies
-    the results.
-    """
-
-    code: Callable[..., Any]
-    """Takes the inputs in order; returns a tensor or a tuple of tensors."""
-    wanted: tuple[int, ...]
-    """The places of the inputs that gradients are taken by."""
-    results: int
-    """How many tensors the code returns."""
-
-    def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """The results, then the gradient by each wanted input, None where there is none."""
-        # The backward finds what the forward left.
-        with user_code_state(arguments):
-            results, by, seeds = self._forward(arguments)
-            with torch.enable_grad():
-                return _detached([*results, *self._gradients(results, by, seeds)])
-
-    def _forward(
-        self, arguments: Tensors
-    ) -> tuple[list[torch.Tensor], list[torch.Tensor], Tensors]:
-        """The results, the inputs that gradients are taken by, and what multiplies the results'
-        derivatives.
-        """
-        count = len(arguments) - self.results
-        inputs = [argument.detach() for argument in arguments[:count]]
-        for place in self.wanted:
-            inputs[place].requires_grad_()
-        with torch.enable_grad():
-            results = tensors(self.code(*map(self._own, inputs)))
-        return results, [inputs[place] for place in self.wanted], arguments[count:]
-
-    def _own(self, input_: torch.Tensor) -> torch.Tensor:
-        """What the code gets for an input: it may write to what it is given."""
-        return input_.clone()
-
-    def _gradients(
-        self, results: Tensors, by: Tensors, seeds: Tensors, *, again: bool = False
-    ) -> Sequence[torch.Tensor | None]:
-        pairs = [
-            (result, seed)
-            for result, seed in zip(results, seeds, strict=True)
-            if result.requires_grad
-        ]
-        if not pairs:
-            return [None for _ in by]
-        outputs, weights = zip(*pairs, strict=True)
-        return torch.autograd.grad(outputs, by, weights, allow_unused=True, create_graph=again)
-
-
-@dataclass(frozen=True)
-class SecondOrder(Joint):
-    """The Hessian comes behind the gradients: of chosen elements of each, by each input and each
-    seed.
-    """
-
-    rows: tuple[tuple[int, ...], ...] | None = None
-    """For each wanted input the elements whose gradient is differentiated again; None is all of
-    them.
-    """
-
-    def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        with user_code_state(arguments):
-            return self._twice(arguments)
-
-    def _twice(self, arguments: Tensors) -> tuple[torch.Tensor | None, ...]:
-        results, by, seeds = self._forward(arguments)
-        # A backward that cannot be differentiated says so only where its argument has a gradient.
-        seeds = [seed.detach().requires_grad_() for seed in seeds]
-        with torch.enable_grad():
-            found = self._gradients(results, by, seeds, again=True)
-            _refuse_once_differentiable(found)
-            return _detached([*results, *found, *self._hessian(found, [*by, *seeds])])
-
-    def _hessian(
-        self, gradient: Sequence[torch.Tensor | None], by: Tensors
-    ) -> list[torch.Tensor | None]:
-        rows: list[torch.Tensor | None] = []
-        chosen = (
-            [range(by[place].numel()) for place in range(len(gradient))]
-            if self.rows is None
-            else self.rows
-        )
-        for part, elements in zip(gradient, chosen, strict=True):
-            flat = None if part is None else part.reshape(-1)
-            for element in [None if flat is None else flat.select(0, place) for place in elements]:
-                if element is not None and element.requires_grad:
-                    rows.extend(
-                        torch.autograd.grad(element, by, retain_graph=True, allow_unused=True)
-                    )
-                else:
-                    rows.extend(None for _ in by)
-        return rows
-
-
-def _refuse_once_differentiable(gradient: Sequence[torch.Tensor | None]) -> None:
-    """Raise RuntimeError where a backward says that it cannot be differentiated: torch puts an
-    error into the graph.
-    """
-    waiting = [part.grad_fn for part in gradient if part is not None]
-    seen: set[Any] = set()
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in seen:
-            continue
-        if node.name().rpartition("::")[2] == "Error":
-            raise RuntimeError("a backward is marked as once_differentiable")
-        seen.add(node)
-        waiting.extend(following for following, _ in node.next_functions)
-
-
-class ForwardAlone(Joint):
-    """The results only; the inputs require gradients, so that what is taken out of autograd
-    shows.
-    """
-
-    def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        results, _, _ = self._forward(arguments)
-        return _detached(results)
-
-
-class ForwardMode(Joint):
-    """Forward mode: what stands behind the inputs are their tangents, and behind the results are
-    theirs.
-    """
-
-    def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        count = len(arguments) - len(self.wanted)
-        inputs = [argument.detach() for argument in arguments[:count]]
-        _prepare_forward_mode()
-        with forward_ad.dual_level():
-            for place, tangent in zip(self.wanted, arguments[count:], strict=True):
-                inputs[place] = forward_ad.make_dual(inputs[place], tangent)  # type: ignore[no-untyped-call]
-            results = tensors(self.code(*(input_.clone() for input_ in inputs)))
-            pairs = [forward_ad.unpack_dual(result) for result in results]  # type: ignore[no-untyped-call]
-        return _detached([*(pair.primal for pair in pairs), *(pair.tangent for pair in pairs)])
-
-
-@cache
-def _prepare_forward_mode() -> None:
-    """Load what forward mode needs, at whose first use torch warns of a part of its own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import_module("torch._decomp.decompositions_for_jvp")
-
-
-def _detached(parts: Sequence[torch.Tensor | None]) -> tuple[torch.Tensor | None, ...]:
-    return tuple(None if part is None else part.detach() for part in parts)
-
-
-def tensors(result: Any) -> list[torch.Tensor]:
-    """What code returned, as a list. Raises TypeError for anything but tensors."""
-    parts = list(result) if isinstance(result, tuple | list) else [result]
-    if not all(isinstance(part, torch.Tensor) for part in parts):
-        raise TypeError("the code does not return tensors")
-    return parts
-
-
-def captured(joint: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphModule:
+def captured(joint: Function, arguments: Tensors) -> torch.fx.GraphModule:
     """The graph of a joint function at these arguments, without anything in place.
 
-    Raises NotReadableError where the code decides by its data in Python, leaves torch, or is
-    compiled.
+    What the code takes out of autograd is a constant: a number of Python, or marked by a
+    `detach_copy`. Raises NotReadableError where the code leaves torch, or is compiled.
     """
-    # To a tracer a tensor that is given twice is one input.
-    arguments = [argument.detach().clone() for argument in arguments]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            with _InTorch() as mode:
-                graph = _traced(_checked(joint), arguments)
-            _refuse_foreign(_checked(joint), arguments, graph)
-            if any(_is_in_place(node.target) for node in graph.graph.nodes):
-                constants = _lifted_constants(graph)
-                functional = torch.func.functionalize(graph, remove="mutations")
-                graph = _without_write_back(
-                    _traced(lambda *given: functional(*given, *constants), arguments)
-                )
-        except NotReadableError:
-            raise
-        except Exception as error:
-            raise NotReadableError(_sentence(error)) from error
-    # Forward mode leaves steps on tensors without numbers, whose results nobody takes.
-    graph.graph.eliminate_dead_code()
-    graph.meta[DETACHED] = tuple(mode.detached)
-    return graph
+    return _captured(_Capture(joint, arguments), lambda capture: capture.as_taken)
 
 
-def followed(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
-    """The graph without marks where the code takes values out of autograd, so that they are
-    differentiated as well.
+def captured_with_detached(joint: Function, arguments: Tensors) -> torch.fx.GraphModule:
+    """The same where what the code takes out of autograd is part of the graph as all else, so that
+    it is differentiated as well.
+
+    Raises NotReadableError also where Python computes with a number that the code took out.
     """
-    for node in [
-        node for node in graph.graph.nodes if node.target is torch.ops.aten.detach_copy.default
-    ]:
+    graph = _captured(_Capture(joint, arguments), lambda capture: capture.with_numbers)
+    for node in [node for node in graph.graph.nodes if _is_theirs(node)]:
         node.replace_all_uses_with(node.args[0])
         graph.graph.erase_node(node)
     graph.recompile()
     return graph
 
 
-def _traced(function: Callable[..., Any], arguments: Tensors) -> torch.fx.GraphModule:
+def _is_theirs(node: torch.fx.Node) -> bool:
+    """Whether it marks what the code itself takes out of autograd, not what torch does."""
+    return _is_mark(node) and not any(map(_is_mark, (node.args[0], *node.users)))
+
+
+def _is_mark(node: Any) -> bool:
+    return isinstance(node, torch.fx.Node) and node.target is torch.ops.aten.detach_copy.default
+
+
+def results_with_forward_draws(
+    joint: Function, arguments: Tensors, events: Events
+) -> tuple[torch.Tensor | None, ...] | None:
+    """What the code would state if its backward drew the numbers that its forward drew; None where
+    the backward draws none of its own.
+    """
+    draws = draws_of_forward(events.draws)
+    if draws is None:
+        return None
+    script = replace(same_path(events), draws=draws)
+    results: tuple[torch.Tensor | None, ...] = (
+        _Capture(joint, arguments).traced(script).graph(*arguments)
+    )
+    return results
+
+
+def _captured(capture: _Capture, chosen: Callable[[_Capture], _Trace]) -> torch.fx.GraphModule:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            trace = chosen(capture)
+            capture.refuse_foreign()
+            graph = _out_of_place(trace.graph, capture.arguments)
+        except NotReadableError:
+            raise
+        except Exception as error:
+            raise NotReadableError(reason_of_error(error)) from error
+    # Forward mode leaves steps on tensors without numbers, whose results nobody takes.
+    graph.graph.eliminate_dead_code()
+    graph.meta[DETACHED] = capture.detached
+    graph.meta[EVENTS] = capture.as_taken.events
+    return graph
+
+
+@dataclass(frozen=True, eq=False)
+class _Trace:
+    """Code traced once."""
+
+    graph: torch.fx.GraphModule
+    events: Events
+    detached: tuple[str, ...]
+
+
+class _Capture:
+    """The traces of a joint function at one point."""
+
+    def __init__(self, joint: Function, arguments: Tensors) -> None:
+        self._joint = joint
+        # To a tracer a tensor that is given twice is one input.
+        self.arguments = [argument.detach().clone() for argument in arguments]
+        self._wanted = _wanted_of(joint, len(arguments))
+
+    @cached_property
+    def as_taken(self) -> _Trace:
+        """Numbers that Python took out of tensors are literals."""
+        return self.traced(Script(wanted=self._wanted))
+
+    @cached_property
+    def with_numbers(self) -> _Trace:
+        """They are tensors where the code computes with them as they were taken.
+
+        Raises NotReadableError where Python computes with them.
+        """
+        if self._paths.computed:
+            places = [reading.place for reading in self._dependent]
+            raise NotReadableError(IN_PYTHON.format(", ".join(dict.fromkeys(places))))
+        if not self._paths.tracked:
+            return self.as_taken
+        events = self.as_taken.events
+        return self.traced(same_path(events, tracked=self._paths.tracked, wanted=self._wanted))
+
+    @property
+    def detached(self) -> tuple[str, ...]:
+        """How values are taken out of autograd, a phrase for each place."""
+        found = self._paths
+        used = {place for slots in found.tracked.values() for place in slots.values()}
+        readings = self.as_taken.events.readings
+        taken = self._dependent if found.computed else [readings[place] for place in sorted(used)]
+        phrases = [f"a number read in {reading.place}" for reading in taken]
+        return tuple(dict.fromkeys((*self.as_taken.detached, *phrases)))
+
+    @property
+    def _dependent(self) -> list[Reading]:
+        return [reading for reading in self.as_taken.events.readings if reading.depends]
+
+    @cached_property
+    def _paths(self) -> Paths:
+        """How the numbers that were taken out of autograd come back."""
+        if not self._dependent:
+            return Paths({})
+        found = (self._paths_beside(sign) for sign in (1, -1))
+        return next((one for one in found if one is not None), Paths({}, computed=True))
+
+    def _paths_beside(self, sign: int) -> Paths | None:
+        events = self.as_taken.events
+        values = nudged_values(events, sign)
+        beside = Script(values, same_path(events).draws, wanted=self._wanted)
+        again = self.traced(beside).events
+        pairs = zip(events.readings, again.readings, strict=False)
+        return paths(events.calls, again.calls, [(one.value, other.value) for one, other in pairs])
+
+    def refuse_foreign(self) -> None:
+        """Raise NotReadableError where numbers come from outside torch's operations.
+
+        They stand in the graph as constants, like tensors that the code closes over; but at another
+        point they are other numbers.
+        """
+        constants = _constants(self.as_taken.graph)
+        if not constants:
+            return
+        elsewhere = [
+            # Towards 0, so that what has to lie between 0 and 1 stays there.
+            value * (1 - 2.0**-6) if value.is_floating_point() else value
+            for value in self.arguments
+        ]
+        again = _constants(self.traced(same_path(self.as_taken.events), elsewhere).graph)
+        if len(again) != len(constants) or not all(map(_equal, constants, again)):
+            raise NotReadableError(LEAVES)
+
+    def traced(self, script: Script, arguments: Tensors | None = None) -> _Trace:
+        record = RecordEvents(script)
+        mark = MarkDetached(record.values_of)
+
+        def run(*given: torch.Tensor) -> Any:
+            with record:
+                return self._joint(*given)
+
+        with mark, _as_it_was_compiled(self._joint):
+            graph = _traced(run, self.arguments if arguments is None else arguments)
+        events = replace(record.events, conventions=tuple(mark.conventions))
+        return _Trace(graph, events, tuple(mark.detached))
+
+
+@contextmanager
+def _as_it_was_compiled(joint: Function) -> Iterator[None]:
+    """Reads what was given to torch.compile, where the forward alone is asked for: a compiled
+    backward is another one than autograd's.
+    """
+    dynamo = sys.modules.get("torch._dynamo")
+    if dynamo is None or not isinstance(joint, ForwardAlone):
+        yield
+        return
+    with dynamo.config.patch(error_on_nested_fx_trace=False):
+        yield
+
+
+def _wanted_of(joint: Function, count: int) -> frozenset[int]:
+    """The places of the arguments on which a derivative depends."""
+    if not isinstance(joint, Joint):
+        return frozenset(range(count))
+    behind = len(joint.wanted) if isinstance(joint, ForwardMode) else joint.results
+    return frozenset((*joint.wanted, *range(count - behind, count)))
+
+
+def _out_of_place(graph: torch.fx.GraphModule, arguments: Tensors) -> torch.fx.GraphModule:
+    """The graph without operations that write to what they are given."""
+    if not any(_is_in_place(node.target) for node in graph.graph.nodes):
+        return graph
+    constants = _lifted_constants(graph)
+    functional = torch.func.functionalize(graph, remove="mutations")
+    return _without_write_back(_traced(lambda *given: functional(*given, *constants), arguments))
+
+
+def _traced(function: Function, arguments: Tensors) -> torch.fx.GraphModule:
     with _undescribed():
         return make_fx(function, tracing_mode="real", _allow_non_fake_inputs=True)(*arguments)
 
@@ -267,27 +267,6 @@ def _undescribed() -> Iterator[None]:
         yield
     finally:
         proxy_tensor.extract_val = describe
-
-
-def _refuse_foreign(
-    joint: Callable[..., Any], arguments: Tensors, traced: torch.fx.GraphModule
-) -> None:
-    """Raise NotReadableError where numbers come from outside torch's operations.
-
-    They stand in the graph as constants, like tensors that the code closes over; but at another
-    point they are other numbers.
-    """
-    if not _constants(traced):
-        return
-    elsewhere = [
-        # Towards 0, so that what has to lie between 0 and 1 stays there.
-        value * (1 - 2.0**-6) if value.is_floating_point() else value
-        for value in arguments
-    ]
-    again = _constants(_traced(joint, elsewhere))
-    same = len(again) == len(_constants(traced)) and all(map(_equal, _constants(traced), again))
-    if not same:
-        raise NotReadableError(_LEAVES)
 
 
 def _constants(graph: torch.fx.GraphModule) -> list[torch.Tensor]:
@@ -340,144 +319,3 @@ def _lifted_constants(module: torch.fx.GraphModule) -> list[torch.Tensor]:
         graph.erase_node(node)
     module.recompile()
     return constants
-
-
-_CHECKS = frozenset(
-    check.__code__
-    for check in (
-        torch.nn.functional.gaussian_nll_loss,
-        torch.distributions.Distribution.__init__,
-        torch.distributions.Distribution._validate_sample,
-    )
-)
-"""Code of torch that looks at the values of its arguments for nothing but to raise an error."""
-
-
-class _ArgumentChecks(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Lets such code see a value; its error is raised when the code is run without capturing it.
-
-    Operations get zeros in memory for the zeros that forward mode never writes.
-    """
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten._local_scalar_dense.default and _asking().f_code in _CHECKS:
-            with disable_proxy_modes_tracing():
-                return func(*args)
-        return func(*tree_map(_written, args), **tree_map(_written, kwargs or {}))
-
-
-def _written(value: Any) -> Any:
-    """Zeros in memory for zeros that torch never wrote: traced kernels read them from nowhere."""
-    if isinstance(value, torch.Tensor) and value._is_zerotensor():
-        return torch.ops.aten.zeros_like.default(value)
-    return value
-
-
-def _asking() -> FrameType:
-    """The Python code that called into torch, past the wrappers that torch puts around a mode."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None and (
-        (frame.f_code.co_filename == __file__ and frame.f_code.co_name in _MODES)
-        or _WRAPPER.search(frame.f_code.co_filename)
-    ):
-        frame = frame.f_back
-    return frame
-
-
-_MODES = frozenset({"__torch_function__", "__torch_dispatch__", "_marked"})
-_WRAPPER = re.compile(
-    r"torch[/\\](_compile\.py|overrides\.py|_dynamo[/\\]|fx[/\\]experimental[/\\]proxy_tensor\.py)"
-)
-
-
-def _checked(joint: Callable[..., Any]) -> Callable[..., Any]:
-    def run(*arguments: torch.Tensor) -> Any:
-        with _ArgumentChecks():  # type: ignore[no-untyped-call]
-            return joint(*arguments)
-
-    return run
-
-
-class _InTorch(TorchFunctionMode):
-    """Refuses what a tracer does not see: numbers that leave torch come back as constants.
-
-    What the code takes out of autograd by itself is marked with a copy that nothing else makes, and
-    named.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.detached: list[str] = []
-        self._without_gradient = False
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in _LEAVING:
-            raise NotReadableError(_LEAVING[func])
-        differentiable = torch.is_grad_enabled()
-        result = func(*args, **(kwargs or {}))
-        if func is torch._C._set_grad_enabled:
-            self._without_gradient = differentiable and not args[0]
-        elif (func in _DETACHING and differentiable) or (
-            self._without_gradient and not differentiable
-        ):
-            return self._marked(result, args, _asking())
-        return result
-
-    def _marked(self, result: Any, args: Any, asking: FrameType) -> Any:
-        """A result that autograd does not follow though an argument has a gradient, marked."""
-        followed = any(isinstance(part, torch.Tensor) and _is_followed(part) for part in args)
-        if (
-            not isinstance(result, torch.Tensor)
-            or not followed
-            or _NOT_THEIRS.search(asking.f_code.co_filename)
-        ):
-            return result
-        how = "torch.no_grad()" if self._without_gradient else "detach"
-        sentence = f"{how} in {Path(asking.f_code.co_filename).name}, line {asking.f_lineno}"
-        if sentence not in self.detached:
-            self.detached.append(sentence)
-        return torch.detach_copy(result)
-
-
-def _is_followed(tensor: torch.Tensor) -> bool:
-    """Whether autograd follows it, in reverse or in forward mode, be it within vmap."""
-    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-        tensor = torch._C._functorch.get_unwrapped(tensor)
-    dual = forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
-    return tensor.requires_grad or dual
-
-
-_CRASHING = frozenset({torch.ldexp, torch.Tensor.ldexp, torch.Tensor.ldexp_})
-_DATA = torch.Tensor.data.__get__  # type: ignore[attr-defined]
-_DETACHING = frozenset({torch.Tensor.detach, torch.detach, torch.Tensor.detach_, _DATA})
-_NOT_THEIRS = re.compile(rf"[/\\]torch[/\\]|{re.escape(__file__)}")
-DETACHED = "detached"
-"""Where a captured graph keeps how the code takes values out of autograd, a phrase for each
-place.
-"""
-_LEAVES = "the code leaves torch: numbers in it come from elsewhere, as from a kernel of its own"
-_BY_VALUES = "the code decides by the values of a tensor in Python (if, while, float(), .item())"
-_NUMPY = "the code leaves torch for NumPy"
-_MEMORY = "the code reads the memory of a tensor itself, as a kernel of its own does"
-_LEAVING = {
-    torch.Tensor.numpy: _NUMPY, torch.Tensor.__array__: _NUMPY, torch.Tensor.tolist: _BY_VALUES,
-    torch.Tensor.data_ptr: _MEMORY, torch.Tensor.untyped_storage: _MEMORY,
-    torch.Tensor.storage: _MEMORY, torch.Tensor.__dlpack__: _MEMORY,
-}  # fmt: skip
-_REASONS = (
-    (r"_local_scalar_dense|data-dependent|GuardOnDataDependent", _BY_VALUES),
-    (
-        r"dynamo-optimized|torch\.compile",
-        "the code is compiled, and a compiled kernel has no graph of operations",
-    ),
-    (r"\.numpy\(\)|numpy", _NUMPY),
-    (r"data_ptr|storage", _MEMORY),
-)
-
-
-def _sentence(error: Exception) -> str:
-    text = message_of(error, whole=True, longest=LONGEST_EXCERPT)
-    for pattern, reason in _REASONS:
-        if re.search(pattern, text):
-            return reason
-    return f"torch cannot trace the code: {type(error).__name__}: {message_of(error)}"

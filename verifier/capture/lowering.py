@@ -142,7 +142,7 @@ class Lowering:
         nodes = [part if isinstance(part, int) else self.lift(part) for part in arguments]
         with sympy.evaluate(False):
             tree = definition(*symbols)
-        return read(tree, self.build, dict(zip(symbols, nodes, strict=True)))  # type: ignore[arg-type]
+        return read(tree, self.build, dict(zip(symbols, nodes, strict=True)))
 
     def composed(self, name: str, *arguments: Any) -> int:
         """A composition of the table."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.capture.joint_graph import ForwardMode, Joint, SecondOrder, tensors
+from verifier.capture.joint_functions import ForwardMode, Joint, SecondOrder, tensors
 from verifier.capture.lowering import plain
+from verifier.capture.random_draws import with_seed
 from verifier.errors import InputError, message_of
 from verifier.operations.formats import CODE_FORMATS, Format
+from verifier.process.isolation import user_code_state
 from verifier.process.timeout import place_of
 
 SEED = "seed of "
@@ -47,6 +49,8 @@ class Subject:
     """Of the Hessian by these inputs only the rows of these elements of the flattened input."""
     honour_detach: bool = False
     """Whether what the code takes out of autograd is a constant to the exact gradient, too."""
+    random_seed: int = 0
+    """What random numbers are drawn with, in each run of the code anew."""
 
     @property
     def by(self) -> tuple[str, ...]:
@@ -60,13 +64,11 @@ class Statements:
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
+        code = with_seed(subject.code, subject.random_seed)
         self.inputs = dict(subject.inputs)
         self.by = subject.by
         self.forward = subject.quantity == FORWARD
-        with torch.no_grad():
-            self.results = tensors(
-                subject.code(*(tensor.detach().clone() for tensor in self.inputs.values()))
-            )
+        self.results = _results(code, self.inputs, self.by)
         for result in self.results:
             if not result.is_floating_point():
                 raise InputError(
@@ -79,9 +81,9 @@ class Statements:
         ]
         self.joint: Joint
         if subject.quantity == SECOND:
-            self.joint = SecondOrder(subject.code, wanted, count, tuple(self.rows))
+            self.joint = SecondOrder(code, wanted, count, tuple(self.rows))
         else:
-            self.joint = (ForwardMode if self.forward else Joint)(subject.code, wanted, count)
+            self.joint = (ForwardMode if self.forward else Joint)(code, wanted, count)
         moved = [self.inputs[name] for name in self.by] if self.forward else self.results
         drawn = tuple(_drawn(tensor, place) for place, tensor in enumerate(moved))
         self.arguments = [*self.inputs.values(), *(subject.seeds or drawn)]
@@ -108,7 +110,7 @@ class Statements:
             for tensor in inputs:
                 tensor.requires_grad_(tensor.is_floating_point())
             # Code may write to what it is given.
-            results = tensors(self.subject.code(*(tensor.clone() for tensor in inputs)))
+            results = tensors(self.joint.code(*(tensor.clone() for tensor in inputs)))
         seen: set[Any] = set()
         waiting = [result.grad_fn for result in results]
         while waiting:
@@ -195,6 +197,17 @@ class Statements:
         return (
             np.zeros(math.prod(self.shapes[place])) if stated is None else np.ravel(plain(stated))
         )
+
+
+def _results(
+    code: Callable[..., Any], inputs: Mapping[str, torch.Tensor], by: Sequence[str]
+) -> list[torch.Tensor]:
+    """What the code returns; it may take gradients itself."""
+    given = [tensor.detach().clone().requires_grad_(name in by) for name, tensor in inputs.items()]
+    with user_code_state(given), torch.enable_grad():
+        # Code may write to what it is given.
+        found = tensors(code(*(tensor.clone() for tensor in given)))
+    return [tensor.detach() for tensor in found]
 
 
 def _precision(format: Format) -> int:

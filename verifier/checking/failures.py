@@ -15,10 +15,11 @@ from verifier.checking.labels import component_of_part_name
 from verifier.checking.points import LARGE, Sampling
 from verifier.checking.records import CheckResult
 from verifier.checking.shrink.search import find_simplest
+from verifier.checking.tally.notes import notes_on
 from verifier.checking.variants import AT_EVERY_POINT, Check
 from verifier.errors import InputError
 from verifier.judging.causes import SearchResult, find_causes
-from verifier.judging.examination import Part, Replayed
+from verifier.judging.examination import Part
 from verifier.judging.finding import CheckCause, Finding
 from verifier.judging.verdict import Outcome
 from verifier.process.deadline import Deadline
@@ -49,7 +50,7 @@ def explain_failures(
     search = _Search(checked, failing, samplings, errors)
     causes = errors.run(_FOR_CAUSES, partial(search.causes, deadline.after(SHARE)), _CausesFound())
     simpler = errors.run(_FOR_SIMPLER, partial(search.simpler, deadline), _SimplerFound())
-    notes = errors.run("collecting the notes", partial(_notes, checked, failing), _NONE)
+    notes = errors.run("collecting the notes", partial(notes_on, checked), _NONE)
     return replace(
         checked,
         findings=(*checked.findings, *simpler.findings),
@@ -105,7 +106,7 @@ class _Search:
         )
 
     def _search_each(self, deadline: Deadline) -> Iterator[SearchResult]:
-        """What each finding is blamed on, until the time is over."""
+        """The causes of each finding, until the time is over."""
         for finding in self.failing:
             found = find_causes(finding, _parts_at_point_before(self.checked, finding), deadline)
             for error in found.errors:
@@ -155,35 +156,6 @@ def _parts_at_point_before(checked: CheckResult, finding: Finding) -> Sequence[P
         if same and other.point and here and other.point.number == here.number - 1:
             return other.parts
     return ()
-
-
-def _notes(checked: CheckResult, failing: Sequence[Finding]) -> tuple[str, ...]:
-    return (*_notes_on_detached(checked, failing), *_notes_on_literals(checked))
-
-
-def _notes_on_detached(checked: CheckResult, failing: Sequence[Finding]) -> Iterator[str]:
-    examinations = [
-        finding.examination for finding in checked.judged if finding.examination is not None
-    ]
-    detached = dict.fromkeys(
-        phrase for examination in examinations for phrase in examination.detached
-    )
-    if detached and (failing or checked.settings.honour_detach):
-        how = (
-            "taken for constants"
-            if checked.settings.honour_detach
-            else "--honour-detach takes that for a constant"
-        )
-        yield f"the code takes values out of autograd ({', '.join(detached)}): {how}"
-
-
-def _notes_on_literals(checked: CheckResult) -> Iterator[str]:
-    formulas = [finding.examination.formula for finding in checked.judged if finding.examination]
-    replayed = [formula for formula in formulas if isinstance(formula, Replayed)]
-    literals = dict.fromkeys(literal for formula in replayed for literal in formula.literals)
-    if literals:
-        numbers = ", ".join(map(repr, literals))
-        yield f"rounded decimals in the code, granted half a unit of their last digit: {numbers}"
 
 
 def _finding_at_simplest_point(

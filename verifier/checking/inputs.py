@@ -6,6 +6,7 @@ is a constant.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import math
 import re
@@ -27,7 +28,7 @@ from verifier.checking.tensor_text import (
     read_whole,
     write_tensor,
 )
-from verifier.errors import InputError
+from verifier.errors import InputError, cut
 from verifier.operations.arrays import Array
 from verifier.process.values import UserInputs, UserValue
 
@@ -110,7 +111,8 @@ def parse_inputs(texts: Sequence[str]) -> dict[str, UserValue]:
 
     `x=-2:2:4x3` draws a tensor of that shape between two ends and `x=0:1` a scalar;
     `x=[[1,2],[3,4]]` is that tensor, `target=int[0,2,1]` one of whole numbers; `g=2`, `flag=True`,
-    `mask=None` and `reduction='mean'` are constants. `w[0]=`, `w[1]=` give the parts of a tuple,
+    `mask=None` and `reduction='mean'` are constants, and so are `size=(2,3)` and `names=list['a']`,
+    a tuple and a list of such. `w[0]=`, `w[1]=` give the parts of a tuple,
     `state.h=` those of a dictionary.
 
     >>> parse_inputs(["p=0:1:32", "g=2", "target=int[0,2]"])
@@ -153,6 +155,7 @@ def input_words(inputs_flat: UserInputs) -> list[str]:
 
 _INPUT = re.compile(r"(?P<name>[^=\[]*(?:\[[^\]]*\][^=\[]*)*)=(?P<value>.+)", re.DOTALL)
 _QUOTED = re.compile(r"'[^'\\\\]*'|\"[^\"\\\\]*\"")
+_LITERAL = re.compile(r"\(.*\)|list\[.*\]", re.DOTALL)
 _WORDS = {"True": True, "False": False, "None": None}
 
 
@@ -161,6 +164,8 @@ def _parse_value(text: str) -> UserValue:
         return _WORDS[text]
     if _QUOTED.fullmatch(text):
         return text[1:-1]
+    if _LITERAL.fullmatch(text):
+        return _literal(text)
     if is_tensor(text):
         return read_tensor(text)
     if ":" not in text:
@@ -170,6 +175,17 @@ def _parse_value(text: str) -> UserValue:
     if len(shape) > 1:
         raise InputError(f"{text!r} has more than low:high:shape")
     return between(read_number(low), read_number(high), *map(read_shape, shape))
+
+
+def _literal(text: str) -> UserValue:
+    """A tuple, or a list, of constants."""
+    try:
+        return ast.literal_eval(text.removeprefix("list"))
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        raise InputError(
+            f"{cut(text, 60)!r} is no list of numbers, texts, True, False and None: write (2, 3) "
+            "or list[2, 3]"
+        ) from None
 
 
 def _finite_end(number: float) -> float:

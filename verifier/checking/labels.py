@@ -17,9 +17,9 @@ from verifier.judging.finding import CheckPoint
 from verifier.operations.number_text import plain
 
 NAMED = 3
-"""At most so many inputs are told with a number."""
+"""At most so many inputs are named with a number."""
 LISTED = 8
-"""Tensors of at most so many numbers are told in full."""
+"""Tensors of at most so many numbers are written in full."""
 _SHORTER = (torch.float16, torch.float32)
 """Their numbers may need fewer digits than the same numbers as float64."""
 _ROW = re.compile(r"(.*)\[(\d+)\] (.*)", re.DOTALL)
@@ -75,8 +75,8 @@ def place_text(part: Part, index: tuple[int, ...], point: CheckPoint | None) -> 
         one, row, other = found.groups()
         first = np.unravel_index(int(row), inputs[one].shape) if one in inputs else (row,)
         place, beside_it = (
-            _entry_text(one, tuple(map(int, first)), inputs.get(one)),
-            _entry_text(other, index, inputs.get(other)),
+            _element_text(one, tuple(map(int, first)), inputs.get(one)),
+            _element_text(other, index, inputs.get(other)),
         )
         return f"by {place} twice" if place == beside_it else f"by {place} and {beside_it}"
     own = part.name if part.quantity == REVERSE else None
@@ -84,15 +84,15 @@ def place_text(part: Part, index: tuple[int, ...], point: CheckPoint | None) -> 
         name for name, tensor in inputs.items() if name != own and tuple(tensor.shape) == part.shape
     ]
     first_told = (
-        [_entry_text(part.name, index, inputs.get(own) if own else None)] if own or index else []
+        [_element_text(part.name, index, inputs.get(own) if own else None)] if own or index else []
     )
     room = NAMED - len(first_told)
     return ", ".join(
-        [*first_told, *(_entry_text(name, index, inputs[name]) for name in beside[:room])]
+        [*first_told, *(_element_text(name, index, inputs[name]) for name in beside[:room])]
     )
 
 
-def _entry_text(name: str, index: tuple[int, ...], tensor: torch.Tensor | None) -> str:
+def _element_text(name: str, index: tuple[int, ...], tensor: torch.Tensor | None) -> str:
     place = f"{name}[{','.join(map(str, index))}]" if index else name
     if tensor is None or tensor.ndim != len(index):
         return place

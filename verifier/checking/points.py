@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from verifier.capture.target import Bound, bound, tried
+from verifier.capture.target import Bound, By, bound, tried
 from verifier.capture.target.pytree import leaves
 from verifier.capture.to_numpy import dense
 from verifier.checking.edge_cases.edges import (
@@ -59,6 +59,8 @@ class TrialsAsked:
     trials: tuple[Trial, ...]
     overwritten: tuple[str, ...]
     """The inputs that the target writes to."""
+    changed: tuple[str, ...] = ()
+    """The buffers that it changes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +93,7 @@ class Sampling:
         ]
         runs = [tried(trial.bound, deadline) for trial in found]
         found[0] = replace(found[0], beside=self._inputs_beside(found))
-        return TrialsAsked(tuple(found), runs[0].overwritten)
+        return TrialsAsked(tuple(found), runs[0].overwritten, runs[0].changed)
 
     def edge_trials(
         self, asked: Sequence[Trial], deadline: Deadline = Deadline.NEVER
@@ -149,6 +151,7 @@ class Sampling:
             CheckPoint(number, kind, self.dtype, inputs),
             specification,
             request.settings.honour_detach,
+            request.settings.seed,
         )
 
     @cached_property
@@ -189,7 +192,9 @@ class Sampling:
         return draw_inputs(self.request.inputs, self.dtype, self.request.settings.seed, number)
 
     def _bind(self, number: int) -> Bound:
-        return bound(self.request.code, self._draw(number), self.dtype)
+        settings = self.request.settings
+        by = By(settings.wrt, settings.not_wrt)
+        return bound(self.request.code, self._draw(number), self.dtype, by)
 
     def _points(self) -> Iterator[tuple[str, Mapping[str, torch.Tensor]]]:
         if not self._domains:

@@ -111,5 +111,12 @@ def _setting_words(settings: CheckSettings) -> Iterator[str]:
             yield from (f"--{name}", str(value))
     for name in settings.without:
         yield from ("--without", name)
+    for option, names in (("--wrt", settings.wrt), ("--not-wrt", settings.not_wrt)):
+        if names:
+            yield from (option, ",".join(names))
+    if settings.state is not None:
+        yield from ("--state", str(settings.state))
+    if settings.train:
+        yield "--train"
     if settings.honour_detach:
         yield "--honour-detach"

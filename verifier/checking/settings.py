@@ -30,3 +30,21 @@ class CheckSettings:
     """
     honour_detach: bool = False
     """Whether what the code detaches is taken for a constant."""
+    wrt: tuple[str, ...] = ()
+    """What gradients are taken by: inputs and parameters by name, or by what their names begin
+    with; empty means all inputs, and all parameters that are not frozen.
+    """
+    not_wrt: tuple[str, ...] = ()
+    """What no gradient is taken by."""
+    state: str | None = None
+    """A file with a module's weights, as torch.save writes its state_dict."""
+    train: bool = False
+    """Whether a module is put into training mode; else it is checked in the mode that it has."""
+
+    def __post_init__(self) -> None:
+        for name in ("wrt", "not_wrt"):
+            value = getattr(self, name)
+            names = value.split(",") if isinstance(value, str) else value
+            object.__setattr__(self, name, tuple(str(one).strip() for one in names))
+        if self.state is not None:
+            object.__setattr__(self, "state", str(self.state))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from verifier.capture.target import callable_of, name_of
+from verifier.capture.target import callable_of, name_of, prepared
 from verifier.capture.target.dry_run import raised
 from verifier.checking import defaults
 from verifier.checking.expected_gradient import ExpectedFunction
@@ -35,7 +35,7 @@ from verifier.process.values import Options, UserFunction, UserInputs, UserValue
 from verifier.process.workers.limits import LONGEST
 from verifier.reporting.check_report import CheckReport
 from verifier.reporting.check_watcher import Unwatched, Watcher
-from verifier.reporting.text.check_tables import check_named
+from verifier.reporting.content.check_tables import check_named
 from verifier.training.runner import always
 
 DTYPES = ("float32", "float64")
@@ -67,9 +67,10 @@ def check(
     What is right is said by a `formula` (text, SymPy, a Model) with its `reduction` (none, sum,
     mean), by a `reference`, a plain version whose forward is read, or by nothing: then it is the
     target's own forward. `settings` are those of CheckSettings: dtypes, points, seed, without,
-    digits, timeout, honour_detach. `keep_going` is asked before each step, with the numbers of
-    steps done and planned; the check ends where it says no. The code is run in this process: what
-    it does to the process is done, and the time limit holds between two steps only.
+    digits, timeout, honour_detach, wrt, not_wrt, state, train. `keep_going` is asked before each
+    step, with the numbers of steps done and planned; the check ends where it says no. The code is
+    run in this process: what it does to the process is done, and the time limit holds between two
+    steps only.
 
     Raises InputError for what cannot be used: a target that raises, exits or returns no tensor,
     inputs that do not fit, a forward that cannot be read where neither formula nor reference is
@@ -105,6 +106,7 @@ def check_watched(
     chosen = _check_settings(inputs, settings)
     code = expected.code(inputs) if target is None else callable_of(target)
     name = "formula" if target is None else target if isinstance(target, str) else name_of(code)
+    code = prepared(target_name(name), code, chosen.state, chosen.train)
     check_ = _RunningCheck(name, Request(code, inputs, expected, chosen), watcher)
     try:
         with limit_search_time():
@@ -235,6 +237,7 @@ class _DtypeSteps:
     def __init__(self, request: Request, dtype: str, start: int, deadline: Deadline) -> None:
         self.sampling = Sampling(request, dtype, start)
         self.overwritten: tuple[str, ...] = ()
+        self.changed: tuple[str, ...] = ()
         self.edges = EdgeTrials((), (), ())
         self._trials: tuple[Trial, ...] = ()
         self._without, self._deadline = request.settings.without, deadline
@@ -257,6 +260,7 @@ class _DtypeSteps:
     def _at_points(self) -> Iterator[Finding]:
         asked = self.sampling.trials_asked(self._deadline)
         self._trials, self.overwritten = asked.trials, asked.overwritten
+        self.changed = asked.changed
         return self._checks_at(self._trials)
 
     def _at_edges(self) -> Iterator[Finding]:
@@ -384,6 +388,10 @@ class _RunningCheck:
             )
         for name in dict.fromkeys(name for part in self._parts for name in part.overwritten):
             yield f"the code writes to its input {name}"
+        buffers = dict.fromkeys(name for part in self._parts for name in part.changed)
+        if buffers:
+            names = _first_texts(list(buffers))
+            yield f"the code changes its buffers {names}: each run begins with what they were"
         refused = dict.fromkeys(sentence for part in self._parts for sentence in part.edges.refused)
         for sentence in list(refused)[:SHOWN]:
             yield f"edge points are left out at which {sentence}"

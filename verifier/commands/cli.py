@@ -484,6 +484,28 @@ def check(
     honour_detach: Annotated[
         bool, typer.Option("--honour-detach", help="Take what the code detaches for a constant.")
     ] = False,
+    make: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CALL",
+            help="In place of TARGET, what is made first: 'layers.py::Block(dim=16, heads=2)'.",
+        ),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A module's weights: its state_dict, by torch.save."),
+    ] = None,
+    train: Annotated[
+        bool, typer.Option("--train", help="Put a module into training mode; else as it comes.")
+    ] = False,
+    wrt: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAMES", help="Take gradients by these inputs and parameters alone."),
+    ] = None,
+    not_wrt: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAMES", help="Take no gradients by these."),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Check the targets of a verifier.toml instead."),
@@ -515,13 +537,17 @@ def check(
     comparison, 4 an internal error, 130 interrupted.
     """
     outputs = Outputs(json=json_file, markdown=markdown, html=html_file)
+    if make is not None and target is not None:
+        raise InputError("--make says what is made and checked: give it in place of TARGET")
+    target = make or target
     outputs.check(_files_of(target, reference, data=config))
     settings = _settings_typed(
         formula=formula, reference=reference, reduction=reduction, points=points, seed=seed,
         dtypes=[part for text in dtype for part in text.split(",")] if dtype else None,
         without=without or None, digits=digits,
         timeout=None if timeout is None else check_seconds(timeout),
-        honour_detach=honour_detach or None,
+        honour_detach=honour_detach or None, wrt=_names(wrt), not_wrt=_names(not_wrt),
+        state=None if state is None else str(state), train=train or None,
     )  # fmt: skip
     limits = Limits(settings.get("timeout", SECONDS), parse_size(memory) if memory else None)
     if config is not None:
@@ -558,6 +584,11 @@ def check(
             run.code(Task("verifier.commands.tasks:check_task", options)), allow_undecided
         )
     )
+
+
+def _names(texts: list[str] | None) -> list[str] | None:
+    """The names in texts such as "weight,bias"."""
+    return [part.strip() for text in texts for part in text.split(",")] if texts else None
 
 
 def _check_all(config: Path, run: _CommandRun, limits: Limits, jobs: int) -> int:
@@ -712,12 +743,12 @@ def run(arguments: list[str], host: Host | None = None) -> int:
     """
     before = _HOST.set(host or InThisProcess())
     try:
-        return _run(arguments)
+        return _run_arguments(arguments)
     finally:
         _HOST.reset(before)
 
 
-def _run(arguments: list[str]) -> int:
+def _run_arguments(arguments: list[str]) -> int:
     try:
         result = app(arguments or ["--help"], standalone_mode=False, prog_name="verifier")
         if sys.stdout is not None:

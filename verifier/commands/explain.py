@@ -195,8 +195,8 @@ def _updates_by_hand(
 def _causes_of_gradient(
     run: Run, place: Place, gradient: Mapping[str, Comparison], errors: InternalErrors
 ) -> tuple[Cause, ...]:
-    """What explains a gradient that is stated and wrong; one that is missing is told by where the
-    path is cut.
+    """What explains a gradient that is stated and wrong. Where one is missing, the report says
+    where the path is cut.
     """
     return tuple(
         causes_at_step(StepGradient(place.step, gradient, run.settings.dtype), None, errors)

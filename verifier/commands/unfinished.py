@@ -12,9 +12,9 @@ from markupsafe import escape
 
 from verifier.process.workers.messages import Rendered
 from verifier.process.workers.supervisor import End, Ending
-from verifier.reporting.data.document_head import FORMAT, versions
+from verifier.reporting.data.document_head import head
 from verifier.reporting.rendering import Forms, json_text
-from verifier.reporting.text.markdown_escape import code, escaped
+from verifier.reporting.text.markdown import code, escaped
 
 PLACE = "<!-- unfinished -->"
 """Where a page says why it ends early."""
@@ -104,8 +104,7 @@ def _unfinished_json(
     if "json" in known.forms:
         document = json.loads(known.forms["json"])
     else:
-        head = {"format": FORMAT, "command": command, "versions": versions()}
-        document = {**head, **subject, "outcome": None}
+        document = {**head(command), **subject, "outcome": None}
     errors = [*document.get("internal_errors", ()), *filter(None, [ending.traceback])]
     end = {"ok": False, "exit_code": code_, "partial": True, "reason": ending.sentence}
     return json_text({**document, **end, "internal_errors": errors})
@@ -113,13 +112,13 @@ def _unfinished_json(
 
 def _unfinished_html(ending: Ending, subject: Mapping[str, str], known: Rendered) -> str:
     heading, sentence = _HEADINGS[ending.end], escape(ending.sentence)
-    told = f"<p><strong>{heading}</strong> {sentence}</p>"
+    why = f"<p><strong>{heading}</strong> {sentence}</p>"
     if "html" in known.forms:
-        return known.forms["html"].replace(PLACE, told, 1)
+        return known.forms["html"].replace(PLACE, why, 1)
     title = escape(", ".join(subject.values()) or "verifier")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'">\n'
         f"<title>{title}: not judged</title>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
-        f"{told}\n<p>Nothing was decided.</p>\n</main>\n</body>\n</html>\n"
+        f"{why}\n<p>Nothing was decided.</p>\n</main>\n</body>\n</html>\n"
     )

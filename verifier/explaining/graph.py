@@ -18,7 +18,7 @@ from verifier.formula.model import Model
 from verifier.operations.operation import Infix, Suffix
 from verifier.operations.table import TABLE
 from verifier.program.builder import FormulaBuilder
-from verifier.program.differentiate import Adjoints, adjoints, differentiate
+from verifier.program.formula_gradient import Adjoints, adjoints, differentiate
 from verifier.program.program import BATCH, CONDITIONS, CONSTANT, INPUT, Program, Shape
 from verifier.program.sympy_form import expressions
 
@@ -105,7 +105,7 @@ class Graph:
         node = self.program.nodes[index]
         if node.operation == INPUT:
             return str(node.payload)
-        return _operation_text(node.operation, [self._operand(part) for part in node.arguments])
+        return _notation_text(node.operation, [self._operand(part) for part in node.arguments])
 
     def _operand(self, index: int) -> str:
         """A node as it stands inside a formula: by its name, or written out where it is a plain
@@ -115,7 +115,7 @@ class Graph:
             return self.names[index]
         node = self.program.nodes[index]
         if node.operation != CONSTANT:
-            text = _operation_text(node.operation, [self._operand(part) for part in node.arguments])
+            text = _notation_text(node.operation, [self._operand(part) for part in node.arguments])
             return f"({text})" if isinstance(TABLE[node.operation].python, Infix) else text
         return repr(node.payload) if node.payload >= 0 else f"({node.payload!r})"
 
@@ -218,7 +218,7 @@ def _free_name(name: str, taken: Collection[str]) -> str:
     return name
 
 
-def _operation_text(operation: str, operands: Sequence[str]) -> str:
+def _notation_text(operation: str, operands: Sequence[str]) -> str:
     notation = TABLE[operation].python
     if isinstance(notation, Infix) and len(operands) == 2:
         return f" {notation.symbol} ".join(operands)

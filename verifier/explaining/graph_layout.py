@@ -121,7 +121,7 @@ def _centres(
                 _mean([centres[other] for other in near.get(place, (place,))]) for place in layer
             ]
             centres.update(
-                zip(layer, _apart(wanted, [sizes[place] for place in layer]), strict=True)
+                zip(layer, _push_apart(wanted, [sizes[place] for place in layer]), strict=True)
             )
     return centres
 
@@ -130,7 +130,7 @@ def _mean(numbers: Sequence[float]) -> float:
     return sum(numbers) / len(numbers)
 
 
-def _apart(wanted: Sequence[float], sizes: Sequence[float]) -> list[float]:
+def _push_apart(wanted: Sequence[float], sizes: Sequence[float]) -> list[float]:
     """The nearest numbers that keep their order and leave room for the sizes: neighbours that
     collide move as one.
     """

@@ -90,7 +90,7 @@ def graph_picture(explanation: ExplainedStep) -> GraphPicture | None:
 
     >>> import verifier
     >>> picture = graph_picture(verifier.explain(verifier.load("linear")))
-    >>> picture.name, picture.svg.startswith("<svg")
+    >>> picture.name, "<svg" in picture.svg()
     ('graph', True)
     """
     nodes = explanation.nodes

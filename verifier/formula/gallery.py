@@ -51,7 +51,7 @@ def group_by_loss(models: Iterable[Model]) -> dict[str, list[Model]]:
 
 
 def load(name: str) -> Model:
-    """The model of that name in the gallery, or at `path/to/file.py::name`.
+    """The model called `name` in the gallery, or at `path/to/file.py::name`.
 
     Raises InputError where there is none, or where its file cannot be run.
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from verifier.capture.statements import Statements
+from verifier.capture.trace_events import Events
 from verifier.judging.conditioning import Accuracy, Point, accuracy, lacks_digits
 from verifier.judging.verdict import Case, Note, Outcome, Verdicts
 from verifier.operations.formats import CODE_FORMATS
@@ -166,6 +167,8 @@ class Examination:
     """Whether the code's value is that of the formula that was given."""
     detached: tuple[str, ...] = ()
     """Where the code takes values out of autograd, a phrase for each place."""
+    events: Events = field(default_factory=Events, repr=False, compare=False)
+    """What Python took out of tensors, and what was drawn."""
     exact: Exact | None = field(default=None, repr=False, compare=False)
     coded: Coded | None = field(default=None, repr=False, compare=False)
 

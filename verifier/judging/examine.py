@@ -12,7 +12,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from verifier.capture.joint_graph import DETACHED, NotReadableError, captured, followed
+from verifier.capture.joint_graph import (
+    DETACHED,
+    EVENTS,
+    NotReadableError,
+    captured,
+    captured_with_detached,
+)
 from verifier.capture.lowering import Lowered, lowered
 from verifier.capture.statements import Statements, Subject
 from verifier.errors import InputError
@@ -47,9 +53,8 @@ def examine(subject: Subject, specification: Specification | None = None) -> Exa
     """
     point = Statements(subject)
     try:
-        graph = captured(point.joint, point.arguments)
-        detached = graph.meta[DETACHED]
-        graph = graph if subject.honour_detach else followed(graph)
+        capture = captured if subject.honour_detach else captured_with_detached
+        graph = capture(point.joint, point.arguments)
         read: Lowered | NotReplayed = lowered(graph, point.names, point.arguments)
     except NotReadableError as error:
         read = NotReplayed(str(error))
@@ -59,7 +64,8 @@ def examine(subject: Subject, specification: Specification | None = None) -> Exa
             if specification is None
             else _by_specification(point, specification, read)
         )
-    return replace(_by_graph(point, specification, read), detached=detached)
+    found = _by_graph(point, specification, read)
+    return replace(found, detached=graph.meta[DETACHED], events=graph.meta[EVENTS])
 
 
 def _by_graph(point: Statements, specification: Specification | None, read: Lowered) -> Examination:

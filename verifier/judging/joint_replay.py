@@ -66,7 +66,7 @@ def joint_replay(pair: Pair) -> JointReplay:
     decisions = _decisions(pair, borders.near)
     rounded_ties = open_ties(program, borders, decisions)
     ties = {
-        place: borders.ties.get(place, np.False_) | rounded_ties.get(place, np.False_)
+        place: np.asarray(borders.ties.get(place, False) | rounded_ties.get(place, np.False_))
         for place in borders.ties.keys() | rounded_ties.keys()
     }
     if noise.open:
@@ -112,7 +112,7 @@ def _decided(
     noise = arithmetic_for(program)
     noise.borders = near
     noise.coded = {
-        place: TABLE[program.nodes[place].operation].numpy.function(*decision.values)
+        place: np.asarray(TABLE[program.nodes[place].operation].numpy.function(*decision.values))
         for place, decision in decisions.items()
     }
     if noise.beside is not None:

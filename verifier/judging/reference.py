@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from verifier.capture.joint_graph import ForwardAlone, NotReadableError, captured, followed
+from verifier.capture.joint_functions import ForwardAlone
+from verifier.capture.joint_graph import NotReadableError, captured, captured_with_detached
 from verifier.capture.lowering import lowered
+from verifier.capture.random_draws import with_seed
 from verifier.capture.statements import SEED, Statements
 from verifier.errors import InputError
 from verifier.program.builder import Builder
@@ -75,9 +77,10 @@ def forward_nodes(code: Callable[..., Any], statements: Statements, builder: Bui
     """
     inputs = list(statements.inputs.values())
     weights = statements.results
-    joint = ForwardAlone(code, statements.joint.wanted, len(weights))
-    graph = captured(joint, [*inputs, *weights])
-    graph = graph if statements.subject.honour_detach else followed(graph)
+    seeded = with_seed(code, statements.subject.random_seed)
+    joint = ForwardAlone(seeded, statements.joint.wanted, len(weights))
+    capture = captured if statements.subject.honour_detach else captured_with_detached
+    graph = capture(joint, [*inputs, *weights])
     names = [*statements.inputs, *(f"{SEED}{place}" for place in range(len(weights)))]
     results = lowered(graph, names, [*inputs, *weights], builder).results
     return [builder.constant(0) if node is None else node for node in results]

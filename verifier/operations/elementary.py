@@ -49,17 +49,17 @@ _POSITIVE = Interval(0.0)
 _UNIT = Interval(-1.0, 1.0)
 
 
-def _infix(symbol: str, precedence: int, function: Callable[..., Numeric]) -> Notations:
+def _infix_notations(symbol: str, precedence: int, function: Callable[..., Numeric]) -> Notations:
     notation = Infix(symbol, precedence, function)
     return {"torch": notation, "numpy": notation, "python": notation}
 
 
-def _calls(torch: str, numpy: str, python: str) -> Notations:
+def _by_names(torch: str, numpy: str, python: str) -> Notations:
     return {"torch": Call(torch), "numpy": Call(numpy), "python": Call(python)}
 
 
-def _same_call(name: str) -> Notations:
-    return _calls(f"torch.{name}", f"np.{name}", f"math.{name}")
+def _by_name(name: str) -> Notations:
+    return _by_names(f"torch.{name}", f"np.{name}", f"math.{name}")
 
 
 def _by_divisor(a: Expr, b: Expr) -> Expr:
@@ -164,7 +164,7 @@ def _comparison_row(
         derivatives=flat,
         arity=2,
         measured=(Interval(), Interval()),
-        **_infix(symbol, COMPARISON, python),
+        **_infix_notations(symbol, COMPARISON, python),
     )
 
 
@@ -214,10 +214,16 @@ hypot: ExprClass = define_function(
 )
 
 _ARITHMETIC = (
-    Operation("add", sympy.Add, arb=np.add, arity=2, **_infix("+", SUM, operator.add)),
-    Operation("subtract", lambda a, b: a - b, arb=np.subtract, **_infix("-", SUM, operator.sub)),
+    Operation("add", sympy.Add, arb=np.add, arity=2, **_infix_notations("+", SUM, operator.add)),
     Operation(
-        "multiply", sympy.Mul, arb=np.multiply, arity=2, **_infix("*", PRODUCT, operator.mul)
+        "subtract", lambda a, b: a - b, arb=np.subtract, **_infix_notations("-", SUM, operator.sub)
+    ),
+    Operation(
+        "multiply",
+        sympy.Mul,
+        arb=np.multiply,
+        arity=2,
+        **_infix_notations("*", PRODUCT, operator.mul),
     ),
     Operation(
         # torch computes a number over a tensor as reciprocal times number: two roundings.
@@ -228,7 +234,7 @@ _ARITHMETIC = (
         derivatives=lambda a, b: (1 / b, _by_divisor(a, b)),
         domain="every a, b ≠ 0",
         measured=(Interval(-1e6, 1e6), Interval(0.01, 1e6)),
-        **_infix("/", PRODUCT, operator.truediv),
+        **_infix_notations("/", PRODUCT, operator.truediv),
     ),
     Operation(
         "negative",
@@ -236,7 +242,7 @@ _ARITHMETIC = (
         arb=np.negative,
         budget=EXACT,
         arity=1,
-        **_infix("-", NEGATIVE, operator.neg),
+        **_infix_notations("-", NEGATIVE, operator.neg),
     ),
     Operation(
         # torch's x**2 is x*x; NumPy's is so for arrays only, for its scalars it is pow().
@@ -256,7 +262,7 @@ _ARITHMETIC = (
         derivatives=lambda a, b: (b * a ** (b - 1), a**b * sympy.log(a)),
         domain="a > 0, or b a whole number",
         measured=(Interval(0.01, 100.0), Interval(-8.0, 8.0)),
-        **_infix("**", POWER, operator.pow),
+        **_infix_notations("**", POWER, operator.pow),
     ),
     Operation(
         "sqrt",
@@ -266,7 +272,7 @@ _ARITHMETIC = (
         budget=Budget(torch=1.0),
         domain="a ≥ 0",
         measured=(_POSITIVE,),
-        **_same_call("sqrt"),
+        **_by_name("sqrt"),
     ),
 )
 
@@ -278,7 +284,7 @@ _EXPONENTIALS = (
         budget=Budget(1.0, 3.0),
         arity=1,
         measured=(Interval(-80, 80),),
-        **_same_call("exp"),
+        **_by_name("exp"),
     ),
     Operation(
         "exp2",
@@ -287,7 +293,7 @@ _EXPONENTIALS = (
         budget=Budget(1.0, 3.0),
         measured=(Interval(-120, 120),),
         derivatives=lambda a: (exp2(a) * sympy.log(2),),
-        **_same_call("exp2"),
+        **_by_name("exp2"),
     ),
     Operation(
         "expm1",
@@ -296,7 +302,7 @@ _EXPONENTIALS = (
         budget=Budget(1.0, 3.0),
         measured=(Interval(-80, 80),),
         derivatives=lambda a: (expm1(a) + 1,),
-        **_same_call("expm1"),
+        **_by_name("expm1"),
     ),
     Operation(
         "log",
@@ -306,7 +312,7 @@ _EXPONENTIALS = (
         arity=1,
         domain="a > 0",
         measured=(_POSITIVE,),
-        **_same_call("log"),
+        **_by_name("log"),
     ),
     Operation(
         "log1p",
@@ -316,7 +322,7 @@ _EXPONENTIALS = (
         domain="a > -1",
         measured=(Interval(-1.0),),
         derivatives=lambda a: (1 / (a + 1),),
-        **_same_call("log1p"),
+        **_by_name("log1p"),
     ),
     Operation(
         "log2",
@@ -326,7 +332,7 @@ _EXPONENTIALS = (
         domain="a > 0",
         measured=(_POSITIVE,),
         derivatives=lambda a: (1 / (a * sympy.log(2)),),
-        **_same_call("log2"),
+        **_by_name("log2"),
     ),
     Operation(
         "log10",
@@ -336,7 +342,7 @@ _EXPONENTIALS = (
         domain="a > 0",
         measured=(_POSITIVE,),
         derivatives=lambda a: (1 / (a * sympy.log(10)),),
-        **_same_call("log10"),
+        **_by_name("log10"),
     ),
 )
 
@@ -347,7 +353,7 @@ _CIRCLES = (
         arb=on_arrays(arb.sin),
         budget=Budget(1.0, 3.0),
         arity=1,
-        **_same_call("sin"),
+        **_by_name("sin"),
     ),
     Operation(
         "cos",
@@ -355,7 +361,7 @@ _CIRCLES = (
         arb=on_arrays(arb.cos),
         budget=Budget(1.0, 3.0),
         arity=1,
-        **_same_call("cos"),
+        **_by_name("cos"),
     ),
     Operation(
         "tan",
@@ -364,7 +370,7 @@ _CIRCLES = (
         budget=Budget(1.0, 4.0),
         domain="a not an odd multiple of pi/2",
         derivatives=lambda a: (1 + sympy.tan(a) ** 2,),
-        **_same_call("tan"),
+        **_by_name("tan"),
     ),
     Operation(
         "asin",
@@ -374,7 +380,7 @@ _CIRCLES = (
         domain="-1 ≤ a ≤ 1",
         measured=(_UNIT,),
         derivatives=lambda a: (1 / sympy.sqrt(1 - a * a),),
-        **_calls("torch.asin", "np.arcsin", "math.asin"),
+        **_by_names("torch.asin", "np.arcsin", "math.asin"),
     ),
     Operation(
         "acos",
@@ -384,7 +390,7 @@ _CIRCLES = (
         domain="-1 ≤ a ≤ 1",
         measured=(_UNIT,),
         derivatives=lambda a: (-(1 / sympy.sqrt(1 - a * a)),),
-        **_calls("torch.acos", "np.arccos", "math.acos"),
+        **_by_names("torch.acos", "np.arccos", "math.acos"),
     ),
     Operation(
         "atan",
@@ -392,7 +398,7 @@ _CIRCLES = (
         arb=on_arrays(arb.atan),
         budget=Budget(1.0, 4.0),
         derivatives=lambda a: (1 / (a * a + 1),),
-        **_calls("torch.atan", "np.arctan", "math.atan"),
+        **_by_names("torch.atan", "np.arctan", "math.atan"),
     ),
     Operation(
         "atan2",
@@ -402,7 +408,7 @@ _CIRCLES = (
         domain="not both 0",
         derivatives=lambda a, b: (b / (a * a + b * b), -a / (a * a + b * b)),
         measured=(Interval(-1e6, 1e6), Interval(-1e6, 1e6)),
-        **_calls("torch.atan2", "np.arctan2", "math.atan2"),
+        **_by_names("torch.atan2", "np.arctan2", "math.atan2"),
     ),
 )
 
@@ -414,7 +420,7 @@ _HYPERBOLAS = (
         budget=Budget(1.0, 2.0),
         derivatives=lambda a: (sympy.cosh(a),),
         measured=(Interval(-80, 80),),
-        **_same_call("sinh"),
+        **_by_name("sinh"),
     ),
     Operation(
         "cosh",
@@ -423,7 +429,7 @@ _HYPERBOLAS = (
         budget=Budget(1.0, 2.0),
         derivatives=lambda a: (sympy.sinh(a),),
         measured=(Interval(-80, 80),),
-        **_same_call("cosh"),
+        **_by_name("cosh"),
     ),
     Operation(
         "tanh",
@@ -431,7 +437,7 @@ _HYPERBOLAS = (
         arb=on_arrays(arb.tanh),
         budget=Budget(1.0, 4.0),
         arity=1,
-        **_same_call("tanh"),
+        **_by_name("tanh"),
     ),
     Operation(
         "asinh",
@@ -440,7 +446,7 @@ _HYPERBOLAS = (
         budget=Budget(2.0, 2.0),
         measured=(Interval(-1e15, 1e15),),
         derivatives=lambda a: (1 / sympy.sqrt(a * a + 1),),
-        **_calls("torch.asinh", "np.arcsinh", "math.asinh"),
+        **_by_names("torch.asinh", "np.arcsinh", "math.asinh"),
     ),
     Operation(
         "acosh",
@@ -450,7 +456,7 @@ _HYPERBOLAS = (
         domain="a ≥ 1",
         measured=(Interval(1.0, 1e15),),
         derivatives=lambda a: (1 / sympy.sqrt(a * a - 1),),
-        **_calls("torch.acosh", "np.arccosh", "math.acosh"),
+        **_by_names("torch.acosh", "np.arccosh", "math.acosh"),
     ),
     Operation(
         "atanh",
@@ -460,7 +466,7 @@ _HYPERBOLAS = (
         domain="-1 < a < 1",
         measured=(_UNIT,),
         derivatives=lambda a: (1 / (1 - a * a),),
-        **_calls("torch.atanh", "np.arctanh", "math.atanh"),
+        **_by_names("torch.atanh", "np.arctanh", "math.atanh"),
     ),
     Operation(
         "hypot",
@@ -469,26 +475,26 @@ _HYPERBOLAS = (
         budget=Budget(1.0, 1.0),
         derivatives=lambda a, b: (a / hypot(a, b), b / hypot(a, b)),
         measured=(Interval(-1e15, 1e15), Interval(-1e15, 1e15)),
-        **_calls("torch.hypot", "np.hypot", "math.hypot"),
+        **_by_names("torch.hypot", "np.hypot", "math.hypot"),
     ),
 )
 
 _STEPS = (
     Operation(
         "abs", sympy.Abs, arb=np.abs, budget=EXACT, derivatives=lambda a: (sympy.sign(a),),
-        **_calls("torch.abs", "np.abs", "math.fabs"),
+        **_by_names("torch.abs", "np.abs", "math.fabs"),
     ),
     Operation(
         "sign", sympy.sign, arb=on_arrays(arb.sgn), budget=EXACT, derivatives=flat, arity=1,
-        **_calls("torch.sgn", "np.sign", "np.sign"),
+        **_by_names("torch.sgn", "np.sign", "np.sign"),
     ),
     Operation(
         "floor", sympy.floor, arb=on_arrays(arb.floor), budget=EXACT, derivatives=flat, arity=1,
-        **_calls("torch.floor", "np.floor", "math.floor"),
+        **_by_names("torch.floor", "np.floor", "math.floor"),
     ),
     Operation(
         "ceiling", sympy.ceiling, arb=on_arrays(arb.ceil), budget=EXACT, derivatives=flat, arity=1,
-        **_calls("torch.ceil", "np.ceil", "math.ceil"),
+        **_by_names("torch.ceil", "np.ceil", "math.ceil"),
     ),
     Operation(
         "remainder", sympy.Mod, arb=on_arrays(_remainder, 2), budget=Budget(1.0, 1.0),
@@ -501,12 +507,14 @@ _STEPS = (
     Operation(
         "maximum", Maximum, arb=on_arrays(larger, 2), budget=EXACT,
         derivatives=lambda a, b: (_one_at_larger(a > b, a < b), _one_at_larger(a < b, a > b)),
-        measured=(Interval(), Interval()), **_calls("torch.maximum", "np.maximum", "builtins.max"),
+        measured=(Interval(), Interval()),
+        **_by_names("torch.maximum", "np.maximum", "builtins.max"),
     ),
     Operation(
         "minimum", Minimum, arb=on_arrays(smaller, 2), budget=EXACT,
         derivatives=lambda a, b: (_one_at_larger(a < b, a > b), _one_at_larger(a > b, a < b)),
-        measured=(Interval(), Interval()), **_calls("torch.minimum", "np.minimum", "builtins.min"),
+        measured=(Interval(), Interval()),
+        **_by_names("torch.minimum", "np.minimum", "builtins.min"),
     ),
 )  # fmt: skip
 
@@ -529,14 +537,18 @@ _CONDITIONS = (
     _comparison_row(
         "not_equal", "!=", operator.ne, sympy.Ne, _decide_on_arrays(_other_number, _same_number)
     ),
-    _connective_row("and", sympy.And, on_arrays(_and, 2), 2, **_infix("&", BOTH, operator.and_)),
-    _connective_row("or", sympy.Or, on_arrays(_or, 2), 2, **_infix("|", EITHER, operator.or_)),
+    _connective_row(
+        "and", sympy.And, on_arrays(_and, 2), 2, **_infix_notations("&", BOTH, operator.and_)
+    ),
+    _connective_row(
+        "or", sympy.Or, on_arrays(_or, 2), 2, **_infix_notations("|", EITHER, operator.or_)
+    ),
     _connective_row(
         "not",
         sympy.Not,
         on_arrays(_not),
         1,
-        **_calls("torch.logical_not", "np.logical_not", "np.logical_not"),
+        **_by_names("torch.logical_not", "np.logical_not", "np.logical_not"),
     ),
     Operation(
         "where",
@@ -545,7 +557,7 @@ _CONDITIONS = (
         budget=EXACT,
         domain="a condition and two numbers",
         arity=3,
-        **_calls("torch.where", "np.where", "np.where"),
+        **_by_names("torch.where", "np.where", "np.where"),
     ),
     _constant_row("pi", sympy.pi, arb.pi),
     _constant_row("e", sympy.E, arb.const_e),

@@ -28,11 +28,11 @@ _FARTHEST = -10_000.0
 """Where NumPy's polygamma and zeta end."""
 
 
-def _same_call(name: str) -> Notations:
-    return _calls(f"torch.special.{name}", f"special.{name}")
+def _special_notations(name: str) -> Notations:
+    return _two_call_notations(f"torch.special.{name}", f"special.{name}")
 
 
-def _calls(torch: str, numpy: str) -> Notations:
+def _two_call_notations(torch: str, numpy: str) -> Notations:
     return {"torch": Call(torch), "numpy": Call(numpy), "python": Call(numpy)}
 
 
@@ -189,7 +189,7 @@ ROWS = (
         arb=on_arrays(arb.erf),
         budget=Budget(1.0, 2.0),
         derivatives=lambda a: (2 / sympy.sqrt(sympy.pi) * sympy.exp(-(a**2)),),
-        **_calls("torch.erf", "special.erf"),
+        **_two_call_notations("torch.erf", "special.erf"),
     ),
     Operation(
         "erfc",
@@ -198,7 +198,7 @@ ROWS = (
         budget=Budget(2.0, 512.0),
         measured=(Interval(-26.0, 26.0),),
         derivatives=lambda a: (-2 / sympy.sqrt(sympy.pi) * sympy.exp(-(a**2)),),
-        **_calls("torch.erfc", "special.erfc"),
+        **_two_call_notations("torch.erfc", "special.erfc"),
     ),
     Operation(
         "erfinv",
@@ -208,7 +208,7 @@ ROWS = (
         domain="-1 < a < 1",
         measured=(Interval(-1.0, 1.0),),
         derivatives=lambda a: (sympy.sqrt(sympy.pi) / 2 * sympy.exp(sympy.erfinv(a) ** 2),),
-        **_calls("torch.erfinv", "special.erfinv"),
+        **_two_call_notations("torch.erfinv", "special.erfinv"),
     ),
     Operation(
         "erfcx",
@@ -217,7 +217,7 @@ ROWS = (
         budget=Budget(512.0, 512.0),
         measured=(Interval(-26.0, 1e6),),
         derivatives=lambda a: (2 * a * _erfcx_class(a) - 2 / sympy.sqrt(sympy.pi),),
-        **_same_call("erfcx"),
+        **_special_notations("erfcx"),
     ),
     Operation(
         "ndtr",
@@ -226,7 +226,7 @@ ROWS = (
         budget=Budget(2.0, 2.0, _one_ulp_of_one),
         measured=(Interval(-12.0, 100.0),),
         derivatives=lambda a: (_ndtr_slope(a),),
-        **_same_call("ndtr"),
+        **_special_notations("ndtr"),
     ),
     Operation(
         "log_ndtr",
@@ -235,7 +235,7 @@ ROWS = (
         budget=Budget(128.0, 128.0),
         measured=(Interval(-1e3, 10.0),),
         derivatives=lambda a: (_log_ndtr_slope(a),),
-        **_same_call("log_ndtr"),
+        **_special_notations("log_ndtr"),
     ),
     Operation(
         "loggamma",
@@ -245,7 +245,7 @@ ROWS = (
         domain="a > 0",
         measured=(_POSITIVE,),
         derivatives=lambda a: (_digamma_class(a),),
-        **_calls("torch.lgamma", "special.gammaln"),
+        **_two_call_notations("torch.lgamma", "special.gammaln"),
     ),
     Operation(
         "digamma",
@@ -255,7 +255,7 @@ ROWS = (
         domain="a > 0",
         measured=(_POSITIVE,),
         derivatives=lambda a: (sympy.polygamma(1, a),),
-        **_calls("torch.digamma", "special.digamma"),
+        **_two_call_notations("torch.digamma", "special.digamma"),
     ),
     Operation(
         "polygamma",
@@ -291,7 +291,7 @@ ROWS = (
         budget=Budget(8.0, 8.0),
         measured=(Interval(-80.0, 80.0),),
         derivatives=lambda a: (_i1(a),),
-        **_same_call("i0"),
+        **_special_notations("i0"),
     ),
     Operation(
         "i1",
@@ -300,7 +300,7 @@ ROWS = (
         budget=Budget(16.0, 16.0),
         measured=(Interval(-80.0, 80.0),),
         derivatives=lambda a: (_i1_slope(a),),
-        **_same_call("i1"),
+        **_special_notations("i1"),
     ),
     Operation(
         "i0e",
@@ -309,7 +309,7 @@ ROWS = (
         budget=Budget(8.0, 8.0),
         measured=(_MODERATE,),
         derivatives=lambda a: (_i1e(a) - sympy.sign(a) * _i0e(a),),
-        **_same_call("i0e"),
+        **_special_notations("i0e"),
     ),
     Operation(
         "i1e",
@@ -318,7 +318,7 @@ ROWS = (
         budget=Budget(16.0, 16.0),
         measured=(_MODERATE,),
         derivatives=lambda a: (_i1e_slope(a),),
-        **_same_call("i1e"),
+        **_special_notations("i1e"),
     ),
     Operation(
         "j0",
@@ -328,7 +328,7 @@ ROWS = (
         measured=(_MODERATE,),
         derivatives=lambda a: (-_j1(a),),
         lost=(0,),
-        **_calls("torch.special.bessel_j0", "special.j0"),
+        **_two_call_notations("torch.special.bessel_j0", "special.j0"),
     ),
     Operation(
         "j1",
@@ -338,7 +338,7 @@ ROWS = (
         measured=(_MODERATE,),
         derivatives=lambda a: (_j0(a) - _j1(a) / a,),
         lost=(0,),
-        **_calls("torch.special.bessel_j1", "special.j1"),
+        **_two_call_notations("torch.special.bessel_j1", "special.j1"),
     ),
 )
 

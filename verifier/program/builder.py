@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from verifier.operations.arrays import Array, Indices
 from verifier.operations.formats import Format
 from verifier.operations.table import REDUCTIONS
 from verifier.program.program import (
@@ -49,7 +49,7 @@ class Builder:
     def __init__(self) -> None:
         self._nodes: list[Node] = []
         self._truths: list[bool] = []
-        self._places: dict[Any, int] = {}
+        self._places: dict[Hashable, int] = {}
         self._format: Format | None = None
 
     def __getitem__(self, index: int) -> Node:
@@ -83,10 +83,14 @@ class Builder:
                 return self.constant(self._nodes[index].array.astype(np.float64))
             return self.apply("where", index, self.constant(1.0), self.constant(0.0))
 
+    def is_one(self, index: int, beside: int) -> bool:
+        """Whether a node is the number 1, so that it times another one of its shape is that one."""
+        return self._nodes[index].number == 1 and not self._nodes[beside].shape
+
     def input(self, name: str, shape: Shape = SCALAR) -> int:
         return self._add(Node(INPUT, (), shape, name))
 
-    def constant(self, value: Any) -> int:
+    def constant(self, value: Array | float) -> int:
         """A number or an array of numbers or of truth values; numbers are exact as float64."""
         array = np.asarray(value)
         array = array if array.dtype == bool else array.astype(np.float64)
@@ -101,7 +105,7 @@ class Builder:
         shape = np.broadcast_shapes(*(self._nodes[argument].shape for argument in arguments))
         return self._add(Node(operation, arguments, shape, None, self._format))
 
-    def take(self, argument: int, index: Any) -> int:
+    def take(self, argument: int, index: Indices | Sequence[int] | int) -> int:
         """The elements at these places of the flattened argument; NOTHING gives 0 (or False)."""
         index = np.asarray(index, dtype=np.int64)
         count = int(np.prod(self.shape(argument)))
@@ -109,7 +113,7 @@ class Builder:
             return self.reshape(argument, index.shape)
         return self._add(Node(TAKE, (argument,), index.shape, Fixed(index)))
 
-    def pile(self, argument: int, index: Any, shape: Shape) -> int:
+    def pile(self, argument: int, index: Indices | Sequence[int] | int, shape: Shape) -> int:
         """Zeros of that shape, with each element of the argument added at its place."""
         fixed = Fixed(np.asarray(index, dtype=np.int64))
         argument = self.numbers(argument)
@@ -242,8 +246,12 @@ class FormulaBuilder(Builder):
     True
     """
 
-    def constant(self, value: int | float) -> int:
+    def constant(self, value: Array | float) -> int:
+        """A number, as it was written: 2 and 2.0 are different ones."""
         return self._add(Node(CONSTANT, payload=value))
+
+    def is_one(self, index: int, beside: int) -> bool:
+        return self._nodes[index].number == 1
 
     def apply(self, operation: str, *arguments: int) -> int:
         """The node of that row; its shape is that of the widest argument, a reduction's is
@@ -272,6 +280,6 @@ _MOVING = frozenset({TAKE, JOIN, RESHAPE, "where"})
 """Operations whose elements are those of their last argument, among others of the same kind."""
 
 
-def places(shape: Shape) -> Any:
+def places(shape: Shape) -> Indices:
     """An array of that shape whose elements are their own places, counted from 0."""
     return np.arange(int(np.prod(shape)), dtype=np.int64).reshape(shape)

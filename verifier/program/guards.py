@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
 import numpy as np
 
+from verifier.operations.arrays import Floats
 from verifier.program.builder import FormulaBuilder
-from verifier.program.differentiate import differentiate
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
+from verifier.program.formula_gradient import differentiate
 from verifier.program.program import CONDITIONS, CONSTANT, INPUT, SCALAR, Node, Program, evaluate
 
 _LINEAR = frozenset({"add", "subtract", "negative", "abs", "relu", "maximum", "minimum", "where"})
@@ -303,7 +303,7 @@ def _harmless(
     }
 
 
-def _trials(symbols: int, places: Any) -> Any:
+def _trials(symbols: int, places: Floats) -> Floats:
     """Combinations of the places, a row each: all of them where they are few, else equal ones and a
     seeded choice.
     """

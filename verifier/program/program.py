@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -78,15 +78,22 @@ class Node:
     """What each element of the result is rounded to; None is exact."""
 
     @property
+    def is_array(self) -> bool:
+        """Whether a constant is an array, and not a number as it was written in a formula."""
+        return isinstance(self.payload, Fixed)
+
+    @property
     def array(self) -> Any:
         """A constant's numbers or truth values, or the places of an index, as an array."""
-        if isinstance(self.payload, Fixed):
+        if self.is_array:
             return self.payload.array
         return np.asarray(self.payload, dtype=np.float64)
 
     @property
     def number(self) -> float | None:
-        """A constant's number where it has no axes."""
+        """A constant's number where it has no axes; in a formula as it was written."""
+        if self.operation == CONSTANT and not self.is_array:
+            return self.payload  # type: ignore[no-any-return]
         if self.operation != CONSTANT or self.shape or self.array.dtype == bool:
             return None
         return float(self.array)
@@ -192,42 +199,48 @@ def with_arguments_at(node: Node, places: Mapping[int, int]) -> Node:
     return Node(node.operation, arguments, node.shape, node.payload, node.format)
 
 
+Value: TypeAlias = Any
+"""What a number system computes with: floats, balls, or pairs of them."""
+
+
 class Arithmetic(Protocol):
     """A number system that a formula is evaluated in; each method gets a node, its place and its
     arguments.
     """
 
-    def input(self, value: Any) -> Any: ...
+    def input(self, value: Value) -> Value: ...
 
-    def constant(self, place: int, node: Node) -> Any: ...
+    def constant(self, place: int, node: Node) -> Value: ...
 
-    def row(self, place: int, node: Node, *arguments: Any) -> Any: ...
+    def row(self, place: int, node: Node, *arguments: Value) -> Value: ...
 
 
 class ArrayArithmetic(Arithmetic, Protocol):
     """A number system that every program is evaluated in."""
 
-    def take(self, place: int, node: Node, argument: Any) -> Any: ...
+    def take(self, place: int, node: Node, argument: Value) -> Value: ...
 
-    def pile(self, place: int, node: Node, argument: Any) -> Any: ...
+    def pile(self, place: int, node: Node, argument: Value) -> Value: ...
 
-    def join(self, place: int, node: Node, *arguments: Any) -> Any: ...
+    def join(self, place: int, node: Node, *arguments: Value) -> Value: ...
 
-    def reshape(self, place: int, node: Node, argument: Any) -> Any: ...
+    def reshape(self, place: int, node: Node, argument: Value) -> Value: ...
 
-    def total(self, place: int, node: Node, argument: Any) -> Any: ...
+    def total(self, place: int, node: Node, argument: Value) -> Value: ...
 
-    def contract(self, place: int, node: Node, left: Any, right: Any) -> Any: ...
+    def contract(self, place: int, node: Node, left: Value, right: Value) -> Value: ...
 
-    def matrix(self, place: int, node: Node, argument: Any) -> Any: ...
+    def matrix(self, place: int, node: Node, argument: Value) -> Value: ...
 
-    def round(self, place: int, node: Node, argument: Any) -> Any: ...
+    def round(self, place: int, node: Node, argument: Value) -> Value: ...
 
 
 _OWN = frozenset({CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, MATRIX, ROUND})
 
 
-def evaluate(program: Program, arithmetic: Arithmetic, arguments: Mapping[str, Any]) -> list[Any]:
+def evaluate(
+    program: Program, arithmetic: Arithmetic, arguments: Mapping[str, Value]
+) -> list[Value]:
     """The program's results in a number system; nodes that no result depends on are left out.
 
     Raises KeyError for an input without an argument.
@@ -241,7 +254,7 @@ def evaluate(program: Program, arithmetic: Arithmetic, arguments: Mapping[str, A
     [np.float32(9.0)]
     """
     last = program.last_uses
-    values: dict[int, Any] = {}
+    values: dict[int, Value] = {}
     for place in last:
         node = program.nodes[place]
         if node.operation == INPUT:

@@ -11,15 +11,15 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
 
 import sympy
 from sympy.codegen import cfunctions
 
 from verifier.errors import InputError
+from verifier.operations.arrays import Expr
 from verifier.operations.table import BY_CLASS, COMPOSED, COMPOSITIONS, TABLE
-from verifier.program.builder import FormulaBuilder
-from verifier.program.program import CONSTANT, INPUT, Node, Program, evaluate
+from verifier.program.builder import Builder
+from verifier.program.program import INPUT, Node, Program, evaluate
 
 _CONSTANTS = {sympy.pi: "pi", sympy.E: "e"}
 _OWN_POWERS = (sympy.S.NegativeOne, sympy.S.Half, sympy.Integer(2), sympy.Integer(-2))
@@ -38,13 +38,13 @@ _BESSEL = {
 }
 
 
-def read(expression: Any, builder: FormulaBuilder, symbols: Mapping[Any, int]) -> int:
+def read(expression: Expr, builder: Builder, symbols: Mapping[Expr, int]) -> int:
     """The node of the builder that computes the expression; `symbols` says where its symbols stand.
 
     Operations come in the order of `.args`, with real division, subtraction and square root.
     Raises InputError for a symbol that is not among them and a function that has no row.
     """
-    places: dict[Any, int] = dict(symbols)
+    places: dict[Expr, int] = dict(symbols)
     waiting = [expression]
     while waiting:
         tree = waiting[-1]
@@ -62,7 +62,7 @@ def read(expression: Any, builder: FormulaBuilder, symbols: Mapping[Any, int]) -
     return places[expression]
 
 
-def _expansion(tree: Any) -> Any:
+def _expansion(tree: Expr) -> Expr:
     """The tree written by other operations where it has no row of its own, else None."""
     composition = COMPOSED.get(type(tree))
     if composition is not None:
@@ -79,7 +79,7 @@ def _expansion(tree: Any) -> Any:
     return None
 
 
-def _parts(tree: Any) -> tuple[Any, ...]:
+def _parts(tree: Expr) -> tuple[Expr, ...]:
     """The sub-trees that become nodes of their own before the tree does."""
     if isinstance(tree, sympy.Pow) and tree.exp in _OWN_POWERS:
         return (tree.base,)
@@ -93,11 +93,11 @@ def _parts(tree: Any) -> tuple[Any, ...]:
     return tuple(tree.args)
 
 
-def _factors(tree: Any) -> tuple[Any, ...]:
+def _factors(tree: Expr) -> tuple[Expr, ...]:
     return tuple(tree.args[1:]) if tree.args[0] is sympy.S.NegativeOne else tuple(tree.args)
 
 
-def _subtracted(term: Any) -> Any:
+def _subtracted(term: Expr) -> Expr:
     """What is taken away by a term with a minus sign: y for -y, 2*y for -2*y, 1 for -1; else
     None.
     """
@@ -111,14 +111,14 @@ def _subtracted(term: Any) -> Any:
     return None
 
 
-def _divisor(factor: Any) -> Any:
+def _divisor(factor: Expr) -> Expr:
     """y for the factor 1/y, else None."""
     return (
         factor.base if isinstance(factor, sympy.Pow) and factor.exp is sympy.S.NegativeOne else None
     )
 
 
-def _node(tree: Any, builder: FormulaBuilder, places: Mapping[Any, int]) -> int:
+def _node(tree: Expr, builder: Builder, places: Mapping[Expr, int]) -> int:
     if tree.is_Symbol:
         raise InputError(
             f"the formula uses {tree}, which is neither an input nor a parameter: name it as one "
@@ -141,7 +141,7 @@ def _node(tree: Any, builder: FormulaBuilder, places: Mapping[Any, int]) -> int:
     return apply_row(_row_of(tree), builder, [places[part] for part in tree.args])
 
 
-def apply_row(name: str, builder: FormulaBuilder, arguments: Sequence[int]) -> int:
+def apply_row(name: str, builder: Builder, arguments: Sequence[int]) -> int:
     """The node of a row. Raises InputError where an argument must be a whole number and is not."""
     for place in TABLE[name].whole:
         if not _is_whole(builder[arguments[place]]):
@@ -152,21 +152,18 @@ def apply_row(name: str, builder: FormulaBuilder, arguments: Sequence[int]) -> i
     return builder.apply(name, *arguments)
 
 
-def _is_whole(node: Any) -> bool:
-    """Whether a node is a whole number from 0 on; a constant of an array program has its number as
-    a float.
-    """
-    number = getattr(node, "number", node.payload)
-    written = isinstance(number, int) or (
-        number is not node.payload and number is not None and number.is_integer()
-    )
-    return bool(node.operation == CONSTANT and written and number >= 0)
+def _is_whole(node: Node) -> bool:
+    """Whether a node is a whole number from 0 on, in a formula one that is written as such."""
+    number = node.number
+    if number is None or number < 0:
+        return False
+    return isinstance(number, int) or (node.is_array and number.is_integer())
 
 
 _ORDINALS = ("first", "second", "third")
 
 
-def _row_of(tree: Any) -> str:
+def _row_of(tree: Expr) -> str:
     kind = type(tree)
     name = BY_CLASS.get(kind) or _SPELLINGS.get(kind)
     if name is None:
@@ -178,7 +175,7 @@ def _row_of(tree: Any) -> str:
     return name
 
 
-def _number(tree: Any, builder: FormulaBuilder) -> int:
+def _number(tree: Expr, builder: Builder) -> int:
     if tree is not sympy.nan and abs(tree) > sys.float_info.max:
         raise InputError("the formula contains a number beyond the largest float64: remove it")
     if isinstance(tree, sympy.Integer):
@@ -190,7 +187,7 @@ def _number(tree: Any, builder: FormulaBuilder) -> int:
     raise InputError(f"the formula contains {tree}, which is not a finite number: remove it")
 
 
-def _sum(tree: Any, builder: FormulaBuilder, places: Mapping[Any, int]) -> int:
+def _sum(tree: Expr, builder: Builder, places: Mapping[Expr, int]) -> int:
     first, *rest = tree.args
     total = places[first]
     for term in rest:
@@ -202,7 +199,7 @@ def _sum(tree: Any, builder: FormulaBuilder, places: Mapping[Any, int]) -> int:
     return total
 
 
-def _product(tree: Any, builder: FormulaBuilder, places: Mapping[Any, int]) -> int:
+def _product(tree: Expr, builder: Builder, places: Mapping[Expr, int]) -> int:
     factors = _factors(tree)
     divisor = _divisor(factors[0])
     product = (
@@ -221,7 +218,7 @@ def _product(tree: Any, builder: FormulaBuilder, places: Mapping[Any, int]) -> i
     return product
 
 
-def _power(tree: Any, builder: FormulaBuilder, places: Mapping[Any, int]) -> int:
+def _power(tree: Expr, builder: Builder, places: Mapping[Expr, int]) -> int:
     if tree.exp is sympy.S.NegativeOne:
         return builder.apply("divide", builder.constant(1), places[tree.base])
     if tree.exp is sympy.S.Half:
@@ -238,7 +235,7 @@ def _power(tree: Any, builder: FormulaBuilder, places: Mapping[Any, int]) -> int
     return builder.apply("power", places[tree.base], places[tree.exp])
 
 
-def _piecewise(tree: Any, builder: FormulaBuilder, places: Mapping[Any, int]) -> int:
+def _piecewise(tree: Expr, builder: Builder, places: Mapping[Expr, int]) -> int:
     *conditions, (otherwise, last) = (pair.args for pair in tree.args)
     if last is not sympy.true:
         raise InputError(
@@ -251,7 +248,7 @@ def _piecewise(tree: Any, builder: FormulaBuilder, places: Mapping[Any, int]) ->
     return result
 
 
-def _folded(tree: Any, builder: FormulaBuilder, places: Mapping[Any, int]) -> int:
+def _folded(tree: Expr, builder: Builder, places: Mapping[Expr, int]) -> int:
     """Max, Min, And and Or keep no order of arguments; a sorted one makes the program the same each
     time.
     """
@@ -269,13 +266,13 @@ class SymPyArithmetic:
     those that are too long for people.
     """
 
-    def input(self, value: Any) -> Any:
+    def input(self, value: Expr) -> Expr:
         return value
 
-    def constant(self, place: int, node: Node) -> Any:
+    def constant(self, place: int, node: Node) -> Expr:
         return sympy.sympify(node.payload)
 
-    def row(self, place: int, node: Node, *arguments: Any) -> Any:
+    def row(self, place: int, node: Node, *arguments: Expr) -> Expr:
         operation = TABLE[node.operation]
         if operation.name == "square":
             _refuse_long(_digits_of_power(arguments[0], sympy.Integer(2)))
@@ -297,18 +294,18 @@ _WORKED_OUT = frozenset({"loggamma", "digamma", "polygamma", "zeta"})
 _LARGE = 1_000
 
 
-def _is_large(argument: Any) -> bool:
+def _is_large(argument: Expr) -> bool:
     return bool(argument.is_Number and abs(argument) > _LARGE)
 
 
-def _digits(number: Any) -> float:
+def _digits(number: Expr) -> float:
     """How many digits both numbers of a fraction have, about."""
     if not number.is_Rational or not number:
         return 0.0
     return math.log10(abs(int(number.p))) + math.log10(int(number.q))
 
 
-def _digits_of_power(base: Any, exponent: Any) -> float:
+def _digits_of_power(base: Expr, exponent: Expr) -> float:
     """How many digits there are in the numbers of a power that SymPy works out."""
     if not exponent.is_Rational or base.is_Add:
         return 0.0

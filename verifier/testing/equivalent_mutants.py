@@ -58,8 +58,8 @@ class _Fused(torch.autograd.Function):
 def with_backward(code: Code, backward: Callable[..., tuple[Tensor, ...]]) -> Code:
     """The function with a backward by hand.
 
-    `code` takes tensors and returns one. `backward(incoming, *inputs)` gives the gradient by each
-    of the inputs, a tuple.
+    `code` takes tensors and returns one. `backward` takes the incoming gradient and the same
+    tensors, and gives the gradient by each of them, a tuple.
 
     >>> doubled = with_backward(lambda x: 2 * x, lambda incoming, x: (2 * incoming,))
     >>> x = torch.tensor(3.0, requires_grad=True)
@@ -242,7 +242,7 @@ def _softmax_by_hand(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return exponentials @ v / exponentials.sum(-1, keepdim=True)
 
 
-def _by_products(x: Tensor, first: Tensor, bias: Tensor, second: Tensor) -> Tensor:
+def _network_by_products(x: Tensor, first: Tensor, bias: Tensor, second: Tensor) -> Tensor:
     hidden = ((x.unsqueeze(-1) * first).sum(1) + bias).tanh()
     return (hidden.unsqueeze(-1) * second).sum(1)
 
@@ -373,7 +373,7 @@ TWINS = (
         "products and sums",
         "matrix products as products and sums",
         case_named("tanh network"),
-        _by_products,
+        _network_by_products,
     ),
     Twin(
         "variance in two passes",

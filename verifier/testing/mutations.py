@@ -130,6 +130,11 @@ def honest(right: Right) -> Tensor:
     """No lie at all: the right gradient.
 
     `right` is the backward that is right.
+
+    >>> same = GRAPH.plant(torch.tanh, honest, 0)
+    >>> x = torch.tensor(0.0, requires_grad=True)
+    >>> torch.autograd.grad(same(x), x)
+    (tensor(1.),)
     """
     return right.gradient
 

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.capture.joint_graph import Joint, NotReadableError, captured
+from verifier.capture.joint_functions import Joint
+from verifier.capture.joint_graph import NotReadableError, captured
 from verifier.capture.lowering import lowered
 from verifier.judging.examination import NotReplayed
 from verifier.judging.formula_replay import MOST_DIGITS, rounded_constants

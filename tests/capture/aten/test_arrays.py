@@ -925,9 +925,6 @@ def test_what_takes_no_derivative_is_named():
         ),
     }
     cases = {f"aten::{name} has no rule for {why}": code for name, (why, code) in no_rule.items()}
-    cases["the code decides by the values of a tensor in Python (if, while, float(), .item())"] = (
-        torch.cov
-    )
     for sentence, code in cases.items():
         with pytest.raises(NotReadableError) as error:
             agreeing_digits(code, drawn("33", {}, 1))

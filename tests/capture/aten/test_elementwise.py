@@ -24,7 +24,8 @@ from tests.helpers.reading import (
     shared_out,
 )
 from verifier.capture import lowering
-from verifier.capture.joint_graph import NotReadableError, SecondOrder, captured
+from verifier.capture.joint_functions import SecondOrder
+from verifier.capture.joint_graph import NotReadableError, captured
 from verifier.capture.lowering import plain, rules
 from verifier.program.evaluation.stochastic import DEVIATIONS
 from verifier.program.program import evaluate
@@ -784,14 +785,8 @@ def test_a_number_that_rounding_does_not_explain_is_found(monkeypatch):
 
 # What cannot be read is named.
 
-RANDOM = " is random, and a random number has no derivative to hold it against"
-BRANCH = "the code decides by the values of a tensor in Python (if, while, float(), .item())"
 REFUSED = {
-    "rrelu": (lambda x: F.rrelu(x, training=True), "aten::rrelu_with_noise" + RANDOM),
-    "dropout": (F.dropout, "aten::bernoulli" + RANDOM),
-    "gumbel_softmax": (F.gumbel_softmax, "aten::exponential" + RANDOM),
     "nextafter": (lambda x: torch.nextafter(x, x + 1), "aten::nextafter has no rule"),
-    "a branch": (lambda x: x if x.sum() > 0 else -x, BRANCH),
 }  # fmt: skip
 
 

@@ -485,8 +485,6 @@ def test_statistics_in_another_format():
 
 
 REFUSED = {
-    "dropout": (lambda x: F.dropout(x), "aten::bernoulli is random, and a random number"),
-    "fractional": (lambda x: F.fractional_max_pool2d(x, 2, output_size=1), "aten::rand is random"),
     "bicubic": (
         lambda x: F.grid_sample(x, x[..., :2], mode="bicubic", align_corners=False),
         "aten::grid_sampler_2d has no rule for bicubic sampling",

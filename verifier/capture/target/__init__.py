@@ -2,17 +2,20 @@
 here by its name.
 """
 
-from verifier.capture.target.bind import Bound, bound, name_of
+from verifier.capture.target.bind import Bound, By, bound, name_of
 from verifier.capture.target.dry_run import Run, UserCodeError, tried
 from verifier.capture.target.import_target import callable_of, load_target
+from verifier.capture.target.module_state import prepared
 
 __all__ = [
     "Bound",
+    "By",
     "Run",
     "UserCodeError",
     "bound",
     "callable_of",
     "load_target",
     "name_of",
+    "prepared",
     "tried",
 ]

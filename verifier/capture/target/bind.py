@@ -8,7 +8,7 @@ left of one call in the next.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from inspect import Signature
@@ -19,7 +19,8 @@ from typing import Any
 import torch
 
 from verifier.capture.dtypes import dtype_named
-from verifier.capture.target.modules import apart, module_of, uncompiled
+from verifier.capture.target.module_state import with_shapes
+from verifier.capture.target.modules import Returned, apart, module_of, uncompiled
 from verifier.capture.target.outputs import Results, results_of
 from verifier.capture.target.pytree import leaves, replaced
 from verifier.capture.target.signature import Arguments, arranged, signature_of
@@ -54,8 +55,13 @@ class Bound:
         """The names of the results: value, value[0], value.loss. Runs the code, and raises what it
         raises.
         """
-        with torch.no_grad():
-            return self.returned(*(tensor.clone() for tensor in self.inputs.values())).names
+        given = [
+            tensor.clone().requires_grad_(name in self.wanted)
+            for name, tensor in self.inputs.items()
+        ]
+        with torch.enable_grad():
+            # Code may write to what it is given, and take gradients itself.
+            return self.returned(*(tensor.clone() for tensor in given)).names
 
 
 def name_of(target: Any) -> str:
@@ -82,7 +88,41 @@ def name_of(target: Any) -> str:
     return name
 
 
-def bound(target: Callable[..., Any], inputs: Mapping[str, Any], dtype: str) -> Bound:
+@dataclass(frozen=True)
+class By:
+    """What gradients are taken by, where not by everything: names, which stand for all that begins
+    with them and a dot or a bracket.
+    """
+
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+    def chosen(self, code: str, wanted: Sequence[str], possible: Sequence[str]) -> list[str]:
+        """Those of the inputs; `wanted` has them where nothing is chosen.
+
+        Raises InputError for a name that none of them has.
+        """
+        for name in (*self.only, *self.without):
+            if not any(_is_part(one, name) for one in possible):
+                raise InputError(
+                    f"{code} has no floating-point input or parameter {name!r}: it has "
+                    f"{', '.join(possible) or 'none'}"
+                )
+        kept = [one for one in possible if any(_is_part(one, name) for name in self.only)]
+        kept = kept if self.only else list(wanted)
+        left = [one for one in kept if not any(_is_part(one, name) for name in self.without)]
+        if kept and not left:
+            raise InputError(f"nothing is left of {code} to take a gradient by: leave out less")
+        return left
+
+
+def _is_part(name: str, whole: str) -> bool:
+    return name == whole or name.startswith((f"{whole}.", f"{whole}["))
+
+
+def bound(
+    target: Callable[..., Any], inputs: Mapping[str, Any], dtype: str, by: By | None = None
+) -> Bound:
     """The target with these inputs, which are drawn and cast already, and a module cast to that
     dtype.
 
@@ -97,7 +137,8 @@ def bound(target: Callable[..., Any], inputs: Mapping[str, Any], dtype: str) -> 
     Raises InputError where the inputs do not fit the signature, where there is nothing to take a
     gradient by, and for modules whose parameters cannot be set.
     """
-    callee = _callee(target, dtype)
+    by = By() if by is None else by
+    callee = _callee(_with_shapes(target, inputs), dtype)
     given, state = callee.sort(inputs)
     callee.arranged(given)
     parts = [
@@ -112,12 +153,14 @@ def bound(target: Callable[..., Any], inputs: Mapping[str, Any], dtype: str) -> 
         # Code is run many times, and its inputs are no leaves of torch's graph, of which torch may
         # warn.
         with user_code_state(values):
-            result = callee({name: by_name[name] for name in state}, arguments)
-        return results_of(callee.name, result)
+            found = callee({name: by_name[name] for name in state}, arguments)
+        return results_of(callee.name, found.result, found.buffers)
 
+    every = {**tensors, **state}
     wanted = [name for name, tensor in tensors.items() if tensor.is_floating_point()]
     wanted += [name for name in state if name in callee.trained]
-    every = {**tensors, **state}
+    floating = [name for name, tensor in every.items() if tensor.is_floating_point()]
+    wanted = by.chosen(callee.name, wanted, floating)
     if not any(every[name].numel() for name in wanted):
         raise InputError(
             f"{callee.name} has nothing to take a gradient by: {_missing(wanted, parts)}"
@@ -143,12 +186,22 @@ def _missing(wanted: list[str], parts: list[tuple[str, Any]]) -> str:
     return "give a tensor of floating-point numbers"
 
 
+def _with_shapes(target: Callable[..., Any], inputs: Mapping[str, Any]) -> Callable[..., Any]:
+    """The target; a module that takes its shapes from its inputs, with those."""
+    signature = signature_of(_signed(target))
+    if module_of(target) is None:
+        return target
+    return with_shapes(target, lambda: arranged(name_of(target), signature, inputs))
+
+
 def _callee(target: Callable[..., Any], dtype: str) -> _Callee:
     name, kind = name_of(target), dtype_named(dtype)
     signature = signature_of(_signed(target))
     if module_of(target) is None:
         return _Callee(
-            name, signature, lambda state, positional, keywords: target(*positional, **keywords)
+            name,
+            signature,
+            lambda state, positional, keywords: Returned(target(*positional, **keywords)),
         )
     known = apart(name, target, kind, signature.parameters if signature else ())
     return _Callee(name, signature, known.call, known.state, known.trained)
@@ -167,12 +220,12 @@ class _Callee:
 
     name: str
     signature: Signature | None
-    call: Callable[..., Any]
+    call: Callable[..., Returned]
     state: Mapping[str, torch.Tensor] = field(default_factory=dict)
     trained: frozenset[str] = frozenset()
     """Those of the state that gradients are taken by."""
 
-    def __call__(self, state: Mapping[str, torch.Tensor], arguments: Mapping[str, Any]) -> Any:
+    def __call__(self, state: Mapping[str, torch.Tensor], arguments: Mapping[str, Any]) -> Returned:
         given = self.arranged(arguments)
         return self.call(state, given.positional, given.keywords)
 

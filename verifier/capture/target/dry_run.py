@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from verifier.capture.joint_functions import gradients_by
 from verifier.capture.target.bind import Bound
 from verifier.errors import InputError, message_of
 from verifier.process.deadline import Deadline
@@ -31,6 +32,8 @@ class Run:
     """
     unreached: tuple[str, ...] = ()
     """The wanted inputs that torch has no gradient by, of any result."""
+    changed: tuple[str, ...] = ()
+    """The buffers that it changed."""
 
 
 @isolate
@@ -86,6 +89,11 @@ def _run(bound: Bound) -> Run:
         unreached=tuple(
             name for name, gradient in zip(bound.wanted, gradients, strict=True) if gradient is None
         ),
+        changed=tuple(
+            name
+            for name, tensor in results.buffers.items()
+            if not _same(tensor.detach(), bound.inputs[name])
+        ),
     )
 
 
@@ -97,9 +105,8 @@ def _gradients(
     if not outputs:
         return (None,) * len(by)
     try:
-        return torch.autograd.grad(
-            outputs, by, [torch.ones_like(output) for output in outputs], allow_unused=True
-        )
+        weights = [torch.ones_like(output) for output in outputs]
+        return tuple(gradients_by(outputs, by, weights))
     except (Exception, SystemExit) as error:
         raise raised(f"the backward of {bound.name}", error) from error
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from verifier.capture.target.call_text import Attribute, Call, steps_of
 from verifier.errors import InputError, message_of
 from verifier.formula.load_file import add_to_import_path, run_file
 from verifier.process.isolation import user_file_state
@@ -22,7 +23,7 @@ _FORMS = "give path/to/file.py::name or package.module:name"
 
 def load_target(text: str) -> Callable[..., Any]:
     """What is called that in a file or in a package; the name may have dots, as in
-    `layer.py::Net.loss`.
+    `layer.py::Net.loss`, and calls with values, as in `layer.py::Net(dim=16).loss`.
 
     A class of modules is made into one, where it needs no arguments; an `autograd.Function` is its
     `apply`. Whatever torch draws at random while it is loaded is drawn with the seed 0. Raises
@@ -36,10 +37,22 @@ def load_target(text: str) -> Callable[..., Any]:
         torch.manual_seed(0)
         home, separator, name = _home(text)
         found: Any = home
-        for part in name.split("."):
-            found = _made(found, text) if _is_method(found, part) else found
-            found = _attribute(found, part, text.removesuffix(separator + name), text)
+        for step in steps_of(name):
+            found = _next(found, step, text.removesuffix(separator + name), text)
         return _callable(found, text)
+
+
+def _next(found: Any, step: Attribute | Call, place: str, text: str) -> Any:
+    """What is found by one step more."""
+    if isinstance(step, Attribute):
+        found = _made(found, text) if _is_method(found, step.name) else found
+        return _attribute(found, step.name, place, text)
+    name = f"{getattr(found, '__name__', type(found).__name__)}{step.text}"
+    try:
+        return found(*step.positional, **step.keywords)
+    except Exception as error:
+        raised = f"{type(error).__name__}: {message_of(error, whole=True)}"
+        raise InputError(f"{name} raises {raised}") from error
 
 
 def callable_of(target: Any) -> Callable[..., Any]:
@@ -63,9 +76,11 @@ def _package_in(text: str) -> str:
 
 def _home(text: str) -> tuple[ModuleType, str, str]:
     """Where the target is to be found, and behind which separator its name stands."""
-    path, separator, name = text.rpartition("::")
+    # What a target is made with may have colons, too.
+    before, paren, arguments = text.partition("(")
+    path, separator, name = before.rpartition("::")
     if separator:
-        return _file(Path(path)), separator, name
+        return _file(Path(path)), separator, name + paren + arguments
     module, separator, name = text.partition(":")
     if text.endswith(".py") or module.endswith(".py"):
         raise InputError(f"{module} is a file: say what in it, as in {module}::{name or 'name'}")
@@ -177,7 +192,7 @@ def _made(kind: type, text: str) -> Any:
     if needed:
         raise InputError(
             f"{text}: {kind.__name__} needs {', '.join(needed)} to be made: "
-            f"make one where it stands, as in layer = {kind.__name__}(...), and name that"
+            f"give them, as in --make '{text}({needed[0]}=...)'"
         )
     try:
         return kind()

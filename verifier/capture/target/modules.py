@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import MethodType
 from typing import Any
@@ -19,10 +19,19 @@ _COMPILED = "_orig_mod"
 
 
 @dataclass(frozen=True, eq=False)
+class Returned:
+    """What a call returned, and what it did."""
+
+    result: Any
+    buffers: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    """The buffers as it left them."""
+
+
+@dataclass(frozen=True, eq=False)
 class Apart:
     """A module apart from its numbers."""
 
-    call: Callable[[Mapping[str, torch.Tensor], Sequence[Any], Mapping[str, Any]], Any]
+    call: Callable[[Mapping[str, torch.Tensor], Sequence[Any], Mapping[str, Any]], Returned]
     """Takes the state by its names, the arguments in order and those by name."""
     state: Mapping[str, torch.Tensor]
     """Parameters and buffers by their dotted names; what is tied is there once."""
@@ -65,13 +74,16 @@ def apart(name: str, target: Any, dtype: torch.dtype, arguments: Collection[str]
 
     def call(
         state: Mapping[str, torch.Tensor], positional: Sequence[Any], keywords: Mapping[str, Any]
-    ) -> Any:
+    ) -> Returned:
         # A module may write to its buffers.
         given = {
             full: state[known].clone() if known in buffers else state[known]
             for full, known in shown.items()
         }
-        return torch.func.functional_call(holder, given, tuple(positional), dict(keywords))
+        result = torch.func.functional_call(holder, given, tuple(positional), dict(keywords))
+        return Returned(
+            result, {shown[full]: holder.left[full] for full in shown if full in holder.left}
+        )
 
     state = {
         shown[full]: tensor.detach()
@@ -93,9 +105,13 @@ class _Holder(torch.nn.Module):
         self.module = module
         self.train(module.training)
         self._target = (target,)
+        self.left: dict[str, torch.Tensor] = {}
+        """The buffers as the latest call left them."""
 
     def forward(self, *positional: Any, **keywords: Any) -> Any:
-        return _call(self._target[0], self.module, positional, keywords)
+        result = _call(self._target[0], self.module, positional, keywords)
+        self.left = dict(self.named_buffers())
+        return result
 
 
 def _call(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -25,9 +27,13 @@ class Results:
 
     names: tuple[str, ...]
     tensors: tuple[torch.Tensor, ...]
+    buffers: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    """A module's buffers as the code left them."""
 
 
-def results_of(code: str, returned: Any) -> Results:
+def results_of(
+    code: str, returned: Any, buffers: Mapping[str, torch.Tensor] = MappingProxyType({})
+) -> Results:
     """What the code of that name returned; without what stands among it and has no gradient:
     numbers, None, indices.
 
@@ -43,7 +49,8 @@ def results_of(code: str, returned: Any) -> Results:
     usable = [(name, tensor) for name, tensor in tensors if tensor.is_floating_point()]
     if not usable:
         raise InputError(f"{code} returns {_instead(returned, [leaf for _, leaf in found])}")
-    return Results(tuple(name for name, _ in usable), tuple(tensor for _, tensor in usable))
+    names, values = zip(*usable, strict=True)
+    return Results(names, values, buffers)
 
 
 def _check(code: str, name: str, tensor: torch.Tensor) -> None:

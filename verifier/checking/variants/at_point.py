@@ -29,6 +29,8 @@ class Trial:
     point: CheckPoint
     specification: Specification | None = None
     honour_detach: bool = False
+    random_seed: int = 0
+    """What the code's random numbers are drawn with."""
     beside: Mapping[str, torch.Tensor] = field(default_factory=dict, repr=False, compare=False)
     """The inputs at another point, of the same shapes."""
 
@@ -36,7 +38,11 @@ class Trial:
     def subject(self) -> Subject:
         """The target at this point, as it is examined."""
         return Subject(
-            self.bound.code, self.bound.inputs, self.bound.wanted, honour_detach=self.honour_detach
+            self.bound.code,
+            self.bound.inputs,
+            self.bound.wanted,
+            honour_detach=self.honour_detach,
+            random_seed=self.random_seed,
         )
 
     @cached_property

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from verifier.capture.joint_graph import Joint, tensors
+from verifier.capture.joint_functions import Joint, gradients_by, tensors
 from verifier.capture.lowering import plain
-from verifier.capture.statements import REVERSE, Statements, Subject
+from verifier.capture.statements import REVERSE, Statements
 from verifier.checking.variants.at_point import (
     Trial,
     first_sentence,
@@ -228,7 +228,7 @@ def _one_result(statements: Statements, place: int) -> Sequence[torch.Tensor | N
             result = tensors(statements.joint.code(*(tensor.clone() for tensor in inputs)))[place]
         if not result.requires_grad:
             return [None for _ in by]
-        return torch.autograd.grad(result, by, weight.clone(), allow_unused=True)
+        return gradients_by([result], by, [weight.clone()])
 
 
 @dataclass(frozen=True)
@@ -244,9 +244,7 @@ class VmapCheck:
             name: torch.stack([tensor, trial.beside.get(name, tensor)])
             for name, tensor in trial.bound.inputs.items()
         }
-        subject = Subject(
-            _under_vmap(code), stacked, trial.bound.wanted, honour_detach=trial.honour_detach
-        )
+        subject = replace(trial.subject, code=_under_vmap(code), inputs=stacked)
         try:
             with ignore_torch_warnings():
                 examination = examine(subject, Reference(_loop_over_rows(code)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from verifier.capture.joint_graph import Joint, tensors
+from verifier.capture.joint_functions import Joint, gradients_by, tensors
 from verifier.capture.statements import REVERSE, Statements
 from verifier.checking.variants.at_point import Trial
 from verifier.judging.finding import Finding
@@ -42,7 +42,7 @@ class DeterminismCheck:
 
 @dataclass(frozen=True)
 class OverwritingCheck:
-    """Inputs and grad_output are what they were, or torch has been told that they are not."""
+    """Inputs and grad_output are unchanged, or torch knows that they have changed."""
 
     name: str = "overwriting"
 
@@ -108,17 +108,17 @@ def _gradients_behind(
 def _gradients_or_none(
     results: Sequence[torch.Tensor], by: Sequence[torch.Tensor], weights: Sequence[torch.Tensor]
 ) -> Sequence[torch.Tensor | None]:
-    """The gradients; none where torch has been told of a write and refuses them."""
+    """The gradients; none where torch knows of a write and refuses them."""
     pairs = [
         (result, weight)
         for result, weight in zip(results, weights, strict=True)
         if result.requires_grad
     ]
-    # Where torch has not been told, it does not refuse.
+    # Where torch does not know of a write, it does not refuse.
     with suppress(RuntimeError):
         if pairs:
             outputs, incoming = zip(*pairs, strict=True)
-            return torch.autograd.grad(outputs, by, incoming, allow_unused=True)
+            return gradients_by(outputs, by, incoming)
     return [None for _ in by]
 
 

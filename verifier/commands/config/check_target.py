@@ -86,4 +86,8 @@ def _settings_given(target: ConfiguredTarget) -> dict[str, UserValue]:
         "digits": settings.digits,
         "timeout": settings.timeout,
         "honour_detach": settings.honour_detach,
+        "wrt": settings.wrt,
+        "not_wrt": settings.not_wrt,
+        "state": None if settings.state is None else str(target.folder / settings.state),
+        "train": settings.train,
     }

@@ -71,7 +71,8 @@ class ConfiguredTarget:
     def of(cls, fields: Options) -> ConfiguredTarget:
         """From its fields in JSON's own types."""
         settings = dict(fields["settings"])
-        settings |= {name: tuple(settings[name]) for name in ("dtypes", "without")}
+        lists = ("dtypes", "without", "wrt", "not_wrt")
+        settings |= {name: tuple(settings.get(name, ())) for name in lists}
         accepted = tuple(AcceptedFailure(**entry) for entry in fields["accepted"])
         changed = {
             "settings": CheckSettings(**settings),
@@ -135,8 +136,11 @@ def read_config(path: str | Path) -> Config:
 
 
 def _target_identity(target: ConfiguredTarget) -> tuple[object, ...]:
-    """What is checked, whatever the settings."""
-    return target.target, target.formula, target.reference, target.reduction, dict(target.inputs)
+    """What is checked, however it is done."""
+    settings = target.settings
+    state = settings.wrt, settings.not_wrt, settings.state, settings.train
+    intended = target.formula, target.reference, target.reduction
+    return target.target, intended, dict(target.inputs), state
 
 
 def _file_settings(table: Table, before: CheckSettings) -> CheckSettings:
@@ -229,6 +233,10 @@ _SETTINGS: Mapping[str, ValueKind] = {
     "digits": positive_numbers(f"a number above 0, at most {MOST_DIGITS}", MOST_DIGITS),
     "timeout": positive_numbers(f"seconds, a number above 0, at most {LONGEST:,.0f}", LONGEST),
     "honour_detach": FLAG,
+    "wrt": arrays_of_texts('names of inputs or parameters, as in ["weight"]'),
+    "not_wrt": arrays_of_texts('names of inputs or parameters, as in ["bias"]'),
+    "state": TEXT,
+    "train": FLAG,
 }
 _ACCEPTED: Mapping[str, ValueKind] = {
     "component": TEXT,

@@ -125,11 +125,11 @@ def whole_numbers(least: int, most: int) -> ValueKind:
     """Whole numbers between these two."""
     return ValueKind(
         f"a whole number from {least} to {most:,}",
-        lambda value: _is_whole(value) and least <= value <= most,
+        lambda value: _is_whole_number(value) and least <= value <= most,
     )
 
 
-def _is_whole(value: UserValue) -> bool:
+def _is_whole_number(value: UserValue) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -14,7 +14,7 @@ from verifier.commands.config.schema import ConfiguredTarget, read_config
 from verifier.errors import InputError
 from verifier.process.values import Options
 from verifier.reporting.check_watcher import Unwatched
-from verifier.reporting.text.layout import WIDTH
+from verifier.reporting.text.terminal import WIDTH
 from verifier.training.runner import always
 
 
@@ -76,8 +76,8 @@ class TargetTest(pytest.Item):
         )  # fmt: skip
         if result.exit_code:
             lines = (line.plain.rstrip() for line in found.report.lines(WIDTH))
-            told = [f"{result.target}: {result.outcome}", *result.sentences, "", *lines]
-            pytest.fail("\n".join(told), pytrace=False)
+            lines_shown = [f"{result.target}: {result.outcome}", *result.sentences, "", *lines]
+            pytest.fail("\n".join(lines_shown), pytrace=False)
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Where pytest says that the test is."""

@@ -107,7 +107,7 @@ def _session(config: pytest.Config, given: Mapping[str, _SettingGiven | None]) -
     chosen = {name: _READERS[name](found) for name, found in given.items() if found is not None}
     folder = chosen.pop("reports", None)
     if folder is not None:
-        # Workers of a distributed run are told the options of the one that they work for, and may
+        # Workers of a distributed run get the options of the one that they work for, and may
         # run elsewhere.
         config.option.verifier_reports = str(folder)
     return _Session(chosen, folder)

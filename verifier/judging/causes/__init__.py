@@ -41,6 +41,7 @@ from verifier.process.deadline import Deadline
 RULES = (
     Rule(("wrong reduction", "different functions"), other_function.explain_different_function),
     Rule(("gradients accumulated", "stale", "not deterministic"), state.explain_changing_results),
+    Rule(("other random numbers",), state.explain_other_random_numbers),
     Rule(
         (
             "NaN from a branch not taken",

@@ -90,7 +90,9 @@ def _one_condition(suspect: Suspect, program: Program) -> Mistake | None:
         for predicted in (flipped, chosen):
             if suspect.fits(predicted, _rounding_slack(suspect, middle(flipped))):
                 return Mistake(
-                    "wrong branch", _sentence(suspect, [_condition_text(program, place)]), predicted
+                    "wrong branch",
+                    _flip_sentence(suspect, [_condition_text(program, place)]),
+                    predicted,
                 )
     return None
 
@@ -107,7 +109,7 @@ def _several_conditions(suspect: Suspect, program: Program) -> Mistake | None:
             used.append(_condition_text(program, place))
     if left.any() or not suspect.fits(predicted, _rounding_slack(suspect, middle(predicted))):
         return None
-    return Mistake("wrong branch", _sentence(suspect, used), predicted)
+    return Mistake("wrong branch", _flip_sentence(suspect, used), predicted)
 
 
 def _exact_with_flip(suspect: Suspect, place: int, mask: Truths) -> Balls:
@@ -136,7 +138,7 @@ def _condition_text(program: Program, place: int) -> str:
     )
 
 
-def _sentence(suspect: Suspect, conditions: list[str]) -> str:
+def _flip_sentence(suspect: Suspect, conditions: list[str]) -> str:
     count, many = int(suspect.disagreeing.sum()), suspect.disagreeing.size
     where = f", in {count} of {many} components" if many > 1 else ""
     return (

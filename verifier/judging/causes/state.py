@@ -6,6 +6,8 @@ from itertools import pairwise
 
 import numpy as np
 
+from verifier.capture.joint_graph import results_with_forward_draws
+from verifier.capture.lowering import plain
 from verifier.capture.statements import TANGENT
 from verifier.judging.causes.rule import Mistake
 from verifier.judging.causes.suspect import Suspect
@@ -75,6 +77,29 @@ def _changing_without_pattern(suspect: Suspect) -> Mistake:
         name, first = suspect.element_name(int(element)), float(runs[0][element])
         sentence = f"{sentence}: {name} was {first!r}, then {other!r}"
     return Mistake("not deterministic", sentence)
+
+
+def explain_other_random_numbers(suspect: Suspect) -> Mistake | None:
+    """The backward draws random numbers again, and they are not those of the forward."""
+    examination, coded = suspect.examination, suspect.coded
+    if examination is None or coded is None or suspect.place is None or not suspect.is_own:
+        return None
+    statements = coded.statements
+    stated = results_with_forward_draws(statements.joint, statements.arguments, examination.events)
+    if stated is None:
+        return None
+    found = stated[suspect.place]
+    numbers = np.zeros(suspect.centre.shape) if found is None else np.ravel(plain(found))
+    slack = suspect.part.verdicts.allowed + suspect.format.unit_roundoff * np.abs(suspect.centre)
+    if not (np.abs(numbers - suspect.centre) <= slack)[suspect.known].all():
+        return None
+    drawn = next(draw for draw in examination.events.draws if draw.in_backward)
+    where = f" in {drawn.place}" if drawn.place else ""
+    sentence = (
+        f"the backward draws random numbers again ({drawn.operation}{where}): with those of the "
+        "forward it is right"
+    )
+    return Mistake("other random numbers", sentence)
 
 
 def _part_at_point_before(suspect: Suspect) -> Part | None:

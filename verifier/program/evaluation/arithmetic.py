@@ -6,19 +6,19 @@ scalar's last axis has length 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import flint
 import numpy as np
 from flint import arb
 
+from verifier.operations.arrays import Ball, Balls, Floats, Numeric
 from verifier.operations.operation import Operation
 from verifier.operations.table import TABLE
 from verifier.program.program import Node
 
-_ROWS_FUNCTIONS: dict[str, Any] = {
+_ROWS_FUNCTIONS: dict[str, Callable[..., Numeric]] = {
     "sum": lambda rows: np.sum(rows, axis=-1, keepdims=True),
     "mean": lambda rows: np.mean(rows, axis=-1, keepdims=True),
     "size": lambda rows: rows.dtype.type(rows.shape[-1]),
@@ -31,21 +31,21 @@ class NumPyArithmetic:
     def __init__(self, dtype: str) -> None:
         self._type = np.dtype(dtype).type
 
-    def input(self, value: Any) -> Any:
+    def input(self, value: Numeric) -> Numeric:
         return self._type(value)
 
-    def constant(self, place: int, node: Node) -> Any:
+    def constant(self, place: int, node: Node) -> Numeric:
         return self.number(node.payload)
 
-    def row(self, place: int, node: Node, *arguments: Any) -> Any:
+    def row(self, place: int, node: Node, *arguments: Numeric) -> Numeric:
         return self.apply(TABLE[node.operation], *arguments)
 
-    def number(self, value: int | float) -> Any:
+    def number(self, value: int | float) -> Numeric:
         """The float of this dtype beside a number."""
         with np.errstate(over="ignore"):
             return self._type(value)
 
-    def apply(self, operation: Operation, *arguments: Any) -> Any:
+    def apply(self, operation: Operation, *arguments: Numeric) -> Numeric:
         """A row of the table on floats."""
         with np.errstate(all="ignore"):
             if operation.name in _ROWS_FUNCTIONS:
@@ -73,7 +73,7 @@ _radius = np.frompyfunc(lambda ball: float(ball.rad()), 1, 1)
 _middle = np.frompyfunc(float, 1, 1)
 
 
-def largest_size(array: Any) -> Any:
+def largest_size(array: Balls | Ball) -> Floats:
     """An upper bound of the absolute values in each ball, as float64; infinite where nothing is
     known.
     """
@@ -81,11 +81,11 @@ def largest_size(array: Any) -> Any:
     return np.where(np.isnan(bounds), np.inf, np.nextafter(bounds, np.inf))
 
 
-def radius(array: Any) -> Any:
+def radius(array: Balls | Ball) -> Floats:
     """The radius of each ball as float64; infinite where nothing is known."""
     return np.asarray(_radius(array), dtype=np.float64)
 
 
-def middle(array: Any) -> Any:
+def middle(array: Balls | Ball) -> Floats:
     """The midpoint of each ball, rounded to float64."""
     return np.asarray(_middle(array), dtype=np.float64)

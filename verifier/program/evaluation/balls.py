@@ -12,11 +12,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from flint import arb, arb_mat
 
+from verifier.operations.arrays import Array, Ball, Balls, Floats, Indices, Truths
 from verifier.operations.formats import FLOAT32, Format
 from verifier.operations.operation import Operation
 from verifier.operations.table import TABLE
@@ -47,19 +48,19 @@ class Decision(Protocol):
     None).
     """
 
-    def __call__(self, operation: Operation, decided: Any) -> Any: ...
+    def __call__(self, operation: Operation, decided: Array) -> Array: ...
 
 
 @dataclass(frozen=True, eq=False)
 class AsCoded:
     """Where rounding leaves it open, as the code found it."""
 
-    open: Any
+    open: Truths
     """Array of bool."""
-    values: tuple[Any, ...]
+    values: tuple[Floats, ...]
     """The float64 arrays that it compared."""
 
-    def __call__(self, operation: Operation, decided: Any) -> Any:
+    def __call__(self, operation: Operation, decided: Array) -> Balls:
         coded = as_objects(operation.arb(*(balls(value) for value in self.values)))
         return np.where(np.broadcast_to(self.open, decided.shape), coded, decided)
 
@@ -70,16 +71,16 @@ class ToOneSide:
     one.
     """
 
-    ties: Any
+    ties: Truths
     """Array of bool."""
     left_is_greater: bool
     elsewhere: Decision | None = None
     """What is decided about the others."""
 
-    def __call__(self, operation: Operation, decided: Any) -> Any:
+    def __call__(self, operation: Operation, decided: Array) -> Balls:
         decided = decided if self.elsewhere is None else self.elsewhere(operation, decided)
         if operation.name == "sign":
-            side: Any = arb(1 if self.left_is_greater else -1)
+            side: Ball | bool = arb(1 if self.left_is_greater else -1)
         else:
             side = (operation.name in _GREATER) == self.left_is_greater
         return np.where(np.broadcast_to(self.ties, decided.shape), side, decided)
@@ -102,50 +103,50 @@ class BallArithmetic:
     halves: float = 1.0
     """How many such halves they get."""
 
-    def input(self, value: Any) -> Any:
+    def input(self, value: Array | Ball) -> Balls:
         """Balls as they are, or those of radius 0 around floats."""
         given = as_objects(value)
         return given if given.dtype == object else as_objects(balls(given))
 
-    def constant(self, place: int, node: Node) -> Any:
+    def constant(self, place: int, node: Node) -> Balls:
         if not isinstance(node.payload, Fixed):
             return as_objects(arb(node.payload))
         array = node.array
         if array.dtype == bool:
-            return array.astype(object)
+            return np.asarray(array.astype(object))
         exact = as_objects(balls(array))
         if place not in self.blurred:
             return exact
         half = half_a_unit(float(array), node.format, FLOAT32 if self.narrowed else None)
         return as_objects(exact + arb(0, self.halves * half))
 
-    def row(self, place: int, node: Node, *arguments: Any) -> Any:
+    def row(self, place: int, node: Node, *arguments: Balls) -> Balls:
         operation = TABLE[node.operation]
         if operation.name in _COMPARISONS or operation.name == "sign":
             return self._decided(place, operation, arguments)
         return as_objects(operation.arb(*arguments))
 
-    def take(self, place: int, node: Node, argument: Any) -> Any:
+    def take(self, place: int, node: Node, argument: Balls) -> Balls:
         index = node.array
         flat = np.ravel(argument)
         if not (index == NOTHING).any():
-            return flat[index]
+            return np.asarray(flat[index])
         nothing = False if flat.size and isinstance(flat[0], bool) else _ZERO
-        return np.append(flat, nothing)[index]  # NOTHING is the last place
+        return np.asarray(np.append(flat, nothing)[index])  # NOTHING is the last place
 
-    def pile(self, place: int, node: Node, argument: Any) -> Any:
+    def pile(self, place: int, node: Node, argument: Balls) -> Balls:
         return piled(argument, node.array, node.shape)
 
-    def join(self, place: int, node: Node, *arguments: Any) -> Any:
+    def join(self, place: int, node: Node, *arguments: Balls) -> Balls:
         return np.concatenate([np.ravel(argument) for argument in arguments])
 
-    def reshape(self, place: int, node: Node, argument: Any) -> Any:
+    def reshape(self, place: int, node: Node, argument: Balls) -> Balls:
         return np.reshape(argument, node.shape)
 
-    def total(self, place: int, node: Node, argument: Any) -> Any:
+    def total(self, place: int, node: Node, argument: Balls) -> Balls:
         return as_objects(np.add.reduce(argument, axis=node.payload, initial=_ZERO))
 
-    def contract(self, place: int, node: Node, left: Any, right: Any) -> Any:
+    def contract(self, place: int, node: Node, left: Balls, right: Balls) -> Balls:
         (rows, inner), columns = left.shape[-2:], right.shape[-1]
         batch = int(np.prod(node.shape[:-2]))
         result = np.empty((batch, rows, columns), dtype=object)
@@ -156,13 +157,13 @@ class BallArithmetic:
             result[place_] = _product(one, other)
         return result.reshape(node.shape)
 
-    def matrix(self, place: int, node: Node, argument: Any) -> Any:
+    def matrix(self, place: int, node: Node, argument: Balls) -> Balls:
         return each(node.payload, node.shape, argument)
 
-    def round(self, place: int, node: Node, argument: Any) -> Any:
+    def round(self, place: int, node: Node, argument: Balls) -> Balls:
         return argument
 
-    def _decided(self, place: int, operation: Operation, arguments: tuple[Any, ...]) -> Any:
+    def _decided(self, place: int, operation: Operation, arguments: tuple[Balls, ...]) -> Balls:
         decided = as_objects(operation.arb(*arguments))
         if place in self.decisions:
             decided = self.decisions[place](operation, decided)
@@ -181,7 +182,7 @@ class BallArithmetic:
 class EnclosingArithmetic(BallArithmetic):
     """A comparison that the balls leave open stays open: what depends on it holds both branches."""
 
-    def _decided(self, place: int, operation: Operation, arguments: tuple[Any, ...]) -> Any:
+    def _decided(self, place: int, operation: Operation, arguments: tuple[Balls, ...]) -> Balls:
         return as_objects(operation.arb(*arguments))
 
 
@@ -189,16 +190,16 @@ class EnclosingArithmetic(BallArithmetic):
 class BorderArithmetic(BallArithmetic):
     """Notes what is exactly true of comparisons that rounding may leave open."""
 
-    open: Mapping[int, Any] = field(default_factory=dict)
+    open: Mapping[int, Truths] = field(default_factory=dict)
     """By place, arrays of bool."""
-    reach: Mapping[int, Any] = field(default_factory=dict)
+    reach: Mapping[int, Floats] = field(default_factory=dict)
     """By place, how far the sides may be apart for rounding to decide."""
-    near: dict[int, Any] = field(default_factory=dict)
+    near: dict[int, Truths] = field(default_factory=dict)
     """Where they are that near, by place."""
-    ties: dict[int, Any] = field(default_factory=dict)
+    ties: dict[int, Truths] = field(default_factory=dict)
     """Where they are the same number, by place."""
 
-    def _decided(self, place: int, operation: Operation, arguments: tuple[Any, ...]) -> Any:
+    def _decided(self, place: int, operation: Operation, arguments: tuple[Balls, ...]) -> Balls:
         if place in self.open:
             left, right = arguments if len(arguments) == 2 else (*arguments, as_objects(_ZERO))
             same = np.asarray(np.equal(left, right), dtype=bool) & self.open[place]
@@ -240,7 +241,7 @@ number.
 """
 
 
-def _product(left: Any, right: Any) -> Any:
+def _product(left: Balls, right: Balls) -> Balls:
     """By Arb's own product of matrices where both have numbers only."""
     if not left.size or not right.size:
         return np.full((left.shape[0], right.shape[1]), _ZERO, dtype=object)
@@ -250,7 +251,7 @@ def _product(left: Any, right: Any) -> Any:
     return result
 
 
-def piled(argument: Any, index: Any, shape: tuple[int, ...]) -> Any:
+def piled(argument: Balls, index: Indices, shape: tuple[int, ...]) -> Balls:
     """Zeros of that shape, with each element added at its place."""
     result = np.full(int(np.prod(shape)), _ZERO, dtype=object)
     for place, element in zip(index.ravel().tolist(), np.ravel(argument).tolist(), strict=True):
@@ -259,7 +260,7 @@ def piled(argument: Any, index: Any, shape: tuple[int, ...]) -> Any:
     return result.reshape(shape)
 
 
-def as_objects(value: Any) -> Any:
+def as_objects(value: Array | Ball) -> Balls:
     """A lone ball as an array without axes."""
     if isinstance(value, np.ndarray):
         return value
@@ -272,7 +273,9 @@ _is_open = np.frompyfunc(lambda condition: condition is None, 1, 1)
 _midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
 
 
-def replay(program: Program, arguments: Mapping[str, Any], arithmetic: BallArithmetic) -> list[Any]:
+def replay(
+    program: Program, arguments: Mapping[str, Array], arithmetic: BallArithmetic
+) -> list[Balls]:
     """The balls of each result, as object arrays; arguments are float64 arrays, exact as they are.
 
     The precision is doubled, up to 4,096 bits, until each ball's radius is small against the
@@ -280,7 +283,7 @@ def replay(program: Program, arguments: Mapping[str, Any], arithmetic: BallArith
     that Arb can prove.
     """
     bits = FIRST_BITS
-    results: list[Any] = []
+    results: list[Balls] = []
     while bits <= LAST_BITS:
         with precision(bits):
             found = [as_objects(result) for result in evaluate(program, arithmetic, arguments)]
@@ -294,7 +297,7 @@ def replay(program: Program, arguments: Mapping[str, Any], arithmetic: BallArith
     return results
 
 
-def _known(result: Any, overall: float) -> bool:
+def _known(result: Balls, overall: float) -> bool:
     """Whether each ball is narrow against its array, or much more so against all results: an exact
     0 has no size.
     """
@@ -303,12 +306,12 @@ def _known(result: Any, overall: float) -> bool:
     return bool((widths <= limit).all())
 
 
-def _largest(result: Any) -> float:
+def _largest(result: Balls) -> float:
     finite = np.isfinite(radius(result))
     return float(np.asarray(_size(result), dtype=np.float64)[finite].max(initial=0.0))
 
 
-def _no_better(before: list[Any], now: list[Any]) -> bool:
+def _no_better(before: list[Balls], now: list[Balls]) -> bool:
     """Whether a higher precision did not make any ball finite or narrower."""
     return all(
         bool(np.all(_bad(one) == _bad(two))) and not _shrunk(one, two)
@@ -316,11 +319,11 @@ def _no_better(before: list[Any], now: list[Any]) -> bool:
     )
 
 
-def _bad(result: Any) -> Any:
+def _bad(result: Balls) -> Truths:
     return ~np.isfinite(radius(result))
 
 
-def _shrunk(before: Any, now: Any) -> bool:
+def _shrunk(before: Balls, now: Balls) -> bool:
     old, new = radius(before), radius(now)
     finite = np.isfinite(old) & np.isfinite(new) & (old > 0)
     return bool((new[finite] < old[finite]).any())

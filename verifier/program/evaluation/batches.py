@@ -7,10 +7,10 @@ there, and is computed once. Nothing is rounded to the formats of the nodes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from verifier.operations.arrays import Array
 from verifier.operations.table import TABLE
 from verifier.program.matrices.function import exact
 from verifier.program.program import NOTHING, Node
@@ -19,13 +19,13 @@ from verifier.program.program import NOTHING, Node
 class BatchArithmetic:
     """Float64 arrays whose first axis are the variants; arguments have that axis already."""
 
-    def input(self, value: Any) -> Any:
+    def input(self, value: Array) -> Array:
         return np.asarray(value, dtype=np.float64)
 
-    def constant(self, place: int, node: Node) -> Any:
-        return node.array[None]
+    def constant(self, place: int, node: Node) -> Array:
+        return np.asarray(node.array[None])
 
-    def take(self, place: int, node: Node, argument: Any) -> Any:
+    def take(self, place: int, node: Node, argument: Array) -> Array:
         index = node.array
         flat = argument.reshape(argument.shape[0], -1)
         if not (index == NOTHING).any():
@@ -33,40 +33,40 @@ class BatchArithmetic:
         nothing = np.zeros((flat.shape[0], 1), dtype=flat.dtype)
         return np.concatenate([flat, nothing], axis=1)[:, index]
 
-    def pile(self, place: int, node: Node, argument: Any) -> Any:
+    def pile(self, place: int, node: Node, argument: Array) -> Array:
         return piled_rows(argument, node)
 
-    def join(self, place: int, node: Node, *arguments: Any) -> Any:
+    def join(self, place: int, node: Node, *arguments: Array) -> Array:
         lead = max(argument.shape[0] for argument in arguments)
         parts = [
             np.broadcast_to(part, (lead, *part.shape[1:])).reshape(lead, -1) for part in arguments
         ]
         return np.concatenate(parts, axis=1)
 
-    def reshape(self, place: int, node: Node, argument: Any) -> Any:
+    def reshape(self, place: int, node: Node, argument: Array) -> Array:
         return argument.reshape(argument.shape[0], *node.shape)
 
-    def total(self, place: int, node: Node, argument: Any) -> Any:
+    def total(self, place: int, node: Node, argument: Array) -> Array:
         with np.errstate(all="ignore"):
-            return argument.sum(axis=tuple(axis + 1 for axis in node.payload))
+            return np.asarray(argument.sum(axis=tuple(axis + 1 for axis in node.payload)))
 
-    def contract(self, place: int, node: Node, left: Any, right: Any) -> Any:
+    def contract(self, place: int, node: Node, left: Array, right: Array) -> Array:
         with np.errstate(all="ignore"):
-            return np.matmul(left, right)
+            return np.asarray(np.matmul(left, right))
 
-    def matrix(self, place: int, node: Node, argument: Any) -> Any:
-        return node.payload.floats(argument, exact)
+    def matrix(self, place: int, node: Node, argument: Array) -> Array:
+        return np.asarray(node.payload.floats(argument, exact))
 
-    def round(self, place: int, node: Node, argument: Any) -> Any:
+    def round(self, place: int, node: Node, argument: Array) -> Array:
         return argument
 
-    def row(self, place: int, node: Node, *arguments: Any) -> Any:
+    def row(self, place: int, node: Node, *arguments: Array) -> Array:
         with np.errstate(all="ignore"):
             result = np.asarray(TABLE[node.operation].numpy.function(*aligned(arguments)))
         return result if arguments else result.reshape(1)
 
 
-def piled_rows(argument: Any, node: Node) -> Any:
+def piled_rows(argument: Array, node: Node) -> Array:
     """For each variant zeros of the node's shape, with each element added at its place."""
     index, count = node.array.ravel(), int(np.prod(node.shape))
     kept = index != NOTHING
@@ -75,7 +75,7 @@ def piled_rows(argument: Any, node: Node) -> Any:
     return np.stack(rows).reshape(len(rows), *node.shape)
 
 
-def aligned(arguments: Sequence[Any]) -> list[Any]:
+def aligned(arguments: Sequence[Array]) -> list[Array]:
     """Arrays that broadcast against each other behind the axis of the variants."""
     rank = max((argument.ndim for argument in arguments), default=0)
     return [

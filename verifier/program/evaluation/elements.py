@@ -7,11 +7,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from flint import arb
 
+from verifier.operations.arrays import Numeric as Value
 from verifier.operations.table import TABLE
 from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import LAST_BITS
@@ -40,7 +40,7 @@ Key = tuple[int, int]
 """The place of a node, and which of its elements."""
 Line = Mapping[tuple[str, int], int]
 """A direction: how far the elements of inputs move in each step."""
-Known = Mapping[Key, Any]
+Known = Mapping[Key, Value]
 MOVED = frozenset({TAKE, RESHAPE, ROUND, JOIN})
 """Operations whose elements are elements of their arguments."""
 ADDED = frozenset({TOTAL, PILE})
@@ -59,7 +59,7 @@ class Elements:
     """What one entry of a program is made of, at one point."""
 
     program: Program
-    arguments: Mapping[str, Any]
+    arguments: Mapping[str, Value]
     names: Collection[str]
     """The inputs by which the point is approached."""
     result: Key
@@ -95,19 +95,19 @@ class Elements:
         if not is_finite(known[key]) and not math.isnan(float(known[key].mid())):
             raise BeyondError
 
-    def balls(self, line: Line, part: int) -> dict[Key, Any]:
+    def balls(self, line: Line, part: int) -> dict[Key, Value]:
         """The entry and what it is made of as balls, one such part of 1 from the point on that
         line.
 
         Raises ValueError where it is open which branch is taken.
         """
 
-        def value(key: Key, known: Known) -> Any:
+        def value(key: Key, known: Known) -> Value:
             return self._ball(key, [known[one] for one in self._taken(key, known)], line, part)
 
         return self.worked_out(self._taken, value)
 
-    def _ball(self, key: Key, parts: Sequence[Any], line: Line, part: int) -> Any:
+    def _ball(self, key: Key, parts: Sequence[Value], line: Line, part: int) -> Value:
         node, at = self.node(key), key[1]
         match node.operation:
             case "where":
@@ -126,12 +126,12 @@ class Elements:
         return TABLE[node.operation].arb(*parts)
 
     def worked_out(
-        self, parts_of: Callable[[Key, Known], Sequence[Key]], value: Callable[[Key, Known], Any]
-    ) -> dict[Key, Any]:
+        self, parts_of: Callable[[Key, Known], Sequence[Key]], value: Callable[[Key, Known], Value]
+    ) -> dict[Key, Value]:
         """The values of the entry and of the parts that it is made of; what the parts are may
         depend on values.
         """
-        known: dict[Key, Any] = {}
+        known: dict[Key, Value] = {}
         waiting = [self.result]
         while waiting:
             missing = [part for part in parts_of(waiting[-1], known) if part not in known]
@@ -195,12 +195,12 @@ class Elements:
         ]
 
 
-def is_finite(ball: Any) -> bool:
+def is_finite(ball: Value) -> bool:
     """Whether that is a truth value or a number."""
     return isinstance(ball, bool) or (ball is not None and bool(ball.is_finite()))
 
 
-def dot(parts: Sequence[Any], zero: Any) -> Any:
+def dot(parts: Sequence[Value], zero: Value) -> Value:
     """The sum of products of the first half with the second."""
     half = len(parts) // 2
     return sum([a * b for a, b in zip(parts[:half], parts[half:], strict=True)], zero)
@@ -208,7 +208,7 @@ def dot(parts: Sequence[Any], zero: Any) -> Any:
 
 def _summed(shape: tuple[int, ...], node: Node, at: int) -> list[int]:
     where = list(np.unravel_index(at, node.shape)) if node.shape else []
-    index: list[Any] = [
+    index: list[Value] = [
         slice(None) if axis in node.payload else where.pop(0) for axis in range(len(shape))
     ]
     places = np.arange(math.prod(shape)).reshape(shape)
@@ -218,21 +218,21 @@ def _summed(shape: tuple[int, ...], node: Node, at: int) -> list[int]:
 def _factors(shapes: Sequence[tuple[int, ...]], node: Node, at: int) -> list[Key]:
     *batch, row, column = np.unravel_index(at, node.shape)
     sides = []
-    index: Any
+    index: Value
     for shape, argument, index in zip(
         shapes,
         node.arguments,
         ((*batch, row, slice(None)), (*batch, slice(None), column)),
         strict=True,
     ):
-        places: Any = np.arange(math.prod(shape)).reshape(shape)
+        places: Value = np.arange(math.prod(shape)).reshape(shape)
         sides.append(
             [(argument, int(source)) for source in np.ravel(places[index])[: MOST_NODES + 1]]
         )
     return [*sides[0], *sides[1]]
 
 
-def _broadcast(shape: tuple[int, ...], where: Sequence[Any]) -> int:
+def _broadcast(shape: tuple[int, ...], where: Sequence[Value]) -> int:
     own = [
         0 if size == 1 else int(place)
         for size, place in zip(shape, where[len(where) - len(shape) :], strict=True)

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Any
+from typing import Literal, TypeAlias
 
 import numpy as np
 from flint import arb
 
+from verifier.operations.arrays import Array, Balls, Floats, Truths
 from verifier.operations.formats import Format
 from verifier.operations.operation import Operation
 from verifier.operations.table import REDUCTIONS, TABLE
@@ -24,6 +25,8 @@ from verifier.program.evaluation.balls import BallArithmetic, as_objects
 from verifier.program.evaluation.rounding_model import RoundingModel, rounding_model
 from verifier.program.program import INPUT, NOTHING, Node, Program, evaluate
 
+Border: TypeAlias = Truths | Literal[False]
+"""Where a comparison is near its border; False where none is."""
 BITS = 128
 _INEQUALITIES = frozenset({"less", "less_equal", "greater", "greater_equal"})
 _STEPS = frozenset({"floor", "ceiling"})
@@ -34,21 +37,21 @@ _REDUCTIONS = frozenset(row.name for row in REDUCTIONS)
 class Rounded:
     """What the formats may give for a node: an array of balls, and how they came about."""
 
-    ball: Any
-    border: Any = False
+    ball: Balls
+    border: Border = False
     """Where a condition or a kink on the way lies within rounding of its border (array of bool)."""
-    unsure: Any = False
+    unsure: Border = False
     """Where honest code may find itself on either side of that border, since its two sides are not
     exactly known to be the same number (array of bool)."""
     given: bool = False
     """Whether it is made of data and constants alone, so that no derivative is taken through it."""
-    terms: Any = None
+    terms: Balls | None = None
     """For a sum of a formula, the sum of its terms' sizes: a bound of every partial sum in every
     order.
     """
 
     @property
-    def size(self) -> Any:
+    def size(self) -> Balls:
         return np.abs(self.ball) if self.terms is None else self.terms
 
 
@@ -118,7 +121,7 @@ class RoundedArithmetic:
         most = int(np.bincount(index, minlength=1).max(initial=0))
         added = [self.exact.pile(place, node, part) for part in _with_sizes(argument)]
 
-        def reached(mask: Any) -> Any:
+        def reached(mask: Truths) -> Truths:
             count = np.zeros(int(np.prod(node.shape)), dtype=bool)
             count[np.ravel(node.array)[np.ravel(mask) & (np.ravel(node.array) != NOTHING)]] = True
             return count.reshape(node.shape)
@@ -136,8 +139,9 @@ class RoundedArithmetic:
         pairs = zip(_with_sizes(left), _with_sizes(right), strict=True)
         added = [self.exact.contract(place, node, *pair) for pair in pairs]
 
-        def reached(rows: Any, columns: Any) -> Any:
-            return rows.any(axis=-1)[..., :, None] | columns.any(axis=-2)[..., None, :]
+        def reached(rows: Truths, columns: Truths) -> Truths:
+            by_row, by_column = np.asarray(rows.any(axis=-1)), np.asarray(columns.any(axis=-2))
+            return np.asarray(by_row[..., :, None] | by_column[..., None, :])
 
         balls = self._total(node, added, left.ball.shape[-1] + 1)
         return self._moved(balls, [left, right], reached)
@@ -145,18 +149,18 @@ class RoundedArithmetic:
     def _model(self, format: Format) -> RoundingModel:
         return rounding_model(format, self.library)
 
-    def _total(self, node: Node, added: Sequence[Any], terms: int) -> Any:
+    def _total(self, node: Node, added: Sequence[Balls], terms: int) -> Balls:
         """The sum of so many terms, given it and the sum of their sizes."""
         if node.format is None:
             return added[0]
         return self._model(node.format).total(added[0], added[1], terms)
 
     @staticmethod
-    def _moved(ball: Any, arguments: Iterable[Rounded], move: Callable[..., Any]) -> Rounded:
+    def _moved(ball: Balls, arguments: Iterable[Rounded], move: Callable[..., Truths]) -> Rounded:
         """The balls with the borders of what they are made of."""
         known = list(arguments)
 
-        def masks(of: Callable[[Rounded], Any]) -> Any:
+        def masks(of: Callable[[Rounded], Border]) -> Border:
             if all(of(argument) is False for argument in known):
                 return False
             return move(*(np.broadcast_to(of(part), np.shape(part.ball)) for part in known))
@@ -192,7 +196,7 @@ class RoundedArithmetic:
             return replace(self._sum(node.format, result, arguments), border=border, unsure=unsure)
         return Rounded(self._model(node.format).result(operation, result, balls), border, unsure)
 
-    def _sum(self, format: Format, result: Any, arguments: tuple[Rounded, ...]) -> Rounded:
+    def _sum(self, format: Format, result: Balls, arguments: tuple[Rounded, ...]) -> Rounded:
         sizes = np.add(*(np.abs(argument.ball) for argument in arguments))
         return Rounded(self._model(format).total(result, sizes, 2))
 
@@ -213,7 +217,7 @@ class RoundedArithmetic:
         return Rounded(balls, _any_row(rows.border), _any_row(rows.unsure))
 
     def _inequality(
-        self, operation: Operation, balls: list[Any], border: Any, unsure: Any, given: bool
+        self, operation: Operation, balls: list[Balls], border: Border, unsure: Border, given: bool
     ) -> Rounded:
         """Between numbers that no derivative is taken of, a tie is no kink: it is decided as
         written.
@@ -233,7 +237,7 @@ class RoundedArithmetic:
         return Rounded(decided, _any((border, close)), _any((unsure, open_)))
 
     def _equality(
-        self, operation: Operation, balls: list[Any], border: Any, unsure: Any
+        self, operation: Operation, balls: list[Balls], border: Border, unsure: Border
     ) -> Rounded:
         """Two numbers that are exactly known are the same or not; others that are close may be
         either.
@@ -245,7 +249,7 @@ class RoundedArithmetic:
             decided[open_] = (operation.name == "equal") == (self.side is Side.CODED)
         return Rounded(decided, _any((border, open_)), _any((unsure, open_)))
 
-    def _sign(self, ball: Any, border: Any, unsure: Any, given: bool) -> Rounded:
+    def _sign(self, ball: Balls, border: Border, unsure: Border, given: bool) -> Rounded:
         """At 0 the code has 0; the one-sided derivatives of |x| are -1 and 1."""
         kink = ~np.asarray(np.not_equal(ball, arb(0)), dtype=bool)
         open_ = kink & ~_is_exact(ball)
@@ -265,7 +269,7 @@ class RoundedArithmetic:
 class FormulaArithmetic(RoundedArithmetic):
     """Bounds every order of a sum's terms: nobody sees in which one a kernel adds up a formula."""
 
-    def _sum(self, format: Format, result: Any, arguments: tuple[Rounded, ...]) -> Rounded:
+    def _sum(self, format: Format, result: Balls, arguments: tuple[Rounded, ...]) -> Rounded:
         terms = np.add(arguments[0].size, arguments[1].size)
         return Rounded(self._model(format).order_free_sum(result, terms), terms=terms)
 
@@ -276,15 +280,15 @@ _is_exact_ball = np.frompyfunc(lambda ball: ball.is_exact(), 1, 1)
 _hull = np.frompyfunc(lambda one, other: one.union(other), 2, 1)
 
 
-def _with_sizes(argument: Rounded) -> tuple[Any, Any]:
+def _with_sizes(argument: Rounded) -> tuple[Balls, Balls]:
     return argument.ball, as_objects(np.abs(argument.ball))
 
 
-def _is_exact(balls: Any) -> Any:
+def _is_exact(balls: Balls) -> Truths:
     return np.asarray(_is_exact_ball(balls), dtype=bool)
 
 
-def _either_zero(angle: Any, a: Any, b: Any) -> Any:
+def _either_zero(angle: Balls, a: Balls, b: Balls) -> Balls:
     """Arb knows no negative zero: atan2(-0.0, -1.0) is -pi and atan2(0.0, -1.0) is pi."""
     zero = ~np.asarray(np.not_equal(a, arb(0)), dtype=bool) & ~np.asarray(
         np.greater(b, arb(0)), dtype=bool
@@ -292,15 +296,15 @@ def _either_zero(angle: Any, a: Any, b: Any) -> Any:
     return np.where(zero, arb(0, 3.2), angle)
 
 
-def _any(borders: Iterable[Any]) -> Any:
-    result: Any = False
+def _any(borders: Iterable[Border]) -> Border:
+    result: Border = False
     for border in borders:
         if border is not False:
             result = border if result is False else result | border
     return result
 
 
-def _any_row(border: Any) -> Any:
+def _any_row(border: Border) -> Border:
     return border if border is False else np.any(border, axis=-1, keepdims=True)
 
 
@@ -316,7 +320,7 @@ def rounded(
     program: Program,
     format: Format,
     library: str,
-    arguments: Mapping[str, Any],
+    arguments: Mapping[str, Balls],
     data: Collection[str],
 ) -> list[Rounded]:
     """For each result of a formula, and each point, the ball of all that honest code may state.
@@ -331,7 +335,7 @@ def rounded(
     given = {name: Rounded(values, given=name in data) for name, values in arguments.items()}
     there = in_format(program, format)
     coded = _evaluated(there, FormulaArithmetic(library), given, points)
-    border = np.any([result.border for result in coded], axis=0)
+    border = np.asarray(np.any(np.array([result.border for result in coded]), axis=0))
     if not border.any():
         return coded
     near = {name: replace(values, ball=values.ball[border]) for name, values in given.items()}
@@ -343,7 +347,7 @@ def rounded(
         _with_sides(
             result,
             border,
-            (result.border if place else result.unsure)[border],
+            np.asarray(result.border if place else result.unsure)[border],
             [side[place].ball for side in sides],
         )
         for place, result in enumerate(coded)
@@ -351,7 +355,7 @@ def rounded(
     return [replace(value, border=coded[0].unsure), *slopes]
 
 
-def _with_sides(result: Rounded, border: Any, open_: Any, sides: list[Any]) -> Rounded:
+def _with_sides(result: Rounded, border: Truths, open_: Truths, sides: list[Balls]) -> Rounded:
     """The result whose balls at the border also hold those of both sides, where that is open."""
     balls, near = result.ball.copy(), result.ball[border]
     for side in sides:
@@ -361,11 +365,11 @@ def _with_sides(result: Rounded, border: Any, open_: Any, sides: list[Any]) -> R
 
 
 def _evaluated(
-    program: Program, arithmetic: RoundedArithmetic, arguments: Mapping[str, Any], points: int
+    program: Program, arithmetic: RoundedArithmetic, arguments: Mapping[str, Rounded], points: int
 ) -> list[Rounded]:
     """The results with an entry for each point, also where they are the same at all of them."""
 
-    def spread(values: Any) -> Any:
+    def spread(values: Array | bool) -> Array:
         return np.broadcast_to(np.ravel(values), (points,)).copy()
 
     return [
@@ -374,7 +378,7 @@ def _evaluated(
     ]
 
 
-def proved(program: Program, arguments: Mapping[str, Any]) -> list[Any]:
+def proved(program: Program, arguments: Mapping[str, Floats]) -> list[Balls | None]:
     """For each result the balls of what honest code may state; None for all where a comparison is
     open. Arguments are float64 arrays, exact as they are.
     """

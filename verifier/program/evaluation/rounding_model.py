@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 from flint import arb
 
+from verifier.operations.arrays import Balls, Truths
 from verifier.operations.formats import Format
 from verifier.operations.operation import Call, Operation
 from verifier.operations.table import REDUCTIONS
@@ -49,13 +49,13 @@ class RoundingModel:
             return exact
         return exact * (arb(1) + self.spread)
 
-    def result(self, operation: Operation, exact: Any, arguments: Sequence[Any]) -> Any:
+    def result(self, operation: Operation, exact: Balls, arguments: Sequence[Balls]) -> Balls:
         """The exact results of an operation widened by its rounding, underflow and overflow."""
         if operation.budget.of(self.library) == 0.0:
             return exact
         return self._ranged(self._widened(operation, exact, arguments), operation)
 
-    def reduction(self, operation: Operation, rows: Any) -> Any:
+    def reduction(self, operation: Operation, rows: Balls) -> Balls:
         """A sum over rows: n - 1 additions, each wrong by at most the unit roundoff of the sum of
         the sizes; a mean divides once.
         """
@@ -65,11 +65,11 @@ class RoundingModel:
             result = self._widened(operation, result, [rows])
         return self._ranged(result, operation)
 
-    def order_free_sum(self, result: Any, sizes: Any) -> Any:
+    def order_free_sum(self, result: Balls, sizes: Balls) -> Balls:
         """A sum of two that is part of a longer one, whose terms' sizes add up to `sizes`."""
         return self._overflowed(result + self.spread * sizes)
 
-    def total(self, totals: Any, sizes: Any, terms: int) -> Any:
+    def total(self, totals: Balls, sizes: Balls, terms: int) -> Balls:
         """A sum of so many terms, some of which may be products: each of its additions is off by at
         most the unit roundoff of the sum of the sizes, and a product may underflow.
         """
@@ -81,15 +81,15 @@ class RoundingModel:
         nonzero = np.asarray(np.not_equal(sizes, arb(0)), dtype=bool)
         return self._overflowed(np.where(nonzero, widened + lost, widened))
 
-    def _widened(self, operation: Operation, result: Any, arguments: Sequence[Any]) -> Any:
+    def _widened(self, operation: Operation, result: Balls, arguments: Sequence[Balls]) -> Balls:
         # An ulp is at most twice the unit roundoff of the number.
         ulps, size = 2.0 * operation.budget.of(self.library), operation.budget.size
         if size is not None:
-            return result + self.spread * ulps * size(result, *arguments)
+            return np.asarray(result + self.spread * ulps * size(result, *arguments))
         # A radius has 30 bits: a product with 1 would round it once more.
-        return result * (arb(1) + (self.spread if ulps == 1.0 else self.spread * ulps))
+        return np.asarray(result * (arb(1) + (self.spread if ulps == 1.0 else self.spread * ulps)))
 
-    def _ranged(self, result: Any, operation: Operation) -> Any:
+    def _ranged(self, result: Balls, operation: Operation) -> Balls:
         """Add what underflow may lose; nothing is known where the format overflows."""
         loss = arb(0, 1) * self._lost(operation)
         small = np.abs(middle(result)) < self.format.smallest_normal
@@ -108,7 +108,7 @@ class RoundingModel:
             * _DOUBLE_ROUNDING
         )
 
-    def _overflowed(self, result: Any) -> Any:
+    def _overflowed(self, result: Balls) -> Balls:
         """Nothing is known where the format overflows."""
         large = ~(np.abs(middle(result)) < self.format.largest / 2)
         return _replaced(result, large, lambda _: arb("nan"))
@@ -120,7 +120,7 @@ def rounding_model(format: Format, library: str) -> RoundingModel:
     return RoundingModel(format, library)
 
 
-def _replaced(balls: Any, chosen: Any, function: Callable[[arb], arb]) -> Any:
+def _replaced(balls: Balls, chosen: Truths, function: Callable[[arb], arb]) -> Balls:
     """The balls, with what the function makes of those that are chosen."""
     if not np.any(chosen):
         return balls

@@ -14,12 +14,12 @@ what lies between the sides is honest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
-from typing import Any
 
 import numpy as np
 
+from verifier.operations.arrays import Array, Numeric, Truths
 from verifier.operations.formats import FLOAT64, Format
 from verifier.operations.operation import Call, Operation
 from verifier.operations.table import TABLE
@@ -55,7 +55,7 @@ class NoiseArithmetic(BatchArithmetic):
         """
         self.silent = silent
         """Operations rounded to these formats are not moved."""
-        self.coded: Mapping[int, Any] = {}
+        self.coded: Mapping[int, Array] = {}
         """By the place of a comparison: how the code decided it, where that is known, in place of a
         coin.
         """
@@ -63,37 +63,37 @@ class NoiseArithmetic(BatchArithmetic):
         """What moves those, in replays of their own: noise of two gains cannot be seen at once."""
         generator = np.random.default_rng(seed)
         self._salts = generator.integers(1, 2**63, size=REPLAYS, dtype=np.uint64)
-        self.open: dict[int, Any] = {}
+        self.open: dict[int, Array] = {}
         """By the place of a comparison: an array of bool of its shape, where it is open."""
-        self.ties: dict[int, Any] = {}
+        self.ties: dict[int, Array] = {}
         """The same, where both sides are the same number: a kink."""
-        self.reach: dict[int, Any] = {}
+        self.reach: dict[int, Array] = {}
         """By the place of a comparison that is open: how far its sides may be apart for rounding to
         decide it.
         """
-        self.borders: Mapping[int, Any] | None = None
+        self.borders: Mapping[int, Array] | None = None
         """Where comparisons are open, once that is known exactly."""
 
-    def input(self, value: Any) -> Any:
+    def input(self, value: Array) -> Array:
         return super().input(value)[None]
 
-    def constant(self, place: int, node: Node) -> Any:
+    def constant(self, place: int, node: Node) -> Array:
         array, rounding = node.array[None], self._format(node)
         if rounding is None or array.dtype == bool or rounding.holds(float(array[0])):
-            return array
+            return np.asarray(array)
         return self._moved(place, array, rounding, 1.0)
 
     def _format(self, node: Node) -> Format | None:
         """What a node is rounded to here; None where it is not moved."""
         return None if node.format in self.silent else node.format
 
-    def pile(self, place: int, node: Node, argument: Any) -> Any:
+    def pile(self, place: int, node: Node, argument: Array) -> Array:
         index = node.array
         most = int(np.bincount(index[index != NOTHING], minlength=1).max(initial=0))
         totals, sizes = piled_rows(argument, node), piled_rows(np.abs(argument), node)
         return self._summed(place, node, totals, sizes, most)
 
-    def total(self, place: int, node: Node, argument: Any) -> Any:
+    def total(self, place: int, node: Node, argument: Array) -> Array:
         axes = tuple(axis + 1 for axis in node.payload)
         terms = int(np.prod([argument.shape[axis] for axis in axes]))
         with np.errstate(all="ignore"):
@@ -101,30 +101,30 @@ class NoiseArithmetic(BatchArithmetic):
                 place, node, argument.sum(axis=axes), np.abs(argument).sum(axis=axes), terms
             )
 
-    def contract(self, place: int, node: Node, left: Any, right: Any) -> Any:
+    def contract(self, place: int, node: Node, left: Array, right: Array) -> Array:
         with np.errstate(all="ignore"):
             sizes = np.matmul(np.abs(left), np.abs(right))
             return self._summed(place, node, np.matmul(left, right), sizes, left.shape[-1] + 1)
 
-    def matrix(self, place: int, node: Node, argument: Any) -> Any:
+    def matrix(self, place: int, node: Node, argument: Array) -> Array:
         """Libraries are backward stable: their result is that of a matrix nearby (Higham, Accuracy
         and Stability of Numerical Algorithms, 2nd ed., section 1.5).
         """
         rounding, draws = self._format(node), count(1)
 
-        def moved(values: Any, size: Any) -> Any:
+        def moved(values: Array, size: Array) -> Array:
             if rounding is None:
                 return values
             noise = self._noise(place + (next(draws) << 40), values)
             return values + noise * (self.gain * rounding.unit_roundoff * size)
 
-        return node.payload.floats(argument, moved)
+        return np.asarray(node.payload.floats(argument, moved))
 
-    def round(self, place: int, node: Node, argument: Any) -> Any:
+    def round(self, place: int, node: Node, argument: Array) -> Array:
         rounding = self._format(node)
         return argument if rounding is None else self._moved(place, argument, rounding, 1.0)
 
-    def row(self, place: int, node: Node, *arguments: Any) -> Any:
+    def row(self, place: int, node: Node, *arguments: Array) -> Array:
         operation = TABLE[node.operation]
         parts = aligned(arguments)
         if operation.name in _COMPARISONS:
@@ -147,7 +147,7 @@ class NoiseArithmetic(BatchArithmetic):
                 place, result, rounding, self._budget(operation, result, parts), operation
             )
 
-    def _budget(self, operation: Operation, result: Any, parts: Sequence[Any]) -> Any:
+    def _budget(self, operation: Operation, result: Array, parts: Sequence[Array]) -> Numeric:
         """How many units of roundoff the result may be off; an ulp is at most two of them."""
         ulps, size = 2.0 * operation.budget.torch, operation.budget.size
         if size is None:
@@ -161,12 +161,12 @@ class NoiseArithmetic(BatchArithmetic):
         self,
         place: int,
         node: Node,
-        totals: Any,
-        sizes: Any,
+        totals: Array,
+        sizes: Array,
         terms: int,
         *,
         of_result: bool = False,
-    ) -> Any:
+    ) -> Array:
         """A sum of so many terms in any order, whose sizes add up to `sizes`."""
         rounding = self._format(node)
         if rounding is None or terms < 2:
@@ -182,11 +182,11 @@ class NoiseArithmetic(BatchArithmetic):
     def _moved(
         self,
         place: int,
-        values: Any,
+        values: Array,
         format: Format,
-        units: Any,
+        units: Numeric,
         operation: Operation | None = None,
-    ) -> Any:
+    ) -> Array:
         noise = self._noise(place, values) * self.gain
         with np.errstate(all="ignore"):
             moved = values * (1.0 + noise * (units * format.unit_roundoff))
@@ -198,7 +198,7 @@ class NoiseArithmetic(BatchArithmetic):
                 moved = np.where(small, values + noise * loss, moved)
         return _ranged(moved, format)
 
-    def _noise(self, place: int, values: Any) -> Any:
+    def _noise(self, place: int, values: Array) -> Array:
         """Even between -1 and 1: in each replay another number, in one replay the same for the same
         value.
         """
@@ -210,22 +210,26 @@ class NoiseArithmetic(BatchArithmetic):
             mixed = _mixed(bits ^ _mixed(salts))
         return (mixed >> np.uint64(11)).astype(np.float64) * (2.0**-52) - 1.0
 
-    def _compared(self, place: int, operation: Operation, left: Any, right: Any) -> Any:
+    def _compared(self, place: int, operation: Operation, left: Array, right: Array) -> Array:
         with np.errstate(all="ignore"):
             apart = np.asarray(left, dtype=np.float64) - np.asarray(right, dtype=np.float64)
             decided = np.asarray(_function(operation)(left, right))
         tie, near = self._borders(place, apart, ties=operation.name not in EQUALITIES)
-        if tie is None:
+        if tie is None or near is None:
             return decided
         greater = operation.name in _GREATER
         return self._split(place, decided, tie, near, greater, ~np.asarray(greater))
 
-    def _sign(self, place: int, values: Any) -> Any:
+    def _sign(self, place: int, values: Array) -> Array:
         tie, near = self._borders(place, values)
         signs = np.sign(values)
-        return signs if tie is None else self._split(place, signs, tie, near, 1.0, -1.0)
+        if tie is None or near is None:
+            return signs
+        return self._split(place, signs, tie, near, 1.0, -1.0)
 
-    def _borders(self, place: int, apart: Any, *, ties: bool = True) -> tuple[Any, Any]:
+    def _borders(
+        self, place: int, apart: Array, *, ties: bool = True
+    ) -> tuple[Truths, Truths] | tuple[None, None]:
         """Where both sides are the same number, and where rounding may decide; (None, None) where
         nowhere.
         """
@@ -246,7 +250,9 @@ class NoiseArithmetic(BatchArithmetic):
             self.ties[place] = tie
         return tie, near
 
-    def _split(self, place: int, decided: Any, tie: Any, near: Any, one: Any, other: Any) -> Any:
+    def _split(
+        self, place: int, decided: Array, tie: Truths, near: Truths, one: Numeric, other: Numeric
+    ) -> Array:
         """Each third of the replays decides ties its own way: as coded, to one side, to the other;
         all of them as the code did, where that is known.
         """
@@ -267,15 +273,15 @@ class NoiseArithmetic(BatchArithmetic):
         return np.where(near, np.where(coin, one, other), decided)
 
 
-def _mixed(bits: Any) -> Any:
+def _mixed(bits: Array) -> Array:
     """The finaliser of splitmix64 (Steele, Lea and Flood, OOPSLA 2014)."""
     with np.errstate(over="ignore"):
         bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return bits ^ (bits >> np.uint64(31))
+        return np.asarray(bits ^ (bits >> np.uint64(31)))
 
 
-def _ranged(values: Any, format: Format) -> Any:
+def _ranged(values: Array, format: Format) -> Array:
     """Infinite where the format overflows; float64 does so by itself."""
     if format is FLOAT64:
         return values
@@ -283,11 +289,11 @@ def _ranged(values: Any, format: Format) -> Any:
         return np.where(np.abs(values) > format.largest, np.copysign(np.inf, values), values)
 
 
-def _function(operation: Operation) -> Any:
+def _function(operation: Operation) -> Callable[..., Numeric]:
     return operation.numpy.function
 
 
-def _size_in_floats(size: Any, result: Any, parts: Sequence[Any]) -> Any:
+def _size_in_floats(size: Callable[..., Numeric], result: Array, parts: Sequence[Array]) -> Array:
     """A budget's size is written for balls; here it gets numbers."""
     return np.asarray(size(result, *parts), dtype=np.float64)
 
@@ -308,8 +314,8 @@ def arithmetic_for(program: Program, seed: int = 0) -> NoiseArithmetic:
 
 
 def deviations(
-    program: Program, arguments: Mapping[str, Any], arithmetic: NoiseArithmetic
-) -> list[Any]:
+    program: Program, arguments: Mapping[str, Array], arithmetic: NoiseArithmetic
+) -> list[Array]:
     """The standard deviation of each result's entries under rounding, as float64 arrays; NaN or
     infinite where a replay leaves the format. Arguments are float64 arrays, exact as they are.
     """
@@ -332,7 +338,7 @@ def _merge(arithmetic: NoiseArithmetic, other: NoiseArithmetic) -> None:
     }
 
 
-def _deviation(values: Any, arithmetic: NoiseArithmetic) -> Any:
+def _deviation(values: Array, arithmetic: NoiseArithmetic) -> Array:
     """Within the replays that decide kinks alike."""
     values = np.broadcast_to(values, (REPLAYS, *values.shape[1:]))
     with np.errstate(all="ignore"):
@@ -343,4 +349,6 @@ def _deviation(values: Any, arithmetic: NoiseArithmetic) -> Any:
         # From the first one, so that replays that are all alike have no variance at all.
         variance = np.mean([(group - group[0]).var(axis=0, ddof=1) for group in groups], axis=0)
         found = np.sqrt(variance) * size / arithmetic.gain
-        return np.where(variance > 0, np.maximum(found, FLOAT64.smallest_subnormal), found)
+        return np.asarray(
+            np.where(variance > 0, np.maximum(found, FLOAT64.smallest_subnormal), found)
+        )

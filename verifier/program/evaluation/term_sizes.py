@@ -9,21 +9,21 @@ value's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
+from verifier.operations.arrays import Floats
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
 from verifier.program.matrices.function import exact
 from verifier.program.program import NOTHING, Node, Program, evaluate
 
-_Pair = tuple[Any, Any]
+_Pair = tuple[Floats, Floats]
 
 
 class SizeArithmetic:
     """Pairs of value and size."""
 
-    def input(self, value: Any) -> _Pair:
+    def input(self, value: Floats) -> _Pair:
         array = np.asarray(value, dtype=np.float64)
         return array, np.abs(array)
 
@@ -40,9 +40,9 @@ class SizeArithmetic:
         index, count = node.array.ravel(), int(np.prod(node.shape))
         kept = index != NOTHING
         value, size = (
-            np.bincount(index[kept], weights=np.ravel(part)[kept], minlength=count).reshape(
-                node.shape
-            )
+            np.bincount(index[kept], weights=np.ravel(part)[kept], minlength=count)
+            .astype(np.float64)
+            .reshape(node.shape)
             for part in argument
         )
         return value, size
@@ -81,7 +81,9 @@ class SizeArithmetic:
             return value, _size_of_terms(node.operation, value, values, sizes)
 
 
-def _size_of_terms(operation: str, value: Any, values: Sequence[Any], sizes: Sequence[Any]) -> Any:
+def _size_of_terms(
+    operation: str, value: Floats, values: Sequence[Floats], sizes: Sequence[Floats]
+) -> Floats:
     """The size of the terms of an element's result, from its arguments and the sizes of theirs."""
     match operation:
         case "add" | "subtract":
@@ -102,7 +104,7 @@ def _size_of_terms(operation: str, value: Any, values: Sequence[Any], sizes: Seq
 _FLOAT64 = NumPyArithmetic("float64")
 
 
-def term_sizes(program: Program, arguments: Mapping[str, Any]) -> list[Any]:
+def term_sizes(program: Program, arguments: Mapping[str, Floats]) -> list[Floats]:
     """For each result the size of the terms that it is made of, as float64 arrays; so are the
     arguments. Those of a formula are points by rows.
     """

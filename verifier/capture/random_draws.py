@@ -1,0 +1,180 @@
+"""Random draws: each is taken as it came out, and is a constant of the run.
+
+Code is given the same seed before each run, so that its runs can be compared. In a trace what it
+draws stands as a constant.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import numpy as np
+import torch
+
+from verifier.capture.refusals import IMPLICIT, NotReadableError
+
+Operation = torch._ops.OpOverload
+Function = Callable[..., Any]
+Numbers = tuple[torch.Tensor, ...]
+
+
+def with_seed(code: Function, seed: int) -> Function:
+    """The code with the generators of torch, NumPy and Python seeded before each call.
+
+    >>> draw = with_seed(torch.rand, 0)
+    >>> torch.equal(draw(3), draw(3))
+    True
+    """
+
+    @wraps(code, updated=())
+    def seeded(*args: Any, **kwargs: Any) -> Any:
+        torch.manual_seed(seed)
+        np.random.seed(seed % 2**32)
+        random.seed(seed)
+        return code(*args, **kwargs)
+
+    return seeded
+
+
+_CONSTANTS = frozenset(
+    {
+        "bernoulli", "binomial", "cauchy", "exponential", "geometric", "log_normal", "multinomial",
+        "normal", "normal_functional", "poisson", "rand", "rand_like", "randint", "randint_like",
+        "randn", "randn_like", "random", "randperm", "uniform", "_standard_gamma",
+        "_sample_dirichlet",
+    }
+)  # fmt: skip
+"""Operations that draw numbers; those that write in place have the same names with a bar."""
+IMPLICIT_GRADIENT = frozenset({"_standard_gamma", "_sample_dirichlet"})
+"""Those among them whose numbers torch differentiates by what they are drawn with."""
+
+
+def name_of(operation: Operation) -> str:
+    return operation._schema.name.partition("::")[2]
+
+
+def is_draw(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether an operation draws random numbers: some do so only in training."""
+    if torch.Tag.nondeterministic_seeded not in operation.tags:
+        return False
+    name = name_of(operation).removesuffix("_")
+    return name in _CONSTANTS or (name in _MASKED and _is_training(operation, args, kwargs))
+
+
+def refuse_implicit(operation: Operation) -> None:
+    """Raise NotReadableError for a draw that depends on an input."""
+    if name_of(operation) in IMPLICIT_GRADIENT:
+        raise NotReadableError(IMPLICIT.format(name_of(operation)))
+
+
+def drawn_by(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Numbers:
+    """The random numbers of an operation; nothing that it is given is written to."""
+    copies = tuple(
+        arg.clone() if place in _written(operation) else arg for place, arg in enumerate(args)
+    )
+    result = operation(*copies, **kwargs)
+    mask = _MASKED.get(name_of(operation).removesuffix("_"))
+    if mask is not None:
+        return (mask.drawn(copies, result),)
+    return tuple(result) if isinstance(result, tuple | list) else (result,)
+
+
+def as_constants(
+    operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any], numbers: Numbers
+) -> Any:
+    """What the operation gives and writes, with these numbers drawn."""
+    mask = _MASKED.get(name_of(operation).removesuffix("_"))
+    if mask is not None:
+        result = mask.result(_arguments(operation, args, kwargs), numbers[0])
+        return _COPY(args[0], result) if name_of(operation).endswith("_") else result
+    for place in _written(operation):
+        return _COPY(args[place], numbers[0])
+    # Code may write to what it drew.
+    copies = tuple(_LIFTED(part.clone()) for part in numbers)
+    return copies if len(operation._schema.returns) > 1 else copies[0]
+
+
+_COPY = torch.ops.aten.copy_.default
+_LIFTED = torch.ops.aten.lift_fresh.default
+
+
+def _written(operation: Operation) -> tuple[int, ...]:
+    """The places of the arguments that an operation writes to."""
+    return tuple(
+        place
+        for place, argument in enumerate(operation._schema.arguments)
+        if argument.alias_info is not None and argument.alias_info.is_write
+    )
+
+
+def _arguments(
+    operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    names = [argument.name for argument in operation._schema.arguments]
+    return {**dict(zip(names, args, strict=False)), **kwargs}
+
+
+def _is_training(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    given = _arguments(operation, args, kwargs)
+    return bool(given.get("training", given.get("train")))
+
+
+@dataclass(frozen=True)
+class _Mask:
+    """An operation that multiplies its input by what it draws."""
+
+    drawn: Callable[[tuple[Any, ...], Any], torch.Tensor]
+    """Takes the arguments and the result."""
+    result: Callable[[dict[str, Any], torch.Tensor], Any]
+    """Takes the arguments by name and what was drawn."""
+
+
+def _leaky(given: dict[str, Any], slopes: torch.Tensor) -> torch.Tensor:
+    _COPY(given["noise"], slopes)
+    return torch.ops.aten.mul.Tensor(given["self"], slopes)  # type: ignore[no-any-return]
+
+
+def _dropout(given: dict[str, Any], mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    scale = 1.0 / (1.0 - given["p"]) if given["p"] < 1 else 0.0
+    return torch.ops.aten.mul.Tensor(torch.ops.aten.mul.Tensor(given["input"], mask), scale), mask
+
+
+_MASKED = {
+    "rrelu_with_noise": _Mask(lambda args, _: args[1], _leaky),
+    "native_dropout": _Mask(lambda _, result: result[1], _dropout),
+}
+
+
+def _leaky_backward(given: dict[str, Any]) -> Any:
+    if given["training"] and given["upper"] - given["lower"] > LEAST_SLOPES:
+        return torch.ops.aten.mul.Tensor(given["grad_output"], given["noise"])
+    return None
+
+
+def _dropout_backward(given: dict[str, Any]) -> Any:
+    masked = torch.ops.aten.mul.Tensor(given["grad_output"], given["mask"])
+    return torch.ops.aten.mul.Tensor(masked, given["scale"])
+
+
+LEAST_SLOPES = 1e-6
+"""Where the slopes of a rrelu are closer together, torch takes their mean
+(aten/src/ATen/native/Activation.cpp).
+"""
+_BACKWARDS = {
+    "rrelu_with_noise_backward": _leaky_backward,
+    "native_dropout_backward": _dropout_backward,
+}
+
+
+def backward_of_draw(
+    operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> torch.Tensor | None:
+    """What the backward of an operation that draws gives, in plain operations; None for all
+    others.
+    """
+    backward = _BACKWARDS.get(name_of(operation))
+    return None if backward is None else backward(_arguments(operation, args, kwargs))
