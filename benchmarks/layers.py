@@ -17,7 +17,7 @@ from torch import nn
 from verifier.capture.joint_functions import Joint, tensors
 from verifier.capture.joint_graph import NotReadableError, captured
 from verifier.capture.lowering import Lowered, lowered, plain
-from verifier.program.differentiate_arrays import gradients
+from verifier.program.array_gradient import gradients
 from verifier.program.evaluation.balls import BallArithmetic, replay
 from verifier.program.evaluation.stochastic import arithmetic_for, deviations
 

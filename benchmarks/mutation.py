@@ -1,9 +1,11 @@
 """Do the tests find faults? Faults are planted in the package, one at a time, and the tests that
 reach each of them are run.
 
-`python benchmarks/mutation.py [faults [tests]]` prints how many are found by `make test`
-and by `make nightly`, by stage, and names those that nobody finds. A fault is a small change inside
-a function: a comparison, a number, an operator, a condition, what is returned, a call left out.
+`python benchmarks/mutation.py [faults [tests]]` prints how many `make test` finds, by stage, and
+names those that it does not find, with the reason where `mutation_notes.json` gives one.
+`--nightly` tries these with the tests of `make nightly` too. `--folder F` keeps what is measured,
+and goes on from there. A fault is a small change inside a function: a comparison, a number, an
+operator, a condition, what is returned, a call left out.
 
 All faults stand in one copy of the package that is made while it is imported: `a < b` becomes
 `(a <= b if _fault(7) else a < b)`. So a first run of all tests without any fault says which test
@@ -13,6 +15,7 @@ each fault. What tests start in processes of its own gets the fault by the envir
 
 from __future__ import annotations
 
+import argparse
 import ast
 import builtins
 import json
@@ -38,7 +41,10 @@ SECONDS = 30.0
 """How long the tests for one fault take without it; what is left over is not run."""
 PATIENCE = 4.0
 """So many times as long, and a minute more: a test that takes longer has found the fault."""
+FAULTS = 200
 SEED = 0
+NOTES = Path(__file__).with_name("mutation_notes.json")
+"""Why some faults need no test, and what was measured before."""
 WORKPLACE, ACTIVE = "VERIFIER_FAULTS", "VERIFIER_FAULT"
 """The environment says where the list of faults is, and which of them is there."""
 
@@ -299,9 +305,11 @@ def pytest_runtestloop(session: Any) -> bool | None:
     items = {item.nodeid: item for item in session.items}
     for trial in plan:
         chosen = [items[name] for name in trial["tests"] if name in items]
+        start = time.monotonic()
         ended = _tried(trial["fault"], chosen, trial["seconds"] * PATIENCE + 60, session)
+        line = {"fault": trial["fault"], "ended": ended, "seconds": time.monotonic() - start}
         with (folder / trial["results"]).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"fault": trial["fault"], "ended": ended}) + "\n")
+            file.write(json.dumps(line) + "\n")
     return True
 
 
@@ -416,18 +424,18 @@ def _affordable(tests: Sequence[str], seconds: dict[str, float]) -> list[str]:
 
 
 def _trials(folder: Path, known: Map, wanted: dict[int, list[str]], results: str) -> dict[int, str]:
-    """Which test finds each fault, among those wanted for it."""
+    """Which test finds each fault, among those wanted for it. A fault that an earlier run has tried
+    is not tried again.
+    """
+    done = {line["fault"] for line in _lines(folder / results)}
     parts: list[list[dict[str, Any]]] = [[] for _ in range(PROCESSES)]
-    for place, (fault, tests) in enumerate(wanted.items()):
-        chosen = _affordable(tests, known.seconds)
-        took = sum(known.seconds[test] for test in chosen)
-        parts[place % PROCESSES].append(
-            {"fault": fault, "tests": chosen, "seconds": took, "results": results}
-        )
+    for fault, tests in sorted(wanted.items()):
+        if fault not in done:
+            min(parts, key=len).append(_trial(fault, _affordable(tests, known.seconds), known))
     running = []
     for place, part in enumerate(parts):
         plan = folder / f"plan-{results}-{place}.json"
-        plan.write_text(json.dumps(part), encoding="utf-8")
+        plan.write_text(json.dumps([{**trial, "results": results} for trial in part]), "utf-8")
         environment = _environment(folder, VERIFIER_FAULTS_PLAN=str(plan), **{ACTIVE: "-1"})
         with (folder / f"output-{results}-{place}").open("w") as output:
             running.append(
@@ -438,64 +446,110 @@ def _trials(folder: Path, known: Map, wanted: dict[int, list[str]], results: str
     return {line["fault"]: line["ended"] for line in _lines(folder / results)}
 
 
-def measured(
-    count: int, folder: Path, paths: Sequence[str] = ()
-) -> tuple[list[Fault], dict[int, str], dict[int, str], set[int]]:
-    """The faults, which test of `make test` finds each, which of the others where none does, and
-    what is reached by any.
-    """
-    chosen = faults(count)
+def _trial(fault: int, tests: Sequence[str], known: Map) -> dict[str, Any]:
+    return {
+        "fault": fault, "tests": tests, "seconds": sum(known.seconds[test] for test in tests),
+    }  # fmt: skip
+
+
+def _known(folder: Path, mark: str, paths: Sequence[str]) -> Map:
+    """What the tests with this mark reach; measured once in a folder."""
+    here = folder / mark.replace(" ", "-")
+    if not (here / "times").exists():
+        here.mkdir(exist_ok=True)
+        (here / "faults.json").write_text((folder / "faults.json").read_text("utf-8"), "utf-8")
+        _recorded(here, ["-m", mark, *paths])
+    return _map(here)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Which test finds each fault, and which faults are reached by any."""
+
+    chosen: Sequence[Fault]
+    reached: set[int]
+    quick: dict[int, str]
+    nightly: dict[int, str]
+
+    def found(self, number: int) -> bool:
+        return bool(self.quick.get(number) or self.nightly.get(number))
+
+
+def measured(options: argparse.Namespace, folder: Path) -> Measured:
+    chosen = faults(options.faults)
     (folder / "faults.json").write_text(json.dumps([fault.__dict__ for fault in chosen]), "utf-8")
-    _recorded(folder, ["-m", "not slow", *paths])
-    quick = _map(folder)
-    found = _trials(folder, quick, quick.reaching, "by-test")
-    for name in ("times", "reached"):
-        (folder / name).rename(folder / f"{name}-quick")
-    _recorded(folder, ["-m", "slow", *paths])
-    slow = _map(folder)
-    rest = {fault: tests for fault, tests in slow.reaching.items() if not found.get(fault)}
+    known = _known(folder, "not slow", options.tests)
+    quick = _trials(folder, known, known.reaching, "by-test")
+    if not options.nightly:
+        return Measured(chosen, set(known.reaching), quick, {})
+    slow = _known(folder, "slow", options.tests)
+    rest = {fault: tests for fault, tests in slow.reaching.items() if not quick.get(fault)}
     more = _trials(folder, slow, rest, "by-nightly")
-    return chosen, found, more, {*quick.reaching, *slow.reaching}
+    return Measured(chosen, {*known.reaching, *slow.reaching}, quick, more)
 
 
-def main(count: int, paths: Sequence[str]) -> None:
+def main(arguments: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("faults", type=int, nargs="?", default=FAULTS)
+    parser.add_argument("tests", nargs="*")
+    parser.add_argument("--nightly", action="store_true")
+    parser.add_argument("--folder", type=Path)
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as place:
-        told(*measured(count, Path(place), paths))
+        folder = options.folder or Path(place)
+        folder.mkdir(exist_ok=True)
+        report(measured(options, folder.resolve()))
 
 
-def told(
-    chosen: Sequence[Fault], found: dict[int, str], more: dict[int, str], known: set[int]
+# What is printed.
+
+
+def report(all_of_them: Measured) -> None:
+    notes = json.loads(NOTES.read_text(encoding="utf-8"))
+    print(*notes["earlier"], sep="\n", end="\n\n")
+    for group in (_stage, lambda fault: fault.kind):
+        _table(all_of_them, group)
+    _listed("found by make nightly alone", all_of_them, all_of_them.nightly.get, {})
+    reasons = {(each["path"], each["kind"], each["code"]): each["reason"] for each in notes["kept"]}
+    _listed("not found", all_of_them, lambda number: not all_of_them.found(number), reasons)
+
+
+def _stage(fault: Fault) -> str:
+    parts = fault.path.split("/")
+    return parts[1] if len(parts) > 2 else "verifier"
+
+
+def _table(all_of_them: Measured, group: Callable[[Fault], str]) -> None:
+    groups: dict[str, list[int]] = defaultdict(list)
+    for number, fault in enumerate(all_of_them.chosen):
+        groups[group(fault)].append(number)
+    print(f"{'':>16} {'faults':>7} {'reached':>8} {'make test':>10} {'make nightly':>13}")
+    for name, numbers in [*sorted(groups.items()), ("all", range(len(all_of_them.chosen)))]:
+        reached = sum(number in all_of_them.reached for number in numbers)
+        quick = sum(bool(all_of_them.quick.get(number)) for number in numbers)
+        whole = sum(map(all_of_them.found, numbers)) if all_of_them.nightly else "-"
+        print(f"{name:>16} {len(numbers):>7} {reached:>8} {quick:>10} {whole:>13}")
+    print()
+
+
+def _listed(
+    what: str,
+    all_of_them: Measured,
+    holds: Callable[[int], object],
+    reasons: dict[tuple[str, str, str], str],
 ) -> None:
-    stages: dict[str, list[int]] = defaultdict(list)
-    for number, fault in enumerate(chosen):
-        parts = fault.path.split("/")
-        stages[parts[1] if len(parts) > 2 else "verifier"].append(number)
-    kinds: dict[str, list[int]] = defaultdict(list)
-    for number, fault in enumerate(chosen):
-        kinds[fault.kind].append(number)
-    head = f"{'':>16} {'faults':>7} {'reached':>8} {'make test':>10} {'make nightly':>13}"
-    for groups in (stages, kinds):
-        print(head)
-        for name, numbers in [*sorted(groups.items()), ("all", list(range(len(chosen))))]:
-            reached = sum(number in known for number in numbers)
-            quick = sum(bool(found.get(number)) for number in numbers)
-            whole = sum(bool(found.get(number) or more.get(number)) for number in numbers)
-            print(f"{name:>16} {len(numbers):>7} {reached:>8} {quick:>10} {whole:>13}")
-        print()
-    _listed("found by make nightly alone", chosen, lambda number: bool(more.get(number)))
-    _listed(
-        "not found",
-        chosen,
-        lambda number: not (found.get(number) or more.get(number)),
-    )
-
-
-def _listed(what: str, chosen: Sequence[Fault], holds: Callable[[int], bool]) -> None:
+    numbers = [number for number in range(len(all_of_them.chosen)) if holds(number)]
+    if not numbers:
+        return
     print(f"{what}:")
-    for number, fault in enumerate(chosen):
-        if holds(number):
-            print(f"  {fault.path}:{fault.line}, {fault.kind}: {fault.code[:70]}")
+    for fault in sorted((all_of_them.chosen[number] for number in numbers), key=_place):
+        print(f"  {fault.path}:{fault.line}, {fault.kind}: {fault.code[:70]}")
+        print(f"      {reasons.get((fault.path, fault.kind, fault.code), 'no reason yet')}")
+
+
+def _place(fault: Fault) -> tuple[str, int, int]:
+    return fault.path, fault.line, fault.place
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200, sys.argv[2:])
+    main(sys.argv[1:])

@@ -20,8 +20,8 @@ from verifier.judging import limits as exact_limits
 from verifier.process.workers import limits, relay
 from verifier.program import sympy_form
 from verifier.program.evaluation import balls
+from verifier.reporting.content import check_failures, check_tables
 from verifier.reporting.data import check_json
-from verifier.reporting.text import check_failures, check_tables
 from verifier.training import findings, runner
 
 FOLDER = Path(__file__).parent

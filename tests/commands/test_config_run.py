@@ -307,14 +307,14 @@ def test_each_target_is_checked_as_it_is_written(engine, configured):
 
 
 SHOWN = """\
-target             outcome  compared  accepted  stale
-───────────────────────────────────────────────────────────────────────────────
-a.py::agreeing      agrees     4,097         –      –
-a.py::known         agrees         9         1      –
-a.py::mended        agrees         1         –      1
-a.py::wrong      disagrees         9         –      –
+target          outcome     compared  accepted  stale
+─────────────────────────────────────────────────────
+a.py::agreeing  agrees         4,097         –      –
+a.py::known     agrees             9         1      –
+a.py::mended    agrees             1         –      1
+a.py::wrong     disagrees          9         –      –
 a.py::missing   not usable         –         –      –
-a.py::blind      undecided         4         –      –
+a.py::blind     undecided          4         –      –
 a.py::known: x in bfloat16 disagrees and is accepted: torch issue 12345
 a.py::mended: the accepted failure of x in bfloat16 (sign flipped) is stale:
 nothing disagrees that matches it: remove it
@@ -330,7 +330,7 @@ report of blind
 
 NOT VERIFIED  2 of 6 targets."""
 MARKDOWN = """\
-❌ **NOT VERIFIED  2 of 6 targets.**
+❌ **NOT VERIFIED** 2 of 6 targets.
 
 | target | outcome | compared | accepted | stale |
 | --- | --- | ---: | ---: | ---: |
@@ -365,7 +365,7 @@ def test_a_narrow_terminal(configured):
         for line in run_config(configured(FILE), forms=replace(FORMS, screen=Screen(40))).lines(40)
     ]
     assert max(map(len, lines)) <= 40
-    assert lines[:3] == ["a.py::agreeing", "  outcome          agrees", "  compared         4,097"]
+    assert lines[:3] == ["a.py::agreeing", "  outcome   agrees", "  compared  4,097"]
 
 
 def test_text_from_people_is_no_markup(configured):

@@ -19,11 +19,11 @@ def test_the_tutorials_two():
     summary = verifier.train_all([verifier.load("linear"), verifier.load("quadratic")], epochs=3)
     assert summary.ok
     assert str(summary) == (
-        "model      steps  agrees  other  digits  error/allowed  outcome\n"
-        "                                  least          worst\n"
-        "───────────────────────────────────────────────────────────────────────────────\n"
-        "linear         9      18      –     6.5           0.26   agrees\n"
-        "quadratic      9      36      –     5.9           0.15   agrees\n"
+        "                                 digits   error/\n"
+        "model      steps  agrees  other   least  allowed  outcome\n"
+        "─────────────────────────────────────────────────────────\n"
+        "linear         9      18      –     6.5     0.26  agrees\n"
+        "quadratic      9      36      –     5.9     0.15  agrees\n"
         "AGREES  2 of 2 models verified."
     )
 
@@ -58,9 +58,9 @@ def test_narrow_terminals_stack(capsys):
     summary = verifier.train_all([verifier.load("linear")], epochs=1)
     assert [line.plain for line in summary.lines(40)][:4] == [
         "linear",
-        "  steps            3",
-        "  agrees           6",
-        "  other            –",
+        "  steps                  3",
+        "  agrees                 6",
+        "  other                  –",
     ]
 
 

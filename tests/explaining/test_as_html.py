@@ -173,14 +173,14 @@ def test_the_verdict_comes_first_and_in_words(third, failing):
 
 
 def test_where_the_two_part(third, failing):
-    found = section(failing, "Where the two part").findings
-    assert found[0].where == "The two part at b"
-    assert found[0].sentence == failing.parting.sentence
-    assert (found[1].where, found[1].sentence) == (
+    found = section(failing, "Where the two part").blocks
+    assert [block.text for block in found] == [
+        "The two part at b",
+        failing.parting.sentence,
         "b",
-        "likely the sign is flipped (stated / exact = -1.0000002)",
-    )
-    assert found[1].evidence == failing.causes[0].evidence
+        "the sign is flipped (stated / exact = -1.0000002)",
+        failing.causes[0].evidence,
+    ]
     assert "Where the two part" not in [part.title for part in explanation_page(third).sections]
 
 
@@ -237,12 +237,12 @@ def test_many_paths_and_long_formulas_are_said_to_be(third, monkeypatch):
 
 def test_the_tables_have_the_numbers_of_the_terminal(third):
     forward = section(third, "Forward")
-    assert [row[0] for row in forward.rows] == [node.name for node in third.nodes]
-    assert forward.rows[-1][3:5] == [number(third.loss.stated), number(third.loss.symbolic)]
-    rows = {(row[0], row[1]): row for row in section(third, "Backward").rows}
+    assert [row[0] for row in forward.cells] == [node.name for node in third.nodes]
+    assert [*forward.cells[-1][3:5]] == [number(third.loss.stated), number(third.loss.symbolic)]
+    rows = {(row[0], row[1]): row for row in section(third, "Backward").cells}
     assert rows["∂loss/∂t5", "2*t5"][3] == "8.560001373291016"
     assert rows["∂L/∂w1", "∂L/∂t2 · ∂t2/∂w1"][3] == "77.04000854492188"
-    tensors = {row[0]: row[1:] for row in section(third, "The tensors").rows}
+    tensors = {row[0]: row[1:] for row in section(third, "The tensors").cells}
     assert tensors["w1"] == ["0.8400000333786011", "True", "None", "None", "77.04000854492188"]
     assert tensors["t1"] == ["9.0", "False", "None", "–", "–"]
     assert tensors["t2"][1:3] == ["True", "MulBackward0"]
@@ -252,23 +252,23 @@ def test_the_tables_have_the_numbers_of_the_terminal(third):
     )
     moved = third.updates[0]
     numbers = (moved.before, moved.gradient, moved.moved, moved.after, moved.symbolic_after)
-    assert update.rows[0] == ["w1", *map(number, numbers)]
+    assert update.cells[0] == ["w1", *map(number, numbers)]
 
 
 def test_the_tables_of_a_batch(batch):
     forward = section(batch, "Forward")
-    assert [row[2] for row in forward.rows if row[0] == "prediction"] == ["0", "1", "2"]
+    assert [row[2] for row in forward.cells if row[0] == "prediction"] == ["0", "1", "2"]
     assert forward.note.startswith(
         "Of 11 rows the first ones are shown, and the first one that disagrees. t5 row 0: t"
     )
-    backward = {row[0]: row for row in section(batch, "Backward").rows}
+    backward = {row[0]: row for row in section(batch, "Backward").cells}
     assert backward["∂L/∂slope"][1] == "Σ over the rows of ∂L/∂t2 · ∂t2/∂slope"
 
 
 def test_other_optimizers_are_not_worked_out():
     adam = verifier.explain(verifier.load("linear"), optimizer="adam", lr=0.1)
     assert section(adam, "The update").caption == "adam at learning rate 0.1."
-    assert section(adam, "The update").rows[0][3::2] == ["–", "–"]
+    assert section(adam, "The update").cells[0][3::2] == ["–", "–"]
 
 
 class Detached(Autograd):

@@ -98,16 +98,17 @@ def test_a_wrong_gradient_would_be_found():
     )
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_flipped_sign_is_found_in_each_parameter(name):
+PARAMETERS = [(name, place) for name in NAMES for place in range(len(gallery()[name].parameters))]
+
+
+@pytest.mark.sweep("name")
+@pytest.mark.parametrize(("name", "place"), PARAMETERS)
+def test_a_flipped_sign_is_found_in_each_parameter(name, place):
     model = load(name)
-    for place, parameter in enumerate(model.parameters):
-        report = verifier.train(model, epochs=3, witness=Tampered(place, torch.neg))
-        assert report.exit_code == 1
-        found = [
-            component.name for component in report.components if component.outcomes["disagrees"]
-        ]
-        assert found == [parameter]
+    report = verifier.train(model, epochs=3, witness=Tampered(place, torch.neg))
+    assert report.exit_code == 1
+    found = [component.name for component in report.components if component.outcomes["disagrees"]]
+    assert found == [model.parameters[place]]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,7 +7,7 @@ import torch
 
 from verifier.judging.verdict import Judge
 from verifier.program.codegen import NUMPY, TORCH, function
-from verifier.program.differentiate import differentiate
+from verifier.program.formula_gradient import differentiate
 
 
 def by_torch(program, names, at):

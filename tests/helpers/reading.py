@@ -14,7 +14,7 @@ from verifier.capture.joint_functions import Joint, tensors
 from verifier.capture.joint_graph import captured
 from verifier.capture.lowering import lowered, plain
 from verifier.capture.random_draws import with_seed
-from verifier.program.differentiate_arrays import gradients
+from verifier.program.array_gradient import gradients
 from verifier.program.evaluation.balls import AsCoded, BallArithmetic, replay
 from verifier.program.evaluation.stochastic import NoiseArithmetic, arithmetic_for, deviations
 from verifier.program.program import evaluate

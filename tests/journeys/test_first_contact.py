@@ -10,6 +10,7 @@ import pytest
 
 from tests.helpers import mistakes
 from tests.helpers.processes import Processes, verifier
+from verifier import between, check
 
 CODES = {0, 1, 2, 3, 4, 130}
 FOLDER = Path(mistakes.__file__).parent
@@ -48,16 +49,6 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("words", COMMANDS)
-def test_commands_without_what_they_need(words, tmp_path):
-    done = verifier(*words.split(), folder=tmp_path)
-    assert is_clean(done), done
-    assert done.code == COMMANDS[words], done
-    if done.code:
-        assert done.out == ""
-        assert done.err.startswith("verifier: ") and done.err.count("\n") == 1
-
-
 @pytest.fixture(scope="module")
 def processes():
     if not hasattr(os, "fork"):
@@ -67,11 +58,43 @@ def processes():
     processes.close()
 
 
+def is_as_the_table_says(done, code):
+    assert is_clean(done), done
+    assert done.code == code, done
+    if code:
+        assert done.out == ""
+        assert done.err.startswith("verifier: ") and done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_commands_without_what_they_need(words, processes, tmp_path):
+    is_as_the_table_says(processes.run(*words.split(), folder=tmp_path), COMMANDS[words])
+
+
+@pytest.mark.parametrize("words", ["", "check --dtype", "train --epochs many"])
+def test_commands_without_what_they_need_as_a_user_starts_them(words, tmp_path):
+    is_as_the_table_says(verifier(*words.split(), folder=tmp_path), COMMANDS[words])
+
+
 INPUTS = {"1": ["--input", "x=-2:2:3x3"], "2": ["--input", "a=-2:2:3x3", "--input", "b=1:3:3x3"]}
+GIVEN = {
+    "1": {"x": between(-2, 2, shape=(3, 3))},
+    "2": {"a": between(-2, 2, shape=(3, 3)), "b": between(1, 3, shape=(3, 3))},
+}
 
 
+@pytest.mark.sweep(one_in=2)
 @pytest.mark.parametrize("name", mistakes.names)
-def test_the_commonest_mistakes_have_a_verdict(name, processes):
+def test_the_commonest_mistakes_have_a_verdict(name):
+    inputs = GIVEN[name.split("_")[-2]]
+    target = f"{mistakes.__file__}::{name}"
+    report = check(target, inputs=inputs, dtypes=["float32"], points=1)
+    assert report.outcome == ("agrees" if name.startswith("none") else "disagrees")
+
+
+@pytest.mark.sweep(one_in=8)
+@pytest.mark.parametrize("name", mistakes.names)
+def test_the_commonest_mistakes_have_a_verdict_as_a_user_checks_them(name, processes):
     count = name.split("_")[-2]
     target = f"mistakes.py::{name}"
     words = ["check", target, *INPUTS[count], "--dtype", "float32", "--points", "1"]
@@ -217,7 +240,7 @@ LIST = """
 [settings]
 dtypes = ["float32"]
 points = 1
-timeout = 20
+timeout = 90
 [[target]]
 target = "torch:tanh"
 inputs = { input = "-1:1:2" }

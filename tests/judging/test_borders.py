@@ -11,7 +11,7 @@ from verifier.formula.parser import read_text, symbol_names
 from verifier.judging.verdict import Judge, Note, Outcome
 from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.program.builder import FormulaBuilder
-from verifier.program.differentiate import differentiate
+from verifier.program.formula_gradient import differentiate
 from verifier.program.guards import guarded
 
 

@@ -12,8 +12,8 @@ from flint import arb
 from verifier.judging import limits
 from verifier.judging.limits import add_limits
 from verifier.judging.verdict import Note
+from verifier.program.array_gradient import gradients
 from verifier.program.builder import Builder
-from verifier.program.differentiate_arrays import gradients
 from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import LAST_BITS, BallArithmetic, replay
 from verifier.program.program import NOTHING

@@ -1,9 +1,14 @@
 """Special functions in ball arithmetic, beside their definitions."""
 
+import math
+from fractions import Fraction
+
 import mpmath
 import pytest
 from flint import arb
 
+from verifier import functions
+from verifier.operations.elementary import _remainder
 from verifier.operations.table import TABLE
 from verifier.program.evaluation.arithmetic import precision
 
@@ -29,6 +34,21 @@ def test_the_logarithm_of_a_tail_far_to_the_left():
         leading = -far * far / 2 - (abs(far) * (2 * arb.pi()).sqrt()).log()
         assert abs(log_ndtr(far) - leading) < 2 / far**2
         assert log_ndtr(far).rel_accuracy_bits() > 100
+
+
+def test_a_remainder_is_known_where_the_quotient_has_more_digits_than_the_precision():
+    step = 1e-40
+    with precision(64):
+        remainder = _remainder(arb(1), arb(step))
+    exact = Fraction(1) % Fraction(step)
+    assert float(remainder.rad()) < 1e-9 * step
+    assert float(remainder.mid()) == pytest.approx(float(exact), rel=1e-9)
+
+
+@pytest.mark.parametrize("number", [-2.5, -0.5, 0.5, 4.0])
+def test_compositions_on_both_sides_of_0(number):
+    assert float(functions.softsign(number)) == pytest.approx(number / (1 + abs(number)), rel=1e-12)
+    assert float(functions.gamma(number)) == pytest.approx(math.gamma(number), rel=1e-9)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])

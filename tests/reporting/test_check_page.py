@@ -117,20 +117,18 @@ def test_the_verdict_of_what_fails_apart_from_numbers(honest, failing):
         page(only).verdict
         == "The numbers of focal agree, but it fails otherwise: dtype, shape, device."
     )
-    (found,) = section(only, "What is wrong, and why").findings
-    assert (found.where, found.sentence) == (
-        "dtype, shape, device in float32",
-        "The gradient by x has dtype float64",
-    )
-    assert found.evidence == "At 1 point: 1"
+    assert section(only, "What is wrong, and why").sentences == [
+        "focal fails in float32: dtype, shape, device",
+        "The gradient by x has dtype float64. (at point 1)",
+    ]
 
 
 def test_the_verdict_of_too_few_digits(honest):
     asked = replace(honest, settings=replace(honest.settings, digits=12.0))
     assert page(asked).verdict == "focal has fewer than 12 digits."
     assert any(
-        "and 12 were asked for" in one.sentence
-        for one in section(asked, "What is wrong, and why").findings
+        one.label == "too few digits" and ": 12 were asked for" in one.text
+        for one in section(asked, "What is wrong, and why").blocks
     )
 
 
@@ -155,8 +153,8 @@ def test_the_verdict_of_what_is_undecided(honest):
     )
     assert (
         section(open_one, "What could not be decided")
-        .sentences[0]
-        .startswith("x in float32, 12 of 12: ")
+        .blocks[0]
+        .text.startswith("focal.x in float32, all of 12: ")
     )
     assert "Every component has decided comparisons." not in page(open_one).sentences
     assert "What could not be decided" not in [part.title for part in page(honest).sections]
@@ -177,8 +175,8 @@ def test_undecided_here_and_there(honest):
     )
     assert page(some).verdict == "Nothing disagrees, but 2 of 76 numbers could not be decided."
     assert "Every component has decided comparisons." in page(some).sentences
-    assert section(some, "What could not be decided").sentences == [
-        "value in float32, 2 of 8: rounding can be as large as the terms it is made of."
+    assert [block.text for block in section(some, "What could not be decided").blocks] == [
+        "focal.value in float32, 2 of 8: rounding can be as large as the terms it is made of"
     ]
     assert "undecided" in Reader(error_picture(Tally(some).components).svg()).text
 
@@ -189,28 +187,30 @@ def test_other_quantities_are_called_by_their_kind(honest):
         first, check="second", parts=(replace(first.parts[0], name="x[0] x", quantity="second"),)
     )
     found = replace(honest, findings=(*honest.findings, second))
-    assert "x x (second)" in [row[0] for row in section(found, "Components").rows]
+    assert "x x (second)" in [row[0] for row in section(found, "Components").cells]
 
 
 def test_causes_stand_with_their_evidence(failing):
-    found = section(failing, "What is wrong, and why")
-    assert (found.findings[0].where, found.findings[0].sentence) == (
-        "first in float64 and float32 at point 2", "likely the sign is flipped",
-    )  # fmt: skip
-    assert found.findings[0].evidence == "-1 times the exact gradient fits"
-    assert found.findings[1].where == "dtype, shape, device in float32"
-    unexplained = section(replace(failing, causes=()), "What is wrong, and why").findings[0]
-    assert unexplained.sentence == "no cause found"
-    assert found.advice == "verifier check losses.py::focal"
-    assert found.note.startswith(
-        "Tried, and not the cause: transposed. The simplest point found that fails: x = "
+    found = section(failing, "What is wrong, and why").blocks
+    assert [one.text for one in found if getattr(one, "label", "") in ("likely", "try")] == [
+        "the sign is flipped. (-1 times the exact gradient fits)",
+        "verifier check losses.py::focal",
+    ]
+    assert (
+        section(failing, "What is wrong, and why").sentences[0].startswith("focal.first disagrees")
     )
+    unexplained = section(replace(failing, causes=()), "What is wrong, and why")
+    assert unexplained.sentences[1] == "no cause found; ruled out: transposed"
+    assert section(failing, "Notes").blocks[0].text.startswith("x = ")
 
 
 def test_of_very_many_failures_the_first_are_shown(failing, monkeypatch):
-    monkeypatch.setattr("verifier.reporting.html.check.CAUSES", 1)
-    assert "The first 1 of 2." in section(failing, "What is wrong, and why").note
-    assert len(section(failing, "What is wrong, and why").findings) == 1
+    monkeypatch.setattr("verifier.reporting.content.check_failures.BLOCKS", 0)
+    assert section(failing, "What is wrong, and why").sentences == [
+        "⋯ components that disagree not shown: 1; --json FILE has them all",
+        "focal fails in float32: dtype, shape, device",
+        "⋯ other failures not shown: 1; --json FILE has them all",
+    ]
 
 
 def test_the_numbers_that_disagree(failing):
@@ -221,13 +221,13 @@ def test_the_numbers_that_disagree(failing):
     ).examination["first"]
     judged = [part.verdicts[place] for place in range(9)]
     worst = max(judged, key=lambda one: one.error / one.allowed)
-    row = table.rows[0]
+    row = table.cells[0]
     assert row[0].startswith("first[")
-    assert row[1:5] == ["reverse mode", "float64", "2", repr(worst.stated)]
+    assert [*row[1:5]] == ["reverse mode", "float64", "2", repr(worst.stated)]
     assert row[5].startswith(worst.exact[:8])
     assert row[8] == "its formula is wrong in exact arithmetic"
     numbers = checked(NUMBERS.plant(CASE.code, scaled(0.5), 1), ("float32",))
-    assert section(numbers, "Numbers that disagree").rows[0][8] == ""
+    assert section(numbers, "Numbers that disagree").cells[0][8] == ""
 
 
 @pytest.mark.parametrize(
@@ -257,15 +257,15 @@ def test_what_it_is_held_against(honest):
 
 
 def test_the_tables(failing):
-    checks = {(row[1], row[2]): row for row in section(failing, "Checks").rows}
-    assert checks["reverse", "float32"][3:] == ["1", "30", "21", "0", "9", "0", "disagrees", ""]
-    assert checks["form", "float32"][8:10] == ["1", "disagrees"]
-    assert checks["second", "float32"][9:] == ["not made", "Its backward has no derivative."]
-    components = {(row[0], row[1]): row for row in section(failing, "Components").rows}
-    assert components["first", "float64"][2:6] == ["9", "0", "0", "9"]
-    assert components["x", "float64"][3:6] == ["12", "0", "0"]
-    points = section(failing, "Points").rows
-    assert points[0][:3] == ["1", "random", "float32"]
+    checks = {(row[1], row[2]): row for row in section(failing, "Checks").cells}
+    assert [*checks["reverse", "float32"][3:]] == ["1", "30", "21", "0", "9", "0", "disagrees", ""]
+    assert [*checks["form", "float32"][8:10]] == ["1", "disagrees"]
+    assert [*checks["second", "float32"][9:]] == ["not made", "Its backward has no derivative."]
+    components = {(row[0], row[1]): row for row in section(failing, "Components").cells}
+    assert [*components["first", "float64"][2:6]] == ["9", "0", "0", "9"]
+    assert [*components["x", "float64"][3:6]] == ["12", "0", "0"]
+    points = section(failing, "Points").cells
+    assert [*points[0][:3]] == ["1", "random", "float32"]
     assert "x = 4×3 numbers" in points[0][3]
     facts = dict(section(failing, "How this was made").facts)
     assert facts["shown again by"] == "verifier check losses.py::focal"
@@ -276,7 +276,9 @@ def test_the_tables(failing):
 
 
 def test_notes(failing, honest):
-    assert section(failing, "Notes").sentences == ["The path of b is detached."]
+    assert [block.text for block in section(failing, "Notes").blocks][1:] == [
+        "The path of b is detached."
+    ]
     assert "Notes" not in [part.title for part in page(honest).sections]
 
 
@@ -284,7 +286,7 @@ def test_long_tables_are_thinned_and_it_is_said(failing, monkeypatch):
     monkeypatch.setattr("verifier.reporting.html.check.COMPONENTS", 3)
     monkeypatch.setattr("verifier.reporting.html.check.POINTS", 1)
     table = section(failing, "Components")
-    assert [row[0] for row in table.rows][:2] == ["first", "first"]
+    assert [row[0] for row in table.cells][:2] == ["first", "first"]
     assert table.note == "The worst 3 of 10."
     assert section(failing, "Points").note == "The first 1 of 2."
 

@@ -21,10 +21,10 @@ from verifier.judging.examine import examine
 from verifier.judging.finding import CheckCause, CheckPoint, Finding
 from verifier.judging.verdict import Note, Outcome
 from verifier.reporting.check_report import CheckReport
-from verifier.reporting.text.check import formula_sentence
-from verifier.reporting.text.check_failures import BLOCKS, exact_text, signed
-from verifier.reporting.text.check_markdown import code, escaped, fenced
-from verifier.reporting.text.check_tables import CHECKS
+from verifier.reporting.content.check import formula_sentence
+from verifier.reporting.content.check_failures import BLOCKS, exact_text, signed
+from verifier.reporting.content.check_tables import CHECKS
+from verifier.reporting.text.markdown import code, escaped, fenced
 from verifier.testing.mutations import GRAPH, NUMBERS, RACY, liar_named, scaled
 
 pytestmark = pytest.mark.filterwarnings(
@@ -319,20 +319,20 @@ value                    float32 5 agree; float64 6 agree
 reverse mode             float32 5 of 10 disagree; float64 6 of 12 disagree
 
 float32
-component  compared  agrees  other  digits   error/allowed   detection limit
-                                     least  worst at point   median    worst
-───────────────────────────────────────────────────────────────────────────────
-value             5       5      –     7.2    0.048      1  7.8e-07  1.7e-06
-p                 5       0      5     0.0  2.8e+06      1  8.7e-07  1.8e-06
-g                 5       5      –     7.2     0.04      1  1.3e-06  2.2e-06
+                                    digits   error/     at  detection    limit
+component  compared  agrees  other   least  allowed  point     median    worst
+──────────────────────────────────────────────────────────────────────────────
+value             5       5      –     7.2    0.048      1    7.8e-07  1.7e-06
+p                 5       0      5     0.0  2.8e+06      1    8.7e-07  1.8e-06
+g                 5       5      –     7.2     0.04      1    1.3e-06  2.2e-06
 
 float64
-component  compared  agrees  other  digits   error/allowed   detection limit
-                                     least  worst at point   median    worst
-───────────────────────────────────────────────────────────────────────────────
-value             6       6      –    16.0    0.094      3  1.4e-15  3.1e-15
-p                 6       0      6     0.0  1.6e+15      3  1.5e-15  3.3e-15
-g                 6       6      –    15.6     0.11      2  2.4e-15  4.1e-15
+                                    digits   error/     at  detection    limit
+component  compared  agrees  other   least  allowed  point     median    worst
+──────────────────────────────────────────────────────────────────────────────
+value             6       6      –    16.0    0.094      3    1.4e-15  3.1e-15
+p                 6       0      6     0.0  1.6e+15      3    1.5e-15  3.3e-15
+g                 6       6      –    15.6     0.11      2    2.4e-15  4.1e-15
 
 focal.p disagrees in float32 at point 4, p = 0.75, g = 3
   autograd   +0.10992132872343063
@@ -350,85 +350,87 @@ losses.py::focal against its own forward
 float32, float64; 4 points: 2 random, 1
 edge, 1 simplified; seed 0
 
-value                    float32 5
-    agree; float64 6 agree
-reverse mode             float32 5 of 10
-    disagree; float64 6 of 12 disagree
+value
+    float32 5 agree; float64 6 agree
+reverse mode
+    float32 5 of 10 disagree; float64 6
+    of 12 disagree
 
 float32
 value
-  compared         5
-  agrees           5
-  other            –
-  digits, least    7.2
-  error/allowed    0.048
-  at point         1
-  limit, median    7.8e-07
-  limit, worst     1.7e-06
+  compared                 5
+  agrees                   5
+  other                    –
+  fewest digits            7.2
+  worst error / allowed    0.048
+  at point                 1
+  detection limit, median  7.8e-07
+  detection limit, worst   1.7e-06
 p
-  compared         5
-  agrees           0
-  other            5
-  digits, least    0.0
-  error/allowed    2.8e+06
-  at point         1
-  limit, median    8.7e-07
-  limit, worst     1.8e-06
+  compared                 5
+  agrees                   0
+  other                    5
+  fewest digits            0.0
+  worst error / allowed    2.8e+06
+  at point                 1
+  detection limit, median  8.7e-07
+  detection limit, worst   1.8e-06
 g
-  compared         5
-  agrees           5
-  other            –
-  digits, least    7.2
-  error/allowed    0.04
-  at point         1
-  limit, median    1.3e-06
-  limit, worst     2.2e-06
+  compared                 5
+  agrees                   5
+  other                    –
+  fewest digits            7.2
+  worst error / allowed    0.04
+  at point                 1
+  detection limit, median  1.3e-06
+  detection limit, worst   2.2e-06
 
 float64
 value
-  compared         6
-  agrees           6
-  other            –
-  digits, least    16.0
-  error/allowed    0.094
-  at point         3
-  limit, median    1.4e-15
-  limit, worst     3.1e-15
+  compared                 6
+  agrees                   6
+  other                    –
+  fewest digits            16.0
+  worst error / allowed    0.094
+  at point                 3
+  detection limit, median  1.4e-15
+  detection limit, worst   3.1e-15
 p
-  compared         6
-  agrees           0
-  other            6
-  digits, least    0.0
-  error/allowed    1.6e+15
-  at point         3
-  limit, median    1.5e-15
-  limit, worst     3.3e-15
+  compared                 6
+  agrees                   0
+  other                    6
+  fewest digits            0.0
+  worst error / allowed    1.6e+15
+  at point                 3
+  detection limit, median  1.5e-15
+  detection limit, worst   3.3e-15
 g
-  compared         6
-  agrees           6
-  other            –
-  digits, least    15.6
-  error/allowed    0.11
-  at point         2
-  limit, median    2.4e-15
-  limit, worst     4.1e-15
+  compared                 6
+  agrees                   6
+  other                    –
+  fewest digits            15.6
+  worst error / allowed    0.11
+  at point                 2
+  detection limit, median  2.4e-15
+  detection limit, worst   4.1e-15
 
 focal.p disagrees in float32 at point 4,
 p = 0.75, g = 3
   autograd   +0.10992132872343063
   exact      -0.10992133105150197…   no
-    digit agrees; float32 allows 1.9e-07
+             digit agrees; float32
+             allows 1.9e-07
   also       in float64 at point 3, p[1]
-    = 0.125, g[1] = 2
+             = 0.125, g[1] = 2
   likely     the sign is flipped (the
-    two differ by a factor of
-    -1.000000000000000)
+             two differ by a factor of
+             -1.000000000000000)
   try        verifier check
-    losses.py::focal --input p=0.75
-    --input g=3
+             losses.py::focal --input
+             p=0.75 --input g=3
 
-simplest failing point   p = 0.75, g = 3
-    (float32)
+simplest failing point
+    p = 0.75, g = 3 (float32)
 DISAGREES  11 of 33; the formula of p is
 wrong: replayed exactly, no digit
 agrees."""
@@ -437,8 +439,8 @@ MARKDOWN = """\
 
 `losses.py::focal` against `its own forward`
 
-| outcome | dtype | component | compared | agrees | other | digits, least \
-| error/allowed | at point | limit, median | limit, worst |
+| outcome | dtype | component | compared | agrees | other | fewest digits \
+| worst error / allowed | at point | detection limit, median | detection limit, worst |
 | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 | ✅ agrees | float32 | `value` | 5 | 5 | – | 7.2 | 0.048 | 1 | 7.8e-07 | 1.7e-06 |
 | ✅ agrees | float64 | `value` | 6 | 6 | – | 16.0 | 0.094 | 3 | 1.4e-15 | 3.1e-15 |
@@ -839,7 +841,7 @@ def test_table(made):
 
 def test_a_large_report_stays_readable(made):
     text = str(made("many"))
-    assert len(text.splitlines()) == 130
+    assert len(text.splitlines()) == 110
     assert text.count("disagrees in float64") == BLOCKS
     assert "⋯ 11 components not shown, all agree" in text
     assert "\n⋯ components that disagree not shown: 3; --json FILE has them all\n" in text

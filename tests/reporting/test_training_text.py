@@ -10,8 +10,7 @@ import torch
 import verifier
 from verifier.commands.cli import run
 from verifier.operations.number_text import short
-from verifier.reporting.text.layout import layout_for
-from verifier.reporting.text.training import View
+from verifier.reporting.content.training import View
 from verifier.reporting.training_report import Report
 from verifier.testing.mutations import Tampered
 
@@ -164,11 +163,6 @@ def test_short_numbers():
     assert [short(value) for value in (0.0, 1.05, 123456.0, 1.25e-300, float("inf"))] == [
         "0", "1.05", "1.2e+05", "1.2e-300", "inf",
     ]  # fmt: skip
-
-
-def test_narrowest_layout():
-    assert type(layout_for(79)).__name__ == "Stacked"
-    assert type(layout_for(80)).__name__ == "Wide"
 
 
 def test_json_reads_back(tmp_path):

@@ -303,18 +303,18 @@ TABLES = """\
 Lies found of those planted in numbers, by the size of the error in detection
 limits, and of those planted in a formula; slow and fast: gradcheck's of the
 errors of 4 or more in float64.
-lie           below   1/4     1        4    wrong  slow  fast
-                1/4  to 1  to 4  or more  formula
-───────────────────────────────────────────────────────────────────────────────
-zeroed          0/1   0/1   1/1      2/2        –   2/2   0/2
-factor 1 + d      –     –     –        –      1/1     –     –
-all             0/1   0/1   1/1      2/2      1/1   2/2   0/2
+              below   1/4     1        4    wrong  gradcheck,  gradcheck,
+lie             1/4  to 1  to 4  or more  formula        slow        fast
+─────────────────────────────────────────────────────────────────────────
+zeroed          0/1   0/1   1/1      2/2        –         2/2         0/2
+factor 1 + d      –     –     –        –      1/1           –           –
+all             0/1   0/1   1/1      2/2      1/1         2/2         0/2
 
 The judge, by dtype; the detection limit is relative, the median of honest
 code.
-dtype     4 limits  formula off  detection      honest   false  undecided
-           or more     by 1e-20      limit  components  alarms
-───────────────────────────────────────────────────────────────────────────────
+          4 limits  formula off  detection      honest   false
+dtype      or more     by 1e-20      limit  components  alarms  undecided
+─────────────────────────────────────────────────────────────────────────
 float64        2/2          1/1    2.0e-15         200       0      0.50%
 float32          –            –          –         100       0      0.00%
 bfloat16         –            –          –           0       0          –
@@ -322,18 +322,18 @@ float16          –            –          –           0       0          �
 
 torch.autograd.gradcheck with its defaults on the same code: errors of 4 or
 more of our detection limits that it rejects, and honest code that it rejects.
-dtype      slow          slow   fast          fast
-          finds  false alarms  finds  false alarms
-───────────────────────────────────────────────────────────────────────────────
+           slow          slow   fast          fast
+dtype     finds  false alarms  finds  false alarms
+──────────────────────────────────────────────────
 float64     2/2           0/1    0/2           1/1
 float32       –             –      –             –
 bfloat16      –             –      –             –
 float16       –             –      –             –
 
 Honest code: the same functions by other algorithms, in all dtypes.
-twin           components   false  undecided  error/allowed
-                           alarms                     worst
-───────────────────────────────────────────────────────────────────────────────
+                            false             error/allowed
+twin           components  alarms  undecided          worst
+───────────────────────────────────────────────────────────
 no lie, graph         200       0      0.50%           0.50
 Horner                100       0      0.00%              –
 all                   300       0      0.33%
@@ -379,8 +379,11 @@ def test_a_page_of_what_passed():
         "Lies by kind", "The judge by dtype", "gradcheck on the same code", "Honest code",
         "How this was made",
     ]  # fmt: skip
-    assert page.sections[0].columns[-2:] == ("gradcheck, slow", "gradcheck, fast")
-    assert page.sections[0].rows[0] == ("zeroed", "–", "–", "–", "1/1", "–", "1/1", "0/1")
+    assert [one.title for one in page.sections[0].columns[-2:]] == [
+        "gradcheck, slow",
+        "gradcheck, fast",
+    ]
+    assert page.sections[0].cells[0] == ("zeroed", "–", "–", "–", "1/1", "–", "1/1", "0/1")
     reader = Reader(trials.to_html())
     assert not reader.open
     assert ["zeroed", "–", "–", "–", "1/1", "–", "1/1", "0/1"] in reader.rows
@@ -394,12 +397,12 @@ def test_a_page_of_what_failed():
     )
     page = trials._page()
     assert (page.outcome, page.verdict) == (Outcome.DISAGREES, "The judge failed its trial.")
-    assert [(one.where, one.sentence) for one in page.sections[0].findings] == [
-        ("missed: zeroed in bump, float64, numbers", "12.3 detection limits"),
-        ("false alarm: Horner in bump, float64, by formula", "2 of 200 refused"),
+    assert page.sections[0].sentences == [
+        "missed: zeroed in bump, float64, numbers: 12.3 detection limits",
+        "false alarm: Horner in bump, float64, by formula: 2 of 200 refused",
     ]
     many = of(*[planted(found=False)] * 101)._page().sections[0]
-    assert (len(many.findings), many.note) == (100, "The first 100 of 101.")
+    assert (len(many.sentences), many.sentences[-1]) == (101, "The first 100 of 101.")
 
 
 def test_a_page_of_what_was_interrupted():

@@ -12,7 +12,8 @@ from verifier import Model, Outcome, squared_error
 from verifier.commands.train import train
 from verifier.functions import exp, sin, tanh
 from verifier.testing.mutations import Tampered
-from verifier.training.findings import KEPT_ENDS, KEPT_STEPS
+from verifier.training import findings
+from verifier.training.findings import KEPT_ENDS
 from verifier.training.model_training import DEFAULTS
 from verifier.training.reservoir import CURVE_POINTS
 
@@ -172,32 +173,38 @@ def test_nothing_decided_at_all_is_3(monkeypatch, capsys, tmp_path):
     assert run(["train", f"{path}::root", "--epochs", "2", "--allow-undecided"]) == 0
 
 
-def test_keeping_rule():
+def test_keeping_rule(monkeypatch):
+    monkeypatch.setattr(findings, "KEPT_STEPS", 1000)
     model = verifier.load("linear")
-    report = train(model, epochs=4000, witness=Tampered(0, torch.neg, (6000,)))
+    report = train(model, epochs=400, witness=Tampered(0, torch.neg, (600,)))
     numbers = [step.number for step in report.steps]
-    assert report.findings.done == 12_000 > KEPT_STEPS
+    assert report.findings.done == 1200
     assert numbers[:KEPT_ENDS] == list(range(1, KEPT_ENDS + 1))
-    assert numbers[-KEPT_ENDS:] == list(range(12_001 - KEPT_ENDS, 12_001))
-    assert 6000 in numbers
+    assert numbers[-KEPT_ENDS:] == list(range(1201 - KEPT_ENDS, 1201))
+    assert 600 in numbers
     assert len(numbers) <= 2 * KEPT_ENDS + 4
-    assert report.components[1].compared == 12_000
+    assert report.components[1].compared == 1200
     assert report.outcome is Outcome.DISAGREES
     assert len(report.findings.curves.errors) <= CURVE_POINTS + 2
-    shorter = train(model, epochs=3000)
-    assert len(shorter.steps) == 9000
+    shorter = train(model, epochs=300)
+    assert len(shorter.steps) == 900
 
 
-def test_memory_does_not_grow_with_the_number_of_steps():
-    def peak(epochs):
-        tracemalloc.start()
-        train(verifier.load("linear"), epochs=epochs)
-        _, most = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return most
+def peak_of(epochs):
+    """The most memory that a training takes, three steps an epoch."""
+    tracemalloc.start()
+    train(verifier.load("linear"), epochs=epochs)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return most
 
-    peak(4000)
-    assert peak(12_000) < 1.2 * peak(4000)
+
+def test_memory_does_not_grow_with_the_number_of_steps(monkeypatch):
+    peak_of(10)
+    where_all_are_kept = peak_of(800)
+    monkeypatch.setattr(findings, "KEPT_STEPS", 300)
+    most = 1.2 * peak_of(800)
+    assert peak_of(1600) < most < where_all_are_kept
 
 
 def test_partial_run():

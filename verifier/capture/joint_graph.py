@@ -189,7 +189,8 @@ class _Capture:
         if not constants:
             return
         elsewhere = [
-            value * (1 + 2.0**-6) if value.is_floating_point() else value
+            # Towards 0, so that what has to lie between 0 and 1 stays there.
+            value * (1 - 2.0**-6) if value.is_floating_point() else value
             for value in self.arguments
         ]
         again = _constants(self.traced(same_path(self.as_taken.events), elsewhere).graph)

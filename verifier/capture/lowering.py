@@ -141,7 +141,7 @@ class Lowering:
         nodes = [part if isinstance(part, int) else self.lift(part) for part in arguments]
         with sympy.evaluate(False):
             tree = definition(*symbols)
-        return read(tree, self.build, dict(zip(symbols, nodes, strict=True)))  # type: ignore[arg-type]
+        return read(tree, self.build, dict(zip(symbols, nodes, strict=True)))
 
     def composed(self, name: str, *arguments: Any) -> int:
         """A composition of the table."""
@@ -256,7 +256,7 @@ class Lowering:
                 self.kept = False
                 return actual
         elif name not in rules():
-            raise NotReadableError(f"aten::{name} has no rule")
+            raise _without_rule(name, actual)
         return self._lowered(name, target, _bound(target, arguments, keywords), actual)
 
     def _filled(self, number: Any, actual: torch.Tensor) -> Cell:
@@ -343,6 +343,13 @@ _FILLS = {
     "fill": "value",
 }
 """Operations that make a tensor of one number, and where the number stands."""
+
+
+def _without_rule(name: str, actual: Any) -> NotReadableError:
+    """Why an operation is not read."""
+    if any(part.layout != torch.strided for part in _tensors(actual)):
+        return NotReadableError(f"aten::{name} gives a sparse tensor, and only dense ones are read")
+    return NotReadableError(f"aten::{name} has no rule")
 
 
 def _number_of_fill(name: str, bound: dict[str, Any], actual: Any) -> int | float | None:

@@ -35,7 +35,7 @@ from verifier.process.values import Options, UserFunction, UserInputs, UserValue
 from verifier.process.workers.limits import LONGEST
 from verifier.reporting.check_report import CheckReport
 from verifier.reporting.check_watcher import Unwatched, Watcher
-from verifier.reporting.text.check_tables import check_named
+from verifier.reporting.content.check_tables import check_named
 from verifier.training.runner import always
 
 DTYPES = ("float32", "float64")

@@ -9,22 +9,20 @@ from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from io import StringIO
 
-from rich.console import Console, ConsoleOptions
-from rich.text import Text
-
-from verifier.errors import GradientError
 from verifier.explaining.lessons.as_html import lesson_page
-from verifier.explaining.lessons.as_text import lesson_lines
+from verifier.explaining.lessons.as_text import lesson_content
 from verifier.explaining.lessons.reader import Claim, ClaimResult, Code, Passage, Script, script
 from verifier.formula.add_function import remove_added_functions
 from verifier.process.isolation import isolate
 from verifier.process.values import Facts, UserValue
-from verifier.reporting.data.training_json import FORMAT, clean, versions
-from verifier.reporting.text.layout import WIDTH
+from verifier.reporting.base_report import BaseReport
+from verifier.reporting.content.blocks import Block
+from verifier.reporting.data.document_head import head
+from verifier.reporting.data.training_json import clean
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Lesson(BaseReport):
     """A lesson as it was run. `print(lesson)` shows it."""
 
     script: Script
@@ -41,20 +39,13 @@ class Lesson:
         return tuple(part for part in self.parts if isinstance(part, ClaimResult))
 
     @property
-    def ok(self) -> bool:
-        """Whether every claim holds."""
-        return all(checked.holds for checked in self.claims)
-
-    @property
     def exit_code(self) -> int:
         """0 where every claim holds, 1 where one does not."""
-        return 0 if self.ok else 1
+        return 0 if all(checked.holds for checked in self.claims) else 1
 
-    @isolate
-    def raise_for_failure(self) -> None:
-        """Raise GradientError, with the lesson as its message, unless every claim holds."""
-        if not self.ok:
-            raise GradientError(f"lesson {self.script.name}: a claim does not hold\n{self}")
+    @property
+    def _summary(self) -> str:
+        return f"lesson {self.script.name}: a claim does not hold"
 
     @isolate
     def to_html(self) -> str:
@@ -71,9 +62,7 @@ class Lesson:
         script = {"number": self.script.number, "name": self.script.name, "title": self.title}
         cleaned: Facts = clean(
             {
-                "format": FORMAT,
-                "command": "lesson",
-                "versions": versions(),
+                **head("lesson"),
                 "replay": self.script.command,
                 "lesson": {**script, "language": self.script.language},
                 "ok": self.ok,
@@ -82,16 +71,9 @@ class Lesson:
         )
         return cleaned
 
-    def lines(self, width: int) -> Iterator[Text]:
-        """The lesson, line by line, at most `width` columns wide."""
-        return lesson_lines(self.script, self.parts, width)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        yield from self.lines(options.max_width)
-
-    @isolate
-    def __str__(self) -> str:
-        return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
+    def content(self) -> Iterator[Block]:
+        """The text, the code with what it printed, and the claims."""
+        return lesson_content(self.script, self.parts)
 
 
 def lesson(name: str, language: str = "en") -> Lesson:

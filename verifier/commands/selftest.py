@@ -8,17 +8,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich.text import Text
-
 from verifier.errors import InputError
 from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolate
-from verifier.reporting.data.training_json import FORMAT, clean, versions
-from verifier.reporting.html.page import Causes, Facts, Finding, Page, Table
-from verifier.reporting.text.layout import STYLES, WIDTH, Layout, layout_for
-from verifier.testing.causes_table import NO_CAUSE, Naming, naming_sheet, namings
+from verifier.reporting.base_report import PageReport
+from verifier.reporting.content.blocks import (
+    STYLES,
+    Blank,
+    Block,
+    Labelled,
+    Part,
+    Sentence,
+    Table,
+    Verdict,
+)
+from verifier.reporting.data.document_head import head
+from verifier.reporting.data.training_json import clean
+from verifier.reporting.html.page import Page, how_it_was_made
+from verifier.testing.causes_table import NO_CAUSE, Naming, naming_table, namings
 from verifier.testing.causes_trial import CauseResult
-from verifier.testing.tables import MUST, Sheet, sheets
+from verifier.testing.tables import MUST, trial_tables
 from verifier.testing.trials import FULL, QUICK, HonestResult, LieResult, TrialResult, list_tasks
 from verifier.training.runner import always
 
@@ -27,7 +36,7 @@ FAILURES = 100
 
 
 @dataclass(frozen=True)
-class Trials:
+class Trials(PageReport):
     """What was planted and what was found. `print(trials)` shows the tables."""
 
     results: tuple[TrialResult, ...]
@@ -69,35 +78,28 @@ class Trials:
         return [row for row in self.namings if not row.is_good]
 
     @property
-    def sheets(self) -> tuple[Sheet, ...]:
-        """The tables, those with a row."""
+    def tables(self) -> tuple[Table, ...]:
+        """What was planted and found, counted; causes where any was planted or named."""
         named = self.namings
-        return (*sheets(self.planted, self.acquitted), *([naming_sheet(named)] if named else []))
-
-    @property
-    def ok(self) -> bool:
-        return self.exit_code == 0
+        causes = [naming_table(named)] if named else []
+        return (*trial_tables(self.planted, self.acquitted), *causes)
 
     @property
     def exit_code(self) -> int:
         """130 interrupted; 1 where a lie was missed, honest code refused or a cause misnamed; else
         0.
         """
-        if self.done < self.planned:
-            return 130
-        return 1 if self.missed or self.false_alarms or self.misnamed else 0
+        return 130 if self._is_partial else int(self._is_failure)
 
     @isolate
     def to_json(self) -> dict[str, Any]:
         """All results in the format `verifier/1`."""
         document: dict[str, Any] = clean(
             {
-                "format": FORMAT,
-                "command": "selftest",
-                "versions": versions(),
+                **head("selftest"),
                 "settings": {"seed": self.seed, "quick": self.quick},
                 "ok": self.ok,
-                "partial": self.done < self.planned,
+                "partial": self._is_partial,
                 "planted": [asdict(one) for one in self.planted],
                 "honest": [asdict(one) for one in self.acquitted],
                 "missed": [asdict(one) for one in self.missed],
@@ -108,29 +110,35 @@ class Trials:
         )
         return document
 
-    def lines(self, width: int) -> Iterator[Text]:
-        """The tables, line by line, at most `width` columns wide."""
-        layout = layout_for(width)
-        for sheet in self.sheets:
-            yield from layout.prose(sheet.caption, "bold")
-            yield from layout.summary(
-                sheet.columns, [[(cell,) for cell in row] for row in sheet.rows]
-            )
-            yield Text("")
-        yield from self._verdict(layout)
+    @property
+    def _is_partial(self) -> bool:
+        return self.done < self.planned
 
-    def _verdict(self, layout: Layout) -> Iterator[Text]:
-        for what, where, told in self._failures():
-            yield from layout.prose(f"{what}: {where}: {told}", "bold red")
-        if self.done < self.planned:
-            yield from layout.prose(f"PARTIAL  {self._partial}", "yellow")
-        failed = bool(self.missed or self.false_alarms or self.misnamed)
-        yield from layout.prose(
-            f"{'FAILED' if failed else 'PASSED'}  {self._counted}",
-            STYLES[Outcome.DISAGREES if failed else Outcome.AGREES],
-        )
+    @property
+    def _is_failure(self) -> bool:
+        return bool(self.missed or self.false_alarms or self.misnamed)
 
-    def _failures(self) -> Iterator[tuple[str, str, str]]:
+    def content(self) -> Iterator[Block]:
+        """The tables, what failed, and the verdict."""
+        for table in self.tables:
+            yield Sentence(table.caption, "bold")
+            yield table
+            yield Blank()
+        yield from (_sentence(*failure) for failure in self._failing())
+        if self._is_partial:
+            yield Sentence(f"PARTIAL  {self._partial}", "yellow")
+        outcome = Outcome.DISAGREES if self._is_failure else Outcome.AGREES
+        yield Verdict(self._word, self._counted, outcome)
+
+    @property
+    def _word(self) -> str:
+        return "FAILED" if self._is_failure else "PASSED"
+
+    @property
+    def _summary(self) -> str:
+        return f"the judge on trial: {self._word.lower()}"
+
+    def _failing(self) -> Iterator[tuple[str, str, str]]:
         """What was missed, refused or misnamed, where, and how much."""
         for lie in self.missed:
             size = "a wrong formula" if lie.wrong_formula else f"{lie.size:.3g} detection limits"
@@ -160,54 +168,44 @@ class Trials:
             f"alarms in {components} components of honest code."
         )
 
-    @isolate
-    def to_html(self) -> str:
-        """The trials as a page: one HTML file that needs no other, and no network."""
-        return self._page().html()
-
-    @isolate
-    def _repr_html_(self) -> str:
-        return self._page().fragment()
-
     def _page(self) -> Page:
-        failures = list(self._failures())
-        found = [Finding(f"{what}: {where}", told, "") for what, where, told in failures[:FAILURES]]
-        note = f"The first {FAILURES} of {len(failures)}." if len(failures) > FAILURES else ""
-        outcome = Outcome.DISAGREES if failures else Outcome.AGREES
-        whole = self.done == self.planned
-        verdict = "The judge passed its trial." if not failures else "The judge failed its trial."
+        again = f"--seed {self.seed}"
+        quick = "--quick " if self.quick else ""
+        facts = [("trials", f"{self.done} of {self.planned}")]
+        failed = Part("What failed", self._failed(f"verifier selftest {again}"))
         return Page(
             title="verifier: the judge on trial",
-            outcome=outcome if whole or failures else Outcome.UNDECIDED,
-            verdict=verdict
-            if whole or failures
-            else f"Nothing has failed so far: {self._partial}.",
+            outcome=self._outcome,
+            verdict=_HEADLINES[self._outcome].format(self._partial),
             sentences=[f"{self._counted[0].upper()}{self._counted[1:]}"],
             sections=[
-                *(
-                    [Causes("What failed", found, f"verifier selftest --seed {self.seed}", note)]
-                    if found
-                    else []
-                ),
-                *(_sheet_table(sheet) for sheet in self.sheets),
-                Facts(
-                    "How this was made",
-                    [
-                        (
-                            "shown again by",
-                            f"verifier selftest{' --quick' if self.quick else ''} --seed "
-                            f"{self.seed}",
-                        ),
-                        ("trials", f"{self.done} of {self.planned}"),
-                        *versions().items(),
-                    ],
-                ),
+                *([failed] if self._is_failure else []),
+                *self.tables,
+                how_it_was_made(f"verifier selftest {quick}{again}", "", facts),
             ],
         )
 
-    @isolate
-    def __str__(self) -> str:
-        return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
+    @property
+    def _outcome(self) -> Outcome:
+        if self._is_failure:
+            return Outcome.DISAGREES
+        return Outcome.UNDECIDED if self._is_partial else Outcome.AGREES
+
+    def _failed(self, advice: str) -> list[Block]:
+        found = [_sentence(*failure) for failure in self._failing()]
+        more = Sentence(f"The first {FAILURES} of {len(found)}.")
+        return [*found[:FAILURES], *[more] * (len(found) > FAILURES), Labelled("try", advice)]
+
+
+_HEADLINES = {
+    Outcome.AGREES: "The judge passed its trial.",
+    Outcome.UNDECIDED: "Nothing has failed so far: {}.",
+    Outcome.DISAGREES: "The judge failed its trial.",
+}
+
+
+def _sentence(what: str, where: str, how_much: str) -> Sentence:
+    return Sentence(f"{what}: {where}: {how_much}", STYLES[Outcome.DISAGREES])
 
 
 @isolate
@@ -233,10 +231,3 @@ def selftest(
         results.extend(task())
         done += 1
     return Trials(tuple(results), len(planned), done, seed, quick)
-
-
-def _sheet_table(sheet: Sheet) -> Table:
-    titles = tuple(" ".join(filter(None, (column.top, column.bottom))) for column in sheet.columns)
-    labels = tuple(column.labels[0] for column in sheet.columns)
-    columns = tuple(max(pair, key=len) for pair in zip(titles, labels, strict=True))
-    return Table(sheet.title, sheet.caption, columns, sheet.rows, [None for _ in sheet.rows])

@@ -147,7 +147,7 @@ def train_task(
         chosen = ModelOptions(**model).load_model()
 
         from verifier.commands.train import train
-        from verifier.reporting.text.training import View
+        from verifier.reporting.content.training import View
 
         going.refuse_if_interrupted()
         report = train(

@@ -7,42 +7,31 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rich.text import Text
-
 from verifier.commands.train import train
 from verifier.errors import InputError
 from verifier.formula.model import Model
+from verifier.judging.outcome import worst
 from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolate
-from verifier.reporting.data.training_json import FORMAT, versions
-from verifier.reporting.html.page import Page, Table
-from verifier.reporting.html.training import parameter_table
-from verifier.reporting.text.layout import (
-    STYLES,
-    UNBROKEN,
-    WIDTH,
-    Column,
-    Layout,
-    Stacked,
-    layout_for,
+from verifier.reporting.base_report import PageReport
+from verifier.reporting.content.blocks import (
+    Block,
+    Sentence,
+    Table,
+    Verdict,
+    sentences_of,
 )
-from verifier.reporting.text.training import ratio
+from verifier.reporting.content.components import DASH, DIGITS, RATIO, known, ratio
+from verifier.reporting.content.fields import Field, numbers, table_of, words
+from verifier.reporting.data.document_head import head
+from verifier.reporting.html.page import Page
+from verifier.reporting.html.training import parameter_table
 from verifier.reporting.training_report import Report
 from verifier.training.runner import always
 
-_COLUMNS = (
-    Column("model", "", ("model",)),
-    Column("steps", "", ("steps",)),
-    Column("agrees", "", ("agrees",)),
-    Column("other", "", ("other",)),
-    Column("digits", "least", ("digits, least",)),
-    Column("error/allowed", "worst", ("error/allowed",)),
-    Column("outcome", "", ("outcome",)),
-)
-
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Summary:
+class Summary(PageReport):
     """The reports of several models. `print(summary)` shows a row for each."""
 
     reports: tuple[Report, ...]
@@ -52,13 +41,7 @@ class Summary:
     @property
     def outcome(self) -> Outcome:
         """The worst outcome of all reports."""
-        return max(
-            (report.outcome for report in self.reports), key=lambda outcome: outcome.severity
-        )
-
-    @property
-    def ok(self) -> bool:
-        return self.exit_code == 0
+        return worst(report.outcome for report in self.reports)
 
     @property
     def exit_code(self) -> int:
@@ -74,64 +57,45 @@ class Summary:
     def to_json(self) -> dict[str, Any]:
         """All reports in one document of the format `verifier/1`."""
         return {
-            "format": FORMAT,
-            "command": "train",
-            "versions": versions(),
+            **head("train"),
             "outcome": self.outcome.value,
             "ok": self.ok,
             "reports": [report.to_json() for report in self.reports],
         }
 
-    @isolate
-    def to_html(self) -> str:
-        """The summary as a page: one HTML file that needs no other, and no network."""
-        return self._page().html()
+    def content(self) -> Iterator[Block]:
+        """A row for each model, and the verdict."""
+        yield self._table()
+        yield from self._ending()
 
-    @isolate
-    def _repr_html_(self) -> str:
-        return self._page().fragment()
+    def _ending(self) -> Iterator[Block]:
+        for report in self.reports:
+            if not report.ok and report.replay:
+                yield Sentence(f"look at {report.model.name}: {report.replay}")
+        if self.exit_code == 130:
+            done = sum(not report.findings.interrupted for report in self.reports)
+            partial = f"PARTIAL  interrupted after {done} of {self.planned} models"
+            yield Sentence(partial, "yellow")
+        agreeing = sum(report.ok for report in self.reports)
+        sentence = f"{agreeing} of {self.planned} models verified."
+        yield Verdict(self.outcome.value.upper(), sentence, self.outcome)
+
+    def _table(self) -> Table:
+        caption = "The worst of each model's losses and gradients."
+        return table_of("Models", caption, _FIELDS, self.reports)
+
+    @property
+    def _summary(self) -> str:
+        return f"{self.planned} models: {self.outcome.value}"
 
     def _page(self) -> Page:
-        headline, *more = [line.plain for line in reversed(list(self._verdict(Stacked(UNBROKEN))))]
+        *more, headline = sentences_of(self._ending())
         return Page(
             title=f"verifier: {self.planned} models",
             outcome=self.outcome,
             verdict=headline,
-            sentences=list(reversed(more)),
+            sentences=more,
             sections=[self._table(), *(_section(report) for report in self.reports)],
-        )
-
-    def _table(self) -> Table:
-        return Table(
-            title="Models",
-            caption="The worst of each model's losses and gradients.",
-            columns=tuple(
-                " ".join(filter(None, (column.top, column.bottom))) for column in _COLUMNS
-            ),
-            rows=[[cell for (cell,) in _row(report)] for report in self.reports],
-            outcomes=[report.outcome for report in self.reports],
-            words=frozenset((len(_COLUMNS) - 1,)),
-        )
-
-    def lines(self, width: int) -> Iterator[Text]:
-        """The table, line by line, at most `width` columns wide."""
-        layout = layout_for(width)
-        yield from layout.summary(_COLUMNS, [_row(report) for report in self.reports])
-        yield from self._verdict(layout)
-
-    def _verdict(self, layout: Layout) -> Iterator[Text]:
-        for report in self.reports:
-            if not report.ok and report.replay:
-                yield from layout.prose(f"look at {report.model.name}: {report.replay}")
-        if self.exit_code == 130:
-            done = sum(not report.findings.interrupted for report in self.reports)
-            yield from layout.prose(
-                f"PARTIAL  interrupted after {done} of {self.planned} models", style="yellow"
-            )
-        agreeing = sum(report.ok for report in self.reports)
-        yield from layout.prose(
-            f"{self.outcome.value.upper()}  {agreeing} of {self.planned} models verified.",
-            style=STYLES[self.outcome],
         )
 
     def __repr__(self) -> str:
@@ -140,10 +104,6 @@ class Summary:
             f"{', '.join(report.model.name for report in self.reports)}>"
         )
 
-    @isolate
-    def __str__(self) -> str:
-        return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
-
 
 def _section(report: Report) -> Table:
     """A model's parameters, named by it."""
@@ -151,27 +111,38 @@ def _section(report: Report) -> Table:
     return replace(parameter_table(report.findings), title=name, caption=report.replay or name)
 
 
-def _row(report: Report) -> list[tuple[str, ...]]:
-    compared = sum(component.compared for component in report.components)
-    agrees = sum(component.outcomes[Outcome.AGREES] for component in report.components)
-    digits = [
-        component.least_digits
-        for component in report.components
-        if not math.isnan(component.least_digits)
-    ]
-    return [
-        (report.model.name,),
-        (str(report.findings.done),),
-        (str(agrees),),
-        (str(compared - agrees) if compared > agrees else "–",),
-        (f"{abs(min(digits)):.1f}" if digits else "–",),
-        (max((ratio(component) for component in report.components), key=_size),),
-        ("interrupted" if report.findings.interrupted else report.outcome.value,),
-    ]
+def _agrees(report: Report) -> int:
+    return sum(component.outcomes[Outcome.AGREES] for component in report.components)
 
 
-def _size(ratio: str) -> float:
-    return -1.0 if ratio == "–" else float(ratio)
+def _other(report: Report) -> str:
+    others = sum(component.compared for component in report.components) - _agrees(report)
+    return f"{others:,}" if others else DASH
+
+
+def _least_digits(report: Report) -> str:
+    digits = [component.least_digits for component in report.components]
+    return known(abs(min((one for one in digits if not math.isnan(one)), default=math.nan)), ".1f")
+
+
+def _worst_ratio(report: Report) -> str:
+    worst = max(report.components, key=lambda one: -1.0 if ratio(one) == DASH else one.worst_ratio)
+    return ratio(worst)
+
+
+def _outcome(report: Report) -> str:
+    return "interrupted" if report.findings.interrupted else report.outcome.value
+
+
+_FIELDS: tuple[Field[Report], ...] = (
+    words("model", lambda report: report.model.name),
+    numbers("steps", lambda report: f"{report.findings.done:,}"),
+    numbers("agrees", lambda report: f"{_agrees(report):,}"),
+    numbers("other", _other),
+    Field(DIGITS.column, _least_digits),
+    Field(RATIO.column, _worst_ratio),
+    words("outcome", _outcome),
+)
 
 
 @isolate

@@ -12,9 +12,9 @@ from markupsafe import escape
 
 from verifier.process.workers.messages import Rendered
 from verifier.process.workers.supervisor import End, Ending
-from verifier.reporting.data.document_head import FORMAT, versions
+from verifier.reporting.data.document_head import head
 from verifier.reporting.rendering import Forms, json_text
-from verifier.reporting.text.markdown_escape import code, escaped
+from verifier.reporting.text.markdown import code, escaped
 
 PLACE = "<!-- unfinished -->"
 """Where a page says why it ends early."""
@@ -104,8 +104,7 @@ def _unfinished_json(
     if "json" in known.forms:
         document = json.loads(known.forms["json"])
     else:
-        head = {"format": FORMAT, "command": command, "versions": versions()}
-        document = {**head, **subject, "outcome": None}
+        document = {**head(command), **subject, "outcome": None}
     errors = [*document.get("internal_errors", ()), *filter(None, [ending.traceback])]
     end = {"ok": False, "exit_code": code_, "partial": True, "reason": ending.sentence}
     return json_text({**document, **end, "internal_errors": errors})

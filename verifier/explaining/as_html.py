@@ -4,43 +4,50 @@ holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import sympy
 from markupsafe import Markup, escape
 
 from verifier.errors import printable
-from verifier.explaining.as_text import PATHS, shown_rows, verdict_lines
+from verifier.explaining.as_text import (
+    PATHS,
+    Edges,
+    adjoint_formula,
+    counts,
+    passed_back,
+    shown_rows,
+)
 from verifier.explaining.chain_rule import Path, paths_to
 from verifier.explaining.graph_svg import DRAWN_NODES, graph_picture
-from verifier.explaining.records import Edge, ExplainedStep, Node, Tensor, Update
+from verifier.explaining.records import Edge, ExplainedStep, FirstDivergence, Node, Tensor, Update
 from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import number, plain
-from verifier.reporting.data.training_json import optimizer_name, versions
+from verifier.reporting.content.blocks import (
+    Column,
+    Facts,
+    Part,
+    Row,
+    Sentence,
+    Table,
+)
+from verifier.reporting.content.comparisons import CAPTION, FULL_COLUMNS, full_row
+from verifier.reporting.content.components import DASH
+from verifier.reporting.data.training_json import optimizer_name, settings_document
 from verifier.reporting.html.mathml import derivative, mathml, partial, product, text
 from verifier.reporting.html.page import (
-    Causes,
     Diagram,
-    Facts,
-    Finding,
     Formula,
     Formulas,
     Page,
-    Prose,
     Section,
-    Table,
+    how_it_was_made,
 )
-from verifier.reporting.html.training import JUDGED, JUDGED_CAPTION, judged_cells
-from verifier.reporting.text.layout import UNBROKEN, Stacked
+from verifier.reporting.html.training import MODEL_IN_CODE, wrong_at
 
 FORMULA_CHARACTERS = 200_000
 TYPESET = 100
 """Longer formulas of SymPy's stand as text, which can be broken into lines."""
-
-_Row = tuple[tuple[str, str, str], Comparison]
-"""What a number is, its formula and its row, and the number judged."""
 
 
 def explanation_page(explanation: ExplainedStep) -> Page:
@@ -54,7 +61,7 @@ def explanation_page(explanation: ExplainedStep) -> Page:
         verdict=headline,
         sentences=sentences,
         sections=[
-            *([_parted(explanation)] if explanation.parting else []),
+            *([_parted(explanation.parting, explanation)] if explanation.parting else []),
             _graph(explanation),
             _chains(explanation),
             _forward(explanation),
@@ -87,18 +94,14 @@ def _verdict(explanation: ExplainedStep) -> Iterator[str]:
         )
     chosen = explanation.place.chosen
     yield f"{chosen[:1].upper()}{chosen[1:]}."
-    yield [line.plain for line in verdict_lines(explanation, Stacked(UNBROKEN))][-1]
+    yield f"{explanation.outcome.value.upper()}  {counts(explanation)}"
 
 
-def _parted(explanation: ExplainedStep) -> Causes:
-    parting = explanation.parting
-    assert parting is not None  # noqa: S101 (the caller has looked)
-    found = [Finding(f"The two part at {parting.node}", parting.sentence, "")]
-    found += [
-        Finding(cause.component, f"likely {cause.sentence}", cause.evidence)
-        for cause in explanation.causes
-    ]
-    return Causes("Where the two part", found, "")
+def _parted(parting: FirstDivergence, explanation: ExplainedStep) -> Part:
+    blocks = wrong_at(f"The two part at {parting.node}", where=parting.sentence)
+    for cause in explanation.causes:
+        blocks += wrong_at(cause.component, likely=cause.sentence, evidence=cause.evidence)
+    return Part("Where the two part", blocks)
 
 
 def _graph(explanation: ExplainedStep) -> Section:
@@ -109,7 +112,7 @@ def _graph(explanation: ExplainedStep) -> Section:
         f"{len(explanation.nodes)} nodes are too many to be drawn (more than {DRAWN_NODES}): the "
         "tables have them."
     )
-    return Prose("The graph", [told])
+    return Part("The graph", [Sentence(told)])
 
 
 def _chains(explanation: ExplainedStep) -> Formulas:
@@ -211,28 +214,18 @@ def _forward(explanation: ExplainedStep) -> Table:
         for node in explanation.nodes
         for place, condition in enumerate(node.conditions[:3])
     ]
-    table = _judged_table("Forward", "node", rows)
     told = [
         f"{name}{f' row {row}' if row else ''}: {formula}, {one.autograd} in torch, {one.symbolic} "
         "symbolically."
         for (name, formula, row), one in decided
     ]
-    note = f"{_rows_note(explanation)} {' '.join(told[:20])}".strip()
-    return Table(
-        table.title,
-        table.caption,
-        table.columns,
-        table.rows,
-        table.outcomes,
-        note=note,
-        words=table.words,
-    )
+    return _judged_table("Forward", "node", rows, [_rows_note(explanation), *told[:20]])
 
 
-def _values(node: Node) -> list[_Row]:
+def _values(node: Node) -> list[Row]:
     what = node.formula if node.arguments else node.role.value
     return [
-        ((node.name, what, _row_name(node, place)), node.values[place])
+        full_row((node.name, what, _row_name(node, place)), node.values[place])
         for place in shown_rows(node.values)
     ]
 
@@ -242,67 +235,37 @@ def _row_name(node: Node, place: int) -> str:
 
 
 def _backward(explanation: ExplainedStep) -> Section:
-    title = "Backward"
-    named = {node.name: node for node in explanation.nodes}
-    rows = [row for node in reversed(explanation.nodes) for row in _passed_back(node, named)]
-    if not any(node.adjoints for node in explanation.nodes):
-        return Prose(title, ["No backward() ran: what is passed from node to node cannot be seen."])
+    rows = [row for node, edges in passed_back(explanation) for row in _adjoint(node, edges)]
+    if not rows:
+        nothing = "No backward() ran: what is passed from node to node cannot be seen."
+        return Part("Backward", [Sentence(nothing)])
     missing = [node.name for node in explanation.nodes if node.adjoints and not node.arrived]
-    table = _judged_table(title, "derivative", rows)
-    lost = (
-        f" Autograd passes nothing back to {', '.join(missing)}, which counts as 0."
-        if missing
-        else ""
-    )
-    note = f"{_rows_note(explanation)}{lost}".strip()
-    return Table(
-        table.title,
-        table.caption,
-        table.columns,
-        table.rows,
-        table.outcomes,
-        note=note,
-        words=table.words,
-    )
+    lost = f"Autograd passes nothing back to {', '.join(missing)}, which counts as 0."
+    notes = [_rows_note(explanation), lost if missing else ""]
+    return _judged_table("Backward", "derivative", rows, notes)
 
 
-def _passed_back(node: Node, named: Mapping[str, Node]) -> Iterator[_Row]:
+def _adjoint(node: Node, edges: Edges) -> Iterator[Row]:
     """The derivatives by a node of those that take it, and then the sum that is its own."""
-    if not node.adjoints:
-        return
-    edges = [
-        (named[user], edge)
-        for user in node.users
-        for edge in named[user].edges
-        if edge.argument == node.name
-    ]
     for user, edge in edges:
         rows = user if user.rows is not None else node
         for place in shown_rows(edge.numbers):
             row = _row_name(rows, place) if len(edge.numbers) > 1 else ""
-            yield (f"∂{user.name}/∂{node.name}", edge.formula, row), edge.numbers[place]
-    over = (
-        "Σ over the rows of "
-        if node.rows is None and any(user.rows is not None for user, _ in edges)
-        else ""
-    )
-    terms = over + " + ".join(f"∂L/∂{user.name} · ∂{user.name}/∂{node.name}" for user, _ in edges)
+            yield full_row((f"∂{user.name}/∂{node.name}", edge.formula, row), edge.numbers[place])
+    formula = adjoint_formula(node, edges) if edges else "1"
     for place in shown_rows(node.adjoints):
-        yield (
-            (f"∂L/∂{node.name}", terms if edges else "1", _row_name(node, place)),
-            node.adjoints[place],
-        )
+        named = (f"∂L/∂{node.name}", formula, _row_name(node, place))
+        yield full_row(named, node.adjoints[place])
 
 
-def _judged_table(title: str, quantity: str, rows: Sequence[_Row]) -> Table:
-    return Table(
-        title=title,
-        caption=JUDGED_CAPTION,
-        columns=(quantity, "formula", "row", *JUDGED),
-        rows=[[*told, *judged_cells(judged)] for told, judged in rows],
-        outcomes=[judged.outcome for _, judged in rows],
-        words=frozenset((1, 8, 9)),
+def _judged_table(title: str, quantity: str, rows: Sequence[Row], notes: Sequence[str]) -> Table:
+    columns = (
+        Column(quantity, justify="left"),
+        Column("formula", justify="left"),
+        Column("row"),
+        *FULL_COLUMNS,
     )
+    return Table(title, CAPTION, columns, rows, note=" ".join(filter(None, notes)))
 
 
 def _rows_note(explanation: ExplainedStep) -> str:
@@ -317,33 +280,41 @@ def _rows_note(explanation: ExplainedStep) -> str:
     return f"Of {rows} rows the first ones are shown, and the first one that disagrees.{judged}"
 
 
+_TENSOR_COLUMNS = (
+    Column("tensor", justify="left"),
+    Column("data"),
+    Column("requires_grad", justify="left"),
+    Column("grad_fn", justify="left"),
+    Column("grad before backward()"),
+    Column("grad after"),
+)
+
+
 def _tensors(tensors: Sequence[Tensor]) -> Table:
-    return Table(
-        title="The tensors",
-        caption="As torch holds them. grad is kept for what is not computed and requires a "
-        "gradient, and is None "
-        "before backward().",
-        columns=(
-            "tensor",
-            "data",
-            "requires_grad",
-            "grad_fn",
-            "grad before backward()",
-            "grad after",
-        ),
-        rows=[_tensor(tensor) for tensor in tensors],
-        outcomes=[None for _ in tensors],
-        words=frozenset((2, 3)),
+    caption = (
+        "As torch holds them. grad is kept for what is not computed and requires a gradient, and "
+        "is None before backward()."
     )
+    return Table("The tensors", caption, _TENSOR_COLUMNS, [*map(_tensor, tensors)])
 
 
-def _tensor(tensor: Tensor) -> list[str]:
+def _tensor(tensor: Tensor) -> Row:
     data = ", ".join(map(number, tensor.data)) + (
         f", … {tensor.size} in all" * (tensor.size > len(tensor.data))
     )
     kept = tensor.requires_grad and tensor.grad_fn is None
     grads = [str(tensor.grad_before), str(tensor.grad_after)] if kept else ["–", "–"]
-    return [tensor.name, data, str(tensor.requires_grad), str(tensor.grad_fn), *grads]
+    return Row([tensor.name, data, str(tensor.requires_grad), str(tensor.grad_fn), *grads])
+
+
+_UPDATE_COLUMNS = (
+    Column("parameter", justify="left"),
+    Column("before"),
+    Column("gradient"),
+    Column("learning rate · gradient"),
+    Column("after"),
+    Column("after, by the symbolic one"),
+)
 
 
 def _updates(explanation: ExplainedStep) -> Table:
@@ -355,44 +326,22 @@ def _updates(explanation: ExplainedStep) -> Table:
         if plain_steps
         else f"{by}."
     )
-    return Table(
-        title="The update",
-        caption=rule,
-        columns=(
-            "parameter",
-            "before",
-            "gradient",
-            "learning rate · gradient",
-            "after",
-            "after, by the symbolic one",
-        ),
-        rows=[_update(update) for update in explanation.updates],
-        outcomes=[None for _ in explanation.updates],
-    )
+    rows = [*map(_update, explanation.updates)]
+    return Table("The update", rule, _UPDATE_COLUMNS, rows)
 
 
-def _update(update: Update) -> list[str]:
+def _update(update: Update) -> Row:
     numbers = (update.before, update.gradient, update.moved, update.after, update.symbolic_after)
-    return [update.name, *("–" if value is None else number(value) for value in numbers)]
+    return Row([update.name, *(DASH if value is None else number(value) for value in numbers)])
 
 
 def _how(explanation: ExplainedStep) -> Facts:
-    settings: Mapping[str, Any] = {
-        **asdict(explanation.settings), "optimizer": optimizer_name(explanation.settings.optimizer)
-    }  # fmt: skip
-    place = explanation.place
+    place, model = explanation.place, explanation.model
     inputs = ", ".join(f"{name}={plain(value)}" for name, value in place.inputs.items())
-    return Facts(
-        "How this was made",
-        [
-            (
-                "shown again by",
-                explanation.replay or "Python only: the data or the model was given in code",
-            ),
-            ("model", explanation.model.description.partition("\n")[0] or explanation.model.name),
-            ("step", f"{place.step}, epoch {place.epoch}"),
-            *([("inputs", inputs)] if inputs else [("rows", str(place.rows))]),
-            *((name, str(value)) for name, value in settings.items()),
-            *((name, value) for name, value in versions().items()),
-        ],
-    )
+    facts = {
+        "model": model.description.partition("\n")[0] or model.name,
+        "step": f"{place.step}, epoch {place.epoch}",
+        **({"inputs": inputs} if inputs else {"rows": place.rows}),
+        **settings_document(explanation.settings),
+    }
+    return how_it_was_made(explanation.replay, MODEL_IN_CODE, facts.items())

@@ -1,4 +1,4 @@
-"""Blackboard: an explanation written out line by line, as a person would in front of a class."""
+"""What a person sees of an explanation, as one would write it in front of a class."""
 
 from __future__ import annotations
 
@@ -6,14 +6,23 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from rich.text import Text
-
 from verifier.explaining.chain_rule import Path, paths_to
-from verifier.explaining.records import Edge, ExplainedStep, Node, Update
-from verifier.judging.verdict import Comparison, Note, Outcome
+from verifier.explaining.records import Edge, ExplainedStep, Node, Tensor, Update
+from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import number, plain
+from verifier.reporting.content import comparisons
+from verifier.reporting.content.blocks import (
+    Blank,
+    Block,
+    Drawing,
+    Entry,
+    Heading,
+    Labelled,
+    Sentence,
+    Table,
+    Verdict,
+)
 from verifier.reporting.data.training_json import optimizer_name
-from verifier.reporting.text.layout import STYLES, Layout
 
 SHOWN_ROWS = 3
 """Of a batch so many rows are shown, and the first one that disagrees."""
@@ -21,11 +30,13 @@ TREE_LINES = 60
 """A larger tree is not drawn: the table that follows says the same."""
 PATHS = 3
 """So many paths from a parameter to the loss are written out."""
+_BELOW = 14
+"""How far to the right it stands what is said of a number."""
 
 
-def explanation_lines(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
+def explanation_content(explanation: ExplainedStep) -> Iterator[Block]:
     """Graph, forward, backward, chain rule, tensors, update and verdict."""
-    yield from _head(explanation, layout)
+    yield from _head(explanation)
     for title, part in (
         ("the graph, from the loss to what it is made of", _tree),
         ("forward, what every node comes to", _forward),
@@ -34,40 +45,34 @@ def explanation_lines(explanation: ExplainedStep, layout: Layout) -> Iterator[Te
         ("the tensors as torch holds them", _tensors),
         ("the update", _updates),
     ):
-        yield Text()
-        yield from layout.prose(title, style="bold")
-        yield from part(explanation, layout)
-    yield Text()
-    yield from verdict_lines(explanation, layout)
+        yield Blank()
+        yield Sentence(title, "bold")
+        yield from part(explanation)
+    yield Blank()
+    yield from verdict_blocks(explanation)
 
 
-def _head(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
+def _head(explanation: ExplainedStep) -> Iterator[Block]:
     place, settings = explanation.place, explanation.settings
     inputs = [f"{name}={plain(value)}" for name, value in place.inputs.items()]
     if place.rows is not None:
         inputs.insert(0, f"a batch of {_rows(place.rows)}")
-    heading = [f"step {place.step}", f"epoch {place.epoch}", *inputs]
-    yield from layout.heading(heading, f"loss {number(explanation.loss.stated)}")
-    yield from layout.prose(
-        f"{explanation.model.name}, {settings.dtype}, {optimizer_name(settings.optimizer)}, lr "
-        f"{plain(settings.lr)}"
-    )
-    yield from layout.prose(place.chosen)
+    left = [f"step {place.step}", f"epoch {place.epoch}", *inputs]
+    yield Heading(left, f"loss {number(explanation.loss.stated)}")
+    by = f"{optimizer_name(settings.optimizer)}, lr {plain(settings.lr)}"
+    yield Sentence(f"{explanation.model.name}, {settings.dtype}, {by}")
+    yield Sentence(place.chosen)
 
 
 def _rows(count: int) -> str:
     return f"{count} row{'s' * (count != 1)}"
 
 
-def _tree(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
+def _tree(explanation: ExplainedStep) -> Iterator[Block]:
     named = {node.name: node for node in explanation.nodes}
-    lines = [Text(f"  {line}") for line in _branches(named, explanation.nodes[-1], "", "", set())]
-    if len(lines) <= TREE_LINES and all(len(line) <= layout.width for line in lines):
-        yield from lines
-    else:
-        yield from layout.prose(
-            f"  {len(named)} nodes, too many or too deep for a tree: the next table has them all"
-        )
+    instead = f"{len(named)} nodes, too many or too deep for a tree: the next table has them all"
+    lines = [f"  {line}" for line in _branches(named, explanation.nodes[-1], "", "", set())]
+    yield Drawing(lines, instead) if len(lines) <= TREE_LINES else Sentence(instead, indent=2)
 
 
 def _branches(
@@ -91,55 +96,62 @@ def _branches(
         )
 
 
-def _forward(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
-    yield from layout.header()
-    for node in explanation.nodes:
-        if node.formula == node.name:
-            yield from _leaf(node, layout)
-        elif node.conditions:
-            yield from _condition(node, layout)
-        else:
-            yield from _numbers(node.title, node.values, node.rows, layout)
+def _forward(explanation: ExplainedStep) -> Iterator[Block]:
+    yield _judged_table("Forward", [part for node in explanation.nodes for part in _node(node)])
 
 
-def _leaf(node: Node, layout: Layout) -> Iterator[Text]:
+def _judged_table(title: str, parts: Sequence[Entry]) -> Table:
+    return Table(title, comparisons.CAPTION, comparisons.SHORT_COLUMNS, parts)
+
+
+def _node(node: Node) -> Iterator[Entry]:
+    if node.formula == node.name:
+        yield _leaf(node)
+    elif node.conditions:
+        yield from _condition(node)
+    else:
+        yield from _numbers(node.title, node.values, node.rows)
+
+
+def _leaf(node: Node) -> Labelled:
     shown = ", ".join(number(judged.stated) for judged in node.values[:SHOWN_ROWS])
     more = f", ... {_rows(node.rows)}" if node.rows is not None and node.rows > SHOWN_ROWS else ""
-    yield from layout.prose(f"{node.name:<9}{node.role.value:<11}{shown}{more}")
+    return Labelled(f"{node.name:<9}{node.role.value}", f"{shown}{more}", width=20)
 
 
-def _condition(node: Node, layout: Layout) -> Iterator[Text]:
+def _condition(node: Node) -> Iterator[Sentence]:
     for place, decided in enumerate(node.conditions[:SHOWN_ROWS]):
         row = "" if node.rows is None else f"  row {place}"
         same = decided.autograd == decided.symbolic
-        told = (
-            f"{decided.autograd} both ways"
-            if same
-            else f"torch {decided.autograd}, symbolic {decided.symbolic}"
-        )
-        yield from layout.prose(f"{node.title}{row}   {told}")
+        both = f"torch {decided.autograd}, symbolic {decided.symbolic}"
+        told = f"{decided.autograd} both ways" if same else both
+        yield Sentence(f"{node.title}{row}   {told}")
 
 
 def _numbers(
-    title: str, numbers: Sequence[Comparison], rows: int | None, layout: Layout
-) -> Iterator[Text]:
+    title: str, numbers: Sequence[Comparison], rows: int | None, indent: int = 0
+) -> Iterator[Entry]:
     """The title and its judged numbers: one beside it, or the first rows of a batch and what the
     others came to.
     """
     if rows is None:
         for judged in numbers:
-            yield from _judged(title, judged, layout)
+            yield from _judged(" " * indent + title, judged)
         return
-    yield from layout.prose(title)
+    yield Sentence(title, indent=indent)
     for place in shown_rows(numbers):
-        yield from _judged(f"  row {place}", numbers[place], layout)
+        yield from _judged(f"  row {place}", numbers[place])
     if rows > min(SHOWN_ROWS, len(numbers)):
-        counts = Counter(judged.outcome for judged in numbers)
-        told = ", ".join(
-            f"{counts[found]} {_verb(found, counts[found])}" for found in Outcome if counts[found]
-        )
-        of = "" if rows == len(numbers) else f" of the first {len(numbers)} judged here"
-        yield from layout.prose(f"  ⋯ {_rows(rows)} in all; {told}{of}", style="dim")
+        yield Sentence(f"⋯ {_rows(rows)} in all; {_outcomes(numbers, rows)}", "dim", 2)
+
+
+def _outcomes(numbers: Sequence[Comparison], rows: int) -> str:
+    """How the numbers came out, and of how many rows they are."""
+    counts = Counter(judged.outcome for judged in numbers)
+    told = ", ".join(
+        f"{counts[found]} {_verb(found, counts[found])}" for found in Outcome if counts[found]
+    )
+    return told if rows == len(numbers) else f"{told} of the first {len(numbers)} judged here"
 
 
 def shown_rows(numbers: Sequence[Comparison]) -> list[int]:
@@ -157,79 +169,84 @@ def _verb(outcome: Outcome, count: int) -> str:
     return outcome.value if count == 1 else outcome.value.removesuffix("s")
 
 
-def _judged(title: str, judged: Comparison, layout: Layout) -> Iterator[Text]:
-    yield from layout.comparison(title, judged)
+def _judged(title: str, judged: Comparison) -> Iterator[Entry]:
+    yield comparisons.short_row(title, judged)
     if judged.note:
-        yield from layout.prose(
-            f"{'':14}{judged.note}", style="dim" if judged.note is Note.KINK else "yellow"
-        )
+        yield Sentence(judged.note, comparisons.note_style(judged.note), _BELOW)
 
 
-def _backward(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
+def _backward(explanation: ExplainedStep) -> Iterator[Block]:
+    parts = [part for node, edges in passed_back(explanation) for part in _adjoint(node, edges)]
+    if parts:
+        yield _judged_table("Backward", parts)
+    else:
+        nothing = "no backward() ran: what is passed from node to node cannot be seen"
+        yield Sentence(nothing, indent=2)
+
+
+Edges = Sequence[tuple[Node, Edge]]
+"""The nodes that take a node, each with its derivative by that node."""
+
+
+def passed_back(explanation: ExplainedStep) -> Iterator[tuple[Node, Edges]]:
+    """The nodes that have an adjoint, from the loss back, each with what it comes from."""
     named = {node.name: node for node in explanation.nodes}
-    if not any(node.adjoints for node in explanation.nodes):
-        yield from layout.prose(
-            "  no backward() ran: what is passed from node to node cannot be seen"
-        )
-        return
-    yield from layout.header()
     for node in reversed(explanation.nodes):
         if node.adjoints:
             users = [named[user] for user in node.users]
-            edges = [
-                (user, edge) for user in users for edge in user.edges if edge.argument == node.name
-            ]
-            yield from _passed_back(node, edges, layout)
+            yield (
+                node,
+                [
+                    (user, edge)
+                    for user in users
+                    for edge in user.edges
+                    if edge.argument == node.name
+                ],
+            )
 
 
-def _passed_back(node: Node, edges: Sequence[tuple[Node, Edge]], layout: Layout) -> Iterator[Text]:
+def adjoint_formula(node: Node, edges: Edges) -> str:
     """How a node's adjoint comes from those of the nodes that take it."""
+    is_sum = node.rows is None and any(user.rows is not None for user, _ in edges)
+    terms = " + ".join(f"∂L/∂{user.name} · ∂{user.name}/∂{node.name}" for user, _ in edges)
+    return f"{'Σ over the rows of ' * is_sum}{terms}"
+
+
+def _adjoint(node: Node, edges: Edges) -> Iterator[Entry]:
     if edges:
-        terms = [f"∂L/∂{user.name} · ∂{user.name}/∂{node.name}" for user, _ in edges]
-        over = (
-            "Σ over the rows of "
-            if node.rows is None and any(user.rows is not None for user, _ in edges)
-            else ""
-        )
-        yield from layout.prose(f"∂L/∂{node.name} = {over}{' + '.join(terms)}", style="bold")
+        yield Sentence(f"∂L/∂{node.name} = {adjoint_formula(node, edges)}", "bold")
     for user, edge in edges:
         rows = user.rows if user.rows is not None else node.rows
-        yield from _numbers(
-            f"  ∂{user.name}/∂{node.name} = {edge.formula}", edge.numbers, rows, layout
-        )
-    yield from _numbers(f"  ∂L/∂{node.name}", node.adjoints, node.rows, layout)
+        title = f"∂{user.name}/∂{node.name} = {edge.formula}"
+        yield from _numbers(title, edge.numbers, rows, indent=2)
+    yield from _numbers(f"∂L/∂{node.name}", node.adjoints, node.rows, indent=2)
     if not node.arrived:
-        told = f"autograd passes nothing back to {node.name}, which counts as 0"
-        yield from layout.prose(f"{'':14}{told}", style="yellow")
+        lost = f"autograd passes nothing back to {node.name}, which counts as 0"
+        yield Sentence(lost, "yellow", _BELOW)
 
 
-def _chains(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
+def _chains(explanation: ExplainedStep) -> Iterator[Block]:
     for name, judged in explanation.gradient.items():
-        yield from _chain(explanation, name, judged, layout)
+        yield from _chain(explanation, name, judged)
 
 
-def _chain(
-    explanation: ExplainedStep, name: str, judged: Comparison, layout: Layout
-) -> Iterator[Text]:
+def _chain(explanation: ExplainedStep, name: str, judged: Comparison) -> Iterator[Labelled]:
     named = {node.name: node for node in explanation.nodes}
     paths = paths_to(named, name, PATHS + 1)
-    rows = explanation.place.rows or 1
     left = f"∂L/∂{name}"
-    pad = " " * len(left)
     if len(paths) > PATHS:
-        yield from layout.prose(
-            f"{left} has more than {PATHS} paths to add up: the equations above do, node by node"
-        )
+        many = f"has more than {PATHS} paths to add up: the equations above do, node by node"
+        yield Labelled(left, many)
     else:
+        rows = explanation.place.rows or 1
         over = f"Σ over {_rows(rows)} of " if rows > 1 else ""
-        yield from layout.prose(f"{left} = {over}{_added(paths, _symbol)}")
-        yield from layout.prose(f"{pad} = {over}{_added(paths, _formula)}")
-        yield from layout.prose(
-            f"{pad} {'  row 0 gives' if rows > 1 else '='} {_added(paths, _number)}"
-        )
-    yield from layout.prose(f"{pad} = {number(judged.symbolic)}")
+        yield Labelled(left, f"= {over}{_added(paths, _symbol)}")
+        yield Labelled("", f"= {over}{_added(paths, _formula)}", width=len(left) + 2)
+        first = "  row 0 gives" if rows > 1 else "="
+        yield Labelled("", f"{first} {_added(paths, _number)}", width=len(left) + 2)
+    yield Labelled("", f"= {number(judged.symbolic)}", width=len(left) + 2)
     if name in explanation.formulas:
-        yield from layout.prose(f"  by SymPy  {explanation.formulas[name]}")
+        yield Labelled("by SymPy", explanation.formulas[name], indent=2)
 
 
 _Told = Callable[[str, "Edge"], str]
@@ -257,17 +274,18 @@ def _number(_: str, edge: Edge) -> str:
     return number(edge.numbers[0].symbolic)
 
 
-def _tensors(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
+def _tensors(explanation: ExplainedStep) -> Iterator[Block]:
     for tensor in explanation.tensors:
-        yield from layout.prose(tensor.name)
-        yield from layout.prose(f"  data {_entries(tensor.data, tensor.size)}")
-        yield from layout.prose(
-            f"  requires_grad {tensor.requires_grad}   grad_fn {tensor.grad_fn}"
-        )
-        if tensor.requires_grad and tensor.grad_fn is None:
-            yield from layout.prose(
-                f"  grad {tensor.grad_before} before backward(), {tensor.grad_after} after it"
-            )
+        yield from _tensor(tensor)
+
+
+def _tensor(tensor: Tensor) -> Iterator[Sentence]:
+    yield Sentence(tensor.name)
+    yield Sentence(f"data {_entries(tensor.data, tensor.size)}", indent=2)
+    yield Sentence(f"requires_grad {tensor.requires_grad}   grad_fn {tensor.grad_fn}", indent=2)
+    if tensor.requires_grad and tensor.grad_fn is None:
+        kept = f"{tensor.grad_before} before backward(), {tensor.grad_after} after it"
+        yield Sentence(f"grad {kept}", indent=2)
 
 
 def _entries(values: tuple[float, ...], size: int) -> str:
@@ -275,16 +293,14 @@ def _entries(values: tuple[float, ...], size: int) -> str:
     return told if size == len(values) else f"{told}, ... {size} in all"
 
 
-def _updates(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
+def _updates(explanation: ExplainedStep) -> Iterator[Block]:
     for update in explanation.updates:
-        yield from layout.prose(f"{update.name:<8} {_moved(explanation, update)}")
+        yield Labelled(update.name, _moved(explanation, update), width=9)
         if update.moved is not None and update.symbolic_after is not None:
             same = update.symbolic_after == update.after
             told = "the same" if same else number(update.symbolic_after)
-            yield from layout.prose(f"{'':6} = {number(update.before)} - {number(update.moved)}")
-            yield from layout.prose(
-                f"{'':6} = {number(update.after)}   by the symbolic gradient {told}"
-            )
+            yield Sentence(f"= {number(update.before)} - {number(update.moved)}", indent=7)
+            yield Sentence(f"= {number(update.after)}   by the symbolic gradient {told}", indent=7)
 
 
 def _moved(explanation: ExplainedStep, update: Update) -> str:
@@ -300,23 +316,27 @@ def _moved(explanation: ExplainedStep, update: Update) -> str:
     return f"{number(update.before)} - {plain(settings.lr)} · {number(update.gradient)}"
 
 
-def verdict_lines(explanation: ExplainedStep, layout: Layout) -> Iterator[Text]:
+def verdict_blocks(explanation: ExplainedStep) -> Iterator[Block]:
     """Where the two part, why, and what was counted."""
-    outcome = explanation.outcome
     if explanation.parting is not None:
-        yield from layout.prose(f"The two part {explanation.parting.sentence}.", style="red")
+        yield Sentence(f"The two part {explanation.parting.sentence}.", "red")
     for cause in explanation.causes:
-        yield from layout.prose(f"likely at {cause.component}: {cause.sentence}")
+        yield Sentence(f"likely at {cause.component}: {cause.sentence}")
     for note in explanation.notes:
-        yield from layout.prose(f"{note}.")
+        yield Sentence(f"{note}.")
+    yield Verdict(explanation.outcome.value.upper(), counts(explanation), explanation.outcome)
+
+
+def counts(explanation: ExplainedStep) -> str:
+    """How many gradients came out as the whole did, and how many numbers agree."""
+    outcome = explanation.outcome
     counted = sum(judged.outcome is outcome for judged in explanation.gradient.values())
     loss = "the loss and " if explanation.loss.outcome is outcome else ""
     along = [judged for node in explanation.nodes for judged in _all_numbers(node)]
     agreeing = sum(judged.outcome is Outcome.AGREES for judged in along)
-    yield from layout.prose(
-        f"{outcome.value.upper()}  {loss}{counted} of {len(explanation.gradient)} gradients;"
-        f" {agreeing} of {len(along)} numbers along the graph agree.",
-        style=STYLES[outcome],
+    return (
+        f"{loss}{counted} of {len(explanation.gradient)} gradients;"
+        f" {agreeing} of {len(along)} numbers along the graph agree."
     )
 
 

@@ -5,45 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from rich.console import Console, ConsoleOptions
-from rich.text import Text
-
-from verifier.errors import GradientError
 from verifier.explaining.as_html import explanation_page
-from verifier.explaining.as_text import explanation_lines
+from verifier.explaining.as_text import explanation_content
 from verifier.explaining.records import Edge as Edge
 from verifier.explaining.records import ExplainedStep, Node
 from verifier.process.isolation import isolate
 from verifier.process.values import Facts
+from verifier.reporting.base_report import PageReport
+from verifier.reporting.content.blocks import Block
+from verifier.reporting.data.document_head import head
 from verifier.reporting.data.training_json import (
-    FORMAT,
     clean,
     comparison_document,
     model_document,
     settings_document,
-    versions,
 )
-from verifier.reporting.text.layout import WIDTH, layout_for
+from verifier.reporting.html.page import Page
 
 
 @dataclass(frozen=True, eq=False)
-class Explanation(ExplainedStep):
+class Explanation(ExplainedStep, PageReport):
     """How the gradient of one step comes about. `print(explanation)` shows it."""
-
-    @isolate
-    def raise_for_failure(self) -> None:
-        """Raise GradientError, with the explanation as its message, unless it is ok."""
-        if not self.ok:
-            raise GradientError(f"{self.model.name}: {self.outcome.value}\n{self}")
 
     @isolate
     def to_json(self) -> Facts:
         """The explanation in the format `verifier/1`, in JSON's own types."""
         cleaned: Facts = clean(
             {
-                "format": FORMAT,
-                "command": "explain",
-                "versions": versions(),
+                **head("explain"),
                 "settings": settings_document(self.settings),
                 "replay": self.replay,
                 "model": model_document(self.model),
@@ -67,27 +56,16 @@ class Explanation(ExplainedStep):
         )
         return cleaned
 
-    @isolate
-    def to_html(self) -> str:
-        """The explanation as a page: one HTML file that needs no other, and no network."""
-        return explanation_page(self).html()
+    def content(self) -> Iterator[Block]:
+        """Graph, forward, backward, chain rule, tensors, update and verdict."""
+        return explanation_content(self)
 
-    @isolate
-    def _repr_html_(self) -> str:
-        return explanation_page(self).fragment()
+    def _page(self) -> Page:
+        return explanation_page(self)
 
-    def lines(self, width: int) -> Iterator[Text]:
-        """Graph, forward, backward, chain rule, tensors and update, at most `width` columns
-        wide.
-        """
-        return explanation_lines(self, layout_for(width))
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        yield from self.lines(options.max_width)
-
-    @isolate
-    def __str__(self) -> str:
-        return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
+    @property
+    def _summary(self) -> str:
+        return f"{self.model.name}: {self.outcome.value}"
 
 
 def _node_document(node: Node) -> Facts:

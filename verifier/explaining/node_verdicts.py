@@ -14,8 +14,8 @@ from verifier.explaining.torch_hooks import ObservedStep, local_derivatives
 from verifier.formula.model import Model
 from verifier.judging.verdict import Comparison, Judge
 from verifier.operations.arrays import Floats
-from verifier.program.differentiate import adjoints
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
+from verifier.program.formula_gradient import adjoints
 from verifier.program.program import INPUT, Program, evaluate
 from verifier.training.runner import Settings
 from verifier.witnesses import Arguments, evaluate_in_floats

@@ -24,9 +24,10 @@ from verifier.operations.table import BY_CLASS, COMPOSITIONS, TABLE, add, check_
 from verifier.process.values import UserFunction
 from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import NUMPY, function
-from verifier.program.differentiate import differentiate, local_derivative
 from verifier.program.evaluation.balls import EnclosingArithmetic
+from verifier.program.formula_gradient import differentiate
 from verifier.program.program import Program, evaluate
+from verifier.program.reverse_mode import local_derivative
 from verifier.program.sympy_form import SymPyArithmetic, read, symbol
 
 

@@ -1,4 +1,5 @@
-"""Conditioning: how many digits a point itself allows, beside how many a statement has.
+"""Conditioning: how many digits a point itself allows, beside how many a statement has; and how
+large errors are beside what is allowed.
 
 The inputs of a result are floats, so they are known to a unit roundoff and no better. The exact
 result is replayed at inputs that are moved by as much, up or down; how far it moves is the size of
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from verifier.judging.verdict import Verdicts
 from verifier.operations.arrays import Balls, Floats, Truths
 from verifier.operations.formats import Format
 from verifier.program.evaluation.arithmetic import balls, largest_size
@@ -138,3 +140,23 @@ def lacks_digits(format: Format, centre: Floats, error: Floats) -> Truths:
     """
     everything = accuracy("", format, centre, error, np.zeros_like(centre))
     return everything.is_needless
+
+
+def ratios(judged: Verdicts) -> Floats:
+    """The errors as fractions of what is allowed; infinite where they are no numbers."""
+    with np.errstate(all="ignore"):
+        found = np.where(judged.error == 0, 0.0, judged.error / judged.allowed)
+    return np.where(np.isnan(found), np.inf, found)
+
+
+def worst_place(judged: Verdicts) -> int:
+    """Where the worst outcome is, and within it the largest error for its allowance."""
+    return int(np.lexsort((ratios(judged), judged.severity))[-1])
+
+
+def detection_limits(judged: Verdicts) -> Floats:
+    """The allowances relative to the exact values, where those are known and not 0."""
+    with np.errstate(all="ignore"):
+        found = judged.allowed / np.abs(judged.centre)
+    limits: Floats = found[np.isfinite(found)]
+    return limits

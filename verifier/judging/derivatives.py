@@ -8,8 +8,8 @@ import numpy as np
 
 from verifier.capture.statements import SECOND, SEED, TANGENT, Statements
 from verifier.judging.reference import input_nodes
+from verifier.program.array_gradient import gradients
 from verifier.program.builder import Builder
-from verifier.program.differentiate_arrays import gradients
 
 
 def derived(point: Statements, builder: Builder, values: Sequence[int]) -> list[int]:

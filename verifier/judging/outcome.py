@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 
@@ -40,3 +41,17 @@ class Note(StrEnum):
     BEYOND = "the exact value is beyond float64, or needs more than 4,096 bits"
     NO_MEAN = "at a tie: taken together, these derivatives are no mean of the one-sided ones"
     CANCELS = "kinks cancel here: the function is smooth, and only its derivative agrees"
+
+
+def worst_outcome(outcomes: Mapping[Outcome, int]) -> Outcome:
+    """The worst outcome that was found; undecided where nothing was compared.
+
+    >>> worst_outcome({Outcome.AGREES: 3, Outcome.DISAGREES: 0}), worst_outcome({})
+    (<Outcome.AGREES: 'agrees'>, <Outcome.UNDECIDED: 'undecided'>)
+    """
+    return worst(outcome for outcome, count in outcomes.items() if count)
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """The worst of the outcomes; undecided where there is none."""
+    return max(outcomes, key=lambda outcome: outcome.severity, default=Outcome.UNDECIDED)

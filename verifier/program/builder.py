@@ -83,6 +83,10 @@ class Builder:
                 return self.constant(self._nodes[index].array.astype(np.float64))
             return self.apply("where", index, self.constant(1.0), self.constant(0.0))
 
+    def is_one(self, index: int, beside: int) -> bool:
+        """Whether a node is the number 1, so that it times another one of its shape is that one."""
+        return self._nodes[index].number == 1 and not self._nodes[beside].shape
+
     def input(self, name: str, shape: Shape = SCALAR) -> int:
         return self._add(Node(INPUT, (), shape, name))
 
@@ -245,6 +249,9 @@ class FormulaBuilder(Builder):
     def constant(self, value: Array | float) -> int:
         """A number, as it was written: 2 and 2.0 are different ones."""
         return self._add(Node(CONSTANT, payload=value))
+
+    def is_one(self, index: int, beside: int) -> bool:
+        return self._nodes[index].number == 1
 
     def apply(self, operation: str, *arguments: int) -> int:
         """The node of that row; its shape is that of the widest argument, a reduction's is

@@ -78,15 +78,22 @@ class Node:
     """What each element of the result is rounded to; None is exact."""
 
     @property
+    def is_array(self) -> bool:
+        """Whether a constant is an array, and not a number as it was written in a formula."""
+        return isinstance(self.payload, Fixed)
+
+    @property
     def array(self) -> Any:
         """A constant's numbers or truth values, or the places of an index, as an array."""
-        if isinstance(self.payload, Fixed):
+        if self.is_array:
             return self.payload.array
         return np.asarray(self.payload, dtype=np.float64)
 
     @property
     def number(self) -> float | None:
-        """A constant's number where it has no axes."""
+        """A constant's number where it has no axes; in a formula as it was written."""
+        if self.operation == CONSTANT and not self.is_array:
+            return self.payload  # type: ignore[no-any-return]
         if self.operation != CONSTANT or self.shape or self.array.dtype == bool:
             return None
         return float(self.array)

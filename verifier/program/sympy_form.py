@@ -18,8 +18,8 @@ from sympy.codegen import cfunctions
 from verifier.errors import InputError
 from verifier.operations.arrays import Expr
 from verifier.operations.table import BY_CLASS, COMPOSED, COMPOSITIONS, TABLE
-from verifier.program.builder import FormulaBuilder
-from verifier.program.program import CONSTANT, INPUT, Node, Program, evaluate
+from verifier.program.builder import Builder
+from verifier.program.program import INPUT, Node, Program, evaluate
 
 _CONSTANTS = {sympy.pi: "pi", sympy.E: "e"}
 _OWN_POWERS = (sympy.S.NegativeOne, sympy.S.Half, sympy.Integer(2), sympy.Integer(-2))
@@ -38,7 +38,7 @@ _BESSEL = {
 }
 
 
-def read(expression: Expr, builder: FormulaBuilder, symbols: Mapping[Expr, int]) -> int:
+def read(expression: Expr, builder: Builder, symbols: Mapping[Expr, int]) -> int:
     """The node of the builder that computes the expression; `symbols` says where its symbols stand.
 
     Operations come in the order of `.args`, with real division, subtraction and square root.
@@ -118,7 +118,7 @@ def _divisor(factor: Expr) -> Expr:
     )
 
 
-def _node(tree: Expr, builder: FormulaBuilder, places: Mapping[Expr, int]) -> int:
+def _node(tree: Expr, builder: Builder, places: Mapping[Expr, int]) -> int:
     if tree.is_Symbol:
         raise InputError(
             f"the formula uses {tree}, which is neither an input nor a parameter: name it as one "
@@ -141,7 +141,7 @@ def _node(tree: Expr, builder: FormulaBuilder, places: Mapping[Expr, int]) -> in
     return apply_row(_row_of(tree), builder, [places[part] for part in tree.args])
 
 
-def apply_row(name: str, builder: FormulaBuilder, arguments: Sequence[int]) -> int:
+def apply_row(name: str, builder: Builder, arguments: Sequence[int]) -> int:
     """The node of a row. Raises InputError where an argument must be a whole number and is not."""
     for place in TABLE[name].whole:
         if not _is_whole(builder[arguments[place]]):
@@ -152,15 +152,12 @@ def apply_row(name: str, builder: FormulaBuilder, arguments: Sequence[int]) -> i
     return builder.apply(name, *arguments)
 
 
-def _is_whole(node: Expr) -> bool:
-    """Whether a node is a whole number from 0 on; a constant of an array program has its number as
-    a float.
-    """
-    number = getattr(node, "number", node.payload)
-    written = isinstance(number, int) or (
-        number is not node.payload and number is not None and number.is_integer()
-    )
-    return bool(node.operation == CONSTANT and written and number >= 0)
+def _is_whole(node: Node) -> bool:
+    """Whether a node is a whole number from 0 on, in a formula one that is written as such."""
+    number = node.number
+    if number is None or number < 0:
+        return False
+    return isinstance(number, int) or (node.is_array and number.is_integer())
 
 
 _ORDINALS = ("first", "second", "third")
@@ -178,7 +175,7 @@ def _row_of(tree: Expr) -> str:
     return name
 
 
-def _number(tree: Expr, builder: FormulaBuilder) -> int:
+def _number(tree: Expr, builder: Builder) -> int:
     if tree is not sympy.nan and abs(tree) > sys.float_info.max:
         raise InputError("the formula contains a number beyond the largest float64: remove it")
     if isinstance(tree, sympy.Integer):
@@ -190,7 +187,7 @@ def _number(tree: Expr, builder: FormulaBuilder) -> int:
     raise InputError(f"the formula contains {tree}, which is not a finite number: remove it")
 
 
-def _sum(tree: Expr, builder: FormulaBuilder, places: Mapping[Expr, int]) -> int:
+def _sum(tree: Expr, builder: Builder, places: Mapping[Expr, int]) -> int:
     first, *rest = tree.args
     total = places[first]
     for term in rest:
@@ -202,7 +199,7 @@ def _sum(tree: Expr, builder: FormulaBuilder, places: Mapping[Expr, int]) -> int
     return total
 
 
-def _product(tree: Expr, builder: FormulaBuilder, places: Mapping[Expr, int]) -> int:
+def _product(tree: Expr, builder: Builder, places: Mapping[Expr, int]) -> int:
     factors = _factors(tree)
     divisor = _divisor(factors[0])
     product = (
@@ -221,7 +218,7 @@ def _product(tree: Expr, builder: FormulaBuilder, places: Mapping[Expr, int]) ->
     return product
 
 
-def _power(tree: Expr, builder: FormulaBuilder, places: Mapping[Expr, int]) -> int:
+def _power(tree: Expr, builder: Builder, places: Mapping[Expr, int]) -> int:
     if tree.exp is sympy.S.NegativeOne:
         return builder.apply("divide", builder.constant(1), places[tree.base])
     if tree.exp is sympy.S.Half:
@@ -238,7 +235,7 @@ def _power(tree: Expr, builder: FormulaBuilder, places: Mapping[Expr, int]) -> i
     return builder.apply("power", places[tree.base], places[tree.exp])
 
 
-def _piecewise(tree: Expr, builder: FormulaBuilder, places: Mapping[Expr, int]) -> int:
+def _piecewise(tree: Expr, builder: Builder, places: Mapping[Expr, int]) -> int:
     *conditions, (otherwise, last) = (pair.args for pair in tree.args)
     if last is not sympy.true:
         raise InputError(
@@ -251,7 +248,7 @@ def _piecewise(tree: Expr, builder: FormulaBuilder, places: Mapping[Expr, int]) 
     return result
 
 
-def _folded(tree: Expr, builder: FormulaBuilder, places: Mapping[Expr, int]) -> int:
+def _folded(tree: Expr, builder: Builder, places: Mapping[Expr, int]) -> int:
     """Max, Min, And and Or keep no order of arguments; a sorted one makes the program the same each
     time.
     """

@@ -7,30 +7,29 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, ConsoleOptions
-from rich.text import Text
-
 from verifier.checking.records import CheckResult
 from verifier.checking.tally.components import CheckComponent
 from verifier.checking.tally.count import Tally
-from verifier.errors import GradientError, printable
+from verifier.errors import printable
 from verifier.judging.examination import NotReplayed, Replayed
 from verifier.judging.finding import CheckCause
 from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolate
+from verifier.reporting.base_report import PageReport
+from verifier.reporting.content.blocks import Block
+from verifier.reporting.content.check import check_content
 from verifier.reporting.data.check_frame import check_frame
 from verifier.reporting.data.check_json import check_document
 from verifier.reporting.html.check import check_page
-from verifier.reporting.text.check import check_lines
+from verifier.reporting.html.page import Page
 from verifier.reporting.text.check_markdown import check_markdown
-from verifier.reporting.text.layout import WIDTH, layout_for
 
 if TYPE_CHECKING:
     import pandas
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class CheckReport:
+class CheckReport(PageReport):
     """What a check found. `print(report)` shows it; in a rich console it has colour."""
 
     checked: CheckResult
@@ -44,11 +43,6 @@ class CheckReport:
     def outcome(self) -> Outcome:
         """The worst of all; a component with fewer digits than were asked for disagrees."""
         return self.tally.outcome
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing disagrees and every component has at least one decided comparison."""
-        return self.exit_code == 0
 
     @property
     def exit_code(self) -> int:
@@ -76,12 +70,6 @@ class CheckReport:
         return self.checked.replay
 
     @isolate
-    def raise_for_failure(self) -> None:
-        """Raise GradientError, with the report as its message, unless the report is ok."""
-        if not self.ok:
-            raise GradientError(f"{printable(self.checked.target)}: {self._state}\n{self}")
-
-    @isolate
     def to_json(self) -> dict[str, Any]:
         """The report in the format `verifier/1`, in JSON's own types."""
         return check_document(self.tally)
@@ -101,29 +89,20 @@ class CheckReport:
         """The report for the summary of a CI job, in GitHub's flavour of Markdown."""
         return check_markdown(self.tally)
 
-    @isolate
-    def to_html(self) -> str:
-        """The report as a page: one HTML file that needs no other, and no network."""
-        return check_page(self.checked, self.replay).html()
+    def content(self) -> Iterator[Block]:
+        """The target, the checks, the components, what fails and why, and the verdict."""
+        return check_content(self.tally)
 
-    @isolate
-    def _repr_html_(self) -> str:
-        return check_page(self.checked, self.replay).fragment()
-
-    def lines(self, width: int) -> Iterator[Text]:
-        """The report, line by line, at most `width` columns wide."""
-        return check_lines(self.tally, layout_for(width))
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        yield from self.lines(options.max_width)
+    def _page(self) -> Page:
+        return check_page(self.checked, self.replay)
 
     def __repr__(self) -> str:
         compared = self.tally.outcomes.total()
         return f"<CheckReport {printable(self.checked.target)}: {self._state}, {compared} numbers>"
 
-    @isolate
-    def __str__(self) -> str:
-        return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
+    @property
+    def _summary(self) -> str:
+        return f"{self.checked.target}: {self._state}"
 
     @property
     def _state(self) -> str:

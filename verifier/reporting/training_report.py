@@ -6,22 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
-from verifier.errors import GradientError
 from verifier.formula.model import Model
 from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolate
+from verifier.reporting.base_report import PageReport
+from verifier.reporting.content.blocks import Block
+from verifier.reporting.content.training import DEFAULT_VIEW, View, outcome_of, training_content
 from verifier.reporting.data.training_frame import frame
 from verifier.reporting.data.training_json import training_document
 from verifier.reporting.html.page import Page
 from verifier.reporting.html.training import NOTEBOOK_ROWS, ROWS, training_page
 from verifier.reporting.html.training_plots import Picture, image, pictures
 from verifier.reporting.text.ascii_plots import sketches
-from verifier.reporting.text.layout import WIDTH, layout_for
-from verifier.reporting.text.training import DEFAULT_VIEW, View, outcome_of, training_lines
 from verifier.training.findings import Component, Drift, Findings
 from verifier.training.runner import Prediction, Step
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Report:
+class Report(PageReport):
     """What a training showed. `print(report)` shows the tables; in a rich console they have
     colour.
     """
@@ -47,11 +46,6 @@ class Report:
     def outcome(self) -> Outcome:
         """The worst outcome of all components."""
         return outcome_of(self.findings)
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing disagrees and every component has at least one decided comparison."""
-        return self.exit_code == 0
 
     @property
     def exit_code(self) -> int:
@@ -85,12 +79,12 @@ class Report:
     def causes(self) -> tuple[Cause, ...]:
         return self.findings.causes
 
-    @isolate
-    def raise_for_failure(self) -> None:
-        """Raise GradientError, with the report as its message, unless the report is ok."""
-        if not self.ok:
-            failing = replace(self, view=View(only_failing=True))
-            raise GradientError(f"{self.model.name}: {self.outcome.value}\n{failing}")
+    @property
+    def _summary(self) -> str:
+        return f"{self.model.name}: {self.outcome.value}"
+
+    def _failures(self) -> str:
+        return str(replace(self, view=View(only_failing=True)))
 
     @isolate
     def to_json(self) -> dict[str, Any]:
@@ -112,11 +106,6 @@ class Report:
         """
         return frame(self.findings)
 
-    @isolate
-    def to_html(self) -> str:
-        """The report as a page: one HTML file that needs no other, and no network."""
-        return self._page().html()
-
     @property
     def pictures(self) -> tuple[Picture, ...]:
         """The pictures of the training; each shows itself in a notebook, and `svg()` writes it."""
@@ -130,20 +119,19 @@ class Report:
         """The pictures drawn with characters, at most `width` columns wide."""
         return sketches(self.findings, width)
 
-    @isolate
-    def _repr_html_(self) -> str:
-        return self._page(NOTEBOOK_ROWS).fragment()
+    def content(self) -> Iterator[Block]:
+        """The steps, the parameters, drift and predictions, and the verdict."""
+        return training_content(self.findings, self.view, self._advice)
 
-    def _page(self, rows: int = ROWS) -> Page:
+    def _page(self) -> Page:
+        return self._page_of(ROWS)
+
+    def _cell(self) -> Page:
+        return self._page_of(NOTEBOOK_ROWS)
+
+    def _page_of(self, rows: int) -> Page:
         first = next((cause.step for cause in self.causes), self.steps[0].number)
         return training_page(self.model, self.findings, self.replay, self._advice(first), rows)
-
-    def lines(self, width: int) -> Iterator[Text]:
-        """The tables, line by line, at most `width` columns wide."""
-        return training_lines(self.findings, self.view, layout_for(width), self._advice)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        yield from self.lines(options.max_width)
 
     def __repr__(self) -> str:
         compared = sum(part.compared for part in self.findings.gradients)
@@ -151,10 +139,6 @@ class Report:
             f"<Report {self.model.name}: {self.outcome.value}, {compared} gradients in "
             f"{self.findings.done} steps>"
         )
-
-    @isolate
-    def __str__(self) -> str:
-        return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
 
     def _advice(self, step: int) -> str:
         """What to try next at a step that fails."""

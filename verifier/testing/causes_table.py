@@ -7,17 +7,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from verifier.reporting.text.layout import Column
+from verifier.reporting.content.blocks import Table
 from verifier.testing.causes_trial import CauseResult
 from verifier.testing.mutation_operators import MISTAKES
-from verifier.testing.tables import Sheet
+from verifier.testing.tables import table_of
 
 RIGHTLY, WRONGLY = 0.95, 0.01
 """The share of formulas in which a cause must be named that is there, and may be named that
 is not.
 """
 NO_CAUSE = "no cause"
-_TITLES = (("cause", ""), ("named", "rightly"), ("named though", "not there"))
 
 
 @dataclass(frozen=True)
@@ -53,21 +52,19 @@ def _naming(cause: str, accused: Sequence[CauseResult]) -> Naming:
     return Naming(cause, len(own), sum(one.is_right for one in own), len(others), wrongly)
 
 
-def naming_sheet(rows: Sequence[Naming]) -> Sheet:
+def naming_table(rows: Sequence[Naming]) -> Table:
     """The causes as a table."""
-    return Sheet(
+    return table_of(
         "Causes",
         "Causes of mistakes planted in random formulas: named where they are, and where not.",
-        tuple(Column(*names, (" ".join(names).strip(),)) for names in _TITLES),
-        tuple(
-            (
-                row.cause or NO_CAUSE,
-                _of(row.rightly, row.planted),
-                _of(row.wrongly, row.elsewhere) if row.cause else "–",
-            )
-            for row in rows
-        ),
+        ("cause", "named\nrightly", "named though\nnot there"),
+        map(_cells, rows),
     )
+
+
+def _cells(row: Naming) -> tuple[str, ...]:
+    wrongly = _of(row.wrongly, row.elsewhere) if row.cause else "–"
+    return (row.cause or NO_CAUSE, _of(row.rightly, row.planted), wrongly)
 
 
 def _of(some: int, all_: int) -> str:

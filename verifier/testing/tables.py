@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from verifier.reporting.text.layout import Column
+from verifier.reporting.content.blocks import Column, Row, Table
 from verifier.testing.cases import DTYPES
 from verifier.testing.mutations import SMALLEST
 from verifier.testing.trials import GradcheckResult, HonestResult, LieResult
@@ -25,17 +25,9 @@ MUST = 4.0
 """An error of so many detection limits must be found."""
 
 
-@dataclass(frozen=True)
-class Sheet:
-    """A table: its title, what it says, and its cells."""
-
-    title: str
-    caption: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-def sheets(planted: Sequence[LieResult], acquitted: Sequence[HonestResult]) -> tuple[Sheet, ...]:
+def trial_tables(
+    planted: Sequence[LieResult], acquitted: Sequence[HonestResult]
+) -> tuple[Table, ...]:
     """The lies by kind, the judge by dtype, gradcheck on the same code, and honest code."""
     return (
         _liars(planted),
@@ -45,12 +37,13 @@ def sheets(planted: Sequence[LieResult], acquitted: Sequence[HonestResult]) -> t
     )
 
 
-def _column(top: str, bottom: str = "") -> Column:
-    return Column(top, bottom, (f"{top} {bottom}".strip(),))
-
-
-def _cells(rows: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
-    return tuple(map(tuple, rows))
+def table_of(
+    title: str, caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]]
+) -> Table:
+    """A table of names and counts; a title may have two lines, which are one elsewhere."""
+    columns = [Column(head.replace("\n", " "), head) for head in heads]
+    columns[0] = replace(columns[0], justify="left")
+    return Table(title, caption, columns, [Row(tuple(cells)) for cells in rows])
 
 
 def _share(found: Sequence[bool]) -> str:
@@ -58,28 +51,22 @@ def _share(found: Sequence[bool]) -> str:
     return f"{sum(found)}/{len(found)}" if found else "–"
 
 
-def _liars(planted: Sequence[LieResult]) -> Sheet:
+def _liars(planted: Sequence[LieResult]) -> Table:
     caption = (
         "Lies found of those planted in numbers, by the size of the error in detection limits, "
         "and of those planted in a formula; slow and fast: gradcheck's of the errors of 4 or more "
         "in float64."
     )
-    columns = [
-        _column("lie"),
-        *(_column(*_halves(title)) for _, _, title in BUCKETS),
-        _column("wrong", "formula"),
-        Column("slow", "", ("gradcheck, slow",)),
-        Column("fast", "", ("gradcheck, fast",)),
-    ]
     rows = {
         row: [one for one in planted if one.row == row]
         for row in dict.fromkeys(one.row for one in planted)
     }
-    return Sheet(
+    sizes = [title.replace(" ", "\n", 1) for _, _, title in BUCKETS]
+    return table_of(
         "Lies by kind",
         caption,
-        tuple(columns),
-        _cells([[name, *_found(own)] for name, own in {**rows, "all": planted}.items()]),
+        ["lie", *sizes, "wrong\nformula", "gradcheck,\nslow", "gradcheck,\nfast"],
+        [[name, *_found(own)] for name, own in {**rows, "all": planted}.items()],
     )
 
 
@@ -98,11 +85,6 @@ def _found(planted: Sequence[LieResult]) -> list[str]:
     ]
 
 
-def _halves(title: str) -> tuple[str, str]:
-    first, _, rest = title.partition(" ")
-    return first, rest
-
-
 def _seen(planted: Sequence[LieResult], dtype: str) -> list[GradcheckResult]:
     """What gradcheck said of errors that must be found."""
     return [
@@ -112,23 +94,14 @@ def _seen(planted: Sequence[LieResult], dtype: str) -> list[GradcheckResult]:
     ]
 
 
-def _dtypes(planted: Sequence[LieResult], acquitted: Sequence[HonestResult]) -> Sheet:
+def _dtypes(planted: Sequence[LieResult], acquitted: Sequence[HonestResult]) -> Table:
     caption = "The judge, by dtype; the detection limit is relative, the median of honest code."
-    columns = [
-        _column("dtype"),
-        _column("4 limits", "or more"),
-        _column("formula off", f"by {SMALLEST:g}"),
-        _column("detection", "limit"),
-        _column("honest", "components"),
-        _column("false", "alarms"),
-        _column("undecided"),
-    ]
-    return Sheet(
-        "The judge by dtype",
-        caption,
-        tuple(columns),
-        _cells([_of_dtype(dtype, planted, acquitted) for dtype in DTYPES]),
-    )
+    heads = [
+        "dtype", "4 limits\nor more", f"formula off\nby {SMALLEST:g}", "detection\nlimit",
+        "honest\ncomponents", "false\nalarms", "undecided",
+    ]  # fmt: skip
+    rows = [_of_dtype(dtype, planted, acquitted) for dtype in DTYPES]
+    return table_of("The judge by dtype", caption, heads, rows)
 
 
 def _of_dtype(
@@ -162,25 +135,19 @@ def _counts(right: Sequence[HonestResult]) -> list[str]:
     ]
 
 
-def _gradchecks(planted: Sequence[LieResult], acquitted: Sequence[HonestResult]) -> Sheet:
+def _gradchecks(planted: Sequence[LieResult], acquitted: Sequence[HonestResult]) -> Table:
     caption = (
         "torch.autograd.gradcheck with its defaults on the same code: errors of 4 or more of our "
         "detection limits "
         "that it rejects, and honest code that it rejects."
     )
-    columns = [
-        _column("dtype"),
-        _column("slow", "finds"),
-        _column("slow", "false alarms"),
-        _column("fast", "finds"),
-        _column("fast", "false alarms"),
-    ]
-    return Sheet(
-        "gradcheck on the same code",
-        caption,
-        tuple(columns),
-        _cells([_gradcheck_row(dtype, planted, acquitted) for dtype in DTYPES]),
-    )
+    heads = ["dtype", *(f"{mode}\n{what}" for mode in _MODES for what in ("finds", "false alarms"))]
+    rows = [_gradcheck_row(dtype, planted, acquitted) for dtype in DTYPES]
+    return table_of("gradcheck on the same code", caption, heads, rows)
+
+
+_MODES = ("slow", "fast")
+"""Of gradcheck."""
 
 
 def _gradcheck_row(
@@ -197,20 +164,14 @@ def _gradcheck_row(
     ]
 
 
-def _twins(acquitted: Sequence[HonestResult]) -> Sheet:
+def _twins(acquitted: Sequence[HonestResult]) -> Table:
     caption = "Honest code: the same functions by other algorithms, in all dtypes."
-    columns = [
-        _column("twin"),
-        _column("components"),
-        _column("false", "alarms"),
-        _column("undecided"),
-        _column("error/allowed", "worst"),
-    ]
-    rows = []
-    for name in dict.fromkeys(one.name for one in acquitted):
-        own = [one for one in acquitted if one.name == name]
-        worst = max(one.ratio for one in own)
-        rows.append([name, *_counts(own), f"{worst:.2f}" if worst else "–"])
-    return Sheet(
-        "Honest code", caption, tuple(columns), _cells([*rows, ["all", *_counts(acquitted), ""]])
-    )
+    heads = ["twin", "components", "false\nalarms", "undecided", "error/allowed\nworst"]
+    names = dict.fromkeys(one.name for one in acquitted)
+    rows = [_twin(name, [one for one in acquitted if one.name == name]) for name in names]
+    return table_of("Honest code", caption, heads, [*rows, ["all", *_counts(acquitted), ""]])
+
+
+def _twin(name: str, own: Sequence[HonestResult]) -> list[str]:
+    worst = max(one.ratio for one in own)
+    return [name, *_counts(own), f"{worst:.2f}" if worst else "–"]

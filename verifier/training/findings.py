@@ -6,6 +6,7 @@ each component, and those with a failure (the first 1,000 of them); everything i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from verifier.judging.causes.scalar_gradients import Cause
+from verifier.judging.conditioning import detection_limits, ratios, worst_place
 from verifier.judging.examination import NotReplayed
+from verifier.judging.outcome import worst_outcome
 from verifier.judging.verdict import Comparison, Outcome, Verdicts
 from verifier.training.data import NO_DATA, Columns
 from verifier.training.exact_replay import FormulaReplayed
@@ -55,14 +58,23 @@ class Component:
 
     @property
     def outcome(self) -> Outcome:
-        return max(
-            (outcome for outcome, count in self.outcomes.items() if count),
-            key=lambda found: found.severity,
-        )
+        return worst_outcome(self.outcomes)
 
     @property
     def decided(self) -> int:
         return self.compared - self.outcomes[Outcome.UNDECIDED]
+
+    @property
+    def worst_ratio(self) -> float:
+        """The worst error as a fraction of its allowance; NaN where one of them is no number."""
+        if self.worst.allowed:
+            return self.worst.error / self.worst.allowed
+        return 0.0 if self.worst.error == 0 else math.inf
+
+    @property
+    def worst_at(self) -> int:
+        """The step of the worst error."""
+        return self.worst_step
 
 
 @dataclass(frozen=True)
@@ -320,9 +332,7 @@ class _Tally:
         self._identical += int(
             np.sum(same & (np.signbit(verdicts.stated) == np.signbit(verdicts.symbolic)))
         )
-        with np.errstate(all="ignore"):
-            limits = verdicts.allowed / np.abs(verdicts.centre)
-        limits = limits[np.isfinite(limits)]
+        limits = detection_limits(verdicts)
         self._limits.add(limits)
         if limits.size:
             self._largest_limit = np.fmax(self._largest_limit, limits.max())
@@ -333,11 +343,8 @@ class _Tally:
 
     def keep_worst(self, judged: Judged, verdicts: Verdicts) -> None:
         """The worst outcome, and within it the largest error for its allowance."""
-        with np.errstate(all="ignore"):
-            ratios = np.where(verdicts.error == 0, 0.0, verdicts.error / verdicts.allowed)
-        ratios = np.where(np.isnan(ratios), np.inf, ratios)
-        place = int(np.lexsort((ratios, verdicts.severity))[-1])
-        rank = (int(verdicts.severity[place]), float(ratios[place]))
+        place = worst_place(verdicts)
+        rank = (int(verdicts.severity[place]), float(ratios(verdicts)[place]))
         if rank > self._worst_rank:
             self._worst_rank = rank
             self.worst_step = judged.step(place)

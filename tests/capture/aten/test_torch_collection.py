@@ -9,6 +9,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from tests.helpers.reading import agreeing_digits, deviations_off, largest_error
 from verifier.capture.statements import Subject
+from verifier.errors import InputError
 from verifier.judging.examine import examine
 from verifier.judging.outcome import Outcome
 from verifier.program.evaluation.stochastic import DEVIATIONS
@@ -243,3 +244,42 @@ def test_a_gradient_on_a_path_that_no_result_depends_on_is_wrong():
     x = torch.tensor([0.0, 4.0, 9.0], dtype=torch.float64)
     found = examine(Subject(lambda x: PassesSomethingBack.apply(x)[1:].sum(), {"x": x}))
     assert found["x"].verdicts.severity.tolist() == [Outcome.DISAGREES.severity, 0, 0]
+
+
+def test_sparse_tensors_are_refused_with_a_sentence():
+    def code(x):
+        return x.to_sparse().to_dense()
+
+    with pytest.raises(InputError, match="gives a sparse tensor, and only dense ones are read"):
+        examine(Subject(code, {"x": t(3, 3)}))
+
+
+def test_what_has_to_lie_between_0_and_1_is_read_beside_a_constant():
+    weights = t(3).abs()
+
+    def code(x, y):
+        return F.binary_cross_entropy(x.sigmoid(), y, weight=weights)
+
+    inputs = {"x": t(3), "y": torch.tensor([0.0, 1.0, 0.5], dtype=torch.float64)}
+    assert examine(Subject(code, inputs, ("x",))).outcome is Outcome.AGREES
+
+
+DEFECTS = {
+    "max_unpool of places that meet": (
+        lambda x: F.max_unpool1d(x[None, None], torch.tensor([[[1, 1]]]), 2, output_size=[4]),
+        "the last number is kept, and the gradient goes to both",
+    ),
+    "polygamma of order 1": (
+        lambda x: torch.polygamma(1, x),
+        "trigamma is a short series, with an error of about 5e-10",
+    ),
+    "hardsigmoid": (F.hardsigmoid, "a sixth is a number of float32 in the backward"),
+}
+"""Known defects of torch in operators of its collection, with what is wrong."""
+
+
+@pytest.mark.parametrize("case", DEFECTS)
+def test_known_defects_of_torch_are_still_there(case):
+    code, _ = DEFECTS[case]
+    x = torch.tensor([0.7, 1.3], dtype=torch.float64)
+    assert examine(Subject(code, {"x": x})).outcome is Outcome.DISAGREES

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from verifier.judging.conditioning import accuracy
+from verifier.judging.conditioning import accuracy, detection_limits, ratios, worst_place
 from verifier.judging.examination import Part
 from verifier.judging.finding import Finding
+from verifier.judging.outcome import worst_outcome
 from verifier.judging.verdict import Comparison, Note, Outcome
+from verifier.operations.arrays import Floats
 from verifier.operations.formats import CODE_FORMATS
 
 _INACCURATE = list(Note).index(Note.INACCURATE)
@@ -25,15 +26,12 @@ class Statement:
     part: Part
 
     @cached_property
-    def ratios(self) -> Any:
+    def ratios(self) -> Floats:
         """The errors as fractions of what is allowed; infinite where they are no numbers."""
-        verdicts = self.part.verdicts
-        with np.errstate(all="ignore"):
-            ratios = np.where(verdicts.error == 0, 0.0, verdicts.error / verdicts.allowed)
-        return np.where(np.isnan(ratios), np.inf, ratios)
+        return ratios(self.part.verdicts)
 
     @cached_property
-    def digits(self) -> Any:
+    def digits(self) -> Floats:
         """Agreeing digits, counted against the largest entry of the whole array; NaN where nothing
         is decided.
         """
@@ -49,7 +47,7 @@ class Statement:
     @cached_property
     def worst(self) -> Place:
         """The worst outcome, and within it the largest error for its allowance."""
-        return Place(self, int(np.lexsort((self.ratios, self.part.verdicts.severity))[-1]))
+        return Place(self, worst_place(self.part.verdicts))
 
     @property
     def least_accurate(self) -> Place:
@@ -131,8 +129,7 @@ class CheckComponent:
     @property
     def outcome(self) -> Outcome:
         """The worst; undecided where nothing was compared."""
-        found = [outcome for outcome, count in self.outcomes.items() if count]
-        return max(found, key=lambda outcome: outcome.severity, default=Outcome.UNDECIDED)
+        return worst_outcome(self.outcomes)
 
     @property
     def decided(self) -> int:
@@ -162,15 +159,17 @@ class CheckComponent:
         known = [one.least_accurate for one in self.statements if not np.isnan(one.digits).all()]
         return min(known, key=lambda place: place.digits, default=None)
 
+    @property
+    def least_digits(self) -> float:
+        """How many digits agree there; NaN where none are known."""
+        return self.least_accurate.digits if self.least_accurate else float("nan")
+
     @cached_property
-    def limits(self) -> Any:
+    def limits(self) -> Floats:
         """The detection limits: allowances relative to exact values, where that is known and
         not 0.
         """
-        verdicts = [one.part.verdicts for one in self.statements]
-        with np.errstate(all="ignore"):
-            found = np.concatenate([one.allowed / np.abs(one.centre) for one in verdicts])
-        return found[np.isfinite(found)]
+        return np.concatenate([detection_limits(one.part.verdicts) for one in self.statements])
 
     @property
     def limit_median(self) -> float:
@@ -186,6 +185,21 @@ class CheckComponent:
         was compared.
         """
         return max(self._worst, key=lambda place: place.rank, default=None)
+
+    @property
+    def worst_ratio(self) -> float:
+        """The worst error as a fraction of its allowance; NaN where nothing was compared or all is
+        allowed.
+        """
+        if self.worst is None or np.isinf(self.worst.comparison.allowed):
+            return float("nan")
+        return self.worst.ratio
+
+    @property
+    def worst_at(self) -> int | None:
+        """The number of the point of the worst error; None where it has none."""
+        point = self.worst.finding.point if self.worst else None
+        return point.number if point else None
 
     @cached_property
     def shown(self) -> Place | None:

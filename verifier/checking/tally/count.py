@@ -13,6 +13,7 @@ from verifier.checking.records import CheckResult
 from verifier.checking.tally.components import CheckComponent, Statement
 from verifier.judging.examination import Part, Replayed
 from verifier.judging.finding import CheckPoint, Finding
+from verifier.judging.outcome import worst
 from verifier.judging.verdict import Outcome
 
 
@@ -179,7 +180,7 @@ class Tally:
         if self.too_few_digits:
             return Outcome.DISAGREES
         nothing = [Outcome.UNDECIDED] if self.empty_dtypes else []
-        return max([self.checked.outcome, *nothing], key=lambda outcome: outcome.severity)
+        return worst([self.checked.outcome, *nothing])
 
     @property
     def exit_code(self) -> int:

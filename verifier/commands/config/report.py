@@ -10,23 +10,25 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from rich.text import Text
-
 from verifier.commands.config.schema import AcceptedFailure, Config
 from verifier.errors import printable
 from verifier.judging.outcome import Outcome
 from verifier.process.workers.messages import Rendered
-from verifier.reporting.data.document_head import FORMAT, versions
-from verifier.reporting.text.layout import STYLES, WIDTH, Column, Layout, layout_for
-from verifier.reporting.text.markdown_escape import code, escaped
-
-_COLUMNS = (
-    Column("target", "", ("target",)),
-    Column("outcome", "", ("outcome",)),
-    Column("compared", "", ("compared",)),
-    Column("accepted", "", ("accepted",)),
-    Column("stale", "", ("stale",)),
+from verifier.reporting.base_report import BaseReport
+from verifier.reporting.content.blocks import (
+    Ansi,
+    Blank,
+    Block,
+    Rule,
+    Sentence,
+    Table,
+    Verdict,
 )
+from verifier.reporting.content.components import DASH
+from verifier.reporting.content.fields import Field, no_outcome, numbers, table_of, words
+from verifier.reporting.data.document_head import head
+from verifier.reporting.text.markdown import escaped, table_lines, verdict_line
+
 _EXIT_CODES = (130, 1, 4, 2, 3, 0)
 """The worst first."""
 
@@ -74,7 +76,7 @@ class TargetResult:
 
 
 @dataclass(frozen=True, repr=False)
-class ConfigReport:
+class ConfigReport(BaseReport):
     """What became of the targets of a file: a row for each, and each failing one in full."""
 
     config: Config
@@ -90,10 +92,6 @@ class ConfigReport:
         return 130 if self._is_partial else next(code for code in _EXIT_CODES if code in codes)
 
     @property
-    def ok(self) -> bool:
-        return self.exit_code == 0
-
-    @property
     def _is_partial(self) -> bool:
         return len(self.results) < len(self.config.targets)
 
@@ -105,9 +103,7 @@ class ConfigReport:
     def to_json(self) -> dict[str, Any]:
         """All targets in one document of the format `verifier/1`, in JSON's own types."""
         return {
-            "format": FORMAT,
-            "command": "check",
-            "versions": versions(),
+            **head("check"),
             "config": str(self.config.path),
             "ok": self.ok,
             "exit_code": self.exit_code,
@@ -118,63 +114,64 @@ class ConfigReport:
         """The table and the failing targets, for the summary of a CI job, in GitHub's flavour of
         Markdown.
         """
-        titles = [column.top for column in _COLUMNS]
-        rows = [[code(name), *cells] for name, *cells in map(_row, self.results)]
-        table = [titles, ["---", "---", "---:", "---:", "---:"], *rows]
         sentences = [
             f"- {escaped(sentence)}" for result in self.results for sentence in result.sentences
         ]
         return "\n\n".join(
             [
-                f"{'✅' if self.ok else '❌'} **{self._verdict}**",
-                "\n".join(f"| {' | '.join(cells)} |" for cells in table),
+                verdict_line(self._verdict),
+                table_lines(self._table()),
                 *(["\n".join(sentences)] if sentences else []),
                 *(result.form("markdown") for result in self._shown),
             ]
         )
 
-    def lines(self, width: int) -> Iterator[Text]:
+    def content(self) -> Iterator[Block]:
         """The table, what is to be said of its rows, the failing targets' reports, and the
         verdict.
         """
-        layout = layout_for(width)
-        rows = [[(cell,) for cell in _row(result)] for result in self.results]
-        table = layout.summary(_COLUMNS, rows)
-        yield from (line for line in table if line.plain.strip())  # the titles have no second line
+        yield self._table()
         for result in self.results:
-            for sentence in result.sentences:
-                yield from layout.prose(sentence)
+            yield from map(Sentence, result.sentences)
         for result in self._shown:
-            yield Text()
-            yield from layout.rule()
-            yield from Text.from_ansi(result.form("text")).split(allow_blank=True)
-        yield Text()
-        yield from self._ending(layout)
-
-    def _ending(self, layout: Layout) -> Iterator[Text]:
+            yield from (Blank(), Rule(), Ansi(result.form("text")))
+        yield Blank()
         if self._is_partial:
             done = f"{len(self.results)} of {len(self.config.targets)} targets"
-            yield from layout.prose(f"PARTIAL  interrupted after {done}", style="yellow")
-        style = STYLES[Outcome.AGREES if self.ok else Outcome.DISAGREES]
-        yield from layout.prose(self._verdict, style=style)
+            yield Sentence(f"PARTIAL  interrupted after {done}", "yellow")
+        yield self._verdict
+
+    def _table(self) -> Table:
+        return table_of("Targets", "What became of each.", _FIELDS, self.results, no_outcome)
 
     @cached_property
-    def _verdict(self) -> str:
+    def _verdict(self) -> Verdict:
         verified = sum(result.exit_code == 0 for result in self.results)
         planned = len(self.config.targets)
-        state = "VERIFIED" if self.ok else "NOT VERIFIED"
-        return f"{state}  {verified} of {planned} target{'s' * (planned != 1)}."
+        sentence = f"{verified} of {planned} target{'s' * (planned != 1)}."
+        if self.ok:
+            return Verdict("VERIFIED", sentence, Outcome.AGREES)
+        return Verdict("NOT VERIFIED", sentence, Outcome.DISAGREES)
+
+    @property
+    def _summary(self) -> str:
+        return f"{self.config.path}: {self._verdict.word}  {self._verdict.sentence}"
 
     def __repr__(self) -> str:
-        return f"<ConfigReport {printable(str(self.config.path))}: {self._verdict}>"
-
-    def __str__(self) -> str:
-        return "\n".join(line.plain.rstrip() for line in self.lines(WIDTH))
+        return f"<ConfigReport {printable(self._summary)}>"
 
 
-def _row(result: TargetResult) -> list[str]:
-    counts = (result.compared, len(result.accepted), len(result.stale))
-    return [result.target, result.outcome, *(f"{count:,}" if count else "–" for count in counts)]
+def _count(number: int) -> str:
+    return f"{number:,}" if number else DASH
+
+
+_FIELDS: tuple[Field[TargetResult], ...] = (
+    words("target", lambda result: result.target),
+    words("outcome", lambda result: result.outcome),
+    numbers("compared", lambda result: _count(result.compared)),
+    numbers("accepted", lambda result: _count(len(result.accepted))),
+    numbers("stale", lambda result: _count(len(result.stale))),
+)
 
 
 def _document(result: TargetResult) -> dict[str, Any]:

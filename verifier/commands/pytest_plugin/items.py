@@ -14,7 +14,7 @@ from verifier.commands.config.schema import ConfiguredTarget, read_config
 from verifier.errors import InputError
 from verifier.process.values import Options
 from verifier.reporting.check_watcher import Unwatched
-from verifier.reporting.text.layout import WIDTH
+from verifier.reporting.text.terminal import WIDTH
 from verifier.training.runner import always
 
 

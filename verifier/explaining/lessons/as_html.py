@@ -12,7 +12,7 @@ from markupsafe import Markup
 from verifier.explaining.lessons.reader import ClaimResult, Code, Passage, Script, scripts
 from verifier.explaining.lessons.wording import WORDING
 from verifier.operations.number_text import number
-from verifier.reporting.data.training_json import versions
+from verifier.reporting.data.document_head import versions
 
 _HERE = Path(__file__).parent
 

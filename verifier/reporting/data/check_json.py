@@ -13,8 +13,9 @@ from verifier.checking.tally.count import CheckTally, Tally
 from verifier.judging.examination import NotReplayed
 from verifier.judging.finding import CheckPoint
 from verifier.judging.verdict import Outcome
-from verifier.reporting.data.training_json import FORMAT, clean, comparison_document, versions
-from verifier.reporting.text.check_tables import check_named
+from verifier.reporting.content.check_tables import check_named
+from verifier.reporting.data.document_head import head
+from verifier.reporting.data.training_json import clean, comparison_document
 
 KEPT = 1_000
 """Tensors of at most so many numbers are written out, at points where something does not agree."""
@@ -28,9 +29,7 @@ def check_document(tally: Tally) -> dict[str, Any]:
     open_ = _numbers_of_points_with_more_than_agreement(tally)
     document: dict[str, Any] = clean(
         {
-            "format": FORMAT,
-            "command": "check",
-            "versions": versions(),
+            **head("check"),
             "settings": asdict(checked.settings),
             "replay": checked.replay,
             "target": checked.target,

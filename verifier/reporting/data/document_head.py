@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
+from typing import Any
 
 FORMAT = "verifier/1"
 _PACKAGES = {
@@ -13,6 +14,11 @@ _PACKAGES = {
     "sympy": "sympy",
     "flint": "python-flint",
 }
+
+
+def head(command: str) -> dict[str, Any]:
+    """The keys that every document of a command begins with."""
+    return {"format": FORMAT, "command": command, "versions": versions()}
 
 
 def versions() -> dict[str, str]:

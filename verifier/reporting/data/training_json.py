@@ -17,8 +17,7 @@ from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.judging.examination import NotReplayed
 from verifier.judging.verdict import Comparison, Outcome
-from verifier.reporting.data.document_head import FORMAT as FORMAT
-from verifier.reporting.data.document_head import versions as versions
+from verifier.reporting.data.document_head import head
 from verifier.training.findings import Component, Findings
 from verifier.training.runner import Settings, Step
 
@@ -30,9 +29,7 @@ def training_document(
 ) -> dict[str, Any]:
     """The document of a training; `verdict` holds what the report as a whole says."""
     document = {
-        "format": FORMAT,
-        "command": "train",
-        "versions": versions(),
+        **head("train"),
         "settings": settings_document(findings.settings),
         "model": model_document(model),
         **verdict,
@@ -88,6 +85,7 @@ def schema() -> dict[str, Any]:
 
 
 def settings_document(settings: Settings) -> dict[str, Any]:
+    """The settings, an optimizer by its name."""
     return {**asdict(settings), "optimizer": optimizer_name(settings.optimizer)}
 
 

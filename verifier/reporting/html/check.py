@@ -5,53 +5,39 @@ and tables.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from markupsafe import Markup
 
-from verifier.checking.labels import (
-    digits_phrase,
-    place_text,
-    point_text,
-    target_name,
-    with_noun,
-)
+from verifier.checking.labels import place_text, point_text, target_name, with_noun
 from verifier.checking.records import CheckResult
 from verifier.checking.tally.components import CheckComponent, Place
 from verifier.checking.tally.count import CheckTally, Tally
 from verifier.errors import InputError
 from verifier.formula.parser import read_text, symbol_names
-from verifier.judging.verdict import Note, Outcome
+from verifier.judging.finding import CheckPoint
+from verifier.judging.verdict import Outcome
 from verifier.operations.number_text import number, short
 from verifier.program.builder import FormulaBuilder
 from verifier.program.sympy_form import expressions
-from verifier.reporting.data.training_json import versions
+from verifier.reporting.content.blocks import Blank, Block, Facts, Part, Sentence, Table
+from verifier.reporting.content.check import formula_sentence, remarks
+from verifier.reporting.content.check_failures import exact_text, undecided_blocks, wrong_blocks
+from verifier.reporting.content.check_tables import check_named, worst_first
+from verifier.reporting.content.components import CAPTION, DASH, OUTCOME, full_fields
+from verifier.reporting.content.fields import Field, no_outcome, numbers, table_of, words
 from verifier.reporting.html.check_picture import called, error_picture
 from verifier.reporting.html.mathml import mathml, text
 from verifier.reporting.html.page import (
-    Causes,
-    Facts,
-    Finding,
     Formula,
     Formulas,
     Page,
     Pictures,
-    Prose,
     Section,
-    Table,
+    how_it_was_made,
 )
-from verifier.reporting.text.check import formula_sentence, partial_sentence
-from verifier.reporting.text.check_failures import (
-    causes_of,
-    exact_text,
-    follows,
-    undecided_reason,
-    without_cause,
-)
-from verifier.reporting.text.check_tables import check_named, ratio
 
-CAUSES = 30
 FAILURES = 60
 """At most so many numbers that disagree are listed, of each component the worst."""
 OF_EACH = 5
@@ -70,13 +56,11 @@ def check_page(checked: CheckResult, replay: str | None) -> Page:
         verdict=_verdict(tally),
         sentences=list(_sentences(tally)),
         sections=[
-            *_wrong(tally, replay),
+            *_part("What is wrong, and why", wrong_blocks(tally)),
+            *_numbers(tally),
             _against(checked),
-            *_told("What could not be decided", _undecided(tally)),
-            *_told(
-                "What was not reached", [partial_sentence(tally)] if checked.not_reached else []
-            ),
-            *_told("Notes", [*checked.notes, *_inaccurate(tally)]),
+            *_part("What could not be decided", undecided_blocks(tally)),
+            *_part("Notes", remarks(tally)),
             *(
                 [Pictures("Picture", [error_picture(tally.components)])]
                 if tally.outcomes.total()
@@ -151,89 +135,52 @@ def _sentences(tally: Tally) -> Iterator[str]:
         yield "The check was interrupted: this is what had been done by then."
 
 
-def _wrong(tally: Tally, replay: str | None) -> list[Section]:
-    """Causes with their evidence, and the numbers that disagree."""
-    found = [*_by_component(tally), *_otherwise(tally), *_digits(tally)]
-    if not found:
-        return []
-    ruled_out = tally.checked.ruled_out
-    notes = [f"Tried, and not the cause: {', '.join(ruled_out)}."] if ruled_out else []
-    notes += [f"The first {CAUSES} of {len(found)}."] if len(found) > CAUSES else []
-    if tally.checked.simplest is not None:
-        notes.append(f"The simplest point found that fails: {point_text(tally.checked.simplest)}.")
-    causes = Causes("What is wrong, and why", found[:CAUSES], replay or "", " ".join(notes))
-    numbers = _numbers(tally)
-    return [causes, numbers] if numbers.rows else [causes]
+def _part(title: str, blocks: Iterable[Block]) -> list[Section]:
+    """The blocks as a section; none where there is nothing to say."""
+    found = [block for block in blocks if not isinstance(block, Blank)]
+    return [Part(title, found)] if found else []
 
 
-def _by_component(tally: Tally) -> Iterator[Finding]:
-    following = [same for same in tally.failing if follows(tally, same)]
-    for same in tally.failing:
-        if same in following:
-            continue
-        where = f"{called(same[0])} in {' and '.join(one.dtype for one in same)}"
-        shown = same[0].shown
-        if shown is not None:
-            spot = f" at point {shown.finding.point.number}" if shown.finding.point else ""
-            under = check_named(shown.finding.check).where
-            where = " ".join(filter(None, (where + spot, under)))
-        causes = causes_of(tally, same)
-        for cause in causes:
-            yield Finding(where, f"likely {cause.sentence.removesuffix('.')}", cause.evidence)
-        if not causes:
-            yield Finding(where, without_cause(tally), "")
-    if following:
-        yield Finding(
-            ", ".join(called(same[0]) for same in following),
-            "wrong as well, as follows from that",
-            "",
-        )
+_Number = tuple[CheckComponent, Place]
+_NUMBER_FIELDS: tuple[Field[_Number], ...] = (
+    words("where", lambda one: _where(*one)),
+    words("check", lambda one: check_named(one[1].finding.check).title),
+    words("dtype", lambda one: one[1].finding.dtype),
+    numbers("point", lambda one: _point_number(one[1].finding.point)),
+    numbers("stated", lambda one: number(one[1].comparison.stated)),
+    numbers("exact", lambda one: exact_text(one[1].comparison)),
+    numbers("error", lambda one: short(one[1].comparison.error)),
+    numbers("allowed", lambda one: short(one[1].comparison.allowed)),
+    words("why", lambda one: _reason(one[1])),
+)
 
 
-def _otherwise(tally: Tally) -> Iterator[Finding]:
-    """What fails apart from numbers, each sentence once for a check and a dtype."""
-    points: dict[tuple[str, str, str], list[int]] = {}
-    for one in tally.checked.judged:
-        for sentence in one.failures:
-            found = points.setdefault((one.check, one.dtype, sentence), [])
-            found.extend([one.point.number] if one.point else [])
-    for (check, dtype, sentence), numbers in points.items():
-        evidence = (
-            f"At {with_noun(len(numbers), 'point')}: {', '.join(map(str, numbers[:20]))}"
-            if numbers
-            else ""
-        )
-        yield Finding(
-            f"{check_named(check).title} in {dtype}", sentence.removesuffix("."), evidence
-        )
+def _where(component: CheckComponent, place: Place) -> str:
+    return place_text(place.part, place.index, place.finding.point) or called(component)
 
 
-def _digits(tally: Tally) -> Iterator[Finding]:
-    for component in tally.too_few_digits:
-        least = component.least_accurate
-        if least is not None:
-            where = f"{called(component)} in {component.dtype}"
-            told = (
-                f"{digits_phrase(least.digits)}, and {tally.checked.settings.digits:g} were asked "
-                "for"
-            )
-            yield Finding(where, told, "")
+def _point_number(point: CheckPoint | None) -> str:
+    return str(point.number) if point else DASH
 
 
-def _numbers(tally: Tally) -> Table:
-    """The numbers that disagree, of each component the worst ones."""
+def _reason(place: Place) -> str:
+    is_formula = place.is_wrong_formula
+    return "its formula is wrong in exact arithmetic" if is_formula else place.comparison.note.value
+
+
+def _numbers(tally: Tally) -> list[Table]:
+    """The numbers that disagree, of each component the worst ones; none where there are none."""
     chosen = [(one, place) for one in _failing(tally) for place in _worst(one)][:FAILURES]
     count = tally.outcomes[Outcome.DISAGREES]
-    return Table(
-        title="Numbers that disagree",
-        caption="What was stated and what is exact; the error and what rounding allows are "
-        "absolute.",
-        columns=("where", "check", "dtype", "point", "stated", "exact", "error", "allowed", "why"),
-        rows=[_number_row(one, place) for one, place in chosen],
-        outcomes=[Outcome.DISAGREES for _ in chosen],
+    table = table_of(
+        "Numbers that disagree",
+        "What was stated and what is exact; the error and what rounding allows are absolute.",
+        _NUMBER_FIELDS,
+        chosen,
+        lambda _: Outcome.DISAGREES,
         note=f"The worst {len(chosen)} of {count:,}." if count > len(chosen) else "",
-        words=frozenset((1, 2, 8)),
     )
+    return [table] if chosen else []
 
 
 def _worst(component: CheckComponent) -> list[Place]:
@@ -245,33 +192,6 @@ def _worst(component: CheckComponent) -> list[Place]:
         ]
     ]
     return sorted(failing, key=lambda place: -place.ratio)[:OF_EACH]
-
-
-def _number_row(component: CheckComponent, place: Place) -> list[str]:
-    judged, point = place.comparison, place.finding.point
-    why = (
-        "its formula is wrong in exact arithmetic" if place.is_wrong_formula else judged.note.value
-    )
-    where = place_text(place.part, place.index, point) or called(component)
-    return [
-        where, check_named(place.finding.check).title, place.finding.dtype,
-        str(point.number) if point else "–", number(judged.stated), exact_text(judged),
-        short(judged.error), short(judged.allowed), why,
-    ]  # fmt: skip
-
-
-def _undecided(tally: Tally) -> list[str]:
-    """Each component of which something is undecided, with the commonest reason."""
-    counts = [(one, one.outcomes[Outcome.UNDECIDED]) for one in tally.components]
-    return [
-        f"{called(one)} in {one.dtype}, {undecided:,} of {one.compared:,}: {undecided_reason(one)}."
-        for one, undecided in counts
-        if undecided
-    ][:CAUSES]
-
-
-def _told(title: str, sentences: Sequence[str]) -> list[Section]:
-    return [Prose(title, sentences)] if sentences else []
 
 
 def _against(checked: CheckResult) -> Section:
@@ -291,7 +211,7 @@ def _against(checked: CheckResult) -> Section:
         else _read(formula)
     )
     if written is None:
-        return Prose(title, [own.get(checked.against, checked.against)])
+        return Part(title, [Sentence(own.get(checked.against, checked.against))])
     name = f"<math><mtext>{Markup.escape(target_name(checked.target))}</mtext></math>"
     right = Markup(text(f"{over}\u2003")) + written if over else written  # noqa: S704 (text escapes)
     left = Markup(name)  # noqa: S704 (escaped)
@@ -301,9 +221,9 @@ def _against(checked: CheckResult) -> Section:
 
 def _reduced(against: str) -> tuple[str, str]:
     """How the formula's elements are put together, and the formula."""
-    for words in ("sum of", "mean of"):
-        if against.startswith(f"{words} "):
-            return words, against.removeprefix(f"{words} ")
+    for reduction in ("sum of", "mean of"):
+        if against.startswith(f"{reduction} "):
+            return reduction, against.removeprefix(f"{reduction} ")
     return "", against
 
 
@@ -320,132 +240,74 @@ def _read(formula: str) -> Markup | None:
         return None
 
 
-def _inaccurate(tally: Tally) -> list[str]:
-    found = [one for one in tally.components if one.inaccurate]
-    return [f"{called(one)} in {one.dtype}: {Note.INACCURATE}." for one in found[:20]]
+_CHECK_FIELDS: tuple[Field[CheckTally], ...] = (
+    words("check", lambda one: check_named(one.check).title),
+    words("name", lambda one: one.check),
+    words("dtype", lambda one: one.dtype),
+    numbers("at points", lambda one: f"{len(one.made):,}"),
+    numbers("numbers", lambda one: f"{one.compared:,}"),
+    numbers("agrees", lambda one: f"{one.outcomes[Outcome.AGREES]:,}"),
+    numbers("undecided", lambda one: f"{one.outcomes[Outcome.UNDECIDED]:,}"),
+    numbers("disagrees", lambda one: f"{one.outcomes[Outcome.DISAGREES]:,}"),
+    numbers("fails", lambda one: f"{len(one.failing):,}"),
+    words(
+        "outcome",
+        lambda one: one.outcome.value if one.outcome else "not made",
+    ),
+    words("why it was not made", lambda one: " ".join(one.absent)),
+)
 
 
 def _checks(checks: Sequence[CheckTally]) -> Table:
-    return Table(
-        title="Checks",
-        caption="Each can be switched off by its name.",
-        columns=(
-            "check",
-            "name",
-            "dtype",
-            "at points",
-            "numbers",
-            *(outcome.value for outcome in Outcome),
-            "fails",
-            "outcome",
-            "why it was not made",
-        ),
-        rows=[_check_row(one) for one in checks],
-        outcomes=[one.outcome for one in checks],
-        words=frozenset((1, 2, 9, 10)),
-    )
+    return table_of("Checks", "Each can be switched off by its name.", _CHECK_FIELDS, checks)
 
 
-def _check_row(one: CheckTally) -> list[str]:
-    return [
-        check_named(one.check).title,
-        one.check,
-        one.dtype,
-        f"{len(one.made):,}",
-        f"{one.compared:,}",
-        *(f"{one.outcomes[outcome]:,}" for outcome in Outcome),
-        f"{len(one.failing):,}",
-        one.outcome.value if one.outcome else "not made",
-        " ".join(one.absent),
-    ]
+_COMPONENT_FIELDS: tuple[Field[CheckComponent], ...] = (
+    words("component", called),
+    words("dtype", lambda one: one.dtype),
+    *full_fields("point"),
+    words("allowance", lambda one: one.tier),
+    OUTCOME,
+)
 
 
 def _components(components: Sequence[CheckComponent]) -> Table:
     """A row for each; of very many the worst."""
-    ordered = sorted(
-        components, key=lambda one: one.worst.rank if one.worst else (-1, 0.0), reverse=True
-    )
-    shown = list(components) if len(components) <= COMPONENTS else ordered[:COMPONENTS]
-    return Table(
-        title="Components",
-        caption="What was compared, and how it came out. The detection limit is the relative error "
-        "that would have "
-        "been flagged.",
-        columns=(
-            "component",
-            "dtype",
-            "compared",
-            *(outcome.value for outcome in Outcome),
-            "fewest digits",
-            "worst error / allowed",
-            "at point",
-            "detection limit, median",
-            "detection limit, worst",
-            "allowance",
-            "outcome",
-        ),
-        rows=[_component_row(one) for one in shown],
-        outcomes=[one.outcome for one in shown],
-        note=f"The worst {COMPONENTS} of {len(components)}."
-        if len(shown) < len(components)
-        else "",
-        words=frozenset((1, 11, 12)),
-    )
+    is_long = len(components) > COMPONENTS
+    shown = worst_first(components)[:COMPONENTS] if is_long else components
+    note = f"The worst {COMPONENTS} of {len(components)}." if is_long else ""
+    return table_of("Components", CAPTION, _COMPONENT_FIELDS, shown, note=note)
 
 
-def _component_row(one: CheckComponent) -> list[str]:
-    point = one.worst.finding.point if one.worst else None
-    return [
-        called(one),
-        one.dtype,
-        f"{one.compared:,}",
-        *(f"{one.outcomes[outcome]:,}" for outcome in Outcome),
-        f"{one.least_accurate.digits:.1f}" if one.least_accurate else "–",
-        ratio(one),
-        str(point.number) if point else "–",
-        _limit(one.limit_median),
-        _limit(one.limit_max),
-        one.tier,
-        one.outcome.value,
-    ]
-
-
-def _limit(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.1e}"
+_POINT_FIELDS: tuple[Field[CheckPoint], ...] = (
+    numbers("point", lambda point: str(point.number)),
+    words("kind", lambda point: point.kind),
+    words("dtype", lambda point: point.dtype),
+    words("inputs", point_text),
+)
 
 
 def _points(tally: Tally) -> Table:
-    points = tally.points
-    return Table(
-        title="Points",
-        caption="Where it was tried; of large tensors the shape alone.",
-        columns=("point", "kind", "dtype", "inputs"),
-        rows=[
-            [str(point.number), point.kind, point.dtype, point_text(point)]
-            for point in points[:POINTS]
-        ],
-        outcomes=[None for _ in points[:POINTS]],
-        note=f"The first {POINTS} of {len(points):,}." if len(points) > POINTS else "",
-        words=frozenset((1, 2, 3)),
+    count = len(tally.points)
+    return table_of(
+        "Points",
+        "Where it was tried; of large tensors the shape alone.",
+        _POINT_FIELDS,
+        tally.points[:POINTS],
+        no_outcome,
+        note=f"The first {POINTS} of {count:,}." if count > POINTS else "",
     )
 
 
 def _how(tally: Tally, replay: str | None) -> Facts:
     settings = tally.checked.settings
-    return Facts(
-        "How this was made",
-        [
-            (
-                "shown again by",
-                replay or "Python only: the target or its inputs were given in code",
-            ),
-            ("target", tally.checked.target),
-            ("random points", str(settings.points)),
-            ("seed", str(settings.seed)),
-            ("switched off", ", ".join(settings.without) or "nothing"),
-            ("digits asked for", "none" if settings.digits is None else f"{settings.digits:g}"),
-            ("timeout", "none" if settings.timeout is None else f"{settings.timeout:g} s"),
-            ("detached paths", "taken for constants" if settings.honour_detach else "found"),
-            *versions().items(),
-        ],
-    )
+    facts = {
+        "target": tally.checked.target,
+        "random points": settings.points,
+        "seed": settings.seed,
+        "switched off": ", ".join(settings.without) or "nothing",
+        "digits asked for": "none" if settings.digits is None else f"{settings.digits:g}",
+        "timeout": "none" if settings.timeout is None else f"{settings.timeout:g} s",
+        "detached paths": "taken for constants" if settings.honour_detach else "found",
+    }
+    return how_it_was_made(replay, "the target or its inputs were", facts.items())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,8 @@ from markupsafe import Markup
 
 from verifier.errors import printable
 from verifier.judging.verdict import Outcome
+from verifier.reporting.content.blocks import STYLES, Facts, Part, Table
+from verifier.reporting.data.document_head import versions
 from verifier.reporting.html.svg import inline, inline_sized
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -81,67 +83,16 @@ class Diagram:
         return Markup(inline_sized(self.picture.svg(), self.picture.name))  # noqa: S704
 
 
-@dataclass(frozen=True)
-class Prose:
-    """Sentences, where there is nothing else to show."""
-
-    kind: ClassVar[str] = "prose"
-    title: str
-    sentences: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table whose rows are named by the cell in the column `header`; `outcomes` colours whole
-    rows.
+def how_it_was_made(replay: str | None, given: str, facts: Iterable[tuple[str, object]]) -> Facts:
+    """The command that shows it again, or what was given in code so that there is none; then facts
+    and versions.
     """
-
-    kind: ClassVar[str] = "table"
-    title: str
-    caption: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    outcomes: Sequence[Outcome | None]
-    header: int = 0
-    note: str = ""
-    words: frozenset[int] = frozenset()
-    """The places of columns of words; numbers stand at the right."""
-
-    def marked(self) -> list[tuple[str, Sequence[str]]]:
-        return [
-            (outcome.value if outcome else "", row)
-            for outcome, row in zip(self.outcomes, self.rows, strict=True)
-        ]
+    again = replay or f"Python only: {given} given in code"
+    named = [(name, str(value)) for name, value in facts]
+    return Facts("How this was made", [("shown again by", again), *named, *versions().items()])
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Something that is wrong: where, the likely reason, and the evidence."""
-
-    where: str
-    sentence: str
-    evidence: str
-
-
-@dataclass(frozen=True)
-class Causes:
-    kind: ClassVar[str] = "causes"
-    title: str
-    findings: Sequence[Finding]
-    advice: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Names and values, such as settings."""
-
-    kind: ClassVar[str] = "facts"
-    title: str
-    facts: Sequence[tuple[str, str]]
-
-
-Section = Formulas | Pictures | Diagram | Prose | Table | Causes | Facts
+Section = Formulas | Pictures | Diagram | Part | Table | Facts
 
 
 @dataclass(frozen=True)
@@ -179,10 +130,17 @@ class Page:
 def _environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, finalize=_shown,
     )  # fmt: skip
+    environment.filters["outcome"] = _outcome
+    return environment
+
+
+def _outcome(style: str) -> str:
+    """The outcome that a terminal shows in that style, as the class of an element."""
+    return next((outcome.value for outcome, known in STYLES.items() if known == style), "")
 
 
 def _shown(value: Any) -> Any:

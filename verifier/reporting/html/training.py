@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
 from verifier.errors import InputError
 from verifier.formula.model import Model
-from verifier.judging.verdict import Comparison, Note, Outcome
-from verifier.operations.number_text import number, plain, short
-from verifier.reporting.data.training_json import optimizer_name, versions
-from verifier.reporting.html.mathml import derivative, mathml
-from verifier.reporting.html.page import (
-    Causes,
+from verifier.judging.verdict import Comparison, Outcome
+from verifier.operations.number_text import plain
+from verifier.reporting.content import comparisons
+from verifier.reporting.content.blocks import (
+    STYLES,
+    Block,
+    Column,
     Facts,
-    Finding,
-    Formula,
-    Formulas,
-    Page,
-    Pictures,
+    Labelled,
+    Part,
+    Row,
+    Sentence,
     Table,
 )
+from verifier.reporting.content.components import CAPTION, OUTCOME, full_fields
+from verifier.reporting.content.fields import Field, table_of, words
+from verifier.reporting.content.training import endings, outcome_of
+from verifier.reporting.data.training_json import settings_document
+from verifier.reporting.html.mathml import derivative, mathml
+from verifier.reporting.html.page import Formula, Formulas, Page, Pictures, how_it_was_made
 from verifier.reporting.html.training_plots import pictures
-from verifier.reporting.text.training import endings, outcome_of, ratio
 from verifier.training.findings import Component, Findings
 from verifier.training.reservoir import rank
 from verifier.training.runner import Step
@@ -38,6 +42,7 @@ FAILING_STEPS = 40
 COMPONENTS = 1_000
 CAUSES = 30
 FORMULA_CHARACTERS = 200_000
+MODEL_IN_CODE = "the data or the model was"
 
 
 def training_page(
@@ -126,34 +131,37 @@ def _undecided(findings: Findings) -> str:
     )
 
 
-def _causes(findings: Findings, advice: str) -> Causes:
-    found = [
-        Finding(
-            f"{cause.component} at step {cause.step}", f"likely {cause.sentence}", cause.evidence
-        )
-        for cause in findings.causes
-    ]
+def _causes(findings: Findings, advice: str) -> Part:
+    """Each number that disagrees with its likely cause, and what to try next."""
+    found = [*_likely(findings), *_unexplained(findings)]
+    blocks = [block for parts in found[:CAUSES] for block in parts]
+    if len(found) > CAUSES:
+        more = f"The first {CAUSES} of {len(found)}; the others are in the report of --json."
+        blocks.append(Sentence(more))
+    return Part("What is wrong, and why", [*blocks, Labelled("try", advice)])
+
+
+def _likely(findings: Findings) -> Iterator[list[Block]]:
+    for cause in findings.causes:
+        where = f"{cause.component} at step {cause.step}"
+        yield wrong_at(where, likely=cause.sentence, evidence=cause.evidence)
+
+
+def _unexplained(findings: Findings) -> Iterator[list[Block]]:
     explained = {(cause.component, cause.step) for cause in findings.causes}
-    found += [
-        Finding(
-            f"{name} at step {step.number}",
-            _unexplained(name),
-            f"stated {part.stated!r}, exact {part.exact}",
-        )
-        for step in _failing(findings)
-        for name, part in _judged(step)
-        if part.outcome is Outcome.DISAGREES and (name, step.number) not in explained
-    ]
-    note = (
-        f"The first {CAUSES} of {len(found)}; the others are in the report of --json."
-        if len(found) > CAUSES
-        else ""
-    )
-    return Causes("What is wrong, and why", found[:CAUSES], advice, note)
+    for step in _failing(findings):
+        for name, part in _judged(step):
+            if part.outcome is Outcome.DISAGREES and (name, step.number) not in explained:
+                other = "code and formula are different functions" if name == "loss" else ""
+                numbers = f"stated {part.stated!r}, exact {part.exact}"
+                cause = other or "no cause found"
+                yield wrong_at(f"{name} at step {step.number}", cause=cause, evidence=numbers)
 
 
-def _unexplained(name: str) -> str:
-    return "code and formula are different functions" if name == "loss" else "no cause found"
+def wrong_at(title: str, /, **said: str) -> list[Block]:
+    """Where something is wrong, and what is said of it, each behind its label."""
+    labelled = [Labelled(label, text) for label, text in said.items() if text]
+    return [Sentence(title, STYLES[Outcome.DISAGREES]), *labelled]
 
 
 def _formulas(model: Model) -> Formulas:
@@ -197,39 +205,17 @@ def _formula(left: str, name: str, expression: Callable[[], Any]) -> Formula | N
     return Formula(Markup(left), Markup(mathml(right)), f"{name} = {right}")  # noqa: S704 (mathml escapes)
 
 
+_NAME: Field[Component] = words("quantity", lambda one: one.name)
+_FIELDS: tuple[Field[Component], ...] = (_NAME, *full_fields("step"), OUTCOME)
+
+
 def parameter_table(findings: Findings) -> Table:
     """A row for the loss and each parameter; of very many the worst."""
     loss, *gradients = findings.components
-    worst = sorted(gradients, key=_rank_of, reverse=True)[:COMPONENTS]
-    shown = [loss, *(worst if len(gradients) > COMPONENTS else gradients)]
-    note = (
-        f"The worst {COMPONENTS} of {len(gradients)} parameters."
-        if len(gradients) > COMPONENTS
-        else ""
-    )
-    return Table(
-        title="Loss and parameters",
-        caption="What was compared, and how it came out. The detection limit is the relative error "
-        "that would have "
-        "been flagged.",
-        columns=(
-            "quantity",
-            "compared",
-            "agrees",
-            "undecided",
-            "disagrees",
-            "fewest digits",
-            "worst error / allowed",
-            "at step",
-            "detection limit, median",
-            "detection limit, worst",
-            "outcome",
-        ),
-        rows=[_component_row(component) for component in shown],
-        outcomes=[component.outcome for component in shown],
-        note=note,
-        words=frozenset((10,)),
-    )
+    is_long = len(gradients) > COMPONENTS
+    worst = sorted(gradients, key=_rank_of, reverse=True)[:COMPONENTS] if is_long else gradients
+    note = f"The worst {COMPONENTS} of {len(gradients)} parameters." if is_long else ""
+    return table_of("Loss and parameters", CAPTION, _FIELDS, (loss, *worst), note=note)
 
 
 def _rank_of(component: Component) -> float:
@@ -237,40 +223,29 @@ def _rank_of(component: Component) -> float:
     return float(rank(float(component.outcome.severity), worst.error, worst.allowed))
 
 
-def _component_row(component: Component) -> list[str]:
-    return [
-        component.name,
-        str(component.compared),
-        *(str(component.outcomes[outcome]) for outcome in Outcome),
-        _or_dash(component.least_digits, ".1f"),
-        ratio(component),
-        str(component.worst_step),
-        _or_dash(component.limit_median, ".1e"),
-        _or_dash(component.limit_max, ".1e"),
-        component.outcome.value,
-    ]
-
-
-def _or_dash(value: float, form: str) -> str:
-    return "–" if math.isnan(value) else f"{value:{form}}"
+_STEP_COLUMNS = (
+    Column("step"),
+    Column("epoch"),
+    Column("inputs", justify="left"),
+    Column("quantity", justify="left"),
+    *comparisons.FULL_COLUMNS,
+)
 
 
 def _step_table(findings: Findings, most_rows: int) -> Table:
     width = 1 + len(findings.gradients)
     steps = chosen_steps(findings, max(8, most_rows // width))
     most = max(8, most_rows // len(steps))
-    chosen = [(step, name, part) for step in steps for name, part in _worst_parts(step, most)]
-    rows = [_step_row(step, name, part) for step, name, part in chosen]
-    return Table(
-        title="Steps",
-        caption=JUDGED_CAPTION,
-        columns=("step", "epoch", "inputs", "quantity", *JUDGED),
-        rows=rows,
-        outcomes=[part.outcome for _, _, part in chosen],
-        header=3,
-        note=_thinned(findings, len(steps), width, most),
-        words=frozenset((2, 9, 10)),
-    )  # fmt: skip
+    rows = [row for step in steps for row in _step_rows(step, most)]
+    note = _thinned(findings, len(steps), width, most)
+    return Table("Steps", comparisons.CAPTION, _STEP_COLUMNS, rows, header=3, note=note)
+
+
+def _step_rows(step: Step, most: int) -> Iterator[Row]:
+    inputs = " ".join(f"{column}={plain(value)}" for column, value in step.inputs.items())
+    for name, part in _worst_parts(step, most):
+        at = (str(step.number), str(step.epoch), inputs, name)
+        yield comparisons.full_row(at, part)
 
 
 def chosen_steps(findings: Findings, most: int) -> list[Step]:
@@ -323,44 +298,13 @@ def _thinned(findings: Findings, shown: int, width: int, most: int) -> str:
     return " ".join(told)
 
 
-def _step_row(step: Step, name: str, part: Comparison) -> list[str]:
-    inputs = " ".join(f"{column}={plain(value)}" for column, value in step.inputs.items())
-    return [str(step.number), str(step.epoch), inputs, name, *judged_cells(part)]
-
-
-JUDGED = ("autograd", "symbolic", "exact", "error", "allowed", "outcome", "note")
-JUDGED_CAPTION = (
-    "Errors and allowances in ulps of the exact value; at an exact 0 both are absolute."
-)
-
-
-def judged_cells(part: Comparison) -> list[str]:
-    """The cells of the columns JUDGED."""
-    error, allowed = (
-        (part.error, part.allowed) if part.exact_is_zero else (part.ulps, part.allowed_ulps)
-    )
-    known = math.isfinite(float(part.enclosure))
-    return [
-        number(part.stated), number(part.symbolic), part.exact if known else "–",
-        short(error) if known else "–", short(allowed) if known else "–", part.outcome.value,
-        "" if part.note is Note.NONE else part.note.value,
-    ]  # fmt: skip
-
-
 def _how(model: Model, findings: Findings, replay: str | None) -> Facts:
-    settings: Mapping[str, Any] = {
-        **asdict(findings.settings), "optimizer": optimizer_name(findings.settings.optimizer)
-    }  # fmt: skip
     start = ", ".join(f"{name}={plain(value)}" for name, value in list(model.start.items())[:50])
-    return Facts(
-        "How this was made",
-        [
-            ("shown again by", replay or "Python only: the data or the model was given in code"),
-            ("model", model.description.partition("\n")[0] or model.name),
-            ("start", start + (" …" if len(model.start) > 50 else "")),
-            ("steps", f"{findings.done} of {findings.planned}"),
-            ("rows of data", str(findings.data.rows)),
-            *((name, str(value)) for name, value in settings.items()),
-            *((name, value) for name, value in versions().items()),
-        ],
-    )
+    facts = {
+        "model": model.description.partition("\n")[0] or model.name,
+        "start": start + (" …" if len(model.start) > 50 else ""),
+        "steps": f"{findings.done} of {findings.planned}",
+        "rows of data": findings.data.rows,
+        **settings_document(findings.settings),
+    }
+    return how_it_was_made(replay, MODEL_IN_CODE, facts.items())

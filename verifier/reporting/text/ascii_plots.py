@@ -12,8 +12,9 @@ from rich.text import Text
 
 from verifier.judging.verdict import Outcome
 from verifier.operations.number_text import short
+from verifier.reporting.content.blocks import Sentence
 from verifier.reporting.html.training_plots import spans
-from verifier.reporting.text.layout import WIDTH, Layout, layout_for
+from verifier.reporting.text.terminal import WIDTH, lines_of
 from verifier.training.findings import Findings
 
 ROWS = 11
@@ -57,36 +58,34 @@ def sketches(findings: Findings, width: int) -> Iterator[Text]:
     """Both trainings' cost, and the gradients' errors for their allowance, at most `width` columns
     wide.
     """
-    layout = layout_for(width)
     columns = max(20, min(width, WIDTH) - 1 - _MARGIN - 1)
-    yield from _costs(findings, layout, columns)
+    yield from _costs(findings, width, columns)
     yield Text()
-    yield from _errors(findings, layout, columns)
+    yield from _errors(findings, width, columns)
 
 
-def _costs(findings: Findings, layout: Layout, columns: int) -> Iterator[Text]:
+def _costs(findings: Findings, width: int, columns: int) -> Iterator[Text]:
     epochs, autograd, symbolic = findings.curves.costs.T[:3]
     finite = np.concatenate([autograd, symbolic])
     finite = finite[np.isfinite(finite)]
     if not finite.size:
-        yield from layout.prose("no epoch ended with a finite cost: there is no cost to draw")
+        nothing = Sentence("no epoch ended with a finite cost: there is no cost to draw")
+        yield from lines_of([nothing], width)
         return
     logarithmic = spans(finite)
-    yield from layout.prose(
-        f"cost{', logarithmic' if logarithmic else ''}   o autograd  x symbolic  * both", "bold"
-    )
+    title = f"cost{', logarithmic' if logarithmic else ''}   o autograd  x symbolic  * both"
+    yield from lines_of([Sentence(title, "bold")], width)
     series = [_Series("o", epochs, autograd, "blue"), _Series("x", epochs, symbolic, "yellow")]
     yield from _chart(
         series, _Axis(finite.min(), finite.max(), ROWS, logarithmic), columns, "epoch"
     )
 
 
-def _errors(findings: Findings, layout: Layout, columns: int) -> Iterator[Text]:
+def _errors(findings: Findings, width: int, columns: int) -> Iterator[Text]:
     steps, ratios, failing = _worst_ratios(findings.curves.errors)
     drawn = np.isfinite(ratios) & (ratios > 0)
-    yield from layout.prose(
-        "largest error / allowed, logarithmic   o within  X disagrees  - allowed", "bold"
-    )
+    title = "largest error / allowed, logarithmic   o within  X disagrees  - allowed"
+    yield from lines_of([Sentence(title, "bold")], width)
     # At an exact 0 and where nothing is decided there is no ratio; a failure without one stands at
     # the top.
     low, high = (ratios[drawn].min(), ratios[drawn].max()) if drawn.any() else (0.1, 1.0)

@@ -21,7 +21,7 @@ from verifier.program.builder import places
 from verifier.program.program import NOTHING
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _States:
     """The states of one step for all sequences: a node, and which of them are reached."""
 

@@ -1,17 +1,29 @@
-"""Tables: what a person sees of a training's findings."""
+"""What a person sees of a training: its steps, its parameters and the verdict."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rich.text import Text
-
 from verifier.judging.examination import NotReplayed
-from verifier.judging.verdict import Note, Outcome
+from verifier.judging.outcome import worst
+from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import number, plain, short
-from verifier.reporting.text.layout import UNBROKEN, Column, Layout, Stacked
+from verifier.reporting.content import comparisons
+from verifier.reporting.content.blocks import (
+    NOTHING_DISAGREES,
+    STYLES,
+    Blank,
+    Block,
+    Entry,
+    Heading,
+    Sentence,
+    Table,
+    Verdict,
+    sentences_of,
+)
+from verifier.reporting.content.components import CAPTION, short_fields
+from verifier.reporting.content.fields import Field, table_of, words
 from verifier.training.exact_replay import FormulaReplayed
 from verifier.training.findings import Component, Findings
 from verifier.training.runner import HeldOut, Prediction, Step
@@ -21,6 +33,8 @@ Advice = Callable[[int], str]
 
 EPOCH_STEPS = 6
 """Of a long epoch at most so many steps are shown unless asked for."""
+_BELOW = 14
+"""How far to the right it stands what is said of a number."""
 
 
 @dataclass(frozen=True)
@@ -63,25 +77,29 @@ def _fails(step: Step) -> bool:
     )
 
 
-def training_lines(
-    findings: Findings, view: View, layout: Layout, advice: Advice
-) -> Iterator[Text]:
+def training_content(findings: Findings, view: View, advice: Advice) -> Iterator[Block]:
     """The steps, the parameters, drift and predictions, and the verdict."""
     shown = view.chosen(findings)
     if shown:
-        yield from layout.header()
+        steps = [*_steps(findings, shown, advice)]
+        yield Table("Steps", comparisons.CAPTION, comparisons.SHORT_COLUMNS, steps)
+    else:
+        yield from _left_out(findings, 0, findings.done + 1)
+    yield Blank()
+    yield parameter_table(findings.components)
+    yield from _ending(findings)
+
+
+def _steps(findings: Findings, shown: Sequence[Step], advice: Advice) -> Iterator[Entry]:
     before = 0
     for step in shown:
-        yield from _left_out(findings, before, step.number, layout)
-        yield from _step(findings, step, layout, advice)
+        yield from _left_out(findings, before, step.number)
+        yield from _step(findings, step, advice)
         before = step.number
-    yield from _left_out(findings, before, findings.done + 1, layout)
-    yield Text()
-    yield from _parameters(findings, layout)
-    yield from _ending(findings, layout)
+    yield from _left_out(findings, before, findings.done + 1)
 
 
-def _left_out(findings: Findings, before: int, after: int, layout: Layout) -> Iterator[Text]:
+def _left_out(findings: Findings, before: int, after: int) -> Iterator[Sentence]:
     """How many steps between two shown ones are not, and what they came to; none of them fails."""
     missing = after - before - 1
     if not missing:
@@ -96,37 +114,33 @@ def _left_out(findings: Findings, before: int, after: int, layout: Layout) -> It
     else:
         told = ", the counts below are of all steps"
     steps = "1 step" if missing == 1 else f"{missing} steps"
-    yield from layout.prose(f"⋯ {steps} not shown{told}   (--every 1, --only-failing)", style="dim")
+    yield Sentence(f"⋯ {steps} not shown{told}   (--every 1, --only-failing)", "dim")
 
 
-def _step(findings: Findings, step: Step, layout: Layout, advice: Advice) -> Iterator[Text]:
+def _step(findings: Findings, step: Step, advice: Advice) -> Iterator[Entry]:
     inputs = [f"{name}={plain(value)}" for name, value in step.inputs.items()]
-    yield from layout.heading(
-        [f"step {step.number}", f"epoch {step.epoch}", *inputs], f"loss {number(step.loss.stated)}"
-    )
-    judged = {
-        **({} if step.loss.outcome is Outcome.AGREES else {"loss": step.loss}),
-        **step.gradient,
-    }
-    for name, comparison in judged.items():
-        yield from layout.comparison(name, comparison)
+    at = [f"step {step.number}", f"epoch {step.epoch}", *inputs]
+    yield Heading(at, f"loss {number(step.loss.stated)}")
+    for name, judged in _shown(step).items():
+        yield comparisons.short_row(name, judged)
         opinion = findings.finite_differences.get(step.number, {})
         if name in opinion:
-            yield from layout.field("finite differences", opinion[name])
-        if comparison.outcome is Outcome.DISAGREES:
-            yield from _reasons(findings, step, name, layout, advice)
-        elif comparison.note:
-            yield from layout.prose(
-                f"{'':14}{comparison.note}",
-                style="yellow" if comparison.note is not Note.KINK else "dim",
-            )
+            yield Sentence(f"finite differences  {number(opinion[name])}", "dim", _BELOW)
+        if judged.outcome is Outcome.DISAGREES:
+            yield from _reasons(findings, step, name, advice(step.number))
+        elif judged.note:
+            yield Sentence(judged.note, comparisons.note_style(judged.note), _BELOW)
     if step.number % findings.steps_an_epoch == 0:
-        yield from layout.prose(f"epoch {step.epoch}   cost {number(step.loss.stated)}")
+        yield Sentence(f"epoch {step.epoch}   cost {number(step.loss.stated)}")
 
 
-def _reasons(
-    findings: Findings, step: Step, name: str, layout: Layout, advice: Advice
-) -> Iterator[Text]:
+def _shown(step: Step) -> dict[str, Comparison]:
+    """The gradient by name; before it the loss, unless that agrees."""
+    loss = {} if step.loss.outcome is Outcome.AGREES else {"loss": step.loss}
+    return {**loss, **step.gradient}
+
+
+def _reasons(findings: Findings, step: Step, name: str, command: str) -> Iterator[Sentence]:
     sentences = [
         cause.sentence
         for cause in findings.causes
@@ -135,86 +149,47 @@ def _reasons(
     if name == "loss" and not sentences:
         sentences = ["code and formula are different functions"]
     likely = f"likely {', or '.join(sentences)}" if sentences else "no cause found"
-    command = advice(step.number)
-    together = f"{'':14}{likely}     try  {command}"
-    if len(together) < 80:
-        yield from layout.prose(together)
-    else:
-        yield from layout.prose(f"{'':14}{likely}")
-        yield from layout.prose(f"{'':14}try  {command}")
+    together = f"{likely}     try  {command}"
+    is_short = _BELOW + len(together) < 80
+    for sentence in (together,) if is_short else (likely, f"try  {command}"):
+        yield Sentence(sentence, indent=_BELOW)
 
 
-_COLUMNS = (
-    Column("parameter", "", ("parameter",)),
-    Column("compared", "", ("compared",)),
-    Column("agrees", "", ("agrees",)),
-    Column("other", "", ("other",)),
-    Column("digits", "least", ("digits, least",)),
-    Column("error/allowed", "worst at step", ("error/allowed", "at step")),
-    Column("detection limit", "median    worst", ("limit, median", "limit, worst")),
-)
+def parameter_table(components: Sequence[Component]) -> Table:
+    """A row for the loss and each parameter, for a terminal of 80 columns."""
+    name: Field[Component] = words("parameter", lambda one: one.name)
+    return table_of("Loss and parameters", CAPTION, (name, *short_fields("step")), components)
 
 
-def _parameters(findings: Findings, layout: Layout) -> Iterator[Text]:
-    yield from layout.summary(
-        _COLUMNS, [_parameter(component) for component in findings.components]
-    )
-
-
-def _parameter(component: Component) -> list[tuple[str, ...]]:
-    agrees = component.outcomes[Outcome.AGREES]
-    return [
-        (component.name,),
-        (str(component.compared),),
-        (str(agrees),),
-        (str(component.compared - agrees) if component.compared > agrees else "–",),
-        ("–" if math.isnan(component.least_digits) else f"{component.least_digits:.1f}",),
-        (ratio(component), f"{component.worst_step:>6}"),
-        (_limit(component.limit_median), _limit(component.limit_max)),
-    ]
-
-
-def ratio(component: Component) -> str:
-    """The worst error as a fraction of its allowance."""
-    worst = component.worst
-    value = (
-        worst.error / worst.allowed if worst.allowed else (0.0 if worst.error == 0 else math.inf)
-    )
-    return "–" if math.isnan(value) else f"{value:.2g}"
-
-
-def _limit(limit: float) -> str:
-    return "      –" if math.isnan(limit) else f"{limit:.1e}"
-
-
-def _ending(findings: Findings, layout: Layout) -> Iterator[Text]:
-    yield from layout.prose(_drift(findings))
-    for prediction in findings.predictions:
-        point = " ".join(f"{name}={plain(value)}" for name, value in prediction.inputs.items())
-        yield from layout.prose(f"prediction {point}: {_both_ways(prediction)}")
-    if findings.held_out:
-        rows = f"{findings.held_out.rows} row{'s' * (findings.held_out.rows != 1)}"
-        yield from layout.prose(f"held out {rows}: loss {_both_ways(findings.held_out)}")
+def _ending(findings: Findings) -> Iterator[Block]:
+    yield from map(Sentence, _closing(findings))
     if findings.not_finite:
         first = findings.not_finite
-        yield from layout.prose(
-            f"not finite from step {first.step} on: {first.what} is {first.value}", style="yellow"
+        yield Sentence(
+            f"not finite from step {first.step} on: {first.what} is {first.value}", "yellow"
         )
+    of = f"{findings.done} of {findings.planned} steps"
     if findings.interrupted:
-        yield from layout.prose(
-            f"PARTIAL  interrupted after {findings.done} of {findings.planned} steps",
-            style="yellow",
-        )
+        yield Sentence(f"PARTIAL  interrupted after {of}", "yellow")
     elif findings.done < findings.planned:
-        yield from layout.prose(
-            f"stopped at the failure, after {findings.done} of {findings.planned} steps"
-        )
-    yield from _verdict(findings, layout)
+        yield Sentence(f"stopped at the failure, after {of}")
+    yield from _verdict(findings)
+
+
+def _closing(findings: Findings) -> Iterator[str]:
+    """How far the trainings are apart, and what they predict."""
+    yield _drift(findings)
+    for prediction in findings.predictions:
+        point = " ".join(f"{name}={plain(value)}" for name, value in prediction.inputs.items())
+        yield f"prediction {point}: {_both_ways(prediction)}"
+    if findings.held_out:
+        rows = f"{findings.held_out.rows} row{'s' * (findings.held_out.rows != 1)}"
+        yield f"held out {rows}: loss {_both_ways(findings.held_out)}"
 
 
 def endings(findings: Findings) -> list[str]:
     """What stands below the tables, a sentence each."""
-    return [line.plain for line in _ending(findings, Stacked(UNBROKEN))]
+    return [*sentences_of(_ending(findings))]
 
 
 def _both_ways(stated: Prediction | HeldOut) -> str:
@@ -240,10 +215,7 @@ def outcome_of(findings: Findings) -> Outcome:
     """The worst outcome of all components; a formula that does not replay disagrees."""
     if isinstance(findings.formula, FormulaReplayed) and findings.formula.parted:
         return Outcome.DISAGREES
-    return max(
-        (component.outcome for component in findings.components),
-        key=lambda outcome: outcome.severity,
-    )
+    return worst(component.outcome for component in findings.components)
 
 
 def formula_sentences(findings: Findings) -> Iterator[str]:
@@ -266,33 +238,23 @@ def formula_sentences(findings: Findings) -> Iterator[str]:
         )
 
 
-def _formula(findings: Findings, layout: Layout) -> Iterator[Text]:
-    wrong = isinstance(findings.formula, FormulaReplayed) and bool(findings.formula.parted)
-    for sentence in formula_sentences(findings):
-        yield from layout.prose(sentence, style="bold red" if wrong else "")
-
-
-def _verdict(findings: Findings, layout: Layout) -> Iterator[Text]:
+def _verdict(findings: Findings) -> Iterator[Block]:
     outcome = outcome_of(findings)
     compared = sum(component.compared for component in findings.gradients)
     counted = sum(component.outcomes[outcome] for component in findings.gradients)
     losses = findings.components[0]
     identical = sum(component.identical for component in findings.gradients)
-    style = {
-        Outcome.AGREES: "bold green",
-        Outcome.UNDECIDED: "bold yellow",
-        Outcome.DISAGREES: "bold red",
-    }[outcome]
-    yield from layout.prose(
-        f"{outcome.value.upper()}  {counted} of {compared} gradients, "
+    yield Verdict(
+        outcome.value.upper(),
+        f"{counted} of {compared} gradients, "
         f"{losses.outcomes[outcome]} of {losses.compared} losses.",
-        style=style,
+        outcome,
     )
-    yield from _formula(findings, layout)
+    wrong = isinstance(findings.formula, FormulaReplayed) and bool(findings.formula.parted)
+    for sentence in formula_sentences(findings):
+        yield Sentence(sentence, STYLES[Outcome.DISAGREES] if wrong else "")
     if outcome is Outcome.UNDECIDED and all(component.decided for component in findings.components):
-        yield from layout.prose(
-            "nothing disagrees, and every component has decided comparisons: exit code 0."
-        )
-    yield from layout.prose(
+        yield Sentence(NOTHING_DISAGREES)
+    yield Sentence(
         f"autograd and symbolic gradients are bit-identical in {identical} of {compared}."
     )

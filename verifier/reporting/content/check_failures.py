@@ -1,5 +1,5 @@
-"""Check failures: each component that disagrees, with both numbers, the likely cause and the next
-step.
+"""What fails in a check: each component that disagrees, with both numbers, the likely cause and
+the next step.
 """
 
 from __future__ import annotations
@@ -10,18 +10,16 @@ from collections.abc import Iterator, Sequence
 from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
 from itertools import chain
 
-from rich.text import Text
-
 from verifier.capture.statements import FORWARD, REVERSE, SECOND
 from verifier.checking.labels import component_title, digits_phrase, place_text, target_name
 from verifier.checking.tally.components import CheckComponent, Place
-from verifier.checking.tally.count import Tally
+from verifier.checking.tally.count import CheckTally, Tally
 from verifier.judging.finding import CheckCause
 from verifier.judging.verdict import Comparison, Note, Outcome
 from verifier.operations.formats import CODE_FORMATS
 from verifier.operations.number_text import number, short
-from verifier.reporting.text.check_tables import check_named
-from verifier.reporting.text.layout import STYLES, Layout
+from verifier.reporting.content.blocks import STYLES, Blank, Block, Labelled, Sentence
+from verifier.reporting.content.check_tables import check_named
 
 BLOCKS = 10
 """At most so many components that disagree are shown, and so many sentences of what else fails."""
@@ -30,35 +28,45 @@ DIGITS = 17
 _STYLE = STYLES[Outcome.DISAGREES]
 
 
-def failure_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
+def failure_blocks(tally: Tally) -> Iterator[Block]:
+    """What is wrong, and what could not be decided."""
+    yield from wrong_blocks(tally)
+    yield from undecided_blocks(tally)
+
+
+def wrong_blocks(tally: Tally) -> Iterator[Block]:
     """A block for each component that disagrees, the worst first, and what fails apart from
     numbers.
     """
-    ruled_out = tally.checked.ruled_out
     following = [same for same in tally.failing if follows(tally, same)]
-    told = [same for same in tally.failing if same not in following]
-    for place, same in enumerate(told[:BLOCKS]):
-        causes = causes_of(tally, same)
-        yield from _block(tally, same[0], layout)
-        if len(same) > 1:
-            yield from layout.labelled(
-                "  also       ", "; ".join(_spot(one.shown) for one in same[1:] if one.shown)
-            )
-        yield from _why(causes, without_cause(tally), ruled_out, layout)
-        ruled_out = ruled_out if causes else ()
-        if place == 0 and tally.checked.replay:
-            yield from layout.labelled("  try        ", tally.checked.replay)
-        yield Text()
-    yield from _left_out(len(told), "components that disagree", layout)
+    own = [same for same in tally.failing if same not in following]
+    yield from _disagreeing(tally, own)
+    yield from _left_out(len(own), "components that disagree")
     if following:
         names = ", ".join(component_title(same[0].name, same[0].quantity) for same in following)
-        yield from layout.prose(
-            f"as follows from that, these disagree as well: {names}", style=_STYLE
-        )
-        yield Text()
-    yield from _otherwise(tally, layout)
-    yield from _digits(tally, layout)
-    yield from _undecided(tally, layout)
+        yield Sentence(f"as follows from that, these disagree as well: {names}", _STYLE)
+        yield Blank()
+    yield from _otherwise(tally)
+    yield from _digits(tally)
+
+
+def _disagreeing(tally: Tally, own: Sequence[Sequence[CheckComponent]]) -> Iterator[Block]:
+    """What was ruled out stands at the first component without a cause."""
+    ruled_out = tally.checked.ruled_out
+    for place, same in enumerate(own[:BLOCKS]):
+        causes = causes_of(tally, same)
+        yield from _block(tally, same[0])
+        if len(same) > 1:
+            yield _detail("also", "; ".join(_spot(one.shown) for one in same[1:] if one.shown))
+        yield from _why(causes, without_cause(tally), ruled_out)
+        ruled_out = ruled_out if causes else ()
+        if place == 0 and tally.checked.replay:
+            yield _detail("try", tally.checked.replay)
+        yield Blank()
+
+
+def _detail(label: str, text: str) -> Labelled:
+    return Labelled(label, text, indent=2, width=11)
 
 
 def follows(tally: Tally, same: Sequence[CheckComponent]) -> bool:
@@ -69,33 +77,28 @@ def follows(tally: Tally, same: Sequence[CheckComponent]) -> bool:
     return same[0].quantity in (FORWARD, SECOND) and bool(own) and own <= known
 
 
-def _left_out(count: int, what: str, layout: Layout) -> Iterator[Text]:
+def _left_out(count: int, what: str) -> Iterator[Block]:
     if count > BLOCKS:
-        yield from layout.prose(
-            f"⋯ {what} not shown: {count - BLOCKS:,}; --json FILE has them all", style="dim"
-        )
-        yield Text()
+        sentence = f"⋯ {what} not shown: {count - BLOCKS:,}; --json FILE has them all"
+        yield from (Sentence(sentence, "dim"), Blank())
 
 
-def _block(tally: Tally, component: CheckComponent, layout: Layout) -> Iterator[Text]:
+def _block(tally: Tally, component: CheckComponent) -> Iterator[Block]:
     place = component.shown
     if place is None:
         return
     judged = place.comparison
     how = check_named(place.finding.check).where
-    yield from layout.prose(
-        f"{_called(tally, component)} disagrees{f' {how},' if how else ''} {_spot(place)}",
-        style=_STYLE,
-    )
+    under = f" {how}," if how else ""
+    yield Sentence(f"{_called(tally, component)} disagrees{under} {_spot(place)}", _STYLE)
     stated, exact = signed(judged)
-    yield from layout.labelled(f"  {_source(component):<11}", stated)
-    yield from layout.labelled("  exact      ", f"{exact}   {_apart(place)}")
+    yield _detail(_source(component), stated)
+    yield _detail("exact", f"{exact}   {_apart(place)}")
     if place.is_wrong_formula and judged.error <= judged.allowed:
-        yield from layout.labelled(
-            "  formula    ", "wrong: in exact arithmetic, where nothing is rounded, it differs"
-        )
+        wrong = "wrong: in exact arithmetic, where nothing is rounded, it differs"
+        yield _detail("formula", wrong)
     if judged.note is not Note.NONE:
-        yield from layout.labelled("  note       ", judged.note.value)
+        yield _detail("note", judged.note.value)
 
 
 def _called(tally: Tally, component: CheckComponent) -> str:
@@ -181,38 +184,38 @@ def without_cause(tally: Tally) -> str:
     )
 
 
-def _why(
-    causes: Sequence[CheckCause], nothing: str, ruled_out: Sequence[str], layout: Layout
-) -> Iterator[Text]:
+def _why(causes: Sequence[CheckCause], nothing: str, ruled_out: Sequence[str]) -> Iterator[Block]:
     for place, cause in enumerate(causes):
         evidence = f" ({cause.evidence})" if cause.evidence else ""
-        yield from layout.labelled(
-            "  or         " if place else "  likely     ", f"{cause.sentence}{evidence}"
-        )
+        yield _detail("or" if place else "likely", f"{cause.sentence}{evidence}")
     if not causes:
         tried = f"; ruled out: {', '.join(ruled_out)}" if ruled_out else ""
-        yield from layout.labelled("  ", f"{nothing}{tried}")
+        yield Sentence(f"{nothing}{tried}", indent=2)
 
 
-def _otherwise(tally: Tally, layout: Layout) -> Iterator[Text]:
+def _otherwise(tally: Tally) -> Iterator[Block]:
     """What fails apart from numbers: each sentence once, with the points at which it does."""
     for one in tally.checks:
-        found: dict[str, list[int]] = {}
-        for finding in one.failing:
-            for sentence in finding.failures:
-                found.setdefault(sentence, []).extend(
-                    [finding.point.number] if finding.point else []
-                )
+        found = failures_apart(one)
         if found:
             title = check_named(one.check).title
-            yield from layout.prose(
-                f"{target_name(tally.checked.target)} fails in {one.dtype}: {title}", style=_STYLE
-            )
+            target = target_name(tally.checked.target)
+            yield Sentence(f"{target} fails in {one.dtype}: {title}", _STYLE)
         for sentence, points in list(found.items())[:BLOCKS]:
-            yield from layout.labelled("  ", f"{sentence}{_at(points)}")
-        yield from _left_out(len(found), "other failures", layout)
+            yield Sentence(f"{sentence}{_at(points)}", indent=2)
+        yield from _left_out(len(found), "other failures")
         if 0 < len(found) <= BLOCKS:
-            yield Text()
+            yield Blank()
+
+
+def failures_apart(one: CheckTally) -> dict[str, list[int]]:
+    """What a check says that fails apart from numbers, and the numbers of the points where."""
+    found: dict[str, list[int]] = {}
+    for finding in one.failing:
+        for sentence in finding.failures:
+            points = found.setdefault(sentence, [])
+            points.extend([finding.point.number] if finding.point else [])
+    return found
 
 
 def _at(points: Sequence[int]) -> str:
@@ -222,17 +225,14 @@ def _at(points: Sequence[int]) -> str:
     return f" (at {first})" if len(points) == 1 else f" (at {len(points):,} points, first {first})"
 
 
-def _digits(tally: Tally, layout: Layout) -> Iterator[Text]:
+def _digits(tally: Tally) -> Iterator[Block]:
     """The components with fewer digits than were asked for."""
     for component in tally.too_few_digits[:BLOCKS]:
         place = component.least_accurate
         if place is not None:
-            told = (
-                f"{_called(tally, component)} has {place.digits:.1f} {_spot(place)}: "
-                f"{_asked(tally, place)}"
-            )
-            yield from layout.labelled("too few digits  ", told, _STYLE)
-    yield from _left_out(len(tally.too_few_digits), "components with too few digits", layout)
+            digits = f"{_called(tally, component)} has {place.digits:.1f} {_spot(place)}"
+            yield Labelled("too few digits", f"{digits}: {_asked(tally, place)}", _STYLE)
+    yield from _left_out(len(tally.too_few_digits), "components with too few digits")
 
 
 def _asked(tally: Tally, place: Place) -> str:
@@ -242,7 +242,7 @@ def _asked(tally: Tally, place: Place) -> str:
     return f"{wanted:g} were asked for{more}"
 
 
-def _undecided(tally: Tally, layout: Layout) -> Iterator[Text]:
+def undecided_blocks(tally: Tally) -> Iterator[Block]:
     """The components of which something could not be decided, with the commonest reason; nothing at
     all first.
     """
@@ -252,12 +252,10 @@ def _undecided(tally: Tally, layout: Layout) -> Iterator[Text]:
         title = component_title(component.name, component.quantity)
         name = f"{target_name(tally.checked.target)}.{title}"
         count = f"{component.outcomes[Outcome.UNDECIDED]:,}" if component.decided else "all"
-        told = (
-            f"{name} in {component.dtype}, {count} of {component.compared:,}: "
-            f"{undecided_reason(component)}"
-        )
-        yield from layout.labelled("undecided  ", told, STYLES[Outcome.UNDECIDED])
-    yield from _left_out(len(found), "undecided components", layout)
+        where = f"{name} in {component.dtype}, {count} of {component.compared:,}"
+        style = STYLES[Outcome.UNDECIDED]
+        yield Labelled("undecided", f"{where}: {undecided_reason(component)}", style)
+    yield from _left_out(len(found), "undecided components")
 
 
 def undecided_reason(component: CheckComponent) -> str:

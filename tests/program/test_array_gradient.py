@@ -10,8 +10,8 @@ import torch
 from flint import arb
 
 from tests.helpers.reading import agreeing_digits
+from verifier.program.array_gradient import gradients
 from verifier.program.builder import Builder
-from verifier.program.differentiate_arrays import gradients
 from verifier.program.evaluation.arithmetic import middle, precision
 from verifier.program.evaluation.balls import BallArithmetic, replay
 from verifier.program.program import NOTHING

@@ -1,56 +1,55 @@
-"""Check verdict: a whole check as lines, and how it ends."""
+"""What a person sees of a check, and how it ends."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import numpy as np
-from rich.text import Text
 
 from verifier.capture.statements import REVERSE
-from verifier.checking.labels import (
-    component_title,
-    digits_phrase,
-    point_text,
-    with_noun,
-)
+from verifier.checking.labels import component_title, digits_phrase, point_text, with_noun
 from verifier.checking.tally.count import Tally
 from verifier.judging.examination import NotReplayed
 from verifier.judging.verdict import Note, Outcome
-from verifier.reporting.text.check_failures import failure_lines
-from verifier.reporting.text.check_tables import component_lines, heading_lines, tally_lines
-from verifier.reporting.text.layout import STYLES, Layout
+from verifier.reporting.content.blocks import (
+    NOTHING_DISAGREES,
+    Blank,
+    Block,
+    Labelled,
+    Sentence,
+    Verdict,
+)
+from verifier.reporting.content.check_failures import failure_blocks
+from verifier.reporting.content.check_tables import LABEL, component_blocks, heading, tally_blocks
 
 
-def check_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
+def check_content(tally: Tally) -> Iterator[Block]:
     """The target, the checks, the components, what fails and why, and the verdict."""
-    yield from heading_lines(tally, layout)
-    yield Text()
-    yield from tally_lines(tally, layout)
-    yield from component_lines(tally, layout)
-    yield Text()
-    yield from failure_lines(tally, layout)
-    yield from remark_lines(tally, layout)
-    yield from _verdict(tally, layout)
+    yield from heading(tally)
+    yield Blank()
+    yield from tally_blocks(tally)
+    yield from component_blocks(tally)
+    yield Blank()
+    yield from failure_blocks(tally)
+    yield from remarks(tally)
+    yield verdict(tally)
+    if tally.outcome is Outcome.UNDECIDED and tally.exit_code == 0:
+        yield Sentence(NOTHING_DISAGREES)
 
 
-def remark_lines(tally: Tally, layout: Layout) -> Iterator[Text]:
+def remarks(tally: Tally) -> Iterator[Block]:
     """What the reader should know beside what fails."""
     checked = tally.checked
     if checked.simplest:
-        yield from layout.labelled(
-            "simplest failing point   ",
-            f"{point_text(checked.simplest)} ({checked.simplest.dtype})",
-        )
+        simplest = f"{point_text(checked.simplest)} ({checked.simplest.dtype})"
+        yield Labelled("simplest failing point", simplest, width=LABEL)
     for note in checked.notes:
-        yield from layout.labelled("note  ", note)
-    yield from _inaccurate(tally, layout)
+        yield Labelled("note", note)
+    yield from _inaccurate(tally)
     if checked.interrupted:
-        yield from layout.prose(
-            "PARTIAL  interrupted: what was done before is shown", style="yellow"
-        )
+        yield Sentence("PARTIAL  interrupted: what was done before is shown", "yellow")
     elif checked.not_reached:
-        yield from layout.prose(f"PARTIAL  {partial_sentence(tally)}", style="yellow")
+        yield Sentence(f"PARTIAL  {partial_sentence(tally)}", "yellow")
 
 
 def partial_sentence(tally: Tally) -> str:
@@ -60,32 +59,25 @@ def partial_sentence(tally: Tally) -> str:
     return f"{ended}not reached: {'; '.join(checked.not_reached)}"
 
 
-def _inaccurate(tally: Tally, layout: Layout) -> Iterator[Text]:
+def _inaccurate(tally: Tally) -> Iterator[Labelled]:
     found = [component for component in tally.components if component.inaccurate]
     if not found:
         return
     names = [f"{component_title(one.name, one.quantity)} in {one.dtype}" for one in found]
-    told = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    named = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     count = sum(component.inaccurate for component in found)
-    yield from layout.labelled(
-        "warning  ",
-        f"{with_noun(count, 'number')} of {told}: {Note.INACCURATE}",
-        style="yellow",
-    )
+    sentence = f"{with_noun(count, 'number')} of {named}: {Note.INACCURATE}"
+    yield Labelled("warning", sentence, "yellow")
 
 
-def _verdict(tally: Tally, layout: Layout) -> Iterator[Text]:
-    outcome = tally.outcome
-    style = f"bold {STYLES[outcome].removeprefix('bold ')}"
+def verdict(tally: Tally) -> Verdict:
+    """The outcome, and what follows it."""
     so_far = " SO FAR" if tally.checked.not_reached else ""
-    yield from layout.prose(f"{outcome.value.upper()}{so_far}  {verdict(tally)}", style=style)
-    if outcome is Outcome.UNDECIDED and tally.exit_code == 0:
-        yield from layout.prose(
-            "nothing disagrees, and every component has decided comparisons: exit code 0."
-        )
+    word = f"{tally.outcome.value.upper()}{so_far}"
+    return Verdict(word, _verdict_sentence(tally), tally.outcome)
 
 
-def verdict(tally: Tally) -> str:
+def _verdict_sentence(tally: Tally) -> str:
     """What follows the outcome: how many numbers have it, what else fails, and how the formula came
     out.
     """

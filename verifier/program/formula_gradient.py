@@ -9,17 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from functools import lru_cache
 
-import sympy
-
-from verifier.operations.arrays import Expr
-from verifier.operations.operation import flat
 from verifier.operations.table import TABLE
 from verifier.program.builder import FormulaBuilder
-from verifier.program.program import BATCH, CONSTANT, INPUT, SCALAR, Node, Program
-from verifier.program.sympy_form import read
+from verifier.program.program import BATCH, INPUT, SCALAR, Node, Program
+from verifier.program.reverse_mode import active_nodes, factor, scaled
 
 
 def differentiate(program: Program, names: Sequence[str]) -> Program:
@@ -137,51 +131,17 @@ class _Sweep:
             return apply(
                 "where", condition, *((adjoint, zero) if position == 1 else (zero, adjoint))
             )
-        return self._scaled(adjoint, self._local(node, position))
-
-    def _local(self, node: Node, position: int) -> int:
-        """The node of the operation's derivative by its argument at that position."""
-        arguments = tuple(self._builder[index] for index in node.arguments)
-        constants = tuple(
-            argument.payload if argument.operation == CONSTANT else None for argument in arguments
-        )
-        tree = local_derivative(node.operation, constants, position)
-        return read(tree, self._builder, dict(zip(PLACES, node.arguments, strict=False)))
-
-    def _scaled(self, adjoint: int, factor: int) -> int:
-        """adjoint times factor, where neither 0, 1 nor -1 costs an operation and 1/x becomes a
-        division.
-        """
-        builder = self._builder
-        if _is_constant(builder[adjoint], 1):
-            return factor
-        if _is_constant(builder[factor], 1):
-            return adjoint
-        if _is_constant(builder[factor], -1):
-            return builder.apply("negative", adjoint)
-        if builder[factor].operation == "divide":
-            # As autograd does, from the left: what comes from above times the numerator, by the
-            # denominator.
-            over, under = builder[factor].arguments
-            return builder.apply("divide", self._scaled(adjoint, over), under)
-        return builder.apply("multiply", adjoint, factor)
-
-
-def _is_constant(node: Node, value: int) -> bool:
-    return node.operation == CONSTANT and node.payload == value
+        return scaled(self._builder, adjoint, factor(self._builder, node, position))
 
 
 def _active(builder: FormulaBuilder, value: int, names: frozenset[str]) -> list[bool]:
     """Which nodes up to the value depend on one of the names in a differentiable way."""
-    active: list[bool] = []
-    for index in range(value + 1):
-        node = builder[index]
-        if node.operation == INPUT:
-            active.append(node.payload in names)
-        else:
-            inputs_active = any(active[argument] for argument in node.arguments)
-            active.append(inputs_active and not _is_flat(node.operation))
-    return active
+    wanted = {
+        index
+        for index in range(value + 1)
+        if builder[index].operation == INPUT and builder[index].payload in names
+    }
+    return active_nodes(builder, value, wanted)
 
 
 def without_derivative(program: Program, names: Sequence[str]) -> list[int]:
@@ -198,11 +158,6 @@ def without_derivative(program: Program, names: Sequence[str]) -> list[int]:
     ]
 
 
-def _is_flat(operation: str) -> bool:
-    """Whether the derivative is zero wherever there is one."""
-    return operation == "size" or (operation in TABLE and TABLE[operation].derivatives is flat)
-
-
 def reached(program: Program, names: Sequence[str]) -> set[str]:
     """Which of the names the first result depends on in a differentiable way."""
     builder = FormulaBuilder()
@@ -210,37 +165,3 @@ def reached(program: Program, names: Sequence[str]) -> set[str]:
     sweep = _Sweep(builder, value, frozenset(names))
     sweep.run()
     return sweep.reached
-
-
-PLACES = tuple(sympy.Symbol(f"argument_{position}", real=True) for position in range(8))
-
-
-@lru_cache(maxsize=4096)
-def local_derivative(
-    operation: str, constants: tuple[int | float | None, ...], position: int
-) -> Expr:
-    """The derivative of a row by one of its arguments, as a tree in symbols that stand for the
-    arguments.
-
-    `constants` gives the arguments that are numbers, and None for the others.
-    """
-    row = TABLE[operation]
-    places = [
-        place if constant is None else sympy.sympify(constant)
-        for place, constant in zip(PLACES, constants, strict=False)
-    ]
-    if row.derivatives is None:
-        return row.sympy(*places).diff(places[position])
-    with sympy.evaluate(False):
-        written = row.derivatives(*places)[position]
-    return _plain(operation, constants, written)
-
-
-def _plain(operation: str, constants: tuple[int | float | None, ...], written: Expr) -> Expr:
-    """A power's own rule with its constant exponent worked out, 3*x**2 instead of 3*x**(3 - 1),
-    where that is exact.
-    """
-    exponent = constants[1] if operation == "power" else None
-    if exponent is None or Fraction(exponent) - 1 != Fraction(exponent - 1):
-        return written
-    return sympy.sympify(exponent) * PLACES[0] ** (exponent - 1)

@@ -1,15 +1,41 @@
-"""Markdown text: what people wrote, so that it never becomes markup in GitHub's flavour of
-Markdown.
+"""Markdown in GitHub's flavour: verdicts, tables and lines, in which text from people is never
+markup.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from verifier.errors import printable
+from verifier.judging.outcome import Outcome
+from verifier.reporting.content.blocks import Row, Table, Verdict
 
+MARKS = {Outcome.AGREES: "✅", Outcome.UNDECIDED: "⚠️", Outcome.DISAGREES: "❌"}
 _SPECIAL = re.compile(r"""[^\w ,;()'"%=+.:-]|_|:(?! )|(?<=www)\.""", re.ASCII)
+
+
+def verdict_line(verdict: Verdict) -> str:
+    """The verdict, its word in bold.
+
+    >>> print(verdict_line(Verdict("AGREES", "4 of 4.", Outcome.AGREES)))
+    ✅ **AGREES** 4 of 4.
+    """
+    return f"{MARKS[verdict.outcome]} **{verdict.word}** {escaped(verdict.sentence)}"
+
+
+def table_lines(table: Table) -> str:
+    """The table. The names of its rows stand as code, and outcomes have a mark."""
+    titles = [column.title for column in table.columns]
+    lines = ["---" if column.justify == "left" else "---:" for column in table.columns]
+    rows = [[*_cells(row, table.header)] for row in table.rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (titles, lines, *rows))
+
+
+def _cells(row: Row, header: int) -> Iterator[str]:
+    for place, cell in enumerate(row.cells):
+        text = code(cell) if place == header else escaped(cell)
+        yield f"{MARKS[row.outcome]} {text}" if cell == row.outcome else text
 
 
 def fenced(lines: Sequence[str]) -> str:

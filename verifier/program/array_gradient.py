@@ -18,12 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from verifier.operations.operation import flat
 from verifier.operations.table import TABLE
 from verifier.program.builder import Builder, places
-from verifier.program.differentiate import PLACES, local_derivative
-from verifier.program.program import CONSTANT, INPUT, NOTHING, Node, is_held
-from verifier.program.sympy_form import read
+from verifier.program.program import NOTHING, Node
+from verifier.program.reverse_mode import active_nodes, factor, scaled
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def gradients(builder: Builder, seeds: Mapping[int, int], wanted: Sequence[int])
 class _Sweep:
     def __init__(self, builder: Builder, seeds: Mapping[int, int], wanted: frozenset[int]) -> None:
         self._builder = builder
-        self._active = _active(builder, max(seeds), wanted)
+        self._active = active_nodes(builder, max(seeds), wanted)
         self._steep = _steep(builder, max(seeds))
         self._adjoints: dict[int, _Adjoint] = {}
         for result, seed in seeds.items():
@@ -113,9 +111,9 @@ class _Sweep:
                 return adjoint
             case "where":
                 return self._reduced(self._branch(node, position, adjoint), node.shape, shape)
-        factor = self._local(node, position)
+        by = factor(builder, node, position)
         return self._reduced(
-            _Adjoint(self._scaled(adjoint.value, factor), adjoint.alive), node.shape, shape
+            _Adjoint(scaled(builder, adjoint.value, by), adjoint.alive), node.shape, shape
         )
 
     def _contracted(self, node: Node, position: int, adjoint: int) -> int:
@@ -206,31 +204,6 @@ class _Sweep:
         alive = None if None in both else self._builder.apply("or", *both)  # type: ignore[arg-type]
         self._adjoints[argument] = _Adjoint(total, alive)
 
-    def _local(self, node: Node, position: int) -> int:
-        arguments = [self._builder[index] for index in node.arguments]
-        constants = tuple(_exponent(argument.number) for argument in arguments)
-        tree = local_derivative(node.operation, constants, position)
-        return read(tree, self._builder, dict(zip(PLACES, node.arguments, strict=False)))  # type: ignore[arg-type]
-
-    def _scaled(self, adjoint: int, factor: int) -> int:
-        builder = self._builder
-        number = builder[factor].number
-        if number == 1:
-            return adjoint
-        if number == -1:
-            return builder.apply("negative", adjoint)
-        if builder[factor].operation == "divide":
-            over, under = builder[factor].arguments
-            return builder.apply("divide", self._scaled(adjoint, over), under)
-        return builder.apply("multiply", adjoint, factor)
-
-
-def _exponent(number: float | None) -> int | float | None:
-    """A whole number as such, so that the derivative of x**2 is 2*x and not 2*x**1.0."""
-    if number is None or not np.isfinite(number):
-        return None
-    return int(number) if number == int(number) and abs(number) < 2**53 else number
-
 
 def _inverse(index: np.ndarray, count: int) -> np.ndarray | None:
     """Which place of the result each element went to, where none went to more than one."""
@@ -241,16 +214,6 @@ def _inverse(index: np.ndarray, count: int) -> np.ndarray | None:
     inverse = np.full(count, NOTHING, dtype=np.int64)
     inverse[flat_index[kept]] = kept
     return inverse
-
-
-def _active(builder: Builder, last: int, wanted: frozenset[int]) -> list[bool]:
-    """Which nodes depend on a wanted one in a differentiable way."""
-    active: list[bool] = []
-    for index in range(last + 1):
-        node = builder[index]
-        depends = any(active[argument] for argument in node.arguments) and not _is_flat(node)
-        active.append(index in wanted or depends)
-    return active
 
 
 _EVERYWHERE = frozenset(
@@ -274,9 +237,3 @@ def _steep(builder: Builder, last: int) -> list[bool]:
         )
         steep.append(own or any(steep[argument] for argument in node.arguments))
     return steep
-
-
-def _is_flat(node: Node) -> bool:
-    if node.operation in (INPUT, CONSTANT) or is_held(node):
-        return True
-    return node.operation in TABLE and TABLE[node.operation].derivatives is flat
