@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import sympy
@@ -27,6 +27,14 @@ from verifier.program.builder import Builder, places
 from verifier.program.program import CONSTANT, JOIN, RESHAPE, TAKE
 from verifier.program.sympy_form import read
 
+Operand: TypeAlias = Any
+"""What an operation is given for a tensor: a Cell, a tensor or a number that is taken as it is, or
+None where it may be left out. Each rule asks for what its operation's schema says.
+"""
+Dims: TypeAlias = Any
+"""What an operation is given for axes or sizes: a whole number, a list of them, or None."""
+AtenOperation: TypeAlias = Any
+"""An overload of an ATen operation; torch exports no type that all of them have."""
 Rule = Callable[..., Any]
 _RULES: dict[str, Rule] = {}
 _RULE_MODULES = (
@@ -118,7 +126,7 @@ class Lowering:
             self._held[node, own] = True
         return Cell(node, tensor)
 
-    def lift(self, value: Any) -> int:
+    def lift(self, value: Operand) -> int:
         """The node of a cell, a number, or a tensor that is taken as it is."""
         if isinstance(value, Cell):
             return value.node
@@ -154,7 +162,7 @@ class Lowering:
         """
         cells: list[Cell] = []
 
-        def numbered(value: Any) -> Any:
+        def numbered(value: Operand) -> Operand:
             if isinstance(value, list | tuple):
                 return type(value)(numbered(part) for part in value)
             if isinstance(value, torch.Tensor) and value.is_floating_point():
@@ -229,13 +237,15 @@ class Lowering:
         with self.build.rounding(_format(tensor)):
             return Cell(self.build.constant(plain(tensor)), tensor)
 
-    def _given_as(self, actual: Any) -> Any:
+    def _given_as(self, actual: Operand) -> Any:
         """Results that depend on no number."""
         if isinstance(actual, tuple | list):
             return type(actual)(self._given_as(part) for part in actual)
         return self._constant(actual) if isinstance(actual, torch.Tensor) else actual
 
-    def _called(self, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+    def _called(
+        self, target: AtenOperation, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> Any:
         if not isinstance(target, torch._ops.OpOverload):
             return target(*arguments, **keywords)
         name = target._schema.name.partition("::")[2]
@@ -267,7 +277,7 @@ class Lowering:
         return Cell(self.build.expand(node, tuple(actual.shape)), actual)
 
     def _ran(
-        self, name: str, target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]
+        self, name: str, target: AtenOperation, arguments: tuple[Any, ...], keywords: dict[str, Any]
     ) -> Any:
         """What an operation gives. The mean of a ctc_loss divides by lengths that torch writes into
         an empty tensor unseen: they are written here.
@@ -280,7 +290,9 @@ class Lowering:
             actual.copy_(torch.tensor(self._label_lengths))
         return actual
 
-    def _lowered(self, name: str, target: Any, bound: dict[str, Any], actual: Any) -> Any:
+    def _lowered(
+        self, name: str, target: AtenOperation, bound: dict[str, Any], actual: Operand
+    ) -> Any:
         _refuse_complex(name, actual)
         bound = bound if _is_whole(actual) else _with_numbers(target, bound)
         function = rules()[name]
@@ -311,7 +323,7 @@ class Lowering:
             )
         return self._cell(found, actual)
 
-    def _cell(self, node: int | None, actual: Any) -> Any:
+    def _cell(self, node: int | None, actual: Operand) -> Any:
         if node is None or not isinstance(actual, torch.Tensor):
             self.kept = self.kept and not (isinstance(actual, torch.Tensor) and actual.numel())
             return actual
@@ -360,14 +372,14 @@ _FILLS = {
 """Operations that make a tensor of one number, and where the number stands."""
 
 
-def _without_rule(name: str, actual: Any) -> NotReadableError:
+def _without_rule(name: str, actual: Operand) -> NotReadableError:
     """Why an operation is not read."""
     if any(part.layout != torch.strided for part in _tensors(actual)):
         return NotReadableError(f"aten::{name} gives a sparse tensor, and only dense ones are read")
     return NotReadableError(f"aten::{name} has no rule")
 
 
-def _number_of_fill(name: str, bound: dict[str, Any], actual: Any) -> int | float | None:
+def _number_of_fill(name: str, bound: dict[str, Any], actual: Operand) -> int | float | None:
     """The number of which an operation makes a whole tensor, if it does."""
     number = bound.get(_FILLS.get(name, ""))
     is_float = isinstance(actual, torch.Tensor) and actual.is_floating_point()
@@ -479,7 +491,7 @@ def _attribute(module: Any, path: str) -> Any:
     return module
 
 
-def actual_of(value: Any) -> Any:
+def actual_of(value: Operand) -> Operand:
     """The tensors of cells, also of those in lists and mappings."""
     if isinstance(value, Cell):
         return value.actual
@@ -490,7 +502,7 @@ def actual_of(value: Any) -> Any:
     return value
 
 
-def cells_of(value: Any) -> Iterator[Cell]:
+def cells_of(value: Operand) -> Iterator[Cell]:
     """The cells in it."""
     if isinstance(value, Cell):
         yield value
@@ -499,19 +511,21 @@ def cells_of(value: Any) -> Iterator[Cell]:
             yield from cells_of(part)
 
 
-def has_cells(value: Any) -> bool:
+def has_cells(value: Operand) -> bool:
     """Whether there is a cell in it."""
     return next(cells_of(value), None) is not None
 
 
-def _is_nothing(arguments: Any, actual: Any) -> bool:
+def _is_nothing(arguments: Any, actual: Operand) -> bool:
     """Whether an operation takes no number of a cell, or gives none."""
     return not any(cell.actual.numel() for cell in cells_of(arguments)) or not any(
         part.numel() for part in _tensors(actual)
     )
 
 
-def _bound(target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
+def _bound(
+    target: AtenOperation, arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> dict[str, Any]:
     """The arguments by the names of the schema, with its defaults."""
     bound = {}
     for place, argument in enumerate(target._schema.arguments):
@@ -524,7 +538,7 @@ def _bound(target: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) ->
     return bound
 
 
-def _with_numbers(target: Any, bound: dict[str, Any]) -> dict[str, Any]:
+def _with_numbers(target: AtenOperation, bound: dict[str, Any]) -> dict[str, Any]:
     """The arguments with 1.0 or 0.0 for a truth value where the schema asks for a number."""
     kinds = {argument.name: str(argument.type) for argument in target._schema.arguments}
     numbers = {name for name, kind in kinds.items() if "number" in kind or "float" in kind}
@@ -532,31 +546,31 @@ def _with_numbers(target: Any, bound: dict[str, Any]) -> dict[str, Any]:
     return {**bound, **{name: float(bound[name]) for name in truths & numbers}}
 
 
-def _tensors(actual: Any) -> list[torch.Tensor]:
+def _tensors(actual: Operand) -> list[torch.Tensor]:
     parts = actual if isinstance(actual, tuple | list) else [actual]
     return [part for part in parts if isinstance(part, torch.Tensor)]
 
 
-def _is_whole(actual: Any) -> bool:
+def _is_whole(actual: Operand) -> bool:
     return not any(part.is_floating_point() or part.is_complex() for part in _tensors(actual))
 
 
-def _is_truth(actual: Any) -> bool:
+def _is_truth(actual: Operand) -> bool:
     return all(part.dtype == torch.bool for part in _tensors(actual))
 
 
-def _refuse_complex(name: str, actual: Any) -> None:
+def _refuse_complex(name: str, actual: Operand) -> None:
     if any(part.is_complex() for part in _tensors(actual)):
         raise NotReadableError(f"aten::{name} gives complex numbers, which are not judged")
 
 
-def in_16_bits(actual: Any) -> bool:
+def in_16_bits(actual: Operand) -> bool:
     """Whether a result has a format in which torch keeps numbers, and computes in a wider one."""
     own = _format(actual)
     return own is not None and own.precision < FLOAT32.precision
 
 
-def _format(actual: Any) -> Format | None:
+def _format(actual: Operand) -> Format | None:
     for part in _tensors(actual):
         if part.is_floating_point():
             name = str(part.dtype).removeprefix("torch.")

@@ -7,8 +7,9 @@ from typing import Any
 import sympy
 import torch
 
-from verifier.capture.lowering import Cell, Lowering, random, rule
+from verifier.capture.lowering import Cell, Lowering, Operand, random, rule
 from verifier.operations.activations import sigmoid, softplus
+from verifier.operations.arrays import Expr
 from verifier.operations.elementary import expm1, log1p
 from verifier.operations.formats import CODE_FORMATS
 from verifier.operations.operation import Minimum, Where
@@ -43,7 +44,7 @@ def _root_half() -> Any:
     return sympy.sqrt(sympy.Float(0.5))
 
 
-def _tanh_inside(x: Any) -> tuple[Any, Any]:
+def _tanh_inside(x: Operand) -> tuple[Any, Any]:
     """sqrt(2/pi) and its product with x + 0.044715 x³."""
     factor = sympy.sqrt(2 / sympy.pi)
     return factor, factor * (x + 0.044715 * (x * x * x))
@@ -63,13 +64,13 @@ def gelu_backward(low: Lowering, grad_output: Cell, self: Cell, approximate: str
     )
 
 
-def _gelu_backward(g: Any, x: Any) -> Any:
+def _gelu_backward(g: Expr, x: Expr) -> Expr:
     cumulative = 0.5 * (1 + sympy.erf(x * _root_half()))
     density = sympy.exp(x * x * -0.5) * (1 / sympy.sqrt(2 * sympy.pi))
     return g * (cumulative + x * density)
 
 
-def _gelu_tanh_backward(g: Any, x: Any) -> Any:
+def _gelu_tanh_backward(g: Expr, x: Expr) -> Expr:
     factor, inside = _tanh_inside(x)
     tanh = sympy.tanh(inside)
     left, right = 0.5 * x, 1 + tanh
@@ -94,7 +95,7 @@ def mish(low: Lowering, self: Cell) -> int:
 
 @rule("mish_backward")
 def mish_backward(low: Lowering, grad_output: Cell, self: Cell) -> int:
-    def slope(g: Any, x: Any) -> Any:
+    def slope(g: Expr, x: Expr) -> Expr:
         tanh = sympy.tanh(softplus(x))
         return g * (tanh + x * sigmoid(x) * (1 - tanh * tanh))
 
@@ -189,7 +190,7 @@ def hardswish_backward(low: Lowering, grad_output: Cell, self: Cell) -> int:
     return low.apply("where", low.apply("less_equal", self.node, -3.0), 0.0, passed)
 
 
-def _sloped(low: Lowering, sign_of: int, passed: int, slope: Any) -> int:
+def _sloped(low: Lowering, sign_of: int, passed: int, slope: Operand) -> int:
     """As it is where another is above 0, times the slope elsewhere."""
     return low.apply(
         "where", low.apply("greater", sign_of, 0.0), passed, low.apply("multiply", passed, slope)
@@ -246,7 +247,7 @@ def log_sigmoid(low: Lowering, self: Cell) -> tuple[int, int]:
 
 @rule("log_sigmoid_backward")
 def log_sigmoid_backward(low: Lowering, grad_output: Cell, self: Cell, buffer: Cell) -> int:
-    def slope(g: Any, x: Any, z: Any) -> Any:
+    def slope(g: Expr, x: Expr, z: Expr) -> Expr:
         return (Where(x < 0, _ONE, _ZERO) - Where(x < 0, _ONE, -_ONE) * (z / (1 + z))) * g
 
     return low.formula(slope, grad_output, self, buffer)
@@ -320,7 +321,7 @@ def glu_backward(low: Lowering, grad_output: Cell, self: Cell, dim: int) -> int:
 
 
 @rule("glu_jvp")
-def glu_forward_mode(low: Lowering, glu: Any, x: Cell, dx: Any, dim: int) -> int:
+def glu_forward_mode(low: Lowering, glu: Operand, x: Cell, dx: Operand, dim: int) -> int:
     """How a glu moves: with its value, and with its gate by sigmoid' = sigmoid (1 - sigmoid)."""
     _, gate = _halves(low, x, dim)
     by_value, by_gate = _halves(low, Cell(low.lift(dx), x.actual), dim)
@@ -334,7 +335,7 @@ def glu_forward_mode(low: Lowering, glu: Any, x: Cell, dx: Any, dim: int) -> int
 
 
 @rule("native_dropout_backward")
-def dropout_backward(low: Lowering, grad_output: Any, mask: Any, scale: float) -> int:
+def dropout_backward(low: Lowering, grad_output: Operand, mask: Operand, scale: float) -> int:
     kept = low.apply("multiply", low.build.numbers(low.lift(mask)), float(scale))
     return low.apply("multiply", low.lift(grad_output), kept)
 

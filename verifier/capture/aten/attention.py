@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from verifier.capture.aten.normalisation import stored
-from verifier.capture.lowering import Lowering, actual_of, plain, rule
+from verifier.capture.lowering import Lowering, Operand, actual_of, plain, rule
 from verifier.program.builder import places
 from verifier.program.program import NOTHING
 
@@ -22,13 +22,13 @@ class _Attention:
     """Queries on keys: which of them see each other, and how much."""
 
     low: Lowering
-    query: Any
-    key: Any
+    query: Operand
+    key: Operand
     is_causal: bool
-    attn_mask: Any
+    attn_mask: Operand
     scale: float | None
 
-    def of_heads(self, value: Any) -> int:
+    def of_heads(self, value: Operand) -> int:
         """Keys or values for every head of the queries: heads that share them follow one
         another.
         """
@@ -36,7 +36,7 @@ class _Attention:
         times = actual_of(self.query).shape[1] // shape[1]
         return self.low.build.take(self.low.lift(value), places(shape).repeat(times, axis=1))
 
-    def to_heads(self, node: int, value: Any) -> int:
+    def to_heads(self, node: int, value: Operand) -> int:
         """The gradient by keys or values, added up over the heads that share them."""
         shape = tuple(actual_of(value).shape)
         times = actual_of(self.query).shape[1] // shape[1]
@@ -124,11 +124,11 @@ def transposed(low: Lowering, node: int) -> int:
 @rule("_scaled_dot_product_flash_attention_for_cpu")
 def attention(
     low: Lowering,
-    query: Any,
-    key: Any,
-    value: Any,
+    query: Operand,
+    key: Operand,
+    value: Operand,
     is_causal: bool,
-    attn_mask: Any,
+    attn_mask: Operand,
     scale: float | None,
     actual: Any,
 ) -> tuple[int, int]:
@@ -144,14 +144,14 @@ def attention(
 @rule("_scaled_dot_product_flash_attention_for_cpu_backward")
 def attention_backward(
     low: Lowering,
-    grad_out: Any,
-    query: Any,
-    key: Any,
-    value: Any,
-    out: Any,
-    logsumexp: Any,
+    grad_out: Operand,
+    query: Operand,
+    key: Operand,
+    value: Operand,
+    out: Operand,
+    logsumexp: Operand,
     is_causal: bool,
-    attn_mask: Any,
+    attn_mask: Operand,
     scale: float | None,
 ) -> tuple[int, int, int]:
     pairs = _Attention(low, query, key, is_causal, attn_mask, scale)

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
 
 from verifier.capture.aten.windows import crossed, in_planes, sliding
-from verifier.capture.lowering import Lowering, actual_of, in_16_bits, rule
+from verifier.capture.lowering import Dims, Lowering, Operand, actual_of, in_16_bits, rule
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +62,7 @@ class _Pair:
             self.groups, channels // self.groups, batch * int(np.prod(sizes))
         )
 
-    def _matrix(self, weight: Any) -> int:
+    def _matrix(self, weight: Operand) -> int:
         """The weights as (groups, narrow channels, wide channels and entries)."""
         return self.low.build.reshape(self.low.lift(weight), self._matrix_shape)
 
@@ -71,19 +70,19 @@ class _Pair:
     def _matrix_shape(self) -> tuple[int, int, int]:
         return self.groups, self.weight[0] // self.groups, int(np.prod(self.weight[1:]))
 
-    def _columns(self, wide: Any) -> int:
+    def _columns(self, wide: Operand) -> int:
         return self.low.build.take(self.low.lift(wide), self._places)
 
-    def _rows(self, narrow: Any) -> int:
+    def _rows(self, narrow: Operand) -> int:
         return self.low.build.take(self.low.lift(narrow), self._narrow_places)
 
-    def to_narrow(self, wide: Any, weight: Any) -> int:
+    def to_narrow(self, wide: Operand, weight: Operand) -> int:
         product = self.low.build.contract(self._matrix(weight), self._columns(wide))
         back = np.empty(int(np.prod(self.narrow)), dtype=np.int64)
         back[self._narrow_places.ravel()] = np.arange(back.size)
         return self.low.build.take(product, back.reshape(tuple(self.narrow)))
 
-    def to_wide(self, narrow: Any, weight: Any) -> int:
+    def to_wide(self, narrow: Operand, weight: Operand) -> int:
         build = self.low.build
         product = build.contract(build.permute(self._matrix(weight), (0, 2, 1)), self._rows(narrow))
         if not in_16_bits(self.like):
@@ -104,7 +103,7 @@ class _Pair:
         ]
         return self._added_up(parts)
 
-    def to_weight(self, wide: Any, narrow: Any) -> int:
+    def to_weight(self, wide: Operand, narrow: Operand) -> int:
         build = self.low.build
         rows, columns = self._rows(narrow), build.permute(self._columns(wide), (0, 2, 1))
         if not in_16_bits(self.like):
@@ -135,12 +134,12 @@ class _Pair:
 @rule("convolution")
 def convolution(
     low: Lowering,
-    input: Any,
-    weight: Any,
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
+    input: Operand,
+    weight: Operand,
+    bias: Operand,
+    stride: Dims,
+    padding: Dims,
+    dilation: Dims,
     transposed: bool,
     groups: int,
     actual: torch.Tensor,
@@ -164,12 +163,12 @@ def convolution(
 @rule("convolution_backward")
 def convolution_backward(
     low: Lowering,
-    grad_output: Any,
-    input: Any,
-    weight: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
+    grad_output: Operand,
+    input: Operand,
+    weight: Operand,
+    stride: Dims,
+    padding: Dims,
+    dilation: Dims,
     transposed: bool,
     groups: int,
     output_mask: Sequence[bool],

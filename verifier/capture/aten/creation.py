@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from verifier.capture.lowering import Cell, Lowering, rule
+from verifier.capture.lowering import Cell, Lowering, Operand, rule
 from verifier.operations.formats import CODE_FORMATS
 
 
@@ -42,5 +42,5 @@ def converted(low: Lowering, self: Cell, actual: Any) -> int:
 
 
 @rule("copy")
-def copied(low: Lowering, self: Cell, src: Any, actual: Any) -> int:
+def copied(low: Lowering, self: Cell, src: Operand, actual: Any) -> int:
     return low.build.expand(low.lift(src), tuple(actual.shape))

@@ -11,7 +11,7 @@ import numpy as np
 import sympy
 import torch
 
-from verifier.capture.lowering import Cell, Lowering, Rule, actual_of, plain, rule
+from verifier.capture.lowering import Cell, Lowering, Operand, Rule, actual_of, plain, rule
 from verifier.capture.to_numpy import to_numpy
 from verifier.operations.elementary import exp2, log1p
 from verifier.operations.operation import Maximum, Where
@@ -35,7 +35,7 @@ _PAIRS = {
 }  # fmt: skip
 
 
-def number(low: Lowering, value: Any) -> int:
+def number(low: Lowering, value: Operand) -> int:
     """The node of numbers; a condition counts as 1 or 0, as it does in torch's arithmetic."""
     return low.build.numbers(low.lift(value))
 
@@ -57,7 +57,7 @@ for _name, _row in _PAIRS.items():
 def _equality(row: str) -> Rule:
     """A number is compared with itself to find NaN, which the code's own test has decided."""
 
-    def compared(low: Lowering, self: Any, other: Any, actual: Any) -> int:
+    def compared(low: Lowering, self: Operand, other: Operand, actual: Any) -> int:
         left, right = low.lift(self), low.lift(other)
         return low.build.constant(plain(actual)) if left == right else low.apply(row, left, right)
 
@@ -67,7 +67,7 @@ def _equality(row: str) -> Rule:
 def _order(row: str, of_truths: str, swapped: bool) -> Rule:
     """Truth values are compared by logic, False before True: they are never near each other."""
 
-    def compared(low: Lowering, self: Any, other: Any) -> int:
+    def compared(low: Lowering, self: Operand, other: Operand) -> int:
         left, right = low.lift(self), low.lift(other)
         if not (low.build.is_truth(left) and low.build.is_truth(right)):
             return low.apply(row, left, right)
@@ -86,17 +86,17 @@ rule("ne")(_equality("not_equal"))
 
 
 @rule("add")
-def added(low: Lowering, self: Any, other: Any, alpha: float = 1) -> int:
+def added(low: Lowering, self: Operand, other: Operand, alpha: float = 1) -> int:
     return low.apply("add", number(low, self), _times(low, number(low, other), alpha))
 
 
 @rule("sub")
-def subtracted(low: Lowering, self: Any, other: Any, alpha: float = 1) -> int:
+def subtracted(low: Lowering, self: Operand, other: Operand, alpha: float = 1) -> int:
     return low.apply("subtract", number(low, self), _times(low, number(low, other), alpha))
 
 
 @rule("rsub")
-def subtracted_from(low: Lowering, self: Any, other: Any, alpha: float = 1) -> int:
+def subtracted_from(low: Lowering, self: Operand, other: Operand, alpha: float = 1) -> int:
     return low.apply("subtract", number(low, other), _times(low, number(low, self), alpha))
 
 
@@ -105,7 +105,7 @@ def _times(low: Lowering, node: int, factor: float) -> int:
 
 
 @rule("mul")
-def multiplied(low: Lowering, self: Any, other: Any, actual: Any) -> int:
+def multiplied(low: Lowering, self: Operand, other: Operand, actual: Any) -> int:
     if actual.dtype == torch.bool:
         return low.apply("and", low.lift(self), low.lift(other))
     return low.apply("multiply", number(low, self), number(low, other))
@@ -113,7 +113,11 @@ def multiplied(low: Lowering, self: Any, other: Any, actual: Any) -> int:
 
 @rule("div")
 def divided(
-    low: Lowering, self: Any, other: Any, actual: torch.Tensor, rounding_mode: str | None = None
+    low: Lowering,
+    self: Operand,
+    other: Operand,
+    actual: torch.Tensor,
+    rounding_mode: str | None = None,
 ) -> int:
     """What is cut to a whole number is rounded to 16 bits before, if the result has as many."""
     quotient = low.apply("divide", number(low, self), number(low, other))
@@ -125,7 +129,7 @@ def divided(
 
 
 @rule("floor_divide")
-def floor_divided(low: Lowering, self: Any, other: Any) -> int:
+def floor_divided(low: Lowering, self: Operand, other: Operand) -> int:
     return low.apply("floor", low.apply("divide", low.lift(self), low.lift(other)))
 
 
@@ -161,12 +165,12 @@ def rounded(low: Lowering, self: Cell, decimals: int = 0) -> int:
 
 
 @rule("remainder")
-def remainder(low: Lowering, self: Any, other: Any) -> int:
+def remainder(low: Lowering, self: Operand, other: Operand) -> int:
     return low.apply("remainder", low.lift(self), low.lift(other))
 
 
 @rule("fmod")
-def remainder_of_its_sign(low: Lowering, self: Any, other: Any) -> int:
+def remainder_of_its_sign(low: Lowering, self: Operand, other: Operand) -> int:
     """The remainder has the sign of what is divided."""
     dividend, divisor = low.lift(self), low.apply("abs", low.lift(other))
     below = low.apply("negative", low.apply("remainder", low.apply("negative", dividend), divisor))
@@ -198,7 +202,7 @@ _POWERS: dict[float, Callable[[Lowering, int], int]] = {
 
 
 @rule("pow")
-def power(low: Lowering, self: Any, exponent: Any) -> int:
+def power(low: Lowering, self: Operand, exponent: Operand) -> int:
     if isinstance(exponent, int | float):
         if exponent == 0:
             return low.build.expand(low.lift(1.0), self.shape)
@@ -208,7 +212,7 @@ def power(low: Lowering, self: Any, exponent: Any) -> int:
 
 
 @rule("ldexp")
-def times_power_of_two(low: Lowering, self: Any, other: Any) -> int:
+def times_power_of_two(low: Lowering, self: Operand, other: Operand) -> int:
     return low.apply("multiply", low.lift(self), low.apply("power", 2.0, low.lift(other)))
 
 
@@ -219,7 +223,7 @@ def mantissa(low: Lowering, self: Cell, actual: Any) -> tuple[int, None]:
 
 
 @rule("logaddexp2")
-def log_of_powers_of_two(low: Lowering, self: Any, other: Any) -> int:
+def log_of_powers_of_two(low: Lowering, self: Operand, other: Operand) -> int:
     return low.formula(
         lambda a, b: Maximum(a, b) + log1p(exp2(-sympy.Abs(a - b))) / sympy.log(sympy.Integer(2)),
         self,
@@ -235,7 +239,7 @@ def sine_over_angle(low: Lowering, self: Cell) -> int:
 
 
 @rule("special_xlog1py")
-def times_log1p(low: Lowering, self: Any, other: Any) -> int:
+def times_log1p(low: Lowering, self: Operand, other: Operand) -> int:
     """0 where the first is 0, also where there is no logarithm."""
     return low.formula(
         lambda a, b: Where(sympy.And(sympy.Eq(a, 0), b <= -1), sympy.S.Zero, a * log1p(b)),
@@ -261,7 +265,7 @@ def polygamma(low: Lowering, n: int, self: Cell) -> int:
 
 
 @rule("special_zeta")
-def hurwitz_zeta(low: Lowering, self: Any, other: Any) -> int:
+def hurwitz_zeta(low: Lowering, self: Operand, other: Operand) -> int:
     return low.apply("zeta", low.lift(self), low.lift(other))
 
 
@@ -289,14 +293,14 @@ def angle(low: Lowering, self: Cell) -> int:
 
 
 @rule("heaviside")
-def step(low: Lowering, self: Any, values: Any) -> int:
+def step(low: Lowering, self: Operand, values: Operand) -> int:
     node = low.lift(self)
     passed = low.apply("where", low.apply("greater", node, 0.0), 1.0, 0.0)
     return low.apply("where", low.apply("equal", node, 0.0), low.lift(values), passed)
 
 
 @rule("signbit")
-def is_negative(low: Lowering, self: Any) -> int:
+def is_negative(low: Lowering, self: Operand) -> int:
     """Whether it has a minus sign, which a zero may have as well."""
     actual = actual_of(self)
     if not isinstance(actual, torch.Tensor) or (actual == 0).any():
@@ -306,13 +310,13 @@ def is_negative(low: Lowering, self: Any) -> int:
 
 
 @rule("copysign")
-def with_the_sign_of(low: Lowering, self: Any, other: Any) -> int:
+def with_the_sign_of(low: Lowering, self: Operand, other: Operand) -> int:
     size = low.apply("abs", low.lift(self))
     return low.apply("where", is_negative(low, other), low.apply("negative", size), size)
 
 
 @rule("nextafter")
-def next_float(low: Lowering, self: Any, other: Any, actual: torch.Tensor) -> int:
+def next_float(low: Lowering, self: Operand, other: Operand, actual: torch.Tensor) -> int:
     """The number and the step to its neighbour, which is a constant; a number that is there stays,
     and moves neither.
     """
@@ -341,17 +345,17 @@ def without_nan(low: Lowering, self: Cell, actual: Any) -> int:
 
 
 @rule("where")
-def chosen(low: Lowering, condition: Any, self: Any, other: Any) -> int:
+def chosen(low: Lowering, condition: Operand, self: Operand, other: Operand) -> int:
     return low.apply("where", low.lift(condition), number(low, self), number(low, other))
 
 
 @rule("masked_fill")
-def filled(low: Lowering, self: Any, mask: Any, value: Any) -> int:
+def filled(low: Lowering, self: Operand, mask: Operand, value: Operand) -> int:
     return low.apply("where", low.lift(mask), low.lift(value), low.lift(self))
 
 
 @rule("clamp")
-def clamped(low: Lowering, self: Cell, min: Any = None, max: Any = None) -> int:
+def clamped(low: Lowering, self: Cell, min: Operand = None, max: Operand = None) -> int:
     result = self.node
     if min is not None:
         result = low.apply("maximum", result, low.lift(min))
@@ -361,28 +365,32 @@ def clamped(low: Lowering, self: Cell, min: Any = None, max: Any = None) -> int:
 
 
 @rule("clamp_min")
-def clamped_below(low: Lowering, self: Cell, min: Any) -> int:
+def clamped_below(low: Lowering, self: Cell, min: Operand) -> int:
     return low.apply("maximum", self.node, low.lift(min))
 
 
 @rule("clamp_max")
-def clamped_above(low: Lowering, self: Cell, max: Any) -> int:
+def clamped_above(low: Lowering, self: Cell, max: Operand) -> int:
     return low.apply("minimum", self.node, low.lift(max))
 
 
 @rule("lerp")
-def between(low: Lowering, self: Cell, end: Any, weight: Any) -> int:
+def between(low: Lowering, self: Cell, end: Operand, weight: Operand) -> int:
     apart = low.apply("subtract", low.lift(end), self.node)
     return low.apply("add", self.node, low.apply("multiply", low.lift(weight), apart))
 
 
 @rule("addcmul")
-def plus_product(low: Lowering, self: Cell, tensor1: Any, tensor2: Any, value: float = 1) -> int:
+def plus_product(
+    low: Lowering, self: Cell, tensor1: Operand, tensor2: Operand, value: float = 1
+) -> int:
     product = low.apply("multiply", low.lift(tensor1), low.lift(tensor2))
     return low.apply("add", self.node, _times(low, product, value))
 
 
 @rule("addcdiv")
-def plus_quotient(low: Lowering, self: Cell, tensor1: Any, tensor2: Any, value: float = 1) -> int:
+def plus_quotient(
+    low: Lowering, self: Cell, tensor1: Operand, tensor2: Operand, value: float = 1
+) -> int:
     quotient = low.apply("divide", low.lift(tensor1), low.lift(tensor2))
     return low.apply("add", self.node, _times(low, quotient, value))

@@ -9,8 +9,9 @@ import sympy
 import torch
 
 from verifier.capture.aten.reductions import averaged, summed
-from verifier.capture.lowering import Cell, Lowering, actual_of, rule
+from verifier.capture.lowering import Cell, Dims, Lowering, Operand, actual_of, rule
 from verifier.capture.to_numpy import to_numpy
+from verifier.operations.arrays import Expr
 from verifier.operations.elementary import log1p
 from verifier.operations.formats import CODE_FORMATS, FLOAT32, Format
 from verifier.operations.operation import Maximum, Where
@@ -19,7 +20,7 @@ _NONE, _MEAN, _SUM = range(3)
 _ONE = sympy.S.One
 
 
-def _narrow(tensor: Any) -> Format | None:
+def _narrow(tensor: Operand) -> Format | None:
     """The format of a 16-bit tensor."""
     own = CODE_FORMATS[str(tensor.dtype).removeprefix("torch.")]
     return own if own.precision < FLOAT32.precision else None
@@ -43,20 +44,20 @@ def _share(low: Lowering, reduction: int, count: int, factor: float = 1.0) -> in
     return low.apply("divide", factor, float(count)) if reduction == _MEAN else low.lift(factor)
 
 
-def _broadcast(self: Any, target: Any) -> int:
+def _broadcast(self: Operand, target: Operand) -> int:
     return int(np.prod(np.broadcast_shapes(tuple(self.shape), tuple(target.shape))))
 
 
 @rule("mse_loss")
 def squared_error(
-    low: Lowering, self: Any, target: Any, actual: Any, reduction: int = _MEAN
+    low: Lowering, self: Operand, target: Operand, actual: Any, reduction: int = _MEAN
 ) -> int:
     return _reduced(low, low.formula(lambda x, y: (x - y) ** 2, self, target), reduction, actual)
 
 
 @rule("mse_loss_backward")
 def squared_error_backward(
-    low: Lowering, grad_output: Any, self: Any, target: Any, reduction: int
+    low: Lowering, grad_output: Operand, self: Operand, target: Operand, reduction: int
 ) -> int:
     share = _share(low, reduction, _broadcast(self, target), 2.0)
     return low.formula(lambda n, g, x, y: n * (x - y) * g, share, grad_output, self, target)
@@ -64,9 +65,14 @@ def squared_error_backward(
 
 @rule("smooth_l1_loss")
 def smooth_l1(
-    low: Lowering, self: Any, target: Any, actual: Any, reduction: int = _MEAN, beta: float = 1.0
+    low: Lowering,
+    self: Operand,
+    target: Operand,
+    actual: Any,
+    reduction: int = _MEAN,
+    beta: float = 1.0,
 ) -> int:
-    def loss(x: Any, y: Any) -> Any:
+    def loss(x: Expr, y: Expr) -> Expr:
         size = sympy.Abs(x - y)
         return Where(size < beta, 0.5 * size * size / beta, size - 0.5 * sympy.Float(beta))
 
@@ -75,9 +81,9 @@ def smooth_l1(
 
 @rule("smooth_l1_loss_backward")
 def smooth_l1_backward(
-    low: Lowering, grad_output: Any, self: Any, target: Any, reduction: int, beta: float
+    low: Lowering, grad_output: Operand, self: Operand, target: Operand, reduction: int, beta: float
 ) -> int:
-    def slope(n: Any, g: Any, x: Any, y: Any) -> Any:
+    def slope(n: Expr, g: Expr, x: Expr, y: Expr) -> Expr:
         apart = x - y
         return Where(apart <= -beta, -n * g, Where(apart >= beta, n * g, n * apart * g / beta))
 
@@ -88,9 +94,14 @@ def smooth_l1_backward(
 
 @rule("huber_loss")
 def huber(
-    low: Lowering, self: Any, target: Any, actual: Any, reduction: int = _MEAN, delta: float = 1.0
+    low: Lowering,
+    self: Operand,
+    target: Operand,
+    actual: Any,
+    reduction: int = _MEAN,
+    delta: float = 1.0,
 ) -> int:
-    def loss(x: Any, y: Any) -> Any:
+    def loss(x: Expr, y: Expr) -> Expr:
         size = sympy.Abs(x - y)
         return Where(size <= delta, 0.5 * size * size, delta * (size - 0.5 * sympy.Float(delta)))
 
@@ -99,9 +110,14 @@ def huber(
 
 @rule("huber_loss_backward")
 def huber_backward(
-    low: Lowering, grad_output: Any, self: Any, target: Any, reduction: int, delta: float
+    low: Lowering,
+    grad_output: Operand,
+    self: Operand,
+    target: Operand,
+    reduction: int,
+    delta: float,
 ) -> int:
-    def slope(n: Any, g: Any, x: Any, y: Any) -> Any:
+    def slope(n: Expr, g: Expr, x: Expr, y: Expr) -> Expr:
         apart = x - y
         return Where(
             apart <= -delta, -n * g * delta, Where(apart >= delta, n * g * delta, n * apart * g)
@@ -114,7 +130,12 @@ def huber_backward(
 
 @rule("binary_cross_entropy")
 def cross_entropy_of_two(
-    low: Lowering, self: Any, target: Any, actual: Any, weight: Any = None, reduction: int = _MEAN
+    low: Lowering,
+    self: Operand,
+    target: Operand,
+    actual: Any,
+    weight: Operand = None,
+    reduction: int = _MEAN,
 ) -> int:
     """No logarithm is below -100."""
     loss = low.formula(
@@ -125,17 +146,17 @@ def cross_entropy_of_two(
     return _reduced(low, _weighted(low, loss, weight), reduction, actual)
 
 
-def _weighted(low: Lowering, node: int, weight: Any) -> int:
+def _weighted(low: Lowering, node: int, weight: Operand) -> int:
     return node if weight is None else low.apply("multiply", node, low.lift(weight))
 
 
 @rule("binary_cross_entropy_backward")
 def cross_entropy_of_two_backward(
     low: Lowering,
-    grad_output: Any,
-    self: Any,
-    target: Any,
-    weight: Any = None,
+    grad_output: Operand,
+    self: Operand,
+    target: Operand,
+    weight: Operand = None,
     reduction: int = _MEAN,
 ) -> int:
     """The variance is taken as 1e-12 at least."""
@@ -154,7 +175,9 @@ def cross_entropy_of_two_backward(
 
 
 @rule("soft_margin_loss")
-def soft_margin(low: Lowering, self: Any, target: Any, actual: Any, reduction: int = _MEAN) -> int:
+def soft_margin(
+    low: Lowering, self: Operand, target: Operand, actual: Any, reduction: int = _MEAN
+) -> int:
     with low.build.rounding(
         CODE_FORMATS[str(actual.dtype).removeprefix("torch.")]
     ):  # one operation after another
@@ -164,7 +187,12 @@ def soft_margin(low: Lowering, self: Any, target: Any, actual: Any, reduction: i
 
 @rule("soft_margin_loss_backward")
 def soft_margin_backward(
-    low: Lowering, grad_output: Any, self: Any, target: Any, reduction: int, actual: torch.Tensor
+    low: Lowering,
+    grad_output: Operand,
+    self: Operand,
+    target: Operand,
+    reduction: int,
+    actual: torch.Tensor,
 ) -> int:
     share = _share(low, reduction, _broadcast(self, target))
     with low.build.rounding(CODE_FORMATS[str(actual.dtype).removeprefix("torch.")]):
@@ -177,7 +205,7 @@ def soft_margin_backward(
         )
 
 
-def _at_classes(shape: Any, target: Any, ignore_index: int) -> np.ndarray:
+def _at_classes(shape: Dims, target: Operand, ignore_index: int) -> np.ndarray:
     """For each target the place of its entry, or -1 where it is ignored."""
     axis = 1 if len(shape) > 1 else 0
     kept = target != ignore_index
@@ -186,7 +214,7 @@ def _at_classes(shape: Any, target: Any, ignore_index: int) -> np.ndarray:
     return to_numpy(torch.where(kept, found, -1))
 
 
-def _class_weights(low: Lowering, weight: Any, target: Any, ignore_index: int) -> int:
+def _class_weights(low: Lowering, weight: Operand, target: Operand, ignore_index: int) -> int:
     kept = to_numpy(target != ignore_index)
     if weight is None:
         return low.build.constant(kept.astype(float))
@@ -195,7 +223,7 @@ def _class_weights(low: Lowering, weight: Any, target: Any, ignore_index: int) -
 
 @rule("nll_loss_forward", "nll_loss2d_forward")
 def negative_log_likelihood(
-    low: Lowering, self: Cell, target: Any, weight: Any, reduction: int, ignore_index: int
+    low: Lowering, self: Cell, target: Operand, weight: Operand, reduction: int, ignore_index: int
 ) -> tuple[int, int]:
     """The second result is the total of the weights, for the backward; 0 where nothing is
     reduced.
@@ -211,8 +239,8 @@ def negative_log_likelihood(
 
 @rule("nll_loss_backward", "nll_loss2d_backward")
 def negative_log_likelihood_backward(
-    low: Lowering, grad_output: Cell, self: Any, target: Any, weight: Any, reduction: int,
-    ignore_index: int, total_weight: Any,
+    low: Lowering, grad_output: Cell, self: Operand, target: Operand, weight: Operand, reduction: int,
+    ignore_index: int, total_weight: Operand,
 ) -> int:  # fmt: skip
     grad = grad_output.node
     if reduction == _MEAN:
@@ -223,13 +251,13 @@ def negative_log_likelihood_backward(
     return low.build.pile(passed, _at_classes(self.shape, target, ignore_index), tuple(self.shape))
 
 
-def _rows_and_classes(shape: Any) -> tuple[int, int]:
+def _rows_and_classes(shape: Dims) -> tuple[int, int]:
     """A vector is one row; a lone number is one row of one class."""
     rows, classes = (1, 1, *shape)[-2:]
     return rows, classes
 
 
-def _others(shape: Any, target: Any) -> tuple[np.ndarray, np.ndarray]:
+def _others(shape: Dims, target: Operand) -> tuple[np.ndarray, np.ndarray]:
     """The places of all entries but the target's, row by row, and beside each the place of its
     target's.
     """
@@ -250,7 +278,7 @@ def _margins(
     )
 
 
-def _row_weights(low: Lowering, weight: Any, target: Any) -> int:
+def _row_weights(low: Lowering, weight: Operand, target: Operand) -> int:
     if weight is None:
         return low.lift(1.0)
     return low.build.take(low.lift(weight), to_numpy(target.reshape(-1, 1)))
@@ -260,10 +288,10 @@ def _row_weights(low: Lowering, weight: Any, target: Any) -> int:
 def multi_margin(
     low: Lowering,
     self: Cell,
-    target: Any,
+    target: Operand,
     p: float = 1,
     margin: float = 1,
-    weight: Any = None,
+    weight: Operand = None,
     reduction: int = _MEAN,
 ) -> int:
     short = _margins(low, self, *_others(self.shape, target), float(margin))
@@ -285,8 +313,8 @@ def _row_total(low: Lowering, rows: int, reduction: int) -> int:
 
 @rule("multi_margin_loss_backward")
 def multi_margin_backward(
-    low: Lowering, grad_output: Any, self: Cell, target: Any, p: float, margin: float,
-    weight: Any = None, reduction: int = _MEAN,
+    low: Lowering, grad_output: Operand, self: Cell, target: Operand, p: float, margin: float,
+    weight: Operand = None, reduction: int = _MEAN,
 ) -> int:  # fmt: skip
     others, chosen = _others(self.shape, target)
     short = _margins(low, self, others, chosen, float(margin))
@@ -309,7 +337,7 @@ def _margin_share(low: Lowering, self: Cell, reduction: int) -> int:
 
 
 def _both_ways(
-    low: Lowering, slope: int, grad_output: Any, at: tuple[np.ndarray, np.ndarray], self: Cell
+    low: Lowering, slope: int, grad_output: Operand, at: tuple[np.ndarray, np.ndarray], self: Cell
 ) -> int:
     """Each slope goes to the other entry, and with a minus sign to the target's."""
     others, chosen = at
@@ -326,7 +354,7 @@ def _both_ways(
     )
 
 
-def _labels(shape: Any, target: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _labels(shape: Dims, target: Operand) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each label of a row and each class that is none: the places of the class and of the
     label, and the row.
     """
@@ -346,7 +374,7 @@ def _labels(shape: Any, target: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 @rule("multilabel_margin_loss_forward")
 def multilabel_margin(
-    low: Lowering, self: Cell, target: Any, reduction: int, actual: Any
+    low: Lowering, self: Cell, target: Operand, reduction: int, actual: Any
 ) -> tuple[int, int]:
     """The second result marks the labels."""
     others, chosen, rows = _labels(self.shape, target)
@@ -361,7 +389,7 @@ def multilabel_margin(
 
 @rule("multilabel_margin_loss_backward")
 def multilabel_margin_backward(
-    low: Lowering, grad_output: Any, self: Cell, target: Any, reduction: int
+    low: Lowering, grad_output: Operand, self: Cell, target: Operand, reduction: int
 ) -> int:
     others, chosen, rows = _labels(self.shape, target)
     short = _margins(low, self, others, chosen, 1.0)
@@ -379,16 +407,16 @@ def multilabel_margin_backward(
 @rule("binary_cross_entropy_with_logits")
 def cross_entropy_of_logits(
     low: Lowering,
-    self: Any,
-    target: Any,
+    self: Operand,
+    target: Operand,
     actual: Any,
-    weight: Any = None,
-    pos_weight: Any = None,
+    weight: Operand = None,
+    pos_weight: Operand = None,
     reduction: int = _MEAN,
 ) -> int:
     """(1 - y) x - (1 + (p - 1) y) log sigmoid(x), each step a tensor of its own."""
 
-    def step(row: str, one: Any, other: Any) -> int:
+    def step(row: str, one: Operand, other: Operand) -> int:
         return low.narrowed(low.apply(row, *map(_node(low), (one, other))), actual)
 
     logarithm = low.narrowed(low.apply("logsigmoid", low.lift(self)), actual)

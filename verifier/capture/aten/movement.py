@@ -16,8 +16,11 @@ import torch.nn.functional as F  # noqa: N812
 from verifier.capture.aten.normalisation import narrow
 from verifier.capture.aten.reductions import folded
 from verifier.capture.lowering import (
+    AtenOperation,
     Cell,
+    Dims,
     Lowering,
+    Operand,
     Rule,
     actual_of,
     has_cells,
@@ -48,13 +51,13 @@ aten = torch.ops.aten
     "unsqueeze_copy", "split_copy", "split_with_sizes_copy", "unbind_copy", "diagonal_copy",
     "unfold_copy", "alias_copy", "narrow_copy",
 )  # fmt: skip
-def moved(low: Lowering, operation: Any, bound: dict[str, Any]) -> Any:
+def moved(low: Lowering, operation: AtenOperation, bound: dict[str, Any]) -> Any:
     return low.moved(
         operation, {name: _where_to(low, name, value) for name, value in bound.items()}
     )
 
 
-def _where_to(low: Lowering, name: str, value: Any) -> Any:
+def _where_to(low: Lowering, name: str, value: Operand) -> Any:
     """What says where elements go is taken as it came out."""
     if name in ("mask", "index", "indices"):
         low.kept = low.kept and not has_cells(value)
@@ -62,12 +65,12 @@ def _where_to(low: Lowering, name: str, value: Any) -> Any:
     return value
 
 
-def places_like(value: Any) -> torch.Tensor:
+def places_like(value: Operand) -> torch.Tensor:
     """A tensor of the shape of a value, whose elements are their own places."""
     return torch.arange(actual_of(value).numel()).reshape(actual_of(value).shape)
 
 
-def overwritten(low: Lowering, self: Any, goes: torch.Tensor, source: Any) -> int:
+def overwritten(low: Lowering, self: Operand, goes: torch.Tensor, source: Operand) -> int:
     """`self` with the elements of the source at these places of it, the last one where
     several go.
     """
@@ -79,13 +82,13 @@ def overwritten(low: Lowering, self: Any, goes: torch.Tensor, source: Any) -> in
     return low.build.take(joined, to_numpy(index.reshape(actual_of(self).shape)))
 
 
-def added_up(low: Lowering, self: Any, goes: torch.Tensor, node: int) -> int:
+def added_up(low: Lowering, self: Operand, goes: torch.Tensor, node: int) -> int:
     """`self` plus the elements of a node, each at its place of it."""
     self_ = low.lift(self)
     return low.apply("add", self_, low.build.pile(node, to_numpy(goes), low.build.shape(self_)))
 
 
-def _filled(low: Lowering, self: Any, goes: torch.Tensor, value: Any) -> int:
+def _filled(low: Lowering, self: Operand, goes: torch.Tensor, value: Operand) -> int:
     """`self` with one number at these places of it."""
     mask = np.zeros(actual_of(self).numel(), dtype=bool)
     mask[to_numpy(goes).ravel()] = True
@@ -100,12 +103,12 @@ def zeros(low: Lowering, self: Cell) -> int:
 
 
 @rule("fill")
-def filled(low: Lowering, self: Cell, value: Any) -> int:
+def filled(low: Lowering, self: Cell, value: Operand) -> int:
     return low.build.expand(low.lift(value), self.shape)
 
 
 @rule("constant_pad_nd")
-def padded(low: Lowering, operation: Any, bound: dict[str, Any]) -> Any:
+def padded(low: Lowering, operation: AtenOperation, bound: dict[str, Any]) -> Any:
     value = bound["value"]
     node = low.moved(operation, {**bound, "value": 0})
     if value == 0:
@@ -114,7 +117,7 @@ def padded(low: Lowering, operation: Any, bound: dict[str, Any]) -> Any:
     return low.apply("where", low.build.constant(outside), low.lift(float(value)), node)
 
 
-def in_storage(value: Any) -> tuple[torch.Tensor, torch.Tensor]:
+def in_storage(value: Operand) -> tuple[torch.Tensor, torch.Tensor]:
     """Which address of its storage each element of a tensor has, and which element each address
     holds, or NOTHING.
     """
@@ -128,7 +131,7 @@ def in_storage(value: Any) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _strided(
-    self: Any, size: list[int], stride: list[int], storage_offset: int | None
+    self: Operand, size: list[int], stride: list[int], storage_offset: int | None
 ) -> torch.Tensor:
     """The places of the elements that `as_strided` sees."""
     _, holds = in_storage(self)
@@ -141,27 +144,36 @@ def _strided(
 
 @rule("as_strided", "as_strided_copy")
 def strided(
-    low: Lowering, self: Cell, size: Any, stride: Any, storage_offset: int | None = None
+    low: Lowering, self: Cell, size: Dims, stride: Dims, storage_offset: int | None = None
 ) -> int:
     return low.build.take(self.node, to_numpy(_strided(self, size, stride, storage_offset)))
 
 
 @rule("as_strided_scatter")
 def strided_scatter(
-    low: Lowering, self: Any, src: Any, size: Any, stride: Any, storage_offset: int | None = None
+    low: Lowering,
+    self: Operand,
+    src: Operand,
+    size: Dims,
+    stride: Dims,
+    storage_offset: int | None = None,
 ) -> int:
     return overwritten(low, self, _strided(self, size, stride, storage_offset), src)
 
 
 @rule("index_put", "_unsafe_index_put")
-def put_at(low: Lowering, self: Any, indices: Any, values: Any, accumulate: bool = False) -> int:
+def put_at(
+    low: Lowering, self: Operand, indices: Operand, values: Operand, accumulate: bool = False
+) -> int:
     goes = aten.index(places_like(self), _where_to(low, "indices", indices))
     if accumulate:
         return added_up(low, self, goes, low.build.expand(low.lift(values), tuple(goes.shape)))
     return overwritten(low, self, goes, values)
 
 
-def _masked_places(low: Lowering, self: Any, mask: torch.Tensor, indices: Any) -> torch.Tensor:
+def _masked_places(
+    low: Lowering, self: Operand, mask: torch.Tensor, indices: Operand
+) -> torch.Tensor:
     """The places that an index takes where a mask is true, NOTHING where it is false."""
     chosen = _where_to(low, "mask", mask)
     return aten._unsafe_masked_index(  # type: ignore[no-any-return]
@@ -170,21 +182,25 @@ def _masked_places(low: Lowering, self: Any, mask: torch.Tensor, indices: Any) -
 
 
 @rule("_unsafe_masked_index")
-def taken_where(low: Lowering, self: Any, mask: torch.Tensor, indices: Any, fill: float) -> int:
+def taken_where(
+    low: Lowering, self: Operand, mask: torch.Tensor, indices: Operand, fill: float
+) -> int:
     goes = to_numpy(_masked_places(low, self, mask, indices))
     node = low.build.take(low.lift(self), goes)
     return low.apply("where", low.build.constant(goes != NOTHING), node, float(fill))
 
 
 @rule("_unsafe_masked_index_put_accumulate")
-def added_where(low: Lowering, self: Any, mask: torch.Tensor, indices: Any, values: Any) -> int:
+def added_where(
+    low: Lowering, self: Operand, mask: torch.Tensor, indices: Operand, values: Operand
+) -> int:
     goes = _masked_places(low, self, mask, indices)
     return added_up(low, self, goes, low.build.expand(low.lift(values), tuple(goes.shape)))
 
 
 @rule("put")
 def put(
-    low: Lowering, self: Any, index: torch.Tensor, source: Any, accumulate: bool = False
+    low: Lowering, self: Operand, index: torch.Tensor, source: Operand, accumulate: bool = False
 ) -> int:
     goes = places_like(self).take(index)
     return (
@@ -194,12 +210,12 @@ def put(
     )
 
 
-def _goes(self: Any, dim: int, index: torch.Tensor) -> torch.Tensor:
+def _goes(self: Operand, dim: int, index: torch.Tensor) -> torch.Tensor:
     """The places of `self` that a scatter by this index writes to."""
     return places_like(self).gather(dim, index) if index.numel() else index
 
 
-def _cut(low: Lowering, source: Any, index: torch.Tensor) -> int:
+def _cut(low: Lowering, source: Operand, index: torch.Tensor) -> int:
     """The part of a source that an index, which may be smaller, takes."""
     return int(
         low.moved(
@@ -211,12 +227,12 @@ def _cut(low: Lowering, source: Any, index: torch.Tensor) -> int:
 @rule("scatter")
 def scattered(
     low: Lowering,
-    self: Any,
+    self: Operand,
     dim: int,
     index: torch.Tensor,
-    src: Any = None,
-    value: Any = None,
-    reduce: Any = None,
+    src: Operand = None,
+    value: Operand = None,
+    reduce: Operand = None,
 ) -> int:
     if reduce is not None:
         raise NotImplementedError(f"reduce={reduce!r}")
@@ -227,29 +243,33 @@ def scattered(
 
 
 @rule("scatter_add")
-def scattered_sum(low: Lowering, self: Any, dim: int, index: torch.Tensor, src: Any) -> int:
+def scattered_sum(low: Lowering, self: Operand, dim: int, index: torch.Tensor, src: Operand) -> int:
     return added_up(low, self, _goes(self, dim, index), _cut(low, src, index))
 
 
-def _slices(self: Any, dim: int, index: torch.Tensor) -> torch.Tensor:
+def _slices(self: Operand, dim: int, index: torch.Tensor) -> torch.Tensor:
     return places_like(self).index_select(dim, index.reshape(-1))
 
 
 @rule("index_add")
 def index_added(
-    low: Lowering, self: Any, dim: int, index: torch.Tensor, source: Any, alpha: float = 1
+    low: Lowering, self: Operand, dim: int, index: torch.Tensor, source: Operand, alpha: float = 1
 ) -> int:
     node = low.lift(source) if alpha == 1 else low.apply("multiply", low.lift(source), float(alpha))
     return added_up(low, self, _slices(self, dim, index), node)
 
 
 @rule("index_copy")
-def index_copied(low: Lowering, self: Any, dim: int, index: torch.Tensor, source: Any) -> int:
+def index_copied(
+    low: Lowering, self: Operand, dim: int, index: torch.Tensor, source: Operand
+) -> int:
     return overwritten(low, self, _slices(self, dim, index), source)
 
 
 @rule("index_fill")
-def index_filled(low: Lowering, self: Any, dim: int, index: torch.Tensor, value: Any) -> int:
+def index_filled(
+    low: Lowering, self: Operand, dim: int, index: torch.Tensor, value: Operand
+) -> int:
     return _filled(low, self, _slices(self, dim, index), value)
 
 
@@ -257,7 +277,7 @@ _ROWS_OF = {"prod": ("multiply", 1.0), "amax": ("maximum", -np.inf), "amin": ("m
 
 
 def collected(
-    low: Lowering, self: Any, goes: torch.Tensor, node: int, reduce: str, include_self: bool
+    low: Lowering, self: Operand, goes: torch.Tensor, node: int, reduce: str, include_self: bool
 ) -> int:
     """What goes to each place of `self` reduced there, with what was there or, where anything goes,
     without.
@@ -277,11 +297,11 @@ def collected(
     return low.build.reshape(folded(low, low.build.take(joined, layers), 0, row), shape)
 
 
-def _untouched(counts: Any) -> Any:
+def _untouched(counts: Operand) -> Any:
     return np.where(counts > 0, NOTHING, np.arange(counts.size).reshape(counts.shape))
 
 
-def _layers(goes: Any, counts: Any, include_self: bool) -> Any:
+def _layers(goes: Operand, counts: Operand, include_self: bool) -> Any:
     """For each place, one behind another: itself, what goes there, and the neutral number as often
     as is left.
     """
@@ -299,10 +319,10 @@ def _layers(goes: Any, counts: Any, include_self: bool) -> Any:
 @rule("scatter_reduce")
 def scattered_reduction(
     low: Lowering,
-    self: Any,
+    self: Operand,
     dim: int,
     index: torch.Tensor,
-    src: Any,
+    src: Operand,
     reduce: str,
     include_self: bool = True,
 ) -> int:
@@ -314,10 +334,10 @@ def scattered_reduction(
 @rule("index_reduce")
 def index_reduction(
     low: Lowering,
-    self: Any,
+    self: Operand,
     dim: int,
     index: torch.Tensor,
-    source: Any,
+    source: Operand,
     reduce: str,
     include_self: bool = True,
 ) -> int:
@@ -337,7 +357,7 @@ class _Segments:
 
     @classmethod
     def of(
-        cls, data: Any, axis: int, lengths: torch.Tensor | None, offsets: torch.Tensor | None
+        cls, data: Operand, axis: int, lengths: torch.Tensor | None, offsets: torch.Tensor | None
     ) -> _Segments:
         if lengths is not None:
             offsets = F.pad(lengths.cumsum(-1), (1, 0))
@@ -379,10 +399,10 @@ _REDUCED_BY = {"sum": "sum", "mean": "sum", "prod": "prod", "max": "amax", "min"
 @rule("segment_reduce")
 def segments_reduced(
     low: Lowering,
-    data: Any,
+    data: Operand,
     reduce: str,
-    lengths: Any = None,
-    offsets: Any = None,
+    lengths: Dims = None,
+    offsets: Dims = None,
     axis: int = 0,
     initial: float | None = None,
 ) -> int:
@@ -403,12 +423,12 @@ def segments_reduced(
 @rule("_segment_reduce_backward")
 def segments_reduced_backward(
     low: Lowering,
-    grad: Any,
-    output: Any,
-    data: Any,
+    grad: Operand,
+    output: Operand,
+    data: Operand,
     reduce: str,
-    lengths: Any = None,
-    offsets: Any = None,
+    lengths: Dims = None,
+    offsets: Dims = None,
     axis: int = 0,
     initial: float | None = None,
 ) -> int:
@@ -428,7 +448,7 @@ def segments_reduced_backward(
     return _shared(low, grad, goes, plain(actual_of(output)), plain(actual_of(data)))
 
 
-def _shared(low: Lowering, grad: Any, goes: np.ndarray, output: Any, data: Any) -> int:
+def _shared(low: Lowering, grad: Operand, goes: np.ndarray, output: Operand, data: Operand) -> int:
     """Every entry that was the extreme of its segment gets an equal share."""
     largest = (np.append(output.ravel(), np.nan)[goes] == data) & (goes != NOTHING)
     counts = np.bincount(goes[largest], minlength=output.size).reshape(output.shape)
@@ -454,7 +474,7 @@ def _products_of_others(
 
 
 def _added_where_taken(
-    low: Lowering, grad: Any, shape: Any, taken: Callable[[torch.Tensor], torch.Tensor]
+    low: Lowering, grad: Operand, shape: Dims, taken: Callable[[torch.Tensor], torch.Tensor]
 ) -> int:
     """The backward of what only takes elements: each adds up what was taken from it, in the format
     of the gradient itself, 16 bits as it may be.
@@ -464,8 +484,8 @@ def _added_where_taken(
         return low.build.pile(low.lift(grad), goes, tuple(shape))
 
 
-def _pad_backward(forward: Any) -> Rule:
-    def backward(low: Lowering, grad_output: Any, self: Any, padding: Any) -> int:
+def _pad_backward(forward: Operand) -> Rule:
+    def backward(low: Lowering, grad_output: Operand, self: Operand, padding: Dims) -> int:
         shape = actual_of(self).shape
         return _added_where_taken(
             low, grad_output, shape, lambda numbers: forward(numbers, padding)
@@ -482,7 +502,7 @@ for _dimensions in (1, 2, 3):
 
 @rule("unfold_backward")
 def unfolded_backward(
-    low: Lowering, grad_in: Any, input_sizes: Any, dim: int, size: int, step: int
+    low: Lowering, grad_in: Operand, input_sizes: Operand, dim: int, size: int, step: int
 ) -> int:
     return _added_where_taken(
         low, grad_in, input_sizes, lambda numbers: numbers.unfold(dim, size, step)
@@ -492,12 +512,12 @@ def unfolded_backward(
 @rule("col2im")
 def columns_to_image(
     low: Lowering,
-    self: Any,
-    output_size: Any,
-    kernel_size: Any,
-    dilation: Any,
-    padding: Any,
-    stride: Any,
+    self: Operand,
+    output_size: Dims,
+    kernel_size: Dims,
+    dilation: Dims,
+    padding: Dims,
+    stride: Dims,
     actual: torch.Tensor,
 ) -> int:
     def taken(numbers: torch.Tensor) -> torch.Tensor:
@@ -523,8 +543,8 @@ def looked_up(low: Lowering, weight: Cell, indices: torch.Tensor, padding_idx: i
 @rule("embedding_dense_backward")
 def looked_up_backward(
     low: Lowering,
-    grad_output: Any,
-    indices: Any,
+    grad_output: Operand,
+    indices: Operand,
     num_weights: int,
     padding_idx: int,
     scale_grad_by_freq: bool,
@@ -543,7 +563,7 @@ def looked_up_backward(
 _SUM, _MEAN, _MAX = range(3)
 
 
-def _weighted(low: Lowering, rows: int, weights: Any) -> int:
+def _weighted(low: Lowering, rows: int, weights: Operand) -> int:
     if weights is None:
         return rows
     column = low.build.reshape(low.lift(weights), (actual_of(weights).numel(), 1))
@@ -557,7 +577,7 @@ def _bags(indices: torch.Tensor, offsets: torch.Tensor, padding_idx: int) -> tor
 
 
 def _known_bags(
-    indices: torch.Tensor, offsets: Any, offset2bag: torch.Tensor, padding_idx: int
+    indices: torch.Tensor, offsets: Dims, offset2bag: torch.Tensor, padding_idx: int
 ) -> torch.Tensor:
     """The bag of each index, also where the forward was too fast to note it."""
     if offset2bag.numel() < indices.numel():
@@ -584,7 +604,7 @@ def bagged(
     offsets: torch.Tensor,
     actual: Any,
     mode: int = _SUM,
-    per_sample_weights: Any = None,
+    per_sample_weights: Operand = None,
     padding_idx: int = -1,
 ) -> int:
     width, bags = weight.shape[1], _bags(indices, offsets, padding_idx)
@@ -606,16 +626,16 @@ def bagged(
 @rule("_embedding_bag_dense_backward", "_embedding_bag_backward")
 def bagged_backward(
     low: Lowering,
-    grad: Any,
+    grad: Operand,
     indices: torch.Tensor,
     offset2bag: torch.Tensor,
     maximum_indices: torch.Tensor,
     num_weights: int,
     scale_grad_by_freq: bool,
     mode: int,
-    per_sample_weights: Any,
+    per_sample_weights: Operand,
     padding_idx: int = -1,
-    offsets: Any = None,
+    offsets: Dims = None,
 ) -> int:
     if scale_grad_by_freq:
         raise NotImplementedError("scale_grad_by_freq, which gives no derivative")
@@ -635,8 +655,8 @@ def bagged_backward(
 @rule("_embedding_bag_per_sample_weights_backward")
 def bagged_weights_backward(
     low: Lowering,
-    grad: Any,
-    weight: Any,
+    grad: Operand,
+    weight: Operand,
     indices: torch.Tensor,
     offsets: torch.Tensor,
     offset2bag: torch.Tensor,

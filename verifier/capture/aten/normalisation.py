@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.capture.lowering import Lowering, actual_of, rule
+from verifier.capture.lowering import AtenOperation, Lowering, Operand, actual_of, rule
 from verifier.operations.formats import CODE_FORMATS, FLOAT32, Format
 
 Mask = Sequence[bool]
@@ -21,17 +21,17 @@ def product(low: Lowering, *factors: int) -> int:
     return reduce(lambda one, other: low.apply("multiply", one, other), factors)
 
 
-def format_of(tensor: Any) -> Format:
+def format_of(tensor: Operand) -> Format:
     return CODE_FORMATS[str(actual_of(tensor).dtype).removeprefix("torch.")]
 
 
-def stored(low: Lowering, node: int, tensor: Any) -> int:
+def stored(low: Lowering, node: int, tensor: Operand) -> int:
     """A number as it is read back from a tensor, which may be narrower than what is computed in."""
     own = format_of(tensor)
     return low.build.round(node, own) if own.precision < FLOAT32.precision else node
 
 
-def narrow(low: Lowering, tensor: Any) -> AbstractContextManager[None]:
+def narrow(low: Lowering, tensor: Operand) -> AbstractContextManager[None]:
     """Operations inside the block are rounded to the tensor's own format, also where that has 16
     bits.
     """
@@ -57,20 +57,20 @@ def _reciprocal_root(low: Lowering, variance: int, eps: float) -> int:
     return low.apply("divide", 1.0, low.apply("sqrt", low.apply("add", variance, float(eps))))
 
 
-def _scaled(low: Lowering, node: int, weight: Any, shape: Sequence[int]) -> int:
+def _scaled(low: Lowering, node: int, weight: Operand, shape: Sequence[int]) -> int:
     """Times a weight that may be missing, of that shape."""
     if weight is None:
         return node
     return low.apply("multiply", node, low.build.reshape(low.lift(weight), tuple(shape)))
 
 
-def _plus(low: Lowering, node: int, bias: Any, shape: Sequence[int]) -> int:
+def _plus(low: Lowering, node: int, bias: Operand, shape: Sequence[int]) -> int:
     if bias is None:
         return node
     return low.apply("add", node, low.build.reshape(low.lift(bias), tuple(shape)))
 
 
-def _rows(low: Lowering, value: Any, normalized_shape: Sequence[int]) -> int:
+def _rows(low: Lowering, value: Operand, normalized_shape: Sequence[int]) -> int:
     """As one row for each group that is normalised."""
     count = int(np.prod(normalized_shape))
     return low.build.reshape(low.lift(value), (actual_of(value).numel() // max(1, count), count))
@@ -86,10 +86,10 @@ def _saved(low: Lowering, *statistics: int) -> tuple[int, ...]:
 @rule("native_layer_norm")
 def layer_norm(
     low: Lowering,
-    input: Any,
+    input: Operand,
     normalized_shape: Sequence[int],
-    weight: Any,
-    bias: Any,
+    weight: Operand,
+    bias: Operand,
     eps: float,
     actual: Any,
 ) -> tuple[int, ...]:
@@ -108,12 +108,12 @@ def layer_norm(
 @rule("native_layer_norm_backward")
 def layer_norm_backward(
     low: Lowering,
-    grad_out: Any,
-    input: Any,
+    grad_out: Operand,
+    input: Operand,
     normalized_shape: Sequence[int],
-    mean: Any,
-    rstd: Any,
-    weight: Any,
+    mean: Operand,
+    rstd: Operand,
+    weight: Operand,
     output_mask: Mask,
 ) -> tuple[int | None, ...]:
     grad, x = (_rows(low, value, normalized_shape) for value in (grad_out, input))
@@ -132,7 +132,9 @@ def layer_norm_backward(
     )
 
 
-def _layer_norm_by_input(low: Lowering, grad: int, x: int, mean: int, a: int, weight: Any) -> int:
+def _layer_norm_by_input(
+    low: Lowering, grad: int, x: int, mean: int, a: int, weight: Operand
+) -> int:
     """The kernel's a dY gamma + b X + c, with all that does not change along a row in b and c."""
     count = low.build.shape(x)[1]
     weighted = _scaled(low, grad, weight, (1, count))
@@ -154,14 +156,14 @@ def _by_input(
 
 
 def _layer_norm_by_weight(
-    low: Lowering, grad_out: Any, grad: int, x: int, mean: int, a: int
+    low: Lowering, grad_out: Operand, grad: int, x: int, mean: int, a: int
 ) -> int:
     b = low.apply("negative", low.apply("multiply", a, mean))
     normal = low.apply("add", low.apply("multiply", a, x), b)
     return _summed_in(low, grad_out, low.apply("multiply", grad, normal))
 
 
-def _summed_in(low: Lowering, grad_out: Any, terms: int) -> int:
+def _summed_in(low: Lowering, grad_out: Operand, terms: int) -> int:
     """The kernel adds rows up in the format of the gradient itself, 16 bits as it may be."""
     with narrow(low, grad_out):
         return low.build.sum(terms, (0,))
@@ -173,13 +175,13 @@ def _summed_in(low: Lowering, grad_out: Any, terms: int) -> int:
 )  # fmt: skip
 def batch_norm(
     low: Lowering,
-    input: Any,
-    weight: Any,
-    bias: Any,
+    input: Operand,
+    weight: Operand,
+    bias: Operand,
     eps: float,
     actual: Any,
-    running_mean: Any = None,
-    running_var: Any = None,
+    running_mean: Operand = None,
+    running_var: Operand = None,
     training: bool = False,
 ) -> tuple[int | None, ...]:
     x = _channels(low, input)
@@ -210,32 +212,32 @@ def batch_norm(
 
 @rule("_batch_norm_with_update_functional")
 def batch_norm_with_update(
-    low: Lowering, input: Any, weight: Any, bias: Any, eps: float, actual: Any
+    low: Lowering, input: Operand, weight: Operand, bias: Operand, eps: float, actual: Any
 ) -> tuple[int | None, ...]:
     found: tuple[int | None, ...] = batch_norm(low, input, weight, bias, eps, actual, training=True)
     return found
 
 
-def _channels(low: Lowering, value: Any) -> int:
+def _channels(low: Lowering, value: Operand) -> int:
     """(batch, channels, everything else)."""
     batch, channels, *sizes = actual_of(value).shape
     return low.build.reshape(low.lift(value), (batch, channels, int(np.prod(sizes))))
 
 
-def _per_channel(low: Lowering, value: Any) -> int:
+def _per_channel(low: Lowering, value: Operand) -> int:
     return low.build.reshape(low.lift(value), (1, actual_of(value).numel(), 1))
 
 
 @rule("native_batch_norm_backward")
 def batch_norm_backward(
     low: Lowering,
-    grad_out: Any,
-    input: Any,
-    weight: Any,
-    running_mean: Any,
-    running_var: Any,
-    save_mean: Any,
-    save_invstd: Any,
+    grad_out: Operand,
+    input: Operand,
+    weight: Operand,
+    running_mean: Operand,
+    running_var: Operand,
+    save_mean: Operand,
+    save_invstd: Operand,
     train: bool,
     eps: float,
     output_mask: Mask,
@@ -264,7 +266,7 @@ def batch_norm_backward(
 
 @rule("batch_norm_backward")
 def batch_norm_with_update_backward(
-    low: Lowering, operation: Any, bound: dict[str, Any]
+    low: Lowering, operation: AtenOperation, bound: dict[str, Any]
 ) -> tuple[int | None, ...]:
     renamed = {"save_invstd": bound["save_var"], "train": bound["update"]}
     same = ("grad_out", "input", "weight", "running_mean", "running_var", "save_mean", "eps",
@@ -283,16 +285,16 @@ def _without_mean(low: Lowering, grad: int, apart: int, invstd: int, sums: tuple
     return low.apply("subtract", centred, low.apply("multiply", apart, k))
 
 
-def _groups(low: Lowering, value: Any, n: int, c: int, hxw: int, group: int) -> int:
+def _groups(low: Lowering, value: Operand, n: int, c: int, hxw: int, group: int) -> int:
     return low.build.reshape(low.lift(value), (n, group, c // group, hxw))
 
 
 @rule("native_group_norm")
 def group_norm(
     low: Lowering,
-    input: Any,
-    weight: Any,
-    bias: Any,
+    input: Operand,
+    weight: Operand,
+    bias: Operand,
     N: int,  # noqa: N803
     C: int,  # noqa: N803
     HxW: int,  # noqa: N803
@@ -316,11 +318,11 @@ def group_norm(
 @rule("native_group_norm_backward")
 def group_norm_backward(
     low: Lowering,
-    grad_out: Any,
-    input: Any,
-    mean: Any,
-    rstd: Any,
-    weight: Any,
+    grad_out: Operand,
+    input: Operand,
+    mean: Operand,
+    rstd: Operand,
+    weight: Operand,
     N: int,  # noqa: N803
     C: int,  # noqa: N803
     HxW: int,  # noqa: N803
@@ -343,14 +345,14 @@ def group_norm_backward(
     )
 
 
-def _others(v: Any, dim: int) -> tuple[int, ...]:
+def _others(v: Operand, dim: int) -> tuple[int, ...]:
     count = actual_of(v).ndim
     return tuple(axis for axis in range(count) if axis != dim % count)
 
 
 @rule("_weight_norm_interface")
 def weight_norm(
-    low: Lowering, v: Any, g: Any, actual: tuple[torch.Tensor, ...], dim: int = 0
+    low: Lowering, v: Operand, g: Operand, actual: tuple[torch.Tensor, ...], dim: int = 0
 ) -> tuple[int, int]:
     norms = low.apply("sqrt", _kept(low, low.apply("square", low.lift(v)), _others(v, dim)))
     factor = low.apply("divide", low.build.reshape(low.lift(g), low.build.shape(norms)), norms)
@@ -361,7 +363,12 @@ def weight_norm(
 
 @rule("_weight_norm_interface_backward")
 def weight_norm_backward(
-    low: Lowering, grad_w: Any, saved_v: Any, saved_g: Any, saved_norms: Any, dim: int
+    low: Lowering,
+    grad_w: Operand,
+    saved_v: Operand,
+    saved_g: Operand,
+    saved_norms: Operand,
+    dim: int,
 ) -> tuple[int, int]:
     grad, v = low.lift(grad_w), low.lift(saved_v)
     total = _kept(low, low.apply("multiply", grad, v), _others(saved_v, dim))

@@ -22,13 +22,13 @@ from verifier.capture.aten.windows import (
     outer,
     sliding,
 )
-from verifier.capture.lowering import Lowering, Rule, actual_of, rule
+from verifier.capture.lowering import AtenOperation, Dims, Lowering, Operand, Rule, actual_of, rule
 from verifier.capture.to_numpy import to_numpy
 from verifier.program.builder import places
 from verifier.program.program import NOTHING
 
 
-def _each(option: Any, count: int, default: Any = None) -> list[int]:
+def _each(option: Operand, count: int, default: Operand = None) -> list[int]:
     """An option for each axis: one number stands for all, none for the default."""
     given = [option] if isinstance(option, int) else list(option)
     if not given:
@@ -36,7 +36,7 @@ def _each(option: Any, count: int, default: Any = None) -> list[int]:
     return given * count if len(given) == 1 else given
 
 
-def _taken(low: Lowering, picture: Any, axes: Sequence[Windows]) -> tuple[int, np.ndarray]:
+def _taken(low: Lowering, picture: Operand, axes: Sequence[Windows]) -> tuple[int, np.ndarray]:
     """The entries of the windows, behind all axes of the result, and the places that they
     are from.
     """
@@ -54,7 +54,7 @@ def _spread(low: Lowering, entries: int, shape: Sequence[int], axes: Sequence[Wi
     return low.build.pile(low.build.expand(wide, index.shape), index, tuple(shape))
 
 
-def largest(low: Lowering, picture: Any, axes: Sequence[Windows]) -> int:
+def largest(low: Lowering, picture: Operand, axes: Sequence[Windows]) -> int:
     node, index = _taken(low, picture, axes)
     if (index == NOTHING).any():
         node = low.apply("where", low.build.constant(index != NOTHING), node, -np.inf)
@@ -62,7 +62,7 @@ def largest(low: Lowering, picture: Any, axes: Sequence[Windows]) -> int:
 
 
 def _at_places(
-    low: Lowering, grad: Any, shape: Sequence[int], indices: torch.Tensor, count: int
+    low: Lowering, grad: Operand, shape: Sequence[int], indices: torch.Tensor, count: int
 ) -> int:
     """Each number added at its place in its plane, as the places came out."""
     low.kept = False
@@ -76,7 +76,13 @@ def _at_places(
 
 
 def _pooling(
-    self: Any, out: torch.Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, count: int
+    self: Operand,
+    out: torch.Tensor,
+    kernel: Operand,
+    stride: Dims,
+    padding: Dims,
+    dilation: Dims,
+    count: int,
 ) -> Any:
     """The windows along each axis."""
     entries = _each(kernel, count)
@@ -90,11 +96,11 @@ def _pooling(
 def _max_pool(count: int) -> Rule:
     def pooled(
         low: Lowering,
-        self: Any,
-        kernel_size: Any,
-        stride: Any,
-        padding: Any,
-        dilation: Any,
+        self: Operand,
+        kernel_size: Dims,
+        stride: Dims,
+        padding: Dims,
+        dilation: Dims,
         actual: Any,
     ) -> tuple[int, None]:
         return largest(
@@ -105,7 +111,7 @@ def _max_pool(count: int) -> Rule:
 
 
 def _adaptive_max_pool(count: int) -> Rule:
-    def pooled(low: Lowering, self: Any, actual: Any) -> tuple[int, None]:
+    def pooled(low: Lowering, self: Operand, actual: Any) -> tuple[int, None]:
         sizes = zip(actual_of(self).shape[-count:], actual[0].shape[-count:], strict=True)
         return largest(low, self, [adaptive(*axis) for axis in sizes]), None
 
@@ -113,14 +119,14 @@ def _adaptive_max_pool(count: int) -> Rule:
 
 
 def _max_pool_backward(count: int) -> Rule:
-    def backward(low: Lowering, grad_output: Any, self: Any, indices: torch.Tensor) -> int:
+    def backward(low: Lowering, grad_output: Operand, self: Operand, indices: torch.Tensor) -> int:
         return _at_places(low, grad_output, tuple(actual_of(self).shape), indices, count)
 
     return backward
 
 
 def _max_unpool(count: int) -> Rule:
-    def unpooled(low: Lowering, self: Any, indices: torch.Tensor, actual: torch.Tensor) -> int:
+    def unpooled(low: Lowering, self: Operand, indices: torch.Tensor, actual: torch.Tensor) -> int:
         low.kept = False
         source = torch.full((*actual.shape[:-count], int(np.prod(actual.shape[-count:]))), NOTHING)
         flat = indices.reshape(*source.shape[:-1], -1)
@@ -131,7 +137,7 @@ def _max_unpool(count: int) -> Rule:
 
 
 def _fractional_max_pool(count: int) -> Rule:
-    def pooled(low: Lowering, self: Any, actual: Any) -> tuple[int, None]:
+    def pooled(low: Lowering, self: Operand, actual: Any) -> tuple[int, None]:
         """Where the windows lie was drawn: each result is the entry that was taken."""
         low.kept = False
         shape = tuple(actual_of(self).shape)
@@ -154,7 +160,7 @@ for _count in (2, 3):
 
 
 def _divisors(
-    axes: Any, shape: Sequence[int], options: Any, include: bool, override: int | None
+    axes: Dims, shape: Sequence[int], options: Dims, include: bool, override: int | None
 ) -> np.ndarray:
     """By what each window's sum is divided: with padding counted, but not what is beyond it."""
     if override is not None:
@@ -171,7 +177,7 @@ def _divisors(
 class _Averages:
     """Windows whose mean is taken, and what each sum is divided by."""
 
-    def __init__(self, count: int, self_: Any, out: Any, bound: dict[str, Any]) -> None:
+    def __init__(self, count: int, self_: Operand, out: Operand, bound: dict[str, Any]) -> None:
         entries = _each(bound["kernel_size"], count)
         options = entries, _each(bound["stride"], count, entries), _each(bound["padding"], count)
         self.axes = _pooling(self_, out, *options, 1, count)
@@ -181,7 +187,9 @@ class _Averages:
 
 
 def _avg_pool(count: int) -> Rule:
-    def pooled(low: Lowering, operation: Any, bound: dict[str, Any], actual: torch.Tensor) -> int:
+    def pooled(
+        low: Lowering, operation: AtenOperation, bound: dict[str, Any], actual: torch.Tensor
+    ) -> int:
         averages = _Averages(count, bound["self"], actual, bound)
         node, index = _taken(low, bound["self"], averages.axes)
         return low.apply(
@@ -192,7 +200,7 @@ def _avg_pool(count: int) -> Rule:
 
 
 def _avg_pool_backward(count: int) -> Rule:
-    def backward(low: Lowering, operation: Any, bound: dict[str, Any]) -> int:
+    def backward(low: Lowering, operation: AtenOperation, bound: dict[str, Any]) -> int:
         averages = _Averages(count, bound["self"], actual_of(bound["grad_output"]), bound)
         with narrow(low, bound["grad_output"]):
             share = low.apply(
@@ -216,7 +224,7 @@ def _share(low: Lowering, node: int, axes: Sequence[Windows]) -> int:
 
 
 def _adaptive_avg_pool(count: int) -> Rule:
-    def pooled(low: Lowering, self: Any, actual: torch.Tensor) -> int:
+    def pooled(low: Lowering, self: Operand, actual: torch.Tensor) -> int:
         axes = _adaptive_axes(actual_of(self).shape, actual.shape, count)
         node, index = _taken(low, self, axes)
         return _share(low, low.build.sum(node, (index.ndim - 1,)), axes)
@@ -225,7 +233,7 @@ def _adaptive_avg_pool(count: int) -> Rule:
 
 
 def _adaptive_avg_pool_backward(count: int) -> Rule:
-    def backward(low: Lowering, grad_output: Any, self: Any) -> int:
+    def backward(low: Lowering, grad_output: Operand, self: Operand) -> int:
         shape = actual_of(self).shape
         axes = _adaptive_axes(shape, actual_of(grad_output).shape, count)
         with narrow(low, grad_output):

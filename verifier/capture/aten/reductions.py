@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.capture.lowering import Cell, Lowering, Rule, actual_of, plain, rule
+from verifier.capture.lowering import Cell, Dims, Lowering, Operand, Rule, actual_of, plain, rule
 from verifier.capture.to_numpy import to_numpy
 from verifier.operations.formats import CODE_FORMATS
 from verifier.program.builder import places
@@ -20,7 +20,7 @@ Combination = Callable[[int, int], int]
 """Two nodes to one of the same shape."""
 
 
-def axes_of(shape: Sequence[int], dim: Any) -> tuple[int, ...]:
+def axes_of(shape: Sequence[int], dim: Dims) -> tuple[int, ...]:
     """The axes that an operation's `dim` means; all of them for None or nothing."""
     if dim is None or (isinstance(dim, list | tuple) and not dim):
         return tuple(range(len(shape)))
@@ -29,7 +29,7 @@ def axes_of(shape: Sequence[int], dim: Any) -> tuple[int, ...]:
     )
 
 
-def without(shape: Sequence[int], dim: Any, keepdim: bool) -> tuple[int, ...]:
+def without(shape: Sequence[int], dim: Dims, keepdim: bool) -> tuple[int, ...]:
     """What is left of a shape when these axes are reduced."""
     axes = axes_of(shape, dim)
     if keepdim:
@@ -37,22 +37,22 @@ def without(shape: Sequence[int], dim: Any, keepdim: bool) -> tuple[int, ...]:
     return tuple(size for axis, size in enumerate(shape) if axis not in axes)
 
 
-def summed(low: Lowering, node: int, dim: Any, keepdim: bool) -> int:
+def summed(low: Lowering, node: int, dim: Dims, keepdim: bool) -> int:
     shape = low.build.shape(node)
     total = low.build.sum(node, axes_of(shape, dim)) if shape else node
     return low.build.reshape(total, without(shape, dim, keepdim))
 
 
-def count_of(shape: Sequence[int], dim: Any) -> int:
+def count_of(shape: Sequence[int], dim: Dims) -> int:
     return int(np.prod([shape[axis] for axis in axes_of(shape, dim)])) if shape else 1
 
 
-def averaged(low: Lowering, node: int, dim: Any, keepdim: bool) -> int:
+def averaged(low: Lowering, node: int, dim: Dims, keepdim: bool) -> int:
     count = count_of(low.build.shape(node), dim)
     return low.apply("divide", summed(low, node, dim, keepdim), float(count))
 
 
-def entered(low: Lowering, value: Any, actual: torch.Tensor) -> int:
+def entered(low: Lowering, value: Operand, actual: torch.Tensor) -> int:
     """What a reduction with a `dtype` begins with: each element in the format of the result."""
     before, after = (
         str(tensor.dtype).removeprefix("torch.") for tensor in (actual_of(value), actual)
@@ -66,14 +66,14 @@ def entered(low: Lowering, value: Any, actual: torch.Tensor) -> int:
 
 @rule("sum")
 def sum_(
-    low: Lowering, self: Cell, actual: torch.Tensor, dim: Any = None, keepdim: bool = False
+    low: Lowering, self: Cell, actual: torch.Tensor, dim: Dims = None, keepdim: bool = False
 ) -> int:
     return summed(low, entered(low, self, actual), dim, keepdim)
 
 
 @rule("nansum")
 def sum_of_numbers(
-    low: Lowering, self: Cell, actual: torch.Tensor, dim: Any = None, keepdim: bool = False
+    low: Lowering, self: Cell, actual: torch.Tensor, dim: Dims = None, keepdim: bool = False
 ) -> int:
     """Elements that are no numbers are left out, not multiplied by 0."""
     isnan = to_numpy(self.actual.isnan())
@@ -84,13 +84,13 @@ def sum_of_numbers(
 
 @rule("mean")
 def mean(
-    low: Lowering, self: Cell, actual: torch.Tensor, dim: Any = None, keepdim: bool = False
+    low: Lowering, self: Cell, actual: torch.Tensor, dim: Dims = None, keepdim: bool = False
 ) -> int:
     return averaged(low, entered(low, self, actual), dim, keepdim)
 
 
 def variance(
-    low: Lowering, node: int, dim: Any, correction: float | None, keepdim: bool
+    low: Lowering, node: int, dim: Dims, correction: float | None, keepdim: bool
 ) -> tuple[int, int]:
     """The variance as mean of squared deviations, and the mean."""
     middle = averaged(low, node, dim, True)
@@ -102,7 +102,7 @@ def variance(
 
 
 def _deviation(
-    low: Lowering, node: int, dim: Any, correction: float | None, keepdim: bool
+    low: Lowering, node: int, dim: Dims, correction: float | None, keepdim: bool
 ) -> tuple[int, int]:
     square, middle = variance(low, node, dim, correction, keepdim)
     return low.apply("sqrt", square), middle
@@ -112,7 +112,7 @@ def _spread(kind: Callable[..., tuple[int, int]], results: int) -> Rule:
     def spread(
         low: Lowering,
         self: Cell,
-        dim: Any = None,
+        dim: Dims = None,
         unbiased: bool = True,
         correction: float | None = None,
         keepdim: bool = False,
@@ -152,7 +152,7 @@ _OF_NOTHING = {"multiply": 1.0, "or": False, "and": True}
 """What rows make of no elements; there is no extreme of nothing."""
 
 
-def folded_over(low: Lowering, node: int, dim: Any, keepdim: bool, row: str) -> int:
+def folded_over(low: Lowering, node: int, dim: Dims, keepdim: bool, row: str) -> int:
     shape = low.build.shape(node)
     if count_of(shape, dim) == 0:
         return low.build.expand(low.build.constant(_OF_NOTHING[row]), without(shape, dim, keepdim))
@@ -162,18 +162,18 @@ def folded_over(low: Lowering, node: int, dim: Any, keepdim: bool, row: str) -> 
 
 
 @rule("amax")
-def largest(low: Lowering, self: Cell, dim: Any = (), keepdim: bool = False) -> int:
+def largest(low: Lowering, self: Cell, dim: Dims = (), keepdim: bool = False) -> int:
     return folded_over(low, self.node, dim, keepdim, "maximum")
 
 
 @rule("amin")
-def smallest(low: Lowering, self: Cell, dim: Any = (), keepdim: bool = False) -> int:
+def smallest(low: Lowering, self: Cell, dim: Dims = (), keepdim: bool = False) -> int:
     return folded_over(low, self.node, dim, keepdim, "minimum")
 
 
 @rule("aminmax")
 def smallest_and_largest(
-    low: Lowering, self: Cell, dim: Any = None, keepdim: bool = False
+    low: Lowering, self: Cell, dim: Dims = None, keepdim: bool = False
 ) -> tuple[int, int]:
     return smallest(low, self, dim, keepdim), largest(low, self, dim, keepdim)
 
@@ -184,7 +184,7 @@ def _extreme(row: str) -> Rule:
     """
 
     def extreme(
-        low: Lowering, self: Any, dim: Any = None, keepdim: bool = False, other: Any = None
+        low: Lowering, self: Operand, dim: Dims = None, keepdim: bool = False, other: Operand = None
     ) -> int:
         if other is not None:
             return low.apply(row, low.lift(self), low.lift(other))
@@ -199,18 +199,18 @@ rule("min")(_extreme("minimum"))
 
 @rule("prod")
 def product(
-    low: Lowering, self: Cell, actual: torch.Tensor, dim: Any = None, keepdim: bool = False
+    low: Lowering, self: Cell, actual: torch.Tensor, dim: Dims = None, keepdim: bool = False
 ) -> int:
     return folded_over(low, entered(low, self, actual), dim, keepdim, "multiply")
 
 
 @rule("any")
-def any_(low: Lowering, self: Cell, dim: Any = None, keepdim: bool = False) -> int:
+def any_(low: Lowering, self: Cell, dim: Dims = None, keepdim: bool = False) -> int:
     return folded_over(low, _truth(low, self), dim, keepdim, "or")
 
 
 @rule("all")
-def all_(low: Lowering, self: Cell, dim: Any = None, keepdim: bool = False) -> int:
+def all_(low: Lowering, self: Cell, dim: Dims = None, keepdim: bool = False) -> int:
     return folded_over(low, _truth(low, self), dim, keepdim, "and")
 
 
@@ -228,7 +228,7 @@ def ordered(low: Lowering, self: Cell, actual: Any, dim: int = -1, keepdim: bool
 
 @rule("median", "nanmedian")
 def middle_one(
-    low: Lowering, self: Cell, actual: Any, dim: Any = None, keepdim: bool = False
+    low: Lowering, self: Cell, actual: Any, dim: Dims = None, keepdim: bool = False
 ) -> int:
     if dim is not None:
         return _gathered(low, self, actual, dim, keepdim)
@@ -309,7 +309,7 @@ def _unless_nothing(low: Lowering, value: int, instead: int, otherwise: int) -> 
     return low.apply("where", low.apply("equal", value, float("-inf")), instead, otherwise)
 
 
-def shift_of(low: Lowering, self: Cell, dim: Any) -> int:
+def shift_of(low: Lowering, self: Cell, dim: Dims) -> int:
     """The largest entries along axes as the code had them, 0 where none is finite: any shift that
     drops out will do.
     """
@@ -319,7 +319,7 @@ def shift_of(low: Lowering, self: Cell, dim: Any) -> int:
     return low.build.constant(np.nan_to_num(to_numpy(largest), nan=0.0, posinf=0.0, neginf=0.0))
 
 
-def shifted_exponentials(low: Lowering, self: Cell, dim: Any) -> tuple[int, int]:
+def shifted_exponentials(low: Lowering, self: Cell, dim: Dims) -> tuple[int, int]:
     """exp(x - m) along an axis and x - m, where m is the largest entry as the code had it."""
     shifted = low.apply("subtract", self.node, shift_of(low, self, dim))
     return low.apply("exp", shifted), shifted
@@ -348,14 +348,14 @@ def log_softmax(low: Lowering, self: Cell, dim: int, actual: torch.Tensor) -> in
 
 
 @rule("_softmax_backward_data")
-def softmax_backward(low: Lowering, grad_output: Any, output: Any, dim: int) -> int:
+def softmax_backward(low: Lowering, grad_output: Operand, output: Operand, dim: int) -> int:
     grad, result = low.lift(grad_output), low.lift(output)
     total = summed(low, low.apply("multiply", grad, result), dim, True)
     return low.apply("multiply", result, low.apply("subtract", grad, total))
 
 
 @rule("_log_softmax_backward_data")
-def log_softmax_backward(low: Lowering, grad_output: Any, output: Any, dim: int) -> int:
+def log_softmax_backward(low: Lowering, grad_output: Operand, output: Operand, dim: int) -> int:
     grad = low.lift(grad_output)
     weights = low.apply(
         "multiply", low.apply("exp", low.lift(output)), summed(low, grad, dim, True)
@@ -364,14 +364,14 @@ def log_softmax_backward(low: Lowering, grad_output: Any, output: Any, dim: int)
 
 
 @rule("logsumexp")
-def log_sum_exp(low: Lowering, self: Cell, dim: Any, keepdim: bool = False) -> int:
+def log_sum_exp(low: Lowering, self: Cell, dim: Dims, keepdim: bool = False) -> int:
     exponentials, _ = shifted_exponentials(low, self, dim)
     logarithm = low.apply("log", summed(low, exponentials, dim, True))
     result = low.apply("add", logarithm, shift_of(low, self, dim))
     return low.build.reshape(result, without(self.shape, dim, keepdim))
 
 
-def normed(low: Lowering, node: int, order: float, dim: Any, keepdim: bool) -> int:
+def normed(low: Lowering, node: int, order: float, dim: Dims, keepdim: bool) -> int:
     """The norm of that order, by the kernel's case for it; order 0 is not among them."""
     sizes = low.apply("abs", node)
     if order == 1:
@@ -391,7 +391,7 @@ def _counted(low: Lowering, actual: Any) -> int:
 
 
 def _norm(
-    low: Lowering, self: Any, actual: torch.Tensor, order: float, dim: Any, keepdim: bool
+    low: Lowering, self: Operand, actual: torch.Tensor, order: float, dim: Dims, keepdim: bool
 ) -> int:
     if order == 0:
         return _counted(low, actual)
@@ -404,7 +404,7 @@ def vector_norm(
     self: Cell,
     actual: torch.Tensor,
     ord: float = 2,
-    dim: Any = None,
+    dim: Dims = None,
     keepdim: bool = False,
 ) -> int:
     return _norm(low, self, actual, ord, dim, keepdim)
@@ -416,14 +416,16 @@ def norm(
     self: Cell,
     actual: torch.Tensor,
     p: float | None = 2,
-    dim: Any = None,
+    dim: Dims = None,
     keepdim: bool = False,
 ) -> int:
     return _norm(low, self, actual, 2 if p is None else p, dim, keepdim)
 
 
 @rule("dist")
-def distance(low: Lowering, self: Any, other: Any, actual: torch.Tensor, p: float = 2) -> int:
+def distance(
+    low: Lowering, self: Operand, other: Operand, actual: torch.Tensor, p: float = 2
+) -> int:
     apart = low.apply("subtract", low.lift(self), low.lift(other))
     return _counted(low, actual) if p == 0 else normed(low, apart, p, None, False)
 
@@ -444,8 +446,10 @@ def renormed(low: Lowering, self: Cell, p: float, dim: int, maxnorm: float) -> i
 
 
 @rule("linalg_cross")
-def cross_product(low: Lowering, self: Any, other: Any, actual: torch.Tensor, dim: int = -1) -> int:
-    def turned(value: Any, by: int) -> int:
+def cross_product(
+    low: Lowering, self: Operand, other: Operand, actual: torch.Tensor, dim: int = -1
+) -> int:
+    def turned(value: Operand, by: int) -> int:
         node = low.build.expand(low.lift(value), tuple(actual.shape))
         return low.build.take(node, np.roll(places(tuple(actual.shape)), -by, dim))
 
@@ -454,12 +458,12 @@ def cross_product(low: Lowering, self: Any, other: Any, actual: torch.Tensor, di
     return low.apply("subtract", ahead, behind)
 
 
-def _apart(low: Lowering, x1: Any, x2: Any) -> int:
+def _apart(low: Lowering, x1: Operand, x2: Operand) -> int:
     """Each row of the first less each of the second: batch, rows, rows, columns; batches are
     broadcast.
     """
 
-    def between(value: Any, axis: int) -> int:
+    def between(value: Operand, axis: int) -> int:
         shape = list(actual_of(value).shape)
         shape.insert(len(shape) + axis, 1)
         return low.build.reshape(low.lift(value), tuple(shape))
@@ -473,7 +477,12 @@ _MANY_ROWS = 25
 
 @rule("_cdist_forward")
 def distances(
-    low: Lowering, x1: Any, x2: Any, p: float, compute_mode: int | None, actual: torch.Tensor
+    low: Lowering,
+    x1: Operand,
+    x2: Operand,
+    p: float,
+    compute_mode: int | None,
+    actual: torch.Tensor,
 ) -> int:
     if p == 0:
         return _counted(low, actual)
@@ -484,11 +493,11 @@ def distances(
 
 
 @rule("_euclidean_dist")
-def euclidean_distances(low: Lowering, x1: Any, x2: Any, actual: torch.Tensor) -> int:
+def euclidean_distances(low: Lowering, x1: Operand, x2: Operand, actual: torch.Tensor) -> int:
     return _by_products(low, x1, x2, actual)
 
 
-def _by_products(low: Lowering, x1: Any, x2: Any, actual: torch.Tensor) -> int:
+def _by_products(low: Lowering, x1: Operand, x2: Operand, actual: torch.Tensor) -> int:
     """The root of |a|² + |b|² - 2ab, at least 0, as one product of matrices."""
     batch = tuple(actual.shape[:-2])
     left, right = (
@@ -537,7 +546,9 @@ def _powered(
 
 
 @rule("_cdist_backward")
-def distances_backward(low: Lowering, grad: Any, x1: Any, x2: Any, p: float, cdist: Any) -> int:
+def distances_backward(
+    low: Lowering, grad: Operand, x1: Operand, x2: Operand, p: float, cdist: Operand
+) -> int:
     """By the rows of the first; torch calls it again for the second."""
     wide = (*actual_of(cdist).shape, 1)
     over, length = (
@@ -564,7 +575,9 @@ def distances_of_pairs(low: Lowering, self: Cell, p: float, actual: torch.Tensor
 
 
 @rule("_pdist_backward")
-def distances_of_pairs_backward(low: Lowering, grad: Any, self: Any, p: float, pdist: Any) -> int:
+def distances_of_pairs_backward(
+    low: Lowering, grad: Operand, self: Operand, p: float, pdist: Operand
+) -> int:
     first, second = _pairs(*actual_of(self).shape)
     node = low.lift(self)
     apart = low.apply("subtract", low.build.take(node, first), low.build.take(node, second))

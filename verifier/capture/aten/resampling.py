@@ -17,7 +17,16 @@ import torch
 
 from verifier.capture.aten.normalisation import narrow
 from verifier.capture.aten.windows import in_planes, ragged
-from verifier.capture.lowering import Lowering, Rule, actual_of, plain, rule
+from verifier.capture.lowering import (
+    AtenOperation,
+    Dims,
+    Lowering,
+    Operand,
+    Rule,
+    actual_of,
+    plain,
+    rule,
+)
 from verifier.capture.to_numpy import to_numpy
 from verifier.program.builder import places
 from verifier.program.program import NOTHING
@@ -68,7 +77,7 @@ class _Axis:
     count: int
     align_corners: bool
     scale: float | None
-    number: Any
+    number: Operand
     """NumPy's type of the format."""
 
     @property
@@ -215,7 +224,12 @@ def _scales(bound: dict[str, Any], count: int) -> list[float | None]:
 
 
 def _axes(
-    low: Lowering, kind: str, sizes: Any, counts: Any, bound: dict[str, Any], tensor: Any
+    low: Lowering,
+    kind: str,
+    sizes: Operand,
+    counts: Operand,
+    bound: dict[str, Any],
+    tensor: Operand,
 ) -> list[_Taps]:
     number = np.float64 if actual_of(tensor).dtype == torch.float64 else np.float32
     each = zip(sizes, counts, _scales(bound, len(sizes)), strict=True)
@@ -227,7 +241,7 @@ def _axes(
 
 def _upsample(kind: str, count: int) -> Rule:
     def upsampled(
-        low: Lowering, operation: Any, bound: dict[str, Any], actual: torch.Tensor
+        low: Lowering, operation: AtenOperation, bound: dict[str, Any], actual: torch.Tensor
     ) -> int:
         node, sizes = low.lift(bound["self"]), actual_of(bound["self"]).shape[-count:]
         taps = _axes(low, kind, sizes, actual.shape[-count:], bound, actual)
@@ -239,7 +253,9 @@ def _upsample(kind: str, count: int) -> Rule:
 
 
 def _upsample_backward(kind: str, count: int) -> Rule:
-    def backward(low: Lowering, operation: Any, bound: dict[str, Any], actual: torch.Tensor) -> int:
+    def backward(
+        low: Lowering, operation: AtenOperation, bound: dict[str, Any], actual: torch.Tensor
+    ) -> int:
         node, sizes = low.lift(bound["grad_output"]), actual.shape[-count:]
         taps = _axes(low, kind, sizes, bound["output_size"], bound, actual)
         for axis in range(count):
@@ -255,7 +271,7 @@ for _name, (_kind, _count) in _WEIGHTED.items():
 
 
 def _nearest_places(
-    name: str, shape: Sequence[int], bound: dict[str, Any], tensor: Any
+    name: str, shape: Sequence[int], bound: dict[str, Any], tensor: Operand
 ) -> np.ndarray:
     """Which entry each new one is, found by resampling the places of a plane in the kernel's
     format.
@@ -271,7 +287,7 @@ def _nearest_places(
 
 
 def _nearest(name: str) -> Rule:
-    def taken(low: Lowering, operation: Any, bound: dict[str, Any]) -> int:
+    def taken(low: Lowering, operation: AtenOperation, bound: dict[str, Any]) -> int:
         shape = tuple(actual_of(bound["self"]).shape)
         return low.build.take(
             low.lift(bound["self"]), _nearest_places(name, shape, bound, bound["self"])
@@ -281,7 +297,7 @@ def _nearest(name: str) -> Rule:
 
 
 def _nearest_backward(name: str) -> Rule:
-    def piled(low: Lowering, operation: Any, bound: dict[str, Any]) -> int:
+    def piled(low: Lowering, operation: AtenOperation, bound: dict[str, Any]) -> int:
         grad, shape = bound["grad_output"], tuple(bound["input_size"])
         return low.build.pile(low.lift(grad), _nearest_places(name, shape, bound, grad), shape)
 
@@ -295,7 +311,7 @@ for _count in (1, 2, 3):
 
 
 @rule("affine_grid_generator")
-def affine_grid(low: Lowering, theta: Any, size: Any, align_corners: bool) -> int:
+def affine_grid(low: Lowering, theta: Operand, size: Dims, align_corners: bool) -> int:
     """The grid of the identity, as the code has it, times theta."""
     batch, rows, columns = actual_of(theta).shape
     basis = torch.eye(columns, dtype=actual_of(theta).dtype)[:rows][None]
@@ -329,8 +345,8 @@ class _Sampling:
     """What a grid takes from the planes of an input."""
 
     low: Lowering
-    input: Any
-    grid: Any
+    input: Operand
+    grid: Operand
     padding: int
     align_corners: bool
 
@@ -455,8 +471,8 @@ def _total(low: Lowering, terms: Sequence[int]) -> int:
 @rule("grid_sampler_2d", "grid_sampler_3d")
 def sampled(
     low: Lowering,
-    input: Any,
-    grid: Any,
+    input: Operand,
+    grid: Operand,
     interpolation_mode: int,
     padding_mode: int,
     align_corners: bool,
@@ -474,9 +490,9 @@ def sampled(
 @rule("grid_sampler_2d_backward", "grid_sampler_3d_backward")
 def sampled_backward(
     low: Lowering,
-    grad_output: Any,
-    input: Any,
-    grid: Any,
+    grad_output: Operand,
+    input: Operand,
+    grid: Operand,
     interpolation_mode: int,
     padding_mode: int,
     align_corners: bool,

@@ -26,6 +26,7 @@ from verifier.capture.target.pytree import leaves, replaced
 from verifier.capture.target.signature import Arguments, arranged, signature_of
 from verifier.errors import InputError
 from verifier.process.isolation import user_code_state
+from verifier.process.values import UserValue
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,7 @@ class Bound:
             return self.returned(*(tensor.clone() for tensor in given)).names
 
 
-def name_of(target: Any) -> str:
+def name_of(target: UserValue) -> str:
     """What a callable is called in reports.
 
     >>> name_of(torch.tanh), name_of(torch.nn.Linear(2, 3)), name_of(partial(torch.clamp, min=0))
@@ -207,7 +208,7 @@ def _callee(target: Callable[..., Any], dtype: str) -> _Callee:
     return _Callee(name, signature, known.call, known.state, known.trained)
 
 
-def _signed(target: Any) -> Any:
+def _signed(target: UserValue) -> UserValue:
     """What has the signature of the target's arguments."""
     if isinstance(target, partial):
         return partial(_signed(target.func), *target.args, **target.keywords)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from verifier.errors import InputError, cut
+from verifier.process.values import UserValue
 
 LONGEST_CALL = 10_000
 """Characters of a target's name with what it is called with."""
@@ -75,7 +76,7 @@ def _call(tree: ast.Call, text: str) -> Call:
     return Call(positional, keywords, f"({typed})")
 
 
-def _value(tree: ast.expr, name: str | None) -> Any:
+def _value(tree: ast.expr, name: str | None) -> UserValue:
     try:
         if name is None or isinstance(tree, ast.Starred):
             raise ValueError

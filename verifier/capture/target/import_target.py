@@ -17,6 +17,7 @@ from verifier.errors import InputError, message_of
 from verifier.formula.load_file import add_to_import_path, run_file
 from verifier.process.isolation import user_file_state
 from verifier.process.timeout import user_frames
+from verifier.process.values import UserValue
 
 _FORMS = "give path/to/file.py::name or package.module:name"
 
@@ -36,13 +37,13 @@ def load_target(text: str) -> Callable[..., Any]:
     with torch.random.fork_rng(devices=[]), user_file_state(_package_in(text)):
         torch.manual_seed(0)
         home, separator, name = _home(text)
-        found: Any = home
+        found: UserValue = home
         for step in steps_of(name):
             found = _next(found, step, text.removesuffix(separator + name), text)
         return _callable(found, text)
 
 
-def _next(found: Any, step: Attribute | Call, place: str, text: str) -> Any:
+def _next(found: UserValue, step: Attribute | Call, place: str, text: str) -> UserValue:
     """What is found by one step more."""
     if isinstance(step, Attribute):
         found = _made(found, text) if _is_method(found, step.name) else found
@@ -55,7 +56,7 @@ def _next(found: Any, step: Attribute | Call, place: str, text: str) -> Any:
         raise InputError(f"{name} raises {raised}") from error
 
 
-def callable_of(target: Any) -> Callable[..., Any]:
+def callable_of(target: UserValue) -> Callable[..., Any]:
     """What is called: what a text names, or what was given, where a class stands for what
     `load_target` makes of it.
 
@@ -120,18 +121,18 @@ def _not_imported(name: str, error: BaseException) -> InputError:
     return InputError(f"{name} cannot be imported: {type(error).__name__}{place}: {message}")
 
 
-def _is_method(found: Any, part: str) -> bool:
+def _is_method(found: UserValue, part: str) -> bool:
     """Whether that is a method of a class of modules, which needs one to be called on."""
     return _is_class(found, torch.nn.Module) and isinstance(
         inspect.getattr_static(found, part, None), FunctionType
     )
 
 
-def _is_class(found: Any, base: type) -> bool:
+def _is_class(found: UserValue, base: type) -> bool:
     return isinstance(found, type) and issubclass(found, base)
 
 
-def _attribute(found: Any, part: str, place: str, text: str) -> Any:
+def _attribute(found: UserValue, part: str, place: str, text: str) -> UserValue:
     try:
         return getattr(found, part)
     except AttributeError:
@@ -146,7 +147,7 @@ def _attribute(found: Any, part: str, place: str, text: str) -> Any:
         raise InputError(f"{text} cannot be looked up: {raised}") from error
 
 
-def _hint(found: Any, part: str) -> str:
+def _hint(found: UserValue, part: str) -> str:
     inside = getattr(found, "__dict__", {})
     named = {
         name: value
@@ -164,7 +165,7 @@ def _hint(found: Any, part: str) -> str:
     return f"it has {', '.join(own or named)}" if named else "nothing in it can be called"
 
 
-def _callable(found: Any, text: str) -> Callable[..., Any]:
+def _callable(found: UserValue, text: str) -> Callable[..., Any]:
     if _is_class(found, torch.autograd.Function):
         return found.apply  # type: ignore[no-any-return]
     if isinstance(found, type):
@@ -177,7 +178,7 @@ def _callable(found: Any, text: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-def _made(kind: type, text: str) -> Any:
+def _made(kind: type, text: str) -> UserValue:
     """An object of that class."""
     try:
         signature = inspect.signature(kind)

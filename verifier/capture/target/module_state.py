@@ -17,6 +17,7 @@ from torch.nn.parameter import is_lazy
 from verifier.capture.target.modules import module_of, uncompiled
 from verifier.capture.target.signature import Arguments
 from verifier.errors import InputError, message_of
+from verifier.process.values import UserValue
 
 Target = Callable[..., Any]
 MOST_NAMED = 4
@@ -25,7 +26,7 @@ _NESTED = "state_dict"
 """Where checkpoints keep the weights among other things."""
 
 
-def prepared(name: str, target: Any, state: str | None, train: bool) -> Any:
+def prepared(name: str, target: UserValue, state: str | None, train: bool) -> UserValue:
     """The target with a copy of its module, which has the weights of a file and is in training
     mode where that is asked for.
 
@@ -110,12 +111,12 @@ def _is_lazy(module: torch.nn.Module) -> bool:
     return any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers()))
 
 
-def _as_float32(value: Any) -> Any:
+def _as_float32(value: UserValue) -> UserValue:
     floating = isinstance(value, torch.Tensor) and value.is_floating_point()
     return value.detach().to(torch.float32) if floating else value
 
 
-def _with_module(target: Any, module: torch.nn.Module) -> Callable[..., Any]:
+def _with_module(target: UserValue, module: torch.nn.Module) -> Callable[..., Any]:
     """The target, called on another module."""
     if isinstance(target, partial):
         return partial(_with_module(target.func, module), *target.args, **target.keywords)

@@ -13,6 +13,7 @@ import torch
 from torch.nn.parameter import is_lazy
 
 from verifier.errors import InputError, message_of
+from verifier.process.values import UserValue
 
 _COMPILED = "_orig_mod"
 """What torch.compile calls the module that it was given."""
@@ -22,7 +23,7 @@ _COMPILED = "_orig_mod"
 class Returned:
     """What a call returned, and what it did."""
 
-    result: Any
+    result: UserValue
     buffers: Mapping[str, torch.Tensor] = field(default_factory=dict)
     """The buffers as it left them."""
 
@@ -39,7 +40,7 @@ class Apart:
     """The parameters that are not frozen."""
 
 
-def module_of(target: Any) -> torch.nn.Module | None:
+def module_of(target: UserValue) -> torch.nn.Module | None:
     """The module that a target calls: itself, or that of a bound method or of a
     `functools.partial`.
 
@@ -58,7 +59,7 @@ def uncompiled(module: torch.nn.Module) -> torch.nn.Module:
     return inner if isinstance(inner, torch.nn.Module) else module
 
 
-def apart(name: str, target: Any, dtype: torch.dtype, arguments: Collection[str]) -> Apart:
+def apart(name: str, target: UserValue, dtype: torch.dtype, arguments: Collection[str]) -> Apart:
     """A copy of the target's module in that dtype and in the same mode, called as the target calls
     it.
 
@@ -100,7 +101,7 @@ def apart(name: str, target: Any, dtype: torch.dtype, arguments: Collection[str]
 class _Holder(torch.nn.Module):
     """Calls a module as a target calls the one that it is a copy of."""
 
-    def __init__(self, module: torch.nn.Module, target: Any) -> None:
+    def __init__(self, module: torch.nn.Module, target: UserValue) -> None:
         super().__init__()
         self.module = module
         self.train(module.training)
@@ -108,15 +109,18 @@ class _Holder(torch.nn.Module):
         self.left: dict[str, torch.Tensor] = {}
         """The buffers as the latest call left them."""
 
-    def forward(self, *positional: Any, **keywords: Any) -> Any:
+    def forward(self, *positional: UserValue, **keywords: UserValue) -> UserValue:
         result = _call(self._target[0], self.module, positional, keywords)
         self.left = dict(self.named_buffers())
         return result
 
 
 def _call(
-    target: Any, module: torch.nn.Module, positional: Sequence[Any], keywords: Mapping[str, Any]
-) -> Any:
+    target: UserValue,
+    module: torch.nn.Module,
+    positional: Sequence[Any],
+    keywords: Mapping[str, Any],
+) -> UserValue:
     if isinstance(target, partial):
         return _call(
             target.func, module, (*target.args, *positional), {**target.keywords, **keywords}

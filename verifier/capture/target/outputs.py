@@ -14,6 +14,7 @@ from verifier.capture.target.pytree import leaves
 from verifier.capture.to_numpy import MOST_AXES
 from verifier.errors import InputError
 from verifier.operations.formats import CODE_FORMATS
+from verifier.process.values import UserValue
 
 VALUE = "value"
 _WANTED = "return the tensor that gradients are taken of"
@@ -32,7 +33,7 @@ class Results:
 
 
 def results_of(
-    code: str, returned: Any, buffers: Mapping[str, torch.Tensor] = MappingProxyType({})
+    code: str, returned: UserValue, buffers: Mapping[str, torch.Tensor] = MappingProxyType({})
 ) -> Results:
     """What the code of that name returned; without what stands among it and has no gradient:
     numbers, None, indices.
@@ -68,7 +69,7 @@ def _check(code: str, name: str, tensor: torch.Tensor) -> None:
         raise InputError(f"{code} returns {what} of {kind}: return {' or '.join(CODE_FORMATS)}")
 
 
-def _instead(returned: Any, found: list[Any]) -> str:
+def _instead(returned: UserValue, found: list[Any]) -> str:
     """What was returned instead of floating-point tensors, and what to do."""
     kind = type(returned).__name__
     if inspect.iscoroutine(returned):

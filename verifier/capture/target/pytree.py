@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from verifier.errors import InputError
+from verifier.process.values import UserValue
 
 DEEPEST = 100
 """Levels of parts within parts that an input may have."""
@@ -29,7 +30,7 @@ _INDEX = re.compile(r"[0-9]{1,9}")
 _STEP = re.compile(r"(\w+)|\[([^\[\]]+)\]")
 
 
-def leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+def leaves(value: UserValue, name: str) -> Iterator[tuple[str, Any]]:
     """Everything in a nested value that is not itself nested, in order, by its flat name.
 
     >>> dict(leaves({"h": [1, 2], "long name": None}, "state"))
@@ -43,7 +44,7 @@ def leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
         yield from leaves(part, inner)
 
 
-def replaced(value: Any, name: str, change: Callable[[str, Any], Any]) -> Any:
+def replaced(value: UserValue, name: str, change: Callable[[str, Any], Any]) -> UserValue:
     """The same nesting with what `change` gives for each leaf and its flat name in the leaf's
     place.
 
@@ -98,7 +99,7 @@ def _steps(name: str) -> list[Any]:
     ]
 
 
-def _closed(part: Any) -> Any:
+def _closed(part: UserValue) -> UserValue:
     if not isinstance(part, _Branch):
         return part
     parts = {key: _closed(inner) for key, inner in part.items()}
@@ -109,7 +110,7 @@ def _closed(part: Any) -> Any:
     )
 
 
-def _parts(value: Any, name: str) -> list[tuple[Any, str, Any]] | None:
+def _parts(value: UserValue, name: str) -> list[tuple[Any, str, Any]] | None:
     """The key, flat name and value of each part; None for a leaf."""
     if isinstance(value, Mapping):
         return [(key, name + _step(key), part) for key, part in value.items()]
@@ -130,7 +131,7 @@ def _step(key: Any) -> str:
     return f".{key}" if isinstance(key, str) and _WORD.fullmatch(key) else f"[{key}]"
 
 
-def _rebuilt(value: Any, parts: dict[Any, Any]) -> Any:
+def _rebuilt(value: UserValue, parts: dict[Any, Any]) -> UserValue:
     """A copy of a nested value with other parts."""
     if isinstance(value, tuple):
         return (

@@ -13,6 +13,7 @@ import torch
 
 from verifier.capture.target.pytree import leaves
 from verifier.errors import InputError
+from verifier.process.values import UserValue
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _SEVERAL = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
@@ -126,7 +127,7 @@ def _of_forward(function: type[torch.autograd.Function]) -> Signature:
     )
 
 
-def _has_tensor(value: Any) -> bool:
+def _has_tensor(value: UserValue) -> bool:
     return any(isinstance(leaf, torch.Tensor) for _, leaf in leaves(value, ""))
 
 
@@ -174,7 +175,7 @@ def _hint(key: str, signature: Signature) -> str:
     return f"did you mean {near[0]}? It is " if near else "it is "
 
 
-def _default(default: Any) -> Any:
+def _default(default: UserValue) -> UserValue:
     plain = default is Parameter.empty or default is None or isinstance(default, int | float | str)
     return default if plain else _Dots()
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from verifier.capture.lowering import Lowering
+from verifier.capture.lowering import Lowering, Operand
 from verifier.program.builder import places
 
 
-def at(low: Lowering, node: int, *key: Any) -> int:
+def at(low: Lowering, node: int, *key: Operand) -> int:
     return low.build.take(node, places(low.build.shape(node))[(..., *key)])
 
 

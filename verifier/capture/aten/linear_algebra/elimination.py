@@ -22,7 +22,7 @@ from verifier.capture.aten.linear_algebra.blocks import (
     turned,
 )
 from verifier.capture.aten.reductions import folded_over, summed
-from verifier.capture.lowering import Cell, Lowering, actual_of, rule
+from verifier.capture.lowering import Cell, Dims, Lowering, Operand, actual_of, rule
 from verifier.capture.to_numpy import to_numpy
 from verifier.program.builder import places
 from verifier.program.program import NOTHING
@@ -71,7 +71,7 @@ def _order(factors: torch.Tensor, pivots: torch.Tensor) -> Any:
     return to_numpy(exchanges.argmax(-2))
 
 
-def _reordered(low: Lowering, node: int, order: Any) -> int:
+def _reordered(low: Lowering, node: int, order: Dims) -> int:
     shape = low.build.shape(node)
     order = np.broadcast_to(order, (*shape[:-2], order.shape[-1]))
     return low.build.take(node, np.take_along_axis(places(shape), order[..., None], -2))
@@ -82,7 +82,7 @@ def _factored(low: Lowering, matrix: int, factors: torch.Tensor, pivots: torch.T
     return eliminated(low, _reordered(low, matrix, _order(factors, pivots)))
 
 
-def _solution(low: Lowering, factors: int, order: Any, right: int, adjoint: bool) -> int:
+def _solution(low: Lowering, factors: int, order: Dims, right: int, adjoint: bool) -> int:
     """Of A X = B, or of its transpose, by A's factors."""
     if not adjoint:
         half = triangular(low, factors, _reordered(low, right, order), upper=False, unit=True)
@@ -101,7 +101,7 @@ def _stood_on_its_head(A: torch.Tensor, factors: torch.Tensor, pivots: torch.Ten
 
 def _own_factors(
     low: Lowering,
-    A: Any,  # noqa: N803
+    A: Operand,  # noqa: N803
     factors: torch.Tensor,
     pivots: torch.Tensor,
 ) -> tuple[int, bool]:
@@ -111,7 +111,9 @@ def _own_factors(
 
 
 @rule("_linalg_solve_ex")
-def solved(low: Lowering, A: Any, B: Any, actual: Any, left: bool = True) -> tuple[int, int]:  # noqa: N803
+def solved(
+    low: Lowering, A: Operand, B: Operand, actual: Any, left: bool = True
+) -> tuple[int, int]:  # noqa: N803
     result, factors, pivots, _ = actual
     node, is_turned = _own_factors(low, A, factors, pivots)
     right = low.lift(B)
@@ -126,9 +128,9 @@ def solved(low: Lowering, A: Any, B: Any, actual: Any, left: bool = True) -> tup
 @rule("linalg_lu_solve")
 def solved_by_factors(
     low: Lowering,
-    LU: Any,  # noqa: N803
+    LU: Operand,  # noqa: N803
     pivots: torch.Tensor,
-    B: Any,  # noqa: N803
+    B: Operand,  # noqa: N803
     left: bool = True,
     adjoint: bool = False,
 ) -> int:
@@ -158,7 +160,7 @@ def _apart(low: Lowering, node: int, lower: torch.Tensor, upper: torch.Tensor) -
     )
 
 
-def _part(low: Lowering, node: int, like: torch.Tensor, kept: Any) -> int:
+def _part(low: Lowering, node: int, like: torch.Tensor, kept: Operand) -> int:
     """A matrix's corner of that shape, as far as it is kept."""
     corner = places(low.build.shape(node))[..., : like.shape[-2], : like.shape[-1]]
     return low.build.take(node, np.where(kept == 1, corner, NOTHING))
@@ -173,7 +175,7 @@ def factored_apart(low: Lowering, A: Cell, actual: Any) -> tuple[int, int, int]:
 
 
 @rule("lu_unpack")
-def unpacked(low: Lowering, LU_data: Any, actual: Any) -> tuple[int | None, ...]:  # noqa: N803
+def unpacked(low: Lowering, LU_data: Operand, actual: Any) -> tuple[int | None, ...]:  # noqa: N803
     exchanges, lower, upper = actual
     if not lower.numel():
         return low.lift(exchanges), None, None
@@ -187,7 +189,7 @@ def _sign(factors: torch.Tensor, pivots: torch.Tensor) -> Any:
 
 
 @rule("_linalg_det")
-def determinant(low: Lowering, A: Any, actual: Any) -> tuple[int, int]:  # noqa: N803
+def determinant(low: Lowering, A: Operand, actual: Any) -> tuple[int, int]:  # noqa: N803
     _, factors, pivots = actual
     node, _ = _own_factors(low, A, factors, pivots)
     product = folded_over(low, diagonal(low, node), -1, False, "multiply")
@@ -195,7 +197,7 @@ def determinant(low: Lowering, A: Any, actual: Any) -> tuple[int, int]:  # noqa:
 
 
 @rule("_linalg_slogdet")
-def logarithm_of_determinant(low: Lowering, A: Any, actual: Any) -> tuple[int, int, int]:  # noqa: N803
+def logarithm_of_determinant(low: Lowering, A: Operand, actual: Any) -> tuple[int, int, int]:  # noqa: N803
     *_, factors, pivots = actual
     node, _ = _own_factors(low, A, factors, pivots)
     pivoted = diagonal(low, node)
@@ -234,8 +236,8 @@ def root_of_matrix(low: Lowering, self: Cell, upper: bool = False) -> int:
 @rule("linalg_solve_triangular")
 def solved_triangle(
     low: Lowering,
-    self: Any,
-    B: Any,  # noqa: N803
+    self: Operand,
+    B: Operand,  # noqa: N803
     upper: bool,
     left: bool = True,
     unitriangular: bool = False,
@@ -250,8 +252,8 @@ def solved_triangle(
 @rule("triangular_solve")
 def solved_triangle_too(
     low: Lowering,
-    self: Any,
-    A: Any,  # noqa: N803
+    self: Operand,
+    A: Operand,  # noqa: N803
     upper: bool = True,
     transpose: bool = False,
     unitriangular: bool = False,
@@ -268,7 +270,7 @@ def _solved_by_root(low: Lowering, root: int, right: int, upper: bool) -> int:
 
 
 @rule("cholesky_solve")
-def solved_by_root(low: Lowering, self: Any, input2: Any, upper: bool = False) -> int:
+def solved_by_root(low: Lowering, self: Operand, input2: Operand, upper: bool = False) -> int:
     return _solved_by_root(low, low.lift(input2), low.lift(self), upper)
 
 

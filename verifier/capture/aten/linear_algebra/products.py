@@ -2,46 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
 from verifier.capture.aten.normalisation import narrow
 from verifier.capture.aten.reductions import summed
-from verifier.capture.lowering import Cell, Lowering, actual_of, in_16_bits, rule
+from verifier.capture.lowering import Cell, Dims, Lowering, Operand, actual_of, in_16_bits, rule
 from verifier.program.builder import places
 
 
 @rule("mm", "bmm")
-def multiplied(low: Lowering, self: Any, mat2: Any) -> int:
+def multiplied(low: Lowering, self: Operand, mat2: Operand) -> int:
     return low.build.contract(low.lift(self), low.lift(mat2))
 
 
-def _shaped(low: Lowering, value: Any, *shape: int) -> int:
+def _shaped(low: Lowering, value: Operand, *shape: int) -> int:
     count = actual_of(value).numel()
     return low.build.reshape(low.lift(value), tuple(count if size < 0 else size for size in shape))
 
 
 @rule("mv")
-def times_vector(low: Lowering, self: Any, vec: Any) -> int:
+def times_vector(low: Lowering, self: Operand, vec: Operand) -> int:
     product = low.build.contract(low.lift(self), _shaped(low, vec, -1, 1))
     return low.build.reshape(product, low.build.shape(product)[:1])
 
 
 @rule("dot", "vdot")
-def inner(low: Lowering, self: Any, other: Any = None, tensor: Any = None) -> int:
+def inner(low: Lowering, self: Operand, other: Operand = None, tensor: Operand = None) -> int:
     other = tensor if other is None else other
     return low.build.reshape(
         low.build.contract(_shaped(low, self, 1, -1), _shaped(low, other, -1, 1)), ()
     )
 
 
-def _scaled(low: Lowering, node: int, factor: Any) -> int:
+def _scaled(low: Lowering, node: int, factor: Operand) -> int:
     return node if factor == 1 else low.apply("multiply", node, float(factor))
 
 
-def _plus(low: Lowering, self: Any, product: int, beta: float, alpha: float) -> int:
+def _plus(low: Lowering, self: Operand, product: int, beta: float, alpha: float) -> int:
     """beta self + alpha product; with beta = 0 what is in `self` does not matter."""
     product = _scaled(low, product, alpha)
     return product if beta == 0 else low.apply("add", _scaled(low, low.lift(self), beta), product)
@@ -49,14 +47,19 @@ def _plus(low: Lowering, self: Any, product: int, beta: float, alpha: float) -> 
 
 @rule("addmm")
 def affine(
-    low: Lowering, self: Any, mat1: Any, mat2: Any, beta: float = 1, alpha: float = 1
+    low: Lowering, self: Operand, mat1: Operand, mat2: Operand, beta: float = 1, alpha: float = 1
 ) -> int:
     return _plus(low, self, multiplied(low, mat1, mat2), beta, alpha)
 
 
 @rule("baddbmm")
 def affine_each(
-    low: Lowering, self: Any, batch1: Any, batch2: Any, beta: float = 1, alpha: float = 1
+    low: Lowering,
+    self: Operand,
+    batch1: Operand,
+    batch2: Operand,
+    beta: float = 1,
+    alpha: float = 1,
 ) -> int:
     return _plus(low, self, multiplied(low, batch1, batch2), beta, alpha)
 
@@ -64,9 +67,9 @@ def affine_each(
 @rule("addbmm")
 def affine_sum(
     low: Lowering,
-    self: Any,
-    batch1: Any,
-    batch2: Any,
+    self: Operand,
+    batch1: Operand,
+    batch2: Operand,
     actual: torch.Tensor,
     beta: float = 1,
     alpha: float = 1,
@@ -85,7 +88,7 @@ def affine_sum(
 
 @rule("addmv")
 def affine_vector(
-    low: Lowering, self: Any, mat: Any, vec: Any, beta: float = 1, alpha: float = 1
+    low: Lowering, self: Operand, mat: Operand, vec: Operand, beta: float = 1, alpha: float = 1
 ) -> int:
     return _plus(low, self, times_vector(low, mat, vec), beta, alpha)
 
@@ -93,9 +96,9 @@ def affine_vector(
 @rule("addr")
 def affine_outer(
     low: Lowering,
-    self: Any,
-    vec1: Any,
-    vec2: Any,
+    self: Operand,
+    vec1: Operand,
+    vec2: Operand,
     actual: torch.Tensor,
     beta: float = 1,
     alpha: float = 1,
@@ -109,18 +112,18 @@ def affine_outer(
 @rule("_trilinear")
 def trilinear(
     low: Lowering,
-    i1: Any,
-    i2: Any,
-    i3: Any,
-    expand1: Any,
-    expand2: Any,
-    expand3: Any,
-    sumdim: Any,
+    i1: Operand,
+    i2: Operand,
+    i3: Operand,
+    expand1: Operand,
+    expand2: Operand,
+    expand3: Operand,
+    sumdim: Operand,
     actual: torch.Tensor,
 ) -> int:
     """Each product is a tensor of the result's own format."""
 
-    def widened(value: Any, axes: Any) -> int:
+    def widened(value: Operand, axes: Dims) -> int:
         return _shaped(
             low, value, *np.expand_dims(np.empty(tuple(actual_of(value).shape)), tuple(axes)).shape
         )

@@ -14,7 +14,7 @@ import torch
 
 from verifier.capture.aten.linear_algebra.blocks import ALL, FIRST, REST, at, transposed
 from verifier.capture.aten.linear_algebra.elimination import triangular
-from verifier.capture.lowering import Cell, Lowering, actual_of, plain, rule
+from verifier.capture.lowering import Cell, Lowering, Operand, actual_of, plain, rule
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class _Factors:
     r: int
 
 
-def _factors(low: Lowering, matrix: Cell, count: int, diagonal: Any = None) -> _Factors:
+def _factors(low: Lowering, matrix: Cell, count: int, diagonal: Operand = None) -> _Factors:
     """With so many columns of Q, and the signs of the diagonal of an R as it came out."""
     low.kept = False
     signs = _signs(plain(matrix.actual))
@@ -155,13 +155,13 @@ def _refuse_lost_rank(matrix: torch.Tensor) -> None:
 
 
 @rule("linalg_householder_product")
-def product_of_reflections(low: Lowering, input: Any, tau: Any) -> int:
+def product_of_reflections(low: Lowering, input: Operand, tau: Operand) -> int:
     shape = tuple(actual_of(input).shape)
     unit = low.build.constant(np.broadcast_to(np.eye(*shape[-2:]), shape))
     return _Triangle(0, _reflections(low, input, tau)).turned(low, unit)
 
 
-def _reflections(low: Lowering, vectors: Any, scales: Any) -> tuple[_Reflection, ...]:
+def _reflections(low: Lowering, vectors: Operand, scales: Operand) -> tuple[_Reflection, ...]:
     """Below the diagonal of a matrix stand the vectors, without their first entry, which is 1."""
     node, scale = low.lift(vectors), low.lift(scales)
     shape, count = low.build.shape(node), low.build.shape(scale)[-1]
@@ -178,9 +178,9 @@ def _reflections(low: Lowering, vectors: Any, scales: Any) -> tuple[_Reflection,
 @rule("ormqr")
 def times_reflections(
     low: Lowering,
-    self: Any,
-    input2: Any,
-    input3: Any,
+    self: Operand,
+    input2: Operand,
+    input3: Operand,
     left: bool = True,
     transpose: bool = False,
 ) -> int:
@@ -227,7 +227,7 @@ def _keeps_rank(matrix: torch.Tensor, inverse: torch.Tensor) -> bool:
 
 @rule("linalg_lstsq")
 def least_squares(
-    low: Lowering, self: Cell, b: Any, actual: Any
+    low: Lowering, self: Cell, b: Operand, actual: Any
 ) -> tuple[int, int | None, None, None]:
     """The solution of least squares, or the shortest solution, and the squares that are left."""
     right, is_vector = low.lift(b), actual_of(b).ndim == self.actual.ndim - 1

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.capture.lowering import Lowering, actual_of, rule
+from verifier.capture.lowering import Dims, Lowering, Operand, actual_of, rule
 from verifier.capture.to_numpy import to_numpy
 from verifier.program.builder import places
 from verifier.program.program import NOTHING
@@ -168,12 +168,12 @@ def _shifted(values: np.ndarray, steps: int, nothing: int | bool) -> np.ndarray:
     return found
 
 
-def _numbers(lengths: Any) -> np.ndarray:
+def _numbers(lengths: Dims) -> np.ndarray:
     return np.asarray(to_numpy(lengths) if isinstance(lengths, torch.Tensor) else lengths)
 
 
 def _alignments(
-    low: Lowering, log_probs: Any, targets: torch.Tensor, lengths: tuple[Any, Any], blank: int
+    low: Lowering, log_probs: Operand, targets: torch.Tensor, lengths: tuple[Any, Any], blank: int
 ) -> _Alignments:
     of_steps, of_labels = map(_numbers, lengths)
     flat = to_numpy(targets)
@@ -188,10 +188,10 @@ def _alignments(
 @rule("_ctc_loss")
 def alignment_loss(
     low: Lowering,
-    log_probs: Any,
+    log_probs: Operand,
     targets: torch.Tensor,
-    input_lengths: Any,
-    target_lengths: Any,
+    input_lengths: Dims,
+    target_lengths: Dims,
     blank: int = 0,
 ) -> tuple[int, None]:
     lengths = (input_lengths, target_lengths)
@@ -201,12 +201,12 @@ def alignment_loss(
 @rule("_ctc_loss_backward")
 def alignment_loss_backward(
     low: Lowering,
-    grad: Any,
-    log_probs: Any,
+    grad: Operand,
+    log_probs: Operand,
     targets: torch.Tensor,
-    input_lengths: Any,
-    target_lengths: Any,
-    neg_log_likelihood: Any,
+    input_lengths: Dims,
+    target_lengths: Dims,
+    neg_log_likelihood: Operand,
     blank: int,
 ) -> int:
     """exp(x) less the share of the alignments that pass: the kernel takes its argument for

@@ -12,7 +12,15 @@ import torch
 
 from verifier.capture.aten.attention import transposed
 from verifier.capture.aten.normalisation import product, stored
-from verifier.capture.lowering import Lowering, actual_of, numbers_from, places_of, rule
+from verifier.capture.lowering import (
+    Dims,
+    Lowering,
+    Operand,
+    actual_of,
+    numbers_from,
+    places_of,
+    rule,
+)
 from verifier.program.builder import places
 
 _LSTM = 2
@@ -37,21 +45,21 @@ class _Layer:
     """One layer in one direction; in 16 bits the kernel keeps gates and states as such."""
 
     low: Lowering
-    input: Any
+    input: Operand
     weights: tuple[Any, Any, Any, Any]
-    hidden: Any
-    cell: Any
+    hidden: Operand
+    cell: Operand
     reverse: bool
     has_biases: bool
 
-    def at(self, value: Any, step: int) -> int:
+    def at(self, value: Operand, step: int) -> int:
         """One step's part of a sequence."""
         _, *shape = actual_of(value).shape
         return self.low.build.take(
             self.low.lift(value), places((len(actual_of(value)), *shape))[step]
         )
 
-    def flat(self, value: Any) -> int:
+    def flat(self, value: Operand) -> int:
         """A state as (batch, hidden)."""
         return self.low.build.reshape(self.low.lift(value), tuple(actual_of(value).shape[-2:]))
 
@@ -98,20 +106,20 @@ def _check(mode: int) -> None:
         raise NotImplementedError("another cell than that of the LSTM")
 
 
-def _stacked(low: Lowering, by_step: dict[int, int], shape: Any) -> int:
+def _stacked(low: Lowering, by_step: dict[int, int], shape: Dims) -> int:
     return low.build.reshape(low.build.join([by_step[at] for at in sorted(by_step)]), tuple(shape))
 
 
 @rule("mkldnn_rnn_layer")
 def recurrent(
     low: Lowering,
-    input: Any,
-    weight0: Any,
-    weight1: Any,
-    weight2: Any,
-    weight3: Any,
-    hx_: Any,
-    cx_: Any,
+    input: Operand,
+    weight0: Operand,
+    weight1: Operand,
+    weight2: Operand,
+    weight3: Operand,
+    hx_: Operand,
+    cx_: Operand,
     reverse: bool,
     mode: int,
     has_biases: bool,
@@ -132,16 +140,16 @@ def recurrent(
 @rule("mkldnn_rnn_layer_backward")
 def recurrent_backward(
     low: Lowering,
-    input: Any,
-    weight1: Any,
-    weight2: Any,
-    weight3: Any,
-    weight4: Any,
-    hx_: Any,
-    cx_tmp: Any,
-    grad_output: Any,
-    grad_hy: Any,
-    grad_cy: Any,
+    input: Operand,
+    weight1: Operand,
+    weight2: Operand,
+    weight3: Operand,
+    weight4: Operand,
+    hx_: Operand,
+    cx_tmp: Operand,
+    grad_output: Operand,
+    grad_hy: Operand,
+    grad_cy: Operand,
     reverse: bool,
     mode: int,
     has_biases: bool,
@@ -176,7 +184,7 @@ def recurrent_backward(
 class _Back:
     """The way back through the steps of a layer; weights' gradients are added up on it."""
 
-    def __init__(self, layer: _Layer, grad_output: Any) -> None:
+    def __init__(self, layer: _Layer, grad_output: Operand) -> None:
         self._layer = layer
         self._grad = grad_output
         self.by_input: dict[int, int] = {}
@@ -225,7 +233,9 @@ class _Back:
 
 
 @rule("_pack_padded_sequence")
-def packed(low: Lowering, input: Any, lengths: torch.Tensor, batch_first: bool) -> tuple[int, None]:
+def packed(
+    low: Lowering, input: Operand, lengths: torch.Tensor, batch_first: bool
+) -> tuple[int, None]:
     numbers = numbers_from(1, actual_of(input).shape)
     moved, _ = torch.ops.aten._pack_padded_sequence(numbers, lengths, batch_first)
     return low.build.take(low.lift(input), places_of(moved)), None
