@@ -112,8 +112,12 @@ def _own_factors(
 
 @rule("_linalg_solve_ex")
 def solved(
-    low: Lowering, A: Operand, B: Operand, actual: Any, left: bool = True
-) -> tuple[int, int]:  # noqa: N803
+    low: Lowering,
+    A: Operand,  # noqa: N803
+    B: Operand,  # noqa: N803
+    actual: Operand,
+    left: bool = True,
+) -> tuple[int, int]:
     result, factors, pivots, _ = actual
     node, is_turned = _own_factors(low, A, factors, pivots)
     right = low.lift(B)
