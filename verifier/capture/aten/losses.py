@@ -239,8 +239,8 @@ def negative_log_likelihood(
 
 @rule("nll_loss_backward", "nll_loss2d_backward")
 def negative_log_likelihood_backward(
-    low: Lowering, grad_output: Cell, self: Operand, target: Operand, weight: Operand, reduction: int,
-    ignore_index: int, total_weight: Operand,
+    low: Lowering, grad_output: Cell, self: Operand, target: Operand, weight: Operand,
+    reduction: int, ignore_index: int, total_weight: Operand,
 ) -> int:  # fmt: skip
     grad = grad_output.node
     if reduction == _MEAN:
