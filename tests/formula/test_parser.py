@@ -604,14 +604,14 @@ class Exact:
         "where": lambda condition, a, b: a if condition else b,
     }  # fmt: skip
 
-    def symbol(self, value):
+    def input(self, value):
         return value
 
-    def constant(self, value):
-        return Fraction(value)
+    def constant(self, place, node):
+        return Fraction(node.payload)
 
-    def apply(self, row, *arguments):
-        return self.rows[row.name](*arguments)
+    def row(self, place, node, *arguments):
+        return self.rows[node.operation](*arguments)
 
 
 VALUES = {"x": Fraction(3, 2), "y": Fraction(-2), "z": Fraction(5, 7)}

@@ -40,7 +40,7 @@ def test_sign_flipped():
         "step 6    epoch 1  x=3 y=6                              loss 1.3162453174591064"
     )
     assert lines[place + 3 : place + 6] == [
-        "b        2.2945547103881836    -2.2945547103881836 1.9e+07     14.7  disagrees",
+        "b         2.2945547103881836   -2.2945547103881836  1.9e+07     14.7  disagrees",
         "              likely the sign is flipped (stated / exact = -1.0000002)",
         TRY,
     ]
@@ -109,7 +109,7 @@ def test_command_line_says_it_and_exits_with_1(monkeypatch, capsys):
     assert run(["train", "quadratic"]) == 1
     printed = capsys.readouterr().out
     assert (
-        "b        2.2945547103881836    -2.2945547103881836 1.9e+07     14.7  disagrees" in printed
+        "b         2.2945547103881836   -2.2945547103881836  1.9e+07     14.7  disagrees" in printed
     )
     assert "likely the sign is flipped" in printed
     assert run(["train", "quadratic", "--only-failing"]) == 1

@@ -668,9 +668,9 @@ def test_namings_are_counted():
 TABLE = """\
 Causes of mistakes planted in random formulas: named where they are, and where
 not.
-cause           named  named though
-              rightly     not there
-───────────────────────────────────────────────────────────────────────────────
+                named  named though
+cause         rightly     not there
+───────────────────────────────────
 sign flipped      2/2           0/2
 rolled            0/1           0/3
 stale               –           1/4

@@ -134,7 +134,22 @@ class _ShrinkSearch:
 
     def _keep_one(self, axes: Axes, choices: Iterable[Indices]) -> bool:
         """Take the first choice of places on the axes that fails."""
-        return any(self._keep(self._select(axes, places)) for places in choices)
+        length = self._length(axes)
+        has_numbers = any(self.point[name].is_floating_point() for name, _ in axes)
+        allowed = (
+            places
+            for places in choices
+            if not (has_numbers and self._is_counted_on(len(places), length))
+        )
+        return any(self._keep(self._select(axes, places)) for places in allowed)
+
+    def _is_counted_on(self, shorter: int, length: int) -> bool:
+        """Whether a whole number among the inputs may be a place on an axis that the shorter one
+        lacks, or its length: torch's own kernels (ctc_loss) write behind a shorter axis, and the
+        process ends.
+        """
+        whole = [tensor for tensor in self.point.values() if not tensor.is_floating_point()]
+        return any(bool(((shorter <= one) & (one <= length)).any()) for one in whole)
 
     def _axis_groups(self) -> Iterator[Axes]:
         """While it goes on lengths change: each group is of those that are there then."""

@@ -300,7 +300,8 @@ def _spread(grid: _Grid, table: Table, width: int) -> _Grid:
 
 
 def _width(column: Column, cells: Iterable[str]) -> int:
-    return max(map(cell_len, [*_head(column).split("\n"), *map(printable, cells)]))
+    # To rich no column is narrower than 1.
+    return max(1, *map(cell_len, [*_head(column).split("\n"), *map(printable, cells)]))
 
 
 def _head(column: Column) -> str:
