@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.helpers.rewriting import Case
 from verifier.capture.lowering import plain
-from verifier.capture.statements import Subject, _drawn
+from verifier.capture.statements import Subject, random_like
 from verifier.judging import parts
 from verifier.judging.examine import examine
 from verifier.judging.verdict import Outcome
@@ -74,7 +74,7 @@ def _ratio(case: Case, inputs: dict, found) -> float:
     """The median over the components of the gradient: allowance over the largest error in so many
     honest runs.
     """
-    seeds = _drawn
+    seeds = random_like
     errors = None
     for _ in range(RUNS):
         code = case.code()

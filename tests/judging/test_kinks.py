@@ -5,6 +5,7 @@ import torch
 
 from verifier.capture.statements import Subject
 from verifier.judging.examine import examine
+from verifier.judging.kinks import hull
 from verifier.judging.verdict import Note, Outcome
 
 AGREES, DISAGREES, UNDECIDED = Outcome.AGREES, Outcome.DISAGREES, Outcome.UNDECIDED
@@ -127,6 +128,21 @@ def test_torch_keeps_its_convention_where_the_whole_is_smooth():
 def test_ties_of_many(number):
     ones = [1.0] * number
     assert judged(amax, ones, [1 / number] * number)[0] is AGREES
+
+
+def test_ties_of_too_many_to_try_each_are_bounded_by_the_ends():
+    ones = [1.0] * 400
+    assert judged(amax, ones, [2.0] + [0.0] * 399)[0] is DISAGREES
+    assert judged(amax, ones, [0.5] * 399 + [-0.1])[0] is DISAGREES
+
+
+def test_a_search_for_a_mean_that_does_not_end_is_no_error(monkeypatch):
+    def endless(*_):
+        raise RuntimeError("too many iterations")
+
+    monkeypatch.setattr(hull, "nnls", endless)
+    assert judged(amax, [1, 1, 1], [0.2, 0.3, 0.5])[0] is AGREES
+    assert judged(amax, [1, 1], [0, 0])[0] is DISAGREES
 
 
 def test_a_function_without_limits_beside_the_point_is_undecided():

@@ -85,7 +85,7 @@ class Statements:
         else:
             self.joint = (ForwardMode if self.forward else Joint)(code, wanted, count)
         moved = [self.inputs[name] for name in self.by] if self.forward else self.results
-        drawn = tuple(_drawn(tensor, place) for place, tensor in enumerate(moved))
+        drawn = tuple(random_like(tensor, place) for place, tensor in enumerate(moved))
         self.arguments = [*self.inputs.values(), *(subject.seeds or drawn)]
         behind = [f"{TANGENT}{name}" for name in self.by] if self.forward else self._seeds
         self.names = [*self.inputs, *behind]
@@ -227,7 +227,7 @@ def _format(tensor: torch.Tensor) -> Format:
     return CODE_FORMATS[_name(tensor)]
 
 
-def _drawn(like: torch.Tensor, place: int) -> torch.Tensor:
+def random_like(like: torch.Tensor, place: int) -> torch.Tensor:
     """Numbers around 1 and -1, none of them 1."""
     generator = torch.Generator().manual_seed(place)
     drawn = torch.rand(like.shape, generator=generator, dtype=torch.float64) + 0.5

@@ -12,7 +12,7 @@ from verifier.program.array_gradient import gradients
 from verifier.program.builder import Builder
 
 
-def derived(point: Statements, builder: Builder, values: Sequence[int]) -> list[int]:
+def derivative_nodes(point: Statements, builder: Builder, values: Sequence[int]) -> list[int]:
     """Values, their derivatives and, where they are wanted, their second derivatives, as nodes."""
     inputs = input_nodes(point, builder)
     by = [inputs[name] for name in point.by]

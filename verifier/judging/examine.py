@@ -22,7 +22,7 @@ from verifier.capture.joint_graph import (
 from verifier.capture.lowering import Lowered, lowered
 from verifier.capture.statements import Statements, Subject
 from verifier.errors import InputError
-from verifier.judging.derivatives import derived
+from verifier.judging.derivatives import derivative_nodes
 from verifier.judging.examination import Coded, Exact, Examination, NotReplayed, Part
 from verifier.judging.formula_replay import formula_replay, rounded_constants
 from verifier.judging.joint_replay import joint_replay
@@ -74,7 +74,7 @@ def _by_graph(point: Statements, specification: Specification | None, read: Lowe
         builder.expand(builder.constant(0), shape) if node is None else node
         for node, shape in zip(read.results, point.shapes, strict=True)
     ]
-    exact = derived(
+    exact = derivative_nodes(
         point,
         builder,
         code[:count] if specification is None else _intended(point, builder, specification),
@@ -151,7 +151,7 @@ def _by_numbers(
     point: Statements, builder: Builder, values: list[int], reason: NotReplayed
 ) -> Examination:
     with builder.rounding(_inside(point)):
-        exact = derived(point, builder, values)
+        exact = derivative_nodes(point, builder, values)
         code = order_free(builder, exact)
     if point.lowest.precision < FLOAT32.precision:
         code = rounded_each(builder, code, point.lowest)

@@ -163,8 +163,8 @@ def _case(pair: Pair, place: int, known: _Known, rounding: Any) -> Case:
 
 
 def _with_findings(verdicts: Verdicts, known: _Known, wrong: Any, changing: Any) -> Verdicts:
-    """What is wrong in exact arithmetic is wrong, however small it is; so is what cannot be had
-    again.
+    """What is wrong in exact arithmetic is wrong, however small it is; so is what comes out
+    differently when the code is run again.
     """
     found = verdicts.with_outcome(wrong | changing, Outcome.DISAGREES)
     for note in set(known.note.tolist()) - {Note.NONE, Note.NO_EXACT_VALUE}:

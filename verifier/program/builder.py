@@ -25,7 +25,7 @@ from verifier.program.program import (
     SCALAR,
     TAKE,
     TOTAL,
-    Fixed,
+    FrozenArray,
     Node,
     OfMatrix,
     Program,
@@ -96,7 +96,13 @@ class Builder:
         array = array if array.dtype == bool else array.astype(np.float64)
         # A number that the format does not hold is rounded to it; an array is data.
         return self._add(
-            Node(CONSTANT, (), array.shape, Fixed(array), self._format if array.ndim == 0 else None)
+            Node(
+                CONSTANT,
+                (),
+                array.shape,
+                FrozenArray(array),
+                self._format if array.ndim == 0 else None,
+            )
         )
 
     def apply(self, operation: str, *arguments: int) -> int:
@@ -111,11 +117,11 @@ class Builder:
         count = int(np.prod(self.shape(argument)))
         if index.size == count and np.array_equal(index.ravel(), np.arange(count)):
             return self.reshape(argument, index.shape)
-        return self._add(Node(TAKE, (argument,), index.shape, Fixed(index)))
+        return self._add(Node(TAKE, (argument,), index.shape, FrozenArray(index)))
 
     def pile(self, argument: int, index: Indices | Sequence[int] | int, shape: Shape) -> int:
         """Zeros of that shape, with each element of the argument added at its place."""
-        fixed = Fixed(np.asarray(index, dtype=np.int64))
+        fixed = FrozenArray(np.asarray(index, dtype=np.int64))
         argument = self.numbers(argument)
         return self._add(Node(PILE, (argument,), tuple(shape), fixed, self._format))
 
@@ -229,7 +235,7 @@ class Builder:
 
     def _has_truths(self, node: Node) -> bool:
         if node.operation == CONSTANT:
-            return isinstance(node.payload, Fixed) and bool(node.array.dtype == bool)
+            return isinstance(node.payload, FrozenArray) and bool(node.array.dtype == bool)
         if node.operation in _MOVING:
             return self._truths[node.arguments[-1]]
         return node.operation in CONDITIONS

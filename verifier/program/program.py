@@ -46,7 +46,7 @@ class OfMatrix(Protocol):
     def shape(self, argument: Shape) -> Shape: ...
 
 
-class Fixed:
+class FrozenArray:
     """An array that is never written to, equal to another of the same contents."""
 
     __slots__ = ("_key", "array")
@@ -57,7 +57,7 @@ class Fixed:
         self._key = (self.array.shape, self.array.dtype.str, self.array.tobytes())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Fixed) and self._key == other._key
+        return isinstance(other, FrozenArray) and self._key == other._key
 
     def __hash__(self) -> int:
         return hash(self._key)
@@ -80,7 +80,7 @@ class Node:
     @property
     def is_array(self) -> bool:
         """Whether a constant is an array, and not a number as it was written in a formula."""
-        return isinstance(self.payload, Fixed)
+        return isinstance(self.payload, FrozenArray)
 
     @property
     def array(self) -> Any:

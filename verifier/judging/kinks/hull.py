@@ -89,7 +89,10 @@ def is_mean(limits: Floats, stated: Floats) -> bool:
         return False
     scale = np.maximum(np.ptp(limits, axis=0), np.finfo(np.float64).tiny)
     rows = np.vstack([((limits - stated) / scale).T, np.ones(len(limits))])
-    _, apart = nnls(rows, np.append(np.zeros(stated.size), 1.0))
+    try:
+        _, apart = nnls(rows, np.append(np.zeros(stated.size), 1.0))
+    except RuntimeError:  # too many iterations: more directions decide
+        return False
     return bool(apart < INSIDE)
 
 

@@ -23,7 +23,7 @@ from verifier.operations.operation import Operation
 from verifier.operations.table import TABLE
 from verifier.program.evaluation.arithmetic import balls, middle, precision, radius
 from verifier.program.matrices.function import each
-from verifier.program.program import NOTHING, Fixed, Node, Program, evaluate
+from verifier.program.program import NOTHING, FrozenArray, Node, Program, evaluate
 
 FIRST_BITS = 256
 LAST_BITS = 4096
@@ -109,7 +109,7 @@ class BallArithmetic:
         return given if given.dtype == object else as_objects(balls(given))
 
     def constant(self, place: int, node: Node) -> Balls:
-        if not isinstance(node.payload, Fixed):
+        if not isinstance(node.payload, FrozenArray):
             return as_objects(arb(node.payload))
         array = node.array
         if array.dtype == bool:

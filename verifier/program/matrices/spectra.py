@@ -28,7 +28,7 @@ from verifier.program.matrices.nodes import (
     transposed,
     without_diagonal,
 )
-from verifier.program.program import Fixed, Shape
+from verifier.program.program import FrozenArray, Shape
 
 _NAN = arb("nan")
 _SLIGHTLY_TURNED = 0.9
@@ -41,7 +41,7 @@ class Eigen(MatrixFunction):
     the vectors, which are the columns of a matrix.
     """
 
-    like: Fixed | None
+    like: FrozenArray | None
     """Vectors whose signs are meant; None where no vectors are wanted."""
 
     def shape(self, argument: Shape) -> Shape:
@@ -90,7 +90,7 @@ class Eigen(MatrixFunction):
 
     def _with_vectors(self, shape: Shape) -> Eigen:
         """Their signs drop out."""
-        return replace(self, like=Fixed(np.ones(shape)))
+        return replace(self, like=FrozenArray(np.ones(shape)))
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Singular(MatrixFunction):
     vectors and behind them the right ones, which are columns: as many as there are values.
     """
 
-    like: Fixed | None
+    like: FrozenArray | None
     """Right vectors whose signs are meant; None where no vectors are wanted."""
 
     def shape(self, argument: Shape) -> Shape:
@@ -151,7 +151,7 @@ class Singular(MatrixFunction):
     def _with_vectors(self, argument: Shape) -> Singular:
         """Their signs drop out."""
         *batch, rows, columns = argument
-        return replace(self, like=Fixed(np.ones((*batch, columns, min(rows, columns)))))
+        return replace(self, like=FrozenArray(np.ones((*batch, columns, min(rows, columns)))))
 
 
 _Triple = tuple[int, int, int]

@@ -15,7 +15,7 @@ from verifier.capture.lowering import Cell, Lowering, Rule, plain, rule
 from verifier.program.matrices.exponential import Exponential
 from verifier.program.matrices.nodes import parts
 from verifier.program.matrices.spectra import Eigen, Singular
-from verifier.program.program import Fixed
+from verifier.program.program import FrozenArray
 
 
 def _refused(reason: str) -> Rule:
@@ -54,7 +54,7 @@ def eigenvalues(
     if not compute_v:
         return low.build.matrix(Eigen(None), node), None
     size = A.shape[-1]
-    found = low.build.matrix(Eigen(Fixed(plain(actual[1]))), node)
+    found = low.build.matrix(Eigen(FrozenArray(plain(actual[1]))), node)
     values, vectors = parts(low.build, found, [(size,), (size, size)])
     return values, vectors
 
@@ -81,7 +81,7 @@ def singular_values(
     if full_matrices and rows != columns:
         raise NotImplementedError("full_matrices, whose further vectors are not unique")
     count, right = min(rows, columns), plain(actual[2]).swapaxes(-1, -2)
-    found = low.build.matrix(Singular(Fixed(right)), A.node)
+    found = low.build.matrix(Singular(FrozenArray(right)), A.node)
     shapes = [(rows, count), (count,), (columns, count)]
     u, s, v = parts(low.build, found, shapes)
     return u, s, transposed(low, v)
