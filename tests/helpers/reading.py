@@ -218,3 +218,15 @@ def flat(result):
     return tuple(
         tensor for part in parts for tensor in (part if isinstance(part, tuple) else (part,))
     )
+
+
+class Scaled(torch.autograd.Function):
+    """Itself, with a gradient that is a little too large."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * (1 + 2.0**-40)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.helpers.reading import agreeing_digits, deviations_off, largest_error
+from tests.helpers.reading import Scaled, agreeing_digits, deviations_off, largest_error
 from verifier.capture.joint_graph import NotReadableError
 from verifier.capture.statements import Subject
 from verifier.judging.examine import examine
@@ -107,18 +107,6 @@ def test_numbers_derivative_and_noise(case):
     assert largest_error(*CASES[case]) < 1e-11
     assert deviations_off(*CASES[case]) <= DEVIATIONS
     assert agreeing_digits(*CASES[case]) > 30
-
-
-class Scaled(torch.autograd.Function):
-    """Itself, with a gradient that is a little too large."""
-
-    @staticmethod
-    def forward(ctx, x):
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx, grad):
-        return grad * (1 + 2.0**-40)
 
 
 @pytest.mark.parametrize("case", CASES)

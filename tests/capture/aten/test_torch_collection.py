@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from tests.helpers.reading import agreeing_digits, deviations_off, largest_error
+from tests.helpers.reading import Scaled, agreeing_digits, deviations_off, largest_error
 from verifier.capture.statements import Subject
 from verifier.errors import InputError
 from verifier.judging.examine import examine
@@ -103,18 +103,6 @@ def test_numbers_derivative_and_noise(case):
     assert largest_error(*CASES[case]) < 1e-13
     assert deviations_off(*CASES[case]) <= DEVIATIONS
     assert agreeing_digits(*CASES[case]) > 30
-
-
-class Scaled(torch.autograd.Function):
-    """Itself, with a gradient that is a little too large."""
-
-    @staticmethod
-    def forward(ctx, x):
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx, grad):
-        return grad * (1 + 2.0**-40)
 
 
 @pytest.mark.parametrize("case", CASES)

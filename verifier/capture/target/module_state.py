@@ -21,7 +21,7 @@ from verifier.process.values import UserValue
 
 Target = Callable[..., Any]
 MOST_NAMED = 4
-"""Of the names that do not fit so many are told."""
+"""Of the names that do not fit, a message lists at most so many."""
 _NESTED = "state_dict"
 """Where checkpoints keep the weights among other things."""
 
@@ -55,8 +55,8 @@ def _load(name: str, module: torch.nn.Module, file: str) -> None:
         if names:
             more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
             other = ", which the module has" if kind == "has no" else ", which the module has not"
-            told = ", ".join(names[:MOST_NAMED])
-            raise InputError(f"{file} does not fit {name}: it {kind} {told}{more}{other}")
+            listed = ", ".join(names[:MOST_NAMED])
+            raise InputError(f"{file} does not fit {name}: it {kind} {listed}{more}{other}")
 
 
 def _mismatch(error: RuntimeError) -> str:
