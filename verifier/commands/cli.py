@@ -25,6 +25,7 @@ from verifier.commands.terminal import (
     write_message,
 )
 from verifier.errors import InputError, printable, reason_of, too_long
+from verifier.process.torch_version import require_torch
 from verifier.process.values import UserValue
 from verifier.process.workers.limits import MOST_JOBS, SECONDS, Limits, check_seconds, parse_size
 from verifier.process.workers.messages import Rendered
@@ -750,6 +751,7 @@ def run(arguments: list[str], host: Host | None = None) -> int:
 
 def _run_arguments(arguments: list[str]) -> int:
     try:
+        require_torch()
         result = app(arguments or ["--help"], standalone_mode=False, prog_name="verifier")
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -21,7 +21,11 @@ value.
 
 
 def _sample(dtype):
-    found = [entry for entry in entries(dtype) if not entry.name.startswith(ELSEWHERE)]
+    found = [
+        entry
+        for entry in entries(dtype)
+        if not entry.name.startswith(ELSEWHERE) and entry.name != "linalg.eig"
+    ]
     return [found[FIRST[dtype] + (len(found) - 20) * place // SIZE] for place in range(SIZE)]
 
 
