@@ -12,7 +12,7 @@ Reasons = Mapping[str, tuple[str, str]]
 def from_torch(version: str, reason: str) -> pytest.MarkDecorator:
     """A mark: the test is skipped before this version of torch, whose `reason` is shown."""
     least = tuple(int(part) for part in version.split("."))
-    return pytest.mark.skipif(VERSION < least, reason=f"before torch {version} {reason}")
+    return pytest.mark.skipif(least > VERSION, reason=f"before torch {version} {reason}")
 
 
 def marked(cases: Iterable[str], later: Reasons) -> list:

@@ -813,7 +813,10 @@ itself be traced to.
 LATER = {
     "aminmax": ("2.12", "torch has no derivative of it"),
     "aminmax all": ("2.12", "torch has no derivative of it"),
-    "trace": ("2.12", "torch's gradient had a 1 too many where a matrix has more rows than columns"),
+    "trace": (
+        "2.12",
+        "torch's gradient of a matrix with more rows than columns was wrong",
+    ),
 }
 
 
