@@ -20,7 +20,7 @@ _ROWS = {
     "exp": "exp", "exp2": "exp2", "expm1": "expm1", "log": "log", "log1p": "log1p", "log2": "log2",
     "log10": "log10", "sqrt": "sqrt", "sin": "sin", "cos": "cos", "tan": "tan", "asin": "asin",
     "acos": "acos", "atan": "atan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
-    "asinh": "asinh", "acosh": "acosh", "atanh": "atanh", "abs": "abs", "neg": "negative",
+    "asinh": "asinh", "acosh": "acosh", "atanh": "atanh", "abs": "abs", "neg": "negative", "_neg_view": "negative",
     "sign": "sign", "sgn": "sign", "floor": "floor", "ceil": "ceiling", "erf": "erf",
     "erfc": "erfc", "erfinv": "erfinv", "lgamma": "loggamma", "digamma": "digamma",
     "sigmoid": "sigmoid", "relu": "relu", "special_log_ndtr": "log_ndtr", "special_erfcx": "erfcx",

@@ -38,7 +38,7 @@ _REAL_OF = {
     "unfold_backward", "im2col", "col2im", "reflection_pad1d", "reflection_pad2d",
     "replication_pad1d", "replication_pad2d", "reflection_pad1d_backward",
     "reflection_pad2d_backward", "replication_pad1d_backward", "replication_pad2d_backward",
-    "as_strided", "as_strided_scatter", "_reshape_copy", "resolve_conj", "resolve_neg", "_neg_view",
+    "_reshape_copy", "resolve_conj", "resolve_neg", "_neg_view",
 )  # fmt: skip
 def part_by_part(operation: AtenOperation, bound: dict[str, Any]) -> Any:
     """The operation on the real parts, and on the imaginary parts."""
@@ -81,6 +81,18 @@ def _part(value: Any, choose: Callable[[Number], Any], *, is_number: bool) -> An
     if is_number and isinstance(value, int | float | complex) and not isinstance(value, bool):
         return choose(value)
     return value
+
+
+@pair_rule("as_strided", "as_strided_copy")
+def strided(
+    self: Pair, size: list[int], stride: list[int], storage_offset: int | None = None
+) -> Pair:
+    """In memory the parts of a number stand behind each other."""
+    steps = [2 * step for step in stride]
+    first = self.real.storage_offset() if storage_offset is None else 2 * storage_offset
+    return Pair(
+        self.real.as_strided(size, steps, first), self.imag.as_strided(size, steps, first + 1)
+    )
 
 
 @pair_rule("_to_copy", "to")
