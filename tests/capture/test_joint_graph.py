@@ -6,7 +6,8 @@ import torch
 
 from tests.helpers.reading import read
 from verifier.capture.joint_functions import Joint, SecondOrder, tensors
-from verifier.capture.joint_graph import NotReadableError, captured, is_capturing
+from verifier.capture.joint_graph import NotReadableError, captured
+from verifier.capture.recorder import is_recording
 from verifier.capture.statements import Subject
 from verifier.judging.examine import examine
 from verifier.judging.verdict import Outcome
@@ -188,14 +189,14 @@ def test_code_can_ask_whether_it_is_captured():
     asked = []
 
     def asking(x):
-        asked.append(is_capturing())
+        asked.append(is_recording())
         return x.sin()
 
     asking(X)
     assert asked == [False]
     captured(asking, [X])
     assert asked[1:] and all(asked[1:])
-    assert not is_capturing()
+    assert not is_recording()
 
 
 def test_second_derivatives_are_in_the_graph():
