@@ -17,10 +17,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import sympy
 import torch
-from torch.fx.experimental.proxy_tensor import make_fx
 
-from verifier.capture.complex_pairs import Pair, flat, in_reals, split
+from verifier.capture.aten.complex_numbers.pairs import Pair, flat, in_reals, split
 from verifier.capture.joint_graph import NotReadableError
+from verifier.capture.recorder import Recorder
 from verifier.capture.to_numpy import to_float64, to_numpy
 from verifier.errors import message_of
 from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, Format
@@ -264,20 +264,22 @@ class Lowering:
         self.operations.append(name)
         if torch.Tag.nondeterministic_seeded in target.tags and name not in rules():
             raise random(name)
-        if _is_complex(actual) and (
-            name in _EVEN or name in _BY_SHAPE or not has_cells((arguments, keywords))
-        ):
-            return actual
-        if _is_complex((arguments, keywords)) or _is_complex(actual):
-            return self._of_pairs(target, _bound(target, arguments, keywords), actual)
-        number = _number_of_fill(name, _bound(target, arguments, keywords), actual)
+        bound = _bound(target, arguments, keywords)
+        if _is_complex((bound, actual)):
+            return self._of_pairs(name, target, bound, actual)
+        return self._of_reals(name, target, bound, actual)
+
+    def _of_reals(
+        self, name: str, target: AtenOperation, bound: dict[str, Any], actual: Operand
+    ) -> Any:
+        number = _number_of_fill(name, bound, actual)
         if number is not None:
             return self._filled(number, actual)
         if name in _EVEN and isinstance(actual, torch.Tensor) and actual.is_floating_point():
             return self._constant(actual)
-        if not has_cells((arguments, keywords)) or name in _BY_SHAPE:
+        if not has_cells(bound) or name in _BY_SHAPE:
             return actual
-        if _is_nothing((arguments, keywords), actual):
+        if _is_nothing(bound, actual):
             return self._given_as(actual)
         if _is_whole(actual):
             if name not in rules() or not _is_truth(actual):
@@ -285,7 +287,7 @@ class Lowering:
                 return actual
         elif name not in rules():
             raise _without_rule(name, actual)
-        return self._lowered(name, target, _bound(target, arguments, keywords), actual)
+        return self._lowered(name, target, bound, actual)
 
     def _filled(self, number: Any, actual: torch.Tensor) -> Cell:
         """A number as it was written, which the tensor's format may have to round."""
@@ -339,9 +341,11 @@ class Lowering:
             )
         return self._cell(found, actual)
 
-    def _of_pairs(self, target: AtenOperation, bound: dict[str, Any], actual: Operand) -> Any:
+    def _of_pairs(
+        self, name: str, target: AtenOperation, bound: dict[str, Any], actual: Operand
+    ) -> Any:
         """An operation that takes or gives complex numbers, by what it does to their parts."""
-        if _is_nothing(bound, actual):
+        if _is_nothing(bound, actual) or name in _EVEN or name in _BY_SHAPE:
             return self._given_as(actual)
         if _is_whole(actual):
             self.kept = False
@@ -351,7 +355,8 @@ class Lowering:
         def in_parts(*given: torch.Tensor) -> tuple[Any, ...]:
             return tuple(flat(in_reals(target, _with_pairs(bound, iter(given)))))
 
-        graph = make_fx(in_parts)(*(cell.actual for cell in cells))
+        # A recorder knows tensors by their identity.
+        graph = Recorder().record(in_parts, [cell.actual.detach() for cell in cells])
         self.elementary = False
         nodes = iter(self.run(graph, cells))
         if isinstance(actual, tuple | list):

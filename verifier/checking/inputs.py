@@ -49,9 +49,7 @@ class Between(Leaf):
     shape: tuple[int, ...] = ()
 
 
-def between(
-    low: complex, high: complex, shape: Sequence[int] = ()
-) -> Between | Complex:
+def between(low: complex, high: complex, shape: Sequence[int] = ()) -> Between | Complex:
     """Inputs that are drawn between two ends, which are left out.
 
     `low` and `high` are finite numbers, `low` not above `high`; where they are the same number, all
@@ -66,9 +64,9 @@ def between(
     Raises InputError for ends that are not finite, or the wrong way round, and for what is no
     shape.
     """
-    if isinstance(low, complex) or isinstance(high, complex):
-        low, high = complex(low), complex(high)
-        return Complex(between(low.real, high.real, shape), between(low.imag, high.imag, shape))
+    if type(low) is complex or type(high) is complex:
+        first, last = complex(low), complex(high)
+        return Complex(between(first.real, last.real, shape), between(first.imag, last.imag, shape))
     ends = (_finite_end(low), _finite_end(high))
     if ends[0] > ends[1]:
         raise InputError(f"between {low!r} and {high!r} lies nothing: give the smaller end first")
@@ -203,9 +201,9 @@ def _literal(text: str) -> UserValue:
         ) from None
 
 
-def _finite_end(number: float) -> float:
+def _finite_end(number: complex) -> float:
     try:
-        end = float(number)
+        end = float(number)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"between takes two numbers, and {number!r} is none") from None
     if not math.isfinite(end):

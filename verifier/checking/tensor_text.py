@@ -163,9 +163,9 @@ def _read_bool(text: str) -> bool:
 _TRUTH = {"True": True, "true": True, "1": True, "False": False, "false": False, "0": False}
 _READ: dict[str, tuple[torch.dtype, Callable[[str], complex]]] = {
     "float": (torch.float64, read_number),
-    "complex": (torch.complex128, read_complex),
     "int": (torch.int64, read_whole),
     "bool": (torch.bool, _read_bool),
+    "complex": (torch.complex128, read_complex),
 }
 
 

@@ -101,9 +101,7 @@ def apart(name: str, target: UserValue, dtype: torch.dtype, arguments: Collectio
 
 def _in_parts(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Complex tensors by their parts."""
-    return {
-        inner: part for name, tensor in tensors.items() for inner, part in leaves(tensor, name)
-    }
+    return {inner: part for name, tensor in tensors.items() for inner, part in leaves(tensor, name)}
 
 
 def _whole(state: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
@@ -168,13 +166,14 @@ def _cast(module: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:
         return module.to(dtype)
     if dtype not in (torch.float32, torch.float64):
         raise ValueError("complex numbers are judged in float32 and float64")
-    return module._apply(
-        lambda tensor: (
-            tensor.to(dtype.to_complex())
-            if tensor.is_complex()
-            else tensor.to(dtype) if tensor.is_floating_point() else tensor
-        )
-    )
+
+    def as_precise(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.is_complex():
+            return tensor.to(dtype.to_complex())
+        return tensor.to(dtype) if tensor.is_floating_point() else tensor
+
+    module._apply(as_precise)  # type: ignore[no-untyped-call]
+    return module
 
 
 def _shown(full: str, arguments: Collection[str]) -> str:

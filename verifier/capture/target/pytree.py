@@ -29,7 +29,7 @@ class Leaf:
 REAL, IMAG = "real", "imag"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Complex:
     """A complex tensor by its parts, of which one at least is not known yet."""
 

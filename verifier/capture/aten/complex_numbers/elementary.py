@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 
-from verifier.capture.complex_pairs import Number, Pair, pair_of, pair_rule
+from verifier.capture.aten.complex_numbers.pairs import Number, Pair, pair_of, pair_rule
 
 MOST_FACTORS = 16
 """Whole powers up to this one are products."""
@@ -17,40 +17,46 @@ MOST_FACTORS = 16
 
 @pair_rule("add")
 def added(self: Number, other: Number, alpha: Number = 1) -> Pair:
-    return pair_of(self) + _times(other, alpha)
+    found: Pair = pair_of(self) + _scaled(other, alpha)
+    return found
 
 
 @pair_rule("sub")
 def subtracted(self: Number, other: Number, alpha: Number = 1) -> Pair:
-    return pair_of(self) - _times(other, alpha)
+    found: Pair = pair_of(self) - _scaled(other, alpha)
+    return found
 
 
 @pair_rule("rsub")
 def subtracted_from(self: Number, other: Number, alpha: Number = 1) -> Pair:
-    return -_times(pair_of(self), alpha) + other
+    return subtracted(pair_like(other, self), self, alpha)
 
 
-def _times(value: Number, factor: Number) -> Number:
-    if isinstance(factor, Pair) or factor != 1:
-        return factor * value if isinstance(factor, Pair) else value * factor
-    return value
+def _scaled(value: Number, factor: Number) -> Number:
+    return value if factor == 1 else multiplied(pair_like(value, factor), factor)
+
+
+def pair_like(value: Number, like: Number) -> Pair:
+    """A number or a tensor as a pair; a number as a tensor like the one beside it."""
+    if isinstance(value, Pair | torch.Tensor):
+        return pair_of(value)
+    own = pair_of(like).real if isinstance(like, Pair | torch.Tensor) else torch.zeros(())
+    number = complex(value)
+    return Pair(torch.full_like(own, number.real), torch.full_like(own, number.imag))
 
 
 @pair_rule("mul")
 def multiplied(self: Number, other: Number) -> Pair:
-    return self * other if isinstance(self, Pair) else pair_of_number(other, self) * self
-
-
-def pair_of_number(value: Number, like: Number) -> Pair:
-    """A number or a tensor as a pair; of a complex number one like the tensor beside it."""
-    if isinstance(value, complex):
-        return Pair(torch.full_like(like, value.real), torch.full_like(like, value.imag))
-    return pair_of(value)
+    if not isinstance(self, Pair):
+        self, other = other, self
+    found: Pair = pair_like(self, other) * other
+    return found
 
 
 @pair_rule("div", "true_divide")
 def divided(self: Number, other: Number) -> Pair:
-    return pair_of_number(self, other) / other
+    found: Pair = pair_like(self, other) / other
+    return found
 
 
 @pair_rule("reciprocal")
@@ -61,18 +67,17 @@ def reciprocal(self: Pair) -> Pair:
 
 @pair_rule("addcmul")
 def plus_product(self: Number, tensor1: Number, tensor2: Number, value: Number = 1) -> Pair:
-    return pair_of(self) + _times(multiplied(tensor1, tensor2), value)
+    return added(self, multiplied(tensor1, tensor2), value)
 
 
 @pair_rule("addcdiv")
 def plus_quotient(self: Number, tensor1: Number, tensor2: Number, value: Number = 1) -> Pair:
-    return pair_of(self) + _times(divided(tensor1, tensor2), value)
+    return added(self, divided(tensor1, tensor2), value)
 
 
 @pair_rule("lerp")
 def between(self: Number, end: Number, weight: Number) -> Pair:
-    start = pair_of(self)
-    return start + (pair_of(end) - start) * weight
+    return added(self, multiplied(subtracted(end, self), weight))
 
 
 @pair_rule("square")
@@ -160,8 +165,8 @@ def power(self: Number, exponent: Number) -> Pair:
     if isinstance(exponent, int | float):
         return _power_of_number(pair_of(self), float(exponent))
     if isinstance(self, int | float):
-        return exponential(pair_of(exponent) * _logarithm_of(float(self), pair_of(exponent).real))
-    return exponential(logarithm(pair_of_number(self, exponent)) * exponent)
+        return exponential(multiplied(exponent, _logarithm_of(float(self), pair_of(exponent).real)))
+    return exponential(multiplied(logarithm(pair_like(self, exponent)), exponent))
 
 
 def _power_of_number(base: Pair, exponent: float) -> Pair:
@@ -184,13 +189,13 @@ def sigmoid(self: Pair) -> Pair:
 
 @pair_rule("tanh_backward")
 def tanh_backward(grad_output: Number, output: Number) -> Pair:
-    return pair_of(grad_output) * (-square(pair_of(output)) + 1.0).conj()
+    return multiplied(grad_output, (-square(pair_of(output)) + 1.0).conj())
 
 
 @pair_rule("sigmoid_backward")
 def sigmoid_backward(grad_output: Number, output: Number) -> Pair:
     result = pair_of(output)
-    return pair_of(grad_output) * ((-result + 1.0) * result).conj()
+    return multiplied(grad_output, ((-result + 1.0) * result).conj())
 
 
 @pair_rule("sinh")
@@ -277,7 +282,7 @@ pair_rule("cos")(lambda self: cosh(_turned(self)))
 
 @pair_rule("eq")
 def equal(self: Number, other: Number) -> torch.Tensor:
-    one, two = pair_of(self), pair_of_number(other, pair_of(self).real)
+    one, two = pair_of(self), pair_like(other, pair_of(self).real)
     return (one.real == two.real) & (one.imag == two.imag)
 
 

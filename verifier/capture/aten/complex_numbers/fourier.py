@@ -7,12 +7,12 @@ they round about as much.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
+from verifier.capture.aten.complex_numbers.pairs import Number, Pair, pair_of, pair_rule
 from verifier.capture.aten.complex_numbers.products import bilinear
-from verifier.capture.complex_pairs import Number, Pair, pair_of, pair_rule
 
 DIRECT = 32
 """Transforms of at most so many points are one product."""
@@ -74,12 +74,16 @@ def _divided(whole: Pair, sizes: Sequence[int], normalization: int) -> Pair:
 
 def _along_each(numbers: Number, axes: Sequence[int], sign: int) -> Pair:
     for axis in axes:
-        moved = _each(numbers, lambda part, axis=axis: part.movedim(axis, -1))
-        numbers = _each(_transformed(moved, sign), lambda part, axis=axis: part.movedim(-1, axis))
+        numbers = _along(numbers, axis, sign)
     return pair_of(numbers)
 
 
-def _each(numbers, operation):
+def _along(numbers: Number, axis: int, sign: int) -> Pair:
+    moved = _each(numbers, lambda part: part.movedim(axis, -1))
+    return _transformed(moved, sign).each(lambda part: part.movedim(-1, axis))
+
+
+def _each(numbers: Number, operation: Callable[[torch.Tensor], torch.Tensor]) -> Number:
     return numbers.each(operation) if isinstance(numbers, Pair) else operation(numbers)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from verifier.capture.complex_pairs import Pair, pair_rule
+from verifier.capture.aten.complex_numbers.pairs import Pair, pair_rule
 
 
 def as_real_matrix(self: Pair) -> torch.Tensor:
@@ -26,5 +26,5 @@ def exponential(self: Pair) -> Pair:
 
 
 @pair_rule("linalg_inv_ex")
-def inverse(self: Pair) -> tuple[Pair, None]:
-    return of_real_matrix(torch.linalg.inv(as_real_matrix(self))), None
+def inverse(A: Pair) -> tuple[Pair, None]:  # noqa: N803
+    return of_real_matrix(torch.linalg.inv(as_real_matrix(A))), None

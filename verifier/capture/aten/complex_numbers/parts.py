@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
-from verifier.capture.complex_pairs import Number, Pair, pair_of, pair_rule, parts_of
+from verifier.capture.aten.complex_numbers.pairs import Number, Pair, pair_of, pair_rule, parts_of
 from verifier.capture.lowering import AtenOperation
 
 _FACTORS = frozenset({"alpha", "beta", "scale"})
@@ -87,11 +88,33 @@ def _part(value: Any, choose: Callable[[Number], Any], *, is_number: bool) -> An
 def strided(
     self: Pair, size: list[int], stride: list[int], storage_offset: int | None = None
 ) -> Pair:
-    """In memory the parts of a number stand behind each other."""
-    steps = [2 * step for step in stride]
-    first = self.real.storage_offset() if storage_offset is None else 2 * storage_offset
+    steps, first = _in_memory(self, stride, storage_offset)
     return Pair(
         self.real.as_strided(size, steps, first), self.imag.as_strided(size, steps, first + 1)
+    )
+
+
+def _in_memory(self: Pair, stride: list[int], storage_offset: int | None) -> tuple[list[int], int]:
+    """The strides of each part, and where the first real one is: the parts of a number stand
+    behind each other.
+    """
+    first = 2 * storage_offset if storage_offset is not None else int(self.real.storage_offset())
+    return [2 * step for step in stride], first
+
+
+@pair_rule("as_strided_scatter")
+def overwritten_in_memory(
+    self: Number,
+    src: Number,
+    size: list[int],
+    stride: list[int],
+    storage_offset: int | None = None,
+) -> Pair:
+    whole, source = pair_of(self), pair_of(src)
+    steps, first = _in_memory(whole, stride, storage_offset)
+    return Pair(
+        torch.as_strided_scatter(whole.real, source.real, size, steps, first),
+        torch.as_strided_scatter(whole.imag, source.imag, size, steps, first + 1),
     )
 
 
@@ -108,11 +131,12 @@ def cast(self: Number, dtype: torch.dtype | None = None) -> Number:
 
 @pair_rule("complex")
 def joined(real: torch.Tensor, imag: torch.Tensor) -> Pair:
-    return Pair(*torch.broadcast_tensors(real, imag))
+    shape = np.broadcast_shapes(tuple(real.shape), tuple(imag.shape))
+    return Pair(real.expand(shape), imag.expand(shape))
 
 
 @pair_rule("polar")
-def of_size_and_angle(abs: torch.Tensor, angle: torch.Tensor) -> Pair:  # noqa: A002
+def of_size_and_angle(abs: torch.Tensor, angle: torch.Tensor) -> Pair:
     return Pair(abs * torch.cos(angle), abs * torch.sin(angle))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from verifier.capture.aten.complex_numbers.elementary import multiplied
-from verifier.capture.complex_pairs import Number, Pair, pair_of, pair_rule
+from verifier.capture.aten.complex_numbers.pairs import Number, Pair, pair_of, pair_rule
 from verifier.capture.lowering import AtenOperation, Dims
 
 Product = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -102,7 +102,7 @@ def _slices(whole: Pair, dim: int) -> list[Pair]:
 
 
 @pair_rule("linalg_vector_norm")
-def norm(self: Pair, ord: Number = 2, dim: Dims = None, keepdim: bool = False) -> torch.Tensor:  # noqa: A002
+def norm(self: Pair, ord: Number = 2, dim: Dims = None, keepdim: bool = False) -> torch.Tensor:
     found: torch.Tensor = torch.linalg.vector_norm(abs(self), ord, dim, keepdim)
     return found
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 
@@ -22,8 +22,8 @@ from verifier.errors import message_of
 
 Number: TypeAlias = Any
 """A Pair, a real tensor or a number of Python."""
-PairRule = Callable[..., Any]
-_RULES: dict[str, PairRule] = {}
+_Rule = TypeVar("_Rule", bound=Callable[..., Any])
+_RULES: dict[str, Callable[..., Any]] = {}
 _RULE_MODULES = ("parts", "elementary", "products", "fourier", "matrices")
 
 
@@ -67,7 +67,8 @@ class Pair:
         return Pair(self.real + real, self.imag if imag is None else self.imag + imag)
 
     def __sub__(self, other: Number) -> Pair:
-        return self + -other
+        found: Pair = self + -other
+        return found
 
     def __mul__(self, other: Number) -> Pair:
         real, imag = parts_of(other)
@@ -104,14 +105,14 @@ def pair_of(value: Number) -> Pair:
     return Pair(value, torch.zeros_like(value))
 
 
-def pair_rule(*names: str) -> Callable[[PairRule], PairRule]:
+def pair_rule(*names: str) -> Callable[[_Rule], _Rule]:
     """Register what ATen operations of these names do to pairs, all their overloads.
 
     A rule takes the operation's arguments by the names of its schema, as many as it asks for, with
     a Pair for each complex tensor. It returns the result with a Pair for each complex tensor.
     """
 
-    def register(function: PairRule) -> PairRule:
+    def register(function: _Rule) -> _Rule:
         for name in names:
             if name in _RULES:
                 raise ValueError(f"two rules for {name}")
@@ -122,7 +123,7 @@ def pair_rule(*names: str) -> Callable[[PairRule], PairRule]:
 
 
 @cache
-def pair_rules() -> dict[str, PairRule]:
+def pair_rules() -> dict[str, Callable[..., Any]]:
     """Every rule by the name of its operation."""
     for module in _RULE_MODULES:
         import_module(f"verifier.capture.aten.complex_numbers.{module}")
