@@ -67,18 +67,6 @@ def test_an_operation_without_a_rule():
     )
 
 
-def test_complex_numbers():
-    assert sentence(
-        lambda x: torch.view_as_real(torch.view_as_complex(torch.stack([x, x], -1))).sum()
-    ) in (
-        "aten::view_as_complex has no rule",
-        "aten::view_as_complex gives complex numbers, which are not judged",
-    )
-    assert (
-        sentence(lambda x: (x * 1j).real) == "aten::mul gives complex numbers, which are not judged"
-    )
-
-
 def test_formats_that_are_not_judged():
     assert (
         sentence(lambda x: x.to(torch.float8_e4m3fn).to(torch.float64))
