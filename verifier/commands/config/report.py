@@ -25,6 +25,7 @@ from verifier.reporting.content.blocks import (
     Verdict,
 )
 from verifier.reporting.content.components import DASH
+from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, no_outcome, numbers, table_of, words
 from verifier.reporting.data.document_head import head
 from verifier.reporting.text.markdown import escaped, table_lines, verdict_line
@@ -126,20 +127,20 @@ class ConfigReport(BaseReport):
             ]
         )
 
-    def content(self) -> Iterator[Block]:
-        """The table, what is to be said of its rows, the failing targets' reports, and the
-        verdict.
+    def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
+        """The verdict, a row for each target, what is to be said of it, and the report of each
+        target that fails.
         """
+        yield self._verdict
+        if self._is_partial:
+            done = f"{len(self.results)} of {len(self.config.targets)} targets"
+            yield Sentence(f"PARTIAL  Interrupted after {done}.", "yellow")
+        yield Blank()
         yield self._table()
         for result in self.results:
             yield from map(Sentence, result.sentences)
         for result in self._shown:
             yield from (Blank(), Rule(), Ansi(result.form("text")))
-        yield Blank()
-        if self._is_partial:
-            done = f"{len(self.results)} of {len(self.config.targets)} targets"
-            yield Sentence(f"PARTIAL  interrupted after {done}", "yellow")
-        yield self._verdict
 
     def _table(self) -> Table:
         return table_of("Targets", "What became of each.", _FIELDS, self.results, no_outcome)
