@@ -490,10 +490,11 @@ class Counted(Engine):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call():
-    inputs = ModuleType("verifier.checking.inputs")
-    inputs.parse_inputs = list
+    inputs = ModuleType("verifier.commands.from_shell.check_inputs")
+    inputs.typed_inputs = lambda words, folder: list(words)
+    inputs.typed_dtypes = lambda words, folder: None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "verifier.checking.inputs", inputs)
+        patch.setitem(sys.modules, "verifier.commands.from_shell.check_inputs", inputs)
         patch.setitem(sys.modules, "verifier.commands.check", Counted())
         return (yield)
 """

@@ -555,8 +555,8 @@ value         4 agree
 reverse mode  8 agree
 
 Compared with the derivative of its own forward at 1 point: 1 random; seed 0.
-The formula replays exactly, to 75 digits. The smallest relative error that
-would have been found is typically 2.3e-15 in float64.
+The formula replays exactly, to 75 digits. Detection limit (the relative error
+that would typically have been found): 2.3e-15 in float64.
 warning  8 numbers of p in float64 and g in float64: inaccurate: more than half
          of the digits are lost, and the point itself allows more""",
     "unread": """\
@@ -568,8 +568,8 @@ value         4 agree
 reverse mode  8 agree
 
 Compared with the derivative of its own forward at 1 point: 1 random; seed 0.
-The formula was not replayed: the code leaves torch for NumPy. The smallest
-relative error that would have been found is typically 2.3e-15 in float64.
+The formula was not replayed: the code leaves torch for NumPy. Detection limit
+(the relative error that would typically have been found): 2.3e-15 in float64.
 note  the path through p is detached at losses.py:12""",
     "other function": """\
 DISAGREES  focal and the formula are different functions: their values differ.
@@ -654,9 +654,9 @@ value         4 agree  6 agree
 reverse mode  8 agree  12 agree
 
 Compared with the derivative of its own forward at 3 points: 2 random, 1 at
-edges; seed 0. The formula replays exactly, to 75 digits. The smallest relative
-error that would have been found is typically 1.2e-06 in float32 and 2.4e-15 in
-float64.
+edges; seed 0. The formula replays exactly, to 75 digits. Detection limit (the
+relative error that would typically have been found): 1.2e-06 in float32,
+2.4e-15 in float64.
 PARTIAL  Interrupted: the report has what was done before.""",
 }
 
@@ -832,7 +832,7 @@ def test_a_large_report_stays_readable(made):
     assert "\n⋯ 8 more failures; --verbose shows them\n" in text
     assert "\n⋯ 2 other failures are not shown; --json FILE has them all\n" in text
     in_full = shown(made("many"), 80, Detail.VERBOSE)
-    assert len(in_full.splitlines()) == 114
+    assert len(in_full.splitlines()) == 121
     assert in_full.count("\n  autograd   ") == MOST
     assert "⋯ 11 components not shown, all agree" in in_full
     assert "\n⋯ 3 more failures are not shown; --json FILE has them all\n" in in_full

@@ -37,6 +37,8 @@ class Outputs:
     plot: Path | None = None
     html: Path | None = None
     markdown: Path | None = None
+    log: Path | None = None
+    """Written step by step, while the work goes on."""
     detail: Detail = Detail.SHORT
     """How much of it the terminal shows."""
 
@@ -47,6 +49,7 @@ class Outputs:
             "--plot": self.plot,
             "--html": self.html,
             "--markdown": self.markdown,
+            "--log": self.log,
         }
 
     def check(self, read: Iterable[str] = ()) -> None:
@@ -58,6 +61,8 @@ class Outputs:
             raise InputError("--html writes a file: name it, as in --html report.html")
         if _is_standard_output(self.markdown):
             raise InputError("--markdown writes a file: name it, as in --markdown summary.md")
+        if _is_standard_output(self.log):
+            raise InputError("--log writes a file: name it, as in --log steps.jsonl")
         if _is_standard_output(self.json) and _is_standard_output(self.plot):
             raise InputError(
                 "--json - and --plot without a file both go to standard output: "
@@ -156,9 +161,9 @@ class TerminalWatch:
         self._started = time.monotonic()
         self._bar: Progress | None = None
 
-    def progress(self, done: int, planned: int) -> None:
-        """Show how much is done of what is planned, once the run takes longer than
-        PROGRESS_AFTER.
+    def progress(self, done: int, planned: int, note: str = "") -> None:
+        """Show how much is done of what is planned, and what came out so far, once the run takes
+        longer than PROGRESS_AFTER.
         """
         late = self._shows_progress and time.monotonic() - self._started > PROGRESS_AFTER
         if self._bar is None and late and sys.stderr is not None and sys.stderr.isatty():
@@ -166,7 +171,8 @@ class TerminalWatch:
             self._task = self._bar.add_task(self._what, total=planned)
             self._bar.start()
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, total=planned)
+            what = f"{self._what}  {note}" if note else self._what
+            self._bar.update(self._task, completed=done, total=planned, description=what)
 
     def tell(self, text: str) -> None:
         """Write what the code prints to standard error."""

@@ -99,6 +99,12 @@ class TrainOptions(FilesGroup, UndecidedGroup, TrainingGroup, DataGroup, ModelGr
         bool,
         typer.Option("--finite-differences", help="Add finite differences as a third opinion."),
     ] = False
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.jsonl", help="Write each step as a line of JSON while it trains."
+        ),
+    ] = None
     plot: Annotated[
         Path | None,
         typer.Option(
@@ -110,7 +116,7 @@ class TrainOptions(FilesGroup, UndecidedGroup, TrainingGroup, DataGroup, ModelGr
     @property
     def asks_for_one_model(self) -> bool:
         """Whether anything was typed that the whole gallery cannot be trained with."""
-        given = (self.data, self.weights, self.predict, self.every, self.plot)
+        given = (self.data, self.weights, self.predict, self.every, self.plot, self.log)
         flags = (self.only_failing, self.stop_on_failure, self.finite_differences)
         return self.has_model or any(flags) or any(value is not None for value in given)
 
@@ -127,7 +133,9 @@ def train(options: TrainOptions) -> None:
 
     settings = options.training_settings()
     points = [point_numbers(text, "predict", "--predict x=4") for text in options.predict or []]
-    outputs = Outputs(options.json_file, options.plot, options.html_file, detail=options.detail)
+    outputs = Outputs(
+        options.json_file, options.plot, options.html_file, log=options.log, detail=options.detail
+    )
     outputs.check(files_of(options.model, data=options.data))
     forms = asdict(outputs.forms)
     if options.everything:
@@ -148,6 +156,7 @@ def train(options: TrainOptions) -> None:
             "third_opinion": options.finite_differences,
             "view": {"every": options.every, "only_failing": options.only_failing},
             "forms": forms,
+            "log": None if options.log is None else str(options.log.absolute()),
         })  # fmt: skip
     subject = options.model or options.formula or "the gallery"
     code = CommandRun("train", subject, outputs, options.debug).code(task)

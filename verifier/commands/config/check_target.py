@@ -66,10 +66,11 @@ def check_configured_target(target: ConfiguredTarget, watcher: Watcher) -> Check
     """
     # By their names: they load torch.
     run = import_module("verifier.commands.check").check_watched
-    inputs = import_module("verifier.checking.inputs").parse_inputs(target.words)
-    report: CheckReport = run(
-        target.path_from_here(target.target), inputs, watcher, **_settings_given(target)
-    )
+    typed = import_module("verifier.commands.from_shell.check_inputs")
+    inputs = typed.typed_inputs(target.words, target.folder)
+    settings = _settings_given(target)
+    settings["dtypes"] = settings["dtypes"] or typed.typed_dtypes(target.words, target.folder)
+    report: CheckReport = run(target.path_from_here(target.target), inputs, watcher, **settings)
     return report
 
 

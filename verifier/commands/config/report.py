@@ -28,7 +28,7 @@ from verifier.reporting.content.components import DASH
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, no_outcome, numbers, table_of, words
 from verifier.reporting.data.document_head import head
-from verifier.reporting.text.markdown import escaped, table_lines, verdict_line
+from verifier.reporting.text.markdown import code, escaped, table_lines, verdict_line
 
 _EXIT_CODES = (130, 1, 4, 2, 3, 0)
 """The worst first."""
@@ -59,17 +59,22 @@ class TargetResult:
     """Of an internal error."""
 
     @property
-    def sentences(self) -> Iterator[str]:
-        """What is to be said of it below the table."""
+    def remarks(self) -> Iterator[str]:
+        """What is to be said of it below the table, without its name."""
         if self.reason:
-            yield f"{self.target}: {self.reason}"
+            yield self.reason
         for entry in self.accepted:
-            yield f"{self.target}: {entry.title} disagrees and is accepted: {entry.reason}"
+            yield f"{entry.title} disagrees and is accepted: {entry.reason}"
         for entry in self.stale:
             yield (
-                f"{self.target}: the accepted failure of {entry.title} is stale: "
-                "nothing disagrees that matches it: remove it"
+                f"the accepted failure of {entry.title} is stale: nothing disagrees that matches "
+                "it: remove it"
             )
+
+    @property
+    def sentences(self) -> Iterator[str]:
+        """What is to be said of it below the table."""
+        return (f"{self.target}: {remark}" for remark in self.remarks)
 
     def form(self, name: str) -> str:
         """The report in one of its forms; empty where there is none."""
@@ -116,7 +121,9 @@ class ConfigReport(BaseReport):
         Markdown.
         """
         sentences = [
-            f"- {escaped(sentence)}" for result in self.results for sentence in result.sentences
+            f"- {code(result.target)}: {escaped(remark)}"
+            for result in self.results
+            for remark in result.remarks
         ]
         return "\n\n".join(
             [

@@ -77,7 +77,7 @@ class _TargetCounter:
         self._done += 1
         self.progress(0, 0)
 
-    def progress(self, done: int, planned: int) -> None:
+    def progress(self, done: int, planned: int, note: str = "") -> None:
         self._watch.progress(self._done, self._planned)
 
     def tell(self, text: str) -> None:

@@ -52,7 +52,8 @@ def _disagreeing(tally: Tally) -> str:
     if apart:
         more = with_noun(len(set(apart)) - 1, "more failure")
         beside = f" There {'is' if more.startswith('1 ') else 'are'} {more} apart from numbers."
-        return f"{name}: {apart[0]}.{beside if len(set(apart)) > 1 else ''}"
+        first = apart[0].removesuffix(".")
+        return f"{name}: {first}.{beside if len(set(apart)) > 1 else ''}"
     short_of = with_noun(len(tally.too_few_digits), "component")
     have = "has" if len(tally.too_few_digits) == 1 else "have"
     return f"{short_of} of {name} {have} fewer than {tally.checked.settings.digits:g} digits."
@@ -63,7 +64,8 @@ def wrong_sentence(tally: Tally, failures: Sequence[Failure]) -> str:
     first, name = failures[0], target_name(tally.checked.target)
     if first.quantity == REVERSE:
         same = [one for one in failures if one.quantity == REVERSE and _how(one) == _how(first)]
-        names = list(dict.fromkeys(chain.from_iterable(one.names for one in same)))
+        wrong = set(chain.from_iterable(one.names for one in same))
+        names = list(dict.fromkeys(one.name for one in tally.components if one.name in wrong))
         return f"The gradient of {name} by {listed(names, most=3)} is wrong{_how(first)}."
     if first.quantity == SECOND:
         seconds = (one.first.name for one in failures if one.quantity == SECOND)

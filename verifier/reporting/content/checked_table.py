@@ -146,5 +146,5 @@ def limit_sentence(tally: Tally) -> str:
             limits[one.dtype] = max(limits.get(one.dtype, 0.0), one.limit_median)
     if not limits:
         return ""
-    told = listed([f"{limit:.1e} in {dtype}" for dtype, limit in limits.items()])
-    return f"The smallest relative error that would have been found is typically {told}."
+    told = ", ".join(f"{limit:.1e} in {dtype}" for dtype, limit in limits.items())
+    return f"Detection limit (the relative error that would typically have been found): {told}."

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from verifier.checking.labels import listed, with_noun
 from verifier.judging.examination import NotReplayed
 from verifier.judging.outcome import worst
-from verifier.judging.verdict import Comparison, Outcome
+from verifier.judging.verdict import Comparison, Note, Outcome
 from verifier.reporting.content.blocks import Verdict
 from verifier.reporting.content.both_numbers import sentence_of
 from verifier.training.exact_replay import FormulaReplayed
@@ -47,7 +47,7 @@ def verdict(findings: Findings) -> Verdict:
     word = f"{outcome.value.upper()}{' SO FAR' if findings.interrupted else ''}"
     if outcome is Outcome.DISAGREES:
         return Verdict(word, _disagreeing(findings), outcome)
-    if findings.not_finite:
+    if findings.not_finite and _is_divergence(findings, findings.not_finite):
         return Verdict(word, _diverged(findings, findings.not_finite), outcome)
     sentence = _agreeing if outcome is Outcome.AGREES else _undecided
     return Verdict(word, sentence(findings), outcome)
@@ -60,8 +60,8 @@ def _agreeing(findings: Findings) -> str:
     steps = f"all {findings.done:,} steps" if findings.done > 1 else "the only step"
     bits = "bit for bit" if identical == compared else f"{identical:,} of them bit for bit"
     return (
-        f"Autograd and the symbolic gradient agree at {steps}: "
-        f"{with_noun(losses, 'loss', 'losses')} and {with_noun(compared, 'gradient')}, {bits}."
+        f"Autograd and the symbolic gradient agree at {steps}: {compared:,} of {compared:,} "
+        f"gradients, {losses:,} of {losses:,} losses, {bits}."
     )
 
 
@@ -80,6 +80,15 @@ def _disagreeing(findings: Findings) -> str:
     if len(names) < len(wrong):
         return f"Code and formula are different functions: the loss is wrong {steps}{since}."
     return f"The gradient by {listed(names, most=3)} is wrong {steps}{since}."
+
+
+def _is_divergence(findings: Findings, first: NotFinite) -> bool:
+    """Whether a training that was finite left the numbers of its dtype; else the formula itself has
+    no value there.
+    """
+    at = next((step for step in findings.steps if step.number == first.step), None)
+    notes = {judged.note for judged in judged_at(at).values()} if at else set()
+    return first.step > 1 and Note.NO_EXACT_VALUE not in notes
 
 
 def _diverged(findings: Findings, first: NotFinite) -> str:
