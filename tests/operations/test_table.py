@@ -14,7 +14,8 @@ import verifier
 from tests.helpers.honest import verdicts
 from verifier import functions
 from verifier.formula import overloads
-from verifier.judging.verdict import Judge, Outcome
+from verifier.judging.formulas import Judge
+from verifier.judging.verdict import Outcome
 from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.operations.operation import EXACT, REALS, Call
 from verifier.operations.table import COMPOSITIONS, ROWS, TABLE

@@ -16,8 +16,7 @@ _TORCH = str(Path(torch.__file__).parent) + os.sep
 _OWN = str(Path(__file__).parent.parent) + os.sep
 _MACHINERY = tuple(f"{_OWN}{stage}{os.sep}" for stage in ("capture", "judging", "checking"))
 _WRAPPER = re.compile(
-    r"torch[/\\](_compile\.py|overrides\.py|_dynamo[/\\]|_ops\.py|utils[/\\]_python_dispatch\.py"
-    r"|fx[/\\]experimental[/\\]proxy_tensor\.py)"
+    r"torch[/\\](_compile\.py|overrides\.py|_dynamo[/\\]|_ops\.py|utils[/\\]_python_dispatch\.py)"
 )
 
 
@@ -58,5 +57,11 @@ def _is_around(file: str) -> bool:
 
 _EVENTS = frozenset(
     str(Path(__file__).with_name(name))
-    for name in ("code_place.py", "trace_events.py", "detached_paths.py", "number_paths.py")
+    for name in (
+        "code_place.py",
+        "trace_events.py",
+        "detached_paths.py",
+        "number_paths.py",
+        "recorder.py",
+    )
 )

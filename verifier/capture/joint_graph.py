@@ -1,7 +1,7 @@
 """Capture: torch code, forward and backward, as one graph of ATen operations.
 
-The forward and `torch.autograd.grad` behind it are traced together with `make_fx`, so that what a
-custom backward computes is in the graph as well; what is written in place is then written out of
+The forward and `torch.autograd.grad` behind it are recorded together, so that what a custom
+backward computes is in the graph as well; what is written in place is then written out of
 place. The path that was taken is what is traced: numbers that Python takes out of tensors and
 random numbers stand in the graph as they came out.
 """
@@ -17,12 +17,11 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from torch.fx.experimental import proxy_tensor
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from verifier.capture.detached_paths import MarkDetached
 from verifier.capture.joint_functions import ForwardAlone, ForwardMode, Joint
 from verifier.capture.number_paths import Paths, paths
+from verifier.capture.recorder import Recorder
 from verifier.capture.refusals import IN_PYTHON, LEAVES, reason_of_error
 from verifier.capture.refusals import NotReadableError as NotReadableError
 from verifier.capture.trace_events import (
@@ -65,7 +64,6 @@ def captured_with_detached(joint: Function, arguments: Tensors) -> torch.fx.Grap
     for node in [node for node in graph.graph.nodes if _is_theirs(node)]:
         node.replace_all_uses_with(node.args[0])
         graph.graph.erase_node(node)
-    graph.recompile()
     return graph
 
 
@@ -198,7 +196,8 @@ class _Capture:
             raise NotReadableError(LEAVES)
 
     def traced(self, script: Script, arguments: Tensors | None = None) -> _Trace:
-        record = RecordEvents(script)
+        recorder = Recorder()
+        record = RecordEvents(script, recorder)
         mark = MarkDetached(record.values_of)
 
         def run(*given: torch.Tensor) -> Any:
@@ -206,7 +205,7 @@ class _Capture:
                 return self._joint(*given)
 
         with mark, _as_it_was_compiled(self._joint):
-            graph = _traced(run, self.arguments if arguments is None else arguments)
+            graph = recorder.record(run, self.arguments if arguments is None else arguments)
         events = replace(record.events, conventions=tuple(mark.conventions))
         return _Trace(graph, events, tuple(mark.detached))
 
@@ -238,35 +237,8 @@ def _out_of_place(graph: torch.fx.GraphModule, arguments: Tensors) -> torch.fx.G
         return graph
     constants = _lifted_constants(graph)
     functional = torch.func.functionalize(graph, remove="mutations")
-    return _without_write_back(_traced(lambda *given: functional(*given, *constants), arguments))
-
-
-def _traced(function: Function, arguments: Tensors) -> torch.fx.GraphModule:
-    with _undescribed():
-        return make_fx(function, tracing_mode="real", _allow_non_fake_inputs=True)(*arguments)
-
-
-def is_capturing() -> bool:
-    """Whether the torch code that asks is being captured, by whomever."""
-    return torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY) is not None
-
-
-@contextmanager
-def _undescribed() -> Iterator[None]:
-    """Keeps the tracer from describing each value by a fake tensor, which nobody asks for here.
-
-    That takes two thirds of the time of a trace, and torch has no setting for it; where another
-    version of torch does it in another way, nothing is lost but time.
-    """
-    describe = getattr(proxy_tensor, "extract_val", None)
-    if describe is None:
-        yield
-        return
-    proxy_tensor.extract_val = lambda *_, **__: None
-    try:
-        yield
-    finally:
-        proxy_tensor.extract_val = describe
+    again = Recorder().record(lambda *given: functional(*given, *constants), arguments)
+    return _without_write_back(again)
 
 
 def _constants(graph: torch.fx.GraphModule) -> list[torch.Tensor]:

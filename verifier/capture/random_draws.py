@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 import numpy as np
@@ -32,12 +32,30 @@ def with_seed(code: Function, seed: int) -> Function:
 
     @wraps(code, updated=())
     def seeded(*args: Any, **kwargs: Any) -> Any:
-        torch.manual_seed(seed)
+        _seed_torch(seed)
         np.random.seed(seed % 2**32)
         random.seed(seed)
         return code(*args, **kwargs)
 
     return seeded
+
+
+def _seed_torch(seed: int) -> None:
+    """Seed the generators of all devices that torch has.
+
+    `torch.manual_seed` loads torch's compiler and keeps a stack for each device that is absent, so
+    it is asked only where there is more than the processor.
+    """
+    if _has_only_processor():
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
+
+
+@cache
+def _has_only_processor() -> bool:
+    kinds = (torch.cuda, torch.xpu, torch.mps)
+    return not any(kind.device_count() for kind in kinds)
 
 
 _CONSTANTS = frozenset(

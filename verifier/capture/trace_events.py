@@ -13,8 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch.fx.experimental.proxy_tensor import disable_proxy_modes_tracing, get_proxy_slot
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
 from verifier.capture.code_place import frames_outwards, place_among
@@ -28,6 +26,7 @@ from verifier.capture.random_draws import (
     name_of,
     refuse_implicit,
 )
+from verifier.capture.recorder import DispatchMode, Recorder
 
 Number = bool | int | float | complex
 
@@ -123,15 +122,16 @@ def _equal(some: Numbers, others: Numbers) -> bool:
     return all(torch.equal(one, other) for one, other in zip(some, others, strict=True))
 
 
-class RecordEvents(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class RecordEvents(DispatchMode):  # type: ignore[no-untyped-call]
     """Records what happens in a trace, and gives it what the script says.
 
     Operations get zeros in memory for the zeros that forward mode never writes.
     """
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, recorder: Recorder) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._script = script
+        self._recorder = recorder
         self._needed = {place for slots in script.tracked.values() for place in slots.values()}
         self._sources: dict[int, torch.Tensor] = {}
         self._readings: list[Reading] = []
@@ -161,13 +161,13 @@ class RecordEvents(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """What `tolist` gives of a tensor; each number of it is a reading."""
         flat = tensor.detach().reshape(-1)
         parts = flat.unbind() if flat.numel() else ()
-        with disable_proxy_modes_tracing():
+        with self._recorder.paused():
             values = flat.tolist()
         taken = [self._taken(value, part) for value, part in zip(values, parts, strict=True)]
         return _nested(taken, tuple(tensor.shape))
 
     def _read(self, func: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        with disable_proxy_modes_tracing():
+        with self._recorder.paused():
             value = func(*args, **kwargs)
         return self._taken(value, args[0])
 
@@ -186,9 +186,8 @@ class RecordEvents(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _depends(self, tensor: torch.Tensor) -> bool:
         """Whether the graph has it from an input that gradients are taken by."""
-        mode = torch._C._get_dispatch_mode(torch._C._TorchDispatchModeKey.PROXY)
-        slot = None if mode is None else get_proxy_slot(tensor, mode.tracer, None)
-        return slot is not None and self._reaches(slot.proxy.node)
+        node = self._recorder.node_of(tensor)
+        return node is not None and self._reaches(node)
 
     def _reaches(self, node: torch.fx.Node) -> bool:
         """Whether a node comes from one of the inputs that gradients are taken by."""
@@ -213,7 +212,7 @@ class RecordEvents(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """What was drawn, as constants of the graph."""
         if args and isinstance(args[0], torch.Tensor) and self._depends(args[0]):
             refuse_implicit(func)
-        with disable_proxy_modes_tracing():
+        with self._recorder.paused():
             numbers = drawn_by(func, args, kwargs)
         number = len(self._draws)
         if number < len(self._script.draws):

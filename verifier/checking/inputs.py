@@ -17,12 +17,14 @@ import numpy as np
 import torch
 
 from verifier.capture.dtypes import dtype_named
-from verifier.capture.target.pytree import Leaf, leaves, nested, replaced
+from verifier.capture.target.pytree import Complex, Leaf, leaves, nested, replaced
 from verifier.capture.to_numpy import MOST_AXES
 from verifier.checking.input_hints import hint_for
 from verifier.checking.tensor_text import (
+    is_complex,
     is_tensor,
     is_whole,
+    read_complex,
     read_number,
     read_shape,
     read_tensor,
@@ -48,18 +50,24 @@ class Between(Leaf):
     shape: tuple[int, ...] = ()
 
 
-def between(low: float, high: float, shape: Sequence[int] = ()) -> Between:
+def between(low: complex, high: complex, shape: Sequence[int] = ()) -> Between | Complex:
     """Inputs that are drawn between two ends, which are left out.
 
     `low` and `high` are finite numbers, `low` not above `high`; where they are the same number, all
-    numbers are that one. `shape` has the sizes of the tensor; without it a scalar is drawn.
+    numbers are that one. `shape` has the sizes of the tensor; without it a scalar is drawn. Between
+    complex ends lie the complex numbers whose real and imaginary parts do.
 
     >>> between(0, 1, shape=(32,))
     Between(low=0.0, high=1.0, shape=(32,))
+    >>> between(-1-2j, 1+2j).imag
+    Between(low=-2.0, high=2.0, shape=())
 
     Raises InputError for ends that are not finite, or the wrong way round, and for what is no
     shape.
     """
+    if type(low) is complex or type(high) is complex:
+        first, last = complex(low), complex(high)
+        return Complex(between(first.real, last.real, shape), between(first.imag, last.imag, shape))
     ends = (_finite_end(low), _finite_end(high))
     if ends[0] > ends[1]:
         raise InputError(f"between {low!r} and {high!r} lies nothing: give the smaller end first")
@@ -86,7 +94,7 @@ def draw_inputs(inputs: UserInputs, dtype: str, seed: int, number: int) -> dict[
         if isinstance(leaf, Between):
             return _draw_tensor(leaf, kind, name, f"{seed} {number} {name}")
         if isinstance(leaf, np.ndarray):
-            leaf = _tensor_of_array(name, leaf)
+            return replaced(_tensor_of_array(name, leaf), name, at)
         return _cast_tensor(name, leaf, kind) if isinstance(leaf, torch.Tensor) else leaf
 
     return {name: replaced(value, name, at) for name, value in inputs.items()}
@@ -100,7 +108,7 @@ def given_dtypes(inputs: UserInputs) -> tuple[str, ...]:
     ('float32',)
     """
     found = [leaf for name, value in inputs.items() for _, leaf in leaves(value, name)]
-    tensors = [torch.from_numpy(leaf) if _is_floating_array(leaf) else leaf for leaf in found]
+    tensors = [torch.from_numpy(leaf.real) if _is_floating_array(leaf) else leaf for leaf in found]
     given = [
         leaf for leaf in tensors if isinstance(leaf, torch.Tensor) and leaf.is_floating_point()
     ]
@@ -110,7 +118,8 @@ def given_dtypes(inputs: UserInputs) -> tuple[str, ...]:
 def parse_inputs(texts: Sequence[str], read_file: ReadFile | None = None) -> dict[str, UserValue]:
     """The inputs that are written name=value, as behind `--input` in the shell.
 
-    `x=-2:2:4x3` draws a tensor of that shape between two ends and `x=0:1` a scalar;
+    `x=-2:2:4x3` draws a tensor of that shape between two ends and `x=0:1` a scalar, `z=-1-1j:1+1j`
+    a complex one;
     `x=[[1,2],[3,4]]` is that tensor, `target=int[0,2,1]` one of whole numbers; `g=2`, `flag=true`,
     `mask=none` and `reduction=mean` are constants, and so are `size=(2,3)` and `names=list['a']`,
     a tuple and a list of such. `w[0]=`, `w[1]=` give the parts of a tuple,
@@ -194,7 +203,11 @@ def _parse_symbols(text: str) -> UserValue:
     low, high, *shape = text.split(":")
     if len(shape) > 1:
         raise InputError(f"{text!r} has more than low:high:shape")
-    return between(read_number(low), read_number(high), *map(read_shape, shape))
+    return between(_read_end(low), _read_end(high), *map(read_shape, shape))
+
+
+def _read_end(text: str) -> complex:
+    return read_complex(text) if is_complex(text) else read_number(text)
 
 
 def _literal(text: str) -> UserValue:
@@ -208,9 +221,9 @@ def _literal(text: str) -> UserValue:
         ) from None
 
 
-def _finite_end(number: float) -> float:
+def _finite_end(number: complex) -> float:
     try:
-        end = float(number)
+        end = float(number)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"between takes two numbers, and {number!r} is none") from None
     if not math.isfinite(end):
@@ -274,7 +287,7 @@ def _floats_between(wanted: Between, dtype: torch.dtype) -> tuple[float, float]:
 
 
 def _is_floating_array(leaf: UserValue) -> bool:
-    return isinstance(leaf, np.ndarray) and leaf.dtype in (np.float16, np.float32, np.float64)
+    return isinstance(leaf, np.ndarray) and leaf.real.dtype in (np.float16, np.float32, np.float64)
 
 
 def _tensor_of_array(name: str, array: Array) -> torch.Tensor:
@@ -287,11 +300,6 @@ def _tensor_of_array(name: str, array: Array) -> torch.Tensor:
 
 
 def _cast_tensor(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    if tensor.is_complex():
-        raise InputError(
-            f"input {name} is complex: give its real and its imaginary part, and join them in the "
-            "code"
-        )
     if tensor.is_meta:
         raise InputError(
             f"input {name} has no numbers, as it is on the device meta: give one that has"

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from verifier.capture.joint_graph import is_capturing
+from verifier.capture.recorder import is_recording
 from verifier.capture.to_numpy import to_numpy
 from verifier.process.values import UserValue
 from verifier.testing.cases import FunctionContext
@@ -147,7 +147,7 @@ def _plant_in_numbers(code: Code, lie: Lie, place: int) -> Code:
     own = deepcopy(lie)
 
     def unseen(right: Right) -> Tensor | None:
-        return right.gradient if is_capturing() else own(right)
+        return right.gradient if is_recording() else own(right)
 
     return partial(_PassedThroughLie.apply, code, unseen, place)
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from verifier.capture.joint_graph import is_capturing
+from verifier.capture.recorder import is_recording
 from verifier.errors import InputError
 from verifier.formula.gallery import load
 from verifier.formula.model import Model
@@ -461,7 +461,7 @@ def _ways_to_judge(twin: Twin) -> Iterator[tuple[str, Code, Formula | None]]:
 
 def _without_graph(twin: Twin) -> Code:
     """The twin's numbers for the graph of its case."""
-    return lambda *inputs: (twin.case.code if is_capturing() else twin.code)(*inputs)
+    return lambda *inputs: (twin.case.code if is_recording() else twin.code)(*inputs)
 
 
 AT_STEP = 4

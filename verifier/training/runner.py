@@ -18,7 +18,8 @@ import torch
 
 from verifier.errors import InputError
 from verifier.formula.model import Model
-from verifier.judging.verdict import Comparison, Judge, Verdicts, joined
+from verifier.judging.formulas import Judge
+from verifier.judging.verdict import Comparison, Verdicts, joined
 from verifier.operations.formats import Format, format_named
 from verifier.process.isolation import user_code_state
 from verifier.program.codegen import NUMPY, TORCH, constant_values, function

@@ -1,0 +1,174 @@
+"""Recorder: the ATen operations that a function runs, as a graph.
+
+The function runs on actual tensors while a dispatch mode below autograd writes each operation
+down, so that the backward is in the graph as well. `make_fx` of torch records the same. It loads
+torch's compiler for that, which takes longer than most checks, and describes each value by a fake
+tensor, which nobody asks for here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from operator import getitem
+from typing import Any
+
+import torch
+from torch.fx import _symbolic_trace
+from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode_stack
+from torch.utils._pytree import tree_leaves, tree_map
+
+Function = Callable[..., Any]
+Operation = torch._ops.OpOverload
+
+_PLAIN = (torch.Tensor, torch.nn.Parameter)
+_LIFT = torch.ops.aten.lift_fresh.default
+_LIFT_COPY = torch.ops.aten.lift_fresh_copy.default
+
+
+class DispatchMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """A dispatch mode whose use does not load torch's compiler.
+
+    The compiler is asked by default to leave a mode's own code alone. Nothing is compiled where
+    these modes run.
+    """
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+
+class Recorder(DispatchMode):  # type: ignore[no-untyped-call]
+    """Writes down the operations of one run of a function."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._root = torch.nn.Module()
+        self._graph = torch.fx.Graph()
+        # The tensors are kept, so that no other one gets the identity of one of them.
+        self._nodes: dict[int, tuple[torch.Tensor, torch.fx.Node]] = {}
+        self._constants = 0
+        self._paused = False
+
+    def record(self, function: Function, arguments: Sequence[torch.Tensor]) -> torch.fx.GraphModule:
+        """The graph of a function at these arguments, different tensors, one input each.
+
+        What the function writes in place is in the graph in place. Tensors that it closes over are
+        attributes of the graph. Raises whatever the function raises.
+        """
+        for place, tensor in enumerate(arguments):
+            self._track(tensor, self._graph.placeholder(f"argument_{place}"))
+        with _as_a_trace(), _without_autocast_cache(), self:
+            results = function(*arguments)
+        self._graph.output(tree_map(self._operand, results))
+        return torch.fx.GraphModule(self._root, self._graph)
+
+    def node_of(self, tensor: torch.Tensor) -> torch.fx.Node | None:
+        """The node that a tensor comes from; None for a tensor that the graph does not know."""
+        known = self._nodes.get(id(tensor))
+        return None if known is None else known[1]
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """A block whose operations are not recorded."""
+        before, self._paused = self._paused, True
+        try:
+            yield
+        finally:
+            self._paused = before
+
+    def __torch_dispatch__(
+        self,
+        func: Operation,
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if self._paused:
+            return func(*args, **kwargs)
+        if any(kind not in _PLAIN for kind in types):
+            # The operations of another kind of tensor are recorded when it has taken them apart.
+            return NotImplemented
+        if _is_composite(func):
+            with self:
+                found = func.decompose(*args, **kwargs)
+            if found is not NotImplemented:
+                return found
+        if func is _LIFT:
+            # What is lifted stays as it was, whatever is written to the result.
+            func = _LIFT_COPY
+        operands = tree_map(self._operand, (args, kwargs))
+        result = func(*args, **kwargs)
+        tensors = [part for part in tree_leaves(result) if isinstance(part, torch.Tensor)]
+        if tensors or func._schema.is_mutable:
+            self._follow(result, self._graph.call_function(func, *operands))
+        return result
+
+    def _operand(self, value: Any) -> Any:
+        """What stands for a value among the arguments of a node."""
+        if not isinstance(value, torch.Tensor):
+            return value
+        return self.node_of(value) or self._constant(value)
+
+    def _constant(self, tensor: torch.Tensor) -> torch.fx.Node:
+        name = f"tensor_{self._constants}"
+        self._constants += 1
+        self._root.register_buffer(name, tensor)
+        node = self._graph.get_attr(name)
+        self._track(tensor, node)
+        return node
+
+    def _follow(self, result: Any, node: torch.fx.Node) -> None:
+        """The tensors of a result come from a node from here on."""
+        if isinstance(result, torch.Tensor):
+            self._track(result, node)
+        elif isinstance(result, list | tuple):
+            for place, part in enumerate(result):
+                if tree_leaves(part):
+                    self._follow(part, self._graph.call_function(getitem, (node, place)))
+
+    def _track(self, tensor: torch.Tensor, node: torch.fx.Node) -> None:
+        self._nodes[id(tensor)] = (tensor, node)
+
+
+@cache
+def _is_composite(operation: Operation) -> bool:
+    """Whether torch does it by other operations only, which autograd sees in its place.
+
+    One that reaches a mode as it is was run where autograd is off, as in inference mode.
+    """
+    name, has_kernel = operation._name, torch._C._dispatch_has_kernel_for_dispatch_key
+    kernels = any(has_kernel(name, device) for device in ("CPU", "CUDA"))
+    return has_kernel(name, "CompositeImplicitAutograd") and not kernels
+
+
+@contextmanager
+def _as_a_trace() -> Iterator[None]:
+    """What was given to torch.compile raises here: a mode would see the code that was not compiled.
+
+    torch's compiler asks this flag of torch's tracer for that, which has no setting.
+    """
+    before = _symbolic_trace._is_fx_tracing_flag
+    _symbolic_trace._is_fx_tracing_flag = True
+    try:
+        yield
+    finally:
+        _symbolic_trace._is_fx_tracing_flag = before
+
+
+@contextmanager
+def _without_autocast_cache() -> Iterator[None]:
+    """Under autocast each cast is an operation, whatever was cast before."""
+    before = torch.is_autocast_cache_enabled()
+    torch.set_autocast_cache_enabled(False)
+    try:
+        yield
+    finally:
+        torch.set_autocast_cache_enabled(before)
+
+
+def is_recording() -> bool:
+    """Whether the torch code that asks is being recorded, by whomever."""
+    return any(isinstance(mode, Recorder) for mode in _get_current_dispatch_mode_stack())
