@@ -37,6 +37,7 @@ class Outputs:
     plot: Path | None = None
     html: Path | None = None
     markdown: Path | None = None
+    junit: Path | None = None
     log: Path | None = None
     """Written step by step, while the work goes on."""
     detail: Detail = Detail.SHORT
@@ -49,6 +50,7 @@ class Outputs:
             "--plot": self.plot,
             "--html": self.html,
             "--markdown": self.markdown,
+            "--junit": self.junit,
             "--log": self.log,
         }
 
@@ -61,6 +63,8 @@ class Outputs:
             raise InputError("--html writes a file: name it, as in --html report.html")
         if _is_standard_output(self.markdown):
             raise InputError("--markdown writes a file: name it, as in --markdown summary.md")
+        if _is_standard_output(self.junit):
+            raise InputError("--junit writes a file: name it, as in --junit report.xml")
         if _is_standard_output(self.log):
             raise InputError("--log writes a file: name it, as in --log steps.jsonl")
         if _is_standard_output(self.json) and _is_standard_output(self.plot):
@@ -96,6 +100,11 @@ class Outputs:
                     f"cannot write {str(path)!r}: the command reads this file; name another for "
                     f"{option}"
                 )
+
+    @property
+    def has_json_lines(self) -> bool:
+        """Whether each target of a file is a line of its own."""
+        return self.json is not None and self.json.suffix == ".jsonl"
 
     @property
     def forms(self) -> Forms:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -119,6 +119,36 @@ class ConfigGroup:
             min=1, max=MOST_JOBS, metavar="N", help="Check N targets of the file at once; else 1."
         ),
     ] = None
+    changed: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMIT",
+            help="Check the targets of the file alone whose code or imports changed since then.",
+        ),
+    ] = None
+    accept: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REASON", help="Write what fails into the file as accepted, for that reason."
+        ),
+    ] = None
+    junit: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the targets of the file as JUnit's XML."),
+    ] = None
+    github: Annotated[
+        bool,
+        typer.Option("--github", help="Print annotations for GitHub at the lines of backwards."),
+    ] = False
+
+    @property
+    def asks_for_a_file(self) -> list[str]:
+        """What was typed that only the targets of a file have."""
+        given = {
+            "--jobs": self.jobs, "--changed": self.changed, "--accept": self.accept,
+            "--junit": self.junit, "--github": self.github or None,
+        }  # fmt: skip
+        return [option for option, value in given.items() if value is not None]
 
 
 @dataclass(frozen=True)
@@ -169,8 +199,9 @@ def check(options: CheckOptions) -> None:
     from verifier.process.workers.limits import Limits, parse_size
 
     outputs = Outputs(
-        options.json_file, None, options.html_file, options.markdown, detail=options.detail
-    )
+        options.json_file, None, options.html_file, options.markdown, junit=options.junit,
+        detail=options.detail,
+    )  # fmt: skip
     target = options.made
     outputs.check(files_of(target, options.reference, data=options.config))
     settings = options.settings()
@@ -188,9 +219,9 @@ def check(options: CheckOptions) -> None:
 def _check_one(options: CheckOptions, target: str | None, run: CommandRun) -> int:
     from verifier.process.workers.task import Task
 
-    if options.jobs is not None:
+    if options.asks_for_a_file:
         raise InputError(
-            "--jobs says how many targets of a file are checked at once: give it with --config"
+            f"{options.asks_for_a_file[0]} is for the targets of a file: give it with --config"
         )
     if target is None and options.formula is None:
         raise InputError(
@@ -209,29 +240,19 @@ def _check_one(options: CheckOptions, target: str | None, run: CommandRun) -> in
 
 def _check_all(options: CheckOptions, config: Path, run: CommandRun) -> int:
     """Check the targets of a file and write their table; the exit code."""
-    from verifier.commands.cli.host import HOST
-    from verifier.commands.config.run import ConfigRun
-    from verifier.commands.config.schema import read_config
-    from verifier.commands.terminal import watch_signals
-    from verifier.reporting.rendering import render
+    from verifier.commands.cli.config_files import ConfigFiles
 
     if options.html_file is not None:
         raise InputError("--html writes the page of one target: give it without --config")
     if options.made or options.inputs or options.settings():
         raise InputError(
-            "--config says what is checked, and how: give it with --json, --markdown, --jobs "
-            "and --memory only"
+            "--config says what is checked, and how: give it with --json, --markdown, --junit, "
+            "--github, --changed, --accept, --jobs and --memory only"
         )
-    targets = read_config(config)
-    forms = run.outputs.forms
-    with watch_signals("check", run.outputs.detail) as watch:
-        plan = ConfigRun(HOST.get()(), run.limits, replace(forms, text=True), options.jobs or 1)
-        report = plan.report(targets, watch)
-    code = run.write(render(report, forms), report.exit_code)
-    for result in report.results:
-        if result.traceback:
-            run.send_in(result.target, result.traceback)
-    return code
+    if options.accept is not None and not options.accept.strip():
+        raise InputError("--accept takes the reason, as in --accept 'torch issue 12345'")
+    files = ConfigFiles(config, run, options.junit, options.github)
+    return files.code(options.changed, options.accept, options.jobs or 1)
 
 
 def _names(texts: list[str] | None) -> list[str] | None:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from verifier.checking.labels import with_noun
 from verifier.commands.config.schema import AcceptedFailure, Config
 from verifier.errors import printable
 from verifier.judging.outcome import Outcome
@@ -57,6 +58,12 @@ class TargetResult:
     """Whether the report stands below the table."""
     traceback: str = ""
     """Of an internal error."""
+    sentence: str = ""
+    """What its verdict says; empty where there is none."""
+    unaccepted: tuple[AcceptedFailure, ...] = ()
+    """Entries that would accept what disagrees, without a reason yet."""
+    seconds: float = 0.0
+    """How long it took."""
 
     @property
     def remarks(self) -> Iterator[str]:
@@ -88,13 +95,17 @@ class ConfigReport(BaseReport):
     config: Config
     results: tuple[TargetResult, ...]
     """In the file's order; fewer than its targets where the run was interrupted."""
+    left_out: int = 0
+    """How many targets of the file did not change, and were not checked."""
+    written: int = 0
+    """How many accepted failures were written into the file."""
 
     @property
     def exit_code(self) -> int:
         """130 interrupted, else the worst: 1 something disagrees or is stale, 4 an internal error,
         2 a target cannot be used, 3 undecided, 0.
         """
-        codes = {result.exit_code for result in self.results} or {130}
+        codes = {result.exit_code for result in self.results} or {0}
         return 130 if self._is_partial else next(code for code in _EXIT_CODES if code in codes)
 
     @property
@@ -113,7 +124,7 @@ class ConfigReport(BaseReport):
             "config": str(self.config.path),
             "ok": self.ok,
             "exit_code": self.exit_code,
-            "targets": [_document(result) for result in self.results],
+            "targets": [target_document(result) for result in self.results],
         }
 
     def markdown(self) -> str:
@@ -142,6 +153,11 @@ class ConfigReport(BaseReport):
         if self._is_partial:
             done = f"{len(self.results)} of {len(self.config.targets)} targets"
             yield Sentence(f"PARTIAL  Interrupted after {done}.", "yellow")
+        if self.left_out:
+            yield Sentence(f"{with_noun(self.left_out, 'target')} did not change: not checked.")
+        if self.written:
+            entries = with_noun(self.written, "accepted failure")
+            yield Sentence(f"{entries} written to {self.config.path}: the next run accepts them.")
         yield Blank()
         yield self._table()
         for result in self.results:
@@ -156,7 +172,9 @@ class ConfigReport(BaseReport):
     def _verdict(self) -> Verdict:
         verified = sum(result.exit_code == 0 for result in self.results)
         planned = len(self.config.targets)
-        sentence = f"{verified} of {planned} target{'s' * (planned != 1)}."
+        sentence = f"{verified} of {with_noun(planned, 'target')}."
+        if not planned:
+            sentence = "No target changed."
         if self.ok:
             return Verdict("VERIFIED", sentence, Outcome.AGREES)
         return Verdict("NOT VERIFIED", sentence, Outcome.DISAGREES)
@@ -182,7 +200,8 @@ _FIELDS: tuple[Field[TargetResult], ...] = (
 )
 
 
-def _document(result: TargetResult) -> dict[str, Any]:
+def target_document(result: TargetResult) -> dict[str, Any]:
+    """What became of a target, in JSON's own types."""
     report = result.form("json")
     return {
         "target": result.target,
