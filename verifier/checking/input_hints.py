@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _HINTS = (
-    (r"\d+(x\d+)+", "for numbers that are drawn write -1:1:{0}, for example"),
+    (r"[1-9]\d*(x[1-9]\d*)+", "for numbers that are drawn write -1:1:{0}, for example"),
     (r"[-+.\deE]+(\s*,\s*[-+.\deE]+)+", "for a tensor write [{0}]"),
     (r"(yes|on|YES|ON|Yes|On)", "write true"),
     (r"(no|off|NO|OFF|No|Off)", "write false"),

@@ -4,19 +4,23 @@ its reports does not depend on how they come about.
 
 import json
 import sys
-from dataclasses import dataclass, replace
-from types import ModuleType, SimpleNamespace
+from dataclasses import dataclass, fields, replace
+from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 from rich.text import Text
 
+from verifier.capture.statements import Subject
 from verifier.checking.records import CheckResult, CheckSettings
+from verifier.checking.tally.count import Tally
 from verifier.commands.config.baseline import set_accepted_aside
 from verifier.commands.config.report import TargetResult
 from verifier.commands.config.run import ConfigRun
 from verifier.commands.config.schema import AcceptedFailure, read_config
 from verifier.errors import InputError
+from verifier.judging.examine import examine
 from verifier.judging.finding import CheckCause, Finding
 from verifier.judging.verdict import Outcome
 from verifier.process.workers.limits import Limits
@@ -27,9 +31,22 @@ from verifier.reporting.rendering import Forms, Screen
 A, D, U = Outcome.AGREES, Outcome.DISAGREES, Outcome.UNDECIDED
 
 
+JUDGED = examine(Subject(torch.tanh, {"x": torch.tensor([0.5, 1.5])}))["x"]
+
+
 def part(name, outcome=A, size=4):
-    return SimpleNamespace(
-        name=name, outcome=outcome, verdicts=SimpleNamespace(severity=np.zeros(size))
+    """A part of that name, of which all numbers have the outcome."""
+    known = {
+        field.name: np.resize(getattr(JUDGED.verdicts, field.name), size)
+        for field in fields(JUDGED.verdicts)
+    }
+    verdicts = replace(
+        JUDGED.verdicts, **{**known, "severity": np.full(size, outcome.severity, dtype=np.int8)}
+    )
+    quantity = "value" if name == "value" else "second" if " " in name else "reverse"
+    wrong = np.zeros(size, dtype=bool)
+    return replace(
+        JUDGED, name=name, quantity=quantity, shape=(size,), verdicts=verdicts, wrong_formula=wrong
     )
 
 
@@ -52,6 +69,10 @@ class Report:
     @property
     def outcome(self):
         return self.checked.outcome
+
+    @property
+    def tally(self):
+        return Tally(self.checked)
 
     @property
     def exit_code(self):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -62,7 +62,7 @@ class TargetResult:
     """What its verdict says; empty where there is none."""
     unaccepted: tuple[AcceptedFailure, ...] = ()
     """Entries that would accept what disagrees, without a reason yet."""
-    seconds: float = 0.0
+    seconds: float = field(default=0.0, compare=False)
     """How long it took."""
 
     @property
