@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
+from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ from verifier.process.values import UserValue
 from verifier.process.workers.messages import Progress, Published, Rendered, Stage
 from verifier.process.workers.task import Interruption, Send
 from verifier.reporting.rendering import Forms, render
+
+# Every task needs them, and they are loaded fastest with this module (`kept_imports`).
+for _library in ("torch", "sympy"):
+    import_module(_library)
 
 if TYPE_CHECKING:
     from verifier.formula.model import Model
