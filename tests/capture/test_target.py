@@ -880,7 +880,8 @@ def test_a_method_without_its_object():
         bound(Plain.twice, {"x": X}, "float64")
     assert (
         str(caught.value)
-        == "twice is a method: name it on an object, as in layer = Layer() and layer.twice"
+        == "twice is a method: name it on an object, as in layer = Layer() and layer.twice, or "
+        "--make 'file.py::Layer().twice' in the shell"
     )
     assert bound(Plain().twice, {"x": X}, "float64").wanted == ("x",)
 

@@ -295,7 +295,7 @@ NAME = "cannot be the name of an input: write x, w[0] or state.h"
         ("x y=1", f"'x y' {NAME}"),
         ("x..y=1", f"'x..y' {NAME}"),
         ("w[=1", f"--input w[=1: {FORMS}"),
-        ("x=one", "--input x: 'one' is not a number"),
+        ("x=1one", "--input x: '1one' is not a number"),
         ("x=1_000", "--input x: '1_000' is not a number"),
         ("x=١", "--input x: '١' is not a number"),
         ("x=0x10", "--input x: '0x10' is not a number"),

@@ -19,7 +19,7 @@ import sympy
 import torch
 
 from verifier.capture.aten.complex_numbers.pairs import Pair, flat, in_reals, split
-from verifier.capture.joint_graph import NotReadableError
+from verifier.capture.joint_graph import NotReadableError, captured, kernel_in_python
 from verifier.capture.recorder import Recorder
 from verifier.capture.to_numpy import to_float64, to_numpy
 from verifier.errors import message_of
@@ -259,7 +259,7 @@ class Lowering:
     ) -> Any:
         if not isinstance(target, torch._ops.OpOverload):
             return target(*arguments, **keywords)
-        name = target._schema.name.partition("::")[2]
+        name = _name_of(target)
         actual = self._ran(name, target, arguments, keywords)
         self.operations.append(name)
         if torch.Tag.nondeterministic_seeded in target.tags and name not in rules():
@@ -286,8 +286,31 @@ class Lowering:
                 self.kept = False
                 return actual
         elif name not in rules():
-            raise _without_rule(name, actual)
+            return self._by_kernel(name, target, bound, actual)
         return self._lowered(name, target, bound, actual)
+
+    def _by_kernel(
+        self, name: str, target: AtenOperation, bound: dict[str, Any], actual: Operand
+    ) -> Any:
+        """An operation that somebody wrote in Python, by what its kernel does.
+
+        Raises NotReadableError for any other one, and where the kernel leaves torch.
+        """
+        kernel = kernel_in_python(target)
+        if kernel is None:
+            raise _without_rule(name, actual)
+        cells = [cell for cell in cells_of(bound) if isinstance(cell, Cell)]
+
+        def in_torch(*given: torch.Tensor) -> tuple[Any, ...]:
+            with torch.no_grad():
+                return tuple(flat(kernel(**_with_pairs(bound, iter(given)))))
+
+        graph = captured(in_torch, [cell.actual for cell in cells])
+        nodes = iter(self.run(graph, cells))
+        self.elementary = False
+        if isinstance(actual, tuple | list):
+            return type(actual)(self._cell(next(nodes), part) for part in actual)
+        return self._cell(next(nodes), actual)
 
     def _filled(self, number: Any, actual: torch.Tensor) -> Cell:
         """A number as it was written, which the tensor's format may have to round."""
@@ -420,11 +443,17 @@ _FILLS = {
 """Operations that make a tensor of one number, and where the number stands."""
 
 
+def _name_of(target: AtenOperation) -> str:
+    """The operation's name, without the namespace of torch's own ones."""
+    name: str = target._schema.name
+    return name.removeprefix("aten::")
+
+
 def _without_rule(name: str, actual: Operand) -> NotReadableError:
     """Why an operation is not read."""
     if any(part.layout != torch.strided for part in _tensors(actual)):
         return NotReadableError(f"aten::{name} gives a sparse tensor, and only dense ones are read")
-    return NotReadableError(f"aten::{name} has no rule")
+    return NotReadableError(f"{name if '::' in name else f'aten::{name}'} has no rule")
 
 
 def _number_of_fill(name: str, bound: dict[str, Any], actual: Operand) -> int | float | None:

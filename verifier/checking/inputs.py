@@ -10,7 +10,7 @@ import ast
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ import torch
 from verifier.capture.dtypes import dtype_named
 from verifier.capture.target.pytree import Complex, Leaf, leaves, nested, replaced
 from verifier.capture.to_numpy import MOST_AXES
+from verifier.checking.input_hints import hint_for
 from verifier.checking.tensor_text import (
     is_complex,
     is_tensor,
@@ -114,15 +115,15 @@ def given_dtypes(inputs: UserInputs) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(tensor.dtype).removeprefix("torch.") for tensor in given))
 
 
-def parse_inputs(texts: Sequence[str]) -> dict[str, UserValue]:
+def parse_inputs(texts: Sequence[str], read_file: ReadFile | None = None) -> dict[str, UserValue]:
     """The inputs that are written name=value, as behind `--input` in the shell.
 
     `x=-2:2:4x3` draws a tensor of that shape between two ends and `x=0:1` a scalar, `z=-1-1j:1+1j`
     a complex one;
-    `x=[[1,2],[3,4]]` is that tensor, `target=int[0,2,1]` one of whole numbers; `g=2`, `flag=True`,
-    `mask=None` and `reduction='mean'` are constants, and so are `size=(2,3)` and `names=list['a']`,
+    `x=[[1,2],[3,4]]` is that tensor, `target=int[0,2,1]` one of whole numbers; `g=2`, `flag=true`,
+    `mask=none` and `reduction=mean` are constants, and so are `size=(2,3)` and `names=list['a']`,
     a tuple and a list of such. `w[0]=`, `w[1]=` give the parts of a tuple,
-    `state.h=` those of a dictionary.
+    `state.h=` those of a dictionary. `x=@text` is what `read_file` makes of the text.
 
     >>> parse_inputs(["p=0:1:32", "g=2", "target=int[0,2]"])
     {'p': Between(low=0.0, high=1.0, shape=(32,)), 'g': 2, 'target': tensor([0, 2])}
@@ -141,7 +142,7 @@ def parse_inputs(texts: Sequence[str]) -> dict[str, UserValue]:
         if name in flat:
             raise InputError(f"--input {name} is given twice")
         try:
-            flat[name] = _parse_value(value)
+            flat[name] = _parse_value(value, read_file)
         except InputError as error:
             raise error.located(f"--input {name}") from error
     return nested(flat)
@@ -165,12 +166,31 @@ def input_words(inputs_flat: UserInputs) -> list[str]:
 _INPUT = re.compile(r"(?P<name>[^=\[]*(?:\[[^\]]*\][^=\[]*)*)=(?P<value>.+)", re.DOTALL)
 _QUOTED = re.compile(r"'[^'\\\\]*'|\"[^\"\\\\]*\"")
 _LITERAL = re.compile(r"\(.*\)|list\[.*\]", re.DOTALL)
-_WORDS = {"True": True, "False": False, "None": None}
+_WORDS = {"true": True, "false": False, "none": None}
+_WORD = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
+_NUMBERS = ("inf", "nan")
+
+ReadFile = Callable[[str], torch.Tensor]
+"""Reads the file that stands behind an @."""
 
 
-def _parse_value(text: str) -> UserValue:
-    if text in _WORDS:
-        return _WORDS[text]
+def _parse_value(text: str, read_file: ReadFile | None) -> UserValue:
+    if text.startswith("@"):
+        if read_file is None:
+            raise InputError("no files are read here")
+        return read_file(text[1:])
+    hint = hint_for(text)
+    if hint:
+        raise InputError(f"{cut(text, 60)!r} is no input: {hint}")
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if _WORD.fullmatch(text) and text not in _NUMBERS:
+        return text
+    return _parse_symbols(text)
+
+
+def _parse_symbols(text: str) -> UserValue:
+    """What is no word: a text in quotes, a tuple, a tensor, a number, or a range."""
     if _QUOTED.fullmatch(text):
         return text[1:-1]
     if _LITERAL.fullmatch(text):

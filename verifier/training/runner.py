@@ -328,6 +328,10 @@ def always(done: int, planned: int) -> bool:
     return True
 
 
+def ignore(_: Judged) -> None:
+    """Takes no notice of steps that were judged."""
+
+
 def _refuse_large_starts(model: Model, format: Format) -> None:
     for name, value in model.start.items():
         if abs(value) > format.largest:

@@ -14,12 +14,10 @@ FIRST = {"float64": 0, "float32": 9}
 """Where the sample begins in each dtype: others in each of them."""
 
 
-ELSEWHERE = ("fft.", "normal", "bernoulli", "nn.functional.rrelu", "__rpow__")
-"""Complex numbers and random draws have tests of their own; powers of negative numbers have no
-value.
+ELSEWHERE = ("fft.", "normal", "bernoulli", "nn.functional.rrelu", "__rpow__", "to_sparse")
+"""Complex numbers, random draws and sparse tensors have tests of their own; powers of negative
+numbers have no value.
 """
-
-
 COMPLEX = {"linalg.eig", "linalg.eigvals"}
 
 
