@@ -50,7 +50,7 @@ def _refined(self: Number) -> tuple[Pair, Pair]:
         system, off = _linearised(whole, vector, value, phase, kept)
         try:
             step = torch.linalg.solve(system, off[..., None])[..., 0]
-        except torch._C._LinAlgError:
+        except RuntimeError:
             raise NotImplementedError("a matrix with equal eigenvalues") from None
         vector, value = vector - step[..., : 2 * size], value - step[..., 2 * size :]
     found = Pair(value[..., 0], value[..., 1])
