@@ -7,7 +7,7 @@ import torch
 
 import verifier
 from verifier.checking.variants import AT_EVERY_POINT, CHEAP, COSTLY, NAMES
-from verifier.checking.variants.layout_and_seed import with_first_axis_fastest, with_strides
+from verifier.checking.variants.layout_and_vmap import with_first_axis_fastest, with_strides
 
 SHAPE = verifier.between(-2, 2, shape=(3, 4))
 

@@ -5,6 +5,7 @@ program.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,20 +13,26 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from verifier.capture.statements import FORWARD, REVERSE, SECOND
 from verifier.capture.target import Bound, By, bound, tried
 from verifier.capture.target.pytree import leaves
 from verifier.capture.to_numpy import dense
+from verifier.checking.edge_cases.candidates import Surroundings, candidate_points
+from verifier.checking.edge_cases.edge_points import Point
 from verifier.checking.edge_cases.edges import (
     Domain,
+    ProgramEdges,
     find_edges,
     make_edge_points,
     points_with_own_edges,
 )
+from verifier.checking.edge_cases.screen import Screen
 from verifier.checking.expected_gradient import ExpectedFunction
 from verifier.checking.inputs import Between, draw_inputs
 from verifier.checking.records import CheckSettings
 from verifier.checking.variants import Trial
 from verifier.errors import InputError
+from verifier.judging.examination import Examination, NotReplayed
 from verifier.judging.finding import CheckPoint
 from verifier.judging.verdict import Outcome
 from verifier.operations.arrays import Truths
@@ -36,6 +43,12 @@ from verifier.process.values import UserFunction, UserInputs, UserValue
 
 EDGE_POINTS = 4
 """For each dtype, each with many edge values."""
+SCREENED = {REVERSE: 144, FORWARD: 48, SECOND: 48}
+"""For each derivative at most so many further points are compared in float64."""
+OPAQUE = 7
+"""So many times as many where the graph cannot be read."""
+SUSPECTS, SHOWN = 6, 2
+"""At most so many points are examined that look wrong there, until so many disagree."""
 LARGE = 20_000
 """Programs of more numbers get one edge point only, and points of more numbers are hardly
 simplified.
@@ -72,6 +85,12 @@ class EdgeTrials:
     """Edge values at which nothing can be decided, as x = 1e-45: points were chosen beside them."""
     refused: tuple[str, ...]
     """What the target raised at edge points, which are left out."""
+    forward: tuple[Trial, ...] = ()
+    """Those at which forward mode looks wrong."""
+    second: tuple[Trial, ...] = ()
+    """Those at which the Hessian looks wrong."""
+    screened: int = 0
+    """At so many further points the answers were compared in float64."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,10 +124,11 @@ class Sampling:
         found: list[Trial] = []
         left_out: dict[str, None] = {}
         refused: dict[str, None] = {}
+        number = self.start + 1 + len(asked)
         for inputs in self._edge_inputs(asked[0]):
             if deadline.passed():
                 break
-            edge = self.at(inputs, "edge", self.start + 1 + len(asked) + len(found))
+            edge = self.at(inputs, "edge", number + len(found))
             try:
                 tried(edge.bound, deadline)
             except InputError as error:
@@ -120,7 +140,66 @@ class Sampling:
                 edge = self._with_ordinary_numbers(edge, blind, asked[0])
             if not _undecided_entries(edge):
                 found.append(edge)
-        return EdgeTrials(tuple(found), tuple(left_out), tuple(refused))
+        suspects = self._suspects(asked[0], number + len(found), deadline)
+        return replace(
+            suspects,
+            trials=(*found, *suspects.trials),
+            left_out=tuple(left_out),
+            refused=tuple(refused),
+        )
+
+    def _suspects(self, base: Trial, number: int, deadline: Deadline) -> EdgeTrials:
+        """Further points, at which something disagrees that looked wrong in float64.
+
+        Their numbers go on from `number`.
+        """
+        found: dict[str, list[Trial]] = {quantity: [] for quantity in SCREENED}
+        screened = 0
+        for quantity, most in SCREENED.items():
+            examination = base.examined(quantity)
+            screen = None if isinstance(examination, str) else Screen.of(examination)
+            if screen is None or deadline.passed() or not self._moving:
+                continue
+            points = self._candidates(examination, base.bound.inputs, min(most, screen.most))
+            screened += len(points)
+            for place in screen.suspects(points)[:SUSPECTS]:
+                trial = self.at(points[place], "edge", number)
+                if _outcome(trial.examined(quantity)) is Outcome.DISAGREES:
+                    found[quantity].append(trial)
+                    number += 1
+                if len(found[quantity]) == SHOWN:
+                    break
+        trials = {quantity: tuple(those) for quantity, those in found.items()}
+        return EdgeTrials(
+            trials[REVERSE], (), (), trials[FORWARD], trials[SECOND], screened=screened
+        )
+
+    def _candidates(self, examination: Examination, base: Point, most: int) -> list[Point]:
+        """Points that are worth a run, at most so many."""
+        given = Surroundings(base, self._moving, CODE_FORMATS[self.dtype])
+        edges = self._edges(examination)
+        seed = self.request.settings.seed
+        if isinstance(examination.formula, NotReplayed):
+            # Nothing says where something happens in the backward.
+            most *= OPAQUE
+        return candidate_points(given, edges, seed, most)
+
+    @cached_property
+    def _moving(self) -> dict[str, Domain]:
+        """The domains that have numbers of the format."""
+        own = CODE_FORMATS[self.dtype]
+        return {
+            name: domain
+            for name, domain in self._domains.items()
+            if operator.le(*domain.ends(own)) and self.first.inputs[name].is_floating_point()
+        }
+
+    def _edges(self, examination: Examination) -> ProgramEdges:
+        """Where something happens in the program of what was stated."""
+        if examination.coded is None:
+            return ProgramEdges({}, {}, {})
+        program, given = examination.coded.point.program, examination.coded.statements.given
+        return find_edges(program, given, self._domains, CODE_FORMATS[self.dtype])
 
     def _inputs_beside(self, found: Sequence[Trial]) -> Mapping[str, torch.Tensor]:
         """The inputs of the second point; where there is one only, its own in reverse order."""
@@ -203,16 +282,19 @@ class Sampling:
         for number in range(1, 1 + self.request.settings.points):
             yield "random", self._bind(number).inputs
 
-    def _edge_inputs(self, base: Trial) -> list[dict[str, torch.Tensor]]:
+    def _edge_inputs(self, base: Trial) -> list[Point]:
         coded = base.examination.coded
         if coded is None or not self._domains:
             return []
         # The backward may have conditions of its own.
-        program = coded.point.program
-        limit = EDGE_POINTS if program.elements < LARGE else 1
-        found = find_edges(program, base.statements.given, self._domains, CODE_FORMATS[self.dtype])
+        limit = EDGE_POINTS if coded.point.program.elements < LARGE else 1
+        found = self._edges(base.examination)
         own = points_with_own_edges(found.own, base.bound.inputs)
         return [*make_edge_points(found.values, base.bound.inputs, limit), *own[:1]]
+
+
+def _outcome(examination: Examination | str) -> Outcome | None:
+    return None if isinstance(examination, str) else examination.outcome
 
 
 def _undecided_entries(edge: Trial) -> dict[str, Truths]:

@@ -7,11 +7,10 @@ made says why.
 
 from verifier.capture.statements import REVERSE
 from verifier.checking.variants.at_point import Check, Trial
-from verifier.checking.variants.layout_and_seed import (
+from verifier.checking.variants.grad_outputs import SeedPatternCheck, UndefinedSeedCheck
+from verifier.checking.variants.layout_and_vmap import (
     ExpandedCheck,
-    SeedPatternCheck,
     StridesCheck,
-    UndefinedSeedCheck,
     VmapCheck,
 )
 from verifier.checking.variants.quantities import (
