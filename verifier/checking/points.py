@@ -111,7 +111,8 @@ class Sampling:
             for place, (kind, inputs) in enumerate(self._points())
         ]
         runs = [tried(trial.bound, deadline) for trial in found]
-        found[0] = replace(found[0], beside=self._inputs_beside(found))
+        first = runs[0].gradients
+        found[0] = replace(found[0], beside=self._inputs_beside(found), first_call=first)
         return TrialsAsked(tuple(found), runs[0].overwritten, runs[0].changed)
 
     def edge_trials(

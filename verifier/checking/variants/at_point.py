@@ -38,6 +38,10 @@ class Trial:
     """What the code's random numbers are drawn with."""
     beside: Mapping[str, torch.Tensor] = field(default_factory=dict, repr=False, compare=False)
     """The inputs at another point, of the same shapes."""
+    first_call: Sequence[torch.Tensor | None] = field(default=(), repr=False, compare=False)
+    """The gradients of the very first call, with a grad_output of ones; none where this is not the
+    point of that call.
+    """
 
     @property
     def subject(self) -> Subject:

@@ -9,6 +9,7 @@ from itertools import product
 import torch
 
 from verifier.capture.joint_functions import Joint, tensors
+from verifier.capture.random_draws import with_seed
 from verifier.capture.statements import Statements
 from verifier.checking.variants.at_point import (
     Trial,
@@ -206,7 +207,9 @@ def _first_weight_repeated(weight: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class VmapCheck:
-    """The code under vmap, at two points at once, against a loop over them."""
+    """The code under vmap, at two points at once, against a loop over them: along the first axis,
+    then along the last.
+    """
 
     name: str = "vmap"
 
@@ -225,10 +228,32 @@ class VmapCheck:
             yield trial.absent(self, reason_it_raises(error))
             return
         yield replace(trial.finding(self, examination.parts), examination=examination)
+        statements = statements_of(examination)
+        joint = statements.joint
+        try:
+            with ignore_torch_warnings():
+                arguments = [tensor.clone() for tensor in statements.arguments]
+                other = replace(joint, code=_under_vmap_last(with_seed(code, trial.random_seed)))
+                stated = other(*arguments)
+        except Exception as error:
+            yield trial.absent(self, f"along the last axis, {reason_it_raises(error)}")
+            return
+        yield trial.finding(self, parts_with_statements(examination.parts, stated))
 
 
 def _under_vmap(code: UserFunction) -> UserFunction:
     return lambda *stacked: torch.func.vmap(lambda *row: tuple(tensors(code(*row))))(*stacked)
+
+
+def _under_vmap_last(code: UserFunction) -> UserFunction:
+    """The same along the last axis of each input and of each result."""
+
+    def along_last(*stacked: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        mapped = torch.func.vmap(lambda *row: tuple(tensors(code(*row))), in_dims=-1, out_dims=-1)
+        results = mapped(*(tensor.movedim(0, -1) for tensor in stacked))
+        return tuple(result.movedim(-1, 0) for result in results)
+
+    return along_last
 
 
 def _loop_over_rows(code: UserFunction) -> UserFunction:
