@@ -16,6 +16,7 @@ from verifier.checking.variants.at_point import (
     ignore_torch_warnings,
     parts_with_statements,
     reason_it_raises,
+    statements_of,
 )
 from verifier.judging.examine import examine
 from verifier.judging.finding import Finding
