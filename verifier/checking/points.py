@@ -47,8 +47,14 @@ SCREENED = {REVERSE: 144, FORWARD: 48, SECOND: 48}
 """For each derivative at most so many further points are compared in float64."""
 OPAQUE = 7
 """So many times as many where the graph cannot be read."""
-SUSPECTS, SHOWN = 6, 2
+SUSPECTS, SHOWN = {REVERSE: 6, FORWARD: 2, SECOND: 2}, 2
 """At most so many points are examined that look wrong there, until so many disagree."""
+FAR = {REVERSE: 1.0, FORWARD: 100.0, SECOND: 1000.0}
+"""So many times further from the exact answer than rounding is likely to bring one. An examination
+of a Hessian costs much, and it is often ill-conditioned at edges.
+"""
+SWEPT = 3_000
+"""Programs of more numbers are not searched for edges that the gradient's has not."""
 LARGE = 20_000
 """Programs of more numbers get one edge point only, and points of more numbers are hardly
 simplified.
@@ -126,7 +132,8 @@ class Sampling:
         left_out: dict[str, None] = {}
         refused: dict[str, None] = {}
         number = self.start + 1 + len(asked)
-        for inputs in self._edge_inputs(asked[0]):
+        edges = self._edges(asked[0].examination)
+        for inputs in self._edge_inputs(asked[0], edges):
             if deadline.passed():
                 break
             edge = self.at(inputs, "edge", number + len(found))
@@ -141,7 +148,7 @@ class Sampling:
                 edge = self._with_ordinary_numbers(edge, blind, asked[0])
             if not _undecided_entries(edge):
                 found.append(edge)
-        suspects = self._suspects(asked[0], number + len(found), deadline)
+        suspects = self._suspects(asked[0], edges, number + len(found), deadline)
         return replace(
             suspects,
             trials=(*found, *suspects.trials),
@@ -149,7 +156,9 @@ class Sampling:
             refused=tuple(refused),
         )
 
-    def _suspects(self, base: Trial, number: int, deadline: Deadline) -> EdgeTrials:
+    def _suspects(
+        self, base: Trial, edges: ProgramEdges, number: int, deadline: Deadline
+    ) -> EdgeTrials:
         """Further points, at which something disagrees that looked wrong in float64.
 
         Their numbers go on from `number`.
@@ -158,12 +167,20 @@ class Sampling:
         screened = 0
         for quantity, most in SCREENED.items():
             examination = base.examined(quantity)
-            screen = None if isinstance(examination, str) else Screen.of(examination)
-            if screen is None or deadline.passed() or not self._moving:
+            if isinstance(examination, str) or deadline.passed() or not self._moving:
                 continue
-            points = self._candidates(examination, base.bound.inputs, min(most, screen.most))
+            screen = Screen.of(examination)
+            if screen is None:
+                continue
+            if quantity != REVERSE and screen.point.program.elements <= SWEPT:
+                edges = self._edges(examination)
+            if isinstance(examination.formula, NotReplayed):
+                # Nothing says where something happens in the backward.
+                most *= OPAQUE
+            points = self._candidates(base.bound.inputs, edges, min(most, screen.most))
             screened += len(points)
-            for place in screen.suspects(points)[:SUSPECTS]:
+            suspects = screen.suspects(points, FAR[quantity])
+            for place in suspects[: SUSPECTS[quantity]]:
                 trial = self.at(points[place], "edge", number)
                 if _outcome(trial.examined(quantity)) is Outcome.DISAGREES:
                     found[quantity].append(trial)
@@ -175,15 +192,12 @@ class Sampling:
             trials[REVERSE], (), (), trials[FORWARD], trials[SECOND], screened=screened
         )
 
-    def _candidates(self, examination: Examination, base: Point, most: int) -> list[Point]:
+    def _candidates(
+        self, base: Mapping[str, torch.Tensor], edges: ProgramEdges, most: int
+    ) -> list[Point]:
         """Points that are worth a run, at most so many."""
-        given = Surroundings(base, self._moving, CODE_FORMATS[self.dtype])
-        edges = self._edges(examination)
-        seed = self.request.settings.seed
-        if isinstance(examination.formula, NotReplayed):
-            # Nothing says where something happens in the backward.
-            most *= OPAQUE
-        return candidate_points(given, edges, seed, most)
+        around = Surroundings(base, self._moving, CODE_FORMATS[self.dtype])
+        return candidate_points(around, edges, self.request.settings.seed, most)
 
     @cached_property
     def _moving(self) -> dict[str, Domain]:
@@ -196,8 +210,10 @@ class Sampling:
         }
 
     def _edges(self, examination: Examination) -> ProgramEdges:
-        """Where something happens in the program of what was stated."""
-        if examination.coded is None:
+        """Where something happens in the program of what was stated: its backward may have
+        conditions of its own.
+        """
+        if examination.coded is None or not self._domains:
             return ProgramEdges({}, {}, {})
         program, given = examination.coded.point.program, examination.coded.statements.given
         return find_edges(program, given, self._domains, CODE_FORMATS[self.dtype])
@@ -283,15 +299,13 @@ class Sampling:
         for number in range(1, 1 + self.request.settings.points):
             yield "random", self._bind(number).inputs
 
-    def _edge_inputs(self, base: Trial) -> list[Point]:
+    def _edge_inputs(self, base: Trial, edges: ProgramEdges) -> list[Point]:
         coded = base.examination.coded
         if coded is None or not self._domains:
             return []
-        # The backward may have conditions of its own.
         limit = EDGE_POINTS if coded.point.program.elements < LARGE else 1
-        found = self._edges(base.examination)
-        own = points_with_own_edges(found.own, base.bound.inputs)
-        return [*make_edge_points(found.values, base.bound.inputs, limit), *own[:1]]
+        own = points_with_own_edges(edges.own, base.bound.inputs)
+        return [*make_edge_points(edges.values, base.bound.inputs, limit), *own[:1]]
 
 
 def _outcome(examination: Examination | str) -> Outcome | None:

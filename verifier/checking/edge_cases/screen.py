@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from verifier.capture.lowering import plain
+from verifier.capture.statements import SEED, TANGENT
 from verifier.judging.conditioning import Point
 from verifier.judging.examination import Examination
 from verifier.operations.arrays import Floats
@@ -24,9 +25,11 @@ from verifier.program.program import evaluate
 Arguments = Mapping[str, torch.Tensor]
 """What stands in the place of some inputs, or of what multiplies the results' derivatives."""
 ROUNDINGS = 32.0
-"""So many roundings of the largest number of an array pass."""
+"""So many roundings of the largest number of an array pass, and as much as the answer moves with
+inputs that are moved by as many.
+"""
 MOVES = 4
-"""So often the inputs are moved by a rounding: what lies between the answers passes, too."""
+"""So often they are moved."""
 NUMBERS = 4_000_000
 """So many numbers are computed at most, about."""
 
@@ -62,15 +65,15 @@ class Screen:
         """So many arguments can be tried."""
         return NUMBERS // (8 * max(self.point.program.elements, 1))
 
-    def suspects(self, tried: Sequence[Arguments]) -> list[int]:
+    def suspects(self, tried: Sequence[Arguments], least: float = 1.0) -> list[int]:
         """The places of those at which the answer is further from the exact one than rounding is
-        likely to bring it, the furthest first.
+        likely to bring it, the furthest first; `least` times as far at least.
         """
         if not tried:
             return []
         found = self._distances(tried)
         order = sorted(range(len(tried)), key=lambda place: -found[place])
-        return [place for place in order if found[place] > 1.0]
+        return [place for place in order if found[place] > least]
 
     def _distances(self, tried: Sequence[Arguments]) -> Floats:
         """For each the largest distance of an answer, in what passes for rounding."""
@@ -81,20 +84,26 @@ class Screen:
             return distances
         arguments = self._stacked([tried[place] for place in ran])
         exact = self._exact(arguments)
-        spans = [(each, each) for each in exact]
+        spans, sizes = [(each, each) for each in exact], [np.abs(each) for each in exact]
         given = [answer for answer in answers if answer is not None]
         stated = [
             np.stack([np.broadcast_to(answer[part].ravel(), each.shape[1:]) for answer in given])
             for part, each in enumerate(exact)
         ]
-        found = self._in_roundings(stated, spans)
+        found = self._in_roundings(stated, spans, sizes)
         if (found > 1.0).any():
             moved = [self._exact(self._moved(arguments, move)) for move in range(MOVES)]
-            spans = [
-                (np.min(parts, axis=0), np.max(parts, axis=0))
-                for parts in zip(exact, *moved, strict=True)
+            far = [
+                np.max(np.abs(np.subtract(parts, each)), axis=0)
+                for each, *parts in zip(exact, *moved, strict=True)
             ]
-            found = self._in_roundings(stated, spans)
+            spans = [(each - apart, each + apart) for each, apart in zip(exact, far, strict=True)]
+            # Of sums that cancel the terms are seen where their weights have other signs.
+            flipped = [self._exact(self._flipped(arguments, move)) for move in range(MOVES)]
+            sizes = [
+                np.nanmax(np.abs(parts), axis=0) for parts in zip(exact, *flipped, strict=True)
+            ]
+            found = self._in_roundings(stated, spans, sizes)
         distances[ran] = found
         return distances
 
@@ -123,36 +132,48 @@ class Screen:
         return [np.broadcast_to(each, (count, each.shape[1])) for each in flat]
 
     def _moved(self, arguments: Mapping[str, Floats], move: int) -> dict[str, Floats]:
-        """The arguments, each number moved by a few roundings in a direction of its own."""
+        """The arguments, each number moved by as many roundings in a direction of its own."""
         generator, found = np.random.default_rng(move), {}
         for name, value in arguments.items():
             own = self.point.formats[name]
             signs = generator.choice([-1.0, 1.0], value.shape[1:])
-            steps = 2.0 * own.unit_roundoff * np.abs(value) + own.smallest_subnormal
+            steps = ROUNDINGS * own.unit_roundoff * np.abs(value) + own.smallest_subnormal
             found[name] = value + signs * steps
         return found
 
+    def _flipped(self, arguments: Mapping[str, Floats], move: int) -> dict[str, Floats]:
+        """The arguments, what multiplies the results or the inputs with signs drawn at random."""
+        generator, found = np.random.default_rng(move), dict(arguments)
+        for name, value in arguments.items():
+            if name.startswith((SEED, TANGENT)):
+                found[name] = value * generator.choice([-1.0, 1.0], value.shape[1:])
+        return found
+
     def _in_roundings(
-        self, stated: Sequence[Floats], spans: Sequence[tuple[Floats, Floats]]
+        self,
+        stated: Sequence[Floats],
+        spans: Sequence[tuple[Floats, Floats]],
+        sizes: Sequence[Floats],
     ) -> Floats:
         """How far the numbers lie outside the spans at most, for each of those tried."""
         rows = [
-            _distance(part, *span, own)
-            for part, span, own in zip(stated, spans, self.formats, strict=True)
+            _distance(part, *span, size, own)
+            for part, span, size, own in zip(stated, spans, sizes, self.formats, strict=True)
             if part.size
         ]
         return np.max(rows, axis=0) if rows else np.zeros(len(stated[0]))
 
 
-def _distance(stated: Floats, low: Floats, high: Floats, format: Format) -> Floats:
+def _distance(stated: Floats, low: Floats, high: Floats, sizes: Floats, format: Format) -> Floats:
     """For each row the largest distance of a number from its span, in roundings of the largest
-    exact number; 0 where that is not known.
+    size; 0 where that is not known.
     """
     with np.errstate(all="ignore"):
-        sizes = np.maximum(np.abs(low), np.abs(high))
+        sizes = np.maximum(sizes, np.maximum(np.abs(low), np.abs(high)))
         known = np.isfinite(sizes) & (sizes <= format.largest)
         scale = np.max(np.where(known, sizes, 0.0), axis=1, keepdims=True)
         passes = ROUNDINGS * (format.unit_roundoff * scale + format.smallest_subnormal)
         outside = np.maximum(np.maximum(low - stated, stated - high), 0.0) / passes
         outside = np.where(np.isfinite(stated), outside, np.inf)
-    return np.max(np.where(known, outside, 0.0), axis=1)
+    found: Floats = np.max(np.where(known, outside, 0.0), axis=1)
+    return found

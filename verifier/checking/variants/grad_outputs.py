@@ -16,6 +16,7 @@ from verifier.capture.joint_functions import gradients_by, tensors
 from verifier.capture.statements import REVERSE, SEED, Statements
 from verifier.checking.edge_cases.domain import Domain
 from verifier.checking.edge_cases.edges import find_edges, make_edge_points
+from verifier.checking.edge_cases.scan import compares
 from verifier.checking.edge_cases.screen import Arguments, Screen
 from verifier.checking.variants.at_point import (
     Trial,
@@ -107,7 +108,7 @@ def _alone(weight: torch.Tensor, place: int) -> torch.Tensor:
 def _at_borders(trial: Trial, names: Sequence[str]) -> list[Arguments]:
     """Where something is compared with a grad_output: on both sides, and right there."""
     coded = trial.examination.coded
-    if coded is None:
+    if coded is None or not compares(coded.point.program, names):
         return []
     own = CODE_FORMATS[trial.point.dtype]
     far = min(FARTHEST, math.sqrt(own.largest))

@@ -117,7 +117,7 @@ class StridesCheck:
                 layout(tensor) if name in chosen else tensor.clone()
                 for name, tensor in zip(statements.names, statements.arguments, strict=True)
             ]
-            places = tuple((tensor.stride(), tensor.storage_offset()) for tensor in arguments)
+            places = tuple((tensor.stride(), int(tensor.storage_offset())) for tensor in arguments)
             if places in seen:
                 continue
             seen.add(places)
@@ -233,9 +233,14 @@ class VmapCheck:
         joint = statements.joint
         try:
             with ignore_torch_warnings():
+                last = _under_vmap_last(with_seed(code, trial.random_seed))
+                shapes = [result.shape for result in last(*stacked.values())]
+                if shapes != [result.shape for result in statements.results]:
+                    sentence = "along the last axis the results have another shape than in a loop"
+                    yield trial.finding(self, (), (sentence,))
+                    return
                 arguments = [tensor.clone() for tensor in statements.arguments]
-                other = replace(joint, code=_under_vmap_last(with_seed(code, trial.random_seed)))
-                stated = other(*arguments)
+                stated = replace(joint, code=last)(*arguments)
         except Exception as error:
             yield trial.absent(self, f"along the last axis, {reason_it_raises(error)}")
             return

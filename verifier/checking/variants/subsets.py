@@ -50,7 +50,7 @@ class SubsetCheck:
         for places in [*alone, *([wanted[1:]] if len(wanted) > 2 else [])]:
             yield self._reverse(trial, places)
         if not isinstance(trial.forward, str):
-            for place in chosen:
+            for place in dict.fromkeys((chosen[0], chosen[-1])):
                 yield self._forward(trial, place)
 
     def _reverse(self, trial: Trial, places: tuple[int, ...]) -> Finding:
