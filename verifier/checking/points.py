@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import operator
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -47,11 +48,12 @@ SCREENED = {REVERSE: 144, FORWARD: 48, SECOND: 48}
 """For each derivative at most so many further points are compared in float64."""
 OPAQUE = 7
 """So many times as many where the graph cannot be read."""
+FINITE = sys.float_info.max
 SUSPECTS, SHOWN = {REVERSE: 6, FORWARD: 2, SECOND: 2}, 2
 """At most so many points are examined that look wrong there, until so many disagree."""
-FAR = {REVERSE: 1.0, FORWARD: 100.0, SECOND: 1000.0}
-"""So many times further from the exact answer than rounding is likely to bring one. An examination
-of a Hessian costs much, and it is often ill-conditioned at edges.
+FAR = {REVERSE: (1.0, math.inf), FORWARD: (100.0, FINITE), SECOND: (1000.0, FINITE)}
+"""So many times further from the exact answer than rounding is likely to bring one, at least and at
+most. An examination of a Hessian costs much, and it is often ill-conditioned at edges.
 """
 SWEPT = 3_000
 """Programs of more numbers are not searched for edges that the gradient's has not."""
@@ -177,9 +179,13 @@ class Sampling:
             if isinstance(examination.formula, NotReplayed):
                 # Nothing says where something happens in the backward.
                 most *= OPAQUE
+            if quantity != REVERSE:
+                # Further derivatives are asked for inside of pieces: at zeros and ties many have
+                # no finite value in floats.
+                edges = replace(edges, values=edges.pieces)
             points = self._candidates(base.bound.inputs, edges, min(most, screen.most))
             screened += len(points)
-            suspects = screen.suspects(points, FAR[quantity])
+            suspects = screen.suspects(points, *FAR[quantity])
             for place in suspects[: SUSPECTS[quantity]]:
                 trial = self.at(points[place], "edge", number)
                 if _outcome(trial.examined(quantity)) is Outcome.DISAGREES:

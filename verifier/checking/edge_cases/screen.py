@@ -7,6 +7,7 @@ verdict comes from here: what looks wrong is examined, and what rounding may exp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,10 +18,10 @@ from verifier.capture.lowering import plain
 from verifier.capture.statements import SEED, TANGENT
 from verifier.judging.conditioning import Point
 from verifier.judging.examination import Examination
-from verifier.operations.arrays import Floats
+from verifier.operations.arrays import Floats, Truths
 from verifier.operations.formats import Format
-from verifier.program.evaluation.batches import BatchArithmetic
-from verifier.program.program import evaluate
+from verifier.program.evaluation.batches import BatchArithmetic, aligned
+from verifier.program.program import Node, evaluate
 
 Arguments = Mapping[str, torch.Tensor]
 """What stands in the place of some inputs, or of what multiplies the results' derivatives."""
@@ -65,15 +66,20 @@ class Screen:
         """So many arguments can be tried."""
         return NUMBERS // (8 * max(self.point.program.elements, 1))
 
-    def suspects(self, tried: Sequence[Arguments], least: float = 1.0) -> list[int]:
+    def suspects(
+        self, tried: Sequence[Arguments], least: float = 1.0, most: float = math.inf
+    ) -> list[int]:
         """The places of those at which the answer is further from the exact one than rounding is
-        likely to bring it, the furthest first; `least` times as far at least.
+        likely to bring it, the furthest first.
+
+        They are `least` times as far at least, and `most` times at most; what is no number is
+        infinitely far.
         """
         if not tried:
             return []
         found = self._distances(tried)
         order = sorted(range(len(tried)), key=lambda place: -found[place])
-        return [place for place in order if found[place] > least]
+        return [place for place in order if least < found[place] <= most]
 
     def _distances(self, tried: Sequence[Arguments]) -> Floats:
         """For each the largest distance of an answer, in what passes for rounding."""
@@ -104,6 +110,8 @@ class Screen:
                 np.nanmax(np.abs(parts), axis=0) for parts in zip(exact, *flipped, strict=True)
             ]
             found = self._in_roundings(stated, spans, sizes)
+            # What the function itself loses there is no mistake of its gradient.
+            found = np.where(self._loses_range(arguments), 0.0, found)
         distances[ran] = found
         return distances
 
@@ -130,6 +138,16 @@ class Screen:
             results = evaluate(self.point.program, BatchArithmetic(), arguments)
         flat = [np.asarray(result).reshape(len(result), -1) for result in results]
         return [np.broadcast_to(each, (count, each.shape[1])) for each in flat]
+
+    def _loses_range(self, arguments: Mapping[str, Floats]) -> Truths:
+        """For each of those tried whether an ordinary number of the exact program gives one that
+        underflows or overflows in the format.
+        """
+        narrow = min(self.formats, key=lambda own: own.precision)
+        arithmetic = _RangeArithmetic(narrow)
+        with np.errstate(all="ignore"):
+            evaluate(self.point.program, arithmetic, arguments)
+        return arithmetic.lost
 
     def _moved(self, arguments: Mapping[str, Floats], move: int) -> dict[str, Floats]:
         """The arguments, each number moved by as many roundings in a direction of its own."""
@@ -162,6 +180,35 @@ class Screen:
             if part.size
         ]
         return np.max(rows, axis=0) if rows else np.zeros(len(stated[0]))
+
+
+class _RangeArithmetic(BatchArithmetic):
+    """Marks the variants in which ordinary numbers give one outside the format's range."""
+
+    def __init__(self, format: Format) -> None:
+        self.format = format
+        self.lost: Truths = np.zeros(1, dtype=bool)
+
+    def row(self, place: int, node: Node, *arguments: Floats) -> Floats:
+        result = super().row(place, node, *arguments)
+        if arguments and result.dtype == np.float64:
+            sizes = np.abs(result)
+            small = (sizes < self.format.smallest_normal) & (
+                (sizes > 0) | (node.operation in _SCALING)
+            )
+            outside = small | (sizes > self.format.largest)
+            for argument in aligned(arguments):
+                if argument.dtype == np.float64:
+                    size = np.abs(argument)
+                    outside = outside & (
+                        (size >= self.format.smallest_normal) & (size <= self.format.largest)
+                    )
+            self.lost = self.lost | outside.reshape(len(outside), -1).any(axis=1)
+        return result
+
+
+_SCALING = frozenset({"multiply", "divide", "square", "power", "exp", "exp2"})
+"""They give 0 for other numbers by underflow only."""
 
 
 def _distance(stated: Floats, low: Floats, high: Floats, sizes: Floats, format: Format) -> Floats:
