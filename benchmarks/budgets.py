@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from verifier.operations.formats import FORMATS
-from verifier.operations.operation import CORRECTLY_ROUNDED, EXACT
+from verifier.operations.operation import CORRECTLY_ROUNDED, EXACT, Absent
 from verifier.operations.table import ROWS
 from verifier.program.evaluation.arithmetic import balls, middle, precision
 
@@ -81,6 +81,9 @@ def line(row) -> str:
             exact = np.concatenate([exact, exact[:SINGLE]])
             wide = [np.concatenate([c, c[:SINGLE]]) if c.size > 1 else c for c in at]
             for library in ("torch", "numpy"):
+                if isinstance(getattr(row, library), Absent):
+                    cells.append(f"{'–':>9}")
+                    continue
                 error, place = worst(row, stated(row, library, at), exact, wide, known)
                 cells.append(f"{error:>9.3f}")
                 if "-v" in sys.argv:

@@ -19,7 +19,7 @@ import targets
 import training
 
 import verifier
-from verifier.reporting.data.training_json import versions
+from verifier.reporting.data.document_head import versions
 
 REPORTS = Path(__file__).parent.parent / "reports"
 PARTS = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import sympy
 
 from verifier.formula import overloads
-from verifier.operations.operation import Call, Interval, Name, Operation, Suffix
+from verifier.operations.operation import Absent, Call, Interval, Name, Operation, Suffix
 from verifier.operations.table import COMPOSITIONS, ROWS
 
 HEAD = """# Operations
@@ -23,7 +23,9 @@ far the library's value may be from the exact one, 0.5 being correctly rounded a
 [reports/budgets.md](../reports/budgets.md) keeps
 the largest errors found.
 A budget with a star counts ulps of a number that may be larger than the result, since near its
-zeros the function is right to an absolute error only.
+zeros the function is right to an absolute error only. Where torch has no such function, its
+column has a dash: a formula with it says what is right about your own code, and its budget is
+what that code is granted.
 
 """
 
@@ -53,6 +55,8 @@ def notation(operation: Operation, library: str) -> str:
     written = getattr(operation, library)
     letters = list("abc"[: operation.arguments])
     match written:
+        case Absent():
+            return "–"
         case Call():
             return f"`{written.called_with(letters)}`"
         case Name(name):
@@ -82,7 +86,9 @@ def rows() -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for row in ROWS:
         lost = (
-            "yes"
+            "–"
+            if isinstance(row.torch, Absent)
+            else "yes"
             if not row.lost
             else "no"
             if len(row.lost) == row.arguments

@@ -119,7 +119,7 @@ def _bounds() -> Iterator[tuple[str, str, str]]:
     kept = f"{check_json.KEPT_SIMPLEST:,}"
     yield "numbers of a tensor at the simplest failing point in the JSON", kept, "its shape only"
     yield "components in the text, of each dtype", f"{check_tables.SHOWN}", "the worst are shown"
-    yield "failures in full in the text", f"{check_failures.BLOCKS}", "counted"
+    yield "failures in full in the text", f"{check_failures.MOST}", "counted"
     yield (
         "steps of a training that are kept",
         f"{findings.KEPT_STEPS:,}",

@@ -21,16 +21,19 @@ from typing import Protocol
 from verifier.operations.arrays import Operand
 
 _NAMES = (
-    "acos", "acosh", "acot", "acoth", "acsc", "acsch", "asec", "asech", "asin", "asinh", "atan",
-    "atan2", "atanh", "beta", "cbrt", "ceiling", "celu", "cos", "cosh", "cot", "coth", "csc",
-    "csch", "digamma", "e", "elu", "equal", "erf", "erfc", "erfcx", "erfinv", "exp", "exp2",
-    "expm1", "floor", "frac", "gamma", "gelu", "gelu_tanh", "hardsigmoid", "hardswish", "hardtanh",
-    "heaviside", "hypot", "i0", "i0e", "i1", "i1e", "j0", "j1", "leaky_relu", "log", "log10",
-    "log1p", "log2", "log_ndtr", "logaddexp", "loggamma", "logit", "logsigmoid", "logsumexp",
-    "maximum", "minimum", "mish", "ndtr", "normal_density", "not_equal", "pi", "piecewise",
-    "polygamma", "relu", "relu6", "remainder", "sec", "sech", "selu", "sigmoid", "sign", "silu",
-    "sin", "sinc", "sinh", "softmax", "softplus", "softsign", "sqrt", "tan", "tanh", "tanhshrink",
-    "where", "xlogy", "zeta",
+    "acos", "acosh", "acot", "acoth", "acsc", "acsch", "airyai", "airyaiprime", "airybi",
+    "airybiprime", "asec", "asech", "asin", "asinh", "atan", "atan2", "atanh", "besseli",
+    "besselj", "besselk", "bessely", "beta", "cbrt", "ceiling", "celu", "chebyshevt",
+    "chebyshevu", "copysign", "cos", "cosh", "cot", "coth", "csc", "csch", "digamma", "e",
+    "elliptic_e", "elliptic_k", "elu", "equal", "erf", "erfc", "erfcx", "erfinv", "exp", "exp2",
+    "expint", "expm1", "floor", "fmod", "frac", "gamma", "gammainc", "gammaincc", "gelu",
+    "gelu_tanh", "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hermite", "hypot", "i0",
+    "i0e", "i1", "i1e", "j0", "j1", "laguerre", "lambertw", "leaky_relu", "legendre", "log",
+    "log10", "log1p", "log2", "log_ndtr", "logaddexp", "loggamma", "logit", "logsigmoid",
+    "logsumexp", "lowergamma", "maximum", "minimum", "mish", "ndtr", "normal_density",
+    "not_equal", "pi", "piecewise", "polygamma", "polylog", "relu", "relu6", "remainder", "sec",
+    "sech", "selu", "sigmoid", "sign", "silu", "sin", "sinc", "sinh", "softmax", "softplus",
+    "softsign", "sqrt", "tan", "tanh", "tanhshrink", "uppergamma", "where", "xlogy", "zeta",
 )  # fmt: skip
 __all__ = list(_NAMES)
 

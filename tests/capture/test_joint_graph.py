@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.helpers.reading import read
+from tests.helpers.reading import agreeing_digits, largest_error, read
 from verifier.capture.joint_functions import Joint, SecondOrder, tensors
 from verifier.capture.joint_graph import NotReadableError, captured
 from verifier.capture.recorder import is_recording
@@ -62,20 +62,8 @@ def test_compiled_code():
 
 def test_an_operation_without_a_rule():
     assert (
-        sentence(lambda x: torch.special.gammainc(torch.ones_like(x), x.abs()))
-        == "aten::igamma has no rule"
-    )
-
-
-def test_complex_numbers():
-    assert sentence(
-        lambda x: torch.view_as_real(torch.view_as_complex(torch.stack([x, x], -1))).sum()
-    ) in (
-        "aten::view_as_complex has no rule",
-        "aten::view_as_complex gives complex numbers, which are not judged",
-    )
-    assert (
-        sentence(lambda x: (x * 1j).real) == "aten::mul gives complex numbers, which are not judged"
+        sentence(lambda x: torch.special.bessel_y0(x.abs()) * x)
+        == "aten::special_bessel_y0 has no rule"
     )
 
 
@@ -218,3 +206,39 @@ def test_a_row_of_the_hessian_is_as_long_a_graph_for_large_inputs_as_for_small_o
         return len(captured(joint, arguments).graph.nodes)
 
     assert nodes(2000) == nodes(20)
+
+
+@torch.library.custom_op("verifier_tests::scaled_exp", mutates_args=())
+def scaled_exp(x: torch.Tensor, factor: float) -> torch.Tensor:
+    """Written in torch, and in place."""
+    return x.exp().mul_(factor)
+
+
+def _keep(ctx, inputs, output):
+    ctx.save_for_backward(output)
+
+
+scaled_exp.register_autograd(
+    lambda ctx, grad_output: (grad_output * ctx.saved_tensors[0], None), setup_context=_keep
+)
+
+
+@torch.library.custom_op("verifier_tests::exp", mutates_args=())
+def foreign_exp(x: torch.Tensor) -> torch.Tensor:
+    """Has the name of an operation of torch's, and leaves torch."""
+    return torch.from_numpy(2 * np.exp(x.numpy()))
+
+
+foreign_exp.register_autograd(
+    lambda ctx, grad_output: grad_output * ctx.saved_tensors[0], setup_context=_keep
+)
+
+
+def test_a_custom_operator_is_read_by_its_kernel():
+    assert agreeing_digits(lambda x: scaled_exp(x, 3.0), X) > 30
+    assert largest_error(lambda x: scaled_exp(x, 3.0), X) < 1e-13
+
+
+def test_a_custom_operator_whose_kernel_leaves_torch():
+    with pytest.raises(NotReadableError, match=r"^the code leaves torch for NumPy$"):
+        read(foreign_exp, X)

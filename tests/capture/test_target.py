@@ -317,6 +317,41 @@ def test_the_mode_of_a_module_is_kept():
     assert torch.allclose(values[1], evaluating.inputs["input"], rtol=1e-4)
 
 
+class Filter(torch.nn.Module):
+    """Weights in the frequency domain, and a complex buffer that changes."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor([1 + 2j, 0.5j, -1.0]))
+        self.register_buffer("shift", torch.tensor(1j))
+
+    def forward(self, x):
+        self.shift.mul_(2)
+        return torch.fft.rfft(x) * self.weight, self.shift * x
+
+
+def test_complex_parameters_arguments_and_results_come_in_parts():
+    x = torch.tensor([1.0, 2.0, 4.0, 8.0], dtype=torch.float64)
+    code = bound(Filter(), {"x": x}, "float64")
+    assert code.wanted == ("x", "weight.real", "weight.imag")
+    assert set(code.inputs) == {*code.wanted, "shift.real", "shift.imag"}
+    assert code.results == ("value[0].real", "value[0].imag", "value[1].real", "value[1].imag")
+    values = code.code(*code.inputs.values())
+    weight = torch.tensor([1 + 2j, 0.5j, -1.0], dtype=torch.complex128)
+    assert torch.equal(torch.complex(*values[:2]), torch.fft.rfft(x) * weight)
+    assert torch.equal(values[3], 2 * x)
+    # The buffer is as it was, for the next run.
+    assert torch.equal(code.code(*code.inputs.values())[3], 2 * x)
+    given = bound(lambda z: z.conj(), {"z": torch.tensor([1 + 2j])}, "float32")
+    assert given.wanted == ("z.real", "z.imag")
+    assert [part.tolist() for part in given.code(*given.inputs.values())] == [[1.0], [-2.0]]
+
+
+def test_complex_parameters_in_a_format_that_has_none():
+    with pytest.raises(InputError, match=r"complex numbers are judged in float32 and float64$"):
+        bound(Filter(), {"x": torch.ones(4)}, "bfloat16")
+
+
 def test_tied_parameters_are_there_once():
     code = at(Tied(), x=between(-1, 1, (3,)))
     assert code.wanted == ("x", "up.weight")
@@ -432,8 +467,6 @@ async def coroutine(x):
             lambda x: [x > 0, None],
             "a tensor of bool, which has no gradient: return one of floating-point numbers",
         ),
-        (lambda x: x * 1j, "a tensor of complex128: return torch.view_as_real of it"),
-        (lambda x: (x, x * 1j), "value[1] of complex128: return torch.view_as_real of it"),
         (lambda x: x.to_sparse(), "a tensor, which is sparse: return it as a dense one"),
         (
             lambda x: torch.nested.nested_tensor([x]),
@@ -847,7 +880,8 @@ def test_a_method_without_its_object():
         bound(Plain.twice, {"x": X}, "float64")
     assert (
         str(caught.value)
-        == "twice is a method: name it on an object, as in layer = Layer() and layer.twice"
+        == "twice is a method: name it on an object, as in layer = Layer() and layer.twice, or "
+        "--make 'file.py::Layer().twice' in the shell"
     )
     assert bound(Plain().twice, {"x": X}, "float64").wanted == ("x",)
 

@@ -148,9 +148,9 @@ def test_equal_ends_are_one_number():
             "or float16",
         ),
         (
-            "float32",
+            "bfloat16",
             torch.ones(2, dtype=torch.complex64),
-            "input x is complex: give its real and its imaginary part, and join them in the code",
+            "complex numbers are judged in float32 and float64, not in bfloat16",
         ),
         (
             "float32",
@@ -295,7 +295,7 @@ NAME = "cannot be the name of an input: write x, w[0] or state.h"
         ("x y=1", f"'x y' {NAME}"),
         ("x..y=1", f"'x..y' {NAME}"),
         ("w[=1", f"--input w[=1: {FORMS}"),
-        ("x=one", "--input x: 'one' is not a number"),
+        ("x=1one", "--input x: '1one' is not a number"),
         ("x=1_000", "--input x: '1_000' is not a number"),
         ("x=١", "--input x: '١' is not a number"),
         ("x=0x10", "--input x: '0x10' is not a number"),
@@ -330,8 +330,8 @@ NAME = "cannot be the name of an input: write x, w[0] or state.h"
         ("x=bool[2]", "--input x: '2' is neither True nor False"),
         (
             "x=half[2]",
-            "--input x: there are no tensors of 'half': write float, int, bool or nothing before "
-            "the bracket",
+            "--input x: there are no tensors of 'half': write float, int, bool, complex or nothing "
+            "before the bracket",
         ),
         ("x=[1,2]:3", "--input x: shape 3 has 3 numbers, not 2"),
         (
@@ -422,3 +422,56 @@ def test_any_text_is_read_or_refused(text):
         parse_inputs([f"x={text}"])
     except InputError as error:
         assert "\n" not in str(error)
+
+
+def test_complex_inputs():
+    flat = parse_inputs(["z=-1-2j:1+2j:3", "w=complex[1+2j,-0.5j]", "k=complex(3)"])
+    drawn = point(dtype="float32", **flat)
+    assert drawn["z"].dtype == torch.complex64
+    assert drawn["z"].imag.abs().max() > 1.0 > drawn["z"].real.abs().max()
+    assert drawn["w"].tolist() == [1 + 2j, -0.5j]
+    assert drawn["k"].shape == ()
+    assert torch.equal(point(z=between(-1 - 2j, 1 + 2j, (3,)))["z"].to(torch.complex64), drawn["z"])
+
+
+def test_the_parts_of_a_complex_input():
+    z = torch.tensor([1 + 2j, 0.1j])
+    parts = dict(leaves([z], "w"))
+    assert [(name, part.tolist()) for name, part in parts.items()] == [
+        ("w[0].real", [1.0, 0.0]),
+        ("w[0].imag", [2.0, float(torch.tensor(0.1))]),
+    ]
+    words = [word for word in input_words(parts) if word != "--input"]
+    assert torch.equal(point(dtype="float32", **parse_inputs(words))["w"][0], z)
+    assert torch.equal(dict(leaves(z.conj(), "z"))["z.imag"], -z.imag)
+    assert given_dtypes({"z": z, "w": np.array([1j])}) == ("float32", "float64")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("z=1+j2j:2:3", "--input z: '1+j2j' is not a complex number: write it as in 1+2j"),
+        ("z=complex[1e999j]", "--input z: 1e999j is larger than every float64: write inf for"),
+        ("z=complex[nanj,x]", "--input z: 'x' is not a complex number: write it as in 1+2j"),
+        ("z=1j:2:0x", "--input z: '0x' is not a shape: write the sizes with x between them"),
+    ],
+)
+def test_complex_inputs_that_cannot_be_read(text, sentence):
+    assert said(parse_inputs, [text]).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("parts", "sentence"),
+    [
+        (
+            ["z.real=[1,2]", "z.imag=[1]"],
+            "the real and the imaginary part of a number have one shape and one dtype",
+        ),
+        (
+            ["z.real=int[1]", "z.imag=int[1]"],
+            "complex numbers are judged in float32 and float64, not in int64",
+        ),
+    ],
+)
+def test_parts_that_make_no_complex_number(parts, sentence):
+    assert said(parse_inputs, parts) == sentence

@@ -37,8 +37,9 @@ def test_interrupted_run_prints_what_was_done(monkeypatch, capsys):
     before = signal.getsignal(signal.SIGINT)
     assert run(["train", "linear", "--epochs", "100000000"]) == 130
     captured = capsys.readouterr()
-    assert "PARTIAL  interrupted after 1500 of 300000000 steps" in captured.out
-    assert "AGREES  1500 of 1500 gradients" in captured.out
+    assert "PARTIAL  Interrupted after 1500 of 300000000 steps." in captured.out
+    assert "AGREES SO FAR  Autograd and the symbolic gradient agree" in captured.out
+    assert "1,500 of 1,500 gradients" in captured.out
     assert captured.err == ""
     assert signal.getsignal(signal.SIGINT) is before
 
@@ -102,7 +103,7 @@ def test_a_real_process_can_be_interrupted(tmp_path):
         timeout=120,
     )
     assert done.returncode == 130, done.stderr
-    assert "PARTIAL  interrupted after " in done.stdout
+    assert "PARTIAL  Interrupted after " in done.stdout
     assert "Traceback" not in done.stderr
 
 
@@ -198,7 +199,7 @@ def test_no_standard_output_at_all():
 def test_a_terminal_without_columns(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "0")
     assert run(["train", "linear", "--epochs", "1"]) == 0
-    assert "AGREES  3 of 3 gradients" in capsys.readouterr().out
+    assert "3 of 3\ngradients" in capsys.readouterr().out
 
 
 def test_an_interruption_before_the_first_step(monkeypatch, capsys):

@@ -13,7 +13,7 @@ from pathlib import Path, PureWindowsPath
 import pytest
 
 import verifier.commands.check  # noqa: F401 (the same)
-from tests.commands import test_config_run as test_configrun  # noqa: F401 (a run within this one unloads what it is the first to load)
+from tests.commands.config import test_run as test_configrun  # noqa: F401 (a run within this one unloads what it is the first to load)
 from verifier.commands.pytest_plugin.collect import Collector, file_name, outcomes_text
 
 pytest_plugins = ["pytester"]
@@ -478,7 +478,7 @@ import sys
 from types import ModuleType
 import pytest
 import verifier
-from tests.commands.test_config_run import Engine
+from tests.commands.config.test_run import Engine
 from verifier.checking import defaults
 
 class Counted(Engine):
@@ -490,10 +490,11 @@ class Counted(Engine):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call():
-    inputs = ModuleType("verifier.checking.inputs")
-    inputs.parse_inputs = list
+    inputs = ModuleType("verifier.commands.from_shell.check_inputs")
+    inputs.typed_inputs = lambda words, folder: list(words)
+    inputs.typed_dtypes = lambda words, folder: None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "verifier.checking.inputs", inputs)
+        patch.setitem(sys.modules, "verifier.commands.from_shell.check_inputs", inputs)
         patch.setitem(sys.modules, "verifier.commands.check", Counted())
         return (yield)
 """

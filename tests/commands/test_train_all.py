@@ -19,12 +19,12 @@ def test_the_tutorials_two():
     summary = verifier.train_all([verifier.load("linear"), verifier.load("quadratic")], epochs=3)
     assert summary.ok
     assert str(summary) == (
+        "VERIFIED  2 of 2 models verified.\n\n"
         "                                 digits   error/\n"
         "model      steps  agrees  other   least  allowed  outcome\n"
         "─────────────────────────────────────────────────────────\n"
         "linear         9      18      –     6.5     0.26  agrees\n"
-        "quadratic      9      36      –     5.9     0.15  agrees\n"
-        "AGREES  2 of 2 models verified."
+        "quadratic      9      36      –     5.9     0.15  agrees"
     )
 
 
@@ -34,7 +34,7 @@ def test_one_wrong_model_is_the_verdict_of_all(monkeypatch):
     assert (summary.outcome, summary.exit_code) == (Outcome.DISAGREES, 1)
     text = str(summary)
     assert "look at linear: verifier train linear --epochs 1" in text
-    assert text.endswith("DISAGREES  0 of 2 models verified.")
+    assert text.startswith("DISAGREES  0 of 2 models verified.\n")
 
 
 def test_exit_codes(monkeypatch):
@@ -56,7 +56,9 @@ def test_the_whole_gallery_on_the_command_line(capsys):
 
 def test_narrow_terminals_stack(capsys):
     summary = verifier.train_all([verifier.load("linear")], epochs=1)
-    assert [line.plain for line in summary.lines(40)][:4] == [
+    assert [line.plain for line in summary.lines(40)][:6] == [
+        "VERIFIED  1 of 1 model verified.",
+        "",
         "linear",
         "  steps                  3",
         "  agrees                 6",
@@ -70,10 +72,10 @@ def test_an_interrupted_training_ends_the_rest():
         gallery().values(), keep_going=lambda done, planned: next(asked) < 5
     )
     assert len(summary.reports) == 1
-    assert "PARTIAL  interrupted after 0 of 16 models" in str(summary)
+    assert "PARTIAL  Interrupted after 0 of 16 models." in str(summary)
     assert "0 of 16 models verified." in str(summary)
     assert summary.exit_code == 130
-    assert "interrupted" in str(summary)
+    assert "Interrupted" in str(summary)
 
 
 def test_groups_are_by_what_is_minimised():

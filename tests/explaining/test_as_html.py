@@ -155,20 +155,23 @@ def test_the_picture_shows_itself(third):
 
 def test_the_verdict_comes_first_and_in_words(third, failing):
     assert explanation_page(third).verdict == (
-        "What autograd stated at step 3 lies within what rounding alone can do in float32."
+        "The loss and 3 gradients agree at step 3; 29 of 29 numbers along the graph agree."
     )
     page = explanation_page(failing)
-    assert page.verdict == "Rounding does not explain what autograd stated at step 6: b."
+    assert page.verdict == (
+        "Rounding does not explain what autograd stated of b at step 6; 29 of 29 numbers along the "
+        "graph agree."
+    )
     assert page.sentences == [
         "Step 6 of the training's 300; the parameters are as steps 1 to 5 left them.",
-        "DISAGREES  1 of 3 gradients; 29 of 29 numbers along the graph agree.",
     ]
     overflow = verifier.Model.from_text(
         "w*x", inputs="x", start={"w": 1e30}, loss=verifier.squared_error
     )
     open_one = verifier.explain(overflow, at={"x": 1e30, "y": 0.0})
     assert explanation_page(open_one).verdict == (
-        "Nothing disagrees, but 2 of 2 numbers could not be decided at step 1."
+        "Nothing disagrees at step 1, but the loss and w could not be decided; 5 of 13 numbers "
+        "along the graph agree."
     )
 
 

@@ -83,7 +83,7 @@ def test_no_claim_holds_when_its_figure_is_altered(name):
     assert [checked.holds for checked in lesson.claims] == [False] * len(claims(written))
     assert (lesson.ok, lesson.exit_code) == (False, 1)
     assert str(lesson).endswith(
-        "DOES NOT HOLD  a claim of this lesson is not what was measured just now."
+        "DOES NOT HOLD  A claim in this lesson was just checked, and is wrong."
     )
     with pytest.raises(verifier.GradientError, match=f"lesson {name}: a claim does not hold\n"):
         lesson.raise_for_failure()
@@ -216,7 +216,7 @@ def test_one_lesson(capsys):
         "-4.0\n"
         "  checked   to the last bit\n  command   verifier lesson tensor\n  holds\n"
     ) in printed
-    assert printed.endswith("\nHOLDS  what this lesson claims was measured just now.\n")
+    assert printed.endswith("\nHOLDS  Every claim in this lesson was just checked.\n")
     assert run(["lesson", "1"]) == 0
     assert capsys.readouterr().out == printed
 

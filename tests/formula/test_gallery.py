@@ -11,7 +11,8 @@ import torch
 
 import verifier
 from verifier import Model, squared_error
-from verifier.formula.gallery import gallery, gallery_folder, load
+from verifier.formula.gallery import gallery, gallery_folder, group_by_loss, load
+from verifier.formula.gallery_list import entries_by_loss, gallery_entries
 from verifier.testing.mutations import NotZeroed, Tampered
 
 TUTORIAL = ("linear", "quadratic")
@@ -347,3 +348,17 @@ def test_powell():
     assert losses[20] < 10
     assert losses[-1] > 0.2
     assert list(load("powell").start.values()) == [3, -1, 0, 1]
+
+
+def test_the_list_of_names_is_the_gallery():
+    """Read from the files without running them, and the same."""
+    entries = gallery_entries()
+    models = gallery()
+    assert [entry.name for entry in entries] == list(models)
+    for entry in entries:
+        assert entry.description == models[entry.name].description.partition("\n")[0]
+    listed = {kind: [one.name for one in group] for kind, group in entries_by_loss(entries).items()}
+    run = {
+        kind: [one.name for one in group] for kind, group in group_by_loss(models.values()).items()
+    }
+    assert listed == run

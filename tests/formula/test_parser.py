@@ -31,6 +31,8 @@ RELAXED = settings(
     deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 
+LISTED = f": verifier.functions lists {len(overloads.callable_names())}"
+
 
 def program_of(text, symbols=NAMES):
     builder = FormulaBuilder()
@@ -251,8 +253,8 @@ REFUSED = {
     ),
     "None": ("None has no meaning in a formula", "  None", "  ^"),
     "import os": ("import has no meaning in a formula", "  import os", "  ^"),
-    '__import__("os")': ("there is no function __import__", '  __import__("os")', "  ^"),
-    "eval(x)": ("there is no function eval: did you mean equal?", "  eval(x)", "  ^"),
+    '__import__("os")': (f"there is no function __import__{LISTED}", '  __import__("os")', "  ^"),
+    "eval(x)": (f"there is no function eval{LISTED}", "  eval(x)", "  ^"),
     "x \u2212 y": (
         "the character U+2212 MINUS SIGN has no meaning in a formula: write -",
         "  x ? y",
@@ -320,7 +322,7 @@ REFUSED = {
     "pi(x)": ("pi is not a function: write * between pi and (...)", "  pi(x)", "  ^"),
     "ln(x)": ("there is no function ln: write log", "  ln(x)", "  ^"),
     "sqr(x)": ("there is no function sqr: did you mean sqrt?", "  sqr(x)", "  ^"),
-    "frobnicate(x)": ("there is no function frobnicate", "  frobnicate(x)", "  ^"),
+    "frobnicate(x)": (f"there is no function frobnicate{LISTED}", "  frobnicate(x)", "  ^"),
     "sin + 1": ("sin is a function: write sin(...)", "  sin + 1", "  ^"),
     "sin x": ("sin is a function: write sin(...)", "  sin x", "  ^"),
     "x + w": ("there is no symbol w: there is x, y, z", "  x + w", "      ^"),
@@ -830,7 +832,8 @@ def test_every_function_there_and_back(name):
     least, most = overloads.argument_count(overloads.ALIASES.get(name, name))
     for count in {least, least + 1 if most is None else most}:
         arguments = ["x", "y", "z", "x", "y"][:count]
-        if name == "polygamma":
+        row = TABLE.get(overloads.ALIASES.get(name, name))
+        if row is not None and row.whole:
             arguments[0] = "1"
         if name == "where":
             arguments[0] = "x < y"
@@ -865,7 +868,7 @@ def test_what_cannot_be_written():
         == f"{reason}lambda has no meaning in a formula"
     )
     assert not_written(lambda build: build.apply("sum", build.input("x"))) == (
-        f"{reason}there is no function sum"
+        f"{reason}there is no function sum{LISTED}"
     )
     assert not_written(lambda build: build.apply("add", build.input("pi"), build.apply("pi"))) == (
         f"{reason}it would be read as another one"

@@ -5,7 +5,7 @@ program.
 import numpy as np
 import torch
 
-from verifier.judging.verdict import Judge
+from verifier.judging.formulas import Judge
 from verifier.program.codegen import NUMPY, TORCH, function
 from verifier.program.formula_gradient import differentiate
 

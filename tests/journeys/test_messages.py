@@ -76,7 +76,7 @@ ARGUMENTS = {
     "linear --html a.svg --plot a.svg": (
         "cannot write 'a.svg': --plot and --html name the same file"
     ),
-    "linear --json": "Option '--json' requires an argument (verifier --help)",
+    "linear --json": "Option '--json' requires an argument (verifier train --help)",
     "linear --json /dev/null": (
         "cannot write '/dev/null': it is not a regular file (- is standard output)"
     ),
@@ -91,10 +91,10 @@ ARGUMENTS = {
     "linear --predict x=1e39": "cannot predict at x=1e+39: it is not a finite float32",
     "own.py::line --predict y=1": "cannot predict: model line has no input 'y', its inputs are x",
     "linear --nonsense": (
-        "No such option: --nonsense (Possible options: --loss, --seed) (verifier --help)"
+        "No such option: --nonsense (Possible options: --loss, --seed) (verifier train --help)"
     ),
     "linear --epochs many": "Invalid value for '--epochs': Input should be a valid integer, "
-    "unable to parse string as an integer (verifier --help)",
+    "unable to parse string as an integer (verifier train --help)",
 }
 
 
@@ -309,7 +309,7 @@ def test_show_needs_the_plain_loop(folder, capsys):
 def test_the_good_file_is_good(folder, capsys):
     (folder / "own.py").write_text(GOOD)
     assert run(["train", "own.py::line"]) == 0
-    assert "AGREES  100 of 100 gradients" in capsys.readouterr().out
+    assert "100 of 100\ngradients" in capsys.readouterr().out
 
 
 def test_show_refuses_names_that_the_loop_needs(folder, capsys):

@@ -49,7 +49,7 @@ def test_a_note_says_which_way_was_taken(capsys):
     assert run([*words, "--points", "1", "--without", "second"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "decides by the value of a tensor: true" in shown
-    assert "detection limit" in shown
+    assert "Detection limit" in shown
 
 
 def test_a_planted_error_on_the_command_line(capsys):

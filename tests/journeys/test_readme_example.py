@@ -25,7 +25,7 @@ def folder(tmp_path, monkeypatch):
 def test_a_wrong_backward_is_found_and_corrected(folder, capsys):
     assert run(COMMAND.split()) == 1
     shown = capsys.readouterr().out
-    assert "likely     sum for mean: it is 8 times the exact gradient, and p has 8 rows" in shown
+    assert "likely     Sum for mean: it is 8 times the exact gradient, and p has 8 rows" in shown
     right = LOSS.replace("(p - y), g", "(p - y) / p.numel(), g").replace(
         "(y - p)\n", "(y - p) / p.numel()\n"
     )
@@ -44,7 +44,7 @@ def test_what_is_right_can_be_said(folder, capsys, right):
         LOSS + "\n\ndef plain(p, y):\n    return ((p - y) ** 2).mean()\n", encoding="utf-8"
     )
     assert run([*COMMAND.split(), *right]) == 1
-    assert "sum for mean" in capsys.readouterr().out
+    assert "Sum for mean" in capsys.readouterr().out
 
 
 def test_the_command_that_shows_it_again(folder, capsys):
@@ -53,4 +53,4 @@ def test_the_command_that_shows_it_again(folder, capsys):
     (again,) = re.findall(r"  try        verifier (check .+?)\n\n", shown, re.DOTALL)
     words = re.sub(r"\s+", " ", again).replace("'", "").split(" ")
     assert run(words) == 1
-    assert "MeanSquares.y disagrees in float32" in capsys.readouterr().out
+    assert "The gradient of MeanSquares by p and y is wrong." in capsys.readouterr().out

@@ -45,6 +45,17 @@ def function(forward, backward):
     return Own.apply
 
 
+def of_complex(forward, backward):
+    """What is blamed for the backward of code on a complex tensor z."""
+    written = function(forward, backward)
+
+    def code(real, imag):
+        result = written(torch.complex(real, imag))
+        return (result.real, result.imag) if result.is_complex() else result
+
+    return of(code, **{"z.real": HALVES, "z.imag": tensor(1.0, 0.25, -0.75)})
+
+
 def tensor(*numbers, dtype=torch.float64):
     return torch.tensor(numbers, dtype=dtype)
 
@@ -125,6 +136,10 @@ def drawing_again(incoming, x):
 
 EXAMPLES = {
     "sign flipped": lambda: told("sign flipped"),
+    "conjugate missing": lambda: of_complex(lambda z: z * z, lambda g, z: g * 2 * z),
+    "conjugate missing, of a real result": lambda: of_complex(
+        lambda z: z.abs(), lambda g, z: g * z.conj() / z.abs()
+    ),
     "constant factor": lambda: told(scaled(1.0)),
     "constant factor, pi": lambda: told(lambda right: right.gradient * math.pi),
     "constant factor, negative": lambda: told(lambda right: right.gradient * -2.0),
@@ -225,7 +240,13 @@ EXAMPLES = {
 # Word for word.
 
 
+CONJUGATE = (
+    "a conj() is missing: the gradient by z is taken with the derivative in the place of its "
+    "conjugate"
+)
 EXPECTED = {
+    "conjugate missing": [("z.real", CONJUGATE), ("z.imag", CONJUGATE)],
+    "conjugate missing, of a real result": [("z.imag", CONJUGATE)],
     "sign flipped": [
         ("x", "the sign is flipped (stated / exact = -1.000000000000000)"),
     ],
@@ -442,6 +463,7 @@ def narrow_and_off(incoming, x):
 
 BEFORE = {"x": HALVES * 0.875 + 0.0625}
 COMPANIONS = {
+    "conjugate missing": lambda: of_complex(lambda z: z * z, lambda g, z: g * z),
     "sign flipped": lambda: told(lambda right: -right.gradient.abs()),
     "constant factor": lambda: told(one_scaled(1.0)),
     "mean for sum": lambda: told(lambda right: right.gradient / 2),

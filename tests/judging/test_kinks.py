@@ -5,7 +5,6 @@ import torch
 
 from verifier.capture.statements import Subject
 from verifier.judging.examine import examine
-from verifier.judging.kinks import hull
 from verifier.judging.verdict import Note, Outcome
 
 AGREES, DISAGREES, UNDECIDED = Outcome.AGREES, Outcome.DISAGREES, Outcome.UNDECIDED
@@ -140,7 +139,7 @@ def test_a_search_for_a_mean_that_does_not_end_is_no_error(monkeypatch):
     def endless(*_):
         raise RuntimeError("too many iterations")
 
-    monkeypatch.setattr(hull, "nnls", endless)
+    monkeypatch.setattr("scipy.optimize.nnls", endless)
     assert judged(amax, [1, 1, 1], [0.2, 0.3, 0.5])[0] is AGREES
     assert judged(amax, [1, 1], [0, 0])[0] is DISAGREES
 

@@ -11,7 +11,8 @@ import torch
 
 import verifier
 from verifier.functions import exp, log, maximum, minimum, sin, sqrt, where
-from verifier.judging.verdict import Judge, Note, Outcome
+from verifier.judging.formulas import Judge
+from verifier.judging.verdict import Note, Outcome
 from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import TORCH, function

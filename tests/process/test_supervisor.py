@@ -31,7 +31,7 @@ class Watch:
     def interruptions(self):
         return int(self.presses and bool(self.seen))
 
-    def progress(self, done, planned):
+    def progress(self, done, planned, note=""):
         self.seen.append((done, planned))
 
     def tell(self, text):
@@ -257,7 +257,7 @@ def ends_with_supervisor(tmp_path, name):
         from verifier.process.workers.task import Task
         class Watch:
             interruptions = 0
-            def progress(self, done, planned): pass
+            def progress(self, done, planned, note=""): pass
             def tell(self, text): pass
         InWorkers().run(Task("left:{name}", {{"file": {str(file)!r}}}), Limits(), Watch())
         """

@@ -91,20 +91,19 @@ def section(checked, title):
 def test_the_verdict_of_what_agrees(honest):
     shown = page(honest)
     assert (shown.title, shown.outcome) == ("verifier: focal", Outcome.AGREES)
-    assert (
-        shown.verdict
-        == "All 76 numbers that focal stated lie within what rounding alone can do in float32 and "
-        "float64."
+    assert shown.verdict == (
+        "The gradient of focal by x, first, bias and 1 more is right: 76 numbers agree in float32 "
+        "and float64."
     )
     assert shown.sentences[0] == "2 checks made; 76 numbers agree, 0 are undecided, 0 disagree."
-    assert shown.sentences[1].startswith("The formula replays to ")
+    assert shown.sentences[1].startswith("The formula replays exactly, to ")
     assert shown.sentences[2].startswith("An error of ")
     assert "What is wrong, and why" not in [part.title for part in shown.sections]
     assert "interrupted" in page(replace(honest, interrupted=True)).sentences[-1]
 
 
 def test_the_verdict_of_what_disagrees(failing):
-    assert page(failing).verdict == "Rounding does not explain what focal stated of first."
+    assert page(failing).verdict == "The gradient of focal by first is wrong."
     assert (
         page(failing).sentences[0]
         == "3 checks made; 58 numbers agree, 0 are undecided, 18 disagree."
@@ -113,10 +112,7 @@ def test_the_verdict_of_what_disagrees(failing):
 
 def test_the_verdict_of_what_fails_apart_from_numbers(honest, failing):
     only = replace(honest, findings=(*honest.findings, failing.findings[-2]))
-    assert (
-        page(only).verdict
-        == "The numbers of focal agree, but it fails otherwise: dtype, shape, device."
-    )
+    assert page(only).verdict == "focal: The gradient by x has dtype float64."
     assert section(only, "What is wrong, and why").sentences == [
         "focal fails in float32: dtype, shape, device",
         "The gradient by x has dtype float64. (at point 1)",
@@ -125,7 +121,7 @@ def test_the_verdict_of_what_fails_apart_from_numbers(honest, failing):
 
 def test_the_verdict_of_too_few_digits(honest):
     asked = replace(honest, settings=replace(honest.settings, digits=12.0))
-    assert page(asked).verdict == "focal has fewer than 12 digits."
+    assert page(asked).verdict == "5 components of focal have fewer than 12 digits."
     assert any(
         one.label == "too few digits" and ": 12 were asked for" in one.text
         for one in section(asked, "What is wrong, and why").blocks
@@ -146,20 +142,16 @@ def test_the_verdict_of_what_is_undecided(honest):
     open_one = replace(
         honest, findings=(honest.findings[0], replace(first, parts=tuple(map(blind, first.parts))))
     )
-    assert page(open_one).verdict == (
-        "Nothing disagrees, but 30 of 38 numbers could not be decided; nothing at all could be "
-        "decided of "
-        "x, first, bias, second."
-    )
+    assert page(open_one).verdict == ("Nothing was compared in float64.")
     assert (
         section(open_one, "What could not be decided")
         .blocks[0]
-        .text.startswith("focal.x in float32, all of 12: ")
+        .text.startswith("30 of 30 numbers of x, first, bias and second: ")
     )
     assert "Every component has decided comparisons." not in page(open_one).sentences
     assert "What could not be decided" not in [part.title for part in page(honest).sections]
     nothing = replace(honest, findings=())
-    assert page(nothing).verdict == "Nothing disagrees, but 0 of 0 numbers could not be decided."
+    assert page(nothing).verdict == "Nothing was compared."
     assert "Picture" not in [part.title for part in page(nothing).sections]
 
 
@@ -173,10 +165,13 @@ def test_undecided_here_and_there(honest):
     some = replace(
         honest, findings=(replace(honest.findings[0], parts=(part,)), *honest.findings[1:])
     )
-    assert page(some).verdict == "Nothing disagrees, but 2 of 76 numbers could not be decided."
+    assert page(some).verdict == (
+        "2 of 76 numbers could not be decided (rounding can be as large as the terms it is made "
+        "of). Nothing disagrees, and of every quantity some numbers agree: exit code 0."
+    )
     assert "Every component has decided comparisons." in page(some).sentences
     assert [block.text for block in section(some, "What could not be decided").blocks] == [
-        "focal.value in float32, 2 of 8: rounding can be as large as the terms it is made of"
+        "2 of 8 numbers of value: rounding can be as large as the terms it is made of"
     ]
     assert "undecided" in Reader(error_picture(Tally(some).components).svg()).text
 
@@ -193,23 +188,22 @@ def test_other_quantities_are_called_by_their_kind(honest):
 def test_causes_stand_with_their_evidence(failing):
     found = section(failing, "What is wrong, and why").blocks
     assert [one.text for one in found if getattr(one, "label", "") in ("likely", "try")] == [
-        "the sign is flipped. (-1 times the exact gradient fits)",
+        "The sign is flipped. (-1 times the exact gradient fits)",
         "verifier check losses.py::focal",
     ]
-    assert (
-        section(failing, "What is wrong, and why").sentences[0].startswith("focal.first disagrees")
-    )
+    assert section(failing, "What is wrong, and why").sentences[0].startswith("focal by first, ")
     unexplained = section(replace(failing, causes=()), "What is wrong, and why")
-    assert unexplained.sentences[1] == "no cause found; ruled out: transposed"
+    (cause,) = [one.text for one in unexplained.blocks if getattr(one, "label", "") == "cause"]
+    assert cause == "None was found. Ruled out: transposed."
     assert section(failing, "Notes").blocks[0].text.startswith("x = ")
 
 
 def test_of_very_many_failures_the_first_are_shown(failing, monkeypatch):
-    monkeypatch.setattr("verifier.reporting.content.check_failures.BLOCKS", 0)
+    monkeypatch.setattr("verifier.reporting.content.check_failures.MOST", 0)
     assert section(failing, "What is wrong, and why").sentences == [
-        "⋯ components that disagree not shown: 1; --json FILE has them all",
+        "⋯ 1 more failures are not shown; --json FILE has them all",
         "focal fails in float32: dtype, shape, device",
-        "⋯ other failures not shown: 1; --json FILE has them all",
+        "⋯ 1 other failures are not shown; --json FILE has them all",
     ]
 
 
@@ -234,23 +228,23 @@ def test_the_numbers_that_disagree(failing):
     "against", ["reference plain_focal", "((", "1" + "+p" * 500], ids=["reference", "none", "long"]
 )
 def test_what_is_no_formula_is_told_in_words(honest, against):
-    assert section(replace(honest, against=against), "What it is held against").sentences == [
+    assert section(replace(honest, against=against), "What it is compared with").sentences == [
         against
     ]
 
 
-def test_what_it_is_held_against(honest):
-    assert section(honest, "What it is held against").sentences == [
+def test_what_it_is_compared_with(honest):
+    assert section(honest, "What it is compared with").sentences == [
         "The code's own forward, read operation by operation: its backward is what is checked."
     ]
     (entry,) = section(
-        replace(honest, against="-(1-p)**g*log(p)"), "What it is held against"
+        replace(honest, against="-(1-p)**g*log(p)"), "What it is compared with"
     ).entries
     assert entry.text == "focal = -(1-p)**g*log(p)"
     assert "<msup>" in entry.right
     assert "<mtext>focal</mtext>" in entry.left
     (reduced,) = section(
-        replace(honest, against="mean of -(1-p)**g*log(p)"), "What it is held against"
+        replace(honest, against="mean of -(1-p)**g*log(p)"), "What it is compared with"
     ).entries
     assert reduced.text == "focal = mean of -(1-p)**g*log(p)"
     assert str(reduced.right) == text("mean of\u2003") + str(entry.right)

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from verifier.commands.cli import run
 from verifier.process.workers.messages import Rendered
+from verifier.reporting.content.detail import Detail
 from verifier.reporting.rendering import Forms, Screen, render, text_of
 
 CHECK = [
@@ -27,7 +28,7 @@ CHECK = [
 class Report:
     exit_code = 1
 
-    def lines(self, width):
+    def lines(self, width, detail=Detail.SHORT):
         yield Text("─" * width, style="red")
 
     def to_json(self):

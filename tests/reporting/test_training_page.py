@@ -90,28 +90,32 @@ def words(report):
 
 def test_the_verdict_comes_first_and_in_words(failing, page):
     text = " ".join("".join(Reader(page).text).split())
-    said = "Rounding does not explain a gradient that autograd stated: w2 at 2 of 300 steps."
+    said = "The gradient by w2 is wrong at 2 of 300 steps, first at step 6."
     assert text.index(said) < text.index("Model, loss and gradient")
-    assert words(failing)[0] == said
-    assert "DISAGREES  2 of 900 gradients, 0 of 300 losses." in words(failing)
-    assert "the formula replays to 77 digits, exactly, at 8 steps." in words(failing)
+    assert failing._page().verdict == said
+    assert "The formula replays exactly, to 77 digits, at 8 steps." in words(failing)
 
 
 def test_the_other_verdicts():
     honest = verifier.train(verifier.load("quadratic"))
     assert words(honest)[:2] == [
-        "All 900 gradients that autograd stated lie within what rounding alone can do in float32.",
-        "An error of 7.3e-06 of a gradient would have been flagged in at least half of the "
+        "Autograd and the symbolic gradient agree at all 300 steps: 900 of 900 gradients, 300 of "
+        "300 losses, bit for bit.",
+        "An error of 7.3e-06 of a gradient would have been found in at least half of the "
         "comparisons of each "
         "parameter, one of 7.4e-04 in all of them where the gradient is not 0.",
     ]
     one = verifier.train(verifier.Model.from_text("(w - 3)**2", start={"w": 1.0}), epochs=1)
     assert (
         words(one)[0]
-        == "The gradient that autograd stated lies within what rounding alone can do in float32."
+        == "Autograd and the symbolic gradient agree at the only step: 1 of 1 gradients, 1 of 1 "
+        "losses, bit for bit."
     )
     diverged = verifier.train(verifier.load("linear"), lr=1.0, epochs=60)
-    assert words(diverged)[0] == "Nothing disagrees, but 276 of 360 numbers could not be decided."
+    assert words(diverged)[0] == (
+        "The training diverged at step 30 (the loss became infinite). Every gradient before it "
+        "agrees, and so does all that could be judged after it: exit code 0. Try a smaller --lr."
+    )
     open_ones = [part.outcomes[Outcome.UNDECIDED] for part in diverged.components]
     assert sum(open_ones) == 276
     root = verifier.Model.from_text(
@@ -122,12 +126,11 @@ def test_the_other_verdicts():
         data={"x": [-1.0], "y": [1.0]},
     )
     assert words(verifier.train(root, epochs=2))[0] == (
-        "Nothing disagrees, but 4 of 4 numbers could not be decided; nothing at all could be "
-        "decided of loss, w."
+        "Nothing could be decided about the loss and w (no exact value exists here)."
     )
     cut = verifier.train(verifier.load("linear"), keep_going=lambda done, planned: done < 7)
     assert "The run was interrupted: this is what had been done by then." in words(cut)
-    assert "PARTIAL  interrupted after 7 of 300 steps" in words(cut)
+    assert "PARTIAL  Interrupted after 7 of 300 steps." in words(cut)
 
 
 def test_causes_stand_with_their_evidence(page, failing):
@@ -425,14 +428,14 @@ def test_the_gallery_on_one_page(tmp_path, monkeypatch):
     path = tmp_path / "all.html"
     assert run(["train", "--all", "--epochs", "1", "--html", str(path)]) == 0
     reader = Reader(path.read_text(encoding="utf-8"))
-    assert "AGREES  16 of 16 models verified." in "".join(reader.text)
+    assert "16 of 16 models verified." in "".join(reader.text)
     assert sum(row[0] == "rosenbrock" for row in reader.rows) == 1
     lying = verifier.train_all([verifier.load("linear")], epochs=1)
     lying = replace(
         lying, reports=(verifier.train(verifier.load("linear"), witness=Tampered(0, torch.neg)),)
     )
     text = "".join(Reader(lying.to_html()).text)
-    assert text.index("DISAGREES  0 of 1 models verified.") < text.index(
+    assert text.index("DISAGREES  0 of 1 model verified.") < text.index(
         "look at linear: verifier train linear"
     )
 

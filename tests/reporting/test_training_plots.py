@@ -292,7 +292,7 @@ def test_in_the_terminal(capsys):
     assert run(["train", "quadratic", "--epochs", "40", "--plot"]) == 0
     shown = capsys.readouterr().out
     assert "\x1b" not in shown
-    lines = shown.partition("bit-identical in 360 of 360.\n\n")[2].splitlines()
+    lines = shown.partition("digits, at 8 steps.\n\n")[2].splitlines()
     assert lines[0] == "cost, logarithmic   o autograd  x symbolic  * both"
     assert lines[13].split() == ["0", "epoch", "39"]
     assert lines[15] == "largest error / allowed, logarithmic   o within  X disagrees  - allowed"

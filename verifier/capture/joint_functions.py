@@ -191,8 +191,12 @@ def _detached(parts: Sequence[torch.Tensor | None]) -> tuple[torch.Tensor | None
 
 
 def tensors(result: Any) -> list[torch.Tensor]:
-    """What code returned, as a list. Raises TypeError for anything but tensors."""
+    """What code returned, as a list, complex tensors as torch.view_as_real has them. Raises
+    TypeError for anything but tensors.
+    """
     parts = list(result) if isinstance(result, tuple | list) else [result]
     if not all(isinstance(part, torch.Tensor) for part in parts):
         raise TypeError("the code does not return tensors")
-    return parts
+    return [
+        torch.view_as_real(part.resolve_conj()) if part.is_complex() else part for part in parts
+    ]

@@ -67,6 +67,19 @@ def captured_with_detached(joint: Function, arguments: Tensors) -> torch.fx.Grap
     return graph
 
 
+def kernel_in_python(operation: Any) -> Function | None:
+    """The function that does an operation of `torch.library.custom_op` on the CPU; None for any
+    other operation.
+
+    Torch has a table of them, and no way to ask for one.
+    """
+    library = sys.modules.get("torch._library.custom_ops")
+    known = getattr(library, "OPDEFS", {}).get(operation._schema.name)
+    kernels = getattr(known, "_backend_fns", {})
+    found: Function | None = kernels.get("cpu") or kernels.get(None)
+    return found or getattr(known, "_init_fn", None)
+
+
 def _is_theirs(node: torch.fx.Node) -> bool:
     """Whether it marks what the code itself takes out of autograd, not what torch does."""
     return _is_mark(node) and not any(map(_is_mark, (node.args[0], *node.users)))

@@ -18,7 +18,9 @@ import numpy as np
 import sympy
 import torch
 
-from verifier.capture.joint_graph import NotReadableError
+from verifier.capture.aten.complex_numbers.pairs import Pair, flat, in_reals, split
+from verifier.capture.joint_graph import NotReadableError, captured, kernel_in_python
+from verifier.capture.recorder import Recorder
 from verifier.capture.to_numpy import to_float64, to_numpy
 from verifier.errors import message_of
 from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, Format
@@ -55,6 +57,15 @@ class Cell:
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(self.actual.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class ComplexCell:
+    """A complex tensor while it is lowered: its parts, and what it actually was."""
+
+    real: Cell
+    imag: Cell
+    actual: torch.Tensor
 
 
 def rule(*names: str) -> Callable[[Rule], Rule]:
@@ -248,27 +259,58 @@ class Lowering:
     ) -> Any:
         if not isinstance(target, torch._ops.OpOverload):
             return target(*arguments, **keywords)
-        name = target._schema.name.partition("::")[2]
+        name = _name_of(target)
         actual = self._ran(name, target, arguments, keywords)
         self.operations.append(name)
         if torch.Tag.nondeterministic_seeded in target.tags and name not in rules():
             raise random(name)
-        number = _number_of_fill(name, _bound(target, arguments, keywords), actual)
+        bound = _bound(target, arguments, keywords)
+        if _is_complex((bound, actual)):
+            return self._of_pairs(name, target, bound, actual)
+        return self._of_reals(name, target, bound, actual)
+
+    def _of_reals(
+        self, name: str, target: AtenOperation, bound: dict[str, Any], actual: Operand
+    ) -> Any:
+        number = _number_of_fill(name, bound, actual)
         if number is not None:
             return self._filled(number, actual)
         if name in _EVEN and isinstance(actual, torch.Tensor) and actual.is_floating_point():
             return self._constant(actual)
-        if not has_cells((arguments, keywords)) or name in _BY_SHAPE:
+        if not has_cells(bound) or name in _BY_SHAPE:
             return actual
-        if _is_nothing((arguments, keywords), actual):
+        if _is_nothing(bound, actual):
             return self._given_as(actual)
         if _is_whole(actual):
             if name not in rules() or not _is_truth(actual):
                 self.kept = False
                 return actual
         elif name not in rules():
+            return self._by_kernel(name, target, bound, actual)
+        return self._lowered(name, target, bound, actual)
+
+    def _by_kernel(
+        self, name: str, target: AtenOperation, bound: dict[str, Any], actual: Operand
+    ) -> Any:
+        """An operation that somebody wrote in Python, by what its kernel does.
+
+        Raises NotReadableError for any other one, and where the kernel leaves torch.
+        """
+        kernel = kernel_in_python(target)
+        if kernel is None:
             raise _without_rule(name, actual)
-        return self._lowered(name, target, _bound(target, arguments, keywords), actual)
+        cells = [cell for cell in cells_of(bound) if isinstance(cell, Cell)]
+
+        def in_torch(*given: torch.Tensor) -> tuple[Any, ...]:
+            with torch.no_grad():
+                return tuple(flat(kernel(**_with_pairs(bound, iter(given)))))
+
+        graph = captured(in_torch, [cell.actual for cell in cells])
+        nodes = iter(self.run(graph, cells))
+        self.elementary = False
+        if isinstance(actual, tuple | list):
+            return type(actual)(self._cell(next(nodes), part) for part in actual)
+        return self._cell(next(nodes), actual)
 
     def _filled(self, number: Any, actual: torch.Tensor) -> Cell:
         """A number as it was written, which the tensor's format may have to round."""
@@ -293,7 +335,6 @@ class Lowering:
     def _lowered(
         self, name: str, target: AtenOperation, bound: dict[str, Any], actual: Operand
     ) -> Any:
-        _refuse_complex(name, actual)
         bound = bound if _is_whole(actual) else _with_numbers(target, bound)
         function = rules()[name]
         parameters = inspect.signature(function).parameters
@@ -322,6 +363,36 @@ class Lowering:
                 self._cell(node, part) for node, part in zip(padded, actual, strict=True)
             )
         return self._cell(found, actual)
+
+    def _of_pairs(
+        self, name: str, target: AtenOperation, bound: dict[str, Any], actual: Operand
+    ) -> Any:
+        """An operation that takes or gives complex numbers, by what it does to their parts."""
+        if _is_nothing(bound, actual) or name in _EVEN or name in _BY_SHAPE:
+            return self._given_as(actual)
+        if _is_whole(actual):
+            self.kept = False
+            return actual
+        cells = list(_real_cells(bound))
+
+        def in_parts(*given: torch.Tensor) -> tuple[Any, ...]:
+            return tuple(flat(in_reals(target, _with_pairs(bound, iter(given)))))
+
+        # A recorder knows tensors by their identity.
+        graph = Recorder().record(in_parts, [cell.actual.detach() for cell in cells])
+        self.elementary = False
+        nodes = iter(self.run(graph, cells))
+        if isinstance(actual, tuple | list):
+            return type(actual)(self._of_parts(nodes, part) for part in actual)
+        return self._of_parts(nodes, actual)
+
+    def _of_parts(self, nodes: Iterator[int | None], actual: Operand) -> Any:
+        """One result of an operation, from the nodes of all of them."""
+        node = next(nodes)
+        if not _is_complex(actual):
+            return self._cell(node, actual)
+        real, imag = split(actual).real, split(actual).imag
+        return ComplexCell(self._cell(node, real), self._cell(next(nodes), imag), actual)
 
     def _cell(self, node: int | None, actual: Operand) -> Any:
         if node is None or not isinstance(actual, torch.Tensor):
@@ -372,11 +443,17 @@ _FILLS = {
 """Operations that make a tensor of one number, and where the number stands."""
 
 
+def _name_of(target: AtenOperation) -> str:
+    """The operation's name, without the namespace of torch's own ones."""
+    name: str = target._schema.name
+    return name.removeprefix("aten::")
+
+
 def _without_rule(name: str, actual: Operand) -> NotReadableError:
     """Why an operation is not read."""
     if any(part.layout != torch.strided for part in _tensors(actual)):
         return NotReadableError(f"aten::{name} gives a sparse tensor, and only dense ones are read")
-    return NotReadableError(f"aten::{name} has no rule")
+    return NotReadableError(f"{name if '::' in name else f'aten::{name}'} has no rule")
 
 
 def _number_of_fill(name: str, bound: dict[str, Any], actual: Operand) -> int | float | None:
@@ -493,7 +570,7 @@ def _attribute(module: Any, path: str) -> Any:
 
 def actual_of(value: Operand) -> Operand:
     """The tensors of cells, also of those in lists and mappings."""
-    if isinstance(value, Cell):
+    if isinstance(value, Cell | ComplexCell):
         return value.actual
     if isinstance(value, list | tuple):
         return type(value)(actual_of(part) for part in value)
@@ -502,9 +579,9 @@ def actual_of(value: Operand) -> Operand:
     return value
 
 
-def cells_of(value: Operand) -> Iterator[Cell]:
+def cells_of(value: Operand) -> Iterator[Cell | ComplexCell]:
     """The cells in it."""
-    if isinstance(value, Cell):
+    if isinstance(value, Cell | ComplexCell):
         yield value
     elif isinstance(value, list | tuple | dict):
         for part in value.values() if isinstance(value, dict) else value:
@@ -559,9 +636,39 @@ def _is_truth(actual: Operand) -> bool:
     return all(part.dtype == torch.bool for part in _tensors(actual))
 
 
-def _refuse_complex(name: str, actual: Operand) -> None:
-    if any(part.is_complex() for part in _tensors(actual)):
-        raise NotReadableError(f"aten::{name} gives complex numbers, which are not judged")
+def _is_complex(value: Operand) -> bool:
+    """Whether there is a complex tensor in it."""
+    if isinstance(value, list | tuple | dict):
+        parts = value.values() if isinstance(value, dict) else value
+        return any(_is_complex(part) for part in parts)
+    if isinstance(value, torch.Tensor):
+        return value.is_complex()
+    return isinstance(value, ComplexCell)
+
+
+def _real_cells(value: Operand) -> Iterator[Cell]:
+    """The cells in it, two for a complex one."""
+    for cell in cells_of(value):
+        if isinstance(cell, ComplexCell):
+            yield cell.real
+            yield cell.imag
+        else:
+            yield cell
+
+
+def _with_pairs(value: Operand, given: Iterator[torch.Tensor]) -> Any:
+    """The same with tensors in the place of cells, and pairs in the place of complex tensors."""
+    if isinstance(value, ComplexCell):
+        return Pair(next(given), next(given))
+    if isinstance(value, Cell):
+        return next(given)
+    if isinstance(value, torch.Tensor) and value.is_complex():
+        return split(value)
+    if isinstance(value, dict):
+        return {key: _with_pairs(part, given) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_with_pairs(part, given) for part in value)
+    return value
 
 
 def in_16_bits(actual: Operand) -> bool:

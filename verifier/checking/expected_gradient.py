@@ -18,6 +18,7 @@ from verifier.operations.arrays import Expr
 from verifier.process.values import UserFunction, UserInputs, UserValue
 from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import TORCH, function
+from verifier.program.formula_gradient import without_derivative
 from verifier.program.guards import guarded
 from verifier.program.lift import REDUCTIONS
 from verifier.program.program import Program
@@ -66,7 +67,7 @@ class ExpectedFunction:
         """The formula itself as torch code, its order of operations as written.
 
         It takes the inputs of these names, in their order. Raises InputError where there is no
-        formula.
+        formula, and where torch has no derivative of a function in it.
         """
         if self.formula is None:
             raise InputError("say what to check: a callable on tensors, or a formula")
@@ -74,6 +75,12 @@ class ExpectedFunction:
         tree = builder.program(
             self._expression_node(builder, {name: builder.input(name) for name in inputs})
         )
+        varying = [name for name, value in inputs.items() if not isinstance(value, int | float)]
+        for index in without_derivative(tree, varying):
+            raise InputError(
+                f"torch has no derivative of {tree.nodes[index].operation}, so that there is no "
+                "gradient of torch to judge: give your own code, and the formula says what is right"
+            )
         written = function("formula", ", ".join(inputs), guarded(tree), TORCH)
         return {
             "none": written,

@@ -10,18 +10,21 @@ import ast
 import hashlib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from verifier.capture.dtypes import dtype_named
-from verifier.capture.target.pytree import Leaf, leaves, nested, replaced
+from verifier.capture.target.pytree import Complex, Leaf, leaves, nested, replaced
 from verifier.capture.to_numpy import MOST_AXES
+from verifier.checking.input_hints import hint_for
 from verifier.checking.tensor_text import (
+    is_complex,
     is_tensor,
     is_whole,
+    read_complex,
     read_number,
     read_shape,
     read_tensor,
@@ -47,18 +50,24 @@ class Between(Leaf):
     shape: tuple[int, ...] = ()
 
 
-def between(low: float, high: float, shape: Sequence[int] = ()) -> Between:
+def between(low: complex, high: complex, shape: Sequence[int] = ()) -> Between | Complex:
     """Inputs that are drawn between two ends, which are left out.
 
     `low` and `high` are finite numbers, `low` not above `high`; where they are the same number, all
-    numbers are that one. `shape` has the sizes of the tensor; without it a scalar is drawn.
+    numbers are that one. `shape` has the sizes of the tensor; without it a scalar is drawn. Between
+    complex ends lie the complex numbers whose real and imaginary parts do.
 
     >>> between(0, 1, shape=(32,))
     Between(low=0.0, high=1.0, shape=(32,))
+    >>> between(-1-2j, 1+2j).imag
+    Between(low=-2.0, high=2.0, shape=())
 
     Raises InputError for ends that are not finite, or the wrong way round, and for what is no
     shape.
     """
+    if type(low) is complex or type(high) is complex:
+        first, last = complex(low), complex(high)
+        return Complex(between(first.real, last.real, shape), between(first.imag, last.imag, shape))
     ends = (_finite_end(low), _finite_end(high))
     if ends[0] > ends[1]:
         raise InputError(f"between {low!r} and {high!r} lies nothing: give the smaller end first")
@@ -85,7 +94,7 @@ def draw_inputs(inputs: UserInputs, dtype: str, seed: int, number: int) -> dict[
         if isinstance(leaf, Between):
             return _draw_tensor(leaf, kind, name, f"{seed} {number} {name}")
         if isinstance(leaf, np.ndarray):
-            leaf = _tensor_of_array(name, leaf)
+            return replaced(_tensor_of_array(name, leaf), name, at)
         return _cast_tensor(name, leaf, kind) if isinstance(leaf, torch.Tensor) else leaf
 
     return {name: replaced(value, name, at) for name, value in inputs.items()}
@@ -99,21 +108,22 @@ def given_dtypes(inputs: UserInputs) -> tuple[str, ...]:
     ('float32',)
     """
     found = [leaf for name, value in inputs.items() for _, leaf in leaves(value, name)]
-    tensors = [torch.from_numpy(leaf) if _is_floating_array(leaf) else leaf for leaf in found]
+    tensors = [torch.from_numpy(leaf.real) if _is_floating_array(leaf) else leaf for leaf in found]
     given = [
         leaf for leaf in tensors if isinstance(leaf, torch.Tensor) and leaf.is_floating_point()
     ]
     return tuple(dict.fromkeys(str(tensor.dtype).removeprefix("torch.") for tensor in given))
 
 
-def parse_inputs(texts: Sequence[str]) -> dict[str, UserValue]:
+def parse_inputs(texts: Sequence[str], read_file: ReadFile | None = None) -> dict[str, UserValue]:
     """The inputs that are written name=value, as behind `--input` in the shell.
 
-    `x=-2:2:4x3` draws a tensor of that shape between two ends and `x=0:1` a scalar;
-    `x=[[1,2],[3,4]]` is that tensor, `target=int[0,2,1]` one of whole numbers; `g=2`, `flag=True`,
-    `mask=None` and `reduction='mean'` are constants, and so are `size=(2,3)` and `names=list['a']`,
+    `x=-2:2:4x3` draws a tensor of that shape between two ends and `x=0:1` a scalar, `z=-1-1j:1+1j`
+    a complex one;
+    `x=[[1,2],[3,4]]` is that tensor, `target=int[0,2,1]` one of whole numbers; `g=2`, `flag=true`,
+    `mask=none` and `reduction=mean` are constants, and so are `size=(2,3)` and `names=list['a']`,
     a tuple and a list of such. `w[0]=`, `w[1]=` give the parts of a tuple,
-    `state.h=` those of a dictionary.
+    `state.h=` those of a dictionary. `x=@text` is what `read_file` makes of the text.
 
     >>> parse_inputs(["p=0:1:32", "g=2", "target=int[0,2]"])
     {'p': Between(low=0.0, high=1.0, shape=(32,)), 'g': 2, 'target': tensor([0, 2])}
@@ -132,7 +142,7 @@ def parse_inputs(texts: Sequence[str]) -> dict[str, UserValue]:
         if name in flat:
             raise InputError(f"--input {name} is given twice")
         try:
-            flat[name] = _parse_value(value)
+            flat[name] = _parse_value(value, read_file)
         except InputError as error:
             raise error.located(f"--input {name}") from error
     return nested(flat)
@@ -156,12 +166,31 @@ def input_words(inputs_flat: UserInputs) -> list[str]:
 _INPUT = re.compile(r"(?P<name>[^=\[]*(?:\[[^\]]*\][^=\[]*)*)=(?P<value>.+)", re.DOTALL)
 _QUOTED = re.compile(r"'[^'\\\\]*'|\"[^\"\\\\]*\"")
 _LITERAL = re.compile(r"\(.*\)|list\[.*\]", re.DOTALL)
-_WORDS = {"True": True, "False": False, "None": None}
+_WORDS = {"true": True, "false": False, "none": None}
+_WORD = re.compile(r"[A-Za-z_][\w-]*", re.ASCII)
+_NUMBERS = ("inf", "nan")
+
+ReadFile = Callable[[str], torch.Tensor]
+"""Reads the file that stands behind an @."""
 
 
-def _parse_value(text: str) -> UserValue:
-    if text in _WORDS:
-        return _WORDS[text]
+def _parse_value(text: str, read_file: ReadFile | None) -> UserValue:
+    if text.startswith("@"):
+        if read_file is None:
+            raise InputError("no files are read here")
+        return read_file(text[1:])
+    hint = hint_for(text)
+    if hint:
+        raise InputError(f"{cut(text, 60)!r} is no input: {hint}")
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if _WORD.fullmatch(text) and text not in _NUMBERS:
+        return text
+    return _parse_symbols(text)
+
+
+def _parse_symbols(text: str) -> UserValue:
+    """What is no word: a text in quotes, a tuple, a tensor, a number, or a range."""
     if _QUOTED.fullmatch(text):
         return text[1:-1]
     if _LITERAL.fullmatch(text):
@@ -174,7 +203,11 @@ def _parse_value(text: str) -> UserValue:
     low, high, *shape = text.split(":")
     if len(shape) > 1:
         raise InputError(f"{text!r} has more than low:high:shape")
-    return between(read_number(low), read_number(high), *map(read_shape, shape))
+    return between(_read_end(low), _read_end(high), *map(read_shape, shape))
+
+
+def _read_end(text: str) -> complex:
+    return read_complex(text) if is_complex(text) else read_number(text)
 
 
 def _literal(text: str) -> UserValue:
@@ -188,9 +221,9 @@ def _literal(text: str) -> UserValue:
         ) from None
 
 
-def _finite_end(number: float) -> float:
+def _finite_end(number: complex) -> float:
     try:
-        end = float(number)
+        end = float(number)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         raise InputError(f"between takes two numbers, and {number!r} is none") from None
     if not math.isfinite(end):
@@ -254,7 +287,7 @@ def _floats_between(wanted: Between, dtype: torch.dtype) -> tuple[float, float]:
 
 
 def _is_floating_array(leaf: UserValue) -> bool:
-    return isinstance(leaf, np.ndarray) and leaf.dtype in (np.float16, np.float32, np.float64)
+    return isinstance(leaf, np.ndarray) and leaf.real.dtype in (np.float16, np.float32, np.float64)
 
 
 def _tensor_of_array(name: str, array: Array) -> torch.Tensor:
@@ -267,11 +300,6 @@ def _tensor_of_array(name: str, array: Array) -> torch.Tensor:
 
 
 def _cast_tensor(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    if tensor.is_complex():
-        raise InputError(
-            f"input {name} is complex: give its real and its imaginary part, and join them in the "
-            "code"
-        )
     if tensor.is_meta:
         raise InputError(
             f"input {name} has no numbers, as it is on the device meta: give one that has"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -120,13 +121,23 @@ def _number_text(tensor: torch.Tensor) -> str:
     return plain(value) if isinstance(value, float) else str(value)
 
 
-def with_noun(count: int, what: str) -> str:
-    """A count with its noun.
+def with_noun(count: int, what: str, several: str = "") -> str:
+    """A count with its noun; `several` is the plural where that is not the noun with an s.
 
-    >>> with_noun(1, "point"), with_noun(4096, "point")
-    ('1 point', '4,096 points')
+    >>> with_noun(1, "point"), with_noun(4096, "point"), with_noun(2, "loss", "losses")
+    ('1 point', '4,096 points', '2 losses')
     """
-    return f"{count:,} {what}{'s' * (count != 1)}"
+    return f"{count:,} {what if count == 1 else several or what + 's'}"
+
+
+def listed(words: Sequence[str], most: int = 6) -> str:
+    """The words in a sentence; of many the first, and how many more there are.
+
+    >>> listed(["p"]), listed(["p", "q", "r"]), listed(["p", "q", "r"], most=1)
+    ('p', 'p, q and r', 'p and 2 more')
+    """
+    shown = list(words) if len(words) <= most else [*words[:most], f"{len(words) - most} more"]
+    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
 
 
 def digits_phrase(digits: float) -> str:

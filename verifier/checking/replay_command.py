@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from verifier.capture.target.pytree import leaves
+from verifier.capture.target.pytree import leaves, replaced
 from verifier.checking.expected_gradient import ExpectedFunction
 from verifier.checking.inputs import Between, input_words
 from verifier.checking.records import CheckSettings
@@ -50,7 +50,7 @@ def replay_command_at(
     settings: CheckSettings,
 ) -> str | None:
     """The command that checks at one point: `point` has the flat inputs that were drawn."""
-    chosen = {name: point.get(name, value) for name, value in inputs.items()}
+    chosen = {name: replaced(value, name, point.get) for name, value in inputs.items()}
     return replay_command(target, chosen, expected, settings)
 
 

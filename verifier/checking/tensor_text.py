@@ -5,6 +5,7 @@ without losing a bit.
     [[1,2],[3,4]]       one of two rows
     int[0,2,1]          a tensor of whole numbers (int64), such as the classes of a loss
     bool[True,False]    a mask
+    complex[1+2j,0.5]   complex numbers (complex128 until they are cast)
     float(0.5) int(3)   tensors without axes
     []:0x3              the numbers in another shape, for those that rows cannot show
 
@@ -24,6 +25,7 @@ from verifier.capture.to_numpy import dense
 from verifier.errors import InputError
 
 _NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf|nan)")
+_COMPLEX = re.compile(r"[0-9.eE+\-infaj]+")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _SHAPE = re.compile(r"[0-9]{1,9}(?:x[0-9]{1,9})*")
 _TENSOR = re.compile(
@@ -56,6 +58,29 @@ def read_number(text: str) -> float:
         raise InputError(f"{text!r} is not a number")
     number = float(text)
     if math.isinf(number) and "inf" not in text:
+        raise InputError(f"{text} is larger than every float64: write inf for infinity")
+    return number
+
+
+def is_complex(text: str) -> bool:
+    """Whether that text is meant for a complex number: 1+2j, -0.5j.
+
+    >>> is_complex("1-2j"), is_complex("1")
+    (True, False)
+    """
+    return text.endswith("j")
+
+
+def read_complex(text: str) -> complex:
+    """The complex number, or real one, whose parts are the nearest float64: 1+2j, -0.5j, 3.
+
+    Raises InputError for anything else.
+    """
+    try:
+        number = complex(text if _COMPLEX.fullmatch(text) else "")
+    except ValueError:
+        raise InputError(f"{text!r} is not a complex number: write it as in 1+2j") from None
+    if "inf" not in text and (math.isinf(number.real) or math.isinf(number.imag)):
         raise InputError(f"{text} is larger than every float64: write inf for infinity")
     return number
 
@@ -136,10 +161,11 @@ def _read_bool(text: str) -> bool:
 
 
 _TRUTH = {"True": True, "true": True, "1": True, "False": False, "false": False, "0": False}
-_READ: dict[str, tuple[torch.dtype, Callable[[str], float]]] = {
+_READ: dict[str, tuple[torch.dtype, Callable[[str], complex]]] = {
     "float": (torch.float64, read_number),
     "int": (torch.int64, read_whole),
     "bool": (torch.bool, _read_bool),
+    "complex": (torch.complex128, read_complex),
 }
 
 
@@ -148,8 +174,8 @@ class _Rows:
     """The numbers between brackets, token by token."""
 
     text: str
-    read: Callable[[str], float]
-    numbers: list[float] = field(default_factory=list)
+    read: Callable[[str], complex]
+    numbers: list[complex] = field(default_factory=list)
     _counts: list[int] = field(default_factory=list)
     """Of the brackets that are open, how many parts each has so far."""
     _sizes: dict[int, int] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from verifier.process.isolation import isolate
 from verifier.process.values import Facts, UserValue
 from verifier.reporting.base_report import BaseReport
 from verifier.reporting.content.blocks import Block
+from verifier.reporting.content.detail import Detail
 from verifier.reporting.data.document_head import head
 from verifier.reporting.data.training_json import clean
 
@@ -71,7 +72,7 @@ class Lesson(BaseReport):
         )
         return cleaned
 
-    def content(self) -> Iterator[Block]:
+    def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
         """The text, the code with what it printed, and the claims."""
         return lesson_content(self.script, self.parts)
 

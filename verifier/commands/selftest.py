@@ -22,6 +22,7 @@ from verifier.reporting.content.blocks import (
     Table,
     Verdict,
 )
+from verifier.reporting.content.detail import Detail
 from verifier.reporting.data.document_head import head
 from verifier.reporting.data.training_json import clean
 from verifier.reporting.html.page import Page, how_it_was_made
@@ -118,17 +119,17 @@ class Trials(PageReport):
     def _is_failure(self) -> bool:
         return bool(self.missed or self.false_alarms or self.misnamed)
 
-    def content(self) -> Iterator[Block]:
-        """The tables, what failed, and the verdict."""
-        for table in self.tables:
-            yield Sentence(table.caption, "bold")
-            yield table
-            yield Blank()
-        yield from (_sentence(*failure) for failure in self._failing())
-        if self._is_partial:
-            yield Sentence(f"PARTIAL  {self._partial}", "yellow")
+    def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
+        """The verdict, what failed, and the tables."""
         outcome = Outcome.DISAGREES if self._is_failure else Outcome.AGREES
         yield Verdict(self._word, self._counted, outcome)
+        if self._is_partial:
+            yield Sentence(f"PARTIAL  {self._partial}", "yellow")
+        yield from (_sentence(*failure) for failure in self._failing())
+        for table in self.tables:
+            yield Blank()
+            yield Sentence(table.caption, "bold")
+            yield table
 
     @property
     def _word(self) -> str:

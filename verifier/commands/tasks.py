@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
+from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -20,10 +21,15 @@ from verifier.process.workers.messages import Progress, Published, Rendered, Sta
 from verifier.process.workers.task import Interruption, Send
 from verifier.reporting.rendering import Forms, render
 
+# Every task needs them, and they are loaded fastest with this module (`kept_imports`).
+for _library in ("torch", "sympy"):
+    import_module(_library)
+
 if TYPE_CHECKING:
     from verifier.formula.model import Model
     from verifier.judging.outcome import Outcome
     from verifier.reporting.check_report import CheckReport
+    from verifier.training.runner import Judged
 
 EVERY = 0.1
 """Seconds between two messages of progress."""
@@ -39,11 +45,13 @@ class _ProgressSender:
     def __init__(self, send: Send, interruption: Interruption, every: int = 64) -> None:
         self._send, self._interruption, self._every = send, interruption, every
         self._next = 0.0
+        self.note = ""
+        """What came out so far."""
 
     def __call__(self, done: int, planned: int) -> bool:
         if done % self._every == 0 and monotonic() > self._next:
             self._next = monotonic() + EVERY
-            self._send(Progress(done, planned))
+            self._send(Progress(done, planned, self.note))
         return not self._interruption.wanted
 
     def refuse_if_interrupted(self) -> None:
@@ -66,7 +74,7 @@ class ModelOptions:
 
     def load_model(self) -> Model:
         """The model. Raises InputError unless it is one of a gallery, of a file or of a formula."""
-        from verifier.commands.model_from_options import FormulaOptions, model_of_formula
+        from verifier.commands.from_shell.model import FormulaOptions, model_of_formula
         from verifier.formula.gallery import load
 
         if (self.model is None) == (self.formula is None):
@@ -107,11 +115,11 @@ def show_task(
 
 
 def _forward_lines(target: str, inputs: list[str]) -> list[str]:
-    from verifier.checking.inputs import parse_inputs
+    from verifier.commands.from_shell.check_inputs import typed_inputs
     from verifier.commands.show import read_forward
 
     with redirect_stdout(sys.stderr):
-        return [printable(line) for line in read_forward(target, parse_inputs(inputs))]
+        return [printable(line) for line in read_forward(target, typed_inputs(inputs))]
 
 
 def _formula_lines(options: ModelOptions, latex: bool, torch: bool) -> list[str]:
@@ -139,8 +147,9 @@ def train_task(
     third_opinion: bool,
     view: Mapping[str, UserValue],
     forms: dict[str, UserValue],
+    log: str | None = None,
 ) -> None:
-    """A model is trained both ways."""
+    """A model is trained both ways; each judged step is a line of the log."""
     going = _ProgressSender(send, interruption)
     # What a model file prints is a message; standard output is for the report.
     with redirect_stdout(sys.stderr):
@@ -148,17 +157,25 @@ def train_task(
 
         from verifier.commands.train import train
         from verifier.reporting.content.training import View
+        from verifier.reporting.data.training_log import TrainingLog
 
         going.refuse_if_interrupted()
-        report = train(
-            chosen,
-            data=model["data"],
-            predict=points,
-            stop_on_failure=stop_on_failure,
-            third_opinion=third_opinion,
-            keep_going=going,
-            **settings,
-        )
+        with TrainingLog(log) as steps:
+
+            def hear(judged: Judged) -> None:
+                steps.add(judged)
+                going.note = steps.note
+
+            report = train(
+                chosen,
+                data=model["data"],
+                predict=points,
+                stop_on_failure=stop_on_failure,
+                third_opinion=third_opinion,
+                keep_going=going,
+                on_judged=hear,
+                **settings,
+            )
     send(Published(render(replace(report, view=View(**view)), Forms.of(forms))))
 
 
@@ -237,13 +254,18 @@ def check_task(
     forms: dict[str, UserValue],
 ) -> None:
     """One target is checked; what is known is published as the check goes on."""
-    from verifier.checking.inputs import parse_inputs
     from verifier.commands.check import check_watched
+    from verifier.commands.from_shell.check_inputs import typed_dtypes, typed_inputs, with_hint
 
     watcher = _CheckWatcher(send, interruption, _deadline(seconds), Forms.of(forms))
     with redirect_stdout(sys.stderr):
         watcher.refuse_if_interrupted()
-        watcher.finish(check_watched(target, parse_inputs(inputs), watcher, **settings))
+        read = typed_inputs(inputs)
+        chosen = {"dtypes": typed_dtypes(inputs), **settings}
+        try:
+            watcher.finish(check_watched(target, read, watcher, **chosen))
+        except InputError as error:
+            raise with_hint(error, read) from error
 
 
 def check_target_task(

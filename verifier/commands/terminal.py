@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import os
 import signal
 import sys
@@ -11,14 +10,16 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from verifier.errors import InputError, reason_of
+from verifier.commands.streams import write_line, write_message
+from verifier.errors import InputError
 from verifier.process.workers.messages import Rendered
 from verifier.reporting import atomic_write
+from verifier.reporting.content.detail import Detail
 from verifier.reporting.rendering import Forms, Screen
 
 if TYPE_CHECKING:
@@ -36,10 +37,22 @@ class Outputs:
     plot: Path | None = None
     html: Path | None = None
     markdown: Path | None = None
+    junit: Path | None = None
+    log: Path | None = None
+    """Written step by step, while the work goes on."""
+    detail: Detail = Detail.SHORT
+    """How much of it the terminal shows."""
 
     @property
     def _files(self) -> dict[str, Path | None]:
-        return {f"--{field.name}": getattr(self, field.name) for field in fields(self)}
+        return {
+            "--json": self.json,
+            "--plot": self.plot,
+            "--html": self.html,
+            "--markdown": self.markdown,
+            "--junit": self.junit,
+            "--log": self.log,
+        }
 
     def check(self, read: Iterable[str] = ()) -> None:
         """Raise InputError before anything runs if one of the files could not be written.
@@ -50,6 +63,10 @@ class Outputs:
             raise InputError("--html writes a file: name it, as in --html report.html")
         if _is_standard_output(self.markdown):
             raise InputError("--markdown writes a file: name it, as in --markdown summary.md")
+        if _is_standard_output(self.junit):
+            raise InputError("--junit writes a file: name it, as in --junit report.xml")
+        if _is_standard_output(self.log):
+            raise InputError("--log writes a file: name it, as in --log steps.jsonl")
         if _is_standard_output(self.json) and _is_standard_output(self.plot):
             raise InputError(
                 "--json - and --plot without a file both go to standard output: "
@@ -85,6 +102,11 @@ class Outputs:
                 )
 
     @property
+    def has_json_lines(self) -> bool:
+        """Whether each target of a file is a line of its own."""
+        return self.json is not None and self.json.suffix == ".jsonl"
+
+    @property
     def forms(self) -> Forms:
         """The forms that the report is wanted in."""
         plot = ""
@@ -93,6 +115,7 @@ class Outputs:
         return Forms(
             screen=Screen.of_standard_output(),
             text=not _is_standard_output(self.json),
+            detail=self.detail,
             json=self.json is not None,
             html=self.html is not None,
             markdown=self.markdown is not None,
@@ -134,37 +157,6 @@ def _check_suffix(path: Path) -> None:
         )
 
 
-class ReaderGoneError(Exception):
-    """Whoever read standard output has enough."""
-
-
-def write_line(text: str) -> None:
-    """Write a line to standard output.
-
-    Where standard output is closed nobody wants it. Raises ReaderGoneError where nobody reads any
-    more, and InputError where it cannot be written.
-    """
-    stream = sys.stdout
-    if stream is None:
-        return
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    try:
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-        stream.flush()
-    except BrokenPipeError:
-        raise ReaderGoneError from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot write the report: {reason_of(error)}") from None
-
-
-def write_message(text: str) -> None:
-    """Write to standard error, if that can be written to: no message is worth a verdict."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
-        sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        sys.stderr.flush()
-
-
 PROGRESS_AFTER = 1.0
 """Seconds after which a run shows its progress."""
 
@@ -172,23 +164,24 @@ PROGRESS_AFTER = 1.0
 class TerminalWatch:
     """Shows a progress bar on standard error after a second, and counts Ctrl-C."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, *, shows_progress: bool = True) -> None:
         self.interruptions = 0
-        self._what = what
+        self._what, self._shows_progress = what, shows_progress
         self._started = time.monotonic()
         self._bar: Progress | None = None
 
-    def progress(self, done: int, planned: int) -> None:
-        """Show how much is done of what is planned, once the run takes longer than
-        PROGRESS_AFTER.
+    def progress(self, done: int, planned: int, note: str = "") -> None:
+        """Show how much is done of what is planned, and what came out so far, once the run takes
+        longer than PROGRESS_AFTER.
         """
-        late = time.monotonic() - self._started > PROGRESS_AFTER
+        late = self._shows_progress and time.monotonic() - self._started > PROGRESS_AFTER
         if self._bar is None and late and sys.stderr is not None and sys.stderr.isatty():
             self._bar = _progress_bar()
             self._task = self._bar.add_task(self._what, total=planned)
             self._bar.start()
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, total=planned)
+            what = f"{self._what}  {note}" if note else self._what
+            self._bar.update(self._task, completed=done, total=planned, description=what)
 
     def tell(self, text: str) -> None:
         """Write what the code prints to standard error."""
@@ -220,9 +213,9 @@ def _progress_bar() -> Progress:
 
 
 @contextmanager
-def watch_signals(what: str) -> Iterator[TerminalWatch]:
+def watch_signals(what: str, detail: Detail = Detail.SHORT) -> Iterator[TerminalWatch]:
     """A block in which Ctrl-C and the other signals that ask for an end are counted."""
-    watch = TerminalWatch(what)
+    watch = TerminalWatch(what, shows_progress=detail is not Detail.QUIET)
     if threading.current_thread() is not threading.main_thread():
         yield watch
         return
@@ -244,19 +237,3 @@ def _ending_signals() -> Iterator[signal.Signals]:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
             yield number
-
-
-def settle_streams() -> None:
-    """Flush what was written; Python must not try again, and exit with a code of its own."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            try:
-                stream.flush()
-            except (OSError, ValueError):
-                discard_output(stream)
-
-
-def discard_output(stream: IO[str]) -> None:
-    """Let nobody read what is still to be written to the stream."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -18,7 +18,7 @@ from verifier.training.model_training import (
     settings_for,
     train_model,
 )
-from verifier.training.runner import Settings, always
+from verifier.training.runner import Judged, Settings, always, ignore
 from verifier.witnesses import Autograd, Witness
 
 
@@ -32,6 +32,7 @@ def train(
     third_opinion: bool = False,
     stop_on_failure: bool = False,
     keep_going: Callable[[int, int], bool] = always,
+    on_judged: Callable[[Judged], None] = ignore,
     **settings: UserValue,
 ) -> Report:
     """Train a model by autograd's gradients and by the symbolic ones, and judge every step.
@@ -47,6 +48,7 @@ def train(
     `third_opinion` adds finite differences at the steps that are kept. With `stop_on_failure` the
     run ends at the first step that disagrees. `keep_going` is asked before each step, with the
     numbers of those done and planned; its False ends the run, and the report is marked as partial.
+    `on_judged` is called with the steps as they are judged, many at once.
 
     Raises InputError for data, settings and inputs that do not fit.
 
@@ -71,6 +73,7 @@ def train(
         third_opinion=third_opinion,
         stop_on_failure=stop_on_failure,
         keep_going=keep_going,
+        on_judged=on_judged,
     )
     return Report(model, findings, training_command(model, data, chosen, points))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from verifier.checking.labels import with_noun
 from verifier.commands.train import train
 from verifier.errors import InputError
 from verifier.formula.model import Model
@@ -15,6 +16,7 @@ from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolate
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import (
+    Blank,
     Block,
     Sentence,
     Table,
@@ -22,6 +24,7 @@ from verifier.reporting.content.blocks import (
     sentences_of,
 )
 from verifier.reporting.content.components import DASH, DIGITS, RATIO, known, ratio
+from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, numbers, table_of, words
 from verifier.reporting.data.document_head import head
 from verifier.reporting.html.page import Page
@@ -63,22 +66,31 @@ class Summary(PageReport):
             "reports": [report.to_json() for report in self.reports],
         }
 
-    def content(self) -> Iterator[Block]:
-        """A row for each model, and the verdict."""
+    def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
+        """The verdict, and a row for each model."""
+        yield from self._verdict()
+        yield Blank()
         yield self._table()
-        yield from self._ending()
 
-    def _ending(self) -> Iterator[Block]:
+    def _verdict(self) -> Iterator[Block]:
+        agreeing = sum(report.ok for report in self.reports)
+        open_ = sum(report.ok and report.outcome is not Outcome.AGREES for report in self.reports)
+        undecided = f", {open_} of them with numbers that could not be decided" if open_ else ""
+        sentence = f"{agreeing} of {with_noun(self.planned, 'model')} verified{undecided}."
+        yield Verdict(self._word, sentence, Outcome.AGREES if self.ok else self.outcome)
+        if self.exit_code == 130:
+            done = sum(not report.findings.interrupted for report in self.reports)
+            partial = f"PARTIAL  Interrupted after {done} of {self.planned} models."
+            yield Sentence(partial, "yellow")
         for report in self.reports:
             if not report.ok and report.replay:
                 yield Sentence(f"look at {report.model.name}: {report.replay}")
-        if self.exit_code == 130:
-            done = sum(not report.findings.interrupted for report in self.reports)
-            partial = f"PARTIAL  interrupted after {done} of {self.planned} models"
-            yield Sentence(partial, "yellow")
-        agreeing = sum(report.ok for report in self.reports)
-        sentence = f"{agreeing} of {self.planned} models verified."
-        yield Verdict(self.outcome.value.upper(), sentence, self.outcome)
+
+    @property
+    def _word(self) -> str:
+        if self.ok:
+            return "VERIFIED"
+        return "NOT VERIFIED" if self.outcome is Outcome.AGREES else self.outcome.value.upper()
 
     def _table(self) -> Table:
         caption = "The worst of each model's losses and gradients."
@@ -89,7 +101,7 @@ class Summary(PageReport):
         return f"{self.planned} models: {self.outcome.value}"
 
     def _page(self) -> Page:
-        *more, headline = sentences_of(self._ending())
+        headline, *more = sentences_of(self._verdict())
         return Page(
             title=f"verifier: {self.planned} models",
             outcome=self.outcome,

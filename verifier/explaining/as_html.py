@@ -14,14 +14,14 @@ from verifier.explaining.as_text import (
     PATHS,
     Edges,
     adjoint_formula,
-    counts,
     passed_back,
     shown_rows,
+    verdict_of,
 )
 from verifier.explaining.chain_rule import Path, paths_to
 from verifier.explaining.graph_svg import DRAWN_NODES, graph_picture
 from verifier.explaining.records import Edge, ExplainedStep, FirstDivergence, Node, Tensor, Update
-from verifier.judging.verdict import Comparison, Outcome
+from verifier.judging.verdict import Comparison
 from verifier.operations.number_text import number, plain
 from verifier.reporting.content.blocks import (
     Column,
@@ -54,12 +54,12 @@ def explanation_page(explanation: ExplainedStep) -> Page:
     """The page: the verdict, where the two part, the graph, the chain rule, the tables and the
     update.
     """
-    headline, *sentences = _verdict(explanation)
+    chosen = explanation.place.chosen
     return Page(
         title=f"verifier: step {explanation.place.step} of {explanation.model.name}",
         outcome=explanation.outcome,
-        verdict=headline,
-        sentences=sentences,
+        verdict=verdict_of(explanation),
+        sentences=[f"{chosen[:1].upper()}{chosen[1:]}."],
         sections=[
             *([_parted(explanation.parting, explanation)] if explanation.parting else []),
             _graph(explanation),
@@ -71,30 +71,6 @@ def explanation_page(explanation: ExplainedStep) -> Page:
             _how(explanation),
         ],
     )
-
-
-def _verdict(explanation: ExplainedStep) -> Iterator[str]:
-    """What was found, for somebody who reads one sentence."""
-    at = f"at step {explanation.place.step}"
-    judged = {"the loss": explanation.loss, **explanation.gradient}
-    if explanation.outcome is Outcome.DISAGREES:
-        parts = [name for name, one in judged.items() if one.outcome is Outcome.DISAGREES]
-        where = f": {', '.join(parts[:6])}{' …' * (len(parts) > 6)}" if parts else ""
-        yield f"Rounding does not explain what autograd stated {at}{where}."
-    elif explanation.outcome is Outcome.UNDECIDED:
-        undecided = sum(one.outcome is Outcome.UNDECIDED for one in judged.values())
-        yield (
-            f"Nothing disagrees, but {undecided} of {len(judged)} numbers could not be decided "
-            f"{at}."
-        )
-    else:
-        yield (
-            f"What autograd stated {at} lies within what rounding alone can do in "
-            f"{explanation.settings.dtype}."
-        )
-    chosen = explanation.place.chosen
-    yield f"{chosen[:1].upper()}{chosen[1:]}."
-    yield f"{explanation.outcome.value.upper()}  {counts(explanation)}"
 
 
 def _parted(parting: FirstDivergence, explanation: ExplainedStep) -> Part:

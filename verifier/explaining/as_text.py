@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
+from verifier.checking.labels import listed, with_noun
 from verifier.explaining.chain_rule import Path, paths_to
 from verifier.explaining.records import Edge, ExplainedStep, Node, Tensor, Update
 from verifier.judging.verdict import Comparison, Outcome
@@ -35,7 +36,9 @@ _BELOW = 14
 
 
 def explanation_content(explanation: ExplainedStep) -> Iterator[Block]:
-    """Graph, forward, backward, chain rule, tensors, update and verdict."""
+    """Verdict, graph, forward, backward, chain rule, tensors and update."""
+    yield from verdict_blocks(explanation)
+    yield Blank()
     yield from _head(explanation)
     for title, part in (
         ("the graph, from the loss to what it is made of", _tree),
@@ -48,8 +51,6 @@ def explanation_content(explanation: ExplainedStep) -> Iterator[Block]:
         yield Blank()
         yield Sentence(title, "bold")
         yield from part(explanation)
-    yield Blank()
-    yield from verdict_blocks(explanation)
 
 
 def _head(explanation: ExplainedStep) -> Iterator[Block]:
@@ -317,27 +318,31 @@ def _moved(explanation: ExplainedStep, update: Update) -> str:
 
 
 def verdict_blocks(explanation: ExplainedStep) -> Iterator[Block]:
-    """Where the two part, why, and what was counted."""
+    """What came out, where the two part, and why."""
+    yield Verdict(explanation.outcome.value.upper(), verdict_of(explanation), explanation.outcome)
     if explanation.parting is not None:
         yield Sentence(f"The two part {explanation.parting.sentence}.", "red")
     for cause in explanation.causes:
         yield Sentence(f"likely at {cause.component}: {cause.sentence}")
     for note in explanation.notes:
         yield Sentence(f"{note}.")
-    yield Verdict(explanation.outcome.value.upper(), counts(explanation), explanation.outcome)
 
 
-def counts(explanation: ExplainedStep) -> str:
-    """How many gradients came out as the whole did, and how many numbers agree."""
-    outcome = explanation.outcome
-    counted = sum(judged.outcome is outcome for judged in explanation.gradient.values())
-    loss = "the loss and " if explanation.loss.outcome is outcome else ""
-    along = [judged for node in explanation.nodes for judged in _all_numbers(node)]
-    agreeing = sum(judged.outcome is Outcome.AGREES for judged in along)
-    return (
-        f"{loss}{counted} of {len(explanation.gradient)} gradients;"
-        f" {agreeing} of {len(along)} numbers along the graph agree."
-    )
+def verdict_of(explanation: ExplainedStep) -> str:
+    """What came out at the step, in a sentence."""
+    at = f"at step {explanation.place.step}"
+    judged = {"the loss": explanation.loss, **explanation.gradient}
+    along = [number_ for node in explanation.nodes for number_ in _all_numbers(node)]
+    agreeing = sum(number_.outcome is Outcome.AGREES for number_ in along)
+    numbers = f"{agreeing} of {len(along)} numbers along the graph agree."
+    if explanation.outcome is Outcome.AGREES:
+        gradients = with_noun(len(explanation.gradient), "gradient")
+        return f"The loss and {gradients} agree {at}; {numbers}"
+    named = [name for name, one in judged.items() if one.outcome is explanation.outcome]
+    if explanation.outcome is Outcome.DISAGREES:
+        which = f" of {listed(named)}" if named else ""
+        return f"Rounding does not explain what autograd stated{which} {at}; {numbers}"
+    return f"Nothing disagrees {at}, but {listed(named)} could not be decided; {numbers}"
 
 
 def _all_numbers(node: Node) -> list[Comparison]:

@@ -13,6 +13,7 @@ from verifier.process.isolation import isolate
 from verifier.process.values import Facts
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import Block
+from verifier.reporting.content.detail import Detail
 from verifier.reporting.data.document_head import head
 from verifier.reporting.data.training_json import (
     clean,
@@ -56,8 +57,8 @@ class Explanation(ExplainedStep, PageReport):
         )
         return cleaned
 
-    def content(self) -> Iterator[Block]:
-        """Graph, forward, backward, chain rule, tensors, update and verdict."""
+    def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
+        """Verdict, graph, forward, backward, chain rule, tensors and update, at any detail."""
         return explanation_content(self)
 
     def _page(self) -> Page:

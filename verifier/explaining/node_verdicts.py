@@ -12,7 +12,8 @@ from verifier.explaining.graph import Graph
 from verifier.explaining.records import Condition, Edge, Node, Role
 from verifier.explaining.torch_hooks import ObservedStep, local_derivatives
 from verifier.formula.model import Model
-from verifier.judging.verdict import Comparison, Judge
+from verifier.judging.formulas import Judge
+from verifier.judging.verdict import Comparison
 from verifier.operations.arrays import Floats
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
 from verifier.program.formula_gradient import adjoints

@@ -6,22 +6,16 @@ The models of the gallery lie in `verifier/models` of an installed package and i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
 
 from verifier.errors import InputError
+from verifier.formula.gallery_files import gallery_files, gallery_folder
 from verifier.formula.load_file import run_file
 from verifier.formula.model import Model
 from verifier.process.imports import quiet_imports
-
-
-def gallery_folder() -> Path:
-    """The folder with the gallery's files: in an installed package, else beside the checkout's."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "models"
-    return inside if inside.is_dir() else package.parent / "models"
 
 
 def gallery() -> dict[str, Model]:
@@ -31,7 +25,7 @@ def gallery() -> dict[str, Model]:
     """
     return {
         model.name: model
-        for path in _gallery_files()
+        for path in gallery_files()
         for model in _models_in(path, lambda name: name).values()
     }
 
@@ -94,12 +88,6 @@ def _model_in_file(path: Path, name: str) -> Model:
         )
         raise InputError(f"{path} has no model {name!r}: {has}")
     return found[name]
-
-
-def _gallery_files() -> Iterator[Path]:
-    yield from (
-        path for path in sorted(gallery_folder().glob("*.py")) if not path.name.startswith("_")
-    )
 
 
 def _models_in(path: Path, origin: Callable[[str], str]) -> dict[str, Model]:

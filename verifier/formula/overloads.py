@@ -27,7 +27,8 @@ ALIASES = {
     "tgamma": "gamma", "psi": "digamma", "fabs": "abs", "fmax": "maximum", "fmin": "minimum",
     "max": "maximum", "min": "minimum", "expit": "sigmoid", "swish": "silu", "arcsin": "asin",
     "arccos": "acos", "arctan": "atan", "arctan2": "atan2", "arcsinh": "asinh", "arccosh": "acosh",
-    "arctanh": "atanh",
+    "arctanh": "atanh", "LambertW": "lambertw", "ellipk": "elliptic_k", "ellipe": "elliptic_e",
+    "jv": "besselj", "yv": "bessely", "iv": "besseli", "kv": "besselk", "expn": "expint",
 }  # fmt: skip
 """Other spellings, SymPy's and NumPy's."""
 

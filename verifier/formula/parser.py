@@ -86,6 +86,8 @@ _QUANTITY = "a number"
 _CONDITION = "a condition"
 _TRUE = "True"
 _PAIR = "a pair"
+_ALIKE = 0.7
+"""How much of a name must be the same for it to be suggested, as `difflib` measures that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +241,10 @@ class _Reader:
         """What to write for a function that there is not, where one can tell."""
         if name == "ln":
             return ": write log"
-        close = difflib.get_close_matches(name, sorted(self._functions), n=1)
-        return f": did you mean {close[0]}?" if close else ""
+        close = difflib.get_close_matches(name, sorted(self._functions), n=1, cutoff=_ALIKE)
+        if close:
+            return f": did you mean {close[0]}?"
+        return f": verifier.functions lists {len(overloads.callable_names())}"
 
     def _open(self, token: Token) -> None:
         around, before = self._frames[-1], self._previous

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from verifier.judging.verdict import Verdicts
-from verifier.operations.arrays import Balls, Floats, Truths
+from verifier.operations.arrays import Array, Balls, Floats, Truths
 from verifier.operations.formats import Format
 from verifier.program.evaluation.arithmetic import balls, largest_size
-from verifier.program.evaluation.balls import BallArithmetic, Decision, replay
-from verifier.program.program import Program
+from verifier.program.evaluation.balls import BallArithmetic, Decision, as_objects, replay
+from verifier.program.program import Program, evaluate
 
 MOVES = 6
 """In the first ones neighbours among the numbers go opposite ways, then pairs, then fours; then it
@@ -46,6 +46,20 @@ class Point:
     decisions: Mapping[int, Decision]
     ties: Mapping[int, Truths] = field(default_factory=dict)
     """By the place of a comparison where its sides are the same number (arrays of bool)."""
+
+    @property
+    def elements(self) -> int:
+        """How many numbers are computed for the results."""
+        return self.program.elements
+
+    def moving_shape(self, name: str) -> tuple[int, ...]:
+        """The shape of what an argument can be moved by."""
+        return np.shape(self.arguments[name])
+
+    def evaluated(self, arithmetic: BallArithmetic, arguments: Mapping[str, Array]) -> list[Balls]:
+        """The results at some arguments, at the precision in force."""
+        found = evaluate(self.program, arithmetic, arguments)
+        return [as_objects(result) for result in found]
 
     def only(self, result: int) -> Point:
         """The same with one of the results alone."""

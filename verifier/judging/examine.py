@@ -24,11 +24,11 @@ from verifier.capture.statements import Statements, Subject
 from verifier.errors import InputError
 from verifier.judging.derivatives import derivative_nodes
 from verifier.judging.examination import Coded, Exact, Examination, NotReplayed, Part
-from verifier.judging.formula_replay import formula_replay, rounded_constants
-from verifier.judging.joint_replay import joint_replay
 from verifier.judging.pair import Pair
 from verifier.judging.parts import judged_parts
 from verifier.judging.reference import Specification, forward_nodes
+from verifier.judging.replay.formula import formula_replay, rounded_constants
+from verifier.judging.replay.joint import joint_replay
 from verifier.judging.verdict import Note, Outcome
 from verifier.operations.formats import FLOAT32, Format
 from verifier.program.builder import Builder

@@ -43,6 +43,10 @@ class Note(StrEnum):
     CANCELS = "kinks cancel here: the function is smooth, and only its derivative agrees"
 
 
+AT_TIES = frozenset({Note.KINK, Note.NO_MEAN, Note.CANCELS})
+"""What is said where comparisons tie."""
+
+
 def worst_outcome(outcomes: Mapping[Outcome, int]) -> Outcome:
     """The worst outcome that was found; undecided where nothing was compared.
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from verifier.capture.statements import FORWARD, REVERSE, SECOND
 from verifier.judging.examination import Part
-from verifier.judging.formula_replay import FormulaReplay
-from verifier.judging.joint_replay import JointReplay
 from verifier.judging.kinks.hull import Hull, reach_of
 from verifier.judging.pair import Pair
+from verifier.judging.replay.formula import FormulaReplay
+from verifier.judging.replay.joint import JointReplay
 from verifier.judging.verdict import Case, Note, Outcome, Verdicts
 from verifier.operations.arrays import Balls, Floats
 from verifier.program.evaluation.arithmetic import balls, middle, radius

@@ -1,4 +1,4 @@
-"""The judge: a stated number, the exact one, and whether rounding explains the difference.
+"""Verdicts: a stated number, the exact one, and whether rounding explains the difference.
 
 A statement agrees only if `error <= allowed` is true; NaN never does. Everything is measured from
 the midpoint of the exact enclosure, so that a number inside the allowance's ball is never refused.
@@ -17,11 +17,8 @@ from flint import arb
 from verifier.judging.outcome import Note as Note
 from verifier.judging.outcome import Outcome as Outcome
 from verifier.operations.formats import Format
-from verifier.program.evaluation.arithmetic import balls, largest_size, middle, precision, radius
-from verifier.program.evaluation.rounding import Rounded, rounded
-from verifier.program.evaluation.term_sizes import term_sizes
-from verifier.program.program import Program
-from verifier.witnesses import FIRST_PRECISION, Arguments, Enclosure, enclose
+from verifier.program.evaluation.arithmetic import balls, middle, precision, radius
+from verifier.witnesses import FIRST_PRECISION
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,88 +141,6 @@ _NOTES = tuple(Note)
 _UNKNOWN = arb("nan")
 
 
-@dataclass(frozen=True)
-class Judge:
-    """Judges statements of a program's results made in a floating-point format."""
-
-    program: Program
-    format: Format
-    library: str = "torch"
-    """Whose budgets of rounding hold: torch or numpy."""
-    data: frozenset[str] = frozenset()
-    """The symbols that are data: a tie between them is no kink."""
-
-    def verdicts(
-        self, arguments: Arguments, stated: Sequence[Any], symbolic: Sequence[Any]
-    ) -> list[Verdicts]:
-        """For each result of the program, the statements at all points judged.
-
-        Arguments are float64 arrays of points by rows whose entries are floats of the format;
-        `stated` and `symbolic` are float64 arrays, an entry a point.
-        """
-        finite = {
-            name: np.where(np.isfinite(values), values, 0.0) for name, values in arguments.items()
-        }
-        usable = np.all([np.isfinite(values).all(axis=-1) for values in arguments.values()], axis=0)
-        points = {name: balls(values) for name, values in finite.items()}
-        with precision(FIRST_PRECISION):
-            honest = rounded(self.program, self.format, self.library, points, self.data)
-        within = [
-            np.maximum(radius(result.ball) / 1000.0, self.format.smallest_subnormal)
-            for result in honest
-        ]
-        enclosures = enclose(self.program, points, within)
-        # Where the value does not exist, what its derivative's formula gives there means nothing.
-        defined = np.isfinite(enclosures[0].radius)
-        terms = [
-            np.broadcast_to(np.ravel(size), usable.shape)
-            for size in term_sizes(self.program, finite)
-        ]
-        with precision(FIRST_PRECISION):
-            return [
-                _Component(self.format, usable, defined, *columns).verdicts()
-                for columns in zip(stated, symbolic, honest, enclosures, within, terms, strict=True)
-            ]
-
-
-@dataclass(frozen=True, eq=False)
-class _Component:
-    """What is known of one result at each point, and what follows from it."""
-
-    format: Format
-    usable: Any
-    defined: Any
-    stated: Any
-    symbolic: Any
-    honest: Rounded
-    enclosure: Enclosure
-    within: Any
-    terms: Any
-
-    def verdicts(self) -> Verdicts:
-        width = self.enclosure.radius
-        known = self.usable & self.defined & np.isfinite(width) & (width <= self.within)
-        border = self.honest.border & (self.within < np.inf)
-        reference = self.enclosure.ball
-        if border.any():
-            # At a kink the reference is the middle of the one-sided derivatives' hull.
-            reference = np.where(border, _midpoints(self.honest.ball), reference)
-        certain = np.asarray(np.equal(self.honest.ball, reference), dtype=bool)
-        allowed = np.where(certain, 0.0, largest_size(self.honest.ball - reference))
-        case = Case(
-            self.format,
-            self.stated,
-            self.symbolic,
-            reference,
-            known,
-            allowed,
-            self.terms,
-            border,
-            self.usable,
-        )
-        return case.verdicts()
-
-
 @dataclass(frozen=True, eq=False)
 class Case:
     """Statements with everything that they are held against: arrays of one length."""
@@ -314,8 +229,7 @@ class Case:
         """Agreeing decimal digits, at most what the format holds; NaN at an exact 0."""
         with np.errstate(all="ignore"):
             digits = -np.log10(error / np.abs(centre))
-        return np.where(centre == 0, np.nan, np.clip(digits, 0.0, self.format.decimal_digits))
+        return np.where(centre == 0, np.nan, np.clip(digits, 0.0, self.format.decimal_digits) + 0.0)
 
 
-_midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
 _is_finite = np.frompyfunc(lambda ball: ball.is_finite(), 1, 1)

@@ -592,6 +592,18 @@ COMPOSITIONS = (
         lambda a, at_zero=_HALF: Where(a > 0, sympy.S.One, Where(a < 0, sympy.S.Zero, at_zero)),
         sympy.Heaviside,
     ),
+    Composition(
+        "copysign",
+        lambda a, b: Where(b < 0, -sympy.Abs(a), sympy.Abs(a)),
+        domain="every number; the sign of b = 0 is that of +0",
+        lost=(1,),
+    ),
+    Composition(
+        "fmod",
+        lambda a, b: Where(a < 0, -sympy.Mod(-a, sympy.Abs(b)), sympy.Mod(a, sympy.Abs(b))),
+        domain="every a, b ≠ 0",
+        measured=(Interval(-1e6, 1e6), Interval(0.01, 100.0)),
+    ),
     Composition("frac", lambda a: a - sympy.floor(a), sympy.frac, measured=(_MODERATE,)),
     Composition("sinc", lambda a: Where(sympy.Eq(a, 0), sympy.S.One, sympy.sin(a) / a), sympy.sinc),
 )

@@ -21,6 +21,7 @@ import numpy as np
 import sympy
 from flint import arb
 
+from verifier.errors import InputError
 from verifier.operations.arrays import Ball, Balls, Expr, ExprClass, Floats, Numeric
 
 
@@ -80,6 +81,24 @@ class Call:
         """
         keywords = [f"{name}={value!r}" for name, value in self.keywords]
         return f"{self.name}({', '.join([*arguments, *map(repr, self.extra), *keywords])})"
+
+
+class Absent(Call):
+    """Written as a call of a function that the library does not have: whoever calls it gets an
+    InputError.
+    """
+
+
+def absent_from_torch(name: str) -> Absent:
+    """What stands in the place of a call that torch does not have."""
+
+    def refuse(*arguments: Numeric) -> Numeric:
+        raise InputError(
+            f"torch has no {name}, so that there is no code of torch to judge: give your own, "
+            f"and the formula says what is right"
+        )
+
+    return Absent(f"missing_{name}", own=refuse)
 
 
 @dataclass(frozen=True)
@@ -218,6 +237,8 @@ class Composition:
     """SymPy's own class of the same meaning."""
     domain: str = "every number"
     measured: tuple[Interval, ...] = (REALS,)
+    lost: tuple[int, ...] = ()
+    """Places of the arguments by which torch has no derivative."""
 
 
 def flat(*arguments: Expr) -> tuple[Expr, ...]:

@@ -13,7 +13,14 @@ import sympy
 from flint import arb
 
 from verifier.errors import InputError
-from verifier.operations import activations, elementary, special
+from verifier.operations import (
+    activations,
+    bessel,
+    elementary,
+    integrals,
+    polynomials,
+    special,
+)
 from verifier.operations.arrays import Balls, ExprClass
 from verifier.operations.identifiers import is_name
 from verifier.operations.operation import Call, Composition, Notations, Operation
@@ -57,11 +64,23 @@ REDUCTIONS = (
     ),
 )
 
-ROWS = (*elementary.ROWS, *special.ROWS, *activations.ROWS)
+ROWS = (
+    *elementary.ROWS,
+    *special.ROWS,
+    *bessel.ROWS,
+    *integrals.ROWS,
+    *polynomials.ROWS,
+    *activations.ROWS,
+)
 TABLE: dict[str, Operation] = {row.name: row for row in (*ROWS, *REDUCTIONS)}
 COMPOSITIONS: dict[str, Composition] = {
     row.name: row
-    for row in (*elementary.COMPOSITIONS, *special.COMPOSITIONS, *activations.COMPOSITIONS)
+    for row in (
+        *elementary.COMPOSITIONS,
+        *special.COMPOSITIONS,
+        *integrals.COMPOSITIONS,
+        *activations.COMPOSITIONS,
+    )
 }
 
 BY_CLASS: dict[ExprClass, str] = {

@@ -54,7 +54,8 @@ TORCH = Language(
         "minimum": "torch.clamp({tensor}, max={number})",
         "where": "torch.where({condition}, {symbol}.new_tensor({taken}), {otherwise})",
         **dict.fromkeys(
-            ("atan2", "hypot", "logaddexp", "remainder"), "{symbol}.new_tensor({number})"
+            ("atan2", "hypot", "logaddexp", "remainder", "gammainc", "gammaincc"),
+            "{symbol}.new_tensor({number})",
         ),
     },
 )

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from verifier.errors import GradientError, printable
 from verifier.process.isolation import isolate
-from verifier.reporting.content.blocks import Block
+from verifier.reporting.content.blocks import Block, Verdict
+from verifier.reporting.content.detail import Detail
 from verifier.reporting.text.terminal import WIDTH, lines_of
 
 if TYPE_CHECKING:
@@ -32,17 +33,20 @@ class BaseReport(ABC):
         return self.exit_code == 0
 
     @abstractmethod
-    def content(self) -> Iterable[Block]:
-        """What it says, in blocks."""
+    def content(self, detail: Detail = Detail.SHORT) -> Iterable[Block]:
+        """What it says, in blocks: the verdict first."""
 
     @property
     @abstractmethod
     def _summary(self) -> str:
         """What it is about, and what came out, in a few words."""
 
-    def lines(self, width: int) -> Iterator[Text]:
+    def lines(self, width: int, detail: Detail = Detail.SHORT) -> Iterator[Text]:
         """The report, line by line, at most `width` columns wide."""
-        return lines_of(self.content(), width)
+        blocks = self.content(detail)
+        if detail is Detail.QUIET:
+            blocks = (block for block in blocks if isinstance(block, Verdict))
+        return lines_of(blocks, width)
 
     @isolate
     def raise_for_failure(self) -> None:

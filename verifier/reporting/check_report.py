@@ -18,6 +18,7 @@ from verifier.process.isolation import isolate
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import Block
 from verifier.reporting.content.check import check_content
+from verifier.reporting.content.detail import Detail
 from verifier.reporting.data.check_frame import check_frame
 from verifier.reporting.data.check_json import check_document
 from verifier.reporting.html.check import check_page
@@ -89,9 +90,9 @@ class CheckReport(PageReport):
         """The report for the summary of a CI job, in GitHub's flavour of Markdown."""
         return check_markdown(self.tally)
 
-    def content(self) -> Iterator[Block]:
-        """The target, the checks, the components, what fails and why, and the verdict."""
-        return check_content(self.tally)
+    def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
+        """The verdict, what fails and why, and what was checked."""
+        return check_content(self.tally, detail)
 
     def _page(self) -> Page:
         return check_page(self.checked, self.replay)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from verifier.process.internal_errors import InternalErrors
 from verifier.process.workers.messages import Rendered
+from verifier.reporting.content.detail import Detail
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -25,7 +26,7 @@ class Shown(Protocol):
     @property
     def exit_code(self) -> int: ...
 
-    def lines(self, width: int) -> Iterator[Text]: ...
+    def lines(self, width: int, detail: Detail = Detail.SHORT) -> Iterator[Text]: ...
 
     def to_json(self) -> dict[str, Any]: ...
 
@@ -55,6 +56,8 @@ class Forms:
 
     screen: Screen
     text: bool = True
+    detail: str = Detail.SHORT
+    """How much of the report the text has."""
     json: bool = False
     html: bool = False
     markdown: bool = False
@@ -75,7 +78,8 @@ def render(report: Any, forms: Forms, facts: dict[str, Any] | None = None) -> Re
     """
     makers: dict[str, Callable[[], str]] = {}
     if forms.text:
-        makers["text"] = lambda: text_of(report.lines, forms.screen)
+        detail = Detail(forms.detail)
+        makers["text"] = lambda: text_of(lambda width: report.lines(width, detail), forms.screen)
     if forms.json:
         makers["json"] = lambda: json_text(report.to_json())
     if forms.html:

@@ -14,7 +14,9 @@ from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolate
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import Block
-from verifier.reporting.content.training import DEFAULT_VIEW, View, outcome_of, training_content
+from verifier.reporting.content.detail import Detail
+from verifier.reporting.content.training import DEFAULT_VIEW, View, training_content
+from verifier.reporting.content.training_verdict import outcome_of
 from verifier.reporting.data.training_frame import frame
 from verifier.reporting.data.training_json import training_document
 from verifier.reporting.html.page import Page
@@ -119,9 +121,9 @@ class Report(PageReport):
         """The pictures drawn with characters, at most `width` columns wide."""
         return sketches(self.findings, width)
 
-    def content(self) -> Iterator[Block]:
-        """The steps, the parameters, drift and predictions, and the verdict."""
-        return training_content(self.findings, self.view, self._advice)
+    def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
+        """The verdict, the first failure, the steps, the parameters, drift and predictions."""
+        return training_content(self.findings, self.view, self._advice, detail)
 
     def _page(self) -> Page:
         return self._page_of(ROWS)

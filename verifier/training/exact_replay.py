@@ -19,7 +19,8 @@ from verifier.capture.joint_functions import Joint
 from verifier.capture.joint_graph import NotReadableError, captured
 from verifier.capture.lowering import lowered
 from verifier.judging.examination import NotReplayed
-from verifier.judging.formula_replay import MOST_DIGITS, rounded_constants
+from verifier.judging.outcome import AT_TIES
+from verifier.judging.replay.formula import MOST_DIGITS, rounded_constants
 from verifier.operations.formats import FLOAT64
 from verifier.operations.operation import Call
 from verifier.operations.table import TABLE
@@ -96,7 +97,7 @@ def _spread(count: int) -> list[int]:
 
 def _agreements(run: Run, graphs: _Graphs, step: Step) -> list[tuple[Parted, bool]]:
     """For the loss and each gradient how it agrees, and whether it is proved to be another
-    number.
+    number. Where comparisons tie the verdict on the step says what is right.
     """
     arguments = run.arguments_at(step, REPLAYED_ROWS)
     code_balls, code_granted = graphs.balls(arguments)
@@ -120,7 +121,13 @@ def _agreements(run: Run, graphs: _Graphs, step: Step) -> list[tuple[Parted, boo
         for name, difference, blurred, ball, grant in zip(
             names, apart, granted, exact, grants, strict=True
         )
+        if name not in _tied(step)
     ]
+
+
+def _tied(step: Step) -> set[str]:
+    """The components of a step that several numbers may be right of, or none of torch's."""
+    return {name for name, judged in step.gradient.items() if judged.note in AT_TIES}
 
 
 def _grant(run: Run) -> float:
@@ -210,8 +217,7 @@ def _digits(difference: Any, exact: Any, size: float) -> float:
     against = own if own > 0 else size
     if not math.isfinite(reach) or not np.isfinite(radius(np.array([exact], dtype=object))[0]):
         return math.nan
-    return (
-        MOST_DIGITS
-        if against == 0
-        else min(MOST_DIGITS, -math.log10(max(reach / against, 10.0**-MOST_DIGITS)))
-    )
+    if against == 0:
+        return MOST_DIGITS
+    agreeing = -math.log10(max(reach / against, 10.0**-MOST_DIGITS))
+    return min(MOST_DIGITS, max(0.0, agreeing))

@@ -13,7 +13,7 @@ from verifier.operations.formats import Format
 from verifier.process.values import Options, UserValue
 from verifier.training.exact_replay import replayed
 from verifier.training.findings import Collector, Findings
-from verifier.training.runner import Run, Settings, always
+from verifier.training.runner import Judged, Run, Settings, always, ignore
 from verifier.training.step_causes import StepCauses
 from verifier.witnesses import Witness, finite_differences
 
@@ -79,13 +79,15 @@ def train_model(
     third_opinion: bool = False,
     stop_on_failure: bool = False,
     keep_going: Callable[[int, int], bool] = always,
+    on_judged: Callable[[Judged], None] = ignore,
 ) -> Findings:
     """What a training both ways shows, every step judged.
 
     `data` is what `read_columns` takes. `witness` states the gradients that are judged. `points`
     are inputs by name to predict at. With `third_opinion` finite differences are taken at the kept
     steps; with `stop_on_failure` the run ends at the first step that disagrees. `keep_going` is
-    asked with the steps done and planned, and ends the run where it says False.
+    asked with the steps done and planned, and ends the run where it says False. `on_judged` is
+    called with the steps as they are judged.
 
     Raises InputError for data and settings that cannot be used.
     """
@@ -94,7 +96,9 @@ def train_model(
     collector = Collector(chosen, run.schedule.steps, run.schedule.steps_an_epoch, causes.causes_at)
     for judged in run:
         failure = judged.first_failure() if stop_on_failure else None
-        collector.add(judged if failure is None else judged.until(failure))
+        kept = judged if failure is None else judged.until(failure)
+        collector.add(kept)
+        on_judged(kept)
         if failure is not None:
             break
     if not run.done:

@@ -18,7 +18,8 @@ import torch
 
 from verifier.errors import InputError
 from verifier.formula.model import Model
-from verifier.judging.verdict import Comparison, Judge, Verdicts, joined
+from verifier.judging.formulas import Judge
+from verifier.judging.verdict import Comparison, Verdicts, joined
 from verifier.operations.formats import Format, format_named
 from verifier.process.isolation import user_code_state
 from verifier.program.codegen import NUMPY, TORCH, constant_values, function
@@ -325,6 +326,10 @@ class HeldOut:
 def always(done: int, planned: int) -> bool:
     """Go on whatever number of steps is done."""
     return True
+
+
+def ignore(_: Judged) -> None:
+    """Takes no notice of steps that were judged."""
 
 
 def _refuse_large_starts(model: Model, format: Format) -> None:

@@ -12,7 +12,7 @@ from verifier.operations.formats import CODE_FORMATS
 
 @rule(
     "alias", "clone", "contiguous", "detach", "lift_fresh_copy", "lift", "lift_fresh",
-    "view_as", "_conj", "_neg_view", "positive", "resolve_conj", "resolve_neg", "_reshape_copy",
+    "view_as", "_conj", "positive", "resolve_conj", "resolve_neg", "_reshape_copy",
     "real",
 )  # fmt: skip
 def same(low: Lowering, self: Cell) -> int:

@@ -21,16 +21,17 @@ _ROWS = {
     "log10": "log10", "sqrt": "sqrt", "sin": "sin", "cos": "cos", "tan": "tan", "asin": "asin",
     "acos": "acos", "atan": "atan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
     "asinh": "asinh", "acosh": "acosh", "atanh": "atanh", "abs": "abs", "neg": "negative",
-    "sign": "sign", "sgn": "sign", "floor": "floor", "ceil": "ceiling", "erf": "erf",
-    "erfc": "erfc", "erfinv": "erfinv", "lgamma": "loggamma", "digamma": "digamma",
+    "_neg_view": "negative", "sign": "sign", "sgn": "sign", "floor": "floor", "ceil": "ceiling",
+    "erf": "erf", "erfc": "erfc", "erfinv": "erfinv", "lgamma": "loggamma", "digamma": "digamma",
     "sigmoid": "sigmoid", "relu": "relu", "special_log_ndtr": "log_ndtr", "special_erfcx": "erfcx",
     "special_i0e": "i0e", "special_i1": "i1", "special_i1e": "i1e", "i0": "i0",
-    "special_bessel_j0": "j0", "special_bessel_j1": "j1", "logical_not": "not",
-    "bitwise_not": "not",
+    "special_airy_ai": "airyai", "special_bessel_j0": "j0", "special_bessel_j1": "j1",
+    "logical_not": "not", "bitwise_not": "not",
 }  # fmt: skip
 _PAIRS = {
     "maximum": "maximum", "minimum": "minimum", "fmax": "maximum", "fmin": "minimum",
-    "atan2": "atan2", "hypot": "hypot", "logaddexp": "logaddexp", "xlogy": "xlogy",
+    "atan2": "atan2", "hypot": "hypot", "igamma": "gammainc", "igammac": "gammaincc",
+    "logaddexp": "logaddexp", "xlogy": "xlogy",
     "logical_and": "and", "logical_or": "or", "bitwise_and": "and", "bitwise_or": "or",
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -14,6 +14,7 @@ import torch
 
 from verifier.capture.target.call_text import Attribute, Call, steps_of
 from verifier.errors import InputError, message_of
+from verifier.formula.gallery_list import gallery_entries
 from verifier.formula.load_file import add_to_import_path, run_file
 from verifier.process.isolation import user_file_state
 from verifier.process.timeout import user_frames
@@ -86,8 +87,18 @@ def _home(text: str) -> tuple[ModuleType, str, str]:
     if text.endswith(".py") or module.endswith(".py"):
         raise InputError(f"{module} is a file: say what in it, as in {module}::{name or 'name'}")
     if not separator:
-        raise InputError(f"{text!r} does not say where the target is: {_FORMS}")
+        raise InputError(f"{text!r} does not say where the target is: {_with_colon(text)}")
     return _package(module), separator, name
+
+
+def _with_colon(text: str) -> str:
+    """What to type in place of a name that says no module or no file."""
+    module, dot, name = text.rpartition(".")
+    if dot and all(part.isidentifier() for part in text.split(".")):
+        return f"write {module}:{name}"
+    if text in {entry.name for entry in gallery_entries()}:
+        return f"it is a model of the gallery: verifier train {text}"
+    return _FORMS
 
 
 def _file(path: Path) -> ModuleType:
@@ -171,11 +182,25 @@ def _callable(found: UserValue, text: str) -> Callable[..., Any]:
     if isinstance(found, type):
         found = _made(found, text)
     if not callable(found):
+        method = _first_method(found)
+        way = f"name a method, as in --make '{text}().{method}'" if method else _CALLABLE
         raise InputError(
-            f"{text} is {_article(type(found).__name__)}, which cannot be called: name a function "
-            "or a module"
+            f"{text} is {_article(type(found).__name__)}, which cannot be called: {way}"
         )
     return found  # type: ignore[no-any-return]
+
+
+_CALLABLE = "name a function or a module"
+
+
+def _first_method(found: UserValue) -> str:
+    """A method of an object of somebody's class, for an example; empty where there is none."""
+    methods = (
+        name
+        for name, value in vars(type(found)).items()
+        if isinstance(value, FunctionType) and not name.startswith("_")
+    )
+    return next(methods, "")
 
 
 def _made(kind: type, text: str) -> UserValue:
@@ -193,13 +218,20 @@ def _made(kind: type, text: str) -> UserValue:
     if needed:
         raise InputError(
             f"{text}: {kind.__name__} needs {', '.join(needed)} to be made: "
-            f"give them, as in --make '{text}({needed[0]}=...)'"
+            f"give them, as in --make '{_call_of(kind, text, needed)}'"
         )
     try:
         return kind()
     except Exception as error:
         raised = f"{type(error).__name__}: {message_of(error, whole=True)}"
         raise InputError(f"{text}: {kind.__name__}() raises {raised}") from error
+
+
+def _call_of(kind: type, text: str, needed: Sequence[str]) -> str:
+    """The text with the class called, whose name stands in it."""
+    given = ", ".join(f"{name}=..." for name in needed)
+    before, name, method = text.rpartition(kind.__name__)
+    return f"{before}{name}({given}){method}" if name else f"{text}({given})"
 
 
 def _article(name: str) -> str:

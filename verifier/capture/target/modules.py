@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch.nn.parameter import is_lazy
 
+from verifier.capture.target.pytree import IMAG, REAL, leaves
 from verifier.errors import InputError, message_of
 from verifier.process.values import UserValue
 
@@ -78,24 +79,36 @@ def apart(name: str, target: UserValue, dtype: torch.dtype, arguments: Collectio
     ) -> Returned:
         # A module may write to its buffers.
         given = {
-            full: state[known].clone() if known in buffers else state[known]
+            full: _whole(state, known).clone() if known in buffers else _whole(state, known)
             for full, known in shown.items()
         }
         result = torch.func.functional_call(holder, given, tuple(positional), dict(keywords))
-        return Returned(
-            result, {shown[full]: holder.left[full] for full in shown if full in holder.left}
-        )
+        left = {shown[full]: holder.left[full] for full in shown if full in holder.left}
+        return Returned(result, _in_parts(left))
 
     state = {
         shown[full]: tensor.detach()
         for full, tensor in [*holder.named_parameters(), *holder.named_buffers()]
     }
     trained = {
-        shown[full] for full, parameter in holder.named_parameters() if parameter.requires_grad
+        shown[full]: state[shown[full]]
+        for full, parameter in holder.named_parameters()
+        if parameter.requires_grad
     }
-    return Apart(
-        call, state, frozenset(known for known in trained if state[known].is_floating_point())
-    )
+    floating = [name for name, part in _in_parts(trained).items() if part.is_floating_point()]
+    return Apart(call, _in_parts(state), frozenset(floating))
+
+
+def _in_parts(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Complex tensors by their parts."""
+    return {inner: part for name, tensor in tensors.items() for inner, part in leaves(tensor, name)}
+
+
+def _whole(state: Mapping[str, torch.Tensor], name: str) -> torch.Tensor:
+    """One tensor of a module, whose complex ones are there in parts."""
+    if name in state:
+        return state[name]
+    return torch.complex(state[f"{name}.{REAL}"], state[f"{name}.{IMAG}"])
 
 
 class _Holder(torch.nn.Module):
@@ -138,10 +151,29 @@ def _copied(name: str, module: torch.nn.Module | None, dtype: torch.dtype) -> to
     if any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers())):
         raise InputError(f"{name} has parameters without a shape: call it once, then give it")
     try:
-        return copy.deepcopy(module).to(dtype)
+        return _cast(copy.deepcopy(module), dtype)
     except Exception as error:
         kind, message = str(dtype).removeprefix("torch."), message_of(error)
         raise InputError(f"{name} cannot be copied as {kind}: {message}") from error
+
+
+def _cast(module: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:
+    """The module in a dtype; its complex tensors, which torch would make real, in that of the same
+    precision.
+    """
+    tensors = [*module.parameters(), *module.buffers()]
+    if not any(tensor.is_complex() for tensor in tensors):
+        return module.to(dtype)
+    if dtype not in (torch.float32, torch.float64):
+        raise ValueError("complex numbers are judged in float32 and float64")
+
+    def as_precise(tensor: torch.Tensor) -> torch.Tensor:
+        if tensor.is_complex():
+            return tensor.to(dtype.to_complex())
+        return tensor.to(dtype) if tensor.is_floating_point() else tensor
+
+    module._apply(as_precise)  # type: ignore[no-untyped-call]
+    return module
 
 
 def _shown(full: str, arguments: Collection[str]) -> str:

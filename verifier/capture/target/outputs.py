@@ -41,7 +41,8 @@ def results_of(
     >>> results_of("f", {"loss": torch.ones(()), "steps": 3}).names
     ('value.loss',)
 
-    Raises InputError where no floating-point tensor is there, and for complex and sparse ones.
+    Of a complex one there are both parts: value.real and value.imag. Raises InputError where no
+    floating-point tensor is there, and for sparse ones.
     """
     found = list(leaves(returned, VALUE))
     tensors = [(name, leaf) for name, leaf in found if isinstance(leaf, torch.Tensor)]
@@ -57,8 +58,6 @@ def results_of(
 def _check(code: str, name: str, tensor: torch.Tensor) -> None:
     what = "a tensor" if name == VALUE else name
     kind = str(tensor.dtype).removeprefix("torch.")
-    if tensor.is_complex():
-        raise InputError(f"{code} returns {what} of {kind}: return torch.view_as_real of it")
     if tensor.is_nested:
         raise InputError(f"{code} returns {what}, which is nested: return its parts, or pad it")
     if tensor.layout is not torch.strided:

@@ -2,7 +2,7 @@
 
 The third of a list `w` is `w[2]`; what stands under the key "h" of a dictionary, or in the field h
 of a named tuple or of a dataclass, is `state.h`; a key that is not one word is written in brackets,
-`params[linear.weight]`.
+`params[linear.weight]`. A complex tensor `z` has the parts `z.real` and `z.imag`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import torch
+
 from verifier.errors import InputError
 from verifier.process.values import UserValue
 
@@ -22,6 +24,17 @@ DEEPEST = 100
 
 class Leaf:
     """A record that is not looked into."""
+
+
+REAL, IMAG = "real", "imag"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Complex:
+    """A complex tensor by its parts, of which one at least is not known yet."""
+
+    real: Any
+    imag: Any
 
 
 _WORD = re.compile(r"\w+")
@@ -64,6 +77,8 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     >>> nested({"w[0]": 1, "w[1]": 2, "state.h": 3})
     {'w': (1, 2), 'state': {'h': 3}}
 
+    What has a real and an imaginary part and nothing else is a complex tensor.
+
     Raises InputError for what is no flat name, and where one name is inside another.
     """
     tree = _Branch()
@@ -103,6 +118,8 @@ def _closed(part: UserValue) -> UserValue:
     if not isinstance(part, _Branch):
         return part
     parts = {key: _closed(inner) for key, inner in part.items()}
+    if set(parts) == {REAL, IMAG}:
+        return _complex(parts[REAL], parts[IMAG])
     return (
         tuple(parts[place] for place in range(len(parts)))
         if set(parts) == set(range(len(parts)))
@@ -114,6 +131,8 @@ def _parts(value: UserValue, name: str) -> list[tuple[Any, str, Any]] | None:
     """The key, flat name and value of each part; None for a leaf."""
     if isinstance(value, Mapping):
         return [(key, name + _step(key), part) for key, part in value.items()]
+    if isinstance(value, torch.Tensor) and value.is_complex() and value.layout is torch.strided:
+        return complex_parts(value, name)
     if dataclasses.is_dataclass(value) and not isinstance(value, type | Leaf):
         fields = [field.name for field in dataclasses.fields(value) if hasattr(value, field.name)]
         return [(field, f"{name}.{field}", getattr(value, field)) for field in fields]
@@ -127,12 +146,35 @@ def _parts(value: UserValue, name: str) -> list[tuple[Any, str, Any]] | None:
     return None
 
 
+def complex_parts(value: torch.Tensor, name: str) -> list[tuple[str, str, torch.Tensor]]:
+    """The key, flat name and value of both parts of a complex tensor."""
+    value = value.resolve_conj()
+    return [(REAL, f"{name}.{REAL}", value.real), (IMAG, f"{name}.{IMAG}", value.imag)]
+
+
+def _complex(real: UserValue, imag: UserValue) -> UserValue:
+    """The complex tensor of these parts, if both are tensors.
+
+    Raises InputError for tensors of which torch makes none.
+    """
+    if not isinstance(real, torch.Tensor) or not isinstance(imag, torch.Tensor):
+        return Complex(real, imag)
+    if real.dtype not in (torch.float32, torch.float64):
+        kind = str(real.dtype).removeprefix("torch.")
+        raise InputError(f"complex numbers are judged in float32 and float64, not in {kind}")
+    if real.dtype != imag.dtype or real.shape != imag.shape:
+        raise InputError("the real and the imaginary part of a number have one shape and one dtype")
+    return torch.complex(real, imag)
+
+
 def _step(key: Any) -> str:
     return f".{key}" if isinstance(key, str) and _WORD.fullmatch(key) else f"[{key}]"
 
 
 def _rebuilt(value: UserValue, parts: dict[Any, Any]) -> UserValue:
     """A copy of a nested value with other parts."""
+    if isinstance(value, torch.Tensor | Complex):
+        return _complex(parts[REAL], parts[IMAG])
     if isinstance(value, tuple):
         return (
             type(value)(*parts.values())

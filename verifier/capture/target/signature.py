@@ -139,7 +139,8 @@ def _check_complete(name: str, signature: Signature, filled: Mapping[str, Any]) 
     ]
     if missing == ["self"]:
         raise InputError(
-            f"{name} is a method: name it on an object, as in layer = Layer() and layer.{name}"
+            f"{name} is a method: name it on an object, as in layer = Layer() and layer.{name}, or "
+            f"--make 'file.py::Layer().{name}' in the shell"
         )
     if missing:
         raise InputError(

@@ -11,11 +11,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from statistics import NormalDist
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from verifier.operations.arrays import Floats
 from verifier.operations.formats import Format
@@ -172,11 +172,11 @@ def _tanh_limit(format: Format) -> float:
 
 def _error_function_limit(format: Format) -> float:
     """Where 1 - erf(x) is."""
-    return float(special.erfcinv(_half_ulp(format)))
+    return _normal_limit(format) / math.sqrt(2.0)
 
 
 def _normal_limit(format: Format) -> float:
-    return math.sqrt(2.0) * _error_function_limit(format)
+    return -NormalDist().inv_cdf(_half_ulp(format) / 2)
 
 
 def _underflow_limit(format: Format) -> float:

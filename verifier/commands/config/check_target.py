@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 
-from verifier.commands.config.baseline import SettledCheck, set_accepted_aside
+from verifier.commands.config.baseline import SettledCheck, entries_for, set_accepted_aside
 from verifier.commands.config.schema import AcceptedFailure, ConfiguredTarget
 from verifier.process.values import Facts, UserValue
 from verifier.reporting.check_report import CheckReport
 from verifier.reporting.check_watcher import Watcher
+from verifier.reporting.content.check_verdict import verdict
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,8 @@ class SettledReport:
             "accepted": [asdict(entry) for entry in self.settled.accepted],
             "stale": [asdict(entry) for entry in self.settled.stale],
             "is_failing": self.left.exit_code != 0,
+            "sentence": verdict(self.left.tally).sentence,
+            "unaccepted": [asdict(entry) for entry in entries_for(self.left.checked)],
         }
 
 
@@ -66,10 +69,11 @@ def check_configured_target(target: ConfiguredTarget, watcher: Watcher) -> Check
     """
     # By their names: they load torch.
     run = import_module("verifier.commands.check").check_watched
-    inputs = import_module("verifier.checking.inputs").parse_inputs(target.words)
-    report: CheckReport = run(
-        target.path_from_here(target.target), inputs, watcher, **_settings_given(target)
-    )
+    typed = import_module("verifier.commands.from_shell.check_inputs")
+    inputs = typed.typed_inputs(target.words, target.folder)
+    settings = _settings_given(target)
+    settings["dtypes"] = settings["dtypes"] or typed.typed_dtypes(target.words, target.folder)
+    report: CheckReport = run(target.path_from_here(target.target), inputs, watcher, **settings)
     return report
 
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
+from verifier.checking.labels import with_noun
 from verifier.commands.config.schema import AcceptedFailure, Config
 from verifier.errors import printable
 from verifier.judging.outcome import Outcome
@@ -25,9 +26,10 @@ from verifier.reporting.content.blocks import (
     Verdict,
 )
 from verifier.reporting.content.components import DASH
+from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, no_outcome, numbers, table_of, words
 from verifier.reporting.data.document_head import head
-from verifier.reporting.text.markdown import escaped, table_lines, verdict_line
+from verifier.reporting.text.markdown import code, escaped, table_lines, verdict_line
 
 _EXIT_CODES = (130, 1, 4, 2, 3, 0)
 """The worst first."""
@@ -56,19 +58,30 @@ class TargetResult:
     """Whether the report stands below the table."""
     traceback: str = ""
     """Of an internal error."""
+    sentence: str = ""
+    """What its verdict says; empty where there is none."""
+    unaccepted: tuple[AcceptedFailure, ...] = ()
+    """Entries that would accept what disagrees, without a reason yet."""
+    seconds: float = field(default=0.0, compare=False)
+    """How long it took."""
+
+    @property
+    def remarks(self) -> Iterator[str]:
+        """What is to be said of it below the table, without its name."""
+        if self.reason:
+            yield self.reason
+        for entry in self.accepted:
+            yield f"{entry.title} disagrees and is accepted: {entry.reason}"
+        for entry in self.stale:
+            yield (
+                f"the accepted failure of {entry.title} is stale: nothing disagrees that matches "
+                "it: remove it"
+            )
 
     @property
     def sentences(self) -> Iterator[str]:
         """What is to be said of it below the table."""
-        if self.reason:
-            yield f"{self.target}: {self.reason}"
-        for entry in self.accepted:
-            yield f"{self.target}: {entry.title} disagrees and is accepted: {entry.reason}"
-        for entry in self.stale:
-            yield (
-                f"{self.target}: the accepted failure of {entry.title} is stale: "
-                "nothing disagrees that matches it: remove it"
-            )
+        return (f"{self.target}: {remark}" for remark in self.remarks)
 
     def form(self, name: str) -> str:
         """The report in one of its forms; empty where there is none."""
@@ -82,13 +95,17 @@ class ConfigReport(BaseReport):
     config: Config
     results: tuple[TargetResult, ...]
     """In the file's order; fewer than its targets where the run was interrupted."""
+    left_out: int = 0
+    """How many targets of the file did not change, and were not checked."""
+    written: int = 0
+    """How many accepted failures were written into the file."""
 
     @property
     def exit_code(self) -> int:
         """130 interrupted, else the worst: 1 something disagrees or is stale, 4 an internal error,
         2 a target cannot be used, 3 undecided, 0.
         """
-        codes = {result.exit_code for result in self.results} or {130}
+        codes = {result.exit_code for result in self.results} or {0}
         return 130 if self._is_partial else next(code for code in _EXIT_CODES if code in codes)
 
     @property
@@ -107,7 +124,7 @@ class ConfigReport(BaseReport):
             "config": str(self.config.path),
             "ok": self.ok,
             "exit_code": self.exit_code,
-            "targets": [_document(result) for result in self.results],
+            "targets": [target_document(result) for result in self.results],
         }
 
     def markdown(self) -> str:
@@ -115,7 +132,9 @@ class ConfigReport(BaseReport):
         Markdown.
         """
         sentences = [
-            f"- {escaped(sentence)}" for result in self.results for sentence in result.sentences
+            f"- {code(result.target)}: {escaped(remark)}"
+            for result in self.results
+            for remark in result.remarks
         ]
         return "\n\n".join(
             [
@@ -126,20 +145,25 @@ class ConfigReport(BaseReport):
             ]
         )
 
-    def content(self) -> Iterator[Block]:
-        """The table, what is to be said of its rows, the failing targets' reports, and the
-        verdict.
+    def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
+        """The verdict, a row for each target, what is to be said of it, and the report of each
+        target that fails.
         """
+        yield self._verdict
+        if self._is_partial:
+            done = f"{len(self.results)} of {len(self.config.targets)} targets"
+            yield Sentence(f"PARTIAL  Interrupted after {done}.", "yellow")
+        if self.left_out:
+            yield Sentence(f"{with_noun(self.left_out, 'target')} did not change: not checked.")
+        if self.written:
+            entries = with_noun(self.written, "accepted failure")
+            yield Sentence(f"{entries} written to {self.config.path}: the next run accepts them.")
+        yield Blank()
         yield self._table()
         for result in self.results:
             yield from map(Sentence, result.sentences)
         for result in self._shown:
             yield from (Blank(), Rule(), Ansi(result.form("text")))
-        yield Blank()
-        if self._is_partial:
-            done = f"{len(self.results)} of {len(self.config.targets)} targets"
-            yield Sentence(f"PARTIAL  interrupted after {done}", "yellow")
-        yield self._verdict
 
     def _table(self) -> Table:
         return table_of("Targets", "What became of each.", _FIELDS, self.results, no_outcome)
@@ -148,7 +172,9 @@ class ConfigReport(BaseReport):
     def _verdict(self) -> Verdict:
         verified = sum(result.exit_code == 0 for result in self.results)
         planned = len(self.config.targets)
-        sentence = f"{verified} of {planned} target{'s' * (planned != 1)}."
+        sentence = f"{verified} of {with_noun(planned, 'target')}."
+        if not planned:
+            sentence = "No target changed."
         if self.ok:
             return Verdict("VERIFIED", sentence, Outcome.AGREES)
         return Verdict("NOT VERIFIED", sentence, Outcome.DISAGREES)
@@ -174,7 +200,8 @@ _FIELDS: tuple[Field[TargetResult], ...] = (
 )
 
 
-def _document(result: TargetResult) -> dict[str, Any]:
+def target_document(result: TargetResult) -> dict[str, Any]:
+    """What became of a target, in JSON's own types."""
     report = result.form("json")
     return {
         "target": result.target,

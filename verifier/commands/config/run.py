@@ -4,10 +4,13 @@ asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 from verifier.commands.config.report import ConfigReport, TargetResult
 from verifier.commands.config.schema import AcceptedFailure, Config, ConfiguredTarget
@@ -27,6 +30,10 @@ _OUTCOMES = {
 }
 
 
+def ignore_result(_: TargetResult) -> None:
+    """Takes no notice of a result."""
+
+
 @dataclass(frozen=True)
 class ConfigRun:
     """How the targets of a file are checked."""
@@ -37,6 +44,8 @@ class ConfigRun:
     forms: Forms
     jobs: int = 1
     """How many are checked at once. The report does not depend on it."""
+    on_result: Callable[[TargetResult], None] = ignore_result
+    """Called with each result as it comes, one at a time."""
 
     def report(self, config: Config, watch: Watch) -> ConfigReport:
         """Check each target. One that cannot be used does not keep the others from being
@@ -53,13 +62,17 @@ class ConfigRun:
             return None
         seconds = target.settings.timeout or self.limits.seconds
         limits = replace(self.limits, seconds=seconds)
+        started = time.monotonic()
         ending = self.host.run(task_of(target, self.forms, seconds), limits, count)
-        count.add()
+        took = time.monotonic() - started
         if exit_code_of(ending) == 130:
             count.is_abandoned = True
         if ending.end is End.INTERRUPTED and ending.report is None:
+            count.add()
             return None
-        return result_of(target, ending)
+        result = replace(result_of(target, ending), seconds=took)
+        count.add(partial(self.on_result, result))
+        return result
 
 
 class _TargetCounter:
@@ -68,16 +81,21 @@ class _TargetCounter:
     def __init__(self, watch: Watch, planned: int) -> None:
         self._watch, self._planned, self._done = watch, planned, 0
         self.is_abandoned = False
+        self._lock = threading.Lock()
 
     @property
     def interruptions(self) -> int:
         return 2 if self.is_abandoned else self._watch.interruptions
 
-    def add(self) -> None:
-        self._done += 1
-        self.progress(0, 0)
+    def add(self, tell: Callable[[], None] | None = None) -> None:
+        """One more is done; what is told of it is told before the next one is counted."""
+        with self._lock:
+            self._done += 1
+            self.progress(0, 0)
+            if tell is not None:
+                tell()
 
-    def progress(self, done: int, planned: int) -> None:
+    def progress(self, done: int, planned: int, note: str = "") -> None:
         self._watch.progress(self._done, self._planned)
 
     def tell(self, text: str) -> None:
@@ -108,7 +126,8 @@ def task_of(target: ConfiguredTarget, forms: Forms, seconds: float | None) -> Ta
 def result_of(target: ConfiguredTarget, ending: Ending) -> TargetResult:
     """What became of a target, from how its work ended."""
     report = ending.report or Rendered(0, {})
-    facts = {"outcome": "", "compared": 0, "accepted": [], "stale": [], **report.facts}
+    nothing = {"outcome": "", "compared": 0, "accepted": [], "stale": [], "unaccepted": []}
+    facts = {**nothing, **report.facts}
     is_whole = ending.end in (End.FINISHED, End.INTERRUPTED)
     code = exit_code_of(ending)
     return TargetResult(
@@ -118,6 +137,8 @@ def result_of(target: ConfiguredTarget, ending: Ending) -> TargetResult:
         compared=facts["compared"],
         accepted=tuple(AcceptedFailure(**entry) for entry in facts["accepted"]),
         stale=tuple(AcceptedFailure(**entry) for entry in facts["stale"]),
+        unaccepted=tuple(AcceptedFailure(**entry) for entry in facts["unaccepted"]),
+        sentence=facts.get("sentence", ""),
         reason="" if is_whole else sentence_of(ending),
         report=ending.report,
         traceback="\n".join([ending.traceback, *facts.get("failed", ())]).strip(),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from verifier.explaining.lessons.reader import ClaimResult, Code, Passage, Script
 from verifier.explaining.lessons.wording import WORDING, Wording
+from verifier.judging.outcome import Outcome
 from verifier.operations.number_text import number
 from verifier.reporting.content import blocks
 
@@ -30,8 +31,8 @@ def lesson_content(
                 yield from _claim(part, words)
     yield blocks.Blank()
     ok = all(part.holds for part in parts if isinstance(part, ClaimResult))
-    outcome = words.all_hold if ok else words.not_all_hold
-    yield blocks.Sentence(outcome, "bold green" if ok else "bold red")
+    word, _, sentence = (words.all_hold if ok else words.not_all_hold).partition("  ")
+    yield blocks.Verdict(word, sentence, Outcome.AGREES if ok else Outcome.DISAGREES)
 
 
 def _claim(checked: ClaimResult, words: Wording) -> Iterator[blocks.Block]:

@@ -23,6 +23,7 @@ class Wording:
     holds: str
     fails: str
     all_hold: str
+    """A word, two spaces, and a sentence; as the next."""
     not_all_hold: str
     printed: str
     to_claims: str
@@ -49,8 +50,8 @@ WORDING = {
         command="command",
         holds="holds",
         fails="DOES NOT HOLD",
-        all_hold="HOLDS  what this lesson claims was measured just now.",
-        not_all_hold="DOES NOT HOLD  a claim of this lesson is not what was measured just now.",
+        all_hold="HOLDS  Every claim in this lesson was just checked.",
+        not_all_hold="DOES NOT HOLD  A claim in this lesson was just checked, and is wrong.",
         printed="It prints",
         to_claims="To the claims",
         made_by="Made by {}: its code was run and its claims were checked then.",

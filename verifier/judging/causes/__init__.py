@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 
 from verifier.judging.causes import (
     branch,
+    conjugate,
     cut_path,
     factor,
     misplaced,
@@ -54,6 +55,7 @@ RULES = (
     Rule(("underflow of an intermediate",), overflow_and_nan.explain_underflow),
     Rule(("cancellation",), rounding.explain_cancellation),
     Rule(("path detached", "second order cut off"), cut_path.explain_zero_gradient),
+    Rule(("conjugate missing",), conjugate.explain_missing_conjugate),
     Rule(("sign flipped",), factor.explain_flipped_sign),
     Rule(("sum for mean", "mean for sum"), factor.explain_other_reduction),
     Rule(("grad_output ignored",), state.explain_ignored_seed),

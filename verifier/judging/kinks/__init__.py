@@ -18,7 +18,7 @@ import numpy as np
 from verifier.judging.conditioning import Point
 from verifier.judging.kinks.beside import Beside, blurred, differs
 from verifier.judging.kinks.hull import Hull, is_mean, on_affine_hull
-from verifier.operations.arrays import Balls, Floats, Truths
+from verifier.operations.arrays import Array, Balls, Floats, Truths
 from verifier.program.evaluation.arithmetic import middle, radius
 from verifier.program.evaluation.balls import (
     EQUALITIES,
@@ -49,6 +49,20 @@ class Kinks:
     """Where they are all the same, and not what the formula's own branches state."""
     limits: list[list[Balls]]
     """For each direction the results beside the point."""
+
+    def at(self, entry: int) -> Kinks:
+        """The same of one entry of each result alone; all results have the same length."""
+
+        def alone(results: Sequence[Array]) -> list[Array]:
+            return [result[[entry]] for result in results]
+
+        return Kinks(
+            alone(self.exact),
+            [Hull(hull.middle[[entry]], hull.reach[[entry]]) for hull in self.hulls],
+            alone(self.masks),
+            alone(self.cancelled),
+            [alone(limit) for limit in self.limits],
+        )
 
     def nearest(self, chosen: Sequence[int], stated: Sequence[Floats]) -> list[Floats]:
         """The right numbers nearest to what is stated of the chosen results, where the statements,

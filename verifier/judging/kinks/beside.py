@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,7 +21,6 @@ from verifier.program.evaluation.balls import (
     Decision,
     as_objects,
 )
-from verifier.program.program import evaluate
 
 STEP = -2200
 """Beside the point is two to this power away: less than any difference of two floats."""
@@ -60,12 +60,12 @@ class Beside:
 
     @property
     def _count(self) -> int:
-        return sum(np.size(self.point.arguments[name]) for name in self._names)
+        return sum(math.prod(self.point.moving_shape(name)) for name in self._names)
 
     @property
     def is_affordable(self) -> bool:
         """Whether each element can be moved by itself, both ways."""
-        return 2 * self._count * self.point.program.elements <= MOST_NUMBERS
+        return 2 * self._count * self.point.elements <= MOST_NUMBERS
 
     @cached_property
     def together(self) -> list[list[Balls]]:
@@ -107,15 +107,14 @@ class Beside:
     def _results(self, direction: Array, step: int) -> list[Balls]:
         with precision(LAST_BITS):
             given = {**self.point.arguments, **self._moved(direction, step)}
-            found = evaluate(self.point.program, BallArithmetic(self._decisions), given)
-        return [as_objects(result) for result in found]
+            return self.point.evaluated(BallArithmetic(self._decisions), given)
 
     def _moved(self, direction: Array, step: int) -> dict[str, Balls]:
         unit, start, moved = arb(2) ** step, 0, {}
         for name in self._names:
-            values = np.asarray(self.point.arguments[name])
-            own = direction[start : start + values.size].reshape(values.shape)
-            start += values.size
+            values, shape = np.asarray(self.point.arguments[name]), self.point.moving_shape(name)
+            own = direction[start : start + math.prod(shape)].reshape(shape)
+            start += own.size
             moved[name] = as_objects(_displaced(values, own, unit))
         return moved
 

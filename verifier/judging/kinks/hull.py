@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
 
 from verifier.operations.arrays import Balls, Floats, Truths
 from verifier.operations.formats import FLOAT64
@@ -73,6 +72,7 @@ def on_affine_hull(limits: Floats, stated: Floats) -> Floats:
     nowhere = np.full(stated.shape, np.nan)
     if not (np.isfinite(limits).all() and np.isfinite(stated).all()):
         return nowhere
+
     scale = np.maximum(np.ptp(limits, axis=0), np.finfo(np.float64).tiny)
     _, sizes, axes = np.linalg.svd((limits[1:] - limits[0]) / scale, full_matrices=False)
     rank = int((sizes > 1e-9 * sizes.max(initial=0.0)).sum())
@@ -87,6 +87,8 @@ def is_mean(limits: Floats, stated: Floats) -> bool:
     """Whether a point is a mean of some others, one a row, up to a thousandth of their extent."""
     if not (np.isfinite(limits).all() and np.isfinite(stated).all()):
         return False
+    from scipy.optimize import nnls  # it takes a tenth of a second, and few points have ties
+
     scale = np.maximum(np.ptp(limits, axis=0), np.finfo(np.float64).tiny)
     rows = np.vstack([((limits - stated) / scale).T, np.ones(len(limits))])
     try:

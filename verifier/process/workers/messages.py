@@ -34,6 +34,8 @@ class Progress:
 
     done: int
     planned: int
+    note: str = ""
+    """What came out so far, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def encode_message(message: Message) -> bytes:
 
     >>> import io
     >>> next(decode_messages(io.BytesIO(encode_message(Progress(1, 3)))))
-    Progress(done=1, planned=3)
+    Progress(done=1, planned=3, note='')
     """
     return frame_document({"kind": type(message).__name__, "fields": asdict(message)})
 

@@ -93,8 +93,8 @@ class Watch(Protocol):
     def interruptions(self) -> int:
         """How often somebody pressed Ctrl-C."""
 
-    def progress(self, done: int, planned: int) -> None:
-        """Show how much is done of what is planned."""
+    def progress(self, done: int, planned: int, note: str = "") -> None:
+        """Show how much is done of what is planned, and what came out so far."""
 
     def tell(self, text: str) -> None:
         """Pass on what the code prints."""
@@ -140,8 +140,8 @@ class _Received:
 
     def receive(self, message: Message) -> None:
         match message:
-            case Progress(done, planned):
-                self._watch.progress(done, planned)
+            case Progress(done, planned, note):
+                self._watch.progress(done, planned, note)
             case Published(report):
                 self.report = report
             case Stage():

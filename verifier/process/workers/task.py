@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from verifier.errors import InputError, message_of, too_long
+from verifier.process.imports import kept_imports
 from verifier.process.timeout import place_of
 from verifier.process.values import Options
 from verifier.process.workers.messages import Failed, Finished, Interrupted, Message, Refused
@@ -46,7 +47,9 @@ def perform_task(task: Task, send: Send, interruption: Interruption) -> None:
 def _last_message(task: Task, send: Send, interruption: Interruption) -> Message:
     module, _, name = task.function.partition(":")
     try:
-        getattr(import_module(module), name)(send, interruption, **task.options)
+        with kept_imports():
+            function = getattr(import_module(module), name)
+        function(send, interruption, **task.options)
     except InputError as error:
         # A run that was ended before its first step has nothing to say.
         return Interrupted() if interruption.wanted else Refused(error.sentence, error.excerpt)

@@ -20,7 +20,7 @@ from verifier.operations.arrays import Array, Balls, Floats, Truths
 from verifier.operations.formats import Format
 from verifier.operations.operation import Operation
 from verifier.operations.table import REDUCTIONS, TABLE
-from verifier.program.evaluation.arithmetic import precision
+from verifier.program.evaluation.arithmetic import precision, radius
 from verifier.program.evaluation.balls import BallArithmetic, as_objects
 from verifier.program.evaluation.rounding_model import RoundingModel, rounding_model
 from verifier.program.program import INPUT, NOTHING, Node, Program, evaluate
@@ -353,6 +353,28 @@ def rounded(
         for place, result in enumerate(coded)
     ]
     return [replace(value, border=coded[0].unsure), *slopes]
+
+
+def rounding_reach(
+    program: Program,
+    format: Format,
+    library: str,
+    arguments: Mapping[str, Balls],
+    data: Collection[str],
+) -> list[Floats]:
+    """How far rounding can move each result of a formula within one branch, for each point.
+
+    The arguments are those of `rounded`. At a tie it is the largest reach among what the code
+    decides and both sides.
+    """
+    points = max((values.shape[0] for values in arguments.values()), default=1)
+    given = {name: Rounded(values, given=name in data) for name, values in arguments.items()}
+    there = in_format(program, format)
+    branches = [
+        [radius(result.ball) for result in _evaluated(there, arithmetic, given, points)]
+        for arithmetic in (FormulaArithmetic(library, side) for side in Side)
+    ]
+    return [np.max(reaches, axis=0) for reaches in zip(*branches, strict=True)]
 
 
 def _with_sides(result: Rounded, border: Truths, open_: Truths, sides: list[Balls]) -> Rounded:

@@ -1,4 +1,4 @@
-"""What a person sees of a check, and how it ends."""
+"""What a person sees of a check: the verdict, the first failure, and what was checked."""
 
 from __future__ import annotations
 
@@ -7,47 +7,63 @@ from collections.abc import Iterator
 import numpy as np
 
 from verifier.capture.statements import REVERSE
-from verifier.checking.labels import component_title, digits_phrase, point_text, with_noun
+from verifier.checking.labels import component_title, digits_phrase, listed, point_text, with_noun
 from verifier.checking.tally.count import Tally
 from verifier.judging.examination import NotReplayed
-from verifier.judging.verdict import Note, Outcome
-from verifier.reporting.content.blocks import (
-    NOTHING_DISAGREES,
-    Blank,
-    Block,
-    Labelled,
-    Sentence,
-    Verdict,
+from verifier.judging.verdict import Note
+from verifier.reporting.content.blocks import Blank, Block, Labelled, Sentence
+from verifier.reporting.content.check_failures import undecided_blocks, wrong_blocks
+from verifier.reporting.content.check_tables import (
+    LABEL,
+    component_blocks,
+    heading,
+    tally_blocks,
 )
-from verifier.reporting.content.check_failures import failure_blocks
-from verifier.reporting.content.check_tables import LABEL, component_blocks, heading, tally_blocks
+from verifier.reporting.content.check_verdict import verdict
+from verifier.reporting.content.checked_table import checked_table, limit_sentence, points_sentence
+from verifier.reporting.content.detail import Detail
 
 
-def check_content(tally: Tally) -> Iterator[Block]:
-    """The target, the checks, the components, what fails and why, and the verdict."""
+def check_content(tally: Tally, detail: Detail) -> Iterator[Block]:
+    """The verdict, what fails and why, what was checked, and what else there is to know."""
+    yield verdict(tally)
+    if detail is Detail.QUIET:
+        return
+    yield Blank()
+    yield from wrong_blocks(tally, detail)
+    yield from _all_tables(tally) if detail is Detail.VERBOSE else _small_table(tally)
+    yield from undecided_blocks(tally)
+    yield from remarks(tally, detail)
+
+
+def _small_table(tally: Tally) -> Iterator[Block]:
+    if tally.checks:
+        yield checked_table(tally)
+        yield Blank()
+    told = (points_sentence(tally), formula_sentence(tally), limit_sentence(tally))
+    yield Sentence(" ".join(filter(None, told)))
+
+
+def _all_tables(tally: Tally) -> Iterator[Block]:
     yield from heading(tally)
+    yield Sentence(formula_sentence(tally))
     yield Blank()
     yield from tally_blocks(tally)
     yield from component_blocks(tally)
     yield Blank()
-    yield from failure_blocks(tally)
-    yield from remarks(tally)
-    yield verdict(tally)
-    if tally.outcome is Outcome.UNDECIDED and tally.exit_code == 0:
-        yield Sentence(NOTHING_DISAGREES)
 
 
-def remarks(tally: Tally) -> Iterator[Block]:
+def remarks(tally: Tally, detail: Detail) -> Iterator[Block]:
     """What the reader should know beside what fails."""
     checked = tally.checked
-    if checked.simplest:
+    if checked.simplest and detail is Detail.VERBOSE:
         simplest = f"{point_text(checked.simplest)} ({checked.simplest.dtype})"
         yield Labelled("simplest failing point", simplest, width=LABEL)
     for note in checked.notes:
         yield Labelled("note", note)
     yield from _inaccurate(tally)
     if checked.interrupted:
-        yield Sentence("PARTIAL  interrupted: what was done before is shown", "yellow")
+        yield Sentence("PARTIAL  Interrupted: the report has what was done before.", "yellow")
     elif checked.not_reached:
         yield Sentence(f"PARTIAL  {partial_sentence(tally)}", "yellow")
 
@@ -64,63 +80,30 @@ def _inaccurate(tally: Tally) -> Iterator[Labelled]:
     if not found:
         return
     names = [f"{component_title(one.name, one.quantity)} in {one.dtype}" for one in found]
-    named = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     count = sum(component.inaccurate for component in found)
-    sentence = f"{with_noun(count, 'number')} of {named}: {Note.INACCURATE}"
+    sentence = f"{with_noun(count, 'number')} of {listed(names, most=3)}: {Note.INACCURATE}"
     yield Labelled("warning", sentence, "yellow")
 
 
-def verdict(tally: Tally) -> Verdict:
-    """The outcome, and what follows it."""
-    so_far = " SO FAR" if tally.checked.not_reached else ""
-    word = f"{tally.outcome.value.upper()}{so_far}"
-    return Verdict(word, _verdict_sentence(tally), tally.outcome)
-
-
-def _verdict_sentence(tally: Tally) -> str:
-    """What follows the outcome: how many numbers have it, what else fails, and how the formula came
-    out.
-    """
-    compared = tally.outcomes.total()
-    told = [
-        f"{tally.outcomes[tally.outcome]:,} of {compared:,}" if compared else "nothing was compared"
-    ]
-    if compared and tally.empty_dtypes:
-        told.append(f"nothing was compared in {', '.join(tally.empty_dtypes)}")
-    failing = {one.check for one in tally.checks if one.failing}
-    if failing:
-        told.append(
-            f"{with_noun(len(failing), 'check')} {'fails' if len(failing) == 1 else 'fail'} apart "
-            "from numbers"
-        )
-    if tally.too_few_digits:
-        short_of = with_noun(len(tally.too_few_digits), "component")
-        have = "has" if len(tally.too_few_digits) == 1 else "have"
-        told.append(f"{short_of} {have} fewer than {tally.checked.settings.digits:g} digits")
-    return f"{', '.join(told)}; {formula_sentence(tally)}."
-
-
 def formula_sentence(tally: Tally) -> str:
-    """How the code's graph came out in exact arithmetic."""
+    """How the code came out in exact arithmetic, where nothing is rounded."""
     formula = tally.checked.formula
     if not tally.same_function:
         return (
-            "code and formula are different functions, and the gradient is held against the code's "
-            "own forward"
+            "Code and formula are different functions; the gradient is compared with the "
+            "derivative of the code's own forward."
         )
     if isinstance(formula, NotReplayed):
-        return f"the formula was not replayed: {formula.reason.removesuffix('.')}"
+        return f"The formula was not replayed: {formula.reason.removesuffix('.')}."
     wrong = _wrong_formulas(tally)
     if wrong:
-        names = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
-        return f"the formula of {names} is wrong: replayed exactly, {digits_phrase(formula.digits)}"
-    return f"the formula replays to {int(formula.digits)} digits"
+        digits = digits_phrase(formula.digits)
+        return f"In exact arithmetic the formula of {listed(wrong, most=3)} is wrong: {digits}."
+    return f"The formula replays exactly, to {int(formula.digits)} digits."
 
 
 def _wrong_formulas(tally: Tally) -> list[str]:
-    """The components whose formula is wrong; what is derived from wrong gradients is not told
-    beside them.
-    """
+    """The components whose formula is wrong; what is derived from wrong gradients is left out."""
     found = {
         (one.name, one.quantity): None
         for one in tally.components

@@ -1,109 +1,119 @@
-"""What fails in a check: each component that disagrees, with both numbers, the likely cause and
-the next step.
-"""
+"""What fails in a check: both numbers, the likely cause, what follows, and the next step."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
-from itertools import chain
+from itertools import groupby
 
 from verifier.capture.statements import FORWARD, REVERSE, SECOND
-from verifier.checking.labels import component_title, digits_phrase, place_text, target_name
+from verifier.checking.labels import (
+    component_title,
+    listed,
+    place_text,
+    target_name,
+    with_noun,
+)
 from verifier.checking.tally.components import CheckComponent, Place
-from verifier.checking.tally.count import CheckTally, Tally
-from verifier.judging.finding import CheckCause
-from verifier.judging.verdict import Comparison, Note, Outcome
+from verifier.checking.tally.count import Tally
+from verifier.judging.verdict import Note, Outcome
 from verifier.operations.formats import CODE_FORMATS
-from verifier.operations.number_text import number, short
 from verifier.reporting.content.blocks import STYLES, Blank, Block, Labelled, Sentence
+from verifier.reporting.content.both_numbers import apart, line, sentence_of, signed
 from verifier.reporting.content.check_tables import check_named
+from verifier.reporting.content.check_verdict import commonest_reason
+from verifier.reporting.content.detail import Detail
+from verifier.reporting.content.failure_groups import (
+    Failure,
+    failing_checks,
+    failures_of,
+    sentences_apart,
+    where_it_fails,
+)
 
-BLOCKS = 10
-"""At most so many components that disagree are shown, and so many sentences of what else fails."""
-DIGITS = 17
-"""So many digits tell a float64 from its neighbours."""
+MOST = 10
+"""At most so many failures are shown in full, and so many sentences of what else fails."""
+SHORTLY = 4
+"""After the first failure at most so many more have a line each."""
 _STYLE = STYLES[Outcome.DISAGREES]
 
 
-def failure_blocks(tally: Tally) -> Iterator[Block]:
-    """What is wrong, and what could not be decided."""
-    yield from wrong_blocks(tally)
-    yield from undecided_blocks(tally)
-
-
-def wrong_blocks(tally: Tally) -> Iterator[Block]:
-    """A block for each component that disagrees, the worst first, and what fails apart from
-    numbers.
-    """
-    following = [same for same in tally.failing if follows(tally, same)]
-    own = [same for same in tally.failing if same not in following]
-    yield from _disagreeing(tally, own)
-    yield from _left_out(len(own), "components that disagree")
-    if following:
-        names = ", ".join(component_title(same[0].name, same[0].quantity) for same in following)
-        yield Sentence(f"as follows from that, these disagree as well: {names}", _STYLE)
+def wrong_blocks(tally: Tally, detail: Detail) -> Iterator[Block]:
+    """What is wrong, the worst first. In short only the first failure is in full."""
+    failures = failures_of(tally)
+    if detail is Detail.VERBOSE:
+        yield from _all_in_full(tally, failures)
+    elif failures:
+        yield from failure_blocks(tally, failures[0], detail)
         yield Blank()
+        yield from _others(tally, failures[1:])
     yield from _otherwise(tally)
     yield from _digits(tally)
 
 
-def _disagreeing(tally: Tally, own: Sequence[Sequence[CheckComponent]]) -> Iterator[Block]:
-    """What was ruled out stands at the first component without a cause."""
-    ruled_out = tally.checked.ruled_out
-    for place, same in enumerate(own[:BLOCKS]):
-        causes = causes_of(tally, same)
-        yield from _block(tally, same[0])
-        if len(same) > 1:
-            yield _detail("also", "; ".join(_spot(one.shown) for one in same[1:] if one.shown))
-        yield from _why(causes, without_cause(tally), ruled_out)
-        ruled_out = ruled_out if causes else ()
-        if place == 0 and tally.checked.replay:
-            yield _detail("try", tally.checked.replay)
+def _all_in_full(tally: Tally, failures: Sequence[Failure]) -> Iterator[Block]:
+    for failure in failures[:MOST]:
+        yield from failure_blocks(tally, failure, Detail.VERBOSE)
+        yield Blank()
+    yield from _left_out(len(failures) - MOST, "more failures are not shown")
+
+
+def _others(tally: Tally, others: Sequence[Failure]) -> Iterator[Block]:
+    for failure in others[:SHORTLY]:
+        if failure.place is not None:
+            causes = " or ".join(cause.cause for cause in failure.causes)
+            stated, exact = signed(failure.place.comparison)
+            numbers = f"{_source(failure.first)} {stated}, exact {exact}"
+            why = f"; likely {causes}" if causes else ""
+            yield Sentence(f"{headline(tally, failure)}: {numbers}{why}", _STYLE)
+    more = len(others) - SHORTLY
+    if more > 0:
+        yield Sentence(f"⋯ {with_noun(more, 'more failure')}; --verbose shows them", "dim")
+    if others:
         yield Blank()
 
 
-def _detail(label: str, text: str) -> Labelled:
-    return Labelled(label, text, indent=2, width=11)
-
-
-def follows(tally: Tally, same: Sequence[CheckComponent]) -> bool:
-    """Whether a derivative of a gradient is wrong for the cause for which the gradient is."""
-    gradients = [one for one in tally.failing if one[0].quantity == REVERSE]
-    known = {cause.cause for one in gradients for cause in causes_of(tally, one)}
-    own = {cause.cause for cause in causes_of(tally, same)}
-    return same[0].quantity in (FORWARD, SECOND) and bool(own) and own <= known
-
-
-def _left_out(count: int, what: str) -> Iterator[Block]:
-    if count > BLOCKS:
-        sentence = f"⋯ {what} not shown: {count - BLOCKS:,}; --json FILE has them all"
-        yield from (Sentence(sentence, "dim"), Blank())
-
-
-def _block(tally: Tally, component: CheckComponent) -> Iterator[Block]:
-    place = component.shown
+def failure_blocks(tally: Tally, failure: Failure, detail: Detail) -> Iterator[Block]:
+    """A failure in full: what, where, both numbers, why, what follows from it, and what to try."""
+    place = failure.place
     if place is None:
         return
     judged = place.comparison
-    how = check_named(place.finding.check).where
-    under = f" {how}," if how else ""
-    yield Sentence(f"{_called(tally, component)} disagrees{under} {_spot(place)}", _STYLE)
+    yield Sentence(headline(tally, failure), _STYLE)
     stated, exact = signed(judged)
-    yield _detail(_source(component), stated)
-    yield _detail("exact", f"{exact}   {_apart(place)}")
+    yield line(_source(failure.first), stated)
+    yield line("exact", f"{exact}   {apart(judged, place.part.dtype)}")
     if place.is_wrong_formula and judged.error <= judged.allowed:
-        wrong = "wrong: in exact arithmetic, where nothing is rounded, it differs"
-        yield _detail("formula", wrong)
+        yield line("formula", "It differs in exact arithmetic, where nothing is rounded.")
     if judged.note is not Note.NONE:
-        yield _detail("note", judged.note.value)
+        yield line("note", judged.note.value)
+    if detail is Detail.VERBOSE and len(failure.components) > 1:
+        yield line(
+            "also", "; ".join(_spot(one.shown) for one in failure.components[1:] if one.shown)
+        )
+    yield from _why(tally, failure, detail)
+    yield from _what_follows(failure)
+    if tally.checked.replay:
+        yield line("try", tally.checked.replay)
 
 
-def _called(tally: Tally, component: CheckComponent) -> str:
-    """The component as its target's."""
-    return f"{target_name(tally.checked.target)}.{component.name}"
+def headline(tally: Tally, failure: Failure) -> str:
+    """What is wrong, and one number of it: the point, the element, and the inputs there."""
+    place = failure.place
+    name = target_name(tally.checked.target)
+    if place is None:
+        return name
+    how = "" if failure.quantity == SECOND else check_named(place.finding.check).where
+    point = place.finding.point
+    number_ = f", point {point.number}" if point else ""
+    told = (_quantity(name, failure), how, place_text(place.part, place.index, point))
+    return f"{', '.join(filter(None, told))}   ({place.finding.dtype}{number_})"
+
+
+def _quantity(name: str, failure: Failure) -> str:
+    if failure.quantity == REVERSE:
+        return f"{name} by {failure.first.name}"
+    kinds = {FORWARD: "", SECOND: ", second derivative"}
+    return f"{name}{kinds.get(failure.quantity, ', value')}"
 
 
 def _spot(place: Place) -> str:
@@ -113,109 +123,82 @@ def _spot(place: Place) -> str:
     return ", ".join(filter(None, (told, place_text(place.part, place.index, point))))
 
 
+def _why(tally: Tally, failure: Failure, detail: Detail) -> Iterator[Labelled]:
+    names = {one.name for one in tally.components}
+    for place, cause in enumerate(failure.causes):
+        has_evidence = detail is Detail.VERBOSE and cause.evidence
+        evidence = f" ({cause.evidence})" if has_evidence else ""
+        yield line("or" if place else "likely", f"{sentence_of(cause.sentence, names)}{evidence}")
+    if not failure.causes:
+        yield line("cause", f"{without_cause(tally)}{_ruled_out(tally, detail)}")
+
+
+def _ruled_out(tally: Tally, detail: Detail) -> str:
+    """What was tried and is not the cause; in short only where that stands."""
+    tried = tally.checked.ruled_out
+    if not tried:
+        return ""
+    if detail is Detail.VERBOSE:
+        return f" Ruled out: {', '.join(tried)}."
+    return f" {len(tried)} {'was' if len(tried) == 1 else 'were'} ruled out: --verbose lists them."
+
+
+def _what_follows(failure: Failure) -> Iterator[Labelled]:
+    if failure.alike:
+        count = "gradients" if len(failure.alike) > 1 else "gradient"
+        verb = "are" if len(failure.alike) > 1 else "is"
+        same = f"The {count} by {listed(failure.alike)} {verb} wrong for the same reason."
+        yield line("also", same)
+    where = where_it_fails(failure)
+    if where:
+        yield line("where", where)
+    follows = list(_following(failure))
+    if follows:
+        yield line("follows", f"{listed(follows)} are wrong because of it")
+
+
+def _following(failure: Failure) -> Iterator[str]:
+    if failure.second_derivatives:
+        yield with_noun(failure.second_derivatives, "second derivative")
+    if failure.is_wrong_in_forward_mode:
+        yield "forward mode"
+    if failure.layouts:
+        yield with_noun(len(failure.layouts), "other layout")
+    if "vmap" in failure.checks[1:]:
+        yield "results under vmap"
+
+
+def _left_out(count: int, what: str) -> Iterator[Block]:
+    if count > 0:
+        yield from (Sentence(f"⋯ {count:,} {what}; --json FILE has them all", "dim"), Blank())
+
+
 def _source(component: CheckComponent) -> str:
     return {"value": "code", FORWARD: "forward"}.get(component.quantity, "autograd")
-
-
-def signed(judged: Comparison) -> tuple[str, str]:
-    """What was stated and the exact value; both with their sign where that differs."""
-    stated, exact = number(judged.stated), exact_text(judged)
-    if stated.startswith("-") and exact[0].isdigit() and not judged.exact_is_zero:
-        return stated, f"+{exact}"
-    if exact.startswith("-") and judged.stated > 0:
-        return f"+{stated}", exact
-    return stated, exact
-
-
-def exact_text(judged: Comparison) -> str:
-    """The exact value as Python writes a float, with `…` where it goes on."""
-    try:
-        value = Decimal(judged.exact)
-    except InvalidOperation:
-        return judged.exact
-    if value.is_nan():
-        return "not known"
-    cut = Context(prec=DIGITS, rounding=ROUND_DOWN).create_decimal(value)
-    return f"{_as_float(cut)}{'' if cut == value else '…'}"
-
-
-def _as_float(value: Decimal) -> str:
-    """In Python's own spelling: 1e-07 and 1e+16, else with a point."""
-    if not value:
-        return "0.0"
-    exponent = value.adjusted()
-    if -5 < exponent < 16:
-        text = f"{value.normalize():f}"
-        return text if "." in text else f"{text}.0"
-    return f"{value.scaleb(-exponent).normalize():f}e{exponent:+03d}"
-
-
-def _apart(place: Place) -> str:
-    """How far the two are apart, and how far rounding could have moved them."""
-    judged = place.comparison
-    measured = judged.exact_is_zero and math.isfinite(judged.error)
-    digits = f"off by {short(judged.error)}" if measured else digits_phrase(judged.digits)
-    allows = (
-        f"; {place.part.dtype} allows {short(judged.allowed)}"
-        if math.isfinite(judged.allowed)
-        else ""
-    )
-    return f"{digits}{allows}"
-
-
-def causes_of(tally: Tally, same: Sequence[CheckComponent]) -> list[CheckCause]:
-    """Those of one component in its dtypes, each once."""
-    names = {name for component in same for name in (component.name, *component.part_names)}
-    dtypes = {"", *(component.dtype for component in same)}
-    own = [
-        cause
-        for cause in tally.checked.causes
-        if cause.component in names and cause.dtype in dtypes
-    ]
-    return list({cause.cause: cause for cause in reversed(own)}.values())[::-1]
 
 
 def without_cause(tally: Tally) -> str:
     """What is said of a failure without a cause."""
     return (
-        "no cause found"
+        "None was found."
         if tally.checked.causes_searched
-        else "no cause was looked for: the check ended before"
+        else "None was looked for: the check ended before."
     )
-
-
-def _why(causes: Sequence[CheckCause], nothing: str, ruled_out: Sequence[str]) -> Iterator[Block]:
-    for place, cause in enumerate(causes):
-        evidence = f" ({cause.evidence})" if cause.evidence else ""
-        yield _detail("or" if place else "likely", f"{cause.sentence}{evidence}")
-    if not causes:
-        tried = f"; ruled out: {', '.join(ruled_out)}" if ruled_out else ""
-        yield Sentence(f"{nothing}{tried}", indent=2)
 
 
 def _otherwise(tally: Tally) -> Iterator[Block]:
     """What fails apart from numbers: each sentence once, with the points at which it does."""
-    for one in tally.checks:
-        found = failures_apart(one)
-        if found:
-            title = check_named(one.check).title
-            target = target_name(tally.checked.target)
-            yield Sentence(f"{target} fails in {one.dtype}: {title}", _STYLE)
-        for sentence, points in list(found.items())[:BLOCKS]:
+    name = target_name(tally.checked.target)
+    for title, checks in groupby(failing_checks(tally), lambda one: check_named(one.check).title):
+        same = list(checks)
+        found = {text: at for one in same for text, at in sentences_apart(one).items()}
+        dtypes = listed([one.dtype for one in same])
+        yield Sentence(f"{name} fails in {dtypes}: {title}", _STYLE)
+        for sentence, points in list(found.items())[:MOST]:
             yield Sentence(f"{sentence}{_at(points)}", indent=2)
-        yield from _left_out(len(found), "other failures")
-        if 0 < len(found) <= BLOCKS:
+        yield from _left_out(len(found) - MOST, "other failures are not shown")
+        if len(found) <= MOST:
             yield Blank()
-
-
-def failures_apart(one: CheckTally) -> dict[str, list[int]]:
-    """What a check says that fails apart from numbers, and the numbers of the points where."""
-    found: dict[str, list[int]] = {}
-    for finding in one.failing:
-        for sentence in finding.failures:
-            points = found.setdefault(sentence, [])
-            points.extend([finding.point.number] if finding.point else [])
-    return found
 
 
 def _at(points: Sequence[int]) -> str:
@@ -227,12 +210,16 @@ def _at(points: Sequence[int]) -> str:
 
 def _digits(tally: Tally) -> Iterator[Block]:
     """The components with fewer digits than were asked for."""
-    for component in tally.too_few_digits[:BLOCKS]:
+    name = target_name(tally.checked.target)
+    for component in tally.too_few_digits[:MOST]:
         place = component.least_accurate
         if place is not None:
-            digits = f"{_called(tally, component)} has {place.digits:.1f} {_spot(place)}"
+            title = component_title(component.name, component.quantity)
+            digits = f"{title} of {name} has {place.digits:.1f} {_spot(place)}"
             yield Labelled("too few digits", f"{digits}: {_asked(tally, place)}", _STYLE)
-    yield from _left_out(len(tally.too_few_digits), "components with too few digits")
+    if tally.too_few_digits:
+        yield Blank()
+    yield from _left_out(len(tally.too_few_digits) - MOST, "components have too few digits")
 
 
 def _asked(tally: Tally, place: Place) -> str:
@@ -243,24 +230,14 @@ def _asked(tally: Tally, place: Place) -> str:
 
 
 def undecided_blocks(tally: Tally) -> Iterator[Block]:
-    """The components of which something could not be decided, with the commonest reason; nothing at
-    all first.
-    """
+    """What could not be decided, with the reason; quantities with the same reason together."""
     found = [one for one in tally.components if one.outcomes[Outcome.UNDECIDED]]
-    found.sort(key=lambda one: one.decided > 0)
-    for component in found[:BLOCKS]:
-        title = component_title(component.name, component.quantity)
-        name = f"{target_name(tally.checked.target)}.{title}"
-        count = f"{component.outcomes[Outcome.UNDECIDED]:,}" if component.decided else "all"
-        where = f"{name} in {component.dtype}, {count} of {component.compared:,}"
-        style = STYLES[Outcome.UNDECIDED]
-        yield Labelled("undecided", f"{where}: {undecided_reason(component)}", style)
-    yield from _left_out(len(found), "undecided components")
-
-
-def undecided_reason(component: CheckComponent) -> str:
-    """The commonest reason for which numbers of a component are undecided. Some must be."""
-    verdicts = [one.part.verdicts for one in component.statements]
-    undecided = [one.note[one.severity == Outcome.UNDECIDED.severity].tolist() for one in verdicts]
-    commonest, _ = Counter(chain.from_iterable(undecided)).most_common(1)[0]
-    return str(tuple(Note)[commonest].value)
+    reasons: dict[str, list[CheckComponent]] = {}
+    for component in sorted(found, key=lambda one: one.decided > 0):
+        reasons.setdefault(commonest_reason([component]), []).append(component)
+    for reason, components in reasons.items():
+        count = sum(one.outcomes[Outcome.UNDECIDED] for one in components)
+        compared = sum(one.compared for one in components)
+        titles = dict.fromkeys(component_title(one.name, one.quantity) for one in components)
+        where = f"{count:,} of {compared:,} numbers of {listed(list(titles))}"
+        yield Labelled("undecided", f"{where}: {reason}", STYLES[Outcome.UNDECIDED])

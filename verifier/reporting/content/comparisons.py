@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from verifier.judging.outcome import Note
+from verifier.judging.outcome import Note, Outcome
 from verifier.judging.verdict import Comparison
 from verifier.operations.number_text import number, short
 from verifier.reporting.content.blocks import Column, Row
@@ -13,6 +13,18 @@ from verifier.reporting.content.components import DASH
 from verifier.reporting.content.fields import Field, columns_of, numbers, row_cells, words
 
 CAPTION = "Errors and allowances in ulps of the exact value; at an exact 0 both are absolute."
+
+
+NEARLY_ZERO = "many ulps, as the gradient is nearly 0 here: its terms cancel"
+"""Stands below a right gradient that is many ulps from the exact one."""
+_MANY = 1_000.0
+"""More ulps than a reader takes for rounding."""
+
+
+def is_nearly_zero(judged: Comparison) -> bool:
+    """Whether a right gradient is so small beside its terms that rounding moves it by many ulps."""
+    is_right = judged.outcome is Outcome.AGREES and not judged.exact_is_zero
+    return is_right and is_known(judged) and judged.ulps >= _MANY
 
 
 def is_known(judged: Comparison) -> bool:

@@ -1,17 +1,15 @@
-"""What a person sees of a training: its steps, its parameters and the verdict."""
+"""What a person sees of a training: the verdict, the first failure, steps and parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from verifier.judging.examination import NotReplayed
-from verifier.judging.outcome import worst
+from verifier.checking.labels import with_noun
 from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import number, plain, short
 from verifier.reporting.content import comparisons
 from verifier.reporting.content.blocks import (
-    NOTHING_DISAGREES,
     STYLES,
     Blank,
     Block,
@@ -19,18 +17,23 @@ from verifier.reporting.content.blocks import (
     Heading,
     Sentence,
     Table,
-    Verdict,
     sentences_of,
 )
 from verifier.reporting.content.components import CAPTION, short_fields
+from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, table_of, words
-from verifier.training.exact_replay import FormulaReplayed
+from verifier.reporting.content.training_failure import Advice, first_failure, likely_causes
+from verifier.reporting.content.training_verdict import (
+    fails,
+    formula_sentences,
+    verdict,
+    wrong_formulas,
+)
 from verifier.training.findings import Component, Findings
 from verifier.training.runner import HeldOut, Prediction, Step
 
-Advice = Callable[[int], str]
-"""The command to try next at a step that fails, by its number."""
-
+FAILING_STEPS = 3
+"""So many failing steps are shown, unless more are asked for."""
 EPOCH_STEPS = 6
 """Of a long epoch at most so many steps are shown unless asked for."""
 _BELOW = 14
@@ -39,24 +42,33 @@ _BELOW = 14
 
 @dataclass(frozen=True)
 class View:
-    """Which steps are shown: the first and the last epoch and every failing step, unless told
-    otherwise.
+    """Which steps are shown: the first failing ones, or the first and the last epoch where none
+    fails, unless others are asked for.
     """
 
     every: int | None = None
     """Show every so many epochs, in full."""
     only_failing: bool = False
 
-    def chosen(self, findings: Findings) -> list[Step]:
-        shown = self._asked_for(findings)
-        return [step for step in findings.steps if step.number in shown or _fails(step)]
+    def chosen(self, findings: Findings, detail: Detail) -> list[Step]:
+        """The steps to show. All that fail are among them where they, or all details, are asked
+        for.
+        """
+        wrong = [step.number for step in findings.steps if fails(step)]
+        if detail is Detail.VERBOSE or self.only_failing:
+            shown = {*self._asked_for(findings), *wrong}
+        elif wrong and self.every is None:
+            shown = set(wrong[:FAILING_STEPS])
+        else:
+            shown = {*self._asked_for(findings), *wrong[:FAILING_STEPS]}
+        return [step for step in findings.steps if step.number in shown]
 
     def _asked_for(self, findings: Findings) -> set[int]:
         if self.only_failing:
             return set()
         if self.every is not None:
             return {step.number for step in findings.steps if step.epoch % self.every == 0}
-        ends = {findings.steps[0].epoch, findings.steps[-1].epoch}
+        ends = {findings.steps[0].epoch, _last_step_to_show(findings).epoch}
         return {
             number
             for epoch in ends
@@ -67,27 +79,40 @@ class View:
 DEFAULT_VIEW = View()
 
 
+def _last_step_to_show(findings: Findings) -> Step:
+    """The last step; where the training diverged, the one at which it did."""
+    if findings.not_finite is None:
+        return findings.steps[-1]
+    diverged = findings.not_finite.step
+    return next((step for step in findings.steps if step.number >= diverged), findings.steps[-1])
+
+
 def _thinned(numbers: Sequence[int]) -> Sequence[int]:
     return numbers if len(numbers) <= EPOCH_STEPS else [*numbers[: EPOCH_STEPS - 1], numbers[-1]]
 
 
-def _fails(step: Step) -> bool:
-    return any(
-        judged.outcome is Outcome.DISAGREES for judged in (step.loss, *step.gradient.values())
-    )
+def training_content(
+    findings: Findings, view: View, advice: Advice, detail: Detail
+) -> Iterator[Block]:
+    """The verdict, the first failure, the steps, the parameters, drift and predictions."""
+    yield verdict(findings)
+    if detail is Detail.QUIET:
+        return
+    yield Blank()
+    yield from first_failure(findings, advice, detail)
+    yield from _step_blocks(findings, view, advice, detail)
+    yield Blank()
+    yield parameter_table(findings.components)
+    yield from _ending(findings)
 
 
-def training_content(findings: Findings, view: View, advice: Advice) -> Iterator[Block]:
-    """The steps, the parameters, drift and predictions, and the verdict."""
-    shown = view.chosen(findings)
+def _step_blocks(findings: Findings, view: View, advice: Advice, detail: Detail) -> Iterator[Block]:
+    shown = view.chosen(findings, detail)
     if shown:
         steps = [*_steps(findings, shown, advice)]
         yield Table("Steps", comparisons.CAPTION, comparisons.SHORT_COLUMNS, steps)
     else:
         yield from _left_out(findings, 0, findings.done + 1)
-    yield Blank()
-    yield parameter_table(findings.components)
-    yield from _ending(findings)
 
 
 def _steps(findings: Findings, shown: Sequence[Step], advice: Advice) -> Iterator[Entry]:
@@ -100,20 +125,24 @@ def _steps(findings: Findings, shown: Sequence[Step], advice: Advice) -> Iterato
 
 
 def _left_out(findings: Findings, before: int, after: int) -> Iterator[Sentence]:
-    """How many steps between two shown ones are not, and what they came to; none of them fails."""
+    """How many steps between two shown ones are not, and what they came to."""
     missing = after - before - 1
     if not missing:
         return
+    kept = [step for step in findings.steps if before < step.number < after]
+    wrong = sum(map(fails, kept))
     compared = missing * (len(findings.components) - 1)
     undecided = sum(component.outcomes[Outcome.UNDECIDED] for component in findings.gradients)
     failing = sum(component.outcomes[Outcome.DISAGREES] for component in findings.components)
-    if not undecided and not failing:
+    if wrong:
+        told = f", {wrong:,} of them fail" if wrong > 1 else ", one of them fails"
+    elif not undecided and not failing:
         told = f", all {compared} comparisons agree" if compared > 1 else ""
     elif findings.done <= len(findings.steps):
         told = ", none of them disagrees"
     else:
         told = ", the counts below are of all steps"
-    steps = "1 step" if missing == 1 else f"{missing} steps"
+    steps = with_noun(missing, "step")
     yield Sentence(f"⋯ {steps} not shown{told}   (--every 1, --only-failing)", "dim")
 
 
@@ -130,6 +159,8 @@ def _step(findings: Findings, step: Step, advice: Advice) -> Iterator[Entry]:
             yield from _reasons(findings, step, name, advice(step.number))
         elif judged.note:
             yield Sentence(judged.note, comparisons.note_style(judged.note), _BELOW)
+        elif comparisons.is_nearly_zero(judged):
+            yield Sentence(comparisons.NEARLY_ZERO, "dim", _BELOW)
     if step.number % findings.steps_an_epoch == 0:
         yield Sentence(f"epoch {step.epoch}   cost {number(step.loss.stated)}")
 
@@ -141,14 +172,7 @@ def _shown(step: Step) -> dict[str, Comparison]:
 
 
 def _reasons(findings: Findings, step: Step, name: str, command: str) -> Iterator[Sentence]:
-    sentences = [
-        cause.sentence
-        for cause in findings.causes
-        if (cause.step, cause.component) == (step.number, name)
-    ]
-    if name == "loss" and not sentences:
-        sentences = ["code and formula are different functions"]
-    likely = f"likely {', or '.join(sentences)}" if sentences else "no cause found"
+    likely = likely_causes(findings, step, name)
     together = f"{likely}     try  {command}"
     is_short = _BELOW + len(together) < 80
     for sentence in (together,) if is_short else (likely, f"try  {command}"):
@@ -163,22 +187,23 @@ def parameter_table(components: Sequence[Component]) -> Table:
 
 def _ending(findings: Findings) -> Iterator[Block]:
     yield from map(Sentence, _closing(findings))
-    if findings.not_finite:
-        first = findings.not_finite
-        yield Sentence(
-            f"not finite from step {first.step} on: {first.what} is {first.value}", "yellow"
-        )
     of = f"{findings.done} of {findings.planned} steps"
     if findings.interrupted:
-        yield Sentence(f"PARTIAL  interrupted after {of}", "yellow")
+        yield Sentence(f"PARTIAL  Interrupted after {of}.", "yellow")
     elif findings.done < findings.planned:
-        yield Sentence(f"stopped at the failure, after {of}")
-    yield from _verdict(findings)
+        yield Sentence(f"Stopped at the failure, after {of}.")
+    if findings.not_finite:
+        first = findings.not_finite
+        sentence = f"Not finite from step {first.step} on: {first.what} is {first.value}."
+        yield Sentence(sentence, "yellow")
+    style = STYLES[Outcome.DISAGREES] if wrong_formulas(findings) else ""
+    for sentence in formula_sentences(findings):
+        yield Sentence(sentence, style)
 
 
 def _closing(findings: Findings) -> Iterator[str]:
     """How far the trainings are apart, and what they predict."""
-    yield _drift(findings)
+    yield f"{_drift(findings)}{_identical(findings)}"
     for prediction in findings.predictions:
         point = " ".join(f"{name}={plain(value)}" for name, value in prediction.inputs.items())
         yield f"prediction {point}: {_both_ways(prediction)}"
@@ -211,50 +236,8 @@ def _drift(findings: Findings) -> str:
     return f"drift between the trainings at the last step: {told}"
 
 
-def outcome_of(findings: Findings) -> Outcome:
-    """The worst outcome of all components; a formula that does not replay disagrees."""
-    if isinstance(findings.formula, FormulaReplayed) and findings.formula.parted:
-        return Outcome.DISAGREES
-    return worst(component.outcome for component in findings.components)
-
-
-def formula_sentences(findings: Findings) -> Iterator[str]:
-    """How the code's graph came out in exact arithmetic: which formulas are other ones, or why
-    there was no replay; and what failed beside that.
-    """
-    yield from (f"{note}." for note in findings.notes)
-    formula = findings.formula
-    if isinstance(formula, NotReplayed):
-        yield f"the formula was not replayed: {formula.reason}."
-        return
-    steps = "1 step" if len(formula.steps) == 1 else f"{len(formula.steps)} steps"
-    if not formula.parted:
-        yield f"the formula replays to {int(formula.digits)} digits, exactly, at {steps}."
-    for name in dict.fromkeys(part.component for part in formula.parted):
-        first = next(part for part in formula.parted if part.component == name)
-        yield (
-            f"wrong formula  {name}: replayed exactly at step {first.step}, "
-            f"the code's and the symbolic one agree to {first.digits:.1f} digits only"
-        )
-
-
-def _verdict(findings: Findings) -> Iterator[Block]:
-    outcome = outcome_of(findings)
+def _identical(findings: Findings) -> str:
+    """How many gradients autograd and the symbolic side state alike, where it is not all."""
     compared = sum(component.compared for component in findings.gradients)
-    counted = sum(component.outcomes[outcome] for component in findings.gradients)
-    losses = findings.components[0]
     identical = sum(component.identical for component in findings.gradients)
-    yield Verdict(
-        outcome.value.upper(),
-        f"{counted} of {compared} gradients, "
-        f"{losses.outcomes[outcome]} of {losses.compared} losses.",
-        outcome,
-    )
-    wrong = isinstance(findings.formula, FormulaReplayed) and bool(findings.formula.parted)
-    for sentence in formula_sentences(findings):
-        yield Sentence(sentence, STYLES[Outcome.DISAGREES] if wrong else "")
-    if outcome is Outcome.UNDECIDED and all(component.decided for component in findings.components):
-        yield Sentence(NOTHING_DISAGREES)
-    yield Sentence(
-        f"autograd and symbolic gradients are bit-identical in {identical} of {compared}."
-    )
+    return "" if identical == compared else f"; {identical:,} of {compared:,} gradients bit for bit"

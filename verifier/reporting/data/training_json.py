@@ -24,6 +24,10 @@ from verifier.training.runner import Settings, Step
 SCHEMA = Path(__file__).parent / "schema" / "verifier-1.json"
 
 
+NO_OPINION: Mapping[str, float] = {}
+"""Of a step without finite differences."""
+
+
 def training_document(
     model: Model, findings: Findings, verdict: Mapping[str, Any]
 ) -> dict[str, Any]:
@@ -38,7 +42,8 @@ def training_document(
             _component(component, findings.settings.dtype) for component in findings.components
         ],
         "steps": [
-            _step(step, findings.finite_differences.get(step.number, {})) for step in findings.steps
+            step_document(step, findings.finite_differences.get(step.number, {}))
+            for step in findings.steps
         ],
         "steps_done": findings.done,
         "steps_planned": findings.planned,
@@ -157,7 +162,10 @@ def comparison_document(judged: Comparison, stated: str) -> dict[str, Any]:
     }
 
 
-def _step(step: Step, finite_differences: Mapping[str, float]) -> dict[str, Any]:
+def step_document(
+    step: Step, finite_differences: Mapping[str, float] = NO_OPINION
+) -> dict[str, Any]:
+    """A step in JSON's own types, but for numbers that are not finite."""
     return {
         "step": step.number,
         "epoch": step.epoch,

@@ -1,4 +1,4 @@
-"""The page of a check: the verdict, what it was held against, causes with their evidence, pictures
+"""The page of a check: the verdict, what it was compared with, causes with their evidence, pictures
 and tables.
 """
 
@@ -22,10 +22,13 @@ from verifier.operations.number_text import number, short
 from verifier.program.builder import FormulaBuilder
 from verifier.program.sympy_form import expressions
 from verifier.reporting.content.blocks import Blank, Block, Facts, Part, Sentence, Table
+from verifier.reporting.content.both_numbers import exact_text
 from verifier.reporting.content.check import formula_sentence, remarks
-from verifier.reporting.content.check_failures import exact_text, undecided_blocks, wrong_blocks
+from verifier.reporting.content.check_failures import undecided_blocks, wrong_blocks
 from verifier.reporting.content.check_tables import check_named, worst_first
+from verifier.reporting.content.check_verdict import verdict
 from verifier.reporting.content.components import CAPTION, DASH, OUTCOME, full_fields
+from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, no_outcome, numbers, table_of, words
 from verifier.reporting.html.check_picture import called, error_picture
 from verifier.reporting.html.mathml import mathml, text
@@ -53,14 +56,14 @@ def check_page(checked: CheckResult, replay: str | None) -> Page:
     return Page(
         title=f"verifier: {target_name(checked.target)}",
         outcome=tally.outcome,
-        verdict=_verdict(tally),
+        verdict=verdict(tally).sentence,
         sentences=list(_sentences(tally)),
         sections=[
-            *_part("What is wrong, and why", wrong_blocks(tally)),
+            *_part("What is wrong, and why", wrong_blocks(tally, Detail.VERBOSE)),
             *_numbers(tally),
             _against(checked),
             *_part("What could not be decided", undecided_blocks(tally)),
-            *_part("Notes", remarks(tally)),
+            *_part("Notes", remarks(tally, Detail.VERBOSE)),
             *(
                 [Pictures("Picture", [error_picture(tally.components)])]
                 if tally.outcomes.total()
@@ -74,39 +77,6 @@ def check_page(checked: CheckResult, replay: str | None) -> Page:
     )
 
 
-def _verdict(tally: Tally) -> str:
-    """What was found, for somebody who reads one sentence."""
-    name = target_name(tally.checked.target)
-    total = tally.outcomes.total()
-    if tally.outcome is Outcome.AGREES:
-        dtypes = " and ".join(filter(None, (", ".join(tally.dtypes[:-1]), *tally.dtypes[-1:])))
-        return (
-            f"All {total:,} numbers that {name} stated lie within what rounding alone can do in "
-            f"{dtypes}."
-        )
-    if tally.outcome is Outcome.UNDECIDED:
-        blind = list(dict.fromkeys(called(one) for one in tally.undecided))
-        of_them = f"; nothing at all could be decided of {_few(blind)}" if blind else ""
-        undecided = tally.outcomes[Outcome.UNDECIDED]
-        return (
-            f"Nothing disagrees, but {undecided:,} of {total:,} numbers could not be "
-            f"decided{of_them}."
-        )
-    failing = list(dict.fromkeys(called(one) for one in _failing(tally)))
-    if failing:
-        return f"Rounding does not explain what {name} stated of {_few(failing)}."
-    otherwise = list(
-        dict.fromkeys(check_named(one.check).title for one in tally.checks if one.failing)
-    )
-    if otherwise:
-        return f"The numbers of {name} agree, but it fails otherwise: {_few(otherwise)}."
-    return f"{name} has fewer than {tally.checked.settings.digits:g} digits."
-
-
-def _few(words: Sequence[str]) -> str:
-    return ", ".join(words[:6]) + (f" and {len(words) - 6} more" if len(words) > 6 else "")
-
-
 def _failing(tally: Tally) -> list[CheckComponent]:
     """The components that disagree, gradients before what is derived from them."""
     return [one for same in tally.failing for one in same]
@@ -116,8 +86,7 @@ def _sentences(tally: Tally) -> Iterator[str]:
     agree, undecided, disagree = (f"{tally.outcomes[outcome]:,}" for outcome in Outcome)
     made = with_noun(len({one.check for one in tally.checks if one.made}), "check")
     yield f"{made} made; {agree} numbers agree, {undecided} are undecided, {disagree} disagree."
-    told = formula_sentence(tally)
-    yield f"{told[:1].upper()}{told[1:]}."
+    yield formula_sentence(tally)
     limits = [one for one in tally.components if not math.isnan(one.limit_max)]
     if limits:
         least, surely = (
@@ -195,10 +164,10 @@ def _worst(component: CheckComponent) -> list[Place]:
 
 
 def _against(checked: CheckResult) -> Section:
-    """The formula as an equation where it was given as text; else what it was held against, in
+    """The formula as an equation where it was given as text; else what it was compared with, in
     words.
     """
-    title = "What it is held against"
+    title = "What it is compared with"
     own = {
         "its own forward": (
             "The code's own forward, read operation by operation: its backward is what is checked."

@@ -26,7 +26,8 @@ from verifier.reporting.content.blocks import (
 )
 from verifier.reporting.content.components import CAPTION, OUTCOME, full_fields
 from verifier.reporting.content.fields import Field, table_of, words
-from verifier.reporting.content.training import endings, outcome_of
+from verifier.reporting.content.training import endings
+from verifier.reporting.content.training_verdict import outcome_of, verdict
 from verifier.reporting.data.training_json import settings_document
 from verifier.reporting.html.mathml import derivative, mathml
 from verifier.reporting.html.page import Formula, Formulas, Page, Pictures, how_it_was_made
@@ -51,12 +52,11 @@ def training_page(
     """The page; `replay` is the command that shows the training again, `advice` the one to try
     next.
     """
-    headline, *sentences = _verdict(findings)
     return Page(
         title=f"verifier: {model.name}",
         outcome=outcome_of(findings),
-        verdict=headline,
-        sentences=[*sentences, *endings(findings)],
+        verdict=verdict(findings).sentence,
+        sentences=[*_limits(findings), *endings(findings)],
         sections=[
             *([_causes(findings, advice)] if findings.causes or _failing(findings) else []),
             _formulas(model),
@@ -80,11 +80,8 @@ def _judged(step: Step) -> list[tuple[str, Comparison]]:
     return [("loss", step.loss), *step.gradient.items()]
 
 
-def _verdict(findings: Findings) -> Iterator[str]:
-    """What was found, for somebody who reads one sentence."""
-    yield {Outcome.AGREES: _agrees, Outcome.DISAGREES: _disagrees, Outcome.UNDECIDED: _undecided}[
-        outcome_of(findings)
-    ](findings)
+def _limits(findings: Findings) -> Iterator[str]:
+    """How small an error would have been found, and whether the run is whole."""
     if findings.interrupted:
         yield "The run was interrupted: this is what had been done by then."
     limits = [part for part in findings.gradients if not math.isnan(part.limit_max)]
@@ -92,43 +89,10 @@ def _verdict(findings: Findings) -> Iterator[str]:
         least = max(part.limit_median for part in limits)
         surely = max(part.limit_max for part in limits)
         yield (
-            f"An error of {least:.1e} of a gradient would have been flagged in at least half of "
+            f"An error of {least:.1e} of a gradient would have been found in at least half of "
             "the comparisons of "
             f"each parameter, one of {surely:.1e} in all of them where the gradient is not 0."
         )
-
-
-def _agrees(findings: Findings) -> str:
-    compared = sum(part.compared for part in findings.gradients)
-    stated = "The gradient that autograd stated lies"
-    if compared > 1:
-        stated = f"All {compared} gradients that autograd stated lie"
-    return f"{stated} within what rounding alone can do in {findings.settings.dtype}."
-
-
-def _disagrees(findings: Findings) -> str:
-    told = [
-        f"{part.name} at {part.outcomes[Outcome.DISAGREES]} of {part.compared} steps"
-        for part in findings.components
-        if part.outcomes[Outcome.DISAGREES]
-    ]
-    more = f" and {len(told) - 6} more" if len(told) > 6 else ""
-    failing = (
-        "the loss or a gradient"
-        if findings.components[0].outcomes[Outcome.DISAGREES]
-        else "a gradient"
-    )
-    return f"Rounding does not explain {failing} that autograd stated: {', '.join(told[:6])}{more}."
-
-
-def _undecided(findings: Findings) -> str:
-    open_ones = sum(part.outcomes[Outcome.UNDECIDED] for part in findings.components)
-    compared = sum(part.compared for part in findings.components)
-    blind = [part.name for part in findings.components if not part.decided]
-    of_them = f"; nothing at all could be decided of {', '.join(blind[:6])}" if blind else ""
-    return (
-        f"Nothing disagrees, but {open_ones} of {compared} numbers could not be decided{of_them}."
-    )
 
 
 def _causes(findings: Findings, advice: str) -> Part:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 
 from verifier.checking.tally.components import CheckComponent
 from verifier.checking.tally.count import Tally
-from verifier.reporting.content.blocks import (
-    Blank,
-    Block,
-)
-from verifier.reporting.content.check import remarks, verdict
-from verifier.reporting.content.check_failures import failure_blocks
-from verifier.reporting.content.check_tables import FIELDS, heading, tally_blocks, worst_of
+from verifier.reporting.content.blocks import Verdict
+from verifier.reporting.content.check import check_content
+from verifier.reporting.content.check_tables import FIELDS, worst_of
+from verifier.reporting.content.check_verdict import verdict
 from verifier.reporting.content.components import CAPTION, OUTCOME
+from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, table_of, words
 from verifier.reporting.text.markdown import code, fenced, table_lines, verdict_line
 from verifier.reporting.text.terminal import WIDTH, lines_of
@@ -24,15 +21,15 @@ ROWS = 50
 
 
 def check_markdown(tally: Tally) -> str:
-    """The verdict, then the components as a table, then the checks and what fails, as in a
-    terminal.
+    """The verdict, what fails and what was checked, as in a terminal, then the components as a
+    table.
     """
     return "\n\n".join(
         [
             verdict_line(verdict(tally)),
-            f"{code(tally.checked.target)} against {code(tally.checked.against)}",
-            *_components(tally.components),
+            f"{code(tally.checked.target)} compared with {code(tally.checked.against)}",
             fenced(_lines(tally)),
+            *_components(tally.components),
         ]
     )
 
@@ -48,9 +45,8 @@ def _components(components: Sequence[CheckComponent]) -> Iterator[str]:
 
 
 def _lines(tally: Tally) -> list[str]:
-    blank: tuple[Block, ...] = (Blank(),)
-    blocks = chain(
-        heading(tally), blank, tally_blocks(tally), blank, failure_blocks(tally), remarks(tally)
-    )
-    lines = [line.plain.rstrip() for line in lines_of(blocks, WIDTH)]
-    return lines if lines[-1] else lines[:-1]
+    """The report but for its verdict."""
+    blocks = [
+        block for block in check_content(tally, Detail.SHORT) if not isinstance(block, Verdict)
+    ]
+    return [line.plain.rstrip() for line in lines_of(blocks[1:], WIDTH)]

@@ -278,10 +278,12 @@ def _grid(table: Table, terminal: Terminal) -> _Grid | None:
     has_title = bool(table.columns[table.header].title)
     # Names without a title may all stand above their numbers.
     some = max(_width(table.columns[table.header], ()), _SHORT_NAME)
+    # Headings stand as sentences do.
+    room = terminal.width if table.has_headings else terminal.room
     for gap, least in ((2, names), (1, names), (2, some), (1, some if has_title else 1)):
         others = sum(widths) - names + gap * (len(widths) - 1)
-        if terminal.room - others >= least:
-            widths[table.header] = min(names, terminal.room - others)
+        if room - others >= least:
+            widths[table.header] = min(names, room - others)
             grid = _Grid(widths, gap, table.header)
             return _spread(grid, table, terminal.width) if table.has_headings else grid
     return None

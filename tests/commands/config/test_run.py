@@ -4,19 +4,23 @@ its reports does not depend on how they come about.
 
 import json
 import sys
-from dataclasses import dataclass, replace
-from types import ModuleType, SimpleNamespace
+from dataclasses import dataclass, fields, replace
+from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 from rich.text import Text
 
+from verifier.capture.statements import Subject
 from verifier.checking.records import CheckResult, CheckSettings
+from verifier.checking.tally.count import Tally
 from verifier.commands.config.baseline import set_accepted_aside
 from verifier.commands.config.report import TargetResult
 from verifier.commands.config.run import ConfigRun
 from verifier.commands.config.schema import AcceptedFailure, read_config
 from verifier.errors import InputError
+from verifier.judging.examine import examine
 from verifier.judging.finding import CheckCause, Finding
 from verifier.judging.verdict import Outcome
 from verifier.process.workers.limits import Limits
@@ -27,9 +31,22 @@ from verifier.reporting.rendering import Forms, Screen
 A, D, U = Outcome.AGREES, Outcome.DISAGREES, Outcome.UNDECIDED
 
 
+JUDGED = examine(Subject(torch.tanh, {"x": torch.tensor([0.5, 1.5])}))["x"]
+
+
 def part(name, outcome=A, size=4):
-    return SimpleNamespace(
-        name=name, outcome=outcome, verdicts=SimpleNamespace(severity=np.zeros(size))
+    """A part of that name, of which all numbers have the outcome."""
+    known = {
+        field.name: np.resize(getattr(JUDGED.verdicts, field.name), size)
+        for field in fields(JUDGED.verdicts)
+    }
+    verdicts = replace(
+        JUDGED.verdicts, **{**known, "severity": np.full(size, outcome.severity, dtype=np.int8)}
+    )
+    quantity = "value" if name == "value" else "second" if " " in name else "reverse"
+    wrong = np.zeros(size, dtype=bool)
+    return replace(
+        JUDGED, name=name, quantity=quantity, shape=(size,), verdicts=verdicts, wrong_formula=wrong
     )
 
 
@@ -54,6 +71,10 @@ class Report:
         return self.checked.outcome
 
     @property
+    def tally(self):
+        return Tally(self.checked)
+
+    @property
     def exit_code(self):
         return 130 if self.checked.interrupted else {A: 0, D: 1, U: 3}[self.outcome]
 
@@ -63,7 +84,7 @@ class Report:
     def markdown(self):
         return f"report of {self.checked.target}"
 
-    def lines(self, width):
+    def lines(self, width, detail):
         yield Text(f"report of {self.checked.target}")
         yield Text(f"{width} columns: {self.outcome.value}")
 
@@ -251,7 +272,7 @@ class Watch:
     def interruptions(self):
         return int(self.before is not None and len(self.seen) >= self.before)
 
-    def progress(self, done, planned):
+    def progress(self, done, planned, note=""):
         if planned and (done, planned) not in self.seen:
             self.seen.append((done, planned))
 
@@ -270,9 +291,10 @@ def run_config(config, watch=None, host=None, forms=FORMS, jobs=1):
 
 @pytest.fixture
 def engine(monkeypatch):
-    engine, inputs = Engine(), ModuleType("verifier.checking.inputs")
-    inputs.parse_inputs = lambda words: dict(word.split("=", 1) for word in words)
-    monkeypatch.setitem(sys.modules, "verifier.checking.inputs", inputs)
+    engine, inputs = Engine(), ModuleType("verifier.commands.from_shell.check_inputs")
+    inputs.typed_inputs = lambda words, folder: dict(word.split("=", 1) for word in words)
+    inputs.typed_dtypes = lambda words, folder: None
+    monkeypatch.setitem(sys.modules, "verifier.commands.from_shell.check_inputs", inputs)
     monkeypatch.setitem(sys.modules, "verifier.commands.check", engine)
     return engine
 
@@ -307,6 +329,8 @@ def test_each_target_is_checked_as_it_is_written(engine, configured):
 
 
 SHOWN = """\
+NOT VERIFIED  2 of 6 targets.
+
 target          outcome     compared  accepted  stale
 ─────────────────────────────────────────────────────
 a.py::agreeing  agrees         4,097         –      –
@@ -326,9 +350,7 @@ report of wrong
 
 ───────────────────────────────────────────────────────────────────────────────
 report of blind
-80 columns: undecided
-
-NOT VERIFIED  2 of 6 targets."""
+80 columns: undecided"""
 MARKDOWN = """\
 ❌ **NOT VERIFIED** 2 of 6 targets.
 
@@ -341,10 +363,10 @@ MARKDOWN = """\
 | `a.py::missing` | not usable | – | – | – |
 | `a.py::blind` | undecided | 4 | – | – |
 
-- a.py&#58;&#58;known: x in bfloat16 disagrees and is accepted: torch issue 12345
-- a.py&#58;&#58;mended: the accepted failure of x in bfloat16 (sign flipped) is stale: \
+- `a.py::known`: x in bfloat16 disagrees and is accepted: torch issue 12345
+- `a.py::mended`: the accepted failure of x in bfloat16 (sign flipped) is stale: \
 nothing disagrees that matches it: remove it
-- a.py&#58;&#58;missing: there is no missing in a.py&#92;x1b
+- `a.py::missing`: there is no missing in a.py&#92;x1b
 
 report of wrong
 
@@ -365,14 +387,15 @@ def test_a_narrow_terminal(configured):
         for line in run_config(configured(FILE), forms=replace(FORMS, screen=Screen(40))).lines(40)
     ]
     assert max(map(len, lines)) <= 40
-    assert lines[:3] == ["a.py::agreeing", "  outcome   agrees", "  compared  4,097"]
+    assert lines[:2] == ["VERIFIED  2 of 2 targets.", ""]
+    assert lines[2:5] == ["a.py::agreeing", "  outcome   agrees", "  compared  4,097"]
 
 
 def test_text_from_people_is_no_markup(configured):
     text = "[[target]]\ntarget = 'a|`b`.py::<i>'\ninputs = {}\n"
     report = run_config(configured(text)).markdown()
     assert "| `a`&#124;`` `b`.py::<i> `` | not usable |" in report
-    assert "- a&#124;&#96;b&#96;.py&#58;&#58;&#60;i&#62;: there" in report
+    assert "- `a`&#124;`` `b`.py::<i> ``: there" in report
 
 
 def test_the_document(configured):
@@ -413,8 +436,8 @@ def test_exit_codes(configured, names):
 
 
 def test_all_verified(configured):
-    assert str(run_config(configured(FILE))).endswith("\n\nVERIFIED  2 of 2 targets.")
-    assert str(run_config(configured(only("agreeing")))).endswith("\n\nVERIFIED  1 of 1 target.")
+    assert str(run_config(configured(FILE))).startswith("VERIFIED  2 of 2 targets.\n\n")
+    assert str(run_config(configured(only("agreeing")))).startswith("VERIFIED  1 of 1 target.\n\n")
 
 
 def test_interrupted_between_two_targets(configured, engine):
@@ -422,9 +445,8 @@ def test_interrupted_between_two_targets(configured, engine):
     report = run_config(configured(only("agreeing", "wrong")), watch)
     assert report.exit_code == 130 and list(engine.asked) == ["agreeing"]
     assert watch.seen == [(0, 2), (1, 2)]
-    assert "\nPARTIAL  interrupted after 1 of 2 targets\nNOT VERIFIED  1 of 2 targets." in str(
-        report
-    )
+    partial = "NOT VERIFIED  1 of 2 targets.\nPARTIAL  Interrupted after 1 of 2 targets.\n"
+    assert str(report).startswith(partial)
 
 
 def test_interrupted_within_a_target(configured, engine):
@@ -436,7 +458,7 @@ def test_interrupted_within_a_target(configured, engine):
 def test_interrupted_before_the_first(configured):
     report = run_config(configured(FILE), Watch(before=0))
     assert report.exit_code == 130
-    assert "PARTIAL  interrupted after 0 of 2 targets" in str(report)
+    assert "PARTIAL  Interrupted after 0 of 2 targets." in str(report)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import numpy as np
 from flint import arb
 
 from verifier.judging.examination import Replayed
-from verifier.judging.joint_replay import JointReplay
 from verifier.judging.kinks.hull import reach_of
 from verifier.judging.pair import Pair
+from verifier.judging.replay.joint import JointReplay
 from verifier.operations.formats import FLOAT32
 from verifier.program.builder import Builder
 from verifier.program.evaluation.arithmetic import middle, radius

@@ -1,0 +1,1 @@
+"""Rules for complex numbers, written in real operations on their parts."""

@@ -1,0 +1,126 @@
+"""Products of complex matrices, products along an axis, and norms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+import torch
+
+from verifier.capture.aten.complex_numbers.elementary import multiplied
+from verifier.capture.aten.complex_numbers.pairs import Number, Pair, pair_of, pair_rule
+from verifier.capture.lowering import AtenOperation, Dims
+
+Product = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def bilinear(product: Product, left: Number, right: Number) -> Number:
+    """A product of real arrays, of complex ones."""
+    if isinstance(left, Pair) and isinstance(right, Pair):
+        return Pair(
+            product(left.real, right.real) - product(left.imag, right.imag),
+            product(left.real, right.imag) + product(left.imag, right.real),
+        )
+    if isinstance(left, Pair):
+        return left.each(lambda part: product(part, right))
+    if isinstance(right, Pair):
+        return right.each(lambda part: product(left, part))
+    return product(left, right)
+
+
+@pair_rule("mm", "bmm", "mv", "dot", "linalg_cross", "ger")
+def product(operation: AtenOperation, bound: dict[str, Any]) -> Number:
+    first, second, *_ = (argument.name for argument in operation._schema.arguments)
+    others = {name: value for name, value in bound.items() if name not in (first, second)}
+    return bilinear(
+        lambda left, right: operation(left, right, **others), bound[first], bound[second]
+    )
+
+
+@pair_rule("vdot")
+def conjugated_product(self: Number, other: Number) -> Number:
+    left = self.conj() if isinstance(self, Pair) else self
+    return bilinear(torch.dot, left, other)
+
+
+def _plus(product: Product) -> Callable[..., Pair]:
+    def with_sum(operation: AtenOperation, bound: dict[str, Any]) -> Pair:
+        own, first, second = (argument.name for argument in operation._schema.arguments[:3])
+        alpha, beta = bound.get("alpha", 1), bound.get("beta", 1)
+        found = bilinear(product, bound[first], bound[second])
+        found = found if alpha == 1 else multiplied(found, alpha)
+        start = pair_of(bound[own])
+        return pair_of(found) + (start if beta == 1 else start * beta)
+
+    return with_sum
+
+
+pair_rule("addmm", "addmv", "baddbmm")(_plus(torch.matmul))
+pair_rule("addr")(_plus(torch.outer))
+pair_rule("addbmm")(_plus(lambda left, right: torch.bmm(left, right).sum(0)))
+
+
+@pair_rule("convolution")
+def convolution(operation: AtenOperation, bound: dict[str, Any]) -> Pair:
+    others = {
+        name: value for name, value in bound.items() if name not in ("input", "weight", "bias")
+    }
+    found = bilinear(
+        lambda left, right: operation(input=left, weight=right, bias=None, **others),
+        bound["input"],
+        bound["weight"],
+    )
+    if bound["bias"] is None:
+        return pair_of(found)
+    shape = (-1, *(1 for _ in found.shape[2:]))
+    return pair_of(found) + pair_of(bound["bias"]).each(lambda part: part.reshape(shape))
+
+
+@pair_rule("prod")
+def product_along(self: Pair, dim: Dims = None, keepdim: bool = False) -> Pair:
+    if dim is None:
+        return reduce(multiplied, _slices(self.each(lambda part: part.reshape(-1)), 0))
+    found: Pair = reduce(multiplied, _slices(self, dim))
+    return found.each(lambda part: part.unsqueeze(dim)) if keepdim else found
+
+
+@pair_rule("cumprod")
+def products_along(self: Pair, dim: int) -> Pair:
+    found: list[Pair] = []
+    for part in _slices(self, dim):
+        found.append(found[-1] * part if found else part)
+    return Pair(
+        torch.stack([part.real for part in found], dim),
+        torch.stack([part.imag for part in found], dim),
+    )
+
+
+def _slices(whole: Pair, dim: int) -> list[Pair]:
+    pairs = zip(whole.real.unbind(dim), whole.imag.unbind(dim), strict=True)
+    return [Pair(real, imag) for real, imag in pairs]
+
+
+@pair_rule("linalg_vector_norm")
+def norm(self: Pair, ord: Number = 2, dim: Dims = None, keepdim: bool = False) -> torch.Tensor:
+    found: torch.Tensor = torch.linalg.vector_norm(abs(self), ord, dim, keepdim)
+    return found
+
+
+@pair_rule("norm")
+def norm_of_all(self: Pair, p: Number = 2, dim: Dims = None, keepdim: bool = False) -> torch.Tensor:
+    return norm(self, 2 if p is None else p, dim, keepdim)
+
+
+@pair_rule("var")
+def variance(operation: AtenOperation, bound: dict[str, Any]) -> torch.Tensor:
+    others = {name: value for name, value in bound.items() if name != "self"}
+    z = bound["self"]
+    found: torch.Tensor = operation(z.real, **others) + operation(z.imag, **others)
+    return found
+
+
+@pair_rule("std")
+def deviation(operation: AtenOperation, bound: dict[str, Any]) -> torch.Tensor:
+    variances = getattr(torch.ops.aten.var, operation._overloadname)
+    return torch.sqrt(variance(variances, bound))

@@ -1,0 +1,260 @@
+"""The command check: one target, or those of a file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from verifier.commands.cli.options import FilesGroup, UndecidedGroup, given
+from verifier.errors import InputError
+from verifier.process.values import UserValue
+from verifier.process.workers.limits import MOST_JOBS, SECONDS
+
+if TYPE_CHECKING:
+    from verifier.commands.cli.command_run import CommandRun
+
+
+@dataclass(frozen=True)
+class TargetGroup:
+    """What is checked, and with what it is compared."""
+
+    target: Annotated[
+        str | None,
+        typer.Argument(metavar="TARGET", help="path/to/file.py::name or package.module:name."),
+    ] = None
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="x=-2:2:4x3",
+            help="An argument: x=-2:2:4x3 is drawn between -2 and 2 in that shape; x=[1,2.5] and "
+            "t=int[0,1] are tensors; g=2, flag=true, mode=sum are constants; x=@data.npy, "
+            "@data.pt and @data.csv:column are read.",
+        ),
+    ] = None
+    formula: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="The right formula; without a TARGET it is checked itself."
+        ),
+    ] = None
+    reduction: Annotated[
+        str | None,
+        typer.Option(help="What is done with the formula's elements: none, sum or mean."),
+    ] = None
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TARGET", help="A plain version. The derivative of its forward is right."
+        ),
+    ] = None
+    make: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CALL",
+            help="In place of TARGET, what is made first: 'layers.py::Block(dim=16, heads=2)'.",
+        ),
+    ] = None
+    state: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A module's weights: its state_dict, by torch.save."),
+    ] = None
+    train: Annotated[
+        bool, typer.Option("--train", help="Put a module into training mode; else as it comes.")
+    ] = False
+    wrt: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAMES", help="Take gradients by these inputs and parameters alone."),
+    ] = None
+    not_wrt: Annotated[
+        list[str] | None, typer.Option(metavar="NAMES", help="Take no gradients by these.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class EffortGroup:
+    """How it is checked."""
+
+    dtype: Annotated[
+        list[str] | None,
+        typer.Option(help="float64, float32, bfloat16 or float16; may be repeated."),
+    ] = None
+    points: Annotated[int | None, typer.Option(help="Random points for each dtype; else 3.")] = None
+    seed: Annotated[int | None, typer.Option(help="Seed of the random points.")] = None
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CHECK", help="A check to leave out, by its name; may be repeated."),
+    ] = None
+    digits: Annotated[float | None, typer.Option(help="So many digits must agree.")] = None
+    honour_detach: Annotated[
+        bool, typer.Option("--honour-detach", help="Take what the code detaches for a constant.")
+    ] = False
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="S", help=f"Seconds that a target may take in all; else {SECONDS:g}."),
+    ] = None
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="Memory that a target may hold, as in 4G; else no limit is set."
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class ConfigGroup:
+    """The targets of a file."""
+
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Check the targets of a verifier.toml instead."),
+    ] = None
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=MOST_JOBS, metavar="N", help="Check N targets of the file at once; else 1."
+        ),
+    ] = None
+    changed: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMIT",
+            help="Check the targets of the file alone whose code or imports changed since then.",
+        ),
+    ] = None
+    accept: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REASON", help="Write what fails into the file as accepted, for that reason."
+        ),
+    ] = None
+    junit: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the targets of the file as JUnit's XML."),
+    ] = None
+    github: Annotated[
+        bool,
+        typer.Option("--github", help="Print annotations for GitHub at the lines of backwards."),
+    ] = False
+
+    @property
+    def asks_for_a_file(self) -> list[str]:
+        """What was typed that only the targets of a file have."""
+        given = {
+            "--jobs": self.jobs, "--changed": self.changed, "--accept": self.accept,
+            "--junit": self.junit, "--github": self.github or None,
+        }  # fmt: skip
+        return [option for option, value in given.items() if value is not None]
+
+
+@dataclass(frozen=True)
+class CheckOptions(FilesGroup, UndecidedGroup, ConfigGroup, EffortGroup, TargetGroup):
+    """What is checked, how, and what is shown of it."""
+
+    markdown: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the report as Markdown, for the summary of a CI job."
+        ),
+    ] = None
+
+    @property
+    def made(self) -> str | None:
+        """The target, or what is made first."""
+        if self.make is not None and self.target is not None:
+            raise InputError("--make says what is made and checked: give it in place of TARGET")
+        return self.make or self.target
+
+    def settings(self) -> dict[str, UserValue]:
+        """Those that were typed."""
+        from verifier.process.workers.limits import check_seconds
+
+        return given(
+            formula=self.formula, reference=self.reference, reduction=self.reduction,
+            points=self.points, seed=self.seed, dtypes=_names(self.dtype),
+            without=self.without or None, digits=self.digits,
+            timeout=None if self.timeout is None else check_seconds(self.timeout),
+            honour_detach=self.honour_detach or None, wrt=_names(self.wrt),
+            not_wrt=_names(self.not_wrt), state=None if self.state is None else str(self.state),
+            train=self.train or None,
+        )  # fmt: skip
+
+
+def check(options: CheckOptions) -> None:
+    """Check the gradients of your own code on tensors.
+
+    TARGET is path/to/file.py::name or package.module:name: a function, an autograd.Function, a
+    torch module. The expected gradient comes from --formula, --reference, or the forward itself.
+
+    The code runs in a process of its own. Exit code: 0 verified, 1 something disagrees, 2 the input
+    cannot be used, the code ends the process, or the time runs out, 3 something has no decided
+    comparison, 4 an internal error, 130 interrupted.
+    """
+    from verifier.commands.cli.command_run import CommandRun, files_of
+    from verifier.commands.terminal import Outputs
+    from verifier.process.workers.limits import Limits, parse_size
+
+    outputs = Outputs(
+        options.json_file, None, options.html_file, options.markdown, junit=options.junit,
+        detail=options.detail,
+    )  # fmt: skip
+    target = options.made
+    outputs.check(files_of(target, options.reference, data=options.config))
+    settings = options.settings()
+    memory = parse_size(options.memory) if options.memory else None
+    limits = Limits(settings.get("timeout", SECONDS), memory)
+    subject = str(options.config) if options.config else target or options.formula
+    run = CommandRun("check", subject, outputs, options.debug, limits)
+    if options.config is not None:
+        code = _check_all(options, options.config, run)
+    else:
+        code = _check_one(options, target, run)
+    raise typer.Exit(options.allowed(code))
+
+
+def _check_one(options: CheckOptions, target: str | None, run: CommandRun) -> int:
+    from verifier.process.workers.task import Task
+
+    if options.asks_for_a_file:
+        raise InputError(
+            f"{options.asks_for_a_file[0]} is for the targets of a file: give it with --config"
+        )
+    if target is None and options.formula is None:
+        raise InputError(
+            "say what to check: path/to/file.py::name, package.module:name, or --formula "
+            "'x*exp(-x)'"
+        )
+    words = {
+        "target": target,
+        "inputs": options.inputs or [],
+        "settings": options.settings(),
+        "seconds": run.limits.seconds,
+        "forms": asdict(run.outputs.forms),
+    }
+    return run.code(Task("verifier.commands.tasks:check_task", words))
+
+
+def _check_all(options: CheckOptions, config: Path, run: CommandRun) -> int:
+    """Check the targets of a file and write their table; the exit code."""
+    from verifier.commands.cli.config_files import ConfigFiles
+
+    if options.html_file is not None:
+        raise InputError("--html writes the page of one target: give it without --config")
+    if options.made or options.inputs or options.settings():
+        raise InputError(
+            "--config says what is checked, and how: give it with --json, --markdown, --junit, "
+            "--github, --changed, --accept, --jobs and --memory only"
+        )
+    if options.accept is not None and not options.accept.strip():
+        raise InputError("--accept takes the reason, as in --accept 'torch issue 12345'")
+    files = ConfigFiles(config, run, options.junit, options.github)
+    return files.code(options.changed, options.accept, options.jobs or 1)
+
+
+def _names(texts: list[str] | None) -> list[str] | None:
+    """The names in texts such as "weight,bias"."""
+    return [part.strip() for text in texts for part in text.split(",")] if texts else None

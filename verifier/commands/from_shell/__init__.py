@@ -1,0 +1,1 @@
+"""What a person typed, made into models, inputs and tables."""

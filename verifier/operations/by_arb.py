@@ -1,0 +1,40 @@
+"""Functions on NumPy's arrays that Arb computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from flint import arb, ctx
+
+from verifier.operations.arrays import Array, Ball, Numeric
+
+_BITS = (64, 128, 256, 1024, 4096)
+"""Arb computes in more and more bits until it knows a float64's digits and some more."""
+_KNOWN_BITS = 60
+
+
+def by_arb(function: Callable[[Ball, Ball], Ball]) -> Callable[[Numeric, Numeric], Array]:
+    """A function of two numbers that SciPy lacks or computes badly: the floats next to Arb's, in
+    the dtype of the second one.
+    """
+
+    def one(order: float, a: float) -> float:
+        before = ctx.prec
+        try:
+            for ctx.prec in _BITS:
+                found = function(arb(float(order)), arb(float(a)))
+                if found.rel_accuracy_bits() >= _KNOWN_BITS:
+                    break
+            return float(found.mid())
+        finally:
+            ctx.prec = before
+
+    on_numbers = np.frompyfunc(one, 2, 1)
+
+    def of_numbers(order: Numeric, a: Numeric) -> Array:
+        kind = np.result_type(a) if np.result_type(a).kind == "f" else np.float64
+        found: Array = np.asarray(on_numbers(order, a)).astype(kind)
+        return found
+
+    return of_numbers
