@@ -165,38 +165,62 @@ class Sampling:
 
         Their numbers go on from `number`.
         """
-        found: dict[str, list[Trial]] = {quantity: [] for quantity in SCREENED}
+        found: dict[str, tuple[Trial, ...]] = {}
         screened = 0
-        for quantity, most in SCREENED.items():
+        for quantity in SCREENED:
+            if deadline.passed():
+                break
             examination = base.examined(quantity)
-            if isinstance(examination, str) or deadline.passed() or not self._moving:
+            # Nothing has to be looked for that is wrong everywhere.
+            if isinstance(examination, str) or examination.outcome is Outcome.DISAGREES:
                 continue
-            screen = Screen.of(examination)
-            if screen is None:
-                continue
-            if quantity != REVERSE and screen.point.program.elements <= SWEPT:
-                edges = self._edges(examination)
-            if isinstance(examination.formula, NotReplayed):
-                # Nothing says where something happens in the backward.
-                most *= OPAQUE
-            if quantity != REVERSE:
-                # Further derivatives are asked for inside of pieces: at zeros and ties many have
-                # no finite value in floats.
-                edges = replace(edges, values=edges.pieces)
-            points = self._candidates(base.bound.inputs, edges, min(most, screen.most))
+            points, suspects = self._screened(base.bound.inputs, examination, quantity, edges)
             screened += len(points)
-            suspects = screen.suspects(points, *FAR[quantity])
-            for place in suspects[: SUSPECTS[quantity]]:
-                trial = self.at(points[place], "edge", number)
-                if _outcome(trial.examined(quantity)) is Outcome.DISAGREES:
-                    found[quantity].append(trial)
-                    number += 1
-                if len(found[quantity]) == SHOWN:
-                    break
-        trials = {quantity: tuple(those) for quantity, those in found.items()}
-        return EdgeTrials(
-            trials[REVERSE], (), (), trials[FORWARD], trials[SECOND], screened=screened
+            found[quantity] = tuple(self._disagreeing(suspects, quantity, number))
+            number += len(found[quantity])
+        reverse, forward, second = (
+            found.get(quantity, ()) for quantity in (REVERSE, FORWARD, SECOND)
         )
+        return EdgeTrials(reverse, (), (), forward, second, screened=screened)
+
+    def _screened(
+        self,
+        base: Mapping[str, torch.Tensor],
+        examination: Examination,
+        quantity: str,
+        edges: ProgramEdges,
+    ) -> tuple[list[Point], list[Point]]:
+        """The points at which that derivative is compared in float64, and those of them at which
+        it looks wrong.
+        """
+        screen = Screen.of(examination)
+        if screen is None or not self._moving:
+            return [], []
+        most = SCREENED[quantity]
+        if isinstance(examination.formula, NotReplayed):
+            # Nothing says where something happens in the backward.
+            most *= OPAQUE
+        if quantity != REVERSE:
+            if screen.point.program.elements <= SWEPT:
+                edges = self._edges(examination)
+            # Further derivatives are asked for inside of pieces: at zeros and ties many have no
+            # finite value in floats.
+            edges = replace(edges, values=edges.pieces)
+        points = self._candidates(base, edges, min(most, screen.most))
+        places = screen.suspects(points, *FAR[quantity])[: SUSPECTS[quantity]]
+        return points, [points[place] for place in places]
+
+    def _disagreeing(self, points: Sequence[Point], quantity: str, number: int) -> Iterator[Trial]:
+        """The target at the first of these points at which that derivative disagrees."""
+        found = 0
+        for inputs in points:
+            trial = self.at(inputs, "edge", number + found)
+            examination = trial.examined(quantity)
+            if not isinstance(examination, str) and examination.outcome is Outcome.DISAGREES:
+                found += 1
+                yield trial
+            if found == SHOWN:
+                return
 
     def _candidates(
         self, base: Mapping[str, torch.Tensor], edges: ProgramEdges, most: int
@@ -312,10 +336,6 @@ class Sampling:
         limit = EDGE_POINTS if coded.point.program.elements < LARGE else 1
         own = points_with_own_edges(edges.own, base.bound.inputs)
         return [*make_edge_points(edges.values, base.bound.inputs, limit), *own[:1]]
-
-
-def _outcome(examination: Examination | str) -> Outcome | None:
-    return None if isinstance(examination, str) else examination.outcome
 
 
 def _undecided_entries(edge: Trial) -> dict[str, Truths]:

@@ -11,9 +11,15 @@ import torch
 
 from verifier.capture.joint_functions import gradients_by, tensors
 from verifier.capture.statements import REVERSE
-from verifier.checking.variants.at_point import Trial, parts_with_statements, reason_it_raises
+from verifier.checking.variants.at_point import (
+    WRONG_ANYWAY,
+    Trial,
+    parts_with_statements,
+    reason_it_raises,
+)
 from verifier.errors import InputError
 from verifier.judging.finding import Finding
+from verifier.judging.verdict import Outcome
 from verifier.process.isolation import user_code_state
 
 Gradients = Sequence[torch.Tensor | None]
@@ -27,6 +33,9 @@ class AgainCheck:
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
+        if trial.examination.outcome is Outcome.DISAGREES:
+            yield trial.absent(self, WRONG_ANYWAY)
+            return
         parts = [part for part in trial.examination.parts if part.quantity == REVERSE]
         for ask in (_of_second_backward, _with_forward_between):
             try:

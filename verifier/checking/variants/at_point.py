@@ -26,6 +26,10 @@ ROWS = 12
 """Of the Hessian at most so many rows are asked for, spread over the inputs."""
 
 
+WRONG_ANYWAY = "the gradient itself is wrong"
+"""Why nothing more is asked of it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Trial:
     """A target at one point."""

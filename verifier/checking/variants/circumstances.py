@@ -9,6 +9,7 @@ import torch
 
 from verifier.capture.joint_functions import Joint, tensors
 from verifier.checking.variants.at_point import (
+    WRONG_ANYWAY,
     Trial,
     ignore_torch_warnings,
     parts_with_statements,
@@ -36,6 +37,9 @@ class SizeCheck:
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
+        if trial.examination.outcome is Outcome.DISAGREES:
+            yield trial.absent(self, WRONG_ANYWAY)
+            return
         if not _with_batch(trial):
             yield trial.absent(self, "the code has no input with axes")
             return
@@ -118,6 +122,9 @@ class ModeCheck:
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
+        if trial.examination.outcome is Outcome.DISAGREES:
+            yield trial.absent(self, WRONG_ANYWAY)
+            return
         yield self._without_gradient(trial)
         if trial.point.dtype == "float32":
             yield self._under_autocast(trial)
@@ -146,9 +153,13 @@ class ModeCheck:
                 examination = examine(replace(trial.subject, code=_autocast(trial.bound.code)))
         except Exception as error:
             return trial.absent(self, f"under autocast, {reason_it_raises(error)}")
-        if examination.outcome is Outcome.UNDECIDED:
-            return trial.absent(self, "under autocast nothing can be decided")
-        return replace(trial.finding(self, examination.parts), examination=examination)
+        if examination.outcome is Outcome.AGREES or any(
+            part.wrong_formula.any() for part in examination.parts
+        ):
+            return replace(trial.finding(self, examination.parts), examination=examination)
+        return trial.absent(
+            self, "under autocast the formula is right, and rounding can move its numbers anywhere"
+        )
 
 
 def _same_bits(

@@ -71,7 +71,7 @@ class SeedPatternCheck:
 def _suspects(trial: Trial) -> Iterator[tuple[torch.Tensor, ...]]:
     """The grad_outputs that look wrong, the worst first."""
     screen = Screen.of(trial.examination)
-    if screen is None:
+    if screen is None or trial.examination.outcome is Outcome.DISAGREES:
         return
     names = [f"{SEED}{place}" for place in range(len(trial.weights))]
     tried: list[Arguments] = [

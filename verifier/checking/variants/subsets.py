@@ -15,6 +15,7 @@ from verifier.capture.joint_functions import ForwardMode, Joint, gradients_by, t
 from verifier.capture.lowering import plain
 from verifier.capture.statements import FORWARD, REVERSE
 from verifier.checking.variants.at_point import (
+    WRONG_ANYWAY,
     Trial,
     first_sentence,
     parts_with_statements,
@@ -34,7 +35,7 @@ MOST_PAIRS = 3
 @dataclass(frozen=True)
 class SubsetCheck:
     """Gradients where fewer of the inputs require one: one alone, and all but the first; in forward
-    mode tangents by one alone.
+    mode tangents by one alone. Of code with one input nothing is found.
     """
 
     name: str = "subset"
@@ -43,7 +44,9 @@ class SubsetCheck:
         """What the check finds at that point."""
         wanted = trial.statements.joint.wanted
         if len(wanted) < 2:
-            yield trial.absent(self, "the code has one input that a gradient is taken by")
+            return
+        if trial.examination.outcome is Outcome.DISAGREES:
+            yield trial.absent(self, WRONG_ANYWAY)
             return
         chosen = sorted({round(place) for place in np.linspace(0, len(wanted) - 1, MOST_ALONE)})
         alone = [(wanted[place],) for place in chosen]
@@ -87,16 +90,16 @@ class SubsetCheck:
 
 @dataclass(frozen=True)
 class SameTensorCheck:
-    """The same tensor for two inputs: its gradient is the sum of theirs."""
+    """The same tensor for two inputs of one shape and dtype: its gradient is the sum of theirs."""
 
     name: str = "same"
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
-        pairs = list(islice(_exchangeable(trial), MOST_PAIRS))
-        if not pairs:
-            yield trial.absent(self, "the code has no two inputs of one shape and dtype")
-        for one, other in pairs:
+        if trial.examination.outcome is Outcome.DISAGREES:
+            yield trial.absent(self, WRONG_ANYWAY)
+            return
+        for one, other in islice(_exchangeable(trial), MOST_PAIRS):
             yield self._for_both(trial, one, other)
 
     def _for_both(self, trial: Trial, one: str, other: str) -> Finding:
