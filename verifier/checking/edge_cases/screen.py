@@ -196,13 +196,13 @@ class _RangeArithmetic(BatchArithmetic):
             small = (sizes < self.format.smallest_normal) & (
                 (sizes > 0) | (node.operation in _SCALING)
             )
-            outside = small | (sizes > self.format.largest)
+            large = sizes > self.format.largest
             for argument in aligned(arguments):
                 if argument.dtype == np.float64:
                     size = np.abs(argument)
-                    outside = outside & (
-                        (size >= self.format.smallest_normal) & (size <= self.format.largest)
-                    )
+                    small = small & (size >= self.format.smallest_normal)
+                    large = large & (size > 0) & (size <= self.format.largest)
+            outside = small | large
             self.lost = self.lost | outside.reshape(len(outside), -1).any(axis=1)
         return result
 
