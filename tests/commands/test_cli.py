@@ -144,8 +144,8 @@ def test_show(capsys):
     assert run(["show", "quadratic"]) == 0
     assert capsys.readouterr().out == (
         "quadratic(x, *, w1=1.0, w2=1.0, b=0.0)\n"
-        "  prediction  b + w1*x**2 + w2*x\n"
-        "  loss        (b + w1*x**2 + w2*x - y)**2\n"
+        "  prediction  w1 * x**2 + w2 * x + b\n"
+        "  loss        (w1 * x**2 + w2 * x + b - y)**2\n"
         "  gradient\n"
         "    w1  2*x**2*(b + w1*x**2 + w2*x - y)\n"
         "    w2  2*x*(b + w1*x**2 + w2*x - y)\n"

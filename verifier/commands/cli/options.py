@@ -87,9 +87,27 @@ class DataGroup:
         typer.Option(metavar="COLUMN", help="A column that multiplies each row's loss."),
     ] = None
 
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="t='Time (s)'", help="The column that a name of the model stands for."
+        ),
+    ] = None
+    sep: Annotated[
+        str | None, typer.Option(metavar=";", help="What separates columns; else a comma.")
+    ] = None
+    decimal: Annotated[
+        str | None, typer.Option(metavar=",", help="The decimal sign; else a point.")
+    ] = None
+
     def data_options(self) -> dict[str, UserValue]:
         """The data, as they were typed."""
-        return {"data": self.data, "weights": self.weights}
+        table = given(columns=self.column or None, sep=self.sep, decimal=self.decimal)
+        if table and self.data is None:
+            raise InputError(
+                "--column, --sep and --decimal say how a file is read: give it with --data"
+            )
+        return {"data": self.data, "weights": self.weights, "table": table or None}
 
 
 @dataclass(frozen=True)
