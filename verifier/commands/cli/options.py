@@ -13,6 +13,13 @@ from verifier.process.values import UserValue
 from verifier.reporting.content.detail import Detail
 
 
+def _names_that_begin(incomplete: str) -> list[str]:
+    """The gallery's names, for the shell."""
+    from verifier.formula.gallery_list import gallery_entries
+
+    return [entry.name for entry in gallery_entries() if entry.name.startswith(incomplete)]
+
+
 @dataclass(frozen=True)
 class ModelGroup:
     """Which model."""
@@ -22,7 +29,7 @@ class ModelGroup:
         typer.Argument(
             metavar="MODEL",
             help="A gallery name, or path/to/file.py::name.",
-            autocompletion=lambda incomplete: _names_that_begin(incomplete),
+            autocompletion=_names_that_begin,
         ),
     ] = None
     formula: Annotated[
@@ -63,13 +70,6 @@ class ModelGroup:
         """Whether anything was said of a model."""
         given = (self.model, self.formula, self.inputs, self.start, self.loss)
         return any(value is not None for value in given)
-
-
-def _names_that_begin(incomplete: str) -> list[str]:
-    """The gallery's names, for the shell."""
-    from verifier.formula.gallery_list import gallery_entries
-
-    return [entry.name for entry in gallery_entries() if entry.name.startswith(incomplete)]
 
 
 @dataclass(frozen=True)
