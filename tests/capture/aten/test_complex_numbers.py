@@ -89,6 +89,10 @@ ONE = {
     "padded": lambda z: torch.nn.functional.pad(z, (1, 2)),
     "matrix exponential": lambda z: torch.linalg.matrix_exp(z[:2, :2]),
     "inverse": lambda z: torch.linalg.inv(z[:2, :2]),
+    "determinant": lambda z: torch.linalg.det(z[:, :3]),
+    "determinants": lambda z: torch.linalg.det(torch.stack([z[:2, :2], z[1:, 1:3]])),
+    "logarithm of a determinant": lambda z: torch.linalg.slogdet(z[:, :3]),
+    "matrix power": lambda z: torch.linalg.matrix_power(z[:2, :2], -2),
 }
 TWO = {
     "times": lambda z, w: z * w,
@@ -105,6 +109,11 @@ TWO = {
     "dot": lambda z, w: torch.dot(z[0], w[0]),
     "vdot": lambda z, w: torch.vdot(z[0], w[0]),
     "einsum": lambda z, w: torch.einsum("ij,kj->ik", z, w.conj()),
+    "solution": lambda z, w: torch.linalg.solve(z[:, :3], w),
+    "solution of a vector": lambda z, w: torch.linalg.solve(z[:, :3], w[:, 0]),
+    "solution on the left": lambda z, w: torch.linalg.solve(z[:, :3], w.mT, left=False),
+    "solutions": lambda z, w: torch.linalg.solve(torch.stack([z[:2, :2], z[1:, 1:3]]), w[:2]),
+    "vectors": lambda z, w: torch.linalg.solve(torch.stack([z[:2, :2], z[1:, 1:3]]), w[:2, :2]),
     "convolution": lambda z, w: torch.nn.functional.conv1d(z[None], w[None, :, :2]),
 }
 CASES = {

@@ -43,6 +43,9 @@ class Pair:
     def shape(self) -> torch.Size:
         return self.real.shape
 
+    def __getitem__(self, places: Any) -> Pair:
+        return self.each(lambda part: part[places])
+
     def conj(self) -> Pair:
         return Pair(self.real, -self.imag)
 

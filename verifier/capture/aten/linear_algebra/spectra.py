@@ -11,23 +11,11 @@ import torch
 
 from verifier.capture.aten.linear_algebra.blocks import transposed
 from verifier.capture.aten.normalisation import narrow
-from verifier.capture.lowering import Cell, Lowering, Rule, plain, rule
+from verifier.capture.lowering import Cell, Lowering, plain, rule
 from verifier.program.matrices.exponential import Exponential
 from verifier.program.matrices.nodes import parts
 from verifier.program.matrices.spectra import Eigen, Singular
 from verifier.program.program import FrozenArray
-
-
-def _refused(reason: str) -> Rule:
-    def refuse(low: Lowering) -> int:
-        raise NotImplementedError(reason)
-
-    return refuse
-
-
-rule("linalg_eig", "_linalg_eigvals", "linalg_eigvals")(
-    _refused("eigenvalues that may be complex numbers, which are not judged")
-)
 
 
 @rule("linalg_matrix_exp")
