@@ -63,7 +63,7 @@ class _ProgressSender:
             raise KeyboardInterrupt
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ModelOptions:
     """Which model, as it was typed."""
 
