@@ -190,6 +190,54 @@ def test_complex_results_are_judged(code, dtype):
     assert examination["value"].shape[-1] == 2
 
 
+def eigen(matrix):
+    """The values, and what does not depend on the phases of the vectors."""
+    values, vectors = torch.linalg.eig(matrix)
+    return torch.cat([values.real, values.imag, vectors.abs().reshape(-1)])
+
+
+EIGEN = {
+    "real": (eigen, t(4, 4)),
+    "batch": (lambda x: torch.view_as_real(torch.linalg.eigvals(x)), t(2, 3, 3)),
+    "complex": (of(eigen), t(3, 3), t(3, 3, seed=2)),
+}
+
+
+@pytest.mark.parametrize("case", EIGEN)
+def test_eigenvalues_of_any_matrix(case):
+    assert largest_error(*EIGEN[case]) < 1e-12
+    assert agreeing_digits(*EIGEN[case]) > 30
+    code, *matrices = EIGEN[case]
+    inputs = {f"x{place}": matrix for place, matrix in enumerate(matrices)}
+    assert examine(Subject(code, inputs)).outcome is Outcome.AGREES
+
+
+class EigenvaluesTwice(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return torch.linalg.eigvals(x).abs()
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (x,) = ctx.saved_tensors
+        with torch.enable_grad():
+            own = x.detach().requires_grad_()
+            return torch.autograd.grad(torch.linalg.eigvals(own).abs(), own, 2 * grad_output)
+
+
+def test_a_wrong_backward_of_eigenvalues_is_found():
+    examination = examine(Subject(EigenvaluesTwice.apply, {"x": t(3, 3)}))
+    assert examination["value"].outcome is Outcome.AGREES
+    assert examination["x"].outcome is Outcome.DISAGREES
+
+
+def test_equal_eigenvalues_are_refused():
+    jordan = torch.tensor([[1.0, 1.0], [0.0, 1.0]], dtype=torch.float64)
+    with pytest.raises(NotReadableError, match=r"has no rule for a matrix with equal eigenvalues$"):
+        agreeing_digits(torch.linalg.eigvals, jordan)
+
+
 class WithoutConjugate(torch.autograd.Function):
     @staticmethod
     def forward(ctx, z, w):

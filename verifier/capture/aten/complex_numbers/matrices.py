@@ -37,11 +37,6 @@ def inverse(A: Pair) -> tuple[Pair, None]:  # noqa: N803
     return of_real_matrix(torch.linalg.inv(as_real_matrix(A))), None
 
 
-@pair_rule("linalg_eig", "_linalg_eigvals", "linalg_eigvals")
-def eigenvalues() -> None:
-    raise NotImplementedError("a matrix that need not be symmetric: of symmetric ones eigh is read")
-
-
 @pair_rule("linalg_lu_factor_ex")
 def factors(A: Pair) -> tuple[Pair, None, None]:  # noqa: N803
     """L without its ones and U, in one matrix."""

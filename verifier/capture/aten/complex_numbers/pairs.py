@@ -24,7 +24,7 @@ Number: TypeAlias = Any
 """A Pair, a real tensor or a number of Python."""
 _Rule = TypeVar("_Rule", bound=Callable[..., Any])
 _RULES: dict[str, Callable[..., Any]] = {}
-_RULE_MODULES = ("parts", "elementary", "products", "fourier", "matrices")
+_RULE_MODULES = ("parts", "elementary", "products", "fourier", "matrices", "eigenvalues")
 
 
 @dataclass(frozen=True, eq=False)
