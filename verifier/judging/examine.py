@@ -27,7 +27,7 @@ from verifier.judging.examination import Coded, Exact, Examination, NotReplayed,
 from verifier.judging.pair import Pair
 from verifier.judging.parts import judged_parts
 from verifier.judging.reference import Specification, forward_nodes
-from verifier.judging.replay.formula import formula_replay, rounded_constants
+from verifier.judging.replay.formula import formula_replay, rounded_constants, rounded_tables
 from verifier.judging.replay.joint import joint_replay
 from verifier.judging.verdict import Note, Outcome
 from verifier.operations.formats import FLOAT32, Format
@@ -81,7 +81,8 @@ def _by_graph(point: Statements, specification: Specification | None, read: Lowe
     )
     forward = code[:count] if specification is None else []
     literals = frozenset(rounded_constants(builder, code, forward))
-    examination = _examination(Pair(point, read, code, exact, literals))
+    tables = rounded_tables(builder, code, forward, point.lowest)
+    examination = _examination(Pair(point, read, code, exact, literals, tables))
     if specification is None or not any(
         part.wrong_formula.any() for part in examination.parts[:count]
     ):

@@ -4,7 +4,7 @@ under vmap.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +22,7 @@ from verifier.checking.variants.at_point import (
 from verifier.judging.examination import Examination, Part
 from verifier.judging.examine import examine
 from verifier.judging.finding import Finding
+from verifier.judging.outcome import Outcome
 from verifier.judging.reference import Reference
 from verifier.process.isolation import user_code_state
 from verifier.process.values import UserFunction
@@ -96,6 +97,9 @@ class StridesCheck:
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
         statements = trial.statements
+        if reads_strides(trial):
+            yield trial.absent(self, _OF_STRIDES)
+            return
         for layout in self.layouts:
             try:
                 stated = _state_as_given(
@@ -116,6 +120,9 @@ class ExpandedCheck:
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
         statements = trial.statements
+        if reads_strides(trial):
+            yield trial.absent(self, _OF_STRIDES)
+            return
         inputs = {
             name: _first_row_repeated(tensor)
             if name in trial.bound.arguments and tensor.is_floating_point()
@@ -129,10 +136,53 @@ class ExpandedCheck:
         except Exception as error:
             yield trial.absent(self, reason_it_raises(error))
             return
+        if _leaves_domain(examination):
+            yield trial.absent(self, "where all rows are equal, the function has no value to compare")
+            return
         yield replace(
             trial.finding(self, _parts_with_statements(examination.parts, stated)),
             examination=examination,
         )
+
+
+def _leaves_domain(examination: Examination) -> bool:
+    """Whether numbers have no exact value or nothing bounds them, or the code states no finite
+    ones, whatever the layout: that is of the point, which the check has made.
+    """
+    return any(
+        bool(
+            np.any(part.verdicts.severity == Outcome.UNDECIDED.severity)
+            or np.any(part.verdicts.failing & ~np.isfinite(part.verdicts.stated))
+        )
+        for part in examination.parts
+    )
+
+
+_OF_STRIDES = "the code reads strides (as_strided): in another layout it is another function"
+
+
+def reads_strides(trial: Trial) -> bool:
+    """Whether a result is made, for autograd too, by `as_strided`: its value depends on how its
+    argument lies in memory. What a Function's own forward and backward do is not among it.
+    """
+    if "as_strided" not in trial.examination.operations:
+        return False
+    statements = trial.statements
+    inputs = [tensor.detach().clone() for tensor in statements.inputs.values()]
+    for wanted in statements.joint.wanted:
+        inputs[wanted].requires_grad_()
+    with user_code_state(inputs), torch.enable_grad():
+        results = tensors(statements.joint.code(*(tensor.clone() for tensor in inputs)))
+    waiting = [result.grad_fn for result in results if result.grad_fn is not None]
+    seen = set(waiting)
+    while waiting:
+        step = waiting.pop()
+        if step.name().startswith("AsStrided"):
+            return True
+        before = {known for known, _ in step.next_functions if known is not None} - seen
+        seen |= before
+        waiting.extend(before)
+    return False
 
 
 def _first_row_repeated(tensor: torch.Tensor) -> torch.Tensor:
@@ -239,19 +289,26 @@ class VmapCheck:
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
-        code = trial.bound.code
-        stacked = {
-            name: torch.stack([tensor, trial.beside.get(name, tensor)])
-            for name, tensor in trial.bound.inputs.items()
-        }
-        subject = replace(trial.subject, code=_under_vmap(code), inputs=stacked)
         try:
-            with ignore_torch_warnings():
-                examination = examine(subject, Reference(_loop_over_rows(code)))
+            examination = self._examination(trial, trial.beside)
+            if examination.outcome is Outcome.UNDECIDED:
+                # The point beside may lie outside the domain, which is no matter of the code.
+                examination = self._examination(trial, trial.bound.inputs)
         except Exception as error:
             yield trial.absent(self, reason_it_raises(error))
             return
         yield replace(trial.finding(self, examination.parts), examination=examination)
+
+    def _examination(self, trial: Trial, beside: Mapping[str, torch.Tensor]) -> Examination:
+        """The code at the trial's point and at another one at once."""
+        code = trial.bound.code
+        stacked = {
+            name: torch.stack([tensor, beside.get(name, tensor)])
+            for name, tensor in trial.bound.inputs.items()
+        }
+        subject = replace(trial.subject, code=_under_vmap(code), inputs=stacked)
+        with ignore_torch_warnings():
+            return examine(subject, Reference(_loop_over_rows(code)))
 
 
 def _under_vmap(code: UserFunction) -> UserFunction:
