@@ -4,12 +4,13 @@ under vmap.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
+from verifier.capture.aten.movement import PADDING
 from verifier.capture.joint_functions import Joint, gradients_by, tensors
 from verifier.capture.lowering import plain
 from verifier.capture.statements import REVERSE, Statements
@@ -22,6 +23,7 @@ from verifier.checking.variants.at_point import (
 from verifier.judging.examination import Examination, Part
 from verifier.judging.examine import examine
 from verifier.judging.finding import Finding
+from verifier.judging.outcome import Outcome
 from verifier.judging.reference import Reference
 from verifier.process.isolation import user_code_state
 from verifier.process.values import UserFunction
@@ -96,6 +98,9 @@ class StridesCheck:
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
         statements = trial.statements
+        if reads_strides(trial):
+            yield trial.absent(self, _OF_STRIDES)
+            return
         for layout in self.layouts:
             try:
                 stated = _state_as_given(
@@ -116,6 +121,9 @@ class ExpandedCheck:
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
         statements = trial.statements
+        if reads_strides(trial):
+            yield trial.absent(self, _OF_STRIDES)
+            return
         inputs = {
             name: _first_row_repeated(tensor)
             if name in trial.bound.arguments and tensor.is_floating_point()
@@ -129,10 +137,53 @@ class ExpandedCheck:
         except Exception as error:
             yield trial.absent(self, reason_it_raises(error))
             return
+        if _leaves_domain(examination):
+            yield trial.absent(self, "where all rows are equal, no value is known to compare with")
+            return
         yield replace(
             trial.finding(self, _parts_with_statements(examination.parts, stated)),
             examination=examination,
         )
+
+
+def _leaves_domain(examination: Examination) -> bool:
+    """Whether numbers have no exact value or nothing bounds them, or the code states no finite
+    ones, whatever the layout: that is of the point, which the check has made.
+    """
+    return any(
+        bool(
+            np.any(part.verdicts.severity == Outcome.UNDECIDED.severity)
+            or np.any(part.verdicts.failing & ~np.isfinite(part.verdicts.stated))
+        )
+        for part in examination.parts
+    )
+
+
+_OF_STRIDES = "the code reads strides (as_strided): in another layout it is another function"
+
+
+def reads_strides(trial: Trial) -> bool:
+    """Whether a result is made, for autograd too, by `as_strided`: its value depends on how its
+    argument lies in memory. What a Function's own forward and backward do is not among it.
+    """
+    if "as_strided" not in trial.examination.operations:
+        return False
+    statements = trial.statements
+    inputs = [tensor.detach().clone() for tensor in statements.inputs.values()]
+    for wanted in statements.joint.wanted:
+        inputs[wanted].requires_grad_()
+    with user_code_state(inputs), torch.enable_grad():
+        results = tensors(statements.joint.code(*(tensor.clone() for tensor in inputs)))
+    waiting = [result.grad_fn for result in results if result.grad_fn is not None]
+    seen = set(waiting)
+    while waiting:
+        step = waiting.pop()
+        if step.name().startswith("AsStrided"):
+            return True
+        before = {known for known, _ in step.next_functions if known is not None} - seen
+        seen |= before
+        waiting.extend(before)
+    return False
 
 
 def _first_row_repeated(tensor: torch.Tensor) -> torch.Tensor:
@@ -239,19 +290,37 @@ class VmapCheck:
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
-        code = trial.bound.code
-        stacked = {
-            name: torch.stack([tensor, trial.beside.get(name, tensor)])
-            for name, tensor in trial.bound.inputs.items()
-        }
-        subject = replace(trial.subject, code=_under_vmap(code), inputs=stacked)
         try:
-            with ignore_torch_warnings():
-                examination = examine(subject, Reference(_loop_over_rows(code)))
+            examination = self._examination(trial, trial.beside)
+            if examination.outcome is Outcome.UNDECIDED:
+                # The point beside may lie outside the domain, which is no matter of the code.
+                examination = self._examination(trial, trial.bound.inputs)
         except Exception as error:
             yield trial.absent(self, reason_it_raises(error))
             return
+        conventions = _AT_ONE_POINT & set(examination.events.conventions)
+        if conventions and examination.outcome is not Outcome.AGREES:
+            named = ", ".join(sorted(conventions))
+            yield trial.absent(self, f"torch has no convention for several points at once: {named}")
+            return
         yield replace(trial.finding(self, examination.parts), examination=examination)
+
+    def _examination(self, trial: Trial, beside: Mapping[str, torch.Tensor]) -> Examination:
+        """The code at the trial's point and at another one at once."""
+        code = trial.bound.code
+        stacked = {
+            name: torch.stack([tensor, beside.get(name, tensor)])
+            for name, tensor in trial.bound.inputs.items()
+        }
+        subject = replace(trial.subject, code=_under_vmap(code), inputs=stacked)
+        with ignore_torch_warnings():
+            return examine(subject, Reference(_loop_over_rows(code)))
+
+
+_AT_ONE_POINT = frozenset({PADDING})
+"""Under vmap torch leaves out the padding's row of the first point, and learns those of the
+others.
+"""
 
 
 def _under_vmap(code: UserFunction) -> UserFunction:

@@ -21,7 +21,7 @@ from verifier.judging.kinks.hull import Hull, is_mean, on_affine_hull
 from verifier.operations.arrays import Array, Balls, Floats, Truths
 from verifier.program.evaluation.arithmetic import middle, radius
 from verifier.program.evaluation.balls import (
-    EQUALITIES,
+    JUMPS,
     AsCoded,
     BallArithmetic,
     BorderArithmetic,
@@ -95,7 +95,7 @@ def open_ties(
         known = decisions.get(place)
         open_ = near if known is None else near & (known.values[0] == (*known.values, 0.0)[1])
         open_ = np.asarray(open_ & ~borders.ties.get(place, np.False_))
-        if np.any(open_) and program.nodes[place].operation not in EQUALITIES:
+        if np.any(open_) and program.nodes[place].operation not in JUMPS:
             found[place] = open_
     return found
 
