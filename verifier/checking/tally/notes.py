@@ -31,6 +31,7 @@ def notes_on(checked: CheckResult) -> tuple[str, ...]:
         *_on_values(runs),
         *_on_draws(runs, checked.settings.seed),
         *_on_conventions(runs),
+        *_on_lost_range(_at_points(checked.judged)),
     )
 
 
@@ -129,6 +130,15 @@ def _on_conventions(runs: Sequence[Events]) -> Iterator[str]:
         yield (
             f"torch's own code takes values out of autograd ({', '.join(names)}): they are taken "
             "for constants"
+        )
+
+
+def _on_lost_range(examinations: Sequence[Examination]) -> Iterator[str]:
+    sentences = [found.lost_range for found in examinations if found.lost_range]
+    if sentences:
+        yield (
+            f"at {len(sentences)} of the edge points the code as written leaves the range of its "
+            f"dtype, which decides nothing: {sentences[0]}"
         )
 
 

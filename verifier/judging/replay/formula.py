@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from verifier.judging.examination import Replayed
 from verifier.judging.kinks.hull import reach_of
 from verifier.judging.pair import Pair
 from verifier.judging.replay.joint import JointReplay
-from verifier.operations.formats import FLOAT32, Format
+from verifier.operations.arrays import Floats
+from verifier.operations.formats import FLOAT32, FLOAT64, Format
 from verifier.program.builder import Builder
 from verifier.program.evaluation.arithmetic import middle, radius
 from verifier.program.evaluation.balls import SHORT_DIGITS, BallArithmetic, replay
@@ -30,6 +32,8 @@ MOST_DIGITS = 77.0
 """What 256 bits hold."""
 TABLE_SIZE = 64
 """Arrays of more numbers are data, which nobody typed."""
+_ROUNDINGS = 16
+"""That many constants may be off at once."""
 NAMED = 16
 """Of at most so many literals those are named that make the difference, of more all."""
 
@@ -80,7 +84,30 @@ class _Trial:
         return self._wrong(granted, narrowed=True)
 
     def _wrong(self, granted: Iterable[int], *, narrowed: bool) -> Wrong:
+        """Constants of float64 that are off by a rounding explain no more than some roundings."""
         granted = frozenset(granted)
+        wide = {index for index in granted if self.pair.tables.get(index) is FLOAT64}
+        found = self._replayed(granted, narrowed=narrowed)
+        if not wide:
+            return found
+        without = self._replayed(granted - wide, narrowed=narrowed)
+        return [
+            one & (other | far) for one, other, far in zip(without, found, self._far, strict=True)
+        ]
+
+    @cached_property
+    def _far(self) -> Wrong:
+        """Where the code's graph is further from the exact value than by some roundings of an
+        array's largest number to float64.
+        """
+        apart = _differences(self.found.code, self.found.exact)
+        limit = _ROUNDINGS * FLOAT64.unit_roundoff
+        return [
+            np.abs(middle(one)) > limit * _largest(middle(exact))
+            for one, exact in zip(apart, self.found.exact, strict=True)
+        ]
+
+    def _replayed(self, granted: frozenset[int], *, narrowed: bool) -> Wrong:
         places = frozenset(self.pair.places[index] for index in granted)
         tables = {
             self.pair.places[index]: width
@@ -111,6 +138,10 @@ class _Trial:
         if _same(wrong, granted):
             return wrong, set()
         return granted, _needed(literals, lambda chosen: _same(wrong_with(chosen), granted))
+
+
+def _largest(numbers: Floats) -> float:
+    return float(np.max(np.abs(numbers), where=np.isfinite(numbers), initial=0.0))
 
 
 def _numbers(builder: Builder, literals: Iterable[int]) -> tuple[float, ...]:
@@ -148,13 +179,16 @@ def rounded_tables(
     builder: Builder, code: Sequence[int], forward: Sequence[int], lowest: Format
 ) -> dict[int, Format]:
     """The constants of some nodes that may be off by one rounding, with its format: numbers that
-    define them (a forward) too, which the backward may have for another reason, and arrays of short
-    decimals, which are rounded to `lowest`.
+    define them (a forward) too, which the backward may have for another reason, as Python rounds
+    them, and arrays of short decimals, which are rounded to `lowest`.
     """
     reached, defining = builder.places_in(*code), builder.places_in(*forward)
     shared = reached.keys() & defining.keys()
     arrays = {index for index in reached.keys() - shared if builder[index].number is None}
-    chosen = ((index, builder[index].format or lowest) for index in shared | arrays)
+    chosen = [
+        *((index, FLOAT64) for index in shared),
+        *((index, builder[index].format or lowest) for index in arrays),
+    ]
     return {index: width for index, width in chosen if _is_short(builder[index], width)}
 
 
