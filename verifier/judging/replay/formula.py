@@ -20,7 +20,6 @@ from verifier.judging.examination import Replayed
 from verifier.judging.kinks.hull import reach_of
 from verifier.judging.pair import Pair
 from verifier.judging.replay.joint import JointReplay
-from verifier.operations.arrays import Floats
 from verifier.operations.formats import FLOAT32, FLOAT64, Format
 from verifier.program.builder import Builder
 from verifier.program.evaluation.arithmetic import middle, radius
@@ -103,7 +102,7 @@ class _Trial:
         apart = _differences(self.found.code, self.found.exact)
         limit = _ROUNDINGS * FLOAT64.unit_roundoff
         return [
-            np.abs(middle(one)) > limit * _largest(middle(exact))
+            np.abs(middle(one)) > limit * _largest(exact)
             for one, exact in zip(apart, self.found.exact, strict=True)
         ]
 
@@ -138,10 +137,6 @@ class _Trial:
         if _same(wrong, granted):
             return wrong, set()
         return granted, _needed(literals, lambda chosen: _same(wrong_with(chosen), granted))
-
-
-def _largest(numbers: Floats) -> float:
-    return float(np.max(np.abs(numbers), where=np.isfinite(numbers), initial=0.0))
 
 
 def _numbers(builder: Builder, literals: Iterable[int]) -> tuple[float, ...]:
