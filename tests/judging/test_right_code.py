@@ -9,6 +9,7 @@ from torch.nn import functional
 from verifier.capture.statements import SECOND, Subject
 from verifier.judging.examine import examine
 from verifier.judging.reference import Reference
+from verifier.judging.replay.in_range import with_lost_range
 from verifier.judging.verdict import Note, Outcome
 
 AGREES, UNDECIDED, DISAGREES = Outcome.AGREES, Outcome.UNDECIDED, Outcome.DISAGREES
@@ -178,3 +179,32 @@ def test_the_floor_of_the_format_is_no_fault():
     found = examine(Subject(lambda x: x * 0 + 1e-3, {"x": x}), Reference(functional.silu))
     assert found["value"].outcome is DISAGREES
     assert Note.BLIND not in {found["value"].verdicts[0].note}
+
+
+def at_an_edge(code, x):
+    """What is known of a gradient at a point that a check chose itself."""
+    return with_lost_range(examine(Subject(code, {"x": x})))
+
+
+@pytest.mark.parametrize("x", [110.0, -110.0])
+def test_what_the_forward_loses_on_the_way_to_an_edge_decides_nothing(x):
+    at = torch.tensor([x], dtype=torch.float32)
+    found = at_an_edge(lambda x: torch.exp(x) * torch.exp(-x) * x, at)
+    assert found.outcome is UNDECIDED
+    assert "float32 ends at" in found.lost_range
+    assert {part.verdicts[0].note for part in found.parts} >= {Note.OUT_OF_RANGE}
+
+
+def test_what_the_backward_loses_by_itself_stays_wrong():
+    at = torch.tensor([60.0], dtype=torch.float32)
+    code = with_backward(torch.exp, lambda x: torch.exp(2 * x) / torch.exp(x))
+    found = at_an_edge(code, at)
+    assert (found.outcome, found.lost_range) == (DISAGREES, "")
+
+
+def test_a_wrong_formula_stays_wrong_where_the_forward_overflows():
+    at = torch.tensor([110.0], dtype=torch.float32)
+    code = with_backward(
+        lambda x: torch.exp(x) * torch.exp(-x) * x, lambda x: 2 * torch.ones_like(x)
+    )
+    assert at_an_edge(code, at)["x"].outcome is DISAGREES
