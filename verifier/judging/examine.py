@@ -21,6 +21,7 @@ from verifier.capture.joint_graph import (
 )
 from verifier.capture.lowering import Lowered, lowered
 from verifier.capture.statements import Statements, Subject
+from verifier.capture.trace_events import Events
 from verifier.errors import InputError
 from verifier.judging.derivatives import derivative_nodes
 from verifier.judging.examination import Coded, Exact, Examination, NotReplayed, Part
@@ -55,7 +56,9 @@ def examine(subject: Subject, specification: Specification | None = None) -> Exa
     try:
         capture = captured if subject.honour_detach else captured_with_detached
         graph = capture(point.joint, point.arguments)
-        read: Lowered | NotReplayed = lowered(graph, point.names, point.arguments)
+        read: Lowered | NotReplayed = lowered(
+            graph, point.names, point.arguments, quantity=subject.quantity
+        )
     except NotReadableError as error:
         read = NotReplayed(str(error))
     if isinstance(read, NotReplayed):
@@ -65,7 +68,9 @@ def examine(subject: Subject, specification: Specification | None = None) -> Exa
             else _by_specification(point, specification, read)
         )
     found = _by_graph(point, specification, read)
-    return replace(found, detached=graph.meta[DETACHED], events=graph.meta[EVENTS])
+    events: Events = graph.meta[EVENTS]
+    events = replace(events, conventions=(*events.conventions, *read.conventions))
+    return replace(found, detached=graph.meta[DETACHED], events=events)
 
 
 def _by_graph(point: Statements, specification: Specification | None, read: Lowered) -> Examination:

@@ -54,10 +54,12 @@ class Pair:
         return self.builder.places_in(*self.code, *self.exact)
 
     def actual(self, node: int) -> Any:
-        """What the code had for a node, as float64; None where it did not show it."""
+        """What the code, or the version of it that says what is right, had for a node, as float64;
+        None where neither showed it.
+        """
         known = self.builder[node]
         if known.operation != CONSTANT:
-            return self.read.actual.get(node)
+            return self.builder.actual.get(node)
         if known.array.dtype == bool or known.array.ndim:
             return known.array
         # A number that is compared with a tensor is rounded to the tensor's format.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from verifier.capture.aten.movement import PADDING
 from verifier.capture.joint_functions import Joint, gradients_by, tensors
 from verifier.capture.lowering import plain
 from verifier.capture.statements import REVERSE, Statements
@@ -137,7 +138,9 @@ class ExpandedCheck:
             yield trial.absent(self, reason_it_raises(error))
             return
         if _leaves_domain(examination):
-            yield trial.absent(self, "where all rows are equal, the function has no value to compare")
+            yield trial.absent(
+                self, "where all rows are equal, the function has no value to compare"
+            )
             return
         yield replace(
             trial.finding(self, _parts_with_statements(examination.parts, stated)),
@@ -297,6 +300,11 @@ class VmapCheck:
         except Exception as error:
             yield trial.absent(self, reason_it_raises(error))
             return
+        conventions = _AT_ONE_POINT & set(examination.events.conventions)
+        if conventions and examination.outcome is not Outcome.AGREES:
+            named = ", ".join(sorted(conventions))
+            yield trial.absent(self, f"torch has no convention for several points at once: {named}")
+            return
         yield replace(trial.finding(self, examination.parts), examination=examination)
 
     def _examination(self, trial: Trial, beside: Mapping[str, torch.Tensor]) -> Examination:
@@ -309,6 +317,12 @@ class VmapCheck:
         subject = replace(trial.subject, code=_under_vmap(code), inputs=stacked)
         with ignore_torch_warnings():
             return examine(subject, Reference(_loop_over_rows(code)))
+
+
+_AT_ONE_POINT = frozenset({PADDING})
+"""Under vmap torch leaves out the padding's row of the first point, and learns those of the
+others.
+"""
 
 
 def _under_vmap(code: UserFunction) -> UserFunction:

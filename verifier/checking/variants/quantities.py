@@ -70,6 +70,12 @@ class BothModesCheck:
             yield trial.absent(self, forward)
             return
         reverse = trial.examination
+        apart = set(reverse.events.conventions) - set(forward.events.conventions)
+        if apart:
+            yield trial.absent(
+                self, f"torch has a convention for reverse mode alone: {', '.join(sorted(apart))}"
+            )
+            return
         tangents = [plain(moved).ravel() for moved in _weights_of(forward)]
         weights = [plain(weight).ravel() for weight in _weights_of(reverse)]
         one = _dot_product([part for part in reverse.parts if part.quantity == REVERSE], tangents)
@@ -161,7 +167,9 @@ class SecondOrderCheck:
 def _exists_nowhere(part: Part) -> bool:
     """Whether no number of a part has an exact value, as the curvature of a norm at 0."""
     notes = {part.verdicts[place].note for place in range(part.verdicts.stated.size)}
-    return part.verdicts.stated.size > 0 and notes <= _WITHOUT_VALUE and not part.wrong_formula.any()
+    return (
+        part.verdicts.stated.size > 0 and notes <= _WITHOUT_VALUE and not part.wrong_formula.any()
+    )
 
 
 def _reason(part: Part) -> Note:

@@ -83,8 +83,8 @@ class _Trial:
         granted = frozenset(granted)
         places = frozenset(self.pair.places[index] for index in granted)
         tables = {
-            self.pair.places[index]: format
-            for index, format in self.pair.tables.items()
+            self.pair.places[index]: rounded_to
+            for index, rounded_to in self.pair.tables.items()
             if index in granted
         }
         code = self.found.code
@@ -155,7 +155,9 @@ def rounded_tables(
     shared = reached.keys() & defining.keys()
     arrays = {index for index in reached.keys() - shared if builder[index].number is None}
     chosen = ((index, builder[index].format or lowest) for index in shared | arrays)
-    return {index: format for index, format in chosen if _is_short(builder[index], format)}
+    return {
+        index: rounded_to for index, rounded_to in chosen if _is_short(builder[index], rounded_to)
+    }
 
 
 def _is_short(node: Node, format: Format) -> bool:

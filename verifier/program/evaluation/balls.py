@@ -225,9 +225,7 @@ def _sides(operation: Operation, arguments: tuple[Balls, ...]) -> tuple[Balls, B
     if len(arguments) == 2:
         return arguments[0], arguments[1]
     (number,) = arguments
-    return number, as_objects(
-        balls(np.rint(middle(number))) if operation.name in STEPS else _ZERO
-    )
+    return number, as_objects(balls(np.rint(middle(number))) if operation.name in STEPS else _ZERO)
 
 
 def half_a_unit(number: float, *formats: Format | None) -> float:
