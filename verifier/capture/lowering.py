@@ -387,6 +387,7 @@ class Lowering:
         # A recorder knows tensors by their identity.
         graph = Recorder().record(in_parts, [cell.actual.detach() for cell in cells])
         self.elementary = False
+        self.kept = self.kept and name not in _FROM_STATED
         nodes = iter(self.run(graph, cells))
         if isinstance(actual, tuple | list):
             return type(actual)(self._of_parts(nodes, part) for part in actual)
@@ -473,6 +474,8 @@ _EVEN = frozenset({"ones", "zeros", "ones_like", "zeros_like", "new_ones", "new_
 """Operations that make a tensor of zeros or ones: what is computed of it is rounded as everything
 else.
 """
+_FROM_STATED = frozenset({"linalg_eig", "_linalg_eigvals", "linalg_eigvals"})
+"""Complex operations that begin with what torch stated at this point."""
 _BY_SHAPE = frozenset(
     {
         "empty_like",
