@@ -380,7 +380,7 @@ class _Sampling:
         if self.padding != _REFLECTION:
             return line.coded
         turn, shift = self._reflected(line.coded, line.size)
-        return line.coded * turn + shift
+        return np.asarray(line.coded * turn + shift)
 
     def _line(self, place: int, size: int) -> _Line:
         low, grid = self.low, actual_of(self.grid)
@@ -466,10 +466,10 @@ class _Sampling:
     def _inside(self, index: np.ndarray, size: int) -> np.ndarray:
         """Where the padding finds an entry that lies outside the input."""
         if self.padding == _BORDER:
-            return np.clip(index, 0, size - 1)
+            return np.asarray(np.clip(index, 0, size - 1))
         if self.padding == _REFLECTION:
             turn, shift = self._reflected(index.astype(np.float64), size)
-            return np.clip(np.rint(index * turn + shift), 0, size - 1).astype(np.int64)
+            return np.asarray(np.clip(np.rint(index * turn + shift), 0, size - 1), np.int64)
         return index
 
     def corners(self, lines: Sequence[_Line], nearest: bool) -> _Corners:

@@ -196,7 +196,7 @@ class NoiseArithmetic(BatchArithmetic):
 
         So few replays know the middle to a part of their spread only.
         """
-        return DEVIATIONS / self.gain + _UNSURE
+        return float(DEVIATIONS / self.gain + _UNSURE)
 
     def _budget(self, operation: Operation, result: Array, parts: Sequence[Array]) -> Numeric:
         """How many units of roundoff the result may be off; an ulp is at most two of them."""
