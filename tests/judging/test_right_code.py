@@ -120,6 +120,22 @@ def test_sampling_has_kinks_at_the_first_entry(share, expected):
     assert outcome(code, torch.tensor([-1.0], dtype=torch.float64)) is expected
 
 
+@pytest.mark.parametrize(
+    ("slope", "expected"),
+    [(1.0, AGREES), (2.0, AGREES), (3.0, AGREES), (0.5, DISAGREES), (3.5, DISAGREES)],
+)
+def test_sampling_has_kinks_at_every_entry(slope, expected):
+    """The entries are 0, 1 and 4, and the position is on the second one."""
+
+    def along_squares(x):
+        grid = torch.stack([x, torch.zeros_like(x)], -1).reshape(1, 1, -1, 2)
+        squares = torch.tensor([[[[0.0, 1.0, 4.0]]]], dtype=x.dtype)
+        return functional.grid_sample(squares, grid, align_corners=True).reshape(-1)
+
+    code = with_backward(along_squares, lambda x: slope * torch.ones_like(x))
+    assert outcome(code, torch.zeros(1, dtype=torch.float64)) is expected
+
+
 C = float(torch.tensor(1.001, dtype=torch.float32))
 BESIDE_A_HALF = torch.tensor([-0.5486403342038355], dtype=torch.float64)
 

@@ -154,8 +154,10 @@ class SecondOrderCheck:
         kept = [part for part in parts if part not in missing]
         if kept:
             yield replace(trial.finding(self, kept), examination=examination)
-        for part in missing:
-            yield trial.absent(self, f"by {part.name} it does not exist here: {_reason(part)}")
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            sentence = f"{missing[0].name}{more} does not exist here: {_reason(missing[0])}"
+            yield trial.absent(self, sentence)
 
 
 def _exists_nowhere(part: Part) -> bool:
@@ -169,4 +171,4 @@ def _reason(part: Part) -> Note:
     return part.verdicts[0].note
 
 
-_WITHOUT_VALUE = {Note.NO_EXACT_VALUE, Note.INFINITE}
+_WITHOUT_VALUE = {Note.NO_EXACT_VALUE, Note.INFINITE, Note.TOO_LONG}

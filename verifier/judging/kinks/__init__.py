@@ -150,7 +150,7 @@ def _are_mean(limits: Sequence[Sequence[Balls]], stated: Sequence[Floats]) -> bo
     rows = np.array(
         [np.concatenate([np.ravel(middle(part)) for part in one[-len(stated) :]]) for one in limits]
     )
-    varying = np.ptp(rows, axis=0) > 0
+    varying = np.isfinite(rows).all(axis=0) & (rows.max(axis=0) > rows.min(axis=0))
     numbers = np.concatenate([np.ravel(part) for part in stated])
     return is_mean(rows[:, varying], numbers[varying])
 
