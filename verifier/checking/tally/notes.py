@@ -31,6 +31,7 @@ def notes_on(checked: CheckResult) -> tuple[str, ...]:
         *_on_values(runs),
         *_on_draws(runs, checked.settings.seed),
         *_on_conventions(runs),
+        *_on_coverage(checked),
     )
 
 
@@ -129,6 +130,17 @@ def _on_conventions(runs: Sequence[Events]) -> Iterator[str]:
         yield (
             f"torch's own code takes values out of autograd ({', '.join(names)}): they are taken "
             "for constants"
+        )
+
+
+def _on_coverage(checked: CheckResult) -> Iterator[str]:
+    missed = dict.fromkeys(text for _, found in checked.coverage for text in found.missed)
+    if missed:
+        shown = list(missed)[:MOST_PLACES]
+        more = f" and {len(missed) - MOST_PLACES} more" if len(missed) > MOST_PLACES else ""
+        yield (
+            f"not exercised: all points lie on one side of {', '.join(shown)}{more}, so that what "
+            "the code does on the other side was not tried"
         )
 
 
