@@ -263,6 +263,16 @@ def test_strided():
     assert torch.equal(with_first_axis_fastest(tensor), tensor)
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_rows_that_share_their_memory_are_tried_at_each_number_of_rows(rows):
+    report = checked(
+        torch.sin, inputs={"input": verifier.between(-1, 1, shape=(rows, 2))}, dtypes=["float64"],
+        points=1, without=[name for name in NAMES if name not in ("reverse", "expanded")],
+    )  # fmt: skip
+    (found,) = [each for each in report.checked.findings if each.check == "expanded"]
+    assert found.parts
+
+
 @pytest.mark.parametrize("size", [25, pytest.param(100, marks=pytest.mark.slow)])
 def test_one_component_of_many(size):
     def backward(ctx, g):
