@@ -103,5 +103,7 @@ def __getattr__(name: str) -> Any:
 
 def _module(name: str) -> ModuleType:
     from verifier.process.imports import import_quietly
+    from verifier.process.torch_version import require_torch
 
+    require_torch()
     return import_quietly(f"verifier.{name}")

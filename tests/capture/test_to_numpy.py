@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import verifier
+from tests.helpers.torch_versions import from_torch
 from verifier.capture.to_numpy import bytes_of, dense, to_float64, to_numpy
 
 ZEROS = torch._efficientzerotensor((2,), dtype=torch.float64)
@@ -70,6 +71,7 @@ def test_numbers_of_a_format_that_numpy_has_not():
         to_numpy(torch.tensor([1.5], dtype=torch.bfloat16))
 
 
+@from_torch("2.10", "numpy() gave what happened to stand in memory")
 def test_torch_itself_refuses_some_of_them():
     """What is undone here has to be: numpy() and tolist() raise."""
     with pytest.raises(RuntimeError, match="Cannot convert a ZeroTensor to numpy"):

@@ -7,6 +7,7 @@ import mpmath
 import numpy as np
 import pytest
 import scipy.special
+import sympy
 import torch
 from flint import arb
 
@@ -162,3 +163,21 @@ def test_code_is_compared_with_a_function_that_torch_lacks(factor, outcome, monk
 def test_copysign_and_fmod_are_pythons(a, b):
     assert functions.copysign(a, b) == math.copysign(a, b)
     assert functions.fmod(a, b) == math.fmod(a, b)
+
+
+def test_a_function_with_another_count_of_arguments():
+    w = sympy.Symbol("w", real=True)
+    model = verifier.Model(sympy.LambertW(w, -1), start={w: -0.2})
+    with pytest.raises(verifier.InputError) as error:
+        _ = model.expression
+    assert str(error.value) == "LambertW is known with 1 argument, not with 2"
+
+
+def test_no_derivative_by_the_order():
+    model = verifier.Model.from_text("besselj(w, 2)", start={"w": 0.5})
+    with pytest.raises(verifier.InputError) as error:
+        _ = model.gradient
+    assert str(error.value) == (
+        "model model: torch has no derivative of besselj, here besselj(w, 2): it has no such "
+        "function"
+    )

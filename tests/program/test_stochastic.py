@@ -161,6 +161,23 @@ def test_a_function_may_flush_to_zero():
     assert deviation(lambda b, x: b.apply("exp", x), FLOAT32, x=-80.0) < 1e-6 * np.exp(-80.0)
 
 
+def product(format, *rows):
+    return deviation(lambda b, x, y: b.contract(x, y), format, x=[rows], y=[[0.5], [0.5]])[0, 0]
+
+
+@pytest.mark.parametrize("format", (FLOAT32, BFLOAT16), ids=lambda known: known.name)
+def test_a_product_of_matrices_may_take_subnormals_for_zero(format):
+    small = 0.75 * format.smallest_normal
+    assert DEVIATIONS * product(format, small, 0.0) > 0.5 * small
+    assert DEVIATIONS * product(format, small, 1.0) < 4 * DEVIATIONS * format.unit_roundoff
+
+
+@pytest.mark.parametrize("format", (FLOAT16, FLOAT64), ids=lambda known: known.name)
+def test_others_have_subnormals_in_products_too(format):
+    small = 0.75 * format.smallest_normal
+    assert product(format, small, 0.0) < 2 * format.smallest_subnormal
+
+
 def test_sizes_whose_squares_leave_float64():
     x = np.array([1e-120, 1e-150, 1e120, 1e150])
     found = (

@@ -338,7 +338,11 @@ class Lowering:
         bound = bound if _is_whole(actual) else _with_numbers(target, bound)
         function = rules()[name]
         parameters = inspect.signature(function).parameters
-        given = {key: value for key, value in bound.items() if key in parameters}
+        given = {
+            name: bound[name if name in bound else _LATER_NAMES[name]]
+            for name in parameters
+            if name in bound or _LATER_NAMES.get(name) in bound
+        }
         if "operation" in parameters:
             given = {"operation": target, "bound": bound}
         if "actual" in parameters:
@@ -381,6 +385,7 @@ class Lowering:
         # A recorder knows tensors by their identity.
         graph = Recorder().record(in_parts, [cell.actual.detach() for cell in cells])
         self.elementary = False
+        self.kept = self.kept and name not in _FROM_STATED
         nodes = iter(self.run(graph, cells))
         if isinstance(actual, tuple | list):
             return type(actual)(self._of_parts(nodes, part) for part in actual)
@@ -467,6 +472,8 @@ _EVEN = frozenset({"ones", "zeros", "ones_like", "zeros_like", "new_ones", "new_
 """Operations that make a tensor of zeros or ones: what is computed of it is rounded as everything
 else.
 """
+_FROM_STATED = frozenset({"linalg_eig", "_linalg_eigvals", "linalg_eigvals"})
+"""Complex operations that begin with what torch stated at this point."""
 _BY_SHAPE = frozenset(
     {
         "empty_like",
@@ -598,6 +605,10 @@ def _is_nothing(arguments: Any, actual: Operand) -> bool:
     return not any(cell.actual.numel() for cell in cells_of(arguments)) or not any(
         part.numel() for part in _tensors(actual)
     )
+
+
+_LATER_NAMES = {"grad": "grad_output"}
+"""Names of arguments that later versions of torch have for some operations, by the earlier name."""
 
 
 def _bound(

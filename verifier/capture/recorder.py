@@ -150,12 +150,28 @@ def _as_a_trace() -> Iterator[None]:
 
     torch's compiler asks this flag of torch's tracer for that, which has no setting.
     """
-    before = _symbolic_trace._is_fx_tracing_flag
-    _symbolic_trace._is_fx_tracing_flag = True
+    before = _is_a_trace()
+    _set_trace(True)
     try:
         yield
     finally:
-        _symbolic_trace._is_fx_tracing_flag = before
+        _set_trace(before)
+
+
+# The flag was a global one once, and is one of each thread from torch 2.15.
+_PLACE, _FLAG = (
+    (_symbolic_trace._is_fx_tracing_tls, "flag")
+    if hasattr(_symbolic_trace, "_is_fx_tracing_tls")
+    else (_symbolic_trace, "_is_fx_tracing_flag")
+)
+
+
+def _is_a_trace() -> bool:
+    return bool(getattr(_PLACE, _FLAG, False))
+
+
+def _set_trace(flag: bool) -> None:
+    setattr(_PLACE, _FLAG, flag)
 
 
 @contextmanager

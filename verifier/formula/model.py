@@ -476,16 +476,21 @@ class Model:
 
     def _refuse_without_derivative(self, program: Program) -> None:
         from verifier.formula.unparse import write_text
+        from verifier.operations.operation import Absent
         from verifier.operations.table import TABLE
         from verifier.program.formula_gradient import without_derivative
 
         for index in without_derivative(program, self.parameters):
             row = TABLE[program.nodes[index].operation]
             called = getattr(row.torch, "name", row.name)
+            reason = (
+                "it has no such function"
+                if isinstance(row.torch, Absent)
+                else f"{called} silently gives a result that has no gradient"
+            )
             raise InputError(
                 f"model {self.name}: torch has no derivative of {row.name}, here "
-                f"{write_text(program.only(index))}:"
-                f" {called} silently gives a result that has no gradient"
+                f"{write_text(program.only(index))}: {reason}"
             )
 
     def _refuse_undefined_constants(self, program: Program) -> None:

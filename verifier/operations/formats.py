@@ -39,6 +39,18 @@ class Format:
         return 2.0 ** (self.smallest_exponent - self.precision + 1)
 
     @property
+    def least_factor(self) -> float:
+        """A product of matrices may take factors and results below this number for 0.
+
+        Processors' own instructions for products in bfloat16, which add up in float32, do so with
+        every subnormal (VDPBF16PS in Intel's Software Developer's Manual, volume 2).
+
+        >>> FLOAT32.least_factor == FLOAT32.smallest_normal, FLOAT64.least_factor
+        (True, 0.0)
+        """
+        return self.smallest_normal if self in (FLOAT32, BFLOAT16) else 0.0
+
+    @property
     def decimal_digits(self) -> float:
         """Decimal digits that one rounding leaves right."""
         return self.precision * math.log10(2.0)

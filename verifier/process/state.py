@@ -180,7 +180,11 @@ def _default_device() -> StateValue:
 
 def _set_default_device(value: StateValue) -> None:
     others = tuple(mode for mode in _function_modes() if not isinstance(mode, DeviceContext))
-    _device.CURRENT_DEVICE, _GLOBAL_DEVICE.device_context, modes = value or (None, None, others)
+    _device.CURRENT_DEVICE, context, modes = value or (None, None, others)
+    # Before torch 2.10, `torch.get_default_device()` takes what stands there for a context.
+    vars(_GLOBAL_DEVICE).pop("device_context", None)
+    if context is not None:
+        _GLOBAL_DEVICE.device_context = context
     for _ in _function_modes():
         _TORCH_C._pop_torch_function_stack()
     for mode in modes:

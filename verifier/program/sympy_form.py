@@ -172,6 +172,11 @@ def _row_of(tree: Expr) -> str:
             f"did you mean {near[0]}?" if near else "verifier.functions lists those that it knows"
         )
         raise InputError(f"{kind.__name__} is not a function that verifier knows: {hint}")
+    if name in TABLE and len(tree.args) != TABLE[name].arguments:
+        raise InputError(
+            f"{kind.__name__} is known with {TABLE[name].arguments} argument"
+            f"{'s' * (TABLE[name].arguments > 1)}, not with {len(tree.args)}"
+        )
     return name
 
 

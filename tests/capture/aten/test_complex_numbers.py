@@ -89,6 +89,10 @@ ONE = {
     "padded": lambda z: torch.nn.functional.pad(z, (1, 2)),
     "matrix exponential": lambda z: torch.linalg.matrix_exp(z[:2, :2]),
     "inverse": lambda z: torch.linalg.inv(z[:2, :2]),
+    "determinant": lambda z: torch.linalg.det(z[:, :3]),
+    "determinants": lambda z: torch.linalg.det(torch.stack([z[:2, :2], z[1:, 1:3]])),
+    "logarithm of a determinant": lambda z: torch.linalg.slogdet(z[:, :3]),
+    "matrix power": lambda z: torch.linalg.matrix_power(z[:2, :2], -2),
 }
 TWO = {
     "times": lambda z, w: z * w,
@@ -105,6 +109,11 @@ TWO = {
     "dot": lambda z, w: torch.dot(z[0], w[0]),
     "vdot": lambda z, w: torch.vdot(z[0], w[0]),
     "einsum": lambda z, w: torch.einsum("ij,kj->ik", z, w.conj()),
+    "solution": lambda z, w: torch.linalg.solve(z[:, :3], w),
+    "solution of a vector": lambda z, w: torch.linalg.solve(z[:, :3], w[:, 0]),
+    "solution on the left": lambda z, w: torch.linalg.solve(z[:, :3], w.mT, left=False),
+    "solutions": lambda z, w: torch.linalg.solve(torch.stack([z[:2, :2], z[1:, 1:3]]), w[:2]),
+    "vectors": lambda z, w: torch.linalg.solve(torch.stack([z[:2, :2], z[1:, 1:3]]), w[:2, :2]),
     "convolution": lambda z, w: torch.nn.functional.conv1d(z[None], w[None, :, :2]),
 }
 CASES = {
@@ -179,6 +188,54 @@ def test_complex_results_are_judged(code, dtype):
     assert examination.outcome is Outcome.AGREES
     assert isinstance(examination.formula, Replayed)
     assert examination["value"].shape[-1] == 2
+
+
+def eigen(matrix):
+    """The values, and what does not depend on the phases of the vectors."""
+    values, vectors = torch.linalg.eig(matrix)
+    return torch.cat([values.real, values.imag, vectors.abs().reshape(-1)])
+
+
+EIGEN = {
+    "real": (eigen, t(4, 4)),
+    "batch": (lambda x: torch.view_as_real(torch.linalg.eigvals(x)), t(2, 3, 3)),
+    "complex": (of(eigen), t(3, 3), t(3, 3, seed=2)),
+}
+
+
+@pytest.mark.parametrize("case", EIGEN)
+def test_eigenvalues_of_any_matrix(case):
+    assert largest_error(*EIGEN[case]) < 1e-12
+    assert agreeing_digits(*EIGEN[case]) > 30
+    code, *matrices = EIGEN[case]
+    inputs = {f"x{place}": matrix for place, matrix in enumerate(matrices)}
+    assert examine(Subject(code, inputs)).outcome is Outcome.AGREES
+
+
+class EigenvaluesTwice(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return torch.linalg.eigvals(x).abs()
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        (x,) = ctx.saved_tensors
+        with torch.enable_grad():
+            own = x.detach().requires_grad_()
+            return torch.autograd.grad(torch.linalg.eigvals(own).abs(), own, 2 * grad_output)
+
+
+def test_a_wrong_backward_of_eigenvalues_is_found():
+    examination = examine(Subject(EigenvaluesTwice.apply, {"x": t(3, 3)}))
+    assert examination["value"].outcome is Outcome.AGREES
+    assert examination["x"].outcome is Outcome.DISAGREES
+
+
+def test_equal_eigenvalues_are_refused():
+    jordan = torch.tensor([[1.0, 1.0], [0.0, 1.0]], dtype=torch.float64)
+    with pytest.raises(NotReadableError, match=r"has no rule for a matrix with equal eigenvalues$"):
+        agreeing_digits(torch.linalg.eigvals, jordan)
 
 
 class WithoutConjugate(torch.autograd.Function):

@@ -87,6 +87,7 @@ SPECTRA = {
         t(3, 4),
     ),
     "svdvals": (L.svdvals, t(4, 3)),
+    "svd with all vectors": (lambda x: (lambda u, s, v: (u[:, :2], s, v))(*L.svd(x)), t(4, 2)),
     "svd": (lambda x: L.svd(x, full_matrices=False), t(3, 3)),
     "svd of a tall matrix": (lambda x: L.svd(x, full_matrices=False), t(4, 2)),
     "svd of a wide matrix": (lambda x: L.svd(x, full_matrices=False), t(2, 2, 4)),
@@ -180,9 +181,12 @@ def test_vectors_of_values_near_each_other_are_never_called_wrong(code, apart):
     assert found.outcome is not Outcome.DISAGREES
 
 
-def test_the_further_vectors_of_a_full_svd_are_refused():
-    with pytest.raises(NotReadableError, match="further vectors are not unique"):
-        agreeing_digits(lambda x: L.svd(x)[0], t(4, 2))
+def test_what_depends_on_the_further_vectors_of_a_full_svd_is_undecided():
+    found = examine(Subject(lambda x: L.svd(x)[0].sum(0), {"x": t(4, 2)}))
+    assert [found[name].outcome for name in ("value", "x")] == [Outcome.UNDECIDED] * 2
+    assert found["value"].count(Outcome.UNDECIDED) == 2
+    unique = examine(Subject(lambda x: L.svd(x)[0][:, :2].sum(0), {"x": t(4, 2)}))
+    assert unique.outcome is Outcome.AGREES
 
 
 def test_a_matrix_that_is_not_symmetric_has_no_eigh():

@@ -23,6 +23,7 @@ from tests.helpers.reading import (
     read,
     shared_out,
 )
+from tests.helpers.torch_versions import marked
 from verifier.capture import lowering
 from verifier.capture.joint_functions import SecondOrder
 from verifier.capture.joint_graph import NotReadableError, captured
@@ -528,7 +529,15 @@ NOT_IN_16_BITS |= {name for name in CASES if name.startswith(("multi_margin", "m
 """Cases that torch has no kernel for in bfloat16 and float16."""
 
 
-@pytest.mark.parametrize("case", CASES)
+LATER = {
+    "ldexp by a number": ("2.11", "torch's gradient of ldexp took no logarithm"),
+    "ldexp by 70": ("2.11", "torch's gradient of ldexp was right"),
+    "smooth_l1 beta=1": ("2.10", "torch has no such gradient in float16"),
+    "smooth_l1 beta=1/2": ("2.10", "torch has no such gradient in float16"),
+}
+
+
+@pytest.mark.parametrize("case", marked(CASES, LATER))
 def test_numbers_derivative_and_noise(case):
     """In float64: torch's numbers, the backward as the derivative of the forward, and how far
     rounding may go.
@@ -547,7 +556,7 @@ def test_numbers_derivative_and_noise(case):
         assert digits > 30
 
 
-@pytest.mark.parametrize("case", KNOWN_DEFECTS)
+@pytest.mark.parametrize("case", marked(KNOWN_DEFECTS, LATER))
 def test_known_defects_of_torch(case):
     code, low, high, _reason = KNOWN_DEFECTS[case]
     assert low < agreeing_digits(*code) < high
@@ -727,8 +736,9 @@ TORCH_FUNCTIONS = json.loads(
 )
 
 
-@pytest.mark.parametrize("entry", TORCH_FUNCTIONS, ids=[entry["name"] for entry in TORCH_FUNCTIONS])
-def test_listed_functions_are_read(entry):
+@pytest.mark.parametrize("name", marked([entry["name"] for entry in TORCH_FUNCTIONS], LATER))
+def test_listed_functions_are_read(name):
+    (entry,) = (entry for entry in TORCH_FUNCTIONS if entry["name"] == name)
     generator = np.random.default_rng(7)
     inputs = [
         torch.tensor(generator.uniform(*entry["box"][name]), dtype=torch.float64)

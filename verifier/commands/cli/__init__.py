@@ -25,6 +25,7 @@ from verifier.commands.terminal.streams import (
     write_message,
 )
 from verifier.errors import InputError, reason_of, too_long
+from verifier.process.torch_version import require_torch
 from verifier.process.values import UserValue
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ def _run(arguments: list[str], make_host: Callable[[], Host]) -> int:
 
 def _run_arguments(arguments: list[str]) -> int:
     try:
+        require_torch()
         words = list(_with_terminal(arguments)) or ["--help"]
         result = app(words, standalone_mode=False, prog_name="verifier")
         if sys.stdout is not None:

@@ -104,7 +104,22 @@ class NoiseArithmetic(BatchArithmetic):
     def contract(self, place: int, node: Node, left: Array, right: Array) -> Array:
         with np.errstate(all="ignore"):
             sizes = np.matmul(np.abs(left), np.abs(right))
-            return self._summed(place, node, np.matmul(left, right), sizes, left.shape[-1] + 1)
+            product, terms = np.matmul(left, right), left.shape[-1] + 1
+            moved = self._summed(place, node, product, sizes, terms)
+            return self._flushed(place, node, moved, left, right)
+
+    def _flushed(self, place: int, node: Node, product: Array, left: Array, right: Array) -> Array:
+        """The product of matrices, where subnormal factors or results may be taken for 0."""
+        rounding = self._format(node)
+        if rounding is None or rounding.least_factor == 0:
+            return product
+        small_left, small_right, small = (
+            np.where(np.abs(values) < rounding.least_factor, np.abs(values), 0.0)
+            for values in (left, right, product)
+        )
+        lost = np.matmul(small_left, np.abs(right)) + np.matmul(np.abs(left), small_right) + small
+        noise = self._noise(place + (1 << 40), product)
+        return np.where(np.isfinite(lost), product + noise * lost, product)
 
     def matrix(self, place: int, node: Node, argument: Array) -> Array:
         """Libraries are backward stable: their result is that of a matrix nearby (Higham, Accuracy

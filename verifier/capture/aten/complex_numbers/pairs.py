@@ -24,7 +24,7 @@ Number: TypeAlias = Any
 """A Pair, a real tensor or a number of Python."""
 _Rule = TypeVar("_Rule", bound=Callable[..., Any])
 _RULES: dict[str, Callable[..., Any]] = {}
-_RULE_MODULES = ("parts", "elementary", "products", "fourier", "matrices")
+_RULE_MODULES = ("parts", "elementary", "products", "fourier", "matrices", "eigenvalues")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +42,9 @@ class Pair:
     @property
     def shape(self) -> torch.Size:
         return self.real.shape
+
+    def __getitem__(self, places: Any) -> Pair:
+        return self.each(lambda part: part[places])
 
     def conj(self) -> Pair:
         return Pair(self.real, -self.imag)

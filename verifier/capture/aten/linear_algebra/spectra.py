@@ -7,27 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from verifier.capture.aten.linear_algebra.blocks import transposed
 from verifier.capture.aten.normalisation import narrow
-from verifier.capture.lowering import Cell, Lowering, Rule, plain, rule
+from verifier.capture.lowering import Cell, Lowering, plain, rule
 from verifier.program.matrices.exponential import Exponential
 from verifier.program.matrices.nodes import parts
 from verifier.program.matrices.spectra import Eigen, Singular
 from verifier.program.program import FrozenArray
-
-
-def _refused(reason: str) -> Rule:
-    def refuse(low: Lowering) -> int:
-        raise NotImplementedError(reason)
-
-    return refuse
-
-
-rule("linalg_eig", "_linalg_eigvals", "linalg_eigvals")(
-    _refused("eigenvalues that may be complex numbers, which are not judged")
-)
 
 
 @rule("linalg_matrix_exp")
@@ -78,10 +67,24 @@ def singular_values(
     if not compute_uv:
         return None, low.build.matrix(Singular(None), A.node), None
     *_, rows, columns = A.shape
-    if full_matrices and rows != columns:
-        raise NotImplementedError("full_matrices, whose further vectors are not unique")
-    count, right = min(rows, columns), plain(actual[2]).swapaxes(-1, -2)
+    count = min(rows, columns)
+    right = plain(actual[2]).swapaxes(-1, -2)[..., :count]
     found = low.build.matrix(Singular(FrozenArray(right)), A.node)
     shapes = [(rows, count), (count,), (columns, count)]
     u, s, v = parts(low.build, found, shapes)
+    if full_matrices:
+        u, v = (_with_unknown_columns(low, node) for node in (u, v))
     return u, s, transposed(low, v)
+
+
+def _with_unknown_columns(low: Lowering, node: int) -> int:
+    """A matrix with as many columns as rows: the further vectors of an SVD are not unique, and
+    whatever depends on them is undecided.
+    """
+    *batch, rows, columns = low.build.shape(node)
+    if rows == columns:
+        return node
+    # No derivative of theirs is known either.
+    total = low.build.reshape(low.build.sum(node, (-2, -1)), (*batch, 1, 1))
+    nowhere = low.build.constant(np.full((*batch, rows, rows - columns), np.nan))
+    return low.joined(-1, node, low.apply("multiply", nowhere, total))
