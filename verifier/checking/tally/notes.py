@@ -29,7 +29,7 @@ def notes_on(checked: CheckResult) -> tuple[str, ...]:
         *_on_detached(checked, failing),
         *_on_literals(checked),
         *_on_values(runs),
-        *_on_draws(runs, checked.settings.seed),
+        *_on_draws(runs),
         *_on_conventions(runs),
         *_on_coverage(checked),
     )
@@ -111,7 +111,7 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count:,} times"
 
 
-def _on_draws(runs: Sequence[Events], seed: int) -> Iterator[str]:
+def _on_draws(runs: Sequence[Events]) -> Iterator[str]:
     draws = [draw for run in runs for draw in run.draws]
     if not draws:
         return
@@ -119,8 +119,8 @@ def _on_draws(runs: Sequence[Events], seed: int) -> Iterator[str]:
     shown = list(places)[:MOST_PLACES]
     more = f" and {len(places) - MOST_PLACES} more" if len(places) > MOST_PLACES else ""
     yield (
-        f"the code draws random numbers ({', '.join(shown)}{more}): each is taken as it came out; "
-        f"every run begins with the seed {seed}"
+        f"the code draws random numbers ({', '.join(shown)}{more}): each is taken as it came out, "
+        "and every run draws the same ones"
     )
 
 

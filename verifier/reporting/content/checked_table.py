@@ -25,7 +25,7 @@ _GROUPS = {
     "side effects": ("determinism", "overwriting", "form", "reach"),
 }
 """Checks that stand in one row where all of them agree."""
-_KINDS = {"edge": "at edges"}
+_KINDS = {"edge": "at edges", "step": "in the loop"}
 """How many points of a kind there are, in words, where the kind alone is no word for it."""
 
 
