@@ -7,9 +7,11 @@ import torch
 
 import verifier
 from verifier.checking.variants import AT_EVERY_POINT, CHEAP, COSTLY, NAMES
-from verifier.checking.variants.layout_and_seed import with_first_axis_fastest, with_strides
+from verifier.checking.variants.layout_and_vmap import with_first_axis_fastest, with_strides
 
 SHAPE = verifier.between(-2, 2, shape=(3, 4))
+OF_ONE_INPUT = {"undefined": "the code has one result"}
+"""What is not made of code with one input and one result, and why."""
 
 
 def outcomes(report):
@@ -78,10 +80,10 @@ def test_every_check_has_a_name_of_its_own():
 def test_what_is_right_passes_every_check():
     report = checked(Sine.apply)
     assert report.outcome == "agrees"
-    assert absent(report) == {"undefined": "the code has one result"}
+    assert absent(report) == OF_ONE_INPUT
     assert {name for name, outcome in outcomes(report).items() if outcome == "agrees"} == set(
         NAMES
-    ) - {"undefined"}
+    ) - {"undefined", "subset", "same"}
 
 
 def test_a_wrong_value_is_the_formulas():
@@ -214,7 +216,8 @@ def test_what_is_detached_on_purpose():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_check_is_switched_off_by_its_name(name):
-    report = checked(torch.sin, inputs={"input": verifier.between(-1, 1)}, without=[name], points=1)
+    inputs = {"input": verifier.between(-1, 1), "other": verifier.between(-1, 1)}
+    report = checked(torch.mul, inputs=inputs, without=[name], points=1)
     assert name not in {finding.check for finding in report.checked.findings}
     assert {finding.check for finding in report.checked.findings} == set(NAMES) - {name}
 
@@ -238,7 +241,7 @@ def test_what_torch_says_at_length_is_said_shortly():
         "both": "the code has an autograd.Function without a jvp",
         "second": "the code has a backward that is marked as once_differentiable",
         "vmap": "the code has an autograd.Function without a setup_context, as vmap needs",
-        "undefined": "the code has one result",
+        **OF_ONE_INPUT,
     }
 
 
@@ -258,6 +261,16 @@ def test_strided():
     assert with_strides(torch.tensor(2.0)).item() == 2.0
     assert with_first_axis_fastest(torch.ones(2, 3, 4)).stride() == (1, 2, 6)
     assert torch.equal(with_first_axis_fastest(tensor), tensor)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_rows_that_share_their_memory_are_tried_at_each_number_of_rows(rows):
+    report = checked(
+        torch.sin, inputs={"input": verifier.between(-1, 1, shape=(rows, 2))}, dtypes=["float64"],
+        points=1, without=[name for name in NAMES if name not in ("reverse", "expanded")],
+    )  # fmt: skip
+    (found,) = [each for each in report.checked.findings if each.check == "expanded"]
+    assert found.parts
 
 
 @pytest.mark.parametrize("size", [25, pytest.param(100, marks=pytest.mark.slow)])

@@ -1177,7 +1177,8 @@ def test_a_long_table_in_markdown_is_cut():
 def test_every_check_has_a_title_and_a_sentence():
     assert [check.name for check in CHECKS] == [
         "value", "reverse", "forward", "both", "second", "vmap", "strided", "expanded",
-        "structured", "undefined", "determinism", "overwriting", "form", "reach",
+        "structured", "undefined", "again", "subset", "same", "size", "mode", "determinism",
+        "overwriting", "form", "reach",
     ]  # fmt: skip
     assert all(check.title and check.sentence.endswith(".") for check in CHECKS)
     assert len({check.title for check in CHECKS}) == len(CHECKS)

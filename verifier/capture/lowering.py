@@ -338,7 +338,11 @@ class Lowering:
         bound = bound if _is_whole(actual) else _with_numbers(target, bound)
         function = rules()[name]
         parameters = inspect.signature(function).parameters
-        given = {key: value for key, value in bound.items() if key in parameters}
+        given = {
+            name: bound[name if name in bound else _LATER_NAMES[name]]
+            for name in parameters
+            if name in bound or _LATER_NAMES.get(name) in bound
+        }
         if "operation" in parameters:
             given = {"operation": target, "bound": bound}
         if "actual" in parameters:
@@ -601,6 +605,10 @@ def _is_nothing(arguments: Any, actual: Operand) -> bool:
     return not any(cell.actual.numel() for cell in cells_of(arguments)) or not any(
         part.numel() for part in _tensors(actual)
     )
+
+
+_LATER_NAMES = {"grad": "grad_output"}
+"""Names of arguments that later versions of torch have for some operations, by the earlier name."""
 
 
 def _bound(

@@ -5,6 +5,8 @@ program.
 from __future__ import annotations
 
 import math
+import operator
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,20 +14,26 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from verifier.capture.statements import FORWARD, REVERSE, SECOND
 from verifier.capture.target import Bound, By, bound, tried
 from verifier.capture.target.pytree import leaves
 from verifier.capture.to_numpy import dense
+from verifier.checking.edge_cases.candidates import Surroundings, candidate_points
+from verifier.checking.edge_cases.edge_points import Point
 from verifier.checking.edge_cases.edges import (
     Domain,
+    ProgramEdges,
     find_edges,
     make_edge_points,
     points_with_own_edges,
 )
+from verifier.checking.edge_cases.screen import Screen
 from verifier.checking.expected_gradient import ExpectedFunction
 from verifier.checking.inputs import Between, draw_inputs
 from verifier.checking.records import CheckSettings
 from verifier.checking.variants import Trial
 from verifier.errors import InputError
+from verifier.judging.examination import Examination, NotReplayed
 from verifier.judging.finding import CheckPoint
 from verifier.judging.verdict import Outcome
 from verifier.operations.arrays import Truths
@@ -36,6 +44,19 @@ from verifier.process.values import UserFunction, UserInputs, UserValue
 
 EDGE_POINTS = 4
 """For each dtype, each with many edge values."""
+SCREENED = {REVERSE: 144, FORWARD: 48, SECOND: 48}
+"""For each derivative at most so many further points are compared in float64."""
+OPAQUE = 7
+"""So many times as many where the graph cannot be read."""
+FINITE = sys.float_info.max
+SUSPECTS, SHOWN = {REVERSE: 6, FORWARD: 2, SECOND: 2}, 2
+"""At most so many points are examined that look wrong there, until so many disagree."""
+FAR = {REVERSE: (1.0, math.inf), FORWARD: (100.0, FINITE), SECOND: (1000.0, FINITE)}
+"""So many times further from the exact answer than rounding is likely to bring one, at least and at
+most. An examination of a Hessian costs much, and it is often ill-conditioned at edges.
+"""
+SWEPT = 3_000
+"""Programs of more numbers are not searched for edges that the gradient's has not."""
 LARGE = 20_000
 """Programs of more numbers get one edge point only, and points of more numbers are hardly
 simplified.
@@ -72,6 +93,12 @@ class EdgeTrials:
     """Edge values at which nothing can be decided, as x = 1e-45: points were chosen beside them."""
     refused: tuple[str, ...]
     """What the target raised at edge points, which are left out."""
+    forward: tuple[Trial, ...] = ()
+    """Those at which forward mode looks wrong."""
+    second: tuple[Trial, ...] = ()
+    """Those at which the Hessian looks wrong."""
+    screened: int = 0
+    """At so many further points the answers were compared in float64."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +119,8 @@ class Sampling:
             for place, (kind, inputs) in enumerate(self._points())
         ]
         runs = [tried(trial.bound, deadline) for trial in found]
-        found[0] = replace(found[0], beside=self._inputs_beside(found))
+        first = runs[0].gradients
+        found[0] = replace(found[0], beside=self._inputs_beside(found), first_call=first)
         return TrialsAsked(tuple(found), runs[0].overwritten, runs[0].changed)
 
     def edge_trials(
@@ -105,10 +133,12 @@ class Sampling:
         found: list[Trial] = []
         left_out: dict[str, None] = {}
         refused: dict[str, None] = {}
-        for inputs in self._edge_inputs(asked[0]):
+        number = self.start + 1 + len(asked)
+        edges = self._edges(asked[0].examination)
+        for inputs in self._edge_inputs(asked[0], edges):
             if deadline.passed():
                 break
-            edge = self.at(inputs, "edge", self.start + 1 + len(asked) + len(found))
+            edge = self.at(inputs, "edge", number + len(found))
             try:
                 tried(edge.bound, deadline)
             except InputError as error:
@@ -120,7 +150,103 @@ class Sampling:
                 edge = self._with_ordinary_numbers(edge, blind, asked[0])
             if not _undecided_entries(edge):
                 found.append(edge)
-        return EdgeTrials(tuple(found), tuple(left_out), tuple(refused))
+        suspects = self._suspects(asked[0], edges, number + len(found), deadline)
+        return replace(
+            suspects,
+            trials=(*found, *suspects.trials),
+            left_out=tuple(left_out),
+            refused=tuple(refused),
+        )
+
+    def _suspects(
+        self, base: Trial, edges: ProgramEdges, number: int, deadline: Deadline
+    ) -> EdgeTrials:
+        """Further points, at which something disagrees that looked wrong in float64.
+
+        Their numbers go on from `number`.
+        """
+        found: dict[str, tuple[Trial, ...]] = {}
+        screened = 0
+        for quantity in SCREENED:
+            if deadline.passed():
+                break
+            examination = base.examined(quantity)
+            # Nothing has to be looked for that is wrong everywhere.
+            if isinstance(examination, str) or examination.outcome is Outcome.DISAGREES:
+                continue
+            points, suspects = self._screened(base.bound.inputs, examination, quantity, edges)
+            screened += len(points)
+            found[quantity] = tuple(self._disagreeing(suspects, quantity, number))
+            number += len(found[quantity])
+        reverse, forward, second = (
+            found.get(quantity, ()) for quantity in (REVERSE, FORWARD, SECOND)
+        )
+        return EdgeTrials(reverse, (), (), forward, second, screened=screened)
+
+    def _screened(
+        self,
+        base: Mapping[str, torch.Tensor],
+        examination: Examination,
+        quantity: str,
+        edges: ProgramEdges,
+    ) -> tuple[list[Point], list[Point]]:
+        """The points at which that derivative is compared in float64, and those of them at which
+        it looks wrong.
+        """
+        screen = Screen.of(examination)
+        if screen is None or not self._moving:
+            return [], []
+        most = SCREENED[quantity]
+        if isinstance(examination.formula, NotReplayed):
+            # Nothing says where something happens in the backward.
+            most *= OPAQUE
+        if quantity != REVERSE:
+            if screen.point.program.elements <= SWEPT:
+                edges = self._edges(examination)
+            # Further derivatives are asked for inside of pieces: at zeros and ties many have no
+            # finite value in floats.
+            edges = replace(edges, values=edges.pieces)
+        points = self._candidates(base, edges, min(most, screen.most))
+        places = screen.suspects(points, *FAR[quantity])[: SUSPECTS[quantity]]
+        return points, [points[place] for place in places]
+
+    def _disagreeing(self, points: Sequence[Point], quantity: str, number: int) -> Iterator[Trial]:
+        """The target at the first of these points at which that derivative disagrees."""
+        found = 0
+        for inputs in points:
+            trial = self.at(inputs, "edge", number + found)
+            examination = trial.examined(quantity)
+            if not isinstance(examination, str) and examination.outcome is Outcome.DISAGREES:
+                found += 1
+                yield trial
+            if found == SHOWN:
+                return
+
+    def _candidates(
+        self, base: Mapping[str, torch.Tensor], edges: ProgramEdges, most: int
+    ) -> list[Point]:
+        """Points that are worth a run, at most so many."""
+        around = Surroundings(base, self._moving, CODE_FORMATS[self.dtype])
+        return candidate_points(around, edges, self.request.settings.seed, most)
+
+    @cached_property
+    def _moving(self) -> dict[str, Domain]:
+        """The domains that have numbers of the format."""
+        own = CODE_FORMATS[self.dtype]
+        return {
+            name: domain
+            for name, domain in self._domains.items()
+            if operator.le(*domain.ends(own)) and self.first.inputs[name].is_floating_point()
+        }
+
+    def _edges(self, examination: Examination) -> ProgramEdges:
+        """Where something happens in the program of what was stated: its backward may have
+        conditions of its own.
+        """
+        if examination.coded is None or not self._domains:
+            return ProgramEdges({}, {}, {})
+        program, given = examination.coded.point.program, examination.coded.statements.given
+        return find_edges(program, given, self._domains, CODE_FORMATS[self.dtype])
 
     def _inputs_beside(self, found: Sequence[Trial]) -> Mapping[str, torch.Tensor]:
         """The inputs of the second point; where there is one only, its own in reverse order."""
@@ -203,16 +329,13 @@ class Sampling:
         for number in range(1, 1 + self.request.settings.points):
             yield "random", self._bind(number).inputs
 
-    def _edge_inputs(self, base: Trial) -> list[dict[str, torch.Tensor]]:
+    def _edge_inputs(self, base: Trial, edges: ProgramEdges) -> list[Point]:
         coded = base.examination.coded
         if coded is None or not self._domains:
             return []
-        # The backward may have conditions of its own.
-        program = coded.point.program
-        limit = EDGE_POINTS if program.elements < LARGE else 1
-        found = find_edges(program, base.statements.given, self._domains, CODE_FORMATS[self.dtype])
-        own = points_with_own_edges(found.own, base.bound.inputs)
-        return [*make_edge_points(found.values, base.bound.inputs, limit), *own[:1]]
+        limit = EDGE_POINTS if coded.point.program.elements < LARGE else 1
+        own = points_with_own_edges(edges.own, base.bound.inputs)
+        return [*make_edge_points(edges.values, base.bound.inputs, limit), *own[:1]]
 
 
 def _undecided_entries(edge: Trial) -> dict[str, Truths]:

@@ -22,6 +22,7 @@ from verifier.checking.records import CheckResult, CheckSettings
 from verifier.checking.replay_command import replay_command, replay_command_at
 from verifier.checking.settings import LARGEST_SEED, MOST_DIGITS, MOST_POINTS
 from verifier.checking.variants import AT_EVERY_POINT, CHEAP, COSTLY, NAMES, Check, Trial
+from verifier.checking.variants.quantities import ForwardCheck, SecondOrderCheck
 from verifier.errors import InputError
 from verifier.judging.finding import Finding
 from verifier.judging.limits import limit_search_time
@@ -265,7 +266,14 @@ class _DtypeSteps:
 
     def _at_edges(self) -> Iterator[Finding]:
         self.edges = self.sampling.edge_trials(self._trials, self._deadline)
-        return self._checks_at(self.edges.trials)
+        yield from self._checks_at(self.edges.trials)
+        for check_, trials in (
+            (ForwardCheck(), self.edges.forward),
+            (SecondOrderCheck(), self.edges.second),
+        ):
+            if check_.name not in self._without:
+                for trial in trials:
+                    yield from check_.findings(trial)
 
     def _checks_at(self, trials: Sequence[Trial]) -> Iterator[Finding]:
         for trial in trials:

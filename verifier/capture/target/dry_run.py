@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -34,6 +34,8 @@ class Run:
     """The wanted inputs that torch has no gradient by, of any result."""
     changed: tuple[str, ...] = ()
     """The buffers that it changed."""
+    gradients: tuple[torch.Tensor | None, ...] = field(default=(), repr=False, compare=False)
+    """The gradient of the sum of all results by each wanted input; None where torch has none."""
 
 
 @isolate
@@ -93,6 +95,9 @@ def _run(bound: Bound) -> Run:
             name
             for name, tensor in results.buffers.items()
             if not _same(tensor.detach(), bound.inputs[name])
+        ),
+        gradients=tuple(
+            None if gradient is None else gradient.detach().clone() for gradient in gradients
         ),
     )
 

@@ -48,6 +48,10 @@ class ProgramEdges:
     """For each input that has a domain numbers of it, those of this program first; each is a float
     of the format.
     """
+    pieces: Mapping[str, tuple[float, ...]]
+    """For each such input a number in the middle of each piece that comparisons divide its domain
+    into; none where nothing is compared.
+    """
     own: Mapping[str, tuple[Floats, ...]]
     """For each such input arrays of its shape in which elements stand where something happens in
     their own place.
@@ -81,6 +85,7 @@ def find_edges(
     }
     return ProgramEdges(
         {name: _edge_numbers(by_name[name], domain, format) for name, domain in domains.items()},
+        {name: _pieces(by_name[name], domain, format) for name, domain in domains.items()},
         {name: _own_arrays(by_name[name], program, np.asarray(given[name])) for name in domains},
     )
 
@@ -138,6 +143,12 @@ def _shorter_number(number: float, format: Format) -> float:
         round_to_floats(float(f"{number:.{max(1, int(format.decimal_digits) - 2)}g}"), format)
     )
     return short if abs(short - number) <= 2.0 * format.unit_roundoff * abs(number) else number
+
+
+def _pieces(crossings: Sequence[Crossing], domain: Domain, format: Format) -> tuple[float, ...]:
+    borders = {crossing.hit for crossing in crossings if crossing.kind is CrossingKind.BORDER}
+    middles = round_to_floats(_middles_between_borders(borders, domain, format), format)
+    return tuple(number for number in middles.tolist() if number in domain)
 
 
 def _middles_between_borders(

@@ -8,7 +8,7 @@ all places at once, until two neighbouring floats are left.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -190,6 +190,19 @@ class Sweep:
 
     def _watch(self, key: _Key) -> CrossingWatch:
         return WATCHED[self.program.nodes[key[0]].operation][key[1]]
+
+
+def compares(program: Program, names: Collection[str]) -> bool:
+    """Whether a comparison, a maximum or a corner depends on one of these inputs."""
+    moving: set[int] = set()
+    for place, node in enumerate(program.nodes):
+        own = node.operation == INPUT and node.payload in names
+        if own or not moving.isdisjoint(node.arguments):
+            moving.add(place)
+            watches = () if own else WATCHED.get(node.operation, ())
+            if any(watch.kind is CrossingKind.BORDER for watch in watches):
+                return True
+    return False
 
 
 def _filled_arrays(values: Floats, shape: Shape) -> Floats:

@@ -108,7 +108,7 @@ class Tally:
         found = {
             finding.point.number: finding.point
             for finding in self.checked.findings
-            if finding.point
+            if finding.point and finding.point.kind != "resized"
         }
         return tuple(found[number] for number in sorted(found))
 

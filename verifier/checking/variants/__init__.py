@@ -6,12 +6,13 @@ made says why.
 """
 
 from verifier.capture.statements import REVERSE
+from verifier.checking.variants.again import AgainCheck
 from verifier.checking.variants.at_point import Check, Trial
-from verifier.checking.variants.layout_and_seed import (
+from verifier.checking.variants.circumstances import ModeCheck, SizeCheck
+from verifier.checking.variants.grad_outputs import SeedPatternCheck, UndefinedSeedCheck
+from verifier.checking.variants.layout_and_vmap import (
     ExpandedCheck,
-    SeedPatternCheck,
     StridesCheck,
-    UndefinedSeedCheck,
     VmapCheck,
 )
 from verifier.checking.variants.quantities import (
@@ -26,6 +27,7 @@ from verifier.checking.variants.side_effects import (
     OverwritingCheck,
     ReachCheck,
 )
+from verifier.checking.variants.subsets import SameTensorCheck, SubsetCheck
 
 __all__ = ["AT_EVERY_POINT", "CHEAP", "COSTLY", "NAMES", "Check", "Trial"]
 
@@ -33,12 +35,14 @@ AT_EVERY_POINT: tuple[Check, ...] = (QuantityCheck("value"), QuantityCheck(REVER
 CHEAP: tuple[Check, ...] = (
     DeterminismCheck(), FormCheck(), ReachCheck(), OverwritingCheck(), StridesCheck(),
     SeedPatternCheck(), UndefinedSeedCheck(), ForwardCheck(), BothModesCheck(), ExpandedCheck(),
+    AgainCheck(), SubsetCheck(), SameTensorCheck(), SizeCheck(), ModeCheck(),
 )  # fmt: skip
 """At one point, before any edge point is looked for."""
 COSTLY: tuple[Check, ...] = (VmapCheck(), SecondOrderCheck())
 """At one point, after all others."""
 NAMES = (
     "value", "reverse", "forward", "both", "second", "vmap", "strided", "expanded", "structured",
-    "undefined", "determinism", "overwriting", "form", "reach",
+    "undefined", "again", "subset", "same", "size", "mode", "determinism", "overwriting", "form",
+    "reach",
 )  # fmt: skip
 """In the order in which they are shown."""

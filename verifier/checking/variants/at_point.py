@@ -10,15 +10,24 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
+import numpy as np
 import torch
 
-from verifier.capture.statements import FORWARD, Statements, Subject
+from verifier.capture.lowering import plain
+from verifier.capture.statements import FORWARD, SECOND, Statements, Subject
 from verifier.capture.target import Bound
 from verifier.errors import InputError, message_of
 from verifier.judging.examination import Examination, Part
 from verifier.judging.examine import examine
 from verifier.judging.finding import CheckPoint, Finding
 from verifier.judging.reference import Specification
+
+ROWS = 12
+"""Of the Hessian at most so many rows are asked for, spread over the inputs."""
+
+
+WRONG_ANYWAY = "the gradient itself is wrong"
+"""Why nothing more is asked of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +42,10 @@ class Trial:
     """What the code's random numbers are drawn with."""
     beside: Mapping[str, torch.Tensor] = field(default_factory=dict, repr=False, compare=False)
     """The inputs at another point, of the same shapes."""
+    first_call: Sequence[torch.Tensor | None] = field(default=(), repr=False, compare=False)
+    """The gradients of the very first call, with a grad_output of ones; none where this is not the
+    point of that call.
+    """
 
     @property
     def subject(self) -> Subject:
@@ -57,6 +70,21 @@ class Trial:
             return self.examine(replace(self.subject, quantity=FORWARD))
         except InputError as error:
             return first_sentence(error)
+
+    @cached_property
+    def second(self) -> Examination | str:
+        """The examination of rows of the Hessian; or why there is none."""
+        rows = _spread_rows({name: self.bound.inputs[name].numel() for name in self.bound.wanted})
+        try:
+            return self.examine(replace(self.subject, quantity=SECOND, rows=rows))
+        except InputError as error:
+            return first_sentence(error)
+
+    def examined(self, quantity: str) -> Examination | str:
+        """The examination of that derivative; or why there is none."""
+        if quantity == FORWARD:
+            return self.forward
+        return self.second if quantity == SECOND else self.examination
 
     def examine(self, subject: Subject) -> Examination:
         """Compare what a subject states with what is expected of the target.
@@ -86,6 +114,15 @@ class Trial:
         return Finding(check.name, self.point.dtype, self.point, absent=reason)
 
 
+def _spread_rows(sizes: dict[str, int]) -> dict[str, tuple[int, ...]]:
+    """Some elements of each input, evenly spread, at most ROWS in all but one of each."""
+    share = max(1, ROWS // max(1, len(sizes)))
+    return {
+        name: tuple(sorted({round(place) for place in np.linspace(0, size - 1, min(share, size))}))
+        for name, size in sizes.items()
+    }
+
+
 class Check(Protocol):
     """One way to look at a gradient."""
 
@@ -105,6 +142,21 @@ def statements_of(examination: Examination) -> Statements:
     if examination.coded is None:
         raise ValueError("an examination without the code that was examined")
     return examination.coded.statements
+
+
+def parts_with_statements(
+    parts: Sequence[Part], stated: Sequence[torch.Tensor | None]
+) -> list[Part]:
+    """Other statements of the same numbers, judged as those of `parts` were; None states zeros.
+
+    What has the same bits is not judged again.
+    """
+    found = []
+    for part, numbers in zip(parts, stated, strict=True):
+        flat = np.zeros(part.verdicts.stated.shape) if numbers is None else plain(numbers).ravel()
+        same = np.array_equal(flat, part.verdicts.stated)
+        found.append(part if same else part.restated(flat))
+    return found
 
 
 @contextmanager

@@ -14,16 +14,12 @@ from flint import arb
 
 from verifier.capture.lowering import plain
 from verifier.capture.statements import FORWARD, REVERSE, SECOND
-from verifier.checking.variants.at_point import Trial, first_sentence, statements_of
-from verifier.errors import InputError
+from verifier.checking.variants.at_point import Trial, statements_of
 from verifier.judging.examination import Examination, Part
 from verifier.judging.finding import Finding
 from verifier.judging.verdict import Case
 from verifier.operations.arrays import Ball, Floats
 from verifier.program.evaluation.arithmetic import balls
-
-ROWS = 12
-"""Of the Hessian at most so many rows are asked for, spread over the inputs."""
 
 
 @dataclass(frozen=True)
@@ -135,20 +131,9 @@ class SecondOrderCheck:
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
-        rows = _spread_rows({name: trial.bound.inputs[name].numel() for name in trial.bound.wanted})
-        try:
-            examination = trial.examine(replace(trial.subject, quantity=SECOND, rows=rows))
-        except InputError as error:
-            yield trial.absent(self, first_sentence(error))
+        examination = trial.second
+        if isinstance(examination, str):
+            yield trial.absent(self, examination)
             return
         parts = [part for part in examination.parts if part.quantity == SECOND]
         yield replace(trial.finding(self, parts), examination=examination)
-
-
-def _spread_rows(sizes: dict[str, int]) -> dict[str, tuple[int, ...]]:
-    """Some elements of each input, evenly spread, at most ROWS in all but one of each."""
-    share = max(1, ROWS // max(1, len(sizes)))
-    return {
-        name: tuple(sorted({round(place) for place in np.linspace(0, size - 1, min(share, size))}))
-        for name, size in sizes.items()
-    }

@@ -21,6 +21,7 @@ _GROUPS = {
     "second order": ("second",),
     "vmap": ("vmap",),
     "layouts": ("strided", "expanded", "structured", "undefined"),
+    "other uses": ("again", "subset", "same", "size", "mode"),
     "side effects": ("determinism", "overwriting", "form", "reach"),
 }
 """Checks that stand in one row where all of them agree."""

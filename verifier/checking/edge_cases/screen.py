@@ -1,0 +1,226 @@
+"""Screen: code run at many arguments, each answer compared in float64 with the exact program, to
+choose those that an examination is worth.
+
+A run costs a hundredth of an examination, so that many more arguments can be tried than judged. No
+verdict comes from here: what looks wrong is examined, and what rounding may explain passes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from verifier.capture.lowering import plain
+from verifier.capture.statements import SEED, TANGENT
+from verifier.judging.conditioning import Point
+from verifier.judging.examination import Examination
+from verifier.operations.arrays import Floats, Truths
+from verifier.operations.formats import Format
+from verifier.program.evaluation.batches import BatchArithmetic, aligned
+from verifier.program.program import Node, evaluate
+
+Arguments = Mapping[str, torch.Tensor]
+"""What stands in the place of some inputs, or of what multiplies the results' derivatives."""
+ROUNDINGS = 32.0
+"""So many roundings of the largest number of an array pass, and as much as the answer moves with
+inputs that are moved by as many.
+"""
+MOVES = 4
+"""So often they are moved."""
+NUMBERS = 4_000_000
+"""So many numbers are computed at most, about."""
+
+
+@dataclass(frozen=True, eq=False)
+class Screen:
+    """Code that was examined at one point, with its exact program."""
+
+    point: Point
+    """The exact program, with its arguments there."""
+    given: Arguments
+    """All arguments of the code there, in order."""
+    state: Callable[..., Sequence[torch.Tensor | None]]
+    """Takes them, and states a tensor for each result of the program; None for zeros."""
+    formats: Sequence[Format]
+    """Those of what is stated."""
+
+    @staticmethod
+    def of(examination: Examination) -> Screen | None:
+        """That of an examination; None where it has no exact program."""
+        if examination.exact is None or examination.coded is None:
+            return None
+        statements = examination.coded.statements
+        return Screen(
+            examination.exact.point,
+            dict(zip(statements.names, statements.arguments, strict=True)),
+            statements.joint,
+            [statements.format(place) for place in range(len(statements.labels))],
+        )
+
+    @property
+    def most(self) -> int:
+        """So many arguments can be tried."""
+        return NUMBERS // (8 * max(self.point.program.elements, 1))
+
+    def suspects(
+        self, tried: Sequence[Arguments], least: float = 1.0, most: float = math.inf
+    ) -> list[int]:
+        """The places of those at which the answer is further from the exact one than rounding is
+        likely to bring it, the furthest first.
+
+        They are `least` times as far at least, and `most` times at most; what is no number is
+        infinitely far.
+        """
+        if not tried:
+            return []
+        found = self._distances(tried)
+        order = sorted(range(len(tried)), key=lambda place: -found[place])
+        return [place for place in order if least < found[place] <= most]
+
+    def _distances(self, tried: Sequence[Arguments]) -> Floats:
+        """For each the largest distance of an answer, in what passes for rounding."""
+        distances = np.zeros(len(tried))
+        answers = [self._answer({**self.given, **changed}) for changed in tried]
+        ran = [place for place, answer in enumerate(answers) if answer is not None]
+        if not ran:
+            return distances
+        arguments = self._stacked([tried[place] for place in ran])
+        exact = self._exact(arguments)
+        spans, sizes = [(each, each) for each in exact], [np.abs(each) for each in exact]
+        given = [answer for answer in answers if answer is not None]
+        stated = [
+            np.stack([np.broadcast_to(answer[part].ravel(), each.shape[1:]) for answer in given])
+            for part, each in enumerate(exact)
+        ]
+        found = self._in_roundings(stated, spans, sizes)
+        if (found > 1.0).any():
+            moved = [self._exact(self._moved(arguments, move)) for move in range(MOVES)]
+            far = [
+                np.max(np.abs(np.subtract(parts, each)), axis=0)
+                for each, *parts in zip(exact, *moved, strict=True)
+            ]
+            spans = [(each - apart, each + apart) for each, apart in zip(exact, far, strict=True)]
+            # Of sums that cancel the terms are seen where their weights have other signs.
+            flipped = [self._exact(self._flipped(arguments, move)) for move in range(MOVES)]
+            sizes = [
+                np.nanmax(np.abs(parts), axis=0) for parts in zip(exact, *flipped, strict=True)
+            ]
+            found = self._in_roundings(stated, spans, sizes)
+            # What the function itself loses there is no mistake of its gradient.
+            found = np.where(self._loses_range(arguments), 0.0, found)
+        distances[ran] = found
+        return distances
+
+    def _answer(self, arguments: Arguments) -> list[Floats] | None:
+        """What is stated, in float64; None where the code raises."""
+        try:
+            found = self.state(*(tensor.clone() for tensor in arguments.values()))
+        except Exception:
+            return None
+        return [np.zeros(1) if part is None else plain(part) for part in found]
+
+    def _stacked(self, tried: Sequence[Arguments]) -> dict[str, Floats]:
+        """The arguments of the program, those tried along a first axis."""
+        found = {}
+        for name, value in self.point.arguments.items():
+            own = [plain(one[name]) if name in one else value for one in tried]
+            found[name] = np.stack(own) if any(name in one for one in tried) else value[None]
+        return found
+
+    def _exact(self, arguments: Mapping[str, Floats]) -> list[Floats]:
+        """The exact results in float64: an array of those tried by elements."""
+        count = max(len(value) for value in arguments.values())
+        with np.errstate(all="ignore"):
+            results = evaluate(self.point.program, BatchArithmetic(), arguments)
+        flat = [np.asarray(result).reshape(len(result), -1) for result in results]
+        return [np.broadcast_to(each, (count, each.shape[1])) for each in flat]
+
+    def _loses_range(self, arguments: Mapping[str, Floats]) -> Truths:
+        """For each of those tried whether an ordinary number of the exact program gives one that
+        underflows or overflows in the format.
+        """
+        narrow = min(self.formats, key=lambda own: own.precision)
+        arithmetic = _RangeArithmetic(narrow)
+        with np.errstate(all="ignore"):
+            evaluate(self.point.program, arithmetic, arguments)
+        return arithmetic.lost
+
+    def _moved(self, arguments: Mapping[str, Floats], move: int) -> dict[str, Floats]:
+        """The arguments, each number moved by as many roundings in a direction of its own."""
+        generator, found = np.random.default_rng(move), {}
+        for name, value in arguments.items():
+            own = self.point.formats[name]
+            signs = generator.choice([-1.0, 1.0], value.shape[1:])
+            steps = ROUNDINGS * own.unit_roundoff * np.abs(value) + own.smallest_subnormal
+            found[name] = value + signs * steps
+        return found
+
+    def _flipped(self, arguments: Mapping[str, Floats], move: int) -> dict[str, Floats]:
+        """The arguments, what multiplies the results or the inputs with signs drawn at random."""
+        generator, found = np.random.default_rng(move), dict(arguments)
+        for name, value in arguments.items():
+            if name.startswith((SEED, TANGENT)):
+                found[name] = value * generator.choice([-1.0, 1.0], value.shape[1:])
+        return found
+
+    def _in_roundings(
+        self,
+        stated: Sequence[Floats],
+        spans: Sequence[tuple[Floats, Floats]],
+        sizes: Sequence[Floats],
+    ) -> Floats:
+        """How far the numbers lie outside the spans at most, for each of those tried."""
+        rows = [
+            _distance(part, *span, size, own)
+            for part, span, size, own in zip(stated, spans, sizes, self.formats, strict=True)
+            if part.size
+        ]
+        return np.max(rows, axis=0) if rows else np.zeros(len(stated[0]))
+
+
+class _RangeArithmetic(BatchArithmetic):
+    """Marks the variants in which ordinary numbers give one outside the format's range."""
+
+    def __init__(self, format: Format) -> None:
+        self.format = format
+        self.lost: Truths = np.zeros(1, dtype=bool)
+
+    def row(self, place: int, node: Node, *arguments: Floats) -> Floats:
+        result = super().row(place, node, *arguments)
+        if arguments and result.dtype == np.float64:
+            sizes = np.abs(result)
+            small = (sizes < self.format.smallest_normal) & (
+                (sizes > 0) | (node.operation in _SCALING)
+            )
+            large = sizes > self.format.largest
+            for argument in aligned(arguments):
+                if argument.dtype == np.float64:
+                    size = np.abs(argument)
+                    small = small & (size >= self.format.smallest_normal)
+                    large = large & (size > 0) & (size <= self.format.largest)
+            outside = small | large
+            self.lost = self.lost | outside.reshape(len(outside), -1).any(axis=1)
+        return result
+
+
+_SCALING = frozenset({"multiply", "divide", "square", "power", "exp", "exp2"})
+"""They give 0 for other numbers by underflow only."""
+
+
+def _distance(stated: Floats, low: Floats, high: Floats, sizes: Floats, format: Format) -> Floats:
+    """For each row the largest distance of a number from its span, in roundings of the largest
+    size; 0 where that is not known.
+    """
+    with np.errstate(all="ignore"):
+        sizes = np.maximum(sizes, np.maximum(np.abs(low), np.abs(high)))
+        known = np.isfinite(sizes) & (sizes <= format.largest)
+        scale = np.max(np.where(known, sizes, 0.0), axis=1, keepdims=True)
+        passes = ROUNDINGS * (format.unit_roundoff * scale + format.smallest_subnormal)
+        outside = np.maximum(np.maximum(low - stated, stated - high), 0.0) / passes
+        outside = np.where(np.isfinite(stated), outside, np.inf)
+    found: Floats = np.max(np.where(known, outside, 0.0), axis=1)
+    return found

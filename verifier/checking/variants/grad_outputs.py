@@ -1,0 +1,197 @@
+"""Other grad_outputs: ones as a loss sends, zeros, one number alone, of one sign, large and tiny
+ones, those at which the backward compares, and one result alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import torch
+
+from verifier.capture.joint_functions import gradients_by, tensors
+from verifier.capture.statements import REVERSE, SEED, Statements
+from verifier.checking.edge_cases.domain import Domain
+from verifier.checking.edge_cases.edges import find_edges, make_edge_points
+from verifier.checking.edge_cases.scan import compares
+from verifier.checking.edge_cases.screen import Arguments, Screen
+from verifier.checking.variants.at_point import (
+    Trial,
+    first_sentence,
+    parts_with_statements,
+    reason_it_raises,
+)
+from verifier.errors import InputError
+from verifier.judging.examination import Examination, Part
+from verifier.judging.finding import Finding
+from verifier.judging.verdict import Outcome
+from verifier.operations.formats import CODE_FORMATS
+from verifier.process.isolation import user_code_state
+
+LARGE = 1024.0
+"""As large as a loss may be scaled in training with 16 bits."""
+FARTHEST = 1e9
+"""So large are those at which comparisons are looked for."""
+AT_BORDERS = 32
+"""So many of them are tried."""
+SUSPECTS, SHOWN = 6, 2
+"""At most so many are examined that look wrong, until so many disagree."""
+
+
+@dataclass(frozen=True)
+class SeedPatternCheck:
+    """A grad_output of ones, one without positive numbers, with zeros and large ones, and one that
+    is 0 but for one number; then many more in float64, of which those are judged that look wrong.
+    """
+
+    name: str = "structured"
+
+    def findings(self, trial: Trial) -> Iterator[Finding]:
+        """What the check finds at that point."""
+        for shaped in (torch.ones_like, _seed_without_positives, _seed_of_one_number):
+            yield self._with_seeds(trial, tuple(map(shaped, trial.weights)))
+        found = 0
+        for seeds in _suspects(trial):
+            with suppress(InputError):
+                finding = self._with_seeds(trial, seeds)
+                if finding.outcome is Outcome.DISAGREES:
+                    found += 1
+                    yield finding
+            if found == SHOWN:
+                break
+
+    def _with_seeds(self, trial: Trial, seeds: tuple[torch.Tensor, ...]) -> Finding:
+        examination = trial.examine(replace(trial.subject, seeds=seeds))
+        return replace(trial.finding(self, _gradient_parts(examination)), examination=examination)
+
+
+def _suspects(trial: Trial) -> Iterator[tuple[torch.Tensor, ...]]:
+    """The grad_outputs that look wrong, the worst first."""
+    screen = Screen.of(trial.examination)
+    if screen is None or trial.examination.outcome is Outcome.DISAGREES:
+        return
+    names = [f"{SEED}{place}" for place in range(len(trial.weights))]
+    tried: list[Arguments] = [
+        dict(zip(names, map(shaped, trial.weights), strict=True)) for shaped in _PATTERNS
+    ]
+    tried += _at_borders(trial, names)
+    tried = [one for one in tried if all(bool(seed.isfinite().all()) for seed in one.values())]
+    tried = tried[: max(screen.most, len(_PATTERNS))]
+    for place in screen.suspects(tried)[:SUSPECTS]:
+        yield tuple(tried[place][name] for name in names)
+
+
+_PATTERNS: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = (
+    torch.zeros_like,
+    torch.abs,
+    lambda weight: -weight.abs(),
+    lambda weight: 1e6 * weight,
+    lambda weight: 1e-6 * weight,
+    lambda weight: torch.full_like(weight, 1.5),
+    lambda weight: torch.full_like(weight, -1.0),
+    lambda weight: _alone(weight, 0),
+    lambda weight: _alone(weight, weight.numel() // 2),
+    lambda weight: _alone(weight, weight.numel() - 1),
+)
+
+
+def _alone(weight: torch.Tensor, place: int) -> torch.Tensor:
+    """Zeros but for the number at one place."""
+    found = torch.zeros_like(weight, memory_format=torch.contiguous_format)
+    found.reshape(-1)[place : place + 1] = 1.0
+    return found
+
+
+def _at_borders(trial: Trial, names: Sequence[str]) -> list[Arguments]:
+    """Where something is compared with a grad_output: on both sides, and right there."""
+    coded = trial.examination.coded
+    if coded is None or not compares(coded.point.program, names):
+        return []
+    own = CODE_FORMATS[trial.point.dtype]
+    far = min(FARTHEST, math.sqrt(own.largest))
+    weights = dict(zip(names, trial.weights, strict=True))
+    domains = dict.fromkeys(names, Domain(-far, far))
+    found = find_edges(coded.point.program, coded.statements.given, domains, own)
+    if not any(found.pieces.values()):
+        return []
+    levels = [
+        {**weights, name: torch.full_like(weights[name], number)}
+        for name, numbers in found.pieces.items()
+        for number in numbers
+    ]
+    return list(islice([*levels, *make_edge_points(found.values, weights, AT_BORDERS)], AT_BORDERS))
+
+
+def _seed_without_positives(weight: torch.Tensor) -> torch.Tensor:
+    pattern = torch.tensor(
+        [-LARGE, 0.0, -1.25, -0.0078125], dtype=weight.dtype, device=weight.device
+    )
+    return pattern.repeat(weight.numel() // len(pattern) + 1)[: weight.numel()].reshape(
+        weight.shape
+    )
+
+
+def _seed_of_one_number(weight: torch.Tensor) -> torch.Tensor:
+    found = torch.zeros_like(weight).reshape(-1)
+    found[-1:] = 1.5
+    return found.reshape(weight.shape)
+
+
+def _gradient_parts(examination: Examination) -> list[Part]:
+    return [part for part in examination.parts if part.quantity == REVERSE]
+
+
+@dataclass(frozen=True)
+class UndefinedSeedCheck:
+    """The gradient of one result alone, so that the others' grad_output is undefined."""
+
+    name: str = "undefined"
+
+    def findings(self, trial: Trial) -> Iterator[Finding]:
+        """What the check finds at that point."""
+        count = len(trial.weights)
+        if count < 2:
+            yield trial.absent(self, "the code has one result")
+            return
+        for place in range(count):
+            yield self._alone(trial, place)
+
+    def _alone(self, trial: Trial, place: int) -> Finding:
+        weights = [
+            weight if other == place else torch.zeros_like(weight)
+            for other, weight in enumerate(trial.weights)
+        ]
+        try:
+            examination = trial.examine(replace(trial.subject, seeds=tuple(weights)))
+        except Exception as error:
+            return trial.absent(self, reason_it_raises(error))
+        try:
+            stated = _one_result(trial.statements, place)
+        except Exception as error:
+            # Whoever uses one of the results asks just that.
+            sentence = (
+                f"the backward of result {place} alone, as where the others are not used, raises"
+            )
+            return trial.finding(self, (), (f"{sentence} {first_sentence(error)}",))
+        return replace(
+            trial.finding(
+                self,
+                parts_with_statements(_gradient_parts(examination), stated),
+            ),
+            examination=examination,
+        )
+
+
+def _one_result(statements: Statements, place: int) -> Sequence[torch.Tensor | None]:
+    inputs = [tensor.detach().clone() for tensor in statements.inputs.values()]
+    by = [inputs[wanted].requires_grad_() for wanted in statements.joint.wanted]
+    weight = statements.arguments[len(inputs) + place]
+    with user_code_state(inputs):
+        with torch.enable_grad():
+            result = tensors(statements.joint.code(*(tensor.clone() for tensor in inputs)))[place]
+        if not result.requires_grad:
+            return [None for _ in by]
+        return gradients_by([result], by, [weight.clone()])

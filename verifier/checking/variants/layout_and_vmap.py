@@ -1,0 +1,273 @@
+"""The same gradient asked for in other ways: other layouts in memory, and under vmap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import torch
+
+from verifier.capture.joint_functions import Joint, tensors
+from verifier.capture.random_draws import with_seed
+from verifier.capture.statements import Statements
+from verifier.checking.variants.at_point import (
+    Trial,
+    ignore_torch_warnings,
+    parts_with_statements,
+    reason_it_raises,
+    statements_of,
+)
+from verifier.judging.examine import examine
+from verifier.judging.finding import Finding
+from verifier.judging.reference import Reference
+from verifier.process.values import UserFunction
+
+MOST_ALONE = 4
+"""So many inputs lie in memory in another way alone."""
+
+
+class _JointAsGiven(Joint):
+    """The code gets its inputs as they lie in memory; whoever writes to them gets torch's error."""
+
+    def _own(self, input_: torch.Tensor) -> torch.Tensor:
+        return input_
+
+
+def _state_as_given(
+    statements: Statements, arguments: Sequence[torch.Tensor]
+) -> Sequence[torch.Tensor | None]:
+    joint = statements.joint
+    with ignore_torch_warnings():
+        return _JointAsGiven(joint.code, joint.wanted, joint.results)(*arguments)
+
+
+def with_strides(tensor: torch.Tensor) -> torch.Tensor:
+    """The same numbers, every second one in memory and not from its start; a single number as it
+    is.
+
+    >>> apart = with_strides(torch.ones(2, 3))
+    >>> apart.is_contiguous(), apart.storage_offset()
+    (False, 1)
+    """
+    if tensor.ndim == 0:
+        return tensor
+    wide = torch.zeros(
+        *tensor.shape[:-1], 2 * tensor.shape[-1], dtype=tensor.dtype, device=tensor.device
+    )
+    wide[..., 1::2] = tensor
+    return wide[..., 1::2]
+
+
+def with_first_axis_fastest(tensor: torch.Tensor) -> torch.Tensor:
+    """The same numbers, with the first axis the fastest in memory.
+
+    >>> with_first_axis_fastest(torch.ones(2, 3)).stride()
+    (1, 2)
+    """
+    axes = tuple(reversed(range(tensor.ndim)))
+    return tensor.permute(axes).contiguous().permute(axes)
+
+
+def with_offset(tensor: torch.Tensor) -> torch.Tensor:
+    """The same numbers side by side in memory, but not from its start.
+
+    >>> apart = with_offset(torch.ones(2, 3))
+    >>> apart.is_contiguous(), apart.storage_offset()
+    (True, 1)
+    """
+    wide = torch.zeros(tensor.numel() + 1, dtype=tensor.dtype, device=tensor.device)
+    wide[1:] = tensor.reshape(-1)
+    return wide[1:].view(tensor.shape)
+
+
+def with_channels_last(tensor: torch.Tensor) -> torch.Tensor:
+    """The same numbers, of an image with its channels the fastest in memory; another tensor as it
+    is.
+
+    >>> with_channels_last(torch.ones(1, 2, 3, 3)).stride()
+    (18, 1, 6, 2)
+    """
+    if tensor.ndim != 4:
+        return tensor
+    return tensor.contiguous(memory_format=torch.channels_last)
+
+
+@dataclass(frozen=True)
+class StridesCheck:
+    """Inputs and grad_output that lie in memory in other ways: all of them, each of the two alone,
+    and each input alone.
+    """
+
+    layouts: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = (
+        with_strides,
+        with_first_axis_fastest,
+        with_offset,
+        with_channels_last,
+    )
+    name: str = "strided"
+
+    def findings(self, trial: Trial) -> Iterator[Finding]:
+        """What the check finds at that point."""
+        statements = trial.statements
+        reasons: set[str] = set()
+        seen: set[tuple[tuple[tuple[int, ...], int], ...]] = set()
+        for layout, chosen in product(self.layouts, _laid_out(trial)):
+            arguments = [
+                layout(tensor) if name in chosen else tensor.clone()
+                for name, tensor in zip(statements.names, statements.arguments, strict=True)
+            ]
+            places = tuple((tensor.stride(), int(tensor.storage_offset())) for tensor in arguments)
+            if places in seen:
+                continue
+            seen.add(places)
+            try:
+                stated = _state_as_given(statements, arguments)
+            except Exception as error:
+                reason = reason_it_raises(error)
+                if reason not in reasons:
+                    yield trial.absent(self, reason)
+                reasons.add(reason)
+                continue
+            parts = trial.examination.parts
+            yield trial.finding(self, parts_with_statements(parts, stated))
+
+
+def _laid_out(trial: Trial) -> Iterator[frozenset[str]]:
+    """The names of what lies in memory in another way at once."""
+    inputs = [name for name in trial.bound.arguments if trial.bound.inputs[name].ndim]
+    names = trial.statements.names
+    yield frozenset(names)
+    yield frozenset(names[len(trial.bound.inputs) :])
+    yield frozenset(trial.bound.inputs)
+    if len(inputs) > 1:
+        yield from (frozenset({name}) for name in inputs[:MOST_ALONE])
+
+
+@dataclass(frozen=True)
+class ExpandedCheck:
+    """Inputs and grad_output that are one number or one row again and again, with strides of 0: all
+    of them, and each of the two alone.
+    """
+
+    name: str = "expanded"
+
+    def findings(self, trial: Trial) -> Iterator[Finding]:
+        """What the check finds at that point."""
+        weights = tuple(map(_first_weight_repeated, trial.weights))
+        for repeated in (_first_row_repeated, _first_column_repeated):
+            inputs = {
+                name: repeated(tensor)
+                if name in trial.bound.arguments and tensor.is_floating_point()
+                else tensor
+                for name, tensor in trial.statements.inputs.items()
+            }
+            yield from self._at(trial, list(inputs.values()), list(weights))
+            if all(tensor.ndim < 2 for tensor in inputs.values()):
+                break
+
+    def _at(
+        self, trial: Trial, inputs: list[torch.Tensor], weights: list[torch.Tensor]
+    ) -> Iterator[Finding]:
+        named = dict(zip(trial.statements.inputs, inputs, strict=True))
+        plain_inputs, plain_weights = (
+            [tensor.contiguous() for tensor in those] for those in (inputs, weights)
+        )
+        try:
+            examination = trial.examine(replace(trial.subject, inputs=named, seeds=tuple(weights)))
+        except Exception as error:
+            yield trial.absent(self, reason_it_raises(error))
+            return
+        for arguments in (
+            [*inputs, *weights],
+            [*inputs, *plain_weights],
+            [*plain_inputs, *weights],
+        ):
+            try:
+                stated = _state_as_given(trial.statements, arguments)
+            except Exception as error:
+                yield trial.absent(self, reason_it_raises(error))
+                return
+            yield replace(
+                trial.finding(self, parts_with_statements(examination.parts, stated)),
+                examination=examination,
+            )
+
+
+def _first_row_repeated(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor[:1].expand(tensor.shape) if tensor.ndim else tensor
+
+
+def _first_column_repeated(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor[..., :1].expand(tensor.shape) if tensor.ndim else tensor
+
+
+def _first_weight_repeated(weight: torch.Tensor) -> torch.Tensor:
+    return weight.reshape(-1)[:1].reshape(()).expand(weight.shape) if weight.numel() else weight
+
+
+@dataclass(frozen=True)
+class VmapCheck:
+    """The code under vmap, at two points at once, against a loop over them: along the first axis,
+    then along the last.
+    """
+
+    name: str = "vmap"
+
+    def findings(self, trial: Trial) -> Iterator[Finding]:
+        """What the check finds at that point."""
+        code = trial.bound.code
+        stacked = {
+            name: torch.stack([tensor, trial.beside.get(name, tensor)])
+            for name, tensor in trial.bound.inputs.items()
+        }
+        subject = replace(trial.subject, code=_under_vmap(code), inputs=stacked)
+        try:
+            with ignore_torch_warnings():
+                examination = examine(subject, Reference(_loop_over_rows(code)))
+        except Exception as error:
+            yield trial.absent(self, reason_it_raises(error))
+            return
+        yield replace(trial.finding(self, examination.parts), examination=examination)
+        statements = statements_of(examination)
+        joint = statements.joint
+        try:
+            with ignore_torch_warnings():
+                last = _under_vmap_last(with_seed(code, trial.random_seed))
+                shapes = [result.shape for result in last(*stacked.values())]
+                if shapes != [result.shape for result in statements.results]:
+                    sentence = "along the last axis the results have another shape than in a loop"
+                    yield trial.finding(self, (), (sentence,))
+                    return
+                arguments = [tensor.clone() for tensor in statements.arguments]
+                stated = replace(joint, code=last)(*arguments)
+        except Exception as error:
+            yield trial.absent(self, f"along the last axis, {reason_it_raises(error)}")
+            return
+        yield trial.finding(self, parts_with_statements(examination.parts, stated))
+
+
+def _under_vmap(code: UserFunction) -> UserFunction:
+    return lambda *stacked: torch.func.vmap(lambda *row: tuple(tensors(code(*row))))(*stacked)
+
+
+def _under_vmap_last(code: UserFunction) -> UserFunction:
+    """The same along the last axis of each input and of each result."""
+
+    def along_last(*stacked: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        mapped = torch.func.vmap(lambda *row: tuple(tensors(code(*row))), in_dims=-1, out_dims=-1)
+        results = mapped(*(tensor.movedim(0, -1) for tensor in stacked))
+        return tuple(result.movedim(-1, 0) for result in results)
+
+    return along_last
+
+
+def _loop_over_rows(code: UserFunction) -> UserFunction:
+    def loop(*stacked: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        rows = [
+            tensors(code(*row))
+            for row in zip(*(tensor.unbind() for tensor in stacked), strict=True)
+        ]
+        return tuple(torch.stack(parts) for parts in zip(*rows, strict=True))
+
+    return loop
