@@ -328,7 +328,8 @@ def test_what_does_not_go_with_a_config(tmp_path, capsys):
     )
     said = (
         "verifier: --config says what is checked, and how: "
-        "give it with --json, --markdown, --jobs and --memory only\n"
+        "give it with --json, --markdown, --junit, --github, --changed, --accept, --jobs and "
+        "--memory only\n"
     )
     for text in (
         "torch:tanh", "--seed 0", "--dtype bfloat16", "--without second", "--digits 3",

@@ -144,8 +144,8 @@ def test_show(capsys):
     assert run(["show", "quadratic"]) == 0
     assert capsys.readouterr().out == (
         "quadratic(x, *, w1=1.0, w2=1.0, b=0.0)\n"
-        "  prediction  b + w1*x**2 + w2*x\n"
-        "  loss        (b + w1*x**2 + w2*x - y)**2\n"
+        "  prediction  w1 * x**2 + w2 * x + b\n"
+        "  loss        (w1 * x**2 + w2 * x + b - y)**2\n"
         "  gradient\n"
         "    w1  2*x**2*(b + w1*x**2 + w2*x - y)\n"
         "    w2  2*x*(b + w1*x**2 + w2*x - y)\n"
@@ -156,6 +156,28 @@ def test_show(capsys):
         "\\hat{y} = w x\nL = \\left(w x - y\\right)^{2}\n"
         "\\frac{\\partial L}{\\partial w} = 2 x \\left(w x - y\\right)\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("verifier tr", ["train"]),
+        ("verifier train qu", ["quadratic"]),
+        ("verifier train --opt", ["--optimizer"]),
+        ("verifier check --ju", ["--junit"]),
+    ],
+)
+def test_the_shell_completes(words, offered):
+    asked = {
+        "_VERIFIER_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "verifier"],
+        env={**os.environ, **asked}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert (done.stdout.split(), done.stderr) == (offered, "")
 
 
 def test_heavy_libraries_wait_until_they_are_needed():
@@ -171,6 +193,16 @@ def test_heavy_libraries_wait_until_they_are_needed():
     ).stdout
     assert out.splitlines()[-1] == "[]"
     assert "False" in out.splitlines()
+
+
+def test_the_list_loads_no_formulas():
+    code = (
+        "import sys\nfrom verifier.commands.cli import run\nrun(['--help'])\nrun(['list'])\n"
+        "names = ('sympy', 'numpy', 'torch', 'rich', 'flint', 'matplotlib')\n"
+        "print([name for name in names if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no broken pipes there")

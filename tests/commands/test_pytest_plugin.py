@@ -500,6 +500,60 @@ def pytest_runtest_call():
 """
 
 
+MODULE = """
+import torch
+from math import sqrt
+
+def focal(p, g):
+    return p
+
+def plain(x):
+    return x
+
+def _helper(x):
+    return x
+
+class Rule(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, p):
+        return p
+"""
+MARKED = """
+import pytest
+import losses
+
+@pytest.mark.gradients({module}, p=1, g=2)
+def test_each(function, inputs):
+    print("CASE", function.__name__, inputs)
+    assert function.__name__ != "plain"
+
+@pytest.mark.gradients("losses")
+def test_by_name(function):
+    pass
+"""
+
+
+def test_a_case_for_each_function_of_a_module(pytester):
+    pytester.makepyfile(losses=MODULE)
+    pytester.makepyfile(MARKED.format(module="losses"))
+    result = pytester.runpytest_subprocess(*PLUGIN, "-s", "-v", "--strict-markers")
+    result.assert_outcomes(passed=5, failed=1)
+    result.stdout.fnmatch_lines([
+        "*::test_each?focal? CASE focal {'p': 1, 'g': 2}",
+        "*::test_each?plain? CASE plain {}",
+        "*::test_each?Rule? CASE Rule {'p': 1}",
+        "*::test_by_name?focal? PASSED*",
+    ])  # fmt: skip
+
+
+def test_a_mark_without_a_module_is_refused(pytester):
+    pytester.makepyfile(losses=MODULE)
+    pytester.makepyfile(MARKED.format(module="3"))
+    result = pytester.runpytest_subprocess(*PLUGIN)
+    result.stdout.fnmatch_lines(["*pytest.mark.gradients takes one module, or its name, and*"])
+    assert result.ret != 0
+
+
 @pytest.fixture
 def targets(pytester):
     pytester.makeconftest(CHECKS)

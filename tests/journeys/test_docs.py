@@ -34,6 +34,13 @@ def test_commands_and_gallery_are_those_of_the_program(monkeypatch):
         )
 
 
+def test_the_picture_is_of_the_report():
+    made = runpy.run_path(str(DOCS / "report_picture.py"))
+    text = made["PICTURE"].read_text(encoding="utf-8")
+    assert text == made["picture"](), "python docs/report_picture.py writes it anew"
+    assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
+
+
 @pytest.mark.parametrize("path", PAGES, ids=[path.name for path in PAGES])
 def test_a_document_shows_what_is(path, tmp_path):
     text = path.read_text(encoding="utf-8")

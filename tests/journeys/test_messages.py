@@ -249,10 +249,10 @@ FILES = {
         "the formula uses v, which is neither an input nor a parameter: name it as one of them"
     ),
     HEAD + "import sympy\nx, w = sympy.symbols('x w')\n"
-    "line = Model(w * sympy.LambertW(x), inputs=[x], start={w: 1.0}, loss=squared_error, "
+    "line = Model(w * sympy.totient(x), inputs=[x], start={w: 1.0}, loss=squared_error, "
     "data={'x': [1], 'y': [2]}, "
     "name='line')\n": (
-        "LambertW is not a function that verifier knows: verifier.functions lists those that it "
+        "totient is not a function that verifier knows: verifier.functions lists those that it "
         "knows"
     ),
     HEAD + "line = Model('w*x', start={'w': 1.0})": (

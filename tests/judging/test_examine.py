@@ -154,7 +154,7 @@ def test_notes_word_for_word():
         "the exact value is a limit: the formula itself has no value here",
         "the exact value is infinite",
         "no exact value exists here, and its limit was not found in time",
-        "the code computes another function than the formula, so its gradient is not held against "
+        "the code computes another function than the formula, so its gradient is not compared with "
         "it",
         "not deterministic: it comes out differently when the code is run again",
         "inaccurate: more than half of the digits are lost, and the point itself allows more",

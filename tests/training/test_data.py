@@ -121,8 +121,10 @@ UNREADABLE = {
     b"x," + b"z" * 99 + b"\n1,2\n": f"points.csv has no column 'y': it has x, {'z' * 37}...",
     b",".join(b"x%d" % place for place in range(12)): "points.csv has no column 'x': "
     "it has x0, x1, x2, x3, x4, x5, x6, x7, x8, x9 and 2 more",
-    b"x;y\n1;2\n": "points.csv has no column 'x': it has x;y: separate columns by commas",
-    b"x\ty\n1\t2\n": "points.csv has no column 'x': it has x\\ty: separate columns by commas",
+    b"x;y\n1;2\n": "points.csv has no column 'x': it has x;y: separate columns by commas"
+    ", or give --sep ';' on the command line",
+    b"x\ty\n1\t2\n": "points.csv has no column 'x': it has x\\ty: separate columns by commas"
+    ", or give --sep 'tab' on the command line",
     b"x,y\n1,2\n3\n": "points.csv:3: the row has 1 field, the header 2",
     b"x,y\n1,2\n3,4,5\n": "points.csv:3: the row has 3 fields, the header 2",
     b"x,y\n1,2\n3,4\n5,6,7": "points.csv:4: the row has 3 fields, the header 2",
@@ -136,7 +138,8 @@ UNREADABLE = {
     b"x,y\n1,2\n3,abc\n": "points.csv:3: column y holds 'abc', which is not a number",
     b"x,y\n1,2\n3,1_000\n": "points.csv:3: column y holds '1_000', which is not a number",
     b"x,y\n1,2\n3,0x10\n": "points.csv:3: column y holds '0x10', which is not a number",
-    b'x,y\n1,2\n3,"1,5"\n': "points.csv:3: column y holds '1,5', which is not a number",
+    b'x,y\n1,2\n3,"1,5"\n': "points.csv:3: column y holds '1,5', which is not a number"
+    ": write a point for the comma, or give --decimal , on the command line",
     b"x,y\n1,2\n3,True\n": "points.csv:3: column y holds 'True', which is not a number",
     b"x,y\n1,2\n3,1+0j\n": "points.csv:3: column y holds '1+0j', which is not a number",
     b"x,y\n1,2\n3,NA\n": "points.csv:3: column y holds 'NA', which is not a number",

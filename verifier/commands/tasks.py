@@ -6,10 +6,12 @@ Options are JSON's own types; `send` takes the report, and `interruption` says w
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -26,6 +28,7 @@ for _library in ("torch", "sympy"):
     import_module(_library)
 
 if TYPE_CHECKING:
+    from verifier.commands.from_shell.table import TableFile
     from verifier.formula.model import Model
     from verifier.judging.outcome import Outcome
     from verifier.reporting.check_report import CheckReport
@@ -60,7 +63,7 @@ class _ProgressSender:
             raise KeyboardInterrupt
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ModelOptions:
     """Which model, as it was typed."""
 
@@ -71,6 +74,24 @@ class ModelOptions:
     loss: str | None = None
     data: str | None = None
     weights: str | None = None
+    table: Mapping[str, UserValue] | None = None
+    """How the file of the data is read, where that is not as usual."""
+
+    @property
+    def table_file(self) -> TableFile | None:
+        """The file of the data with how it is read; None where that is as usual."""
+        if self.table is None:
+            return None
+        from verifier.commands.from_shell.table import TableFile
+
+        options = {**self.table, "columns": tuple(self.table.get("columns", ()))}
+        return TableFile(str(self.data), **options)
+
+    @cached_property
+    def columns(self) -> UserValue:
+        """The data: a path, or columns that were read; None where a model has its own."""
+        table = self.table_file
+        return self.data if table is None else table.read()
 
     def load_model(self) -> Model:
         """The model. Raises InputError unless it is one of a gallery, of a file or of a formula."""
@@ -85,7 +106,7 @@ class ModelOptions:
         inputs, start = tuple(self.inputs or ()), tuple(self.start or ())
         if self.formula is not None:
             model = model_of_formula(
-                FormulaOptions(self.formula, inputs, start, self.loss, self.data)
+                FormulaOptions(self.formula, inputs, start, self.loss, self.columns)
             )
         elif inputs or start or self.loss:
             raise InputError(
@@ -153,9 +174,10 @@ def train_task(
     going = _ProgressSender(send, interruption)
     # What a model file prints is a message; standard output is for the report.
     with redirect_stdout(sys.stderr):
-        chosen = ModelOptions(**model).load_model()
+        options = ModelOptions(**model)
+        chosen = options.load_model()
 
-        from verifier.commands.train import train
+        from verifier.commands.train import train, training_command
         from verifier.reporting.content.training import View
         from verifier.reporting.data.training_log import TrainingLog
 
@@ -168,7 +190,7 @@ def train_task(
 
             report = train(
                 chosen,
-                data=model["data"],
+                data=options.columns,
                 predict=points,
                 stop_on_failure=stop_on_failure,
                 third_opinion=third_opinion,
@@ -176,6 +198,11 @@ def train_task(
                 on_judged=hear,
                 **settings,
             )
+    table = options.table_file
+    if table is not None:
+        again = training_command(chosen, table.path, report.findings.settings, points)
+        plain = shlex.join(["--data", table.path])
+        report = replace(report, replay=again and again.replace(plain, table.words, 1))
     send(Published(render(replace(report, view=View(**view)), Forms.of(forms))))
 
 
@@ -210,13 +237,14 @@ def explain_task(
     """One step of a training is taken apart."""
     going = _ProgressSender(send, interruption)
     with redirect_stdout(sys.stderr):
-        chosen = ModelOptions(**model).load_model()
+        options = ModelOptions(**model)
+        chosen = options.load_model()
 
         from verifier.commands.explain import explain
 
         going.refuse_if_interrupted()
         explanation = explain(
-            chosen, at=at, step=step, data=model["data"], keep_going=going, **settings
+            chosen, at=at, step=step, data=options.columns, keep_going=going, **settings
         )
     send(Published(render(explanation, Forms.of(forms))))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from verifier.errors import InputError
 from verifier.formula.model import Model
+from verifier.formula.unparse import write_text
 from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import TORCH, definition
 from verifier.training.data import read_columns
@@ -14,14 +15,25 @@ from verifier.training.runner import Settings
 
 
 def formulas(model: Model) -> Iterator[str]:
-    """The prediction, the loss and the gradient, as SymPy writes them."""
+    """The prediction and the loss in the order in which they were written, and the gradient as
+    SymPy writes it.
+    """
     yield f"{model.name}({model.signature})"
-    yield f"  prediction  {model.expression}"
-    yield f"  loss        {model.loss_expression}"
+    prediction, loss = model.program.outputs[0], model.program.outputs[-1]
+    yield f"  prediction  {_as_written(model, prediction, lambda: model.expression)}"
+    yield f"  loss        {_as_written(model, loss, lambda: model.loss_expression)}"
     yield "  gradient"
     width = max(map(len, model.parameters))
     for name, derivative in model.gradient.items():
         yield f"    {name:<{width}}  {derivative}"
+
+
+def _as_written(model: Model, output: int, by_sympy: Callable[[], object]) -> str:
+    """A result of the model's program as text; SymPy's form where it cannot be written."""
+    try:
+        return write_text(model.program.only(output))
+    except InputError:
+        return str(by_sympy())
 
 
 def torch_loop(model: Model, settings: Settings) -> str:

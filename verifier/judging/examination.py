@@ -60,10 +60,10 @@ class Part:
     wrong_formula: Any
     """Where the formula does not replay (array of bool)."""
     case: Case = field(repr=False, compare=False)
-    """What the statements were held against."""
+    """What the statements were compared with."""
 
     def restated(self, stated: Any) -> Part:
-        """Other statements of the same numbers (float64, flat), held against the same exact
+        """Other statements of the same numbers (float64, flat), compared with the same exact
         ones.
         """
         verdicts = replace(self.case, stated=stated).verdicts()

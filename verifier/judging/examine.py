@@ -1,4 +1,4 @@
-"""Examine: the gradients that torch code states at one point, held against the exact ones.
+"""Examine: the gradients that torch code states at one point, compared with the exact ones.
 
 Three questions. Is it the same function as the formula? Is the formula of its gradient right: does
 its own joint graph, replayed exactly, give the exact gradient? And does rounding, operation by

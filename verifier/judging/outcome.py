@@ -31,7 +31,7 @@ class Note(StrEnum):
     INFINITE = "the exact value is infinite"
     TOO_LONG = "no exact value exists here, and its limit was not found in time"
     OTHER_FUNCTION = (
-        "the code computes another function than the formula, so its gradient is not held against "
+        "the code computes another function than the formula, so its gradient is not compared with "
         "it"
     )
     CHANGING = "not deterministic: it comes out differently when the code is run again"

@@ -143,7 +143,7 @@ _UNKNOWN = arb("nan")
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Statements with everything that they are held against: arrays of one length."""
+    """Statements with everything that they are compared with: arrays of one length."""
 
     format: Format
     stated: Any

@@ -73,11 +73,22 @@ class CsvFile:
     def _require(self, names: Sequence[str]) -> None:
         missing = [name for name in names if name not in self.header]
         if missing:
-            alone = len(self.header) == 1 and any(mark in self.header[0] for mark in ";\t|")
-            hint = ": separate columns by commas" if alone else ""
             raise InputError(
-                f"{self.path} has no column {missing[0]!r}: it has {names_text(self.header)}{hint}"
+                f"{self.path} has no column {missing[0]!r}: it has {names_text(self.header)}"
+                f"{self._hint(missing[0])}"
             )
+
+    def _hint(self, name: str) -> str:
+        """What to do about a column that is missing, where one can tell."""
+        mark = next((mark for mark in ";\t|" if mark in self.header[0]), "")
+        if len(self.header) == 1 and mark:
+            sign = {"\t": "tab"}.get(mark, mark)
+            return f": separate columns by commas, or give --sep {sign!r} on the command line"
+        titles = (title for title in self.header if title.isprintable())
+        other = next((title for title in titles if title and not title.isidentifier()), "")
+        if other:
+            return f": --column {f'{name}={other}'!r} takes one by another name"
+        return ""
 
     def _load(self, places: Sequence[int]) -> Floats:
         """The columns at these places, side by side. Raises InputError, but not for rows that are
@@ -139,7 +150,7 @@ class CsvFile:
             if not LIKE_NUMBER.fullmatch(text):
                 raise InputError(
                     f"{self.path}:{line}: column {name} holds {quoted_text(text)}, which is not "
-                    "a number"
+                    f"a number{number_hint(text)}"
                 )
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
@@ -161,6 +172,23 @@ class CsvFile:
                         f"{self.path}:{line}: cannot tell fields by their quotes: {reason}"
                     ) from None
                 yield line, fields
+
+
+_DATE = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})\b.*")
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
+
+
+def number_hint(text: str) -> str:
+    """What to do about a text that is no number; empty where one cannot tell.
+
+    >>> number_hint("two"), number_hint("2020-01-01")
+    ('', ': write a date as a number, such as the days since the first')
+    """
+    if _DATE.fullmatch(text):
+        return ": write a date as a number, such as the days since the first"
+    if _DECIMAL_COMMA.fullmatch(text):
+        return ": write a point for the comma, or give --decimal , on the command line"
+    return ""
 
 
 def open_csv_file(given: str | os.PathLike[str]) -> CsvFile:

@@ -19,6 +19,7 @@ from verifier.process.values import UserInputs, UserValue
 from verifier.training.csv_file import (
     count_text,
     names_text,
+    number_hint,
     open_csv_file,
     quoted_text,
     shortened_text,
@@ -458,7 +459,8 @@ def _number_of_entry(name: str, entry: UserValue, index: int, sentence: Sentence
     except OverflowError:
         raise InputError(f"{sentence(name, entry, index)}, too large for float64") from None
     except (TypeError, ValueError, RuntimeError):
-        raise InputError(f"{sentence(name, entry, index)}, which is not a number") from None
+        hint = number_hint(entry) if isinstance(entry, str) else ""
+        raise InputError(f"{sentence(name, entry, index)}, which is not a number{hint}") from None
 
 
 def _single_number(name: str, entry: UserValue, index: int) -> UserValue:

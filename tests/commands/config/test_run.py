@@ -26,6 +26,7 @@ from verifier.judging.verdict import Outcome
 from verifier.process.workers.limits import Limits
 from verifier.process.workers.messages import Rendered
 from verifier.process.workers.supervisor import End, Ending, InThisProcess
+from verifier.reporting.content.detail import Detail
 from verifier.reporting.rendering import Forms, Screen
 
 A, D, U = Outcome.AGREES, Outcome.DISAGREES, Outcome.UNDECIDED
@@ -84,7 +85,7 @@ class Report:
     def markdown(self):
         return f"report of {self.checked.target}"
 
-    def lines(self, width, detail):
+    def lines(self, width, detail=Detail.SHORT):
         yield Text(f"report of {self.checked.target}")
         yield Text(f"{width} columns: {self.outcome.value}")
 

@@ -105,7 +105,7 @@ def test_the_same_digits_as_the_gallery(capsys):
 def test_shown(capsys):
     assert run(["show", "--formula", "w*x**2", "--input", "x"]) == 0
     assert capsys.readouterr().out == (
-        "formula(x, *, w=1.0)\n  prediction  w*x**2\n  loss        (w*x**2 - y)**2\n"
+        "formula(x, *, w=1.0)\n  prediction  w * x**2\n  loss        (w * x**2 - y)**2\n"
         "  gradient\n    w  2*x**2*(w*x**2 - y)\n"
     )
 

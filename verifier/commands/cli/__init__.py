@@ -17,7 +17,7 @@ import verifier
 from verifier.commands.cli import checks, lessons, models
 from verifier.commands.cli.host import HOST, in_this_process, in_workers
 from verifier.commands.cli.record_command import add_command
-from verifier.commands.streams import (
+from verifier.commands.terminal.streams import (
     ReaderGoneError,
     discard_output,
     print_refusal,
@@ -149,7 +149,9 @@ def _run_arguments(arguments: list[str]) -> int:
     except InputError as error:
         return print_refusal(error.sentence, error.excerpt)
     except _UsageError as error:
-        return print_refusal(f"{error.format_message().rstrip('.')} ({_help_for(error)})")
+        return print_refusal(
+            f"{error.format_message().rstrip('.')} ({_help_for(error, arguments)})"
+        )
     except typer.Exit as error:
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
@@ -175,10 +177,14 @@ def _with_terminal(words: list[str]) -> Iterator[str]:
             yield "-"
 
 
-def _help_for(error: UserValue) -> str:
+def _help_for(error: UserValue, arguments: list[str]) -> str:
     """Which help to ask for: that of the command that was typed."""
     context = getattr(error, "ctx", None)
-    return f"{context.command_path if context is not None else 'verifier'} --help"
+    if context is not None:
+        return f"{context.command_path} --help"
+    commands = {command.name for command in app.registered_commands}
+    typed = next((word for word in arguments if word in commands), "")
+    return f"{f'verifier {typed}'.rstrip()} --help"
 
 
 def _internal_error(error: Exception, debug: bool) -> int:

@@ -29,7 +29,7 @@ class ListOptions(DetailGroup):
 
 def list_models(options: ListOptions) -> None:
     """List the gallery's models, in groups by their loss."""
-    from verifier.commands.streams import write_line
+    from verifier.commands.terminal.streams import write_line
     from verifier.formula.gallery_list import entries_by_loss, gallery_entries
 
     entries = gallery_entries()
@@ -116,7 +116,8 @@ class TrainOptions(FilesGroup, UndecidedGroup, TrainingGroup, DataGroup, ModelGr
     @property
     def asks_for_one_model(self) -> bool:
         """Whether anything was typed that the whole gallery cannot be trained with."""
-        given = (self.data, self.weights, self.predict, self.every, self.plot, self.log)
+        data = (self.data, self.weights, self.column, self.sep, self.decimal)
+        given = (*data, self.predict, self.every, self.plot, self.log)
         flags = (self.only_failing, self.stop_on_failure, self.finite_differences)
         return self.has_model or any(flags) or any(value is not None for value in given)
 

@@ -13,6 +13,13 @@ from verifier.process.values import UserValue
 from verifier.reporting.content.detail import Detail
 
 
+def _names_that_begin(incomplete: str) -> list[str]:
+    """The gallery's names, for the shell."""
+    from verifier.formula.gallery_list import gallery_entries
+
+    return [entry.name for entry in gallery_entries() if entry.name.startswith(incomplete)]
+
+
 @dataclass(frozen=True)
 class ModelGroup:
     """Which model."""
@@ -22,7 +29,7 @@ class ModelGroup:
         typer.Argument(
             metavar="MODEL",
             help="A gallery name, or path/to/file.py::name.",
-            autocompletion=lambda incomplete: _names_that_begin(incomplete),
+            autocompletion=_names_that_begin,
         ),
     ] = None
     formula: Annotated[
@@ -65,13 +72,6 @@ class ModelGroup:
         return any(value is not None for value in given)
 
 
-def _names_that_begin(incomplete: str) -> list[str]:
-    """The gallery's names, for the shell."""
-    from verifier.formula.gallery_list import gallery_entries
-
-    return [entry.name for entry in gallery_entries() if entry.name.startswith(incomplete)]
-
-
 @dataclass(frozen=True)
 class DataGroup:
     """Which data a model is trained on."""
@@ -87,9 +87,27 @@ class DataGroup:
         typer.Option(metavar="COLUMN", help="A column that multiplies each row's loss."),
     ] = None
 
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="t='Time (s)'", help="The column that a name of the model stands for."
+        ),
+    ] = None
+    sep: Annotated[
+        str | None, typer.Option(metavar=";", help="What separates columns; else a comma.")
+    ] = None
+    decimal: Annotated[
+        str | None, typer.Option(metavar=",", help="The decimal sign; else a point.")
+    ] = None
+
     def data_options(self) -> dict[str, UserValue]:
         """The data, as they were typed."""
-        return {"data": self.data, "weights": self.weights}
+        table = given(columns=self.column or None, sep=self.sep, decimal=self.decimal)
+        if table and self.data is None:
+            raise InputError(
+                "--column, --sep and --decimal say how a file is read: give it with --data"
+            )
+        return {"data": self.data, "weights": self.weights, "table": table or None}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from verifier.errors import InputError, message_of
-from verifier.training.csv_file import open_csv_file, path_errors_as_input_errors
+from verifier.training.csv_file import names_text, open_csv_file, path_errors_as_input_errors
 
 FORMS = "@file.npy, @file.pt or @file.csv:column"
 
@@ -77,7 +77,9 @@ def _saved(path: Path, part: str) -> torch.Tensor:
 
 def _column(path: Path, part: str) -> torch.Tensor:
     table = open_csv_file(path)
+    names = names_text([name for name in table.header if name])
     if not part:
-        names = ", ".join(name for name in table.header if name)
         raise InputError(f"{path} has columns {names}: say which, as in @{path}:{table.header[0]}")
+    if part not in table.header:
+        raise InputError(f"{path} has no column {part!r}: it has {names}")
     return torch.from_numpy(np.ascontiguousarray(table.read([part])[part]))

@@ -53,7 +53,7 @@ def model_of_formula(typed: FormulaOptions) -> Model:
     if typed.data is not None and not inputs:
         raise InputError(
             "no column of the data is a symbol of the formula: it has "
-            f"{', '.join(offered) or 'none'}"
+            f"{', '.join(offered) or 'none'}{_separator_hint(offered)}"
         )
     for name in (
         *typed.inputs,
@@ -70,6 +70,12 @@ def model_of_formula(typed: FormulaOptions) -> Model:
     model.description = typed.formula
     model.origin = _option_words(typed)
     return model
+
+
+def _separator_hint(offered: Sequence[str]) -> str:
+    """What to type where the columns are separated by another sign than a comma."""
+    mark = next((mark for mark in ";\t|" if len(offered) == 1 and mark in offered[0]), "")
+    return f": give --sep {mark if mark != chr(9) else 'tab'!r}" if mark else ""
 
 
 def _start_numbers(settings: Sequence[str]) -> Mapping[str, float]:

@@ -68,9 +68,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start a session where one of the options is used."""
+    config.addinivalue_line(
+        "markers",
+        "gradients(module, **inputs): a case for each public function of the module, as the "
+        "argument function, with those of the inputs that it takes as the argument inputs",
+    )
     given = {setting.name: _setting_given(config, setting) for setting in _SETTINGS}
     if config.getoption("verifier") or any(given.values()):
         config.pluginmanager.register(_session(config, given), _SESSION)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that is marked with `gradients` has a case for each function of a module."""
+    if metafunc.definition.get_closest_marker("gradients") is not None:
+        from verifier.commands.pytest_plugin.functions import parametrise
+
+        parametrise(metafunc)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

@@ -273,6 +273,8 @@ def _grid(table: Table, terminal: Terminal) -> _Grid | None:
     headings fills the line.
     """
     cells = [*zip(*table.cells, strict=True)] or [()] * len(table.columns)
+    labels = [part.label for part in table.parts if isinstance(part, Labelled)]
+    cells[table.header] = (*cells[table.header], *labels)
     widths = [*map(_width, table.columns, cells)]
     names = widths[table.header]
     has_title = bool(table.columns[table.header].title)
