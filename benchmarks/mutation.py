@@ -44,7 +44,7 @@ PATIENCE = 4.0
 FAULTS = 200
 SEED = 0
 NOTES = Path(__file__).with_name("mutation_notes.json")
-"""Why some faults need no test, and what was measured before."""
+"""Why some faults need no test."""
 WORKPLACE, ACTIVE = "VERIFIER_FAULTS", "VERIFIER_FAULT"
 """The environment says where the list of faults is, and which of them is there."""
 
@@ -506,7 +506,6 @@ def main(arguments: Sequence[str] = ()) -> None:
 
 def report(all_of_them: Measured) -> None:
     notes = json.loads(NOTES.read_text(encoding="utf-8"))
-    print(*notes["earlier"], sep="\n", end="\n\n")
     for group in (_stage, lambda fault: fault.kind):
         _table(all_of_them, group)
     _listed("found by make nightly alone", all_of_them, all_of_them.nightly.get, {})

@@ -13,6 +13,7 @@ import honest
 import judging
 import layers
 import million
+import mutation
 import rows
 import startup
 import targets
@@ -55,6 +56,11 @@ PARTS = {
         "A million components of honest code",
         "python benchmarks/million.py",
         million.main,
+    ),
+    "mutation.md": (
+        "Faults planted in the package, and how many the tests find",
+        "python benchmarks/mutation.py 100",
+        lambda: mutation.main(["100"]),
     ),
     "selftest.md": (
         "The judge on trial: what it finds of wrong gradients, and what it says of honest ones",

@@ -345,9 +345,9 @@ class Lowering:
         function = rules()[name]
         parameters = inspect.signature(function).parameters
         given = {
-            name: bound[name if name in bound else _LATER_NAMES[name]]
+            name: bound[name if name in bound else _OTHER_NAMES[name]]
             for name in parameters
-            if name in bound or _LATER_NAMES.get(name) in bound
+            if name in bound or _OTHER_NAMES.get(name) in bound
         }
         if "operation" in parameters:
             given = {"operation": target, "bound": bound}
@@ -617,8 +617,8 @@ def _is_nothing(arguments: Any, actual: Operand) -> bool:
     )
 
 
-_LATER_NAMES = {"grad": "grad_output"}
-"""Names of arguments that later versions of torch have for some operations, by the earlier name."""
+_OTHER_NAMES = {"grad": "grad_output", "self": "x"}
+"""Names of arguments that some operations or later versions of torch have, by the usual name."""
 
 
 def _bound(
