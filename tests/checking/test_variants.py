@@ -270,8 +270,7 @@ def test_rows_that_share_their_memory_are_tried_at_each_number_of_rows(rows):
         points=1, without=[name for name in NAMES if name not in ("reverse", "expanded")],
     )  # fmt: skip
     found = [each for each in report.checked.findings if each.check == "expanded"]
-    assert found
-    assert all(each.parts for each in found)
+    assert found and all(each.parts for each in found)
 
 
 @pytest.mark.parametrize("size", [25, pytest.param(100, marks=pytest.mark.slow)])

@@ -8,7 +8,6 @@ from itertools import product
 
 import torch
 
-from verifier.capture.aten.movement import PADDING
 from verifier.capture.joint_functions import Joint, tensors
 from verifier.capture.random_draws import with_seed
 from verifier.capture.statements import Statements
@@ -19,11 +18,12 @@ from verifier.checking.variants.at_point import (
     reason_it_raises,
     statements_of,
 )
-from verifier.checking.variants.function_domain import (
+from verifier.checking.variants.not_comparable import (
     NO_VALUE,
     OF_STRIDES,
     leaves_domain,
     reads_strides,
+    without_convention,
 )
 from verifier.judging.examination import Examination
 from verifier.judging.examine import examine
@@ -118,10 +118,10 @@ class StridesCheck:
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
+        statements = trial.statements
         if reads_strides(trial):
             yield trial.absent(self, OF_STRIDES)
             return
-        statements = trial.statements
         reasons: set[str] = set()
         seen: set[tuple[tuple[tuple[int, ...], int], ...]] = set()
         for layout, chosen in product(self.layouts, _laid_out(trial)):
@@ -234,21 +234,19 @@ class VmapCheck:
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
-        code = trial.bound.code
+        code, stacked = trial.bound.code, _stacked(trial, trial.beside)
         try:
-            stacked = _stacked(trial, trial.beside)
-            examination = _examined(trial, stacked)
+            examination = _under_examination(trial, stacked)
             if examination.outcome is Outcome.UNDECIDED:
                 # The point beside may lie outside the domain, which is no matter of the code.
                 stacked = _stacked(trial, trial.bound.inputs)
-                examination = _examined(trial, stacked)
+                examination = _under_examination(trial, stacked)
         except Exception as error:
             yield trial.absent(self, reason_it_raises(error))
             return
-        conventions = _AT_ONE_POINT & set(examination.events.conventions)
-        if conventions and examination.outcome is not Outcome.AGREES:
-            named = ", ".join(sorted(conventions))
-            yield trial.absent(self, f"torch has no convention for several points at once: {named}")
+        reason = without_convention(examination)
+        if reason:
+            yield trial.absent(self, reason)
             return
         yield replace(trial.finding(self, examination.parts), examination=examination)
         statements = statements_of(examination)
@@ -269,21 +267,16 @@ class VmapCheck:
         yield trial.finding(self, parts_with_statements(examination.parts, stated))
 
 
-_AT_ONE_POINT = frozenset({PADDING})
-"""Under vmap torch leaves out the padding's row of the first point, and learns those of the
-others.
-"""
-
-
-def _stacked(trial: Trial, beside: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
-    """The trial's point and another one at once."""
+def _stacked(trial: Trial, beside: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The inputs of the trial's point and of another one in one tensor each."""
     return {
         name: torch.stack([tensor, beside.get(name, tensor)])
         for name, tensor in trial.bound.inputs.items()
     }
 
 
-def _examined(trial: Trial, stacked: Mapping[str, torch.Tensor]) -> Examination:
+def _under_examination(trial: Trial, stacked: Mapping[str, torch.Tensor]) -> Examination:
+    """The code at several points at once, compared with a loop over them."""
     code = trial.bound.code
     subject = replace(trial.subject, code=_under_vmap(code), inputs=stacked)
     with ignore_torch_warnings():

@@ -1,10 +1,13 @@
-"""Where a check changes the input into something that the function is not made for."""
+"""What cannot be asked of a target: points that a check makes and that leave the function's domain,
+layouts of a function of strides, conventions that hold elsewhere.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
+from verifier.capture.aten.movement import PADDING
 from verifier.capture.joint_functions import tensors
 from verifier.checking.variants.at_point import Trial
 from verifier.judging.examination import Examination
@@ -12,12 +15,16 @@ from verifier.judging.outcome import Outcome
 from verifier.process.isolation import user_code_state
 
 OF_STRIDES = "the code reads strides (as_strided): in another layout it is another function"
-NO_VALUE = "where all rows or columns are equal, no value is known to compare with"
+NO_VALUE = "where all rows are equal, the function has no value to compare"
+_AT_ONE_POINT = frozenset({PADDING})
+"""Under vmap torch leaves out the padding's row of the first point, and learns those of the
+others.
+"""
 
 
 def leaves_domain(examination: Examination) -> bool:
     """Whether numbers have no exact value or nothing bounds them, or the code states no finite
-    ones, whatever the layout: that is of the point, which the check has made.
+    ones, whatever the layout: that is of the point, which a check has made.
     """
     return any(
         bool(
@@ -26,6 +33,14 @@ def leaves_domain(examination: Examination) -> bool:
         )
         for part in examination.parts
     )
+
+
+def without_convention(examination: Examination) -> str:
+    """Why several points at once cannot be compared; nothing where they can."""
+    met = _AT_ONE_POINT & set(examination.events.conventions)
+    if not met or examination.outcome is Outcome.AGREES:
+        return ""
+    return f"torch has no convention for several points at once: {', '.join(sorted(met))}"
 
 
 def reads_strides(trial: Trial) -> bool:
