@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from verifier.commands.train import train as train
     from verifier.commands.train_all import Summary as Summary
     from verifier.commands.train_all import train_all as train_all
+    from verifier.commands.watch import watch as watch
     from verifier.errors import GradientError as GradientError
     from verifier.errors import InputError as InputError
     from verifier.explaining.explanation import Explanation as Explanation
@@ -80,6 +81,7 @@ _CONTENTS = {
     "squared_hinge": "losses",
     "train": "commands.train",
     "train_all": "commands.train_all",
+    "watch": "commands.watch",
 }
 
 _MODULES = ("functions", "losses")

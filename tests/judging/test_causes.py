@@ -197,9 +197,6 @@ EXAMPLES = {
     "underflow of an intermediate": lambda: of(
         function(torch.abs, lambda g, x: g * x / torch.sqrt((x * 1e-170) ** 2) * 1e-170), x=HALVES
     ),
-    "underflow of an intermediate, 0": lambda: of(
-        function(lambda x: x * 1e-10, lambda g, x: g * 1e-200 * 1e-200 * 1e200 * 1e190), x=HALVES
-    ),
     "not finite": lambda: of(
         function(torch.prod, lambda g, x: g * x.prod() / x), x=tensor(0.0, 2.0, 3.0)
     ),
@@ -365,9 +362,6 @@ EXPECTED = {
     ],
     "underflow of an intermediate": [
         ("x", "square on the way gives 2.50e-341, and float64 ends at 4.94e-324"),
-    ],
-    "underflow of an intermediate, 0": [
-        ("x", "multiply on the way gives 1.47e-400, and float64 ends at 4.94e-324"),
     ],
     "not finite": [
         ("x", "divide on the way has no finite value"),

@@ -168,7 +168,7 @@ def test_infinite_derivative():
 
 
 def test_blind_where_rounding_is_as_large_as_the_terms():
-    found = one(lambda x, y: x * y * y, ["x", "y"], 0.0, format=FLOAT32, x=1.0, y=1e-30)
+    found = one(exp, ["x"], 0.0, format=FLOAT32, x=-95.0)
     assert (found.outcome, found.note) == (Outcome.UNDECIDED, Note.BLIND)
     assert (
         one(lambda x, y: x * y * y, ["x", "y"], 1.0, format=FLOAT32, x=1.0, y=1e-30).outcome
@@ -176,8 +176,25 @@ def test_blind_where_rounding_is_as_large_as_the_terms():
     )
 
 
+@pytest.mark.parametrize("format", [FLOAT32, FLOAT64], ids=lambda known: known.name)
+def test_below_the_smallest_number_only_its_neighbours_agree(format):
+    smallest, y = format.smallest_subnormal, 2.0 ** (format.smallest_exponent * 0.75 // 1)
+
+    def outcome(stated):
+        return one(lambda x, y: x * y * y, ["x", "y"], stated, format=format, x=1.0, y=y).outcome
+
+    assert outcome(0.0) is outcome(smallest) is Outcome.AGREES
+    for wrong in (-smallest, 3 * smallest, 1.0, math.nan):
+        assert outcome(wrong) is not Outcome.AGREES
+
+
+def test_an_exact_zero_has_no_neighbours():
+    found = one(lambda x, y: x * y, ["x", "y"], FLOAT32.smallest_subnormal, FLOAT32, x=1.0, y=0.0)
+    assert found.outcome is Outcome.DISAGREES
+
+
 def test_overflow_on_the_way():
-    found = one(lambda x: 1 / (1 + exp(-x)), ["x"], 0.0, x=-800.0)
+    found = one(lambda x: 1 / (1 + exp(-x)), ["x"], 0.0, x=-720.0)
     assert (found.outcome, found.note) == (Outcome.UNDECIDED, Note.OVERFLOW)
 
 

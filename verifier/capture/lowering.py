@@ -113,13 +113,19 @@ class Lowered:
     """Whether each operation is a single one of the table: a kernel that does several things does
     them its own way.
     """
+    conventions: tuple[str, ...] = ()
+    """Where torch states no derivative by design, though there is one: names of operations."""
 
 
 class Lowering:
     """Reads one graph into a builder."""
 
-    def __init__(self, builder: Builder) -> None:
+    def __init__(self, builder: Builder, quantity: str) -> None:
         self.build = builder
+        self.quantity = quantity
+        """Which derivative the graph states: torch has conventions that hold for some of them."""
+        self.conventions: dict[str, None] = {}
+        """Those that were met, by name."""
         self.actual: dict[int, np.ndarray] = {}
         self.kept = True
         self.operations: list[str] = []
@@ -517,13 +523,15 @@ def lowered(
     names: Sequence[str],
     arguments: Sequence[torch.Tensor],
     builder: Builder | None = None,
+    quantity: str = "reverse",
 ) -> Lowered:
-    """The graph as nodes, of that builder if one is given, its arguments as inputs of these names.
+    """The graph as nodes, of that builder if one is given, its arguments as inputs of these names;
+    it states derivatives in reverse or forward mode, or second ones.
 
     Raises NotReadableError for an operation without a rule, and for randomness.
     """
     builder = Builder() if builder is None else builder
-    lowering = Lowering(builder)
+    lowering = Lowering(builder, quantity)
     cells = []
     for name, argument in zip(names, arguments, strict=True):
         if argument.is_floating_point():
@@ -534,6 +542,7 @@ def lowered(
     # this mode.
     with torch.enable_grad():
         results = lowering.run(graph, cells)
+    builder.actual = {**lowering.actual, **builder.actual}
     return Lowered(
         builder,
         results,
@@ -541,6 +550,7 @@ def lowered(
         lowering.kept,
         tuple(lowering.operations),
         lowering.elementary,
+        tuple(lowering.conventions),
     )
 
 

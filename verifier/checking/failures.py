@@ -41,9 +41,9 @@ def explain_failures(
     """The same result with the causes of what disagrees, notes, and a finding at the simplest
     point where it does.
 
-    `samplings` has one for each dtype. Both searches end when `deadline` passes, with what they
-    found so far, and a note says so. An error in any of it is kept in `internal_errors`, with a
-    line in the notes: the verdict stands.
+    `samplings` has one for each dtype in which a simpler point is to be looked for. Both searches
+    end when `deadline` passes, with what they found so far, and a note says so. An error in any of
+    it is kept in `internal_errors`, with a line in the notes: the verdict stands.
     """
     errors = InternalErrors()
     failing = [finding for finding in checked.judged if finding.outcome is Outcome.DISAGREES]
@@ -170,7 +170,9 @@ def _finding_at_simplest_point(
         return None
     check, start = checks[first.check], first.point
     names = {part.name for part in first.parts if part.outcome is Outcome.DISAGREES}
-    sampling = next(one for one in samplings if one.dtype == start.dtype)
+    sampling = next((one for one in samplings if one.dtype == start.dtype), None)
+    if sampling is None:
+        return None
 
     def found(inputs: Mapping[str, torch.Tensor]) -> Finding:
         return next(iter(check.findings(sampling.at(inputs, "simplified", number))))

@@ -17,8 +17,9 @@ import torch
 from verifier.capture.statements import FORWARD, REVERSE, SECOND
 from verifier.capture.target import Bound, By, bound, tried
 from verifier.capture.target.pytree import leaves
-from verifier.capture.to_numpy import dense
+from verifier.capture.to_numpy import dense, to_float64
 from verifier.checking.edge_cases.candidates import Surroundings, candidate_points
+from verifier.checking.edge_cases.coverage import Coverage, coverage
 from verifier.checking.edge_cases.edge_points import Point
 from verifier.checking.edge_cases.edges import (
     Domain,
@@ -32,6 +33,7 @@ from verifier.checking.expected_gradient import ExpectedFunction
 from verifier.checking.inputs import Between, draw_inputs
 from verifier.checking.records import CheckSettings
 from verifier.checking.variants import Trial
+from verifier.checking.variants.grad_outputs import seeds_tried
 from verifier.errors import InputError
 from verifier.judging.examination import Examination, NotReplayed
 from verifier.judging.finding import CheckPoint
@@ -99,6 +101,8 @@ class EdgeTrials:
     """Those at which the Hessian looks wrong."""
     screened: int = 0
     """At so many further points the answers were compared in float64."""
+    coverage: Coverage | None = None
+    """The borders of the program at the first point asked for; None where there is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +170,7 @@ class Sampling:
         Their numbers go on from `number`.
         """
         found: dict[str, tuple[Trial, ...]] = {}
-        screened = 0
+        screened, covered = 0, None
         for quantity in SCREENED:
             if deadline.passed():
                 break
@@ -175,13 +179,15 @@ class Sampling:
             if isinstance(examination, str) or examination.outcome is Outcome.DISAGREES:
                 continue
             points, suspects = self._screened(base.bound.inputs, examination, quantity, edges)
+            if quantity == REVERSE:
+                covered = self._coverage(base, points)
             screened += len(points)
             found[quantity] = tuple(self._disagreeing(suspects, quantity, number))
             number += len(found[quantity])
         reverse, forward, second = (
             found.get(quantity, ()) for quantity in (REVERSE, FORWARD, SECOND)
         )
-        return EdgeTrials(reverse, (), (), forward, second, screened=screened)
+        return EdgeTrials(reverse, (), (), forward, second, screened, covered)
 
     def _screened(
         self,
@@ -209,6 +215,21 @@ class Sampling:
         points = self._candidates(base, edges, min(most, screen.most))
         places = screen.suspects(points, *FAR[quantity])[: SUSPECTS[quantity]]
         return points, [points[place] for place in places]
+
+    def _coverage(self, base: Trial, points: Sequence[Point]) -> Coverage | None:
+        """The borders of the base's program, with these points and all that grad_output takes."""
+        coded = base.examination.coded
+        if coded is None or isinstance(base.examination.formula, NotReplayed) or not points:
+            return None
+        given = coded.statements.given
+        tried = [
+            {
+                name: to_float64(changed[name]) if name in changed else value
+                for name, value in given.items()
+            }
+            for changed in (*points, *seeds_tried(base), base.beside)
+        ]
+        return coverage(coded.point.program, [given, *tried])
 
     def _disagreeing(self, points: Sequence[Point], quantity: str, number: int) -> Iterator[Trial]:
         """The target at the first of these points at which that derivative disagrees."""

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+from verifier.checking.edge_cases.coverage import Coverage
 from verifier.checking.settings import CheckSettings as CheckSettings
 from verifier.judging.examination import NotReplayed, Replayed
 from verifier.judging.finding import CheckCause as CheckCause
@@ -39,6 +40,10 @@ class CheckResult:
     """The simplest point found at which it still fails."""
     replay: str | None = None
     """The command that shows this again; None where there is none."""
+    coverage: tuple[tuple[str, Coverage], ...] = ()
+    """For each dtype the borders of the code's program, and which of them points lie on both sides
+    of; none where no program could be read, or no input is drawn.
+    """
     interrupted: bool = False
     not_reached: tuple[str, ...] = ()
     """What was asked for and not looked at, a phrase for each dtype; empty where the check is

@@ -375,6 +375,11 @@ class _RunningCheck:
             self._name, self._request.expected.sentence, self._request.settings, tuple(ordered),
             causes_searched=False, notes=tuple(self._notes()),
             not_reached=tuple(self._not_reached()), failed=tuple(self._failed),
+            coverage=tuple(
+                (part.sampling.dtype, part.edges.coverage)
+                for part in self._parts
+                if part.edges.coverage is not None
+            ),
         )  # fmt: skip
 
     def _not_reached(self) -> Iterator[str]:

@@ -17,7 +17,7 @@ import numpy as np
 from verifier.judging.verdict import Verdicts
 from verifier.operations.arrays import Array, Balls, Floats, Truths
 from verifier.operations.formats import Format
-from verifier.program.evaluation.arithmetic import balls, largest_size
+from verifier.program.evaluation.arithmetic import balls, largest_size, radius
 from verifier.program.evaluation.balls import BallArithmetic, Decision, as_objects, replay
 from verifier.program.program import Program, evaluate
 
@@ -172,5 +172,13 @@ def detection_limits(judged: Verdicts) -> Floats:
     """The allowances relative to the exact values, where those are known and not 0."""
     with np.errstate(all="ignore"):
         found = judged.allowed / np.abs(judged.centre)
-    limits: Floats = found[np.isfinite(found)]
+    known = np.isfinite(found)
+    tiny = np.flatnonzero(known & (found > _TINY))
+    # A sum whose terms cancel exactly may be a ball around 0 and not 0 itself.
+    known[tiny] = radius(judged.enclosure[tiny]) < np.abs(judged.centre[tiny])
+    limits: Floats = found[known]
     return limits
+
+
+_TINY = 1e15
+"""What is allowed to be off by so many times itself is compared with 0."""

@@ -169,6 +169,8 @@ class Examination:
     """Where the code takes values out of autograd, a phrase for each place."""
     events: Events = field(default_factory=Events, repr=False, compare=False)
     """What Python took out of tensors, and what was drawn."""
+    lost_range: str = ""
+    """Which operation of the forward leaves the range of its format, where that decides nothing."""
     exact: Exact | None = field(default=None, repr=False, compare=False)
     coded: Coded | None = field(default=None, repr=False, compare=False)
 

@@ -21,13 +21,14 @@ from verifier.capture.joint_graph import (
 )
 from verifier.capture.lowering import Lowered, lowered
 from verifier.capture.statements import Statements, Subject
+from verifier.capture.trace_events import Events
 from verifier.errors import InputError
 from verifier.judging.derivatives import derivative_nodes
 from verifier.judging.examination import Coded, Exact, Examination, NotReplayed, Part
 from verifier.judging.pair import Pair
 from verifier.judging.parts import judged_parts
 from verifier.judging.reference import Specification, forward_nodes
-from verifier.judging.replay.formula import formula_replay, rounded_constants
+from verifier.judging.replay.formula import formula_replay, rounded_constants, rounded_tables
 from verifier.judging.replay.joint import joint_replay
 from verifier.judging.verdict import Note, Outcome
 from verifier.operations.formats import FLOAT32, Format
@@ -55,7 +56,9 @@ def examine(subject: Subject, specification: Specification | None = None) -> Exa
     try:
         capture = captured if subject.honour_detach else captured_with_detached
         graph = capture(point.joint, point.arguments)
-        read: Lowered | NotReplayed = lowered(graph, point.names, point.arguments)
+        read: Lowered | NotReplayed = lowered(
+            graph, point.names, point.arguments, quantity=subject.quantity
+        )
     except NotReadableError as error:
         read = NotReplayed(str(error))
     if isinstance(read, NotReplayed):
@@ -65,7 +68,9 @@ def examine(subject: Subject, specification: Specification | None = None) -> Exa
             else _by_specification(point, specification, read)
         )
     found = _by_graph(point, specification, read)
-    return replace(found, detached=graph.meta[DETACHED], events=graph.meta[EVENTS])
+    events: Events = graph.meta[EVENTS]
+    events = replace(events, conventions=(*events.conventions, *read.conventions))
+    return replace(found, detached=graph.meta[DETACHED], events=events)
 
 
 def _by_graph(point: Statements, specification: Specification | None, read: Lowered) -> Examination:
@@ -81,7 +86,8 @@ def _by_graph(point: Statements, specification: Specification | None, read: Lowe
     )
     forward = code[:count] if specification is None else []
     literals = frozenset(rounded_constants(builder, code, forward))
-    examination = _examination(Pair(point, read, code, exact, literals))
+    tables = rounded_tables(builder, code, forward, point.lowest)
+    examination = _examination(Pair(point, read, code, exact, literals, tables))
     if specification is None or not any(
         part.wrong_formula.any() for part in examination.parts[:count]
     ):

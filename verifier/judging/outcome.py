@@ -40,6 +40,7 @@ class Note(StrEnum):
     )
     BEYOND = "the exact value is beyond float64, or needs more than 4,096 bits"
     NO_MEAN = "at a tie: taken together, these derivatives are no mean of the one-sided ones"
+    OUT_OF_RANGE = "the code as written overflows or underflows on the way to this edge"
     CANCELS = "kinks cancel here: the function is smooth, and only its derivative agrees"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ from verifier.capture.lowering import Lowered, plain
 from verifier.capture.statements import Statements
 from verifier.judging.conditioning import Point
 from verifier.operations.arrays import Truths
+from verifier.operations.formats import Format
 from verifier.program.builder import Builder
 from verifier.program.evaluation.balls import Decision
 from verifier.program.program import CONSTANT, Program
@@ -28,6 +29,10 @@ class Pair:
     exact: Sequence[int]
     literals: frozenset[int]
     """Constants of the code that may be rounded decimals."""
+    tables: Mapping[int, Format] = field(default_factory=dict)
+    """Constants that its forward has as well, and arrays of short decimals: they may be off by one
+    rounding to that format.
+    """
 
     @property
     def builder(self) -> Builder:
@@ -49,10 +54,12 @@ class Pair:
         return self.builder.places_in(*self.code, *self.exact)
 
     def actual(self, node: int) -> Any:
-        """What the code had for a node, as float64; None where it did not show it."""
+        """What the code, or the version of it that says what is right, had for a node, as float64;
+        None where neither showed it.
+        """
         known = self.builder[node]
         if known.operation != CONSTANT:
-            return self.read.actual.get(node)
+            return self.builder.actual.get(node)
         if known.array.dtype == bool or known.array.ndim:
             return known.array
         # A number that is compared with a tensor is rounded to the tensor's format.

@@ -82,7 +82,8 @@ def forward_nodes(code: Callable[..., Any], statements: Statements, builder: Bui
     capture = captured if statements.subject.honour_detach else captured_with_detached
     graph = capture(joint, [*inputs, *weights])
     names = [*statements.inputs, *(f"{SEED}{place}" for place in range(len(weights)))]
-    results = lowered(graph, names, [*inputs, *weights], builder).results
+    quantity = statements.subject.quantity
+    results = lowered(graph, names, [*inputs, *weights], builder, quantity).results
     return [builder.constant(0) if node is None else node for node in results]
 
 

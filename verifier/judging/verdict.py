@@ -169,7 +169,10 @@ class Case:
         with np.errstate(all="ignore"):
             error = np.abs(middle(balls(self.stated) - self.reference))
         centre = middle(self.reference)
+        rounded = self._is_rounded_below_the_floor
         blind = np.isfinite(allowed) & (allowed >= self.terms) & (allowed > 0) & ~self.kink
+        blind &= ~rounded
+        explained = (error <= allowed) | rounded
         return Verdicts(
             stated=self.stated,
             symbolic=self.symbolic,
@@ -179,27 +182,40 @@ class Case:
             allowed=np.where(self.known, allowed, np.inf),
             ulp=self._ulp(centre),
             digits=np.where(self.known, self._digits(error, centre), np.nan),
-            severity=self._severity(centre, error <= allowed, allowed, blind),
-            note=self._note(allowed, blind, error <= allowed),
+            severity=self._severity(centre, explained, np.isfinite(allowed) | rounded, blind),
+            note=self._note(np.isfinite(allowed) | rounded, blind, explained),
         )
 
-    def _severity(self, centre: Any, explained: Any, allowed: Any, blind: Any) -> Any:
+    @property
+    def _is_rounded_below_the_floor(self) -> Any:
+        """Where the exact value is no 0, lies below the smallest subnormal number, and one of the
+        two numbers beside it is stated: no format says more.
+
+        At a kink the reference is no exact value, and nothing is said there.
+        """
+        found = np.zeros(self.stated.shape, dtype=bool)
+        floor = self.format.smallest_subnormal
+        candidates = self.known & ~self.kink & (np.abs(self.stated) <= floor)
+        for place in np.flatnonzero(candidates):
+            exact, stated = self.reference[place], self.stated[place]
+            found[place] = abs(exact) < floor and exact != 0 and stated * np.sign(exact.mid()) >= 0
+        return found
+
+    def _severity(self, centre: Any, explained: Any, bounded: Any, blind: Any) -> Any:
         with np.errstate(invalid="ignore"):
             ordinary = self.known & (np.abs(centre) <= self.format.largest)
         finite = np.isfinite(self.stated)
         severity = np.full(self.stated.shape, Outcome.UNDECIDED.severity)
-        severity[ordinary & finite & explained & np.isfinite(allowed) & ~blind] = (
-            Outcome.AGREES.severity
-        )
+        severity[ordinary & finite & explained & bounded & ~blind] = Outcome.AGREES.severity
         severity[ordinary & ~(finite & explained)] = Outcome.DISAGREES.severity
         return severity
 
-    def _note(self, allowed: Any, blind: Any, explained: Any) -> Any:
+    def _note(self, bounded: Any, blind: Any, explained: Any) -> Any:
         reasons = {
             Note.NOT_FINITE: ~self.usable & ~(self.known & explained),
             Note.BEYOND: ~self.known & self._is_beyond,
             Note.NO_EXACT_VALUE: ~self.known,
-            Note.OVERFLOW: ~np.isfinite(allowed),
+            Note.OVERFLOW: ~bounded,
             Note.BLIND: blind & explained,
             Note.KINK: self.kink,
         }

@@ -51,6 +51,8 @@ class Builder:
         self._truths: list[bool] = []
         self._places: dict[Hashable, int] = {}
         self._format: Format | None = None
+        self.actual: dict[int, Array] = {}
+        """What code that was read had for nodes (float64), where it showed it."""
 
     def __getitem__(self, index: int) -> Node:
         return self._nodes[index]

@@ -152,13 +152,24 @@ def fraction(low: Lowering, self: Cell) -> int:
 
 @rule("round")
 def rounded(low: Lowering, self: Cell, decimals: int = 0) -> int:
-    """Halves go to the even neighbour."""
+    """Halves go to the even neighbour.
+
+    What the code found is known of the steps on the way: rounding decides beside halves.
+    """
     up, down = ("multiply", "divide") if decimals >= 0 else ("divide", "multiply")
     scale = 10.0 ** abs(decimals)
     scaled = low.apply(up, self.node, scale) if decimals else self.node
-    nearest = low.apply("floor", low.apply("add", scaled, 0.5))
+    with low.build.rounding(None):
+        above = low.apply("add", scaled, 0.5)
+        nearest = low.apply("floor", above)
+        below = low.apply("subtract", nearest, scaled)
+    if not decimals:
+        coded = plain(self.actual)
+        is_half = coded - np.floor(coded) == 0.5
+        low.actual[above] = np.where(is_half, np.floor(coded) + 1.0, np.rint(coded))
+        low.actual[below] = low.actual[above] - coded
     odd = low.apply("equal", low.apply("remainder", nearest, 2.0), 1.0)
-    half = low.apply("equal", low.apply("subtract", nearest, scaled), 0.5)
+    half = low.apply("equal", below, 0.5)
     even = low.apply(
         "where", low.apply("and", half, odd), low.apply("subtract", nearest, 1.0), nearest
     )

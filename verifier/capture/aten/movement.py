@@ -30,7 +30,7 @@ from verifier.capture.lowering import (
     rule,
 )
 from verifier.capture.to_numpy import to_float64, to_numpy
-from verifier.program.program import NOTHING
+from verifier.program.program import INPUT, JOIN, NOTHING, RESHAPE, TAKE
 
 aten = torch.ops.aten
 
@@ -526,13 +526,27 @@ def columns_to_image(
     return _added_where_taken(low, self, actual.shape, taken)
 
 
+PADDING = "padding_idx of embedding"
+
+
+def _is_given(low: Lowering, node: int) -> bool:
+    """Whether a node is an input, or made of inputs by moving elements."""
+    known = low.build[node]
+    if known.operation in (TAKE, RESHAPE, JOIN):
+        return all(_is_given(low, argument) for argument in known.arguments)
+    return known.operation == INPUT
+
+
 @rule("embedding")
 def looked_up(low: Lowering, weight: Cell, indices: torch.Tensor, padding_idx: int = -1) -> int:
-    """The row of the padding is not learned: where the weights are given, it is a number."""
+    """The row of the padding is not learned: where the weights are given, it is a number. So torch
+    has it for reverse mode, and not for forward mode.
+    """
     rows = places_like(weight)[indices]
     node = weight.node
-    if padding_idx >= 0 and low.build[node].operation == "input":
+    if padding_idx >= 0 and low.quantity != "forward" and _is_given(low, node):
         low.kept = False
+        low.conventions[PADDING] = None
         padding = low.build.constant(to_float64(weight.actual[padding_idx]))
         node = overwritten(
             low, weight, places_like(weight)[padding_idx], Cell(padding, torch.empty(0))

@@ -234,8 +234,31 @@ def middle_one(
         return _gathered(low, self, actual, dim, keepdim)
     low.kept = False
     flat = self.actual.reshape(-1)
-    found = (flat.isnan() if actual.isnan() else flat == actual).nonzero()[0, 0]
-    return low.build.take(self.node, to_numpy(found))
+    if actual.isnan():
+        return low.build.take(self.node, to_numpy(flat.isnan().nonzero()[0, 0]))
+    equal = (flat == actual).nonzero()[:, 0]
+    below = int((flat < actual).sum())
+    count = int((~flat.isnan()).sum())
+    return _ranked(low, low.build.take(self.node, to_numpy(equal)), (count - 1) // 2 - below)
+
+
+def _ranked(low: Lowering, node: int, rank: int) -> int:
+    """The number of that rank among some that are equal, so that each of them may be it.
+
+    They are put in order by exchanges of neighbours (odd-even transposition sort; Knuth, The Art of
+    Computer Programming 3, section 5.3.4).
+    """
+    (count,) = low.build.shape(node)
+    for start in (step % 2 for step in range(count)):
+        first = np.arange(start, count - 1, 2)
+        left, right = low.build.take(node, first), low.build.take(node, first + 1)
+        pairs = first.size
+        order = np.arange(count) + 2 * pairs
+        order[start : start + 2 * pairs : 2] = np.arange(pairs)
+        order[start + 1 : start + 2 * pairs : 2] = np.arange(pairs) + pairs
+        ordered = (low.apply("minimum", left, right), low.apply("maximum", left, right))
+        node = low.build.take(low.build.join((*ordered, node)), order)
+    return low.build.take(node, np.array(rank))
 
 
 def _gathered(low: Lowering, self: Cell, actual: Any, dim: int, keepdim: bool) -> int:

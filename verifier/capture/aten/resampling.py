@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import product as pairs_of
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -355,9 +355,32 @@ class _Sampling:
         return tuple(actual_of(self.input).shape[2:])
 
     def lines(self) -> list[_Line]:
-        """One for each axis of the input; the grid names the last axis first."""
+        """One for each axis of the input; the grid names the last axis first. Positions on the
+        border are held there, as torch's backward has it.
+        """
+        return [
+            self._padded(line, (place <= 0) | (place >= line.size - 1))
+            for line, place in self._unpadded()
+        ]
+
+    def _lines_inside(self) -> list[_Line]:
+        """The same, but positions on the border may move."""
+        return [
+            self._padded(line, (place < 0) | (place > line.size - 1))
+            for line, place in self._unpadded()
+        ]
+
+    def _unpadded(self) -> Sequence[tuple[_Line, np.ndarray]]:
+        """A line for each axis, and where the code finds itself on it after reflections."""
         self.low.kept = False
-        return [self._line(axis, size) for axis, size in enumerate(reversed(self.sizes))][::-1]
+        lines = [self._line(axis, size) for axis, size in enumerate(reversed(self.sizes))][::-1]
+        return [(line, self._turned(line)) for line in lines]
+
+    def _turned(self, line: _Line) -> np.ndarray:
+        if self.padding != _REFLECTION:
+            return line.coded
+        turn, shift = self._reflected(line.coded, line.size)
+        return np.asarray(line.coded * turn + shift)
 
     def _line(self, place: int, size: int) -> _Line:
         low, grid = self.low, actual_of(self.grid)
@@ -366,9 +389,9 @@ class _Sampling:
         coded = plain((grid[..., place] + 1) * scale - less)
         node = low.apply("multiply", low.apply("add", share, 1.0), float(scale))
         node = low.apply("subtract", node, less) if less else node
-        return self._padded(_Line(size, node, low.lift(float(scale)), coded))
+        return _Line(size, node, low.lift(float(scale)), coded)
 
-    def _padded(self, line: _Line) -> _Line:
+    def _padded(self, line: _Line, outside: np.ndarray) -> _Line:
         """Inside the input, but for zeros; the code's decisions make that a straight line for each
         point.
         """
@@ -379,7 +402,6 @@ class _Sampling:
         if self.padding == _REFLECTION:
             turn, shift = self._reflected(coded, line.size)
             coded = coded * turn + shift
-        outside = (coded <= 0) | (coded >= line.size - 1)
         turn = np.where(outside, 0.0, turn)
         shift = np.where(outside, np.clip(coded, 0, line.size - 1), shift)
         low = self.low
@@ -421,6 +443,36 @@ class _Sampling:
             outside[:, None], NOTHING, planes * int(np.prod(self.sizes)) + place[:, None]
         )
 
+    def pieces(self) -> Sequence[tuple[np.ndarray, list[tuple[int, int]]]]:
+        """The places that each point is made of with their weights, so that the pieces of the
+        function that meet at an entry, or at the border, are all there: a position on an entry
+        belongs to the entries on both of its sides.
+        """
+        steps: list[list[tuple[np.ndarray, int]]] = []
+        for line in self._lines_inside():
+            first = np.floor(line.coded).astype(np.int64)
+            rest = self.low.apply("subtract", line.node, self.low.build.constant(first))
+            near = self.low.apply("subtract", 1.0, self.low.apply("abs", rest))
+            found = [(first, near), (first + 1, self.low.apply("relu", rest))]
+            if (line.coded == first).any():
+                before = self.low.apply("relu", self.low.apply("negative", rest))
+                found.append((first - 1, before))
+            steps.append([(self._inside(index, line.size), weight) for index, weight in found])
+        return [
+            (self.at([index for index, _ in chosen]), [(weight, 0) for _, weight in chosen])
+            for chosen in product(*steps)
+        ]
+
+    def _inside(self, index: np.ndarray, size: int) -> np.ndarray:
+        """Where the padding finds an entry that lies outside the input."""
+        if self.padding == _BORDER:
+            return np.asarray(np.clip(index, 0, size - 1))
+        if self.padding == _REFLECTION:
+            turn, shift = self._reflected(index.astype(np.float64), size)
+            turned = np.rint(index * turn + shift).astype(np.int64)
+            return np.asarray(np.clip(turned, 0, size - 1))
+        return index
+
     def corners(self, lines: Sequence[_Line], nearest: bool) -> _Corners:
         """The places that each point is made of; for each axis the weight, and whether it rises
         with the position.
@@ -429,7 +481,7 @@ class _Sampling:
             return [(self.at([np.rint(line.coded).astype(np.int64) for line in lines]), [])]
         firsts = [np.floor(line.coded).astype(np.int64) for line in lines]
         found = []
-        for steps in pairs_of((0, 1), repeat=len(lines)):
+        for steps in product((0, 1), repeat=len(lines)):
             weights = [
                 (self._weight(*each), each[2]) for each in zip(lines, firsts, steps, strict=True)
             ]
@@ -479,7 +531,8 @@ def sampled(
 ) -> int:
     sampling = _Sampling(low, input, grid, padding_mode, align_corners)
     with narrow(low, grid):
-        corners = sampling.corners(sampling.lines(), _is_nearest(interpolation_mode))
+        is_nearest = _is_nearest(interpolation_mode)
+        corners = sampling.corners(sampling.lines(), True) if is_nearest else sampling.pieces()
         node = low.lift(input)
         return _total(
             low,

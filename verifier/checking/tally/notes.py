@@ -29,8 +29,10 @@ def notes_on(checked: CheckResult) -> tuple[str, ...]:
         *_on_detached(checked, failing),
         *_on_literals(checked),
         *_on_values(runs),
-        *_on_draws(runs, checked.settings.seed),
+        *_on_draws(runs),
         *_on_conventions(runs),
+        *_on_lost_range(_at_points(checked.judged)),
+        *_on_coverage(checked),
     )
 
 
@@ -110,7 +112,7 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count:,} times"
 
 
-def _on_draws(runs: Sequence[Events], seed: int) -> Iterator[str]:
+def _on_draws(runs: Sequence[Events]) -> Iterator[str]:
     draws = [draw for run in runs for draw in run.draws]
     if not draws:
         return
@@ -118,8 +120,8 @@ def _on_draws(runs: Sequence[Events], seed: int) -> Iterator[str]:
     shown = list(places)[:MOST_PLACES]
     more = f" and {len(places) - MOST_PLACES} more" if len(places) > MOST_PLACES else ""
     yield (
-        f"the code draws random numbers ({', '.join(shown)}{more}): each is taken as it came out; "
-        f"every run begins with the seed {seed}"
+        f"the code draws random numbers ({', '.join(shown)}{more}): each is taken as it came out, "
+        "and every run draws the same ones"
     )
 
 
@@ -129,6 +131,26 @@ def _on_conventions(runs: Sequence[Events]) -> Iterator[str]:
         yield (
             f"torch's own code takes values out of autograd ({', '.join(names)}): they are taken "
             "for constants"
+        )
+
+
+def _on_lost_range(examinations: Sequence[Examination]) -> Iterator[str]:
+    sentences = [found.lost_range for found in examinations if found.lost_range]
+    if sentences:
+        yield (
+            f"at {len(sentences)} of the edge points the code as written leaves the range of its "
+            f"dtype, which decides nothing: {sentences[0]}"
+        )
+
+
+def _on_coverage(checked: CheckResult) -> Iterator[str]:
+    missed = dict.fromkeys(text for _, found in checked.coverage for text in found.missed)
+    if missed:
+        shown = list(missed)[:MOST_PLACES]
+        more = f" and {len(missed) - MOST_PLACES} more" if len(missed) > MOST_PLACES else ""
+        yield (
+            f"not exercised: all points lie on one side of {', '.join(shown)}{more}, so that what "
+            "the code does on the other side was not tried"
         )
 
 

@@ -74,14 +74,19 @@ def _suspects(trial: Trial) -> Iterator[tuple[torch.Tensor, ...]]:
     if screen is None or trial.examination.outcome is Outcome.DISAGREES:
         return
     names = [f"{SEED}{place}" for place in range(len(trial.weights))]
+    tried = seeds_tried(trial)[: max(screen.most, len(_PATTERNS))]
+    for place in screen.suspects(tried)[:SUSPECTS]:
+        yield tuple(tried[place][name] for name in names)
+
+
+def seeds_tried(trial: Trial) -> list[Arguments]:
+    """The grad_outputs that are compared in float64, by the names of the program's inputs."""
+    names = [f"{SEED}{place}" for place in range(len(trial.weights))]
     tried: list[Arguments] = [
         dict(zip(names, map(shaped, trial.weights), strict=True)) for shaped in _PATTERNS
     ]
     tried += _at_borders(trial, names)
-    tried = [one for one in tried if all(bool(seed.isfinite().all()) for seed in one.values())]
-    tried = tried[: max(screen.most, len(_PATTERNS))]
-    for place in screen.suspects(tried)[:SUSPECTS]:
-        yield tuple(tried[place][name] for name in names)
+    return [one for one in tried if all(bool(seed.isfinite().all()) for seed in one.values())]
 
 
 _PATTERNS: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -18,8 +18,17 @@ from verifier.checking.variants.at_point import (
     reason_it_raises,
     statements_of,
 )
+from verifier.checking.variants.not_comparable import (
+    NO_VALUE,
+    OF_STRIDES,
+    leaves_domain,
+    reads_strides,
+    without_convention,
+)
+from verifier.judging.examination import Examination
 from verifier.judging.examine import examine
 from verifier.judging.finding import Finding
+from verifier.judging.outcome import Outcome
 from verifier.judging.reference import Reference
 from verifier.process.values import UserFunction
 
@@ -110,6 +119,9 @@ class StridesCheck:
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
         statements = trial.statements
+        if reads_strides(trial):
+            yield trial.absent(self, OF_STRIDES)
+            return
         reasons: set[str] = set()
         seen: set[tuple[tuple[tuple[int, ...], int], ...]] = set()
         for layout, chosen in product(self.layouts, _laid_out(trial)):
@@ -154,6 +166,9 @@ class ExpandedCheck:
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
+        if reads_strides(trial):
+            yield trial.absent(self, OF_STRIDES)
+            return
         weights = tuple(map(_first_weight_repeated, trial.weights))
         for repeated in (_first_row_repeated, _first_column_repeated):
             inputs = {
@@ -177,6 +192,9 @@ class ExpandedCheck:
             examination = trial.examine(replace(trial.subject, inputs=named, seeds=tuple(weights)))
         except Exception as error:
             yield trial.absent(self, reason_it_raises(error))
+            return
+        if leaves_domain(examination):
+            yield trial.absent(self, NO_VALUE)
             return
         for arguments in (
             [*inputs, *weights],
@@ -216,17 +234,19 @@ class VmapCheck:
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
-        code = trial.bound.code
-        stacked = {
-            name: torch.stack([tensor, trial.beside.get(name, tensor)])
-            for name, tensor in trial.bound.inputs.items()
-        }
-        subject = replace(trial.subject, code=_under_vmap(code), inputs=stacked)
+        code, stacked = trial.bound.code, _stacked(trial, trial.beside)
         try:
-            with ignore_torch_warnings():
-                examination = examine(subject, Reference(_loop_over_rows(code)))
+            examination = _under_examination(trial, stacked)
+            if examination.outcome is Outcome.UNDECIDED:
+                # The point beside may lie outside the domain, which is no matter of the code.
+                stacked = _stacked(trial, trial.bound.inputs)
+                examination = _under_examination(trial, stacked)
         except Exception as error:
             yield trial.absent(self, reason_it_raises(error))
+            return
+        reason = without_convention(examination)
+        if reason:
+            yield trial.absent(self, reason)
             return
         yield replace(trial.finding(self, examination.parts), examination=examination)
         statements = statements_of(examination)
@@ -245,6 +265,22 @@ class VmapCheck:
             yield trial.absent(self, f"along the last axis, {reason_it_raises(error)}")
             return
         yield trial.finding(self, parts_with_statements(examination.parts, stated))
+
+
+def _stacked(trial: Trial, beside: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The inputs of the trial's point and of another one in one tensor each."""
+    return {
+        name: torch.stack([tensor, beside.get(name, tensor)])
+        for name, tensor in trial.bound.inputs.items()
+    }
+
+
+def _under_examination(trial: Trial, stacked: Mapping[str, torch.Tensor]) -> Examination:
+    """The code at several points at once, compared with a loop over them."""
+    code = trial.bound.code
+    subject = replace(trial.subject, code=_under_vmap(code), inputs=stacked)
+    with ignore_torch_warnings():
+        return examine(subject, Reference(_loop_over_rows(code)))
 
 
 def _under_vmap(code: UserFunction) -> UserFunction:

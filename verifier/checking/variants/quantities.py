@@ -17,9 +17,10 @@ from verifier.capture.statements import FORWARD, REVERSE, SECOND
 from verifier.checking.variants.at_point import Trial, statements_of
 from verifier.judging.examination import Examination, Part
 from verifier.judging.finding import Finding
-from verifier.judging.verdict import Case
+from verifier.judging.verdict import Case, Note, Outcome
 from verifier.operations.arrays import Ball, Floats
-from verifier.program.evaluation.arithmetic import balls
+from verifier.program.evaluation.arithmetic import balls, precision
+from verifier.program.evaluation.balls import FIRST_BITS
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,22 @@ class BothModesCheck:
             yield trial.absent(self, forward)
             return
         reverse = trial.examination
+        apart = set(reverse.events.conventions) - set(forward.events.conventions)
+        if apart:
+            yield trial.absent(
+                self, f"torch has a convention for reverse mode alone: {', '.join(sorted(apart))}"
+            )
+            return
         tangents = [plain(moved).ravel() for moved in _weights_of(forward)]
         weights = [plain(weight).ravel() for weight in _weights_of(reverse)]
         one = _dot_product([part for part in reverse.parts if part.quantity == REVERSE], tangents)
         other = _dot_product([part for part in forward.parts if part.quantity == FORWARD], weights)
-        yield trial.finding(self, [_compare_modes(reverse.parts[0], one, other)])
+        part = _compare_modes(reverse.parts[0], one, other)
+        if part.outcome is Outcome.UNDECIDED:
+            # Each mode is judged by itself: this comparison adds nothing where it decides nothing.
+            yield trial.absent(self, f"it decides nothing here: {part.verdicts[0].note}")
+            return
+        yield trial.finding(self, [part])
 
 
 def _weights_of(examination: Examination) -> Sequence[torch.Tensor]:
@@ -93,10 +105,12 @@ def _dot_product(parts: Sequence[Part], weights: Sequence[Floats]) -> _ExactSum:
     with np.errstate(all="ignore"):
         allowed = sum(float(np.abs(weight) @ part.verdicts.allowed) for part, weight in pairs)
         terms = sum(float(np.abs(weight) @ np.abs(part.verdicts.stated)) for part, weight in pairs)
-    exact = [
-        np.sum(balls(part.verdicts.stated) * balls(weight), initial=_ZERO) for part, weight in pairs
-    ]
-    return _ExactSum(sum(exact, _ZERO), allowed, terms)
+    with precision(FIRST_BITS):
+        exact = [
+            np.sum(balls(part.verdicts.stated) * balls(weight), initial=_ZERO)
+            for part, weight in pairs
+        ]
+        return _ExactSum(sum(exact, _ZERO), allowed, terms)
 
 
 _ZERO = arb(0)
@@ -136,4 +150,25 @@ class SecondOrderCheck:
             yield trial.absent(self, examination)
             return
         parts = [part for part in examination.parts if part.quantity == SECOND]
-        yield replace(trial.finding(self, parts), examination=examination)
+        missing = [part for part in parts if _exists_nowhere(part)]
+        kept = [part for part in parts if part not in missing]
+        if kept:
+            yield replace(trial.finding(self, kept), examination=examination)
+        if missing:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            sentence = f"{missing[0].name}{more} does not exist here: {_reason(missing[0])}"
+            yield trial.absent(self, sentence)
+
+
+def _exists_nowhere(part: Part) -> bool:
+    """Whether no number of a part has an exact value, as the curvature of a norm at 0."""
+    notes = {part.verdicts[place].note for place in range(part.verdicts.stated.size)}
+    is_without = part.verdicts.stated.size > 0 and notes <= _WITHOUT_VALUE
+    return is_without and not part.wrong_formula.any()
+
+
+def _reason(part: Part) -> Note:
+    return part.verdicts[0].note
+
+
+_WITHOUT_VALUE = {Note.NO_EXACT_VALUE, Note.INFINITE, Note.TOO_LONG}

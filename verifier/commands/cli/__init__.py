@@ -17,7 +17,7 @@ import verifier
 from verifier.commands.cli import checks, lessons, models
 from verifier.commands.cli.host import HOST, in_this_process, in_workers
 from verifier.commands.cli.record_command import add_command
-from verifier.commands.streams import (
+from verifier.commands.terminal.streams import (
     ReaderGoneError,
     discard_output,
     print_refusal,

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from verifier.commands.cli.host import HOST
-from verifier.commands.streams import (
+from verifier.commands.terminal import Outputs, watch_signals
+from verifier.commands.terminal.streams import (
     ReaderGoneError,
     discard_output,
     print_refusal,
     write_message,
 )
-from verifier.commands.terminal import Outputs, watch_signals
 from verifier.errors import InputError, printable
 from verifier.process.workers.limits import Limits
 from verifier.process.workers.messages import Rendered

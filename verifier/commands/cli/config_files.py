@@ -17,8 +17,8 @@ from verifier.commands.config.junit import junit_xml
 from verifier.commands.config.report import ConfigReport, TargetResult, target_document
 from verifier.commands.config.run import ConfigRun, ignore_result
 from verifier.commands.config.schema import Config, read_config
-from verifier.commands.streams import write_line
 from verifier.commands.terminal import watch_signals
+from verifier.commands.terminal.streams import write_line
 from verifier.reporting import atomic_write
 from verifier.reporting.rendering import render
 

@@ -28,8 +28,8 @@ def lesson(options: LessonOptions) -> None:
     Exit code: 0 where every claim holds, 1 where one does not, 2 the input cannot be used.
     """
     from verifier.commands.cli.command_run import CommandRun
-    from verifier.commands.streams import write_line
     from verifier.commands.terminal import Outputs
+    from verifier.commands.terminal.streams import write_line
     from verifier.process.workers.task import Task
 
     outputs = Outputs(json=options.json_file, html=options.html_file, detail=options.detail)

@@ -29,7 +29,7 @@ class ListOptions(DetailGroup):
 
 def list_models(options: ListOptions) -> None:
     """List the gallery's models, in groups by their loss."""
-    from verifier.commands.streams import write_line
+    from verifier.commands.terminal.streams import write_line
     from verifier.formula.gallery_list import entries_by_loss, gallery_entries
 
     entries = gallery_entries()

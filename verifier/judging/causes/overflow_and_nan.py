@@ -7,24 +7,24 @@ states what the code stated.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from verifier.judging.causes.rule import Mistake
 from verifier.judging.causes.suspect import Suspect
-from verifier.judging.conditioning import Point
-from verifier.operations.arrays import Ball, Floats, Truths
-from verifier.operations.formats import FLOAT64, Format
-from verifier.program.evaluation.arithmetic import precision
-from verifier.program.evaluation.balls import FIRST_BITS, BallArithmetic
-from verifier.program.evaluation.term_sizes import SizeArithmetic
+from verifier.judging.replay.in_range import (
+    InRangeArithmetic,
+    exact_element,
+    first_below,
+    first_element_beyond,
+    sentence_about,
+)
+from verifier.operations.arrays import Floats, Truths
+from verifier.operations.formats import FLOAT64
 from verifier.program.program import (
     CONSTANT,
     JOIN,
     PILE,
     RESHAPE,
-    ROUND,
     TAKE,
     TOTAL,
     Node,
@@ -35,44 +35,7 @@ from verifier.program.program import (
 _Pair = tuple[Floats, Floats]
 
 
-class _InRangeArithmetic(SizeArithmetic):
-    """Float64 numbers that overflow and underflow as the formats of the nodes do; `seen` keeps them
-    all.
-    """
-
-    def __init__(self) -> None:
-        self.seen: dict[int, Floats] = {}
-
-    def _keep(self, place: int, node: Node, pair: _Pair) -> _Pair:
-        value, size = pair
-        if node.format is not None and value.dtype != bool:
-            value = _in_range_of(value, node.format)
-        self.seen[place] = value
-        return value, size
-
-    def constant(self, place: int, node: Node) -> _Pair:
-        return self._keep(place, node, super().constant(place, node))
-
-    def row(self, place: int, node: Node, *arguments: _Pair) -> _Pair:
-        return self._keep(place, node, super().row(place, node, *arguments))
-
-    def total(self, place: int, node: Node, argument: _Pair) -> _Pair:
-        return self._keep(place, node, super().total(place, node, argument))
-
-    def contract(self, place: int, node: Node, left: _Pair, right: _Pair) -> _Pair:
-        return self._keep(place, node, super().contract(place, node, left, right))
-
-    def round(self, place: int, node: Node, argument: _Pair) -> _Pair:
-        return self._keep(place, node, argument)
-
-
-def _in_range_of(value: Floats, format: Format) -> Floats:
-    with np.errstate(all="ignore"):
-        large = np.where(np.abs(value) > format.largest, np.copysign(np.inf, value), value)
-        return np.where(np.abs(large) <= format.smallest_subnormal / 2, 0.0 * large, large)
-
-
-class _ZeroFromBranchArithmetic(_InRangeArithmetic):
+class _ZeroFromBranchArithmetic(InRangeArithmetic):
     """0 from a branch that is not taken times anything is 0, and so is it over 0."""
 
     def __init__(self, program: Program) -> None:
@@ -114,7 +77,7 @@ def explain_not_finite(suspect: Suspect) -> Mistake | None:
     return _branch_not_taken(suspect, wrong) or _first_not_finite(suspect, wrong)
 
 
-def _replayed_in_range(suspect: Suspect, arithmetic: _InRangeArithmetic) -> Floats | None:
+def _replayed_in_range(suspect: Suspect, arithmetic: InRangeArithmetic) -> Floats | None:
     """This part of the code's graph in float64; None where there is no graph."""
     if suspect.coded is None or suspect.place is None:
         return None
@@ -130,7 +93,7 @@ def _branch_not_taken(suspect: Suspect, wrong: Truths) -> Mistake | None:
     ):
         return None
     leaking, found = (
-        _replayed_in_range(suspect, _InRangeArithmetic()),
+        _replayed_in_range(suspect, InRangeArithmetic()),
         _replayed_in_range(suspect, _ZeroFromBranchArithmetic(suspect.coded.point.program)),
     )
     if leaking is None or found is None:
@@ -151,35 +114,19 @@ def _branch_not_taken(suspect: Suspect, wrong: Truths) -> Mistake | None:
 
 def _first_not_finite(suspect: Suspect, wrong: Truths) -> Mistake | None:
     """The first operation whose result is not finite though what it takes is."""
-    replayed = _InRangeArithmetic()
+    replayed = InRangeArithmetic()
     found = _replayed_in_range(suspect, replayed)
     if found is None or suspect.coded is None or np.isfinite(found[wrong]).any():
         return None
     program = suspect.coded.point.program
     needed = sorted(program.needed(program.outputs[suspect.place or 0]))
     for place in needed:
-        beyond = _first_element_beyond(
+        beyond = first_element_beyond(
             program, place, replayed.seen, lambda value: ~np.isfinite(value)
         )
         if beyond is not None:
             return _mistake_at(suspect, place, beyond, found, replayed.seen)
     return None
-
-
-def _first_element_beyond(
-    program: Program,
-    place: int,
-    seen: dict[int, Floats],
-    is_beyond: Callable[[Floats], Truths],
-) -> int | None:
-    """The first element of a node that is beyond, where nothing that the node takes is."""
-    if place not in seen or seen[place].dtype == bool:
-        return None
-    beyond = np.ravel(is_beyond(seen[place]))
-    taken = [seen[argument] for argument in program.nodes[place].arguments if argument in seen]
-    if not beyond.any() or any(np.any(is_beyond(one)) for one in taken if one.dtype != bool):
-        return None
-    return int(np.flatnonzero(beyond)[0])
 
 
 def _mistake_at(
@@ -192,43 +139,16 @@ def _mistake_at(
     if node.operation == CONSTANT:
         number = float(np.ravel(node.array)[element])
         return Mistake("not finite", f"the code itself puts {number} there", found)
-    exact = _exact_node(suspect, suspect.coded.point, place, element)
+    suspect.check_deadline()
+    exact = exact_element(suspect.coded.point, place, element)
     limit = (node.format or FLOAT64).largest
     if exact.is_finite() and abs(exact) > limit:
-        sentence = _sentence_about(suspect.coded.point.program, place, exact, limit)
+        sentence = sentence_about(suspect.coded.point.program, place, exact, limit)
         return Mistake("overflow of an intermediate", sentence, found)
-    below = _first_below(
-        suspect, suspect.coded.point, suspect.coded.point.program.needed(place), seen
-    )
+    below = first_below(suspect.coded.point, suspect.coded.point.program.needed(place), seen)
     if below is not None:
         return Mistake("underflow of an intermediate", below, found)
     return Mistake("not finite", f"{node.operation} on the way has no finite value", found)
-
-
-def _sentence_about(program: Program, place: int, exact: Ball, end: float) -> str:
-    format_ = (program.nodes[place].format or FLOAT64).name
-    number = exact.str(3, radius=False)
-    operation = _operation_before_rounding(program, place)
-    return f"{operation} on the way gives {number}, and {format_} ends at {end:.3g}"
-
-
-def _operation_before_rounding(program: Program, place: int) -> str:
-    """What was computed before it was rounded."""
-    node = program.nodes[place]
-    return (
-        _operation_before_rounding(program, node.arguments[0])
-        if node.operation == ROUND
-        else node.operation
-    )
-
-
-def _exact_node(suspect: Suspect, point: Point, place: int, element: int) -> Ball:
-    """The exact value of one element of a node of a program."""
-    suspect.check_deadline()
-    program = Program(point.program.nodes, (place,))
-    with precision(FIRST_BITS):
-        (found,) = evaluate(program, BallArithmetic(point.decisions), point.arguments)
-    return np.ravel(found)[element]
 
 
 def explain_underflow(suspect: Suspect) -> Mistake | None:
@@ -237,24 +157,12 @@ def explain_underflow(suspect: Suspect) -> Mistake | None:
     """
     if suspect.is_in_graph or suspect.coded is None:
         return None
-    replayed = _InRangeArithmetic()
+    replayed = InRangeArithmetic()
     found = _replayed_in_range(suspect, replayed)
     if found is None or not suspect.fits(np.where(np.isfinite(found), found, np.nan)):
         return None
     point = suspect.coded.point
     needed = point.program.needed(point.program.outputs[suspect.place or 0])
-    below = _first_below(suspect, point, needed, replayed.seen)
+    suspect.check_deadline()
+    below = first_below(point, needed, replayed.seen)
     return None if below is None else Mistake("underflow of an intermediate", below, found)
-
-
-def _first_below(
-    suspect: Suspect, point: Point, places: set[int], seen: dict[int, Floats]
-) -> str | None:
-    """The first of some nodes that is 0 and should not be, in a sentence."""
-    for place in sorted(places):
-        element = _first_element_beyond(point.program, place, seen, lambda value: value == 0)
-        exact = None if element is None else _exact_node(suspect, point, place, element)
-        if exact is not None and exact.is_finite() and exact != 0:
-            least = (point.program.nodes[place].format or FLOAT64).smallest_subnormal
-            return _sentence_about(point.program, place, exact, least)
-    return None

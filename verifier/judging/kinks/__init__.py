@@ -21,7 +21,7 @@ from verifier.judging.kinks.hull import Hull, is_mean, on_affine_hull
 from verifier.operations.arrays import Array, Balls, Floats, Truths
 from verifier.program.evaluation.arithmetic import middle, radius
 from verifier.program.evaluation.balls import (
-    EQUALITIES,
+    JUMPS,
     AsCoded,
     BallArithmetic,
     BorderArithmetic,
@@ -95,7 +95,7 @@ def open_ties(
         known = decisions.get(place)
         open_ = near if known is None else near & (known.values[0] == (*known.values, 0.0)[1])
         open_ = np.asarray(open_ & ~borders.ties.get(place, np.False_))
-        if np.any(open_) and program.nodes[place].operation not in EQUALITIES:
+        if np.any(open_) and program.nodes[place].operation not in JUMPS:
             found[place] = open_
     return found
 
@@ -150,7 +150,7 @@ def _are_mean(limits: Sequence[Sequence[Balls]], stated: Sequence[Floats]) -> bo
     rows = np.array(
         [np.concatenate([np.ravel(middle(part)) for part in one[-len(stated) :]]) for one in limits]
     )
-    varying = np.ptp(rows, axis=0) > 0
+    varying = np.isfinite(rows).all(axis=0) & (rows.max(axis=0) > rows.min(axis=0))
     numbers = np.concatenate([np.ravel(part) for part in stated])
     return is_mean(rows[:, varying], numbers[varying])
 

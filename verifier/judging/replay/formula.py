@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,14 +20,19 @@ from verifier.judging.examination import Replayed
 from verifier.judging.kinks.hull import reach_of
 from verifier.judging.pair import Pair
 from verifier.judging.replay.joint import JointReplay
-from verifier.operations.formats import FLOAT32
+from verifier.operations.formats import FLOAT32, FLOAT64, Format
 from verifier.program.builder import Builder
 from verifier.program.evaluation.arithmetic import middle, radius
-from verifier.program.evaluation.balls import BallArithmetic, replay
+from verifier.program.evaluation.balls import SHORT_DIGITS, BallArithmetic, replay
 from verifier.program.evaluation.term_sizes import term_sizes
+from verifier.program.program import CONSTANT, Node
 
 MOST_DIGITS = 77.0
 """What 256 bits hold."""
+TABLE_SIZE = 64
+"""Arrays of more numbers are data, which nobody typed."""
+_ROUNDINGS = 16
+"""That many constants may be off at once."""
 NAMED = 16
 """Of at most so many literals those are named that make the difference, of more all."""
 
@@ -76,10 +83,41 @@ class _Trial:
         return self._wrong(granted, narrowed=True)
 
     def _wrong(self, granted: Iterable[int], *, narrowed: bool) -> Wrong:
-        blurred = frozenset(self.pair.places[index] for index in granted)
+        """Constants of float64 that are off by a rounding explain no more than some roundings."""
+        granted = frozenset(granted)
+        wide = {index for index in granted if self.pair.tables.get(index) is FLOAT64}
+        found = self._replayed(granted, narrowed=narrowed)
+        if not wide:
+            return found
+        without = self._replayed(granted - wide, narrowed=narrowed)
+        return [
+            one & (other | far) for one, other, far in zip(without, found, self._far, strict=True)
+        ]
+
+    @cached_property
+    def _far(self) -> Wrong:
+        """Where the code's graph is further from the exact value than by some roundings of an
+        array's largest number to float64.
+        """
+        apart = _differences(self.found.code, self.found.exact)
+        limit = _ROUNDINGS * FLOAT64.unit_roundoff
+        return [
+            np.abs(middle(one)) > limit * _largest(exact)
+            for one, exact in zip(apart, self.found.exact, strict=True)
+        ]
+
+    def _replayed(self, granted: frozenset[int], *, narrowed: bool) -> Wrong:
+        places = frozenset(self.pair.places[index] for index in granted)
+        tables = {
+            self.pair.places[index]: width
+            for index, width in self.pair.tables.items()
+            if index in granted
+        }
         code = self.found.code
-        if blurred:
-            arithmetic = BallArithmetic(self.found.decisions, blurred, narrowed)
+        if places:
+            arithmetic = BallArithmetic(
+                self.found.decisions, places - tables.keys(), narrowed, rounded=tables
+            )
             code = replay(self.found.program, self.pair.given, arithmetic)[: len(code)]
         return [
             _excludes_zero(difference) & ~kink
@@ -92,7 +130,7 @@ class _Trial:
         self, wrong: Wrong, wrong_with: Callable[[Iterable[int]], Wrong]
     ) -> tuple[Wrong, set[int]]:
         """What is still wrong with literals granted, and which of them make the difference."""
-        literals = set(self.pair.literals)
+        literals = set(self.pair.literals | self.pair.tables.keys())
         if not literals or not any(part.any() for part in wrong):
             return wrong, set()
         granted = wrong_with(literals)
@@ -102,7 +140,8 @@ class _Trial:
 
 
 def _numbers(builder: Builder, literals: Iterable[int]) -> tuple[float, ...]:
-    return tuple(sorted({float(builder[index].array) for index in literals}))
+    numbers = [builder[index].array for index in literals]
+    return tuple(sorted({float(one) for array in numbers for one in np.ravel(array)}))
 
 
 def _least_digits(pair: Pair, found: JointReplay) -> float:
@@ -129,6 +168,43 @@ def rounded_constants(builder: Builder, code: Sequence[int], forward: Sequence[i
     return {
         index for index in reached if index not in defining and _is_rounded(builder[index].number)
     }
+
+
+def rounded_tables(
+    builder: Builder, code: Sequence[int], forward: Sequence[int], lowest: Format
+) -> dict[int, Format]:
+    """The constants of some nodes that may be off by one rounding, with its format: numbers that
+    define them (a forward) too, which the backward may have for another reason, as Python rounds
+    them, and arrays of short decimals, which are rounded to `lowest`.
+    """
+    reached, defining = builder.places_in(*code), builder.places_in(*forward)
+    shared = reached.keys() & defining.keys()
+    arrays = {index for index in reached.keys() - shared if builder[index].number is None}
+    chosen = [
+        *((index, FLOAT64) for index in shared),
+        *((index, builder[index].format or lowest) for index in arrays),
+    ]
+    return {index: width for index, width in chosen if _is_short(builder[index], width)}
+
+
+def _is_short(node: Node, format: Format) -> bool:
+    """Whether a constant is a decimal, or an array of some, that somebody wrote: of few digits in
+    its format.
+    """
+    if node.operation != CONSTANT or node.array.dtype == bool or node.array.size > TABLE_SIZE:
+        return False
+    numbers = node.array.ravel()
+    return any(map(_is_rounded, numbers.tolist())) and all(
+        len(Decimal(_shortest(number, format)).as_tuple().digits) < SHORT_DIGITS
+        for number in numbers
+        if math.isfinite(number)
+    )
+
+
+def _shortest(number: float, format: Format) -> str:
+    """The shortest decimal that a format rounds to that number; 16 bits have few anyway."""
+    narrow = format.precision <= FLOAT32.precision
+    return str(np.float32(number) if narrow else np.float64(number))
 
 
 def _is_rounded(number: float | None) -> bool:

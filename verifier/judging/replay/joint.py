@@ -98,7 +98,7 @@ def _decisions(pair: Pair, open_: Mapping[int, Any]) -> dict[int, AsCoded]:
     found: dict[int, AsCoded] = {}
     for index, place in pair.places.items():
         arguments = pair.builder[index].arguments
-        if place in open_ and any(argument in pair.read.actual for argument in arguments):
+        if place in open_ and any(argument in pair.builder.actual for argument in arguments):
             values = [pair.actual(argument) for argument in arguments]
             if not any(value is None for value in values):
                 found[place] = AsCoded(open_[place], tuple(values))

@@ -39,7 +39,9 @@ entry.
 _ZERO = arb(0)
 _GREATER = frozenset({"greater", "greater_equal", "not_equal"})
 EQUALITIES = frozenset({"equal", "not_equal"})
-"""They are no borders between two branches."""
+STEPS = frozenset({"floor", "ceiling"})
+JUMPS = EQUALITIES | STEPS
+"""They are no borders between two branches that meet."""
 _COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
 
 
@@ -102,6 +104,8 @@ class BallArithmetic:
     """
     halves: float = 1.0
     """How many such halves they get."""
+    rounded: Mapping[int, Format] = field(default_factory=dict)
+    """The places of constants that get half an ulp of a format and no more."""
 
     def input(self, value: Array | Ball) -> Balls:
         """Balls as they are, or those of radius 0 around floats."""
@@ -115,6 +119,8 @@ class BallArithmetic:
         if array.dtype == bool:
             return np.asarray(array.astype(object))
         exact = as_objects(balls(array))
+        if place in self.rounded:
+            return as_objects(exact + _half_ulps(array, self.rounded[place]))
         if place not in self.blurred:
             return exact
         half = half_a_unit(float(array), node.format, FLOAT32 if self.narrowed else None)
@@ -122,7 +128,7 @@ class BallArithmetic:
 
     def row(self, place: int, node: Node, *arguments: Balls) -> Balls:
         operation = TABLE[node.operation]
-        if operation.name in _COMPARISONS or operation.name == "sign":
+        if operation.name in _COMPARISONS | STEPS or operation.name == "sign":
             return self._decided(place, operation, arguments)
         return as_objects(operation.arb(*arguments))
 
@@ -167,7 +173,7 @@ class BallArithmetic:
         decided = as_objects(operation.arb(*arguments))
         if place in self.decisions:
             decided = self.decisions[place](operation, decided)
-        if operation.name == "sign":
+        if operation.name not in _COMPARISONS:
             return decided
         undecided = np.asarray(_is_open(decided), dtype=bool)
         if undecided.any():
@@ -201,15 +207,25 @@ class BorderArithmetic(BallArithmetic):
 
     def _decided(self, place: int, operation: Operation, arguments: tuple[Balls, ...]) -> Balls:
         if place in self.open:
-            left, right = arguments if len(arguments) == 2 else (*arguments, as_objects(_ZERO))
+            left, right = _sides(operation, arguments)
             same = np.asarray(np.equal(left, right), dtype=bool) & self.open[place]
             with np.errstate(invalid="ignore"):
                 self.near[place] = self.open[place] & ~(
                     np.abs(middle(left - right)) > self.reach[place]
                 )
-            if same.any() and operation.name not in EQUALITIES:
+            if same.any() and operation.name not in JUMPS:
                 self.ties[place] = same
         return super()._decided(place, operation, arguments)
+
+
+def _sides(operation: Operation, arguments: tuple[Balls, ...]) -> tuple[Balls, Balls]:
+    """What an operation compares: two numbers, a number and 0, or a number and the nearest whole
+    one.
+    """
+    if len(arguments) == 2:
+        return arguments[0], arguments[1]
+    (number,) = arguments
+    return number, as_objects(balls(np.rint(middle(number))) if operation.name in STEPS else _ZERO)
 
 
 def half_a_unit(number: float, *formats: Format | None) -> float:
@@ -228,6 +244,14 @@ def half_a_unit(number: float, *formats: Format | None) -> float:
     decimal = 0.5 * 10.0 ** int(digits.exponent) if len(digits.digits) > SHORT_DIGITS else 0.0
     worked_out = 2.0 * math.ulp(number) if _is_worked_out(number) else 0.0
     return max(decimal, narrow, worked_out, math.ulp(number) / 2)
+
+
+def _half_ulps(array: Floats, format: Format) -> Balls:
+    """Balls around 0 as wide as the rounding of numbers to a format."""
+    return as_objects(_around_zero(format.unit_roundoff * np.abs(array)))
+
+
+_around_zero = np.frompyfunc(lambda reach: arb(0, float(reach)), 1, 1)
 
 
 def _is_worked_out(number: float) -> bool:

@@ -15,6 +15,7 @@ what lies between the sides is honest.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from itertools import count
 
 import numpy as np
@@ -23,7 +24,7 @@ from verifier.operations.arrays import Array, Numeric, Truths
 from verifier.operations.formats import FLOAT64, Format
 from verifier.operations.operation import Call, Operation
 from verifier.operations.table import TABLE
-from verifier.program.evaluation.balls import EQUALITIES
+from verifier.program.evaluation.balls import EQUALITIES, STEPS
 from verifier.program.evaluation.batches import BatchArithmetic, aligned, piled_rows
 from verifier.program.program import NOTHING, Node, Program, evaluate
 
@@ -33,6 +34,8 @@ DEVIATIONS = 32.0
 """Standard deviations of the noise that a right statement may be away."""
 _COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
 _GREATER = frozenset({"greater", "greater_equal", "not_equal"})
+_PRODUCTS = frozenset({"multiply", "square", "divide"})
+"""They are 0 only where a factor is, but for underflow."""
 _WAYS = 3
 _TERMS_SHARE = 0.25
 """Of the square root of a sum's number of terms: a walk of so many roundings in whatever order,
@@ -104,8 +107,12 @@ class NoiseArithmetic(BatchArithmetic):
     def contract(self, place: int, node: Node, left: Array, right: Array) -> Array:
         with np.errstate(all="ignore"):
             sizes = np.matmul(np.abs(left), np.abs(right))
-            product, terms = np.matmul(left, right), left.shape[-1] + 1
-            moved = self._summed(place, node, product, sizes, terms)
+            if not sizes.all():
+                # A product of two numbers may underflow to 0 in these replays as well.
+                terms = np.matmul((left != 0).astype(float), (right != 0).astype(float))
+                sizes = np.where((sizes == 0) & (terms > 0), FLOAT64.smallest_subnormal, sizes)
+            product = np.matmul(left, right)
+            moved = self._summed(place, node, product, sizes, left.shape[-1] + 1)
             return self._flushed(place, node, moved, left, right)
 
     def _flushed(self, place: int, node: Node, product: Array, left: Array, right: Array) -> Array:
@@ -146,10 +153,14 @@ class NoiseArithmetic(BatchArithmetic):
             return self._compared(place, operation, *parts)
         if operation.name == "sign":
             return self._sign(place, parts[0])
+        if operation.name in STEPS:
+            return self._stepped(place, operation, parts[0])
         with np.errstate(all="ignore"):
             result = np.asarray(_function(operation)(*parts))
         if not arguments:
             result = result.reshape(1)
+        if operation.name == "divide":
+            result = np.where(self._may_be_zero(parts[1]), np.nan, result)
         rounding = self._format(node)
         if rounding is None or operation.budget.torch == 0.0:
             return result
@@ -158,9 +169,34 @@ class NoiseArithmetic(BatchArithmetic):
                 return self._summed(
                     place, node, result, np.abs(parts[0]) + np.abs(parts[1]), 2, of_result=True
                 )
-            return self._moved(
+            moved = self._moved(
                 place, result, rounding, self._budget(operation, result, parts), operation
             )
+            if operation.name not in _PRODUCTS or result.all():
+                return moved
+            # In float64 a product underflows in these replays as well, and its size is lost.
+            underflowed = (result == 0) & reduce(np.logical_and, (part != 0 for part in parts))
+            lost = self._noise(place, result) * (self.gain * rounding.smallest_subnormal)
+            return np.where(underflowed & np.isfinite(parts[-1]), lost, moved)
+
+    def _may_be_zero(self, values: Array) -> Truths:
+        """Where rounding can make numbers 0 that are not: nothing bounds what is divided by them.
+
+        So are the last pivots of a matrix whose condition number is beyond one by the unit
+        roundoff.
+        """
+        with np.errstate(all="ignore"):
+            spread = values.std(axis=0)
+            middle = np.abs(values.mean(axis=0))
+            return np.asarray((spread > 0) & (middle <= self._reach * spread))
+
+    @property
+    def _reach(self) -> float:
+        """How many standard deviations of these replays rounding reaches.
+
+        So few replays know the middle to a part of their spread only.
+        """
+        return float(DEVIATIONS / self.gain + _UNSURE)
 
     def _budget(self, operation: Operation, result: Array, parts: Sequence[Array]) -> Numeric:
         """How many units of roundoff the result may be off; an ulp is at most two of them."""
@@ -242,6 +278,17 @@ class NoiseArithmetic(BatchArithmetic):
             return signs
         return self._split(place, signs, tie, near, 1.0, -1.0)
 
+    def _stepped(self, place: int, operation: Operation, values: Array) -> Array:
+        """The whole number below or above, which rounding decides beside a whole number."""
+        with np.errstate(all="ignore"):
+            decided = np.asarray(_function(operation)(values))
+            whole = np.rint(values.mean(axis=0))
+            _, near = self._borders(place, values - whole, ties=False)
+        if near is None:
+            return decided
+        below = whole - 1.0 if operation.name == "floor" else whole
+        return self._split(place, decided, near & False, near, below, below + 1.0)
+
     def _borders(
         self, place: int, apart: Array, *, ties: bool = True
     ) -> tuple[Truths, Truths] | tuple[None, None]:
@@ -253,8 +300,7 @@ class NoiseArithmetic(BatchArithmetic):
         with np.errstate(all="ignore"):
             middle = apart.mean(axis=0)
             spread = apart.std(axis=0)
-            # So few replays know the middle to a part of their spread only.
-            near = ~same & (np.abs(middle) <= (DEVIATIONS / self.gain + _UNSURE) * spread)
+            near = ~same & (np.abs(middle) <= self._reach * spread)
         if self.borders is not None:
             near = ~same & self.borders.get(place, np.False_)
         if not (tie.any() or near.any()):

@@ -25,7 +25,7 @@ _GROUPS = {
     "side effects": ("determinism", "overwriting", "form", "reach"),
 }
 """Checks that stand in one row where all of them agree."""
-_KINDS = {"edge": "at edges"}
+_KINDS = {"edge": "at edges", "step": "in the loop"}
 """How many points of a kind there are, in words, where the kind alone is no word for it."""
 
 
@@ -124,7 +124,24 @@ def points_sentence(tally: Tally) -> str:
     kinds = Counter(point.kind for point in tally.points)
     told = ", ".join(f"{count:,} {_KINDS.get(kind, kind)}" for kind, count in kinds.items())
     points = f"{with_noun(len(tally.points), 'point')}{': ' * bool(told)}{told}"
-    return f"Compared with {_other(tally.checked.against)} at {points}; seed {_seed(tally)}."
+    where = f"Compared with {_other(tally.checked.against)} at {points}; seed {_seed(tally)}."
+    return " ".join((where, *_borders_sentence(tally)))
+
+
+def _borders_sentence(tally: Tally) -> Iterator[str]:
+    """How many borders of the code have points on both sides, of the dtype with the fewest."""
+    found = [one for _, one in tally.checked.coverage if one.borders]
+    least = min(found, key=lambda one: one.reached / one.borders, default=None)
+    if least is None:
+        return
+    if least.missed:
+        yield f"Of {with_noun(least.borders, 'border')} of the code {least.reached or 'none'}"
+    elif least.borders == 1:
+        yield "The border of the code"
+    else:
+        yield f"All {least.borders} borders of the code"
+    is_one = (least.reached if least.missed else least.borders) <= 1
+    yield f"{'has' if is_one else 'have'} points on both sides."
 
 
 def _other(against: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from verifier.commands.streams import write_line, write_message
+from verifier.commands.terminal.streams import write_line, write_message
 from verifier.errors import InputError
 from verifier.process.workers.messages import Rendered
 from verifier.reporting import atomic_write

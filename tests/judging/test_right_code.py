@@ -1,0 +1,226 @@
+"""Right code that looks wrong agrees, or is undecided with a reason; the same with a fault does not
+agree.
+"""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from verifier.capture.statements import SECOND, Subject
+from verifier.judging.examine import examine
+from verifier.judging.reference import Reference
+from verifier.judging.replay.in_range import with_lost_range
+from verifier.judging.verdict import Note, Outcome
+
+AGREES, UNDECIDED, DISAGREES = Outcome.AGREES, Outcome.UNDECIDED, Outcome.DISAGREES
+
+
+def with_backward(forward, slope):
+    """A Function of one tensor whose backward gives grad_output times the slope there."""
+
+    class Written(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return forward(x)
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            return grad_output * slope(*ctx.saved_tensors)
+
+    return Written.apply
+
+
+def outcome(code, x, reference=None, **settings):
+    specification = None if reference is None else Reference(reference)
+    return examine(Subject(code, {"x": x}, **settings), specification).outcome
+
+
+def soft_target(x, first=0.2):
+    target = torch.tensor([first, 0.3, 0.5], dtype=torch.float32)
+    return functional.cross_entropy(x, target.to(x.dtype))
+
+
+def fractions(x):
+    logs = x.log_softmax(0)
+    return -(logs[0] / 5 + 3 * logs[1] / 10 + logs[2] / 2)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "first", "expected"),
+    [
+        (torch.float32, 0.2, AGREES),
+        (torch.bfloat16, 0.2, AGREES),
+        (torch.float64, 0.2, DISAGREES),
+        (torch.float32, 0.201, DISAGREES),
+    ],
+)
+def test_short_decimals_in_a_constant_tensor_may_be_rounded(dtype, first, expected):
+    x = torch.tensor([0.5, -1.25, 0.75], dtype=dtype)
+    assert outcome(lambda x: soft_target(x, first), x, fractions) is expected
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(1.0, AGREES), (1.0 + 1e-12, DISAGREES)])
+def test_a_constant_of_the_backward_may_be_one_of_the_forward(factor, expected):
+    """Of five numbers the second derivative has the factor 3/5, which is eps here."""
+    x = torch.tensor([[[0.5, -1.25, 0.75, 1.5, -0.25]]], dtype=torch.float64)
+
+    def normalised(x):
+        return functional.instance_norm(x, eps=0.6 * factor)
+
+    def expected_one(x):
+        centred = x - x.mean()
+        return centred / (centred.square().mean() + 0.6).sqrt()
+
+    assert outcome(normalised, x, expected_one, quantity=SECOND) is expected
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ([0.25, 0.25, 0.25, 0.25, 0], AGREES),
+        ([0, 1, 0, 0, 0], AGREES),
+        ([0, 0, 0, 0, 0], DISAGREES),
+        ([0, 0, 0, 0, 1], DISAGREES),
+        ([0.5, 0.5, 0.5, 0, 0], DISAGREES),
+    ],
+)
+def test_equal_medians_share_the_gradient(weights, expected):
+    code = with_backward(torch.median, lambda x: torch.tensor(weights, dtype=x.dtype))
+    x = torch.tensor([1.0, 1.0, 1.0, 1.0, 2.0], dtype=torch.float64)
+    assert outcome(code, x) is expected
+
+
+IMAGE = torch.arange(16.0).reshape(1, 1, 4, 4) ** 2
+
+
+def sampled(x, mode):
+    grid = torch.stack([x, torch.zeros_like(x)], -1).reshape(1, 1, -1, 2)
+    image = IMAGE.to(x.dtype)
+    return functional.grid_sample(image, grid, padding_mode=mode, align_corners=True).reshape(-1)
+
+
+def slope_before(x, mode):
+    return (sampled(x, mode) - sampled(x - 2.0**-6, mode)) * 2.0**6
+
+
+@pytest.mark.parametrize("mode", ["border", "zeros", "reflection"])
+@pytest.mark.parametrize(("share", "expected"), [(1.0, AGREES), (0.5, AGREES), (2.0, DISAGREES)])
+def test_sampling_has_kinks_at_its_border(mode, share, expected):
+    code = with_backward(lambda x: sampled(x, mode), lambda x: share * slope_before(x, mode))
+    assert outcome(code, torch.ones(1, dtype=torch.float64)) is expected
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.9, AGREES), (1.0, AGREES), (3.0, DISAGREES)])
+def test_sampling_has_kinks_at_the_first_entry(share, expected):
+    code = with_backward(
+        lambda x: sampled(x, "border"),
+        lambda x: share * (sampled(x + 2.0**-6, "border") - sampled(x, "border")) * 2.0**6,
+    )
+    assert outcome(code, torch.tensor([-1.0], dtype=torch.float64)) is expected
+
+
+@pytest.mark.parametrize(
+    ("slope", "expected"),
+    [(1.0, AGREES), (2.0, AGREES), (3.0, AGREES), (0.5, DISAGREES), (3.5, DISAGREES)],
+)
+def test_sampling_has_kinks_at_every_entry(slope, expected):
+    """The entries are 0, 1 and 4, and the position is on the second one."""
+
+    def along_squares(x):
+        grid = torch.stack([x, torch.zeros_like(x)], -1).reshape(1, 1, -1, 2)
+        squares = torch.tensor([[[[0.0, 1.0, 4.0]]]], dtype=x.dtype)
+        return functional.grid_sample(squares, grid, align_corners=True).reshape(-1)
+
+    code = with_backward(along_squares, lambda x: slope * torch.ones_like(x))
+    assert outcome(code, torch.zeros(1, dtype=torch.float64)) is expected
+
+
+C = float(torch.tensor(1.001, dtype=torch.float32))
+BESIDE_A_HALF = torch.tensor([-0.5486403342038355], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(("offset", "expected"), [(0.0, AGREES), (1e-9, DISAGREES)])
+def test_rounding_decides_beside_a_half(offset, expected):
+    """The argument is 2e-18 beside -0.5, and float64 has -0.5; with an offset it has not."""
+
+    def rounded(x):
+        return torch.round(torch.tanh(x) * C)
+
+    def expected_one(x):
+        return torch.round(torch.tanh(x - offset) * C)
+
+    assert outcome(rounded, BESIDE_A_HALF) is AGREES
+    assert outcome(rounded, BESIDE_A_HALF, expected_one) is expected
+
+
+def test_nothing_is_known_of_an_inverse_that_rounding_can_make_singular():
+    near = torch.tensor([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9]], dtype=torch.float64)
+    wrong = with_backward(torch.linalg.inv, lambda x: 2.0 * torch.ones_like(x))
+    assert outcome(torch.linalg.inv, near) is not DISAGREES
+    assert outcome(torch.linalg.inv, near + torch.eye(3, dtype=torch.float64)) is AGREES
+    assert outcome(wrong, near + torch.eye(3, dtype=torch.float64)) is DISAGREES
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_squares_that_underflow_decide_nothing(dtype):
+    tiny = torch.tensor([1.5 * torch.finfo(dtype).smallest_normal ** 0.5 / 2**30, 0.0], dtype=dtype)
+    assert outcome(torch.linalg.norm, tiny) is UNDECIDED
+    assert outcome(lambda x: (x * x).sum(), tiny) is AGREES
+    twice = with_backward(lambda x: (x * x).sum(), lambda x: 4 * x)
+    assert outcome(twice, tiny) is DISAGREES
+
+
+def test_a_convention_of_reverse_mode_is_named():
+    layer = torch.nn.Embedding(3, 2, padding_idx=0).double()
+
+    def looked_up(weight):
+        return functional.embedding(torch.tensor([0, 1]), weight, padding_idx=0).sin()
+
+    found = examine(Subject(looked_up, {"weight": layer.weight.detach()}))
+    assert found.outcome is AGREES
+    assert found.events.conventions == ("padding_idx of embedding",)
+    forward = examine(Subject(looked_up, {"weight": layer.weight.detach()}, quantity="forward"))
+    assert (forward.outcome, forward.events.conventions) == (AGREES, ())
+    learned = examine(
+        Subject(lambda weight: weight[:2].sin(), {"weight": layer.weight.detach()}),
+        Reference(looked_up),
+    )
+    assert learned.outcome is DISAGREES
+
+
+def test_the_floor_of_the_format_is_no_fault():
+    x = torch.tensor([-120.0], dtype=torch.float32)
+    assert outcome(functional.silu, x) is AGREES
+    found = examine(Subject(lambda x: x * 0 + 1e-3, {"x": x}), Reference(functional.silu))
+    assert found["value"].outcome is DISAGREES
+    assert Note.BLIND not in {found["value"].verdicts[0].note}
+
+
+def at_an_edge(code, x):
+    """What is known of a gradient at a point that a check chose itself."""
+    return with_lost_range(examine(Subject(code, {"x": x})))
+
+
+@pytest.mark.parametrize("x", [110.0, -110.0])
+def test_what_the_forward_loses_on_the_way_to_an_edge_decides_nothing(x):
+    at = torch.tensor([x], dtype=torch.float32)
+    found = at_an_edge(lambda x: torch.exp(x) * torch.exp(-x) * x, at)
+    assert found.outcome is UNDECIDED
+    assert "float32 ends at" in found.lost_range
+    assert {part.verdicts[0].note for part in found.parts} >= {Note.OUT_OF_RANGE}
+
+
+def test_what_the_backward_loses_by_itself_stays_wrong():
+    at = torch.tensor([60.0], dtype=torch.float32)
+    code = with_backward(torch.exp, lambda x: torch.exp(2 * x) / torch.exp(x))
+    found = at_an_edge(code, at)
+    assert (found.outcome, found.lost_range) == (DISAGREES, "")
+
+
+def test_a_wrong_formula_stays_wrong_where_the_forward_overflows():
+    at = torch.tensor([110.0], dtype=torch.float32)
+    code = with_backward(
+        lambda x: torch.exp(x) * torch.exp(-x) * x, lambda x: 2 * torch.ones_like(x)
+    )
+    assert at_an_edge(code, at)["x"].outcome is DISAGREES

@@ -1,0 +1,134 @@
+"""Coverage: which of the borders of a program the points that were tried lie on both sides of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from verifier.capture.statements import SEED
+from verifier.checking.edge_cases.critical_points import WATCHED, CrossingKind
+from verifier.operations.arrays import Floats
+from verifier.operations.number_text import short
+from verifier.program.evaluation.batches import BatchArithmetic, aligned
+from verifier.program.program import CONDITIONS, CONSTANT, INPUT, Node, Program, evaluate
+
+_SIGNS = {
+    "less": "<",
+    "less_equal": "<=",
+    "greater": ">",
+    "greater_equal": ">=",
+    "equal": "==",
+    "not_equal": "!=",
+    "add": "+",
+    "subtract": "-",
+    "multiply": "*",
+    "divide": "/",
+}
+_SILENT = frozenset({"take", "pile", "reshape", "round"})
+"""What these give is called as what they take."""
+DEPTH = 3
+"""So many operations are written within each other."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The borders of a program: comparisons, maxima, corners."""
+
+    borders: int
+    missed: tuple[str, ...] = ()
+    """Those that all points lie on one side of, as they stand in the program."""
+
+    @property
+    def reached(self) -> int:
+        """How many have points on both sides."""
+        return self.borders - len(self.missed)
+
+
+def coverage(program: Program, tried: Sequence[Mapping[str, Floats]]) -> Coverage:
+    """The borders that depend on an input, at float64 arguments for each input of the program.
+
+    >>> from verifier.program.builder import Builder
+    >>> build = Builder()
+    >>> x = build.input("x", (2,))
+    >>> above = build.apply("greater", x, build.constant(1.9))
+    >>> program = build.program(build.apply("where", above, x, build.apply("abs", x)))
+    >>> coverage(program, [{"x": np.array([0.5, -0.5])}]).missed
+    ('x > 1.9',)
+    """
+    arithmetic = _SidesArithmetic(_moving(program))
+    names = program.inputs
+    if tried:
+        stacked = {name: np.stack([point[name] for point in tried]) for name in names}
+        evaluate(program, arithmetic, stacked)
+    missed = [place for place, both in arithmetic.sides.items() if not both]
+    texts = dict.fromkeys(_text(program, place, DEPTH) for place in missed)
+    return Coverage(len(arithmetic.sides) - len(missed) + len(texts), tuple(texts))
+
+
+def _moving(program: Program) -> set[int]:
+    """The places of what depends on an input."""
+    found: set[int] = set()
+    for place, node in enumerate(program.nodes):
+        if node.operation == INPUT or not found.isdisjoint(node.arguments):
+            found.add(place)
+    return found
+
+
+class _SidesArithmetic(BatchArithmetic):
+    """Notes for each border that moves whether the variants are on both sides of it."""
+
+    def __init__(self, moving: set[int]) -> None:
+        self.moving = moving
+        self.sides: dict[int, bool] = {}
+        """By the place of the node."""
+
+    def row(self, place: int, node: Node, *arguments: Floats) -> Floats:
+        result = super().row(place, node, *arguments)
+        if place in self.moving:
+            for side in self._sides(node, result, arguments):
+                self.sides[place] = side
+        return result
+
+    @staticmethod
+    def _sides(node: Node, result: Floats, arguments: Sequence[Floats]) -> Iterator[bool]:
+        watches = WATCHED.get(node.operation, ())
+        if not any(watch.kind is CrossingKind.BORDER for watch in watches):
+            return
+        if node.operation in CONDITIONS:
+            yield bool(result.any() and not result.all())
+        elif node.operation in ("floor", "ceiling", "remainder"):
+            yield np.unique(result).size > 1
+        else:
+            parts = aligned(arguments)
+            other = parts[1] if len(parts) > 1 else 0.0
+            yield bool((parts[0] > other).any() and (parts[0] < other).any())
+
+
+def _text(program: Program, place: int, depth: int) -> str:
+    """A node as it is written, as far as `depth` operations go."""
+    node = program.nodes[place]
+    if node.operation == INPUT:
+        return _name(str(node.payload))
+    if node.operation == CONSTANT:
+        numbers = np.unique(node.array)
+        return short(float(numbers[0])) if numbers.size == 1 else "numbers"
+    if node.operation in _SILENT and node.arguments:
+        return _text(program, node.arguments[0], depth)
+    if depth == 0:
+        return "…"
+    parts = [_text(program, argument, depth - 1) for argument in node.arguments]
+    if node.operation in _SIGNS and len(parts) == 2:
+        return f" {_SIGNS[node.operation]} ".join(map(_in_parentheses, parts))
+    name = "sum" if node.operation == "total" else node.operation
+    return f"{name}({', '.join(parts)})"
+
+
+def _in_parentheses(text: str) -> str:
+    """A text as a part of a longer one."""
+    return f"({text})" if any(f" {sign} " in text for sign in _SIGNS.values()) else text
+
+
+def _name(name: str) -> str:
+    return name.replace(f"{SEED}0", "grad_output").replace(SEED, "grad_output ")
