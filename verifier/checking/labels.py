@@ -84,12 +84,12 @@ def place_text(part: Part, index: tuple[int, ...], point: CheckPoint | None) -> 
     beside = [
         name for name, tensor in inputs.items() if name != own and tuple(tensor.shape) == part.shape
     ]
-    first_told = (
+    named_first = (
         [_element_text(part.name, index, inputs.get(own) if own else None)] if own or index else []
     )
-    room = NAMED - len(first_told)
+    room = NAMED - len(named_first)
     return ", ".join(
-        [*first_told, *(_element_text(name, index, inputs[name]) for name in beside[:room])]
+        [*named_first, *(_element_text(name, index, inputs[name]) for name in beside[:room])]
     )
 
 

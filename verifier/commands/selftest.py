@@ -145,14 +145,14 @@ class Trials(PageReport):
             size = "a wrong formula" if lie.wrong_formula else f"{lie.size:.3g} detection limits"
             yield "missed", f"{lie.liar} in {lie.case}, {lie.dtype}, {lie.planting}", size
         for one in self.false_alarms:
-            told = f"{one.false_alarms} of {one.components} refused"
-            yield "false alarm", f"{one.name} in {one.case}, {one.dtype}, by {one.way}", told
+            text = f"{one.false_alarms} of {one.components} refused"
+            yield "false alarm", f"{one.name} in {one.case}, {one.dtype}, by {one.way}", text
         for row in self.misnamed:
-            told = f"wrongly in {row.wrongly} of {row.elsewhere}"
+            text = f"wrongly in {row.wrongly} of {row.elsewhere}"
             yield (
                 "misnamed",
                 row.cause or NO_CAUSE,
-                f"rightly in {row.rightly} of {row.planted} formulas, {told}",
+                f"rightly in {row.rightly} of {row.planted} formulas, {text}",
             )
 
     @property

@@ -84,11 +84,11 @@ def _graph(explanation: ExplainedStep) -> Section:
     picture = graph_picture(explanation)
     if picture is not None:
         return Diagram("The graph", picture)
-    told = (
+    sentence = (
         f"{len(explanation.nodes)} nodes are too many to be drawn (more than {DRAWN_NODES}): the "
         "tables have them."
     )
-    return Part("The graph", [Sentence(told)])
+    return Part("The graph", [Sentence(sentence)])
 
 
 def _chains(explanation: ExplainedStep) -> Formulas:
@@ -104,12 +104,14 @@ def _chains(explanation: ExplainedStep) -> Formulas:
         written = [*chain, *_by_sympy(explanation, name)]
         room -= sum(len(entry.right) + len(entry.text) for entry in written)
         entries += written if room >= 0 else []
-    told = [
+    sentence = [
         f"{', '.join(many)}: more than {PATHS} paths to add up; the table of the way back does, "
         "node by node."
     ]
-    told = (told if many else []) + (["Not all of it is written out here."] if room < 0 else [])
-    return Formulas("The chain rule", entries, " ".join(told))
+    sentence = (sentence if many else []) + (
+        ["Not all of it is written out here."] if room < 0 else []
+    )
+    return Formulas("The chain rule", entries, " ".join(sentence))
 
 
 def _chain(
@@ -135,14 +137,16 @@ def _left(name: str) -> Markup:
     return Markup(derivative(name))  # noqa: S704 (derivative escapes)
 
 
-_Told = Callable[[str, "Edge"], str]
+_PathText = Callable[[str, "Edge"], str]
 
 
-def _equation(name: str, before: str, paths: Sequence[Path], told: tuple[_Told, _Told]) -> Formula:
+def _equation(
+    name: str, before: str, paths: Sequence[Path], sentence: tuple[_PathText, _PathText]
+) -> Formula:
     """The derivative by a parameter as the sum over paths of products along them, as markup and as
     text.
     """
-    drawn, written = told
+    drawn, written = sentence
     terms = [
         product([drawn(user, edge) for user, edge in path] or ["<mn>1</mn>"]) for path in paths
     ]
@@ -176,11 +180,11 @@ def _by_sympy(explanation: ExplainedStep, name: str) -> list[Formula]:
     if name not in explanation.formulas:
         return []
     found = explanation.formulas[name]
-    told = f"∂L/∂{name} = {found}, by SymPy"
+    sentence = f"∂L/∂{name} = {found}, by SymPy"
     if len(found) > TYPESET:
-        return [Formula(_left(name), escape(printable(f"{found}, by SymPy")), told)]
+        return [Formula(_left(name), escape(printable(f"{found}, by SymPy")), sentence)]
     typeset = Markup(mathml(explanation.model.gradient[name]) + text("\u2003by SymPy"))  # noqa: S704 (both escape)
-    return [Formula(_left(name), typeset, told)]
+    return [Formula(_left(name), typeset, sentence)]
 
 
 def _forward(explanation: ExplainedStep) -> Table:
@@ -190,12 +194,12 @@ def _forward(explanation: ExplainedStep) -> Table:
         for node in explanation.nodes
         for place, condition in enumerate(node.conditions[:3])
     ]
-    told = [
+    sentence = [
         f"{name}{f' row {row}' if row else ''}: {formula}, {one.autograd} in torch, {one.symbolic} "
         "symbolically."
         for (name, formula, row), one in decided
     ]
-    return _judged_table("Forward", "node", rows, [_rows_note(explanation), *told[:20]])
+    return _judged_table("Forward", "node", rows, [_rows_note(explanation), *sentence[:20]])
 
 
 def _values(node: Node) -> list[Row]:

@@ -125,8 +125,8 @@ def _condition(node: Node) -> Iterator[Sentence]:
         row = "" if node.rows is None else f"  row {place}"
         same = decided.autograd == decided.symbolic
         both = f"torch {decided.autograd}, symbolic {decided.symbolic}"
-        told = f"{decided.autograd} both ways" if same else both
-        yield Sentence(f"{node.title}{row}   {told}")
+        text = f"{decided.autograd} both ways" if same else both
+        yield Sentence(f"{node.title}{row}   {text}")
 
 
 def _numbers(
@@ -149,10 +149,10 @@ def _numbers(
 def _outcomes(numbers: Sequence[Comparison], rows: int) -> str:
     """How the numbers came out, and of how many rows they are."""
     counts = Counter(judged.outcome for judged in numbers)
-    told = ", ".join(
+    text = ", ".join(
         f"{counts[found]} {_verb(found, counts[found])}" for found in Outcome if counts[found]
     )
-    return told if rows == len(numbers) else f"{told} of the first {len(numbers)} judged here"
+    return text if rows == len(numbers) else f"{text} of the first {len(numbers)} judged here"
 
 
 def shown_rows(numbers: Sequence[Comparison]) -> list[int]:
@@ -250,12 +250,12 @@ def _chain(explanation: ExplainedStep, name: str, judged: Comparison) -> Iterato
         yield Labelled("by SymPy", explanation.formulas[name], indent=2)
 
 
-_Told = Callable[[str, "Edge"], str]
+_PathText = Callable[[str, "Edge"], str]
 
 
-def _added(paths: Sequence[Path], told: _Told) -> str:
+def _added(paths: Sequence[Path], text: _PathText) -> str:
     return "  +  ".join(
-        " · ".join(told(user, edge) for user, edge in path) or "1" for path in paths
+        " · ".join(text(user, edge) for user, edge in path) or "1" for path in paths
     )
 
 
@@ -290,8 +290,8 @@ def _tensor(tensor: Tensor) -> Iterator[Sentence]:
 
 
 def _entries(values: tuple[float, ...], size: int) -> str:
-    told = ", ".join(map(number, values))
-    return told if size == len(values) else f"{told}, ... {size} in all"
+    text = ", ".join(map(number, values))
+    return text if size == len(values) else f"{text}, ... {size} in all"
 
 
 def _updates(explanation: ExplainedStep) -> Iterator[Block]:
@@ -299,9 +299,9 @@ def _updates(explanation: ExplainedStep) -> Iterator[Block]:
         yield Labelled(update.name, _moved(explanation, update), width=9)
         if update.moved is not None and update.symbolic_after is not None:
             same = update.symbolic_after == update.after
-            told = "the same" if same else number(update.symbolic_after)
+            text = "the same" if same else number(update.symbolic_after)
             yield Sentence(f"= {number(update.before)} - {number(update.moved)}", indent=7)
-            yield Sentence(f"= {number(update.after)}   by the symbolic gradient {told}", indent=7)
+            yield Sentence(f"= {number(update.after)}   by the symbolic gradient {text}", indent=7)
 
 
 def _moved(explanation: ExplainedStep, update: Update) -> str:

@@ -198,9 +198,9 @@ class Examination:
             constants = ", ".join(
                 f"{number!r}, a number of float32" for number in self.formula.narrow
             )
-            told = f", which has {constants}," if constants else ""
+            text = f", which has {constants}," if constants else ""
             yield (
-                f"{part.name}: the formula replays, the kernel{told} is off by "
+                f"{part.name}: the formula replays, the kernel{text} is off by "
                 f"{part.relative_error():.0e}"
             )
 

@@ -57,8 +57,8 @@ def readback(program: Program) -> str:
         results = [texts[output].text for output in program.outputs]
         if sum(map(len, results)) <= MOST_CHARACTERS:
             return "\n".join(results)
-    told = ", ".join(f"{name} {count:,}" for name, count in counted.most_common())
-    return f"{sum(counted.values()):,} operations on {program.elements:,} numbers: {told}"
+    text = ", ".join(f"{name} {count:,}" for name, count in counted.most_common())
+    return f"{sum(counted.values()):,} operations on {program.elements:,} numbers: {text}"
 
 
 _SILENT = frozenset({INPUT, CONSTANT, RESHAPE, ROUND})

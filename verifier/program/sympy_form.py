@@ -320,8 +320,8 @@ def _digits_of_power(base: Expr, exponent: Expr) -> float:
 
 def _refuse_long(digits: float) -> None:
     if digits > LONGEST_NUMBER:
-        told = f"{digits:,.0f} digits" if digits < 1e15 else "very many digits"
-        sentence = f"written out, the formula has a number of {told}"
+        text = f"{digits:,.0f} digits" if digits < 1e15 else "very many digits"
+        sentence = f"written out, the formula has a number of {text}"
         raise InputError(f"{sentence}: above {LONGEST_NUMBER:,} it is not shown")
 
 

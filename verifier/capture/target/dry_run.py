@@ -119,9 +119,9 @@ def _gradients(
 def raised(what: str, error: BaseException) -> UserCodeError:
     """The error of code that is checked, as a sentence with its line."""
     first = message_of(error)
-    told = f": {first}" if first else ""
+    text = f": {first}" if first else ""
     return UserCodeError(
-        f"{what} raises {type(error).__name__}{place_of(error)}{told}", user_traceback(error)
+        f"{what} raises {type(error).__name__}{place_of(error)}{text}", user_traceback(error)
     )
 
 

@@ -67,8 +67,8 @@ def _on_literals(checked: CheckResult) -> Iterator[str]:
     replayed = [formula for formula in formulas if isinstance(formula, Replayed)]
     literals = dict.fromkeys(literal for formula in replayed for literal in formula.literals)
     if literals:
-        told = ", ".join(map(repr, literals))
-        yield f"rounded decimals in the code, granted half a unit of their last digit: {told}"
+        text = ", ".join(map(repr, literals))
+        yield f"rounded decimals in the code, granted half a unit of their last digit: {text}"
 
 
 def _on_values(runs: Sequence[Events]) -> Iterator[str]:

@@ -105,8 +105,8 @@ def headline(tally: Tally, failure: Failure) -> str:
     how = "" if failure.quantity == SECOND else check_named(place.finding.check).where
     point = place.finding.point
     number_ = f", point {point.number}" if point else ""
-    told = (_quantity(name, failure), how, place_text(place.part, place.index, point))
-    return f"{', '.join(filter(None, told))}   ({place.finding.dtype}{number_})"
+    text = (_quantity(name, failure), how, place_text(place.part, place.index, point))
+    return f"{', '.join(filter(None, text))}   ({place.finding.dtype}{number_})"
 
 
 def _quantity(name: str, failure: Failure) -> str:
@@ -119,8 +119,8 @@ def _quantity(name: str, failure: Failure) -> str:
 def _spot(place: Place) -> str:
     """The dtype, the point, the element and what the inputs are there."""
     point = place.finding.point
-    told = f"in {place.finding.dtype}{f' at point {point.number}' if point else ''}"
-    return ", ".join(filter(None, (told, place_text(place.part, place.index, point))))
+    text = f"in {place.finding.dtype}{f' at point {point.number}' if point else ''}"
+    return ", ".join(filter(None, (text, place_text(place.part, place.index, point))))
 
 
 def _why(tally: Tally, failure: Failure, detail: Detail) -> Iterator[Labelled]:

@@ -108,8 +108,8 @@ def heading(tally: Tally) -> Iterator[Sentence]:
     checked = tally.checked
     yield Sentence(f"{checked.target} against {checked.against}", "bold")
     kinds = Counter(point.kind for point in tally.points)
-    told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
-    points = f"{with_noun(len(tally.points), 'point')}{': ' * bool(told)}{told}"
+    text = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+    points = f"{with_noun(len(tally.points), 'point')}{': ' * bool(text)}{text}"
     where = f"{points}; seed {checked.settings.seed}"
     yield Sentence("; ".join(filter(None, (", ".join(tally.dtypes), where))))
 
@@ -182,8 +182,8 @@ def _components(own: Sequence[CheckComponent], dtype: str) -> Iterator[Block]:
     rest = [component for component in own if component not in shown]
     if rest:
         agreeing = sum(component.outcome is Outcome.AGREES for component in rest)
-        told = "all agree" if agreeing == len(rest) else f"{agreeing:,} of them agree"
-        yield Sentence(f"⋯ {with_noun(len(rest), 'component')} not shown, {told}", "dim")
+        text = "all agree" if agreeing == len(rest) else f"{agreeing:,} of them agree"
+        yield Sentence(f"⋯ {with_noun(len(rest), 'component')} not shown, {text}", "dim")
 
 
 def gathered(components: Sequence[CheckComponent]) -> list[CheckComponent]:

@@ -135,15 +135,15 @@ def _left_out(findings: Findings, before: int, after: int) -> Iterator[Sentence]
     undecided = sum(component.outcomes[Outcome.UNDECIDED] for component in findings.gradients)
     failing = sum(component.outcomes[Outcome.DISAGREES] for component in findings.components)
     if wrong:
-        told = f", {wrong:,} of them fail" if wrong > 1 else ", one of them fails"
+        text = f", {wrong:,} of them fail" if wrong > 1 else ", one of them fails"
     elif not undecided and not failing:
-        told = f", all {compared} comparisons agree" if compared > 1 else ""
+        text = f", all {compared} comparisons agree" if compared > 1 else ""
     elif findings.done <= len(findings.steps):
-        told = ", none of them disagrees"
+        text = ", none of them disagrees"
     else:
-        told = ", the counts below are of all steps"
+        text = ", the counts below are of all steps"
     steps = with_noun(missing, "step")
-    yield Sentence(f"⋯ {steps} not shown{told}   (--every 1, --only-failing)", "dim")
+    yield Sentence(f"⋯ {steps} not shown{text}   (--every 1, --only-failing)", "dim")
 
 
 def _step(findings: Findings, step: Step, advice: Advice) -> Iterator[Entry]:
@@ -229,11 +229,11 @@ def _drift(findings: Findings) -> str:
     largest = {name: drift.largest for name, drift in findings.drift.items()}
     if not any(largest.values()):
         return "drift 0 in all parameters"
-    told = ", ".join(
+    text = ", ".join(
         f"{name} {short(findings.drift[name].last)} (largest {short(value)})"
         for name, value in largest.items()
     )
-    return f"drift between the trainings at the last step: {told}"
+    return f"drift between the trainings at the last step: {text}"
 
 
 def _identical(findings: Findings) -> str:

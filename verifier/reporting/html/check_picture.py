@@ -17,7 +17,7 @@ from verifier.reporting.html.training_plots import COLOURS, Picture, legend_name
 
 ROWS = 14
 """At most so many components are drawn: the worst ones."""
-TOLD = 6
+DESCRIBED = 6
 """And of so many it is said how they came out."""
 POINTS = 300
 """Of each at most about so many errors."""
@@ -57,15 +57,15 @@ def error_picture(components: Sequence[CheckComponent]) -> Picture:
                 axes.scatter(np.concatenate(places), rows, label=outcome.value, **_LOOKS[outcome])
 
     more = f" {len(ordered) - ROWS} more components are not drawn." if len(ordered) > ROWS else ""
-    told = "; ".join(map(_told, drawn[:TOLD])) + (
-        f"; and {len(ordered) - TOLD} more" if len(ordered) > TOLD else ""
+    text = "; ".join(map(_description, drawn[:DESCRIBED])) + (
+        f"; and {len(ordered) - DESCRIBED} more" if len(ordered) > DESCRIBED else ""
     )
     ends = (
         f"Below {LEAST:g} they stand at the left border; above {MOST:g}, and what is no number, at "
         "the right one."
     )
     return Picture(
-        "errors", "Errors as fractions of what rounding allows", f"{told}. {ends}{more}", paint
+        "errors", "Errors as fractions of what rounding allows", f"{text}. {ends}{more}", paint
     )
 
 
@@ -98,12 +98,12 @@ def _with(statement: Statement, outcome: Outcome) -> Any:
     ]
 
 
-def _told(component: CheckComponent) -> str:
+def _description(component: CheckComponent) -> str:
     failing = component.outcomes[Outcome.DISAGREES]
-    told = f"{failing} of {component.compared} disagree" if failing else "none disagrees"
+    text = f"{failing} of {component.compared} disagree" if failing else "none disagrees"
     worst = component.worst
     known = worst is not None and math.isfinite(worst.ratio)
     ratio = (
         f", the largest error is {short(worst.ratio)} of what is allowed" if worst and known else ""
     )
-    return f"{printable(_labelled(component))}: {told}{ratio}"
+    return f"{printable(_labelled(component))}: {text}{ratio}"

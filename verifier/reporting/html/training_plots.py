@@ -78,8 +78,8 @@ def image(parts: Sequence[Picture], title: str, suffix: str) -> bytes:
     figure = _figure(parts)
     figure.suptitle(printable(title), parse_math=False)
     if suffix.lower() == ".svg":
-        told = " ".join(f"{part.title}: {part.description}" for part in parts)
-        return accessible(svg_of(figure), "training", title, told).encode("utf-8")
+        text = " ".join(f"{part.title}: {part.description}" for part in parts)
+        return accessible(svg_of(figure), "training", title, text).encode("utf-8")
     written = BytesIO()
     figure.savefig(written, format=suffix.lower().removeprefix("."), dpi=120)
     return written.getvalue()
@@ -129,7 +129,7 @@ def _costs(findings: Findings) -> Picture:
     return Picture(
         "costs",
         "Cost of the training by autograd and of its symbolic twin",
-        _costs_told(rows),
+        _costs_description(rows),
         paint,
     )
 
@@ -140,7 +140,7 @@ def spans(values: Any, factor: float = 100.0) -> bool:
     return bool(finite.size and finite.min() > 0 and finite.max() > factor * finite.min())
 
 
-def _costs_told(rows: Any) -> str:
+def _costs_description(rows: Any) -> str:
     if not len(rows):
         return "No epoch was finished."
     _, autograd, symbolic = rows.T
@@ -172,7 +172,7 @@ def _errors(findings: Findings, drawn: Sequence[Component]) -> Picture:
         axes.plot([], [], "x", color="#000000", markersize=8, label="x: disagrees")
 
     title = "Autograd's error and what rounding allows"
-    return Picture("errors", title, _errors_told(findings, drawn), paint)
+    return Picture("errors", title, _errors_description(findings, drawn), paint)
 
 
 def _error_of(axes: Any, points: Any, name: str, style: tuple[str, str]) -> None:
@@ -196,8 +196,8 @@ def _error_of(axes: Any, points: Any, name: str, style: tuple[str, str]) -> None
         )
 
 
-def _errors_told(findings: Findings, drawn: Sequence[Component]) -> str:
-    parts = [_component_told(component) for component in drawn]
+def _errors_description(findings: Findings, drawn: Sequence[Component]) -> str:
+    parts = [_component_description(component) for component in drawn]
     more = len(findings.gradients) - len(drawn)
     parts += [f"{more} more parameters are not drawn"] if more else []
     stride = _stride(findings)
@@ -208,12 +208,12 @@ def _errors_told(findings: Findings, drawn: Sequence[Component]) -> str:
     )
 
 
-def _component_told(component: Component) -> str:
+def _component_description(component: Component) -> str:
     worst = component.worst
     failing = component.outcomes[Outcome.DISAGREES]
-    told = f"{failing} of {component.compared} disagree" if failing else "none disagrees"
+    text = f"{failing} of {component.compared} disagree" if failing else "none disagrees"
     return (
-        f"{printable(component.name)}: {told}, the worst at step {component.worst_step} "
+        f"{printable(component.name)}: {text}, the worst at step {component.worst_step} "
         f"with {short(worst.ulps)} of {short(worst.allowed_ulps)} allowed ulps"
     )
 
@@ -237,11 +237,11 @@ def _paths(findings: Findings, drawn: Sequence[Component]) -> Picture:
             axes.plot(step, symbolic, color="#000000", linewidth=1.0, linestyle=":")
         axes.plot([], [], color="#000000", linewidth=1.0, linestyle=":", label="dotted: symbolic")
 
-    told = "; ".join(
-        _path_told(findings, component.name, _columns(rows, names, component.name))
+    text = "; ".join(
+        _path_description(findings, component.name, _columns(rows, names, component.name))
         for component in drawn
     )
-    return Picture("paths", "The parameters' paths", f"{told}.", paint)
+    return Picture("paths", "The parameters' paths", f"{text}.", paint)
 
 
 def _columns(rows: Any, names: Sequence[str], name: str) -> tuple[Any, Any]:
@@ -249,11 +249,11 @@ def _columns(rows: Any, names: Sequence[str], name: str) -> tuple[Any, Any]:
     return rows[:, 1 + place], rows[:, 1 + len(names) + place]
 
 
-def _path_told(findings: Findings, name: str, paths: tuple[Any, Any]) -> str:
+def _path_description(findings: Findings, name: str, paths: tuple[Any, Any]) -> str:
     autograd, _ = paths
     apart = findings.drift[name].largest
-    told = f"at most {short(apart)} from its twin" if apart else "its twin goes the same way"
-    return f"{printable(name)} from {autograd[0]:.6g} to {autograd[-1]:.6g}, {told}"
+    text = f"at most {short(apart)} from its twin" if apart else "its twin goes the same way"
+    return f"{printable(name)} from {autograd[0]:.6g} to {autograd[-1]:.6g}, {text}"
 
 
 def _surface(findings: Findings, found: Surface) -> Picture:
@@ -298,13 +298,13 @@ def _surface(findings: Findings, found: Surface) -> Picture:
         if found.rows < findings.data.rows
         else ""
     )
-    told = (
+    text = (
         f"The loss{of} from {np.nanmin(found.loss):.6g} to {np.nanmax(found.loss):.6g}, and both "
         "paths on it from "
     )
     named = f"({printable(first)}, {printable(second)})"
     title = "The surface of the loss, and both paths on it"
-    return Picture("surface", title, f"{told}{named} = ({start}) to ({end}).", paint)
+    return Picture("surface", title, f"{text}{named} = ({start}) to ({end}).", paint)
 
 
 def _levels(loss: Any) -> Any:
