@@ -5,11 +5,13 @@ import pytest
 import torch
 
 import verifier
+from verifier.errors import InputError
 from verifier.formula import overloads
 from verifier.formula.parser import symbol_names
+from verifier.operations.operation import Absent
 from verifier.operations.table import TABLE
 from verifier.program.builder import FormulaBuilder
-from verifier.program.codegen import NUMPY, TORCH, function
+from verifier.program.codegen import NUMPY, TORCH, constant_values, function
 
 
 @pytest.mark.parametrize(
@@ -34,7 +36,21 @@ def test_the_dtype_is_that_of_the_symbols(name, mixed):
         for value in (np.float32(0.5), np.array([0.5, 0.25], dtype=np.float32)):
             assert function("f", "w", program, NUMPY)(value).dtype == np.float32
         for tensor in (torch.tensor(0.5), torch.tensor([0.5, 0.25])):
-            assert function("f", "w", program, TORCH)(tensor).dtype == torch.float32
+            if any(isinstance(TABLE[one].torch, Absent) for one in operations_of(program)):
+                with pytest.raises(InputError, match="torch has no"):
+                    function("f", "w", program, TORCH)(tensor)
+            else:
+                assert function("f", "w", program, TORCH)(tensor).dtype == torch.float32
+
+
+def operations_of(program):
+    """Those that torch is asked for: what is made of numbers alone is worked out before."""
+    constant = constant_values(program)
+    return {
+        node.operation
+        for place, node in enumerate(program.nodes)
+        if node.operation in TABLE and place not in constant
+    }
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import sympy
 from flint import arb, ctx
 
 from verifier.operations.arrays import Array, Ball, Balls, Expr, ExprClass, Numeric
-from verifier.operations.by_arb import by_arb
+from verifier.operations.by_arb import by_arb, of_numbers
 from verifier.operations.operation import (
     Budget,
     Call,
@@ -45,7 +45,7 @@ def _bessel(
         lost=(0,),
         torch=absent_from_torch(name),
         numpy=numpy,
-        python=numpy,
+        python=of_numbers(numpy),
     )
 
 
@@ -98,7 +98,7 @@ def _airy_row(
         measured=(Interval(low, 10.0),),
         torch=absent_from_torch(name),
         numpy=numpy,
-        python=numpy,
+        python=of_numbers(numpy),
     )
 
 

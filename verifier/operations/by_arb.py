@@ -8,6 +8,7 @@ import numpy as np
 from flint import arb, ctx
 
 from verifier.operations.arrays import Array, Ball, Numeric
+from verifier.operations.operation import Call
 
 _BITS = (64, 128, 256, 1024, 4096)
 """Arb computes in more and more bits until it knows a float64's digits and some more."""
@@ -16,7 +17,7 @@ _KNOWN_BITS = 60
 
 def by_arb(function: Callable[[Ball, Ball], Ball]) -> Callable[[Numeric, Numeric], Array]:
     """A function of two numbers that SciPy lacks or computes badly: the floats next to Arb's, in
-    the dtype of the second one.
+    the dtype of both together.
     """
 
     def one(order: float, a: float) -> float:
@@ -33,8 +34,17 @@ def by_arb(function: Callable[[Ball, Ball], Ball]) -> Callable[[Numeric, Numeric
     on_numbers = np.frompyfunc(one, 2, 1)
 
     def of_numbers(order: Numeric, a: Numeric) -> Array:
-        kind = np.result_type(a) if np.result_type(a).kind == "f" else np.float64
+        together = np.result_type(order, a)
+        kind = together if together.kind == "f" else np.float64
         found: Array = np.asarray(on_numbers(order, a)).astype(kind)
         return found
 
     return of_numbers
+
+
+def of_numbers(call: Call) -> Call:
+    """The same call for plain numbers, which gives one."""
+    function = call.own
+    if function is None:
+        return call
+    return Call(f"{call.name}_of_numbers", own=lambda *numbers: float(function(*numbers)))

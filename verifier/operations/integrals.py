@@ -11,7 +11,7 @@ import sympy
 from flint import acb, arb
 
 from verifier.operations.arrays import Array, Ball, Expr, ExprClass, Numeric
-from verifier.operations.by_arb import by_arb
+from verifier.operations.by_arb import by_arb, of_numbers
 from verifier.operations.operation import (
     Budget,
     Call,
@@ -27,7 +27,7 @@ from verifier.operations.operation import (
 
 
 def _without_torch(name: str, numpy: Call) -> Notations:
-    return {"torch": absent_from_torch(name), "numpy": numpy, "python": numpy}
+    return {"torch": absent_from_torch(name), "numpy": numpy, "python": of_numbers(numpy)}
 
 
 def _elliptic_k(a: Ball) -> Ball:
@@ -109,9 +109,21 @@ def _incomplete_gamma(
         measured=(Interval(0.5, 10.0), Interval(0.1, 20.0)),
         lost=(0,),
         torch=Call(f"torch.special.{name}"),
-        numpy=Call(f"special.{name}"),
+        numpy=Call(name, own=_by_scipy(name)),
         python=Call(f"special.{name}"),
     )
+
+
+def _by_scipy(name: str) -> Callable[[Numeric, Numeric], Array]:
+    """SciPy's, which gives float64 where a number stands beside float32."""
+
+    def of_arrays(order: Numeric, a: Numeric) -> Array:
+        from scipy import special
+
+        found = np.asarray(getattr(special, name)(order, a))
+        return found.astype(np.result_type(order, a))
+
+    return of_arrays
 
 
 ROWS = (

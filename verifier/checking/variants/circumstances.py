@@ -107,7 +107,7 @@ def _rows(pool: torch.Tensor, size: int) -> torch.Tensor:
     if not pool.is_floating_point() or size <= count:
         return first
     other = pool[(places * 7 + places // count + 1) % count]
-    share = (places * 0.6180339887) % 1.0 * 0.875 * (places >= count)
+    share = (places.double() * 0.6180339887) % 1.0 * 0.875 * (places >= count)
     share = share.to(pool).reshape(-1, *([1] * (pool.ndim - 1)))
     return first + (other - first) * share
 

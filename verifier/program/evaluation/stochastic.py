@@ -116,7 +116,7 @@ class NoiseArithmetic(BatchArithmetic):
             return self._flushed(place, node, moved, left, right)
 
     def _flushed(self, place: int, node: Node, product: Array, left: Array, right: Array) -> Array:
-        """The product of matrices, where subnormal factors or results may be taken for 0."""
+        """The product of matrices, where subnormal factors, terms or results may be taken for 0."""
         rounding = self._format(node)
         if rounding is None or rounding.least_factor == 0:
             return product
@@ -125,6 +125,8 @@ class NoiseArithmetic(BatchArithmetic):
             for values in (left, right, product)
         )
         lost = np.matmul(small_left, np.abs(right)) + np.matmul(np.abs(left), small_right) + small
+        terms = np.matmul(np.abs(left), np.abs(right))
+        lost += np.minimum(terms, left.shape[-1] * rounding.least_factor)
         noise = self._noise(place + (1 << 40), product)
         return np.where(np.isfinite(lost), product + noise * lost, product)
 
