@@ -160,6 +160,7 @@ def test_notes_word_for_word():
         "inaccurate: more than half of the digits are lost, and the point itself allows more",
         f"the exact value is beyond float64, or needs more than {LAST_BITS:,} bits",
         "at a tie: taken together, these derivatives are no mean of the one-sided ones",
+        "the code as written overflows or underflows on the way to this edge",
         "kinks cancel here: the function is smooth, and only its derivative agrees",
     ]
 

@@ -1,12 +1,14 @@
 """Counting: the worst of many statements, and how small an error would be found."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from flint import arb
 
 from verifier.judging.conditioning import detection_limits, ratios, worst_place
 from verifier.judging.outcome import Outcome, worst_outcome
+from verifier.program.evaluation.arithmetic import balls
 
 NAN, INF = float("nan"), float("inf")
 
@@ -17,6 +19,12 @@ class Judged:
     allowed: np.ndarray
     centre: np.ndarray
     severity: np.ndarray
+    around: np.ndarray | None = None
+
+    @property
+    def enclosure(self):
+        exact = balls(np.where(np.isfinite(self.centre), self.centre, 0.0))
+        return exact if self.around is None else self.around
 
 
 def judged(error, allowed, centre=None, severity=None):
@@ -46,6 +54,14 @@ def test_detection_limits_are_known_where_the_exact_value_is():
         judged([0.0] * 5, [1.0, 1.0, 1.0, INF, 2.0], [2.0, 0.0, NAN, 1.0, -4.0])
     )
     assert found.tolist() == [0.5, 0.5]
+
+
+def test_a_ball_around_zero_has_no_detection_limit():
+    """A sum whose terms cancel exactly is a ball around 0, whose middle is tiny and not 0."""
+    blurred = judged([0.0, 0.0], [1.0, 1.0], [1e-70, 2.0])
+    around = balls(np.array([1e-70, 2.0])) + arb(0, 1e-69)
+    assert detection_limits(replace(blurred, around=around)).tolist() == [0.5]
+    assert len(detection_limits(blurred)) == 2
 
 
 def test_the_worst_of_counts():

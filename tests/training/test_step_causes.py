@@ -89,7 +89,7 @@ def test_an_error_in_a_rule_is_a_line_and_the_verdict_stands(monkeypatch):
     assert report.outcome.value == "disagrees"
     assert report.findings.notes == (sentence,)
     assert [cause.cause for cause in report.causes] == ["sign flipped"]
-    assert f"{sentence}." in " ".join(str(report).split())
+    assert f"{sentence[0].upper()}{sentence[1:]}." in " ".join(str(report).split())
     document = report.to_json()
     assert document["notes"] == [sentence]
     assert "ArithmeticError: a mistake of ours" in document["internal_errors"][0]
