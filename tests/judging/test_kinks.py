@@ -135,6 +135,16 @@ def test_ties_of_too_many_to_try_each_are_bounded_by_the_ends():
     assert judged(amax, ones, [0.5] * 399 + [-0.1])[0] is DISAGREES
 
 
+def test_weights_of_too_many_ties_sum_to_one_all_the_same():
+    ones = [1.0] * 400
+    outcome, notes = judged(amax, ones, [0.0] * 400)
+    assert outcome is DISAGREES and Note.NO_MEAN in notes
+    assert judged(amax, ones, [1.0] * 400)[0] is DISAGREES
+    assert judged(amax, ones, [1.0] + [0.0] * 399)[0] is AGREES
+    relus = [0.5] * 300 + [0.0] * 100
+    assert judged(lambda x: torch.relu(x).sum(), [0.0] * 400, relus)[0] is AGREES
+
+
 def test_a_search_for_a_mean_that_does_not_end_is_no_error(monkeypatch):
     def endless(*_):
         raise RuntimeError("too many iterations")

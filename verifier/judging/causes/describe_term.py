@@ -8,6 +8,7 @@ from verifier.capture.statements import SEED, TANGENT
 from verifier.operations.operation import Infix
 from verifier.operations.table import TABLE
 from verifier.program.program import (
+    CONDITIONS,
     CONSTANT,
     CONTRACT,
     INPUT,
@@ -24,12 +25,8 @@ LONGEST = 60
 
 
 def describe_node(program: Program, place: int) -> str:
-    """A node as text of at most LONGEST characters; a longer one by the operation that it ends
-    in.
-    """
-    return (
-        _short_text(program, place) or f"something that ends in {_last_operation(program, place)}"
-    )
+    """A node as text of at most LONGEST characters; a longer one by its last operation."""
+    return _short_text(program, place) or f"a result of {_last_operation(program, place)}"
 
 
 def describe_term(program: Program, place: int) -> str:
@@ -105,9 +102,9 @@ def _input_text(name: str) -> str:
     return f"d{name.removeprefix(TANGENT)}" if name.startswith(TANGENT) else name
 
 
-_SILENT = frozenset(
-    {INPUT, CONSTANT, TAKE, RESHAPE, ROUND, TOTAL, PILE, "multiply", "where", "add", "negative"}
-)
+_SILENT = CONDITIONS | {
+    INPUT, CONSTANT, TAKE, RESHAPE, ROUND, TOTAL, PILE, "multiply", "where", "add", "negative",
+}  # fmt: skip
 
 
 def _last_operation(program: Program, place: int) -> str:

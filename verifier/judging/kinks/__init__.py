@@ -17,7 +17,7 @@ import numpy as np
 
 from verifier.judging.conditioning import Point
 from verifier.judging.kinks.beside import Beside, blurred, differs
-from verifier.judging.kinks.hull import Hull, is_mean, on_affine_hull
+from verifier.judging.kinks.hull import Hull, is_mean, on_affine_hull, with_equal_sum
 from verifier.operations.arrays import Array, Balls, Floats, Truths
 from verifier.program.evaluation.arithmetic import middle, radius
 from verifier.program.evaluation.balls import (
@@ -49,6 +49,8 @@ class Kinks:
     """Where they are all the same, and not what the formula's own branches state."""
     limits: list[list[Balls]]
     """For each direction the results beside the point."""
+    are_all: bool = True
+    """Whether each piece that meets there has its limit among them."""
 
     def at(self, entry: int) -> Kinks:
         """The same of one entry of each result alone; all results have the same length."""
@@ -62,6 +64,7 @@ class Kinks:
             alone(self.masks),
             alone(self.cancelled),
             [alone(limit) for limit in self.limits],
+            self.are_all,
         )
 
     def nearest(self, chosen: Sequence[int], stated: Sequence[Floats]) -> list[Floats]:
@@ -80,7 +83,8 @@ class Kinks:
                 for limit in self.limits
             ]
             numbers = np.concatenate([np.ravel(one) for one in stated])[tied]
-            found[tied] = on_affine_hull(np.array(rows), numbers)
+            nearest = on_affine_hull if self.are_all else with_equal_sum
+            found[tied] = nearest(np.array(rows), numbers)
         return np.split(found, np.cumsum(sizes)[:-1])
 
 
@@ -123,7 +127,7 @@ def kinks_at(
             (limits + beside.one_by_one, not rounded) if beside.is_affordable else (limits, False)
         )
     sides = [[limit[place] for limit in limits] for place in range(len(exact))]
-    either = [] if are_all else [*_both_sides(point), *_ends(limits)]
+    either = [] if are_all else [*_both_sides(point), *_ends(limits, values)]
     for place, known in enumerate(sides):
         known.extend(found[place] for found in either)
         if place < values or either:
@@ -134,7 +138,8 @@ def kinks_at(
         [one.between for one in meetings],
         [one.kink for one in meetings],
         [one.cancelled for one in meetings],
-        limits if are_all else [],
+        [] if rounded else limits,
+        are_all,
     )
 
 
@@ -155,15 +160,20 @@ def _are_mean(limits: Sequence[Sequence[Balls]], stated: Sequence[Floats]) -> bo
     return is_mean(rows[:, varying], numbers[varying])
 
 
-def _ends(limits: Sequence[Sequence[Balls]]) -> list[list[Balls]]:
-    """The smallest and the largest limit among all elements of each result, everywhere: ties of
-    more numbers than can be tried one by one.
+def _ends(limits: Sequence[Sequence[Balls]], values: int) -> list[list[Balls]]:
+    """The smallest and the largest limit, everywhere: ties of more numbers than can be tried one by
+    one. Of a value they are its own, of a derivative those among all derivatives: a row of a
+    Hessian says too little of itself.
     """
+    places = range(len(limits[0]))
+    groups = [[place] for place in places[:values]] + [list(places[values:])] * len(places[values:])
     ends = []
     for choose in (np.argmin, np.argmax):
         chosen = []
-        for place, like in enumerate(limits[0]):
-            entries = np.concatenate([np.ravel(limit[place]) for limit in limits])
+        for like, group in zip(limits[0], groups, strict=True):
+            entries = np.concatenate(
+                [np.ravel(limit[place]) for limit in limits for place in group]
+            )
             chosen.append(np.full(np.shape(like), entries[choose(middle(entries))]))
         ends.append(chosen)
     return ends

@@ -18,6 +18,10 @@ SAME = 1e-30
 """Limits that differ by less, relative to themselves, are one."""
 OFF = 1e-6
 """A point is off an affine space if it is so far from it, as a part of the limits' extent."""
+SAME_SUM = 1e-12
+"""Sums that differ by less, as a part of the sizes that are added, are the same."""
+OFF_SUM = 0.1
+"""Many entries of 16 bits may be rounded the same way, so that their sum is off by some percent."""
 INSIDE = 1e-3
 """A point is a mean of some others if one of their means is so near."""
 
@@ -81,6 +85,27 @@ def on_affine_hull(limits: Floats, stated: Floats) -> Floats:
     apart = (stated - limits[0]) / scale
     on = axes[:rank].T @ (axes[:rank] @ apart)
     return np.where(np.abs(apart - on) > OFF, limits[0] + on * scale, np.nan)
+
+
+def with_equal_sum(limits: Floats, stated: Floats) -> Floats:
+    """The nearest point with the sum of some others, where their sums are the same number and its
+    own is off by more than a tenth; NaN for all entries otherwise.
+
+    Where too many pieces meet to find them all, their common sum is what is known of each: the
+    weights of a maximum sum to one.
+    """
+    nowhere = np.full(stated.shape, np.nan)
+    if not (np.isfinite(limits).all() and np.isfinite(stated).all()):
+        return nowhere
+    sums = limits.sum(axis=-1)
+    right, size = sums[0], np.abs(limits).sum(axis=-1).max()
+    if len(limits) < SURE or np.ptp(sums) > SAME_SUM * size:
+        return nowhere
+    off = right - stated.sum()
+    if abs(off) <= OFF_SUM * max(abs(right), float(np.abs(stated).sum())):
+        return nowhere
+    moved: Floats = stated + off / stated.size
+    return moved
 
 
 def is_mean(limits: Floats, stated: Floats) -> bool:
