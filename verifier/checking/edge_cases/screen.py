@@ -77,7 +77,8 @@ class Screen:
         """
         if not tried:
             return []
-        found = self._distances(tried)
+        with np.errstate(all="ignore"):
+            found = self._distances(tried)
         order = sorted(range(len(tried)), key=lambda place: -found[place])
         return [place for place in order if least < found[place] <= most]
 
@@ -107,7 +108,7 @@ class Screen:
             # Of sums that cancel the terms are seen where their weights have other signs.
             flipped = [self._exact(self._flipped(arguments, move)) for move in range(MOVES)]
             sizes = [
-                np.nanmax(np.abs(parts), axis=0) for parts in zip(exact, *flipped, strict=True)
+                np.fmax.reduce(np.abs(parts), axis=0) for parts in zip(exact, *flipped, strict=True)
             ]
             found = self._in_roundings(stated, spans, sizes)
             # What the function itself loses there is no mistake of its gradient.
