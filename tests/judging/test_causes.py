@@ -134,7 +134,23 @@ def drawing_again(incoming, x):
     return incoming * (torch.rand_like(x) > 0.5)
 
 
+def product(incoming, x, y):
+    """d/dx and d/dy of x * y**2 * exp(x), which has no factor y in the first one."""
+    return incoming * y * x.exp() * (1 + x), incoming * 2 * y * x * x.exp()
+
+
+OTHER = tensor(0.25, 3.0, -0.75)
+
 EXAMPLES = {
+    "missing factor": lambda: of(
+        function(lambda x, y: x * y**2 * x.exp(), product), x=HALVES, y=OTHER
+    ),
+    "missing factor, computed on the way": lambda: of(
+        function(lambda x: x.exp().sin(), lambda g, x: g * x.exp().cos()), x=HALVES
+    ),
+    "extra factor": lambda: of(
+        function(lambda x, y: x * y, lambda g, x, y: (g * y * y, g * x)), x=HALVES, y=OTHER
+    ),
     "sign flipped": lambda: told("sign flipped"),
     "conjugate missing": lambda: of_complex(lambda z: z * z, lambda g, z: g * 2 * z),
     "conjugate missing, of a real result": lambda: of_complex(
@@ -242,6 +258,9 @@ CONJUGATE = (
     "conjugate"
 )
 EXPECTED = {
+    "missing factor": [("x", "the factor y is missing")],
+    "missing factor, computed on the way": [("x", "the factor exp(x) is missing")],
+    "extra factor": [("x", "there is a factor y too many")],
     "conjugate missing": [("z.real", CONJUGATE), ("z.imag", CONJUGATE)],
     "conjugate missing, of a real result": [("z.imag", CONJUGATE)],
     "sign flipped": [
@@ -457,6 +476,12 @@ def narrow_and_off(incoming, x):
 
 BEFORE = {"x": HALVES * 0.875 + 0.0625}
 COMPANIONS = {
+    "missing factor": lambda: of(
+        function(lambda x, y: x * y, lambda g, x, y: (g * (1 + y) / 3, g * x)), x=HALVES, y=OTHER
+    ),
+    "extra factor": lambda: of(
+        function(lambda x, y: x * y, lambda g, x, y: (3 * g * y, g * x)), x=HALVES, y=OTHER
+    ),
     "conjugate missing": lambda: of_complex(lambda z: z * z, lambda g, z: g * z),
     "sign flipped": lambda: told(lambda right: -right.gradient.abs()),
     "constant factor": lambda: told(one_scaled(1.0)),

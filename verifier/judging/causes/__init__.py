@@ -25,13 +25,13 @@ from verifier.judging.causes import (
     branch,
     conjugate,
     cut_path,
-    factor,
     misplaced,
     other_function,
     overflow_and_nan,
     rounding,
     state,
 )
+from verifier.judging.causes.factors import constant, intermediate
 from verifier.judging.causes.rule import Mistake, Rule
 from verifier.judging.causes.suspect import SearchEndedError, Suspect
 from verifier.judging.examination import Part
@@ -56,8 +56,8 @@ RULES = (
     Rule(("cancellation",), rounding.explain_cancellation),
     Rule(("path detached", "second order cut off"), cut_path.explain_zero_gradient),
     Rule(("conjugate missing",), conjugate.explain_missing_conjugate),
-    Rule(("sign flipped",), factor.explain_flipped_sign),
-    Rule(("sum for mean", "mean for sum"), factor.explain_other_reduction),
+    Rule(("sign flipped",), constant.explain_flipped_sign),
+    Rule(("sum for mean", "mean for sum"), constant.explain_other_reduction),
     Rule(("grad_output ignored",), state.explain_ignored_seed),
     Rule(("transposed", "rolled", "components swapped"), misplaced.explain_misplaced),
     Rule(("gradients accumulated",), state.explain_accumulated_gradient),
@@ -67,11 +67,12 @@ RULES = (
     Rule(
         ("one term missing", "path detached", "second order cut off"), cut_path.explain_missing_term
     ),
-    Rule(("constant factor",), factor.explain_simple_factor),
+    Rule(("missing factor", "extra factor"), intermediate.explain_missing_factor),
+    Rule(("constant factor",), constant.explain_simple_factor),
 )
 """In the order in which they are tried."""
 LAST = (
-    Rule(("constant factor",), factor.explain_any_factor),
+    Rule(("constant factor",), constant.explain_any_factor),
     Rule(("narrower dtype",), rounding.explain_narrower_dtype),
     Rule(("kernel outside its budget",), rounding.explain_kernel),
 )

@@ -26,12 +26,12 @@ LONGEST = 60
 
 def describe_node(program: Program, place: int) -> str:
     """A node as text of at most LONGEST characters; a longer one by its last operation."""
-    return _short_text(program, place) or f"a result of {_last_operation(program, place)}"
+    return short_text(program, place) or f"a result of {_last_operation(program, place)}"
 
 
 def describe_term(program: Program, place: int) -> str:
     """A node as a term of a sum, for a sentence: `the term x * y`."""
-    text = _short_text(program, place)
+    text = short_text(program, place)
     return (
         f"a term that ends in {_last_operation(program, place)}"
         if text is None
@@ -39,8 +39,8 @@ def describe_term(program: Program, place: int) -> str:
     )
 
 
-def _short_text(program: Program, place: int) -> str | None:
-    """The text of a node without brackets around it; None where it is a long one."""
+def short_text(program: Program, place: int) -> str | None:
+    """A node as text of at most LONGEST characters; None where it takes more."""
     text = _text_within(program, place, LONGEST)
     return None if text is None else _without_brackets(text)
 

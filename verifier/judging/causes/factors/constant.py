@@ -1,4 +1,4 @@
-"""Mistakes of scale: the exact gradient times a number."""
+"""The exact gradient times a number."""
 
 from __future__ import annotations
 
