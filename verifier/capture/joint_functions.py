@@ -36,15 +36,13 @@ class Joint:
         """The results, then the gradient by each wanted input, None where there is none."""
         # The backward finds what the forward left.
         with user_code_state(arguments):
-            results, by, seeds = self._forward(arguments)
+            results, by, seeds = self.forward(arguments)
             with torch.enable_grad():
-                return _detached([*results, *self._gradients(results, by, seeds)])
+                return _detached([*results, *gradients_by(results, by, seeds)])
 
-    def _forward(
-        self, arguments: Tensors
-    ) -> tuple[list[torch.Tensor], list[torch.Tensor], Tensors]:
-        """The results, the inputs that gradients are taken by, and what multiplies the results'
-        derivatives.
+    def forward(self, arguments: Tensors) -> tuple[list[torch.Tensor], list[torch.Tensor], Tensors]:
+        """The code run: its results, the leaves that gradients are taken by, and what multiplies
+        the results' derivatives.
         """
         count = len(arguments) - self.results
         inputs = [argument.detach() for argument in arguments[:count]]
@@ -58,27 +56,19 @@ class Joint:
         """What the code gets for an input: it may write to what it is given."""
         return input_.clone()
 
-    def _gradients(
-        self, results: Tensors, by: Tensors, seeds: Tensors, *, again: bool = False
-    ) -> Sequence[torch.Tensor | None]:
-        pairs = [
-            (result, seed)
-            for result, seed in zip(results, seeds, strict=True)
-            if result.requires_grad
-        ]
-        if not pairs:
-            return [None for _ in by]
-        outputs, weights = zip(*pairs, strict=True)
-        return gradients_by(outputs, by, weights, create_graph=again)
-
 
 def gradients_by(
     outputs: Tensors, by: Tensors, weights: Tensors, **options: Any
 ) -> Sequence[torch.Tensor | None]:
     """The gradient of the weighted sum of the outputs by each leaf, None where there is none.
 
-    Code with a reentrant checkpoint has them from `backward` only.
+    `options` are those of `torch.autograd.grad`. Code with a reentrant checkpoint has the gradients
+    from `backward` only.
     """
+    pairs = [pair for pair in zip(outputs, weights, strict=True) if pair[0].requires_grad]
+    if not pairs:
+        return [None for _ in by]
+    outputs, weights = zip(*pairs, strict=True)
     try:
         return torch.autograd.grad(outputs, by, weights, allow_unused=True, **options)
     except RuntimeError as error:
@@ -106,11 +96,11 @@ class SecondOrder(Joint):
             return self._twice(arguments)
 
     def _twice(self, arguments: Tensors) -> tuple[torch.Tensor | None, ...]:
-        results, by, seeds = self._forward(arguments)
+        results, by, seeds = self.forward(arguments)
         # A backward that cannot be differentiated says so only where its argument has a gradient.
         seeds = [seed.detach().requires_grad_() for seed in seeds]
         with torch.enable_grad():
-            found = self._gradients(results, by, seeds, again=True)
+            found = gradients_by(results, by, seeds, create_graph=True)
             _refuse_once_differentiable(found)
             return _detached([*results, *found, *self._hessian(found, [*by, *seeds])])
 
@@ -157,7 +147,7 @@ class ForwardAlone(Joint):
     """
 
     def __call__(self, *arguments: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        results, _, _ = self._forward(arguments)
+        results, _, _ = self.forward(arguments)
         return _detached(results)
 
 

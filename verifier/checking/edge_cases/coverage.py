@@ -7,29 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from verifier.capture.statements import SEED
 from verifier.checking.edge_cases.critical_points import WATCHED, CrossingKind
+from verifier.judging.causes.describe_term import describe_node
 from verifier.operations.arrays import Floats
-from verifier.operations.number_text import short
 from verifier.program.evaluation.batches import BatchArithmetic, aligned
-from verifier.program.program import CONDITIONS, CONSTANT, INPUT, Node, Program, evaluate
-
-_SIGNS = {
-    "less": "<",
-    "less_equal": "<=",
-    "greater": ">",
-    "greater_equal": ">=",
-    "equal": "==",
-    "not_equal": "!=",
-    "add": "+",
-    "subtract": "-",
-    "multiply": "*",
-    "divide": "/",
-}
-_SILENT = frozenset({"take", "pile", "reshape", "round"})
-"""What these give is called as what they take."""
-DEPTH = 3
-"""So many operations are written within each other."""
+from verifier.program.program import CONDITIONS, INPUT, Node, Program, evaluate
 
 
 @dataclass(frozen=True)
@@ -63,7 +45,7 @@ def coverage(program: Program, tried: Sequence[Mapping[str, Floats]]) -> Coverag
         stacked = {name: np.stack([point[name] for point in tried]) for name in names}
         evaluate(program, arithmetic, stacked)
     missed = [place for place, both in arithmetic.sides.items() if not both]
-    texts = dict.fromkeys(_text(program, place, DEPTH) for place in missed)
+    texts = dict.fromkeys(describe_node(program, place) for place in missed)
     return Coverage(len(arithmetic.sides) - len(missed) + len(texts), tuple(texts))
 
 
@@ -104,31 +86,3 @@ class _SidesArithmetic(BatchArithmetic):
             parts = aligned(arguments)
             other = parts[1] if len(parts) > 1 else 0.0
             yield bool((parts[0] > other).any() and (parts[0] < other).any())
-
-
-def _text(program: Program, place: int, depth: int) -> str:
-    """A node as it is written, as far as `depth` operations go."""
-    node = program.nodes[place]
-    if node.operation == INPUT:
-        return _name(str(node.payload))
-    if node.operation == CONSTANT:
-        numbers = np.unique(node.array)
-        return short(float(numbers[0])) if numbers.size == 1 else "numbers"
-    if node.operation in _SILENT and node.arguments:
-        return _text(program, node.arguments[0], depth)
-    if depth == 0:
-        return "…"
-    parts = [_text(program, argument, depth - 1) for argument in node.arguments]
-    if node.operation in _SIGNS and len(parts) == 2:
-        return f" {_SIGNS[node.operation]} ".join(map(_in_parentheses, parts))
-    name = "sum" if node.operation == "total" else node.operation
-    return f"{name}({', '.join(parts)})"
-
-
-def _in_parentheses(text: str) -> str:
-    """A text as a part of a longer one."""
-    return f"({text})" if any(f" {sign} " in text for sign in _SIGNS.values()) else text
-
-
-def _name(name: str) -> str:
-    return name.replace(f"{SEED}0", "grad_output").replace(SEED, "grad_output ")

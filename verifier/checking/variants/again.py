@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from verifier.capture.joint_functions import gradients_by, tensors
+from verifier.capture.joint_functions import gradients_by
 from verifier.capture.statements import REVERSE
 from verifier.checking.variants.at_point import (
     WRONG_ANYWAY,
     Trial,
+    first_sentence,
     parts_with_statements,
     reason_it_raises,
 )
@@ -55,7 +56,8 @@ class AgainCheck:
         ones = tuple(map(torch.ones_like, trial.weights))
         try:
             examination = trial.examine(replace(trial.subject, seeds=ones))
-        except InputError:
+        except InputError as error:
+            yield trial.absent(self, f"of the first call: {first_sentence(error)}")
             return
         parts = [part for part in examination.parts if part.quantity == REVERSE]
         found = trial.finding(self, parts_with_statements(parts, trial.first_call))
@@ -64,45 +66,26 @@ class AgainCheck:
 
 def _of_second_backward(trial: Trial) -> Gradients:
     """What a second backward through the same graph gives."""
-    inputs = list(trial.statements.inputs.values())
-    with user_code_state(inputs), torch.enable_grad():
-        results, by = _run(trial, inputs)
-        _gradients(trial, results, by, retain_graph=True)
-        return _gradients(trial, results, by)
+    arguments = _arguments(trial)
+    with user_code_state(arguments), torch.enable_grad():
+        results, by, weights = trial.statements.joint.forward(arguments)
+        gradients_by(results, by, [weight.clone() for weight in weights], retain_graph=True)
+        return gradients_by(results, by, weights)
 
 
 def _with_forward_between(trial: Trial) -> Gradients:
     """What the backward gives where the code was run on other inputs after its forward."""
-    inputs = trial.statements.inputs
-    others = [trial.beside.get(name, tensor) for name, tensor in inputs.items()]
-    with user_code_state(list(inputs.values())), torch.enable_grad():
-        results, by = _run(trial, list(inputs.values()))
-        _run(trial, others)
-        return _gradients(trial, results, by)
-
-
-def _run(
-    trial: Trial, inputs: Sequence[torch.Tensor]
-) -> tuple[Sequence[torch.Tensor], Sequence[torch.Tensor]]:
-    """The results, and the leaves that gradients are taken by."""
-    joint = trial.statements.joint
-    leaves = [tensor.detach().clone() for tensor in inputs]
-    for place in joint.wanted:
-        leaves[place].requires_grad_()
-    # Code may write to what it is given.
-    results = tensors(joint.code(*(leaf.clone() for leaf in leaves)))
-    return results, [leaves[place] for place in joint.wanted]
-
-
-def _gradients(
-    trial: Trial, results: Sequence[torch.Tensor], by: Sequence[torch.Tensor], **options: bool
-) -> Gradients:
-    pairs = [
-        (result, weight.clone())
-        for result, weight in zip(results, trial.weights, strict=True)
-        if result.requires_grad
+    joint, arguments = trial.statements.joint, _arguments(trial)
+    others = [
+        trial.beside[name].clone() if name in trial.beside else argument.clone()
+        for name, argument in zip(trial.statements.names, arguments, strict=True)
     ]
-    if not pairs:
-        return [None for _ in by]
-    outputs, weights = zip(*pairs, strict=True)
-    return gradients_by(outputs, by, weights, **options)
+    with user_code_state(arguments), torch.enable_grad():
+        results, by, weights = joint.forward(arguments)
+        joint.forward(others)
+        return gradients_by(results, by, weights)
+
+
+def _arguments(trial: Trial) -> list[torch.Tensor]:
+    """The inputs, and what multiplies the results' derivatives, to be written to."""
+    return [argument.clone() for argument in trial.statements.arguments]

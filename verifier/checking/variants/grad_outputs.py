@@ -12,7 +12,7 @@ from itertools import islice
 
 import torch
 
-from verifier.capture.joint_functions import gradients_by, tensors
+from verifier.capture.joint_functions import gradients_by
 from verifier.capture.statements import REVERSE, SEED, Statements
 from verifier.checking.edge_cases.domain import Domain
 from verifier.checking.edge_cases.edges import find_edges, make_edge_points
@@ -103,11 +103,15 @@ _PATTERNS: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = (
 )
 
 
-def _alone(weight: torch.Tensor, place: int) -> torch.Tensor:
+def _alone(weight: torch.Tensor, place: int, number: float = 1.0) -> torch.Tensor:
     """Zeros but for the number at one place."""
     found = torch.zeros_like(weight, memory_format=torch.contiguous_format)
-    found.reshape(-1)[place : place + 1] = 1.0
+    found.reshape(-1)[place : place + 1] = number
     return found
+
+
+def _seed_of_one_number(weight: torch.Tensor) -> torch.Tensor:
+    return _alone(weight, weight.numel() - 1, 1.5)
 
 
 def _at_borders(trial: Trial, names: Sequence[str]) -> list[Arguments]:
@@ -137,12 +141,6 @@ def _seed_without_positives(weight: torch.Tensor) -> torch.Tensor:
     return pattern.repeat(weight.numel() // len(pattern) + 1)[: weight.numel()].reshape(
         weight.shape
     )
-
-
-def _seed_of_one_number(weight: torch.Tensor) -> torch.Tensor:
-    found = torch.zeros_like(weight).reshape(-1)
-    found[-1:] = 1.5
-    return found.reshape(weight.shape)
 
 
 def _gradient_parts(examination: Examination) -> list[Part]:
@@ -191,12 +189,8 @@ class UndefinedSeedCheck:
 
 
 def _one_result(statements: Statements, place: int) -> Sequence[torch.Tensor | None]:
-    inputs = [tensor.detach().clone() for tensor in statements.inputs.values()]
-    by = [inputs[wanted].requires_grad_() for wanted in statements.joint.wanted]
-    weight = statements.arguments[len(inputs) + place]
-    with user_code_state(inputs):
-        with torch.enable_grad():
-            result = tensors(statements.joint.code(*(tensor.clone() for tensor in inputs)))[place]
-        if not result.requires_grad:
-            return [None for _ in by]
-        return gradients_by([result], by, [weight.clone()])
+    """The gradients of one result, where nothing is asked of the others."""
+    arguments = [argument.clone() for argument in statements.arguments]
+    with user_code_state(arguments), torch.enable_grad():
+        results, by, weights = statements.joint.forward(arguments)
+        return gradients_by([results[place]], by, [weights[place]])

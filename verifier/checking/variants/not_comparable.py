@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from verifier.capture.aten.movement import PADDING
-from verifier.capture.joint_functions import tensors
 from verifier.checking.variants.at_point import Trial
 from verifier.judging.examination import Examination
 from verifier.judging.outcome import Outcome
@@ -49,12 +48,9 @@ def reads_strides(trial: Trial) -> bool:
     """
     if "as_strided" not in trial.examination.operations:
         return False
-    statements = trial.statements
-    inputs = [tensor.detach().clone() for tensor in statements.inputs.values()]
-    for wanted in statements.joint.wanted:
-        inputs[wanted].requires_grad_()
-    with user_code_state(inputs), torch.enable_grad():
-        results = tensors(statements.joint.code(*(tensor.clone() for tensor in inputs)))
+    arguments = [argument.clone() for argument in trial.statements.arguments]
+    with user_code_state(arguments), torch.enable_grad():
+        results, _, _ = trial.statements.joint.forward(arguments)
     waiting = [result.grad_fn for result in results if result.grad_fn is not None]
     seen = set(waiting)
     while waiting:

@@ -111,8 +111,10 @@ class SameTensorCheck:
             stated = _gradient_by_both(trial, one, other)
         except Exception as error:
             return trial.absent(self, reason_it_raises(error))
-        if examination.outcome is not Outcome.AGREES:
-            return trial.absent(self, "where both have the same numbers it is not verified")
+        if examination.outcome is Outcome.UNDECIDED:
+            return trial.absent(self, "where both have the same numbers nothing can be decided")
+        if examination.outcome is Outcome.DISAGREES:
+            return replace(trial.finding(self, examination.parts), examination=examination)
         parts = {part.name: part for part in examination.parts if part.quantity == REVERSE}
         total = _sum_of(parts[one], parts[other], stated)
         return replace(trial.finding(self, [total]), examination=examination)
@@ -135,15 +137,8 @@ def _gradient_by_both(trial: Trial, one: str, other: str) -> Floats:
         given = {name: tensor.clone() for name, tensor in inputs.items()}
         given[other] = given[one]
         results = tensors(trial.statements.joint.code(*given.values()))
-        pairs = [
-            (result, weight.clone())
-            for result, weight in zip(results, trial.weights, strict=True)
-            if result.requires_grad
-        ]
-        if not pairs:
-            return np.zeros(leaf.numel())
-        outputs, weights = zip(*pairs, strict=True)
-        (gradient,) = gradients_by(outputs, [leaf], weights)
+        weights = [weight.clone() for weight in trial.weights]
+        (gradient,) = gradients_by(results, [leaf], weights)
     return np.zeros(leaf.numel()) if gradient is None else plain(gradient).ravel()
 
 

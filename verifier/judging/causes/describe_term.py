@@ -25,8 +25,14 @@ LONGEST = 60
 
 
 def describe_node(program: Program, place: int) -> str:
-    """A node as text of at most LONGEST characters; a longer one by its last operation."""
-    return short_text(program, place) or f"a result of {_last_operation(program, place)}"
+    """A node as text of at most LONGEST characters; a longer one by its last operation, and a
+    comparison by that of each side.
+    """
+    text, node = short_text(program, place), program.nodes[place]
+    if text is None and node.operation in CONDITIONS:
+        sides = [describe_node(program, argument) for argument in node.arguments]
+        return _without_brackets(_operation_text(node.operation, sides))
+    return text or f"a result of {_last_operation(program, place)}"
 
 
 def describe_term(program: Program, place: int) -> str:
@@ -98,7 +104,7 @@ def _without_brackets(text: str) -> str:
 def _input_text(name: str) -> str:
     if name.startswith(SEED):
         number = name.removeprefix(SEED)
-        return "grad_output" if number == "0" else f"grad_output[{number}]"
+        return "grad_output" if number == "0" else f"grad_output {number}"
     return f"d{name.removeprefix(TANGENT)}" if name.startswith(TANGENT) else name
 
 
