@@ -18,7 +18,12 @@ import numpy as np
 import sympy
 import torch
 
-from verifier.capture.aten.complex_numbers.pairs import Pair, flat, in_reals, split
+from verifier.capture.aten.complex_numbers.pairs import (
+    ComplexPair,
+    in_reals,
+    pair_of_tensor,
+    real_tensors,
+)
 from verifier.capture.joint_graph import NotReadableError, captured, kernel_in_python
 from verifier.capture.recorder import Recorder
 from verifier.capture.to_numpy import to_float64, to_numpy
@@ -309,7 +314,7 @@ class Lowering:
 
         def in_torch(*given: torch.Tensor) -> tuple[Any, ...]:
             with torch.no_grad():
-                return tuple(flat(kernel(**_with_pairs(bound, iter(given)))))
+                return tuple(real_tensors(kernel(**_with_pairs(bound, iter(given)))))
 
         graph = captured(in_torch, [cell.actual for cell in cells])
         nodes = iter(self.run(graph, cells))
@@ -386,7 +391,7 @@ class Lowering:
         cells = list(_real_cells(bound))
 
         def in_parts(*given: torch.Tensor) -> tuple[Any, ...]:
-            return tuple(flat(in_reals(target, _with_pairs(bound, iter(given)))))
+            return tuple(real_tensors(in_reals(target, _with_pairs(bound, iter(given)))))
 
         # A recorder knows tensors by their identity.
         graph = Recorder().record(in_parts, [cell.actual.detach() for cell in cells])
@@ -402,7 +407,7 @@ class Lowering:
         node = next(nodes)
         if not _is_complex(actual):
             return self._cell(node, actual)
-        real, imag = split(actual).real, split(actual).imag
+        real, imag = pair_of_tensor(actual).real, pair_of_tensor(actual).imag
         return ComplexCell(self._cell(node, real), self._cell(next(nodes), imag), actual)
 
     def _cell(self, node: int | None, actual: Operand) -> Any:
@@ -680,11 +685,11 @@ def _real_cells(value: Operand) -> Iterator[Cell]:
 def _with_pairs(value: Operand, given: Iterator[torch.Tensor]) -> Any:
     """The same with tensors in the place of cells, and pairs in the place of complex tensors."""
     if isinstance(value, ComplexCell):
-        return Pair(next(given), next(given))
+        return ComplexPair(next(given), next(given))
     if isinstance(value, Cell):
         return next(given)
     if isinstance(value, torch.Tensor) and value.is_complex():
-        return split(value)
+        return pair_of_tensor(value)
     if isinstance(value, dict):
         return {key: _with_pairs(part, given) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -43,6 +43,8 @@ STEPS = frozenset({"floor", "ceiling"})
 JUMPS = EQUALITIES | STEPS
 """They are no borders between two branches that meet."""
 _COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
+_DECIDED = _COMPARISONS | STEPS | {"sign"}
+"""What a decision may be made of."""
 
 
 class Decision(Protocol):
@@ -128,7 +130,7 @@ class BallArithmetic:
 
     def row(self, place: int, node: Node, *arguments: Balls) -> Balls:
         operation = TABLE[node.operation]
-        if operation.name in _COMPARISONS | STEPS or operation.name == "sign":
+        if operation.name in _DECIDED:
             return self._decided(place, operation, arguments)
         return as_objects(operation.arb(*arguments))
 

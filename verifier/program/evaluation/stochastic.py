@@ -113,20 +113,25 @@ class NoiseArithmetic(BatchArithmetic):
                 sizes = np.where((sizes == 0) & (terms > 0), FLOAT64.smallest_subnormal, sizes)
             product = np.matmul(left, right)
             moved = self._summed(place, node, product, sizes, left.shape[-1] + 1)
-            return self._flushed(place, node, moved, left, right)
+            return self._flushed(place, node, moved, (left, right, sizes))
 
-    def _flushed(self, place: int, node: Node, product: Array, left: Array, right: Array) -> Array:
-        """The product of matrices, where subnormal factors, terms or results may be taken for 0."""
+    def _flushed(
+        self, place: int, node: Node, product: Array, made_of: tuple[Array, Array, Array]
+    ) -> Array:
+        """The product of matrices, where subnormal factors, terms or results may be taken for 0.
+
+        It is made of the two matrices; the third array has the sums of the sizes of its terms.
+        """
         rounding = self._format(node)
         if rounding is None or rounding.least_factor == 0:
             return product
+        left, right, sizes = made_of
         small_left, small_right, small = (
             np.where(np.abs(values) < rounding.least_factor, np.abs(values), 0.0)
             for values in (left, right, product)
         )
         lost = np.matmul(small_left, np.abs(right)) + np.matmul(np.abs(left), small_right) + small
-        terms = np.matmul(np.abs(left), np.abs(right))
-        lost += np.minimum(terms, left.shape[-1] * rounding.least_factor)
+        lost += np.minimum(sizes, left.shape[-1] * rounding.least_factor)
         noise = self._noise(place + (1 << 40), product)
         return np.where(np.isfinite(lost), product + noise * lost, product)
 

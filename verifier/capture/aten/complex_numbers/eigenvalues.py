@@ -10,32 +10,41 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
 from verifier.capture.aten.complex_numbers.matrices import as_real_matrix
-from verifier.capture.aten.complex_numbers.pairs import Number, Pair, pair_of, pair_rule, split
+from verifier.capture.aten.complex_numbers.pairs import (
+    ComplexPair,
+    Number,
+    pair_of,
+    pair_of_tensor,
+    pair_rule,
+)
 
 STEPS = 6
 """From half of float64's digits to more than balls ever have."""
 
 
 @pair_rule("linalg_eig")
-def eigenvalues_and_vectors(self: Number) -> tuple[Pair, Pair]:
+def eigenvalues_and_vectors(self: Number) -> tuple[ComplexPair, ComplexPair]:
     values, rows = _refined(self)
     return values, rows.each(lambda part: part.mT)
 
 
 @pair_rule("_linalg_eigvals", "linalg_eigvals")
-def eigenvalues(self: Number) -> Pair:
+def eigenvalues(self: Number) -> ComplexPair:
     return _refined(self)[0]
 
 
-def _refined(self: Number) -> tuple[Pair, Pair]:
+def _refined(self: Number) -> tuple[ComplexPair, ComplexPair]:
     """The eigenvalues, and the vectors as rows."""
     matrix = pair_of(self)
     size = matrix.shape[-1]
     with _disable_current_modes():
         # Of a real matrix they come in another order.
-        own = torch.complex(self.real, self.imag) if isinstance(self, Pair) else self
+        own = torch.complex(self.real, self.imag) if isinstance(self, ComplexPair) else self
         stated = torch.linalg.eig(own)
-        values, rows = split(stated.eigenvalues), split(stated.eigenvectors.mT.contiguous())
+        values, rows = (
+            pair_of_tensor(stated.eigenvalues),
+            pair_of_tensor(stated.eigenvectors.mT.contiguous()),
+        )
         # One component keeps its phase, the largest one.
         fixed = torch.zeros_like(rows.real).scatter_(-1, abs(rows).argmax(-1, keepdim=True), 1.0)
         phase = torch.cat([torch.zeros_like(fixed), fixed], -1)
@@ -53,8 +62,8 @@ def _refined(self: Number) -> tuple[Pair, Pair]:
         except RuntimeError:
             raise NotImplementedError("a matrix with equal eigenvalues") from None
         vector, value = vector - step[..., : 2 * size], value - step[..., 2 * size :]
-    found = Pair(value[..., 0], value[..., 1])
-    return found, Pair(vector[..., :size], vector[..., size:])
+    found = ComplexPair(value[..., 0], value[..., 1])
+    return found, ComplexPair(vector[..., :size], vector[..., size:])
 
 
 def _linearised(

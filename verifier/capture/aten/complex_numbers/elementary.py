@@ -9,26 +9,26 @@ from collections.abc import Callable
 
 import torch
 
-from verifier.capture.aten.complex_numbers.pairs import Number, Pair, pair_of, pair_rule
+from verifier.capture.aten.complex_numbers.pairs import ComplexPair, Number, pair_of, pair_rule
 
 MOST_FACTORS = 16
 """Whole powers up to this one are products."""
 
 
 @pair_rule("add")
-def added(self: Number, other: Number, alpha: Number = 1) -> Pair:
-    found: Pair = pair_of(self) + _scaled(other, alpha)
+def added(self: Number, other: Number, alpha: Number = 1) -> ComplexPair:
+    found: ComplexPair = pair_of(self) + _scaled(other, alpha)
     return found
 
 
 @pair_rule("sub")
-def subtracted(self: Number, other: Number, alpha: Number = 1) -> Pair:
-    found: Pair = pair_of(self) - _scaled(other, alpha)
+def subtracted(self: Number, other: Number, alpha: Number = 1) -> ComplexPair:
+    found: ComplexPair = pair_of(self) - _scaled(other, alpha)
     return found
 
 
 @pair_rule("rsub")
-def subtracted_from(self: Number, other: Number, alpha: Number = 1) -> Pair:
+def subtracted_from(self: Number, other: Number, alpha: Number = 1) -> ComplexPair:
     return subtracted(pair_like(other, self), self, alpha)
 
 
@@ -36,67 +36,67 @@ def _scaled(value: Number, factor: Number) -> Number:
     return value if factor == 1 else multiplied(pair_like(value, factor), factor)
 
 
-def pair_like(value: Number, like: Number) -> Pair:
+def pair_like(value: Number, like: Number) -> ComplexPair:
     """A number or a tensor as a pair; a number as a tensor like the one beside it."""
-    if isinstance(value, Pair | torch.Tensor):
+    if isinstance(value, ComplexPair | torch.Tensor):
         return pair_of(value)
-    own = pair_of(like).real if isinstance(like, Pair | torch.Tensor) else torch.zeros(())
+    own = pair_of(like).real if isinstance(like, ComplexPair | torch.Tensor) else torch.zeros(())
     number = complex(value)
-    return Pair(torch.full_like(own, number.real), torch.full_like(own, number.imag))
+    return ComplexPair(torch.full_like(own, number.real), torch.full_like(own, number.imag))
 
 
 @pair_rule("mul")
-def multiplied(self: Number, other: Number) -> Pair:
-    if not isinstance(self, Pair):
+def multiplied(self: Number, other: Number) -> ComplexPair:
+    if not isinstance(self, ComplexPair):
         self, other = other, self
-    found: Pair = pair_like(self, other) * other
+    found: ComplexPair = pair_like(self, other) * other
     return found
 
 
 @pair_rule("div", "true_divide")
-def divided(self: Number, other: Number) -> Pair:
-    found: Pair = pair_like(self, other) / other
+def divided(self: Number, other: Number) -> ComplexPair:
+    found: ComplexPair = pair_like(self, other) / other
     return found
 
 
 @pair_rule("reciprocal")
-def reciprocal(self: Pair) -> Pair:
+def reciprocal(self: ComplexPair) -> ComplexPair:
     size = self.squared_size()
-    return Pair(self.real / size, -self.imag / size)
+    return ComplexPair(self.real / size, -self.imag / size)
 
 
 @pair_rule("addcmul")
-def plus_product(self: Number, tensor1: Number, tensor2: Number, value: Number = 1) -> Pair:
+def plus_product(self: Number, tensor1: Number, tensor2: Number, value: Number = 1) -> ComplexPair:
     return added(self, multiplied(tensor1, tensor2), value)
 
 
 @pair_rule("addcdiv")
-def plus_quotient(self: Number, tensor1: Number, tensor2: Number, value: Number = 1) -> Pair:
+def plus_quotient(self: Number, tensor1: Number, tensor2: Number, value: Number = 1) -> ComplexPair:
     return added(self, divided(tensor1, tensor2), value)
 
 
 @pair_rule("lerp")
-def between(self: Number, end: Number, weight: Number) -> Pair:
+def between(self: Number, end: Number, weight: Number) -> ComplexPair:
     return added(self, multiplied(subtracted(end, self), weight))
 
 
 @pair_rule("square")
-def square(self: Pair) -> Pair:
+def square(self: ComplexPair) -> ComplexPair:
     return self * self
 
 
 @pair_rule("abs")
-def size(self: Pair) -> torch.Tensor:
+def size(self: ComplexPair) -> torch.Tensor:
     return abs(self)
 
 
 @pair_rule("angle")
-def angle(self: Pair) -> torch.Tensor:
+def angle(self: ComplexPair) -> torch.Tensor:
     return self.angle()
 
 
 @pair_rule("sgn")
-def direction(self: Pair) -> Pair:
+def direction(self: ComplexPair) -> ComplexPair:
     """z/|z|, and 0 at 0."""
     length = abs(self)
     nowhere = length == 0
@@ -104,30 +104,30 @@ def direction(self: Pair) -> Pair:
 
 
 @pair_rule("exp")
-def exponential(self: Pair) -> Pair:
+def exponential(self: ComplexPair) -> ComplexPair:
     return of_polar(torch.exp(self.real), self.imag)
 
 
-def of_polar(length: torch.Tensor, angle: torch.Tensor) -> Pair:
-    return Pair(length * torch.cos(angle), length * torch.sin(angle))
+def of_polar(length: torch.Tensor, angle: torch.Tensor) -> ComplexPair:
+    return ComplexPair(length * torch.cos(angle), length * torch.sin(angle))
 
 
 @pair_rule("exp2")
-def power_of_two(self: Pair) -> Pair:
+def power_of_two(self: ComplexPair) -> ComplexPair:
     return exponential(self * _logarithm_of(2.0, self.real))
 
 
 @pair_rule("expm1")
-def exponential_minus_one(self: Pair) -> Pair:
+def exponential_minus_one(self: ComplexPair) -> ComplexPair:
     """exp(z) - 1 without cancelling where z is small."""
     half = torch.sin(self.imag * 0.5)
     real = torch.expm1(self.real) * torch.cos(self.imag) - 2.0 * half * half
-    return Pair(real, torch.exp(self.real) * torch.sin(self.imag))
+    return ComplexPair(real, torch.exp(self.real) * torch.sin(self.imag))
 
 
 @pair_rule("log")
-def logarithm(self: Pair) -> Pair:
-    return Pair(torch.log(abs(self)), self.angle())
+def logarithm(self: ComplexPair) -> ComplexPair:
+    return ComplexPair(torch.log(abs(self)), self.angle())
 
 
 def _logarithm_of(base: float, like: torch.Tensor) -> torch.Tensor:
@@ -135,33 +135,33 @@ def _logarithm_of(base: float, like: torch.Tensor) -> torch.Tensor:
 
 
 @pair_rule("log2")
-def logarithm_of_base_two(self: Pair) -> Pair:
-    return Pair(torch.log2(abs(self)), self.angle() / _logarithm_of(2.0, self.real))
+def logarithm_of_base_two(self: ComplexPair) -> ComplexPair:
+    return ComplexPair(torch.log2(abs(self)), self.angle() / _logarithm_of(2.0, self.real))
 
 
 @pair_rule("log10")
-def logarithm_of_base_ten(self: Pair) -> Pair:
-    return Pair(torch.log10(abs(self)), self.angle() / _logarithm_of(10.0, self.real))
+def logarithm_of_base_ten(self: ComplexPair) -> ComplexPair:
+    return ComplexPair(torch.log10(abs(self)), self.angle() / _logarithm_of(10.0, self.real))
 
 
 @pair_rule("log1p")
-def logarithm_of_one_more(self: Pair) -> Pair:
+def logarithm_of_one_more(self: ComplexPair) -> ComplexPair:
     x, y = self.real, self.imag
-    return Pair(torch.log1p(x * (x + 2.0) + y * y) * 0.5, torch.atan2(y, x + 1.0))
+    return ComplexPair(torch.log1p(x * (x + 2.0) + y * y) * 0.5, torch.atan2(y, x + 1.0))
 
 
 @pair_rule("sqrt")
-def root(self: Pair) -> Pair:
+def root(self: ComplexPair) -> ComplexPair:
     return of_polar(torch.sqrt(abs(self)), self.angle() * 0.5)
 
 
 @pair_rule("rsqrt")
-def reciprocal_root(self: Pair) -> Pair:
+def reciprocal_root(self: ComplexPair) -> ComplexPair:
     return of_polar(torch.rsqrt(abs(self)), self.angle() * -0.5)
 
 
 @pair_rule("pow")
-def power(self: Number, exponent: Number) -> Pair:
+def power(self: Number, exponent: Number) -> ComplexPair:
     if isinstance(exponent, int | float):
         return _power_of_number(pair_of(self), float(exponent))
     if isinstance(self, int | float):
@@ -169,11 +169,11 @@ def power(self: Number, exponent: Number) -> Pair:
     return exponential(multiplied(logarithm(pair_like(self, exponent)), exponent))
 
 
-def _power_of_number(base: Pair, exponent: float) -> Pair:
+def _power_of_number(base: ComplexPair, exponent: float) -> ComplexPair:
     if exponent in (0.5, -0.5):
         return root(base) if exponent > 0 else reciprocal_root(base)
     if exponent == 0:
-        return Pair(torch.ones_like(base.real), torch.zeros_like(base.real))
+        return ComplexPair(torch.ones_like(base.real), torch.zeros_like(base.real))
     if not exponent.is_integer() or abs(exponent) > MOST_FACTORS:
         return exponential(logarithm(base) * exponent)
     found = base
@@ -183,93 +183,95 @@ def _power_of_number(base: Pair, exponent: float) -> Pair:
 
 
 @pair_rule("sigmoid")
-def sigmoid(self: Pair) -> Pair:
+def sigmoid(self: ComplexPair) -> ComplexPair:
     return reciprocal(exponential(-self) + 1.0)
 
 
 @pair_rule("tanh_backward")
-def tanh_backward(grad_output: Number, output: Number) -> Pair:
+def tanh_backward(grad_output: Number, output: Number) -> ComplexPair:
     return multiplied(grad_output, (-square(pair_of(output)) + 1.0).conj())
 
 
 @pair_rule("sigmoid_backward")
-def sigmoid_backward(grad_output: Number, output: Number) -> Pair:
+def sigmoid_backward(grad_output: Number, output: Number) -> ComplexPair:
     result = pair_of(output)
     return multiplied(grad_output, ((-result + 1.0) * result).conj())
 
 
 @pair_rule("sinh")
-def sinh(self: Pair) -> Pair:
-    return Pair(
+def sinh(self: ComplexPair) -> ComplexPair:
+    return ComplexPair(
         torch.sinh(self.real) * torch.cos(self.imag), torch.cosh(self.real) * torch.sin(self.imag)
     )
 
 
 @pair_rule("cosh")
-def cosh(self: Pair) -> Pair:
-    return Pair(
+def cosh(self: ComplexPair) -> ComplexPair:
+    return ComplexPair(
         torch.cosh(self.real) * torch.cos(self.imag), torch.sinh(self.real) * torch.sin(self.imag)
     )
 
 
 @pair_rule("tanh")
-def tanh(self: Pair) -> Pair:
+def tanh(self: ComplexPair) -> ComplexPair:
     twice = self * 2.0
     divisor = torch.cosh(twice.real) + torch.cos(twice.imag)
-    return Pair(torch.sinh(twice.real) / divisor, torch.sin(twice.imag) / divisor)
+    return ComplexPair(torch.sinh(twice.real) / divisor, torch.sin(twice.imag) / divisor)
 
 
 @pair_rule("asinh")
-def asinh(self: Pair) -> Pair:
+def asinh(self: ComplexPair) -> ComplexPair:
     return _turned_back(asin(_turned(self)))
 
 
 @pair_rule("atanh")
-def atanh(self: Pair) -> Pair:
+def atanh(self: ComplexPair) -> ComplexPair:
     x, y = self.real, self.imag
     squared = y * y
     ratio = ((1.0 + x) * (1.0 + x) + squared) / ((1.0 - x) * (1.0 - x) + squared)
-    return Pair(
+    return ComplexPair(
         torch.log(ratio) * 0.25, torch.atan2(2.0 * y, (1.0 - x) * (1.0 + x) - squared) * 0.5
     )
 
 
 @pair_rule("asin")
-def asin(self: Pair) -> Pair:
+def asin(self: ComplexPair) -> ComplexPair:
     """By W. Kahan, Branch cuts for complex elementary functions (1987)."""
     before, behind = root(-self + 1.0), root(self + 1.0)
-    return Pair(
+    return ComplexPair(
         torch.atan2(self.real, (before * behind).real), torch.asinh((before.conj() * behind).imag)
     )
 
 
 @pair_rule("acos")
-def acos(self: Pair) -> Pair:
+def acos(self: ComplexPair) -> ComplexPair:
     before, behind = root(-self + 1.0), root(self + 1.0)
-    return Pair(
+    return ComplexPair(
         2.0 * torch.atan2(before.real, behind.real), torch.asinh((behind.conj() * before).imag)
     )
 
 
 @pair_rule("acosh")
-def acosh(self: Pair) -> Pair:
+def acosh(self: ComplexPair) -> ComplexPair:
     before, behind = root(self - 1.0), root(self + 1.0)
-    return Pair(
+    return ComplexPair(
         torch.asinh((before.conj() * behind).real), 2.0 * torch.atan2(before.imag, behind.real)
     )
 
 
-def _turned(self: Pair) -> Pair:
+def _turned(self: ComplexPair) -> ComplexPair:
     """i z."""
-    return Pair(-self.imag, self.real)
+    return ComplexPair(-self.imag, self.real)
 
 
-def _turned_back(self: Pair) -> Pair:
+def _turned_back(self: ComplexPair) -> ComplexPair:
     """-i z."""
-    return Pair(self.imag, -self.real)
+    return ComplexPair(self.imag, -self.real)
 
 
-def _by_turning(function: Callable[[Pair], Pair]) -> Callable[[Pair], Pair]:
+def _by_turning(
+    function: Callable[[ComplexPair], ComplexPair],
+) -> Callable[[ComplexPair], ComplexPair]:
     """f(z) = -i g(i z), as sin by sinh, tan by tanh and atan by atanh."""
     return lambda self: _turned_back(function(_turned(self)))
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from verifier.capture.aten.complex_numbers.pairs import Number, Pair, pair_of, pair_rule
+from verifier.capture.aten.complex_numbers.pairs import ComplexPair, Number, pair_of, pair_rule
 from verifier.capture.aten.complex_numbers.products import bilinear
 
 DIRECT = 32
@@ -21,7 +21,9 @@ BY_ROOT, BY_COUNT = 1, 2
 
 
 @pair_rule("_fft_c2c")
-def complex_to_complex(self: Number, dim: Sequence[int], normalization: int, forward: bool) -> Pair:
+def complex_to_complex(
+    self: Number, dim: Sequence[int], normalization: int, forward: bool
+) -> ComplexPair:
     found = _along_each(self, dim, -1 if forward else 1)
     return _divided(found, [self.shape[axis] for axis in dim], normalization)
 
@@ -29,7 +31,7 @@ def complex_to_complex(self: Number, dim: Sequence[int], normalization: int, for
 @pair_rule("_fft_r2c")
 def real_to_complex(
     self: torch.Tensor, dim: Sequence[int], normalization: int, onesided: bool
-) -> Pair:
+) -> ComplexPair:
     *others, last = dim
     found = _along_each(self, [last], -1)
     if onesided:
@@ -41,7 +43,7 @@ def real_to_complex(
 
 @pair_rule("_fft_c2r")
 def complex_to_real(
-    self: Pair, dim: Sequence[int], normalization: int, last_dim_size: int
+    self: ComplexPair, dim: Sequence[int], normalization: int, last_dim_size: int
 ) -> torch.Tensor:
     *others, last = dim
     spectrum = _whole_spectrum(_along_each(self, others, 1), last, last_dim_size)
@@ -49,7 +51,7 @@ def complex_to_real(
     return _divided(_along_each(spectrum, [last], 1), sizes, normalization).real
 
 
-def _whole_spectrum(half: Pair, axis: int, count: int) -> Pair:
+def _whole_spectrum(half: ComplexPair, axis: int, count: int) -> ComplexPair:
     """Both halves of what becomes real: the second one has the conjugates of the first. The
     imaginary parts of what is its own conjugate count for nothing.
     """
@@ -61,10 +63,12 @@ def _whole_spectrum(half: Pair, axis: int, count: int) -> Pair:
     shape = [1] * half.real.ndim
     shape[axis] = count
     factor = torch.tensor(signs, dtype=half.real.dtype).reshape(shape)
-    return Pair(half.real.index_select(axis, places), half.imag.index_select(axis, places) * factor)
+    return ComplexPair(
+        half.real.index_select(axis, places), half.imag.index_select(axis, places) * factor
+    )
 
 
-def _divided(whole: Pair, sizes: Sequence[int], normalization: int) -> Pair:
+def _divided(whole: ComplexPair, sizes: Sequence[int], normalization: int) -> ComplexPair:
     count = float(math.prod(sizes))
     if normalization == BY_ROOT:
         root = torch.sqrt(torch.full_like(whole.real, count))
@@ -72,25 +76,25 @@ def _divided(whole: Pair, sizes: Sequence[int], normalization: int) -> Pair:
     return whole.each(lambda part: part / count) if normalization == BY_COUNT else whole
 
 
-def _along_each(numbers: Number, axes: Sequence[int], sign: int) -> Pair:
+def _along_each(numbers: Number, axes: Sequence[int], sign: int) -> ComplexPair:
     for axis in axes:
         numbers = _along(numbers, axis, sign)
     return pair_of(numbers)
 
 
-def _along(numbers: Number, axis: int, sign: int) -> Pair:
+def _along(numbers: Number, axis: int, sign: int) -> ComplexPair:
     moved = _each(numbers, lambda part: part.movedim(axis, -1))
     return _transformed(moved, sign).each(lambda part: part.movedim(-1, axis))
 
 
 def _each(numbers: Number, operation: Callable[[torch.Tensor], torch.Tensor]) -> Number:
-    return numbers.each(operation) if isinstance(numbers, Pair) else operation(numbers)
+    return numbers.each(operation) if isinstance(numbers, ComplexPair) else operation(numbers)
 
 
-def _transformed(numbers: Number, sign: int) -> Pair:
+def _transformed(numbers: Number, sign: int) -> ComplexPair:
     """The transform along the last axis; the sign is that of the exponent."""
     *outer, count = numbers.shape
-    like = numbers.real if isinstance(numbers, Pair) else numbers
+    like = numbers.real if isinstance(numbers, ComplexPair) else numbers
     short = next((size for size in range(DIRECT, 1, -1) if count % size == 0), count)
     if count <= DIRECT or short == count:
         indices = torch.arange(count)
@@ -106,7 +110,7 @@ def _transformed(numbers: Number, sign: int) -> Pair:
     return columns.each(lambda part: part.transpose(-1, -2).reshape(*outer, count))
 
 
-def _roots(count: int, sign: int, powers: torch.Tensor, like: torch.Tensor) -> Pair:
+def _roots(count: int, sign: int, powers: torch.Tensor, like: torch.Tensor) -> ComplexPair:
     """exp(sign 2 pi i k / count) for each power k.
 
     Sines and cosines of an eighth of a turn at most, so that the roots on the axes are exact.
@@ -126,4 +130,4 @@ def _roots(count: int, sign: int, powers: torch.Tensor, like: torch.Tensor) -> P
     real = torch.where(odd, across, along) * real_sign
     imag = torch.where(odd, along, across) * imag_sign
     places = powers % count
-    return Pair(real[places], imag[places])
+    return ComplexPair(real[places], imag[places])

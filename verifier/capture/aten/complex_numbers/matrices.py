@@ -11,40 +11,44 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
 from verifier.capture.aten.complex_numbers.elementary import direction, multiplied
-from verifier.capture.aten.complex_numbers.pairs import Number, Pair, pair_of, pair_rule
+from verifier.capture.aten.complex_numbers.pairs import ComplexPair, Number, pair_of, pair_rule
 
 
-def as_real_matrix(self: Pair) -> torch.Tensor:
+def as_real_matrix(self: ComplexPair) -> torch.Tensor:
     """The real matrix of twice the size that multiplies as this one: (A, -B; B, A)."""
     above, below = torch.cat([self.real, -self.imag], -1), torch.cat([self.imag, self.real], -1)
     return torch.cat([above, below], -2)
 
 
-def of_real_matrix(whole: torch.Tensor) -> Pair:
+def of_real_matrix(whole: torch.Tensor) -> ComplexPair:
     """The complex matrix that such a real one stands for."""
     rows, columns = whole.shape[-2] // 2, whole.shape[-1] // 2
     left = whole[..., :columns]
-    return Pair(left[..., :rows, :], left[..., rows:, :])
+    return ComplexPair(left[..., :rows, :], left[..., rows:, :])
 
 
 @pair_rule("linalg_matrix_exp")
-def exponential(self: Pair) -> Pair:
+def exponential(self: ComplexPair) -> ComplexPair:
     return of_real_matrix(torch.linalg.matrix_exp(as_real_matrix(self)))
 
 
 @pair_rule("linalg_inv_ex")
-def inverse(A: Pair) -> tuple[Pair, None]:  # noqa: N803
+def inverse(A: ComplexPair) -> tuple[ComplexPair, None]:  # noqa: N803
     return of_real_matrix(torch.linalg.inv(as_real_matrix(A))), None
 
 
 @pair_rule("linalg_lu_factor_ex")
-def factors(A: Pair) -> tuple[Pair, None, None]:  # noqa: N803
+def factors(A: ComplexPair) -> tuple[ComplexPair, None, None]:  # noqa: N803
     """L without its ones and U, in one matrix."""
     return _factors(A), None, None
 
 
 @pair_rule("_linalg_solve_ex")
-def solution(A: Pair, B: Number, left: bool = True) -> tuple[Pair, Pair, None, None]:  # noqa: N803
+def solution(
+    A: ComplexPair,  # noqa: N803
+    B: Number,  # noqa: N803
+    left: bool = True,
+) -> tuple[ComplexPair, ComplexPair, None, None]:
     matrix, right = pair_of(A), pair_of(B)
     is_vector = right.real.ndim == 1 or right.shape == matrix.shape[:-1]
     right = right[..., None] if is_vector else right
@@ -60,25 +64,25 @@ def solution_by_factors(
     B: Number,  # noqa: N803
     left: bool = True,
     adjoint: bool = False,
-) -> Pair:
+) -> ComplexPair:
     return _solved(pair_of(LU), _places(pivots), pair_of(B), left=left, adjoint=adjoint)
 
 
 @pair_rule("_linalg_det")
-def determinant(A: Pair) -> tuple[Pair, Pair, None]:  # noqa: N803
+def determinant(A: ComplexPair) -> tuple[ComplexPair, ComplexPair, None]:  # noqa: N803
     both = _factors(A)
     return _signed_product(both, _pivots(A)), both, None
 
 
 @pair_rule("_linalg_slogdet")
-def logarithm_of_determinant(A: Pair) -> tuple[Pair, torch.Tensor, Pair, None]:  # noqa: N803
+def logarithm_of_determinant(A: ComplexPair) -> tuple[ComplexPair, torch.Tensor, ComplexPair, None]:  # noqa: N803
     both = _factors(A)
     whole = _signed_product(both, _pivots(A))
     diagonal = both.each(lambda part: part.diagonal(dim1=-2, dim2=-1))
     return direction(whole), torch.log(abs(diagonal)).sum(-1), both, None
 
 
-def _pivots(matrix: Pair) -> torch.Tensor:
+def _pivots(matrix: ComplexPair) -> torch.Tensor:
     """The rows that torch exchanges: what is done to find them is not recorded."""
     with _disable_current_modes():
         found: torch.Tensor = torch.linalg.lu_factor_ex(
@@ -99,16 +103,16 @@ def _places(pivots: torch.Tensor) -> torch.Tensor:
     return rows
 
 
-def _rows_at(matrix: Pair, places: torch.Tensor) -> Pair:
+def _rows_at(matrix: ComplexPair, places: torch.Tensor) -> ComplexPair:
     index = places[..., None].expand(matrix.shape)
     return matrix.each(lambda part: part.gather(-2, index))
 
 
-def _factors(matrix: Pair) -> Pair:
+def _factors(matrix: ComplexPair) -> ComplexPair:
     return _eliminated(_rows_at(matrix, _places(_pivots(matrix))))
 
 
-def _eliminated(matrix: Pair) -> Pair:
+def _eliminated(matrix: ComplexPair) -> ComplexPair:
     if matrix.shape[-1] == 1:
         return matrix
     top, column = matrix[..., :1, :], matrix[..., 1:, :1] / matrix[..., :1, :1]
@@ -116,22 +120,24 @@ def _eliminated(matrix: Pair) -> Pair:
     return _joined(top, _joined(column, rest, -1), -2)
 
 
-def _joined(first: Pair, second: Pair, axis: int) -> Pair:
-    return Pair(
+def _joined(first: ComplexPair, second: ComplexPair, axis: int) -> ComplexPair:
+    return ComplexPair(
         torch.cat([first.real, second.real], axis), torch.cat([first.imag, second.imag], axis)
     )
 
 
-def _signed_product(both: Pair, pivots: torch.Tensor) -> Pair:
+def _signed_product(both: ComplexPair, pivots: torch.Tensor) -> ComplexPair:
     diagonal = both.each(lambda part: part.diagonal(dim1=-2, dim2=-1))
-    product: Pair = reduce(multiplied, (diagonal[..., k] for k in range(diagonal.shape[-1])))
+    product: ComplexPair = reduce(multiplied, (diagonal[..., k] for k in range(diagonal.shape[-1])))
     with _disable_current_modes():
         exchanged = pivots != torch.arange(1, pivots.shape[-1] + 1)
         sign = 1.0 - 2.0 * (exchanged.sum(-1) % 2).to(both.real.dtype)
     return product * sign
 
 
-def _solved(both: Pair, places: torch.Tensor, right: Pair, *, left: bool, adjoint: bool) -> Pair:
+def _solved(
+    both: ComplexPair, places: torch.Tensor, right: ComplexPair, *, left: bool, adjoint: bool
+) -> ComplexPair:
     """X of A X = B, or of A^H X = B; of X A = B, or X A^H = B, where A does not stand left."""
     if not left:
         turned = _adjoint(right)
@@ -147,15 +153,17 @@ def _solved(both: Pair, places: torch.Tensor, right: Pair, *, left: bool, adjoin
     return _rows_at(_substituted(turned, above, upper=True, unit=True), places.argsort(-1))
 
 
-def _adjoint(matrix: Pair) -> Pair:
-    return Pair(matrix.real.mT, -matrix.imag.mT)
+def _adjoint(matrix: ComplexPair) -> ComplexPair:
+    return ComplexPair(matrix.real.mT, -matrix.imag.mT)
 
 
-def _substituted(matrix: Pair, right: Pair, *, upper: bool, unit: bool) -> Pair:
+def _substituted(
+    matrix: ComplexPair, right: ComplexPair, *, upper: bool, unit: bool
+) -> ComplexPair:
     """The solution for one triangle of a matrix, row by row; `unit` takes its diagonal for ones."""
     size = matrix.shape[-1]
     order = range(size - 1, -1, -1) if upper else range(size)
-    rows: dict[int, Pair] = {}
+    rows: dict[int, ComplexPair] = {}
     for row in order:
         found = right[..., row : row + 1, :]
         for other, known in rows.items():

@@ -21,17 +21,17 @@ from verifier.capture.refusals import NotReadableError
 from verifier.errors import message_of
 
 Number: TypeAlias = Any
-"""A Pair, a real tensor or a number of Python."""
+"""A ComplexPair, a real tensor or a number of Python."""
 _Rule = TypeVar("_Rule", bound=Callable[..., Any])
 _RULES: dict[str, Callable[..., Any]] = {}
 _RULE_MODULES = ("parts", "elementary", "products", "fourier", "matrices", "eigenvalues")
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class ComplexPair:
     """A complex tensor as two real ones of its shape.
 
-    >>> z = Pair(torch.tensor(3.0), torch.tensor(4.0))
+    >>> z = ComplexPair(torch.tensor(3.0), torch.tensor(4.0))
     >>> abs(z), (z * z).real, z.conj().imag
     (tensor(5.), tensor(-7.), tensor(-4.))
     """
@@ -43,15 +43,15 @@ class Pair:
     def shape(self) -> torch.Size:
         return self.real.shape
 
-    def __getitem__(self, places: Any) -> Pair:
+    def __getitem__(self, places: Any) -> ComplexPair:
         return self.each(lambda part: part[places])
 
-    def conj(self) -> Pair:
-        return Pair(self.real, -self.imag)
+    def conj(self) -> ComplexPair:
+        return ComplexPair(self.real, -self.imag)
 
-    def each(self, operation: Callable[[torch.Tensor], torch.Tensor]) -> Pair:
+    def each(self, operation: Callable[[torch.Tensor], torch.Tensor]) -> ComplexPair:
         """What a linear operation makes of both parts."""
-        return Pair(operation(self.real), operation(self.imag))
+        return ComplexPair(operation(self.real), operation(self.imag))
 
     def __abs__(self) -> torch.Tensor:
         return torch.hypot(self.real, self.imag)
@@ -62,28 +62,28 @@ class Pair:
     def squared_size(self) -> torch.Tensor:
         return self.real * self.real + self.imag * self.imag
 
-    def __neg__(self) -> Pair:
-        return Pair(-self.real, -self.imag)
+    def __neg__(self) -> ComplexPair:
+        return ComplexPair(-self.real, -self.imag)
 
-    def __add__(self, other: Number) -> Pair:
+    def __add__(self, other: Number) -> ComplexPair:
         real, imag = parts_of(other)
-        return Pair(self.real + real, self.imag if imag is None else self.imag + imag)
+        return ComplexPair(self.real + real, self.imag if imag is None else self.imag + imag)
 
-    def __sub__(self, other: Number) -> Pair:
-        found: Pair = self + -other
+    def __sub__(self, other: Number) -> ComplexPair:
+        found: ComplexPair = self + -other
         return found
 
-    def __mul__(self, other: Number) -> Pair:
+    def __mul__(self, other: Number) -> ComplexPair:
         real, imag = parts_of(other)
         if imag is None:
-            return Pair(self.real * real, self.imag * real)
-        return Pair(self.real * real - self.imag * imag, self.real * imag + self.imag * real)
+            return ComplexPair(self.real * real, self.imag * real)
+        return ComplexPair(self.real * real - self.imag * imag, self.real * imag + self.imag * real)
 
-    def __truediv__(self, other: Number) -> Pair:
+    def __truediv__(self, other: Number) -> ComplexPair:
         real, imag = parts_of(other)
         if imag is None:
-            return Pair(self.real / real, self.imag / real)
-        divisor = Pair(real, imag)
+            return ComplexPair(self.real / real, self.imag / real)
+        divisor = ComplexPair(real, imag)
         size = divisor.squared_size()
         return (self * divisor.conj()).each(lambda part: part / size)
 
@@ -95,24 +95,24 @@ def parts_of(value: Number) -> tuple[Any, Any]:
     """The real and the imaginary part; None for the imaginary part of a real number."""
     if isinstance(value, complex):
         return value.real, value.imag
-    if isinstance(value, Pair):
+    if isinstance(value, ComplexPair):
         return value.real, value.imag
     return value, None
 
 
-def pair_of(value: Number) -> Pair:
+def pair_of(value: Number) -> ComplexPair:
     """A tensor as a pair; the imaginary part of a real one is 0."""
-    if isinstance(value, Pair):
+    if isinstance(value, ComplexPair):
         return value
     value = value if value.is_floating_point() else value.to(torch.float64)
-    return Pair(value, torch.zeros_like(value))
+    return ComplexPair(value, torch.zeros_like(value))
 
 
 def pair_rule(*names: str) -> Callable[[_Rule], _Rule]:
     """Register what ATen operations of these names do to pairs, all their overloads.
 
-    A rule takes the operation's arguments by the names of its schema, as many as it asks for, with
-    a Pair for each complex tensor. It returns the result with a Pair for each complex tensor.
+    A rule takes the operation's arguments by the names of its schema, as many as it asks for. It
+    takes and returns a ComplexPair for each complex tensor.
     """
 
     def register(function: _Rule) -> _Rule:
@@ -153,16 +153,16 @@ def in_reals(target: Any, bound: dict[str, Any]) -> Any:
         raise NotReadableError(sentence) from error
 
 
-def split(tensor: torch.Tensor) -> Pair:
+def pair_of_tensor(tensor: torch.Tensor) -> ComplexPair:
     """The parts of a complex tensor, as views of it where it is not kept as a conjugate."""
     both = torch.view_as_real(tensor.detach().resolve_conj().resolve_neg())
-    return Pair(both[..., 0], both[..., 1])
+    return ComplexPair(both[..., 0], both[..., 1])
 
 
-def flat(result: Any) -> Iterator[Any]:
+def real_tensors(result: Any) -> Iterator[Any]:
     """The real tensors of a result, and None for whatever else is in it."""
     for part in result if isinstance(result, tuple | list) else [result]:
-        if isinstance(part, Pair):
+        if isinstance(part, ComplexPair):
             yield part.real
             yield part.imag
         else:

@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.capture.aten.complex_numbers.pairs import Number, Pair, pair_of, pair_rule, parts_of
+from verifier.capture.aten.complex_numbers.pairs import (
+    ComplexPair,
+    Number,
+    pair_of,
+    pair_rule,
+    parts_of,
+)
 from verifier.capture.lowering import AtenOperation
 
 _FACTORS = frozenset({"alpha", "beta", "scale"})
@@ -59,8 +65,8 @@ def part_by_part(operation: AtenOperation, bound: dict[str, Any]) -> Any:
 
     real, imag = of(lambda value: parts_of(value)[0]), of(_imag)
     if isinstance(real, tuple | list):
-        return [Pair(one, other) for one, other in zip(real, imag, strict=True)]
-    return Pair(real, imag)
+        return [ComplexPair(one, other) for one, other in zip(real, imag, strict=True)]
+    return ComplexPair(real, imag)
 
 
 def _imag(value: Number) -> Any:
@@ -77,7 +83,7 @@ def _part(value: Any, choose: Callable[[Number], Any], *, is_number: bool) -> An
     if isinstance(value, torch.dtype):
         return _REAL_OF.get(value, value)
     floating = isinstance(value, torch.Tensor) and value.is_floating_point()
-    if isinstance(value, Pair) or floating:
+    if isinstance(value, ComplexPair) or floating:
         return choose(value)
     if is_number and isinstance(value, int | float | complex) and not isinstance(value, bool):
         return choose(value)
@@ -86,15 +92,17 @@ def _part(value: Any, choose: Callable[[Number], Any], *, is_number: bool) -> An
 
 @pair_rule("as_strided", "as_strided_copy")
 def strided(
-    self: Pair, size: list[int], stride: list[int], storage_offset: int | None = None
-) -> Pair:
+    self: ComplexPair, size: list[int], stride: list[int], storage_offset: int | None = None
+) -> ComplexPair:
     steps, first = _in_memory(self, stride, storage_offset)
-    return Pair(
+    return ComplexPair(
         self.real.as_strided(size, steps, first), self.imag.as_strided(size, steps, first + 1)
     )
 
 
-def _in_memory(self: Pair, stride: list[int], storage_offset: int | None) -> tuple[list[int], int]:
+def _in_memory(
+    self: ComplexPair, stride: list[int], storage_offset: int | None
+) -> tuple[list[int], int]:
     """The strides of each part, and where the first real one is: the parts of a number stand
     behind each other.
     """
@@ -109,10 +117,10 @@ def overwritten_in_memory(
     size: list[int],
     stride: list[int],
     storage_offset: int | None = None,
-) -> Pair:
+) -> ComplexPair:
     whole, source = pair_of(self), pair_of(src)
     steps, first = _in_memory(whole, stride, storage_offset)
-    return Pair(
+    return ComplexPair(
         torch.as_strided_scatter(whole.real, source.real, size, steps, first),
         torch.as_strided_scatter(whole.imag, source.imag, size, steps, first + 1),
     )
@@ -130,42 +138,42 @@ def cast(self: Number, dtype: torch.dtype | None = None) -> Number:
 
 
 @pair_rule("complex")
-def joined(real: torch.Tensor, imag: torch.Tensor) -> Pair:
+def joined(real: torch.Tensor, imag: torch.Tensor) -> ComplexPair:
     shape = np.broadcast_shapes(tuple(real.shape), tuple(imag.shape))
-    return Pair(real.expand(shape), imag.expand(shape))
+    return ComplexPair(real.expand(shape), imag.expand(shape))
 
 
 @pair_rule("polar")
-def of_size_and_angle(abs: torch.Tensor, angle: torch.Tensor) -> Pair:
-    return Pair(abs * torch.cos(angle), abs * torch.sin(angle))
+def of_size_and_angle(abs: torch.Tensor, angle: torch.Tensor) -> ComplexPair:
+    return ComplexPair(abs * torch.cos(angle), abs * torch.sin(angle))
 
 
 @pair_rule("view_as_complex", "view_as_complex_copy")
-def from_last_axis(self: torch.Tensor) -> Pair:
-    return Pair(self[..., 0], self[..., 1])
+def from_last_axis(self: torch.Tensor) -> ComplexPair:
+    return ComplexPair(self[..., 0], self[..., 1])
 
 
 @pair_rule("view_as_real", "view_as_real_copy", "_view_as_real_physical")
-def along_last_axis(self: Pair) -> torch.Tensor:
+def along_last_axis(self: ComplexPair) -> torch.Tensor:
     return torch.stack([self.real, self.imag], -1)
 
 
 @pair_rule("real")
-def real_part(self: Pair) -> torch.Tensor:
+def real_part(self: ComplexPair) -> torch.Tensor:
     return self.real
 
 
 @pair_rule("imag")
-def imaginary_part(self: Pair) -> torch.Tensor:
+def imaginary_part(self: ComplexPair) -> torch.Tensor:
     return self.imag
 
 
 @pair_rule("_conj", "_conj_physical", "conj_physical", "_conj_copy")
-def conjugate(self: Pair) -> Pair:
+def conjugate(self: ComplexPair) -> ComplexPair:
     return self.conj()
 
 
 @pair_rule("full_like", "new_full", "full")
-def of_one_number(self: Pair, fill_value: Number) -> Pair:
+def of_one_number(self: ComplexPair, fill_value: Number) -> ComplexPair:
     real, imag = parts_of(fill_value)
-    return Pair(torch.full_like(self.real, real), torch.full_like(self.real, imag or 0.0))
+    return ComplexPair(torch.full_like(self.real, real), torch.full_like(self.real, imag or 0.0))

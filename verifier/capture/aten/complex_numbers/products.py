@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from verifier.capture.aten.complex_numbers.elementary import multiplied
-from verifier.capture.aten.complex_numbers.pairs import Number, Pair, pair_of, pair_rule
+from verifier.capture.aten.complex_numbers.pairs import ComplexPair, Number, pair_of, pair_rule
 from verifier.capture.lowering import AtenOperation, Dims
 
 Product = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -17,14 +17,14 @@ Product = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 def bilinear(product: Product, left: Number, right: Number) -> Number:
     """A product of real arrays, of complex ones."""
-    if isinstance(left, Pair) and isinstance(right, Pair):
-        return Pair(
+    if isinstance(left, ComplexPair) and isinstance(right, ComplexPair):
+        return ComplexPair(
             product(left.real, right.real) - product(left.imag, right.imag),
             product(left.real, right.imag) + product(left.imag, right.real),
         )
-    if isinstance(left, Pair):
+    if isinstance(left, ComplexPair):
         return left.each(lambda part: product(part, right))
-    if isinstance(right, Pair):
+    if isinstance(right, ComplexPair):
         return right.each(lambda part: product(left, part))
     return product(left, right)
 
@@ -40,12 +40,12 @@ def product(operation: AtenOperation, bound: dict[str, Any]) -> Number:
 
 @pair_rule("vdot")
 def conjugated_product(self: Number, other: Number) -> Number:
-    left = self.conj() if isinstance(self, Pair) else self
+    left = self.conj() if isinstance(self, ComplexPair) else self
     return bilinear(torch.dot, left, other)
 
 
-def _plus(product: Product) -> Callable[..., Pair]:
-    def with_sum(operation: AtenOperation, bound: dict[str, Any]) -> Pair:
+def _plus(product: Product) -> Callable[..., ComplexPair]:
+    def with_sum(operation: AtenOperation, bound: dict[str, Any]) -> ComplexPair:
         own, first, second = (argument.name for argument in operation._schema.arguments[:3])
         alpha, beta = bound.get("alpha", 1), bound.get("beta", 1)
         found = bilinear(product, bound[first], bound[second])
@@ -62,7 +62,7 @@ pair_rule("addbmm")(_plus(lambda left, right: torch.bmm(left, right).sum(0)))
 
 
 @pair_rule("convolution")
-def convolution(operation: AtenOperation, bound: dict[str, Any]) -> Pair:
+def convolution(operation: AtenOperation, bound: dict[str, Any]) -> ComplexPair:
     others = {
         name: value for name, value in bound.items() if name not in ("input", "weight", "bias")
     }
@@ -78,37 +78,41 @@ def convolution(operation: AtenOperation, bound: dict[str, Any]) -> Pair:
 
 
 @pair_rule("prod")
-def product_along(self: Pair, dim: Dims = None, keepdim: bool = False) -> Pair:
+def product_along(self: ComplexPair, dim: Dims = None, keepdim: bool = False) -> ComplexPair:
     if dim is None:
         return reduce(multiplied, _slices(self.each(lambda part: part.reshape(-1)), 0))
-    found: Pair = reduce(multiplied, _slices(self, dim))
+    found: ComplexPair = reduce(multiplied, _slices(self, dim))
     return found.each(lambda part: part.unsqueeze(dim)) if keepdim else found
 
 
 @pair_rule("cumprod")
-def products_along(self: Pair, dim: int) -> Pair:
-    found: list[Pair] = []
+def products_along(self: ComplexPair, dim: int) -> ComplexPair:
+    found: list[ComplexPair] = []
     for part in _slices(self, dim):
         found.append(found[-1] * part if found else part)
-    return Pair(
+    return ComplexPair(
         torch.stack([part.real for part in found], dim),
         torch.stack([part.imag for part in found], dim),
     )
 
 
-def _slices(whole: Pair, dim: int) -> list[Pair]:
+def _slices(whole: ComplexPair, dim: int) -> list[ComplexPair]:
     pairs = zip(whole.real.unbind(dim), whole.imag.unbind(dim), strict=True)
-    return [Pair(real, imag) for real, imag in pairs]
+    return [ComplexPair(real, imag) for real, imag in pairs]
 
 
 @pair_rule("linalg_vector_norm")
-def norm(self: Pair, ord: Number = 2, dim: Dims = None, keepdim: bool = False) -> torch.Tensor:
+def norm(
+    self: ComplexPair, ord: Number = 2, dim: Dims = None, keepdim: bool = False
+) -> torch.Tensor:
     found: torch.Tensor = torch.linalg.vector_norm(abs(self), ord, dim, keepdim)
     return found
 
 
 @pair_rule("norm")
-def norm_of_all(self: Pair, p: Number = 2, dim: Dims = None, keepdim: bool = False) -> torch.Tensor:
+def norm_of_all(
+    self: ComplexPair, p: Number = 2, dim: Dims = None, keepdim: bool = False
+) -> torch.Tensor:
     return norm(self, 2 if p is None else p, dim, keepdim)
 
 
