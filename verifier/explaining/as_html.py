@@ -104,14 +104,15 @@ def _chains(explanation: ExplainedStep) -> Formulas:
         written = [*chain, *_by_sympy(explanation, name)]
         room -= sum(len(entry.right) + len(entry.text) for entry in written)
         entries += written if room >= 0 else []
-    sentence = [
-        f"{', '.join(many)}: more than {PATHS} paths to add up; the table of the way back does, "
-        "node by node."
-    ]
-    sentence = (sentence if many else []) + (
-        ["Not all of it is written out here."] if room < 0 else []
-    )
-    return Formulas("The chain rule", entries, " ".join(sentence))
+    sentences = []
+    if many:
+        sentences.append(
+            f"{', '.join(many)}: more than {PATHS} paths to add up; the table of the way back "
+            "does, node by node."
+        )
+    if room < 0:
+        sentences.append("Not all of it is written out here.")
+    return Formulas("The chain rule", entries, " ".join(sentences))
 
 
 def _chain(
@@ -141,12 +142,12 @@ _PathText = Callable[[str, "Edge"], str]
 
 
 def _equation(
-    name: str, before: str, paths: Sequence[Path], sentence: tuple[_PathText, _PathText]
+    name: str, before: str, paths: Sequence[Path], writers: tuple[_PathText, _PathText]
 ) -> Formula:
     """The derivative by a parameter as the sum over paths of products along them, as markup and as
     text.
     """
-    drawn, written = sentence
+    drawn, written = writers
     terms = [
         product([drawn(user, edge) for user, edge in path] or ["<mn>1</mn>"]) for path in paths
     ]
@@ -194,12 +195,12 @@ def _forward(explanation: ExplainedStep) -> Table:
         for node in explanation.nodes
         for place, condition in enumerate(node.conditions[:3])
     ]
-    sentence = [
+    sentences = [
         f"{name}{f' row {row}' if row else ''}: {formula}, {one.autograd} in torch, {one.symbolic} "
         "symbolically."
         for (name, formula, row), one in decided
     ]
-    return _judged_table("Forward", "node", rows, [_rows_note(explanation), *sentence[:20]])
+    return _judged_table("Forward", "node", rows, [_rows_note(explanation), *sentences[:20]])
 
 
 def _values(node: Node) -> list[Row]:

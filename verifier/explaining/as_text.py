@@ -253,9 +253,9 @@ def _chain(explanation: ExplainedStep, name: str, judged: Comparison) -> Iterato
 _PathText = Callable[[str, "Edge"], str]
 
 
-def _added(paths: Sequence[Path], text: _PathText) -> str:
+def _added(paths: Sequence[Path], write: _PathText) -> str:
     return "  +  ".join(
-        " · ".join(text(user, edge) for user, edge in path) or "1" for path in paths
+        " · ".join(write(user, edge) for user, edge in path) or "1" for path in paths
     )
 
 

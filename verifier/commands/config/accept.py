@@ -80,8 +80,8 @@ def entry_lines(entry: AcceptedFailure) -> list[str]:
     """
     values = {"component": entry.component, "dtype": entry.dtype, "cause": entry.cause}
     values["reason"] = entry.reason
-    text = [f"{key} = {json.dumps(value)}" for key, value in values.items() if value]
-    return ["[[target.accepted]]", *text]
+    settings = [f"{key} = {json.dumps(value)}" for key, value in values.items() if value]
+    return ["[[target.accepted]]", *settings]
 
 
 def _by_hand(config: Config, given: Mapping[int, Sequence[AcceptedFailure]]) -> InputError:

@@ -52,7 +52,6 @@ RULES = (
         ),
         overflow_and_nan.explain_not_finite,
     ),
-    Rule(("underflow of an intermediate",), overflow_and_nan.explain_underflow),
     Rule(("cancellation",), rounding.explain_cancellation),
     Rule(("path detached", "second order cut off"), cut_path.explain_zero_gradient),
     Rule(("conjugate missing",), conjugate.explain_missing_conjugate),

@@ -149,20 +149,3 @@ def _mistake_at(
     if below is not None:
         return Mistake("underflow of an intermediate", below, found)
     return Mistake("not finite", f"{node.operation} on the way has no finite value", found)
-
-
-def explain_underflow(suspect: Suspect) -> Mistake | None:
-    """Something on the way is too small for the format, and without it the rest is what was
-    stated.
-    """
-    if suspect.is_in_graph or suspect.coded is None:
-        return None
-    replayed = InRangeArithmetic()
-    found = _replayed_in_range(suspect, replayed)
-    if found is None or not suspect.fits(np.where(np.isfinite(found), found, np.nan)):
-        return None
-    point = suspect.coded.point
-    needed = point.program.needed(point.program.outputs[suspect.place or 0])
-    suspect.check_deadline()
-    below = first_below(point, needed, replayed.seen)
-    return None if below is None else Mistake("underflow of an intermediate", below, found)

@@ -40,8 +40,8 @@ def _small_table(tally: Tally) -> Iterator[Block]:
     if tally.checks:
         yield checked_table(tally)
         yield Blank()
-    text = (points_sentence(tally), formula_sentence(tally), limit_sentence(tally))
-    yield Sentence(" ".join(filter(None, text)))
+    sentences = (points_sentence(tally), formula_sentence(tally), limit_sentence(tally))
+    yield Sentence(" ".join(filter(None, sentences)))
 
 
 def _all_tables(tally: Tally) -> Iterator[Block]:

@@ -105,8 +105,8 @@ def headline(tally: Tally, failure: Failure) -> str:
     how = "" if failure.quantity == SECOND else check_named(place.finding.check).where
     point = place.finding.point
     number_ = f", point {point.number}" if point else ""
-    text = (_quantity(name, failure), how, place_text(place.part, place.index, point))
-    return f"{', '.join(filter(None, text))}   ({place.finding.dtype}{number_})"
+    parts = (_quantity(name, failure), how, place_text(place.part, place.index, point))
+    return f"{', '.join(filter(None, parts))}   ({place.finding.dtype}{number_})"
 
 
 def _quantity(name: str, failure: Failure) -> str:

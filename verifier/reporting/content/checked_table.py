@@ -103,12 +103,12 @@ def _cell(checks: Sequence[CheckTally]) -> str:
         for outcome in (Outcome.DISAGREES, Outcome.UNDECIDED)
     )
     points = sum(len(one.failing) for one in checks)
-    text = [
+    phrases = [
         *([f"{wrong:,} of {compared:,} wrong"] if wrong else []),
         *([f"{undecided:,} of {compared:,} undecided"] if undecided and not wrong else []),
         *([f"fails at {with_noun(points, 'point')}"] if points else []),
     ]
-    return ", ".join(text) or _right(checks, compared)
+    return ", ".join(phrases) or _right(checks, compared)
 
 
 def _right(checks: Sequence[CheckTally], compared: int) -> str:
@@ -122,8 +122,8 @@ def _right(checks: Sequence[CheckTally], compared: int) -> str:
 def points_sentence(tally: Tally) -> str:
     """Where it was tried, and with what it was compared."""
     kinds = Counter(point.kind for point in tally.points)
-    text = ", ".join(f"{count:,} {_KINDS.get(kind, kind)}" for kind, count in kinds.items())
-    points = f"{with_noun(len(tally.points), 'point')}{': ' * bool(text)}{text}"
+    counts = ", ".join(f"{count:,} {_KINDS.get(kind, kind)}" for kind, count in kinds.items())
+    points = f"{with_noun(len(tally.points), 'point')}{': ' * bool(counts)}{counts}"
     where = f"Compared with {_other(tally.checked.against)} at {points}; seed {_seed(tally)}."
     return " ".join((where, *_borders_sentence(tally)))
 
@@ -164,5 +164,5 @@ def limit_sentence(tally: Tally) -> str:
             limits[one.dtype] = max(limits.get(one.dtype, 0.0), one.limit_median)
     if not limits:
         return ""
-    text = ", ".join(f"{limit:.1e} in {dtype}" for dtype, limit in limits.items())
-    return f"Detection limit (the relative error that would typically have been found): {text}."
+    each = ", ".join(f"{limit:.1e} in {dtype}" for dtype, limit in limits.items())
+    return f"Detection limit (the relative error that would typically have been found): {each}."

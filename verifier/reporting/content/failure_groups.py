@@ -216,8 +216,8 @@ def where_it_fails(failure: Failure) -> str:
     if len(set(counts.values())) == 1:
         wrong, tried = next(iter(counts.values()))
         return f"at {wrong} of {tried} points, in {dtypes}{edges}"
-    text = (f"{wrong} of {tried} points in {dtype}" for dtype, (wrong, tried) in counts.items())
-    return f"at {', '.join(text)}{edges}"
+    phrases = (f"{wrong} of {tried} points in {dtype}" for dtype, (wrong, tried) in counts.items())
+    return f"at {', '.join(phrases)}{edges}"
 
 
 def _points(component: CheckComponent) -> tuple[int, int]:

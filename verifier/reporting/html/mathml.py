@@ -97,8 +97,8 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
         return self._part("mrow", brace, self._part("mtable", *rows))
 
     def _branch(self, value: Any, condition: Any) -> list[Any]:
-        sentence = "otherwise" if condition == sympy.true else "if"
-        parts = [self._part("mtext", self.dom.createTextNode(sentence))]
+        word = "otherwise" if condition == sympy.true else "if"
+        parts = [self._part("mtext", self.dom.createTextNode(word))]
         if condition != sympy.true:
             parts += [
                 self._part("mtext", self.dom.createTextNode("\u2003")),

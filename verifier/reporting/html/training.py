@@ -250,16 +250,16 @@ def _worst_parts(step: Step, most: int) -> list[tuple[str, Comparison]]:
 
 
 def _thinned(findings: Findings, shown: int, width: int, most: int) -> str:
-    text = []
+    sentences = []
     if shown < findings.done:
-        text.append(
+        sentences.append(
             f"{shown} of {findings.done} steps are shown: the first, the last, the first "
             f"{FAILING_STEPS} that disagree "
             "and, of each stretch of the run, the worst one. The table above counts all of them."
         )
     if width > most:
-        text.append(f"Of each step the worst {most} of {width} numbers are shown.")
-    return " ".join(text)
+        sentences.append(f"Of each step the worst {most} of {width} numbers are shown.")
+    return " ".join(sentences)
 
 
 def _how(model: Model, findings: Findings, replay: str | None) -> Facts:
