@@ -361,13 +361,18 @@ def _header(path: Path, line: str) -> tuple[str, ...]:
         raise InputError(
             f"{where}the first line holds numbers: write the names of the columns above it"
         )
+    refuse_equal_names(where, header)
+    return header
+
+
+def refuse_equal_names(where: str, header: Sequence[str]) -> None:
+    """Raise InputError where two columns have the same name; `where` says which line that is."""
     twice = [name for place, name in enumerate(header) if name and name in header[:place]]
     if twice:
         raise InputError(
             f"{where}column {quoted_text(twice[0])} is named twice: give each column a name of "
             "its own"
         )
-    return header
 
 
 @contextmanager

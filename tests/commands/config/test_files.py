@@ -4,12 +4,14 @@ lines of JSON; and which targets it checks.
 
 import json
 import subprocess
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from verifier.commands.cli import run
 from verifier.commands.config.accept import write_accepted
+from verifier.commands.config.changed import changed_targets
 from verifier.commands.config.schema import AcceptedFailure, read_config
 from verifier.commands.config.source_line import SourceLine, source_line
 from verifier.errors import InputError
@@ -184,6 +186,38 @@ def test_only_what_changed(project, capsys):
     (project / "other.py").write_text(other + "\n")
     assert run(changed) == 0
     assert "1 target did not change: not checked." in capsys.readouterr().out
+
+
+def test_a_target_outside_the_project_may_have_changed(project, capsys):
+    entry = '[[target]]\ntarget = "torch:tanh"\ninputs = { input = "-2:2:2" }\n'
+    (project / "verifier.toml").write_text(f"{FILE}\n{entry}")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "first")
+    assert run([*CHECK, "--changed", "HEAD"]) == 0
+    shown = capsys.readouterr().out
+    assert "torch:tanh" in shown and "2 targets did not change: not checked." in shown
+
+
+def test_an_import_from_the_root_of_a_package_in_src(project):
+    package = project / "src" / "mine"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "parts.py").write_text("def double(x):\n    return x + x\n")
+    (package / "losses.py").write_text("from mine.parts import double\n")
+    target = next(
+        target
+        for target in read_config(project / "verifier.toml").targets
+        if target.target == "losses.py::right"
+    )
+    target = replace(target, target="src/mine/losses.py::double")
+    config = replace(read_config(project / "verifier.toml"), targets=(target,))
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "first")
+    assert changed_targets(config, "HEAD").targets == ()
+    (package / "parts.py").write_text("def double(x):\n    return 2 * x\n")
+    assert changed_targets(config, "HEAD").targets == (target,)
 
 
 def test_changed_since_no_commit(project, capsys):

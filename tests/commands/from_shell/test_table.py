@@ -70,3 +70,19 @@ def test_a_table_needs_its_file(folder, capsys):
     assert capsys.readouterr().err == (
         "verifier: --column, --sep and --decimal say how a file is read: give it with --data\n"
     )
+
+
+def test_columns_of_one_name(folder):
+    (folder / "twice.csv").write_text("t;t;y\n1;2;3\n")
+    with pytest.raises(InputError) as error:
+        TableFile("twice.csv", sep=";").read()
+    assert error.value.sentence == (
+        "twice.csv:1: column 't' is named twice: give each column a name of its own"
+    )
+
+
+def test_a_field_without_end(folder):
+    (folder / "long.csv").write_text(f"t;y\n{'1' * 200_000};2\n")
+    with pytest.raises(InputError) as error:
+        TableFile("long.csv", sep=";").read()
+    assert error.value.sentence.startswith("long.csv:2: field larger than field limit")

@@ -15,14 +15,21 @@ from verifier.errors import InputError
 def changed_targets(config: Config, since: str) -> Config:
     """The file with those targets alone whose code, or whose imports, changed since the commit.
 
-    Imports are followed through the files of the project. All targets are left where the file
-    itself changed. Raises InputError where git does not know the commit.
+    Imports are followed through the files of the project. A target whose code is in none of them,
+    such as torch's own, may have changed. All targets are left where the file itself changed.
+    Raises InputError where git does not know the commit.
     """
     changed = _changed_files(config.path.parent, since)
     if config.path.resolve() in changed:
         return config
-    left = tuple(target for target in config.targets if _files_of(target) & changed)
+    left = tuple(target for target in config.targets if _may_have_changed(target, changed))
     return replace(config, targets=left)
+
+
+def _may_have_changed(target: ConfiguredTarget, changed: set[Path]) -> bool:
+    codes = [text for text in (target.target, target.reference) if text]
+    has_files = all(any(path.is_file() for path in _code_files(target, text)) for text in codes)
+    return not has_files or bool(_files_of(target) & changed)
 
 
 def _changed_files(folder: Path, since: str) -> set[Path]:
@@ -63,11 +70,18 @@ def _files_of(target: ConfiguredTarget) -> set[Path]:
     return found
 
 
+def _code_files(target: ConfiguredTarget, text: str) -> list[Path]:
+    """Where the code of path.py::name, or of package.module:name, may stand in the project."""
+    path, mark, _ = text.partition("(")[0].rpartition("::")
+    if mark:
+        return [target.folder / path]
+    module = target.folder / text.partition(":")[0].replace(".", "/")
+    return [module.with_suffix(".py"), module / "__init__.py"]
+
+
 def _own_files(target: ConfiguredTarget) -> Iterator[Path]:
     for text in filter(None, (target.target, target.reference)):
-        path, mark, _ = text.partition("(")[0].rpartition("::")
-        module = text.partition(":")[0]
-        yield target.folder / (path if mark else f"{module.replace('.', '/')}.py")
+        yield from _code_files(target, text)
     if target.settings.state is not None:
         yield target.folder / target.settings.state
     for given in target.inputs.values():
@@ -97,5 +111,7 @@ def _imported_files(file: Path, folder: Path) -> Iterator[Path]:
 
 
 def _starts(file: Path, folder: Path, level: int) -> list[Path]:
-    """The folders in which an import looks: of a relative one the parent that it counts to."""
-    return [file.parents[level - 1]] if level else [file.parent, folder, Path()]
+    """The folders in which an import may look: of a relative one the parent that it counts to, else
+    all above the file, of which one is the root of its package.
+    """
+    return [file.parents[level - 1]] if level else [*file.parents, folder, Path()]

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from verifier.errors import InputError
-from verifier.training.csv_file import names_text, path_errors_as_input_errors
+from verifier.errors import InputError, message_of
+from verifier.training.csv_file import names_text, path_errors_as_input_errors, refuse_equal_names
 
 _WORDS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " "}
 
@@ -38,8 +38,13 @@ class TableFile:
             )
         path = Path(self.path)
         with path_errors_as_input_errors(path), path.open(encoding="utf-8-sig", newline="") as file:
-            header, *rows = [*csv.reader(file, delimiter=separator)] or [[]]
+            lines = csv.reader(file, delimiter=separator)
+            try:
+                header, *rows = [*lines] or [[]]
+            except csv.Error as error:
+                raise InputError(f"{path}:{lines.line_num}: {message_of(error)}") from None
         header = [name.strip() for name in header]
+        refuse_equal_names(f"{path}:1: ", header)
         rows = [row for row in rows if row]
         for number, row in enumerate(rows, 2):
             if len(row) != len(header):
