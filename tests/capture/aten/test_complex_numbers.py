@@ -92,6 +92,20 @@ ONE = {
     "determinant": lambda z: torch.linalg.det(z[:, :3]),
     "determinants": lambda z: torch.linalg.det(torch.stack([z[:2, :2], z[1:, 1:3]])),
     "logarithm of a determinant": lambda z: torch.linalg.slogdet(z[:, :3]),
+    "power of a complex number": lambda z: z ** (1.5 + 0.5j),
+    "power 0": lambda z: z**0 * z,
+    "power 17": lambda z: (z / 2) ** 17,
+    "reciprocal root": lambda z: z**-0.5,
+    "parts of one tensor": lambda z: z.split(2, 1)[0] * z.split(2, 1)[1],
+    "product of all": lambda z: z.prod(),
+    "product kept": lambda z: z.prod(1, keepdim=True) * z,
+    "deviation": lambda z: z.std(0),
+    "norm of all": lambda z: z.norm(),
+    "alike": lambda z: z * torch.full_like(z, 1 + 2j),
+    "equal": lambda z: torch.where(z == z.conj(), z, 2 * z),
+    "different": lambda z: torch.where(z != z.conj(), z, 2 * z),
+    "not changed": lambda z: z.to(memory_format=torch.contiguous_format) * z,
+    "to complex": lambda z: z.real.to(torch.complex128) * 1j,
     "matrix power": lambda z: torch.linalg.matrix_power(z[:2, :2], -2),
 }
 TWO = {
@@ -162,9 +176,9 @@ def test_backward_is_the_derivative_of_forward(case):
     assert agreeing_digits(*{**CASES, **FOURIER}[case]) > 30
 
 
-@pytest.mark.parametrize("name", LITERAL)
-def test_a_rounded_constant_of_a_backward_is_granted(name):
-    examination = examine(Subject(of(getattr(torch, name)), {"x": t(3), "y": t(3, seed=2)}))
+@pytest.mark.parametrize("code", [*(getattr(torch, name) for name in LITERAL), lambda z: 2.0**z])
+def test_a_rounded_constant_of_a_backward_is_granted(code):
+    examination = examine(Subject(of(code), {"x": t(3), "y": t(3, seed=2)}))
     assert examination.outcome is Outcome.AGREES
     assert examination.formula.literals
 

@@ -280,14 +280,3 @@ pair_rule("sin")(_by_turning(sinh))
 pair_rule("tan")(_by_turning(tanh))
 pair_rule("atan")(_by_turning(atanh))
 pair_rule("cos")(lambda self: cosh(_turned(self)))
-
-
-@pair_rule("eq")
-def equal(self: Number, other: Number) -> torch.Tensor:
-    one, two = pair_of(self), pair_like(other, pair_of(self).real)
-    return (one.real == two.real) & (one.imag == two.imag)
-
-
-@pair_rule("ne")
-def different(self: Number, other: Number) -> torch.Tensor:
-    return torch.logical_not(equal(self, other))

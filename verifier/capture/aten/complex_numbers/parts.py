@@ -158,16 +158,6 @@ def along_last_axis(self: ComplexPair) -> torch.Tensor:
     return torch.stack([self.real, self.imag], -1)
 
 
-@pair_rule("real")
-def real_part(self: ComplexPair) -> torch.Tensor:
-    return self.real
-
-
-@pair_rule("imag")
-def imaginary_part(self: ComplexPair) -> torch.Tensor:
-    return self.imag
-
-
 @pair_rule("_conj", "_conj_physical", "conj_physical", "_conj_copy")
 def conjugate(self: ComplexPair) -> ComplexPair:
     return self.conj()

@@ -15,18 +15,14 @@ from verifier.capture.lowering import AtenOperation, Dims
 Product = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def bilinear(product: Product, left: Number, right: Number) -> Number:
-    """A product of real arrays, of complex ones."""
-    if isinstance(left, ComplexPair) and isinstance(right, ComplexPair):
-        return ComplexPair(
-            product(left.real, right.real) - product(left.imag, right.imag),
-            product(left.real, right.imag) + product(left.imag, right.real),
-        )
-    if isinstance(left, ComplexPair):
-        return left.each(lambda part: product(part, right))
-    if isinstance(right, ComplexPair):
+def bilinear(product: Product, left: Number, right: ComplexPair) -> ComplexPair:
+    """A product of real arrays, of a real or complex array and a complex one."""
+    if not isinstance(left, ComplexPair):
         return right.each(lambda part: product(left, part))
-    return product(left, right)
+    return ComplexPair(
+        product(left.real, right.real) - product(left.imag, right.imag),
+        product(left.real, right.imag) + product(left.imag, right.real),
+    )
 
 
 @pair_rule("mm", "bmm", "mv", "dot", "linalg_cross", "ger")
@@ -59,22 +55,6 @@ def _plus(product: Product) -> Callable[..., ComplexPair]:
 pair_rule("addmm", "addmv", "baddbmm")(_plus(torch.matmul))
 pair_rule("addr")(_plus(torch.outer))
 pair_rule("addbmm")(_plus(lambda left, right: torch.bmm(left, right).sum(0)))
-
-
-@pair_rule("convolution")
-def convolution(operation: AtenOperation, bound: dict[str, Any]) -> ComplexPair:
-    others = {
-        name: value for name, value in bound.items() if name not in ("input", "weight", "bias")
-    }
-    found = bilinear(
-        lambda left, right: operation(input=left, weight=right, bias=None, **others),
-        bound["input"],
-        bound["weight"],
-    )
-    if bound["bias"] is None:
-        return pair_of(found)
-    shape = (-1, *(1 for _ in found.shape[2:]))
-    return pair_of(found) + pair_of(bound["bias"]).each(lambda part: part.reshape(shape))
 
 
 @pair_rule("prod")
