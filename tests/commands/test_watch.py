@@ -194,6 +194,46 @@ def test_a_module_that_is_too_large():
     assert "about 25,005,000 products, and at most 20,000,000 are judged" in note
 
 
+def test_what_has_no_number_to_judge():
+    words = nn.Embedding(4, 2)
+    words.weight.requires_grad_(False)
+    with verifier.watch(torch.relu, every=1, share=1.0) as watch:
+        watch.call(torch.tensor([1, 2]))
+    assert notes_of(watch) == [
+        "once a call was not judged: it is given no tensor of floating-point numbers"
+    ]
+    with verifier.watch(words, every=1, share=1.0) as watch:
+        words(torch.tensor([1, 2]))
+    (note,) = notes_of(watch)
+    assert "Embedding has nothing to take a gradient by" in note
+
+
+def test_a_call_that_does_not_fit_is_the_loops_error():
+    def scaled(x):
+        return 2 * x
+
+    with verifier.watch(scaled, every=1, share=1.0) as watch, pytest.raises(TypeError):
+        watch.call(torch.ones(2), torch.ones(2))
+    (note,) = notes_of(watch)
+    assert "its arguments do not fit: too many positional arguments" in note
+
+
+def test_a_forward_that_cannot_be_read():
+    class Outside(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return torch.from_numpy(x.detach().numpy() ** 2)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    with verifier.watch(Outside.apply, every=1, share=1.0) as watch:
+        watch.call(torch.ones(2, requires_grad=True)).sum().backward()
+    (note,) = notes_of(watch)
+    assert "the code's forward cannot be read: the code leaves torch for NumPy" in note
+
+
 def test_an_error_in_the_loop_is_the_loops():
     module = nn.Linear(3, 2)
     with pytest.raises(RuntimeError), verifier.watch(module):

@@ -29,7 +29,7 @@ from verifier.reporting.check_report import CheckReport
 SECONDS_FOR_CAUSES = 5.0
 
 
-class Watch:
+class LoopWatch:
     """A block in which the gradients of a training loop are judged; `verifier.watch` makes one."""
 
     def __init__(self, module: UserFunction, *, every: int = 100, share: float = 0.1) -> None:
@@ -48,7 +48,7 @@ class Watch:
         self._errors = InternalErrors()
         self._began = self._spent = 0.0
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> LoopWatch:
         self._began = time.monotonic()
         if isinstance(self._target, torch.nn.Module):
             self._own_forward = self._target.__dict__.get("forward")
@@ -153,7 +153,7 @@ class Watch:
         yield from self._errors.notes
 
 
-def watch(module: UserFunction, *, every: int = 100, share: float = 0.1) -> Watch:
+def watch(module: UserFunction, *, every: int = 100, share: float = 0.1) -> LoopWatch:
     """A block in which the gradients of a module, or of a loss, are judged in your own loop.
 
     `module` is a `torch.nn.Module`, which works as ever inside the block. Of every `every`-th call
@@ -179,4 +179,4 @@ def watch(module: UserFunction, *, every: int = 100, share: float = 0.1) -> Watc
     >>> watch.report.outcome.value, watch.calls
     ('agrees', 4)
     """
-    return Watch(module, every=every, share=share)
+    return LoopWatch(module, every=every, share=share)

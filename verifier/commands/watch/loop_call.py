@@ -169,7 +169,7 @@ def _arguments_by_name(
     try:
         return dict(signature.bind(*args, **kwargs).arguments)
     except TypeError as error:
-        raise NotJudgedError(f"its arguments have no names: {error}") from error
+        raise NotJudgedError(f"its arguments do not fit: {error}") from error
 
 
 def _function(target: UserFunction) -> UserFunction:
