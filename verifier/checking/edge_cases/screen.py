@@ -83,38 +83,54 @@ class Screen:
         return [place for place in order if least < found[place] <= most]
 
     def _distances(self, tried: Sequence[Arguments]) -> Floats:
-        """For each the largest distance of an answer, in what passes for rounding."""
+        """For each the largest distance of its answer, in what passes for rounding; 0 where the
+        code raises.
+        """
         distances = np.zeros(len(tried))
-        answers = [self._answer({**self.given, **changed}) for changed in tried]
-        ran = [place for place, answer in enumerate(answers) if answer is not None]
-        if not ran:
-            return distances
-        arguments = self._stacked([tried[place] for place in ran])
+        answers = {place: self._answer({**self.given, **one}) for place, one in enumerate(tried)}
+        ran = {place: answer for place, answer in answers.items() if answer is not None}
+        if ran:
+            arguments = self._stacked([tried[place] for place in ran])
+            distances[list(ran)] = self._compared(list(ran.values()), arguments)
+        return distances
+
+    def _compared(
+        self, answers: Sequence[Sequence[Floats]], arguments: Mapping[str, Floats]
+    ) -> Floats:
+        """The largest distance of each answer from the exact one, in what passes for rounding."""
         exact = self._exact(arguments)
-        spans, sizes = [(each, each) for each in exact], [np.abs(each) for each in exact]
-        given = [answer for answer in answers if answer is not None]
         stated = [
-            np.stack([np.broadcast_to(answer[part].ravel(), each.shape[1:]) for answer in given])
+            np.stack([np.broadcast_to(answer[part].ravel(), each.shape[1:]) for answer in answers])
             for part, each in enumerate(exact)
         ]
+        points = [(each, each) for each in exact]
+        found = self._in_roundings(stated, points, [np.abs(each) for each in exact])
+        if not (found > 1.0).any():
+            return found
+        spans, sizes = self._spans(exact, arguments), self._sizes(exact, arguments)
         found = self._in_roundings(stated, spans, sizes)
-        if (found > 1.0).any():
-            moved = [self._exact(self._moved(arguments, move)) for move in range(MOVES)]
-            far = [
-                np.max(np.abs(np.subtract(parts, each)), axis=0)
-                for each, *parts in zip(exact, *moved, strict=True)
-            ]
-            spans = [(each - apart, each + apart) for each, apart in zip(exact, far, strict=True)]
-            # Of sums that cancel the terms are seen where their weights have other signs.
-            flipped = [self._exact(self._flipped(arguments, move)) for move in range(MOVES)]
-            sizes = [
-                np.fmax.reduce(np.abs(parts), axis=0) for parts in zip(exact, *flipped, strict=True)
-            ]
-            found = self._in_roundings(stated, spans, sizes)
-            # What the function itself loses there is no mistake of its gradient.
-            found = np.where(self._loses_range(arguments), 0.0, found)
-        distances[ran] = found
-        return distances
+        # What the function itself loses there is no mistake of its gradient.
+        return np.where(self._loses_range(arguments), 0.0, found)
+
+    def _spans(
+        self, exact: Sequence[Floats], arguments: Mapping[str, Floats]
+    ) -> list[tuple[Floats, Floats]]:
+        """As far as the exact results move with inputs that are moved by some roundings."""
+        moved = [self._exact(self._moved(arguments, move)) for move in range(MOVES)]
+        far = [
+            np.max(np.abs(np.subtract(parts, each)), axis=0)
+            for each, *parts in zip(exact, *moved, strict=True)
+        ]
+        return [(each - apart, each + apart) for each, apart in zip(exact, far, strict=True)]
+
+    def _sizes(self, exact: Sequence[Floats], arguments: Mapping[str, Floats]) -> list[Floats]:
+        """The sizes of the exact results, or of those with other signs of the weights: of sums
+        that cancel the terms are seen there.
+        """
+        flipped = [self._exact(self._flipped(arguments, move)) for move in range(MOVES)]
+        return [
+            np.fmax.reduce(np.abs(parts), axis=0) for parts in zip(exact, *flipped, strict=True)
+        ]
 
     def _answer(self, arguments: Arguments) -> list[Floats] | None:
         """What is stated, in float64; None where the code raises."""

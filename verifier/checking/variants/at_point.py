@@ -26,7 +26,6 @@ from verifier.judging.replay.in_range import with_lost_range
 ROWS = 12
 """Of the Hessian at most so many rows are asked for, spread over the inputs."""
 
-
 WRONG_ANYWAY = "the gradient itself is wrong"
 """Why nothing more is asked of it."""
 

@@ -234,7 +234,7 @@ class VmapCheck:
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
-        code, stacked = trial.bound.code, _stacked(trial, trial.beside)
+        stacked = _stacked(trial, trial.beside)
         try:
             examination = _under_examination(trial, stacked)
             if examination.outcome is Outcome.UNDECIDED:
@@ -249,22 +249,25 @@ class VmapCheck:
             yield trial.absent(self, reason)
             return
         yield replace(trial.finding(self, examination.parts), examination=examination)
+        yield self._along_last(trial, stacked, examination)
+
+    def _along_last(
+        self, trial: Trial, stacked: Mapping[str, torch.Tensor], examination: Examination
+    ) -> Finding:
+        """The finding along the last axis, compared with the loop of the examination."""
         statements = statements_of(examination)
-        joint = statements.joint
+        last = _under_vmap_last(with_seed(trial.bound.code, trial.random_seed))
         try:
             with ignore_torch_warnings():
-                last = _under_vmap_last(with_seed(code, trial.random_seed))
                 shapes = [result.shape for result in last(*stacked.values())]
                 if shapes != [result.shape for result in statements.results]:
                     sentence = "along the last axis the results have another shape than in a loop"
-                    yield trial.finding(self, (), (sentence,))
-                    return
+                    return trial.finding(self, (), (sentence,))
                 arguments = [tensor.clone() for tensor in statements.arguments]
-                stated = replace(joint, code=last)(*arguments)
+                stated = replace(statements.joint, code=last)(*arguments)
         except Exception as error:
-            yield trial.absent(self, f"along the last axis, {reason_it_raises(error)}")
-            return
-        yield trial.finding(self, parts_with_statements(examination.parts, stated))
+            return trial.absent(self, f"along the last axis, {reason_it_raises(error)}")
+        return trial.finding(self, parts_with_statements(examination.parts, stated))
 
 
 def _stacked(trial: Trial, beside: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -144,11 +144,11 @@ class ConfigGroup:
     @property
     def asks_for_a_file(self) -> list[str]:
         """What was typed that only the targets of a file have."""
-        given = {
+        settings = {
             "--jobs": self.jobs, "--changed": self.changed, "--accept": self.accept,
             "--junit": self.junit, "--github": self.github or None,
         }  # fmt: skip
-        return [option for option, value in given.items() if value is not None]
+        return [option for option, value in settings.items() if value is not None]
 
 
 @dataclass(frozen=True)

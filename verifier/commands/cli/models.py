@@ -117,9 +117,9 @@ class TrainOptions(FilesGroup, UndecidedGroup, TrainingGroup, DataGroup, ModelGr
     def asks_for_one_model(self) -> bool:
         """Whether anything was typed that the whole gallery cannot be trained with."""
         data = (self.data, self.weights, self.column, self.sep, self.decimal)
-        given = (*data, self.predict, self.every, self.plot, self.log)
+        settings = (*data, self.predict, self.every, self.plot, self.log)
         flags = (self.only_failing, self.stop_on_failure, self.finite_differences)
-        return self.has_model or any(flags) or any(value is not None for value in given)
+        return self.has_model or any(flags) or any(value is not None for value in settings)
 
 
 def train(options: TrainOptions) -> None:

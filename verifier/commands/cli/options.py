@@ -68,8 +68,8 @@ class ModelGroup:
     @property
     def has_model(self) -> bool:
         """Whether anything was said of a model."""
-        given = (self.model, self.formula, self.inputs, self.start, self.loss)
-        return any(value is not None for value in given)
+        settings = (self.model, self.formula, self.inputs, self.start, self.loss)
+        return any(value is not None for value in settings)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,6 @@ class DataGroup:
         str | None,
         typer.Option(metavar="COLUMN", help="A column that multiplies each row's loss."),
     ] = None
-
     column: Annotated[
         list[str] | None,
         typer.Option(
