@@ -104,6 +104,32 @@ def test_a_file_in_another_form_is_left_alone(project):
     assert (project / "verifier.toml").read_text() == text
 
 
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_the_rest_of_the_file_stays_byte_for_byte(project, start, newline):
+    text = FILE.removeprefix(FILE.split("[[target]]", 1)[0]) if start else FILE
+    before = (start + text.replace("\n", newline)).encode("utf-8")
+    (project / "verifier.toml").write_bytes(before)
+    entry = AcceptedFailure("x", "float64", "")
+    assert write_accepted(read_config("verifier.toml"), {0: [entry]}, "known") == 1
+    added = ["", "[[target.accepted]]", 'component = "x"', 'dtype = "float64"', 'reason = "known"']
+    first, behind = before.split(b'"-2:2:2" }', 1)
+    lines = newline.join([first.decode("utf-8") + '"-2:2:2" }', *added])
+    assert (project / "verifier.toml").read_bytes() == lines.encode("utf-8") + behind
+
+
+def test_a_line_of_a_text_is_no_target(project):
+    """The file is as before where the entries would be read as something else."""
+    text = '[[target]]\ntarget = "losses.py::Wrong"\ninputs = { x = "-2:2:2" }\n'
+    text += 'formula = """\n[[target]]\nx\n"""\n[[target]]\ntarget = "losses.py::right"\n'
+    text += 'inputs = { x = "-2:2:2" }\n'
+    (project / "verifier.toml").write_text(text)
+    entry = AcceptedFailure("x", "float64", "")
+    with pytest.raises(InputError, match="add these entries by hand"):
+        write_accepted(read_config("verifier.toml"), {1: [entry]}, "known")
+    assert (project / "verifier.toml").read_text() == text
+
+
 def test_nothing_to_accept_writes_nothing(project):
     assert write_accepted(read_config("verifier.toml"), {0: [], 1: []}, "known") == 0
     assert (project / "verifier.toml").read_text() == FILE

@@ -11,7 +11,7 @@ from verifier.commands.config.schema import AcceptedFailure, Config, read_config
 from verifier.errors import InputError
 from verifier.reporting import atomic_write
 
-_TARGET = re.compile(r"\s*\[\[\s*target\s*\]\]\s*(#.*)?")
+_TARGET = re.compile(r"\ufeff?\s*\[\[\s*target\s*\]\]\s*(#.*)?")
 _OTHER = re.compile(r"\s*\[\[?\s*(?!target\s*\.)[^\]]+\]\]?\s*(#.*)?")
 """The first line of a table that is no part of the target above it."""
 
@@ -32,8 +32,8 @@ def write_accepted(
     }
     if not given:
         return 0
-    before = config.path.read_text(encoding="utf-8-sig")
-    after = _with_entries(before, given)
+    before = config.path.read_bytes()
+    after = _with_entries(before.decode("utf-8"), given)
     if after is None:
         raise _by_hand(config, given)
     atomic_write.write(config.path, after.encode("utf-8"))
@@ -42,14 +42,15 @@ def write_accepted(
         for place, target in enumerate(config.targets)
     ]
     if list(read_config(config.path).targets) != wanted:
-        atomic_write.write(config.path, before.encode("utf-8"))
+        atomic_write.write(config.path, before)
         raise _by_hand(config, given)
     return sum(map(len, given.values()))
 
 
 def _with_entries(text: str, given: Mapping[int, Sequence[AcceptedFailure]]) -> str | None:
     """The text of the file with the entries behind their targets; None where they are not found."""
-    lines = text.splitlines()
+    newline = "\r\n" if "\r\n" in text else "\n"
+    lines = text.removesuffix(newline).split(newline)
     starts = [number for number, line in enumerate(lines) if _TARGET.fullmatch(line)]
     if max(given) >= len(starts):
         return None
@@ -57,7 +58,7 @@ def _with_entries(text: str, given: Mapping[int, Sequence[AcceptedFailure]]) -> 
         end = _end_of_target(lines, starts[place])
         added = [line for entry in given[place] for line in ("", *entry_lines(entry))]
         lines[end:end] = added
-    return "\n".join(lines) + "\n"
+    return newline.join(lines) + newline
 
 
 def _end_of_target(lines: Sequence[str], start: int) -> int:
