@@ -228,6 +228,12 @@ def test_arguments_go_where_their_names_are():
             {"x": torch.tensor([1])},
             "tanh has nothing to take a gradient by: give a tensor of floating-point numbers",
         ),
+        (
+            sum,
+            {"iterable": [0.5, 1.5]},
+            "sum has nothing to take a gradient by: iterable[0]=0.5 is a constant; give iterable "
+            "as a tensor",
+        ),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Lazy modules")

@@ -245,10 +245,10 @@ def test_what_torch_says_at_length_is_said_shortly():
     }
 
 
-def test_what_the_code_raises_when_it_is_asked_so():
+def test_a_check_in_which_the_code_raises():
     report = checked(lambda x: x.view(-1).sin())
     assert absent(report)["expanded"].startswith(
-        "asked so, the code raises RuntimeError: view size is not compatible"
+        "the code raises RuntimeError: view size is not compatible"
     )
 
 
@@ -473,3 +473,86 @@ def test_a_point_beside_that_leaves_the_domain_is_no_verdict_under_vmap():
 
     x = torch.tensor([0.7, -0.3, -1.0], dtype=torch.float64)
     assert outcomes(checked(first, inputs={"x": x}))["vmap"] == "agrees"
+
+
+def reasons(report, name):
+    return {finding.absent for finding in report.checked.findings if finding.check == name}
+
+
+@pytest.mark.parametrize(
+    ("code", "inputs", "reason"),
+    [
+        pytest.param(
+            torch.sin, verifier.between(-2, 2, shape=(40, 400)),
+            "a batch of 67 is too large here",
+            id="too large",
+        ),
+        pytest.param(
+            lambda x: x.std(0), SHAPE, "in a batch of 1 nothing can be decided", id="undecided"
+        ),
+        pytest.param(
+            lambda x: x * torch.ones(3, 1, dtype=x.dtype), verifier.between(-2, 2, shape=(3, 4)),
+            "in a batch of 67, the code raises RuntimeError: The size of tensor a (67) must match "
+            "the size of tensor b (3) at non-singleton dimension 0",
+            id="raises",
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:std")
+def test_a_size_in_which_nothing_is_judged(code, inputs, reason):
+    report = checked(code, inputs={"x": inputs}, points=1)
+    assert report.outcome == "agrees"
+    assert reason in reasons(report, "size")
+
+
+def test_a_formula_of_one_size_is_not_asked_in_others():
+    report = checked(
+        lambda x: x / len(x), formula="x / 3", inputs={"x": torch.tensor([0.5, 1.5, 2.5])}
+    )
+    assert report.outcome == "agrees", str(report)
+    assert "in a batch of 67 the formula is that of another function" in reasons(report, "size"), (
+        reasons(report, "size")
+    )
+
+
+def test_circumstances_in_which_the_code_raises():
+    def with_gradients_only(x):
+        assert x.requires_grad and not torch.is_autocast_enabled("cpu"), "in training alone"
+        return x.sin()
+
+    report = checked(with_gradients_only, dtypes=["float32"])
+    assert {
+        "without gradients, the code raises AssertionError: in training alone",
+        "under autocast, the code raises AssertionError: in training alone",
+    } <= reasons(report, "mode"), reasons(report, "mode")
+
+
+def test_vmap_along_the_last_axis():
+    class FirstAxisOnly(Sine):
+        @staticmethod
+        def vmap(info, dims, x):
+            assert dims[0] == 0, "only the first axis"
+            return FirstAxisOnly.apply(x), 0
+
+    class TakenForTheFirst(Sine):
+        @staticmethod
+        def vmap(info, dims, x):
+            return TakenForTheFirst.apply(x), 0
+
+    report = checked(FirstAxisOnly.apply)
+    assert "along the last axis, the code raises AssertionError: only the first axis" in reasons(
+        report, "vmap"
+    )
+    report = checked(TakenForTheFirst.apply)
+    assert {one for finding in report.checked.findings for one in finding.failures} == {
+        "along the last axis the results have another shape than in a loop"
+    }
+
+
+def test_the_same_tensor_twice_where_nothing_can_be_decided():
+    def apart(x, y):
+        return x * y / (x - y)
+
+    numbers = {"x": torch.tensor([1.5, 2.5]), "y": torch.tensor([0.5, 3.5])}
+    report = checked(apart, inputs=numbers)
+    assert "where both have the same numbers nothing can be decided" in reasons(report, "same")

@@ -224,3 +224,57 @@ def test_a_wrong_formula_stays_wrong_where_the_forward_overflows():
         lambda x: torch.exp(x) * torch.exp(-x) * x, lambda x: 2 * torch.ones_like(x)
     )
     assert at_an_edge(code, at)["x"].outcome is DISAGREES
+
+
+def beside_ten(*shape):
+    generator = torch.Generator().manual_seed(0)
+    return 10.0 + 3e-3 * torch.randn(*shape, dtype=torch.float64, generator=generator)
+
+
+def with_backward_off(factor):
+    def slope(x):
+        apart = x - x.mean(1, keepdim=True)
+        return factor * apart / (5 * x.std(1, keepdim=True))
+
+    return with_backward(lambda x: x.std(1, keepdim=True), slope)
+
+
+@pytest.mark.parametrize("spread", [torch.var, torch.std])
+@pytest.mark.parametrize("dim", [0, 1])
+def test_a_spread_whose_mean_is_updated_as_torch_does(spread, dim):
+    assert outcome(lambda x: spread(x, dim), beside_ten(6, 6)) is AGREES
+
+
+@pytest.mark.parametrize(("factor", "expected"), [(1.0, AGREES), (1.0 + 1e-9, DISAGREES)])
+def test_a_wrong_gradient_of_a_deviation_is_still_found(factor, expected):
+    assert outcome(with_backward_off(factor), beside_ten(4, 6)) is expected
+
+
+def test_the_deviation_of_numbers_that_are_one_unit_apart():
+    """torch says 0: the last bit of the mean decides all digits."""
+    x = torch.tensor([[2.0], [2.0], [2.0 - 2.0**-52]], dtype=torch.float64)
+    assert outcome(lambda x: x.std(0), x) is UNDECIDED
+    apart = torch.tensor([[0.0], [1e-6], [3e-6]], dtype=torch.float64)
+    assert outcome(lambda x: x.std(0), 2.0 + apart) is AGREES
+
+
+def channels_last(factor):
+    def code(x):
+        moved = x.to(memory_format=torch.channels_last)
+        return factor * functional.group_norm(moved, 1)
+
+    return code
+
+
+@pytest.mark.parametrize(
+    ("dtype", "factor", "expected"),
+    [
+        (torch.float64, 1.0, AGREES),
+        (torch.float32, 1.0, UNDECIDED),
+        (torch.float64, 1.0 + 1e-6, DISAGREES),
+    ],
+)
+def test_a_group_norm_that_takes_the_mean_of_squares(dtype, factor, expected):
+    x = beside_ten(2, 4, 3, 2).to(dtype)
+    code = channels_last(factor)
+    assert outcome(code, x, lambda x: functional.group_norm(x, 1)) is expected

@@ -285,6 +285,14 @@ def _without_mean(low: Lowering, grad: int, apart: int, invstd: int, sums: tuple
     return low.apply("subtract", centred, low.apply("multiply", apart, k))
 
 
+def _is_channels_last(tensor: torch.Tensor) -> bool:
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    own = formats.get(tensor.ndim)
+    return (
+        own is not None and tensor.is_contiguous(memory_format=own) and not tensor.is_contiguous()
+    )
+
+
 def _groups(low: Lowering, value: Operand, n: int, c: int, hxw: int, group: int) -> int:
     return low.build.reshape(low.lift(value), (n, group, c // group, hxw))
 
@@ -304,8 +312,14 @@ def group_norm(
 ) -> tuple[int, ...]:
     x = _groups(low, input, N, C, HxW, group)
     mean, apart = _moments(low, x, (2, 3))
-    squares = _kept(low, low.apply("square", apart), (2, 3))
-    rstd = _reciprocal_root(low, low.apply("divide", squares, float(C // group * HxW)), eps)
+    count = float(C // group * HxW)
+    if _is_channels_last(actual_of(input)):
+        # torch's kernel for this layout takes the mean of squares less the square of the mean.
+        squares = low.apply("divide", _kept(low, low.apply("square", x), (2, 3)), count)
+        variance = low.apply("subtract", squares, low.apply("square", mean))
+    else:
+        variance = low.apply("divide", _kept(low, low.apply("square", apart), (2, 3)), count)
+    rstd = _reciprocal_root(low, variance, eps)
     each = (1, group, C // group, 1)
     scale = _scaled(low, rstd, weight, each)
     shift = _plus(low, low.apply("negative", low.apply("multiply", scale, mean)), bias, each)

@@ -92,10 +92,15 @@ def mean(
 def variance(
     low: Lowering, node: int, dim: Dims, correction: float | None, keepdim: bool
 ) -> tuple[int, int]:
-    """The variance as mean of squared deviations, and the mean."""
-    middle = averaged(low, node, dim, True)
-    squares = low.apply("square", low.apply("subtract", node, middle))
-    shape = low.build.shape(node)
+    """The variance as mean of squared deviations, and the mean.
+
+    torch updates the mean from number to number (Welford, Note on a method for calculating
+    corrected sums of squares and products, Technometrics 4, 1962). Each deviation is from another
+    mean, and their roundings do not cancel: they are taken for roundings of the numbers.
+    """
+    shape, middle = low.build.shape(node), averaged(low, node, dim, True)
+    numbers = low.build.round(node, low.build[middle].format)
+    squares = low.apply("square", low.apply("subtract", numbers, middle))
     freedom = max(0.0, count_of(shape, dim) - float(1 if correction is None else correction))
     result = low.apply("divide", summed(low, squares, dim, keepdim), freedom)
     return result, low.build.reshape(middle, without(shape, dim, keepdim))

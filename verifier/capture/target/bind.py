@@ -183,6 +183,8 @@ def _missing(wanted: list[str], parts: list[tuple[str, Any]]) -> str:
         return f"{wanted[0]} has no elements"
     for name, leaf in parts:
         if isinstance(leaf, float | int) and not isinstance(leaf, bool):
+            if "[" in name:
+                return f"{name}={leaf} is a constant; give {name.partition('[')[0]} as a tensor"
             return f"{name}={leaf} is a constant; for a tensor write {name}=[{float(leaf)}]"
     return "give a tensor of floating-point numbers"
 

@@ -173,11 +173,9 @@ def ignore_torch_warnings() -> Iterator[None]:
 
 
 def reason_it_raises(error: Exception) -> str:
-    """Why a check is not made, from what the code raised when it was asked."""
+    """Why a check is not made, from what the code raised in it."""
     sentence = first_sentence(error)
-    return (
-        sentence if sentence in dict(_KNOWN).values() else f"asked so, the code raises {sentence}"
-    )
+    return sentence if sentence in dict(_KNOWN).values() else f"the code raises {sentence}"
 
 
 _KNOWN = (

@@ -51,25 +51,27 @@ class SizeCheck:
         for names in _with_batch(trial):
             inputs = _resized(trial, names, size)
             if inputs is None:
-                reason = reason or f"a batch of {size} rows is too large here"
+                reason = reason or f"a batch of {size} is too large here"
                 continue
             point = replace(trial.point, inputs=inputs, kind="resized")
             here = replace(trial, point=point, bound=replace(trial.bound, inputs=inputs))
             try:
                 examination = here.examination
             except Exception as error:
-                reason = reason or f"with {size} rows, {reason_it_raises(error)}"
+                reason = reason or f"in a batch of {size}, {reason_it_raises(error)}"
                 continue
             return self._finding(here, examination, size)
         return trial.absent(self, reason)
 
     def _finding(self, here: Trial, examination: Examination, size: int) -> Finding:
         if examination.outcome is Outcome.UNDECIDED:
-            return here.absent(self, f"with {size} rows nothing can be decided")
+            return here.absent(self, f"in a batch of {size} nothing can be decided")
         values = [part for part in examination.parts if part.quantity == "value"]
         other = any(part.outcome is Outcome.DISAGREES for part in values)
         if other and isinstance(here.specification, Formula):
-            return here.absent(self, f"with {size} rows the formula is that of another function")
+            return here.absent(
+                self, f"in a batch of {size} the formula is that of another function"
+            )
         return replace(here.finding(self, examination.parts), examination=examination)
 
 

@@ -29,7 +29,7 @@ from verifier.program.evaluation.batches import BatchArithmetic, aligned, piled_
 from verifier.program.program import NOTHING, Node, Program, evaluate
 
 REPLAYS = 9
-"""Thrice so many as there are ways to decide a kink."""
+"""Thrice so many as there are ways to decide a kink. One more, the first, has no noise."""
 DEVIATIONS = 32.0
 """Standard deviations of the noise that a right statement may be away."""
 _COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
@@ -45,8 +45,8 @@ SISC 41, 2019).
 
 
 class NoiseArithmetic(BatchArithmetic):
-    """Float64 arrays whose first axis are the replays; `open` collects what rounding leaves
-    undecided.
+    """Float64 arrays whose first axis are the replays, the one without noise first; `open` collects
+    what rounding leaves undecided.
     """
 
     def __init__(
@@ -65,7 +65,8 @@ class NoiseArithmetic(BatchArithmetic):
         self.beside: NoiseArithmetic | None = None
         """What moves those, in replays of their own: noise of two gains cannot be seen at once."""
         generator = np.random.default_rng(seed)
-        self._salts = generator.integers(1, 2**63, size=REPLAYS, dtype=np.uint64)
+        salts = generator.integers(1, 2**63, size=REPLAYS, dtype=np.uint64)
+        self._salts = np.append(np.uint64(0), salts)
         self.open: dict[int, Array] = {}
         """By the place of a comparison: an array of bool of its shape, where it is open."""
         self.ties: dict[int, Array] = {}
@@ -192,10 +193,18 @@ class NoiseArithmetic(BatchArithmetic):
         So are the last pivots of a matrix whose condition number is beyond one by the unit
         roundoff.
         """
+        values = _every_replay(values)
+        spread = _spread(values)
+        return np.asarray((spread > 0) & self._may_reach_zero(values, spread))
+
+    def _may_reach_zero(self, values: Array, spread: Array) -> Truths:
+        """Where noise of that spread may bring numbers to 0.
+
+        Noise moves a sum of squares to one side, so that its middle says little of the number.
+        """
         with np.errstate(all="ignore"):
-            spread = values.std(axis=0)
-            middle = np.abs(values.mean(axis=0))
-            return np.asarray((spread > 0) & (middle <= self._reach * spread))
+            nearest = np.minimum(np.abs(values[1:].mean(axis=0)), np.abs(values[0]))
+            return np.asarray(nearest <= self._reach * spread)
 
     @property
     def _reach(self) -> float:
@@ -260,13 +269,13 @@ class NoiseArithmetic(BatchArithmetic):
         """Even between -1 and 1: in each replay another number, in one replay the same for the same
         value.
         """
-        bits = np.ascontiguousarray(np.broadcast_to(values, (REPLAYS, *values.shape[1:]))).view(
-            np.uint64
-        )
+        bits = np.ascontiguousarray(_every_replay(values)).view(np.uint64)
         salts = (self._salts + np.uint64(place)).reshape(-1, *([1] * (values.ndim - 1)))
         with np.errstate(over="ignore"):
             mixed = _mixed(bits ^ _mixed(salts))
-        return (mixed >> np.uint64(11)).astype(np.float64) * (2.0**-52) - 1.0
+        noise = (mixed >> np.uint64(11)).astype(np.float64) * (2.0**-52) - 1.0
+        noise[0] = 0.0
+        return noise
 
     def _compared(self, place: int, operation: Operation, left: Array, right: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -302,12 +311,11 @@ class NoiseArithmetic(BatchArithmetic):
         """Where both sides are the same number, and where rounding may decide; (None, None) where
         nowhere.
         """
+        apart = _every_replay(apart)
         same = np.all(apart == 0, axis=0)
         tie = same & ties
-        with np.errstate(all="ignore"):
-            middle = apart.mean(axis=0)
-            spread = apart.std(axis=0)
-            near = ~same & (np.abs(middle) <= self._reach * spread)
+        spread = _spread(apart)
+        near = ~same & self._may_reach_zero(apart, spread)
         if self.borders is not None:
             near = ~same & self.borders.get(place, np.False_)
         if not (tie.any() or near.any()):
@@ -324,11 +332,11 @@ class NoiseArithmetic(BatchArithmetic):
         """Each third of the replays decides ties its own way: as coded, to one side, to the other;
         all of them as the code did, where that is known.
         """
-        shape = (REPLAYS, *decided.shape[1:])
-        decided = np.broadcast_to(decided, shape).copy()
+        decided = _every_replay(decided).copy()
         if place in self.coded:
             return np.where(tie | near, self.coded[place], decided)
-        way = (np.arange(REPLAYS) % _WAYS).reshape(-1, *([1] * (decided.ndim - 1)))
+        ways = np.append(0, np.arange(REPLAYS) % _WAYS)
+        way = ways.reshape(-1, *([1] * (decided.ndim - 1)))
         decided = np.where(tie & (way == 1), one, np.where(tie & (way == 2), other, decided))
         # What rounding decides may fall out differently in each place.
         coin = (
@@ -339,6 +347,17 @@ class NoiseArithmetic(BatchArithmetic):
             & np.uint64(1)
         ) == 1
         return np.where(near, np.where(coin, one, other), decided)
+
+
+def _every_replay(values: Array) -> Array:
+    """The numbers of each replay, also where they are the same in all of them."""
+    return np.broadcast_to(values, (REPLAYS + 1, *values.shape[1:]))
+
+
+def _spread(values: Array) -> Array:
+    """The standard deviation over the replays with noise."""
+    with np.errstate(all="ignore"):
+        return np.asarray(values[1:].std(axis=0))
 
 
 def _mixed(bits: Array) -> Array:
@@ -408,7 +427,7 @@ def _merge(arithmetic: NoiseArithmetic, other: NoiseArithmetic) -> None:
 
 def _deviation(values: Array, arithmetic: NoiseArithmetic) -> Array:
     """Within the replays that decide kinks alike."""
-    values = np.broadcast_to(values, (REPLAYS, *values.shape[1:]))
+    values = _every_replay(values)[1:]
     with np.errstate(all="ignore"):
         # Squares of very large and very small numbers leave float64.
         size = np.ldexp(1.0, np.frexp(np.abs(values).max(axis=0))[1])
