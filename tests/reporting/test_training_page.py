@@ -458,7 +458,7 @@ BAD = """<!DOCTYPE html><img src="https://example.com/x.png"><script>console.err
 def test_a_browser_has_nothing_to_complain_of(browser, written, tmp_path):
     shown, console = browser.document(written)
     assert console == []
-    assert "Rounding does not explain a gradient" in shown
+    assert "The gradient by w2 is wrong at 2 of 300 steps, first at step 6." in shown
     (tmp_path / "bad.html").write_text(BAD)
     assert "taken" in browser.document(tmp_path / "bad.html")[1][0]
 

@@ -31,8 +31,10 @@ def target_name(target: str) -> str:
 
     >>> target_name("losses.py::focal"), target_name("package.losses:focal"), target_name("focal")
     ('focal', 'focal', 'focal')
+    >>> target_name("a lambda at losses.py:12")
+    'a lambda at losses.py:12'
     """
-    return re.split(r"::|(?<=\w):(?=\w)", target)[-1] or target
+    return re.split(r"::|(?<=\w):(?=[^\W\d])", target)[-1] or target
 
 
 def component_of_part_name(name: str) -> str:
