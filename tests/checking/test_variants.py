@@ -556,3 +556,14 @@ def test_the_same_tensor_twice_where_nothing_can_be_decided():
     numbers = {"x": torch.tensor([1.5, 2.5]), "y": torch.tensor([0.5, 3.5])}
     report = checked(apart, inputs=numbers)
     assert "where both have the same numbers nothing can be decided" in reasons(report, "same")
+
+
+def test_modes_are_not_compared_where_one_states_no_number():
+    """Each mode is judged by itself; NaN has no difference from a number."""
+    report = verifier.check(
+        torch.corrcoef,
+        inputs={"input": verifier.between(-2, 2, shape=(3, 1))},
+        dtypes=["float64"],
+        points=1,
+    )
+    assert report.outcome is verifier.Outcome.UNDECIDED
