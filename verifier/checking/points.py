@@ -148,11 +148,15 @@ class Sampling:
             except InputError as error:
                 refused[error.sentence] = None
                 continue
+            examination = edge.examined(REVERSE)
+            if isinstance(examination, str):
+                refused[examination] = None
+                continue
             blind = _undecided_entries(edge)
             if blind:
                 left_out.update(dict.fromkeys(_value_texts(edge, blind)))
                 edge = self._with_ordinary_numbers(edge, blind, asked[0])
-            if not _undecided_entries(edge):
+            if not isinstance(edge.examined(REVERSE), str) and not _undecided_entries(edge):
                 found.append(edge)
         suspects = self._suspects(asked[0], edges, number + len(found), deadline)
         return replace(
