@@ -263,7 +263,7 @@ def _digits(difference: Any, exact: Any, kink: Any, terms: float) -> float:
     Where every entry may be 0, they are measured against the terms that cancel.
     """
     known = np.isfinite(radius(difference)) & ~kink
-    if exact.size and not known.any():
+    if not known.any():
         return math.nan
     size = _largest(exact) if _excludes_zero(exact).any() else terms
     # Relative to the size as balls: a difference may be smaller than any float64.
