@@ -14,10 +14,11 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from verifier.capture.statements import FORWARD, REVERSE, SECOND
+from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
 from verifier.capture.target import Bound, By, bound, tried
 from verifier.capture.target.pytree import leaves
 from verifier.capture.to_numpy import dense, to_float64
+from verifier.checking.check_result import CheckSettings
 from verifier.checking.edge_cases.candidates import Surroundings, candidate_points
 from verifier.checking.edge_cases.coverage import Coverage, coverage
 from verifier.checking.edge_cases.edge_points import Point
@@ -28,10 +29,9 @@ from verifier.checking.edge_cases.edges import (
     make_edge_points,
     points_with_own_edges,
 )
-from verifier.checking.edge_cases.screen import Screen
+from verifier.checking.edge_cases.float64_screening import Float64Screening
 from verifier.checking.expected_gradient import ExpectedFunction
 from verifier.checking.inputs import Between, draw_inputs
-from verifier.checking.records import CheckSettings
 from verifier.checking.variants import Trial
 from verifier.checking.variants.grad_outputs import seeds_tried
 from verifier.errors import InputError
@@ -199,7 +199,7 @@ class Sampling:
         """The points at which that derivative is compared in float64, and those of them at which
         it looks wrong.
         """
-        screen = Screen.of(examination)
+        screen = Float64Screening.of(examination)
         if screen is None or not self._moving:
             return [], []
         most = SCREENED[quantity]

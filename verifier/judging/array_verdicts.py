@@ -1,4 +1,4 @@
-"""Parts: the verdict on each array of statements, from what the replays found."""
+"""Array verdicts: what came of each array of statements, from what the replays found."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from verifier.capture.statements import FORWARD, REVERSE, SECOND
+from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
+from verifier.judging.compared_programs import ComparedPrograms
 from verifier.judging.examination import Part
 from verifier.judging.kinks.hull import Hull, reach_of
-from verifier.judging.pair import Pair
 from verifier.judging.replay.formula import FormulaReplay
 from verifier.judging.replay.joint import JointReplay
 from verifier.judging.verdict import Case, Note, Outcome, Verdicts
 from verifier.operations.arrays import Balls, Floats
 from verifier.program.evaluation.arithmetic import balls, middle, radius
-from verifier.program.evaluation.rounding import proved
+from verifier.program.evaluation.proved_allowance import proved
 from verifier.program.evaluation.stochastic import DEVIATIONS
 from verifier.program.evaluation.term_sizes import term_sizes
 
@@ -26,7 +26,7 @@ PROVABLE = 2_000
 """Programs of at most so many numbers get a proved allowance."""
 
 
-def judged_parts(pair: Pair, found: JointReplay, formula: FormulaReplay) -> list[Part]:
+def judged_parts(pair: ComparedPrograms, found: JointReplay, formula: FormulaReplay) -> list[Part]:
     """A part for each array of statements, in order."""
     sizes = term_sizes(pair.builder.program(*pair.code), pair.given)
     honest = _honest(pair)
@@ -49,7 +49,7 @@ def judged_parts(pair: Pair, found: JointReplay, formula: FormulaReplay) -> list
     )
 
 
-def _nearest(pair: Pair, found: JointReplay) -> list[Floats]:
+def _nearest(pair: ComparedPrograms, found: JointReplay) -> list[Floats]:
     """Where derivatives, taken together, are no mean of the limits at a kink, the nearest right
     ones; NaN elsewhere.
     """
@@ -65,7 +65,7 @@ def _nearest(pair: Pair, found: JointReplay) -> list[Floats]:
     return nearest
 
 
-def _honest(pair: Pair) -> list[Any]:
+def _honest(pair: ComparedPrograms) -> list[Any]:
     """For small programs of elementary operations the proved balls of what honest code may state;
     else nothing.
     """
@@ -132,7 +132,7 @@ class _Known:
         return (proved_, "proved") if is_smaller else (estimated, "estimated")
 
 
-def _part(pair: Pair, place: int, known: _Known, honest: Any) -> Part:
+def _part(pair: ComparedPrograms, place: int, known: _Known, honest: Any) -> Part:
     name, quantity = pair.point.labels[place]
     rounding, tier = known.rounding(honest)
     case = _case(pair, place, known, rounding)
@@ -147,7 +147,7 @@ def _part(pair: Pair, place: int, known: _Known, honest: Any) -> Part:
     return Part(name, quantity, case.format.name, shape, tier, verdicts, wrong, case)
 
 
-def _case(pair: Pair, place: int, known: _Known, rounding: Any) -> Case:
+def _case(pair: ComparedPrograms, place: int, known: _Known, rounding: Any) -> Case:
     finite = all(np.isfinite(value).all() for value in pair.given.values())
     return Case(
         format=pair.point.format(place),
@@ -174,7 +174,7 @@ def _with_findings(verdicts: Verdicts, known: _Known, wrong: Any, changing: Any)
     return found.with_note(changing, Note.CHANGING)
 
 
-def _by_another_way(pair: Pair, place: int, case: Case) -> tuple[Any, Any]:
+def _by_another_way(pair: ComparedPrograms, place: int, case: Case) -> tuple[Any, Any]:
     """What must be allowed where the second derivative is 0 and torch did not compute it as its
     graph does, and the size of the terms then.
 
