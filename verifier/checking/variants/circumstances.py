@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from verifier.capture.joint_functions import Joint, tensors
-from verifier.checking.variants.at_point import (
+from verifier.capture.autograd_derivatives import Joint, tensors
+from verifier.checking.variants.target_at_point import (
     WRONG_ANYWAY,
     Trial,
     ignore_torch_warnings,

@@ -8,16 +8,9 @@ from itertools import product
 
 import torch
 
-from verifier.capture.joint_functions import Joint, tensors
+from verifier.capture.autograd_derivatives import Joint, tensors
+from verifier.capture.code_at_point import Statements
 from verifier.capture.random_draws import with_seed
-from verifier.capture.statements import Statements
-from verifier.checking.variants.at_point import (
-    Trial,
-    ignore_torch_warnings,
-    parts_with_statements,
-    reason_it_raises,
-    statements_of,
-)
 from verifier.checking.variants.not_comparable import (
     NO_VALUE,
     OF_DRAWS,
@@ -25,6 +18,13 @@ from verifier.checking.variants.not_comparable import (
     leaves_domain,
     reads_strides,
     without_convention,
+)
+from verifier.checking.variants.target_at_point import (
+    Trial,
+    ignore_torch_warnings,
+    parts_with_statements,
+    reason_it_raises,
+    statements_of,
 )
 from verifier.judging.examination import Examination
 from verifier.judging.examine import examine
