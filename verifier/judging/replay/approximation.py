@@ -26,7 +26,7 @@ MOST_BRANCHES = 8
 """So many comparisons of the code are turned around by themselves; of more only all together."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _TurnedAround:
     """A comparison as if it had come out the other way."""
 
