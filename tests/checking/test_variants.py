@@ -263,6 +263,35 @@ def test_strided():
     assert torch.equal(with_first_axis_fastest(tensor), tensor)
 
 
+def noisy(slope):
+    """What is drawn like a tensor that lies otherwise in memory lies otherwise, too."""
+
+    class Noisy(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            noise = torch.rand_like(x)
+            ctx.save_for_backward(noise, x)
+            return noise * x.sin()
+
+        @staticmethod
+        def backward(ctx, g):
+            noise, x = ctx.saved_tensors
+            return g * noise * x.cos() * slope(g)
+
+    return Noisy.apply
+
+
+def test_layouts_are_judged_with_the_same_random_numbers():
+    inputs = {"x": verifier.between(-1, 1, shape=(3, 4))}
+    without = [name for name in NAMES if name not in ("reverse", "strided")]
+    right = checked(noisy(lambda g: 1.0), inputs=inputs, without=without)
+    assert right.outcome == "agrees"
+    wrong = checked(
+        noisy(lambda g: 1.0 if g.is_contiguous() else 1.001), inputs=inputs, without=without
+    )
+    assert wrong_in(wrong) == {"strided"}
+
+
 @pytest.mark.parametrize("rows", [1, 2, 3])
 def test_rows_that_share_their_memory_are_tried_at_each_number_of_rows(rows):
     report = checked(
@@ -556,3 +585,46 @@ def test_the_same_tensor_twice_where_nothing_can_be_decided():
     numbers = {"x": torch.tensor([1.5, 2.5]), "y": torch.tensor([0.5, 3.5])}
     report = checked(apart, inputs=numbers)
     assert "where both have the same numbers nothing can be decided" in reasons(report, "same")
+
+
+@pytest.mark.parametrize(("factor", "outcome"), [(1.0, "agrees"), (1.001, "disagrees")])
+def test_results_whose_shape_depends_on_the_numbers(factor, outcome):
+    """What is inside of some borders, as a spline has it."""
+
+    class Scale(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1.0
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * factor
+
+    def inside(x):
+        return Scale.apply(x)[x.abs() < 1].exp()
+
+    report = checked(
+        inside, inputs={"x": verifier.between(-2, 2, shape=(6,))}, dtypes=["float64"],
+        without=[name for name in NAMES if name != "reverse"],
+    )  # fmt: skip
+    assert report.outcome == outcome
+    assert report.checked.failed == ()
+
+
+def weighted(x):
+    with torch.no_grad():
+        weight = x.sigmoid()
+    return weight * x.square()
+
+
+def test_forward_mode_follows_what_is_under_no_grad():
+    without = [name for name in NAMES if name not in ("reverse", "forward", "both")]
+    inputs = {"x": verifier.between(-2, 2, shape=(3,))}
+    report = checked(weighted, inputs=inputs, without=without, honour_detach=True)
+    assert report.outcome == "agrees"
+    assert absent(report)["both"].startswith(
+        "forward mode follows what reverse mode does not: torch.no_grad() in test_variants.py, line"
+    )
+    assert outcomes(report)["forward"] == "agrees"
+    wrong = checked(weighted, inputs=inputs, without=without)
+    assert wrong_in(wrong) == {"reverse"}

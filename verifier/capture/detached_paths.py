@@ -46,9 +46,7 @@ class MarkDetached(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         if func is torch._C._set_grad_enabled:
             self._without_gradient = differentiable and not args[0]
-        elif (func in _DETACHING and differentiable) or (
-            self._without_gradient and not differentiable
-        ):
+        elif func in _DETACHING if differentiable or _is_forward_mode() else self._without_gradient:
             return self._marked(result, args)
         return result
 
@@ -89,11 +87,15 @@ class MarkDetached(TorchFunctionMode):
             frame for frame in frames_outwards() if not is_of_torch(frame.f_code.co_filename)
         )
         in_backward = torch._C._current_autograd_node() is not None
-        # Forward mode follows them.
-        if in_backward or not torch.is_grad_enabled() or forward_ad._current_level >= 0:
+        if in_backward or not torch.is_grad_enabled() or _is_forward_mode():
             return found
         how = "torch.autograd.grad without create_graph"
         return tuple(None if one is None else self._marked_in(asking, one, how) for one in found)
+
+
+def _is_forward_mode() -> bool:
+    """There autograd follows what is computed under no_grad, and gradients that code takes."""
+    return forward_ad._current_level >= 0
 
 
 def _creates_graph(args: Any, kwargs: dict[str, Any]) -> bool:
@@ -113,7 +115,7 @@ def _is_followed(tensor: torch.Tensor) -> bool:
     """Whether autograd follows it, in reverse or in forward mode, be it within vmap."""
     while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
         tensor = torch._C._functorch.get_unwrapped(tensor)
-    dual = forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
+    dual = _is_forward_mode() and forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
     return tensor.requires_grad or dual
 
 

@@ -31,7 +31,7 @@ from verifier.errors import message_of
 from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, Format
 from verifier.operations.table import COMPOSITIONS, TABLE
 from verifier.program.builder import Builder, places
-from verifier.program.program import CONSTANT, JOIN, RESHAPE, TAKE
+from verifier.program.program import CONSTANT, JOIN, NOTHING, RESHAPE, TAKE, is_held
 from verifier.program.sympy_form import read
 
 Operand: TypeAlias = Any
@@ -163,6 +163,29 @@ class Lowering:
         """A row of the table; arguments are nodes (int) or numbers (float)."""
         nodes = [part if isinstance(part, int) else self.build.constant(part) for part in arguments]
         return self.build.apply(operation, *nodes)
+
+    def difference(self, left: int, right: int) -> int:
+        """Numbers less others; of a number and itself it is 0, whatever was rounded before."""
+        apart = self.apply("subtract", left, right)
+        (one, places_), (other, others) = (self._moved_from(node) for node in (left, right))
+        if one != other or not np.isfinite(self.actual.get(one, np.nan)).all():
+            return apart
+        shape = self.build.shape(apart)
+        first, second = (np.broadcast_to(index, shape) for index in (places_, others))
+        same = (first == second) & (first != NOTHING)
+        if not same.any():
+            return apart
+        return self.build.take(apart, np.where(same, NOTHING, places(shape)))
+
+    def _moved_from(self, node: int) -> tuple[int, np.ndarray]:
+        """The node whose elements these are, and their places there."""
+        index = places(self.build.shape(node))
+        while (known := self.build[node]).operation in (TAKE, RESHAPE) and not is_held(known):
+            if known.operation == TAKE:
+                flat = np.append(known.array.ravel(), NOTHING)
+                index = flat[index]
+            (node,) = known.arguments
+        return node, index
 
     def formula(self, definition: Callable[..., Any], *arguments: Any) -> int:
         """What a function from SymPy trees to a tree says, in its order of operations, of nodes

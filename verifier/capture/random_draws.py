@@ -7,7 +7,7 @@ draws stands as a constant.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, wraps
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from verifier.capture.recorder import DispatchMode
 from verifier.capture.refusals import IMPLICIT, NotReadableError
 
 Operation = torch._ops.OpOverload
@@ -114,6 +115,31 @@ def as_constants(
     # Code may write to what it drew.
     copies = tuple(_LIFTED(part.clone()) for part in numbers)
     return copies if len(operation._schema.returns) > 1 else copies[0]
+
+
+class SameDraws(DispatchMode):  # type: ignore[no-untyped-call]
+    """Code draws the numbers that an earlier run drew, in the same order.
+
+    What a generator gives a tensor depends on how it lies in memory.
+    """
+
+    def __init__(self, draws: Sequence[Numbers]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._draws = iter(draws)
+
+    def __torch_dispatch__(
+        self,
+        func: Operation,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        if not is_draw(func, args, kwargs or {}):
+            return func(*args, **(kwargs or {}))
+        own = drawn_by(func, args, kwargs or {})
+        numbers = next(self._draws, own)
+        alike = [part.shape for part in own] == [part.shape for part in numbers]
+        return as_constants(func, args, kwargs or {}, numbers if alike else own)
 
 
 _COPY = torch.ops.aten.copy_.default

@@ -9,8 +9,7 @@ from itertools import product
 import torch
 
 from verifier.capture.joint_functions import Joint, tensors
-from verifier.capture.random_draws import with_seed
-from verifier.capture.statements import Statements
+from verifier.capture.random_draws import SameDraws, with_seed
 from verifier.checking.variants.at_point import (
     Trial,
     ignore_torch_warnings,
@@ -44,10 +43,11 @@ class _JointAsGiven(Joint):
 
 
 def _state_as_given(
-    statements: Statements, arguments: Sequence[torch.Tensor]
+    examination: Examination, arguments: Sequence[torch.Tensor]
 ) -> Sequence[torch.Tensor | None]:
-    joint = statements.joint
-    with ignore_torch_warnings():
+    """What the code states with the numbers that it drew in the examination."""
+    joint = statements_of(examination).joint
+    with ignore_torch_warnings(), SameDraws([draw.numbers for draw in examination.events.draws]):
         return _JointAsGiven(joint.code, joint.wanted, joint.results)(*arguments)
 
 
@@ -134,7 +134,7 @@ class StridesCheck:
                 continue
             seen.add(places)
             try:
-                stated = _state_as_given(statements, arguments)
+                stated = _state_as_given(trial.examination, arguments)
             except Exception as error:
                 reason = reason_it_raises(error)
                 if reason not in reasons:
@@ -202,7 +202,7 @@ class ExpandedCheck:
             [*plain_inputs, *weights],
         ):
             try:
-                stated = _state_as_given(trial.statements, arguments)
+                stated = _state_as_given(examination, arguments)
             except Exception as error:
                 yield trial.absent(self, reason_it_raises(error))
                 return

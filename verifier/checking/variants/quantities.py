@@ -72,6 +72,10 @@ class BothModesCheck:
                 self, f"torch has a convention for reverse mode alone: {', '.join(sorted(apart))}"
             )
             return
+        cut = [path for path in reverse.detached if path not in forward.detached]
+        if cut:
+            yield trial.absent(self, f"forward mode follows what reverse mode does not: {cut[0]}")
+            return
         tangents = [plain(moved).ravel() for moved in _weights_of(forward)]
         weights = [plain(weight).ravel() for weight in _weights_of(reverse)]
         one = _dot_product([part for part in reverse.parts if part.quantity == REVERSE], tangents)
