@@ -5,6 +5,7 @@ ran; a wrong backward is found all the same.
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from flint import arb
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
@@ -22,6 +23,7 @@ from verifier.capture.target import bound
 from verifier.errors import InputError
 from verifier.judging.examine import examine
 from verifier.judging.verdict import Outcome
+from verifier.program.evaluation.arithmetic import precision
 
 X = torch.tensor([0.5, -1.5, 2.0, 0.25], dtype=torch.float64)
 AGREES, DISAGREES = Outcome.AGREES, Outcome.DISAGREES
@@ -341,20 +343,58 @@ def test_a_checkpoint_that_draws_other_numbers_disagrees():
     assert examination["x"].outcome is DISAGREES
 
 
-@pytest.mark.parametrize(
-    "sample",
-    [
-        lambda x: torch.distributions.Gamma(x.exp(), 1.0).rsample(),
-        lambda x: torch.distributions.Dirichlet(x.exp()).rsample(),
-    ],
-)
-def test_implicit_gradients_have_a_sentence(sample):
-    with pytest.raises(InputError) as error:
-        examined(sample)
-    assert (
-        "draws numbers that torch differentiates by their distribution, for which there is no "
-        "rule: make what is drawn an input" in error.value.sentence
-    )
+class Scale(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, factor):
+        ctx.factor = factor
+        return x * 1.0
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.factor, None
+
+
+IMPLICIT = {
+    "gamma": lambda x: torch.distributions.Gamma(x.exp(), 2.0).rsample(),
+    "beta": lambda x: torch.distributions.Beta(x.exp(), x.cosh()).rsample(),
+    "dirichlet": lambda x: torch.distributions.Dirichlet(x.exp()).rsample(),
+    "student": lambda x: torch.distributions.StudentT(x.exp() + 2).rsample(),
+    "chi squared": lambda x: torch.distributions.Chi2(x.exp()).rsample(),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("name", IMPLICIT)
+def test_what_is_drawn_moves_with_its_distribution(name, dtype):
+    def code(factor):
+        return lambda x: IMPLICIT[name](Scale.apply(x, factor))
+
+    x = X.to(dtype)
+    assert examined(code(1.0), x=x).outcome is AGREES
+    assert examined(code(1.001), x=x)["x"].outcome is DISAGREES
+
+
+def test_a_path_that_what_is_drawn_does_not_take_has_no_gradient():
+    def code(x):
+        return torch.distributions.Gamma(x.exp(), 2.0).rsample().detach() * x
+
+    assert examined(code, x=X)["x"].outcome is DISAGREES
+    drawn = torch.distributions.Gamma(torch.ones(4, dtype=torch.float64), 2.0)
+    assert examined(lambda x: drawn.rsample() * x, x=X)["x"].outcome is AGREES
+
+
+@pytest.mark.parametrize("number", [0.3, 1.0, 2.5, 40.0])
+def test_torch_knows_the_slope_of_what_it_draws_to_three_digits(number):
+    """Its kernels approximate it; the exact one is -dP/da over the density of x."""
+    step = arb(2) ** -60
+    a = torch.full((8,), number, dtype=torch.float64)
+    x = torch._standard_gamma(a)
+    with precision(256):
+        for drawn, slope in zip(x.tolist(), torch._standard_gamma_grad(a, x).tolist(), strict=True):
+            above, below = (arb(drawn).gamma_lower(arb(number) + way * step, 1) for way in (1, -1))
+            density = arb(drawn) ** (arb(number) - 1) * (-arb(drawn)).exp() / arb(number).gamma()
+            exact = float(-(above - below) / (2 * step) / density)
+            assert abs(slope - exact) < 2e-3 * abs(exact)
 
 
 def penalty(x):

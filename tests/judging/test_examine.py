@@ -1043,6 +1043,32 @@ def test_a_number_less_itself_is_0_whatever_was_rounded_before(factor, outcome):
     assert found["scale"].outcome is outcome
 
 
+def spectrum(factor):
+    """The sizes of a spectrum whose upper bins are empty but for rounding of the window."""
+
+    def code(x):
+        window = torch.hann_window(16, dtype=x.dtype)
+        whole = torch.fft.rfft(factor_of_backward(x, factor) * window)
+        return whole.abs()
+
+    return code
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("number", [-0.8, 0.3, 1.7])
+def test_an_empty_bin_of_a_spectrum_points_anywhere(dtype, number):
+    found = examined(spectrum(1.0), x=torch.full((16,), number, dtype=dtype))
+    assert found.outcome is not DISAGREES
+    wrong = examined(spectrum(1.001), x=torch.full((16,), number, dtype=dtype))
+    assert wrong["x"].outcome is DISAGREES
+
+
+def test_a_backward_that_takes_another_branch_than_the_forward_is_wrong():
+    """The comparison lies far from its border: no rounding decides it."""
+    code = stating(torch.nn.functional.relu, lambda x: torch.where(x > 1, 1.0, 0.0))
+    assert examined(code, x=X)["x"].outcome is DISAGREES
+
+
 # Honest code.
 
 

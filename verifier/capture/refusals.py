@@ -19,10 +19,6 @@ IN_PYTHON = (
     "derivative follows it there: leave out float() and item(), or take it for a constant with "
     "--honour-detach"
 )
-IMPLICIT = (
-    "aten::{} draws numbers that torch differentiates by their distribution, for which there is no "
-    "rule: make what is drawn an input"
-)
 _REASONS = (
     (
         r"dynamo-optimized|torch\.compile",

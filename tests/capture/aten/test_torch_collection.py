@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from tests.helpers.reading import Scaled, agreeing_digits, deviations_off, largest_error
 from tests.helpers.torch_versions import marked
-from verifier.capture.statements import Subject
+from verifier.capture.statements import SECOND, Subject
 from verifier.errors import InputError
 from verifier.judging.examine import examine
 from verifier.judging.outcome import Outcome
@@ -278,6 +278,29 @@ def test_known_defects_of_torch_are_still_there(case):
     code, _ = DEFECTS[case]
     x = torch.tensor([0.7, 1.3], dtype=torch.float64)
     assert examine(Subject(code, {"x": x})).outcome is Outcome.DISAGREES
+
+
+SECOND_DEFECTS = {
+    "weight norm": (
+        lambda v: torch._weight_norm(v, torch.ones(2, 1, dtype=v.dtype), 0),
+        t(2, 3),
+        "its double backward is wrong (torch.autograd.gradgradcheck finds it too)",
+    ),
+    "binary cross-entropy": (
+        lambda x: F.binary_cross_entropy(x, torch.full_like(x, 0.25)),
+        torch.tensor([0.3, 0.9], dtype=torch.float64),
+        "its double backward adds 1e-12 to its argument",
+    ),
+}
+"""Known defects of torch in second derivatives, with what is wrong."""
+
+
+@pytest.mark.parametrize("case", SECOND_DEFECTS)
+def test_known_defects_of_second_derivatives_are_still_there(case):
+    code, x, _ = SECOND_DEFECTS[case]
+    assert examine(Subject(code, {"x": x})).outcome is Outcome.AGREES
+    found = examine(Subject(code, {"x": x}, quantity=SECOND))
+    assert any(part.wrong_formula.any() for part in found.parts)
 
 
 def test_the_mean_of_a_ctc_loss_divides_by_lengths_that_no_operation_writes():
