@@ -245,6 +245,38 @@ def test_what_torch_says_at_length_is_said_shortly():
     }
 
 
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 2)])
+def test_dropout_agrees_though_torch_draws_in_the_order_of_memory(shape):
+    report = checked(
+        torch.nn.Dropout(0.4), inputs={"input": verifier.between(-2, 2, shape=shape)}, points=1
+    )
+    assert report.outcome == "agrees"
+    assert "strided" not in absent(report)
+    assert absent(report)["vmap"] == "the code draws random numbers, for which vmap asks how"
+    layouts = [one for one in report.checked.findings if one.check == "strided" and one.parts]
+    assert len(layouts) > 1
+
+
+def test_a_dropout_that_forgets_its_scale_in_a_layout_is_found():
+    class Forgetful(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.kept = (torch.rand_like(x) > 0.4).to(x.dtype)
+            ctx.scale = 1 / 0.6 if x.storage_offset() == 0 else 1.0
+            return x * ctx.kept / 0.6
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.kept * ctx.scale
+
+    inputs = {"x": verifier.between(-2, 2, shape=(3, 4))}
+    report = checked(Forgetful.apply, inputs=inputs, points=1)
+    assert report.outcome == "disagrees"
+    assert {one.check for one in report.checked.findings if one.outcome == "disagrees"} == {
+        "strided"
+    }
+
+
 def test_a_check_in_which_the_code_raises():
     report = checked(lambda x: x.view(-1).sin())
     assert absent(report)["expanded"].startswith(
@@ -628,3 +660,14 @@ def test_forward_mode_follows_what_is_under_no_grad():
     assert outcomes(report)["forward"] == "agrees"
     wrong = checked(weighted, inputs=inputs, without=without)
     assert wrong_in(wrong) == {"reverse"}
+
+
+def test_modes_are_not_compared_where_one_states_no_number():
+    """Each mode is judged by itself; NaN has no difference from a number."""
+    report = verifier.check(
+        torch.corrcoef,
+        inputs={"input": verifier.between(-2, 2, shape=(3, 1))},
+        dtypes=["float64"],
+        points=1,
+    )
+    assert report.outcome is verifier.Outcome.UNDECIDED

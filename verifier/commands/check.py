@@ -274,12 +274,19 @@ class _DtypeSteps:
             if check_.name not in self._without:
                 for trial in trials:
                     yield from check_.findings(trial)
+                # What looks wrong there may be the value.
+                yield from self._checks_at(list(filter(_is_of_another_function, trials)))
 
     def _checks_at(self, trials: Sequence[Trial]) -> Iterator[Finding]:
         for trial in trials:
             for check_ in AT_EVERY_POINT:
                 if check_.name not in self._without:
                     yield from check_.findings(trial)
+
+
+def _is_of_another_function(trial: Trial) -> bool:
+    examined = (trial.forward, trial.second)
+    return any(not isinstance(one, str) and not one.same_function for one in examined)
 
 
 class _RunningCheck:

@@ -188,6 +188,10 @@ _KNOWN = (
         r"marked as once_differentiable",
         "the code has a backward that is marked as once_differentiable",
     ),
+    (
+        r"called random operation while in randomness error mode",
+        "the code draws random numbers, for which vmap asks how",
+    ),
 )
 """What torch says at length."""
 

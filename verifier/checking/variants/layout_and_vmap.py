@@ -122,7 +122,7 @@ class StridesCheck:
         if reads_strides(trial):
             yield trial.absent(self, OF_STRIDES)
             return
-        reasons: set[str] = set()
+        reasons: dict[str, None] = {}
         seen: set[tuple[tuple[tuple[int, ...], int], ...]] = set()
         for layout, chosen in product(self.layouts, _laid_out(trial)):
             arguments = [
@@ -136,13 +136,11 @@ class StridesCheck:
             try:
                 stated = _state_as_given(trial.examination, arguments)
             except Exception as error:
-                reason = reason_it_raises(error)
-                if reason not in reasons:
-                    yield trial.absent(self, reason)
-                reasons.add(reason)
+                reasons[reason_it_raises(error)] = None
                 continue
             parts = trial.examination.parts
             yield trial.finding(self, parts_with_statements(parts, stated))
+        yield from (trial.absent(self, reason) for reason in reasons)
 
 
 def _laid_out(trial: Trial) -> Iterator[frozenset[str]]:

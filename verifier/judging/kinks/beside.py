@@ -77,14 +77,19 @@ class Beside:
 
     @cached_property
     def one_by_one(self) -> list[list[Balls]]:
-        """The results where one element after another is moved, both ways."""
+        """The results where one element after another is moved, both ways, and those where each
+        one is moved further than the one before.
+
+        Of equal numbers in a row code takes the first or the last one again and again.
+        """
         random = np.random.default_rng(1)
         ways = (
             sign * alone * _TILT**2 + random.integers(1, _TILT, self._count)
             for alone in np.eye(self._count)
             for sign in (1, -1)
         )
-        return [self._results(way, STEP) for way in ways]
+        ranks = _TILT * np.arange(1, self._count + 1)
+        return [self._results(way, STEP) for way in (*ways, ranks, -ranks)]
 
     def has_limits(self, exact: Sequence[Balls]) -> bool:
         """Whether results that the formula does not have at the point have limits beside it."""
