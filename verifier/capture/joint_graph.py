@@ -24,6 +24,7 @@ from verifier.capture.number_paths import Paths, paths
 from verifier.capture.recorder import Recorder
 from verifier.capture.refusals import IN_PYTHON, LEAVES, reason_of_error
 from verifier.capture.refusals import NotReadableError as NotReadableError
+from verifier.capture.to_numpy import dense
 from verifier.capture.trace_events import (
     Events,
     Reading,
@@ -262,7 +263,7 @@ def _constants(graph: torch.fx.GraphModule) -> list[torch.Tensor]:
         if node.op == "get_attr"
     ]
     return [
-        tensor
+        dense(tensor)
         for tensor in found
         if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
     ]

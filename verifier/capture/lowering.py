@@ -24,6 +24,14 @@ from verifier.capture.aten.complex_numbers.pairs import (
     pair_of_tensor,
     real_tensors,
 )
+from verifier.capture.aten.linear_algebra.sparse_tensors import (
+    Pattern,
+    SparseValues,
+    in_dense,
+    is_sparse,
+    values_of,
+    with_dense,
+)
 from verifier.capture.joint_graph import NotReadableError, captured, kernel_in_python
 from verifier.capture.recorder import Recorder
 from verifier.capture.to_numpy import to_float64, to_numpy
@@ -70,6 +78,17 @@ class ComplexCell:
 
     real: Cell
     imag: Cell
+    actual: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class SparseCell:
+    """A sparse tensor while it is lowered: its values, where they stand, and what it actually
+    was.
+    """
+
+    values: Cell
+    pattern: Pattern
     actual: torch.Tensor
 
 
@@ -270,6 +289,10 @@ class Lowering:
     def _result(self, part: Any) -> int | None:
         if part is None:
             return None
+        if isinstance(part, SparseCell):
+            pattern = part.pattern
+            places = to_numpy(pattern.places).reshape(pattern.values_shape)
+            return self.build.pile(part.values.node, places, tuple(pattern.shape))
         return self.lift(part)
 
     def _constant(self, tensor: torch.Tensor) -> Any:
@@ -279,6 +302,8 @@ class Lowering:
         if not tensor.is_floating_point():
             return tensor
         tensor = tensor.detach()
+        if is_sparse(tensor):
+            return tensor
         with self.build.rounding(_format(tensor)):
             return Cell(self.build.constant(plain(tensor)), tensor)
 
@@ -301,6 +326,8 @@ class Lowering:
         bound = _bound(target, arguments, keywords)
         if _is_complex((bound, actual)):
             return self._of_pairs(name, target, bound, actual)
+        if is_sparse((bound, actual)) or _has_sparse_cells(bound):
+            return self._of_values(target, bound, actual)
         return self._of_reals(name, target, bound, actual)
 
     def _of_reals(
@@ -424,6 +451,28 @@ class Lowering:
         if isinstance(actual, tuple | list):
             return type(actual)(self._of_parts(nodes, part) for part in actual)
         return self._of_parts(nodes, actual)
+
+    def _of_values(self, target: AtenOperation, bound: dict[str, Any], actual: Operand) -> Any:
+        """An operation that takes or gives sparse tensors, by what it does to dense ones."""
+        if not has_cells(bound) or _is_whole(actual):
+            return actual
+        if not isinstance(actual, torch.Tensor):
+            raise NotReadableError(f"aten::{_name_of(target)} has no rule for sparse tensors")
+        pattern = Pattern.of(actual) if is_sparse(actual) else None
+        bound = with_dense(bound)
+        cells = [cell for cell in cells_of(bound) if isinstance(cell, Cell | SparseCell)]
+        values = [cell.values if isinstance(cell, SparseCell) else cell for cell in cells]
+
+        def of_values(*given: torch.Tensor) -> tuple[torch.Tensor]:
+            return (in_dense(target, _with_values(bound, iter(given)), pattern),)
+
+        # A recorder knows tensors by their identity.
+        graph = Recorder().record(of_values, [cell.actual.detach() for cell in values])
+        self.elementary = False
+        (node,) = self.run(graph, values)
+        if pattern is None:
+            return self._cell(node, actual)
+        return SparseCell(self._cell(node, values_of(actual)), pattern, actual)
 
     def _of_parts(self, nodes: Iterator[int | None], actual: Operand) -> Any:
         """One result of an operation, from the nodes of all of them."""
@@ -615,7 +664,7 @@ def _attribute(module: Any, path: str) -> Any:
 
 def actual_of(value: Operand) -> Operand:
     """The tensors of cells, also of those in lists and mappings."""
-    if isinstance(value, Cell | ComplexCell):
+    if isinstance(value, Cell | ComplexCell | SparseCell):
         return value.actual
     if isinstance(value, list | tuple):
         return type(value)(actual_of(part) for part in value)
@@ -624,9 +673,9 @@ def actual_of(value: Operand) -> Operand:
     return value
 
 
-def cells_of(value: Operand) -> Iterator[Cell | ComplexCell]:
+def cells_of(value: Operand) -> Iterator[Cell | ComplexCell | SparseCell]:
     """The cells in it."""
-    if isinstance(value, Cell | ComplexCell):
+    if isinstance(value, Cell | ComplexCell | SparseCell):
         yield value
     elif isinstance(value, list | tuple | dict):
         for part in value.values() if isinstance(value, dict) else value:
@@ -717,6 +766,23 @@ def _with_pairs(value: Operand, given: Iterator[torch.Tensor]) -> Any:
         return {key: _with_pairs(part, given) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_with_pairs(part, given) for part in value)
+    return value
+
+
+def _has_sparse_cells(value: Operand) -> bool:
+    return any(isinstance(cell, SparseCell) for cell in cells_of(value))
+
+
+def _with_values(value: Operand, given: Iterator[torch.Tensor]) -> Any:
+    """The same with tensors in the place of cells, and values in the place of sparse tensors."""
+    if isinstance(value, SparseCell):
+        return SparseValues(next(given), value.pattern)
+    if isinstance(value, Cell):
+        return next(given)
+    if isinstance(value, dict):
+        return {key: _with_values(part, given) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_with_values(part, given) for part in value)
     return value
 
 

@@ -241,14 +241,6 @@ def test_a_gradient_on_a_path_that_no_result_depends_on_is_wrong():
     assert found["x"].verdicts.severity.tolist() == [Outcome.DISAGREES.severity, 0, 0]
 
 
-def test_sparse_tensors_are_refused_with_a_sentence():
-    def code(x):
-        return x.to_sparse().to_dense()
-
-    with pytest.raises(InputError, match="gives a sparse tensor, and only dense ones are read"):
-        examine(Subject(code, {"x": t(3, 3)}))
-
-
 def test_what_has_to_lie_between_0_and_1_is_read_beside_a_constant():
     weights = t(3).abs()
 
