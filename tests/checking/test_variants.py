@@ -671,3 +671,22 @@ def test_modes_are_not_compared_where_one_states_no_number():
         points=1,
     )
     assert report.outcome is verifier.Outcome.UNDECIDED
+
+
+@pytest.mark.parametrize("code", [torch.linalg.qr, torch.linalg.pinv])
+def test_an_edge_at_which_the_code_cannot_be_read_is_left_out(code):
+    """A matrix without full rank is nobody's point but the check's."""
+
+    def shifted(matrix):
+        found = code(matrix + 3 * torch.eye(3, dtype=matrix.dtype))
+        return found if isinstance(found, torch.Tensor) else found[1]
+
+    inputs = {"matrix": verifier.between(-2, 2, shape=(3, 3))}
+    report = checked(shifted, inputs=inputs, dtypes=["float32"])
+    assert report.outcome == "agrees"
+
+
+def test_a_point_that_is_given_and_cannot_be_read_is_refused():
+    inputs = {"A": torch.ones(3, 3, dtype=torch.float64)}
+    with pytest.raises(verifier.InputError, match="has no rule for a matrix without full rank"):
+        checked(lambda A: torch.linalg.qr(A)[1], inputs=inputs)  # noqa: N803

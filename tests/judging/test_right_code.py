@@ -403,3 +403,48 @@ def test_the_reason_names_the_number_without_reciprocal():
     assert found.lost_range == (
         "multiply on the way gives 3.00e-40, whose reciprocal float32 lacks"
     )
+
+
+@pytest.mark.parametrize("shape", [(12,), (3, 4), (2, 3, 2), (7,)])
+def test_any_of_equal_numbers_may_be_the_one_in_the_middle(shape):
+    assert outcome(torch.median, torch.zeros(shape, dtype=torch.float64)) is AGREES
+
+
+def test_a_median_of_equal_numbers_that_gives_twice_the_gradient_disagrees():
+    def slope(x):
+        return 2 * torch.eye(12, dtype=x.dtype)[5]
+
+    at = torch.zeros(12, dtype=torch.float64)
+    assert outcome(with_backward(torch.median, slope), at) is DISAGREES
+
+
+EQUAL_ROWS = (
+    (-0.3924063578811072, -0.3924063578811072, 0.7878181954256998),
+    (-0.3924063578811072, -0.3924063578811072, 0.7878181954256998),
+    (1.437050219605175, 1.437050219605175, -1.9569656017975032),
+)
+
+
+def symmetric_eigenvalues(matrix):
+    return torch.linalg.eigvalsh(matrix + matrix.mT)
+
+
+@pytest.mark.parametrize("code", [torch.linalg.svdvals, symmetric_eigenvalues])
+def test_a_zero_of_the_spectrum_comes_out_as_a_rounding_of_the_matrix(code):
+    at = torch.tensor(EQUAL_ROWS, dtype=torch.float64)
+    assert examine(Subject(code, {"x": at}))["value"].outcome is AGREES
+
+
+def test_a_spectrum_that_is_off_by_more_than_rounding_disagrees():
+    at = torch.tensor(EQUAL_ROWS, dtype=torch.float64)
+    found = examine(
+        Subject(lambda x: torch.linalg.svdvals(x) + 1e-12, {"x": at}),
+        Reference(torch.linalg.svdvals),
+    )
+    assert found["value"].outcome is DISAGREES
+
+
+def test_a_pseudo_inverse_has_small_numbers_where_zeros_are_exact():
+    at = torch.diag(torch.tensor([1.0, 0.3, 7.0], dtype=torch.float32))
+    at[0, 2] = 0.9
+    assert outcome(torch.linalg.pinv, at) is AGREES

@@ -206,8 +206,8 @@ def _by_another_way(pair: Pair, place: int, case: Case) -> Case:
     if traced is None or not (untraced := np.ravel(traced) != case.stated).any():
         return case
     size = np.abs(middle(case.reference))
-    cancelled = untraced & (size == 0) & (pair.point.labels[place][1] == SECOND)
-    terms = np.where(cancelled, _size_of_terms(pair), 0.0)
+    is_second = pair.point.labels[place][1] == SECOND
+    terms = np.where(untraced & is_second, _size_of_terms(pair), 0.0)
     lost = np.where(untraced, _lost_share(pair, case.format) * size, 0.0)
     more = DEVIATIONS * (lost + case.format.unit_roundoff * terms)
     return replace(

@@ -144,7 +144,9 @@ class NoiseArithmetic(BatchArithmetic):
         def moved(values: Array, size: Array) -> Array:
             if rounding is None:
                 return values
-            noise = self._noise(place + (next(draws) << 40), values)
+            # Each entry by itself: equal rows must not stay equal, or a zero eigenvalue stays 0.
+            entries = np.arange(float(np.prod(values.shape[1:]))).reshape(1, *values.shape[1:])
+            noise = self._noise(place + (next(draws) << 40), entries)
             return values + noise * (self.gain * rounding.unit_roundoff * size)
 
         return np.asarray(node.payload.floats(argument, moved))
