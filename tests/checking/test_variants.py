@@ -690,3 +690,16 @@ def test_a_point_that_is_given_and_cannot_be_read_is_refused():
     inputs = {"A": torch.ones(3, 3, dtype=torch.float64)}
     with pytest.raises(verifier.InputError, match="has no rule for a matrix without full rank"):
         checked(lambda A: torch.linalg.qr(A)[1], inputs=inputs)  # noqa: N803
+
+
+def test_digits_that_autocast_gives_up_are_no_loss_of_the_code():
+    torch.manual_seed(0)
+    mix, scale = torch.nn.Linear(3, 3), torch.tensor([0.5, 1.0, 2.0])
+    report = checked(
+        lambda x: scale * torch.tanh(mix(x)) * torch.sigmoid(x),
+        inputs={"x": verifier.between(-2, 2, shape=(4, 3))},
+        dtypes=["float32"], points=1, without=[name for name in NAMES if name != "mode"],
+    )  # fmt: skip
+    found = [one for one in report.checked.findings if one.check == "mode" and one.parts]
+    assert any(part.verdicts.stated.size and part.quantity == "reverse" for part in found[-1].parts)
+    assert sum(component.inaccurate for component in report.components) == 0

@@ -8,6 +8,7 @@ from inspect import signature
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
@@ -29,11 +30,15 @@ class MarkDetached(TorchFunctionMode):
         """How the code takes values out of autograd, a phrase for each place."""
         self.conventions: dict[str, None] = {}
         """Functions of torch that do."""
+        self.gives_arrays = False
+        """Whether NumPy got numbers."""
         self._as_list = as_list
         """What `tolist` gives."""
         self._without_gradient = False
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in _ARRAYS and torch.is_grad_enabled() and args[0].numel() <= MOST_READ:
+            return self._as_array(args[0])
         if func in _LEAVING:
             raise NotReadableError(_LEAVING[func])
         if func is torch.Tensor.tolist:
@@ -49,6 +54,16 @@ class MarkDetached(TorchFunctionMode):
         elif func in _DETACHING if differentiable or _is_forward_mode() else self._without_gradient:
             return self._marked(result, args)
         return result
+
+    def _as_array(self, tensor: torch.Tensor) -> np.ndarray:
+        """What NumPy gets, which code does not write to: each number of it is taken out of torch.
+
+        A Function's own forward, where autograd is off, may compute everything in NumPy.
+        """
+        self.gives_arrays = True
+        array = np.asarray(self._as_list(tensor), dtype=str(tensor.dtype).removeprefix("torch."))
+        array.flags.writeable = False
+        return array
 
     def _marked(self, result: Any, args: Any) -> Any:
         """A result that autograd does not follow though an argument has a gradient, marked."""
@@ -121,6 +136,9 @@ def _is_followed(tensor: torch.Tensor) -> bool:
 
 _DATA = torch.Tensor.data.__get__  # type: ignore[attr-defined]
 _DETACHING = frozenset({torch.Tensor.detach, torch.detach, torch.Tensor.detach_, _DATA})
+_ARRAYS: tuple[Any, ...] = (torch.Tensor.numpy, torch.Tensor.__array__)
+MOST_READ = 4096
+"""So many numbers are taken out of torch one by one."""
 _LEAVING = {
     torch.Tensor.numpy: NUMPY, torch.Tensor.__array__: NUMPY, torch.Tensor.data_ptr: MEMORY,
     torch.Tensor.untyped_storage: MEMORY, torch.Tensor.storage: MEMORY,

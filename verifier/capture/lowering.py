@@ -160,6 +160,8 @@ class Lowering:
 
     def given(self, name: str, tensor: torch.Tensor) -> Cell:
         """The cell of an input, whose numbers are floats of its own format."""
+        if is_sparse(tensor):
+            raise NotReadableError("an input is sparse: make a dense one sparse in the code")
         node = self.build.input(name, tuple(tensor.shape))
         self.actual[node] = plain(tensor)
         own = _format(tensor)
@@ -539,8 +541,10 @@ def _name_of(target: AtenOperation) -> str:
 
 def _without_rule(name: str, actual: Operand) -> NotReadableError:
     """Why an operation is not read."""
-    if any(part.layout != torch.strided for part in _tensors(actual)):
-        return NotReadableError(f"aten::{name} gives a sparse tensor, and only dense ones are read")
+    if any(part.is_nested for part in _tensors(actual)) or "jagged" in name:
+        return NotReadableError(
+            f"aten::{name} works on nested tensors, and only plain ones are read: pad them"
+        )
     return NotReadableError(f"{name if '::' in name else f'aten::{name}'} has no rule")
 
 
@@ -750,6 +754,8 @@ def _real_cells(value: Operand) -> Iterator[Cell]:
         if isinstance(cell, ComplexCell):
             yield cell.real
             yield cell.imag
+        elif isinstance(cell, SparseCell):
+            raise NotReadableError("no rule reads complex and sparse tensors together")
         else:
             yield cell
 

@@ -16,8 +16,8 @@ NUMPY = "the code leaves torch for NumPy"
 MEMORY = "the code reads the memory of a tensor itself, as a kernel of its own does"
 IN_PYTHON = (
     "the code computes in Python with a number that it takes out of a tensor ({}), and no "
-    "derivative follows it there: leave out float() and item(), or take it for a constant with "
-    "--honour-detach"
+    "derivative follows it there: leave out float(), item() and numpy(), or take it for a constant "
+    "with --honour-detach"
 )
 _REASONS = (
     (

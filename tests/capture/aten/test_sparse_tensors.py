@@ -136,3 +136,8 @@ def test_a_layout_in_blocks_is_refused():
 
     with pytest.raises(InputError, match="no rule reads tensors of the layout sparse_bsr, 2 axes"):
         examine(Subject(blocks, {"x": VALUES}))
+
+
+def test_a_sparse_input_is_refused():
+    with pytest.raises(InputError, match="an input is sparse: make a dense one sparse in the code"):
+        examine(Subject(lambda x: torch.sparse.mm(x, DENSE), {"x": FIXED}))

@@ -95,7 +95,7 @@ class SparseValues:
         return self.dense.masked_fill(absent.reshape(self.pattern.shape), float("-inf"))
 
 
-def in_dense(target: Any, bound: dict[str, Any], pattern: Pattern | None) -> torch.Tensor:
+def in_dense(target: Any, bound: dict[str, Any], pattern: Pattern | None) -> Any:
     """What an operation gives for arguments with sparse tensors among them: a dense result, or the
     values of a sparse one that has that pattern.
 
@@ -104,7 +104,7 @@ def in_dense(target: Any, bound: dict[str, Any], pattern: Pattern | None) -> tor
     name = target._schema.name.partition("::")[2]
     if name in _OF_VALUES:
         found = bound[_OF_VALUES[name]]
-        return found.values if isinstance(found, SparseValues) else found  # type: ignore[no-any-return]
+        return found.values if isinstance(found, SparseValues) else found
     dense = {key: _dense(value) for key, value in bound.items()}
     if name in _SOFTMAX and isinstance(bound["self"], SparseValues):
         result = _SOFTMAX[name](bound["self"].without_others, bound["dim"], False)
@@ -115,7 +115,7 @@ def in_dense(target: Any, bound: dict[str, Any], pattern: Pattern | None) -> tor
     else:
         result = _called(target, dense)
     if pattern is None:
-        return result  # type: ignore[no-any-return]
+        return result
     values = result.expand(pattern.shape).reshape(-1)[pattern.places]
     if name not in _MASKS and not (first := pattern.is_first).all():
         values = torch.where(first, values, 0.0)
