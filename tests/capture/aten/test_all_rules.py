@@ -66,7 +66,7 @@ def test_nested_tensors_have_a_sentence(layout):
 
 def test_what_has_no_rule_is_named(monkeypatch):
     monkeypatch.delitem(rules(), "tanh")
-    with pytest.raises(NotReadableError, match="^aten::tanh has no rule$"):
+    with pytest.raises(NotReadableError, match=r"^aten::tanh has no rule$"):
         agreeing_digits(torch.tanh, t(3))
 
 
