@@ -11,7 +11,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from verifier.capture.joint_functions import Joint
+from verifier.capture.autograd_derivatives import Joint
+from verifier.capture.code_at_point import Subject
 from verifier.capture.joint_graph import (
     DETACHED,
     EVENTS,
@@ -20,7 +21,6 @@ from verifier.capture.joint_graph import (
     captured_with_detached,
 )
 from verifier.capture.random_draws import with_seed
-from verifier.capture.statements import Subject
 from verifier.capture.target import bound
 from verifier.errors import InputError
 from verifier.judging.examine import examine

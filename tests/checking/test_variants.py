@@ -703,3 +703,41 @@ def test_digits_that_autocast_gives_up_are_no_loss_of_the_code():
     found = [one for one in report.checked.findings if one.check == "mode" and one.parts]
     assert any(part.verdicts.stated.size and part.quantity == "reverse" for part in found[-1].parts)
     assert sum(component.inaccurate for component in report.components) == 0
+
+
+class UnfilledWhenEmpty(torch.autograd.Function):
+    """A gradient by the weight that nothing fills in an empty batch."""
+
+    @staticmethod
+    def forward(ctx, x, weight):
+        ctx.save_for_backward(x, weight)
+        return x * weight
+
+    @staticmethod
+    def backward(ctx, g):
+        x, weight = ctx.saved_tensors
+        by_weight = (g * x).sum(0) if len(x) else torch.full_like(weight, 7.0)
+        return g * weight, by_weight
+
+
+def test_an_empty_batch_has_no_gradient_by_its_weight():
+    inputs = {
+        "x": verifier.between(-1, 1, shape=(3, 2)),
+        "weight": verifier.between(1, 2, shape=(2,)),
+    }
+    report = checked(UnfilledWhenEmpty.apply, inputs=inputs, points=1)
+    assert wrong_in(report) == {"size"}
+    (wrong,) = [one for one in report.checked.findings if one.outcome == "disagrees"]
+    assert [tuple(tensor.shape) for tensor in wrong.point.inputs.values()] == [(0, 2), (2,)]
+    right = checked(torch.mul, inputs={"input": inputs["x"], "other": inputs["weight"]}, points=1)
+    assert right.outcome == "agrees"
+
+
+@pytest.mark.parametrize("layer", [torch.nn.Conv1d(2, 2, 2), torch.nn.ConvTranspose1d(2, 2, 2)])
+def test_an_empty_batch_of_a_convolution(layer):
+    inputs = {"input": verifier.between(-1, 1, shape=(2, 2, 3))}
+    report = checked(layer, inputs=inputs, points=1, dtypes=["float32"], without=["second"])
+    sizes = [
+        len(one.point.inputs["input"]) for one in report.checked.findings if one.check == "size"
+    ]
+    assert (report.outcome, sizes) == ("agrees", [1, 67, 0])

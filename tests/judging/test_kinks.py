@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from verifier.capture.statements import Subject
+from verifier.capture.code_at_point import Subject
 from verifier.judging.examine import examine
 from verifier.judging.kinks.hull import on_affine_hull
 from verifier.judging.verdict import Note, Outcome

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from verifier.capture.statements import SECOND, Subject
+from verifier.capture.code_at_point import SECOND, Subject
 from verifier.judging.examine import examine
 from verifier.judging.reference import Reference
 from verifier.judging.replay.in_range import with_lost_range

@@ -11,9 +11,9 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 import verifier
-from verifier.capture.statements import Subject
+from verifier.capture.code_at_point import Subject
+from verifier.checking.check_result import CheckResult, CheckSettings
 from verifier.checking.labels import place_text, point_text, target_name
-from verifier.checking.records import CheckResult, CheckSettings
 from verifier.checking.tally.count import Tally
 from verifier.errors import GradientError, InputError
 from verifier.judging.examination import NotReplayed, Replayed

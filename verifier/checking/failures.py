@@ -11,9 +11,9 @@ from functools import partial
 
 import torch
 
+from verifier.checking.check_result import CheckResult
 from verifier.checking.labels import component_of_part_name
 from verifier.checking.points import LARGE, Sampling
-from verifier.checking.records import CheckResult
 from verifier.checking.shrink.search import find_simplest
 from verifier.checking.tally.notes import notes_on
 from verifier.checking.variants import AT_EVERY_POINT, Check

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from verifier.capture.statements import FORWARD, REVERSE, SECOND
+from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
 from verifier.capture.target import Bound, By, bound, tried
 from verifier.capture.target.pytree import leaves
 from verifier.capture.to_numpy import dense, to_float64
@@ -28,7 +28,7 @@ from verifier.checking.edge_cases.edges import (
     make_edge_points,
     points_with_own_edges,
 )
-from verifier.checking.edge_cases.screen import Screen
+from verifier.checking.edge_cases.float64_screening import Float64Screening
 from verifier.checking.expected_gradient import ExpectedFunction
 from verifier.checking.inputs import Between, draw_inputs
 from verifier.checking.settings import EFFORTS, CheckSettings, Effort
@@ -203,7 +203,7 @@ class Sampling:
         """The points at which that derivative is compared in float64, and those of them at which
         it looks wrong.
         """
-        screen = Screen.of(examination)
+        screen = Float64Screening.of(examination)
         if screen is None or not self._moving:
             return [], []
         most = self._effort.of(SCREENED[quantity])

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 
 from verifier.capture.target.pytree import leaves, replaced
+from verifier.checking.check_result import CheckSettings
 from verifier.checking.expected_gradient import ExpectedFunction
 from verifier.checking.inputs import Between, input_words
-from verifier.checking.records import CheckSettings
 from verifier.process.values import UserFunction, UserInputs
 
 MOST_NUMBERS = 64

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from verifier.capture.statements import Statements
+from verifier.capture.code_at_point import Statements
 from verifier.capture.trace_events import Events
 from verifier.judging.conditioning import Accuracy, Point, accuracy, lacks_digits
 from verifier.judging.verdict import Case, Note, Outcome, Verdicts

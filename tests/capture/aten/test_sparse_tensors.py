@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import verifier
-from verifier.capture.statements import Subject
+from verifier.capture.code_at_point import Subject
 from verifier.errors import InputError
 from verifier.judging.examine import examine
 from verifier.judging.outcome import Outcome

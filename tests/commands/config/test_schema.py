@@ -7,8 +7,8 @@ from dataclasses import fields
 
 import pytest
 
+from verifier.checking.check_result import CheckSettings
 from verifier.checking.defaults import Defaults, use_defaults
-from verifier.checking.records import CheckSettings
 from verifier.commands.config.schema import (
     _SETTINGS,
     AcceptedFailure,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from verifier.capture.random_draws import has_slopes
 from verifier.capture.trace_events import Draw, Events, Number
-from verifier.checking.records import CheckResult
+from verifier.checking.check_result import CheckResult
 from verifier.judging.examination import Examination, Replayed
 from verifier.judging.finding import Finding
 from verifier.judging.verdict import Outcome

@@ -8,21 +8,21 @@ from itertools import product
 
 import torch
 
-from verifier.capture.joint_functions import Joint, tensors
+from verifier.capture.autograd_derivatives import Joint, tensors
 from verifier.capture.random_draws import SameDraws, with_seed
-from verifier.checking.variants.at_point import (
-    Trial,
-    ignore_torch_warnings,
-    parts_with_statements,
-    reason_it_raises,
-    statements_of,
-)
 from verifier.checking.variants.not_comparable import (
     NO_VALUE,
     OF_STRIDES,
     leaves_domain,
     reads_strides,
     without_convention,
+)
+from verifier.checking.variants.target_at_point import (
+    Trial,
+    ignore_torch_warnings,
+    parts_with_statements,
+    reason_it_raises,
+    statements_of,
 )
 from verifier.judging.examination import Examination
 from verifier.judging.examine import examine

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from verifier.capture.aten.movement import PADDING
-from verifier.checking.variants.at_point import Trial
+from verifier.checking.variants.target_at_point import Trial
 from verifier.judging.examination import Examination
 from verifier.judging.outcome import Outcome
 from verifier.process.isolation import user_code_state

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from flint import arb
 
+from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
 from verifier.capture.lowering import plain
-from verifier.capture.statements import FORWARD, REVERSE, SECOND
-from verifier.checking.variants.at_point import Trial, statements_of
+from verifier.checking.variants.target_at_point import Trial, statements_of
 from verifier.judging.examination import Examination, Part
 from verifier.judging.finding import Finding
 from verifier.judging.verdict import Case, Note, Outcome

@@ -11,7 +11,7 @@ import typer
 from verifier.commands.cli.options import FilesGroup, UndecidedGroup, given
 from verifier.errors import InputError
 from verifier.process.values import UserValue
-from verifier.process.workers.limits import MOST_JOBS, SECONDS
+from verifier.process.workers.resource_limits import MOST_JOBS, SECONDS
 
 if TYPE_CHECKING:
     from verifier.commands.cli.command_run import CommandRun
@@ -184,7 +184,7 @@ class CheckOptions(FilesGroup, UndecidedGroup, ConfigGroup, EffortGroup, TargetG
 
     def settings(self) -> dict[str, UserValue]:
         """Those that were typed."""
-        from verifier.process.workers.limits import check_seconds
+        from verifier.process.workers.resource_limits import check_seconds
 
         return given(
             formula=self.formula, reference=self.reference, reduction=self.reduction,
@@ -209,7 +209,7 @@ def check(options: CheckOptions) -> None:
     """
     from verifier.commands.cli.command_run import CommandRun, files_of
     from verifier.commands.terminal import Outputs
-    from verifier.process.workers.limits import Limits, parse_size
+    from verifier.process.workers.resource_limits import ResourceLimits, parse_size
 
     outputs = Outputs(
         options.json_file, None, options.html_file, options.markdown, junit=options.junit,
@@ -219,7 +219,7 @@ def check(options: CheckOptions) -> None:
     outputs.check(files_of(target, options.reference, data=options.config))
     settings = options.settings()
     memory = parse_size(options.memory) if options.memory else None
-    limits = Limits(settings.get("timeout", SECONDS), memory)
+    limits = ResourceLimits(settings.get("timeout", SECONDS), memory)
     subject = str(options.config) if options.config else target or options.formula
     run = CommandRun("check", subject, outputs, options.debug, limits)
     if options.config is not None:

@@ -33,7 +33,7 @@ from verifier.commands.config.toml_table import (
 from verifier.errors import InputError
 from verifier.operations.formats import CODE_FORMATS
 from verifier.process.values import Facts, Options, UserValue
-from verifier.process.workers.limits import LONGEST
+from verifier.process.workers.resource_limits import LONGEST
 from verifier.training.csv_file import shortened_text
 
 InputText = str | float

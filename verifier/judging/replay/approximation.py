@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from verifier.judging.pair import Pair
+from verifier.judging.compared_programs import ComparedPrograms
 from verifier.judging.replay.joint import JointReplay, noise_as_decided
 from verifier.operations.arrays import Array, Balls, Floats, Truths
 from verifier.operations.operation import Operation
@@ -53,7 +53,9 @@ class _TurningArithmetic(BallArithmetic):
         return decided
 
 
-def approximated(pair: Pair, found: JointReplay, wrong: Sequence[Truths]) -> list[Truths]:
+def approximated(
+    pair: ComparedPrograms, found: JointReplay, wrong: Sequence[Truths]
+) -> list[Truths]:
     """Where a formula does not replay, but that of another branch does, and what the code takes in
     its place is near enough (arrays of bool).
     """
@@ -69,7 +71,7 @@ def approximated(pair: Pair, found: JointReplay, wrong: Sequence[Truths]) -> lis
     return near
 
 
-def _choices(pair: Pair, found: JointReplay) -> Iterator[tuple[int, ...]]:
+def _choices(pair: ComparedPrograms, found: JointReplay) -> Iterator[tuple[int, ...]]:
     """The comparisons that only the code makes, one after the other, then all of them."""
     nodes, count = found.program.nodes, len(pair.code)
     code, exact = (
@@ -84,7 +86,7 @@ def _choices(pair: Pair, found: JointReplay) -> Iterator[tuple[int, ...]]:
 
 
 def _near_enough(
-    pair: Pair, found: JointReplay, chosen: Sequence[int], candidates: Sequence[Truths]
+    pair: ComparedPrograms, found: JointReplay, chosen: Sequence[int], candidates: Sequence[Truths]
 ) -> list[Truths]:
     """Which candidates replay with the chosen comparisons turned around, and are near enough."""
     turned = {place: _TurnedAround(found.decisions.get(place)) for place in chosen}

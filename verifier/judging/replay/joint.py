@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from verifier.judging.compared_programs import ComparedPrograms
 from verifier.judging.conditioning import Point
 from verifier.judging.kinks import Kinks, kinks_at, open_ties
-from verifier.judging.limits import ResultWithLimits, add_limits
-from verifier.judging.pair import Pair
+from verifier.judging.symbolic_limits import ResultWithLimits, add_limits
 from verifier.operations.arrays import Balls
 from verifier.operations.table import TABLE
 from verifier.program.evaluation.balls import (
@@ -56,7 +56,7 @@ class JointReplay:
         return self.kinks.exact
 
 
-def joint_replay(pair: Pair) -> JointReplay:
+def joint_replay(pair: ComparedPrograms) -> JointReplay:
     """The replays of a pair at its point."""
     program, rounded, count = pair.program, pair.as_in_forward(pair.program), len(pair.code)
     noise = arithmetic_for(rounded)
@@ -88,12 +88,12 @@ def joint_replay(pair: Pair) -> JointReplay:
     )
 
 
-def _limits(pair: Pair, exact: list[Any]) -> list[ResultWithLimits]:
+def _limits(pair: ComparedPrograms, exact: list[Any]) -> list[ResultWithLimits]:
     program = pair.builder.program(*pair.exact)
     return add_limits(program, exact, pair.given, pair.point.by)
 
 
-def _decisions(pair: Pair, open_: Mapping[int, Any]) -> dict[int, AsCoded]:
+def _decisions(pair: ComparedPrograms, open_: Mapping[int, Any]) -> dict[int, AsCoded]:
     """How the code decided where rounding leaves it open, for the nodes whose values it showed."""
     found: dict[int, AsCoded] = {}
     for index, place in pair.places.items():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from verifier.capture.statements import REVERSE
+from verifier.capture.code_at_point import REVERSE
 from verifier.checking.labels import component_title, digits_phrase, listed, point_text, with_noun
 from verifier.checking.settings import EFFORTS, NORMAL, CheckSettings
 from verifier.checking.tally.count import Tally

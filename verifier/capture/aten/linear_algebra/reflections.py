@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.capture.aten.linear_algebra.blocks import ALL, FIRST, REST, at, transposed
 from verifier.capture.aten.linear_algebra.elimination import triangular
+from verifier.capture.aten.linear_algebra.submatrices import ALL, FIRST, REST, at, transposed
 from verifier.capture.lowering import Cell, Lowering, Operand, actual_of, plain, rule
 from verifier.program.matrices.nearby import Nearby
 

@@ -1,4 +1,4 @@
-"""Screen: code run at many arguments, each answer compared in float64 with the exact program, to
+"""Screening in float64: code run at many arguments, each answer compared with the exact program, to
 choose those that an examination is worth.
 
 A run costs a hundredth of an examination, so that many more arguments can be tried than judged. No
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from verifier.capture.code_at_point import SEED, TANGENT
 from verifier.capture.lowering import plain
-from verifier.capture.statements import SEED, TANGENT
 from verifier.judging.conditioning import Point
 from verifier.judging.examination import Examination
 from verifier.operations.arrays import Floats, Truths
@@ -36,7 +36,7 @@ NUMBERS = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Screen:
+class Float64Screening:
     """Code that was examined at one point, with its exact program."""
 
     point: Point
@@ -51,12 +51,12 @@ class Screen:
     """Those of what is stated."""
 
     @staticmethod
-    def of(examination: Examination) -> Screen | None:
+    def of(examination: Examination) -> Float64Screening | None:
         """That of an examination; None where it has no exact program."""
         if examination.exact is None or examination.coded is None:
             return None
         statements = examination.coded.statements
-        return Screen(
+        return Float64Screening(
             examination.exact.point,
             dict(zip(statements.names, statements.arguments, strict=True)),
             statements.joint,

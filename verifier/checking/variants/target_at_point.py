@@ -13,8 +13,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from verifier.capture.code_at_point import FORWARD, SECOND, Statements, Subject
 from verifier.capture.lowering import plain
-from verifier.capture.statements import FORWARD, SECOND, Statements, Subject
 from verifier.capture.target import Bound
 from verifier.errors import InputError, message_of
 from verifier.judging.examination import Examination, Part

@@ -1,4 +1,4 @@
-"""Parts: the verdict on each array of statements, from what the replays found."""
+"""Array verdicts: what came of each array of statements, from what the replays found."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from verifier.capture.statements import FORWARD, REVERSE, SECOND
+from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
+from verifier.judging.compared_programs import ComparedPrograms
 from verifier.judging.examination import Part
 from verifier.judging.kinks.hull import Hull, reach_of
-from verifier.judging.pair import Pair
 from verifier.judging.replay.formula import FormulaReplay
 from verifier.judging.replay.joint import JointReplay
 from verifier.judging.verdict import Case, Note, Outcome, Verdicts
 from verifier.operations.arrays import Balls, Floats
 from verifier.operations.formats import Format
 from verifier.program.evaluation.arithmetic import balls, middle, radius
-from verifier.program.evaluation.rounding import proved
+from verifier.program.evaluation.proved_allowance import proved
 from verifier.program.evaluation.stochastic import DEVIATIONS
 from verifier.program.evaluation.term_sizes import term_sizes
 
@@ -29,7 +29,7 @@ PROVABLE_IF_BLIND = 20_000
 """The same where the estimate is as large as what it is an estimate of."""
 
 
-def judged_parts(pair: Pair, found: JointReplay, formula: FormulaReplay) -> list[Part]:
+def judged_parts(pair: ComparedPrograms, found: JointReplay, formula: FormulaReplay) -> list[Part]:
     """A part for each array of statements, in order."""
     sizes = term_sizes(pair.builder.program(*pair.code), pair.given)
     hulls = [hull.flat for hull in found.kinks.hulls]
@@ -54,7 +54,7 @@ def judged_parts(pair: Pair, found: JointReplay, formula: FormulaReplay) -> list
     )
 
 
-def _nearest(pair: Pair, found: JointReplay) -> list[Floats]:
+def _nearest(pair: ComparedPrograms, found: JointReplay) -> list[Floats]:
     """Where derivatives, taken together, are no mean of the limits at a kink, the nearest right
     ones; NaN elsewhere.
     """
@@ -71,7 +71,7 @@ def _nearest(pair: Pair, found: JointReplay) -> list[Floats]:
     return nearest
 
 
-def _honest(pair: Pair, provable: int) -> list[Any]:
+def _honest(pair: ComparedPrograms, provable: int) -> list[Any]:
     """For programs of at most so many numbers the proved balls of what honest code may state; else
     nothing.
     """
@@ -154,7 +154,7 @@ class _Known:
         return np.where(helps, np.fmin(estimated, proved_), estimated), "estimated"
 
 
-def _part(pair: Pair, place: int, known: _Known, honest: Any) -> Part:
+def _part(pair: ComparedPrograms, place: int, known: _Known, honest: Any) -> Part:
     name, quantity = pair.point.labels[place]
     rounding, tier = known.rounding(honest, pair.point.numbers(place), pair.read.elementary)
     case = _case(pair, place, known, rounding)
@@ -165,7 +165,7 @@ def _part(pair: Pair, place: int, known: _Known, honest: Any) -> Part:
     return Part(name, quantity, case.format.name, shape, tier, verdicts, wrong, case)
 
 
-def _case(pair: Pair, place: int, known: _Known, rounding: Any) -> Case:
+def _case(pair: ComparedPrograms, place: int, known: _Known, rounding: Any) -> Case:
     finite = all(np.isfinite(value).all() for value in pair.given.values())
     return Case(
         format=pair.point.format(place),
@@ -192,7 +192,7 @@ def _with_findings(verdicts: Verdicts, known: _Known, wrong: Any, changing: Any)
     return found.with_note(changing, Note.CHANGING)
 
 
-def _by_another_way(pair: Pair, place: int, case: Case) -> Case:
+def _by_another_way(pair: ComparedPrograms, place: int, case: Case) -> Case:
     """The case with what must be allowed where torch did not compute a derivative as its graph
     does.
 
@@ -218,14 +218,14 @@ def _by_another_way(pair: Pair, place: int, case: Case) -> Case:
     )
 
 
-def _lost_share(pair: Pair, format_: Format) -> float:
+def _lost_share(pair: ComparedPrograms, format_: Format) -> float:
     """The part of itself that the smallest subnormal number on the way may have lost."""
     sizes = np.abs(np.concatenate([np.ravel(known) for known in pair.builder.actual.values()]))
     least = sizes[sizes > 0].min(initial=math.inf)
     return format_.smallest_subnormal / least if least < format_.smallest_normal else 0.0
 
 
-def _size_of_terms(pair: Pair) -> float:
+def _size_of_terms(pair: ComparedPrograms) -> float:
     """About how large the terms of second derivatives are: as the largest that is stated, or as a
     gradient divided by its factor.
     """
