@@ -70,6 +70,16 @@ def test_what_has_no_rule_is_named(monkeypatch):
         agreeing_digits(torch.tanh, t(3))
 
 
+def test_numbers_as_truth_values():
+    """All but 0 is true, as of a mask that was made of ones."""
+
+    def code(x):
+        mask = torch.tril(torch.ones(3, 3, dtype=x.dtype)).bool()
+        return torch.where(mask & (x * 0 + 1).bool(), x.exp(), 0.0)
+
+    assert agreeing_digits(code, t(3, 3)) > 30
+
+
 def test_constant_numbers_move_among_given_ones():
     assert agreeing_digits(lambda x: x.masked_select(x > 0).exp(), t(3, 4)) > 30
 
