@@ -18,7 +18,7 @@ from verifier.judging.conditioning import Point
 from verifier.operations.arrays import Balls, Floats
 from verifier.program.evaluation.arithmetic import middle, precision
 from verifier.program.evaluation.balls import LAST_BITS
-from verifier.program.program import CONDITIONS, CONSTANT, INPUT, Program
+from verifier.program.program import CONSTANT, INPUT, Program
 
 MOST_NODES = 1_000
 """Programs of more nodes are not searched."""
@@ -96,7 +96,7 @@ def _own_places(program: Program) -> list[int]:
     own = [
         place
         for place, node in enumerate(program.nodes)
-        if place not in derived and node.operation not in CONDITIONS | {CONSTANT}
+        if place not in derived and node.operation != CONSTANT and not program.truths[place]
     ]
     return sorted(own, key=lambda place: program.nodes[place].operation != INPUT)
 
