@@ -16,9 +16,9 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.helpers.rewriting import Case
+from verifier.capture.code_at_point import Subject, random_like
 from verifier.capture.lowering import plain
-from verifier.capture.statements import Subject, random_like
-from verifier.judging import parts
+from verifier.judging import array_verdicts
 from verifier.judging.examine import examine
 from verifier.judging.verdict import Outcome
 
@@ -40,7 +40,7 @@ def main(formulas: int) -> None:
     print(" ".join(f"{head:>{width}}" for head, width in {**heads, "10 %": 6, "90 %": 6}.items()))
     for dtype in DTYPES:
         for tier, provable in TIERS.items():
-            parts.PROVABLE = provable
+            array_verdicts.PROVABLE = provable
             print(
                 f"{str(dtype).removeprefix('torch.'):>10} {tier:>10} {formulas:>9} "
                 f"{_row(formulas, dtype)}",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import torch
 
-from verifier.capture.statements import Subject
+from verifier.capture.code_at_point import Subject
 from verifier.judging.examine import examine
 
 F = torch.nn.functional

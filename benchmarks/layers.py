@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from verifier.capture.joint_functions import Joint, tensors
+from verifier.capture.autograd_derivatives import Joint, tensors
 from verifier.capture.joint_graph import NotReadableError, captured
 from verifier.capture.lowering import Lowered, lowered, plain
 from verifier.program.array_gradient import gradients

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from layers import LAYERS, function_of
 
-from verifier.capture.statements import Subject
+from verifier.capture.code_at_point import Subject
 from verifier.errors import InputError
 from verifier.formula.gallery import gallery
 from verifier.formula.parser import read_text

@@ -16,8 +16,8 @@ from verifier.commands import check
 from verifier.commands.cli import app, run
 from verifier.formula import parser
 from verifier.formula.gallery import gallery, group_by_loss
-from verifier.judging import limits as exact_limits
-from verifier.process.workers import limits, relay
+from verifier.judging import symbolic_limits
+from verifier.process.workers import relay, resource_limits
 from verifier.program import sympy_form
 from verifier.program.evaluation import balls
 from verifier.reporting.content import check_failures, check_tables
@@ -81,13 +81,15 @@ def _bounds() -> Iterator[tuple[str, str, str]]:
     refused = "refused with a sentence"
     yield (
         "seconds for a target, where nothing else is said",
-        f"{limits.SECONDS:,.0f}",
+        f"{resource_limits.SECONDS:,.0f}",
         "the time runs out",
     )
-    yield "`--timeout`, in seconds", f"{limits.LONGEST:,.0f}", refused
-    least, most = limits.size_text(limits.LEAST_MEMORY), limits.size_text(limits.MOST_MEMORY)
+    yield "`--timeout`, in seconds", f"{resource_limits.LONGEST:,.0f}", refused
+    least, most = map(
+        resource_limits.size_text, (resource_limits.LEAST_MEMORY, resource_limits.MOST_MEMORY)
+    )
     yield "`--memory`", f"{least} to {most}", refused
-    yield "`--jobs`", f"{limits.MOST_JOBS}", refused
+    yield "`--jobs`", f"{resource_limits.MOST_JOBS}", refused
     yield "`--points`", f"{settings.MOST_POINTS:,}", refused
     yield "`--seed`", f"{settings.LARGEST_SEED:,}", refused
     yield "`--digits`", f"{settings.MOST_DIGITS}", refused
@@ -110,8 +112,12 @@ def _bounds() -> Iterator[tuple[str, str, str]]:
     yield "bits of an exact value", f"{balls.LAST_BITS:,}", "undecided there"
     yield "axes of a tensor", f"{to_numpy.MOST_AXES}", refused
     yield "levels of parts within parts of an input", f"{pytree.DEEPEST}", refused
-    yield "seconds for limits at a point", f"{exact_limits.SECONDS:g}", "undecided there"
-    yield "seconds for all limits of a check", f"{exact_limits.IN_ALL:g}", "undecided from there on"
+    yield "seconds for limits at a point", f"{symbolic_limits.SECONDS:g}", "undecided there"
+    yield (
+        "seconds for all limits of a check",
+        f"{symbolic_limits.IN_ALL:g}",
+        "undecided from there on",
+    )
     yield "characters of an exception's message", f"{errors.LONGEST_MESSAGE:,}", "cut, and said"
     yield "characters of a traceback", f"{errors.LONGEST_TRACEBACK:,}", "cut, and said"
     yield "numbers in a `try` command", f"{replay_command.MOST_NUMBERS}", "no command is shown"

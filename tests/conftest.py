@@ -18,7 +18,7 @@ from verifier.commands.lesson import Lesson
 from verifier.commands.selftest import Trials
 from verifier.commands.train_all import Summary
 from verifier.explaining.explanation import Explanation
-from verifier.process import state as process_state
+from verifier.process import global_state
 from verifier.reporting.check_report import CheckReport
 from verifier.reporting.training_report import Report
 
@@ -39,7 +39,7 @@ def every_document_is_valid():
 @pytest.fixture(scope="session", autouse=True)
 def warnings_in_judging_are_errors():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(process_state, "IN_JUDGING", "error")
+        patch.setattr(global_state, "IN_JUDGING", "error")
         yield
 
 

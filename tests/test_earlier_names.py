@@ -1,5 +1,5 @@
-"""The names of the documentation as they were before modules moved into packages: each can still be
-imported.
+"""The names of the documentation as they were before modules moved into packages or got a clearer
+name: each can still be imported.
 """
 
 import subprocess
@@ -13,10 +13,12 @@ import verifier.training
 from verifier.earlier_names import MEMBERS, MODULES
 
 NAMES = {
-    "verifier.checked.CheckCause": "verifier.checking.records.CheckCause",
-    "verifier.checked.CheckSettings": "verifier.checking.records.CheckSettings",
+    "verifier.capture.statements.Subject": "verifier.capture.code_at_point.Subject",
+    "verifier.checked.CheckCause": "verifier.checking.check_result.CheckCause",
+    "verifier.checked.CheckSettings": "verifier.checking.check_result.CheckSettings",
     "verifier.checking.assert_gradients": "verifier.commands.check.assert_gradients",
     "verifier.checking.check": "verifier.commands.check.check",
+    "verifier.checking.records.CheckResult": "verifier.checking.check_result.CheckResult",
     "verifier.checkreport.CheckReport": "verifier.reporting.check_report.CheckReport",
     "verifier.cli.main": "verifier.commands.cli.main",
     "verifier.diagnose.Cause": "verifier.judging.causes.scalar_gradients.Cause",
@@ -27,6 +29,8 @@ NAMES = {
     "verifier.examination.Part": "verifier.judging.examination.Part",
     "verifier.examine.examine": "verifier.judging.examine.examine",
     "verifier.explaining.explain": "verifier.commands.explain.explain",
+    "verifier.explaining.records.Edge": "verifier.explaining.explained_step.Edge",
+    "verifier.explaining.records.Node": "verifier.explaining.explained_step.Node",
     "verifier.explanation.Edge": "verifier.explaining.explanation.Edge",
     "verifier.explanation.Explanation": "verifier.explaining.explanation.Explanation",
     "verifier.explanation.Node": "verifier.explaining.explanation.Node",
@@ -47,7 +51,7 @@ NAMES = {
     "verifier.runner.Step": "verifier.training.runner.Step",
     "verifier.specification.Formula": "verifier.judging.reference.Formula",
     "verifier.specification.Reference": "verifier.judging.reference.Reference",
-    "verifier.subject.Subject": "verifier.capture.statements.Subject",
+    "verifier.subject.Subject": "verifier.capture.code_at_point.Subject",
     "verifier.summary.Summary": "verifier.commands.train_all.Summary",
     "verifier.summary.train_all": "verifier.commands.train_all.train_all",
     "verifier.training.train": "verifier.commands.train.train",

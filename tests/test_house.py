@@ -308,7 +308,7 @@ ARRAYS = (torch.Tensor, np.ndarray, arb)
 PLAIN = {
     "process.workers.messages.Progress.done": "a number",
     "process.workers.messages.Rendered.facts": "what JSON can say",
-    "process.workers.supervisor._WatchInterruption.watch": "who waits, of whom there is one",
+    "process.workers.supervisor._MonitorInterruption.monitor": "who waits, of whom there is one",
     "process.workers.task.Task.options": "what JSON can say",
     "program.program.Node.payload": "a name, a number, axes, or an array compared by its contents",
     "commands.config.run.ConfigRun.host": "where tasks are done",
@@ -415,7 +415,7 @@ DOCUMENTED = (
     "functions",
     "judging.causes",
     "judging.conditioning",
-    "judging.limits",
+    "judging.symbolic_limits",
     "losses",
     "operations",
     "process",

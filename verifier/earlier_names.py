@@ -1,5 +1,5 @@
-"""The names that modules had before they moved into packages: what imports them gets the module of
-today.
+"""The names that modules had before they moved into packages or got a clearer name: what imports
+them gets the module of today.
 
 >>> from verifier.modeling import Model
 >>> Model.__module__
@@ -16,13 +16,16 @@ from types import CodeType, ModuleType
 from typing import Any
 
 MODULES = {
-    "verifier.checked": "verifier.checking.records",
+    "verifier.capture.statements": "verifier.capture.code_at_point",
+    "verifier.checked": "verifier.checking.check_result",
+    "verifier.checking.records": "verifier.checking.check_result",
     "verifier.checkreport": "verifier.reporting.check_report",
     "verifier.cli": "verifier.commands.cli",
     "verifier.diagnose": "verifier.judging.causes.scalar_gradients",
     "verifier.diagram": "verifier.explaining.graph_svg",
     "verifier.examination": "verifier.judging.examination",
     "verifier.examine": "verifier.judging.examine",
+    "verifier.explaining.records": "verifier.explaining.explained_step",
     "verifier.explanation": "verifier.explaining.explanation",
     "verifier.extending": "verifier.formula.add_function",
     "verifier.findings": "verifier.training.findings",
@@ -36,7 +39,7 @@ MODULES = {
     "verifier.report": "verifier.reporting.training_report",
     "verifier.runner": "verifier.training.runner",
     "verifier.specification": "verifier.judging.reference",
-    "verifier.subject": "verifier.capture.statements",
+    "verifier.subject": "verifier.capture.code_at_point",
     "verifier.summary": "verifier.commands.train_all",
     "verifier.trialreport": "verifier.commands.selftest",
     "verifier.twins": "verifier.testing.equivalent_mutants",

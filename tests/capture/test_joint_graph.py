@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from tests.helpers.reading import agreeing_digits, largest_error, read
-from verifier.capture.joint_functions import Joint, SecondOrder, tensors
+from verifier.capture.autograd_derivatives import Joint, SecondOrder, tensors
+from verifier.capture.code_at_point import Subject
 from verifier.capture.joint_graph import NotReadableError, captured
 from verifier.capture.recorder import is_recording
-from verifier.capture.statements import Subject
 from verifier.judging.examine import examine
 from verifier.judging.verdict import Outcome
 

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 from torch.autograd import Function
 
-from verifier.capture.statements import Subject
+from verifier.capture.code_at_point import Subject
 from verifier.capture.target import Run, UserCodeError, bound, load_target, name_of, tried
 from verifier.checking.inputs import between, draw_inputs, input_words, parse_inputs
 from verifier.errors import InputError

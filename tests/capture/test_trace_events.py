@@ -8,7 +8,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from verifier.capture.joint_functions import Joint
+from verifier.capture.autograd_derivatives import Joint
+from verifier.capture.code_at_point import Subject
 from verifier.capture.joint_graph import (
     DETACHED,
     EVENTS,
@@ -17,7 +18,6 @@ from verifier.capture.joint_graph import (
     captured_with_detached,
 )
 from verifier.capture.random_draws import with_seed
-from verifier.capture.statements import Subject
 from verifier.capture.target import bound
 from verifier.errors import InputError
 from verifier.judging.examine import examine

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import verifier
-from verifier.capture.statements import Subject
+from verifier.capture.code_at_point import Subject
 from verifier.checking import failures as accounting
 from verifier.checking.failures import explain_failures
 from verifier.checking.tally import notes

@@ -15,11 +15,11 @@ import verifier
 from tests.formula.test_add_function import as_before  # noqa: F401 (functions are added here)
 from tests.formula.test_forms import FORMS
 from verifier.commands.cli import run
+from verifier.explaining.explained_step import Quantity, Role
 from verifier.explaining.first_divergence import find_first_divergence
 from verifier.explaining.graph import graph_of
-from verifier.explaining.records import Quantity, Role
 from verifier.judging.verdict import Outcome
-from verifier.program.codegen import TORCH, function, watched
+from verifier.program.codegen import TORCH, function, function_with_callback
 from verifier.testing.mutations import NotZeroed, Stale, Tampered
 from verifier.witnesses import Autograd
 
@@ -770,7 +770,7 @@ def test_the_watched_code_computes_the_same(formula):
 
     tensors = [at[name] for name in program.inputs]
     plainly = function("f", order, program, TORCH)(*tensors)
-    watching = watched("f", order, program, TORCH, watch)(*tensors)
+    watching = function_with_callback("f", order, program, TORCH, watch)(*tensors)
     assert torch.equal(plainly, watching)
     operations = [
         index

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from verifier.capture.joint_functions import Joint, tensors
+from verifier.capture.autograd_derivatives import Joint, tensors
 from verifier.capture.joint_graph import captured
 from verifier.capture.lowering import lowered, plain
 from verifier.capture.random_draws import with_seed

@@ -14,7 +14,7 @@ from itertools import islice
 import torch
 from torch.utils import _pytree as pytree
 
-from verifier.capture.statements import Subject
+from verifier.capture.code_at_point import Subject
 
 try:
     import expecttest  # noqa: F401

@@ -8,7 +8,7 @@ import torch
 import verifier
 from tests.helpers.other_code import SHAPES, Kumaraswamy, Penalty, Quantiser, Solver
 from verifier import between
-from verifier.capture.statements import Subject
+from verifier.capture.code_at_point import Subject
 from verifier.capture.target import bound
 from verifier.commands.cli import run
 from verifier.judging.examine import examine

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from verifier.capture.statements import Subject
+from verifier.capture.code_at_point import Subject
 from verifier.commands.selftest import Trials
 from verifier.judging.causes import NAMES, OF_VALUES, find_causes
 from verifier.judging.examine import examine

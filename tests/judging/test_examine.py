@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from tests.helpers.rewriting import Case as Random
-from verifier.capture.statements import FORWARD, SECOND, Subject
+from verifier.capture.code_at_point import FORWARD, SECOND, Subject
 from verifier.errors import InputError
 from verifier.formula.parser import read_text
-from verifier.judging import parts
+from verifier.judging import array_verdicts
 from verifier.judging.examination import NotReplayed, Replayed
 from verifier.judging.examine import examine
 from verifier.judging.reference import Formula, Reference
@@ -939,7 +939,7 @@ def test_accuracy_on_demand():
 def test_the_tier_is_the_one_with_the_smaller_allowance(monkeypatch):
     short = examined(lambda x: (x * x).sin(), x=X)["x"]
     assert short.tier == "proved"
-    monkeypatch.setattr(parts, "PROVABLE", 0)
+    monkeypatch.setattr(array_verdicts, "PROVABLE", 0)
     estimated = examined(lambda x: (x * x).sin(), x=X)["x"]
     assert estimated.tier == "estimated"
     assert (short.verdicts.allowed < estimated.verdicts.allowed).all()
@@ -971,11 +971,11 @@ def test_honest_code_is_accepted(seed, dtype, shape, provable):
     case = Random(seed)
     if shape == (0,) and case.reduction != "none":
         return
-    before, parts.PROVABLE = parts.PROVABLE, provable
+    before, array_verdicts.PROVABLE = array_verdicts.PROVABLE, provable
     try:
         examination = examine(Subject(case.code(), case.inputs(dtype, shape)), case.formula())
     finally:
-        parts.PROVABLE = before
+        array_verdicts.PROVABLE = before
     assert examination.outcome is not DISAGREES
     assert examination.same_function
 

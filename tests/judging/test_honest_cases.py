@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from verifier.capture.code_at_point import Subject
 from verifier.capture.lowering import rules
-from verifier.capture.statements import Subject
 from verifier.formula.parser import read_text
 from verifier.judging.examination import Examination, NotReplayed
 from verifier.judging.examine import examine

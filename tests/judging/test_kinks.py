@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from verifier.capture.statements import Subject
+from verifier.capture.code_at_point import Subject
 from verifier.judging.examine import examine
 from verifier.judging.verdict import Note, Outcome
 

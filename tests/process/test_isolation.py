@@ -19,10 +19,9 @@ import torch
 import verifier
 from tests.helpers.snapshots import CHANGES, SEEDS, snapshot
 from verifier import between
-from verifier.process import isolation
-from verifier.process import state as process_state
+from verifier.process import global_state, isolation
+from verifier.process.global_state import KINDS, Frequency
 from verifier.process.isolation import library_call, user_code_state, user_file_state
-from verifier.process.state import KINDS, Watch
 from verifier.witnesses import Autograd
 
 GIVEN = {"x": torch.tensor([0.3, -0.6, 0.9], dtype=torch.float64)}
@@ -47,7 +46,7 @@ def put_back():
         yield
     finally:
         for kind, value in held.items():
-            if kind.watch is Watch.NEVER or kind.read() != value:
+            if kind.compared is Frequency.NEVER or kind.read() != value:
                 kind.write(value)
 
 
@@ -83,8 +82,8 @@ def test_what_was_shown_once_is_an_error_once_it_is_to_be():
         warnings.simplefilter("default")
         old()
         old()
-        process_state.WARNINGS.write(
-            process_state.filters_with_action("error", process_state.WARNINGS.read())
+        global_state.WARNINGS.write(
+            global_state.filters_with_action("error", global_state.WARNINGS.read())
         )
         with pytest.raises(UserWarning):
             old()
@@ -92,13 +91,13 @@ def test_what_was_shown_once_is_an_error_once_it_is_to_be():
 
 
 def test_a_numpy_that_keeps_its_error_handling_elsewhere(monkeypatch):
-    monkeypatch.setattr(process_state, "_NUMPY", None)
-    before = process_state.ERRORS.read()
+    monkeypatch.setattr(global_state, "_NUMPY", None)
+    before = global_state.ERRORS.read()
     np.seterr(over="raise")
-    now = process_state.ERRORS.read()
-    assert (now == before, now == process_state.ERRORS.read()) == (False, True)
-    process_state.ERRORS.write(before)
-    assert process_state.ERRORS.read() == before
+    now = global_state.ERRORS.read()
+    assert (now == before, now == global_state.ERRORS.read()) == (False, True)
+    global_state.ERRORS.write(before)
+    assert global_state.ERRORS.read() == before
     assert np.geterr()["over"] == "warn"
 
 
@@ -107,17 +106,17 @@ def test_a_torch_whose_precision_is_no_single_word(monkeypatch):
         raise RuntimeError("you have used a mix of the legacy and the new APIs")
 
     monkeypatch.setattr(torch, "get_float32_matmul_precision", refuse)
-    assert process_state.PRECISION.read() is None
-    process_state.PRECISION.write(None)
+    assert global_state.PRECISION.read() is None
+    global_state.PRECISION.write(None)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no folder that is in use can be removed there")
 def test_a_working_directory_that_is_gone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tmp_path.rmdir()
-    assert process_state.FOLDER.read() is None
-    process_state.FOLDER.write(None)
-    process_state.FOLDER.write(str(tmp_path))
+    assert global_state.FOLDER.read() is None
+    global_state.FOLDER.write(None)
+    global_state.FOLDER.write(str(tmp_path))
     with pytest.raises(FileNotFoundError):
         Path.cwd()
 
@@ -367,9 +366,9 @@ def outside():
 def test_the_same_verdict_whatever_the_caller_does(around, code, outside):
     assert ('"outcome": "agrees"' if code is tanh else '"outcome": "disagrees"') in outside[code]
     with AROUND[around](), unchanged():
-        entered = len(process_state._ENTERED)
+        entered = len(global_state._ENTERED)
         assert seen(code) == outside[code]
-        assert len(process_state._ENTERED) == entered
+        assert len(global_state._ENTERED) == entered
 
 
 def test_the_same_verdict_at_edges():
@@ -439,7 +438,7 @@ def test_threads_that_judge_at_the_same_time():
     thread.start()
     other.start()
     other.join()
-    assert meanwhile == [[process_state.IN_JUDGING], ["ignore"]]
+    assert meanwhile == [[global_state.IN_JUDGING], ["ignore"]]
     assert snapshot() == before
 
 

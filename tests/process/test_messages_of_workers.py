@@ -6,7 +6,6 @@ import os
 import pytest
 
 from verifier.errors import InputError
-from verifier.process.workers.limits import Limits, check_seconds, parse_size
 from verifier.process.workers.messages import (
     Failed,
     Finished,
@@ -21,6 +20,7 @@ from verifier.process.workers.messages import (
     frame_document,
 )
 from verifier.process.workers.relay import Relay, escape_control_characters
+from verifier.process.workers.resource_limits import ResourceLimits, check_seconds, parse_size
 from verifier.process.workers.stack import user_place_in
 
 MESSAGES = [
@@ -74,7 +74,7 @@ def test_sizes_that_are_none(text):
 
 
 def test_limits_are_off_where_nothing_is_said():
-    assert Limits() == Limits(None, None)
+    assert ResourceLimits() == ResourceLimits(None, None)
 
 
 def test_the_innermost_line_of_the_user():

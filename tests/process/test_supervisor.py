@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from tests.helpers import worker_tasks
-from verifier.process.workers.limits import Limits
 from verifier.process.workers.messages import Rendered
+from verifier.process.workers.resource_limits import ResourceLimits
 from verifier.process.workers.supervisor import End, Ending, InThisProcess, InWorkers
 from verifier.process.workers.task import Task
 
@@ -21,7 +21,7 @@ SO_FAR = Rendered(0, {"text": "so far"}, {"compared": 3})
 DONE = Rendered(0, {"text": "done"}, {"compared": 3})
 
 
-class Watch:
+class Monitor:
     """Somebody who waits, and may press Ctrl-C once something is done."""
 
     def __init__(self, presses=False):
@@ -38,16 +38,16 @@ class Watch:
         self.told.append(text)
 
 
-def ended(name, limits=None, watch=None, host=None, **options):
+def ended(name, limits=None, monitor=None, host=None, **options):
     task = Task(f"tests.helpers.worker_tasks:{name}", options)
-    return (host or InWorkers()).run(task, limits or Limits(), watch or Watch())
+    return (host or InWorkers()).run(task, limits or ResourceLimits(), monitor or Monitor())
 
 
 @pytest.mark.parametrize("host", [InWorkers(), InThisProcess()])
 def test_a_report(host):
-    watch = Watch()
-    assert ended("reports", watch=watch, host=host) == Ending(End.FINISHED, DONE)
-    assert watch.seen == [(1, 2)]
+    monitor = Monitor()
+    assert ended("reports", monitor=monitor, host=host) == Ending(End.FINISHED, DONE)
+    assert monitor.seen == [(1, 2)]
 
 
 @pytest.mark.parametrize("host", [InWorkers(), InThisProcess()])
@@ -90,7 +90,7 @@ def test_a_process_that_dies_of_a_signal():
 @pytest.mark.parametrize("name", ["hangs", "holds_the_lock"])
 def test_a_time_limit_holds(name):
     before = time.monotonic()
-    ending = ended(name, Limits(seconds=1.5))
+    ending = ended(name, ResourceLimits(seconds=1.5))
     assert time.monotonic() - before < 20
     assert (ending.end, ending.report) == (End.OUT_OF_TIME, SO_FAR)
     assert ending.sentence.startswith("the time ran out after 1.5 seconds at worker_tasks.py:")
@@ -98,7 +98,7 @@ def test_a_time_limit_holds(name):
 
 
 def test_a_memory_limit_holds():
-    ending = ended("takes_memory", Limits(seconds=60, memory=300 << 20))
+    ending = ended("takes_memory", ResourceLimits(seconds=60, memory=300 << 20))
     assert ending.end is End.OUT_OF_MEMORY
     assert ending.sentence.startswith("the code needs more than 300 MiB of memory at worker_tasks")
 
@@ -112,12 +112,12 @@ def test_the_search_for_causes_has_a_limit_of_its_own():
 
 def test_an_interruption_is_passed_on():
     whole = Rendered(0, {"text": "to the end"}, {"compared": 3})
-    assert ended("waits_for_ctrl_c", watch=Watch(presses=True)) == Ending(End.FINISHED, whole)
+    assert ended("waits_for_ctrl_c", monitor=Monitor(presses=True)) == Ending(End.FINISHED, whole)
 
 
 def test_an_interruption_that_is_not_heard(monkeypatch):
     monkeypatch.setattr("verifier.process.workers.supervisor.PATIENCE", 0.3)
-    assert ended("hangs", watch=Watch(presses=True)) == Ending(End.INTERRUPTED, SO_FAR)
+    assert ended("hangs", monitor=Monitor(presses=True)) == Ending(End.INTERRUPTED, SO_FAR)
 
 
 def test_code_that_presses_ctrl_c_itself():
@@ -141,9 +141,9 @@ def test_a_worker_that_cannot_be_heard():
 
 
 def test_what_the_code_prints_is_cut_and_escaped():
-    watch = Watch()
-    assert ended("prints", watch=watch).report.forms == {"text": "''"}
-    told = "".join(watch.told)
+    monitor = Monitor()
+    assert ended("prints", monitor=monitor).report.forms == {"text": "''"}
+    told = "".join(monitor.told)
     assert told.startswith("on standard output\nfrom below\n\\x1b[31mred\nyyy")
     assert told.endswith(
         "\nverifier: the code prints more than 65,536 characters; the rest is left out\n"
@@ -175,10 +175,10 @@ def test_a_daemon_ends_with_the_worker(tmp_path):
 
 def test_code_that_replaces_what_messages_are_made_with():
     assert ended("replaces_json") == Ending(End.FINISHED, DONE)
-    watch = Watch()
+    monitor = Monitor()
     sentence = "the code replaced a part of Python that verifier needs to send its results"
-    assert ended("replaces_the_encoding", watch=watch) == Ending(End.DIED, None, sentence)
-    assert watch.told == []
+    assert ended("replaces_the_encoding", monitor=monitor) == Ending(End.DIED, None, sentence)
+    assert monitor.told == []
 
 
 @pytest.mark.skipif(os.name != "posix", reason="files are closed in another way")
@@ -195,7 +195,7 @@ def test_nonsense_in_the_pipe(capfd):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="shared memory is not known")
 def test_shared_memory_counts_once():
-    ending = ended("shares_memory", Limits(seconds=60, memory=600 << 20))
+    ending = ended("shares_memory", ResourceLimits(seconds=60, memory=600 << 20))
     assert ending.end is End.FINISHED
 
 
@@ -252,14 +252,14 @@ def ends_with_supervisor(tmp_path, name):
     program = textwrap.dedent(
         f"""
         import sys; sys.path.insert(0, {str(tmp_path)!r})
-        from verifier.process.workers.limits import Limits
+        from verifier.process.workers.resource_limits import ResourceLimits
         from verifier.process.workers.supervisor import InWorkers
         from verifier.process.workers.task import Task
-        class Watch:
+        class Monitor:
             interruptions = 0
             def progress(self, done, planned, note=""): pass
             def tell(self, text): pass
-        InWorkers().run(Task("left:{name}", {{"file": {str(file)!r}}}), Limits(), Watch())
+        InWorkers().run(Task("left:{name}", {{"file": {str(file)!r}}}), ResourceLimits(), Monitor())
         """
     )
     supervisor = subprocess.Popen([sys.executable, "-c", program])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from verifier.capture.joint_functions import Joint
+from verifier.capture.autograd_derivatives import Joint
 from verifier.capture.joint_graph import captured
 from verifier.capture.lowering import lowered, plain, rule
 from verifier.errors import InputError

@@ -11,7 +11,7 @@ import torch
 from tests.helpers.browser import Browser, on_paper
 from tests.helpers.hostile import PAYLOADS
 from tests.reporting.test_training_page import PAPER, Reader
-from verifier.checking.records import CheckResult, CheckSettings
+from verifier.checking.check_result import CheckResult, CheckSettings
 from verifier.checking.tally.count import Tally
 from verifier.errors import printable
 from verifier.judging.examine import examine

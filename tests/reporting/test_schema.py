@@ -12,7 +12,7 @@ from tests.explaining import test_explanation as test_explain
 from tests.helpers.schemas import thinned, validated
 from tests.reporting import test_check_report as test_checkreport
 from tests.reporting import test_training_text as test_tables
-from verifier.checking.records import CheckSettings
+from verifier.checking.check_result import CheckSettings
 from verifier.commands.config.check_target import settle_report
 from verifier.commands.config.report import ConfigReport, TargetResult
 from verifier.commands.config.schema import AcceptedFailure, Config, ConfiguredTarget

@@ -61,7 +61,7 @@ _EVENTS = frozenset(
         "code_place.py",
         "trace_events.py",
         "detached_paths.py",
-        "number_paths.py",
+        "python_scalars.py",
         "recorder.py",
     )
 )

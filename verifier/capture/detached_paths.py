@@ -106,7 +106,7 @@ _LAYERS = re.compile(
 """Code of torch that takes values out of autograd for its users: a straight-through estimator, a
 power iteration. What it does is a convention.
 """
-_OWN = "joint_functions.py"
+_OWN = "autograd_derivatives.py"
 
 
 def _is_followed(tensor: torch.Tensor) -> bool:

@@ -18,9 +18,9 @@ from typing import Any
 
 import torch
 
+from verifier.capture.autograd_derivatives import ForwardAlone, ForwardMode, Joint
 from verifier.capture.detached_paths import MarkDetached
-from verifier.capture.joint_functions import ForwardAlone, ForwardMode, Joint
-from verifier.capture.number_paths import Paths, paths
+from verifier.capture.python_scalars import Paths, paths
 from verifier.capture.random_draws import Numbers
 from verifier.capture.recorder import Recorder
 from verifier.capture.refusals import IN_PYTHON, LEAVES, reason_of_error

@@ -16,7 +16,7 @@ import torch
 from torch.utils._pytree import tree_map
 
 from verifier.capture.code_place import frames_outwards, place_among
-from verifier.capture.number_paths import LIFT, Call, Operation, numbers_in, with_tensors
+from verifier.capture.python_scalars import LIFT, Call, Operation, numbers_in, with_tensors
 from verifier.capture.random_draws import (
     Numbers,
     as_constants,

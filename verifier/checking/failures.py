@@ -11,10 +11,10 @@ from functools import partial
 
 import torch
 
-from verifier.capture.statements import SECOND
+from verifier.capture.code_at_point import SECOND
+from verifier.checking.check_result import CheckResult, WrongWhere
 from verifier.checking.labels import component_of_part_name
 from verifier.checking.points import LARGE, Sampling
-from verifier.checking.records import CheckResult, WrongWhere
 from verifier.checking.shrink.search import find_simplest
 from verifier.checking.shrink.start import start_of
 from verifier.checking.tally.count import Tally

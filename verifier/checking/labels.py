@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from verifier.capture.statements import FORWARD, REVERSE, SECOND
+from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
 from verifier.capture.to_numpy import to_numpy
 from verifier.judging.examination import Part
 from verifier.judging.finding import CheckPoint

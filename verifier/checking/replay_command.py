@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 
 from verifier.capture.target.pytree import leaves, replaced
+from verifier.checking.check_result import CheckSettings
 from verifier.checking.expected_gradient import ExpectedFunction
 from verifier.checking.inputs import Between, input_words
-from verifier.checking.records import CheckSettings
 from verifier.process.values import UserFunction, UserInputs
 
 MOST_NUMBERS = 64
@@ -116,6 +116,12 @@ def _setting_words(settings: CheckSettings) -> Iterator[str]:
             yield from (option, ",".join(names))
     if settings.state is not None:
         yield from ("--state", str(settings.state))
+    yield from _flags(settings)
+
+
+def _flags(settings: CheckSettings) -> Iterator[str]:
+    if settings.effort != CheckSettings.effort:
+        yield f"--{settings.effort}"
     if settings.train:
         yield "--train"
     if settings.honour_detach:

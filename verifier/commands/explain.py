@@ -16,11 +16,11 @@ from verifier.capture.to_numpy import to_float64
 from verifier.commands.train import training_command
 from verifier.errors import InputError
 from verifier.explaining.choose_step import StepContext, advance_to_step, round_point
+from verifier.explaining.explained_step import Place, Tensor, Update
 from verifier.explaining.explanation import Explanation
 from verifier.explaining.first_divergence import find_first_divergence
 from verifier.explaining.graph import Graph, graph_of
 from verifier.explaining.node_verdicts import NodeJudge
-from verifier.explaining.records import Place, Tensor, Update
 from verifier.explaining.torch_hooks import ObservedStep, observe_step
 from verifier.formula.model import Model
 from verifier.judging.causes.scalar_gradients import Cause, StepGradient, causes_at_step

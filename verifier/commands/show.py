@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from verifier.capture.code_at_point import Statements, Subject
 from verifier.capture.joint_graph import NotReadableError
-from verifier.capture.statements import Statements, Subject
 from verifier.capture.target import bound, callable_of, tried
 from verifier.checking.inputs import draw_inputs, given_dtypes
 from verifier.errors import InputError

@@ -28,7 +28,7 @@ for _library in ("torch", "sympy"):
     import_module(_library)
 
 if TYPE_CHECKING:
-    from verifier.commands.from_shell.table import TableFile
+    from verifier.commands.from_shell.table_file import TableFile
     from verifier.formula.model import Model
     from verifier.judging.outcome import Outcome
     from verifier.reporting.check_report import CheckReport
@@ -82,7 +82,7 @@ class ModelOptions:
         """The file of the data with how it is read; None where that is as usual."""
         if self.table is None:
             return None
-        from verifier.commands.from_shell.table import TableFile
+        from verifier.commands.from_shell.table_file import TableFile
 
         options = {**self.table, "columns": tuple(self.table.get("columns", ()))}
         return TableFile(str(self.data), **options)
@@ -95,7 +95,7 @@ class ModelOptions:
 
     def load_model(self) -> Model:
         """The model. Raises InputError unless it is one of a gallery, of a file or of a formula."""
-        from verifier.commands.from_shell.model import FormulaOptions, model_of_formula
+        from verifier.commands.from_shell.formula_options import FormulaOptions, model_of_formula
         from verifier.formula.gallery import load
 
         if (self.model is None) == (self.formula is None):

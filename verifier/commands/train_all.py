@@ -23,7 +23,7 @@ from verifier.reporting.content.blocks import (
     Verdict,
     sentences_of,
 )
-from verifier.reporting.content.components import DASH, DIGITS, RATIO, known, ratio
+from verifier.reporting.content.component_rows import DASH, DIGITS, RATIO, known, ratio
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, numbers, table_of, words
 from verifier.reporting.data.document_head import head

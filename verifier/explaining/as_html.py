@@ -19,8 +19,15 @@ from verifier.explaining.as_text import (
     verdict_of,
 )
 from verifier.explaining.chain_rule import Path, paths_to
+from verifier.explaining.explained_step import (
+    Edge,
+    ExplainedStep,
+    FirstDivergence,
+    Node,
+    Tensor,
+    Update,
+)
 from verifier.explaining.graph_svg import DRAWN_NODES, graph_picture
-from verifier.explaining.records import Edge, ExplainedStep, FirstDivergence, Node, Tensor, Update
 from verifier.judging.verdict import Comparison
 from verifier.operations.number_text import number, plain
 from verifier.reporting.content.blocks import (
@@ -32,7 +39,7 @@ from verifier.reporting.content.blocks import (
     Table,
 )
 from verifier.reporting.content.comparisons import CAPTION, FULL_COLUMNS, full_row
-from verifier.reporting.content.components import DASH
+from verifier.reporting.content.component_rows import DASH
 from verifier.reporting.data.training_json import optimizer_name, settings_document
 from verifier.reporting.html.mathml import derivative, mathml, partial, product, text
 from verifier.reporting.html.page import (

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from verifier.checking.labels import listed, with_noun
 from verifier.explaining.chain_rule import Path, paths_to
-from verifier.explaining.records import Edge, ExplainedStep, Node, Tensor, Update
+from verifier.explaining.explained_step import Edge, ExplainedStep, Node, Tensor, Update
 from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import number, plain
 from verifier.reporting.content import comparisons

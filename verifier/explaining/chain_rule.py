@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from verifier.explaining.records import Edge, Node
+from verifier.explaining.explained_step import Edge, Node
 
 Path = list[tuple[str, "Edge"]]
 """From the loss to a node: each operation's name, and its derivative by the next one."""

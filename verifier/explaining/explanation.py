@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 
 from verifier.explaining.as_html import explanation_page
 from verifier.explaining.as_text import explanation_content
-from verifier.explaining.records import Edge as Edge
-from verifier.explaining.records import ExplainedStep, Node
+from verifier.explaining.explained_step import Edge as Edge
+from verifier.explaining.explained_step import ExplainedStep, Node
 from verifier.process.isolation import isolate
 from verifier.process.values import Facts
 from verifier.reporting.base_report import PageReport

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from verifier.explaining.records import FirstDivergence, Node, Quantity, Tensor
+from verifier.explaining.explained_step import FirstDivergence, Node, Quantity, Tensor
 from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import number
 

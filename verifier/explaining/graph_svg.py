@@ -14,8 +14,8 @@ from xml.etree import ElementTree
 from rich.cells import cell_len
 
 from verifier.errors import printable
+from verifier.explaining.explained_step import ExplainedStep, Node
 from verifier.explaining.graph_layout import Layers, place_boxes
-from verifier.explaining.records import ExplainedStep, Node
 from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import number
 from verifier.reporting.html.svg import accessible

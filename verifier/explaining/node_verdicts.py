@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from verifier.capture.to_numpy import to_float64
+from verifier.explaining.explained_step import Condition, Edge, Node, Role
 from verifier.explaining.graph import Graph
-from verifier.explaining.records import Condition, Edge, Node, Role
 from verifier.explaining.torch_hooks import ObservedStep, local_derivatives
 from verifier.formula.model import Model
 from verifier.judging.formulas import Judge

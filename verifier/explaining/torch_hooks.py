@@ -12,7 +12,7 @@ import torch
 from verifier.capture.to_numpy import to_float64
 from verifier.explaining.graph import Graph
 from verifier.operations.arrays import Floats
-from verifier.program.codegen import TORCH, function, watched
+from verifier.program.codegen import TORCH, function, function_with_callback
 from verifier.program.program import INPUT, Program
 from verifier.training.runner import AutogradTraining
 
@@ -82,7 +82,8 @@ def observe_step(
     def at_start(_: torch.Tensor) -> None:
         before.update(_grad_numbers(parameters))
 
-    loss = watched("loss", ", ".join(leaves), graph.program, TORCH, watcher)(*leaves.values())
+    run = function_with_callback("loss", ", ".join(leaves), graph.program, TORCH, watcher)
+    loss = run(*leaves.values())
     if loss.requires_grad:
         loss.register_hook(at_start)
     values = {name: tensor.item() for name, tensor in parameters.items()}

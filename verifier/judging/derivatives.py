@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from verifier.capture.statements import SECOND, SEED, TANGENT, Statements
+from verifier.capture.code_at_point import SECOND, SEED, TANGENT, Statements
 from verifier.judging.reference import input_nodes
 from verifier.program.array_gradient import gradients
 from verifier.program.builder import Builder

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from verifier.capture.statements import Statements
+from verifier.capture.code_at_point import Statements
 from verifier.capture.trace_events import Events
 from verifier.judging.conditioning import Accuracy, Point, accuracy, lacks_digits
 from verifier.judging.verdict import Case, Note, Outcome, Verdicts
@@ -35,6 +35,8 @@ class Replayed:
     """Literals that are granted half an ulp of float32 for that, though they are used in a wider
     format.
     """
+    approximated: tuple[str, ...] = ()
+    """The components of which a branch has an approximation that is near enough."""
 
 
 @dataclass(frozen=True)

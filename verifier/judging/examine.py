@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from verifier.capture.code_at_point import Statements, Subject
 from verifier.capture.joint_graph import (
     DETACHED,
     EVENTS,
@@ -20,13 +21,12 @@ from verifier.capture.joint_graph import (
     captured_with_detached,
 )
 from verifier.capture.lowering import Lowered, lowered
-from verifier.capture.statements import Statements, Subject
 from verifier.capture.trace_events import Events
 from verifier.errors import InputError
+from verifier.judging.array_verdicts import judged_parts
+from verifier.judging.compared_programs import ComparedPrograms
 from verifier.judging.derivatives import derivative_nodes
 from verifier.judging.examination import Coded, Exact, Examination, NotReplayed, Part
-from verifier.judging.pair import Pair
-from verifier.judging.parts import judged_parts
 from verifier.judging.reference import Specification, forward_nodes
 from verifier.judging.replay.formula import formula_replay, rounded_constants, rounded_tables
 from verifier.judging.replay.joint import joint_replay
@@ -87,7 +87,7 @@ def _by_graph(point: Statements, specification: Specification | None, read: Lowe
     forward = code[:count] if specification is None else []
     literals = frozenset(rounded_constants(builder, code, forward))
     tables = rounded_tables(builder, code, forward, point.lowest)
-    examination = _examination(Pair(point, read, code, exact, literals, tables))
+    examination = _examination(ComparedPrograms(point, read, code, exact, literals, tables))
     if specification is None or not any(
         part.wrong_formula.any() for part in examination.parts[:count]
     ):
@@ -102,7 +102,7 @@ def _by_graph(point: Statements, specification: Specification | None, read: Lowe
     )
 
 
-def _examination(pair: Pair) -> Examination:
+def _examination(pair: ComparedPrograms) -> Examination:
     # Differences and hulls of balls are as exact as the balls are.
     with precision(LAST_BITS):
         found = joint_replay(pair)
@@ -167,7 +167,9 @@ def _by_numbers(
     if point.lowest.precision < FLOAT32.precision:
         code = rounded_each(builder, code, point.lowest)
     read = Lowered(builder, tuple(code), {}, True, ())
-    examination = replace(_examination(Pair(point, read, code, exact, frozenset())), formula=reason)
+    examination = replace(
+        _examination(ComparedPrograms(point, read, code, exact, frozenset())), formula=reason
+    )
     value, *others = examination.parts
     if value.outcome is not Outcome.DISAGREES:
         return examination

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from verifier.capture.joint_functions import ForwardAlone
+from verifier.capture.autograd_derivatives import ForwardAlone
+from verifier.capture.code_at_point import SEED, Statements
 from verifier.capture.joint_graph import NotReadableError, captured, captured_with_detached
 from verifier.capture.lowering import lowered
 from verifier.capture.random_draws import with_seed
-from verifier.capture.statements import SEED, Statements
 from verifier.errors import InputError
 from verifier.program.builder import Builder
 from verifier.program.lift import Reduction, common_shape, lifted, unreduced

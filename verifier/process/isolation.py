@@ -1,7 +1,7 @@
 """Isolation: a library call judges in a state of its own, runs code under test in the caller's, and
 leaves no trace.
 
-While verifier judges, the state of the process is what `verifier.process.state` says for that.
+While verifier judges, the process has the state that `verifier.process.global_state` says for that.
 Code under test finds what the caller has (`user_code_state`), or what loading its file left
 (`user_file_state`): a default dtype, an error handling, a folder. What would change a verdict
 without being part of the code is the same for both: no autocast, no inference mode, no flushing of
@@ -22,7 +22,7 @@ from typing import ParamSpec, TypeVar
 
 import torch
 
-from verifier.process.state import (
+from verifier.process.global_state import (
     DETERMINISTIC,
     DEVICE,
     DTYPE,
@@ -34,9 +34,9 @@ from verifier.process.state import (
     RECURSION,
     THREADS,
     WARNINGS,
+    Frequency,
     Kind,
     StateValue,
-    Watch,
     device_of,
     filters_without_errors,
 )
@@ -167,8 +167,8 @@ class _UserCodeRun:
 
 _NOTHING = nullcontext()
 _NOT_KNOWN: Mapping[Kind, StateValue] = {}
-_CHEAP = tuple(kind for kind in KINDS if kind.watch is Watch.EACH_RUN)
-_STILL = tuple(kind for kind in KINDS if kind.watch is not Watch.NEVER)
+_CHEAP = tuple(kind for kind in KINDS if kind.compared is Frequency.EACH_RUN)
+_STILL = tuple(kind for kind in KINDS if kind.compared is not Frequency.NEVER)
 """What does not change by itself."""
 _REMEMBERED = (DTYPE, DETERMINISTIC, PRECISION, ERRORS, RECURSION)
 """What packages set when they are loaded, and their code relies on."""
@@ -315,7 +315,7 @@ class _Call:
 
 
 def _write_if_other(kind: Kind, value: StateValue) -> None:
-    if kind.watch is Watch.NEVER or kind.read() != value:
+    if kind.compared is Frequency.NEVER or kind.read() != value:
         kind.write(value)
 
 

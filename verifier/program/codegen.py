@@ -257,36 +257,38 @@ def _compiled(
     return result
 
 
-Watch = Callable[[int, Any], Any]
+NodeCallback = Callable[[int, Any], Any]
 """Is given the index of a node and what it came to; what it returns is used in its place."""
 
 
-def watched(
-    name: str, signature: str, program: Program, language: Language, watch: Watch
+def function_with_callback(
+    name: str, signature: str, program: Program, language: Language, callback: NodeCallback
 ) -> Callable[..., Any]:
-    """The function of `function`, of which `watch` sees the result of every operation on a symbol.
+    """The function of `function`; `callback` sees the result of every operation on a symbol.
 
     >>> from verifier.program.builder import FormulaBuilder
     >>> build = FormulaBuilder()
     >>> x = build.input("x")
     >>> program = build.program(build.apply("add", build.apply("square", x), build.constant(1)))
     >>> seen = {}
-    >>> watched("f", "x", program, NUMPY, seen.setdefault)(3.0), seen
+    >>> function_with_callback("f", "x", program, NUMPY, seen.setdefault)(3.0), seen
     (np.float64(10.0), {1: np.float64(9.0), 3: np.float64(10.0)})
     """
-    writer = _Watched(program, language)
+    writer = _CallbackWriter(program, language)
     results = writer.results()
     statements = [*writer.lines, f"return {', '.join(results)}"]
     source = f"def {name}({signature}):\n" + "".join(f"    {line}\n" for line in statements)
-    return _compiled(name, source, language, {**_scope(language, program), writer.watch: watch})
+    return _compiled(
+        name, source, language, {**_scope(language, program), writer.callback: callback}
+    )
 
 
-class _Watched(_Writer):
+class _CallbackWriter(_Writer):
     """Writes a call around each operation on a symbol."""
 
     @property
-    def watch(self) -> str:
-        name = "watch"
+    def callback(self) -> str:
+        name = "callback"
         while name in self.program.inputs:
             name += "_"
         return name
@@ -295,7 +297,7 @@ class _Watched(_Writer):
         text = super()._node(node, index, texts)
         if node.operation == INPUT or not self._varies(index):
             return text
-        return _Text(f"{self.watch}({index}, {text.text})")
+        return _Text(f"{self.callback}({index}, {text.text})")
 
 
 def of_tensors(generated: Callable[..., Any]) -> Callable[..., Any]:

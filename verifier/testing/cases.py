@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from verifier.capture.statements import Subject
+from verifier.capture.code_at_point import Subject
 from verifier.formula.parser import read_text
 from verifier.judging.reference import Formula
 from verifier.program.builder import FormulaBuilder

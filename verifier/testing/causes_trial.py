@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from verifier.capture.statements import REVERSE
+from verifier.capture.code_at_point import REVERSE
 from verifier.checking.edge_cases.domain import Domain
 from verifier.checking.shrink.search import find_simplest
 from verifier.checking.shrink.start import Start

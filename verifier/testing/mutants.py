@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from verifier.capture.statements import REVERSE, SECOND, Subject
+from verifier.capture.code_at_point import REVERSE, SECOND, Subject
 from verifier.judging.examination import Examination
 from verifier.judging.examine import examine
 from verifier.judging.reference import Formula

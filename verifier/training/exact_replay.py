@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.capture.joint_functions import Joint
+from verifier.capture.autograd_derivatives import Joint
 from verifier.capture.joint_graph import NotReadableError, captured
 from verifier.capture.lowering import lowered
 from verifier.judging.examination import NotReplayed

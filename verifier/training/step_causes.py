@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from verifier.capture.statements import Subject
+from verifier.capture.code_at_point import Subject
 from verifier.errors import InputError
 from verifier.judging.causes.scalar_gradients import Cause, StepGradient, causes_at_step
 from verifier.judging.examination import Examination

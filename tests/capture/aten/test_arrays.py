@@ -10,9 +10,9 @@ from torch.nn import functional as F  # noqa: N812
 
 from tests.helpers.reading import agreeing_digits, deviations_off, largest_error, shared_out
 from tests.helpers.torch_versions import marked
+from verifier.capture.code_at_point import Subject
 from verifier.capture.joint_graph import NotReadableError
 from verifier.capture.lowering import rules
-from verifier.capture.statements import Subject
 from verifier.judging.examination import Replayed
 from verifier.judging.examine import examine
 from verifier.program.evaluation.stochastic import DEVIATIONS

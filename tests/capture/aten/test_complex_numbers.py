@@ -8,8 +8,8 @@ import torch
 
 from tests.helpers.reading import agreeing_digits, largest_error
 from verifier.capture.aten.complex_numbers.fourier import DIRECT
+from verifier.capture.code_at_point import Subject
 from verifier.capture.joint_graph import NotReadableError
-from verifier.capture.statements import Subject
 from verifier.judging.examination import Replayed
 from verifier.judging.examine import examine
 from verifier.judging.outcome import Outcome

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from tests.helpers.reading import Scaled, agreeing_digits, deviations_off, largest_error
+from verifier.capture.code_at_point import Subject
 from verifier.capture.joint_graph import NotReadableError
-from verifier.capture.statements import Subject
 from verifier.judging.examine import examine
 from verifier.judging.outcome import Outcome
 from verifier.program.evaluation.stochastic import DEVIATIONS

@@ -25,7 +25,7 @@ from tests.helpers.reading import (
 )
 from tests.helpers.torch_versions import marked
 from verifier.capture import lowering
-from verifier.capture.joint_functions import SecondOrder
+from verifier.capture.autograd_derivatives import SecondOrder
 from verifier.capture.joint_graph import NotReadableError, captured
 from verifier.capture.lowering import plain, rules
 from verifier.program.evaluation.stochastic import DEVIATIONS

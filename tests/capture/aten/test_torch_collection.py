@@ -9,7 +9,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from tests.helpers.reading import Scaled, agreeing_digits, deviations_off, largest_error
 from tests.helpers.torch_versions import marked
-from verifier.capture.statements import Subject
+from verifier.capture.code_at_point import Subject
 from verifier.errors import InputError
 from verifier.judging.examine import examine
 from verifier.judging.outcome import Outcome

@@ -12,8 +12,8 @@ import pytest
 import torch
 from rich.text import Text
 
-from verifier.capture.statements import Subject
-from verifier.checking.records import CheckResult, CheckSettings
+from verifier.capture.code_at_point import Subject
+from verifier.checking.check_result import CheckResult, CheckSettings
 from verifier.checking.tally.count import Tally
 from verifier.commands.config.baseline import set_accepted_aside
 from verifier.commands.config.report import TargetResult
@@ -23,8 +23,8 @@ from verifier.errors import InputError
 from verifier.judging.examine import examine
 from verifier.judging.finding import CheckCause, Finding
 from verifier.judging.verdict import Outcome
-from verifier.process.workers.limits import Limits
 from verifier.process.workers.messages import Rendered
+from verifier.process.workers.resource_limits import ResourceLimits
 from verifier.process.workers.supervisor import End, Ending, InThisProcess
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.rendering import Forms, Screen
@@ -263,7 +263,7 @@ class Engine:
         return Report(replace(FOUND[name], target=name))
 
 
-class Watch:
+class Monitor:
     """Somebody who presses Ctrl-C before the target of that number."""
 
     def __init__(self, before=None):
@@ -284,9 +284,9 @@ class Watch:
 FORMS = Forms(Screen(), json=True, markdown=True)
 
 
-def run_config(config, watch=None, host=None, forms=FORMS, jobs=1):
-    return ConfigRun(host or InThisProcess(), Limits(), forms, jobs).report(
-        config, watch or Watch()
+def run_config(config, monitor=None, host=None, forms=FORMS, jobs=1):
+    return ConfigRun(host or InThisProcess(), ResourceLimits(), forms, jobs).report(
+        config, monitor or Monitor()
     )
 
 
@@ -316,7 +316,7 @@ def test_each_target_is_checked_as_it_is_written(engine, configured):
     agreeing, known = engine.asked["agreeing"], engine.asked["known"]
     settings = {
         "seed": 0, "without": (), "digits": None, "timeout": None, "honour_detach": False,
-        "wrt": (), "not_wrt": (), "state": None, "train": False,
+        "wrt": (), "not_wrt": (), "state": None, "train": False, "effort": "normal",
     }  # fmt: skip
     settings |= {"reduction": "none", "dtypes": ("float32", "bfloat16")}
     assert agreeing == {
@@ -442,10 +442,10 @@ def test_all_verified(configured):
 
 
 def test_interrupted_between_two_targets(configured, engine):
-    watch = Watch(before=2)
-    report = run_config(configured(only("agreeing", "wrong")), watch)
+    monitor = Monitor(before=2)
+    report = run_config(configured(only("agreeing", "wrong")), monitor)
     assert report.exit_code == 130 and list(engine.asked) == ["agreeing"]
-    assert watch.seen == [(0, 2), (1, 2)]
+    assert monitor.seen == [(0, 2), (1, 2)]
     partial = "NOT VERIFIED  1 of 2 targets.\nPARTIAL  Interrupted after 1 of 2 targets.\n"
     assert str(report).startswith(partial)
 
@@ -457,7 +457,7 @@ def test_interrupted_within_a_target(configured, engine):
 
 
 def test_interrupted_before_the_first(configured):
-    report = run_config(configured(FILE), Watch(before=0))
+    report = run_config(configured(FILE), Monitor(before=0))
     assert report.exit_code == 130
     assert "PARTIAL  Interrupted after 0 of 2 targets." in str(report)
 
@@ -468,7 +468,7 @@ class Ends:
 
     ending: Ending
 
-    def run(self, task, limits, watch):
+    def run(self, task, limits, monitor):
         return self.ending
 
 

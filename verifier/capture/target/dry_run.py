@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from verifier.capture.joint_functions import gradients_by
+from verifier.capture.autograd_derivatives import gradients_by
 from verifier.capture.target.bind import Bound
 from verifier.errors import InputError, message_of
 from verifier.process.deadline import Deadline

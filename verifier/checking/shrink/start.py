@@ -56,9 +56,9 @@ def _telling(part: Part) -> Truths:
     """The numbers that disagree and tell what is wrong: 0, infinity and NaN do not."""
     stated, exact = part.verdicts.stated, part.verdicts.centre
     wrong: Truths = part.verdicts.severity == Outcome.DISAGREES.severity
-    with np.errstate(all="ignore"):
-        telling: Truths = wrong & np.isfinite(stated) & np.isfinite(exact) & (stated != 0)
-    return telling & (exact != 0)
+    finite = np.isfinite(stated) & np.isfinite(exact)
+    telling: Truths = wrong & finite & (stated != 0) & (exact != 0)
+    return telling
 
 
 def start_of(failing: Sequence[Finding], causes: Sequence[CheckCause]) -> Start | None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from verifier.capture.statements import FORWARD, REVERSE, SECOND
+from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
+from verifier.checking.check_result import CheckResult
 from verifier.checking.labels import component_name
-from verifier.checking.records import CheckResult
 from verifier.checking.tally.components import CheckComponent, Statement
 from verifier.judging.examination import Part, Replayed
 from verifier.judging.finding import CheckPoint, Finding

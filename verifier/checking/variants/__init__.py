@@ -5,9 +5,8 @@ Each check is a small object that makes findings of a target at one point. A che
 made says why.
 """
 
-from verifier.capture.statements import REVERSE
+from verifier.capture.code_at_point import REVERSE
 from verifier.checking.variants.again import AgainCheck
-from verifier.checking.variants.at_point import Check, Trial
 from verifier.checking.variants.circumstances import ModeCheck, SizeCheck
 from verifier.checking.variants.grad_outputs import SeedPatternCheck, UndefinedSeedCheck
 from verifier.checking.variants.layout_and_vmap import (
@@ -28,6 +27,7 @@ from verifier.checking.variants.side_effects import (
     ReachCheck,
 )
 from verifier.checking.variants.subsets import SameTensorCheck, SubsetCheck
+from verifier.checking.variants.target_at_point import Check, Trial
 
 __all__ = ["AT_EVERY_POINT", "CHEAP", "COSTLY", "NAMES", "Check", "Trial"]
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from verifier.capture.joint_functions import gradients_by
+from verifier.capture.autograd_derivatives import gradients_by
+from verifier.capture.code_at_point import REVERSE
 from verifier.capture.lowering import plain
-from verifier.capture.statements import REVERSE
-from verifier.checking.variants.at_point import (
+from verifier.checking.variants.target_at_point import (
     WRONG_ANYWAY,
     Trial,
     first_sentence,

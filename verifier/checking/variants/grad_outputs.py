@@ -12,13 +12,13 @@ from itertools import islice
 
 import torch
 
-from verifier.capture.joint_functions import gradients_by
-from verifier.capture.statements import REVERSE, SEED, Statements
+from verifier.capture.autograd_derivatives import gradients_by
+from verifier.capture.code_at_point import REVERSE, SEED, Statements
 from verifier.checking.edge_cases.domain import Domain
 from verifier.checking.edge_cases.edges import find_edges, make_edge_points
+from verifier.checking.edge_cases.float64_screening import Arguments, Float64Screening
 from verifier.checking.edge_cases.scan import compares
-from verifier.checking.edge_cases.screen import Arguments, Screen
-from verifier.checking.variants.at_point import (
+from verifier.checking.variants.target_at_point import (
     Trial,
     first_sentence,
     parts_with_statements,
@@ -92,7 +92,7 @@ _ONE_NUMBER = "with a grad_output that is 0 but for one number"
 
 def _suspects(trial: Trial) -> Iterator[tuple[torch.Tensor, ...]]:
     """The grad_outputs that look wrong, the worst first."""
-    screen = Screen.of(trial.examination)
+    screen = Float64Screening.of(trial.examination)
     if screen is None or trial.examination.outcome is Outcome.DISAGREES:
         return
     names = [f"{SEED}{place}" for place in range(len(trial.weights))]

@@ -8,24 +8,25 @@ from itertools import product
 
 import torch
 
-from verifier.capture.joint_functions import Joint, tensors
+from verifier.capture.autograd_derivatives import Joint, tensors
+from verifier.capture.code_at_point import SEED, Statements
 from verifier.capture.lowering import plain
 from verifier.capture.random_draws import with_seed
-from verifier.capture.statements import SEED, Statements
 from verifier.checking.labels import NAMED, listed
-from verifier.checking.variants.at_point import (
+from verifier.checking.variants.not_comparable import (
+    NO_VALUE,
+    OF_DRAWS,
+    OF_STRIDES,
+    leaves_domain,
+    reads_strides,
+    without_convention,
+)
+from verifier.checking.variants.target_at_point import (
     Trial,
     ignore_torch_warnings,
     parts_with_statements,
     reason_it_raises,
     statements_of,
-)
-from verifier.checking.variants.not_comparable import (
-    NO_VALUE,
-    OF_STRIDES,
-    leaves_domain,
-    reads_strides,
-    without_convention,
 )
 from verifier.judging.examination import Examination
 from verifier.judging.examine import examine
@@ -124,7 +125,7 @@ class StridesCheck:
         if reads_strides(trial):
             yield trial.absent(self, OF_STRIDES)
             return
-        reasons: set[str] = set()
+        reasons: dict[str, None] = {}
         seen: set[tuple[tuple[tuple[int, ...], int], ...]] = set()
         for layout, (chosen, which) in product(self.layouts, _laid_out(trial)):
             arguments = [
@@ -135,13 +136,13 @@ class StridesCheck:
             if places in seen:
                 continue
             seen.add(places)
+            if trial.examination.events.draws and not all(map(_has_rows_in_order, arguments)):
+                reasons[OF_DRAWS] = None
+                continue
             try:
                 stated = _state_as_given(statements, arguments)
             except Exception as error:
-                reason = reason_it_raises(error)
-                if reason not in reasons:
-                    yield trial.absent(self, reason)
-                reasons.add(reason)
+                reasons[reason_it_raises(error)] = None
                 continue
             judged = parts_with_statements(trial.examination.parts, stated)
             circumstance = Circumstance(
@@ -149,6 +150,13 @@ class StridesCheck:
             )
             found = trial.finding(self, judged, circumstance=circumstance)
             yield replace(found, examination=trial.examination)
+        yield from (trial.absent(self, reason) for reason in reasons)
+
+
+def _has_rows_in_order(tensor: torch.Tensor) -> bool:
+    """Whether numbers with higher indices lie further in memory, as torch draws random ones."""
+    steps = [step for step, size in zip(tensor.stride(), tensor.shape, strict=True) if size > 1]
+    return steps == sorted(steps, reverse=True)
 
 
 _LAYOUTS: dict[Callable[[torch.Tensor], torch.Tensor], str] = {

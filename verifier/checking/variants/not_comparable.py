@@ -8,12 +8,13 @@ import numpy as np
 import torch
 
 from verifier.capture.aten.movement import PADDING
-from verifier.checking.variants.at_point import Trial
+from verifier.checking.variants.target_at_point import Trial
 from verifier.judging.examination import Examination
 from verifier.judging.outcome import Outcome
 from verifier.process.isolation import user_code_state
 
 OF_STRIDES = "the code reads strides (as_strided): in another layout it is another function"
+OF_DRAWS = "in another order in memory torch draws other random numbers for the same elements"
 NO_VALUE = "where all rows are equal, the function has no value to compare"
 _AT_ONE_POINT = frozenset({PADDING})
 """Under vmap torch leaves out the padding's row of the first point, and learns those of the

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from verifier.capture.joint_functions import Joint, gradients_by, tensors
-from verifier.capture.statements import REVERSE, Statements
-from verifier.checking.variants.at_point import Trial
+from verifier.capture.autograd_derivatives import Joint, gradients_by, tensors
+from verifier.capture.code_at_point import REVERSE, Statements
+from verifier.checking.variants.target_at_point import Trial
 from verifier.judging.finding import Finding
 from verifier.judging.verdict import Note
 from verifier.process.isolation import user_code_state

@@ -11,11 +11,11 @@ from itertools import combinations, islice
 import numpy as np
 import torch
 
-from verifier.capture.joint_functions import ForwardMode, Joint, gradients_by, tensors
+from verifier.capture.autograd_derivatives import ForwardMode, Joint, gradients_by, tensors
+from verifier.capture.code_at_point import FORWARD, REVERSE
 from verifier.capture.lowering import plain
-from verifier.capture.statements import FORWARD, REVERSE
 from verifier.checking.labels import listed
-from verifier.checking.variants.at_point import (
+from verifier.checking.variants.target_at_point import (
     WRONG_ANYWAY,
     Trial,
     first_sentence,

@@ -15,8 +15,8 @@ from verifier.commands.terminal.streams import (
     write_message,
 )
 from verifier.errors import InputError, printable
-from verifier.process.workers.limits import Limits
 from verifier.process.workers.messages import Rendered
+from verifier.process.workers.resource_limits import ResourceLimits
 from verifier.process.workers.supervisor import End, Ending
 from verifier.process.workers.task import Task
 from verifier.reporting.incident import incident_file, incident_text
@@ -41,12 +41,14 @@ class CommandRun:
     """What is judged, as it was typed."""
     outputs: Outputs
     debug: bool = False
-    limits: Limits = field(default_factory=Limits)
+    limits: ResourceLimits = field(default_factory=ResourceLimits)
 
     def code(self, task: Task) -> int:
         """Do the task and write its report; the exit code."""
-        with watch_signals(_PROGRESS.get(self.command, self.command), self.outputs.detail) as watch:
-            ending = HOST.get()().run(task, self.limits, watch)
+        with watch_signals(
+            _PROGRESS.get(self.command, self.command), self.outputs.detail
+        ) as monitor:
+            ending = HOST.get()().run(task, self.limits, monitor)
         if ending.end is End.FINISHED and ending.report is not None:
             code = self.write(self._completed(ending.report), ending.report.exit_code)
             if ending.sentence:

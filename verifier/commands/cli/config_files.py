@@ -52,11 +52,11 @@ class ConfigFiles:
         outputs = self.run.outputs
         forms = replace(outputs.forms, text=True)
         with (
-            watch_signals("check", outputs.detail) as watch,
+            watch_signals("check", outputs.detail) as monitor,
             _json_lines(outputs.json if outputs.has_json_lines else None) as on_result,
         ):
             plan = ConfigRun(HOST.get()(), self.run.limits, forms, jobs, on_result)
-            return plan.report(config, watch)
+            return plan.report(config, monitor)
 
     def _write(self, report: ConfigReport) -> int:
         outputs = self.run.outputs

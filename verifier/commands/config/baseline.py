@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from verifier.checking.check_result import CheckResult
 from verifier.checking.labels import component_of_part_name
-from verifier.checking.records import CheckResult
 from verifier.checking.tally.components import CheckComponent
 from verifier.checking.tally.count import Tally
 from verifier.commands.config.schema import AcceptedFailure

@@ -25,7 +25,7 @@ from verifier.reporting.content.blocks import (
     Table,
     Verdict,
 )
-from verifier.reporting.content.components import DASH
+from verifier.reporting.content.component_rows import DASH
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, no_outcome, numbers, table_of, words
 from verifier.reporting.data.document_head import head

@@ -15,9 +15,9 @@ from functools import partial
 from verifier.commands.config.report import ConfigReport, TargetResult
 from verifier.commands.config.schema import AcceptedFailure, Config, ConfiguredTarget
 from verifier.commands.unfinished import exit_code_of, sentence_of
-from verifier.process.workers.limits import Limits
 from verifier.process.workers.messages import Rendered
-from verifier.process.workers.supervisor import End, Ending, Host, Watch
+from verifier.process.workers.resource_limits import ResourceLimits
+from verifier.process.workers.supervisor import End, Ending, Host, TaskMonitor
 from verifier.process.workers.task import Task
 from verifier.reporting.rendering import Forms
 
@@ -39,7 +39,7 @@ class ConfigRun:
     """How the targets of a file are checked."""
 
     host: Host
-    limits: Limits
+    limits: ResourceLimits
     """For each target; its own time limit takes the place of the one here."""
     forms: Forms
     jobs: int = 1
@@ -47,11 +47,11 @@ class ConfigRun:
     on_result: Callable[[TargetResult], None] = ignore_result
     """Called with each result as it comes, one at a time."""
 
-    def report(self, config: Config, watch: Watch) -> ConfigReport:
+    def report(self, config: Config, monitor: TaskMonitor) -> ConfigReport:
         """Check each target. One that cannot be used does not keep the others from being
         checked.
         """
-        count = _TargetCounter(watch, len(config.targets))
+        count = _TargetCounter(monitor, len(config.targets))
         with _cancelling_pool(self.jobs, count) as pool:
             found = list(pool.map(lambda target: self._result(target, count), config.targets))
         return ConfigReport(config, tuple(result for result in found if result is not None))
@@ -78,14 +78,14 @@ class ConfigRun:
 class _TargetCounter:
     """Watches all targets at once: progress is how many are done."""
 
-    def __init__(self, watch: Watch, planned: int) -> None:
-        self._watch, self._planned, self._done = watch, planned, 0
+    def __init__(self, monitor: TaskMonitor, planned: int) -> None:
+        self._monitor, self._planned, self._done = monitor, planned, 0
         self.is_abandoned = False
         self._lock = threading.Lock()
 
     @property
     def interruptions(self) -> int:
-        return 2 if self.is_abandoned else self._watch.interruptions
+        return 2 if self.is_abandoned else self._monitor.interruptions
 
     def add(self, tell: Callable[[], None] | None = None) -> None:
         """One more is done; what is told of it is told before the next one is counted."""
@@ -96,10 +96,10 @@ class _TargetCounter:
                 tell()
 
     def progress(self, done: int, planned: int, note: str = "") -> None:
-        self._watch.progress(self._done, self._planned)
+        self._monitor.progress(self._done, self._planned)
 
     def tell(self, text: str) -> None:
-        self._watch.tell(text)
+        self._monitor.tell(text)
 
 
 @contextmanager

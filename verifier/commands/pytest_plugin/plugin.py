@@ -81,7 +81,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that is marked with `gradients` has a case for each function of a module."""
     if metafunc.definition.get_closest_marker("gradients") is not None:
-        from verifier.commands.pytest_plugin.functions import parametrise
+        from verifier.commands.pytest_plugin.marked_functions import parametrise
 
         parametrise(metafunc)
 

@@ -161,7 +161,7 @@ PROGRESS_AFTER = 1.0
 """Seconds after which a run shows its progress."""
 
 
-class TerminalWatch:
+class TerminalMonitor:
     """Shows a progress bar on standard error after a second, and counts Ctrl-C."""
 
     def __init__(self, what: str, *, shows_progress: bool = True) -> None:
@@ -213,21 +213,21 @@ def _progress_bar() -> Progress:
 
 
 @contextmanager
-def watch_signals(what: str, detail: Detail = Detail.SHORT) -> Iterator[TerminalWatch]:
+def watch_signals(what: str, detail: Detail = Detail.SHORT) -> Iterator[TerminalMonitor]:
     """A block in which Ctrl-C and the other signals that ask for an end are counted."""
-    watch = TerminalWatch(what, shows_progress=detail is not Detail.QUIET)
+    monitor = TerminalMonitor(what, shows_progress=detail is not Detail.QUIET)
     if threading.current_thread() is not threading.main_thread():
-        yield watch
+        yield monitor
         return
-    before = {number: signal.signal(number, watch.interrupt) for number in _ending_signals()}
+    before = {number: signal.signal(number, monitor.interrupt) for number in _ending_signals()}
     try:
-        yield watch
+        yield monitor
     finally:
         for number, handler in before.items():
             # The report is still to be written: a signal that comes again must not cost it.
-            is_late = watch.interruptions > 0 and number != signal.SIGINT
+            is_late = monitor.interruptions > 0 and number != signal.SIGINT
             signal.signal(number, signal.SIG_IGN if is_late else handler)
-        watch.clear()
+        monitor.clear()
 
 
 def _ending_signals() -> Iterator[signal.Signals]:

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 
 from verifier.capture.target import name_of
+from verifier.checking.check_result import CheckResult, CheckSettings
 from verifier.checking.failures import explain_failures
-from verifier.checking.records import CheckResult, CheckSettings
 from verifier.commands.watch.loop_call import LoopCall, NotJudgedError, judged_call, observed_call
 from verifier.errors import InputError
 from verifier.judging.finding import Finding
-from verifier.judging.limits import limit_search_time
+from verifier.judging.symbolic_limits import limit_search_time
 from verifier.process.deadline import Deadline
 from verifier.process.internal_errors import InternalErrors
 from verifier.process.isolation import isolate

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import torch
 from torch.nn.utils.stateless import _reparametrize_module
 
-from verifier.capture.statements import REVERSE, Subject
+from verifier.capture.code_at_point import REVERSE, Subject
 from verifier.capture.target import Bound, bound
 from verifier.capture.target.outputs import results_of
 from verifier.capture.target.pytree import leaves, replaced

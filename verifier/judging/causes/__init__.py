@@ -6,7 +6,7 @@ the most specific first; what was tried and does not fit is ruled out.
 >>> import torch
 >>> from verifier.judging.finding import Finding
 >>> from verifier.judging.examine import examine
->>> from verifier.capture.statements import Subject
+>>> from verifier.capture.code_at_point import Subject
 >>> from verifier.testing.mutations import GRAPH, liar_named
 >>> wrong = GRAPH.plant(torch.tanh, liar_named("sign flipped").lie, 0)
 >>> examination = examine(Subject(wrong, {"x": torch.tensor([0.5, 1.5], dtype=torch.float64)}))

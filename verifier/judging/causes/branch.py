@@ -10,9 +10,9 @@ import numpy as np
 
 from verifier.judging.causes.cut_path import MOST_ELEMENTS
 from verifier.judging.causes.describe_term import describe_node
+from verifier.judging.causes.prediction_filter import possible_predictions
 from verifier.judging.causes.replays import balls_overlap, replay_results
 from verifier.judging.causes.rule import Mistake
-from verifier.judging.causes.screen import possible_predictions
 from verifier.judging.causes.suspect import SCREEN, Suspect
 from verifier.operations.arrays import Array, Balls, Floats, Truths
 from verifier.operations.operation import Operation

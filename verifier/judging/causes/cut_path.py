@@ -16,10 +16,10 @@ from itertools import combinations
 
 import numpy as np
 
-from verifier.capture.statements import FORWARD, SECOND, SEED
+from verifier.capture.code_at_point import FORWARD, SECOND, SEED
 from verifier.judging.causes.describe_term import describe_node, describe_term
+from verifier.judging.causes.prediction_filter import possible_predictions
 from verifier.judging.causes.rule import Mistake
-from verifier.judging.causes.screen import possible_predictions
 from verifier.judging.causes.suspect import Suspect
 from verifier.judging.conditioning import Point
 from verifier.judging.verdict import Outcome

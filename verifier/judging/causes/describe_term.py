@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from verifier.capture.statements import SEED, TANGENT
+from verifier.capture.code_at_point import SEED, TANGENT
 from verifier.operations.operation import Infix
 from verifier.operations.table import TABLE
 from verifier.program.program import (

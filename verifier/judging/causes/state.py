@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from verifier.capture.code_at_point import TANGENT
 from verifier.capture.joint_graph import results_with_forward_draws, results_with_other_draws
 from verifier.capture.lowering import plain
-from verifier.capture.statements import TANGENT
 from verifier.judging.causes.rule import Mistake
 from verifier.judging.causes.suspect import Suspect
 from verifier.judging.examination import Part

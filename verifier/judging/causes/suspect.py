@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from verifier.capture.statements import SEED, TANGENT
+from verifier.capture.code_at_point import SEED, TANGENT
 from verifier.judging.causes.replays import replay_results, replay_with_arguments
 from verifier.judging.conditioning import Point, worst_place
 from verifier.judging.examination import Coded, Exact, Examination, Part, Replayed

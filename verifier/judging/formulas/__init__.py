@@ -14,7 +14,7 @@ from verifier.judging.verdict import Case, Verdicts
 from verifier.operations.arrays import Truths
 from verifier.operations.formats import Format
 from verifier.program.evaluation.arithmetic import balls, largest_size, middle, precision, radius
-from verifier.program.evaluation.rounding import Rounded, rounded, rounding_reach
+from verifier.program.evaluation.proved_allowance import Rounded, rounded, rounding_reach
 from verifier.program.evaluation.term_sizes import term_sizes
 from verifier.program.program import Program
 from verifier.witnesses import FIRST_PRECISION, Arguments, Enclosure, enclose

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from flint import arb
 
+from verifier.judging.compared_programs import ComparedPrograms
 from verifier.judging.examination import Replayed
 from verifier.judging.kinks.hull import reach_of
-from verifier.judging.pair import Pair
+from verifier.judging.replay.approximation import approximated
 from verifier.judging.replay.joint import JointReplay
 from verifier.operations.formats import FLOAT32, FLOAT64, Format
 from verifier.program.builder import Builder
@@ -53,15 +54,18 @@ class FormulaReplay:
     """
 
 
-def formula_replay(pair: Pair, found: JointReplay) -> FormulaReplay:
+def formula_replay(pair: ComparedPrograms, found: JointReplay) -> FormulaReplay:
     """How the code's formulas compare with the exact ones."""
     trial = _Trial(pair, found)
     unexplained, literals = trial.granted(trial.wrong(()), trial.wrong)
     wrong, narrow = trial.granted(unexplained, trial.wrong_as_float32)
-    names = [name for (name, _), part in zip(pair.point.labels, wrong, strict=True) if part.any()]
+    near = approximated(pair, found, wrong)
+    unexplained, wrong = _without(unexplained, near), _without(wrong, near)
+    names = _names_with(pair, wrong)
     numbers = _numbers(pair.builder, literals)
     floats = tuple(number for number in _numbers(pair.builder, narrow) if FLOAT32.holds(number))
-    summary = Replayed(_least_digits(pair, found), numbers, tuple(names), floats)
+    digits = _least_digits(pair, found)
+    summary = Replayed(digits, numbers, names, floats, _names_with(pair, near))
     return FormulaReplay(summary, wrong, unexplained)
 
 
@@ -69,7 +73,7 @@ def formula_replay(pair: Pair, found: JointReplay) -> FormulaReplay:
 class _Trial:
     """The code's graph with some of its literals taken for rounded decimals."""
 
-    pair: Pair
+    pair: ComparedPrograms
     found: JointReplay
 
     def wrong(self, granted: Iterable[int]) -> Wrong:
@@ -139,12 +143,21 @@ class _Trial:
         return granted, _needed(literals, lambda chosen: _same(wrong_with(chosen), granted))
 
 
+def _names_with(pair: ComparedPrograms, found: Wrong) -> tuple[str, ...]:
+    labels = zip(pair.point.labels, found, strict=True)
+    return tuple(name for (name, _), part in labels if part.any())
+
+
+def _without(wrong: Wrong, near: Wrong) -> Wrong:
+    return [part & ~one for part, one in zip(wrong, near, strict=True)]
+
+
 def _numbers(builder: Builder, literals: Iterable[int]) -> tuple[float, ...]:
     numbers = [builder[index].array for index in literals]
     return tuple(sorted({float(one) for array in numbers for one in np.ravel(array)}))
 
 
-def _least_digits(pair: Pair, found: JointReplay) -> float:
+def _least_digits(pair: ComparedPrograms, found: JointReplay) -> float:
     """To how many digits all statements agree with the exact ones; NaN where nothing is known."""
     terms = term_sizes(pair.builder.program(*pair.exact), pair.given)
     sizes = [float(np.max(size, where=np.isfinite(size), initial=0.0)) for size in terms]
@@ -250,7 +263,7 @@ def _digits(difference: Any, exact: Any, kink: Any, terms: float) -> float:
     Where every entry may be 0, they are measured against the terms that cancel.
     """
     known = np.isfinite(radius(difference)) & ~kink
-    if exact.size and not known.any():
+    if not known.any():
         return math.nan
     size = _largest(exact) if _excludes_zero(exact).any() else terms
     # Relative to the size as balls: a difference may be smaller than any float64.

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from verifier.judging.compared_programs import ComparedPrograms
 from verifier.judging.conditioning import Point
 from verifier.judging.kinks import Kinks, kinks_at, open_ties
-from verifier.judging.limits import ResultWithLimits, add_limits
-from verifier.judging.pair import Pair
+from verifier.judging.symbolic_limits import ResultWithLimits, add_limits
 from verifier.operations.arrays import Balls
 from verifier.operations.table import TABLE
 from verifier.program.evaluation.balls import (
@@ -56,7 +56,7 @@ class JointReplay:
         return self.kinks.exact
 
 
-def joint_replay(pair: Pair) -> JointReplay:
+def joint_replay(pair: ComparedPrograms) -> JointReplay:
     """The replays of a pair at its point."""
     program, rounded, count = pair.program, pair.as_in_forward(pair.program), len(pair.code)
     noise = arithmetic_for(rounded)
@@ -88,12 +88,12 @@ def joint_replay(pair: Pair) -> JointReplay:
     )
 
 
-def _limits(pair: Pair, exact: list[Any]) -> list[ResultWithLimits]:
+def _limits(pair: ComparedPrograms, exact: list[Any]) -> list[ResultWithLimits]:
     program = pair.builder.program(*pair.exact)
     return add_limits(program, exact, pair.given, pair.point.by)
 
 
-def _decisions(pair: Pair, open_: Mapping[int, Any]) -> dict[int, AsCoded]:
+def _decisions(pair: ComparedPrograms, open_: Mapping[int, Any]) -> dict[int, AsCoded]:
     """How the code decided where rounding leaves it open, for the nodes whose values it showed."""
     found: dict[int, AsCoded] = {}
     for index, place in pair.places.items():
@@ -109,12 +109,19 @@ def _decided(
     program: Program, decisions: Mapping[int, AsCoded], near: Mapping[int, Any]
 ) -> NoiseArithmetic:
     """Noise that takes the branches that the code took."""
-    noise = arithmetic_for(program)
-    noise.borders = near
-    noise.coded = {
+    outcomes = {
         place: np.asarray(TABLE[program.nodes[place].operation].numpy.function(*decision.values))
         for place, decision in decisions.items()
     }
-    if noise.beside is not None:
-        noise.beside.coded, noise.beside.borders = noise.coded, noise.borders
+    return noise_as_decided(program, outcomes, near)
+
+
+def noise_as_decided(
+    program: Program, outcomes: Mapping[int, Any], open_: Mapping[int, Any]
+) -> NoiseArithmetic:
+    """Noise with comparisons, by place, as they are said to come out where they are open."""
+    noise = arithmetic_for(program)
+    for one in (noise, noise.beside):
+        if one is not None:
+            one.coded, one.borders = outcomes, open_
     return noise

@@ -23,7 +23,6 @@ from typing import IO, TYPE_CHECKING, Protocol
 from verifier.errors import reason_of
 from verifier.process.values import Facts
 from verifier.process.workers.incoming import PipeReader
-from verifier.process.workers.limits import Limits, size_text
 from verifier.process.workers.messages import (
     INTERRUPT,
     LAST,
@@ -42,6 +41,7 @@ from verifier.process.workers.messages import (
     frame_document,
 )
 from verifier.process.workers.relay import Relay
+from verifier.process.workers.resource_limits import ResourceLimits, size_text
 from verifier.process.workers.stack import user_place_in
 from verifier.process.workers.task import Task, perform_task
 
@@ -86,7 +86,7 @@ class Ending:
         return self.end is End.FINISHED
 
 
-class Watch(Protocol):
+class TaskMonitor(Protocol):
     """Who waits for the work."""
 
     @property
@@ -103,7 +103,7 @@ class Watch(Protocol):
 class Host(Protocol):
     """Where a task is done."""
 
-    def run(self, task: Task, limits: Limits, watch: Watch) -> Ending:
+    def run(self, task: Task, limits: ResourceLimits, monitor: TaskMonitor) -> Ending:
         """What came of the task, within the limits."""
 
 
@@ -113,35 +113,35 @@ class InThisProcess:
     process is done.
     """
 
-    def run(self, task: Task, limits: Limits, watch: Watch) -> Ending:
+    def run(self, task: Task, limits: ResourceLimits, monitor: TaskMonitor) -> Ending:
         """What came of the task; no limit holds."""
-        known = _Received(watch)
-        perform_task(task, known.receive, _WatchInterruption(watch))
+        known = _Received(monitor)
+        perform_task(task, known.receive, _MonitorInterruption(monitor))
         return known.ending
 
 
 @dataclass(frozen=True)
-class _WatchInterruption:
-    watch: Watch
+class _MonitorInterruption:
+    monitor: TaskMonitor
 
     @property
     def wanted(self) -> bool:
-        return self.watch.interruptions > 0
+        return self.monitor.interruptions > 0
 
 
 class _Received:
     """What a worker has sent so far."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, monitor: TaskMonitor) -> None:
         self.report: Rendered | None = None
         self.last: Message | None = None
         self.stage: Stage | None = None
-        self._watch = watch
+        self._monitor = monitor
 
     def receive(self, message: Message) -> None:
         match message:
             case Progress(done, planned, note):
-                self._watch.progress(done, planned, note)
+                self._monitor.progress(done, planned, note)
             case Published(report):
                 self.report = report
             case Stage():
@@ -165,17 +165,17 @@ class _Received:
 class InWorkers:
     """Each task in a process of its own."""
 
-    def run(self, task: Task, limits: Limits, watch: Watch) -> Ending:
+    def run(self, task: Task, limits: ResourceLimits, monitor: TaskMonitor) -> Ending:
         """What came of the task, within the limits.
 
         It raises nothing: where no process can be started, the ending says so.
         """
         try:
-            worker = _Worker(task, watch)
+            worker = _Worker(task, monitor)
         except OSError as error:
             return Ending(End.REFUSED, None, f"verifier cannot start a process: {reason_of(error)}")
         try:
-            return _Supervision(worker, limits, watch).ending()
+            return _Supervision(worker, limits, monitor).ending()
         finally:
             worker.end()
 
@@ -183,9 +183,9 @@ class InWorkers:
 class _Supervision:
     """One worker, from its start to its end."""
 
-    def __init__(self, worker: _Worker, limits: Limits, watch: Watch) -> None:
-        self._worker, self._limits, self._watch = worker, limits, watch
-        self._known = _Received(watch)
+    def __init__(self, worker: _Worker, limits: ResourceLimits, monitor: TaskMonitor) -> None:
+        self._worker, self._limits, self._monitor = worker, limits, monitor
+        self._known = _Received(monitor)
         self._started = time.monotonic()
         self._stage_began = self._started
         self._interrupted: float | None = None
@@ -244,13 +244,13 @@ class _Supervision:
 
     def _ending_by_interruption(self) -> Ending | None:
         """Pass the first Ctrl-C on, and end where the worker does not, or at the second."""
-        if not self._watch.interruptions:
+        if not self._monitor.interruptions:
             return None
         if self._interrupted is None:
             self._interrupted = time.monotonic()
             self._worker.interrupt()
         late = time.monotonic() - self._interrupted > PATIENCE
-        if late or self._watch.interruptions > 1:
+        if late or self._monitor.interruptions > 1:
             return self._ending(End.INTERRUPTED, "")
         return None
 
@@ -266,7 +266,7 @@ class _Supervision:
 class _Worker:
     """A process that does one task."""
 
-    def __init__(self, task: Task, watch: Watch) -> None:
+    def __init__(self, task: Task, monitor: TaskMonitor) -> None:
         self._mark = secrets.token_hex(16)
         self._dump, write = _pipe()
         self._process = subprocess.Popen(  # noqa: S603 (this Python itself)
@@ -285,7 +285,7 @@ class _Worker:
             os.close(write)
         self.messages: queue.Queue[Message | None] = queue.Queue()
         self._is_done = False
-        self._relay = Relay(_pipe_of(self._process.stderr), watch.tell)
+        self._relay = Relay(_pipe_of(self._process.stderr), monitor.tell)
         self._incoming = PipeReader(_pipe_of(self._process.stdout))
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

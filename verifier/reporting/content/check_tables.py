@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from verifier.capture.statements import SECOND
+from verifier.capture.code_at_point import SECOND
 from verifier.checking.labels import component_title, with_noun
 from verifier.checking.tally.components import CheckComponent
 from verifier.checking.tally.count import CheckTally, Tally
@@ -19,7 +19,7 @@ from verifier.reporting.content.blocks import (
     Labelled,
     Sentence,
 )
-from verifier.reporting.content.components import CAPTION, short_fields
+from verifier.reporting.content.component_rows import CAPTION, short_fields
 from verifier.reporting.content.fields import Field, table_of, words
 
 

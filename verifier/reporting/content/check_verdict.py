@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
 
-from verifier.capture.statements import FORWARD, REVERSE, SECOND
+from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
 from verifier.checking.labels import component_title, listed, target_name, with_noun
 from verifier.checking.tally.components import CheckComponent
 from verifier.checking.tally.count import Tally

@@ -12,7 +12,7 @@ from verifier.checking.tally.count import CheckTally, Tally
 from verifier.judging.outcome import Outcome, worst
 from verifier.reporting.content.blocks import Column, Entry, Labelled, Row, Table
 from verifier.reporting.content.check_tables import check_named
-from verifier.reporting.content.components import DASH
+from verifier.reporting.content.component_rows import DASH
 
 _GROUPS = {
     "value": ("value",),

@@ -9,7 +9,7 @@ from verifier.judging.outcome import Note, Outcome
 from verifier.judging.verdict import Comparison
 from verifier.operations.number_text import number, short
 from verifier.reporting.content.blocks import Column, Row
-from verifier.reporting.content.components import DASH
+from verifier.reporting.content.component_rows import DASH
 from verifier.reporting.content.fields import Field, columns_of, numbers, row_cells, words
 
 CAPTION = "Errors and allowances in ulps of the exact value; at an exact 0 both are absolute."

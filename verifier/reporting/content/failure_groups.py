@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from verifier.capture.statements import FORWARD, REVERSE, SECOND
+from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
+from verifier.checking.check_result import WrongWhere
 from verifier.checking.labels import listed
-from verifier.checking.records import WrongWhere
 from verifier.checking.tally.components import CheckComponent, Place, Statement
 from verifier.checking.tally.count import CheckTally, Tally
 from verifier.judging.finding import CheckCause

@@ -19,7 +19,7 @@ from verifier.reporting.content.blocks import (
     Table,
     sentences_of,
 )
-from verifier.reporting.content.components import CAPTION, short_fields
+from verifier.reporting.content.component_rows import CAPTION, short_fields
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, table_of, words
 from verifier.reporting.content.training_failure import Advice, first_failure, likely_causes

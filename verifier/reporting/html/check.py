@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from markupsafe import Markup
 
+from verifier.checking.check_result import CheckResult
 from verifier.checking.labels import place_text, point_text, target_name, with_noun
-from verifier.checking.records import CheckResult
 from verifier.checking.tally.components import CheckComponent, Place
 from verifier.checking.tally.count import CheckTally, Tally
 from verifier.errors import InputError
@@ -27,7 +27,7 @@ from verifier.reporting.content.check import formula_sentence, remarks
 from verifier.reporting.content.check_failures import undecided_blocks, wrong_blocks
 from verifier.reporting.content.check_tables import check_named, worst_first
 from verifier.reporting.content.check_verdict import verdict
-from verifier.reporting.content.components import CAPTION, DASH, OUTCOME, full_fields
+from verifier.reporting.content.component_rows import CAPTION, DASH, OUTCOME, full_fields
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, no_outcome, numbers, table_of, words
 from verifier.reporting.html.check_picture import called, error_picture
@@ -274,6 +274,7 @@ def _how(tally: Tally, replay: str | None) -> Facts:
         "target": tally.checked.target,
         "random points": settings.points,
         "seed": settings.seed,
+        "effort": settings.effort,
         "switched off": ", ".join(settings.without) or "nothing",
         "digits asked for": "none" if settings.digits is None else f"{settings.digits:g}",
         "timeout": "none" if settings.timeout is None else f"{settings.timeout:g} s",

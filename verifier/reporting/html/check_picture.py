@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from verifier.capture.statements import REVERSE
+from verifier.capture.code_at_point import REVERSE
 from verifier.checking.tally.components import CheckComponent, Statement
 from verifier.errors import printable
 from verifier.judging.verdict import Outcome

@@ -24,7 +24,7 @@ from verifier.reporting.content.blocks import (
     Sentence,
     Table,
 )
-from verifier.reporting.content.components import CAPTION, OUTCOME, full_fields
+from verifier.reporting.content.component_rows import CAPTION, OUTCOME, full_fields
 from verifier.reporting.content.fields import Field, table_of, words
 from verifier.reporting.content.training import endings
 from verifier.reporting.content.training_verdict import outcome_of, verdict

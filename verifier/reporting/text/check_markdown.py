@@ -10,7 +10,7 @@ from verifier.reporting.content.blocks import Verdict
 from verifier.reporting.content.check import check_content
 from verifier.reporting.content.check_tables import FIELDS, worst_of
 from verifier.reporting.content.check_verdict import verdict
-from verifier.reporting.content.components import CAPTION, OUTCOME
+from verifier.reporting.content.component_rows import CAPTION, OUTCOME
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, table_of, words
 from verifier.reporting.text.markdown import code, fenced, table_lines, verdict_line

@@ -24,7 +24,9 @@ Number: TypeAlias = Any
 """A ComplexPair, a real tensor or a number of Python."""
 _Rule = TypeVar("_Rule", bound=Callable[..., Any])
 _RULES: dict[str, Callable[..., Any]] = {}
-_RULE_MODULES = ("parts", "elementary", "products", "fourier", "matrices", "eigenvalues")
+_RULE_MODULES = (
+    "real_and_imaginary", "elementary", "products", "fourier", "matrices", "eigenvalues",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.capture.aten.linear_algebra.blocks import (
+from verifier.capture.aten.linear_algebra.submatrices import (
     ALL,
     FIRST,
     REST,

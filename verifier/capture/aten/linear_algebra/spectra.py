@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.capture.aten.linear_algebra.blocks import transposed
+from verifier.capture.aten.linear_algebra.submatrices import transposed
 from verifier.capture.aten.normalisation import narrow
 from verifier.capture.lowering import Cell, Lowering, plain, rule
 from verifier.program.matrices.exponential import Exponential

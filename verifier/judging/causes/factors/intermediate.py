@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from verifier.capture.statements import SEED, TANGENT
+from verifier.capture.code_at_point import SEED, TANGENT
 from verifier.judging.causes.cut_path import is_condition
 from verifier.judging.causes.describe_term import short_text
 from verifier.judging.causes.replays import replay_results

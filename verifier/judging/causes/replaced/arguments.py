@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from verifier.capture.statements import SEED, TANGENT
+from verifier.capture.code_at_point import SEED, TANGENT
 from verifier.judging.causes.rule import Mistake
 from verifier.judging.causes.suspect import Suspect
 from verifier.operations.arrays import Floats

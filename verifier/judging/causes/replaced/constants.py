@@ -14,8 +14,8 @@ from itertools import product
 import numpy as np
 
 from verifier.judging.causes.cut_path import MOST_ELEMENTS
+from verifier.judging.causes.prediction_filter import possible_predictions
 from verifier.judging.causes.rule import Mistake
-from verifier.judging.causes.screen import possible_predictions
 from verifier.judging.causes.suspect import Suspect
 from verifier.judging.conditioning import Point
 from verifier.operations.arrays import Balls, Floats, Truths

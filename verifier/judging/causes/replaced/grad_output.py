@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from verifier.capture.statements import TANGENT
+from verifier.capture.code_at_point import TANGENT
 from verifier.judging.causes.cut_path import MOST_ELEMENTS, is_condition
 from verifier.judging.causes.describe_term import short_text
 from verifier.judging.causes.rule import Mistake

@@ -1,5 +1,5 @@
-"""Joint functions: forward and derivatives of code on tensors as one function, which is run and
-traced.
+"""Derivatives by autograd: the forward of code on tensors with its gradient, its Hessian or its
+forward mode as one function, which is run and traced.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Pair: the code's statements at a point beside the exact ones, as nodes of one builder."""
+"""Compared programs: the code's statements at a point beside the exact ones, as nodes of one
+builder.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,8 @@ from typing import Any
 
 import torch
 
+from verifier.capture.code_at_point import Statements
 from verifier.capture.lowering import Lowered, plain
-from verifier.capture.statements import Statements
 from verifier.judging.conditioning import Point
 from verifier.operations.arrays import Truths
 from verifier.operations.formats import Format
@@ -20,7 +22,7 @@ from verifier.program.program import CONSTANT, Program
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class ComparedPrograms:
     """The code's statements as nodes beside the exact ones."""
 
     point: Statements

@@ -1,4 +1,4 @@
-"""The functions of a module, as cases of a test that is marked with `gradients`."""
+"""Marked functions: those of a module, as cases of a test that is marked with `gradients`."""
 
 from __future__ import annotations
 

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from tests.helpers.rewriting import Case as Random
-from verifier.capture.joint_functions import Joint
+from verifier.capture.autograd_derivatives import Joint
 from verifier.capture.joint_graph import captured
 from verifier.capture.lowering import lowered, plain
 from verifier.operations.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
 from verifier.program.builder import Builder
 from verifier.program.evaluation import rounding as proof
 from verifier.program.evaluation.balls import BallArithmetic, replay
-from verifier.program.evaluation.rounding import proved
+from verifier.program.evaluation.proved_allowance import proved
 from verifier.program.program import NOTHING
 
 DTYPES = {

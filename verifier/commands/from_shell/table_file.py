@@ -1,4 +1,4 @@
-"""Data from a table whose columns have other names, another separator, or decimal commas."""
+"""Table files: data whose columns have other names, another separator, or decimal commas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Process state: what a process and its threads have besides their memory, which any code can
+"""Global state: what a process and its threads have besides their memory, which any code can
 change for all the rest.
 
 Each kind is a row of KINDS: what it is called, how it is read and put back, and what judging makes
@@ -35,7 +35,7 @@ functions look into.
 """
 
 
-class Watch(Enum):
+class Frequency(Enum):
     """In which runs of code under test a kind is compared with what it was before."""
 
     EACH_RUN = "in each: what the judge computes would be changed by it"
@@ -64,7 +64,7 @@ class Kind:
     running: Callable[[StateValue, StateValue], StateValue] | None = None
     """Where code under test has one of its own: what it is, of what the caller has and of what is
     there now."""
-    watch: Watch = Watch.SELDOM
+    compared: Frequency = Frequency.SELDOM
     of_thread: bool = False
     """Whether each thread has its own."""
     by_libraries: bool = False
@@ -302,7 +302,7 @@ INFERENCE = Kind(
 GRAD = Kind(
     "torch's grad mode (torch.set_grad_enabled)",
     torch.is_grad_enabled, torch._C._set_grad_enabled, judging=lambda _: True,
-    watch=Watch.EACH_RUN, of_thread=True,
+    compared=Frequency.EACH_RUN, of_thread=True,
 )  # fmt: skip
 AUTOCAST = Kind(
     "torch's autocast (torch.autocast)",
@@ -315,12 +315,12 @@ ANOMALY = Kind(
 )  # fmt: skip
 DTYPE = Kind(
     "torch's default dtype (torch.set_default_dtype)",
-    torch.get_default_dtype, torch.set_default_dtype, watch=Watch.EACH_RUN,
+    torch.get_default_dtype, torch.set_default_dtype, compared=Frequency.EACH_RUN,
 )  # fmt: skip
 DEVICE = Kind(
     "torch's default device (torch.set_default_device)",
     _default_device, _set_default_device, judging=lambda _: None,
-    watch=Watch.EACH_RUN, of_thread=True,
+    compared=Frequency.EACH_RUN, of_thread=True,
 )  # fmt: skip
 DETERMINISTIC = Kind(
     "torch's deterministic mode (torch.use_deterministic_algorithms)",
@@ -329,7 +329,7 @@ DETERMINISTIC = Kind(
 FLUSHING = Kind(
     "how tiny numbers are computed (torch.set_flush_denormal)",
     _flushes_denormals, torch.set_flush_denormal, judging=lambda _: False,
-    watch=Watch.EACH_RUN, of_thread=True,
+    compared=Frequency.EACH_RUN, of_thread=True,
 )  # fmt: skip
 THREADS = Kind(
     "the number of torch's threads (torch.set_num_threads)",
@@ -342,7 +342,7 @@ PRECISION = Kind(
 ERRORS = Kind(
     "NumPy's error handling (np.seterr)",
     _NumPyErrors, _set_errors, judging=lambda _: _STANDARD_ERRORS, running=_value_of_caller,
-    watch=Watch.EACH_RUN, of_thread=True,
+    compared=Frequency.EACH_RUN, of_thread=True,
 )  # fmt: skip
 ERROR_CALL = Kind(
     "NumPy's handler of errors (np.seterrcall)",
@@ -353,7 +353,7 @@ WARNINGS = Kind(
     _warnings_filters, _set_filters,
     judging=lambda filters: filters_with_action(IN_JUDGING, filters),
     running=lambda _, now: filters_with_action("ignore", now),
-    watch=Watch.EACH_RUN, by_libraries=True,
+    compared=Frequency.EACH_RUN, by_libraries=True,
 )  # fmt: skip
 RECURSION = Kind(
     "Python's recursion limit (sys.setrecursionlimit)",
@@ -373,13 +373,16 @@ ENVIRONMENT = Kind(
 )  # fmt: skip
 HANDLERS = Kind("signal handlers (signal.signal)", _signal_handlers, _set_handlers)
 GENERATORS = (
-    Kind("torch's random numbers", torch.get_rng_state, torch.set_rng_state, watch=Watch.NEVER),
-    Kind("CUDA's random numbers", _cuda_generators, _set_cuda_generators, watch=Watch.NEVER),
+    Kind(
+        "torch's random numbers",
+        torch.get_rng_state, torch.set_rng_state, compared=Frequency.NEVER,
+    ),
+    Kind("CUDA's random numbers", _cuda_generators, _set_cuda_generators, compared=Frequency.NEVER),
     Kind(
         "NumPy's random numbers",
-        lambda: np.random.get_state(legacy=False), np.random.set_state, watch=Watch.NEVER,
+        lambda: np.random.get_state(legacy=False), np.random.set_state, compared=Frequency.NEVER,
     ),
-    Kind("Python's random numbers", random.getstate, random.setstate, watch=Watch.NEVER),
+    Kind("Python's random numbers", random.getstate, random.setstate, compared=Frequency.NEVER),
 )  # fmt: skip
 
 KINDS = (

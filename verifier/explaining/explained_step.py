@@ -1,4 +1,4 @@
-"""The records of an explanation: how one step's gradient comes about, node by node.
+"""An explained step, as records: how one step's gradient comes about, node by node.
 
 Every number that a node has, its value, its derivative by what it takes and its adjoint, is stated
 twice: by torch, from the very tensors of the code that is run, and by the symbolic program in

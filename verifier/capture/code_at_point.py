@@ -1,4 +1,4 @@
-"""Subject: code on tensors at one point, run; what it states, and under which names."""
+"""Code at a point: code on tensors with its inputs, run; what it states, and under which names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.capture.joint_functions import ForwardMode, Joint, SecondOrder, tensors
+from verifier.capture.autograd_derivatives import ForwardMode, Joint, SecondOrder, tensors
 from verifier.capture.lowering import plain
 from verifier.capture.random_draws import with_seed
 from verifier.errors import InputError, message_of

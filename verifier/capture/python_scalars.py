@@ -1,4 +1,4 @@
-"""Number paths: numbers that Python took out of tensors, found again where the code computes with
+"""Python scalars: numbers that Python took out of tensors, found again where the code computes with
 them.
 
 Autograd does not follow a number into Python, as it does not follow what is detached. In a trace

@@ -9,8 +9,8 @@ import pytest
 import sympy
 from flint import arb
 
-from verifier.judging import limits
-from verifier.judging.limits import add_limits
+from verifier.judging import symbolic_limits
+from verifier.judging.symbolic_limits import add_limits
 from verifier.judging.verdict import Note
 from verifier.program.array_gradient import gradients
 from verifier.program.builder import Builder
@@ -234,7 +234,7 @@ def endless(*_):
 
 
 def test_what_takes_too_long_is_stopped(monkeypatch):
-    monkeypatch.setattr(limits, "SECONDS", 0.2)
+    monkeypatch.setattr(symbolic_limits, "SECONDS", 0.2)
     monkeypatch.setattr(sympy, "limit", endless)
     before = threading.active_count()
     start = time.monotonic()
@@ -246,7 +246,7 @@ def test_what_takes_too_long_is_stopped(monkeypatch):
 
 
 def test_many_entries_without_a_limit_end_in_time(monkeypatch):
-    monkeypatch.setattr(limits, "SECONDS", 0.3)
+    monkeypatch.setattr(symbolic_limits, "SECONDS", 0.3)
     start = time.monotonic()
     _, notes = found(lambda b, x: quotient(b, b.constant(1), x), x=np.zeros(20_000))
     assert {Note.NO_EXACT_VALUE, Note.TOO_LONG} == set(notes)
@@ -281,7 +281,7 @@ def test_errors_of_our_own_are_not_hidden(monkeypatch):
     def broken(*_):
         raise LookupError("ours")
 
-    monkeypatch.setattr(limits, "_common_limit", broken)
+    monkeypatch.setattr(symbolic_limits, "_common_limit", broken)
     with pytest.raises(LookupError, match="ours"):
         found(lambda b, x: quotient(b, b.apply("sin", x), x), x=[0.0])
 
@@ -367,15 +367,15 @@ def test_exponents_that_are_too_long_for_sympy(monkeypatch):
 
 
 def test_all_limits_of_a_check_share_their_time(monkeypatch):
-    monkeypatch.setattr(limits, "SECONDS", 0.2)
+    monkeypatch.setattr(symbolic_limits, "SECONDS", 0.2)
     monkeypatch.setattr(sympy, "limit", endless)
-    with limits.limit_search_time(0.3):
+    with symbolic_limits.limit_search_time(0.3):
         start = time.monotonic()
         told = [found(lambda b, x: quotient(b, b.apply("sin", x), x), x=[0.0])[1] for _ in range(5)]
         assert time.monotonic() - start < 0.9
     assert told == [[Note.TOO_LONG]] * 5
     monkeypatch.undo()
-    with limits.limit_search_time(0.0):
+    with symbolic_limits.limit_search_time(0.0):
         assert found(lambda b, x: quotient(b, x, x), x=[0.0])[1] == [Note.TOO_LONG]
     assert found(lambda b, x: quotient(b, x, x), x=[0.0])[1] == [Note.LIMIT]
 

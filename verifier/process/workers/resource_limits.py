@@ -1,4 +1,4 @@
-"""Limits of a worker process: seconds and bytes, and how people write them."""
+"""Resource limits of a worker process: seconds and bytes, and how people write them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 @dataclass(frozen=True)
-class Limits:
+class ResourceLimits:
     """What a worker process may use."""
 
     seconds: float | None = None

@@ -1,4 +1,5 @@
-"""Limits: what an exact value is where its formula has none, as SymPy finds it for small formulas.
+"""Symbolic limits: what an exact value is where its formula has none, as SymPy finds it for small
+formulas.
 
 An entry of a result is written out as an expression on straight lines into the point, from every
 side that lies in its domain, and SymPy takes the limit on each. Where all of them are the same

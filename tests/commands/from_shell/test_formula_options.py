@@ -9,7 +9,7 @@ import pytest
 
 import verifier
 from verifier.commands.cli import run
-from verifier.commands.from_shell.model import FormulaOptions, model_of_formula
+from verifier.commands.from_shell.formula_options import FormulaOptions, model_of_formula
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""Screening: which of many predictions float64 does not rule out, many of them evaluated at
+"""Prediction filter: which of many predictions float64 does not rule out, many of them evaluated at
 once.
 """
 

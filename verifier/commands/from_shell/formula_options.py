@@ -1,4 +1,6 @@
-"""Models typed at the command line: a formula, and as much about its symbols as is needed."""
+"""Formula options: a model typed at the command line, as a formula and as much about its symbols as
+is needed.
+"""
 
 from __future__ import annotations
 

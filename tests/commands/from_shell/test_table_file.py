@@ -3,7 +3,7 @@
 import pytest
 
 from verifier.commands.cli import run
-from verifier.commands.from_shell.table import TableFile
+from verifier.commands.from_shell.table_file import TableFile
 from verifier.errors import InputError
 
 SEMICOLONS = "Time (s);Value;when\n0;1,5;2020-01-01\n1;2,5;2020-01-02\n\n"

@@ -1,5 +1,5 @@
-"""Result: what a check found, as records. What is printed, written and asserted is made from them
-alone.
+"""Check result: what a check found, as records. What is printed, written and asserted is made from
+them alone.
 """
 
 from __future__ import annotations
