@@ -52,7 +52,7 @@ class _Sample:
 
 
 def _sample_of(statement: Statement) -> _Sample | None:
-    """None where nobody examined just these statements."""
+    """None where nobody examined just these statements, or nothing in them tells anything."""
     part, examination = statement.part, statement.finding.examination
     if examination is None or not any(one is part for one in examination.parts):
         return None
@@ -60,7 +60,7 @@ def _sample_of(statement: Statement) -> _Sample | None:
     wrong: Truths = verdicts.severity == Outcome.DISAGREES.severity
     right = (verdicts.severity == Outcome.AGREES.severity) & (verdicts.centre != 0)
     coded = examination.coded
-    if coded is None:
+    if coded is None or not (wrong.any() or right.any()):
         return None
     arguments = coded.point.arguments
     inputs = {
