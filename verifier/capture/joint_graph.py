@@ -21,6 +21,7 @@ import torch
 from verifier.capture.autograd_derivatives import ForwardAlone, ForwardMode, Joint
 from verifier.capture.detached_paths import MarkDetached
 from verifier.capture.python_scalars import Paths, paths
+from verifier.capture.random_draws import Numbers
 from verifier.capture.recorder import Recorder
 from verifier.capture.refusals import IN_PYTHON, LEAVES, reason_of_error
 from verifier.capture.refusals import NotReadableError as NotReadableError
@@ -97,8 +98,29 @@ def results_with_forward_draws(
     the backward draws none of its own.
     """
     draws = draws_of_forward(events.draws)
-    if draws is None:
+    return None if draws is None else _results_with_draws(joint, arguments, events, draws)
+
+
+def results_with_other_draws(
+    joint: Function, arguments: Tensors, events: Events
+) -> tuple[torch.Tensor | None, ...] | None:
+    """What the code would state if its backward drew its own numbers in reverse order; None where
+    it draws none.
+    """
+    if not any(draw.in_backward for draw in events.draws):
         return None
+    draws = [
+        tuple(part.flatten().flip(0).reshape(part.shape) for part in draw.numbers)
+        if draw.in_backward
+        else draw.numbers
+        for draw in events.draws
+    ]
+    return _results_with_draws(joint, arguments, events, draws)
+
+
+def _results_with_draws(
+    joint: Function, arguments: Tensors, events: Events, draws: Sequence[Numbers]
+) -> tuple[torch.Tensor | None, ...]:
     script = replace(same_path(events), draws=draws)
     results: tuple[torch.Tensor | None, ...] = (
         _Capture(joint, arguments).traced(script).graph(*arguments)

@@ -17,7 +17,7 @@ from verifier.checking.variants.target_at_point import (
 )
 from verifier.judging.examination import Examination, Part
 from verifier.judging.examine import examine
-from verifier.judging.finding import Finding
+from verifier.judging.finding import Circumstance, Finding
 from verifier.judging.reference import Formula
 from verifier.judging.verdict import Note, Outcome
 from verifier.process.isolation import user_code_state
@@ -79,7 +79,9 @@ class SizeCheck:
             return here.absent(
                 self, f"in a batch of {size} the formula is that of another function"
             )
-        return replace(here.finding(self, examination.parts), examination=examination)
+        circumstance = Circumstance(f"in a batch of {size}")
+        found = here.finding(self, examination.parts, circumstance=circumstance)
+        return replace(found, examination=examination)
 
 
 def _with_batch(trial: Trial) -> list[tuple[str, ...]]:
@@ -145,7 +147,9 @@ class ModeCheck:
         try:
             with user_code_state(inputs), torch.no_grad():
                 stated = [result.detach() for result in tensors(statements.joint.code(*inputs))]
-            return trial.finding(self, parts_with_statements(values, stated))
+            circumstance = Circumstance("under torch.no_grad()")
+            judged = parts_with_statements(values, stated)
+            return trial.finding(self, judged, circumstance=circumstance)
         except Exception as error:
             return trial.absent(self, f"without gradients, {reason_it_raises(error)}")
 
@@ -166,7 +170,9 @@ class ModeCheck:
             part.wrong_formula.any() for part in examination.parts
         ):
             parts = [_without_warning(part) for part in examination.parts]
-            return replace(trial.finding(self, parts), examination=examination)
+            circumstance = Circumstance("under torch.autocast with bfloat16")
+            found = trial.finding(self, parts, circumstance=circumstance)
+            return replace(found, examination=examination)
         return trial.absent(
             self, "under autocast the formula is right, and rounding can move its numbers anywhere"
         )
