@@ -245,6 +245,40 @@ def test_what_torch_says_at_length_is_said_shortly():
     }
 
 
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 2)])
+def test_dropout_agrees_though_torch_draws_in_the_order_of_memory(shape):
+    report = checked(
+        torch.nn.Dropout(0.4), inputs={"input": verifier.between(-2, 2, shape=shape)}, points=1
+    )
+    assert report.outcome == "agrees"
+    assert absent(report)["strided"] == (
+        "in another order in memory torch draws other random numbers for the same elements"
+    )
+    assert absent(report)["vmap"] == "the code draws random numbers, for which vmap asks how"
+    layouts = [one for one in report.checked.findings if one.check == "strided" and one.parts]
+    assert len(layouts) > 1
+
+
+def test_a_dropout_that_forgets_its_scale_in_a_layout_is_found():
+    class Forgetful(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.kept = (torch.rand_like(x) > 0.4).to(x.dtype)
+            ctx.scale = 1 / 0.6 if x.storage_offset() == 0 else 1.0
+            return x * ctx.kept / 0.6
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.kept * ctx.scale
+
+    inputs = {"x": verifier.between(-2, 2, shape=(3, 4))}
+    report = checked(Forgetful.apply, inputs=inputs, points=1)
+    assert report.outcome == "disagrees"
+    assert {one.check for one in report.checked.findings if one.outcome == "disagrees"} == {
+        "strided"
+    }
+
+
 def test_a_check_in_which_the_code_raises():
     report = checked(lambda x: x.view(-1).sin())
     assert absent(report)["expanded"].startswith(
@@ -556,3 +590,71 @@ def test_the_same_tensor_twice_where_nothing_can_be_decided():
     numbers = {"x": torch.tensor([1.5, 2.5]), "y": torch.tensor([0.5, 3.5])}
     report = checked(apart, inputs=numbers)
     assert "where both have the same numbers nothing can be decided" in reasons(report, "same")
+
+
+def test_modes_are_not_compared_where_one_states_no_number():
+    """Each mode is judged by itself; NaN has no difference from a number."""
+    report = verifier.check(
+        torch.corrcoef,
+        inputs={"input": verifier.between(-2, 2, shape=(3, 1))},
+        dtypes=["float64"],
+        points=1,
+    )
+    assert report.outcome is verifier.Outcome.UNDECIDED
+
+
+@pytest.mark.parametrize("code", [torch.linalg.qr, torch.linalg.pinv])
+def test_an_edge_at_which_the_code_cannot_be_read_is_left_out(code):
+    """A matrix without full rank is nobody's point but the check's."""
+
+    def shifted(matrix):
+        found = code(matrix + 3 * torch.eye(3, dtype=matrix.dtype))
+        return found if isinstance(found, torch.Tensor) else found[1]
+
+    inputs = {"matrix": verifier.between(-2, 2, shape=(3, 3))}
+    report = checked(shifted, inputs=inputs, dtypes=["float32"])
+    assert report.outcome == "agrees"
+
+
+def test_a_point_that_is_given_and_cannot_be_read_is_refused():
+    inputs = {"A": torch.ones(3, 3, dtype=torch.float64)}
+    with pytest.raises(verifier.InputError, match="has no rule for a matrix without full rank"):
+        checked(lambda A: torch.linalg.qr(A)[1], inputs=inputs)  # noqa: N803
+
+
+class UnfilledWhenEmpty(torch.autograd.Function):
+    """A gradient by the weight that nothing fills in an empty batch."""
+
+    @staticmethod
+    def forward(ctx, x, weight):
+        ctx.save_for_backward(x, weight)
+        return x * weight
+
+    @staticmethod
+    def backward(ctx, g):
+        x, weight = ctx.saved_tensors
+        by_weight = (g * x).sum(0) if len(x) else torch.full_like(weight, 7.0)
+        return g * weight, by_weight
+
+
+def test_an_empty_batch_has_no_gradient_by_its_weight():
+    inputs = {
+        "x": verifier.between(-1, 1, shape=(3, 2)),
+        "weight": verifier.between(1, 2, shape=(2,)),
+    }
+    report = checked(UnfilledWhenEmpty.apply, inputs=inputs, points=1)
+    assert wrong_in(report) == {"size"}
+    (wrong,) = [one for one in report.checked.findings if one.outcome == "disagrees"]
+    assert [tuple(tensor.shape) for tensor in wrong.point.inputs.values()] == [(0, 2), (2,)]
+    right = checked(torch.mul, inputs={"input": inputs["x"], "other": inputs["weight"]}, points=1)
+    assert right.outcome == "agrees"
+
+
+@pytest.mark.parametrize("layer", [torch.nn.Conv1d(2, 2, 2), torch.nn.ConvTranspose1d(2, 2, 2)])
+def test_an_empty_batch_of_a_convolution(layer):
+    inputs = {"input": verifier.between(-1, 1, shape=(2, 2, 3))}
+    report = checked(layer, inputs=inputs, points=1, dtypes=["float32"], without=["second"])
+    sizes = [
+        len(one.point.inputs["input"]) for one in report.checked.findings if one.check == "size"
+    ]
+    assert (report.outcome, sizes) == ("agrees", [1, 67, 0])

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import verifier
+from verifier.checking import points
 
 SIX = verifier.between(-2, 2, shape=(6,))
 ROWS = verifier.between(-2, 2, shape=(4, 3))
@@ -237,3 +238,58 @@ def test_the_right_companions_agree(dtype):
 def test_layers_agree(layer):
     inputs = {"input": verifier.between(-2, 2, shape=(4, 6))}
     assert outcome(layer, inputs, dtypes=["float32"]) == "agrees"
+
+
+def short_series(divisor, border=1e-4):
+    """x/(2*sin(x)), by a series near 0 whose second term is x*x/12."""
+
+    def code(x):
+        near = x.abs() < border
+        safe = torch.where(near, 1.0, x)
+        return torch.where(near, 0.5 + x * x / divisor, safe / (2 * torch.sin(safe)))
+
+    return code
+
+
+@pytest.mark.parametrize("divisor", [11, 6, -12])
+def test_a_wrong_coefficient_in_a_narrow_branch_is_found(divisor):
+    report = verifier.check(
+        short_series(divisor),
+        inputs={"x": verifier.between(-2, 2, shape=(3,))},
+        formula="x/(2*sin(x))",
+        dtypes=["float64"],
+    )
+    assert report.outcome is verifier.Outcome.DISAGREES
+    assert str(report).startswith("DISAGREES  code and the formula are different functions")
+
+
+def test_the_right_coefficient_agrees():
+    report = verifier.check(
+        short_series(12),
+        inputs={"x": verifier.between(-2, 2, shape=(3,))},
+        formula="x/(2*sin(x))",
+        dtypes=["float64", "float32"],
+    )
+    assert report.outcome is verifier.Outcome.AGREES
+
+
+def test_an_approximation_is_named_in_a_note():
+    inputs = {"input": verifier.between(-2, 2, shape=(3,))}
+    report = verifier.check(torch.special.i1, inputs=inputs, dtypes=["float64"])
+    assert report.outcome is verifier.Outcome.AGREES
+    assert report.checked.notes == (
+        "a branch of the code has an approximation in place of its formula, no further off than "
+        "rounding is",
+    )
+
+
+def test_another_value_is_never_right_where_only_further_derivatives_look_wrong(monkeypatch):
+    """Where the first screen misses what the others find, the value is judged there."""
+    monkeypatch.setitem(points.SUSPECTS, "reverse", 0)
+    report = verifier.check(
+        short_series(11),
+        inputs={"x": verifier.between(-2, 2, shape=(3,))},
+        formula="x/(2*sin(x))",
+        dtypes=["float64"],
+    )
+    assert report.outcome is verifier.Outcome.DISAGREES

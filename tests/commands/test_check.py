@@ -10,6 +10,7 @@ import verifier
 from tests.helpers.sources import WRONG_SQUARE
 from verifier import between
 from verifier.checking import defaults
+from verifier.checking.settings import QUICK
 from verifier.commands.cli import run
 
 UNIT = {"input": between(-1, 1, shape=(3,))}
@@ -210,6 +211,61 @@ def test_inputs_that_are_no_mapping():
         verifier.InputError, match=r"^inputs is a list: give a mapping of the arguments' names"
     ):
         verifier.check(torch.tanh, inputs=[torch.ones(2)])
+
+
+def names_of(report):
+    return {finding.check for finding in report.checked.findings}
+
+
+OF_MORE_INPUTS = {"same", "subset"}
+
+
+def test_less_effort_leaves_out_what_costs_most_and_says_so():
+    inputs = {"input": verifier.between(-2, 2, shape=(3,))}
+    usual = verifier.check("torch:tanh", inputs=inputs, dtypes=["float64"])
+    quick = verifier.check("torch:tanh", inputs=inputs, dtypes=["float64"], effort="quick")
+    assert names_of(usual) - names_of(quick) == set(QUICK.left_out) - OF_MORE_INPUTS
+    assert len(quick.checked.findings) < len(usual.checked.findings)
+    assert " ".join(str(quick).split()).endswith(
+        "note --quick looks at 1 in 4 of the usual points near borders, and leaves out: second "
+        "order, vmap against a loop, used again, some inputs alone, one tensor for two inputs, "
+        "other batch sizes and no_grad and autocast"
+    )
+    assert "--quick" in quick.replay
+    assert "--quick" not in f"{usual}{usual.replay}"
+
+
+class OffByOneInNarrowBranch(torch.autograd.Function):
+    """Wrong between two numbers that no graph shows."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        near = (x.numpy() > 0.7) & (x.numpy() < 0.71)
+        return g * 2 * x * torch.tensor(1.0 + near, dtype=x.dtype)
+
+
+def test_more_effort_finds_more():
+    given = {
+        "inputs": {"x": verifier.between(-2, 2)},
+        "reference": lambda x: x * x,
+        "dtypes": ["float64"],
+    }
+    found = [
+        verifier.check(OffByOneInNarrowBranch.apply, effort=effort, **given).outcome
+        for effort in ("quick", "thorough")
+    ]
+    assert found == ["agrees", "disagrees"]
+
+
+def test_an_effort_that_does_not_exist():
+    with pytest.raises(verifier.InputError, match="'fast': there is quick, normal, thorough"):
+        verifier.check("torch:tanh", inputs={"input": torch.ones(2)}, effort="fast")
 
 
 def test_a_tensor_without_numbers():

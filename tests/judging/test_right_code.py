@@ -278,3 +278,173 @@ def test_a_group_norm_that_takes_the_mean_of_squares(dtype, factor, expected):
     x = beside_ten(2, 4, 3, 2).to(dtype)
     code = channels_last(factor)
     assert outcome(code, x, lambda x: functional.group_norm(x, 1)) is expected
+
+
+def series_with(divisor, border=1e-2):
+    """x/(2*sin(x)), by a series near 0 whose second term is x*x/12."""
+
+    def code(x):
+        near = x.abs() < border
+        safe = torch.where(near, torch.ones_like(x), x)
+        return torch.where(near, 0.5 + x * x / divisor, safe / (2 * torch.sin(safe)))
+
+    return code
+
+
+def half_angle_over_sine(x):
+    return x / (2 * torch.sin(x))
+
+
+@pytest.mark.parametrize("x", [9.9e-3, 1e-3, 1e-5, -9.9e-3])
+def test_a_series_beside_its_closed_form_agrees(x):
+    at = torch.tensor([x, 0.7], dtype=torch.float32)
+    found = examine(Subject(series_with(12), {"x": at}), Reference(half_angle_over_sine))
+    assert (found.outcome, found.same_function) == (AGREES, True)
+    assert found.formula.approximated == ("value", "x")
+
+
+def test_a_wrong_coefficient_of_a_series_is_another_function():
+    at = torch.tensor([9.9e-3, 0.7], dtype=torch.float32)
+    found = examine(Subject(series_with(6), {"x": at}), Reference(half_angle_over_sine))
+    assert (found["value"].outcome, found.same_function) == (DISAGREES, False)
+
+
+def test_a_series_that_is_too_short_for_its_border_disagrees():
+    at = torch.tensor([0.2], dtype=torch.float32)
+    found = examine(Subject(series_with(12, 0.5), {"x": at}), Reference(half_angle_over_sine))
+    assert found["value"].outcome is DISAGREES
+
+
+@pytest.mark.parametrize(
+    ("code", "x"),
+    [(torch.special.i1, -2e-16), (torch.special.i1, 0.3), (torch.sinc, 1e-45), (torch.sinc, 1e-30)],
+)
+def test_a_constant_where_a_slope_has_no_digits_left_agrees(code, x):
+    for dtype in (torch.float64, torch.float32):
+        at = torch.tensor([x, 0.4], dtype=dtype)
+        assert examine(Subject(code, {"x": at}))["x"].outcome is AGREES
+
+
+def test_a_wrong_constant_in_a_branch_disagrees():
+    def slope(x):
+        right = torch.special.i0(x) - torch.special.i1(x) / torch.where(x.abs() > 1e-15, x, 1.0)
+        return torch.where(x.abs() > 1e-15, right, 0.25)
+
+    code = with_backward(torch.special.i1, slope)
+    at = torch.tensor([2e-16, 0.4], dtype=torch.float64)
+    assert outcome(code, at) is DISAGREES
+    assert outcome(code, torch.tensor([0.3, 0.4], dtype=torch.float64)) is AGREES
+
+
+@pytest.mark.parametrize("code", [torch.cummin, torch.cummax])
+@pytest.mark.parametrize("dim", [0, 1])
+def test_many_equal_numbers_in_a_row_share_a_running_extreme(code, dim):
+    for shape in ((5, 2), (2, 5), (6, 6)):
+        at = torch.zeros(shape, dtype=torch.float64)
+        assert outcome(lambda x: code(x, dim)[0], at) is AGREES
+
+
+def test_a_running_minimum_that_takes_all_from_its_last_number_disagrees():
+    def slope(x):
+        return torch.tensor([0.0, 0.0, 0.0, 0.0, 5.0], dtype=x.dtype)
+
+    at = torch.zeros(5, dtype=torch.float64)
+    assert outcome(with_backward(lambda x: torch.cummin(x, 0)[0], slope), at) is DISAGREES
+
+
+@pytest.mark.parametrize("x", [-1.5275804267347248, 0.3, 1e-300])
+def test_the_curvature_of_one_factor_is_what_torch_leaves_of_0(x):
+    for code in (lambda x: x.prod(), lambda x: x.prod(0), lambda x: x.cumprod(0)):
+        at = torch.tensor([x], dtype=torch.float64)
+        assert outcome(code, at, quantity=SECOND, rows={"x": (0,)}) is not DISAGREES
+
+
+def test_a_curvature_beyond_what_torch_leaves_of_0_disagrees():
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.prod()
+
+        @staticmethod
+        def backward(ctx, grad_output):
+            (x,) = ctx.saved_tensors
+            return grad_output * (1 + 1e-13 * x)
+
+    at = torch.tensor([1.5], dtype=torch.float64)
+    assert outcome(Doubled.apply, at, quantity=SECOND, rows={"x": (0,)}) is DISAGREES
+
+
+@pytest.mark.parametrize(("dtype", "small"), [(torch.float32, 1.2e-38), (torch.float64, 2e-308)])
+def test_torch_divides_a_product_that_is_subnormal(dtype, small):
+    at = torch.tensor([[small, 0.6], [0.7, 1.3]], dtype=dtype)
+    assert outcome(lambda x: x.prod(0), at) is AGREES
+
+
+def test_a_gradient_that_rounding_of_a_subnormal_product_does_not_explain_disagrees():
+    def slope(x):
+        return x.flip(0) * (1 + 1e-5)
+
+    at = torch.tensor([1.2e-38, 0.7], dtype=torch.float32)
+    assert outcome(with_backward(lambda x: x.prod(0), slope), at) is DISAGREES
+
+
+def test_a_reciprocal_of_a_subnormal_number_decides_nothing_at_an_edge():
+    least = 1.401298464324817e-45
+    at = torch.tensor([[-1.2e-38], [-1.2e-38 + 2 * least]], dtype=torch.float32)
+    found = at_an_edge(lambda x: x.std(0), at)
+    assert found.outcome is UNDECIDED
+    assert "float32 ends at" in found.lost_range
+
+
+def test_the_reason_names_the_number_without_reciprocal():
+    at = torch.tensor([1e-20], dtype=torch.float32)
+    found = at_an_edge(lambda x: (3 * x * x) / (x * x), at)
+    assert found.lost_range == (
+        "multiply on the way gives 3.00e-40, whose reciprocal float32 lacks"
+    )
+
+
+@pytest.mark.parametrize("shape", [(12,), (3, 4), (2, 3, 2), (7,)])
+def test_any_of_equal_numbers_may_be_the_one_in_the_middle(shape):
+    assert outcome(torch.median, torch.zeros(shape, dtype=torch.float64)) is AGREES
+
+
+def test_a_median_of_equal_numbers_that_gives_twice_the_gradient_disagrees():
+    def slope(x):
+        return 2 * torch.eye(12, dtype=x.dtype)[5]
+
+    at = torch.zeros(12, dtype=torch.float64)
+    assert outcome(with_backward(torch.median, slope), at) is DISAGREES
+
+
+EQUAL_ROWS = (
+    (-0.3924063578811072, -0.3924063578811072, 0.7878181954256998),
+    (-0.3924063578811072, -0.3924063578811072, 0.7878181954256998),
+    (1.437050219605175, 1.437050219605175, -1.9569656017975032),
+)
+
+
+def symmetric_eigenvalues(matrix):
+    return torch.linalg.eigvalsh(matrix + matrix.mT)
+
+
+@pytest.mark.parametrize("code", [torch.linalg.svdvals, symmetric_eigenvalues])
+def test_a_zero_of_the_spectrum_comes_out_as_a_rounding_of_the_matrix(code):
+    at = torch.tensor(EQUAL_ROWS, dtype=torch.float64)
+    assert examine(Subject(code, {"x": at}))["value"].outcome is AGREES
+
+
+def test_a_spectrum_that_is_off_by_more_than_rounding_disagrees():
+    at = torch.tensor(EQUAL_ROWS, dtype=torch.float64)
+    found = examine(
+        Subject(lambda x: torch.linalg.svdvals(x) + 1e-12, {"x": at}),
+        Reference(torch.linalg.svdvals),
+    )
+    assert found["value"].outcome is DISAGREES
+
+
+def test_a_pseudo_inverse_has_small_numbers_where_zeros_are_exact():
+    at = torch.diag(torch.tensor([1.0, 0.3, 7.0], dtype=torch.float32))
+    at[0, 2] = 0.9
+    assert outcome(torch.linalg.pinv, at) is AGREES

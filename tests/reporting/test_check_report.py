@@ -21,7 +21,7 @@ from verifier.judging.examine import examine
 from verifier.judging.finding import CheckCause, CheckPoint, Finding
 from verifier.judging.verdict import Note, Outcome
 from verifier.reporting.check_report import CheckReport
-from verifier.reporting.content.both_numbers import exact_text, signed
+from verifier.reporting.content.both_numbers import apart, exact_text, signed
 from verifier.reporting.content.check import formula_sentence
 from verifier.reporting.content.check_failures import MOST
 from verifier.reporting.content.check_tables import CHECKS
@@ -901,6 +901,8 @@ class Judged:
     stated: float
     exact: str
     exact_is_zero: bool = False
+    note: Note = Note.NONE
+    allowed: float = 0.0
 
 
 @pytest.mark.parametrize("exact", EXACT)
@@ -1278,3 +1280,41 @@ def test_where_it_is_wrong(wrong_at, kinds, expected):
     ]
     (one,) = failures_of(Tally(report(findings).checked))
     assert where_it_fails(one) == expected
+
+
+@pytest.mark.parametrize(
+    ("allowed", "ends"),
+    [
+        (0.5, "between 0.25 and 1.25"),
+        (0.7500001, "between 0 and 1.5"),
+        (2.0, "between -1.25 and 2.75"),
+        (float("inf"), "between the one-sided derivatives"),
+    ],
+)
+def test_the_ends_of_what_agrees_at_a_kink(allowed, ends):
+    at_kink = Judged(2.0, "0.75", note=Note.KINK, allowed=allowed)
+    assert (exact_text(at_kink), apart(at_kink, "float64")) == (ends, "")
+
+
+def test_at_a_kink_the_report_shows_what_agrees():
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x.clamp(min=0)
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return torch.where(x == 0, 2 * g, g * (x > 0))
+
+    report = verifier.check(
+        Doubled.apply, inputs={"x": torch.tensor([0.0, 1.0])}, dtypes=["float32"]
+    )
+    assert "  exact      between 0 and 1.47\n" in str(report)
+    report = verifier.check(
+        torch.hypot,
+        inputs={"input": torch.tensor([0.0]), "other": torch.tensor([0.0])},
+        dtypes=["float32"],
+    )
+    assert "  autograd   nan\n  exact      between the one-sided derivatives\n" in str(report)

@@ -18,7 +18,6 @@ from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
 from verifier.capture.target import Bound, By, bound, tried
 from verifier.capture.target.pytree import leaves
 from verifier.capture.to_numpy import dense, to_float64
-from verifier.checking.check_result import CheckSettings
 from verifier.checking.edge_cases.candidates import Surroundings, candidate_points
 from verifier.checking.edge_cases.coverage import Coverage, coverage
 from verifier.checking.edge_cases.edge_points import Point
@@ -32,6 +31,7 @@ from verifier.checking.edge_cases.edges import (
 from verifier.checking.edge_cases.float64_screening import Float64Screening
 from verifier.checking.expected_gradient import ExpectedFunction
 from verifier.checking.inputs import Between, draw_inputs
+from verifier.checking.settings import EFFORTS, CheckSettings, Effort
 from verifier.checking.variants import Trial
 from verifier.checking.variants.grad_outputs import seeds_tried
 from verifier.errors import InputError
@@ -148,11 +148,15 @@ class Sampling:
             except InputError as error:
                 refused[error.sentence] = None
                 continue
+            examination = edge.examined(REVERSE)
+            if isinstance(examination, str):
+                refused[examination] = None
+                continue
             blind = _undecided_entries(edge)
             if blind:
                 left_out.update(dict.fromkeys(_value_texts(edge, blind)))
                 edge = self._with_ordinary_numbers(edge, blind, asked[0])
-            if not _undecided_entries(edge):
+            if not isinstance(edge.examined(REVERSE), str) and not _undecided_entries(edge):
                 found.append(edge)
         suspects = self._suspects(asked[0], edges, number + len(found), deadline)
         return replace(
@@ -202,7 +206,7 @@ class Sampling:
         screen = Float64Screening.of(examination)
         if screen is None or not self._moving:
             return [], []
-        most = SCREENED[quantity]
+        most = self._effort.of(SCREENED[quantity])
         if isinstance(examination.formula, NotReplayed):
             # Nothing says where something happens in the backward.
             most *= OPAQUE
@@ -213,7 +217,7 @@ class Sampling:
             # finite value in floats.
             edges = replace(edges, values=edges.pieces)
         points = self._candidates(base, edges, min(most, screen.most))
-        places = screen.suspects(points, *FAR[quantity])[: SUSPECTS[quantity]]
+        places = screen.suspects(points, *FAR[quantity])[: self._effort.of(SUSPECTS[quantity])]
         return points, [points[place] for place in places]
 
     def _coverage(self, base: Trial, points: Sequence[Point]) -> Coverage | None:
@@ -301,6 +305,10 @@ class Sampling:
             request.settings.seed,
         )
 
+    @property
+    def _effort(self) -> Effort:
+        return EFFORTS[self.request.settings.effort]
+
     @cached_property
     def first(self) -> Bound:
         """The target bound to the first point."""
@@ -354,7 +362,8 @@ class Sampling:
         coded = base.examination.coded
         if coded is None or not self._domains:
             return []
-        limit = EDGE_POINTS if coded.point.program.elements < LARGE else 1
+        is_large = coded.point.program.elements >= LARGE
+        limit = 1 if is_large else self._effort.of(EDGE_POINTS)
         own = points_with_own_edges(edges.own, base.bound.inputs)
         return [*make_edge_points(edges.values, base.bound.inputs, limit), *own[:1]]
 

@@ -116,6 +116,12 @@ def _setting_words(settings: CheckSettings) -> Iterator[str]:
             yield from (option, ",".join(names))
     if settings.state is not None:
         yield from ("--state", str(settings.state))
+    yield from _flags(settings)
+
+
+def _flags(settings: CheckSettings) -> Iterator[str]:
+    if settings.effort != CheckSettings.effort:
+        yield f"--{settings.effort}"
     if settings.train:
         yield "--train"
     if settings.honour_detach:

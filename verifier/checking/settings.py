@@ -3,11 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 MOST_POINTS = 10_000
 LARGEST_SEED = 2**63 - 1
 MOST_DIGITS = 77
 """So many are compared in exact arithmetic."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How far a check goes beyond the points that were asked for."""
+
+    name: str
+    share: Fraction = Fraction(1)
+    """Of the usual number of further points: edges, points at which the code is compared in
+    float64, and those of them that are examined.
+    """
+    left_out: tuple[str, ...] = ()
+    """The checks that are not made, by name."""
+
+    def of(self, usual: int) -> int:
+        """So many in place of the usual number, at least one.
+
+        >>> QUICK.of(144), QUICK.of(2), THOROUGH.of(4)
+        (36, 1, 32)
+        """
+        return max(1, int(self.share * usual))
+
+
+QUICK = Effort(
+    "quick", Fraction(1, 4), ("second", "vmap", "again", "subset", "same", "size", "mode")
+)
+NORMAL = Effort("normal")
+THOROUGH = Effort("thorough", Fraction(8))
+EFFORTS = {effort.name: effort for effort in (QUICK, NORMAL, THOROUGH)}
+"""By name."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +71,8 @@ class CheckSettings:
     """A file with a module's weights, as torch.save writes its state_dict."""
     train: bool = False
     """Whether a module is put into training mode; else it is checked in the mode that it has."""
+    effort: str = NORMAL.name
+    """quick, normal or thorough: how far the check goes beyond the points asked for."""
 
     def __post_init__(self) -> None:
         for name in ("wrt", "not_wrt"):
@@ -48,3 +81,8 @@ class CheckSettings:
             object.__setattr__(self, name, tuple(str(one).strip() for one in names))
         if self.state is not None:
             object.__setattr__(self, "state", str(self.state))
+
+    @property
+    def unmade(self) -> tuple[str, ...]:
+        """The checks that are not made, by name: those switched off, and those of less effort."""
+        return tuple(dict.fromkeys((*self.without, *EFFORTS[self.effort].left_out)))

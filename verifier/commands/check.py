@@ -20,7 +20,7 @@ from verifier.checking.inputs import given_dtypes
 from verifier.checking.labels import target_name
 from verifier.checking.points import EdgeTrials, Request, Sampling
 from verifier.checking.replay_command import replay_command, replay_command_at
-from verifier.checking.settings import LARGEST_SEED, MOST_DIGITS, MOST_POINTS
+from verifier.checking.settings import EFFORTS, LARGEST_SEED, MOST_DIGITS, MOST_POINTS
 from verifier.checking.variants import AT_EVERY_POINT, CHEAP, COSTLY, NAMES, Check, Trial
 from verifier.checking.variants.quantities import ForwardCheck, SecondOrderCheck
 from verifier.errors import InputError
@@ -201,6 +201,8 @@ def _check_settings(inputs: UserInputs, given: Options) -> CheckSettings:
         without=_checks_left_out(known.pop("without", ())),
         **known,
     )
+    if settings.effort not in EFFORTS:
+        raise InputError(f"there is no effort {settings.effort!r}: there is {', '.join(EFFORTS)}")
     for name, least, most in (("points", 1, MOST_POINTS), ("seed", 0, LARGEST_SEED)):
         number = getattr(settings, name)
         if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
@@ -241,7 +243,7 @@ class _DtypeSteps:
         self.changed: tuple[str, ...] = ()
         self.edges = EdgeTrials((), (), ())
         self._trials: tuple[Trial, ...] = ()
-        self._without, self._deadline = request.settings.without, deadline
+        self._without, self._deadline = request.settings.unmade, deadline
 
     def steps(self) -> Iterator[_CheckStep]:
         """They must be run in this order."""
@@ -274,12 +276,19 @@ class _DtypeSteps:
             if check_.name not in self._without:
                 for trial in trials:
                     yield from check_.findings(trial)
+                # What looks wrong there may be the value.
+                yield from self._checks_at(list(filter(_is_of_another_function, trials)))
 
     def _checks_at(self, trials: Sequence[Trial]) -> Iterator[Finding]:
         for trial in trials:
             for check_ in AT_EVERY_POINT:
                 if check_.name not in self._without:
                     yield from check_.findings(trial)
+
+
+def _is_of_another_function(trial: Trial) -> bool:
+    examined = (trial.forward, trial.second)
+    return any(not isinstance(one, str) and not one.same_function for one in examined)
 
 
 class _RunningCheck:

@@ -17,6 +17,7 @@ from verifier.judging.replay.formula import FormulaReplay
 from verifier.judging.replay.joint import JointReplay
 from verifier.judging.verdict import Case, Note, Outcome, Verdicts
 from verifier.operations.arrays import Balls, Floats
+from verifier.operations.formats import Format
 from verifier.program.evaluation.arithmetic import balls, middle, radius
 from verifier.program.evaluation.proved_allowance import proved
 from verifier.program.evaluation.stochastic import DEVIATIONS
@@ -136,11 +137,7 @@ def _part(pair: ComparedPrograms, place: int, known: _Known, honest: Any) -> Par
     name, quantity = pair.point.labels[place]
     rounding, tier = known.rounding(honest)
     case = _case(pair, place, known, rounding)
-    if quantity == SECOND:
-        more, terms = _by_another_way(pair, place, case)
-        case = replace(
-            case, allowed=np.maximum(case.allowed, more), terms=np.maximum(case.terms, terms)
-        )
+    case = _by_another_way(pair, place, case)
     wrong = known.wrong & case.known
     verdicts = _with_findings(case.verdicts(), known, wrong, pair.point.changing(place))
     shape = pair.point.shapes[place]
@@ -174,22 +171,52 @@ def _with_findings(verdicts: Verdicts, known: _Known, wrong: Any, changing: Any)
     return found.with_note(changing, Note.CHANGING)
 
 
-def _by_another_way(pair: ComparedPrograms, place: int, case: Case) -> tuple[Any, Any]:
-    """What must be allowed where the second derivative is 0 and torch did not compute it as its
-    graph does, and the size of the terms then.
+def _by_another_way(pair: ComparedPrograms, place: int, case: Case) -> Case:
+    """The case with what must be allowed where torch did not compute a derivative as its graph
+    does.
 
-    For some double backwards (of prod, cumprod, det) torch takes another way while it is
-    traced: there the 0 is one of the graph, and in the numbers stated it is what is left of
-    terms as large as the other derivatives.
+    For some backwards (of prod, cumprod, det) torch takes another way while it is traced. It
+    divides the product by its factors where the graph multiplies the others: digits that a
+    subnormal product has not are lost there. A second derivative that is 0 in the graph is, in the
+    numbers stated, what is left of terms as large as the other derivatives.
     """
-    traced = pair.read.actual.get(pair.code[place])
-    if traced is None:
-        return 0.0, 0.0
-    seconds = [other for other, (_, quantity) in enumerate(pair.point.labels) if quantity == SECOND]
-    size = max(float(np.abs(pair.point.numbers(other)).max(initial=0.0)) for other in seconds)
-    elsewhere = (np.ravel(traced) != case.stated) & (middle(case.reference) == 0)
-    terms = np.where(elsewhere, size, 0.0)
-    return DEVIATIONS * case.format.unit_roundoff * terms, terms
+    node = pair.read.results[place]
+    traced = np.zeros(case.stated.shape) if node is None else pair.read.actual.get(node)
+    if traced is None or not (untraced := np.ravel(traced) != case.stated).any():
+        return case
+    size = np.abs(middle(case.reference))
+    is_second = pair.point.labels[place][1] == SECOND
+    terms = np.where(untraced & is_second, _size_of_terms(pair), 0.0)
+    lost = np.where(untraced, _lost_share(pair, case.format) * size, 0.0)
+    more = DEVIATIONS * (lost + case.format.unit_roundoff * terms)
+    return replace(
+        case,
+        allowed=np.maximum(case.allowed, more),
+        terms=np.maximum(case.terms, terms),
+        untraced=untraced,
+    )
+
+
+def _lost_share(pair: ComparedPrograms, format_: Format) -> float:
+    """The part of itself that the smallest subnormal number on the way may have lost."""
+    sizes = np.abs(np.concatenate([np.ravel(known) for known in pair.builder.actual.values()]))
+    least = sizes[sizes > 0].min(initial=math.inf)
+    return format_.smallest_subnormal / least if least < format_.smallest_normal else 0.0
+
+
+def _size_of_terms(pair: ComparedPrograms) -> float:
+    """About how large the terms of second derivatives are: as the largest that is stated, or as a
+    gradient divided by its factor.
+    """
+    sizes = [0.0]
+    for place, (name, quantity) in enumerate(pair.point.labels):
+        numbers = np.abs(pair.point.numbers(place))
+        if quantity == SECOND:
+            sizes.append(numbers.max(initial=0.0))
+        if quantity == REVERSE and np.size(pair.given.get(name, ())) == numbers.size:
+            factors = np.abs(np.ravel(pair.given[name]))
+            sizes.append((numbers[factors > 0] / factors[factors > 0]).max(initial=0.0))
+    return float(max(sizes))
 
 
 def _with_nan_forgiven(parts: Sequence[Part]) -> list[Part]:

@@ -35,6 +35,8 @@ class Replayed:
     """Literals that are granted half an ulp of float32 for that, though they are used in a wider
     format.
     """
+    approximated: tuple[str, ...] = ()
+    """The components of which a branch has an approximation that is near enough."""
 
 
 @dataclass(frozen=True)

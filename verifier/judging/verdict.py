@@ -162,6 +162,8 @@ class Case:
     kink: Any
     usable: Any
     """Where all arguments are finite (bool)."""
+    untraced: Any = False
+    """Where torch computed a number in another way than its graph does (bool)."""
 
     def verdicts(self) -> Verdicts:
         """The verdict on each: it agrees only where `error <= allowed` is true."""
@@ -215,7 +217,7 @@ class Case:
             Note.NOT_FINITE: ~self.usable & ~(self.known & explained),
             Note.BEYOND: ~self.known & self._is_beyond,
             Note.NO_EXACT_VALUE: ~self.known,
-            Note.OVERFLOW: ~bounded,
+            Note.OVERFLOW: ~bounded & ~(self.kink & ~np.isfinite(self.stated)),
             Note.BLIND: blind & explained,
             Note.KINK: self.kink,
         }

@@ -316,7 +316,7 @@ def test_each_target_is_checked_as_it_is_written(engine, configured):
     agreeing, known = engine.asked["agreeing"], engine.asked["known"]
     settings = {
         "seed": 0, "without": (), "digits": None, "timeout": None, "honour_detach": False,
-        "wrt": (), "not_wrt": (), "state": None, "train": False,
+        "wrt": (), "not_wrt": (), "state": None, "train": False, "effort": "normal",
     }  # fmt: skip
     settings |= {"reduction": "none", "dtypes": ("float32", "bfloat16")}
     assert agreeing == {

@@ -119,12 +119,13 @@ ONE = "verifier.toml: target 1 (a.py::f)"
 DTYPES = "use float64, float32, bfloat16 or float16"
 TARGET_KEYS = (
     "target, formula, reference, reduction, inputs, dtypes, points, seed, without, digits, "
-    "timeout, honour_detach, wrt, not_wrt, state, train, "
+    "timeout, honour_detach, wrt, not_wrt, state, train, effort, "
     "accepted"
 )
 SETTINGS = "verifier.toml: [settings]"
 SETTINGS_KEYS = (
-    "dtypes, points, seed, without, digits, timeout, honour_detach, wrt, not_wrt, state, train"
+    "dtypes, points, seed, without, digits, timeout, honour_detach, wrt, not_wrt, "
+    "state, train, effort"
 )
 REFUSED = {
     "a = \n": "verifier.toml:1: it cannot be read as TOML: Invalid value",

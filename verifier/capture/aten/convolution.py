@@ -56,7 +56,7 @@ class _Pair:
         """The same of the narrow picture: (groups, channels, batch and windows)."""
         batch, channels, *sizes = self.narrow
         placed = np.arange(int(np.prod(self.narrow))).reshape(
-            batch, self.groups, channels // self.groups, -1
+            batch, self.groups, channels // self.groups, int(np.prod(sizes))
         )
         return placed.transpose(1, 2, 0, 3).reshape(
             self.groups, channels // self.groups, batch * int(np.prod(sizes))

@@ -19,7 +19,7 @@ from verifier.capture.lowering import plain
 from verifier.judging.conditioning import Point
 from verifier.judging.examination import Examination
 from verifier.operations.arrays import Floats, Truths
-from verifier.operations.formats import Format
+from verifier.operations.formats import FLOAT64, Format
 from verifier.program.evaluation.batches import BatchArithmetic, aligned
 from verifier.program.program import Node, evaluate
 
@@ -73,22 +73,45 @@ class Float64Screening:
         likely to bring it, the furthest first.
 
         They are `least` times as far at least, and `most` times at most; what is no number is
-        infinitely far.
+        infinitely far. Those come first at which float64 knows the exact answer so well that it
+        cannot be the one to blame.
         """
-        if not tried:
-            return []
+        answers = [self._answer({**self.given, **one}) for one in tried]
         with np.errstate(all="ignore"):
-            found = self._distances(tried)
-        order = sorted(range(len(tried)), key=lambda place: -found[place])
-        return [place for place in order if least < found[place] <= most]
+            found = self._distances(tried, answers)
+        chosen = [place for place in range(len(tried)) if least < found[place] <= most]
+        ran = [(tried[place], answer) for place in chosen if (answer := answers[place])]
+        sure = dict(zip(chosen, self._are_beyond_noise(ran), strict=True))
+        return sorted(chosen, key=lambda place: (not sure[place], -found[place]))
 
-    def _distances(self, tried: Sequence[Arguments]) -> Floats:
+    def _are_beyond_noise(
+        self, ran: Sequence[tuple[Arguments, Sequence[Floats]]]
+    ) -> Sequence[bool]:
+        """For each whether its answer is further away than the exact answers lie from each other
+        that are computed with noise in every operation.
+        """
+        if not ran:
+            return []
+        arguments = self._stacked([tried for tried, _ in ran])
+        exact = self._exact(arguments)
+        noisy = [self._exact(arguments, _Noisy(move)) for move in range(MOVES)]
+        with np.errstate(all="ignore"):
+            spans = [
+                (np.min(parts, axis=0), np.max(parts, axis=0))
+                for parts in zip(exact, *noisy, strict=True)
+            ]
+            stated = _rows([answer for _, answer in ran], exact)
+            found = self._in_roundings(stated, spans, [np.abs(each) for each in exact])
+        return [bool(one) for one in found > 1.0]
+
+    def _distances(
+        self, tried: Sequence[Arguments], answers: Sequence[Sequence[Floats] | None]
+    ) -> Floats:
         """For each the largest distance of its answer, in what passes for rounding; 0 where the
         code raises.
         """
         distances = np.zeros(len(tried))
-        answers = {place: self._answer({**self.given, **one}) for place, one in enumerate(tried)}
-        ran = {place: answer for place, answer in answers.items() if answer is not None}
+        ran = {place: answer for place, answer in enumerate(answers) if answer is not None}
         if ran:
             arguments = self._stacked([tried[place] for place in ran])
             distances[list(ran)] = self._compared(list(ran.values()), arguments)
@@ -99,10 +122,7 @@ class Float64Screening:
     ) -> Floats:
         """The largest distance of each answer from the exact one, in what passes for rounding."""
         exact = self._exact(arguments)
-        stated = [
-            np.stack([np.broadcast_to(answer[part].ravel(), each.shape[1:]) for answer in answers])
-            for part, each in enumerate(exact)
-        ]
+        stated = _rows(answers, exact)
         points = [(each, each) for each in exact]
         found = self._in_roundings(stated, points, [np.abs(each) for each in exact])
         if not (found > 1.0).any():
@@ -148,11 +168,13 @@ class Float64Screening:
             found[name] = np.stack(own) if any(name in one for one in tried) else value[None]
         return found
 
-    def _exact(self, arguments: Mapping[str, Floats]) -> list[Floats]:
+    def _exact(
+        self, arguments: Mapping[str, Floats], arithmetic: BatchArithmetic | None = None
+    ) -> list[Floats]:
         """The exact results in float64: an array of those tried by elements."""
         count = max(len(value) for value in arguments.values())
         with np.errstate(all="ignore"):
-            results = evaluate(self.point.program, BatchArithmetic(), arguments)
+            results = evaluate(self.point.program, arithmetic or BatchArithmetic(), arguments)
         flat = [np.asarray(result).reshape(len(result), -1) for result in results]
         return [np.broadcast_to(each, (count, each.shape[1])) for each in flat]
 
@@ -199,6 +221,20 @@ class Float64Screening:
         return np.max(rows, axis=0) if rows else np.zeros(len(stated[0]))
 
 
+class _Noisy(BatchArithmetic):
+    """Moves the result of every operation by some roundings of float64."""
+
+    def __init__(self, seed: int) -> None:
+        self._generator = np.random.default_rng(seed)
+
+    def row(self, place: int, node: Node, *arguments: Floats) -> Floats:
+        result = super().row(place, node, *arguments)
+        if not arguments or result.dtype != np.float64:
+            return result
+        noise = self._generator.uniform(-1.0, 1.0, result.shape)
+        return np.asarray(result * (1.0 + ROUNDINGS * FLOAT64.unit_roundoff * noise))
+
+
 class _RangeArithmetic(BatchArithmetic):
     """Marks the variants in which ordinary numbers give one outside the format's range."""
 
@@ -226,6 +262,14 @@ class _RangeArithmetic(BatchArithmetic):
 
 _SCALING = frozenset({"multiply", "divide", "square", "power", "exp", "exp2"})
 """They give 0 for other numbers by underflow only."""
+
+
+def _rows(answers: Sequence[Sequence[Floats]], exact: Sequence[Floats]) -> list[Floats]:
+    """What was stated of each result, an array of the answers by elements."""
+    return [
+        np.stack([np.broadcast_to(answer[part].ravel(), each.shape[1:]) for answer in answers])
+        for part, each in enumerate(exact)
+    ]
 
 
 def _distance(stated: Floats, low: Floats, high: Floats, sizes: Floats, format: Format) -> Floats:

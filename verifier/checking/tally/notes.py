@@ -28,6 +28,7 @@ def notes_on(checked: CheckResult) -> tuple[str, ...]:
     return (
         *_on_detached(checked, failing),
         *_on_literals(checked),
+        *_on_approximations(checked),
         *_on_values(runs),
         *_on_draws(runs),
         *_on_conventions(runs),
@@ -62,10 +63,23 @@ def _on_detached(checked: CheckResult, failing: bool) -> Iterator[str]:
         yield f"the code takes values out of autograd ({', '.join(detached)}): {how}"
 
 
-def _on_literals(checked: CheckResult) -> Iterator[str]:
+def _replayed(checked: CheckResult) -> list[Replayed]:
     formulas = [finding.examination.formula for finding in checked.judged if finding.examination]
-    replayed = [formula for formula in formulas if isinstance(formula, Replayed)]
-    literals = dict.fromkeys(literal for formula in replayed for literal in formula.literals)
+    return [formula for formula in formulas if isinstance(formula, Replayed)]
+
+
+def _on_approximations(checked: CheckResult) -> Iterator[str]:
+    if any(formula.approximated for formula in _replayed(checked)):
+        yield (
+            "a branch of the code has an approximation in place of its formula, no further off "
+            "than rounding is"
+        )
+
+
+def _on_literals(checked: CheckResult) -> Iterator[str]:
+    literals = dict.fromkeys(
+        literal for formula in _replayed(checked) for literal in formula.literals
+    )
     if literals:
         text = ", ".join(map(repr, literals))
         yield f"rounded decimals in the code, granted half a unit of their last digit: {text}"

@@ -13,6 +13,7 @@ from verifier.capture.code_at_point import Statements
 from verifier.capture.random_draws import with_seed
 from verifier.checking.variants.not_comparable import (
     NO_VALUE,
+    OF_DRAWS,
     OF_STRIDES,
     leaves_domain,
     reads_strides,
@@ -122,7 +123,7 @@ class StridesCheck:
         if reads_strides(trial):
             yield trial.absent(self, OF_STRIDES)
             return
-        reasons: set[str] = set()
+        reasons: dict[str, None] = {}
         seen: set[tuple[tuple[tuple[int, ...], int], ...]] = set()
         for layout, chosen in product(self.layouts, _laid_out(trial)):
             arguments = [
@@ -133,16 +134,23 @@ class StridesCheck:
             if places in seen:
                 continue
             seen.add(places)
+            if trial.examination.events.draws and not all(map(_has_rows_in_order, arguments)):
+                reasons[OF_DRAWS] = None
+                continue
             try:
                 stated = _state_as_given(statements, arguments)
             except Exception as error:
-                reason = reason_it_raises(error)
-                if reason not in reasons:
-                    yield trial.absent(self, reason)
-                reasons.add(reason)
+                reasons[reason_it_raises(error)] = None
                 continue
             parts = trial.examination.parts
             yield trial.finding(self, parts_with_statements(parts, stated))
+        yield from (trial.absent(self, reason) for reason in reasons)
+
+
+def _has_rows_in_order(tensor: torch.Tensor) -> bool:
+    """Whether numbers with higher indices lie further in memory, as torch draws random ones."""
+    steps = [step for step, size in zip(tensor.stride(), tensor.shape, strict=True) if size > 1]
+    return steps == sorted(steps, reverse=True)
 
 
 def _laid_out(trial: Trial) -> Iterator[frozenset[str]]:

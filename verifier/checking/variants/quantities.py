@@ -76,6 +76,9 @@ class BothModesCheck:
         weights = [plain(weight).ravel() for weight in _weights_of(reverse)]
         one = _dot_product([part for part in reverse.parts if part.quantity == REVERSE], tangents)
         other = _dot_product([part for part in forward.parts if part.quantity == FORWARD], weights)
+        if not math.isfinite(one.terms + other.terms):
+            yield trial.absent(self, "it decides nothing here: one of them states no number")
+            return
         part = _compare_modes(reverse.parts[0], one, other)
         if part.outcome is Outcome.UNDECIDED:
             # Each mode is judged by itself: this comparison adds nothing where it decides nothing.
@@ -129,7 +132,7 @@ def _compare_modes(like: Part, reverse: _ExactSum, forward: _ExactSum) -> Part:
         ),
         terms=np.array([reverse.terms + forward.terms]),
         kink=np.array([False]),
-        usable=np.array([math.isfinite(reverse.terms)]),
+        usable=np.array([True]),
     )
     nowhere = np.array([False])
     return Part("both", "forward", like.dtype, (), "estimated", case.verdicts(), nowhere, case)

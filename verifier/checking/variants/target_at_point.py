@@ -89,7 +89,12 @@ class Trial:
         """The examination of that derivative; or why there is none."""
         if quantity == FORWARD:
             return self.forward
-        return self.second if quantity == SECOND else self.examination
+        if quantity == SECOND:
+            return self.second
+        try:
+            return self.examination
+        except InputError as error:
+            return first_sentence(error)
 
     def examine(self, subject: Subject) -> Examination:
         """Compare what a subject states with what is expected of the target.
@@ -187,6 +192,10 @@ _KNOWN = (
     (
         r"marked as once_differentiable",
         "the code has a backward that is marked as once_differentiable",
+    ),
+    (
+        r"called random operation while in randomness error mode",
+        "the code draws random numbers, for which vmap asks how",
     ),
 )
 """What torch says at length."""

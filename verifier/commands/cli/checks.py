@@ -89,6 +89,12 @@ class EffortGroup:
         list[str] | None,
         typer.Option(metavar="CHECK", help="A check to leave out, by its name; may be repeated."),
     ] = None
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Look at a quarter of the points, in fewer ways.")
+    ] = False
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Look at eight times as many points.")
+    ] = False
     digits: Annotated[float | None, typer.Option(help="So many digits must agree.")] = None
     honour_detach: Annotated[
         bool, typer.Option("--honour-detach", help="Take what the code detaches for a constant.")
@@ -169,6 +175,13 @@ class CheckOptions(FilesGroup, UndecidedGroup, ConfigGroup, EffortGroup, TargetG
             raise InputError("--make says what is made and checked: give it in place of TARGET")
         return self.make or self.target
 
+    @property
+    def effort(self) -> str | None:
+        """Its name, where one was typed."""
+        if self.quick and self.thorough:
+            raise InputError("--quick and --thorough exclude each other: give one")
+        return "quick" if self.quick else "thorough" if self.thorough else None
+
     def settings(self) -> dict[str, UserValue]:
         """Those that were typed."""
         from verifier.process.workers.resource_limits import check_seconds
@@ -176,7 +189,7 @@ class CheckOptions(FilesGroup, UndecidedGroup, ConfigGroup, EffortGroup, TargetG
         return given(
             formula=self.formula, reference=self.reference, reduction=self.reduction,
             points=self.points, seed=self.seed, dtypes=_names(self.dtype),
-            without=self.without or None, digits=self.digits,
+            without=self.without or None, effort=self.effort, digits=self.digits,
             timeout=None if self.timeout is None else check_seconds(self.timeout),
             honour_detach=self.honour_detach or None, wrt=_names(self.wrt),
             not_wrt=_names(self.not_wrt), state=None if self.state is None else str(self.state),

@@ -87,6 +87,7 @@ def _settings_given(target: ConfiguredTarget) -> dict[str, UserValue]:
         "points": settings.points,
         "seed": settings.seed,
         "without": settings.without,
+        "effort": settings.effort,
         "digits": settings.digits,
         "timeout": settings.timeout,
         "honour_detach": settings.honour_detach,

@@ -9,7 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verifier.checking.defaults import check_dtypes, current_defaults
-from verifier.checking.settings import LARGEST_SEED, MOST_DIGITS, MOST_POINTS, CheckSettings
+from verifier.checking.settings import (
+    EFFORTS,
+    LARGEST_SEED,
+    MOST_DIGITS,
+    MOST_POINTS,
+    CheckSettings,
+)
 from verifier.commands.config.toml_table import (
     FLAG,
     TEXT,
@@ -17,6 +23,7 @@ from verifier.commands.config.toml_table import (
     ValueKind,
     arrays_of_tables,
     arrays_of_texts,
+    one_of,
     positive_numbers,
     read_toml,
     sub_table,
@@ -237,6 +244,7 @@ _SETTINGS: Mapping[str, ValueKind] = {
     "not_wrt": arrays_of_texts('names of inputs or parameters, as in ["bias"]'),
     "state": TEXT,
     "train": FLAG,
+    "effort": one_of(EFFORTS),
 }
 _ACCEPTED: Mapping[str, ValueKind] = {
     "component": TEXT,

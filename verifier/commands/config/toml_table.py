@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -127,6 +127,12 @@ def whole_numbers(least: int, most: int) -> ValueKind:
         f"a whole number from {least} to {most:,}",
         lambda value: _is_whole_number(value) and least <= value <= most,
     )
+
+
+def one_of(names: Iterable[str]) -> ValueKind:
+    """One of some words."""
+    known = tuple(names)
+    return ValueKind(f"one of {', '.join(known)}", lambda value: value in known)
 
 
 def _is_whole_number(value: UserValue) -> bool:

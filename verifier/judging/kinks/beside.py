@@ -65,7 +65,7 @@ class Beside:
     @property
     def is_affordable(self) -> bool:
         """Whether each element can be moved by itself, both ways."""
-        return 2 * self._count * self.point.elements <= MOST_NUMBERS
+        return 3 * self._count * self.point.elements <= MOST_NUMBERS
 
     @cached_property
     def together(self) -> list[list[Balls]]:
@@ -77,14 +77,21 @@ class Beside:
 
     @cached_property
     def one_by_one(self) -> list[list[Balls]]:
-        """The results where one element after another is moved, both ways."""
+        """The results where one element after another is moved, both ways, and those where each
+        one is moved further than the one before, begun at every element in turn.
+
+        So every element has every rank once; and of equal numbers in a row code takes the first or
+        the last one again and again.
+        """
         random = np.random.default_rng(1)
         ways = (
             sign * alone * _TILT**2 + random.integers(1, _TILT, self._count)
             for alone in np.eye(self._count)
             for sign in (1, -1)
         )
-        return [self._results(way, STEP) for way in ways]
+        ranks = _TILT * np.arange(1, self._count + 1)
+        turned = (np.roll(ranks, start) for start in range(self._count))
+        return [self._results(way, STEP) for way in (*ways, *turned, -ranks)]
 
     def has_limits(self, exact: Sequence[Balls]) -> bool:
         """Whether results that the formula does not have at the point have limits beside it."""

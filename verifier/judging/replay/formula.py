@@ -19,6 +19,7 @@ from flint import arb
 from verifier.judging.compared_programs import ComparedPrograms
 from verifier.judging.examination import Replayed
 from verifier.judging.kinks.hull import reach_of
+from verifier.judging.replay.approximation import approximated
 from verifier.judging.replay.joint import JointReplay
 from verifier.operations.formats import FLOAT32, FLOAT64, Format
 from verifier.program.builder import Builder
@@ -58,10 +59,13 @@ def formula_replay(pair: ComparedPrograms, found: JointReplay) -> FormulaReplay:
     trial = _Trial(pair, found)
     unexplained, literals = trial.granted(trial.wrong(()), trial.wrong)
     wrong, narrow = trial.granted(unexplained, trial.wrong_as_float32)
-    names = [name for (name, _), part in zip(pair.point.labels, wrong, strict=True) if part.any()]
+    near = approximated(pair, found, wrong)
+    unexplained, wrong = _without(unexplained, near), _without(wrong, near)
+    names = _names_with(pair, wrong)
     numbers = _numbers(pair.builder, literals)
     floats = tuple(number for number in _numbers(pair.builder, narrow) if FLOAT32.holds(number))
-    summary = Replayed(_least_digits(pair, found), numbers, tuple(names), floats)
+    digits = _least_digits(pair, found)
+    summary = Replayed(digits, numbers, names, floats, _names_with(pair, near))
     return FormulaReplay(summary, wrong, unexplained)
 
 
@@ -137,6 +141,15 @@ class _Trial:
         if _same(wrong, granted):
             return wrong, set()
         return granted, _needed(literals, lambda chosen: _same(wrong_with(chosen), granted))
+
+
+def _names_with(pair: ComparedPrograms, found: Wrong) -> tuple[str, ...]:
+    labels = zip(pair.point.labels, found, strict=True)
+    return tuple(name for (name, _), part in labels if part.any())
+
+
+def _without(wrong: Wrong, near: Wrong) -> Wrong:
+    return [part & ~one for part, one in zip(wrong, near, strict=True)]
 
 
 def _numbers(builder: Builder, literals: Iterable[int]) -> tuple[float, ...]:
@@ -250,7 +263,7 @@ def _digits(difference: Any, exact: Any, kink: Any, terms: float) -> float:
     Where every entry may be 0, they are measured against the terms that cancel.
     """
     known = np.isfinite(radius(difference)) & ~kink
-    if exact.size and not known.any():
+    if not known.any():
         return math.nan
     size = _largest(exact) if _excludes_zero(exact).any() else terms
     # Relative to the size as balls: a difference may be smaller than any float64.

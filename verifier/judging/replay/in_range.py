@@ -17,7 +17,7 @@ from verifier.operations.formats import FLOAT64, Format
 from verifier.program.evaluation.arithmetic import precision
 from verifier.program.evaluation.balls import FIRST_BITS, BallArithmetic
 from verifier.program.evaluation.term_sizes import SizeArithmetic
-from verifier.program.program import ROUND, Node, Program, evaluate
+from verifier.program.program import INPUT, ROUND, Node, Program, evaluate
 
 _Pair = tuple[Floats, Floats]
 
@@ -126,6 +126,27 @@ def first_above(point: Point, places: set[int], seen: Mapping[int, Floats]) -> s
     return None
 
 
+def _first_without_reciprocal(
+    point: Point, places: set[int], seen: Mapping[int, Floats]
+) -> str | None:
+    """The first of some nodes whose reciprocal overflows, in a sentence."""
+    for place in sorted(places):
+        if _operation_before_rounding(point.program, place) == INPUT:
+            continue
+        format_ = point.program.nodes[place].format or FLOAT64
+        least = 1.0 / format_.largest
+
+        def is_beyond(value: Floats, least: float = least) -> Truths:
+            return np.asarray((value != 0) & (np.abs(value) < least))
+
+        element = first_element_beyond(point.program, place, seen, is_beyond)
+        if element is not None:
+            number = exact_element(point, place, element).str(3, radius=False)
+            operation = _operation_before_rounding(point.program, place)
+            return f"{operation} on the way gives {number}, whose reciprocal {format_.name} lacks"
+    return None
+
+
 def with_lost_range(examination: Examination) -> Examination:
     """The same, undecided where the forward as written leaves the range of its formats on the way,
     and the code states what comes of that.
@@ -141,13 +162,16 @@ def with_lost_range(examination: Examination) -> Examination:
         results = evaluate(point.program, replayed, point.arguments)
     found = [np.ravel(value) for value, _ in results]
     forward = set(_forward_places(examination, point))
-    sentence = first_above(point, forward, replayed.seen) or first_below(
+    beyond = first_above(point, forward, replayed.seen) or first_below(
         point, forward, replayed.seen
     )
+    sentence = beyond or _first_without_reciprocal(point, forward, replayed.seen)
     if sentence is None:
         return examination
     parts = [
-        _undecided(part, where & _is_of(part, numbers))
+        _undecided(
+            part, where & (_is_of(part, numbers) if beyond else _both_overflow(part, numbers))
+        )
         for part, where, numbers in zip(examination.parts, lost, found, strict=True)
     ]
     return replace(examination, parts=tuple(parts), lost_range=sentence)
@@ -165,11 +189,17 @@ def _forward_places(examination: Examination, point: Point) -> Iterator[int]:
 
 
 def _is_of(part: Part, found: Floats) -> Truths:
-    """Where the code states what the replay found."""
+    """Where the code states what the replay found, or torch computed it in another way."""
     stated = part.verdicts.stated
     with np.errstate(invalid="ignore"):
         near = np.abs(stated - found) <= _NEAR * np.abs(found)
-    return np.asarray(near | (~np.isfinite(stated) & ~np.isfinite(found)))
+    return np.asarray(near | _both_overflow(part, found) | part.case.untraced)
+
+
+def _both_overflow(part: Part, found: Floats) -> Truths:
+    """Where the code states no number, and the replay has none or says that it may be any."""
+    nowhere = ~np.isfinite(found) | ~np.isfinite(part.case.allowed)
+    return np.asarray(~np.isfinite(part.verdicts.stated) & nowhere)
 
 
 _NEAR = 2.0**-5

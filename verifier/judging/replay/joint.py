@@ -109,12 +109,19 @@ def _decided(
     program: Program, decisions: Mapping[int, AsCoded], near: Mapping[int, Any]
 ) -> NoiseArithmetic:
     """Noise that takes the branches that the code took."""
-    noise = arithmetic_for(program)
-    noise.borders = near
-    noise.coded = {
+    outcomes = {
         place: np.asarray(TABLE[program.nodes[place].operation].numpy.function(*decision.values))
         for place, decision in decisions.items()
     }
-    if noise.beside is not None:
-        noise.beside.coded, noise.beside.borders = noise.coded, noise.borders
+    return noise_as_decided(program, outcomes, near)
+
+
+def noise_as_decided(
+    program: Program, outcomes: Mapping[int, Any], open_: Mapping[int, Any]
+) -> NoiseArithmetic:
+    """Noise with comparisons, by place, as they are said to come out where they are open."""
+    noise = arithmetic_for(program)
+    for one in (noise, noise.beside):
+        if one is not None:
+            one.coded, one.borders = outcomes, open_
     return noise

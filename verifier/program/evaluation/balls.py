@@ -42,8 +42,8 @@ EQUALITIES = frozenset({"equal", "not_equal"})
 STEPS = frozenset({"floor", "ceiling"})
 JUMPS = EQUALITIES | STEPS
 """They are no borders between two branches that meet."""
-_COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
-_DECIDED = _COMPARISONS | STEPS | {"sign"}
+COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
+_DECIDED = COMPARISONS | STEPS | {"sign"}
 """What a decision may be made of."""
 
 
@@ -175,7 +175,7 @@ class BallArithmetic:
         decided = as_objects(operation.arb(*arguments))
         if place in self.decisions:
             decided = self.decisions[place](operation, decided)
-        if operation.name not in _COMPARISONS:
+        if operation.name not in COMPARISONS:
             return decided
         undecided = np.asarray(_is_open(decided), dtype=bool)
         if undecided.any():

@@ -24,7 +24,7 @@ from verifier.operations.arrays import Array, Numeric, Truths
 from verifier.operations.formats import FLOAT64, Format
 from verifier.operations.operation import Call, Operation
 from verifier.operations.table import TABLE
-from verifier.program.evaluation.balls import EQUALITIES, STEPS
+from verifier.program.evaluation.balls import COMPARISONS, EQUALITIES, STEPS
 from verifier.program.evaluation.batches import BatchArithmetic, aligned, piled_rows
 from verifier.program.program import NOTHING, Node, Program, evaluate
 
@@ -32,7 +32,6 @@ REPLAYS = 9
 """Thrice so many as there are ways to decide a kink. One more, the first, has no noise."""
 DEVIATIONS = 32.0
 """Standard deviations of the noise that a right statement may be away."""
-_COMPARISONS = frozenset({"less", "less_equal", "greater", "greater_equal", "equal", "not_equal"})
 _GREATER = frozenset({"greater", "greater_equal", "not_equal"})
 _PRODUCTS = frozenset({"multiply", "square", "divide"})
 """They are 0 only where a factor is, but for underflow."""
@@ -145,7 +144,9 @@ class NoiseArithmetic(BatchArithmetic):
         def moved(values: Array, size: Array) -> Array:
             if rounding is None:
                 return values
-            noise = self._noise(place + (next(draws) << 40), values)
+            # Each entry by itself: equal rows must not stay equal, or a zero eigenvalue stays 0.
+            entries = np.arange(float(np.prod(values.shape[1:]))).reshape(1, *values.shape[1:])
+            noise = self._noise(place + (next(draws) << 40), entries)
             return values + noise * (self.gain * rounding.unit_roundoff * size)
 
         return np.asarray(node.payload.floats(argument, moved))
@@ -157,7 +158,7 @@ class NoiseArithmetic(BatchArithmetic):
     def row(self, place: int, node: Node, *arguments: Array) -> Array:
         operation = TABLE[node.operation]
         parts = aligned(arguments)
-        if operation.name in _COMPARISONS:
+        if operation.name in COMPARISONS:
             return self._compared(place, operation, *parts)
         if operation.name == "sign":
             return self._sign(place, parts[0])

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
 
 from verifier.checking.labels import digits_phrase
+from verifier.judging.outcome import Note
 from verifier.judging.verdict import Comparison
 from verifier.operations.number_text import number, short
 from verifier.reporting.content.blocks import Labelled
@@ -31,7 +32,11 @@ def signed(judged: Comparison) -> tuple[str, str]:
 
 
 def exact_text(judged: Comparison) -> str:
-    """The exact value as Python writes a float, with `…` where it goes on."""
+    """The exact value as Python writes a float, with `…` where it goes on; at a kink the ends of
+    what agrees.
+    """
+    if judged.note is Note.KINK:
+        return _ends(judged)
     try:
         value = Decimal(judged.exact)
     except InvalidOperation:
@@ -40,6 +45,19 @@ def exact_text(judged: Comparison) -> str:
         return "not known"
     cut = Context(prec=DIGITS, rounding=ROUND_DOWN).create_decimal(value)
     return f"{_as_float(cut)}{'' if cut == value else '…'}"
+
+
+def _ends(judged: Comparison) -> str:
+    if not math.isfinite(judged.allowed):
+        return "between the one-sided derivatives"
+    middle = float(judged.exact)
+    ends = [middle + way * judged.allowed for way in (-1.0, 1.0)]
+    # Rounding moves an end at 0 a little to one side.
+    low, high = (0.0 if abs(end) < _SMALL * abs(middle) else end for end in ends)
+    return f"between {short(low)} and {short(high)}"
+
+
+_SMALL = 1e-4
 
 
 def _as_float(value: Decimal) -> str:
@@ -54,7 +72,9 @@ def _as_float(value: Decimal) -> str:
 
 
 def apart(judged: Comparison, dtype: str) -> str:
-    """How far the two are apart, and how far rounding could have moved them."""
+    """How far the two are apart, and how far rounding could have moved them; nothing at a kink."""
+    if judged.note is Note.KINK:
+        return ""
     measured = judged.exact_is_zero and math.isfinite(judged.error)
     digits = f"off by {short(judged.error)}" if measured else digits_phrase(judged.digits)
     allows = f"; {dtype} allows {short(judged.allowed)}" if math.isfinite(judged.allowed) else ""

@@ -8,6 +8,7 @@ import numpy as np
 
 from verifier.capture.code_at_point import REVERSE
 from verifier.checking.labels import component_title, digits_phrase, listed, point_text, with_noun
+from verifier.checking.settings import EFFORTS, NORMAL, CheckSettings
 from verifier.checking.tally.count import Tally
 from verifier.judging.examination import NotReplayed
 from verifier.judging.verdict import Note
@@ -15,6 +16,7 @@ from verifier.reporting.content.blocks import Blank, Block, Labelled, Sentence
 from verifier.reporting.content.check_failures import undecided_blocks, wrong_blocks
 from verifier.reporting.content.check_tables import (
     LABEL,
+    check_named,
     component_blocks,
     heading,
     tally_blocks,
@@ -62,10 +64,24 @@ def remarks(tally: Tally, detail: Detail) -> Iterator[Block]:
     for note in checked.notes:
         yield Labelled("note", note)
     yield from _inaccurate(tally)
+    yield from _effort(checked.settings)
     if checked.interrupted:
         yield Sentence("PARTIAL  Interrupted: the report has what was done before.", "yellow")
     elif checked.not_reached:
         yield Sentence(f"PARTIAL  {partial_sentence(tally)}", "yellow")
+
+
+def _effort(settings: CheckSettings) -> Iterator[Labelled]:
+    """What more or less effort than usual means."""
+    effort = EFFORTS[settings.effort]
+    if effort is NORMAL:
+        return
+    few = effort.share < 1
+    share = f"1 in {1 / effort.share} of" if few else f"{effort.share} times"
+    sentence = f"--{effort.name} looks at {share} the usual points near borders"
+    names = [check_named(name).title for name in effort.left_out]
+    without = f", and leaves out: {listed(names, len(names))}" if names else ""
+    yield Labelled("note", f"{sentence}{without}")
 
 
 def partial_sentence(tally: Tally) -> str:

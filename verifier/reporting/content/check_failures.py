@@ -81,7 +81,7 @@ def failure_blocks(tally: Tally, failure: Failure, detail: Detail) -> Iterator[B
     yield Sentence(headline(tally, failure), _STYLE)
     stated, exact = signed(judged)
     yield line(_source(failure.first), stated)
-    yield line("exact", f"{exact}   {apart(judged, place.part.dtype)}")
+    yield line("exact", f"{exact}   {apart(judged, place.part.dtype)}".rstrip())
     if place.is_wrong_formula and judged.error <= judged.allowed:
         yield line("formula", "It differs in exact arithmetic, where nothing is rounded.")
     if judged.note is not Note.NONE:

@@ -49,7 +49,7 @@ def _both(findings: Findings, judged: Comparison) -> Iterator[Labelled]:
     stated, exact = signed(judged)
     yield line("autograd", stated)
     yield line("symbolic", number(judged.symbolic))
-    yield line("exact", f"{exact}   {apart(judged, findings.settings.dtype)}")
+    yield line("exact", f"{exact}   {apart(judged, findings.settings.dtype)}".rstrip())
     if judged.note is not Note.NONE:
         yield line("note", judged.note.value)
 

@@ -274,6 +274,7 @@ def _how(tally: Tally, replay: str | None) -> Facts:
         "target": tally.checked.target,
         "random points": settings.points,
         "seed": settings.seed,
+        "effort": settings.effort,
         "switched off": ", ".join(settings.without) or "nothing",
         "digits asked for": "none" if settings.digits is None else f"{settings.digits:g}",
         "timeout": "none" if settings.timeout is None else f"{settings.timeout:g} s",

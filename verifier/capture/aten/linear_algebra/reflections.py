@@ -15,6 +15,7 @@ import torch
 from verifier.capture.aten.linear_algebra.elimination import triangular
 from verifier.capture.aten.linear_algebra.submatrices import ALL, FIRST, REST, at, transposed
 from verifier.capture.lowering import Cell, Lowering, Operand, actual_of, plain, rule
+from verifier.program.matrices.nearby import Nearby
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _factors(low: Lowering, matrix: Cell, count: int, diagonal: Operand = None) 
     """With so many columns of Q, and the signs of the diagonal of an R as it came out."""
     low.kept = False
     signs = _signs(plain(matrix.actual))
-    triangle = _triangle(low, matrix.node, signs)
+    triangle = _triangle(low, low.build.matrix(Nearby(), matrix.node), signs)
     *batch, rows, _ = low.build.shape(matrix.node)
     unit = low.build.constant(np.broadcast_to(np.eye(rows, count), (*batch, rows, count)))
     q, r = triangle.turned(low, unit), at(low, triangle.node, slice(0, count), ALL)
@@ -213,10 +214,12 @@ def pseudo_inverse(low: Lowering, self: Cell, hermitian: bool = False, actual: A
     """
     if actual_of(actual).numel() and not _keeps_rank(self.actual, actual):
         raise NotImplementedError("a rank that is decided by a tolerance")
-    if not hermitian:
-        return _pseudo_inverse(low, self)
-    both = low.apply("add", self.node, transposed(low, self.node))
-    return _pseudo_inverse(low, Cell(low.apply("multiply", both, 0.5), self.actual))
+    matrix = self
+    if hermitian:
+        both = low.apply("add", self.node, transposed(low, self.node))
+        matrix = Cell(low.apply("multiply", both, 0.5), self.actual)
+    # The kernel multiplies the factors of a singular value decomposition.
+    return low.build.matrix(Nearby(), _pseudo_inverse(low, matrix))
 
 
 def _keeps_rank(matrix: torch.Tensor, inverse: torch.Tensor) -> bool:
