@@ -72,6 +72,9 @@ IMPLICIT_GRADIENT = frozenset({"_standard_gamma", "_sample_dirichlet"})
 
 
 def name_of(operation: Operation) -> str:
+    """The operation's name without its namespace and its overload: `bernoulli` for
+    `aten::bernoulli.p`.
+    """
     return operation._schema.name.partition("::")[2]
 
 

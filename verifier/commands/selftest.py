@@ -48,10 +48,12 @@ class Trials(PageReport):
 
     @property
     def planted(self) -> list[LieResult]:
+        """The trials of code with a mistake, those that need not be found among them."""
         return [one for one in self.results if isinstance(one, LieResult)]
 
     @property
     def acquitted(self) -> list[HonestResult]:
+        """The trials of right code, whether they were acquitted or not."""
         return [one for one in self.results if isinstance(one, HonestResult)]
 
     @property
@@ -61,6 +63,7 @@ class Trials(PageReport):
 
     @property
     def missed(self) -> list[LieResult]:
+        """The mistakes that had to be found and were not."""
         return [one for one in self.must if not one.found]
 
     @property

@@ -73,6 +73,7 @@ class Part:
 
     @property
     def outcome(self) -> Outcome:
+        """The worst of its numbers; agrees where it has none."""
         worst = int(self.verdicts.severity.max(initial=0))
         return tuple(Outcome)[worst]
 
@@ -90,6 +91,7 @@ class Part:
         return float(np.max(ratios[chosen], initial=0.0)) if chosen.any() else math.nan
 
     def count(self, outcome: Outcome) -> int:
+        """How many of its numbers have that outcome."""
         return int(np.sum(self.verdicts.severity == outcome.severity))
 
 
@@ -120,6 +122,9 @@ class Exact:
             return [np.ravel(far) for far in self.point.moved(self.exact)]
 
     def accuracy(self, place: int, part: Part) -> Accuracy:
+        """How many digits agree, and how many the point allows, for the array of statements at that
+        place.
+        """
         return accuracy(
             part.name,
             CODE_FORMATS[part.dtype],
@@ -219,6 +224,7 @@ class Examination:
 
     @property
     def outcome(self) -> Outcome:
+        """The worst of its arrays of statements; undecided where there are none."""
         return max(
             (part.outcome for part in self.parts),
             key=lambda outcome: outcome.severity,

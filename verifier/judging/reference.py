@@ -37,6 +37,9 @@ class Formula:
     reduction: Reduction = unreduced
 
     def values(self, statements: Statements, builder: Builder) -> list[int]:
+        """The node of the formula's reduced value, in the shape that the code returns. Raises
+        InputError where the code returns several tensors, or another shape.
+        """
         if len(statements.results) != 1:
             raise InputError(
                 f"the code returns {len(statements.results)} tensors, the formula describes one"
@@ -55,6 +58,9 @@ class Reference:
     """Takes the same inputs in the same order and returns as many tensors of the same shapes."""
 
     def values(self, statements: Statements, builder: Builder) -> list[int]:
+        """The nodes of what the reference returns. Raises InputError where its forward cannot be
+        read, or its results have other shapes than the code's.
+        """
         try:
             nodes = forward_nodes(self.code, statements, builder)
         except NotReadableError as error:

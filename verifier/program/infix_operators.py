@@ -84,6 +84,7 @@ def _raised(build: FormulaBuilder, base: int, exponent: int) -> int:
 
 
 def whole_number(build: FormulaBuilder, node: int) -> int | None:
+    """The node's number where it is a constant that was written as a whole number; else None."""
     value = build[node].payload
     return value if build[node].operation == CONSTANT and isinstance(value, int) else None
 

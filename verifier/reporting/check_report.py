@@ -54,6 +54,7 @@ class CheckReport(PageReport):
 
     @property
     def components(self) -> tuple[CheckComponent, ...]:
+        """What was compared, by name, quantity and dtype."""
         return self.tally.components
 
     @property
@@ -63,6 +64,7 @@ class CheckReport(PageReport):
 
     @property
     def causes(self) -> tuple[CheckCause, ...]:
+        """The likely reasons for what disagrees; empty where none was found."""
         return self.checked.causes
 
     @property

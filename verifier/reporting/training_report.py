@@ -67,18 +67,24 @@ class Report(PageReport):
 
     @property
     def components(self) -> tuple[Component, ...]:
+        """What was compared: the loss, and the gradient by each trained parameter."""
         return self.findings.components
 
     @property
     def drift(self) -> dict[str, Drift]:
+        """How far the two trainings' parameters are apart, by name."""
         return dict(self.findings.drift)
 
     @property
     def predictions(self) -> tuple[Prediction, ...]:
+        """What both trained models predict at points of the data; empty where the model has no
+        inputs.
+        """
         return self.findings.predictions
 
     @property
     def causes(self) -> tuple[Cause, ...]:
+        """The likely reasons for what disagrees; empty where none was found."""
         return self.findings.causes
 
     @property

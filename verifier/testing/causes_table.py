@@ -32,6 +32,9 @@ class Naming:
 
     @property
     def is_good(self) -> bool:
+        """Whether causes are named often enough where they are planted, and seldom enough
+        elsewhere.
+        """
         return self.rightly >= RIGHTLY * self.planted and self.wrongly <= WRONGLY * self.elsewhere
 
 

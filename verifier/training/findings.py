@@ -58,10 +58,12 @@ class Component:
 
     @property
     def outcome(self) -> Outcome:
+        """The worst outcome of its comparisons."""
         return worst_outcome(self.outcomes)
 
     @property
     def decided(self) -> int:
+        """How many comparisons agree or disagree."""
         return self.compared - self.outcomes[Outcome.UNDECIDED]
 
     @property
@@ -146,6 +148,7 @@ class Findings:
 
     @property
     def gradients(self) -> tuple[Component, ...]:
+        """The components without the loss."""
         return tuple(component for component in self.components if component.quantity == "reverse")
 
 

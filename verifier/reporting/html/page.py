@@ -47,15 +47,19 @@ class Drawn(Protocol):
     """A picture and the text for those who do not see it."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What the ids of its parts begin with, so that two pictures of a page share none."""
 
     @property
-    def title(self) -> str: ...
+    def title(self) -> str:
+        """The heading above the picture."""
 
     @property
-    def description(self) -> str: ...
+    def description(self) -> str:
+        """What it shows, for people who do not see it."""
 
-    def svg(self) -> str: ...
+    def svg(self) -> str:
+        """The picture as a document of SVG."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class Diagram:
     picture: Drawn
 
     def drawn(self) -> Markup:
+        """The picture as part of the page, as large as it was drawn."""
         return Markup(inline_sized(self.picture.svg(), self.picture.name))  # noqa: S704
 
 
