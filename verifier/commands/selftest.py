@@ -123,7 +123,7 @@ class Trials(PageReport):
         return bool(self.missed or self.false_alarms or self.misnamed)
 
     def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
-        """The verdict, what failed, and the tables."""
+        """The verdict, what failed, and the tables; the same at any `detail`."""
         outcome = Outcome.DISAGREES if self._is_failure else Outcome.AGREES
         yield Verdict(self._word, self._counted, outcome)
         if self._is_partial:
@@ -219,10 +219,15 @@ def selftest(
     """Plant wrong gradients in code that is right, and see whether the judge finds them and lets
     the rest pass.
 
-    The same seed gives the same trials. `quick` tries a part of them. `keep_going` is asked before
-    each piece, with the numbers of those done and planned; its False ends the run.
+    The same `seed` gives the same trials. `quick` tries a part of them. `keep_going` is asked
+    before each piece, with the numbers of those done and planned; its False ends the run.
 
     Raises InputError for a seed that is no whole number from 0 on.
+
+    >>> import verifier
+    >>> trials = verifier.selftest(quick=True, keep_going=lambda done, planned: False)
+    >>> trials.results, trials.exit_code
+    ((), 130)
     """
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise InputError(f"the seed {seed!r} is no whole number from 0 on")

@@ -37,8 +37,10 @@ class Formula:
     reduction: Reduction = unreduced
 
     def values(self, statements: Statements, builder: Builder) -> list[int]:
-        """The node of the formula's reduced value, in the shape that the code returns. Raises
-        InputError where the code returns several tensors, or another shape.
+        """The node of the formula's reduced value in `builder`, in the shape that the code returns.
+
+        `statements` are those of the code at its point. Raises InputError where the code returns
+        several tensors, or a shape that the formula does not have.
         """
         if len(statements.results) != 1:
             raise InputError(
@@ -58,8 +60,10 @@ class Reference:
     """Takes the same inputs in the same order and returns as many tensors of the same shapes."""
 
     def values(self, statements: Statements, builder: Builder) -> list[int]:
-        """The nodes of what the reference returns. Raises InputError where its forward cannot be
-        read, or its results have other shapes than the code's.
+        """The nodes in `builder` of what the reference returns.
+
+        `statements` are those of the code at its point. Raises InputError where the reference's
+        forward cannot be read, or its results have other shapes than the code's.
         """
         try:
             nodes = forward_nodes(self.code, statements, builder)

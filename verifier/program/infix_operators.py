@@ -14,6 +14,8 @@ EITHER, BOTH, DENIAL, COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 10)
 
 
 class Operator(NamedTuple):
+    """The row of an operator, and how tightly it binds: a larger number more tightly."""
+
     row: str
     precedence: int
 

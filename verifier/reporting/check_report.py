@@ -93,7 +93,7 @@ class CheckReport(PageReport):
         return check_markdown(self.tally)
 
     def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
-        """The verdict, what fails and why, and what was checked."""
+        """The verdict, what fails and why, and what was checked, at that `detail`."""
         return check_content(self.tally, detail)
 
     def _page(self) -> Page:

@@ -120,7 +120,7 @@ class Report(PageReport):
         return pictures(self.model, self.findings)
 
     def image(self, suffix: str) -> bytes:
-        """The pictures below each other, as a file of that kind: .svg, .png or .pdf."""
+        """The pictures below each other, as a file of the kind `suffix`: .svg, .png or .pdf."""
         return image(self.pictures, f"{self.model.name}: {self.outcome.value}", suffix)
 
     def sketches(self, width: int) -> Iterator[Text]:
@@ -128,7 +128,7 @@ class Report(PageReport):
         return sketches(self.findings, width)
 
     def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
-        """The verdict, the first failure, the steps, the parameters, drift and predictions."""
+        """Verdict, first failure, steps, parameters, drift and predictions, at that `detail`."""
         return training_content(self.findings, self.view, self._advice, detail)
 
     def _page(self) -> Page:

@@ -37,6 +37,8 @@ class Formula:
 
 @dataclass(frozen=True)
 class Formulas:
+    """A section with formulas below each other."""
+
     kind: ClassVar[str] = "formulas"
     title: str
     entries: Sequence[Formula]
@@ -64,6 +66,8 @@ class Drawn(Protocol):
 
 @dataclass(frozen=True)
 class Pictures:
+    """A section with pictures, each with its title and its description."""
+
     kind: ClassVar[str] = "pictures"
     title: str
     pictures: Sequence[Drawn]
