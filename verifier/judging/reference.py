@@ -1,4 +1,4 @@
-"""Specification: what code is supposed to compute, as nodes from which the exact gradient is
+"""Reference: what code is supposed to compute, as nodes from which the exact gradient is
 derived.
 """
 

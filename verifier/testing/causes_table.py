@@ -1,5 +1,5 @@
-"""Naming: how often causes were named in random formulas, rightly and wrongly, and whether that is
-good enough.
+"""Causes table: how often causes were named in random formulas, rightly and wrongly, and whether
+that is good enough.
 """
 
 from __future__ import annotations

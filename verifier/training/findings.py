@@ -140,7 +140,7 @@ class Findings:
     internal_errors: tuple[str, ...] = ()
     """The tracebacks of that: mistakes of ours."""
     worst_steps: tuple[Step, ...] = ()
-    """At most `thinning.SHOWN_STEPS` steps, evenly spread: of each stretch of the run the worst
+    """At most `reservoir.SHOWN_STEPS` steps, evenly spread: of each stretch of the run the worst
     one.
     """
     data: Columns = NO_DATA
