@@ -13,7 +13,6 @@ from verifier.capture.joint_graph import captured
 from verifier.capture.lowering import lowered, plain
 from verifier.operations.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
 from verifier.program.builder import Builder
-from verifier.program.evaluation import proved_allowance as proof
 from verifier.program.evaluation.balls import BallArithmetic, replay
 from verifier.program.evaluation.proved_allowance import proved
 from verifier.program.program import NOTHING
@@ -227,4 +226,4 @@ def test_the_precision_is_its_own():
     before = flint.ctx.prec
     one(lambda b, x: b.apply("exp", x), FLOAT32, 1.0)
     assert flint.ctx.prec == before
-    assert FLOAT64.precision < proof.BITS
+    assert FLOAT64.precision < proved_allowance.BITS

@@ -1,4 +1,4 @@
-"""Capture: torch code, forward and backward, as one graph of ATen operations.
+"""Joint graph: torch code, forward and backward, as one graph of ATen operations.
 
 The forward and `torch.autograd.grad` behind it are recorded together, so that what a custom
 backward computes is in the graph as well; what is written in place is then written out of

@@ -69,6 +69,7 @@ class Cell:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """That of the tensor as torch had it, before any broadcasting."""
         return tuple(self.actual.shape)
 
 

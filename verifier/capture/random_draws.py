@@ -70,6 +70,9 @@ _CONSTANTS = frozenset(
 
 
 def name_of(operation: Operation) -> str:
+    """The operation's name without its namespace and its overload: `bernoulli` for
+    `aten::bernoulli.p`.
+    """
     return operation._schema.name.partition("::")[2]
 
 

@@ -141,6 +141,7 @@ class RecordEvents(DispatchMode):  # type: ignore[no-untyped-call]
 
     @property
     def events(self) -> Events:
+        """What was recorded up to now, as a record that grows no further."""
         return Events(tuple(self._readings), tuple(self._draws), tuple(self._calls))
 
     def __torch_dispatch__(

@@ -71,6 +71,7 @@ class Builder:
             self._format = before
 
     def shape(self, index: int) -> Shape:
+        """The shape of a node's result; in a formula `ROWS` is the length of a batch."""
         return self._nodes[index].shape
 
     def is_truth(self, index: int) -> bool:
@@ -91,6 +92,7 @@ class Builder:
         return self._nodes[index].number == 1 and not self._nodes[beside].shape
 
     def input(self, name: str, shape: Shape = SCALAR) -> int:
+        """The node of an input; one name is one node."""
         return self._add(Node(INPUT, (), shape, name))
 
     def constant(self, value: Array | float) -> int:
@@ -137,6 +139,9 @@ class Builder:
         return self._add(Node(JOIN, tuple(arguments), (count,)))
 
     def reshape(self, argument: int, shape: Shape) -> int:
+        """The elements in another shape; of two reshapes in a row the second stays, unless the
+        first is held.
+        """
         if self.shape(argument) == tuple(shape):
             return argument
         if self._nodes[argument].operation == RESHAPE and not is_held(self._nodes[argument]):
@@ -181,6 +186,7 @@ class Builder:
         return self.take(argument, np.broadcast_to(places(mine), shape))
 
     def permute(self, argument: int, axes: Sequence[int]) -> int:
+        """The argument with its axes in the order of `axes`, as an index of its elements."""
         return self.take(argument, places(self.shape(argument)).transpose(axes))
 
     def again(self, index: int, arguments: Sequence[int]) -> int:
@@ -253,6 +259,7 @@ class FormulaBuilder(Builder):
         return self._add(Node(CONSTANT, payload=value))
 
     def is_one(self, index: int, beside: int) -> bool:
+        """Whether the node is the constant 1; a formula has no axes that `beside` could bring."""
         return self._nodes[index].number == 1
 
     def apply(self, operation: str, *arguments: int) -> int:

@@ -45,7 +45,8 @@ NOTHING = -1
 class OfMatrix(Protocol):
     """A function of matrices (`verifier.program.matrices`)."""
 
-    def shape(self, argument: Shape) -> Shape: ...
+    def shape(self, argument: Shape) -> Shape:
+        """The shape of the result for matrices of a shape; batch axes stay."""
 
 
 class FrozenArray:
@@ -227,31 +228,44 @@ class Arithmetic(Protocol):
     arguments.
     """
 
-    def input(self, value: Value) -> Value: ...
+    def input(self, value: Value) -> Value:
+        """What an input's argument is in this number system."""
 
-    def constant(self, place: int, node: Node) -> Value: ...
+    def constant(self, place: int, node: Node) -> Value:
+        """The node's constant in this number system."""
 
-    def row(self, place: int, node: Node, *arguments: Value) -> Value: ...
+    def row(self, place: int, node: Node, *arguments: Value) -> Value:
+        """The result of a row of the operations table, element by element."""
 
 
 class ArrayArithmetic(Arithmetic, Protocol):
     """A number system that every program is evaluated in."""
 
-    def take(self, place: int, node: Node, argument: Value) -> Value: ...
+    def take(self, place: int, node: Node, argument: Value) -> Value:
+        """The argument's elements at the places of the node's index; 0 at `NOTHING`."""
 
-    def pile(self, place: int, node: Node, argument: Value) -> Value: ...
+    def pile(self, place: int, node: Node, argument: Value) -> Value:
+        """Zeros in the node's shape, and each element added at its place in the index; none at
+        `NOTHING`.
+        """
 
-    def join(self, place: int, node: Node, *arguments: Value) -> Value: ...
+    def join(self, place: int, node: Node, *arguments: Value) -> Value:
+        """The elements of all arguments behind each other, along one axis."""
 
-    def reshape(self, place: int, node: Node, argument: Value) -> Value: ...
+    def reshape(self, place: int, node: Node, argument: Value) -> Value:
+        """The argument's elements in the node's shape."""
 
-    def total(self, place: int, node: Node, argument: Value) -> Value: ...
+    def total(self, place: int, node: Node, argument: Value) -> Value:
+        """The sums of the argument along the node's axes, which are gone then."""
 
-    def contract(self, place: int, node: Node, left: Value, right: Value) -> Value: ...
+    def contract(self, place: int, node: Node, left: Value, right: Value) -> Value:
+        """The products of the matrices in the last two axes."""
 
-    def matrix(self, place: int, node: Node, argument: Value) -> Value: ...
+    def matrix(self, place: int, node: Node, argument: Value) -> Value:
+        """What the node's function of matrices gives of the argument."""
 
-    def round(self, place: int, node: Node, argument: Value) -> Value: ...
+    def round(self, place: int, node: Node, argument: Value) -> Value:
+        """The argument rounded to the node's format."""
 
 
 _OWN = frozenset({CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, MATRIX, ROUND})

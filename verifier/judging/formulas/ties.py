@@ -25,16 +25,20 @@ class FormulaPoints(Point):
 
     @property
     def count(self) -> int:
+        """How many points there are."""
         return max(len(values) for values in self.arguments.values())
 
     @property
     def elements(self) -> int:
+        """How many numbers a replay at all points computes, about."""
         return sum(values.size for values in self.arguments.values()) * len(self.program.nodes)
 
     def moving_shape(self, name: str) -> tuple[int, ...]:
+        """The shape of an argument at one point."""
         return self.arguments[name].shape[1:]
 
     def evaluated(self, arithmetic: BallArithmetic, arguments: Mapping[str, Array]) -> list[Balls]:
+        """The results at all points: an array of balls with one entry a point for each."""
         found = evaluate(self.program, arithmetic, arguments)
         return [np.broadcast_to(np.ravel(as_objects(one)), (self.count,)) for one in found]
 

@@ -50,6 +50,7 @@ class Hull:
 
     @property
     def flat(self) -> Hull:
+        """The same intervals along one axis."""
         return Hull(np.ravel(self.middle), np.ravel(self.reach))
 
     @property

@@ -38,6 +38,8 @@ class Formula:
 
 @dataclass(frozen=True)
 class Formulas:
+    """A section with formulas below each other."""
+
     kind: ClassVar[str] = "formulas"
     title: str
     entries: Sequence[Formula]
@@ -48,19 +50,25 @@ class Drawn(Protocol):
     """A picture and the text for those who do not see it."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What the ids of its parts begin with, so that two pictures of a page share none."""
 
     @property
-    def title(self) -> str: ...
+    def title(self) -> str:
+        """The heading above the picture."""
 
     @property
-    def description(self) -> str: ...
+    def description(self) -> str:
+        """What it shows, for people who do not see it."""
 
-    def svg(self) -> str: ...
+    def svg(self) -> str:
+        """The picture as a document of SVG."""
 
 
 @dataclass(frozen=True)
 class Pictures:
+    """A section with pictures, each with its title and its description."""
+
     kind: ClassVar[str] = "pictures"
     title: str
     pictures: Sequence[Drawn]
@@ -81,6 +89,7 @@ class Diagram:
     picture: Drawn
 
     def drawn(self) -> Markup:
+        """The picture as part of the page, as large as it was drawn."""
         return Markup(inline_sized(self.picture.svg(), self.picture.name))  # noqa: S704
 
 
