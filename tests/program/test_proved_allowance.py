@@ -14,7 +14,7 @@ from verifier.capture.lowering import lowered, plain
 from verifier.operations.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
 from verifier.program.builder import Builder
 from verifier.program.evaluation.balls import BallArithmetic, replay
-from verifier.program.evaluation.proved_allowance import proved
+from verifier.program.evaluation.proved_allowance import BITS, proved
 from verifier.program.program import NOTHING
 
 DTYPES = {
@@ -226,4 +226,4 @@ def test_the_precision_is_its_own():
     before = flint.ctx.prec
     one(lambda b, x: b.apply("exp", x), FLOAT32, 1.0)
     assert flint.ctx.prec == before
-    assert FLOAT64.precision < proved_allowance.BITS
+    assert FLOAT64.precision < BITS
