@@ -10,6 +10,7 @@ from typing import TypeAlias
 import sympy
 from markupsafe import Markup
 
+from verifier.checking.labels import with_noun
 from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.formula.unparse import write_text
@@ -131,7 +132,7 @@ def _causes(findings: Findings, advice: str) -> Iterator[Part | Folded]:
         rest = f"The first {CAUSES} of {len(found)}; the others are in the report of --json."
         blocks.append(Sentence(rest))
     if more:
-        yield Folded(Part("What else is wrong", blocks), f"{len(more)} more numbers")
+        yield Folded(Part("What else is wrong", blocks), with_noun(len(more), "more number"))
 
 
 def _together(parts: Sequence[Sequence[Block]]) -> Iterator[Block]:

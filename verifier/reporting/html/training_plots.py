@@ -133,7 +133,7 @@ def _errors(findings: Findings) -> Picture:
         for chosen, marks in (
             (drawn & ~found.failing, {"marker": "o", "markersize": 3, "label": "largest error"}),
             (found.failing, {"marker": "x", "markersize": 8, "label": "disagrees"}),
-            (found.ratios == 0, {"marker": "o", "markersize": 4, "mfc": "none", "label": "no error"}),
+            (found.ratios == 0, {"marker": "o", "markersize": 4, "mfc": "none", "label": "error 0"}),
         ):
             if chosen.any():
                 colour = COLOURS[1] if marks["marker"] == "x" else COLOURS[0]
@@ -222,7 +222,9 @@ def _errors_description(findings: Findings, found: WorstErrors) -> str:
     sentences = [
         f"The worst error is that of {name} at step {step:.0f}: {times}.",
         f"{failing or 'None'} of {of} {'disagrees' if failing < 2 else 'disagree'}.",
-        f"{zero or 'None'} of them {'has' if zero < 2 else 'have'} no error at all.",
+        f"{zero} of them {'is' if zero < 2 else 'are'} exact: the error is 0."
+        if zero
+        else "None of them is exact.",
     ]
     if stride > 1:
         sentences.append(f"Each point is the worst of up to {stride} steps.")
