@@ -12,8 +12,8 @@ from tests.helpers.hostile import PAYLOADS
 from verifier import squared_error
 from verifier.commands.cli import run
 from verifier.reporting.html.loss_surface import ROWS, SIDE, surface
-from verifier.reporting.html.svg import accessible, inline
 from verifier.reporting.html.picture import NARROW, WIDE, Picture, image
+from verifier.reporting.html.svg import accessible, inline
 from verifier.reporting.html.training_plots import DRAWN, pictures, worst_errors
 from verifier.reporting.text.ascii_plots import sketches
 from verifier.testing.mutations import Tampered

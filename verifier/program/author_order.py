@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import sympy
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 

@@ -43,12 +43,12 @@ from verifier.reporting.content.fields import Field, no_outcome, numbers, table_
 from verifier.reporting.html.check_picture import called, error_picture
 from verifier.reporting.html.mathml import mathml, text
 from verifier.reporting.html.page import (
+    Folded,
     Formula,
     Formulas,
     Page,
     Pictures,
     Section,
-    Folded,
     folded,
     folded_if_long,
     how_it_was_made,

@@ -118,6 +118,7 @@ class Folded:
 
     @property
     def title(self) -> str:
+        """That of the section."""
         return self.section.title
 
 
@@ -131,9 +132,7 @@ def folded_if_long(table: Table) -> Table | Folded:
     return folded(table) if len(table.rows) > FOLDED else table
 
 
-def how_it_was_made(
-    replay: str | None, given: str, facts: Iterable[tuple[str, object]]
-) -> Folded:
+def how_it_was_made(replay: str | None, given: str, facts: Iterable[tuple[str, object]]) -> Folded:
     """The command that shows it again, or what was given in code so that there is none; behind it
     facts and versions.
     """

@@ -93,9 +93,7 @@ def _figure(parts: Sequence[Picture], shape: Shape) -> Any:
 
 def _legend_beside(axes: Any) -> Any:
     """Where it hides no line."""
-    return axes.legend(
-        loc=_BESIDE, bbox_to_anchor=(1.01, 1.0), fontsize="small", frameon=False
-    )
+    return axes.legend(loc=_BESIDE, bbox_to_anchor=(1.01, 1.0), fontsize="small", frameon=False)
 
 
 def _legend_below(panel: Any, axes: Any) -> Any:

@@ -21,7 +21,6 @@ from verifier.reporting.content.blocks import (
     STYLES,
     Block,
     Column,
-    Facts,
     Labelled,
     Part,
     Row,
@@ -213,9 +212,7 @@ def _sides(model: Model) -> list[tuple[str, str, RightSide]]:
     return [*stated, *gradients]
 
 
-def _as_written(
-    model: Model, output: int, by_sympy: Callable[[], sympy.Expr]
-) -> tuple[str, str]:
+def _as_written(model: Model, output: int, by_sympy: Callable[[], sympy.Expr]) -> tuple[str, str]:
     """The result as it was written; as SymPy has it where it is too deep for that."""
     try:
         program = model.program.only(output)
