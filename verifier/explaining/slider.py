@@ -47,7 +47,10 @@ class _Texts:
     places: dict[str, int] = field(default_factory=dict)
 
     def place(self, text: str) -> int:
-        return self.places.setdefault(printable(text), len(self.places))
+        return self.places.setdefault(text, len(self.places))
+
+    def written(self) -> list[str]:
+        return [*map(printable, self.places)]
 
 
 def has_one_graph(steps: Sequence[ExplainedStep]) -> bool:
@@ -71,7 +74,7 @@ def slider_of(steps: Sequence[ExplainedStep], pages: Sequence[Page], shown: int)
         for step, page, of_step, in_short in zip(steps, pages, full, short, strict=True)
     ]
     positions = [f"step {step.place.step}" for step in steps]
-    return Slider("Step", positions, at, {"texts": [*texts.places], "steps": data})
+    return Slider("Step", positions, at, {"texts": texts.written(), "steps": data})
 
 
 def _shape(boxes: Boxes) -> tuple[tuple[str, int], ...]:
