@@ -4,15 +4,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from io import StringIO
 
 from verifier.explaining.lessons.as_html import lesson_page
 from verifier.explaining.lessons.as_text import lesson_content
-from verifier.explaining.lessons.reader import Claim, ClaimResult, Code, Passage, Script, script
+from verifier.explaining.lessons.plot import Drawing, drawing_of
+from verifier.explaining.lessons.reader import (
+    Claim,
+    ClaimResult,
+    Code,
+    Passage,
+    Plot,
+    Script,
+    Written,
+    script,
+)
 from verifier.formula.add_function import remove_added_functions
+from verifier.process.internal_errors import InternalErrors
 from verifier.process.isolation import isolate
 from verifier.process.values import Facts, UserValue
 from verifier.reporting.base_report import BaseReport
@@ -22,12 +34,14 @@ from verifier.reporting.data.document_head import head
 from verifier.reporting.data.training_json import clean
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lesson(BaseReport):
     """A lesson as it was run. `print(lesson)` shows it."""
 
     script: Script
-    parts: tuple[Passage | Code | ClaimResult, ...]
+    parts: tuple[Passage | Code | ClaimResult | Plot, ...]
+    scope: Mapping[str, UserValue] = field(default_factory=dict, repr=False)
+    """What the code of the lesson has left, for its figures."""
 
     @property
     def title(self) -> str:
@@ -51,7 +65,16 @@ class Lesson(BaseReport):
     @isolate
     def to_html(self) -> str:
         """The lesson as a page of its own, which loads nothing."""
-        return lesson_page(self.script, self.parts)
+        errors = InternalErrors()
+        shown: list[Passage | Code | ClaimResult | Drawing] = []
+        with remove_added_functions():
+            for part in self.parts:
+                if isinstance(part, Plot):
+                    drawn = errors.run("a figure", partial(drawing_of, part, self.scope), None)
+                    shown += [drawn] if drawn is not None else []
+                else:
+                    shown.append(part)
+        return lesson_page(self.script, shown)
 
     @isolate
     def to_json(self) -> Facts:
@@ -97,7 +120,7 @@ def run_lesson(written: Script) -> Lesson:
     with remove_added_functions():
         ran = [_run_code(part, scope) if isinstance(part, Code) else part for part in written.parts]
     # A text may speak of what the code below it will find.
-    return Lesson(written, tuple(_fill_in(part, scope) for part in ran))
+    return Lesson(written, tuple(_fill_in(part, scope) for part in ran), scope)
 
 
 def _run_code(code: Code, scope: dict[str, UserValue]) -> Code:
@@ -108,9 +131,7 @@ def _run_code(code: Code, scope: dict[str, UserValue]) -> Code:
     return replace(code, printed=printed.getvalue())
 
 
-def _fill_in(
-    part: Passage | Code | Claim, scope: dict[str, UserValue]
-) -> Passage | Code | ClaimResult:
+def _fill_in(part: Written, scope: dict[str, UserValue]) -> Passage | Code | ClaimResult | Plot:
     match part:
         case Passage(text):
             return Passage(text.format_map(scope))

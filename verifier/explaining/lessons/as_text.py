@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from verifier.explaining.lessons.reader import ClaimResult, Code, Passage, Script
+from verifier.explaining.lessons.reader import ClaimResult, Code, Passage, Plot, Script
 from verifier.explaining.lessons.wording import WORDING, Wording
 from verifier.judging.outcome import Outcome
 from verifier.operations.number_text import number
@@ -15,12 +15,15 @@ _LABEL = 10
 
 
 def lesson_content(
-    script: Script, parts: Sequence[Passage | Code | ClaimResult]
+    script: Script, parts: Sequence[Passage | Code | ClaimResult | Plot]
 ) -> Iterator[blocks.Block]:
     """The parts in their order, and whether every claim holds."""
     words = WORDING[script.language]
     yield blocks.Title(f"{script.number}  {script.title}")
     for part in parts:
+        if isinstance(part, Plot):
+            # A figure is for pages.
+            continue
         yield blocks.Blank()
         match part:
             case Passage(text):

@@ -16,16 +16,19 @@ variable that measures it, and the command that gives it.
 With `digits = 5` it is checked to so many significant digits, else to the last bit. `json` says
 where the figure stands in the JSON of the command; a claim without it is given by the lesson alone.
 
+A `plot` block is TOML as well: what a figure is called, and the code that measures its numbers,
+which only pages run and no reader sees.
+
 A translation, `03_quadratic.zh.md`, has the same blocks in the same order. It leaves the Python
-blocks empty, and says only what is another word in a claim: its `quantity`.
+blocks empty, and says only what is another word in a claim, its `quantity`, or in a plot.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -71,6 +74,24 @@ class ClaimResult:
 
 
 @dataclass(frozen=True)
+class Plot:
+    """A figure as it is written."""
+
+    name: str
+    title: str
+    caption: str
+    """With places for what its code has measured."""
+    x: str
+    y: str
+    """What stands along the axes."""
+    code: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What curves and points are called in another language."""
+    slider: str = ""
+    """What the slider is called, where there is one."""
+
+
+@dataclass(frozen=True)
 class Passage:
     """Text in Markdown."""
 
@@ -85,6 +106,10 @@ class Code:
     printed: str = ""
 
 
+Written = Passage | Code | Claim | Plot
+"""A part of a lesson as it is written."""
+
+
 @dataclass(frozen=True)
 class Script:
     """A lesson as it is written."""
@@ -93,7 +118,7 @@ class Script:
     name: str
     language: str
     title: str
-    parts: tuple[Passage | Code | Claim, ...]
+    parts: tuple[Written, ...]
 
     @property
     def command(self) -> str:
@@ -146,7 +171,7 @@ def _script_named(known: Sequence[Script], name: str) -> Script | None:
     return next((script for script in known if name in (script.name, str(script.number))), None)
 
 
-_BLOCK = re.compile(r"^```(python|claim)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(python|claim|plot)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 
 
 def _read_script(path: Path) -> Script:
@@ -169,10 +194,10 @@ def _translate(script: Script, path: Path, language: str) -> Script:
     return Script(script.number, script.name, language, title, translated)
 
 
-def _block_with_figures(
-    written: _FileBlock, block: Passage | Code | Claim
-) -> Passage | Code | Claim:
-    return replace(block, **tomllib.loads(written.text)) if isinstance(block, Claim) else block
+def _block_with_figures(written: _FileBlock, block: Written) -> Written:
+    if isinstance(block, Claim | Plot):
+        return replace(block, **tomllib.loads(written.text))
+    return block
 
 
 @dataclass(frozen=True)
@@ -202,10 +227,12 @@ def _passage(text: str) -> list[Passage]:
     return [Passage(_CHINESE_BREAK.sub("", text.strip()))] if text.strip() else []
 
 
-def _block_of(part: Passage | _FileBlock) -> Passage | Code | Claim:
+def _block_of(part: Passage | _FileBlock) -> Written:
     if isinstance(part, Passage):
         return part
     if part.kind == "python":
         return Code(part.text)
     read = tomllib.loads(part.text)
+    if part.kind == "plot":
+        return Plot(**read)
     return Claim(**{**read, "value": float(read["value"])})

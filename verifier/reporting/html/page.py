@@ -151,7 +151,7 @@ Section = Formulas | Pictures | Diagram | Part | Table | Folded | Facts
 
 
 @dataclass(frozen=True)
-class Script:
+class PageScript:
     """A script of the project's own, which the page's policy names by its hash."""
 
     source: str
@@ -167,7 +167,7 @@ class Script:
         return Markup(_digest(self.source))  # noqa: S704
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Slider:
     """What a script puts in place for each position of a slider: data, which runs nothing."""
 
@@ -187,7 +187,7 @@ class Slider:
         return Markup(written.replace("<", "\\u003c"))  # noqa: S704
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Page:
     """A page: its title, the verdict, what the verdict means in sentences, and the sections."""
 
@@ -199,10 +199,10 @@ class Page:
     slider: Slider | None = None
 
     @property
-    def scripts(self) -> list[Script]:
+    def scripts(self) -> list[PageScript]:
         """The project's own scripts that the page needs."""
         names = {"table.js": self.folds, "slider.js": self.slider is not None}
-        return [Script(_own_file(name)) for name, is_needed in names.items() if is_needed]
+        return [PageScript(_own_file(name)) for name, is_needed in names.items() if is_needed]
 
     @property
     def folds(self) -> bool:

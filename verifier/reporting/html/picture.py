@@ -84,11 +84,16 @@ def _figure(parts: Sequence[Picture], shape: Shape) -> Any:
         part.paint(axes)
         if shape.has_title:
             axes.set_title(printable(part.title), parse_math=False)
-        legend = _legend_beside(axes) if shape.legend == _BESIDE else _legend_below(panel, axes)
-        # Names are shown as they are, never as formulas.
-        for text in legend.get_texts():
-            text.set_parse_math(False)
+        if axes.get_legend_handles_labels()[1]:
+            _draw_legend(panel, axes, shape)
     return figure
+
+
+def _draw_legend(panel: Any, axes: Any, shape: Shape) -> None:
+    legend = _legend_beside(axes) if shape.legend == _BESIDE else _legend_below(panel, axes)
+    # Names are shown as they are, never as formulas.
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def _legend_beside(axes: Any) -> Any:
