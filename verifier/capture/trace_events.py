@@ -219,6 +219,7 @@ class RecordEvents(DispatchMode):  # type: ignore[no-untyped-call]
         if number < len(self._script.draws):
             numbers = self._script.draws[number]
         place = place_among(frames_outwards())
+        # Nothing public says whether the engine of autograd is at work here.
         in_backward = torch._C._current_autograd_node() is not None
         self._draws.append(Draw(place, name_of(func), numbers, in_backward))
         return as_constants(func, args, kwargs, numbers)
