@@ -303,3 +303,28 @@ def test_the_result_fails_is_no_more_complex_and_simplifies_to_itself(x, y, cond
     if tries == 1000:
         again = find_simplest(found, fails, dict.fromkeys(inputs, domain), tries)
         assert all(torch.equal(again[name], found[name]) for name in found)
+
+
+# --- shapes
+
+
+def test_inputs_of_one_shape_keep_one_shape():
+    """Shortened alone they would be broadcast against each other."""
+    inputs = {"p": torch.rand(8, dtype=D), "y": torch.rand(8, dtype=D)}
+    found = find_simplest(
+        inputs, lambda point: point["y"].numel() >= 2, dict.fromkeys(inputs, REALS)
+    )
+    assert {name: tuple(tensor.shape) for name, tensor in found.items()} == {"p": (2,), "y": (2,)}
+    alone = find_simplest(inputs, lambda point: point["y"].numel() >= 2, {"p": REALS})
+    assert tuple(alone["p"].shape) == (8,)
+
+
+def test_no_axis_becomes_so_short_that_it_is_broadcast():
+    inputs = {"x": torch.rand(6, 4, dtype=D), "b": torch.rand(4, dtype=D)}
+    found = find_simplest(
+        inputs, lambda point: point["x"].shape[1] >= 2, dict.fromkeys(inputs, REALS)
+    )
+    assert {name: tuple(tensor.shape) for name, tensor in found.items()} == {
+        "x": (1, 2),
+        "b": (2,),
+    }

@@ -10,11 +10,12 @@ import pytest
 import torch
 from torch.nn import functional
 
+import verifier
 from verifier.capture.code_at_point import Subject
 from verifier.commands.selftest import Trials
 from verifier.judging.causes import NAMES, OF_VALUES, find_causes
 from verifier.judging.examine import examine
-from verifier.judging.finding import CheckCause, CheckPoint, Finding
+from verifier.judging.finding import CheckCause, CheckPoint, Circumstance, Finding, OtherArguments
 from verifier.testing import causes_trial
 from verifier.testing.cases import case_named
 from verifier.testing.causes_table import Naming, namings
@@ -140,6 +141,46 @@ def product(incoming, x, y):
 
 
 OTHER = tensor(0.25, 3.0, -0.75)
+SQUARE = torch.tensor([[0.5, -1.5], [0.25, 1.0]], dtype=torch.float64)
+
+
+def used(code, change, circumstance, **inputs):
+    """What is blamed where right code states what `change` makes of it under a circumstance."""
+    examination = examine(Subject(code, inputs))
+    parts = [examination["value"], examination["x"]]
+    parts = tuple(part.restated(change(part)) for part in parts)
+    return find_causes(
+        Finding("strided", "float64", CheckPoint(3, "given", "float64", inputs), parts,
+                examination=examination, circumstance=circumstance)
+    )  # fmt: skip
+
+
+def cubed_at(others, cause, text):
+    """x**3 with the numbers of a pass at other inputs."""
+    given = OtherArguments(cause, text, {"x": others.numpy()})
+
+    def change(part):
+        examination = examine(Subject(torch.exp, {"x": others}))
+        return examination[part.name].verdicts.stated
+
+    return used(torch.exp, change, Circumstance("in another use", (given,)), x=SQUARE)
+
+
+def doubled(part):
+    return 2 * part.verdicts.stated if part.name == "x" else part.verdicts.stated
+
+
+def other_epsilon(g, x):
+    return g * (1 / (x.square() + 1e-3) - 2 * x * x / (x.square() + 1e-6) ** 2)
+
+
+def softmax_diagonal(g, x):
+    return g * x.softmax(0) * (1 - x.softmax(0))
+
+
+def halved_above(g, x):
+    return g * 3 * x**2 * torch.where(x > 0.75, 0.5, 1.0)
+
 
 EXAMPLES = {
     "missing factor": lambda: of(
@@ -244,8 +285,60 @@ EXAMPLES = {
     "different functions": lambda: of(
         lambda x, y, w, b: ((w * x + b - y) ** 4).sum(), SQUARES.formula, **SQUARES.at("float64")
     ),
+    "different functions, at an operation": lambda: of(
+        lambda x: torch.tanh(x) + x.square() * 0.01, case_named("tanh").formula, x=HALVES
+    ),
     "wrong reduction": lambda: of(
         lambda x, y, w, b: ((w * x + b - y) ** 2).sum(), SQUARES.formula, **SQUARES.at("float64")
+    ),
+    "constant factor, of one component": lambda: of(
+        function(lambda x: x**3, halved_above), x=HALVES
+    ),
+    "constant factor, of what is always a part": lambda: of(
+        function(lambda x: x**4, lambda g, x: g * 3 * x**3), x=HALVES
+    ),
+    "constant factor, in another use": lambda: used(
+        torch.exp, doubled, Circumstance("in another use"), x=tensor(0.5, -1.5)
+    ),
+    "constant factor, of a value in another use": lambda: used(
+        torch.exp,
+        lambda part: part.verdicts.stated / (2 if part.name == "value" else 1),
+        Circumstance("in another use"),
+        x=HALVES,
+    ),
+    "path detached, of two components": lambda: of(
+        function(torch.abs, lambda g, x: torch.where(x.abs() < 1.75, 0.0, g * x.sign())), x=HALVES
+    ),
+    "one term missing, all but the diagonal": lambda: of(
+        function(lambda x: x.softmax(0), softmax_diagonal), x=HALVES
+    ),
+    "transposed, an argument": lambda: of(
+        function(lambda x, w: x @ w, lambda g, x, w: (g @ w, x.T @ g)), x=SQUARE, w=SQUARE.mT + 1
+    ),
+    "transposed, grad_output": lambda: of(
+        function(lambda x: x.sin(), lambda g, x: g.T * x.cos()), x=SQUARE
+    ),
+    "transposed, grad_output along another axis": lambda: of(
+        function(lambda x: x.logsumexp(-1), lambda g, x: x.softmax(-1) * g), x=SQUARE
+    ),
+    "other constant": lambda: of(
+        function(lambda x: x / (x.square() + 1e-3), other_epsilon), x=HALVES
+    ),
+    "grad_output changed": lambda: of(
+        function(torch.sin, lambda g, x: g.clamp(-0.5, 0.5) * x.cos()), x=HALVES
+    ),
+    "extra term": lambda: of(function(torch.sin, lambda g, x: g * x.cos() + g), x=HALVES),
+    "extra term, a number": lambda: of(
+        function(torch.sin, lambda g, x: g * x.cos() + 0.25), x=HALVES
+    ),
+    "stale, of a later forward": lambda: cubed_at(
+        SQUARE + 1, "stale", "at the inputs of the later forward"
+    ),
+    "strides ignored": lambda: cubed_at(
+        SQUARE.mT.contiguous(), "strides ignored", "with x read from memory as if contiguous"
+    ),
+    "rows mixed": lambda: cubed_at(
+        SQUARE[:1].expand(2, 2), "rows mixed", "of the first row, in every row"
     ),
 }
 
@@ -436,7 +529,61 @@ EXPECTED = {
         ),
     ],
     "different functions": [
-        ("value", "code and formula are different functions"),
+        (
+            "value",
+            "code and formula are different functions: they part at (((w * x) + b) - y) ** 4, "
+            "which the formula does not have",
+        ),
+    ],
+    "different functions, at an operation": [
+        (
+            "value",
+            "code and formula are different functions: they part at square(x), which the formula "
+            "does not have",
+        ),
+    ],
+    "constant factor, of one component": [
+        ("x", "it is 1/2 times the exact gradient, in 1 of 3 components"),
+    ],
+    "constant factor, of what is always a part": [("x", "it is 3/4 times the exact gradient")],
+    "constant factor, in another use": [("x", "it is 2 times the exact gradient")],
+    "constant factor, of a value in another use": [("value", "it is 1/2 times the exact value")],
+    "path detached, of two components": [
+        ("x", "the gradient is 0, and the exact one is not, in 2 of 3 components"),
+    ],
+    "one term missing, all but the diagonal": [
+        (
+            "x",
+            "each component has only what the result at its own place contributes: what it adds to "
+            "the others is missing",
+        ),
+    ],
+    "transposed, an argument": [("x", "it is the gradient with w transposed")],
+    "transposed, grad_output": [("x", "it is the gradient with grad_output transposed")],
+    "transposed, grad_output along another axis": [
+        ("x", "it is the gradient with grad_output along axis 1"),
+    ],
+    "other constant": [("x", "the backward has 1e-06 in the place of 0.001")],
+    "grad_output changed": [
+        (
+            "x",
+            "it is the gradient with minimum(maximum(grad_output, -0.5), 0.5) in the place of "
+            "grad_output",
+        ),
+    ],
+    "extra term": [("x", "grad_output is added to the exact gradient")],
+    "extra term, a number": [("x", "0.25 is added to the exact gradient")],
+    "stale, of a later forward": [
+        ("value", "it is the value at the inputs of the later forward"),
+        ("x", "it is the gradient at the inputs of the later forward"),
+    ],
+    "strides ignored": [
+        ("value", "it is the value with x read from memory as if contiguous"),
+        ("x", "it is the gradient with x read from memory as if contiguous"),
+    ],
+    "rows mixed": [
+        ("value", "it is the value of the first row, in every row"),
+        ("x", "it is the gradient of the first row, in every row"),
     ],
     "wrong reduction": [
         ("value", "the code takes the sum of 8, the formula the mean"),
@@ -483,15 +630,24 @@ COMPANIONS = {
         function(lambda x, y: x * y, lambda g, x, y: (3 * g * y, g * x)), x=HALVES, y=OTHER
     ),
     "conjugate missing": lambda: of_complex(lambda z: z * z, lambda g, z: g * z),
-    "sign flipped": lambda: told(lambda right: -right.gradient.abs()),
-    "constant factor": lambda: told(one_scaled(1.0)),
+    "sign flipped": lambda: told(lambda right: -right.gradient.square()),
+    "constant factor": lambda: told(lambda right: right.gradient.square()),
+    "other constant": lambda: of(
+        function(lambda x: x / (x.square() + 1e-3), lambda g, x: 2 * other_epsilon(g, x)), x=HALVES
+    ),
+    "grad_output changed": lambda: of(
+        function(torch.sin, lambda g, x: g.clamp(-0.5, 0.5) * x.cos() * x), x=HALVES
+    ),
+    "extra term": lambda: of(function(torch.sin, lambda g, x: g * x.cos() + 0.25 * x), x=HALVES),
+    "strides ignored": EXAMPLES["rows mixed"],
+    "rows mixed": EXAMPLES["strides ignored"],
     "mean for sum": lambda: told(lambda right: right.gradient / 2),
     "sum for mean": lambda: told(lambda right: right.gradient * 5, x=MATRIX),
     "components swapped": lambda: told(lambda right: 1.5 * right.gradient[[1, 0, 2]]),
     "transposed": lambda: told(lambda right: -right.gradient.mT.reshape(2, 3), x=MATRIX),
     "rolled": lambda: told(lambda right: 1.5 * right.gradient.roll(1)),
     "one term missing": lambda: of(function(lambda x: x * x.exp(), half_the_term), x=HALVES),
-    "path detached": lambda: told(first_kept),
+    "path detached": lambda: told(lambda right: first_kept(right) + 0.125),
     "grad_output ignored": lambda: told(lambda right: right.with_incoming(right.incoming**2)),
     "gradients accumulated": lambda: told(
         lambda right: right.gradient + 0.5 * right.backward([BEFORE["x"]], right.incoming),
@@ -537,16 +693,16 @@ def test_it_is_not_named_where_it_is_not(name):
 def test_evidence():
     (graph,) = told("sign flipped").causes
     assert graph.evidence == (
-        "x[0]: stated -1.2900928794400277, predicted -1.2900928794400275, exact "
-        "1.2900928794400277, float64 allows "
-        "4.3e-16; in exact arithmetic the code's graph gives what is predicted"
+        "x[2]: stated 0.3992441768197757, predicted 0.3992441768197757, exact "
+        "-0.3992441768197757, float64 allows "
+        "1.3e-16; in exact arithmetic the code's graph gives what is predicted"
     )
     assert (graph.dtype, graph.point) == ("float64", 3)
     (numbers,) = told("sign flipped", planting=NUMBERS).causes
     assert numbers.evidence == (
-        "x[0]: stated -1.2900928794400277, predicted -1.2900928794400275, exact "
-        "1.2900928794400277, "
-        "float64 allows 4.3e-16"
+        "x[2]: stated 0.3992441768197757, predicted 0.3992441768197757, exact "
+        "-0.3992441768197757, "
+        "float64 allows 1.3e-16"
     )
     (unknown,) = EXAMPLES["narrower dtype"]().causes
     assert unknown.evidence == (
@@ -696,14 +852,27 @@ def test_namings_are_counted():
         accused("sign flipped"), accused("rolled", "rolled"), accused(""), accused("", "stale"),
     ])  # fmt: skip
     assert rows == [
-        Naming("sign flipped", 3, 2, 3, 0),
-        Naming("rolled", 1, 1, 5, 1),
+        Naming("sign flipped", 3, 2, 3, 0, 2),
+        Naming("rolled", 1, 1, 5, 1, 1),
         Naming("stale", 0, 0, 6, 1),
-        Naming("", 2, 1, 4, 0),
+        Naming("", 2, 1, 4, 0, 1),
     ]
-    assert Naming("rolled", 100, 95, 2900, 29).is_good
-    assert not Naming("rolled", 100, 94, 2900, 29).is_good
-    assert not Naming("rolled", 100, 95, 2900, 30).is_good
+    assert Naming("rolled", 100, 95, 2900, 29, 94).is_good
+    assert not Naming("rolled", 100, 94, 2900, 29, 94).is_good
+    assert not Naming("rolled", 100, 95, 2900, 30, 95).is_good
+    assert not Naming("rolled", 100, 95, 2900, 29, 93).is_good
+
+
+def test_a_cause_counts_as_held_where_it_is_named_and_true_at_the_point_shown():
+    right = accused("rolled", "rolled")
+    rows = namings([
+        right, replace(right, shown=("rolled",)), replace(right, shown=("sign flipped",)),
+        replace(right, shown=()), replace(right, holds=False),
+    ])  # fmt: skip
+    assert rows == [
+        Naming("sign flipped", 0, 0, 5, 1),
+        Naming("rolled", 5, 5, 0, 0, 2),
+    ]
 
 
 HEAD = """\
@@ -716,13 +885,13 @@ misnamed: no cause: rightly in 0 of 1 formulas, wrongly in 0 of 3
 TABLE = """\
 Causes of mistakes planted in random formulas: named where they are, and where
 not.
-                named  named though
-cause         rightly     not there
-───────────────────────────────────
-sign flipped      2/2           0/2
-rolled            0/1           0/3
-stale               –           1/4
-no cause          0/1             –"""
+                named  holds where  named though
+cause         rightly        shown     not there
+────────────────────────────────────────────────
+sign flipped      2/2          2/2           0/2
+rolled            0/1            –           0/3
+stale               –            –           1/4
+no cause          0/1            –             –"""
 
 
 def test_the_selftest_tells_what_was_named():
@@ -742,6 +911,7 @@ def test_the_selftest_tells_what_was_named():
         "rightly": 0,
         "elsewhere": 3,
         "wrongly": 0,
+        "holding": 0,
     }
     assert document["accused"][3]["named"] == ["stale"]
 
@@ -760,3 +930,25 @@ def test_blame_that_names_anything_fails(monkeypatch):
     monkeypatch.setattr(causes_trial, "find_causes", lambda finding, before=None: loud)
     (flipped,) = try_causes(MISTAKES[0], [0], 0)
     assert (flipped.is_right, flipped.wrongly) == (False, ("stale",))
+
+
+def test_truth_values_that_are_moved_are_no_factor():
+    """A mask in another shape stops no search."""
+
+    class Masked(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return torch.where((x.reshape(2, 2) > 0).reshape(4), x.exp(), x * x)
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            kept = (x.reshape(2, 2) > 0).reshape(4)
+            return g * torch.where(kept, x.exp(), 2 * x) * (1 + 0.1 * x.sin())
+
+    report = verifier.check(
+        Masked.apply, inputs={"x": torch.tensor([0.5, -1.5, 2.0, -0.25])}, dtypes=["float64"]
+    )
+    assert report.outcome == "disagrees"
+    assert "search for causes failed" not in str(report)

@@ -21,9 +21,11 @@ import torch
 from verifier.capture.autograd_derivatives import ForwardAlone, ForwardMode, Joint
 from verifier.capture.detached_paths import MarkDetached
 from verifier.capture.python_scalars import Paths, paths
+from verifier.capture.random_draws import Numbers
 from verifier.capture.recorder import Recorder
 from verifier.capture.refusals import IN_PYTHON, LEAVES, reason_of_error
 from verifier.capture.refusals import NotReadableError as NotReadableError
+from verifier.capture.to_numpy import dense
 from verifier.capture.trace_events import (
     Events,
     Reading,
@@ -96,8 +98,29 @@ def results_with_forward_draws(
     the backward draws none of its own.
     """
     draws = draws_of_forward(events.draws)
-    if draws is None:
+    return None if draws is None else _results_with_draws(joint, arguments, events, draws)
+
+
+def results_with_other_draws(
+    joint: Function, arguments: Tensors, events: Events
+) -> tuple[torch.Tensor | None, ...] | None:
+    """What the code would state if its backward drew its own numbers in reverse order; None where
+    it draws none.
+    """
+    if not any(draw.in_backward for draw in events.draws):
         return None
+    draws = [
+        tuple(part.flatten().flip(0).reshape(part.shape) for part in draw.numbers)
+        if draw.in_backward
+        else draw.numbers
+        for draw in events.draws
+    ]
+    return _results_with_draws(joint, arguments, events, draws)
+
+
+def _results_with_draws(
+    joint: Function, arguments: Tensors, events: Events, draws: Sequence[Numbers]
+) -> tuple[torch.Tensor | None, ...]:
     script = replace(same_path(events), draws=draws)
     results: tuple[torch.Tensor | None, ...] = (
         _Capture(joint, arguments).traced(script).graph(*arguments)
@@ -130,6 +153,8 @@ class _Trace:
     graph: torch.fx.GraphModule
     events: Events
     detached: tuple[str, ...]
+    gives_arrays: bool
+    """Whether NumPy got numbers: what it makes of them comes back as constants."""
 
 
 class _Capture:
@@ -186,7 +211,10 @@ class _Capture:
         events = self.as_taken.events
         values = nudged_values(events, sign)
         beside = Script(values, same_path(events).draws, wanted=self._wanted)
-        again = self.traced(beside).events
+        trace = self.traced(beside)
+        if trace.gives_arrays and not _same_constants(self.as_taken.graph, trace.graph):
+            return None
+        again = trace.events
         pairs = zip(events.readings, again.readings, strict=False)
         return paths(events.calls, again.calls, [(one.value, other.value) for one, other in pairs])
 
@@ -196,16 +224,15 @@ class _Capture:
         They stand in the graph as constants, like tensors that the code closes over; but at another
         point they are other numbers.
         """
-        constants = _constants(self.as_taken.graph)
-        if not constants:
+        if not _constants(self.as_taken.graph):
             return
         elsewhere = [
             # Towards 0, so that what has to lie between 0 and 1 stays there.
             value * (1 - 2.0**-6) if value.is_floating_point() else value
             for value in self.arguments
         ]
-        again = _constants(self.traced(same_path(self.as_taken.events), elsewhere).graph)
-        if len(again) != len(constants) or not all(map(_equal, constants, again)):
+        again = self.traced(same_path(self.as_taken.events), elsewhere).graph
+        if not _same_constants(self.as_taken.graph, again):
             raise NotReadableError(LEAVES)
 
     def traced(self, script: Script, arguments: Tensors | None = None) -> _Trace:
@@ -220,7 +247,7 @@ class _Capture:
         with mark, _as_it_was_compiled(self._joint):
             graph = recorder.record(run, self.arguments if arguments is None else arguments)
         events = replace(record.events, conventions=tuple(mark.conventions))
-        return _Trace(graph, events, tuple(mark.detached))
+        return _Trace(graph, events, tuple(mark.detached), mark.gives_arrays)
 
 
 @contextmanager
@@ -262,10 +289,15 @@ def _constants(graph: torch.fx.GraphModule) -> list[torch.Tensor]:
         if node.op == "get_attr"
     ]
     return [
-        tensor
+        dense(tensor)
         for tensor in found
         if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
     ]
+
+
+def _same_constants(one: torch.fx.GraphModule, other: torch.fx.GraphModule) -> bool:
+    some, others = _constants(one), _constants(other)
+    return len(some) == len(others) and all(map(_equal, some, others))
 
 
 def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:

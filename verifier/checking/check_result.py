@@ -16,6 +16,17 @@ from verifier.judging.finding import CheckPoint, Finding
 from verifier.judging.verdict import Outcome
 
 
+@dataclass(frozen=True)
+class WrongWhere:
+    """Where a component is wrong, and nowhere else."""
+
+    component: str
+    quantity: str
+    dtype: str
+    text: str
+    """As in: it is wrong only where x > 1.9."""
+
+
 @dataclass(frozen=True, eq=False)
 class CheckResult:
     """What is known of a target's gradients."""
@@ -30,6 +41,8 @@ class CheckResult:
     causes: tuple[CheckCause, ...] = ()
     causes_searched: bool = True
     """Whether causes were looked for at all."""
+    where: tuple[WrongWhere, ...] = ()
+    """What all that is wrong in a component has in common."""
     ruled_out: tuple[str, ...] = ()
     """Causes that were tried and do not explain what disagrees, by name."""
     notes: tuple[str, ...] = ()

@@ -179,6 +179,8 @@ class Examination:
     lost_range: str = ""
     """Which operation of the forward leaves the range of its format, where that decides nothing."""
     exact: Exact | None = field(default=None, repr=False, compare=False)
+    specified: Exact | None = field(default=None, repr=False, compare=False)
+    """The results of the formula that was given, where the code is another function."""
     coded: Coded | None = field(default=None, repr=False, compare=False)
 
     @property

@@ -102,7 +102,12 @@ def _by_graph(point: Statements, specification: Specification | None, read: Lowe
         return examination
     # The gradient is not blamed for another function: it is compared with that of its own forward.
     own = _by_graph(point, None, read)
-    return replace(own, parts=(*examination.parts[:count], *own.parts[count:]), same_function=False)
+    return replace(
+        own,
+        parts=(*examination.parts[:count], *own.parts[count:]),
+        same_function=False,
+        specified=examination.exact,
+    )
 
 
 def _examination(pair: ComparedPrograms) -> Examination:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from verifier.judging.examination import Examination, Part
 from verifier.judging.verdict import Outcome
+from verifier.operations.arrays import Floats
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +32,30 @@ class CheckPoint:
 
 
 @dataclass(frozen=True, eq=False)
+class OtherArguments:
+    """Arguments that code may take for its own, and what that would be."""
+
+    cause: str
+    text: str
+    """What a gradient at them is, as in: it is the gradient at the inputs of another call."""
+    arguments: Mapping[str, Floats]
+    """By the names of inputs, and of what multiplies the results' derivatives."""
+
+
+@dataclass(frozen=True, eq=False)
+class Circumstance:
+    """How the code was used, where that differs from a plain call and its backward."""
+
+    text: str = ""
+    """As the end of a sentence: in a batch of 67, where y is not contiguous."""
+    others: tuple[OtherArguments, ...] = ()
+    """Other arguments that are at hand there."""
+
+
+PLAIN = Circumstance()
+
+
+@dataclass(frozen=True, eq=False)
 class Finding:
     """What one check found at one point, or why it was not made."""
 
@@ -48,6 +73,7 @@ class Finding:
     """Why the check was not made, in a sentence; nothing is judged then."""
     examination: Examination | None = None
     """Where the parts come from a whole examination, that."""
+    circumstance: Circumstance = PLAIN
 
     @property
     def outcome(self) -> Outcome | None:
@@ -78,3 +104,9 @@ class CheckCause:
     dtype: str = ""
     point: int = 0
     """The number of the point."""
+    check: str = ""
+    """The name of the check that finds it there."""
+    circumstance: str = ""
+    """How the code was used there, where that differs from a plain call."""
+    predicted: float | None = None
+    """What the mistake would have stated where the error is largest; None where it says nothing."""

@@ -30,6 +30,7 @@ from verifier.program.program import (
     OfMatrix,
     Program,
     Shape,
+    has_truths,
     is_held,
     needed_by,
     subprogram,
@@ -234,19 +235,12 @@ class Builder:
         if key not in self._places:
             self._places[key] = len(self._nodes)
             self._nodes.append(node)
-            self._truths.append(self._has_truths(node))
+            self._truths.append(has_truths(node, self._truths))
         return self._places[key]
 
     def _key(self, node: Node) -> Hashable:
         """What is equal for two nodes that compute the same."""
         return node
-
-    def _has_truths(self, node: Node) -> bool:
-        if node.operation == CONSTANT:
-            return isinstance(node.payload, FrozenArray) and bool(node.array.dtype == bool)
-        if node.operation in _MOVING:
-            return self._truths[node.arguments[-1]]
-        return node.operation in CONDITIONS
 
 
 class FormulaBuilder(Builder):
@@ -291,8 +285,6 @@ class FormulaBuilder(Builder):
 
 _TO_NUMBER = frozenset(row.name for row in REDUCTIONS) - {"spread"}
 _CONNECTIVES = frozenset({"and", "or", "not"})
-_MOVING = frozenset({TAKE, JOIN, RESHAPE, "where"})
-"""Operations whose elements are those of their last argument, among others of the same kind."""
 
 
 def places(shape: Shape) -> Indices:

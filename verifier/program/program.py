@@ -36,6 +36,8 @@ CONDITIONS = frozenset(
     {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or", "not"}
 )
 """Rows of the table whose results are truth values."""
+_MOVING = frozenset({TAKE, JOIN, RESHAPE, "where"})
+"""Operations whose elements are those of their last argument, among others of the same kind."""
 NOTHING = -1
 """In an index: the element is 0, or goes nowhere."""
 
@@ -108,6 +110,15 @@ def is_held(node: Node) -> bool:
     return node.operation == RESHAPE and node.payload == HELD
 
 
+def has_truths(node: Node, truths: Sequence[bool]) -> bool:
+    """Whether a node's elements are truth values, where that is known of the nodes before it."""
+    if node.operation == CONSTANT:
+        return isinstance(node.payload, FrozenArray) and bool(node.array.dtype == bool)
+    if node.operation in _MOVING:
+        return truths[node.arguments[-1]]
+    return node.operation in CONDITIONS
+
+
 @dataclass(frozen=True)
 class Program:
     """Nodes in the order of evaluation, and which of them are the results."""
@@ -127,6 +138,14 @@ class Program:
         for node in self.nodes:
             varying.append(node.operation == INPUT or any(varying[part] for part in node.arguments))
         return varying
+
+    @cached_property
+    def truths(self) -> list[bool]:
+        """For each node whether its elements are truth values, not numbers."""
+        truths: list[bool] = []
+        for node in self.nodes:
+            truths.append(has_truths(node, truths))
+        return truths
 
     def uses(self) -> list[int]:
         """How often each node is taken by another or is a result."""

@@ -128,6 +128,22 @@ def mutant_with_other_branch(generator: Generator, dtype: str) -> Mutant | None:
     )
 
 
+def mutant_with_other_constant(generator: Generator, dtype: str) -> Mutant:
+    """A quotient whose backward has another constant below than its forward."""
+    seeded = RandomFormula.draw(generator)
+    one, other = (round(float(generator.uniform(0.5, 2.0)), 2) for _ in range(2))
+
+    def with_constant(constant: float) -> Code:
+        def code(*given: Tensor) -> Tensor:
+            return seeded.code(*given) / (given[0].square().sum() + constant)
+
+        return code
+
+    wrong = gradient_of_other_code(with_constant(other))
+    planted = GRAPH.plant(with_constant(one), wrong, int(generator.integers(len(seeded.shapes))))
+    return Mutant(seeded, planted, random_point(seeded, generator, dtype))
+
+
 def _with_other_names(tree: FormulaTree, names: list[str]) -> FormulaTree:
     """In other inputs: those that there are."""
     if not tree.parts:

@@ -26,6 +26,7 @@ from verifier.testing.mutants import (
     mutant_with_detach,
     mutant_with_nan_from_branch,
     mutant_with_other_branch,
+    mutant_with_other_constant,
     mutant_with_other_reduction,
     mutant_without_second_order,
     planted_mutant,
@@ -179,6 +180,21 @@ def _change_one(generator: Generator, seeded: RandomFormula) -> Lie:
     return lie
 
 
+def _scale_by_input(power: int) -> LieMaker:
+    """The gradient times an input, or without one."""
+
+    def make(generator: Generator, seeded: RandomFormula) -> Lie:
+        place = int(generator.integers(len(seeded.shapes)))
+        return lambda right: right.gradient * right.inputs[place] ** power
+
+    return make
+
+
+def _clamp_incoming(generator: Generator, seeded: RandomFormula) -> Lie:
+    most = float(generator.uniform(0.1, 0.5))
+    return lambda right: right.with_incoming(right.incoming.clamp(-most, most))
+
+
 def _elements_in_row(tensor: Tensor) -> int:
     return len(tensor) if tensor.ndim else 1
 
@@ -216,6 +232,18 @@ MISTAKES = (
     _mutant_maker(
         "path detached", "no gradient", lambda _, seeded: lambda right: None, (GRAPH, KERNEL)
     ),
+    _mutant_maker("missing factor", "missing factor", _scale_by_input(-1), (GRAPH, KERNEL)),
+    _mutant_maker("extra factor", "extra factor", _scale_by_input(1), (GRAPH, KERNEL)),
+    _mutant_maker(
+        "extra term",
+        "grad_output added",
+        lambda _, seeded: lambda right: right.gradient + right.incoming,
+        reduction="none",
+    ),
+    _mutant_maker(
+        "grad_output changed", "grad_output clipped", _clamp_incoming, (GRAPH,), reduction="none"
+    ),
+    MistakeKind("other constant", "other constant", mutant_with_other_constant),
     _mutant_maker("grad_output ignored", "grad_output ignored", lambda _, seeded: _ignore_incoming),
     _mutant_maker(
         "gradients accumulated", "added up", lambda _, seeded: _GrowingGradient(), (NUMBERS, KERNEL)

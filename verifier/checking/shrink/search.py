@@ -45,7 +45,9 @@ def find_simplest(
     """The simplest point found that fails, from one that fails.
 
     Only inputs in `within` change: their axes become shorter, those of the same length together
-    first, and their numbers simpler, inside their domain; dtypes stay. What makes `fails` raise
+    first, and their numbers simpler, inside their domain; dtypes stay. Inputs of one shape keep one
+    shape, and no axis alone becomes so short that it is broadcast against what was as long. What
+    makes `fails` raise
     does not fail. `fails` is called at most `tries` times and not after `deadline`, first with
     `inputs` themselves; where neither ended the search, the result simplifies to itself.
 
@@ -135,11 +137,16 @@ class _ShrinkSearch:
     def _keep_one(self, axes: Axes, choices: Iterable[Indices]) -> bool:
         """Take the first choice of places on the axes that fails."""
         length = self._length(axes)
+        own = {name for name, _ in axes}
+        fits_others = any(
+            length in tensor.shape for name, tensor in self.point.items() if name not in own
+        )
         has_numbers = any(self.point[name].is_floating_point() for name, _ in axes)
         allowed = (
             places
             for places in choices
             if not (has_numbers and self._is_counted_on(len(places), length))
+            and not (len(places) == 1 and fits_others)
         )
         return any(self._keep(self._select(axes, places)) for places in allowed)
 
@@ -162,12 +169,19 @@ class _ShrinkSearch:
             groups = [
                 tuple(axes) for length, axes in sorted(lengths.items(), reverse=True) if length > 1
             ]
-            groups += [(one,) for axes in groups for one in axes if len(axes) > 1]
+            groups += [some for axes in groups for some in self._of_one_shape(axes)]
             waiting = [axes for axes in groups if axes not in done]
             if not waiting:
                 return
             done.add(waiting[0])
             yield waiting[0]
+
+    def _of_one_shape(self, axes: Axes) -> list[Axes]:
+        """Of axes of one length those of each shape: the same axis of all inputs that have it."""
+        alike: dict[tuple[object, ...], list[tuple[str, int]]] = {}
+        for name, axis in axes:
+            alike.setdefault((tuple(self.given[name].shape), axis), []).append((name, axis))
+        return [tuple(some) for some in alike.values()] if len(alike) > 1 else []
 
     def _length(self, axes: Axes) -> int:
         name, axis = axes[0]

@@ -11,6 +11,7 @@ import torch
 
 from verifier.capture.autograd_derivatives import gradients_by
 from verifier.capture.code_at_point import REVERSE
+from verifier.capture.lowering import plain
 from verifier.checking.variants.target_at_point import (
     WRONG_ANYWAY,
     Trial,
@@ -19,7 +20,7 @@ from verifier.checking.variants.target_at_point import (
     reason_it_raises,
 )
 from verifier.errors import InputError
-from verifier.judging.finding import Finding
+from verifier.judging.finding import Circumstance, Finding, OtherArguments
 from verifier.judging.verdict import Outcome
 from verifier.process.isolation import user_code_state
 
@@ -38,13 +39,18 @@ class AgainCheck:
             yield trial.absent(self, WRONG_ANYWAY)
             return
         parts = [part for part in trial.examination.parts if part.quantity == REVERSE]
-        for ask in (_of_second_backward, _with_forward_between):
+        for ask, circumstance in (
+            (_of_second_backward, Circumstance("in a second backward through the same graph")),
+            (_with_forward_between, _after_other_forward(trial)),
+        ):
             try:
                 stated = ask(trial)
             except Exception as error:
                 yield trial.absent(self, reason_it_raises(error))
                 continue
-            yield trial.finding(self, parts_with_statements(parts, stated))
+            judged = parts_with_statements(parts, stated)
+            found = trial.finding(self, judged, circumstance=circumstance)
+            yield replace(found, examination=trial.examination)
         yield from self._first_call(trial)
 
     def _first_call(self, trial: Trial) -> Iterator[Finding]:
@@ -60,8 +66,20 @@ class AgainCheck:
             yield trial.absent(self, f"of the first call: {first_sentence(error)}")
             return
         parts = [part for part in examination.parts if part.quantity == REVERSE]
-        found = trial.finding(self, parts_with_statements(parts, trial.first_call))
+        circumstance = Circumstance("in the very first call")
+        judged = parts_with_statements(parts, trial.first_call)
+        found = trial.finding(self, judged, circumstance=circumstance)
         yield replace(found, examination=examination)
+
+
+def _after_other_forward(trial: Trial) -> Circumstance:
+    between = {name: plain(tensor) for name, tensor in trial.beside.items()}
+    other = OtherArguments(
+        "stale",
+        "at the inputs of the later forward: what a backward needs belongs in its ctx",
+        between,
+    )
+    return Circumstance("where another forward runs before the backward", (other,))
 
 
 def _of_second_backward(trial: Trial) -> Gradients:

@@ -26,7 +26,7 @@ from verifier.checking.variants.target_at_point import (
 )
 from verifier.errors import InputError
 from verifier.judging.examination import Examination, Part
-from verifier.judging.finding import Finding
+from verifier.judging.finding import Circumstance, Finding
 from verifier.judging.verdict import Outcome
 from verifier.operations.formats import CODE_FORMATS
 from verifier.process.isolation import user_code_state
@@ -51,21 +51,43 @@ class SeedPatternCheck:
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
-        for shaped in (torch.ones_like, _seed_without_positives, _seed_of_one_number):
-            yield self._with_seeds(trial, tuple(map(shaped, trial.weights)))
+        for shaped, text in _ALWAYS:
+            yield self._with_seeds(trial, tuple(map(shaped, trial.weights)), text)
         found = 0
         for seeds in _suspects(trial):
             with suppress(InputError):
-                finding = self._with_seeds(trial, seeds)
+                finding = self._with_seeds(trial, seeds, _seeds_text(seeds))
                 if finding.outcome is Outcome.DISAGREES:
                     found += 1
                     yield finding
             if found == SHOWN:
                 break
 
-    def _with_seeds(self, trial: Trial, seeds: tuple[torch.Tensor, ...]) -> Finding:
+    def _with_seeds(self, trial: Trial, seeds: tuple[torch.Tensor, ...], text: str) -> Finding:
         examination = trial.examine(replace(trial.subject, seeds=seeds))
-        return replace(trial.finding(self, _gradient_parts(examination)), examination=examination)
+        parts = _gradient_parts(examination)
+        found = trial.finding(self, parts, circumstance=Circumstance(text))
+        return replace(found, examination=examination)
+
+
+def _seeds_text(seeds: Sequence[torch.Tensor]) -> str:
+    """What is special about grad_outputs."""
+    numbers = torch.cat([seed.detach().reshape(-1).double() for seed in seeds])
+    if bool((numbers == numbers[:1]).all()):
+        return f"with a grad_output of {numbers[0].item():g} everywhere"
+    if int(numbers.count_nonzero()) == 1:
+        return _ONE_NUMBER
+    for sign, text in ((numbers > 0, "positive"), (numbers < 0, "negative")):
+        if bool(sign.all()):
+            return f"with a grad_output of {text} numbers, {_range_text(numbers)}"
+    return f"with a grad_output {_range_text(numbers)}"
+
+
+def _range_text(numbers: torch.Tensor) -> str:
+    return f"between {numbers.min().item():.3g} and {numbers.max().item():.3g}"
+
+
+_ONE_NUMBER = "with a grad_output that is 0 but for one number"
 
 
 def _suspects(trial: Trial) -> Iterator[tuple[torch.Tensor, ...]]:
@@ -143,6 +165,13 @@ def _seed_without_positives(weight: torch.Tensor) -> torch.Tensor:
     )
 
 
+_ALWAYS: tuple[tuple[Callable[[torch.Tensor], torch.Tensor], str], ...] = (
+    (torch.ones_like, "with a grad_output of 1 everywhere"),
+    (_seed_without_positives, "with a grad_output without positive numbers"),
+    (_seed_of_one_number, _ONE_NUMBER),
+)
+
+
 def _gradient_parts(examination: Examination) -> list[Part]:
     return [part for part in examination.parts if part.quantity == REVERSE]
 
@@ -179,13 +208,10 @@ class UndefinedSeedCheck:
                 f"the backward of result {place} alone, as where the others are not used, raises"
             )
             return trial.finding(self, (), (f"{sentence} {first_sentence(error)}",))
-        return replace(
-            trial.finding(
-                self,
-                parts_with_statements(_gradient_parts(examination), stated),
-            ),
-            examination=examination,
-        )
+        circumstance = Circumstance(f"in the backward of result {place} alone")
+        judged = parts_with_statements(_gradient_parts(examination), stated)
+        found = trial.finding(self, judged, circumstance=circumstance)
+        return replace(found, examination=examination)
 
 
 def _one_result(statements: Statements, place: int) -> Sequence[torch.Tensor | None]:

@@ -9,11 +9,12 @@ from itertools import product
 import torch
 
 from verifier.capture.autograd_derivatives import Joint, tensors
-from verifier.capture.code_at_point import Statements
-from verifier.capture.random_draws import with_seed
+from verifier.capture.code_at_point import SEED, Statements
+from verifier.capture.lowering import plain
+from verifier.capture.random_draws import SameDraws, with_seed
+from verifier.checking.labels import NAMED, listed
 from verifier.checking.variants.not_comparable import (
     NO_VALUE,
-    OF_DRAWS,
     OF_STRIDES,
     leaves_domain,
     reads_strides,
@@ -28,7 +29,7 @@ from verifier.checking.variants.target_at_point import (
 )
 from verifier.judging.examination import Examination
 from verifier.judging.examine import examine
-from verifier.judging.finding import Finding
+from verifier.judging.finding import Circumstance, Finding, OtherArguments
 from verifier.judging.outcome import Outcome
 from verifier.judging.reference import Reference
 from verifier.process.values import UserFunction
@@ -45,10 +46,11 @@ class _JointAsGiven(Joint):
 
 
 def _state_as_given(
-    statements: Statements, arguments: Sequence[torch.Tensor]
+    examination: Examination, arguments: Sequence[torch.Tensor]
 ) -> Sequence[torch.Tensor | None]:
-    joint = statements.joint
-    with ignore_torch_warnings():
+    """What the code states with the numbers that it drew in the examination."""
+    joint = statements_of(examination).joint
+    with ignore_torch_warnings(), SameDraws([draw.numbers for draw in examination.events.draws]):
         return _JointAsGiven(joint.code, joint.wanted, joint.results)(*arguments)
 
 
@@ -125,43 +127,94 @@ class StridesCheck:
             return
         reasons: dict[str, None] = {}
         seen: set[tuple[tuple[tuple[int, ...], int], ...]] = set()
-        for layout, chosen in product(self.layouts, _laid_out(trial)):
+        for layout, (chosen, which) in product(self.layouts, _laid_out(trial)):
             arguments = [
-                layout(tensor) if name in chosen else tensor.clone()
+                layout(tensor.clone()) if name in chosen else tensor.clone()
                 for name, tensor in zip(statements.names, statements.arguments, strict=True)
             ]
             places = tuple((tensor.stride(), int(tensor.storage_offset())) for tensor in arguments)
             if places in seen:
                 continue
             seen.add(places)
-            if trial.examination.events.draws and not all(map(_has_rows_in_order, arguments)):
-                reasons[OF_DRAWS] = None
-                continue
             try:
-                stated = _state_as_given(statements, arguments)
+                stated = _state_as_given(trial.examination, arguments)
             except Exception as error:
                 reasons[reason_it_raises(error)] = None
                 continue
-            parts = trial.examination.parts
-            yield trial.finding(self, parts_with_statements(parts, stated))
+            judged = parts_with_statements(trial.examination.parts, stated)
+            circumstance = Circumstance(
+                f"where {which} in memory {_LAYOUTS[layout]}", _misread(statements, arguments)
+            )
+            found = trial.finding(self, judged, circumstance=circumstance)
+            yield replace(found, examination=trial.examination)
         yield from (trial.absent(self, reason) for reason in reasons)
 
 
-def _has_rows_in_order(tensor: torch.Tensor) -> bool:
-    """Whether numbers with higher indices lie further in memory, as torch draws random ones."""
-    steps = [step for step, size in zip(tensor.stride(), tensor.shape, strict=True) if size > 1]
-    return steps == sorted(steps, reverse=True)
+_LAYOUTS: dict[Callable[[torch.Tensor], torch.Tensor], str] = {
+    with_strides: "with gaps",
+    with_first_axis_fastest: "transposed",
+    with_offset: "at an offset",
+    with_channels_last: "as channels_last",
+}
+"""How something lies in memory."""
 
 
-def _laid_out(trial: Trial) -> Iterator[frozenset[str]]:
-    """The names of what lies in memory in another way at once."""
+def _laid_out(trial: Trial) -> Iterator[tuple[frozenset[str], str]]:
+    """The names of what lies in memory in another way at once, and what that is in words."""
     inputs = [name for name in trial.bound.arguments if trial.bound.inputs[name].ndim]
     names = trial.statements.names
-    yield frozenset(names)
-    yield frozenset(names[len(trial.bound.inputs) :])
-    yield frozenset(trial.bound.inputs)
+    yield frozenset(names), f"{_names_text(inputs)} and grad_output lie"
+    yield frozenset(names[len(trial.bound.inputs) :]), "grad_output alone lies"
+    yield frozenset(trial.bound.inputs), f"{_names_text(inputs)} alone {_verb(inputs)}"
     if len(inputs) > 1:
-        yield from (frozenset({name}) for name in inputs[:MOST_ALONE])
+        yield from ((frozenset({name}), f"{name} alone lies") for name in inputs[:MOST_ALONE])
+
+
+def _names_text(names: Sequence[str]) -> str:
+    return listed(names) if len(names) <= NAMED else "the inputs"
+
+
+def _verb(names: Sequence[str]) -> str:
+    return "lies" if len(names) == 1 else "lie"
+
+
+def _misread(
+    statements: Statements, arguments: Sequence[torch.Tensor]
+) -> tuple[OtherArguments, ...]:
+    """What the arguments are for code that reads their memory as if they were contiguous."""
+    read = {
+        name: plain(found)
+        for name, tensor in zip(statements.names, arguments, strict=True)
+        if (found := _memory_in_order(tensor)) is not None
+    }
+    chosen = [(name, {name: numbers}) for name, numbers in read.items()]
+    if len(read) > 1:
+        chosen = [("all of them", read), *chosen]
+    return tuple(
+        OtherArguments(
+            "strides ignored",
+            f"with {_title(name)} read from memory as if contiguous: .contiguous() first",
+            numbers,
+        )
+        for name, numbers in chosen
+    )
+
+
+def _title(name: str) -> str:
+    if not name.startswith(SEED):
+        return name
+    return "grad_output" if name == f"{SEED}0" else f"grad_output {name.removeprefix(SEED)}"
+
+
+def _memory_in_order(tensor: torch.Tensor) -> torch.Tensor | None:
+    """The numbers that lie in memory from a tensor's first one on; None where they are the
+    tensor's own in order, or where its memory ends before.
+    """
+    last = int(tensor.storage_offset()) + tensor.numel()
+    if tensor.is_contiguous() or last > tensor.untyped_storage().nbytes() // tensor.element_size():
+        return None
+    strides = torch.empty(tensor.shape, device="meta").stride()
+    return torch.as_strided(tensor, tensor.shape, strides, tensor.storage_offset())
 
 
 @dataclass(frozen=True)
@@ -204,20 +257,20 @@ class ExpandedCheck:
         if leaves_domain(examination):
             yield trial.absent(self, NO_VALUE)
             return
-        for arguments in (
-            [*inputs, *weights],
-            [*inputs, *plain_weights],
-            [*plain_inputs, *weights],
+        for arguments, which in (
+            ([*inputs, *weights], "the inputs and grad_output are"),
+            ([*inputs, *plain_weights], "the inputs alone are"),
+            ([*plain_inputs, *weights], "grad_output alone is"),
         ):
             try:
-                stated = _state_as_given(trial.statements, arguments)
+                stated = _state_as_given(examination, arguments)
             except Exception as error:
                 yield trial.absent(self, reason_it_raises(error))
                 return
-            yield replace(
-                trial.finding(self, parts_with_statements(examination.parts, stated)),
-                examination=examination,
-            )
+            circumstance = Circumstance(f"where {which} expanded, with strides of 0")
+            judged = parts_with_statements(examination.parts, stated)
+            found = trial.finding(self, judged, circumstance=circumstance)
+            yield replace(found, examination=examination)
 
 
 def _first_row_repeated(tensor: torch.Tensor) -> torch.Tensor:
@@ -256,7 +309,9 @@ class VmapCheck:
         if reason:
             yield trial.absent(self, reason)
             return
-        yield replace(trial.finding(self, examination.parts), examination=examination)
+        circumstance = _under_vmap_circumstance(stacked)
+        found = trial.finding(self, examination.parts, circumstance=circumstance)
+        yield replace(found, examination=examination)
         yield self._along_last(trial, stacked, examination)
 
     def _along_last(
@@ -275,7 +330,20 @@ class VmapCheck:
                 stated = replace(statements.joint, code=last)(*arguments)
         except Exception as error:
             return trial.absent(self, f"along the last axis, {reason_it_raises(error)}")
-        return trial.finding(self, parts_with_statements(examination.parts, stated))
+        circumstance = Circumstance("under vmap along the last axis")
+        judged = parts_with_statements(examination.parts, stated)
+        found = trial.finding(self, judged, circumstance=circumstance)
+        return replace(found, examination=examination)
+
+
+def _under_vmap_circumstance(stacked: Mapping[str, torch.Tensor]) -> Circumstance:
+    first = {
+        name: plain(tensor[:1].expand(tensor.shape))
+        for name, tensor in stacked.items()
+        if tensor.is_floating_point()
+    }
+    other = OtherArguments("rows mixed", "of the first row, in every row", first)
+    return Circumstance("under vmap", (other,))
 
 
 def _stacked(trial: Trial, beside: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -57,12 +57,16 @@ class OverwritingCheck:
         versions = [tensor._version for tensor in given]
         weights = [weight.clone() for weight in statements.arguments[len(leaves) :]]
         by = [leaves[place] for place in joint.wanted]
-        first = _gradients_behind(joint, given, by, weights)
+        behind = list[torch.Tensor]()
+        first = _gradients_behind(joint, given, by, weights, behind)
         kept = [None if gradient is None else gradient.clone() for gradient in first]
-        overwritten = self._failures(statements, given, versions, weights)
+        overwritten = [
+            *self._failures(statements, given, versions, weights),
+            *_written_by_backward(statements, behind, given),
+        ]
         yield trial.finding(self, (), tuple(overwritten))
         _gradients_behind(
-            joint, [leaf.clone() for leaf in leaves], by, [2 * weight for weight in weights]
+            joint, [leaf.clone() for leaf in leaves], by, [2 * weight for weight in weights], []
         )
         reused = [
             f"the gradient by {name} is a buffer that the next backward writes to"
@@ -97,12 +101,23 @@ def _gradients_behind(
     given: Sequence[torch.Tensor],
     by: Sequence[torch.Tensor],
     weights: Sequence[torch.Tensor],
+    behind: list[torch.Tensor],
 ) -> Sequence[torch.Tensor | None]:
     """The gradients of the code's results for inputs that lie behind those by which they are
-    taken.
+    taken; what the inputs are behind the forward is added to `behind`.
     """
     with user_code_state(given):
-        return _gradients_or_none(tensors(joint.code(*given)), by, weights)
+        results = tensors(joint.code(*given))
+        behind.extend(tensor.detach().clone() for tensor in given)
+        return _gradients_or_none(results, by, weights)
+
+
+def _written_by_backward(
+    statements: Statements, before: Sequence[torch.Tensor], after: Sequence[torch.Tensor]
+) -> Iterator[str]:
+    for name, one, other in zip(statements.inputs, before, after, strict=True):
+        if not _same_numbers(one, other):
+            yield f"the backward overwrites {name}, which others use as well"
 
 
 def _gradients_or_none(

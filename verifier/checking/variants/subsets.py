@@ -14,6 +14,7 @@ import torch
 from verifier.capture.autograd_derivatives import ForwardMode, Joint, gradients_by, tensors
 from verifier.capture.code_at_point import FORWARD, REVERSE
 from verifier.capture.lowering import plain
+from verifier.checking.labels import listed
 from verifier.checking.variants.target_at_point import (
     WRONG_ANYWAY,
     Trial,
@@ -22,7 +23,7 @@ from verifier.checking.variants.target_at_point import (
     reason_it_raises,
 )
 from verifier.judging.examination import Part
-from verifier.judging.finding import Finding
+from verifier.judging.finding import Circumstance, Finding
 from verifier.judging.verdict import Outcome
 from verifier.operations.arrays import Floats
 from verifier.process.isolation import user_code_state
@@ -67,7 +68,11 @@ class SubsetCheck:
             stated = Joint(joint.code, places, joint.results)(*arguments)
         except Exception as error:
             return trial.absent(self, reason_it_raises(error))
-        return trial.finding(self, parts_with_statements(parts, stated[joint.results :]))
+        alone = "alone requires" if len(names) == 1 else "require"
+        circumstance = Circumstance(f"where {listed(names)} {alone} a gradient")
+        judged = parts_with_statements(parts, stated[joint.results :])
+        found = trial.finding(self, judged, circumstance=circumstance)
+        return replace(found, examination=trial.examination)
 
     def _forward(self, trial: Trial, chosen: int) -> Finding:
         """One of the tangents alone; the others are undefined, and stand for zeros."""
@@ -86,7 +91,9 @@ class SubsetCheck:
             return trial.absent(self, first_sentence(error))
         parts = parts_with_statements(examination.parts, stated)
         moved = [part for part in parts if part.quantity == FORWARD]
-        return replace(trial.finding(self, moved), examination=examination)
+        circumstance = Circumstance(f"where {by[chosen]} alone has a tangent")
+        found = trial.finding(self, moved, circumstance=circumstance)
+        return replace(found, examination=examination)
 
 
 @dataclass(frozen=True)
@@ -115,10 +122,14 @@ class SameTensorCheck:
         if examination.outcome is Outcome.UNDECIDED:
             return trial.absent(self, "where both have the same numbers nothing can be decided")
         if examination.outcome is Outcome.DISAGREES:
-            return replace(trial.finding(self, examination.parts), examination=examination)
+            circumstance = Circumstance(f"where {one} and {other} have the same numbers")
+            found = trial.finding(self, examination.parts, circumstance=circumstance)
+            return replace(found, examination=examination)
         parts = {part.name: part for part in examination.parts if part.quantity == REVERSE}
         total = _sum_of(parts[one], parts[other], stated)
-        return replace(trial.finding(self, [total]), examination=examination)
+        circumstance = Circumstance(f"where {one} and {other} are the same tensor")
+        found = trial.finding(self, [total], circumstance=circumstance)
+        return replace(found, examination=examination)
 
 
 def _exchangeable(trial: Trial) -> Iterator[tuple[str, str]]:

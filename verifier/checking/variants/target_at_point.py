@@ -19,7 +19,7 @@ from verifier.capture.target import Bound
 from verifier.errors import InputError, message_of
 from verifier.judging.examination import Examination, Part
 from verifier.judging.examine import examine
-from verifier.judging.finding import CheckPoint, Finding
+from verifier.judging.finding import PLAIN, CheckPoint, Circumstance, Finding
 from verifier.judging.reference import Specification
 from verifier.judging.replay.in_range import with_lost_range
 
@@ -113,11 +113,20 @@ class Trial:
         """What multiplied each result's derivative there: grad_output."""
         return self.statements.arguments[len(self.statements.inputs) :]
 
-    def finding(self, check: Check, parts: Sequence[Part], failures: Sequence[str] = ()) -> Finding:
+    def finding(
+        self,
+        check: Check,
+        parts: Sequence[Part],
+        failures: Sequence[str] = (),
+        circumstance: Circumstance = PLAIN,
+    ) -> Finding:
         """What a check found here: the parts that it judged, and what else fails, a sentence
         each.
         """
-        return Finding(check.name, self.point.dtype, self.point, tuple(parts), tuple(failures))
+        return Finding(
+            check.name, self.point.dtype, self.point, tuple(parts), tuple(failures),
+            circumstance=circumstance,
+        )  # fmt: skip
 
     def absent(self, check: Check, reason: str) -> Finding:
         """A check that is not made here, with the reason."""
@@ -192,6 +201,10 @@ _KNOWN = (
     (
         r"marked as once_differentiable",
         "the code has a backward that is marked as once_differentiable",
+    ),
+    (
+        r"from the 'Sparse\w*' backend",
+        "torch lacks an operation for sparse tensors that the code needs there",
     ),
     (
         r"called random operation while in randomness error mode",

@@ -18,12 +18,11 @@ the most specific first; what was tried and does not fit is ruled out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from verifier.judging.causes import (
     branch,
-    conjugate,
     cut_path,
     misplaced,
     other_function,
@@ -32,6 +31,7 @@ from verifier.judging.causes import (
     state,
 )
 from verifier.judging.causes.factors import constant, intermediate
+from verifier.judging.causes.replaced import arguments, conjugate, constants, grad_output
 from verifier.judging.causes.rule import Mistake, Rule
 from verifier.judging.causes.suspect import SearchEndedError, Suspect
 from verifier.judging.examination import Part
@@ -43,6 +43,7 @@ RULES = (
     Rule(("wrong reduction", "different functions"), other_function.explain_different_function),
     Rule(("gradients accumulated", "stale", "not deterministic"), state.explain_changing_results),
     Rule(("other random numbers",), state.explain_other_random_numbers),
+    Rule(("stale", "strides ignored", "rows mixed"), arguments.explain_other_arguments),
     Rule(
         (
             "NaN from a branch not taken",
@@ -59,31 +60,50 @@ RULES = (
     Rule(("sum for mean", "mean for sum"), constant.explain_other_reduction),
     Rule(("grad_output ignored",), state.explain_ignored_seed),
     Rule(("transposed", "rolled", "components swapped"), misplaced.explain_misplaced),
+    Rule(("transposed",), arguments.explain_transposed_argument),
+    Rule(("transposed",), grad_output.explain_other_axis),
     Rule(("gradients accumulated",), state.explain_accumulated_gradient),
     Rule(("stale",), state.explain_stale_gradient),
     Rule(("kink convention",), branch.explain_kink_convention),
     Rule(("wrong branch",), branch.explain_wrong_branch),
+    Rule(("constant factor",), constant.explain_factor_in_backward),
+    Rule(("grad_output changed",), grad_output.explain_changed_seed),
     Rule(
         ("one term missing", "path detached", "second order cut off"), cut_path.explain_missing_term
     ),
+    Rule(("one term missing",), grad_output.explain_diagonal_alone),
+    Rule(("extra term",), grad_output.explain_extra_term),
     Rule(("missing factor", "extra factor"), intermediate.explain_missing_factor),
     Rule(("constant factor",), constant.explain_simple_factor),
+    Rule(("other constant",), constants.explain_other_constant),
 )
 """In the order in which they are tried."""
+PARTIAL = (
+    Rule(("path detached", "second order cut off"), cut_path.explain_zero_gradient),
+    Rule(("sign flipped",), constant.explain_flipped_sign),
+    Rule(("grad_output ignored",), state.explain_ignored_seed),
+    Rule(("stale", "strides ignored", "rows mixed"), arguments.explain_other_arguments),
+    Rule(("constant factor",), constant.explain_simple_factor),
+    Rule(("grad_output changed",), grad_output.explain_changed_seed),
+    Rule(("extra term",), grad_output.explain_extra_term),
+)
+"""What is tried where some components alone are wrong, and no rule explains all together."""
 LAST = (
     Rule(("constant factor",), constant.explain_any_factor),
     Rule(("narrower dtype",), rounding.explain_narrower_dtype),
     Rule(("kernel outside its budget",), rounding.explain_kernel),
 )
 """What is said where no other rule fits."""
-NAMES = tuple(dict.fromkeys(name for rule in (*RULES, *LAST) for name in rule.names))
+NAMES = tuple(dict.fromkeys(name for rule in (*RULES, *PARTIAL, *LAST) for name in rule.names))
 """Every cause that can be named."""
 OF_VALUES = frozenset({
     "wrong reduction", "different functions", "not deterministic", "NaN from a branch not taken",
     "overflow of an intermediate", "not finite", "underflow of an intermediate", "cancellation",
-    "narrower dtype", "kernel outside its budget",
+    "narrower dtype", "kernel outside its budget", "stale", "strides ignored", "rows mixed",
 })  # fmt: skip
 """Those that a value can have as well."""
+OF_OTHER_USES = OF_VALUES | {"constant factor", "sign flipped"}
+"""And those of a value that is right where the code is used plainly."""
 
 
 @dataclass(frozen=True)
@@ -141,14 +161,17 @@ class _Search:
         """The cause of what disagrees in a part, if there is one. Raises EndedError."""
         others = tuple(other for other in self.finding.parts if other is not part)
         point = self.finding.point
-        unit = "step" if point is not None and point.kind == "step" else "point"
-        suspect = Suspect(part, self.finding.examination, self.before, others, self.deadline, unit)
+        kind = "given" if point is None else point.kind
+        suspect = Suspect(
+            part, self.finding.examination, self.before, others, self.deadline, kind,
+            self.finding.circumstance,
+        )  # fmt: skip
         try:
-            found = self._first_mistake(suspect, RULES)
-            if found is None and suspect.is_in_graph:
-                found = self._first_mistake(suspect.as_numbers(), RULES)
-            found = found or self._first_mistake(suspect, LAST)
-            return [] if found is None else [_cause(self.finding, suspect, found)]
+            for asked, rules in _questions(suspect):
+                found = self._first_mistake(asked, rules)
+                if found is not None:
+                    return [_cause(self.finding, asked, found)]
+            return []
         except SearchEndedError:
             raise
         except Exception as error:
@@ -178,17 +201,40 @@ class _Search:
         return found
 
 
+def _questions(suspect: Suspect) -> Iterator[tuple[Suspect, Sequence[Rule]]]:
+    """What is asked about a part, in order: of all components, then of those alone that are wrong.
+
+    In the code's graph constants may be rounded that were computed beforehand.
+    """
+    rounded = [suspect.with_rounded_constants()] if suspect.is_in_graph else []
+    for asked in (suspect, *rounded):
+        yield asked, RULES
+    for asked in (suspect, *rounded):
+        wrong = asked.where_wrong()
+        if wrong is not None:
+            yield wrong, PARTIAL
+    yield suspect, LAST
+
+
 def _names_for_part(suspect: Suspect, rule: Rule) -> list[str]:
     """The causes that a rule may name for this part."""
-    of_value = suspect.part.quantity == "value"
-    return [name for name in rule.names if not of_value or name in OF_VALUES]
+    if suspect.part.quantity != "value":
+        return list(rule.names)
+    known = OF_OTHER_USES if suspect.circumstance.text else OF_VALUES
+    return [name for name in rule.names if name in known]
 
 
 def _cause(finding: Finding, suspect: Suspect, found: Mistake) -> CheckCause:
-    number = 0 if finding.point is None else finding.point.number
-    evidence = suspect.evidence(found.predicted)
     return CheckCause(
-        found.cause, suspect.part.name, found.sentence, evidence, finding.dtype, number
+        found.cause,
+        suspect.part.name,
+        f"{found.sentence}{suspect.share_text}",
+        suspect.evidence(found.predicted),
+        finding.dtype,
+        0 if finding.point is None else finding.point.number,
+        finding.check,
+        finding.circumstance.text,
+        suspect.predicted_at_worst(found.predicted),
     )
 
 

@@ -41,14 +41,16 @@ MOST_ELEMENTS = 50_000
 
 def explain_zero_gradient(suspect: Suspect) -> Mistake | None:
     """No gradient arrives: it is 0 in all components, and the exact one is not."""
-    if suspect.is_replayed or not suspect.fits(np.zeros(suspect.centre.shape)):
+    is_right = suspect.is_replayed and suspect.is_own
+    if is_right or not suspect.fits(np.zeros(suspect.centre.shape)):
         return None
-    if bool((suspect.stated != 0).any()):
+    if bool((suspect.stated != 0)[suspect.known].any()):
         return None
     coded, nothing = suspect.coded, np.zeros(suspect.centre.shape)
     missing = (
         coded is not None
         and suspect.place is not None
+        and suspect.is_own
         and coded.statements.stated[suspect.place] is None
     )
     if suspect.part.quantity == SECOND:
@@ -57,7 +59,8 @@ def explain_zero_gradient(suspect: Suspect) -> Mistake | None:
             "second order cut off", f"{text}, though {_first_order_clause(suspect)}", nothing
         )
     kind = "tangent" if suspect.part.quantity == FORWARD else "gradient"
-    where = " in all components" if suspect.part.shape else ""
+    is_several = suspect.chosen is None and suspect.part.verdicts.stated.size > 1
+    where = " in all components" if is_several else ""
     text = f"there is no {kind} at all" if missing else f"the {kind} is 0{where}"
     return Mistake("path detached", f"{text}, and the exact one is not", nothing)
 

@@ -101,14 +101,16 @@ def _branch_not_taken(suspect: Suspect, wrong: Truths) -> Mistake | None:
     with np.errstate(invalid="ignore"):
         apart = np.abs(found - suspect.part.verdicts.centre)
         slack = suspect.part.verdicts.allowed + 1e-6 * np.abs(suspect.part.verdicts.centre)
-        right = (apart <= np.where(np.isfinite(slack), slack, 1e-6 * np.abs(found)))[wrong]
+        # At a tie the branches part, and nobody knows how far: any number is one of them.
+        known = np.isfinite(slack) & ~suspect.part.case.kink
+        right = np.where(known, apart <= slack, np.isfinite(found))[wrong]
     if not np.isnan(leaking[wrong]).all() or not right.all():
         return None
     return Mistake(
         "NaN from a branch not taken",
         "the branch that is not taken has no finite derivative, and 0 times that is NaN: guard its "
         "argument",
-        found,
+        leaking,
     )
 
 

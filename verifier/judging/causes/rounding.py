@@ -95,6 +95,7 @@ def explain_kernel(suspect: Suspect) -> Mistake | None:
     examination = suspect.examination
     if (
         not suspect.is_replayed
+        or not suspect.is_own
         or examination is None
         or not isinstance(examination.formula, Replayed)
     ):

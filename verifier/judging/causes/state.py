@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from verifier.capture.code_at_point import TANGENT
-from verifier.capture.joint_graph import results_with_forward_draws
+from verifier.capture.joint_graph import results_with_forward_draws, results_with_other_draws
 from verifier.capture.lowering import plain
 from verifier.judging.causes.rule import Mistake
 from verifier.judging.causes.suspect import Suspect
@@ -87,7 +87,7 @@ def explain_other_random_numbers(suspect: Suspect) -> Mistake | None:
     statements = coded.statements
     stated = results_with_forward_draws(statements.joint, statements.arguments, examination.events)
     if stated is None:
-        return None
+        return _drawn_in_backward_alone(suspect)
     found = stated[suspect.place]
     numbers = np.zeros(suspect.centre.shape) if found is None else np.ravel(plain(found))
     slack = suspect.part.verdicts.allowed + suspect.format.unit_roundoff * np.abs(suspect.centre)
@@ -98,6 +98,34 @@ def explain_other_random_numbers(suspect: Suspect) -> Mistake | None:
     sentence = (
         f"the backward draws random numbers again ({drawn.operation}{where}): with those of the "
         "forward it is right"
+    )
+    return Mistake("other random numbers", sentence)
+
+
+def _drawn_in_backward_alone(suspect: Suspect) -> Mistake | None:
+    """The backward draws random numbers though the forward draws none, and each component that is
+    wrong depends on them.
+    """
+    examination, coded = suspect.examination, suspect.coded
+    if examination is None or coded is None or suspect.place is None:
+        return None
+    draws = examination.events.draws
+    if any(not draw.in_backward for draw in draws):
+        return None
+    statements = coded.statements
+    suspect.check_deadline()
+    others = results_with_other_draws(statements.joint, statements.arguments, examination.events)
+    found = None if others is None else others[suspect.place]
+    if found is None:
+        return None
+    moved = np.ravel(plain(found)) != suspect.part.verdicts.stated
+    # A number in the middle stays where it is in reverse order.
+    if int((suspect.disagreeing & ~moved).sum()) > 1 or not (suspect.disagreeing & moved).any():
+        return None
+    where = f" in {draws[0].place}" if draws[0].place else ""
+    sentence = (
+        f"the backward draws random numbers ({draws[0].operation}{where}), and the forward draws "
+        "none"
     )
     return Mistake("other random numbers", sentence)
 
@@ -122,7 +150,9 @@ def explain_stale_gradient(suspect: Suspect) -> Mistake | None:
 def explain_accumulated_gradient(suspect: Suspect) -> Mistake | None:
     """The gradient at the point before is added: the exact one, or what was stated there."""
     earlier = _part_at_point_before(suspect)
-    if earlier is None:
+    adds_to_something = (suspect.centre != 0)[suspect.disagreeing & suspect.known]
+    if earlier is None or not adds_to_something.all():
+        # The same mistake at both points looks alike where the exact number is 0.
         return None
     sentence = f"the gradient at the {suspect.unit} before this one is added to it"
     for added in (earlier.case.reference, balls(earlier.verdicts.stated)):

@@ -15,8 +15,9 @@ import numpy as np
 
 from verifier.capture.code_at_point import SEED, TANGENT
 from verifier.judging.causes.replays import replay_results, replay_with_arguments
-from verifier.judging.conditioning import Point
+from verifier.judging.conditioning import Point, worst_place
 from verifier.judging.examination import Coded, Exact, Examination, Part, Replayed
+from verifier.judging.finding import PLAIN, Circumstance
 from verifier.judging.verdict import Outcome
 from verifier.operations.arrays import Ball, Balls, Floats, Truths
 from verifier.operations.formats import CODE_FORMATS, Format
@@ -24,6 +25,12 @@ from verifier.process.deadline import Deadline
 from verifier.program.evaluation.arithmetic import balls, middle, precision, radius
 from verifier.program.evaluation.balls import LAST_BITS, Decision
 
+MOST_RELATIVE = 0.5
+"""Where exact numbers cancel to nearly nothing, their allowance is large beside them. A prediction
+of another size is off by no more than this power of the unit roundoff.
+"""
+CONSTANT_UNITS = 8.0
+"""Units of roundoff by which constants that were computed beforehand move a result."""
 SCREEN = 1e-6
 """What float64 shows to be farther off than this fraction of the largest entry need not be computed
 exactly.
@@ -51,8 +58,14 @@ class Suspect:
     """The other parts that were judged beside it."""
     deadline: Deadline = Deadline.NEVER
     """When the search ends."""
-    unit: str = "point"
-    """What the statements were made at, in a word: a point, or a step of a training."""
+    kind: str = "given"
+    """Of the point at which the statements were made; step in a training."""
+    circumstance: Circumstance = PLAIN
+    """How the code was used."""
+    chosen: Truths | None = None
+    """The components that are to be explained; None for all."""
+    rounded_by: float = 0.0
+    """Units of roundoff by which constants in the code's graph may move its exact numbers."""
 
     def check_deadline(self) -> None:
         """Raise SearchEndedError where the time for the search is over. Ask before what takes
@@ -81,6 +94,28 @@ class Suspect:
         labels = [(known.name, known.quantity) for known in self.examination.parts]
         label = part.name, part.quantity
         return labels.index(label) if label in labels else None
+
+    @property
+    def share_text(self) -> str:
+        """How many of the components are explained, as the end of a sentence; empty for all."""
+        if self.chosen is None:
+            return ""
+        return f", in {int(self.chosen.sum()):,} of {self.chosen.size:,} components"
+
+    @property
+    def examination_parts(self) -> tuple[Part, ...]:
+        """All that was judged at the point; nothing where nobody examined it."""
+        return () if self.examination is None else self.examination.parts
+
+    @property
+    def unit(self) -> str:
+        """What the statements were made at, in a word: a point, or a step of a training."""
+        return "step" if self.kind == "step" else "point"
+
+    @property
+    def noun(self) -> str:
+        """What is stated: a value, or a gradient."""
+        return "value" if self.part.quantity == "value" else "gradient"
 
     @property
     def format(self) -> Format:
@@ -172,7 +207,7 @@ class Suspect:
     def allowed(self) -> Floats:
         """How far each number may be from a prediction of its own size."""
         if self.is_in_graph:
-            return np.zeros(self.part.verdicts.stated.shape)
+            return self.rounded_by * self.format.unit_roundoff * np.abs(self.stated_in_floats)
         result: Floats = self.part.verdicts.allowed
         return result
 
@@ -181,7 +216,7 @@ class Suspect:
         """Where there is a number, and an exact one to explain it by. At a kink there is none."""
         finite = np.isfinite(radius(self.stated)) & np.isfinite(radius(self.exact))
         result: Truths = finite & np.isfinite(self.allowed) & ~self.part.case.kink
-        return result
+        return result if self.chosen is None else result & self.chosen
 
     @cached_property
     def centre(self) -> Floats:
@@ -197,7 +232,8 @@ class Suspect:
     def relative(self) -> float:
         """The allowance as a fraction of the largest exact number."""
         allowed = np.max(self.allowed, where=self.known, initial=0.0)
-        return float(allowed / self.size) if self.size else 0.0
+        most = self.format.unit_roundoff**MOST_RELATIVE
+        return min(float(allowed / self.size), most) if self.size else 0.0
 
     def near(self, predicted: Balls | Floats, more: Floats | float = 0.0) -> Truths:
         """Where a prediction fits what was stated.
@@ -236,12 +272,20 @@ class Suspect:
         """Where the exact numbers explain what was stated, so that nothing else has to."""
         return self.near(self.exact)
 
-    def as_numbers(self) -> Suspect:
-        """The same by its numbers alone: a constant that was computed beforehand is rounded in
-        the graph.
+    def with_rounded_constants(self) -> Suspect:
+        """The same, where a constant that was computed beforehand is rounded in the graph."""
+        return replace(self, rounded_by=CONSTANT_UNITS)
+
+    def where_wrong(self) -> Suspect | None:
+        """The same with those components alone that the exact numbers do not explain; None where
+        none or all of them do.
         """
-        right = np.zeros(self.part.wrong_formula.shape, dtype=bool)
-        return replace(self, part=replace(self.part, wrong_formula=right))
+        wrong = self.disagreeing & self.known & ~self.where_exact
+        return replace(self, chosen=wrong) if wrong.any() and self._right.any() else None
+
+    @property
+    def _right(self) -> Truths:
+        return self.known & self.where_exact & ~self.disagreeing
 
     def is_possible(self, predicted: Balls | Floats, more: Floats | float = 0.0) -> bool:
         """Whether float64 leaves a prediction open, of balls or numbers."""
@@ -303,24 +347,26 @@ class Suspect:
         return f"{self.part.name}[{', '.join(str(int(place)) for place in places)}]"
 
     def worst(self) -> int:
-        """The element with the largest error among those that disagree."""
-        with np.errstate(invalid="ignore"):
-            errors = np.where(np.isnan(self.part.verdicts.error), np.inf, self.part.verdicts.error)
-        return int(np.argmax(np.where(self.disagreeing, errors, -1.0)))
+        """The element that a report shows: the largest error for its allowance."""
+        return worst_place(self.part.verdicts)
+
+    def predicted_at_worst(self, predicted: Balls | Floats | None) -> float | None:
+        """What is predicted for the element with the largest error."""
+        return None if predicted is None else _float_of(np.ravel(predicted)[self.worst()])
 
     def evidence(self, predicted: Balls | Floats | None = None) -> str:
         """The numbers at the worst element, in a sentence: stated, predicted, exact and allowed."""
         verdicts, element = self.part.verdicts, self.worst()
         facts = [f"{self.element_name(element)}: stated {float(verdicts.stated[element])!r}"]
         if predicted is not None:
-            facts.append(f"predicted {_float_of(np.ravel(predicted)[element])!r}")
+            facts.append(f"predicted {self.predicted_at_worst(predicted)!r}")
         facts += [
             f"exact {float(verdicts.centre[element])!r}",
             f"{self.part.dtype} allows {verdicts.allowed[element]:.1e}",
         ]
         suffix = (
             "; in exact arithmetic the code's graph gives what is predicted"
-            if self.is_in_graph
+            if self.is_in_graph and not self.rounded_by
             else ""
         )
         return ", ".join(facts) + (suffix if predicted is not None else "")

@@ -418,14 +418,16 @@ def _evaluated(
     ]
 
 
-def proved(program: Program, arguments: Mapping[str, Floats]) -> list[Balls | None]:
-    """For each result the balls of what honest code may state; None for all where a comparison is
-    open. Arguments are float64 arrays, exact as they are.
+def proved(program: Program, arguments: Mapping[str, Floats]) -> list[Balls]:
+    """For each result the balls of what honest code may state; NaN where a comparison is open.
+
+    Arguments are float64 arrays, exact as they are.
     """
     arithmetic = RoundedArithmetic()
     with precision(BITS):
         given = {name: Rounded(arithmetic.exact.input(part)) for name, part in arguments.items()}
         results = evaluate(program, arithmetic, given)
-    if any(np.any(result.unsure) for result in results):
-        return [None for _ in results]
-    return [as_objects(result.ball) for result in results]
+    return [
+        as_objects(np.where(result.unsure, arb("nan"), as_objects(result.ball)))
+        for result in results
+    ]

@@ -91,7 +91,7 @@ def failure_blocks(tally: Tally, failure: Failure, detail: Detail) -> Iterator[B
             "also", "; ".join(_spot(one.shown) for one in failure.components[1:] if one.shown)
         )
     yield from _why(tally, failure, detail)
-    yield from _what_follows(failure)
+    yield from _what_follows(tally, failure)
     if tally.checked.replay:
         yield line("try", tally.checked.replay)
 
@@ -102,7 +102,8 @@ def headline(tally: Tally, failure: Failure) -> str:
     name = target_name(tally.checked.target)
     if place is None:
         return name
-    how = "" if failure.quantity == SECOND else check_named(place.finding.check).where
+    circumstance = place.finding.circumstance.text or check_named(place.finding.check).where
+    how = "" if failure.quantity == SECOND else circumstance
     point = place.finding.point
     number_ = f", point {point.number}" if point else ""
     parts = (_quantity(name, failure), how, place_text(place.part, place.index, point))
@@ -125,11 +126,11 @@ def _spot(place: Place) -> str:
 
 def _why(tally: Tally, failure: Failure, detail: Detail) -> Iterator[Labelled]:
     names = {one.name for one in tally.components}
-    for place, cause in enumerate(failure.causes):
+    for place, cause in enumerate(failure.likely):
         has_evidence = detail is Detail.VERBOSE and cause.evidence
         evidence = f" ({cause.evidence})" if has_evidence else ""
         yield line("or" if place else "likely", f"{sentence_of(cause.sentence, names)}{evidence}")
-    if not failure.causes:
+    if not failure.likely:
         yield line("cause", f"{without_cause(tally)}{_ruled_out(tally, detail)}")
 
 
@@ -143,18 +144,19 @@ def _ruled_out(tally: Tally, detail: Detail) -> str:
     return f" {len(tried)} {'was' if len(tried) == 1 else 'were'} ruled out: --verbose lists them."
 
 
-def _what_follows(failure: Failure) -> Iterator[Labelled]:
+def _what_follows(tally: Tally, failure: Failure) -> Iterator[Labelled]:
     if failure.alike:
         count = "gradients" if len(failure.alike) > 1 else "gradient"
         verb = "are" if len(failure.alike) > 1 else "is"
         same = f"The {count} by {listed(failure.alike)} {verb} wrong for the same reason."
         yield line("also", same)
-    where = where_it_fails(failure)
+    where = where_it_fails(failure, tally.checked.where)
     if where:
         yield line("where", where)
     follows = list(_following(failure))
     if follows:
-        yield line("follows", f"{listed(follows)} are wrong because of it")
+        verb = "is" if len(follows) == 1 and follows[0].startswith(("1 ", "forward")) else "are"
+        yield line("follows", f"{listed(follows)} {verb} wrong because of it")
 
 
 def _following(failure: Failure) -> Iterator[str]:

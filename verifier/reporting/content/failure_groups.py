@@ -7,14 +7,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
+from verifier.checking.check_result import WrongWhere
 from verifier.checking.labels import listed
-from verifier.checking.tally.components import CheckComponent, Place
+from verifier.checking.tally.components import CheckComponent, Place, Statement
 from verifier.checking.tally.count import CheckTally, Tally
 from verifier.judging.finding import CheckCause
 from verifier.judging.outcome import Outcome
 
 BOTH = "both"
 """The check that compares reverse mode with forward mode, and its component."""
+MOST_CIRCUMSTANCES = 1
+"""At most so many are named."""
 _LAYOUTS = ("strided", "expanded", "structured", "undefined")
 
 
@@ -45,10 +48,43 @@ class Failure:
         """The inputs by which the gradient is wrong."""
         return (self.first.name, *self.alike)
 
-    @property
+    @cached_property
     def place(self) -> Place | None:
-        """The number that is shown."""
-        return self.first.shown
+        """The number that is shown: one that a cause explains, where one is known."""
+        explained = [
+            one.worst
+            for cause in self.causes
+            for component in self.components
+            for one in component.statements
+            if _is_explained(one, cause)
+        ]
+        checks = [place.finding.check for place in self._failing]
+        return min(
+            explained,
+            key=lambda one: (
+                not one.is_simplified,
+                checks.index(one.finding.check),
+                0.0 if one.finding.circumstance.text else -one.ratio,
+            ),
+            default=self.first.shown,
+        )
+
+    @property
+    def _failing(self) -> list[Place]:
+        return [
+            one.worst
+            for component in self.components
+            for one in component.statements
+            if one.part.outcome is Outcome.DISAGREES
+        ]
+
+    @property
+    def likely(self) -> tuple[CheckCause, ...]:
+        """The causes that explain the number that is shown."""
+        place = self.place
+        if place is None:
+            return ()
+        return tuple(one for one in self.causes if _is_explained(place.statement, one))
 
     @cached_property
     def checks(self) -> tuple[str, ...]:
@@ -183,7 +219,10 @@ def causes_of(tally: Tally, same: Sequence[CheckComponent]) -> tuple[CheckCause,
         for cause in tally.checked.causes
         if cause.component in names and cause.dtype in dtypes
     ]
-    return tuple({cause.cause: cause for cause in reversed(own)}.values())[::-1]
+    simplest = tally.checked.simplest
+    number = simplest.number if simplest else 0
+    first = sorted(own, key=lambda cause: cause.point != number)
+    return tuple({cause.cause: cause for cause in reversed(first)}.values())[::-1]
 
 
 def failing_checks(tally: Tally) -> list[CheckTally]:
@@ -201,8 +240,49 @@ def sentences_apart(one: CheckTally) -> dict[str, list[int]]:
     return found
 
 
-def where_it_fails(failure: Failure) -> str:
-    """At how many of the points that were tried it is wrong, in which dtypes.
+def _is_explained(statement: Statement, cause: CheckCause) -> bool:
+    """Whether a cause was found for just these numbers; what it leaves open is anything."""
+    finding = statement.finding
+    number = 0 if finding.point is None else finding.point.number
+    found_at = {
+        cause.check: finding.check, cause.dtype: finding.dtype, cause.point: number,
+        cause.component: statement.part.name,
+    }  # fmt: skip
+    return (
+        all(asked in ("", 0, here) for asked, here in found_at.items())
+        and cause.circumstance == finding.circumstance.text
+        and statement.part.outcome is Outcome.DISAGREES
+    )
+
+
+def where_it_fails(failure: Failure, known: Sequence[WrongWhere] = ()) -> str:
+    """What all that is wrong has in common, and at how many of the points that were tried it is
+    wrong, in which dtypes.
+    """
+    only = _only(failure, known)
+    counted = _points_text(failure)
+    return "; ".join(filter(None, (f"only {only}" if only else "", counted)))
+
+
+def _only(failure: Failure, known: Sequence[WrongWhere]) -> str:
+    """Under which circumstances alone it is wrong, or where."""
+    own = {(one.name, one.quantity, one.dtype) for one in failure.components}
+    found = [one.text for one in known if (one.component, one.quantity, one.dtype) in own]
+    used = listed(_circumstances(failure), most=MOST_CIRCUMSTANCES)
+    return (found[0] if found and not (used and "grad_output" not in found[0]) else "") or used
+
+
+def _circumstances(failure: Failure) -> list[str]:
+    """Those in which it is wrong, the shown one first."""
+    shown = [failure.place] if failure.place is not None else []
+    if not all(one.finding.circumstance.text for one in shown):
+        return []
+    texts = (one.finding.circumstance.text for one in (*shown, *failure._failing))
+    return list(dict.fromkeys(filter(None, texts)))
+
+
+def _points_text(failure: Failure) -> str:
+    """At how many of the points it is wrong, in which dtypes.
 
     Simpler points do not count: they were looked for because it fails there.
     """
@@ -212,6 +292,8 @@ def where_it_fails(failure: Failure) -> str:
         return ""
     if all(wrong == tried for wrong, tried in counts.values()):
         only = all(tried == 1 for _, tried in counts.values())
+        if failure.place is not None and failure.place.finding.circumstance.text:
+            return f"in {dtypes}"
         return f"at {'the only' if only else 'every'} point tried, in {dtypes}"
     edges = ", all of them edges" if _is_at_edges_only(failure) else ""
     if len(set(counts.values())) == 1:

@@ -48,6 +48,7 @@ def check_document(tally: Tally) -> dict[str, Any]:
             ],
             "simplest": _point(checked.simplest, KEPT_SIMPLEST) if checked.simplest else None,
             "causes": [asdict(cause) for cause in checked.causes],
+            "where": [asdict(one) for one in checked.where],
             "ruled_out": checked.ruled_out,
             "notes": checked.notes,
             "internal_errors": (*checked.internal_errors, *checked.failed),

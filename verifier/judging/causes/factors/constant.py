@@ -51,6 +51,9 @@ def explain_other_reduction(suspect: Suspect) -> Mistake | None:
     """A sum where a mean is exact, or the other way round: a factor of a number of rows or
     elements.
     """
+    if suspect.circumstance.text:
+        # Elsewhere the same code reduces rightly.
+        return None
     for count, where in _row_counts(suspect):
         suspect.check_deadline()
         if count >= SMALL:
@@ -86,6 +89,16 @@ def _row_counts(suspect: Suspect) -> Iterator[tuple[int, str]]:
                 yield length, f"axis {axis} of {name} has {length}"
 
 
+def explain_factor_in_backward(suspect: Suspect) -> Mistake | None:
+    """The same of components of several sizes, where nothing is detached: a term that is always the
+    same part of the whole is missing for no other reason.
+    """
+    examination = suspect.examination
+    if (examination is not None and examination.detached) or not _has_sizes(suspect):
+        return None
+    return explain_simple_factor(suspect)
+
+
 def explain_simple_factor(suspect: Suspect) -> Mistake | None:
     """The first simple constant that all components are multiplied by."""
     ratio = _ratio(suspect)
@@ -101,7 +114,7 @@ def explain_simple_factor(suspect: Suspect) -> Mistake | None:
             ):
                 sentence = (
                     f"it is {'' if ratio > 0 else '-'}{text} times the exact "
-                    f"gradient{_reduction_hint(suspect, text)}"
+                    f"{suspect.noun}{_reduction_hint(suspect, text)}"
                 )
                 return Mistake("constant factor", sentence, suspect.exact * signed)
     return None
@@ -116,12 +129,17 @@ def explain_any_factor(suspect: Suspect) -> Mistake | None:
         or (suspect.is_replayed and abs(float(ratio.mid()) - 1.0) < NEARLY)
     ):
         return None
-    sizes = np.abs(suspect.centre[suspect.known & (suspect.centre != 0)])
-    if sizes.size == 0 or sizes.max() <= (1.0 + SHARP) * sizes.min():
+    if not _has_sizes(suspect):
         return None
     predicted = suspect.exact * arb(ratio.mid())
     sentence = f"it is {_decimal(ratio, suspect)} times the exact gradient, in all components"
     return Mistake("constant factor", sentence, predicted)
+
+
+def _has_sizes(suspect: Suspect) -> bool:
+    """Whether the exact numbers are of more than one size."""
+    sizes = np.abs(suspect.centre[suspect.known & (suspect.centre != 0)])
+    return bool(sizes.size and sizes.max() > (1.0 + SHARP) * sizes.min())
 
 
 def _ratio(suspect: Suspect) -> Ball | None:
@@ -145,7 +163,9 @@ def _is_sharp(suspect: Suspect) -> bool:
 
 
 def _reduction_hint(suspect: Suspect, text: str) -> str:
-    """Two rows make a factor of 2 suspicious."""
+    """Two rows make a factor of 2 suspicious, where it is wrong however the code is used."""
+    if suspect.circumstance.text or suspect.chosen is not None or suspect.kind == "simplified":
+        return ""
     pairs = [
         where
         for count, where in _row_counts(suspect)

@@ -16,9 +16,9 @@ from verifier.judging.causes.rule import Mistake
 from verifier.judging.causes.suspect import Suspect
 from verifier.judging.conditioning import Point
 from verifier.operations.arrays import Balls, Floats
-from verifier.program.evaluation.arithmetic import middle, precision
+from verifier.program.evaluation.arithmetic import balls, middle, precision
 from verifier.program.evaluation.balls import LAST_BITS
-from verifier.program.program import CONDITIONS, CONSTANT, INPUT, Program
+from verifier.program.program import CONSTANT, INPUT, Program
 
 MOST_NODES = 1_000
 """Programs of more nodes are not searched."""
@@ -75,13 +75,22 @@ def _factors(suspect: Suspect, point: Point) -> Iterator[_Factor]:
     program, shape = point.program, suspect.part.shape
     places = [place for place in _own_places(program) if _fits(program.nodes[place].shape, shape)]
     texts = {place: text for place in places if (text := short_text(program, place))}
-    if not texts:
-        return
     found = replay_results(replace(point, program=Program(program.nodes, tuple(texts))), None)
-    for text, values in zip(texts.values(), found, strict=True):
+    for text, values in [
+        *zip(texts.values(), found, strict=True),
+        *_inputs_not_used(point, shape),
+    ]:
         flat = np.ravel(np.broadcast_to(values, shape))
         if _is_factor(suspect, middle(flat)):
             yield _Factor(text, flat)
+
+
+def _inputs_not_used(point: Point, shape: tuple[int, ...]) -> Iterator[tuple[str, Balls]]:
+    """The inputs that the exact gradient does not depend on, which can only be there too often."""
+    for name, numbers in point.arguments.items():
+        is_other = name in point.program.inputs or name.startswith((SEED, TANGENT))
+        if not is_other and _fits(np.shape(numbers), shape):
+            yield name, np.asarray(balls(np.asarray(numbers, dtype=np.float64)))
 
 
 def _own_places(program: Program) -> list[int]:
@@ -96,7 +105,7 @@ def _own_places(program: Program) -> list[int]:
     own = [
         place
         for place, node in enumerate(program.nodes)
-        if place not in derived and node.operation not in CONDITIONS | {CONSTANT}
+        if place not in derived and node.operation != CONSTANT and not program.truths[place]
     ]
     return sorted(own, key=lambda place: program.nodes[place].operation != INPUT)
 
