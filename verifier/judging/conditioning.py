@@ -26,6 +26,9 @@ MOVES = 6
 is random.
 """
 _PATTERNS = 3
+"""The first moves push neighbours apart, then pairs, then fours, so that sums and differences both
+change; the others are random.
+"""
 
 
 class _BallsAsGiven(BallArithmetic):

@@ -194,13 +194,13 @@ class _Writer:
 
 
 _WHOLE = 2**63
+"""Torch takes no larger whole numbers."""
 
 
 def _number(value: int | float) -> _Text:
     if isinstance(value, float) and not math.isfinite(value):
         return _Text(f'float("{value}")')
     if abs(value) >= _WHOLE:
-        # Torch takes no larger whole numbers.
         value = float(value)
     return _Text(repr(value), ATOM if math.copysign(1.0, value) > 0 else NEGATIVE)
 

@@ -575,6 +575,7 @@ def looked_up_backward(
 
 
 _SUM, _MEAN, _MAX = range(3)
+"""ATen's numbers for the modes of embedding_bag."""
 
 
 def _weighted(low: Lowering, rows: int, weights: Operand) -> int:

@@ -33,6 +33,10 @@ from verifier.program.program import NOTHING
 
 aten = torch.ops.aten
 _CUBIC, _CUBIC_SMOOTH = -0.75, -0.5
+"""The free number of Keys's cubic kernel (Cubic convolution interpolation for digital image
+processing, 1981): ATen's bicubic takes -0.75, and -0.5 as Pillow does where it is antialiased
+(aten/src/ATen/native/UpSample.h).
+"""
 
 
 @dataclass(frozen=True, eq=False)

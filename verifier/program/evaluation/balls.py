@@ -26,7 +26,11 @@ from verifier.program.matrices.function import each
 from verifier.program.program import NOTHING, FrozenArray, Node, Program, evaluate
 
 FIRST_BITS = 256
+"""77 decimal digits, so that a right formula is seen to agree in dozens of them."""
 LAST_BITS = 4096
+"""More than the 2,098 bits between float64's smallest and largest number, so that a sum of both
+loses nothing.
+"""
 FULL_BITS = 1024
 """Up to so many bits the smallest float64 beside 1 may not be seen at all, so that more of them may
 help.
