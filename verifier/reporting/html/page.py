@@ -108,10 +108,12 @@ class Folded:
 
     @property
     def title(self) -> str:
+        """The table's."""
         return self.table.title
 
     @property
     def summary(self) -> str:
+        """What stands there while the table is folded."""
         return f"{len(self.table.rows):,} rows"
 
 
