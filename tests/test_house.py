@@ -406,43 +406,28 @@ def test_what_is_said_to_hold_no_arrays_is_there():
 
 # What the package says of itself.
 
-DOCUMENTED = (
-    "checking",
-    "commands",
-    "errors",
-    "explaining",
-    "formula",
-    "functions",
-    "judging.causes",
-    "judging.conditioning",
-    "judging.symbolic_limits",
-    "losses",
-    "operations",
-    "process",
-    "testing",
-    "training.csv_file",
-    "training.data",
-    "training.model_training",
-    "training.optimizers",
-    "training.reservoir",
-    "training.step_causes",
-    "witnesses",
-)
-"""The folders and modules in which every public function and class has a docstring; the list
-grows.
-"""
 NOT_YET = (
-    "checking.tally",
-    "commands.config.report",
-    "commands.selftest",
-    "commands.train_all",
-    "testing.causes_table",
+    "capture.aten.attention",
+    "capture.aten.complex_numbers",
+    "capture.aten.convolution",
+    "capture.aten.creation",
+    "capture.aten.linear_algebra.elimination",
+    "capture.aten.linear_algebra.reflections",
+    "capture.aten.linear_algebra.spectra",
+    "capture.aten.movement",
+    "capture.aten.normalisation",
+    "capture.aten.pooling",
+    "capture.aten.reductions",
+    "capture.aten.resampling",
+    "capture.aten.sequences",
 )
-"""What lies in them and still lacks some."""
+"""The folders and modules in which public functions still lack a docstring: rules whose name is
+that of the operation in ATen. The list shrinks.
+"""
+LEAST_DOCUMENTED = 0.9
+"""The share of public functions that have a docstring, over the whole package."""
 SPOKEN_OF = ("losses", "functions", "testing.mutations", "testing.equivalent_mutants")
 """Modules whose functions are in the pages about Python, beside those of `verifier.__all__`."""
-UNEXPLAINED = ("commands.selftest.selftest", "commands.train_all.train_all")
-"""Functions of `verifier.__all__` whose parameters are not explained yet."""
 
 
 def undocumented(known: list[Definition]) -> list[str]:
@@ -468,19 +453,21 @@ def documented_functions() -> list[Definition]:
     ]
 
 
+def documented_share(known: list[Definition]) -> float:
+    """How many of the public functions have a docstring, as a fraction."""
+    found = [one for one in known if one.is_public and not one.is_overload]
+    functions = [one for one in found if isinstance(one.node, ast.FunctionDef)]
+    return sum(bool(one.docstring) for one in functions) / len(functions)
+
+
 def test_public_functions_and_classes_have_docstrings():
     known = definitions(files_in([PACKAGE]))
     places = {found.module for found in known}
-    assert [name for name in DOCUMENTED if not any(at(name, module) for module in places)] == []
-    own = [found for found in known if is_documented(found.module)]
-    assert len(own) > 500
+    assert [name for name in NOT_YET if not any(at(name, module) for module in places)] == []
+    own = [found for found in known if not any(at(name, found.module) for name in NOT_YET)]
+    assert len(own) > 1500
     assert undocumented(own) == []
-
-
-def is_documented(module: str) -> bool:
-    """Whether each public function and class of the module has a docstring."""
-    left_out = any(at(name, module) for name in NOT_YET)
-    return not left_out and any(at(name, module) for name in DOCUMENTED)
+    assert documented_share(known) >= LEAST_DOCUMENTED
 
 
 def at(folder: str, module: str) -> bool:
@@ -491,7 +478,7 @@ def at(folder: str, module: str) -> bool:
 def test_functions_that_people_call_explain_their_parameters():
     found = documented_functions()
     assert len(found) > 60
-    assert [name for name in unexplained(found) if name not in UNEXPLAINED] == []
+    assert unexplained(found) == []
 
 
 def test_a_function_without_a_docstring_would_be_found(tmp_path):
@@ -516,12 +503,15 @@ class Shape:
     package = package_of(tmp_path, {"judging/area.py": text})
     known = definitions(files_in([package]), package)
     assert undocumented(known) == [] and unexplained(known) == []
+    assert documented_share(known) == 1
     for part, missing in (
         ('"""In square metres."""', "judging.area.Shape.area"),
         ('"""A shape."""', "judging.area.Shape"),
     ):
         package = package_of(tmp_path, {"judging/area.py": text.replace(part, "pass")})
-        assert undocumented(definitions(files_in([package]), package)) == [missing]
+        known = definitions(files_in([package]), package)
+        assert undocumented(known) == [missing]
+        assert documented_share(known) == (0.5 if missing.endswith("Shape.area") else 1)
     for part in ("`height`", ">>> "):
         package = package_of(tmp_path, {"judging/area.py": text.replace(part, "")})
         assert unexplained(definitions(files_in([package]), package)) == ["judging.area.area"]

@@ -75,12 +75,14 @@ class Finder:
 
     @classmethod
     def find_spec(cls, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """A specification for a name in `MODULES`; None lets Python ask its other finders."""
         return ModuleSpec(name, cls()) if name in MODULES else None  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Python makes one, which the module of today replaces."""
 
     def exec_module(self, module: ModuleType) -> None:
+        """Put the module of today into `sys.modules` under the earlier name."""
         sys.modules[module.__name__] = import_module(MODULES[module.__name__])
 
     def get_code(self, name: str) -> CodeType | None:

@@ -35,7 +35,7 @@ class InputError(ValueError):
         super().__init__(f"{self.sentence}\n{self.excerpt}" if excerpt else self.sentence)
 
     def located(self, place: str) -> InputError:
-        """The same error, said to be at that place."""
+        """The same error, said to be at that `place`: a file, an option, a line."""
         message, excerpt = self._given
         return InputError(f"{place}: {message}", excerpt)
 

@@ -35,11 +35,8 @@ class ByNumPy(torch.autograd.Function):
         return g
 
 
-@pytest.mark.parametrize(
-    "code", [ByNumPy.apply, lambda x: x * torch.from_numpy(np.asarray(x.detach()))]
-)
-def test_numpy(code):
-    assert sentence(code) == "the code leaves torch for NumPy"
+def test_numpy():
+    assert sentence(ByNumPy.apply) == "the code leaves torch for NumPy"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+import verifier
 from verifier.capture.code_at_point import Subject
 from verifier.commands.selftest import Trials
 from verifier.judging.causes import NAMES, OF_VALUES, find_causes
@@ -929,3 +930,25 @@ def test_blame_that_names_anything_fails(monkeypatch):
     monkeypatch.setattr(causes_trial, "find_causes", lambda finding, before=None: loud)
     (flipped,) = try_causes(MISTAKES[0], [0], 0)
     assert (flipped.is_right, flipped.wrongly) == (False, ("stale",))
+
+
+def test_truth_values_that_are_moved_are_no_factor():
+    """A mask in another shape stops no search."""
+
+    class Masked(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return torch.where((x.reshape(2, 2) > 0).reshape(4), x.exp(), x * x)
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            kept = (x.reshape(2, 2) > 0).reshape(4)
+            return g * torch.where(kept, x.exp(), 2 * x) * (1 + 0.1 * x.sin())
+
+    report = verifier.check(
+        Masked.apply, inputs={"x": torch.tensor([0.5, -1.5, 2.0, -0.25])}, dtypes=["float64"]
+    )
+    assert report.outcome == "disagrees"
+    assert "search for causes failed" not in str(report)

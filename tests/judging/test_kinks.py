@@ -1,10 +1,12 @@
 """Kinks: the convex hull of the limits agrees, taken together, and nothing else does."""
 
+import numpy as np
 import pytest
 import torch
 
 from verifier.capture.code_at_point import Subject
 from verifier.judging.examine import examine
+from verifier.judging.kinks.hull import on_affine_hull
 from verifier.judging.verdict import Note, Outcome
 
 AGREES, DISAGREES, UNDECIDED = Outcome.AGREES, Outcome.DISAGREES, Outcome.UNDECIDED
@@ -156,3 +158,15 @@ def test_a_search_for_a_mean_that_does_not_end_is_no_error(monkeypatch):
 
 def test_a_function_without_limits_beside_the_point_is_undecided():
     assert judged(lambda x: x.log().sum(), [0.0], [1.0])[0] is UNDECIDED
+
+
+def test_rounding_of_one_entry_is_not_seen_in_another():
+    """The limits are apart along the first entry; the second one is the same in all but for a
+    rounding.
+    """
+    limits = np.array([[way, 1e-9 * way] for way in np.linspace(0.0, 1.0, 12)])
+    stated = np.array([0.25, 3e-9])
+    rounding = np.array([1e-8, 1e-8])
+    assert np.isnan(on_affine_hull(limits, stated, rounding)).all()
+    assert np.isfinite(on_affine_hull(limits, stated, np.zeros(2))).any()
+    assert np.isfinite(on_affine_hull(limits, stated + np.array([0.0, 1e-4]), rounding)).all()

@@ -125,6 +125,21 @@ def test_truth_values_stay_what_they_are_among_themselves():
     assert build.numbers(build.input("x", ())) == build.input("x", ())
 
 
+def test_a_program_knows_its_truth_values_as_its_builder_does():
+    build = Builder()
+    x = build.input("x", (2, 2))
+    above = build.apply("greater", x, build.constant(0.0))
+    moved = build.take(above, np.array([3, 0]))
+    both = build.apply("and", moved, build.constant(np.array([True, False])))
+    result = build.apply("where", both, build.take(x, np.array([0, 1])), build.constant(0.0))
+    program = build.program(result)
+    places_ = build.places_in(result)
+    assert {places_[node]: build.is_truth(node) for node in places_} == dict(
+        enumerate(program.truths)
+    )
+    assert sum(program.truths) == 4
+
+
 def test_shapes():
     build = Builder()
     x, row, number = build.input("x", (2, 3)), build.input("row", (3,)), build.input("n", ())

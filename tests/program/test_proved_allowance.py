@@ -13,9 +13,8 @@ from verifier.capture.joint_graph import captured
 from verifier.capture.lowering import lowered, plain
 from verifier.operations.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
 from verifier.program.builder import Builder
-from verifier.program.evaluation import rounding as proof
 from verifier.program.evaluation.balls import BallArithmetic, replay
-from verifier.program.evaluation.proved_allowance import proved
+from verifier.program.evaluation.proved_allowance import BITS, proved
 from verifier.program.program import NOTHING
 
 DTYPES = {
@@ -186,8 +185,10 @@ def test_an_open_comparison_gives_no_bound():
             "where", build.apply("greater", product, build.constant(0.03)), x, product
         )
     program = build.program(result, product)
-    assert proved(program, {"x": np.asarray(0.3)}) == [None, None]
-    assert [balls.shape for balls in proved(program, {"x": np.asarray(0.5)})] == [(), ()]
+    open_, around = proved(program, {"x": np.asarray(0.3)})
+    assert not open_[()].is_finite()
+    assert around[()].is_finite()
+    assert all(ball[()].is_finite() for ball in proved(program, {"x": np.asarray(0.5)}))
 
 
 def test_a_sign_on_rounded_numbers_is_open_as_well():
@@ -225,4 +226,4 @@ def test_the_precision_is_its_own():
     before = flint.ctx.prec
     one(lambda b, x: b.apply("exp", x), FLOAT32, 1.0)
     assert flint.ctx.prec == before
-    assert FLOAT64.precision < proof.BITS
+    assert FLOAT64.precision < BITS

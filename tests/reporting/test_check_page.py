@@ -354,7 +354,7 @@ def test_hostile_texts_are_texts(failing):
         assert all(
             words.isprintable() or not words.strip()
             for words in reader.text
-            if "--ink" not in words
+            if "--ink" not in words and "use strict" not in words
         )
         assert "".join(reader.text).count(printable(payload)) > 8
 

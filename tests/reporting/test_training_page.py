@@ -1,5 +1,8 @@
 """The page of a report: what it says, what it holds, and how a real browser takes it."""
 
+import html
+import json
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -28,7 +31,7 @@ from verifier.reporting.content.blocks import (
 )
 from verifier.reporting.html.mathml import derivative, mathml
 from verifier.reporting.html.page import Formula, Formulas, Page
-from verifier.reporting.html.training import ROWS, chosen_steps, training_page
+from verifier.reporting.html.training import ROWS, WORST, chosen_steps, training_page
 from verifier.testing.mutations import Tampered
 from verifier.training.findings import KEPT_STEPS
 from verifier.training.reservoir import SHOWN_STEPS
@@ -159,13 +162,14 @@ def test_a_failure_without_a_cause_is_said_too():
 def test_tables_are_tables(page, failing):
     reader = Reader(page)
     tables = page.count("<table>")
-    assert tables == 2 == page.count("<caption>")
+    assert tables == 3 == page.count("<caption>")
     assert {scope["scope"] for scope in reader.all("th")} == {"col", "row"}
     rows = [row for row in reader.rows if len(row) >= 10 and row[0] == "6" and "w2" in row]
+    assert len(rows) == 2, "among the worst, and among all"
     step = failing.steps[5].gradient["w2"]
     assert rows[0][4:7] == [repr(step.stated), repr(step.symbolic), step.exact]
     assert "disagrees" in rows[0]
-    assert len(reader.rows) == 2 + 4 + 4 * 300
+    assert len(reader.rows) == 3 + 4 + WORST + 4 * 300
 
 
 def test_the_keyboard_reaches_everything(page):
@@ -185,7 +189,8 @@ def test_the_keyboard_reaches_everything(page):
 
 def test_the_page_asks_for_nothing(page):
     reader = Reader(page)
-    assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form"} & {
+    assert reader.all("script") == [{}], "the project's own"
+    assert not {"link", "img", "iframe", "object", "embed", "base", "form"} & {
         tag for tag, _ in reader.elements
     }
     for _, attributes in reader.elements:
@@ -198,7 +203,13 @@ def test_the_page_asks_for_nothing(page):
             value.startswith("#") for name, value in attributes.items() if name.endswith("href")
         )
     (policy,) = [item["content"] for item in reader.all("meta") if "http-equiv" in item]
-    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    allowed = dict(part.split() for part in policy.split("; "))
+    assert allowed.keys() == {
+        "default-src", "style-src", "script-src", "base-uri", "form-action"
+    }  # fmt: skip
+    assert allowed["default-src"] == "'none'"
+    for source in (allowed["style-src"], allowed["script-src"]):
+        assert re.fullmatch(r"'sha256-[A-Za-z0-9+/]{43}='", source)
 
 
 def everything(text):
@@ -231,7 +242,9 @@ def test_text_never_becomes_markup(part):
         hostile = Reader(getattr(everything(payload), part)())
         assert hostile.shape == harmless.shape
         assert all(
-            text.isprintable() or not text.strip() for text in hostile.text if "--ink" not in text
+            text.isprintable() or not text.strip()
+            for text in hostile.text
+            if "--ink" not in text and "use strict" not in text
         )
 
 
@@ -270,7 +283,8 @@ def test_a_hostile_report_everywhere(failing):
         page = training_page(report.model, report.findings, payload, payload)
         page = replace(page, sections=[part for part in page.sections if part.kind != "pictures"])
         reader = Reader(page.html())
-        assert not {"script", "img", "iframe", "svg"} & {tag for tag, _ in reader.elements}
+        assert not {"img", "iframe", "svg"} & {tag for tag, _ in reader.elements}
+        assert len(reader.all("script")) <= 1
         assert "".join(reader.text).count(printable(payload)) > 10
 
 
@@ -409,7 +423,7 @@ def test_of_very_many_parameters_the_worst_are_shown(monkeypatch):
     model = verifier.load("tanh_network")
     report = verifier.train(model, epochs=2, witness=Tampered(12, torch.neg, (3,)))
     sections = training_page(model, report.findings, None, "x", rows=8).sections
-    parameters, steps = sections[3], sections[4]
+    parameters, steps = sections[3], sections[5].table
     assert [row[0] for row in parameters.cells][:2] == ["loss", "bias"]
     assert len(parameters.rows) == 6
     assert parameters.note == "The worst 5 of 13 parameters."
@@ -546,3 +560,69 @@ def test_light_and_dark(browser, written, tmp_path):
 
     assert corner() > 0.9
     assert corner(*DARK) < 0.2
+
+
+DRIVER = """<script>
+const frame = document.querySelector("details.folded");
+const rows = () => [...frame.querySelectorAll("tbody tr:not([hidden])")].map(
+  (row) => row.cells[0].textContent + row.cells[3].textContent);
+const [words] = frame.querySelectorAll("input");
+const [previous, next] = frame.querySelectorAll(".tools button");
+const place = frame.querySelector("output");
+const found = {first: rows().length, said: place.textContent, before: previous.disabled};
+next.click();
+found.second = rows()[0];
+const heading = frame.querySelector("thead button");
+heading.click();
+heading.click();
+found.last = rows()[0];
+found.sorted = heading.parentElement.ariaSort;
+words.value = "DISAGREES";
+words.dispatchEvent(new Event("input"));
+found.wrong = rows();
+found.all = place.textContent;
+words.value = "nothing like it";
+words.dispatchEvent(new Event("input"));
+found.none = place.textContent;
+document.title = JSON.stringify(found);
+</script>"""
+
+
+def test_a_long_table_is_paged_sorted_and_filtered(browser, page, tmp_path):
+    driven = tmp_path / "driven.html"
+    # A page of the test's own, without the policy that would keep its driver out.
+    driven.write_text(re.sub(r"<meta http-equiv[^>]*>", "", page).replace("</body>", DRIVER))
+    shown, console = browser.document(driven)
+    assert console == []
+    found = json.loads(html.unescape(re.search("<title>(.*?)</title>", shown)[1]))
+    assert found == {
+        "first": 50,
+        "said": "1 to 50 of 1200",
+        "before": True,
+        "second": "13w2",
+        "last": "300loss",
+        "sorted": "descending",
+        "wrong": ["40w2", "6w2"],
+        "all": "1 to 2 of 2",
+        "none": "no row",
+    }
+
+
+def test_without_its_script_a_long_table_is_whole(page):
+    reader = Reader(page)
+    assert not [attributes for attributes in reader.all("tr") if "hidden" in attributes]
+    assert {} in reader.all("summary")
+    assert "1,200 rows" in reader.text
+
+
+def test_a_page_without_a_long_table_has_no_script():
+    shown = everything("harmless").html()
+    assert "<script" not in shown
+    assert "script-src" not in shown
+
+
+def test_the_formula_stands_in_the_order_of_its_author(page):
+    assert "prediction = w1 * x**2 + w2 * x + b" in page
+    assert "loss = (w1 * x**2 + w2 * x + b - y)**2" in page
+    prediction = page.split('aria-label="equation">')[1].partition("</div>")[0]
+    assert "".join(Reader(prediction).text).replace("\u2062", "") == "y^ = w1x2+w2x+b"

@@ -54,6 +54,7 @@ class Subject:
 
     @property
     def by(self) -> tuple[str, ...]:
+        """The inputs that gradients are taken by, in the order of `wanted` or of `inputs`."""
         return self.wanted or tuple(
             name for name, tensor in self.inputs.items() if tensor.is_floating_point()
         )
@@ -179,6 +180,9 @@ class Statements:
         return [f"{SEED}{place}" for place in range(len(self.results))]
 
     def format(self, place: int) -> Format:
+        """The format of one array of statements; that of the first result where torch states no
+        gradient.
+        """
         stated = self.stated[place]
         return _format(self.results[0] if stated is None else stated)
 

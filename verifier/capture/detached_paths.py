@@ -8,6 +8,7 @@ from inspect import signature
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
@@ -29,11 +30,15 @@ class MarkDetached(TorchFunctionMode):
         """How the code takes values out of autograd, a phrase for each place."""
         self.conventions: dict[str, None] = {}
         """Functions of torch that do."""
+        self.gives_arrays = False
+        """Whether NumPy got numbers."""
         self._as_list = as_list
         """What `tolist` gives."""
         self._without_gradient = False
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in _ARRAYS and torch.is_grad_enabled() and args[0].numel() <= MOST_READ:
+            return self._as_array(args[0])
         if func in _LEAVING:
             raise NotReadableError(_LEAVING[func])
         if func is torch.Tensor.tolist:
@@ -46,11 +51,19 @@ class MarkDetached(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         if func is torch._C._set_grad_enabled:
             self._without_gradient = differentiable and not args[0]
-        elif (func in _DETACHING and differentiable) or (
-            self._without_gradient and not differentiable
-        ):
+        elif func in _DETACHING if differentiable or _is_forward_mode() else self._without_gradient:
             return self._marked(result, args)
         return result
+
+    def _as_array(self, tensor: torch.Tensor) -> np.ndarray:
+        """What NumPy gets, which code does not write to: each number of it is taken out of torch.
+
+        A Function's own forward, where autograd is off, may compute everything in NumPy.
+        """
+        self.gives_arrays = True
+        array = np.asarray(self._as_list(tensor), dtype=str(tensor.dtype).removeprefix("torch."))
+        array.flags.writeable = False
+        return array
 
     def _marked(self, result: Any, args: Any) -> Any:
         """A result that autograd does not follow though an argument has a gradient, marked."""
@@ -89,11 +102,15 @@ class MarkDetached(TorchFunctionMode):
             frame for frame in frames_outwards() if not is_of_torch(frame.f_code.co_filename)
         )
         in_backward = torch._C._current_autograd_node() is not None
-        # Forward mode follows them.
-        if in_backward or not torch.is_grad_enabled() or forward_ad._current_level >= 0:
+        if in_backward or not torch.is_grad_enabled() or _is_forward_mode():
             return found
         how = "torch.autograd.grad without create_graph"
         return tuple(None if one is None else self._marked_in(asking, one, how) for one in found)
+
+
+def _is_forward_mode() -> bool:
+    """There autograd follows what is computed under no_grad, and gradients that code takes."""
+    return forward_ad._current_level >= 0
 
 
 def _creates_graph(args: Any, kwargs: dict[str, Any]) -> bool:
@@ -113,12 +130,15 @@ def _is_followed(tensor: torch.Tensor) -> bool:
     """Whether autograd follows it, in reverse or in forward mode, be it within vmap."""
     while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
         tensor = torch._C._functorch.get_unwrapped(tensor)
-    dual = forward_ad._current_level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
+    dual = _is_forward_mode() and forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]
     return tensor.requires_grad or dual
 
 
 _DATA = torch.Tensor.data.__get__  # type: ignore[attr-defined]
 _DETACHING = frozenset({torch.Tensor.detach, torch.detach, torch.Tensor.detach_, _DATA})
+_ARRAYS: tuple[Any, ...] = (torch.Tensor.numpy, torch.Tensor.__array__)
+MOST_READ = 4096
+"""So many numbers are taken out of torch one by one."""
 _LEAVING = {
     torch.Tensor.numpy: NUMPY, torch.Tensor.__array__: NUMPY, torch.Tensor.data_ptr: MEMORY,
     torch.Tensor.untyped_storage: MEMORY, torch.Tensor.storage: MEMORY,

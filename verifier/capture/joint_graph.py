@@ -1,4 +1,4 @@
-"""Capture: torch code, forward and backward, as one graph of ATen operations.
+"""Joint graph: torch code, forward and backward, as one graph of ATen operations.
 
 The forward and `torch.autograd.grad` behind it are recorded together, so that what a custom
 backward computes is in the graph as well; what is written in place is then written out of
@@ -25,6 +25,7 @@ from verifier.capture.random_draws import Numbers
 from verifier.capture.recorder import Recorder
 from verifier.capture.refusals import IN_PYTHON, LEAVES, reason_of_error
 from verifier.capture.refusals import NotReadableError as NotReadableError
+from verifier.capture.to_numpy import dense
 from verifier.capture.trace_events import (
     Events,
     Reading,
@@ -152,6 +153,8 @@ class _Trace:
     graph: torch.fx.GraphModule
     events: Events
     detached: tuple[str, ...]
+    gives_arrays: bool
+    """Whether NumPy got numbers: what it makes of them comes back as constants."""
 
 
 class _Capture:
@@ -208,7 +211,10 @@ class _Capture:
         events = self.as_taken.events
         values = nudged_values(events, sign)
         beside = Script(values, same_path(events).draws, wanted=self._wanted)
-        again = self.traced(beside).events
+        trace = self.traced(beside)
+        if trace.gives_arrays and not _same_constants(self.as_taken.graph, trace.graph):
+            return None
+        again = trace.events
         pairs = zip(events.readings, again.readings, strict=False)
         return paths(events.calls, again.calls, [(one.value, other.value) for one, other in pairs])
 
@@ -218,16 +224,15 @@ class _Capture:
         They stand in the graph as constants, like tensors that the code closes over; but at another
         point they are other numbers.
         """
-        constants = _constants(self.as_taken.graph)
-        if not constants:
+        if not _constants(self.as_taken.graph):
             return
         elsewhere = [
             # Towards 0, so that what has to lie between 0 and 1 stays there.
             value * (1 - 2.0**-6) if value.is_floating_point() else value
             for value in self.arguments
         ]
-        again = _constants(self.traced(same_path(self.as_taken.events), elsewhere).graph)
-        if len(again) != len(constants) or not all(map(_equal, constants, again)):
+        again = self.traced(same_path(self.as_taken.events), elsewhere).graph
+        if not _same_constants(self.as_taken.graph, again):
             raise NotReadableError(LEAVES)
 
     def traced(self, script: Script, arguments: Tensors | None = None) -> _Trace:
@@ -242,7 +247,7 @@ class _Capture:
         with mark, _as_it_was_compiled(self._joint):
             graph = recorder.record(run, self.arguments if arguments is None else arguments)
         events = replace(record.events, conventions=tuple(mark.conventions))
-        return _Trace(graph, events, tuple(mark.detached))
+        return _Trace(graph, events, tuple(mark.detached), mark.gives_arrays)
 
 
 @contextmanager
@@ -284,10 +289,15 @@ def _constants(graph: torch.fx.GraphModule) -> list[torch.Tensor]:
         if node.op == "get_attr"
     ]
     return [
-        tensor
+        dense(tensor)
         for tensor in found
         if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
     ]
+
+
+def _same_constants(one: torch.fx.GraphModule, other: torch.fx.GraphModule) -> bool:
+    some, others = _constants(one), _constants(other)
+    return len(some) == len(others) and all(map(_equal, some, others))
 
 
 def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:

@@ -24,6 +24,14 @@ from verifier.capture.aten.complex_numbers.pairs import (
     pair_of_tensor,
     real_tensors,
 )
+from verifier.capture.aten.linear_algebra.sparse_tensors import (
+    Pattern,
+    SparseValues,
+    in_dense,
+    is_sparse,
+    values_of,
+    with_dense,
+)
 from verifier.capture.joint_graph import NotReadableError, captured, kernel_in_python
 from verifier.capture.recorder import Recorder
 from verifier.capture.to_numpy import to_float64, to_numpy
@@ -31,7 +39,7 @@ from verifier.errors import message_of
 from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, Format
 from verifier.operations.table import COMPOSITIONS, TABLE
 from verifier.program.builder import Builder, places
-from verifier.program.program import CONSTANT, JOIN, RESHAPE, TAKE
+from verifier.program.program import CONSTANT, JOIN, NOTHING, RESHAPE, TAKE, is_held
 from verifier.program.sympy_form import read
 
 Operand: TypeAlias = Any
@@ -61,6 +69,7 @@ class Cell:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """That of the tensor as torch had it, before any broadcasting."""
         return tuple(self.actual.shape)
 
 
@@ -70,6 +79,17 @@ class ComplexCell:
 
     real: Cell
     imag: Cell
+    actual: torch.Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class SparseCell:
+    """A sparse tensor while it is lowered: its values, where they stand, and what it actually
+    was.
+    """
+
+    values: Cell
+    pattern: Pattern
     actual: torch.Tensor
 
 
@@ -141,6 +161,8 @@ class Lowering:
 
     def given(self, name: str, tensor: torch.Tensor) -> Cell:
         """The cell of an input, whose numbers are floats of its own format."""
+        if is_sparse(tensor):
+            raise NotReadableError("an input is sparse: make a dense one sparse in the code")
         node = self.build.input(name, tuple(tensor.shape))
         self.actual[node] = plain(tensor)
         own = _format(tensor)
@@ -163,6 +185,29 @@ class Lowering:
         """A row of the table; arguments are nodes (int) or numbers (float)."""
         nodes = [part if isinstance(part, int) else self.build.constant(part) for part in arguments]
         return self.build.apply(operation, *nodes)
+
+    def difference(self, left: int, right: int) -> int:
+        """Numbers less others; of a number and itself it is 0, whatever was rounded before."""
+        apart = self.apply("subtract", left, right)
+        (one, places_), (other, others) = (self._moved_from(node) for node in (left, right))
+        if one != other or not np.isfinite(self.actual.get(one, np.nan)).all():
+            return apart
+        shape = self.build.shape(apart)
+        first, second = (np.broadcast_to(index, shape) for index in (places_, others))
+        same = (first == second) & (first != NOTHING)
+        if not same.any():
+            return apart
+        return self.build.take(apart, np.where(same, NOTHING, places(shape)))
+
+    def _moved_from(self, node: int) -> tuple[int, np.ndarray]:
+        """The node whose elements these are, and their places there."""
+        index = places(self.build.shape(node))
+        while (known := self.build[node]).operation in (TAKE, RESHAPE) and not is_held(known):
+            if known.operation == TAKE:
+                flat = np.append(known.array.ravel(), NOTHING)
+                index = flat[index]
+            (node,) = known.arguments
+        return node, index
 
     def formula(self, definition: Callable[..., Any], *arguments: Any) -> int:
         """What a function from SymPy trees to a tree says, in its order of operations, of nodes
@@ -247,6 +292,10 @@ class Lowering:
     def _result(self, part: Any) -> int | None:
         if part is None:
             return None
+        if isinstance(part, SparseCell):
+            pattern = part.pattern
+            places = to_numpy(pattern.places).reshape(pattern.values_shape)
+            return self.build.pile(part.values.node, places, tuple(pattern.shape))
         return self.lift(part)
 
     def _constant(self, tensor: torch.Tensor) -> Any:
@@ -256,6 +305,8 @@ class Lowering:
         if not tensor.is_floating_point():
             return tensor
         tensor = tensor.detach()
+        if is_sparse(tensor):
+            return tensor
         with self.build.rounding(_format(tensor)):
             return Cell(self.build.constant(plain(tensor)), tensor)
 
@@ -278,6 +329,8 @@ class Lowering:
         bound = _bound(target, arguments, keywords)
         if _is_complex((bound, actual)):
             return self._of_pairs(name, target, bound, actual)
+        if is_sparse((bound, actual)) or _has_sparse_cells(bound):
+            return self._of_values(target, bound, actual)
         return self._of_reals(name, target, bound, actual)
 
     def _of_reals(
@@ -402,6 +455,28 @@ class Lowering:
             return type(actual)(self._of_parts(nodes, part) for part in actual)
         return self._of_parts(nodes, actual)
 
+    def _of_values(self, target: AtenOperation, bound: dict[str, Any], actual: Operand) -> Any:
+        """An operation that takes or gives sparse tensors, by what it does to dense ones."""
+        if not has_cells(bound) or _is_whole(actual):
+            return actual
+        if not isinstance(actual, torch.Tensor):
+            raise NotReadableError(f"aten::{_name_of(target)} has no rule for sparse tensors")
+        pattern = Pattern.of(actual) if is_sparse(actual) else None
+        bound = with_dense(bound)
+        cells = [cell for cell in cells_of(bound) if isinstance(cell, Cell | SparseCell)]
+        values = [cell.values if isinstance(cell, SparseCell) else cell for cell in cells]
+
+        def of_values(*given: torch.Tensor) -> tuple[torch.Tensor]:
+            return (in_dense(target, _with_values(bound, iter(given)), pattern),)
+
+        # A recorder knows tensors by their identity.
+        graph = Recorder().record(of_values, [cell.actual.detach() for cell in values])
+        self.elementary = False
+        (node,) = self.run(graph, values)
+        if pattern is None:
+            return self._cell(node, actual)
+        return SparseCell(self._cell(node, values_of(actual)), pattern, actual)
+
     def _of_parts(self, nodes: Iterator[int | None], actual: Operand) -> Any:
         """One result of an operation, from the nodes of all of them."""
         node = next(nodes)
@@ -467,8 +542,10 @@ def _name_of(target: AtenOperation) -> str:
 
 def _without_rule(name: str, actual: Operand) -> NotReadableError:
     """Why an operation is not read."""
-    if any(part.layout != torch.strided for part in _tensors(actual)):
-        return NotReadableError(f"aten::{name} gives a sparse tensor, and only dense ones are read")
+    if any(part.is_nested for part in _tensors(actual)) or "jagged" in name:
+        return NotReadableError(
+            f"aten::{name} works on nested tensors, and only plain ones are read: pad them"
+        )
     return NotReadableError(f"{name if '::' in name else f'aten::{name}'} has no rule")
 
 
@@ -592,7 +669,7 @@ def _attribute(module: Any, path: str) -> Any:
 
 def actual_of(value: Operand) -> Operand:
     """The tensors of cells, also of those in lists and mappings."""
-    if isinstance(value, Cell | ComplexCell):
+    if isinstance(value, Cell | ComplexCell | SparseCell):
         return value.actual
     if isinstance(value, list | tuple):
         return type(value)(actual_of(part) for part in value)
@@ -601,9 +678,9 @@ def actual_of(value: Operand) -> Operand:
     return value
 
 
-def cells_of(value: Operand) -> Iterator[Cell | ComplexCell]:
+def cells_of(value: Operand) -> Iterator[Cell | ComplexCell | SparseCell]:
     """The cells in it."""
-    if isinstance(value, Cell | ComplexCell):
+    if isinstance(value, Cell | ComplexCell | SparseCell):
         yield value
     elif isinstance(value, list | tuple | dict):
         for part in value.values() if isinstance(value, dict) else value:
@@ -678,6 +755,8 @@ def _real_cells(value: Operand) -> Iterator[Cell]:
         if isinstance(cell, ComplexCell):
             yield cell.real
             yield cell.imag
+        elif isinstance(cell, SparseCell):
+            raise NotReadableError("no rule reads complex and sparse tensors together")
         else:
             yield cell
 
@@ -694,6 +773,23 @@ def _with_pairs(value: Operand, given: Iterator[torch.Tensor]) -> Any:
         return {key: _with_pairs(part, given) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(_with_pairs(part, given) for part in value)
+    return value
+
+
+def _has_sparse_cells(value: Operand) -> bool:
+    return any(isinstance(cell, SparseCell) for cell in cells_of(value))
+
+
+def _with_values(value: Operand, given: Iterator[torch.Tensor]) -> Any:
+    """The same with tensors in the place of cells, and values in the place of sparse tensors."""
+    if isinstance(value, SparseCell):
+        return SparseValues(next(given), value.pattern)
+    if isinstance(value, Cell):
+        return next(given)
+    if isinstance(value, dict):
+        return {key: _with_values(part, given) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_with_values(part, given) for part in value)
     return value
 
 

@@ -7,7 +7,7 @@ draws stands as a constant.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, wraps
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from verifier.capture.refusals import IMPLICIT, NotReadableError
+from verifier.capture.recorder import DispatchMode
 
 Operation = torch._ops.OpOverload
 Function = Callable[..., Any]
@@ -67,11 +67,12 @@ _CONSTANTS = frozenset(
     }
 )  # fmt: skip
 """Operations that draw numbers; those that write in place have the same names with a bar."""
-IMPLICIT_GRADIENT = frozenset({"_standard_gamma", "_sample_dirichlet"})
-"""Those among them whose numbers torch differentiates by what they are drawn with."""
 
 
 def name_of(operation: Operation) -> str:
+    """The operation's name without its namespace and its overload: `bernoulli` for
+    `aten::bernoulli.p`.
+    """
     return operation._schema.name.partition("::")[2]
 
 
@@ -83,14 +84,11 @@ def is_draw(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any])
     return name in _CONSTANTS or (name in _MASKED and _is_training(operation, args, kwargs))
 
 
-def refuse_implicit(operation: Operation) -> None:
-    """Raise NotReadableError for a draw that depends on an input."""
-    if name_of(operation) in IMPLICIT_GRADIENT:
-        raise NotReadableError(IMPLICIT.format(name_of(operation)))
-
-
 def drawn_by(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Numbers:
-    """The random numbers of an operation; nothing that it is given is written to."""
+    """The random numbers of an operation; nothing that it is given is written to.
+
+    Where torch differentiates them by what they are drawn with, its slopes are among them.
+    """
     copies = tuple(
         arg.clone() if place in _written(operation) else arg for place, arg in enumerate(args)
     )
@@ -98,6 +96,8 @@ def drawn_by(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]
     mask = _MASKED.get(name_of(operation).removesuffix("_"))
     if mask is not None:
         return (mask.drawn(copies, result),)
+    if name_of(operation) in _IMPLICIT:
+        return result, _IMPLICIT[name_of(operation)].slopes(args[0], result)
     return tuple(result) if isinstance(result, tuple | list) else (result,)
 
 
@@ -114,6 +114,80 @@ def as_constants(
     # Code may write to what it drew.
     copies = tuple(_LIFTED(part.clone()) for part in numbers)
     return copies if len(operation._schema.returns) > 1 else copies[0]
+
+
+class SameDraws(DispatchMode):  # type: ignore[no-untyped-call]
+    """Code draws the numbers that an earlier run drew, in the same order.
+
+    What a generator gives a tensor depends on how it lies in memory.
+    """
+
+    def __init__(self, draws: Sequence[Numbers]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._draws = iter(draws)
+
+    def __torch_dispatch__(
+        self,
+        func: Operation,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        if not is_draw(func, args, kwargs or {}):
+            return func(*args, **(kwargs or {}))
+        own = drawn_by(func, args, kwargs or {})
+        numbers = next(self._draws, own)
+        alike = [part.shape for part in own] == [part.shape for part in numbers]
+        return as_constants(func, args, kwargs or {}, numbers if alike else own)
+
+
+def moving_with(operation: Operation, parameter: torch.Tensor, numbers: Numbers) -> Any:
+    """Numbers that move with what they were drawn with, as torch differentiates them (Figurnov,
+    Mohamed and Mnih, Implicit reparameterization gradients, NeurIPS 2018); None for an operation
+    whose numbers do not.
+
+    The slopes are taken as torch states them: its kernels know them to some three digits.
+    """
+    implicit = _IMPLICIT.get(name_of(operation))
+    if implicit is None:
+        return None
+    drawn, slopes = (_LIFTED(part.clone()) for part in numbers)
+    still = torch.ops.aten.detach_copy.default(torch.ops.aten.detach_copy.default(parameter))
+    step = torch.ops.aten.mul.Tensor(slopes, torch.ops.aten.sub.Tensor(parameter, still))
+    return torch.ops.aten.add.Tensor(drawn, implicit.moved(drawn, step))
+
+
+@dataclass(frozen=True)
+class _Implicit:
+    """An operation that draws numbers which torch differentiates by their distribution."""
+
+    slopes: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    """Takes the parameter and what was drawn."""
+    moved: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    """Takes what was drawn, and the slopes times a step of the parameter."""
+
+
+def _slopes_of_dirichlet(parameter: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+    total = parameter.sum(-1, keepdim=True).expand_as(parameter)
+    return torch.ops.aten._dirichlet_grad.default(drawn, parameter, total)  # type: ignore[no-any-return]
+
+
+def _moved_on_simplex(drawn: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+    """What one share gains all lose, by their sizes."""
+    gained = torch.ops.aten.sum.dim_IntList(step, [-1], True)
+    shared = torch.ops.aten.mul.Tensor(drawn, gained)
+    return torch.ops.aten.sub.Tensor(step, shared)  # type: ignore[no-any-return]
+
+
+_IMPLICIT = {
+    "_standard_gamma": _Implicit(torch.ops.aten._standard_gamma_grad.default, lambda _, step: step),
+    "_sample_dirichlet": _Implicit(_slopes_of_dirichlet, _moved_on_simplex),
+}
+
+
+def has_slopes(name: str) -> bool:
+    """Whether torch differentiates what an operation of that name draws."""
+    return name in _IMPLICIT
 
 
 _COPY = torch.ops.aten.copy_.default
@@ -153,7 +227,11 @@ class _Mask:
 
 def _leaky(given: dict[str, Any], slopes: torch.Tensor) -> torch.Tensor:
     _COPY(given["noise"], slopes)
-    return torch.ops.aten.mul.Tensor(given["self"], slopes)  # type: ignore[no-any-return]
+    result: torch.Tensor = torch.ops.aten.mul.Tensor(given["self"], slopes)
+    if slopes.dtype not in (torch.bfloat16, torch.float16):
+        return result
+    # The kernel multiplies by the slope before that is rounded.
+    return torch.ops.aten.mul.Tensor(result, 1.0)  # type: ignore[no-any-return]
 
 
 def _dropout(given: dict[str, Any], mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

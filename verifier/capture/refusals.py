@@ -16,12 +16,8 @@ NUMPY = "the code leaves torch for NumPy"
 MEMORY = "the code reads the memory of a tensor itself, as a kernel of its own does"
 IN_PYTHON = (
     "the code computes in Python with a number that it takes out of a tensor ({}), and no "
-    "derivative follows it there: leave out float() and item(), or take it for a constant with "
-    "--honour-detach"
-)
-IMPLICIT = (
-    "aten::{} draws numbers that torch differentiates by their distribution, for which there is no "
-    "rule: make what is drawn an input"
+    "derivative follows it there: leave out float(), item() and numpy(), or take it for a constant "
+    "with --honour-detach"
 )
 _REASONS = (
     (

@@ -23,8 +23,8 @@ from verifier.capture.random_draws import (
     backward_of_draw,
     drawn_by,
     is_draw,
+    moving_with,
     name_of,
-    refuse_implicit,
 )
 from verifier.capture.recorder import DispatchMode, Recorder
 
@@ -141,6 +141,7 @@ class RecordEvents(DispatchMode):  # type: ignore[no-untyped-call]
 
     @property
     def events(self) -> Events:
+        """What was recorded up to now, as a record that grows no further."""
         return Events(tuple(self._readings), tuple(self._draws), tuple(self._calls))
 
     def __torch_dispatch__(
@@ -210,8 +211,6 @@ class RecordEvents(DispatchMode):  # type: ignore[no-untyped-call]
 
     def _draw(self, func: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What was drawn, as constants of the graph."""
-        if args and isinstance(args[0], torch.Tensor) and self._depends(args[0]):
-            refuse_implicit(func)
         with self._recorder.paused():
             numbers = drawn_by(func, args, kwargs)
         number = len(self._draws)
@@ -220,6 +219,10 @@ class RecordEvents(DispatchMode):  # type: ignore[no-untyped-call]
         place = place_among(frames_outwards())
         in_backward = torch._C._current_autograd_node() is not None
         self._draws.append(Draw(place, name_of(func), numbers, in_backward))
+        if args and isinstance(args[0], torch.Tensor) and self._depends(args[0]):
+            moving = moving_with(func, args[0], numbers)
+            if moving is not None:
+                return moving
         return as_constants(func, args, kwargs, numbers)
 
     def _called(self, func: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

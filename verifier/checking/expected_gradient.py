@@ -1,4 +1,6 @@
-"""Expected: what a person says that the target computes, as what its gradient is compared with."""
+"""Expected gradient: what a person says that the target computes, as what its gradient is compared
+with.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Naming: what the numbers of a check are called, with their place in their array and what was
+"""Labels: what the numbers of a check are called, with their place in their array and what was
 given there.
 """
 

@@ -1,4 +1,4 @@
-"""Sampling: the points of one dtype at which a target is tried, drawn, given, or taken from its own
+"""Points: the points of one dtype at which a target is tried, drawn, given, or taken from its own
 program.
 """
 

@@ -1,4 +1,4 @@
-"""Replay: the command line that makes a check again."""
+"""Replay command: the command line that makes a check again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Teaching: a lesson is run, its numbers are filled in, its claims are checked. The library's
+"""Lesson: it is run, its numbers are filled in, its claims are checked. The library's
 `verifier.lesson`.
 """
 

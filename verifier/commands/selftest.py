@@ -48,10 +48,12 @@ class Trials(PageReport):
 
     @property
     def planted(self) -> list[LieResult]:
+        """The trials of code with a mistake, those that need not be found among them."""
         return [one for one in self.results if isinstance(one, LieResult)]
 
     @property
     def acquitted(self) -> list[HonestResult]:
+        """The trials of right code, whether they were acquitted or not."""
         return [one for one in self.results if isinstance(one, HonestResult)]
 
     @property
@@ -61,6 +63,7 @@ class Trials(PageReport):
 
     @property
     def missed(self) -> list[LieResult]:
+        """The mistakes that had to be found and were not."""
         return [one for one in self.must if not one.found]
 
     @property
@@ -120,7 +123,7 @@ class Trials(PageReport):
         return bool(self.missed or self.false_alarms or self.misnamed)
 
     def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
-        """The verdict, what failed, and the tables."""
+        """The verdict, what failed, and the tables; the same at any `detail`."""
         outcome = Outcome.DISAGREES if self._is_failure else Outcome.AGREES
         yield Verdict(self._word, self._counted, outcome)
         if self._is_partial:
@@ -216,10 +219,15 @@ def selftest(
     """Plant wrong gradients in code that is right, and see whether the judge finds them and lets
     the rest pass.
 
-    The same seed gives the same trials. `quick` tries a part of them. `keep_going` is asked before
-    each piece, with the numbers of those done and planned; its False ends the run.
+    The same `seed` gives the same trials. `quick` tries a part of them. `keep_going` is asked
+    before each piece, with the numbers of those done and planned; its False ends the run.
 
     Raises InputError for a seed that is no whole number from 0 on.
+
+    >>> import verifier
+    >>> trials = verifier.selftest(quick=True, keep_going=lambda done, planned: False)
+    >>> trials.results, trials.exit_code
+    ((), 130)
     """
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         raise InputError(f"the seed {seed!r} is no whole number from 0 on")

@@ -67,7 +67,7 @@ class Summary(PageReport):
         }
 
     def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
-        """The verdict, and a row for each model."""
+        """The verdict, and a row for each model; the same at any `detail`."""
         yield from self._verdict()
         yield Blank()
         yield self._table()
@@ -161,9 +161,13 @@ _FIELDS: tuple[Field[Report], ...] = (
 def train_all(
     models: Iterable[Model], *, keep_going: Callable[[int, int], bool] = always, **settings: Any
 ) -> Summary:
-    """Train each model with its own settings, but for those given, and judge every step.
+    """Train each of the `models` with its own settings, and judge every step.
 
-    Raises InputError for settings that do not fit.
+    `settings` are those of `train`; what is given holds for all models. `keep_going` is asked
+    before each step of a model, with the numbers of its steps done and planned, and with zeros
+    between two models; its False ends the run.
+
+    Raises InputError for no models and for settings that do not fit.
 
     >>> import verifier
     >>> print(verifier.train_all([verifier.load("linear")], epochs=2).outcome)

@@ -58,7 +58,7 @@ class Explanation(ExplainedStep, PageReport):
         return cleaned
 
     def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
-        """Verdict, graph, forward, backward, chain rule, tensors and update, at any detail."""
+        """Verdict, graph, forward, backward, chain rule, tensors and update, at any `detail`."""
         return explanation_content(self)
 
     def _page(self) -> Page:

@@ -184,11 +184,11 @@ class Model:
     def from_text(
         cls, formula: str, *, inputs: str | Sequence[str] = (), **roles: UserValue
     ) -> Model:
-        """A model of a formula written as text, with its operations in the order in which they are
-        written.
+        """A model of a `formula` written as text, with its operations in the order in which they
+        are written.
 
-        `inputs` are names, in a list or in one string with spaces or commas between them; the other
-        arguments are those of Model. The text is parsed, never evaluated (docs/formulas.md).
+        `inputs` are names, in a list or in one string with spaces or commas between them; `roles`
+        are the other arguments of Model. The text is parsed, never evaluated (docs/formulas.md).
 
         Raises InputError with a caret under the place where the text is not a formula.
 

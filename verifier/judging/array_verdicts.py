@@ -25,12 +25,13 @@ from verifier.program.evaluation.term_sizes import term_sizes
 
 PROVABLE = 2_000
 """Programs of at most so many numbers get a proved allowance."""
+PROVABLE_IF_BLIND = 20_000
+"""The same where the estimate is as large as what it is an estimate of."""
 
 
 def judged_parts(pair: ComparedPrograms, found: JointReplay, formula: FormulaReplay) -> list[Part]:
     """A part for each array of statements, in order."""
     sizes = term_sizes(pair.builder.program(*pair.code), pair.given)
-    honest = _honest(pair)
     hulls = [hull.flat for hull in found.kinks.hulls]
     columns = (
         found.code,
@@ -45,6 +46,9 @@ def judged_parts(pair: ComparedPrograms, found: JointReplay, formula: FormulaRep
         found.kinks.cancelled,
     )
     flat = [_Known(hull, *map(np.ravel, row)) for hull, *row in zip(hulls, *columns, strict=True)]
+    is_blind = any(known.is_blind.any() for known in flat)
+    small = PROVABLE if pair.read.elementary else 0
+    honest = _honest(pair, PROVABLE_IF_BLIND if is_blind else small)
     return _with_nan_forgiven(
         [_part(pair, place, known, honest[place]) for place, known in enumerate(flat)]
     )
@@ -61,17 +65,18 @@ def _nearest(pair: ComparedPrograms, found: JointReplay) -> list[Floats]:
     ]
     nearest = [np.full(math.prod(shape), np.nan) for shape in pair.point.shapes]
     numbers = [pair.point.numbers(place) for place in chosen]
-    for place, part in zip(chosen, found.kinks.nearest(chosen, numbers), strict=True):
+    rounding = [DEVIATIONS * found.deviation[place] for place in chosen]
+    for place, part in zip(chosen, found.kinks.nearest(chosen, numbers, rounding), strict=True):
         nearest[place] = part
     return nearest
 
 
-def _honest(pair: ComparedPrograms) -> list[Any]:
-    """For small programs of elementary operations the proved balls of what honest code may state;
-    else nothing.
+def _honest(pair: ComparedPrograms, provable: int) -> list[Any]:
+    """For programs of at most so many numbers the proved balls of what honest code may state; else
+    nothing.
     """
     program = pair.builder.program(*pair.code)
-    if program.elements > PROVABLE or not pair.read.elementary:
+    if program.elements > provable:
         return [None] * len(pair.code)
     return proved(pair.as_in_forward(program), pair.given)
 
@@ -120,22 +125,38 @@ class _Known:
         at_kink = self.kink & ~np.isfinite(self.nearest)
         return np.where(at_kink, self.hull.reach, np.where(self.kink, 0.0, self.granted))
 
-    def rounding(self, honest: Any) -> tuple[Any, str]:
-        """How far rounding may move the code from its own graph: as proved, if that is the smaller
-        reach.
+    @property
+    def estimated(self) -> Any:
+        """How far rounding may move the code from its own graph, by the noisy replays."""
+        return DEVIATIONS * self.deviation
+
+    @property
+    def is_blind(self) -> Any:
+        """Where that says nothing of the number (array of bool)."""
+        return ~(self.estimated < self.terms) & (self.deviation != 0)
+
+    def rounding(self, honest: Any, stated: Floats, elementary: bool) -> tuple[Any, str]:
+        """The same as proved, if that is the smaller reach; where the estimate says nothing, the
+        smaller of both.
+
+        A kernel that does several things does them its own way: what is stated within a proof for
+        another way agrees, and nothing is refused by it.
         """
-        estimated = DEVIATIONS * self.deviation
+        estimated = self.estimated
         if honest is None:
             return estimated, "estimated"
         proved_ = reach_of(np.ravel(honest), self.code)
         with np.errstate(invalid="ignore"):
-            is_smaller = bool(np.isfinite(proved_).all() and not proved_.sum() > estimated.sum())
-        return (proved_, "proved") if is_smaller else (estimated, "estimated")
+            if elementary and np.isfinite(proved_).all() and not proved_.sum() > estimated.sum():
+                return proved_, "proved"
+            error = np.abs(middle(balls(stated) - self.reference))
+            helps = self.is_blind & (elementary | (error <= proved_ + self.reach))
+        return np.where(helps, np.fmin(estimated, proved_), estimated), "estimated"
 
 
 def _part(pair: ComparedPrograms, place: int, known: _Known, honest: Any) -> Part:
     name, quantity = pair.point.labels[place]
-    rounding, tier = known.rounding(honest)
+    rounding, tier = known.rounding(honest, pair.point.numbers(place), pair.read.elementary)
     case = _case(pair, place, known, rounding)
     case = _by_another_way(pair, place, case)
     wrong = known.wrong & case.known

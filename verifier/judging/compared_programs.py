@@ -38,6 +38,7 @@ class ComparedPrograms:
 
     @property
     def builder(self) -> Builder:
+        """What holds the nodes of both."""
         return self.read.builder
 
     @property

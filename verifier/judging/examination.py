@@ -65,20 +65,21 @@ class Part:
     """What the statements were compared with."""
 
     def restated(self, stated: Any) -> Part:
-        """Other statements of the same numbers (float64, flat), compared with the same exact
-        ones.
+        """The verdicts on other statements of the same numbers: `stated` is a flat float64 array,
+        and is compared with the same exact ones.
         """
         verdicts = replace(self.case, stated=stated).verdicts()
         return replace(self, verdicts=verdicts, wrong_formula=np.zeros(stated.shape, dtype=bool))
 
     @property
     def outcome(self) -> Outcome:
+        """The worst of its numbers; agrees where it has none."""
         worst = int(self.verdicts.severity.max(initial=0))
         return tuple(Outcome)[worst]
 
     def relative_error(self, where: Any = True) -> float:
-        """The largest error of what disagrees there, as a fraction of the exact value; NaN where
-        that is 0.
+        """The largest error of what disagrees, as a fraction of the exact value; NaN where that
+        is 0. `where` is a flat array of bool, or True for all of them.
         """
         chosen = (
             (self.verdicts.severity == Outcome.DISAGREES.severity)
@@ -90,6 +91,7 @@ class Part:
         return float(np.max(ratios[chosen], initial=0.0)) if chosen.any() else math.nan
 
     def count(self, outcome: Outcome) -> int:
+        """How many of its numbers have that `outcome`."""
         return int(np.sum(self.verdicts.severity == outcome.severity))
 
 
@@ -120,6 +122,9 @@ class Exact:
             return [np.ravel(far) for far in self.point.moved(self.exact)]
 
     def accuracy(self, place: int, part: Part) -> Accuracy:
+        """How many digits agree, and how many the point allows, for the array of statements at that
+        place.
+        """
         return accuracy(
             part.name,
             CODE_FORMATS[part.dtype],
@@ -221,6 +226,7 @@ class Examination:
 
     @property
     def outcome(self) -> Outcome:
+        """The worst of its arrays of statements; undecided where there are none."""
         return max(
             (part.outcome for part in self.parts),
             key=lambda outcome: outcome.severity,

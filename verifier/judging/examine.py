@@ -41,10 +41,18 @@ from verifier.program.lift import order_free, rounded_each
 def examine(subject: Subject, specification: Specification | None = None) -> Examination:
     """The verdicts on value and gradient, or on the Hessian, of code at one point.
 
-    Without a formula it is the code's own forward, as it is read. What comes out differently when
-    the code is run a second time disagrees. Raises InputError where there is neither a formula nor
-    a forward that can be read, and where the backward cannot be run; and whatever the forward
-    itself raises.
+    `subject` is the code with its inputs, tensors of any shape and of any floating-point dtype in
+    `verifier.operations.formats`. `specification` says what is right, a Formula or a Reference;
+    without one it is the code's own forward, as it is read. What comes out differently when the
+    code is run a second time disagrees.
+
+    Exact values come from ball arithmetic (Johansson, Arb: efficient arbitrary-precision
+    midpoint-radius interval arithmetic, IEEE Transactions on Computers 66, 2017). What rounding
+    allows is bounded in the same arithmetic for small programs, and for others estimated by Monte
+    Carlo arithmetic (Parker, Monte Carlo Arithmetic, UCLA report CSD-970002, 1997).
+
+    Raises InputError where there is neither a formula nor a forward that can be read, and where the
+    backward cannot be run; and whatever the forward itself raises.
 
     >>> import torch
     >>> x = torch.tensor([0.5, 1.5], dtype=torch.float64)

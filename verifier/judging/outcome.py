@@ -15,6 +15,7 @@ class Outcome(StrEnum):
 
     @property
     def severity(self) -> int:
+        """0 for agrees, 1 for undecided, 2 for disagrees."""
         return list(Outcome).index(self)
 
 

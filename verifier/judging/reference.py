@@ -1,4 +1,4 @@
-"""Specification: what code is supposed to compute, as nodes from which the exact gradient is
+"""Reference: what code is supposed to compute, as nodes from which the exact gradient is
 derived.
 """
 
@@ -37,6 +37,11 @@ class Formula:
     reduction: Reduction = unreduced
 
     def values(self, statements: Statements, builder: Builder) -> list[int]:
+        """The node of the formula's reduced value in `builder`, in the shape that the code returns.
+
+        `statements` are those of the code at its point. Raises InputError where the code returns
+        several tensors, or a shape that the formula does not have.
+        """
         if len(statements.results) != 1:
             raise InputError(
                 f"the code returns {len(statements.results)} tensors, the formula describes one"
@@ -55,6 +60,11 @@ class Reference:
     """Takes the same inputs in the same order and returns as many tensors of the same shapes."""
 
     def values(self, statements: Statements, builder: Builder) -> list[int]:
+        """The nodes in `builder` of what the reference returns.
+
+        `statements` are those of the code at its point. Raises InputError where the reference's
+        forward cannot be read, or its results have other shapes than the code's.
+        """
         try:
             nodes = forward_nodes(self.code, statements, builder)
         except NotReadableError as error:

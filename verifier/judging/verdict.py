@@ -49,6 +49,7 @@ class Comparison:
 
     @property
     def allowed_ulps(self) -> float:
+        """What rounding allows, in units in the last place of the exact value."""
         return self.allowed / self.ulp
 
     @property
@@ -59,6 +60,7 @@ class Comparison:
 
     @property
     def exact_is_zero(self) -> bool:
+        """Whether the exact value is proved to be 0, so that digits say nothing."""
         return bool(self.enclosure == 0)
 
 

@@ -1,5 +1,5 @@
-"""Running: code that may not return, for so many seconds at most, and the lines of it that an error
-came through.
+"""Time limits: code that may not return, for so many seconds at most, and the lines of it that an
+error came through.
 
 The code works in a thread that is stopped by an asynchronous exception when its time is up. That
 reaches it between two steps of Python: `while True: pass` ends at once; `time.sleep`, a lock, or a

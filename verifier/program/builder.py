@@ -30,6 +30,7 @@ from verifier.program.program import (
     OfMatrix,
     Program,
     Shape,
+    has_truths,
     is_held,
     needed_by,
     subprogram,
@@ -70,6 +71,7 @@ class Builder:
             self._format = before
 
     def shape(self, index: int) -> Shape:
+        """The shape of a node's result; in a formula `ROWS` is the length of a batch."""
         return self._nodes[index].shape
 
     def is_truth(self, index: int) -> bool:
@@ -90,6 +92,7 @@ class Builder:
         return self._nodes[index].number == 1 and not self._nodes[beside].shape
 
     def input(self, name: str, shape: Shape = SCALAR) -> int:
+        """The node of an input; one name is one node."""
         return self._add(Node(INPUT, (), shape, name))
 
     def constant(self, value: Array | float) -> int:
@@ -136,6 +139,9 @@ class Builder:
         return self._add(Node(JOIN, tuple(arguments), (count,)))
 
     def reshape(self, argument: int, shape: Shape) -> int:
+        """The elements in another shape; of two reshapes in a row the second stays, unless the
+        first is held.
+        """
         if self.shape(argument) == tuple(shape):
             return argument
         if self._nodes[argument].operation == RESHAPE and not is_held(self._nodes[argument]):
@@ -180,6 +186,7 @@ class Builder:
         return self.take(argument, np.broadcast_to(places(mine), shape))
 
     def permute(self, argument: int, axes: Sequence[int]) -> int:
+        """The argument with its axes in the order of `axes`, as an index of its elements."""
         return self.take(argument, places(self.shape(argument)).transpose(axes))
 
     def again(self, index: int, arguments: Sequence[int]) -> int:
@@ -228,19 +235,12 @@ class Builder:
         if key not in self._places:
             self._places[key] = len(self._nodes)
             self._nodes.append(node)
-            self._truths.append(self._has_truths(node))
+            self._truths.append(has_truths(node, self._truths))
         return self._places[key]
 
     def _key(self, node: Node) -> Hashable:
         """What is equal for two nodes that compute the same."""
         return node
-
-    def _has_truths(self, node: Node) -> bool:
-        if node.operation == CONSTANT:
-            return isinstance(node.payload, FrozenArray) and bool(node.array.dtype == bool)
-        if node.operation in _MOVING:
-            return self._truths[node.arguments[-1]]
-        return node.operation in CONDITIONS
 
 
 class FormulaBuilder(Builder):
@@ -259,6 +259,7 @@ class FormulaBuilder(Builder):
         return self._add(Node(CONSTANT, payload=value))
 
     def is_one(self, index: int, beside: int) -> bool:
+        """Whether the node is the constant 1; a formula has no axes that `beside` could bring."""
         return self._nodes[index].number == 1
 
     def apply(self, operation: str, *arguments: int) -> int:
@@ -284,8 +285,6 @@ class FormulaBuilder(Builder):
 
 _TO_NUMBER = frozenset(row.name for row in REDUCTIONS) - {"spread"}
 _CONNECTIVES = frozenset({"and", "or", "not"})
-_MOVING = frozenset({TAKE, JOIN, RESHAPE, "where"})
-"""Operations whose elements are those of their last argument, among others of the same kind."""
 
 
 def places(shape: Shape) -> Indices:

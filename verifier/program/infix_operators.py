@@ -14,6 +14,8 @@ EITHER, BOTH, DENIAL, COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 10)
 
 
 class Operator(NamedTuple):
+    """The row of an operator, and how tightly it binds: a larger number more tightly."""
+
     row: str
     precedence: int
 
@@ -84,6 +86,7 @@ def _raised(build: FormulaBuilder, base: int, exponent: int) -> int:
 
 
 def whole_number(build: FormulaBuilder, node: int) -> int | None:
+    """The node's number where it is a constant that was written as a whole number; else None."""
     value = build[node].payload
     return value if build[node].operation == CONSTANT and isinstance(value, int) else None
 

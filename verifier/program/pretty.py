@@ -1,4 +1,4 @@
-"""Readback: an array program as text, so that people see what was read from code.
+"""Pretty printing: an array program as text, so that people see what was read from code.
 
 It is for people: broadcasting and rounding are left out, and shared parts stand each time they are
 used.

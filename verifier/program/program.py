@@ -36,6 +36,8 @@ CONDITIONS = frozenset(
     {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or", "not"}
 )
 """Rows of the table whose results are truth values."""
+_MOVING = frozenset({TAKE, JOIN, RESHAPE, "where"})
+"""Operations whose elements are those of their last argument, among others of the same kind."""
 NOTHING = -1
 """In an index: the element is 0, or goes nowhere."""
 
@@ -43,7 +45,8 @@ NOTHING = -1
 class OfMatrix(Protocol):
     """A function of matrices (`verifier.program.matrices`)."""
 
-    def shape(self, argument: Shape) -> Shape: ...
+    def shape(self, argument: Shape) -> Shape:
+        """The shape of the result for matrices of a shape; batch axes stay."""
 
 
 class FrozenArray:
@@ -107,6 +110,15 @@ def is_held(node: Node) -> bool:
     return node.operation == RESHAPE and node.payload == HELD
 
 
+def has_truths(node: Node, truths: Sequence[bool]) -> bool:
+    """Whether a node's elements are truth values, where that is known of the nodes before it."""
+    if node.operation == CONSTANT:
+        return isinstance(node.payload, FrozenArray) and bool(node.array.dtype == bool)
+    if node.operation in _MOVING:
+        return truths[node.arguments[-1]]
+    return node.operation in CONDITIONS
+
+
 @dataclass(frozen=True)
 class Program:
     """Nodes in the order of evaluation, and which of them are the results."""
@@ -126,6 +138,14 @@ class Program:
         for node in self.nodes:
             varying.append(node.operation == INPUT or any(varying[part] for part in node.arguments))
         return varying
+
+    @cached_property
+    def truths(self) -> list[bool]:
+        """For each node whether its elements are truth values, not numbers."""
+        truths: list[bool] = []
+        for node in self.nodes:
+            truths.append(has_truths(node, truths))
+        return truths
 
     def uses(self) -> list[int]:
         """How often each node is taken by another or is a result."""
@@ -208,31 +228,44 @@ class Arithmetic(Protocol):
     arguments.
     """
 
-    def input(self, value: Value) -> Value: ...
+    def input(self, value: Value) -> Value:
+        """What an input's argument is in this number system."""
 
-    def constant(self, place: int, node: Node) -> Value: ...
+    def constant(self, place: int, node: Node) -> Value:
+        """The node's constant in this number system."""
 
-    def row(self, place: int, node: Node, *arguments: Value) -> Value: ...
+    def row(self, place: int, node: Node, *arguments: Value) -> Value:
+        """The result of a row of the operations table, element by element."""
 
 
 class ArrayArithmetic(Arithmetic, Protocol):
     """A number system that every program is evaluated in."""
 
-    def take(self, place: int, node: Node, argument: Value) -> Value: ...
+    def take(self, place: int, node: Node, argument: Value) -> Value:
+        """The argument's elements at the places of the node's index; 0 at `NOTHING`."""
 
-    def pile(self, place: int, node: Node, argument: Value) -> Value: ...
+    def pile(self, place: int, node: Node, argument: Value) -> Value:
+        """Zeros in the node's shape, and each element added at its place in the index; none at
+        `NOTHING`.
+        """
 
-    def join(self, place: int, node: Node, *arguments: Value) -> Value: ...
+    def join(self, place: int, node: Node, *arguments: Value) -> Value:
+        """The elements of all arguments behind each other, along one axis."""
 
-    def reshape(self, place: int, node: Node, argument: Value) -> Value: ...
+    def reshape(self, place: int, node: Node, argument: Value) -> Value:
+        """The argument's elements in the node's shape."""
 
-    def total(self, place: int, node: Node, argument: Value) -> Value: ...
+    def total(self, place: int, node: Node, argument: Value) -> Value:
+        """The sums of the argument along the node's axes, which are gone then."""
 
-    def contract(self, place: int, node: Node, left: Value, right: Value) -> Value: ...
+    def contract(self, place: int, node: Node, left: Value, right: Value) -> Value:
+        """The products of the matrices in the last two axes."""
 
-    def matrix(self, place: int, node: Node, argument: Value) -> Value: ...
+    def matrix(self, place: int, node: Node, argument: Value) -> Value:
+        """What the node's function of matrices gives of the argument."""
 
-    def round(self, place: int, node: Node, argument: Value) -> Value: ...
+    def round(self, place: int, node: Node, argument: Value) -> Value:
+        """The argument rounded to the node's format."""
 
 
 _OWN = frozenset({CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, MATRIX, ROUND})

@@ -272,12 +272,17 @@ class SymPyArithmetic:
     """
 
     def input(self, value: Expr) -> Expr:
+        """The expression that stands for the input."""
         return value
 
     def constant(self, place: int, node: Node) -> Expr:
+        """SymPy's number for the one that was written."""
         return sympy.sympify(node.payload)
 
     def row(self, place: int, node: Node, *arguments: Expr) -> Expr:
+        """SymPy's expression for the row. Raises InputError where SymPy would write out numbers of
+        too many digits.
+        """
         operation = TABLE[node.operation]
         if operation.name == "square":
             _refuse_long(_digits_of_power(arguments[0], sympy.Integer(2)))

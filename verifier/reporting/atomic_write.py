@@ -1,4 +1,6 @@
-"""Files: written beside their place and renamed, so that nobody ever finds half of one."""
+"""Atomic writes: files written beside their place and renamed, so that nobody ever finds half of
+one.
+"""
 
 from __future__ import annotations
 

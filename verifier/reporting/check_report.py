@@ -54,6 +54,7 @@ class CheckReport(PageReport):
 
     @property
     def components(self) -> tuple[CheckComponent, ...]:
+        """What was compared, by name, quantity and dtype."""
         return self.tally.components
 
     @property
@@ -63,6 +64,7 @@ class CheckReport(PageReport):
 
     @property
     def causes(self) -> tuple[CheckCause, ...]:
+        """The likely reasons for what disagrees; empty where none was found."""
         return self.checked.causes
 
     @property
@@ -91,7 +93,7 @@ class CheckReport(PageReport):
         return check_markdown(self.tally)
 
     def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
-        """The verdict, what fails and why, and what was checked."""
+        """The verdict, what fails and why, and what was checked, at that `detail`."""
         return check_content(self.tally, detail)
 
     def _page(self) -> Page:

@@ -40,10 +40,11 @@ class Unwatched:
     deadline: Deadline = Deadline.NEVER
 
     def keep_going(self, done: int, planned: int) -> bool:
+        """Whether nobody has asked to end the check."""
         return self.asked(done, planned)
 
     def publish(self, outcome: Outcome, report: Callable[[], CheckReport]) -> None:
-        pass
+        """Nobody waits for the report so far, so that it is not made."""
 
     def begin(self, stage: str, seconds: float) -> None:
-        pass
+        """Nobody needs to know that the next stage may take so many seconds."""

@@ -24,11 +24,14 @@ class Shown(Protocol):
     """A report."""
 
     @property
-    def exit_code(self) -> int: ...
+    def exit_code(self) -> int:
+        """That of the command: 0 where everything that was asked for is verified."""
 
-    def lines(self, width: int, detail: Detail = Detail.SHORT) -> Iterator[Text]: ...
+    def lines(self, width: int, detail: Detail = Detail.SHORT) -> Iterator[Text]:
+        """The report as lines for a terminal of `width` columns."""
 
-    def to_json(self) -> dict[str, Any]: ...
+    def to_json(self) -> dict[str, Any]:
+        """The report in the format `verifier/1`."""
 
 
 @dataclass(frozen=True)

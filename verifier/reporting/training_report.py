@@ -67,18 +67,24 @@ class Report(PageReport):
 
     @property
     def components(self) -> tuple[Component, ...]:
+        """What was compared: the loss, and the gradient by each trained parameter."""
         return self.findings.components
 
     @property
     def drift(self) -> dict[str, Drift]:
+        """How far the two trainings' parameters are apart, by name."""
         return dict(self.findings.drift)
 
     @property
     def predictions(self) -> tuple[Prediction, ...]:
+        """What both trained models predict at points of the data; empty where the model has no
+        inputs.
+        """
         return self.findings.predictions
 
     @property
     def causes(self) -> tuple[Cause, ...]:
+        """The likely reasons for what disagrees; empty where none was found."""
         return self.findings.causes
 
     @property
@@ -114,7 +120,7 @@ class Report(PageReport):
         return pictures(self.model, self.findings)
 
     def image(self, suffix: str) -> bytes:
-        """The pictures below each other, as a file of that kind: .svg, .png or .pdf."""
+        """The pictures below each other, as a file of the kind `suffix`: .svg, .png or .pdf."""
         return image(self.pictures, f"{self.model.name}: {self.outcome.value}", suffix)
 
     def sketches(self, width: int) -> Iterator[Text]:
@@ -122,7 +128,7 @@ class Report(PageReport):
         return sketches(self.findings, width)
 
     def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
-        """The verdict, the first failure, the steps, the parameters, drift and predictions."""
+        """Verdict, first failure, steps, parameters, drift and predictions, at that `detail`."""
         return training_content(self.findings, self.view, self._advice, detail)
 
     def _page(self) -> Page:

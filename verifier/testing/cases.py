@@ -60,7 +60,7 @@ class Case:
         return Formula(guarded(program), REDUCTIONS[self.reduction])
 
     def at(self, dtype: str, seed: int = 0) -> dict[str, Tensor]:
-        """The inputs in that dtype; another seed is another point.
+        """The inputs in that `dtype`; another `seed` is another point.
 
         >>> CASES[0].at("float32")["x"].dtype
         torch.float32
@@ -74,7 +74,7 @@ class Case:
         }
 
     def subject(self, code: Callable[..., Tensor], dtype: str, seed: int = 0) -> Subject:
-        """Code in place of the case's own, at its point."""
+        """`code` in place of the case's own, at the point of that `dtype` and `seed`."""
         return Subject(code, self.at(dtype, seed))
 
 
@@ -206,5 +206,5 @@ CASES = (
 
 
 def case_named(name: str) -> Case:
-    """The case of that name. Raises StopIteration where there is none."""
+    """The case of that `name`. Raises StopIteration where there is none."""
     return next(case for case in CASES if case.name == name)

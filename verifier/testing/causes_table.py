@@ -1,5 +1,5 @@
-"""Naming: how often causes were named in random formulas, rightly and wrongly, and whether that is
-good enough.
+"""Causes table: how often causes were named in random formulas, rightly and wrongly, and whether
+that is good enough.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ class Naming:
 
     @property
     def is_good(self) -> bool:
+        """Whether causes are named often enough where they are planted, and seldom enough
+        elsewhere.
+        """
         is_named = self.rightly >= RIGHTLY * self.planted
         is_held = self.holding >= HOLDING * self.rightly
         return is_named and is_held and self.wrongly <= WRONGLY * self.elsewhere

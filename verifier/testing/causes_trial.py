@@ -1,4 +1,4 @@
-"""Blame on trial: each kind of mistake is planted in random formulas, and is it the one that is
+"""Causes on trial: each kind of mistake is planted in random formulas, and is it the one that is
 named?
 
 Honest code and mistakes for which there is no rule are tried as well: nothing may be named there.

@@ -1,5 +1,5 @@
-"""Seeded: small random formulas, as code, as text, and with one of their paths cut or a condition
-turned round.
+"""Random formulas: small ones, as code, as text, and with one of their paths cut or a
+condition turned round.
 
 They are smooth where they are tried, except for what is asked for, and neither large nor small.
 

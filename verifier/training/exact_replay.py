@@ -1,4 +1,4 @@
-"""Formula: the joint graph of a training's code, replayed exactly at some of its steps.
+"""Exact replay: the joint graph of a training's code, replayed exactly at some of its steps.
 
 The torch loss and its backward by autograd are read as one graph and evaluated in Arb; the gradient
 that SymPy derived is evaluated in Arb as well, at the same floats. Rounding plays no part in

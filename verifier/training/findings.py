@@ -58,10 +58,12 @@ class Component:
 
     @property
     def outcome(self) -> Outcome:
+        """The worst outcome of its comparisons."""
         return worst_outcome(self.outcomes)
 
     @property
     def decided(self) -> int:
+        """How many comparisons agree or disagree."""
         return self.compared - self.outcomes[Outcome.UNDECIDED]
 
     @property
@@ -138,7 +140,7 @@ class Findings:
     internal_errors: tuple[str, ...] = ()
     """The tracebacks of that: mistakes of ours."""
     worst_steps: tuple[Step, ...] = ()
-    """At most `thinning.SHOWN_STEPS` steps, evenly spread: of each stretch of the run the worst
+    """At most `reservoir.SHOWN_STEPS` steps, evenly spread: of each stretch of the run the worst
     one.
     """
     data: Columns = NO_DATA
@@ -146,6 +148,7 @@ class Findings:
 
     @property
     def gradients(self) -> tuple[Component, ...]:
+        """The components without the loss."""
         return tuple(component for component in self.components if component.quantity == "reverse")
 
 

@@ -1,4 +1,4 @@
-"""Thinning: long series in memory that does not grow with their length, and what is lost is said.
+"""Reservoirs: long series in memory that does not grow with their length, and what is lost is said.
 
 Numbers are sampled evenly, rows are merged in buckets, and of the steps of a run the worst of each
 stretch is kept.

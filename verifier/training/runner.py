@@ -74,6 +74,7 @@ class Settings:
 
     @property
     def format(self) -> Format:
+        """The floating-point format of the training's dtype."""
         return format_named(self.dtype)
 
 
@@ -145,6 +146,7 @@ class Judged:
         )
 
     def step(self, place: int) -> Step:
+        """The step at that place of the batch, counted from 0, as a record."""
         sample = self.samples[place]
         comparisons = [verdicts[place] for verdicts in self.verdicts]
         return Step(
@@ -182,10 +184,12 @@ class Schedule:
 
     @property
     def steps_an_epoch(self) -> int:
+        """How many updates go once through the data; 1 without data."""
         return max(1, -(-self.rows // self.size))
 
     @property
     def steps(self) -> int:
+        """How many updates the whole training has."""
         return self.settings.epochs * self.steps_an_epoch
 
     def __iter__(self) -> Iterator[tuple[int, Rows]]:
@@ -415,10 +419,12 @@ class Run:
 
     @property
     def format(self) -> Format:
+        """The floating-point format of the training's dtype."""
         return self.settings.format
 
     @property
     def dtype(self) -> torch.dtype:
+        """torch's dtype of the same name."""
         return getattr(torch, self.settings.dtype)  # type: ignore[no-any-return]
 
     def arguments_at(self, step: Step, rows: int) -> dict[str, Any]:

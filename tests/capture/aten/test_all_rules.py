@@ -7,6 +7,7 @@ import torch
 
 from tests.helpers.reading import agreeing_digits, largest_error, read
 from verifier.capture.joint_graph import NotReadableError
+from verifier.capture.lowering import rules
 from verifier.operations.formats import FLOAT32
 from verifier.program.builder import Builder
 from verifier.program.evaluation.stochastic import NoiseArithmetic, arithmetic_for, deviations
@@ -52,9 +53,31 @@ def test_a_wrong_backward_is_found():
     assert 11 < agreeing_digits(Wrong.apply, t(3)) < 13
 
 
-def test_what_has_no_rule_is_named():
-    with pytest.raises(NotReadableError, match="aten::_standard_gamma draws numbers"):
-        agreeing_digits(lambda x: torch._standard_gamma(x.exp()), t(3))
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
+@pytest.mark.parametrize("layout", [torch.strided, torch.jagged])
+def test_nested_tensors_have_a_sentence(layout):
+    def code(x):
+        parts = torch.nested.as_nested_tensor([x[:1], x[1:]], layout=layout)
+        return parts.to_padded_tensor(0.0)
+
+    with pytest.raises(NotReadableError, match="works on nested tensors, and only plain ones are"):
+        agreeing_digits(code, t(3, 2))
+
+
+def test_what_has_no_rule_is_named(monkeypatch):
+    monkeypatch.delitem(rules(), "tanh")
+    with pytest.raises(NotReadableError, match=r"^aten::tanh has no rule$"):
+        agreeing_digits(torch.tanh, t(3))
+
+
+def test_numbers_as_truth_values():
+    """All but 0 is true, as of a mask that was made of ones."""
+
+    def code(x):
+        mask = torch.tril(torch.ones(3, 3, dtype=x.dtype)).bool()
+        return torch.where(mask & (x * 0 + 1).bool(), x.exp(), 0.0)
+
+    assert agreeing_digits(code, t(3, 3)) > 30
 
 
 def test_constant_numbers_move_among_given_ones():

@@ -20,22 +20,26 @@ _ZERO = sympy.S.Zero
 
 @rule("tanh_backward")
 def tanh_backward(low: Lowering, grad_output: Cell, output: Cell) -> int:
+    """g (1 - y²), from the result y of the forward."""
     return low.formula(lambda g, y: g * (1 - y * y), grad_output, output)
 
 
 @rule("sigmoid_backward")
 def sigmoid_backward(low: Lowering, grad_output: Cell, output: Cell) -> int:
+    """g (1 - y) y, from the result y of the forward."""
     return low.formula(lambda g, y: g * ((1 - y) * y), grad_output, output)
 
 
 @rule("threshold")
 def above_threshold(low: Lowering, self: Cell, threshold: float, value: float) -> int:
+    """x where it is above the threshold, else the value."""
     below = low.apply("less_equal", self.node, float(threshold))
     return low.apply("where", below, float(value), self.node)
 
 
 @rule("threshold_backward")
 def threshold_backward(low: Lowering, grad_output: Cell, self: Cell, threshold: float) -> int:
+    """g where x is above the threshold, else 0; so 0 at the threshold itself."""
     passes = low.apply("greater", self.node, low.lift(float(threshold)))
     return low.apply("where", passes, low.lift(grad_output), 0.0)
 
@@ -52,6 +56,9 @@ def _tanh_inside(x: Operand) -> tuple[Any, Any]:
 
 @rule("gelu")
 def gelu(low: Lowering, self: Cell, approximate: str = "none") -> int:
+    """x Φ(x) by erf, or by its approximation with tanh (Hendrycks and Gimpel, Gaussian Error Linear
+    Units, 2016).
+    """
     if approximate == "tanh":
         return low.formula(lambda x: 0.5 * x * (1 + sympy.tanh(_tanh_inside(x)[1])), self)
     return low.formula(lambda x: x * 0.5 * (1 + sympy.erf(x * _root_half())), self)
@@ -59,6 +66,7 @@ def gelu(low: Lowering, self: Cell, approximate: str = "none") -> int:
 
 @rule("gelu_backward")
 def gelu_backward(low: Lowering, grad_output: Cell, self: Cell, approximate: str = "none") -> int:
+    """g (Φ(x) + x φ(x)), or the derivative of the approximation with tanh."""
     return low.formula(
         _gelu_tanh_backward if approximate == "tanh" else _gelu_backward, grad_output, self
     )
@@ -80,21 +88,28 @@ def _gelu_tanh_backward(g: Expr, x: Expr) -> Expr:
 
 @rule("silu")
 def silu(low: Lowering, self: Cell) -> int:
+    """x / (1 + exp(-x)), in one division as the kernel has it."""
     return low.formula(lambda x: x / (1 + sympy.exp(-x)), self)
 
 
 @rule("silu_backward")
 def silu_backward(low: Lowering, grad_output: Cell, self: Cell) -> int:
+    """g s (1 + x (1 - s)) with s = sigmoid(x)."""
     return low.formula(lambda g, x: g * sigmoid(x) * (1 + x * (1 - sigmoid(x))), grad_output, self)
 
 
 @rule("mish")
 def mish(low: Lowering, self: Cell) -> int:
+    """x tanh(softplus(x)) (Misra, Mish: A Self Regularized Non-Monotonic Activation Function,
+    2019).
+    """
     return low.formula(lambda x: x * sympy.tanh(softplus(x)), self)
 
 
 @rule("mish_backward")
 def mish_backward(low: Lowering, grad_output: Cell, self: Cell) -> int:
+    """g (t + x sigmoid(x) (1 - t²)) with t = tanh(softplus(x))."""
+
     def slope(g: Expr, x: Expr) -> Expr:
         tanh = sympy.tanh(softplus(x))
         return g * (tanh + x * sigmoid(x) * (1 - tanh * tanh))
@@ -106,6 +121,9 @@ def mish_backward(low: Lowering, grad_output: Cell, self: Cell) -> int:
 def elu(
     low: Lowering, self: Cell, alpha: float = 1, scale: float = 1, input_scale: float = 1
 ) -> int:
+    """scale x from 0 on, scale alpha expm1(input_scale x) below; SELU is one with constants of its
+    own.
+    """
     below = low.formula(
         lambda x: expm1(x * float(input_scale)) * (float(alpha) * float(scale)), self
     )
@@ -115,6 +133,7 @@ def elu(
 
 @rule("celu")
 def celu(low: Lowering, self: Cell, alpha: float = 1) -> int:
+    """x from 0 on, alpha expm1(x / alpha) below."""
     below = low.formula(lambda x: expm1(x * (1 / sympy.Float(alpha))) * float(alpha), self)
     return low.apply("where", low.apply("less", self.node, 0.0), below, self.node)
 
@@ -129,6 +148,7 @@ def elu_backward(
     is_result: bool,
     self_or_result: Cell,
 ) -> int:
+    """The derivative of `elu`, from its result or from its argument as `is_result` says."""
     negative, inner = float(alpha) * float(scale), float(input_scale)
     formula = (
         (lambda g, y: g * inner * (y + negative)) if is_result
@@ -149,6 +169,7 @@ def _between(low: Lowering, self: Cell, least: float, most: float) -> int:
 
 @rule("hardtanh")
 def hardtanh(low: Lowering, self: Cell, min_val: float = -1, max_val: float = 1) -> int:
+    """x, but at least `min_val` and at most `max_val`; ReLU6 is one."""
     return low.apply("minimum", low.apply("maximum", self.node, float(min_val)), float(max_val))
 
 
@@ -156,6 +177,7 @@ def hardtanh(low: Lowering, self: Cell, min_val: float = -1, max_val: float = 1)
 def hardtanh_backward(
     low: Lowering, grad_output: Cell, self: Cell, min_val: float, max_val: float
 ) -> int:
+    """g strictly between the two borders, else 0; so 0 at the borders themselves."""
     return low.apply("where", _between(low, self, min_val, max_val), grad_output.node, 0.0)
 
 
@@ -165,6 +187,7 @@ def _six(low: Lowering, self: Cell) -> int:
 
 @rule("hardsigmoid")
 def hardsigmoid(low: Lowering, self: Cell) -> int:
+    """min(max(x + 3, 0), 6) / 6."""
     return low.apply("divide", _six(low, self), 6.0)
 
 
@@ -174,17 +197,20 @@ _FLOAT32_SIXTH = 0.1666666716337204
 
 @rule("hardsigmoid_backward")
 def hardsigmoid_backward(low: Lowering, grad_output: Cell, self: Cell) -> int:
+    """g / 6 strictly between -3 and 3, else 0."""
     passed = low.apply("multiply", grad_output.node, _FLOAT32_SIXTH)
     return low.apply("where", _between(low, self, -3, 3), passed, 0.0)
 
 
 @rule("hardswish")
 def hardswish(low: Lowering, self: Cell) -> int:
+    """x min(max(x + 3, 0), 6) / 6."""
     return low.apply("divide", low.apply("multiply", self.node, _six(low, self)), 6.0)
 
 
 @rule("hardswish_backward")
 def hardswish_backward(low: Lowering, grad_output: Cell, self: Cell) -> int:
+    """0 up to -3, g from 3 on, g (x / 3 + 1/2) between them."""
     rising = low.formula(lambda g, x: g * (x / 3 + 0.5), grad_output, self)
     passed = low.apply("where", low.apply("less", self.node, 3.0), rising, grad_output.node)
     return low.apply("where", low.apply("less_equal", self.node, -3.0), 0.0, passed)
@@ -199,21 +225,27 @@ def _sloped(low: Lowering, sign_of: int, passed: int, slope: Operand) -> int:
 
 @rule("leaky_relu")
 def leaky_relu(low: Lowering, self: Cell, negative_slope: float = 0.01) -> int:
+    """x above 0, the slope times x elsewhere."""
     return _sloped(low, self.node, self.node, float(negative_slope))
 
 
 @rule("leaky_relu_backward")
 def leaky_relu_backward(low: Lowering, grad_output: Cell, self: Cell, negative_slope: float) -> int:
+    """g where x is above 0, the slope times g elsewhere; so the slope at 0 itself."""
     return _sloped(low, self.node, grad_output.node, float(negative_slope))
 
 
 @rule("_prelu_kernel")
 def prelu(low: Lowering, self: Cell, weight: Cell) -> int:
+    """x above 0, the weight times x elsewhere."""
     return _sloped(low, self.node, self.node, weight.node)
 
 
 @rule("_prelu_kernel_backward")
 def prelu_backward(low: Lowering, grad_output: Cell, self: Cell, weight: Cell) -> tuple[int, int]:
+    """The gradients by x and by the weight, which is 0 where x is above 0; the weight's own axes
+    are summed later.
+    """
     by_weight = low.apply("multiply", self.node, grad_output.node)
     above = low.apply("greater", self.node, 0.0)
     return _sloped(low, self.node, grad_output.node, weight.node), low.apply(
@@ -235,6 +267,7 @@ def rrelu(
 
 @rule("rrelu_with_noise_backward")
 def rrelu_backward(low: Lowering, grad_output: Cell, self: Cell, lower: float, upper: float) -> int:
+    """The gradient in evaluation, where the slope is the middle of its bounds."""
     return _sloped(low, self.node, grad_output.node, (float(lower) + float(upper)) / 2)
 
 
@@ -247,6 +280,8 @@ def log_sigmoid(low: Lowering, self: Cell) -> tuple[int, int]:
 
 @rule("log_sigmoid_backward")
 def log_sigmoid_backward(low: Lowering, grad_output: Cell, self: Cell, buffer: Cell) -> int:
+    """The gradient by the buffer z = exp(-|x|) of the forward, which overflows nowhere."""
+
     def slope(g: Expr, x: Expr, z: Expr) -> Expr:
         return (Where(x < 0, _ONE, _ZERO) - Where(x < 0, _ONE, -_ONE) * (z / (1 + z))) * g
 
@@ -259,6 +294,7 @@ def _linear(low: Lowering, self: Cell, beta: float, threshold: float) -> int:
 
 @rule("softplus")
 def softplus_(low: Lowering, self: Cell, beta: float = 1, threshold: float = 20) -> int:
+    """log1p(exp(beta x)) / beta, and x itself where beta x is above the threshold."""
     bent = low.formula(lambda x: log1p(sympy.exp(x * float(beta))) / float(beta), self)
     return low.apply("where", _linear(low, self, beta, threshold), self.node, bent)
 
@@ -267,6 +303,7 @@ def softplus_(low: Lowering, self: Cell, beta: float = 1, threshold: float = 20)
 def softplus_backward(
     low: Lowering, grad_output: Cell, self: Cell, beta: float, threshold: float
 ) -> int:
+    """g z / (z + 1) with z = exp(beta x), and g itself where beta x is above the threshold."""
     exponential = low.formula(lambda x: sympy.exp(x * float(beta)), self)
     bent = low.formula(lambda g, z: g * z / (z + 1), grad_output, exponential)
     return low.apply("where", _linear(low, self, beta, threshold), grad_output.node, bent)
@@ -274,22 +311,26 @@ def softplus_backward(
 
 @rule("softshrink")
 def softshrink(low: Lowering, self: Cell, lambd: float = 0.5) -> int:
+    """x moved towards 0 by `lambd`; 0 where it would pass 0."""
     size = float(lambd)
     return low.formula(lambda x: Where(x > size, x - size, Where(x < -size, x + size, _ZERO)), self)
 
 
 @rule("hardshrink")
 def hardshrink(low: Lowering, self: Cell, lambd: float = 0.5) -> int:
+    """x where its size is above `lambd`, else 0."""
     return _outside(low, self, self, lambd)
 
 
 @rule("softshrink_backward")
 def softshrink_backward(low: Lowering, grad_output: Cell, self: Cell, lambd: float) -> int:
+    """g where the size of x is above `lambd`, else 0; so 0 at the border itself."""
     return _outside(low, self, grad_output, lambd)
 
 
 @rule("hardshrink_backward")
 def hardshrink_backward(low: Lowering, grad_out: Cell, self: Cell, lambd: float) -> int:
+    """g where the size of x is above `lambd`, else 0; so 0 at the border itself."""
     return _outside(low, self, grad_out, lambd)
 
 
@@ -305,6 +346,7 @@ def _halves(low: Lowering, self: Cell, dim: int) -> tuple[int, int]:
 
 @rule("glu")
 def glu(low: Lowering, self: Cell, dim: int = -1) -> int:
+    """a sigmoid(b), where a and b are the halves of the tensor along an axis."""
     return low.formula(lambda a, b: a * sigmoid(b), *_halves(low, self, dim))
 
 
@@ -336,6 +378,7 @@ def glu_forward_mode(low: Lowering, glu: Operand, x: Cell, dx: Operand, dim: int
 
 @rule("native_dropout_backward")
 def dropout_backward(low: Lowering, grad_output: Operand, mask: Operand, scale: float) -> int:
+    """g times the mask of the run, times the scale."""
     kept = low.apply("multiply", low.build.numbers(low.lift(mask)), float(scale))
     return low.apply("multiply", low.lift(grad_output), kept)
 
@@ -350,6 +393,7 @@ def logit(low: Lowering, self: Cell, actual: torch.Tensor, eps: float | None = N
 
 @rule("logit_backward")
 def logit_backward(low: Lowering, grad_output: Cell, self: Cell, eps: float | None = None) -> int:
+    """g / (x (1 - x)); 0 outside eps and 1 - eps where eps is given."""
     passed = low.formula(lambda g, x: g / (x * (1 - x)), grad_output, self)
     if eps is None:
         return passed

@@ -28,10 +28,14 @@ def held(low: Lowering, self: Cell) -> int:
 @rule("_to_copy", "to")
 def converted(low: Lowering, self: Cell, actual: Any) -> int:
     """To a narrower format each element is rounded; to a wider one it stays what it is; true
-    is 1.
+    is 1, and all but 0 is true.
     """
+    if self.actual.dtype == actual.dtype:
+        return self.node
     if self.actual.dtype == torch.bool:
         return low.apply("where", self.node, 1.0, 0.0)
+    if actual.dtype == torch.bool:
+        return low.apply("not_equal", self.node, 0.0)
     before, after = (str(tensor.dtype).removeprefix("torch.") for tensor in (self.actual, actual))
     if (
         low.held(self.node, actual)

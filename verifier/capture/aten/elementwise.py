@@ -88,16 +88,19 @@ rule("ne")(_equality("not_equal"))
 
 @rule("add")
 def added(low: Lowering, self: Operand, other: Operand, alpha: float = 1) -> int:
+    """self + alpha other."""
     return low.apply("add", number(low, self), _times(low, number(low, other), alpha))
 
 
 @rule("sub")
 def subtracted(low: Lowering, self: Operand, other: Operand, alpha: float = 1) -> int:
-    return low.apply("subtract", number(low, self), _times(low, number(low, other), alpha))
+    """self - alpha other."""
+    return low.difference(number(low, self), _times(low, number(low, other), alpha))
 
 
 @rule("rsub")
 def subtracted_from(low: Lowering, self: Operand, other: Operand, alpha: float = 1) -> int:
+    """other - alpha self."""
     return low.apply("subtract", number(low, other), _times(low, number(low, self), alpha))
 
 
@@ -107,6 +110,7 @@ def _times(low: Lowering, node: int, factor: float) -> int:
 
 @rule("mul")
 def multiplied(low: Lowering, self: Operand, other: Operand, actual: Any) -> int:
+    """The product; of truth values the conjunction."""
     if actual.dtype == torch.bool:
         return low.apply("and", low.lift(self), low.lift(other))
     return low.apply("multiply", number(low, self), number(low, other))
@@ -121,9 +125,9 @@ def divided(
     rounding_mode: str | None = None,
 ) -> int:
     """What is cut to a whole number is rounded to 16 bits before, if the result has as many."""
-    quotient = low.apply("divide", number(low, self), number(low, other))
     if rounding_mode == "floor":
-        return low.apply("floor", quotient)
+        return _floor_of_quotient(low, self, other)
+    quotient = low.apply("divide", number(low, self), number(low, other))
     if rounding_mode is None:
         return quotient
     return _whole_part(low, low.narrowed(quotient, actual))
@@ -131,11 +135,20 @@ def divided(
 
 @rule("floor_divide")
 def floor_divided(low: Lowering, self: Operand, other: Operand) -> int:
-    return low.apply("floor", low.apply("divide", low.lift(self), low.lift(other)))
+    """The largest whole number up to the quotient, as in Python."""
+    return _floor_of_quotient(low, self, other)
+
+
+def _floor_of_quotient(low: Lowering, self: Operand, other: Operand) -> int:
+    """torch takes the remainder away before it divides, and puts right what is off by rounding."""
+    with low.build.rounding(None):
+        quotient = low.apply("divide", number(low, self), number(low, other))
+    return low.apply("floor", quotient)
 
 
 @rule("trunc")
 def truncated(low: Lowering, self: Cell) -> int:
+    """x without what stands behind its point: towards 0."""
     return _whole_part(low, self.node)
 
 
@@ -147,6 +160,7 @@ def _whole_part(low: Lowering, node: int) -> int:
 
 @rule("frac")
 def fraction(low: Lowering, self: Cell) -> int:
+    """What stands behind the point, with the sign of x."""
     return low.apply("subtract", self.node, truncated(low, self))
 
 
@@ -168,7 +182,8 @@ def rounded(low: Lowering, self: Cell, decimals: int = 0) -> int:
         is_half = coded - np.floor(coded) == 0.5
         low.actual[above] = np.where(is_half, np.floor(coded) + 1.0, np.rint(coded))
         low.actual[below] = low.actual[above] - coded
-    odd = low.apply("equal", low.apply("remainder", nearest, 2.0), 1.0)
+    with low.build.rounding(None):
+        odd = low.apply("equal", low.apply("remainder", nearest, 2.0), 1.0)
     half = low.apply("equal", below, 0.5)
     even = low.apply(
         "where", low.apply("and", half, odd), low.apply("subtract", nearest, 1.0), nearest
@@ -178,6 +193,7 @@ def rounded(low: Lowering, self: Cell, decimals: int = 0) -> int:
 
 @rule("remainder")
 def remainder(low: Lowering, self: Operand, other: Operand) -> int:
+    """What is left of a division, with the sign of the divisor, as in Python."""
     return low.apply("remainder", low.lift(self), low.lift(other))
 
 
@@ -193,11 +209,13 @@ def remainder_of_its_sign(low: Lowering, self: Operand, other: Operand) -> int:
 
 @rule("reciprocal")
 def reciprocal(low: Lowering, self: Cell) -> int:
+    """1 / x, rounded once."""
     return low.apply("divide", low.lift(1.0), self.node)
 
 
 @rule("rsqrt")
 def reciprocal_root(low: Lowering, self: Cell) -> int:
+    """1 / sqrt(x), rounded twice as in the kernel."""
     return low.apply("divide", low.lift(1.0), low.apply("sqrt", self.node))
 
 
@@ -215,6 +233,9 @@ _POWERS: dict[float, Callable[[Lowering, int], int]] = {
 
 @rule("pow")
 def power(low: Lowering, self: Operand, exponent: Operand) -> int:
+    """x to a power; powers for which the kernel has a case of its own are written as it computes
+    them.
+    """
     if isinstance(exponent, int | float):
         if exponent == 0:
             return low.build.expand(low.lift(1.0), self.shape)
@@ -225,17 +246,20 @@ def power(low: Lowering, self: Operand, exponent: Operand) -> int:
 
 @rule("ldexp")
 def times_power_of_two(low: Lowering, self: Operand, other: Operand) -> int:
+    """self 2^other."""
     return low.apply("multiply", low.lift(self), low.apply("power", 2.0, low.lift(other)))
 
 
 @rule("frexp")
 def mantissa(low: Lowering, self: Cell, actual: Any) -> tuple[int, None]:
+    """The mantissa, with the exponent of the run as a constant; the exponent has no gradient."""
     scale = low.build.constant(np.exp2(plain(actual[1])))
     return low.apply("divide", self.node, scale), None
 
 
 @rule("logaddexp2")
 def log_of_powers_of_two(low: Lowering, self: Operand, other: Operand) -> int:
+    """log2(2^a + 2^b), from the larger of the two, so that it does not overflow."""
     return low.formula(
         lambda a, b: Maximum(a, b) + log1p(exp2(-sympy.Abs(a - b))) / sympy.log(sympy.Integer(2)),
         self,
@@ -245,6 +269,7 @@ def log_of_powers_of_two(low: Lowering, self: Operand, other: Operand) -> int:
 
 @rule("sinc")
 def sine_over_angle(low: Lowering, self: Cell) -> int:
+    """sin(πx) / (πx), and 1 at 0."""
     return low.formula(
         lambda x: Where(sympy.Eq(x, 0), sympy.S.One, sympy.sin(math.pi * x) / (math.pi * x)), self
     )
@@ -262,22 +287,26 @@ def times_log1p(low: Lowering, self: Operand, other: Operand) -> int:
 
 @rule("special_entr")
 def entropy(low: Lowering, self: Cell) -> int:
+    """-x log(x); 0 at 0, and minus infinity below."""
     inside = low.formula(lambda x: Where(x > 0, -x * sympy.log(x), sympy.S.Zero), self)
     return low.apply("where", low.apply("less", self.node, 0.0), -math.inf, inside)
 
 
 @rule("special_ndtri")
 def normal_quantile(low: Lowering, self: Cell) -> int:
+    """The inverse of the normal distribution's cumulative function, as sqrt(2) erfinv(2x - 1)."""
     return low.formula(lambda x: sympy.sqrt(sympy.Integer(2)) * sympy.erfinv(2 * x - 1), self)
 
 
 @rule("polygamma")
 def polygamma(low: Lowering, n: int, self: Cell) -> int:
+    """The derivative of that order of the digamma function."""
     return low.apply("polygamma", float(n), self.node) if n else low.apply("digamma", self.node)
 
 
 @rule("special_zeta")
 def hurwitz_zeta(low: Lowering, self: Operand, other: Operand) -> int:
+    """The sum of (other + k)^-self over all k from 0 on."""
     return low.apply("zeta", low.lift(self), low.lift(other))
 
 
@@ -291,21 +320,32 @@ def log_gamma_of_many(low: Lowering, self: Cell, p: int) -> int:
 
 @rule("deg2rad")
 def radians(low: Lowering, self: Cell) -> int:
+    """x times π / 180, where that constant is a float64 number."""
     return low.apply("multiply", self.node, math.pi / 180)
 
 
 @rule("rad2deg")
 def degrees(low: Lowering, self: Cell) -> int:
+    """x times 180 / π, where that constant is a float64 number."""
     return low.apply("multiply", self.node, 180 / math.pi)
+
+
+@rule("_standard_gamma_grad", "_dirichlet_grad")
+def slope_of_what_was_drawn(low: Lowering, actual: torch.Tensor) -> int:
+    """As torch states it: its kernels know it to some three digits."""
+    low.kept = False
+    return low.build.constant(plain(actual))
 
 
 @rule("angle")
 def angle(low: Lowering, self: Cell) -> int:
+    """π for negative numbers, else 0."""
     return low.apply("where", low.apply("less", self.node, 0.0), low.build.apply("pi"), 0.0)
 
 
 @rule("heaviside")
 def step(low: Lowering, self: Operand, values: Operand) -> int:
+    """0 below 0, 1 above, and what `values` say at 0."""
     node = low.lift(self)
     passed = low.apply("where", low.apply("greater", node, 0.0), 1.0, 0.0)
     return low.apply("where", low.apply("equal", node, 0.0), low.lift(values), passed)
@@ -323,6 +363,7 @@ def is_negative(low: Lowering, self: Operand) -> int:
 
 @rule("copysign")
 def with_the_sign_of(low: Lowering, self: Operand, other: Operand) -> int:
+    """The size of `self` with the sign of `other`; that of -0.0 counts."""
     size = low.apply("abs", low.lift(self))
     return low.apply("where", is_negative(low, other), low.apply("negative", size), size)
 
@@ -348,6 +389,7 @@ def as_it_is(low: Lowering, actual: Any) -> int:
 
 @rule("nan_to_num")
 def without_nan(low: Lowering, self: Cell, actual: Any) -> int:
+    """x, and what torch put there for NaN and infinities, as constants."""
     finite = torch.isfinite(self.actual)
     if finite.all():
         return self.node
@@ -358,16 +400,19 @@ def without_nan(low: Lowering, self: Cell, actual: Any) -> int:
 
 @rule("where")
 def chosen(low: Lowering, condition: Operand, self: Operand, other: Operand) -> int:
+    """`self` where the condition holds, else `other`."""
     return low.apply("where", low.lift(condition), number(low, self), number(low, other))
 
 
 @rule("masked_fill")
 def filled(low: Lowering, self: Operand, mask: Operand, value: Operand) -> int:
+    """The value where the mask holds, else `self`."""
     return low.apply("where", low.lift(mask), low.lift(value), low.lift(self))
 
 
 @rule("clamp")
 def clamped(low: Lowering, self: Cell, min: Operand = None, max: Operand = None) -> int:
+    """x, but at least `min` and at most `max`; where `min` is larger, `max`."""
     result = self.node
     if min is not None:
         result = low.apply("maximum", result, low.lift(min))
@@ -378,16 +423,19 @@ def clamped(low: Lowering, self: Cell, min: Operand = None, max: Operand = None)
 
 @rule("clamp_min")
 def clamped_below(low: Lowering, self: Cell, min: Operand) -> int:
+    """x, but at least `min`."""
     return low.apply("maximum", self.node, low.lift(min))
 
 
 @rule("clamp_max")
 def clamped_above(low: Lowering, self: Cell, max: Operand) -> int:
+    """x, but at most `max`."""
     return low.apply("minimum", self.node, low.lift(max))
 
 
 @rule("lerp")
 def between(low: Lowering, self: Cell, end: Operand, weight: Operand) -> int:
+    """self + weight (end - self)."""
     apart = low.apply("subtract", low.lift(end), self.node)
     return low.apply("add", self.node, low.apply("multiply", low.lift(weight), apart))
 
@@ -396,6 +444,7 @@ def between(low: Lowering, self: Cell, end: Operand, weight: Operand) -> int:
 def plus_product(
     low: Lowering, self: Cell, tensor1: Operand, tensor2: Operand, value: float = 1
 ) -> int:
+    """self + value tensor1 tensor2."""
     product = low.apply("multiply", low.lift(tensor1), low.lift(tensor2))
     return low.apply("add", self.node, _times(low, product, value))
 
@@ -404,5 +453,6 @@ def plus_product(
 def plus_quotient(
     low: Lowering, self: Cell, tensor1: Operand, tensor2: Operand, value: float = 1
 ) -> int:
+    """self + value tensor1 / tensor2."""
     quotient = low.apply("divide", low.lift(tensor1), low.lift(tensor2))
     return low.apply("add", self.node, _times(low, quotient, value))

@@ -52,6 +52,7 @@ def _broadcast(self: Operand, target: Operand) -> int:
 def squared_error(
     low: Lowering, self: Operand, target: Operand, actual: Any, reduction: int = _MEAN
 ) -> int:
+    """(x - y)², reduced."""
     return _reduced(low, low.formula(lambda x, y: (x - y) ** 2, self, target), reduction, actual)
 
 
@@ -59,6 +60,7 @@ def squared_error(
 def squared_error_backward(
     low: Lowering, grad_output: Operand, self: Operand, target: Operand, reduction: int
 ) -> int:
+    """2 (x - y) g, divided by the number of entries for a mean."""
     share = _share(low, reduction, _broadcast(self, target), 2.0)
     return low.formula(lambda n, g, x, y: n * (x - y) * g, share, grad_output, self, target)
 
@@ -72,6 +74,10 @@ def smooth_l1(
     reduction: int = _MEAN,
     beta: float = 1.0,
 ) -> int:
+    """(x - y)² / (2 beta) closer than beta, |x - y| - beta / 2 elsewhere (Girshick, Fast R-CNN,
+    2015, equation 3, with beta 1).
+    """
+
     def loss(x: Expr, y: Expr) -> Expr:
         size = sympy.Abs(x - y)
         return Where(size < beta, 0.5 * size * size / beta, size - 0.5 * sympy.Float(beta))
@@ -83,6 +89,8 @@ def smooth_l1(
 def smooth_l1_backward(
     low: Lowering, grad_output: Operand, self: Operand, target: Operand, reduction: int, beta: float
 ) -> int:
+    """The slope (x - y) / beta, which ends at -1 and 1, times g."""
+
     def slope(n: Expr, g: Expr, x: Expr, y: Expr) -> Expr:
         apart = x - y
         return Where(apart <= -beta, -n * g, Where(apart >= beta, n * g, n * apart * g / beta))
@@ -101,6 +109,10 @@ def huber(
     reduction: int = _MEAN,
     delta: float = 1.0,
 ) -> int:
+    """(x - y)² / 2 up to delta, delta (|x - y| - delta / 2) beyond (Huber, Robust Estimation of a
+    Location Parameter, 1964).
+    """
+
     def loss(x: Expr, y: Expr) -> Expr:
         size = sympy.Abs(x - y)
         return Where(size <= delta, 0.5 * size * size, delta * (size - 0.5 * sympy.Float(delta)))
@@ -117,6 +129,8 @@ def huber_backward(
     reduction: int,
     delta: float,
 ) -> int:
+    """The slope x - y, which ends at -delta and delta, times g."""
+
     def slope(n: Expr, g: Expr, x: Expr, y: Expr) -> Expr:
         apart = x - y
         return Where(
@@ -178,6 +192,7 @@ def cross_entropy_of_two_backward(
 def soft_margin(
     low: Lowering, self: Operand, target: Operand, actual: Any, reduction: int = _MEAN
 ) -> int:
+    """log1p(exp(-y x)), reduced; each operation rounds to the dtype."""
     with low.build.rounding(
         CODE_FORMATS[str(actual.dtype).removeprefix("torch.")]
     ):  # one operation after another
@@ -194,6 +209,7 @@ def soft_margin_backward(
     reduction: int,
     actual: torch.Tensor,
 ) -> int:
+    """The derivative of `soft_margin` by x times g; each operation rounds to the dtype."""
     share = _share(low, reduction, _broadcast(self, target))
     with low.build.rounding(CODE_FORMATS[str(actual.dtype).removeprefix("torch.")]):
         return low.formula(
@@ -242,6 +258,9 @@ def negative_log_likelihood_backward(
     low: Lowering, grad_output: Cell, self: Operand, target: Operand, weight: Operand,
     reduction: int, ignore_index: int, total_weight: Operand,
 ) -> int:  # fmt: skip
+    """Minus the weight of its class times g at the class of each row, 0 elsewhere and in ignored
+    rows.
+    """
     grad = grad_output.node
     if reduction == _MEAN:
         grad = low.apply("divide", grad, low.lift(total_weight))
@@ -294,6 +313,9 @@ def multi_margin(
     weight: Operand = None,
     reduction: int = _MEAN,
 ) -> int:
+    """For each class but the right one what is missing to the margin, to the power p, over the
+    number of classes.
+    """
     short = _margins(low, self, *_others(self.shape, target), float(margin))
     loss = low.formula(lambda z: Where(z > 0, z if p == 1 else z * z, sympy.S.Zero), short)
     loss = low.apply("multiply", loss, _row_weights(low, weight, target))
@@ -316,6 +338,9 @@ def multi_margin_backward(
     low: Lowering, grad_output: Operand, self: Cell, target: Operand, p: float, margin: float,
     weight: Operand = None, reduction: int = _MEAN,
 ) -> int:  # fmt: skip
+    """The derivative of `multi_margin`: each class that is too close pushes itself down and the
+    right one up.
+    """
     others, chosen = _others(self.shape, target)
     short = _margins(low, self, others, chosen, float(margin))
     share = _margin_share(low, self, reduction)
@@ -391,6 +416,9 @@ def multilabel_margin(
 def multilabel_margin_backward(
     low: Lowering, grad_output: Operand, self: Cell, target: Operand, reduction: int
 ) -> int:
+    """The derivative of the multilabel margin: each class that is too close pushes itself down and
+    a label up.
+    """
     others, chosen, rows = _labels(self.shape, target)
     short = _margins(low, self, others, chosen, 1.0)
     share = _margin_share(low, self, reduction)

@@ -496,7 +496,7 @@ def _apart(low: Lowering, x1: Operand, x2: Operand) -> int:
         shape.insert(len(shape) + axis, 1)
         return low.build.reshape(low.lift(value), tuple(shape))
 
-    return low.apply("subtract", between(x1, -1), between(x2, -2))
+    return low.difference(between(x1, -1), between(x2, -2))
 
 
 _MANY_ROWS = 25

@@ -1,4 +1,4 @@
-"""Trying: a target run once, forward and backward, before anything is said of its gradients."""
+"""Dry run: a target run once, forward and backward, before anything is said of its gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Locating: the callable that `path/to/file.py::name` or `package.module:name` stands for."""
+"""Importing a target: the callable that `path/to/file.py::name` or `package.module:name` stands
+for.
+"""
 
 from __future__ import annotations
 

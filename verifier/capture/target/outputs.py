@@ -1,4 +1,4 @@
-"""Results: the tensors in whatever somebody's code returned."""
+"""Outputs: the tensors in whatever somebody's code returned."""
 
 from __future__ import annotations
 

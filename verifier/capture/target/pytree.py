@@ -1,4 +1,4 @@
-"""Nesting: the leaves of nested lists, tuples, dictionaries and records under flat names.
+"""Pytrees: the leaves of nested lists, tuples, dictionaries and records under flat names.
 
 The third of a list `w` is `w[2]`; what stands under the key "h" of a dictionary, or in the field h
 of a named tuple or of a dataclass, is `state.h`; a key that is not one word is written in brackets,

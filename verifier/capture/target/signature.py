@@ -1,4 +1,4 @@
-"""Arguments: how inputs by their names are given to a callable."""
+"""Signatures: how inputs by their names are given to a callable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Critical: what is watched of each row of the operations table while an input moves.
+"""Critical points: what is watched of each row of the operations table while an input moves.
 
 A watch gives every element a small whole number, its code, and something happens where the code
 changes: a branch is taken or left, an argument passes 0, a function reaches its limit, a sum

@@ -47,6 +47,8 @@ class Float64Screening:
     """Takes them, and states a tensor for each result of the program; None for zeros."""
     formats: Sequence[Format]
     """Those of what is stated."""
+    shapes: Sequence[tuple[int, ...]]
+    """Those of what is stated."""
 
     @staticmethod
     def of(examination: Examination) -> Float64Screening | None:
@@ -59,6 +61,7 @@ class Float64Screening:
             dict(zip(statements.names, statements.arguments, strict=True)),
             statements.joint,
             [statements.format(place) for place in range(len(statements.labels))],
+            statements.shapes,
         )
 
     @property
@@ -153,11 +156,16 @@ class Float64Screening:
         ]
 
     def _answer(self, arguments: Arguments) -> list[Floats] | None:
-        """What is stated, in float64; None where the code raises."""
+        """What is stated, in float64; None where the code raises, or takes a path on which it has
+        results of other shapes.
+        """
         try:
             found = self.state(*(tensor.clone() for tensor in arguments.values()))
         except Exception:
             return None
+        for part, shape in zip(found, self.shapes, strict=True):
+            if part is not None and part.numel() != math.prod(shape):
+                return None
         return [np.zeros(1) if part is None else plain(part) for part in found]
 
     def _stacked(self, tried: Sequence[Arguments]) -> dict[str, Floats]:

@@ -1,4 +1,4 @@
-"""Sweep: a program run in float64 while one input moves through its domain, to find where something
+"""Scan: a program run in float64 while one input moves through its domain, to find where something
 happens.
 
 All elements of the input take the same value, and the other inputs stay as they are. Where a code

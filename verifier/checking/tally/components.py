@@ -65,14 +65,17 @@ class Place:
 
     @cached_property
     def comparison(self) -> Comparison:
+        """The number with the exact one and its allowance, as a record."""
         return self.part.verdicts[self.element]
 
     @property
     def part(self) -> Part:
+        """The array of statements that it stands in."""
         return self.statement.part
 
     @property
     def finding(self) -> Finding:
+        """The check, the dtype and the point that it comes from."""
         return self.statement.finding
 
     @property
@@ -82,6 +85,7 @@ class Place:
 
     @property
     def ratio(self) -> float:
+        """Its error as a fraction of what is allowed; infinite where the error is no number."""
         return float(self.statement.ratios[self.element])
 
     @property
@@ -91,6 +95,7 @@ class Place:
 
     @property
     def is_wrong_formula(self) -> bool:
+        """Whether its formula is wrong in exact arithmetic, whatever rounding allows."""
         return bool(np.ravel(self.part.wrong_formula)[self.element])
 
     @property
@@ -100,6 +105,7 @@ class Place:
 
     @property
     def rank(self) -> tuple[int, float]:
+        """What orders places: a worse outcome first, then a larger error for its allowance."""
         return self.comparison.outcome.severity, self.ratio
 
 
@@ -118,10 +124,12 @@ class CheckComponent:
 
     @property
     def compared(self) -> int:
+        """How many numbers were judged, over all checks and points."""
         return sum(self.outcomes.values())
 
     @cached_property
     def outcomes(self) -> dict[Outcome, int]:
+        """How many of them have each outcome; 0 where none has."""
         return {
             outcome: sum(one.part.count(outcome) for one in self.statements) for outcome in Outcome
         }
@@ -133,6 +141,7 @@ class CheckComponent:
 
     @property
     def decided(self) -> int:
+        """How many of them agree or disagree."""
         return self.compared - self.outcomes[Outcome.UNDECIDED]
 
     @property
@@ -142,6 +151,7 @@ class CheckComponent:
 
     @property
     def tier(self) -> str:
+        """`proved` where each allowance is; `estimated` where one is not."""
         return (
             "proved" if all(one.part.tier == "proved" for one in self.statements) else "estimated"
         )
@@ -173,10 +183,12 @@ class CheckComponent:
 
     @property
     def limit_median(self) -> float:
+        """The median of the detection limits, relative; NaN where none is known."""
         return float(np.median(self.limits)) if self.limits.size else float("nan")
 
     @property
     def limit_max(self) -> float:
+        """The largest of the detection limits, relative; NaN where none is known."""
         return float(self.limits.max()) if self.limits.size else float("nan")
 
     @cached_property

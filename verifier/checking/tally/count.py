@@ -27,6 +27,7 @@ class CheckTally:
 
     @property
     def made(self) -> tuple[Finding, ...]:
+        """The findings at points where the check could be made."""
         return tuple(finding for finding in self.findings if not finding.absent)
 
     @property
@@ -36,10 +37,12 @@ class CheckTally:
 
     @property
     def parts(self) -> tuple[Part, ...]:
+        """The arrays of statements that it judged, in the order of its points."""
         return tuple(part for finding in self.made for part in finding.parts)
 
     @property
     def compared(self) -> int:
+        """How many numbers it judged."""
         return sum(self.outcomes.values())
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from verifier.capture.random_draws import has_slopes
 from verifier.capture.trace_events import Draw, Events, Number
 from verifier.checking.check_result import CheckResult
 from verifier.judging.examination import Examination, Replayed
@@ -137,6 +138,13 @@ def _on_draws(runs: Sequence[Events]) -> Iterator[str]:
         f"the code draws random numbers ({', '.join(shown)}{more}): each is taken as it came out, "
         "and every run draws the same ones"
     )
+    implicit = dict.fromkeys(draw.operation for draw in draws if has_slopes(draw.operation))
+    if implicit:
+        names = " and ".join(implicit)
+        yield (
+            f"the derivative of what {names} drew is taken from torch, which knows it to about "
+            "three digits"
+        )
 
 
 def _on_conventions(runs: Sequence[Events]) -> Iterator[str]:

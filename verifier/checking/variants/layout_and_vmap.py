@@ -11,11 +11,10 @@ import torch
 from verifier.capture.autograd_derivatives import Joint, tensors
 from verifier.capture.code_at_point import SEED, Statements
 from verifier.capture.lowering import plain
-from verifier.capture.random_draws import with_seed
+from verifier.capture.random_draws import SameDraws, with_seed
 from verifier.checking.labels import NAMED, listed
 from verifier.checking.variants.not_comparable import (
     NO_VALUE,
-    OF_DRAWS,
     OF_STRIDES,
     leaves_domain,
     reads_strides,
@@ -47,10 +46,11 @@ class _JointAsGiven(Joint):
 
 
 def _state_as_given(
-    statements: Statements, arguments: Sequence[torch.Tensor]
+    examination: Examination, arguments: Sequence[torch.Tensor]
 ) -> Sequence[torch.Tensor | None]:
-    joint = statements.joint
-    with ignore_torch_warnings():
+    """What the code states with the numbers that it drew in the examination."""
+    joint = statements_of(examination).joint
+    with ignore_torch_warnings(), SameDraws([draw.numbers for draw in examination.events.draws]):
         return _JointAsGiven(joint.code, joint.wanted, joint.results)(*arguments)
 
 
@@ -136,11 +136,8 @@ class StridesCheck:
             if places in seen:
                 continue
             seen.add(places)
-            if trial.examination.events.draws and not all(map(_has_rows_in_order, arguments)):
-                reasons[OF_DRAWS] = None
-                continue
             try:
-                stated = _state_as_given(statements, arguments)
+                stated = _state_as_given(trial.examination, arguments)
             except Exception as error:
                 reasons[reason_it_raises(error)] = None
                 continue
@@ -151,12 +148,6 @@ class StridesCheck:
             found = trial.finding(self, judged, circumstance=circumstance)
             yield replace(found, examination=trial.examination)
         yield from (trial.absent(self, reason) for reason in reasons)
-
-
-def _has_rows_in_order(tensor: torch.Tensor) -> bool:
-    """Whether numbers with higher indices lie further in memory, as torch draws random ones."""
-    steps = [step for step, size in zip(tensor.stride(), tensor.shape, strict=True) if size > 1]
-    return steps == sorted(steps, reverse=True)
 
 
 _LAYOUTS: dict[Callable[[torch.Tensor], torch.Tensor], str] = {
@@ -272,7 +263,7 @@ class ExpandedCheck:
             ([*plain_inputs, *weights], "grad_output alone is"),
         ):
             try:
-                stated = _state_as_given(trial.statements, arguments)
+                stated = _state_as_given(examination, arguments)
             except Exception as error:
                 yield trial.absent(self, reason_it_raises(error))
                 return

@@ -14,7 +14,6 @@ from verifier.judging.outcome import Outcome
 from verifier.process.isolation import user_code_state
 
 OF_STRIDES = "the code reads strides (as_strided): in another layout it is another function"
-OF_DRAWS = "in another order in memory torch draws other random numbers for the same elements"
 NO_VALUE = "where all rows are equal, the function has no value to compare"
 _AT_ONE_POINT = frozenset({PADDING})
 """Under vmap torch leaves out the padding's row of the first point, and learns those of the

@@ -22,6 +22,9 @@ from verifier.operations.arrays import Ball, Floats
 from verifier.program.evaluation.arithmetic import balls, precision
 from verifier.program.evaluation.balls import FIRST_BITS
 
+OF_SPARSE_VALUES = "sparse_mask"
+"""What torch's backward of a sparse tensor calls, without a derivative of its own."""
+
 
 @dataclass(frozen=True)
 class QuantityCheck:
@@ -71,6 +74,10 @@ class BothModesCheck:
             yield trial.absent(
                 self, f"torch has a convention for reverse mode alone: {', '.join(sorted(apart))}"
             )
+            return
+        cut = [path for path in reverse.detached if path not in forward.detached]
+        if cut:
+            yield trial.absent(self, f"forward mode follows what reverse mode does not: {cut[0]}")
             return
         tangents = [plain(moved).ravel() for moved in _weights_of(forward)]
         weights = [plain(weight).ravel() for weight in _weights_of(reverse)]
@@ -148,6 +155,11 @@ class SecondOrderCheck:
 
     def findings(self, trial: Trial) -> Iterator[Finding]:
         """What the check finds at that point."""
+        if OF_SPARSE_VALUES in trial.examination.operations:
+            yield trial.absent(
+                self, "torch does not differentiate the gradient of a sparse tensor's values again"
+            )
+            return
         examination = trial.second
         if isinstance(examination, str):
             yield trial.absent(self, examination)

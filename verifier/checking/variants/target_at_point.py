@@ -203,6 +203,10 @@ _KNOWN = (
         "the code has a backward that is marked as once_differentiable",
     ),
     (
+        r"from the 'Sparse\w*' backend",
+        "torch lacks an operation for sparse tensors that the code needs there",
+    ),
+    (
         r"called random operation while in randomness error mode",
         "the code draws random numbers, for which vmap asks how",
     ),

@@ -1,4 +1,4 @@
-"""Acceptance: which failures of a check are known and accepted, which are not, and which are no
+"""Baseline: which failures of a check are known and accepted, which are not, and which are no
 longer there.
 """
 

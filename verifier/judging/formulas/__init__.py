@@ -81,16 +81,14 @@ class Judge:
             return None
         there = {name: values[at] for name, values in arguments.items()}
         by = [name for name in there if name not in self.data]
-        stated = [one.stated[at] for one in derivatives]
         formats = dict.fromkeys(there, self.format)
-        found = ties_of(self.program, there, formats, by, stated)
+        given = {name: balls(values) for name, values in there.items()}
+        _, *reaches = rounding_reach(self.program, self.format, self.library, given, self.data)
+        stated = [one.stated[at] for one in derivatives]
+        found = ties_of(self.program, there, formats, by, stated, reaches)
         if found is None:
             return None
-        given = {name: balls(values) for name, values in there.items()}
-        reaches = rounding_reach(self.program, self.format, self.library, given, self.data)
-        return [
-            _TiesAtPoints(at, ties, reach) for ties, reach in zip(found, reaches[1:], strict=True)
-        ]
+        return [_TiesAtPoints(at, ties, reach) for ties, reach in zip(found, reaches, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)

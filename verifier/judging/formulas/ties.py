@@ -25,16 +25,20 @@ class FormulaPoints(Point):
 
     @property
     def count(self) -> int:
+        """How many points there are."""
         return max(len(values) for values in self.arguments.values())
 
     @property
     def elements(self) -> int:
+        """How many numbers a replay at all points computes, about."""
         return sum(values.size for values in self.arguments.values()) * len(self.program.nodes)
 
     def moving_shape(self, name: str) -> tuple[int, ...]:
+        """The shape of an argument at one point."""
         return self.arguments[name].shape[1:]
 
     def evaluated(self, arithmetic: BallArithmetic, arguments: Mapping[str, Array]) -> list[Balls]:
+        """The results at all points: an array of balls with one entry a point for each."""
         found = evaluate(self.program, arithmetic, arguments)
         return [np.broadcast_to(np.ravel(as_objects(one)), (self.count,)) for one in found]
 
@@ -63,11 +67,13 @@ def ties_of(
     formats: Mapping[str, Format],
     by: Sequence[str],
     stated: Sequence[Floats],
+    rounding: Sequence[Floats],
 ) -> list[Ties] | None:
     """For each derivative what is right at the points; None where nothing ties.
 
     The program has the value as its first result, and then its derivatives by `by`, of which
-    `stated` has a number a point. Arguments are finite float64 arrays, points by rows.
+    `stated` has a number a point, and `rounding` how far rounding may move it. Arguments are finite
+    float64 arrays, points by rows.
     """
     nodes = range(len(program.nodes))
     borders = BorderArithmetic(
@@ -82,7 +88,7 @@ def ties_of(
     kinks = kinks_at(tied, exact, stated, by, ())
     return [
         _ties(kinks, place, where, off)
-        for place, off in enumerate(_no_means(kinks, stated, where), start=1)
+        for place, off in enumerate(_no_means(kinks, stated, rounding, where), start=1)
     ]
 
 
@@ -95,14 +101,17 @@ def _points_with_ties(ties: Mapping[int, Truths], count: int) -> Truths:
     return found
 
 
-def _no_means(kinks: Kinks, stated: Sequence[Floats], where: Truths) -> list[Floats]:
+def _no_means(
+    kinks: Kinks, stated: Sequence[Floats], rounding: Sequence[Floats], where: Truths
+) -> list[Floats]:
     """Where the statements at a point are no mean of its limits, the nearest right numbers; NaN
     elsewhere.
     """
     nearest = [np.full(where.shape, np.nan) for _ in stated]
     chosen = range(1, len(stated) + 1)
     for point in np.flatnonzero(where).tolist():
-        found = kinks.at(point).nearest(chosen, [numbers[[point]] for numbers in stated])
+        there = ([numbers[[point]] for numbers in parts] for parts in (stated, rounding))
+        found = kinks.at(point).nearest(chosen, *there)
         for part, (number,) in zip(nearest, found, strict=True):
             part[point] = number
     return nearest

@@ -67,9 +67,12 @@ class Kinks:
             self.are_all,
         )
 
-    def nearest(self, chosen: Sequence[int], stated: Sequence[Floats]) -> list[Floats]:
+    def nearest(
+        self, chosen: Sequence[int], stated: Sequence[Floats], rounding: Sequence[Floats]
+    ) -> list[Floats]:
         """The right numbers nearest to what is stated of the chosen results, where the statements,
-        taken together, are no mean of the limits; NaN elsewhere.
+        taken together, are no mean of the limits; NaN elsewhere. `rounding` is how far rounding may
+        move each statement.
 
         All limits satisfy the same linear equations (the weights of a maximum sum to one); so does
         each of their means. Nothing is said where the directions are too few to be sure of them.
@@ -82,9 +85,16 @@ class Kinks:
                 np.concatenate([np.ravel(middle(limit[place])) for place in chosen])[tied]
                 for limit in self.limits
             ]
-            numbers = np.concatenate([np.ravel(one) for one in stated])[tied]
-            nearest = on_affine_hull if self.are_all else with_equal_sum
-            found[tied] = nearest(np.array(rows), numbers)
+            numbers, roundings = (
+                np.concatenate([np.ravel(one) for one in parts])[tied]
+                for parts in (stated, rounding)
+            )
+            limits = np.array(rows)
+            found[tied] = (
+                on_affine_hull(limits, numbers, roundings)
+                if self.are_all
+                else with_equal_sum(limits, numbers)
+            )
         return np.split(found, np.cumsum(sizes)[:-1])
 
 

@@ -50,6 +50,7 @@ class Hull:
 
     @property
     def flat(self) -> Hull:
+        """The same intervals along one axis."""
         return Hull(np.ravel(self.middle), np.ravel(self.reach))
 
     @property
@@ -69,9 +70,10 @@ class Hull:
         )
 
 
-def on_affine_hull(limits: Floats, stated: Floats) -> Floats:
+def on_affine_hull(limits: Floats, stated: Floats, rounding: Floats) -> Floats:
     """The nearest point of the smallest affine space through some others, where an entry is off it
-    by more than a millionth of their extent; NaN for the other entries.
+    by more than a millionth of their extent, and by more than rounding of the entries can bring it;
+    NaN for the other entries.
     """
     nowhere = np.full(stated.shape, np.nan)
     if not (np.isfinite(limits).all() and np.isfinite(stated).all()):
@@ -83,8 +85,13 @@ def on_affine_hull(limits: Floats, stated: Floats) -> Floats:
     if len(limits) < rank + SURE:
         return nowhere
     apart = (stated - limits[0]) / scale
-    on = axes[:rank].T @ (axes[:rank] @ apart)
-    return np.where(np.abs(apart - on) > OFF, limits[0] + on * scale, np.nan)
+    along = axes[:rank].T @ axes[:rank]
+    off = apart - along @ apart
+    # What rounding does to one entry is seen in others, in which the limits differ by less.
+    with np.errstate(all="ignore"):
+        explained = np.abs(np.eye(stated.size) - along) @ (rounding / scale)
+    is_off = (np.abs(off) > OFF) & (np.abs(off) > explained)
+    return np.where(is_off, stated - off * scale, np.nan)
 
 
 def with_equal_sum(limits: Floats, stated: Floats) -> Floats:

@@ -57,7 +57,7 @@ class FormulaReplay:
 def formula_replay(pair: ComparedPrograms, found: JointReplay) -> FormulaReplay:
     """How the code's formulas compare with the exact ones."""
     trial = _Trial(pair, found)
-    unexplained, literals = trial.granted(trial.wrong(()), trial.wrong)
+    unexplained, literals = trial.granted(trial.in_no_branch(trial.wrong(())), trial.wrong)
     wrong, narrow = trial.granted(unexplained, trial.wrong_as_float32)
     near = approximated(pair, found, wrong)
     unexplained, wrong = _without(unexplained, near), _without(wrong, near)
@@ -97,6 +97,21 @@ class _Trial:
         return [
             one & (other | far) for one, other, far in zip(without, found, self._far, strict=True)
         ]
+
+    def in_no_branch(self, wrong: Wrong) -> Wrong:
+        """What is wrong as well where each comparison of the code falls out as the exact numbers
+        say; all of the values.
+
+        Where rounding leaves a comparison open, the replay takes the branch of the code. The exact
+        formula may have no such branch: the size of a complex number has none at 0.
+        """
+        if not self.found.decisions or not any(part.any() for part in wrong):
+            return wrong
+        free = replay(self.found.program, self.pair.given, BallArithmetic())
+        apart = _differences(free[: len(self.found.code)], self.found.exact)
+        values = len(self.pair.point.results)
+        derivatives = zip(wrong[values:], apart[values:], strict=True)
+        return [*wrong[:values], *(part & ~_are_same(one) for part, one in derivatives)]
 
     @cached_property
     def _far(self) -> Wrong:
@@ -254,6 +269,11 @@ def _excludes_zero(difference: Any) -> Any:
     return np.asarray(np.not_equal(difference, arb(0)), dtype=bool) & np.isfinite(
         radius(difference)
     )
+
+
+def _are_same(difference: Any) -> Any:
+    """Where two balls are not proved to be different numbers, and are known."""
+    return np.isfinite(radius(difference)) & ~_excludes_zero(difference)
 
 
 def _digits(difference: Any, exact: Any, kink: Any, terms: float) -> float:

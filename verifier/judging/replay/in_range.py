@@ -38,18 +38,23 @@ class InRangeArithmetic(SizeArithmetic):
         return value, size
 
     def constant(self, place: int, node: Node) -> _Pair:
+        """As in float64, then brought into the range of the node's format."""
         return self._keep(place, node, super().constant(place, node))
 
     def row(self, place: int, node: Node, *arguments: _Pair) -> _Pair:
+        """As in float64, then brought into the range of the node's format."""
         return self._keep(place, node, super().row(place, node, *arguments))
 
     def total(self, place: int, node: Node, argument: _Pair) -> _Pair:
+        """As in float64, then brought into the range of the node's format."""
         return self._keep(place, node, super().total(place, node, argument))
 
     def contract(self, place: int, node: Node, left: _Pair, right: _Pair) -> _Pair:
+        """As in float64, then brought into the range of the node's format."""
         return self._keep(place, node, super().contract(place, node, left, right))
 
     def round(self, place: int, node: Node, argument: _Pair) -> _Pair:
+        """The argument in the range of the node's format; its digits stay."""
         return self._keep(place, node, argument)
 
 

@@ -32,12 +32,15 @@ class NumPyArithmetic:
         self._type = np.dtype(dtype).type
 
     def input(self, value: Numeric) -> Numeric:
+        """The value rounded to the dtype."""
         return self._type(value)
 
     def constant(self, place: int, node: Node) -> Numeric:
+        """The number as it was written, rounded to the dtype."""
         return self.number(node.payload)
 
     def row(self, place: int, node: Node, *arguments: Numeric) -> Numeric:
+        """What NumPy's function for the row gives in the dtype."""
         return self.apply(TABLE[node.operation], *arguments)
 
     def number(self, value: int | float) -> Numeric:

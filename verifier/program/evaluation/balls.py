@@ -115,6 +115,7 @@ class BallArithmetic:
         return given if given.dtype == object else as_objects(balls(given))
 
     def constant(self, place: int, node: Node) -> Balls:
+        """The exact number; a ball of half a unit around it where it may be a rounded decimal."""
         if not isinstance(node.payload, FrozenArray):
             return as_objects(arb(node.payload))
         array = node.array
@@ -129,12 +130,14 @@ class BallArithmetic:
         return as_objects(exact + arb(0, self.halves * half))
 
     def row(self, place: int, node: Node, *arguments: Balls) -> Balls:
+        """What Arb's function for the row gives; comparisons are decided where balls allow it."""
         operation = TABLE[node.operation]
         if operation.name in _DECIDED:
             return self._decided(place, operation, arguments)
         return as_objects(operation.arb(*arguments))
 
     def take(self, place: int, node: Node, argument: Balls) -> Balls:
+        """The balls at the places of the index; an exact 0 where it says nothing."""
         index = node.array
         flat = np.ravel(argument)
         if not (index == NOTHING).any():
@@ -143,18 +146,23 @@ class BallArithmetic:
         return np.asarray(np.append(flat, nothing)[index])  # NOTHING is the last place
 
     def pile(self, place: int, node: Node, argument: Balls) -> Balls:
+        """The sums of the balls that land on the same place."""
         return piled(argument, node.array, node.shape)
 
     def join(self, place: int, node: Node, *arguments: Balls) -> Balls:
+        """All balls behind each other, along one axis."""
         return np.concatenate([np.ravel(argument) for argument in arguments])
 
     def reshape(self, place: int, node: Node, argument: Balls) -> Balls:
+        """The same balls in the node's shape."""
         return np.reshape(argument, node.shape)
 
     def total(self, place: int, node: Node, argument: Balls) -> Balls:
+        """The sums along the node's axes; an exact 0 for no balls."""
         return as_objects(np.add.reduce(argument, axis=node.payload, initial=_ZERO))
 
     def contract(self, place: int, node: Node, left: Balls, right: Balls) -> Balls:
+        """The products of the matrices in the last two axes, batch by batch."""
         (rows, inner), columns = left.shape[-2:], right.shape[-1]
         batch = int(np.prod(node.shape[:-2]))
         result = np.empty((batch, rows, columns), dtype=object)
@@ -166,9 +174,11 @@ class BallArithmetic:
         return result.reshape(node.shape)
 
     def matrix(self, place: int, node: Node, argument: Balls) -> Balls:
+        """What the node's function of matrices gives of each matrix."""
         return each(node.payload, node.shape, argument)
 
     def round(self, place: int, node: Node, argument: Balls) -> Balls:
+        """The argument itself: exact arithmetic rounds nothing."""
         return argument
 
     def _decided(self, place: int, operation: Operation, arguments: tuple[Balls, ...]) -> Balls:

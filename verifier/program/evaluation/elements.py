@@ -155,6 +155,7 @@ class Elements:
         return [parts[0], parts[1] if known[parts[0]] else parts[2]]
 
     def node(self, key: Key) -> Node:
+        """The node that an element is one of."""
         return self.program.nodes[key[0]]
 
     def given(self, key: Key) -> float:

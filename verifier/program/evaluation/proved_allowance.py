@@ -52,6 +52,7 @@ class Rounded:
 
     @property
     def size(self) -> Balls:
+        """The sizes of the terms that it is the sum of; its own size where it is no sum."""
         return np.abs(self.ball) if self.terms is None else self.terms
 
 
@@ -78,9 +79,11 @@ class RoundedArithmetic:
     """Does what involves no rounding."""
 
     def input(self, value: Rounded) -> Rounded:
+        """The value itself: inputs are floats, which nothing has rounded yet."""
         return value
 
     def constant(self, place: int, node: Node) -> Rounded:
+        """The exact constant; a number that has a format is rounded to it."""
         exact = self.exact.constant(place, node)
         if node.format is None or node.shape or node.array.dtype == bool:
             return Rounded(exact, given=True)
@@ -88,18 +91,22 @@ class RoundedArithmetic:
         return Rounded(as_objects(self._model(node.format).constant(number)), given=True)
 
     def row(self, place: int, node: Node, *arguments: Rounded) -> Rounded:
+        """The row's balls, each widened by what rounding in the node's format can do."""
         given = all(argument.given for argument in arguments)
         return replace(self._row(TABLE[node.operation], node, arguments, given), given=given)
 
     def take(self, place: int, node: Node, argument: Rounded) -> Rounded:
+        """The balls at the places of the index, with their borders: moving rounds nothing."""
         moved = self.exact.take(place, node, argument.ball)
         return self._moved(moved, [argument], lambda mask: np.append(mask, False)[node.array])
 
     def reshape(self, place: int, node: Node, argument: Rounded) -> Rounded:
+        """The same balls in the node's shape: moving rounds nothing."""
         moved = self.exact.reshape(place, node, argument.ball)
         return self._moved(moved, [argument], lambda mask: mask.reshape(node.shape))
 
     def join(self, place: int, node: Node, *arguments: Rounded) -> Rounded:
+        """All balls behind each other: moving rounds nothing."""
         moved = self.exact.join(place, node, *(argument.ball for argument in arguments))
         return self._moved(
             moved, arguments, lambda *masks: np.concatenate([np.ravel(mask) for mask in masks])
@@ -111,12 +118,16 @@ class RoundedArithmetic:
         return Rounded(balls, argument.border, np.ones(node.shape, dtype=bool), argument.given)
 
     def round(self, place: int, node: Node, argument: Rounded) -> Rounded:
+        """The balls widened by one rounding to the node's format."""
         if node.format is None:
             return argument
         ball = self._model(node.format).result(TABLE["multiply"], argument.ball, [])
         return replace(argument, ball=ball, terms=None)
 
     def pile(self, place: int, node: Node, argument: Rounded) -> Rounded:
+        """The sums of what lands on the same place, widened by the roundings of the longest of them
+        in any order.
+        """
         index = node.array[node.array != NOTHING]
         most = int(np.bincount(index, minlength=1).max(initial=0))
         added = [self.exact.pile(place, node, part) for part in _with_sizes(argument)]
@@ -129,6 +140,7 @@ class RoundedArithmetic:
         return self._moved(self._total(node, added, most), [argument], reached)
 
     def total(self, place: int, node: Node, argument: Rounded) -> Rounded:
+        """The sums along the node's axes, widened by the roundings of a sum in any order."""
         terms = int(np.prod([np.shape(argument.ball)[axis] for axis in node.payload]))
         added = [self.exact.total(place, node, part) for part in _with_sizes(argument)]
         return self._moved(
@@ -136,6 +148,9 @@ class RoundedArithmetic:
         )
 
     def contract(self, place: int, node: Node, left: Rounded, right: Rounded) -> Rounded:
+        """The products of matrices, widened by the roundings of a product and of a sum of as many
+        terms in any order.
+        """
         pairs = zip(_with_sizes(left), _with_sizes(right), strict=True)
         added = [self.exact.contract(place, node, *pair) for pair in pairs]
 
@@ -400,14 +415,16 @@ def _evaluated(
     ]
 
 
-def proved(program: Program, arguments: Mapping[str, Floats]) -> list[Balls | None]:
-    """For each result the balls of what honest code may state; None for all where a comparison is
-    open. Arguments are float64 arrays, exact as they are.
+def proved(program: Program, arguments: Mapping[str, Floats]) -> list[Balls]:
+    """For each result the balls of what honest code may state; NaN where a comparison is open.
+
+    Arguments are float64 arrays, exact as they are.
     """
     arithmetic = RoundedArithmetic()
     with precision(BITS):
         given = {name: Rounded(arithmetic.exact.input(part)) for name, part in arguments.items()}
         results = evaluate(program, arithmetic, given)
-    if any(np.any(result.unsure) for result in results):
-        return [None for _ in results]
-    return [as_objects(result.ball) for result in results]
+    return [
+        as_objects(np.where(result.unsure, arb("nan"), as_objects(result.ball)))
+        for result in results
+    ]

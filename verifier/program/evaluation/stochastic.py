@@ -78,9 +78,11 @@ class NoiseArithmetic(BatchArithmetic):
         """Where comparisons are open, once that is known exactly."""
 
     def input(self, value: Array) -> Array:
+        """The value with a first axis of length 1; the replays differ by their noise alone."""
         return super().input(value)[None]
 
     def constant(self, place: int, node: Node) -> Array:
+        """The constant; moved by a rounding where its format does not hold it."""
         array, rounding = node.array[None], self._format(node)
         if rounding is None or array.dtype == bool or rounding.holds(float(array[0])):
             return np.asarray(array)
@@ -91,12 +93,14 @@ class NoiseArithmetic(BatchArithmetic):
         return None if node.format in self.silent else node.format
 
     def pile(self, place: int, node: Node, argument: Array) -> Array:
+        """The sums of what lands on the same place, moved by the roundings of the longest."""
         index = node.array
         most = int(np.bincount(index[index != NOTHING], minlength=1).max(initial=0))
         totals, sizes = piled_rows(argument, node), piled_rows(np.abs(argument), node)
         return self._summed(place, node, totals, sizes, most)
 
     def total(self, place: int, node: Node, argument: Array) -> Array:
+        """The sums along the node's axes, moved by the roundings of as many terms."""
         axes = tuple(axis + 1 for axis in node.payload)
         terms = int(np.prod([argument.shape[axis] for axis in axes]))
         with np.errstate(all="ignore"):
@@ -105,6 +109,9 @@ class NoiseArithmetic(BatchArithmetic):
             )
 
     def contract(self, place: int, node: Node, left: Array, right: Array) -> Array:
+        """The products of matrices, moved by the roundings of as many terms, and to 0 where the
+        format underflows.
+        """
         with np.errstate(all="ignore"):
             sizes = np.matmul(np.abs(left), np.abs(right))
             if not sizes.all():
@@ -152,10 +159,14 @@ class NoiseArithmetic(BatchArithmetic):
         return np.asarray(node.payload.floats(argument, moved))
 
     def round(self, place: int, node: Node, argument: Array) -> Array:
+        """The argument moved by one rounding to the node's format."""
         rounding = self._format(node)
         return argument if rounding is None else self._moved(place, argument, rounding, 1.0)
 
     def row(self, place: int, node: Node, *arguments: Array) -> Array:
+        """The row's result in each replay, moved by its own rounding; comparisons and steps as
+        their arguments are in that replay.
+        """
         operation = TABLE[node.operation]
         parts = aligned(arguments)
         if operation.name in COMPARISONS:

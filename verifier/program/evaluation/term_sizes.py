@@ -24,19 +24,23 @@ class SizeArithmetic:
     """Pairs of value and size."""
 
     def input(self, value: Floats) -> _Pair:
+        """The value, and its absolute value."""
         array = np.asarray(value, dtype=np.float64)
         return array, np.abs(array)
 
     def constant(self, place: int, node: Node) -> _Pair:
+        """The constant, and its absolute value; truth values have none."""
         array = node.array
         return array, np.abs(array) if array.dtype != bool else array
 
     def take(self, place: int, node: Node, argument: _Pair) -> _Pair:
+        """Values and sizes at the places of the index; 0 where it says nothing."""
         index = node.array
         value, size = (np.append(np.ravel(part), part.dtype.type(0)) for part in argument)
         return value[index], size[index]  # NOTHING is the last place
 
     def pile(self, place: int, node: Node, argument: _Pair) -> _Pair:
+        """The sums of values, and of sizes, that land on the same place."""
         index, count = node.array.ravel(), int(np.prod(node.shape))
         kept = index != NOTHING
         value, size = (
@@ -48,28 +52,37 @@ class SizeArithmetic:
         return value, size
 
     def join(self, place: int, node: Node, *arguments: _Pair) -> _Pair:
+        """Values and sizes behind each other."""
         return tuple(
             np.concatenate([np.ravel(pair[side]) for pair in arguments]) for side in (0, 1)
         )  # type: ignore[return-value]
 
     def reshape(self, place: int, node: Node, argument: _Pair) -> _Pair:
+        """Values and sizes in the node's shape."""
         return argument[0].reshape(node.shape), argument[1].reshape(node.shape)
 
     def total(self, place: int, node: Node, argument: _Pair) -> _Pair:
+        """The sums of values, and of sizes: what cancels in the first stays in the second."""
         with np.errstate(all="ignore"):
             return argument[0].sum(axis=node.payload), argument[1].sum(axis=node.payload)
 
     def contract(self, place: int, node: Node, left: _Pair, right: _Pair) -> _Pair:
+        """The products of the matrices of values, and of those of sizes."""
         with np.errstate(all="ignore"):
             return np.matmul(left[0], right[0]), np.matmul(left[1], right[1])
 
     def matrix(self, place: int, node: Node, argument: _Pair) -> _Pair:
+        """What the function of matrices gives of the values, and how large it says that its terms
+        are.
+        """
         return node.payload.floats(argument[0], exact), node.payload.sizes(argument[1])
 
     def round(self, place: int, node: Node, argument: _Pair) -> _Pair:
+        """The argument itself: a rounding changes no size that matters."""
         return argument
 
     def row(self, place: int, node: Node, *arguments: _Pair) -> _Pair:
+        """The row's values, and the sizes of the terms that they are made of."""
         values, sizes = [pair[0] for pair in arguments], [pair[1] for pair in arguments]
         value = np.asarray(_FLOAT64.row(place, node, *values))
         match node.operation:

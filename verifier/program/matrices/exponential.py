@@ -31,9 +31,11 @@ class Exponential(MatrixFunction):
     """
 
     def shape(self, argument: Shape) -> Shape:
+        """That of the matrices."""
         return argument
 
     def balls(self, matrix: Balls, place: int) -> Balls:
+        """Arb's exponential of one matrix (`arb_mat.exp`); NaN where an entry is not finite."""
         result = np.empty(matrix.shape, dtype=object)
         finite = all(entry.is_finite() for entry in matrix.ravel())
         result[...] = arb_mat(matrix.tolist()).exp().tolist() if finite else arb("nan")
@@ -55,10 +57,14 @@ class Exponential(MatrixFunction):
         return result
 
     def sizes(self, matrices: Floats) -> Floats:
+        """The norm of the exponential, for each entry."""
         result = self.floats(matrices, exact)
         return np.broadcast_to(norms(result), result.shape)
 
     def adjoint(self, builder: Builder, argument: int, adjoint: int) -> int:
+        """The upper right block of exp([[Aᵀ, G], [0, Aᵀ]]) for the adjoint G (Mathias 1996, theorem
+        2.1).
+        """
         turned = transposed(builder, argument)
         size = builder.shape(argument)[-1]
         whole = builder.matrix(self, blocks(builder, turned, adjoint))

@@ -20,16 +20,21 @@ class Nearby(MatrixFunction):
     """
 
     def shape(self, argument: Shape) -> Shape:
+        """That of the matrices."""
         return argument
 
     def balls(self, matrix: Balls, place: int) -> Balls:
+        """The matrix itself, since exact arithmetic rounds nothing."""
         return matrix
 
     def floats(self, matrices: Floats, noise: Noise) -> Floats:
+        """The matrices moved by noise of the size of their norms."""
         return noise(matrices, norms(matrices))
 
     def sizes(self, matrices: Floats) -> Floats:
+        """The norm of each matrix, for each of its entries."""
         return np.broadcast_to(norms(matrices), matrices.shape)
 
     def adjoint(self, builder: Builder, argument: int, adjoint: int) -> int:
+        """The adjoint itself: the derivative of doing nothing."""
         return adjoint

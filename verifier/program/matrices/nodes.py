@@ -11,6 +11,7 @@ from verifier.program.program import Shape
 
 
 def transposed(builder: Builder, node: int) -> int:
+    """The node with its last two axes swapped."""
     return builder.take(node, places(builder.shape(node)).swapaxes(-1, -2))
 
 
@@ -23,6 +24,7 @@ def product(builder: Builder, *factors: int) -> int:
 
 
 def total(builder: Builder, *terms: int) -> int:
+    """The sum of the terms, added from the left."""
     result = terms[0]
     for term in terms[1:]:
         result = builder.apply("add", result, term)
@@ -36,6 +38,7 @@ def scaled_columns(builder: Builder, node: int, factors: int) -> int:
 
 
 def divided_columns(builder: Builder, node: int, divisors: int) -> int:
+    """The matrices with column j divided by entry j of the divisors."""
     *batch, count = builder.shape(divisors)
     return builder.apply("divide", node, builder.reshape(divisors, (*batch, 1, count)))
 
@@ -60,6 +63,7 @@ def differences(builder: Builder, entries: int) -> int:
 
 
 def without_diagonal(builder: Builder, node: int) -> int:
+    """The square matrices with zeros on their diagonals."""
     count = builder.shape(node)[-1]
     unit = builder.constant(np.eye(count, dtype=bool))
     return builder.apply("where", unit, builder.constant(0.0), node)

@@ -45,10 +45,16 @@ class Eigen(MatrixFunction):
     """Vectors whose signs are meant; None where no vectors are wanted."""
 
     def shape(self, argument: Shape) -> Shape:
+        """One axis behind the batch: the eigenvalues, then the vectors row by row where they are
+        wanted.
+        """
         *batch, size, _ = argument
         return (*batch, size if self.like is None else size + size * size)
 
     def balls(self, matrix: Balls, place: int) -> Balls:
+        """Arb's proved eigenvalues of one symmetric matrix, and its vectors with the signs that the
+        library chose.
+        """
         values, vectors = eigen_balls(matrix)
         if self.like is None:
             return values
@@ -56,6 +62,9 @@ class Eigen(MatrixFunction):
         return np.concatenate([values, aligned_balls(vectors, signs).ravel()])
 
     def floats(self, matrices: Floats, noise: Noise) -> Floats:
+        """NumPy's eigenvalues and vectors, moved by noise before and after; NaN for a vector that
+        rounding turns far.
+        """
         values, vectors = _eigen_floats(noise(matrices, norms(matrices)))
         values = noise(values, np.abs(values))
         if self.like is None:
@@ -64,6 +73,7 @@ class Eigen(MatrixFunction):
         return np.concatenate([values, vectors.reshape(*values.shape[:-1], -1)], axis=-1)
 
     def sizes(self, matrices: Floats) -> Floats:
+        """The norm of the matrix for each eigenvalue, 1 for each entry of a unit vector."""
         *batch, size, _ = matrices.shape
         values = np.broadcast_to(norms(matrices)[..., 0], (*batch, size))
         if self.like is None:
@@ -103,6 +113,9 @@ class Singular(MatrixFunction):
     """Right vectors whose signs are meant; None where no vectors are wanted."""
 
     def shape(self, argument: Shape) -> Shape:
+        """One axis behind the batch: left vectors, singular values, right vectors, or the values
+        alone.
+        """
         *batch, _, _ = argument
         return (*batch, sum(int(np.prod(shape)) for shape in self._shapes(argument)))
 
@@ -112,6 +125,9 @@ class Singular(MatrixFunction):
         return [(count,)] if self.like is None else [(rows, count), (count,), (columns, count)]
 
     def balls(self, matrix: Balls, place: int) -> Balls:
+        """The proved singular values of one matrix, and its vectors with the signs that the library
+        chose.
+        """
         left, values, right = singular_balls(matrix)
         if self.like is None:
             return values
@@ -120,6 +136,9 @@ class Singular(MatrixFunction):
         return np.concatenate([(left * turn).ravel(), values, (right * turn).ravel()])
 
     def floats(self, matrices: Floats, noise: Noise) -> Floats:
+        """NumPy's singular values and vectors, moved by noise before and after; NaN for a vector
+        that rounding turns far.
+        """
         left, values, right = _singular_floats(noise(matrices, norms(matrices)))
         values = noise(values, np.abs(values))
         if self.like is None:
@@ -131,6 +150,7 @@ class Singular(MatrixFunction):
         return np.concatenate(list(flat), axis=-1)
 
     def sizes(self, matrices: Floats) -> Floats:
+        """The norm of the matrix for each singular value, 1 for each entry of a unit vector."""
         shapes = self._shapes(matrices.shape)
         batch, size = matrices.shape[:-2], norms(matrices)[..., 0]
         filled = [
@@ -140,6 +160,9 @@ class Singular(MatrixFunction):
         return np.concatenate(filled, axis=-1)
 
     def adjoint(self, builder: Builder, argument: int, adjoint: int) -> int:
+        """The adjoint of the matrices. The adjoint of singular values alone needs vectors too,
+        which another node gives.
+        """
         shape = builder.shape(argument)
         whole = self if self.like is not None else self._with_vectors(shape)
         u, s, v = parts(builder, builder.matrix(whole, argument), whole._shapes(shape))
@@ -301,6 +324,9 @@ def _signs_of_balls(vectors: Balls, like: Floats) -> Floats:
 
 
 def aligned_balls(vectors: Balls, like: Floats) -> Balls:
+    """The vectors (columns of balls), each with the sign of the one in `like` (floats of the same
+    shape).
+    """
     return np.asarray(vectors * _signs_of_balls(vectors, like))
 
 

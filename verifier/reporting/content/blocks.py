@@ -143,10 +143,12 @@ class Table:
 
     @property
     def rows(self) -> list[Row]:
+        """Its rows without the headings between them."""
         return [part for part in self.parts if isinstance(part, Row)]
 
     @property
     def has_headings(self) -> bool:
+        """Whether its rows come in groups with a heading each."""
         return any(isinstance(part, Heading) for part in self.parts)
 
     @property
@@ -187,6 +189,7 @@ class Part:
 
     @property
     def sentences(self) -> list[str]:
+        """The sentences of all its blocks, in order."""
         return [*sentences_of(self.blocks)]
 
 

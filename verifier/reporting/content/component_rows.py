@@ -24,13 +24,16 @@ class Counted(Protocol):
     """All comparisons of one quantity."""
 
     @property
-    def outcomes(self) -> Mapping[Outcome, int]: ...
+    def outcomes(self) -> Mapping[Outcome, int]:
+        """How many comparisons have each outcome."""
 
     @property
-    def outcome(self) -> Outcome: ...
+    def outcome(self) -> Outcome:
+        """The worst of them."""
 
     @property
-    def compared(self) -> int: ...
+    def compared(self) -> int:
+        """How many numbers were judged."""
 
     @property
     def least_digits(self) -> float:
@@ -45,10 +48,16 @@ class Counted(Protocol):
         """The number of the step or the point of the worst error."""
 
     @property
-    def limit_median(self) -> float: ...
+    def limit_median(self) -> float:
+        """The median of the detection limits, relative to the exact values; NaN where none is
+        known.
+        """
 
     @property
-    def limit_max(self) -> float: ...
+    def limit_max(self) -> float:
+        """The largest of the detection limits, relative to the exact values; NaN where none is
+        known.
+        """
 
 
 def known(value: float, form: str) -> str:

@@ -40,6 +40,7 @@ class Failure:
 
     @property
     def quantity(self) -> str:
+        """That of the component that is shown: value, reverse, forward or second."""
         return self.first.quantity
 
     @property

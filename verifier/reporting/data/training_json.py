@@ -104,6 +104,7 @@ def optimizer_name(optimizer: Any) -> str:
 
 
 def model_document(model: Model) -> dict[str, Any]:
+    """The `model` of a document; a formula that is too long to be written is null."""
     return {
         "name": model.name,
         "prediction": _shown(lambda: model.expression),
@@ -151,6 +152,7 @@ def _detail(component: Component) -> dict[str, Any]:
 
 
 def comparison_document(judged: Comparison, stated: str) -> dict[str, Any]:
+    """One judged number; `stated` is the key under which the code's own stands."""
     return {
         stated: judged.stated,
         "symbolic": judged.symbolic,

@@ -21,12 +21,21 @@ from verifier.judging.verdict import Outcome
 from verifier.operations.number_text import number, short
 from verifier.program.builder import FormulaBuilder
 from verifier.program.sympy_form import expressions
-from verifier.reporting.content.blocks import Blank, Block, Facts, Part, Sentence, Table
+from verifier.reporting.content.blocks import (
+    Blank,
+    Block,
+    Facts,
+    Labelled,
+    Part,
+    Sentence,
+    Table,
+)
 from verifier.reporting.content.both_numbers import exact_text
 from verifier.reporting.content.check import formula_sentence, remarks
 from verifier.reporting.content.check_failures import undecided_blocks, wrong_blocks
 from verifier.reporting.content.check_tables import check_named, worst_first
 from verifier.reporting.content.check_verdict import verdict
+from verifier.reporting.content.checked_table import checked_table
 from verifier.reporting.content.component_rows import CAPTION, DASH, OUTCOME, full_fields
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, no_outcome, numbers, table_of, words
@@ -38,6 +47,7 @@ from verifier.reporting.html.page import (
     Page,
     Pictures,
     Section,
+    folded_if_long,
     how_it_was_made,
 )
 
@@ -60,7 +70,7 @@ def check_page(checked: CheckResult, replay: str | None) -> Page:
         sentences=list(_sentences(tally)),
         sections=[
             *_part("What is wrong, and why", wrong_blocks(tally, Detail.VERBOSE)),
-            *_numbers(tally),
+            *_checked(tally),
             _against(checked),
             *_part("What could not be decided", undecided_blocks(tally)),
             *_part("Notes", remarks(tally, Detail.VERBOSE)),
@@ -69,12 +79,21 @@ def check_page(checked: CheckResult, replay: str | None) -> Page:
                 if tally.outcomes.total()
                 else []
             ),
-            _checks(tally.checks),
-            *([_components(tally.components)] if tally.components else []),
-            _points(tally),
+            folded_if_long(_checks(tally.checks)),
+            *map(folded_if_long, _numbers(tally)),
+            *([folded_if_long(_components(tally.components))] if tally.components else []),
+            folded_if_long(_points(tally)),
             _how(tally, replay),
         ],
     )
+
+
+def _checked(tally: Tally) -> Iterator[Section]:
+    """What was checked, as a terminal shows it, and what was not made."""
+    table = checked_table(tally)
+    if table.rows:
+        yield table
+    yield from _part("Not made", (one for one in table.parts if isinstance(one, Labelled)))
 
 
 def _failing(tally: Tally) -> list[CheckComponent]:

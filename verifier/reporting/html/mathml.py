@@ -15,6 +15,8 @@ import sympy
 from sympy.printing.mathml import MathMLPresentationPrinter
 
 from verifier.errors import printable
+from verifier.program.program import Program
+from verifier.program.sympy_form import expressions
 
 _ELEMENTS = frozenset(
     (
@@ -57,6 +59,22 @@ def mathml(expression: Any) -> str:
     '<math><msup><mi>x</mi><mn>2</mn></msup></math>'
     """
     return f"<math>{_written(_Printer()._print(expression))}</math>"
+
+
+def mathml_as_written(program: Program) -> str:
+    """The program's only result with its terms in the order of its operations, which is that of its
+    author. Raises InputError where the expression would be too long.
+
+    >>> from verifier.program.builder import Builder
+    >>> build = Builder()
+    >>> total = build.apply("add", build.input("x"), build.input("a"))
+    >>> mathml_as_written(build.program(total))
+    '<math><mrow><mi>x</mi><mo>+</mo><mi>a</mi></mrow></math>'
+    """
+    with sympy.evaluate(False):
+        (expression,) = expressions(program)
+        printed = _Printer({"order": "none"})._print(expression)
+    return f"<math>{_written(printed)}</math>"
 
 
 def derivative(name: str) -> str:

@@ -2,7 +2,8 @@
 
 Every report makes its page of the same parts: the verdict in words, then formulas, pictures, tables
 and causes. Text is escaped by the template; only what `mathml` and `vector` wrote is taken as
-markup. There is no script, and the policy in the page forbids every script and every request.
+markup. The one script sorts long tables; the policy in the page forbids every other script and all
+requests.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Formula:
 
 @dataclass(frozen=True)
 class Formulas:
+    """A section with formulas below each other."""
+
     kind: ClassVar[str] = "formulas"
     title: str
     entries: Sequence[Formula]
@@ -47,19 +50,25 @@ class Drawn(Protocol):
     """A picture and the text for those who do not see it."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What the ids of its parts begin with, so that two pictures of a page share none."""
 
     @property
-    def title(self) -> str: ...
+    def title(self) -> str:
+        """The heading above the picture."""
 
     @property
-    def description(self) -> str: ...
+    def description(self) -> str:
+        """What it shows, for people who do not see it."""
 
-    def svg(self) -> str: ...
+    def svg(self) -> str:
+        """The picture as a document of SVG."""
 
 
 @dataclass(frozen=True)
 class Pictures:
+    """A section with pictures, each with its title and its description."""
+
     kind: ClassVar[str] = "pictures"
     title: str
     pictures: Sequence[Drawn]
@@ -80,7 +89,35 @@ class Diagram:
     picture: Drawn
 
     def drawn(self) -> Markup:
+        """The picture as part of the page, as large as it was drawn."""
         return Markup(inline_sized(self.picture.svg(), self.picture.name))  # noqa: S704
+
+
+FOLDED = 20
+"""Tables of more rows are folded."""
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A long table behind a line that says how long it is. In a browser with scripts its rows are
+    sorted, filtered and paged.
+    """
+
+    kind: ClassVar[str] = "folded"
+    table: Table
+
+    @property
+    def title(self) -> str:
+        return self.table.title
+
+    @property
+    def summary(self) -> str:
+        return f"{len(self.table.rows):,} rows"
+
+
+def folded_if_long(table: Table) -> Table | Folded:
+    """The table, folded where it has many rows."""
+    return Folded(table) if len(table.rows) > FOLDED else table
 
 
 def how_it_was_made(replay: str | None, given: str, facts: Iterable[tuple[str, object]]) -> Facts:
@@ -92,7 +129,7 @@ def how_it_was_made(replay: str | None, given: str, facts: Iterable[tuple[str, o
     return Facts("How this was made", [("shown again by", again), *named, *versions().items()])
 
 
-Section = Formulas | Pictures | Diagram | Part | Table | Facts
+Section = Formulas | Pictures | Diagram | Part | Table | Folded | Facts
 
 
 @dataclass(frozen=True)
@@ -105,17 +142,26 @@ class Page:
     sentences: Sequence[str]
     sections: Sequence[Section] = field(default_factory=tuple)
 
+    @property
+    def folds(self) -> bool:
+        """Whether there is a long table for the script."""
+        return any(isinstance(section, Folded) for section in self.sections)
+
     def html(self) -> str:
         """The whole file."""
-        style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        style, script = (
+            (TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "table.js")
+        )
         text: str = (
             _environment()
             .get_template("page.html")
             .render(
                 page=self,
-                style=Markup(style),  # noqa: S704 (the project's own file)
-                digest=digest,
+                # Both are the project's own files.
+                style=Markup(style),  # noqa: S704
+                style_digest=Markup(_digest(style)),  # noqa: S704
+                script=Markup(script),  # noqa: S704
+                script_digest=Markup(_digest(script)),  # noqa: S704
             )
         )
         return text
@@ -124,6 +170,11 @@ class Page:
         """The same without a head, for a notebook's cell."""
         text: str = _environment().get_template("fragment.html").render(page=self)
         return text
+
+
+def _digest(text: str) -> str:
+    """As a content security policy names what it lets through."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 @cache

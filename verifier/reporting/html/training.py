@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import TypeAlias
 
 from markupsafe import Markup
 
 from verifier.errors import InputError
 from verifier.formula.model import Model
+from verifier.formula.unparse import write_text
 from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import plain
+from verifier.program.program import Program
 from verifier.reporting.content import comparisons
 from verifier.reporting.content.blocks import (
     STYLES,
@@ -29,8 +33,16 @@ from verifier.reporting.content.fields import Field, table_of, words
 from verifier.reporting.content.training import endings
 from verifier.reporting.content.training_verdict import outcome_of, verdict
 from verifier.reporting.data.training_json import settings_document
-from verifier.reporting.html.mathml import derivative, mathml
-from verifier.reporting.html.page import Formula, Formulas, Page, Pictures, how_it_was_made
+from verifier.reporting.html.mathml import derivative, mathml, mathml_as_written
+from verifier.reporting.html.page import (
+    FOLDED,
+    Formula,
+    Formulas,
+    Page,
+    Pictures,
+    folded_if_long,
+    how_it_was_made,
+)
 from verifier.reporting.html.training_plots import pictures
 from verifier.training.findings import Component, Findings
 from verifier.training.reservoir import rank
@@ -40,6 +52,8 @@ ROWS = 1_200
 """The table of steps has about so many rows at most."""
 NOTEBOOK_ROWS = 60
 FAILING_STEPS = 40
+WORST = 10
+"""So many numbers stand above the table of all steps."""
 COMPONENTS = 1_000
 CAUSES = 30
 FORMULA_CHARACTERS = 200_000
@@ -61,8 +75,9 @@ def training_page(
             *([_causes(findings, advice)] if findings.causes or _failing(findings) else []),
             _formulas(model),
             Pictures("Pictures", pictures(model, findings)),
-            parameter_table(findings),
-            _step_table(findings, rows),
+            folded_if_long(parameter_table(findings)),
+            *_worst_steps(findings),
+            folded_if_long(_step_table(findings, rows)),
             _how(model, findings, replay),
         ],
     )
@@ -147,26 +162,45 @@ def _formulas(model: Model) -> Formulas:
     return Formulas(title, entries)
 
 
-def _sides(model: Model) -> list[tuple[str, str, Callable[[], Any]]]:
-    """Of each equation the left side as MathML, its name in words, and what gives the right
-    side.
+RightSide: TypeAlias = Callable[[], tuple[str, str]]
+"""Gives the right side of an equation as MathML, and as text."""
+
+
+def _sides(model: Model) -> list[tuple[str, str, RightSide]]:
+    """Of each equation the left side as MathML, its name in words, and its right side.
+
+    What the author wrote keeps its order; derivatives are as SymPy orders them.
     """
     gradients = [
-        (derivative(name), f"gradient by {name}", lambda name=name: model.gradient[name])
+        (derivative(name), f"gradient by {name}", partial(_by_sympy, model, name))
         for name in model.parameters
     ]
     hat = "<math><mover><mi>y</mi><mo>^</mo></mover></math>"
-    loss = [("<math><mi>L</mi></math>", "loss", lambda: model.loss_expression)]
-    prediction = [(hat, "prediction", lambda: model.expression)] if model.loss is not None else []
-    return [*prediction, *loss, *gradients]
+    prediction, loss = (
+        partial(_as_written, replace(model.program, outputs=(output,)))
+        for output in model.program.outputs
+    )
+    stated = [("<math><mi>L</mi></math>", "loss", loss)]
+    if model.loss is not None:
+        stated.insert(0, (hat, "prediction", prediction))
+    return [*stated, *gradients]
 
 
-def _formula(left: str, name: str, expression: Callable[[], Any]) -> Formula | None:
+def _as_written(program: Program) -> tuple[str, str]:
+    return mathml_as_written(program), write_text(program)
+
+
+def _by_sympy(model: Model, name: str) -> tuple[str, str]:
+    right = model.gradient[name]
+    return mathml(right), str(right)
+
+
+def _formula(left: str, name: str, right: RightSide) -> Formula | None:
     try:
-        right = expression()
+        shown, text = right()
     except InputError:
         return None
-    return Formula(Markup(left), Markup(mathml(right)), f"{name} = {right}")  # noqa: S704 (mathml escapes)
+    return Formula(Markup(left), Markup(shown), f"{name} = {text}")  # noqa: S704 (mathml escapes)
 
 
 _NAME: Field[Component] = words("quantity", lambda one: one.name)
@@ -196,6 +230,16 @@ _STEP_COLUMNS = (
 )
 
 
+def _worst_steps(findings: Findings) -> list[Table]:
+    """The numbers that disagree, and those nearest to it, the worst first; none for a short run."""
+    judged = [(step, name, part) for step in findings.steps for name, part in _judged(step)]
+    if len(judged) <= FOLDED:
+        return []
+    worst = sorted(judged, key=lambda one: _rank_of_part(one[2]), reverse=True)[:WORST]
+    rows = [_step_row(step, name, part) for step, name, part in worst]
+    return [Table("Worst and failing steps", comparisons.CAPTION, _STEP_COLUMNS, rows, header=3)]
+
+
 def _step_table(findings: Findings, most_rows: int) -> Table:
     width = 1 + len(findings.gradients)
     steps = chosen_steps(findings, max(8, most_rows // width))
@@ -206,10 +250,13 @@ def _step_table(findings: Findings, most_rows: int) -> Table:
 
 
 def _step_rows(step: Step, most: int) -> Iterator[Row]:
-    inputs = " ".join(f"{column}={plain(value)}" for column, value in step.inputs.items())
     for name, part in _worst_parts(step, most):
-        at = (str(step.number), str(step.epoch), inputs, name)
-        yield comparisons.full_row(at, part)
+        yield _step_row(step, name, part)
+
+
+def _step_row(step: Step, name: str, part: Comparison) -> Row:
+    inputs = " ".join(f"{column}={plain(value)}" for column, value in step.inputs.items())
+    return comparisons.full_row((str(step.number), str(step.epoch), inputs, name), part)
 
 
 def chosen_steps(findings: Findings, most: int) -> list[Step]:

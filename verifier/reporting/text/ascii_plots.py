@@ -1,4 +1,4 @@
-"""Sketches: pictures drawn with characters, for a terminal of any width, with or without colour."""
+"""ASCII plots: drawn with characters, for a terminal of any width, with or without colour."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from verifier.program.builder import places
 
 @rule("mm", "bmm")
 def multiplied(low: Lowering, self: Operand, mat2: Operand) -> int:
+    """The product of matrices, in one contraction for a batch."""
     return low.build.contract(low.lift(self), low.lift(mat2))
 
 
@@ -23,12 +24,14 @@ def _shaped(low: Lowering, value: Operand, *shape: int) -> int:
 
 @rule("mv")
 def times_vector(low: Lowering, self: Operand, vec: Operand) -> int:
+    """The matrix times the vector as a column."""
     product = low.build.contract(low.lift(self), _shaped(low, vec, -1, 1))
     return low.build.reshape(product, low.build.shape(product)[:1])
 
 
 @rule("dot", "vdot")
 def inner(low: Lowering, self: Operand, other: Operand = None, tensor: Operand = None) -> int:
+    """The sum of the products of entries; real vectors, so that `vdot` is the same."""
     other = tensor if other is None else other
     return low.build.reshape(
         low.build.contract(_shaped(low, self, 1, -1), _shaped(low, other, -1, 1)), ()
@@ -49,6 +52,7 @@ def _plus(low: Lowering, self: Operand, product: int, beta: float, alpha: float)
 def affine(
     low: Lowering, self: Operand, mat1: Operand, mat2: Operand, beta: float = 1, alpha: float = 1
 ) -> int:
+    """beta self + alpha mat1 mat2."""
     return _plus(low, self, multiplied(low, mat1, mat2), beta, alpha)
 
 
@@ -61,6 +65,7 @@ def affine_each(
     beta: float = 1,
     alpha: float = 1,
 ) -> int:
+    """beta self + alpha batch1 batch2, matrix by matrix."""
     return _plus(low, self, multiplied(low, batch1, batch2), beta, alpha)
 
 
@@ -90,6 +95,7 @@ def affine_sum(
 def affine_vector(
     low: Lowering, self: Operand, mat: Operand, vec: Operand, beta: float = 1, alpha: float = 1
 ) -> int:
+    """beta self + alpha mat vec."""
     return _plus(low, self, times_vector(low, mat, vec), beta, alpha)
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from verifier.capture.code_at_point import SEED, TANGENT
-from verifier.judging.causes.cut_path import is_condition
 from verifier.judging.causes.describe_term import short_text
 from verifier.judging.causes.replays import replay_results
 from verifier.judging.causes.rule import Mistake
@@ -106,7 +105,7 @@ def _own_places(program: Program) -> list[int]:
     own = [
         place
         for place, node in enumerate(program.nodes)
-        if place not in derived and node.operation != CONSTANT and not is_condition(program, place)
+        if place not in derived and node.operation != CONSTANT and not program.truths[place]
     ]
     return sorted(own, key=lambda place: program.nodes[place].operation != INPUT)
 
