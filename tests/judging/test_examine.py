@@ -940,7 +940,7 @@ WIDE = torch.linspace(-5, 5, 400).to(torch.bfloat16)
 
 
 def exp_of_square(slope):
-    return stating(lambda x: torch.exp(-x.pow(2)), slope)
+    return with_slope(lambda x: torch.exp(-x.pow(2)), slope)
 
 
 @pytest.mark.parametrize(
@@ -1010,7 +1010,7 @@ def to_centre(factor):
 
 
 def factor_of_backward(x, factor):
-    return stating(lambda x: x * 1.0, lambda x: torch.full_like(x, factor))(x)
+    return with_slope(lambda x: x * 1.0, lambda x: torch.full_like(x, factor))(x)
 
 
 @pytest.mark.parametrize(("factor", "outcome"), [(1.0, AGREES), (1.001, DISAGREES)])
@@ -1045,7 +1045,7 @@ def test_an_empty_bin_of_a_spectrum_points_anywhere(dtype, number):
 
 def test_a_backward_that_takes_another_branch_than_the_forward_is_wrong():
     """The comparison lies far from its border: no rounding decides it."""
-    code = stating(torch.nn.functional.relu, lambda x: torch.where(x > 1, 1.0, 0.0))
+    code = with_slope(torch.nn.functional.relu, lambda x: torch.where(x > 1, 1.0, 0.0))
     assert examined(code, x=X)["x"].outcome is DISAGREES
 
 

@@ -108,10 +108,12 @@ class Folded:
 
     @property
     def title(self) -> str:
+        """The heading of the table inside, which shows while it is folded."""
         return self.table.title
 
     @property
     def summary(self) -> str:
+        """How many rows the table has, to be read while it is folded."""
         return f"{len(self.table.rows):,} rows"
 
 
