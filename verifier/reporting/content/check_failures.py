@@ -155,7 +155,9 @@ def _what_follows(tally: Tally, failure: Failure) -> Iterator[Labelled]:
         yield line("where", where)
     follows = list(_following(failure))
     if follows:
-        verb = "is" if len(follows) == 1 and follows[0].startswith(("1 ", "forward", "the")) else "are"
+        verb = (
+            "is" if len(follows) == 1 and follows[0].startswith(("1 ", "forward", "the")) else "are"
+        )
         yield line("follows", f"{listed(follows)} {verb} wrong because of it")
 
 
