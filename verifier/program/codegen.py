@@ -225,7 +225,9 @@ def body(program: Program, language: Language) -> tuple[list[str], list[str]]:
 
 
 def definition(name: str, signature: str, program: Program, language: Language) -> str:
-    """The source of a function with this signature that returns the program's results.
+    """The source of a function called `name` that returns the results of `program`.
+
+    `signature` is the text between its brackets; `language` is TORCH or NUMPY.
 
     >>> from verifier.program.builder import FormulaBuilder
     >>> build = FormulaBuilder()

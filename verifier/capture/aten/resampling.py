@@ -533,6 +533,7 @@ def sampled(
     padding_mode: int,
     align_corners: bool,
 ) -> int:
+    """The picture's values at the points of a grid, interpolated."""
     sampling = _Sampling(low, input, grid, padding_mode, align_corners)
     with narrow(low, grid):
         is_nearest = _is_nearest(interpolation_mode)
@@ -555,6 +556,7 @@ def sampled_backward(
     align_corners: bool,
     output_mask: Sequence[bool],
 ) -> tuple[int | None, int | None]:
+    """The gradients by the picture and by the grid, each where it is asked for."""
     sampling = _Sampling(low, input, grid, padding_mode, align_corners)
     with narrow(low, grid):
         lines = sampling.lines()

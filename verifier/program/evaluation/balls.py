@@ -316,7 +316,10 @@ _midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
 def replay(
     program: Program, arguments: Mapping[str, Array], arithmetic: BallArithmetic
 ) -> list[Balls]:
-    """The balls of each result, as object arrays; arguments are float64 arrays, exact as they are.
+    """The balls of each result of `program`, as object arrays of its shape.
+
+    `arguments` are float64 arrays by the names of the inputs, exact as they are; `arithmetic` says
+    how comparisons that stay open are decided, and which constants may be rounded.
 
     The precision is doubled, up to 4,096 bits, until each ball's radius is small against the
     largest entry of its array. A ball of infinite radius or NaN says that no value exists, or none
