@@ -135,7 +135,7 @@ def _place_of_step(stand: StepContext, seen: ObservedStep, rows: int | None) -> 
 
 def _gradient_texts(model: Model) -> dict[str, str]:
     try:
-        return {name: str(derivative) for name, derivative in model.gradient.items()}
+        return {name: model.order.text(derivative) for name, derivative in model.gradient.items()}
     except InputError:
         return {}
 

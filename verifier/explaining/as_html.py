@@ -187,11 +187,11 @@ def _number(_: str, edge: Edge) -> str:
 def _by_sympy(explanation: ExplainedStep, name: str) -> list[Formula]:
     if name not in explanation.formulas:
         return []
-    found = explanation.formulas[name]
+    model, found = explanation.model, explanation.formulas[name]
     sentence = f"∂L/∂{name} = {found}, by SymPy"
     if len(found) > TYPESET:
         return [Formula(_left(name), escape(printable(f"{found}, by SymPy")), sentence)]
-    typeset = Markup(mathml(explanation.model.gradient[name]) + text("\u2003by SymPy"))  # noqa: S704 (both escape)
+    typeset = Markup(mathml(model.gradient[name], model.order) + text("\u2003by SymPy"))  # noqa: S704 (both escape)
     return [Formula(_left(name), typeset, sentence)]
 
 

@@ -15,9 +15,7 @@ from verifier.training.runner import Settings
 
 
 def formulas(model: Model) -> Iterator[str]:
-    """The prediction and the loss in the order in which they were written, and the gradient as
-    SymPy writes it.
-    """
+    """The prediction, the loss and the gradient in the order of their author."""
     yield f"{model.name}({model.signature})"
     prediction, loss = model.program.outputs[0], model.program.outputs[-1]
     yield f"  prediction  {_as_written(model, prediction, lambda: model.expression)}"
@@ -25,7 +23,7 @@ def formulas(model: Model) -> Iterator[str]:
     yield "  gradient"
     width = max(map(len, model.parameters))
     for name, derivative in model.gradient.items():
-        yield f"    {name:<{width}}  {derivative}"
+        yield f"    {name:<{width}}  {model.order.text(derivative)}"
 
 
 def _as_written(model: Model, output: int, by_sympy: Callable[[], object]) -> str:
@@ -33,7 +31,7 @@ def _as_written(model: Model, output: int, by_sympy: Callable[[], object]) -> st
     try:
         return write_text(model.program.only(output))
     except InputError:
-        return str(by_sympy())
+        return model.order.text(by_sympy())
 
 
 def torch_loop(model: Model, settings: Settings) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import sympy
 
     from verifier.operations.arrays import Expr, Numeric
+    from verifier.program.author_order import AuthorOrder
     from verifier.program.builder import FormulaBuilder
     from verifier.program.program import Program, Shape
 
@@ -300,6 +301,13 @@ class Model:
         return expressions(self.program)[1]
 
     @cached_property
+    def order(self) -> AuthorOrder:
+        """The order in which its author wrote the terms of its formulas."""
+        from verifier.program.author_order import AuthorOrder
+
+        return AuthorOrder(self.program)
+
+    @cached_property
     def gradient(self) -> Mapping[str, sympy.Expr]:
         """The derivative of one sample's loss by each trained parameter.
 
@@ -355,11 +363,11 @@ class Model:
 
         derivatives = (
             rf"\frac{{\partial L}}{{\partial {sympy.latex(symbol(name))}}} = "
-            rf"{sympy.latex(derivative)}"
+            rf"{self.order.latex(derivative)}"
             for name, derivative in self.gradient.items()
         )
-        prediction = rf"\hat{{y}} = {sympy.latex(self.expression)}"
-        return (prediction, f"L = {sympy.latex(self.loss_expression)}", *derivatives)
+        prediction = rf"\hat{{y}} = {self.order.latex(self.expression)}"
+        return (prediction, f"L = {self.order.latex(self.loss_expression)}", *derivatives)
 
     def _repr_latex_(self) -> str | None:
         """What a notebook shows; where that is too long, it shows the representation."""

@@ -107,24 +107,24 @@ def model_document(model: Model) -> dict[str, Any]:
     """The `model` of a document; a formula that is too long to be written is null."""
     return {
         "name": model.name,
-        "prediction": _shown(lambda: model.expression),
-        "loss": _shown(lambda: model.loss_expression),
+        "prediction": _shown(model, lambda: model.expression),
+        "loss": _shown(model, lambda: model.loss_expression),
         "parameters": dict(model.start),
         "gradient": _gradient(model),
     }
 
 
-def _shown(expression: Callable[[], Any]) -> str | None:
+def _shown(model: Model, expression: Callable[[], Any]) -> str | None:
     """The expression as text; None where it is too long for people."""
     try:
-        return str(expression())
+        return model.order.text(expression())
     except InputError:
         return None
 
 
 def _gradient(model: Model) -> dict[str, str | None]:
     try:
-        return {name: str(derivative) for name, derivative in model.gradient.items()}
+        return {name: model.order.text(derivative) for name, derivative in model.gradient.items()}
     except InputError:
         return dict.fromkeys(model.parameters)
 

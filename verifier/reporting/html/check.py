@@ -36,7 +36,7 @@ from verifier.reporting.content.check_failures import undecided_blocks, wrong_bl
 from verifier.reporting.content.check_tables import check_named, worst_first
 from verifier.reporting.content.check_verdict import verdict
 from verifier.reporting.content.checked_table import checked_table
-from verifier.reporting.content.component_rows import CAPTION, DASH, OUTCOME, full_fields
+from verifier.reporting.content.component_rows import CAPTION, DASH, full_fields
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, no_outcome, numbers, table_of, words
 from verifier.reporting.html.check_picture import called, error_picture
@@ -232,16 +232,13 @@ _CHECK_FIELDS: tuple[Field[CheckTally], ...] = (
     words("check", lambda one: check_named(one.check).title),
     words("name", lambda one: one.check),
     words("dtype", lambda one: one.dtype),
+    words("outcome", lambda one: one.outcome.value if one.outcome else "not made"),
     numbers("at points", lambda one: f"{len(one.made):,}"),
     numbers("numbers", lambda one: f"{one.compared:,}"),
     numbers("agrees", lambda one: f"{one.outcomes[Outcome.AGREES]:,}"),
     numbers("undecided", lambda one: f"{one.outcomes[Outcome.UNDECIDED]:,}"),
     numbers("disagrees", lambda one: f"{one.outcomes[Outcome.DISAGREES]:,}"),
     numbers("fails", lambda one: f"{len(one.failing):,}"),
-    words(
-        "outcome",
-        lambda one: one.outcome.value if one.outcome else "not made",
-    ),
     words("why it was not made", lambda one: " ".join(one.absent)),
 )
 
@@ -255,7 +252,6 @@ _COMPONENT_FIELDS: tuple[Field[CheckComponent], ...] = (
     words("dtype", lambda one: one.dtype),
     *full_fields("point"),
     words("allowance", lambda one: one.tier),
-    OUTCOME,
 )
 
 

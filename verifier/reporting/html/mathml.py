@@ -15,8 +15,7 @@ import sympy
 from sympy.printing.mathml import MathMLPresentationPrinter
 
 from verifier.errors import printable
-from verifier.program.program import Program
-from verifier.program.sympy_form import expressions
+from verifier.program.author_order import AuthorOrder, InOrder
 
 _ELEMENTS = frozenset(
     (
@@ -51,30 +50,25 @@ _MINUS = "\u2212"
 _ENTITY = re.compile(r"&(#x?[0-9a-fA-F]+|[A-Za-z]+);")
 
 
-def mathml(expression: Any) -> str:
-    """The expression as a `math` element; its names are text whatever characters they have.
+def mathml(expression: Any, order: AuthorOrder | None = None) -> str:
+    """The expression as a `math` element; its names are text whatever characters they have. Terms
+    are in the order of an author, else in SymPy's.
 
     >>> x = sympy.Symbol("x")
     >>> mathml(x**2)
     '<math><msup><mi>x</mi><mn>2</mn></msup></math>'
     """
-    return f"<math>{_written(_Printer()._print(expression))}</math>"
+    printer = _Printer() if order is None else _InOrderPrinter(order)
+    return f"<math>{_written(printer._print(expression))}</math>"
 
 
-def mathml_as_written(program: Program) -> str:
-    """The program's only result with its terms in the order of its operations, which is that of its
-    author. Raises InputError where the expression would be too long.
+def name_part(name: str) -> str:
+    """A name as a part of a `math` element: with a subscript where it ends in a number.
 
-    >>> from verifier.program.builder import Builder
-    >>> build = Builder()
-    >>> total = build.apply("add", build.input("x"), build.input("a"))
-    >>> mathml_as_written(build.program(total))
-    '<math><mrow><mi>x</mi><mo>+</mo><mi>a</mi></mrow></math>'
+    >>> name_part("w1")
+    '<msub><mi>w</mi><mi>1</mi></msub>'
     """
-    with sympy.evaluate(False):
-        (expression,) = expressions(program)
-        printed = _Printer({"order": "none"})._print(expression)
-    return f"<math>{_written(printed)}</math>"
+    return _written(_Printer()._print(sympy.Symbol(name)))
 
 
 def derivative(name: str) -> str:
@@ -84,8 +78,8 @@ def derivative(name: str) -> str:
 
 def partial(name: str, by: str) -> str:
     """The derivative of one node by another, as a part of a `math` element."""
-    above, below = (_written(_Printer()._print(sympy.Symbol(part))) for part in (name, by))
-    return f"<mfrac><mrow><mo>∂</mo>{above}</mrow><mrow><mo>∂</mo>{below}</mrow></mfrac>"
+    above, below = (f"<mrow><mo>∂</mo>{name_part(part)}</mrow>" for part in (name, by))
+    return f"<mfrac>{above}{below}</mfrac>"
 
 
 def product(factors: Sequence[str]) -> str:
@@ -101,7 +95,7 @@ def text(words: str) -> str:
     >>> text("1 if a < b")
     '<math><mtext>1 if a &lt; b</mtext></math>'
     """
-    return f"<math><mtext>{_text(words)}</mtext></math>"
+    return f"<math><mtext>{escaped(words)}</mtext></math>"
 
 
 class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
@@ -131,9 +125,13 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
         return part
 
 
+class _InOrderPrinter(InOrder, _Printer):
+    pass
+
+
 def _written(node: Any) -> str:
     if node.nodeType == node.TEXT_NODE:
-        return _text(node.data)
+        return escaped(node.data)
     inside = "".join(map(_written, node.childNodes))
     if node.tagName == "mo" and inside == "-":
         inside = _MINUS
@@ -141,7 +139,7 @@ def _written(node: Any) -> str:
     return f"<{tag}>{inside}</{tag}>"
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
     """Text in which SymPy's own signs, which it writes as entities, stand for themselves."""
     shown = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
     return html.escape("".join(part if part in _INVISIBLE else printable(part) for part in shown))

@@ -22,6 +22,7 @@ from verifier.errors import printable
 from verifier.judging.verdict import Outcome
 from verifier.reporting.content.blocks import STYLES, Facts, Part, Table
 from verifier.reporting.data.document_head import versions
+from verifier.reporting.html.page_table import page_table
 from verifier.reporting.html.svg import inline, inline_sized
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -187,7 +188,7 @@ def _environment() -> Any:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, finalize=_shown,
     )  # fmt: skip
-    environment.filters["outcome"] = _outcome
+    environment.filters |= {"outcome": _outcome, "page_table": page_table}
     return environment
 
 

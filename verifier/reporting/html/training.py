@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
+import sympy
 from markupsafe import Markup
 
 from verifier.errors import InputError
@@ -15,7 +15,6 @@ from verifier.formula.model import Model
 from verifier.formula.unparse import write_text
 from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import plain
-from verifier.program.program import Program
 from verifier.reporting.content import comparisons
 from verifier.reporting.content.blocks import (
     STYLES,
@@ -28,12 +27,13 @@ from verifier.reporting.content.blocks import (
     Sentence,
     Table,
 )
-from verifier.reporting.content.component_rows import CAPTION, OUTCOME, full_fields
+from verifier.reporting.content.component_rows import CAPTION, full_fields
 from verifier.reporting.content.fields import Field, table_of, words
 from verifier.reporting.content.training import endings
 from verifier.reporting.content.training_verdict import outcome_of, verdict
 from verifier.reporting.data.training_json import settings_document
-from verifier.reporting.html.mathml import derivative, mathml, mathml_as_written
+from verifier.reporting.html.formula_mathml import mathml_as_written
+from verifier.reporting.html.mathml import derivative, mathml
 from verifier.reporting.html.page import (
     FOLDED,
     Formula,
@@ -169,30 +169,35 @@ RightSide: TypeAlias = Callable[[], tuple[str, str]]
 def _sides(model: Model) -> list[tuple[str, str, RightSide]]:
     """Of each equation the left side as MathML, its name in words, and its right side.
 
-    What the author wrote keeps its order; derivatives are as SymPy orders them.
+    All stand in the order of their author.
     """
     gradients = [
         (derivative(name), f"gradient by {name}", partial(_by_sympy, model, name))
         for name in model.parameters
     ]
     hat = "<math><mover><mi>y</mi><mo>^</mo></mover></math>"
-    prediction, loss = (
-        partial(_as_written, replace(model.program, outputs=(output,)))
-        for output in model.program.outputs
-    )
-    stated = [("<math><mi>L</mi></math>", "loss", loss)]
+    prediction, loss = model.program.outputs[0], model.program.outputs[-1]
+    stated = [("<math><mi>L</mi></math>", "loss",
+               partial(_as_written, model, loss, lambda: model.loss_expression))]  # fmt: skip
     if model.loss is not None:
-        stated.insert(0, (hat, "prediction", prediction))
+        written = partial(_as_written, model, prediction, lambda: model.expression)
+        stated.insert(0, (hat, "prediction", written))
     return [*stated, *gradients]
 
 
-def _as_written(program: Program) -> tuple[str, str]:
-    return mathml_as_written(program), write_text(program)
+def _as_written(model: Model, output: int, by_sympy: Callable[[], sympy.Expr]) -> tuple[str, str]:
+    """The result as it was written; as SymPy has it where it is too deep for that."""
+    try:
+        program = model.program.only(output)
+        return mathml_as_written(program), write_text(program)
+    except InputError:
+        expression = by_sympy()
+        return mathml(expression, model.order), model.order.text(expression)
 
 
 def _by_sympy(model: Model, name: str) -> tuple[str, str]:
     right = model.gradient[name]
-    return mathml(right), str(right)
+    return mathml(right, model.order), model.order.text(right)
 
 
 def _formula(left: str, name: str, right: RightSide) -> Formula | None:
@@ -204,7 +209,7 @@ def _formula(left: str, name: str, right: RightSide) -> Formula | None:
 
 
 _NAME: Field[Component] = words("quantity", lambda one: one.name)
-_FIELDS: tuple[Field[Component], ...] = (_NAME, *full_fields("step"), OUTCOME)
+_FIELDS: tuple[Field[Component], ...] = (_NAME, *full_fields("step"))
 
 
 def parameter_table(findings: Findings) -> Table:

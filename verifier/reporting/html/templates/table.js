@@ -8,7 +8,8 @@
     Object.assign(document.createElement(tag), { textContent: text }, properties);
 
   const ranked = (row, column) => {
-    const text = row.cells[column].textContent;
+    const cell = row.cells[column];
+    const text = (cell.querySelector(".all") ?? cell).textContent;
     const number = Number.parseFloat(text.replaceAll(",", ""));
     return Number.isNaN(number) ? { text } : { text, number };
   };
