@@ -147,9 +147,9 @@ def test_show(capsys):
         "  prediction  w1 * x**2 + w2 * x + b\n"
         "  loss        (w1 * x**2 + w2 * x + b - y)**2\n"
         "  gradient\n"
-        "    w1  2*x**2*(b + w1*x**2 + w2*x - y)\n"
-        "    w2  2*x*(b + w1*x**2 + w2*x - y)\n"
-        "    b   2*(b + w1*x**2 + w2*x - y)\n"
+        "    w1  2*x**2*(w1*x**2 + w2*x + b - y)\n"
+        "    w2  2*x*(w1*x**2 + w2*x + b - y)\n"
+        "    b   2*(w1*x**2 + w2*x + b - y)\n"
     )
     assert run(["show", "linear", "--latex"]) == 0
     assert capsys.readouterr().out == (

@@ -20,6 +20,7 @@ from verifier.judging.verdict import Note, Outcome
 from verifier.reporting.html.check import check_page
 from verifier.reporting.html.check_picture import error_picture
 from verifier.reporting.html.mathml import text
+from verifier.reporting.html.page import Folded
 from verifier.testing.cases import case_named
 from verifier.testing.mutations import GRAPH, NUMBERS, liar_named, scaled
 
@@ -85,7 +86,9 @@ def page(checked):
 
 
 def section(checked, title):
-    return next(part for part in page(checked).sections if part.title == title)
+    """The section of that title, unfolded."""
+    found = next(part for part in page(checked).sections if part.title == title)
+    return found.section if isinstance(found, Folded) else found
 
 
 def test_the_verdict_of_what_agrees(honest):
@@ -252,21 +255,19 @@ def test_what_it_is_compared_with(honest):
 
 def test_the_tables(failing):
     checks = {(row[1], row[2]): row for row in section(failing, "Checks").cells}
-    assert [*checks["reverse", "float32"][3:]] == ["1", "30", "21", "0", "9", "0", "disagrees", ""]
-    assert [*checks["form", "float32"][8:10]] == ["1", "disagrees"]
-    assert [*checks["second", "float32"][9:]] == ["not made", "Its backward has no derivative."]
+    assert [*checks["reverse", "float32"][3:]] == ["disagrees", "1", "30", "21", "0", "9", "0", ""]
+    assert [*checks["form", "float32"][3::6]] == ["disagrees", "1"]
+    assert [*checks["second", "float32"][3::7]] == ["not made", "Its backward has no derivative."]
     components = {(row[0], row[1]): row for row in section(failing, "Components").cells}
-    assert [*components["first", "float64"][2:6]] == ["9", "0", "0", "9"]
-    assert [*components["x", "float64"][3:6]] == ["12", "0", "0"]
+    assert [*components["first", "float64"][2:7]] == ["disagrees", "9", "0", "0", "9"]
+    assert [*components["x", "float64"][4:7]] == ["12", "0", "0"]
     points = section(failing, "Points").cells
     assert [*points[0][:3]] == ["1", "random", "float32"]
     assert "x = 4×3 numbers" in points[0][3]
-    facts = dict(section(failing, "How this was made").facts)
-    assert facts["shown again by"] == "verifier check losses.py::focal"
-    assert facts["switched off"] == "nothing"
-    assert dict(check_page(failing, None).sections[-1].facts)["shown again by"].startswith(
-        "Python only"
-    )
+    how = next(part for part in page(failing).sections if part.title == "How this was made")
+    assert how.summary == "verifier check losses.py::focal"
+    assert dict(how.section.facts)["switched off"] == "nothing"
+    assert check_page(failing, None).sections[-1].summary.startswith("Python only")
 
 
 def test_notes(failing, honest):
@@ -299,9 +300,14 @@ def test_the_picture_says_what_it_shows(failing, monkeypatch):
 
 
 def test_it_reads_as_a_page_and_as_a_fragment(failing):
-    for shown in (page(failing).html(), page(failing).fragment()):
-        assert not Reader(shown).open
-        assert "<script" not in shown
+    whole, fragment = page(failing).html(), page(failing).fragment()
+    assert not Reader(whole).open
+    assert not Reader(fragment).open
+    assert whole.count("<script") == 1
+    assert "<script" not in fragment
+    # Without a style both forms of a number would be seen.
+    assert 'class="six"' in whole
+    assert 'class="six"' not in fragment
 
 
 def hostile(checked, payload):

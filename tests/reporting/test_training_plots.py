@@ -12,8 +12,9 @@ from tests.helpers.hostile import PAYLOADS
 from verifier import squared_error
 from verifier.commands.cli import run
 from verifier.reporting.html.loss_surface import ROWS, SIDE, surface
+from verifier.reporting.html.picture import NARROW, WIDE, Picture, image
 from verifier.reporting.html.svg import accessible, inline
-from verifier.reporting.html.training_plots import DRAWN, Picture, image, pictures
+from verifier.reporting.html.training_plots import DRAWN, pictures, worst_errors
 from verifier.reporting.text.ascii_plots import sketches
 from verifier.testing.mutations import Tampered
 from verifier.training.findings import Drift
@@ -55,7 +56,7 @@ def test_a_file(tmp_path, suffix, head):
 def test_what_is_drawn(failing):
     costs, errors, paths = pictures(failing.model, failing.findings)
     assert {"epoch", "cost", "autograd", "symbolic"} <= set(texts(costs.svg()))
-    assert {"step", "ulps of the exact gradient", "w1: error", "b: allowed", "x: disagrees"} <= set(
+    assert {"step", "error / allowed", "allowed", "disagrees", "w2, step 40", "0"} <= set(
         texts(errors.svg())
     )
     assert {"value before the step", "w2: autograd", "dotted: symbolic"} <= set(texts(paths.svg()))
@@ -67,9 +68,9 @@ def test_the_descriptions_give_the_numbers(failing):
         "The loss of each epoch's last step: from 18.3184 to 0.00392929; the symbolic training's "
         "ends at 0.00308714."
     )
-    assert errors.description.startswith(
-        "w2: 2 of 300 disagree, the worst at step 40 with 2e+07 of 8.71 allowed ulps; w1: none "
-        "disagrees, "
+    assert errors.description == (
+        "The worst error is that of w2 at step 40: 2.3e+06 of what rounding allows. 2 of 300 steps "
+        "disagree. 32 of them are exact: the error is 0."
     )
     assert "w1 from 1 to 0.172984, at most 0.053 from its twin" in paths.description
 
@@ -119,6 +120,61 @@ def test_failures_are_marked(failing):
     assert marks(painted(honest.pictures[1]), "x") == []
 
 
+def heights(axes, label):
+    """How high the points of that label stand."""
+    return [
+        float(height)
+        for line in axes.get_lines()
+        if line.get_label() == label
+        for height in line.get_ydata()
+    ]
+
+
+def test_each_step_has_its_worst_error_and_zeros_are_zeros(failing):
+    found = worst_errors(failing.findings)
+    axes = painted(failing.pictures[1])
+    for place, step in enumerate(failing.steps):
+        judged = list(step.gradient.values())
+        ratios = [one.error / one.allowed if one.error else 0.0 for one in judged]
+        assert found.ratios[place] == max(ratios)
+        assert ratios[int(found.parameters[place])] == max(ratios)
+    ticks = dict(zip(axes.get_yticks(), (text.get_text() for text in axes.get_yticklabels()),
+                     strict=True))  # fmt: skip
+    zeros = heights(axes, "error 0")
+    assert len(zeros) == 32 == int((found.ratios == 0).sum())
+    assert {ticks[height] for height in zeros} == {"0"}
+    assert 0 < min(heights(axes, "largest error")) < 1
+    assert min(heights(axes, "largest error")) > max(zeros)
+    wrong = heights(axes, "disagrees")
+    assert len(wrong) == 2
+    assert min(wrong) > 1
+
+
+def test_a_run_without_zeros_or_failures_has_no_marks_for_them():
+    honest = verifier.train(verifier.load("tanh_network"), epochs=2)
+    axes = painted(honest.pictures[1])
+    assert heights(axes, "disagrees") == heights(axes, "error 0") == []
+    assert "None of 8 steps disagrees. None of them is exact." in honest.pictures[1].description
+
+
+def legend_is_below(picture, form):
+    """Whether the legend's first words stand below those of the axis."""
+    places = {
+        element.text: float(element.get("y"))
+        for element in ElementTree.fromstring(picture.svg(form)).iter(f"{SVG}text")
+        if element.get("y")
+    }
+    return places["autograd"] > places["epoch"]
+
+
+def test_on_a_telephone_the_legend_stands_below(failing):
+    costs = failing.pictures[0]
+    assert legend_is_below(costs, NARROW)
+    assert not legend_is_below(costs, WIDE)
+    assert costs.title not in texts(costs.svg(NARROW)), "the page has it below the picture"
+    assert costs.title in texts(costs.svg())
+
+
 def test_failures_without_ulps_stand_at_the_border():
     nan = verifier.train(
         verifier.load("linear"), epochs=2, witness=Tampered(0, lambda g: g * float("nan"), (4,))
@@ -148,8 +204,8 @@ def test_of_many_parameters_the_worst_are_drawn():
     names = model.parameters
     report = verifier.train(model, epochs=2, witness=Tampered(len(names) - 1, torch.neg, (3,)))
     _, errors, paths = report.pictures
-    assert errors.description.startswith(f"{names[-1]}: 1 of 8 disagree")
-    assert f"{len(names) - DRAWN} more parameters are not drawn" in errors.description
+    assert errors.description.startswith(f"The worst error is that of {names[-1]} at step 3: ")
+    assert "1 of 8 steps disagrees." in errors.description
     assert (
         len([text for text in texts(paths.svg()) if text and text.endswith(": autograd")]) == DRAWN
     )
@@ -273,19 +329,21 @@ def test_inside_a_page(failing):
     assert "#000000" not in text
 
 
+def renamed(report, name):
+    """The pictures where the worst parameter is called so."""
+    parts = [replace(part, name=name if part.name == "w2" else part.name)
+             for part in report.components]  # fmt: skip
+    drift = {**report.drift, name: Drift(0.0, 0.0)}
+    findings = replace(report.findings, components=tuple(parts), drift=drift)
+    return pictures(report.model, findings)
+
+
 def test_long_names_are_shortened_and_underscores_shown(failing):
     long = "a_very_long_name_of_a_parameter_indeed"
-    for name, label in (
-        (long, "a_very_long_name_of_a_p…: error"),
-        ("_hidden", "\u200b_hidden: error"),
-    ):
-        component = replace(failing.components[1], name=name)
-        findings = replace(
-            failing.findings,
-            components=(failing.components[0], component),
-            drift={name: Drift(0.0, 0.0)},
-        )
-        assert label in texts(pictures(failing.model, findings)[1].svg())
+    for name, label in ((long, "a_very_long_name_of_a_p…"), ("_hidden", "\u200b_hidden")):
+        _, errors, paths = renamed(failing, name)
+        assert f"{label}, step 40" in texts(errors.svg())
+        assert f"{label}: autograd" in texts(paths.svg())
 
 
 def test_in_the_terminal(capsys):

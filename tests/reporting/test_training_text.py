@@ -172,7 +172,7 @@ def test_json_reads_back(tmp_path):
     assert document["formula"]["replayed"] is True
     assert document["formula"]["digits"] > 60
     assert document["formula"]["wrong"] == []
-    assert document["model"]["gradient"]["b"] == "2*(b + w1*x**2 + w2*x - y)"
+    assert document["model"]["gradient"]["b"] == "2*(w1*x**2 + w2*x + b - y)"
     assert document["steps"][2]["gradient"]["w1"]["exact"] == "77.0400063246488571166992187500"
     assert document["components"][1]["outcomes"] == {"agrees": 300, "undecided": 0, "disagrees": 0}
     assert document["components"][1]["tier"] == "proved"

@@ -32,7 +32,6 @@ from verifier.judging.verdict import Comparison
 from verifier.operations.number_text import number, plain
 from verifier.reporting.content.blocks import (
     Column,
-    Facts,
     Part,
     Row,
     Sentence,
@@ -44,6 +43,7 @@ from verifier.reporting.data.training_json import optimizer_name, settings_docum
 from verifier.reporting.html.mathml import derivative, mathml, partial, product, text
 from verifier.reporting.html.page import (
     Diagram,
+    Folded,
     Formula,
     Formulas,
     Page,
@@ -323,7 +323,7 @@ def _update(update: Update) -> Row:
     return Row([update.name, *(DASH if value is None else number(value) for value in numbers)])
 
 
-def _how(explanation: ExplainedStep) -> Facts:
+def _how(explanation: ExplainedStep) -> Folded:
     place, model = explanation.place, explanation.model
     inputs = ", ".join(f"{name}={plain(value)}" for name, value in place.inputs.items())
     facts = {

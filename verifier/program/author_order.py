@@ -54,7 +54,7 @@ class AuthorOrder:
         return str(_Latex(self).doprint(expression))
 
     def _place(self, term: Expr) -> int:
-        part = term if term.is_Number else term.as_coeff_Mul()[1]
+        part = abs(term) if term.is_Number else term.as_coeff_Mul()[1]
         if part in self._places:
             return self._places[part]
         if part.is_Number:

@@ -20,8 +20,9 @@ from verifier.reporting.content.training_verdict import outcome_of
 from verifier.reporting.data.training_frame import frame
 from verifier.reporting.data.training_json import training_document
 from verifier.reporting.html.page import Page
+from verifier.reporting.html.picture import Picture, image
 from verifier.reporting.html.training import NOTEBOOK_ROWS, ROWS, training_page
-from verifier.reporting.html.training_plots import Picture, image, pictures
+from verifier.reporting.html.training_plots import pictures
 from verifier.reporting.text.ascii_plots import sketches
 from verifier.training.findings import Component, Drift, Findings
 from verifier.training.runner import Prediction, Step

@@ -96,7 +96,7 @@ class Curves:
     a row stands for.
     """
     errors: Any
-    """Points by parameters by step, error and allowance in ulps (NaN at an exact 0), and severity.
+    """Points by parameters by step, error, allowance and severity.
 
     Each is a step that was: the worst of those that the point stands for."""
     paths: Any
@@ -271,7 +271,7 @@ class Collector:
         self._worst.add(judged)
         steps = np.arange(judged.first, judged.first + len(judged), dtype=np.float64)
         points = [
-            np.stack([steps, *_in_ulps(verdicts), verdicts.severity], axis=1)
+            np.stack([steps, verdicts.error, verdicts.allowed, verdicts.severity], axis=1)
             for verdicts in judged.verdicts[1:]
         ]
         self._errors.add(np.stack(points, axis=1))
@@ -307,12 +307,6 @@ class Collector:
     def _drift(self) -> dict[str, Drift]:
         drifts = zip(self._last_drift.tolist(), self._largest_drift.tolist(), strict=True)
         return {name: Drift(*drift) for name, drift in zip(self._names, drifts, strict=True)}
-
-
-def _in_ulps(verdicts: Verdicts) -> tuple[Any, Any]:
-    """Error and allowance in ulps; NaN at an exact 0, where ulps say nothing."""
-    ulp = np.where(verdicts.centre == 0, np.nan, verdicts.ulp)
-    return verdicts.error / ulp, verdicts.allowed / ulp
 
 
 class _Tally:

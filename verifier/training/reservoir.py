@@ -115,7 +115,7 @@ def rank(severity: Numeric, error: Numeric, allowed: Numeric) -> Numeric:
     for what is `allowed`: float64 arrays of one shape, or that broadcast to it.
     """
     with np.errstate(all="ignore"):
-        ratio = np.where(error == 0, 0.0, error / allowed)
+        ratio = np.where(error == 0, 0.0, np.divide(error, allowed))
         size = np.clip(np.log2(np.where(np.isnan(ratio), np.inf, ratio)), -5000.0, 5000.0)
     result: Floats = severity * 1e5 + size
     return result

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from markupsafe import Markup
@@ -22,9 +23,9 @@ from verifier.operations.number_text import number, short
 from verifier.program.builder import FormulaBuilder
 from verifier.program.sympy_form import expressions
 from verifier.reporting.content.blocks import (
+    STYLES,
     Blank,
     Block,
-    Facts,
     Labelled,
     Part,
     Sentence,
@@ -42,11 +43,13 @@ from verifier.reporting.content.fields import Field, no_outcome, numbers, table_
 from verifier.reporting.html.check_picture import called, error_picture
 from verifier.reporting.html.mathml import mathml, text
 from verifier.reporting.html.page import (
+    Folded,
     Formula,
     Formulas,
     Page,
     Pictures,
     Section,
+    folded,
     folded_if_long,
     how_it_was_made,
 )
@@ -63,14 +66,16 @@ FORMULA_NODES = 400
 def check_page(checked: CheckResult, replay: str | None) -> Page:
     """The page; `replay` is the command that shows the check again."""
     tally = Tally(checked)
+    first, more = _first_failure([*wrong_blocks(tally, Detail.VERBOSE)])
     return Page(
         title=f"verifier: {target_name(checked.target)}",
         outcome=tally.outcome,
         verdict=verdict(tally).sentence,
         sentences=list(_sentences(tally)),
         sections=[
-            *_part("What is wrong, and why", wrong_blocks(tally, Detail.VERBOSE)),
+            *_part("What is wrong, and why", first),
             *_checked(tally),
+            *_more(more),
             _against(checked),
             *_part("What could not be decided", undecided_blocks(tally)),
             *_part("Notes", remarks(tally, Detail.VERBOSE)),
@@ -80,7 +85,7 @@ def check_page(checked: CheckResult, replay: str | None) -> Page:
                 else []
             ),
             folded_if_long(_checks(tally.checks)),
-            *map(folded_if_long, _numbers(tally)),
+            *map(folded, _numbers(tally)),
             *([folded_if_long(_components(tally.components))] if tally.components else []),
             folded_if_long(_points(tally)),
             _how(tally, replay),
@@ -88,12 +93,35 @@ def check_page(checked: CheckResult, replay: str | None) -> Page:
     )
 
 
+def _not_made(table: Table) -> Iterator[Labelled]:
+    for part in table.parts:
+        if isinstance(part, Labelled):
+            yield replace(part, text=part.text.removeprefix("not made: "))
+
+
+def _first_failure(blocks: Sequence[Block]) -> tuple[Sequence[Block], Sequence[Block]]:
+    """What is said of the first failure, and of all others."""
+    starts = [
+        place
+        for place, block in enumerate(blocks)
+        if isinstance(block, Sentence) and block.style == STYLES[Outcome.DISAGREES]
+    ]
+    end = starts[1] if len(starts) > 1 else len(blocks)
+    return blocks[:end], blocks[end:]
+
+
+def _more(blocks: Sequence[Block]) -> Iterator[Folded]:
+    """The other failures, folded."""
+    for part in _part("What else is wrong", blocks):
+        yield Folded(part, part.sentences[0])
+
+
 def _checked(tally: Tally) -> Iterator[Section]:
     """What was checked, as a terminal shows it, and what was not made."""
     table = checked_table(tally)
     if table.rows:
         yield table
-    yield from _part("Not made", (one for one in table.parts if isinstance(one, Labelled)))
+    yield from _part("Not made", _not_made(table))
 
 
 def _failing(tally: Tally) -> list[CheckComponent]:
@@ -123,7 +151,7 @@ def _sentences(tally: Tally) -> Iterator[str]:
         yield "The check was interrupted: this is what had been done by then."
 
 
-def _part(title: str, blocks: Iterable[Block]) -> list[Section]:
+def _part(title: str, blocks: Iterable[Block]) -> list[Part]:
     """The blocks as a section; none where there is nothing to say."""
     found = [block for block in blocks if not isinstance(block, Blank)]
     return [Part(title, found)] if found else []
@@ -283,7 +311,7 @@ def _points(tally: Tally) -> Table:
     )
 
 
-def _how(tally: Tally, replay: str | None) -> Facts:
+def _how(tally: Tally, replay: str | None) -> Folded:
     settings = tally.checked.settings
     facts = {
         "target": tally.checked.target,

@@ -13,7 +13,7 @@ from verifier.checking.tally.components import CheckComponent, Statement
 from verifier.errors import printable
 from verifier.judging.verdict import Outcome
 from verifier.operations.number_text import short
-from verifier.reporting.html.training_plots import COLOURS, Picture, legend_name
+from verifier.reporting.html.picture import COLOURS, Picture, legend_name
 
 ROWS = 14
 """At most so many components are drawn: the worst ones."""
@@ -23,6 +23,11 @@ POINTS = 300
 """Of each at most about so many errors."""
 LEAST, MOST = 1e-4, 1e4
 """Where the smallest and the largest errors stand, as fractions of what is allowed."""
+ZERO = LEAST / 10
+"""Where an error of 0 stands: a logarithmic axis has no place for it."""
+_TICKS = (ZERO, LEAST, 1e-2, 1.0, 1e2, MOST)
+_ROW, _EDGES = 0.2, 0.7
+"""Inches that a row needs, and the axis below them."""
 _LOOKS = {
     Outcome.AGREES: {"marker": "o", "s": 12, "color": COLOURS[0], "alpha": 0.8},
     Outcome.UNDECIDED: {"marker": "^", "s": 26, "edgecolors": COLOURS[4], "facecolors": "none"},
@@ -41,9 +46,11 @@ def error_picture(components: Sequence[CheckComponent]) -> Picture:
         axes.set(
             xscale="log",
             xlabel="error / allowed",
-            xlim=(LEAST / 2, MOST * 2),
+            xlim=(ZERO / 2, MOST * 2),
             ylim=(len(drawn) - 0.5, -0.5),
         )
+        axes.set_xticks(_TICKS, labels=["0", *(f"{tick:g}" for tick in _TICKS[1:])])
+        axes.minorticks_off()
         axes.set_yticks(
             range(len(drawn)),
             labels=[legend_name(_labelled(one)) for one in drawn],
@@ -61,12 +68,12 @@ def error_picture(components: Sequence[CheckComponent]) -> Picture:
         f"; and {len(ordered) - DESCRIBED} more" if len(ordered) > DESCRIBED else ""
     )
     ends = (
-        f"Below {LEAST:g} they stand at the left border; above {MOST:g}, and what is no number, at "
-        "the right one."
+        f"An error of 0 stands at 0, a smaller one than {LEAST:g} at {LEAST:g}; above {MOST:g}, "
+        "and what is no number, at the right border."
     )
-    return Picture(
-        "errors", "Errors as fractions of what rounding allows", f"{text}. {ends}{more}", paint
-    )
+    title = "Errors as fractions of what rounding allows"
+    height = _EDGES + _ROW * len(drawn)
+    return Picture("errors", title, f"{text}. {ends}{more}", paint, height)
 
 
 def _rank(component: CheckComponent) -> tuple[int, float]:
@@ -87,7 +94,7 @@ def _labelled(component: CheckComponent) -> str:
 def _points(component: CheckComponent, outcome: Outcome) -> Any:
     """The errors with that outcome, thinned evenly but for the largest one."""
     found = np.concatenate([_with(one, outcome) for one in component.statements])
-    found = np.sort(np.clip(found, LEAST, MOST))
+    found = np.sort(np.where(found == 0, ZERO, np.clip(found, LEAST, MOST)))
     stride = max(1, math.ceil(len(found) / POINTS))
     return found[::-1][::stride]
 

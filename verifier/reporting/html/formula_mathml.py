@@ -105,7 +105,8 @@ def _call(name: str, arguments: Sequence[ast.expr]) -> _Part:
     if name == "where" and len(arguments) == 3:
         return _choice(*arguments)
     inside = "<mo>,</mo>".join(map(_row, arguments))
-    return _Part(f"<mrow>{name_part(name)}<mrow><mo>(</mo>{inside}<mo>)</mo></mrow></mrow>")
+    called = f"<mi>{escaped(name)}</mi>"
+    return _Part(f"<mrow>{called}<mrow><mo>(</mo>{inside}<mo>)</mo></mrow></mrow>")
 
 
 def _choice(condition: ast.expr, value: ast.expr, otherwise: ast.expr) -> _Part:

@@ -23,6 +23,7 @@ from verifier.judging.verdict import Outcome
 from verifier.reporting.content.blocks import STYLES, Facts, Part, Table
 from verifier.reporting.data.document_head import versions
 from verifier.reporting.html.page_table import page_table
+from verifier.reporting.html.picture import NARROW, WIDE, Picture
 from verifier.reporting.html.svg import inline, inline_sized
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -72,11 +73,18 @@ class Pictures:
 
     kind: ClassVar[str] = "pictures"
     title: str
-    pictures: Sequence[Drawn]
+    pictures: Sequence[Picture]
 
-    def drawn(self) -> list[tuple[Drawn, Markup]]:
-        """Each picture with its SVG, as an element of this page."""
-        return [(picture, Markup(inline(picture.svg(), picture.name))) for picture in self.pictures]  # noqa: S704
+    def drawn(self) -> list[tuple[Picture, Markup, Markup]]:
+        """Each picture with its SVG for a screen and for a telephone, as elements of this page."""
+        return [
+            (
+                picture,
+                Markup(inline(picture.svg(WIDE), picture.name)),  # noqa: S704
+                Markup(inline(picture.svg(NARROW), f"{picture.name}-narrow")),  # noqa: S704
+            )
+            for picture in self.pictures
+        ]
 
 
 @dataclass(frozen=True)
@@ -94,42 +102,43 @@ class Diagram:
         return Markup(inline_sized(self.picture.svg(), self.picture.name))  # noqa: S704
 
 
-FOLDED = 20
+FOLDED = 12
 """Tables of more rows are folded."""
 
 
 @dataclass(frozen=True)
 class Folded:
-    """A long table behind a line that says how long it is. In a browser with scripts its rows are
-    sorted, filtered and paged.
+    """A section behind a line that says what is in it. In a browser with scripts the rows of a
+    table are sorted, filtered and paged there.
     """
 
     kind: ClassVar[str] = "folded"
-    table: Table
+    section: Table | Part | Formulas | Facts
+    summary: str
 
     @property
     def title(self) -> str:
-        """The table's."""
-        return self.table.title
+        """The heading of what is inside, which shows while it is folded."""
+        return self.section.title
 
-    @property
-    def summary(self) -> str:
-        """What stands there while the table is folded."""
-        return f"{len(self.table.rows):,} rows"
+
+def folded(table: Table) -> Folded:
+    """The table behind a line that says how long it is."""
+    return Folded(table, f"{len(table.rows):,} row{'s' * (len(table.rows) != 1)}")
 
 
 def folded_if_long(table: Table) -> Table | Folded:
     """The table, folded where it has many rows."""
-    return Folded(table) if len(table.rows) > FOLDED else table
+    return folded(table) if len(table.rows) > FOLDED else table
 
 
-def how_it_was_made(replay: str | None, given: str, facts: Iterable[tuple[str, object]]) -> Facts:
-    """The command that shows it again, or what was given in code so that there is none; then facts
-    and versions.
+def how_it_was_made(replay: str | None, given: str, facts: Iterable[tuple[str, object]]) -> Folded:
+    """The command that shows it again, or what was given in code so that there is none; behind it
+    facts and versions.
     """
     again = replay or f"Python only: {given} given in code"
     named = [(name, str(value)) for name, value in facts]
-    return Facts("How this was made", [("shown again by", again), *named, *versions().items()])
+    return Folded(Facts("How this was made", [*named, *versions().items()]), again)
 
 
 Section = Formulas | Pictures | Diagram | Part | Table | Folded | Facts
@@ -148,7 +157,10 @@ class Page:
     @property
     def folds(self) -> bool:
         """Whether there is a long table for the script."""
-        return any(isinstance(section, Folded) for section in self.sections)
+        return any(
+            isinstance(section, Folded) and isinstance(section.section, Table)
+            for section in self.sections
+        )
 
     def html(self) -> str:
         """The whole file."""

@@ -111,8 +111,9 @@ def _attributes(prop: str, value: str) -> dict[str, str]:
 
 
 def _renamed(attribute: str, value: str, name: str) -> str:
-    if attribute == "id":
-        return value if value.startswith(f"{name}-") else f"{name}-{value}"
+    if attribute in ("id", "aria-labelledby"):
+        start = f"{name}-"
+        return " ".join(f"{start}{part.removeprefix(start)}" for part in value.split())
     if attribute.endswith("href") and value.startswith("#"):
         return f"#{name}-{value[1:]}"
     return re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", value) if "url(#" in value else value

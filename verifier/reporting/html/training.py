@@ -10,6 +10,7 @@ from typing import TypeAlias
 import sympy
 from markupsafe import Markup
 
+from verifier.checking.labels import with_noun
 from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.formula.unparse import write_text
@@ -20,7 +21,6 @@ from verifier.reporting.content.blocks import (
     STYLES,
     Block,
     Column,
-    Facts,
     Labelled,
     Part,
     Row,
@@ -36,10 +36,12 @@ from verifier.reporting.html.formula_mathml import mathml_as_written
 from verifier.reporting.html.mathml import derivative, mathml
 from verifier.reporting.html.page import (
     FOLDED,
+    Folded,
     Formula,
     Formulas,
     Page,
     Pictures,
+    folded,
     folded_if_long,
     how_it_was_made,
 )
@@ -52,12 +54,21 @@ ROWS = 1_200
 """The table of steps has about so many rows at most."""
 NOTEBOOK_ROWS = 60
 FAILING_STEPS = 40
-WORST = 10
+WORST = 8
 """So many numbers stand above the table of all steps."""
 COMPONENTS = 1_000
+OPEN_CAUSES = 1
+"""Of what is wrong so much is not folded."""
 CAUSES = 30
+OPEN_FORMULAS = 5
+OPEN_CHARACTERS = 600
+"""Of a model with more or longer equations the gradient is folded."""
 FORMULA_CHARACTERS = 200_000
 MODEL_IN_CODE = "the data or the model was"
+
+
+RightSide: TypeAlias = Callable[[], tuple[str, str]]
+"""Gives the right side of an equation as MathML, and as text."""
 
 
 def training_page(
@@ -72,12 +83,12 @@ def training_page(
         verdict=verdict(findings).sentence,
         sentences=[*_limits(findings), *endings(findings)],
         sections=[
-            *([_causes(findings, advice)] if findings.causes or _failing(findings) else []),
-            _formulas(model),
+            *(_causes(findings, advice) if findings.causes or _failing(findings) else []),
+            *_formulas(model),
             Pictures("Pictures", pictures(model, findings)),
             folded_if_long(parameter_table(findings)),
             *_worst_steps(findings),
-            folded_if_long(_step_table(findings, rows)),
+            folded(_step_table(findings, rows)),
             _how(model, findings, replay),
         ],
     )
@@ -110,14 +121,21 @@ def _limits(findings: Findings) -> Iterator[str]:
         )
 
 
-def _causes(findings: Findings, advice: str) -> Part:
-    """Each number that disagrees with its likely cause, and what to try next."""
+def _causes(findings: Findings, advice: str) -> Iterator[Part | Folded]:
+    """The first numbers that disagree with their likely causes, and what to try next; then more."""
     found = [*_likely(findings), *_unexplained(findings)]
-    blocks = [block for parts in found[:CAUSES] for block in parts]
+    first, more = found[:OPEN_CAUSES], found[OPEN_CAUSES:CAUSES]
+    yield Part("What is wrong, and why", [*_together(first), Labelled("try", advice)])
+    blocks = [*_together(more)]
     if len(found) > CAUSES:
-        more = f"The first {CAUSES} of {len(found)}; the others are in the report of --json."
-        blocks.append(Sentence(more))
-    return Part("What is wrong, and why", [*blocks, Labelled("try", advice)])
+        rest = f"The first {CAUSES} of {len(found)}; the others are in the report of --json."
+        blocks.append(Sentence(rest))
+    if more:
+        yield Folded(Part("What else is wrong", blocks), with_noun(len(more), "more number"))
+
+
+def _together(parts: Sequence[Sequence[Block]]) -> Iterator[Block]:
+    return (block for part in parts for block in part)
 
 
 def _likely(findings: Findings) -> Iterator[list[Block]]:
@@ -143,27 +161,36 @@ def wrong_at(title: str, /, **said: str) -> list[Block]:
     return [Sentence(title, STYLES[Outcome.DISAGREES]), *labelled]
 
 
-def _formulas(model: Model) -> Formulas:
-    """As many equations as there is room for."""
-    title = "Model, loss and gradient"
+def _formulas(model: Model) -> Iterator[Formulas | Folded]:
+    """The equations; where they are many or long, the gradient is folded."""
+    title, sides = "Model, loss and gradient", _sides(model)
+    written = _written(sides)
+    given = len(sides) - len(model.parameters)
+    length = sum(len(formula.text) for formula in written.entries)
+    if len(sides) <= OPEN_FORMULAS and length <= OPEN_CHARACTERS:
+        yield Formulas(title, written.entries, written.note)
+        return
+    stated, gradient = written.entries[:given], written.entries[given:]
+    yield Formulas("Model and loss", stated, "" if gradient else written.note)
+    if gradient:
+        more = f"{len(gradient)} equation{'s' * (len(gradient) > 1)}"
+        yield Folded(Formulas("Gradient", gradient, written.note), more)
+
+
+def _written(sides: Sequence[tuple[str, str, RightSide]]) -> Formulas:
+    """As many equations as there is room for, and how many are not written out."""
     entries: list[Formula] = []
     room = FORMULA_CHARACTERS
-    sides = _sides(model)
     for place, (left, name, expression) in enumerate(sides):
         entry = _formula(left, name, expression)
         if entry is None:
-            return Formulas(title, entries, f"{name} is too long to be written out.")
+            return Formulas("", entries, f"{name} is too long to be written out.")
         room -= len(entry.right) + len(entry.text)
         if room < 0:
-            return Formulas(
-                title, entries, f"{len(sides) - place} more equations are not written out."
-            )
+            more = f"{len(sides) - place} more equations are not written out."
+            return Formulas("", entries, more)
         entries.append(entry)
-    return Formulas(title, entries)
-
-
-RightSide: TypeAlias = Callable[[], tuple[str, str]]
-"""Gives the right side of an equation as MathML, and as text."""
+    return Formulas("", entries)
 
 
 def _sides(model: Model) -> list[tuple[str, str, RightSide]]:
@@ -314,7 +341,7 @@ def _thinned(findings: Findings, shown: int, width: int, most: int) -> str:
     return " ".join(sentences)
 
 
-def _how(model: Model, findings: Findings, replay: str | None) -> Facts:
+def _how(model: Model, findings: Findings, replay: str | None) -> Folded:
     start = ", ".join(f"{name}={plain(value)}" for name, value in list(model.start.items())[:50])
     facts = {
         "model": model.description.partition("\n")[0] or model.name,

@@ -1,15 +1,10 @@
-"""Pictures of a training: what a report knows, drawn, each with a text for those who do not see it.
-
-A picture is drawn by matplotlib, by itself as SVG or with others in one file. Okabe and Ito's
-colours can be told apart by colour-blind readers; no line is told by its colour alone.
-"""
+"""Pictures of a training: its cost, its errors, the parameters' paths and the loss's surface."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from io import BytesIO
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,37 +12,18 @@ import numpy as np
 from verifier.errors import printable
 from verifier.formula.model import Model
 from verifier.judging.verdict import Outcome
+from verifier.operations.arrays import Floats
 from verifier.operations.number_text import plain, short
 from verifier.reporting.html.loss_surface import Surface, surface
-from verifier.reporting.html.svg import accessible, svg_of
+from verifier.reporting.html.picture import COLOURS, Picture, legend_name
 from verifier.training.findings import Component, Findings
+from verifier.training.reservoir import rank
 
+_SURFACE_HEIGHT = 2.8
+"""Inches: its scale stands below it."""
 DRAWN = 6
 """At most so many parameters are drawn: the worst ones."""
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
-_LABEL = 24
-_FLOOR = 1e-3
-"""Where an error of 0 stands on a logarithmic axis, in ulps."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One picture: its name, its title, what it shows in words, and how it is painted on
-    matplotlib's axes.
-    """
-
-    name: str
-    title: str
-    description: str
-    paint: Callable[[Any], None] = field(repr=False)
-
-    def svg(self) -> str:
-        """The picture as SVG, with its title and description as texts for a screen reader."""
-        return accessible(svg_of(_figure([self])), self.name, self.title, self.description)
-
-    def _repr_svg_(self) -> str:
-        return self.svg()
 
 
 def pictures(model: Model, findings: Findings) -> tuple[Picture, ...]:
@@ -58,7 +34,7 @@ def pictures(model: Model, findings: Findings) -> tuple[Picture, ...]:
     found = surface(model, findings)
     return (
         _costs(findings),
-        _errors(findings, drawn),
+        _errors(findings),
         _paths(findings, drawn),
         *([_surface(findings, found)] if found else []),
     )
@@ -71,49 +47,6 @@ def worst_first(findings: Findings) -> list[Component]:
     if all(component.outcome is Outcome.AGREES for component in findings.gradients):
         return list(findings.gradients)
     return sorted(findings.gradients, key=lambda component: -component.outcome.severity)
-
-
-def image(parts: Sequence[Picture], title: str, suffix: str) -> bytes:
-    """The pictures below each other, as a file of that kind: .svg, .png or .pdf."""
-    figure = _figure(parts)
-    figure.suptitle(printable(title), parse_math=False)
-    if suffix.lower() == ".svg":
-        text = " ".join(f"{part.title}: {part.description}" for part in parts)
-        return accessible(svg_of(figure), "training", title, text).encode("utf-8")
-    written = BytesIO()
-    figure.savefig(written, format=suffix.lower().removeprefix("."), dpi=120)
-    return written.getvalue()
-
-
-def _figure(parts: Sequence[Picture]) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.0, 3.8 * len(parts)), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subfigures(len(parts), 1, squeeze=False)[:, 0]
-    for panel, part in zip(panels, parts, strict=True):
-        axes = panel.subplots()
-        part.paint(axes)
-        axes.set_title(printable(part.title), parse_math=False)
-        _legend(axes)
-    return figure
-
-
-def _legend(axes: Any) -> None:
-    """Beside the axes, where it hides no line; names are shown as they are, never as formulas."""
-    legend = axes.legend(
-        loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize="small", frameon=False
-    )
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-
-
-def legend_name(name: str) -> str:
-    """A name short enough for a legend. A leading underscore would hide it there."""
-    shown = printable(name)
-    shown = shown if len(shown) <= _LABEL else f"{shown[: _LABEL - 1]}…"
-    return f"\u200b{shown}" if shown.startswith("_") else shown
 
 
 def _costs(findings: Findings) -> Picture:
@@ -156,66 +89,150 @@ def _costs_description(rows: Any) -> str:
     )
 
 
-def _errors(findings: Findings, drawn: Sequence[Component]) -> Picture:
-    names = [component.name for component in findings.gradients]
+@dataclass(frozen=True, eq=False)
+class WorstErrors:
+    """Of each point of the run its step, its largest error as a fraction of what rounding allows,
+    whether that disagrees, and which parameter has it.
+    """
+
+    steps: Floats
+    ratios: Floats
+    """0 where the error is 0; infinite or NaN where there is no such number."""
+    failing: Floats
+    parameters: Floats
+
+    @property
+    def worst(self) -> int:
+        """The point that disagrees, or comes nearest to that."""
+        known = np.where(np.isnan(self.ratios), np.inf, self.ratios)
+        return int(np.lexsort((known, self.failing))[-1])
+
+
+def worst_errors(findings: Findings) -> WorstErrors:
+    """The worst parameter of each point."""
     points = findings.curves.errors
+    steps, error, allowed, severity = np.moveaxis(points, -1, 0)
+    parameters = np.argmax(rank(severity, error, allowed), axis=1)
+    step, error, allowed, severity = points[np.arange(len(points)), parameters].T
+    with np.errstate(all="ignore"):
+        ratios = np.where(error == 0, 0.0, error / allowed)
+    return WorstErrors(step, ratios, severity == Outcome.DISAGREES.severity, parameters)
+
+
+def _errors(findings: Findings) -> Picture:
+    found = worst_errors(findings)
+    drawn = np.isfinite(found.ratios) & (found.ratios > 0)
+    scale = _ErrorScale.of(found.ratios[drawn])
 
     def paint(axes: Any) -> None:
-        axes.set(xlabel="step", ylabel="ulps of the exact gradient", yscale="log")
-        for component, colour, marker in zip(drawn, COLOURS, _MARKERS, strict=False):
-            _error_of(
-                axes,
-                points[:, names.index(component.name)],
-                legend_name(component.name),
-                (colour, marker),
-            )
-        axes.plot([], [], "x", color="#000000", markersize=8, label="x: disagrees")
+        axes.set(xlabel="step", ylabel="error / allowed", yscale="log")
+        axes.set(ylim=(scale.bottom, scale.top))
+        axes.set_yticks([scale.zero, *scale.ticks], ["0", *map(short, scale.ticks)])
+        axes.minorticks_off()
+        axes.axhline(1.0, color="#000000", linewidth=1.0, linestyle="--", label="allowed")
+        for chosen, marks in (
+            (drawn & ~found.failing, {"marker": "o", "markersize": 3, "label": "largest error"}),
+            (found.failing, {"marker": "x", "markersize": 8, "label": "disagrees"}),
+            (
+                found.ratios == 0,
+                {"marker": "o", "markersize": 4, "mfc": "none", "label": "error 0"},
+            ),
+        ):
+            if chosen.any():
+                colour = COLOURS[1] if marks["marker"] == "x" else COLOURS[0]
+                height = np.where(found.ratios == 0, scale.zero, found.ratios)[chosen]
+                # What has no finite size stands at the upper border.
+                height = np.where(np.isfinite(height), height, scale.border)
+                axes.plot(found.steps[chosen], height, color=colour, linestyle="none", **marks)
+        _name_worst(axes, findings, found, scale)
 
-    title = "Autograd's error and what rounding allows"
-    return Picture("errors", title, _errors_description(findings, drawn), paint)
+    title = "The largest error of each step beside what rounding allows"
+    return Picture("errors", title, _errors_description(findings, found), paint)
 
 
-def _error_of(axes: Any, points: Any, name: str, style: tuple[str, str]) -> None:
-    colour, marker = style
-    step, error, allowed, severity = points.T
-    error, allowed = (
-        np.where(np.isfinite(part), np.maximum(part, _FLOOR), np.nan) for part in (error, allowed)
+@dataclass(frozen=True)
+class _ErrorScale:
+    """Where errors stand on a logarithmic axis, which has no place for 0."""
+
+    low: int
+    high: int
+    """Powers of ten between which all errors and 1 lie."""
+
+    @classmethod
+    def of(cls, ratios: Floats) -> _ErrorScale:
+        ends = [1.0, *ratios]
+        return cls(math.floor(math.log10(min(ends))) - 1, math.ceil(math.log10(max(ends))) + 1)
+
+    @property
+    def ticks(self) -> list[float]:
+        stride = max(1, math.ceil((self.high - self.low) / 6))
+        powers = range(self.low + 1, self.high + 1)
+        return [10.0**power for power in powers if power % stride == 0]
+
+    @property
+    def zero(self) -> float:
+        return float(10.0**self.low)
+
+    @property
+    def bottom(self) -> float:
+        return float(10.0 ** (self.low - 0.3 * self._decades / 6))
+
+    @property
+    def top(self) -> float:
+        return float(10.0 ** (self.high + self._decades / 6))
+
+    @property
+    def border(self) -> float:
+        return float(10.0 ** (self.high + 0.5 * self._decades / 6))
+
+    @property
+    def _decades(self) -> int:
+        return self.high - self.low
+
+
+def _name_worst(axes: Any, findings: Findings, found: WorstErrors, scale: _ErrorScale) -> None:
+    """Which parameter has the worst error, beside its mark."""
+    place = found.worst
+    step, ratio = found.steps[place], found.ratios[place]
+    name = legend_name(findings.gradients[int(found.parameters[place])].name)
+    is_left = step <= (found.steps[0] + found.steps[-1]) / 2
+    height = ratio if np.isfinite(ratio) else scale.border
+    axes.annotate(
+        f"{name}, step {step:.0f}",
+        (step, max(height, scale.zero)),
+        xytext=(8 if is_left else -8, 4),
+        textcoords="offset points",
+        ha="left" if is_left else "right",
+        va="bottom",
+        fontsize="small",
+        parse_math=False,
     )
-    axes.plot(
-        step, error, marker, markersize=3, color=colour, label=f"{name}: error", linestyle="none"
+
+
+def _errors_description(findings: Findings, found: WorstErrors) -> str:
+    step, ratio = found.steps[found.worst], found.ratios[found.worst]
+    name = printable(findings.gradients[int(found.parameters[found.worst])].name)
+    times = (
+        f"{short(ratio)} of what rounding allows"
+        if np.isfinite(ratio)
+        else "no finite part of what rounding allows"
     )
-    axes.plot(step, allowed, color=colour, linewidth=1.0, linestyle="--", label=f"{name}: allowed")
-    failing = severity == Outcome.DISAGREES.severity
-    placed = failing & ~np.isnan(error)
-    axes.plot(step[placed], error[placed], "x", markersize=8, color=colour)
-    # A failure without a finite place in ulps (NaN, infinity, an exact 0) stands at the upper
-    # border.
-    for place in step[failing & ~placed]:
-        axes.plot(
-            [place], [0.97], "x", markersize=8, color=colour, transform=axes.get_xaxis_transform()
-        )
-
-
-def _errors_description(findings: Findings, drawn: Sequence[Component]) -> str:
-    parts = [_component_description(component) for component in drawn]
-    more = len(findings.gradients) - len(drawn)
-    parts += [f"{more} more parameters are not drawn"] if more else []
+    failing, zero = int(found.failing.sum()), int((found.ratios == 0).sum())
     stride = _stride(findings)
-    thinned = f" Each point is the worst of up to {stride} steps." if stride > 1 else ""
-    return (
-        f"{'; '.join(parts)}. Exact zeros have no ulps and are left out unless they fail (upper "
-        f"border).{thinned}"
-    )
-
-
-def _component_description(component: Component) -> str:
-    worst = component.worst
-    failing = component.outcomes[Outcome.DISAGREES]
-    text = f"{failing} of {component.compared} disagree" if failing else "none disagrees"
-    return (
-        f"{printable(component.name)}: {text}, the worst at step {component.worst_step} "
-        f"with {short(worst.ulps)} of {short(worst.allowed_ulps)} allowed ulps"
-    )
+    of = f"{len(found.steps):,} {'points' if stride > 1 else 'steps'}"
+    sentences = [
+        f"The worst error is that of {name} at step {step:.0f}: {times}.",
+        f"{failing or 'None'} of {of} {'disagrees' if failing < 2 else 'disagree'}.",
+        f"{zero} of them {'is' if zero < 2 else 'are'} exact: the error is 0."
+        if zero
+        else "None of them is exact.",
+    ]
+    if stride > 1:
+        sentences.append(f"Each point is the worst of up to {stride} steps.")
+    unknown = int((~np.isfinite(found.ratios) & ~found.failing).sum())
+    if unknown:
+        sentences.append(f"{unknown:,} could not be decided and are not drawn.")
+    return " ".join(sentences)
 
 
 def _stride(findings: Findings) -> int:
@@ -304,7 +321,8 @@ def _surface(findings: Findings, found: Surface) -> Picture:
     )
     named = f"({printable(first)}, {printable(second)})"
     title = "The surface of the loss, and both paths on it"
-    return Picture("surface", title, f"{text}{named} = ({start}) to ({end}).", paint)
+    described = f"{text}{named} = ({start}) to ({end})."
+    return Picture("surface", title, described, paint, _SURFACE_HEIGHT)
 
 
 def _levels(loss: Any) -> Any:

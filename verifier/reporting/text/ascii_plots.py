@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from rich.text import Text
 
-from verifier.judging.verdict import Outcome
 from verifier.operations.number_text import short
 from verifier.reporting.content.blocks import Sentence
-from verifier.reporting.html.training_plots import spans
+from verifier.reporting.html.training_plots import spans, worst_errors
 from verifier.reporting.text.terminal import WIDTH, lines_of
 from verifier.training.findings import Findings
 
@@ -82,7 +81,8 @@ def _costs(findings: Findings, width: int, columns: int) -> Iterator[Text]:
 
 
 def _errors(findings: Findings, width: int, columns: int) -> Iterator[Text]:
-    steps, ratios, failing = _worst_ratios(findings.curves.errors)
+    found = worst_errors(findings)
+    steps, ratios, failing = found.steps, found.ratios, found.failing
     drawn = np.isfinite(ratios) & (ratios > 0)
     title = "largest error / allowed, logarithmic   o within  X disagrees  - allowed"
     yield from lines_of([Sentence(title, "bold")], width)
@@ -102,18 +102,6 @@ def _errors(findings: Findings, width: int, columns: int) -> Iterator[Text]:
         _Series("X", steps[failing], placed[failing], "bold red"),
     ]
     yield from _chart(series, axis, columns, "step")
-
-
-def _worst_ratios(points: Any) -> tuple[Any, Any, Any]:
-    """Of each bucket of steps the first step, the largest error for its allowance, and whether any
-    disagrees.
-    """
-    steps, error, allowed, severity = np.moveaxis(points, -1, 0)
-    with np.errstate(all="ignore"):
-        ratios = np.where(error == 0, 0.0, error / allowed)
-    failing = severity == Outcome.DISAGREES.severity
-    judged = np.where(failing.any(axis=1, keepdims=True) & ~failing, np.nan, ratios)
-    return steps.min(axis=1), np.fmax.reduce(judged, axis=1), failing.any(axis=1)
 
 
 def _chart(series: Sequence[_Series], axis: _Axis, columns: int, unit: str) -> Iterator[Text]:
