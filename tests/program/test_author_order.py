@@ -43,7 +43,7 @@ def test_sympy_alone_has_another_order():
 
 
 def test_what_is_not_in_the_formula_stands_where_its_names_are():
-    expression, order = ordered("b*y + a*x")
+    _, order = ordered("b*y + a*x")
     x, y = (sympy.Symbol(name, real=True) for name in "xy")
     assert order.text(1 + x**3 + y**3) == "1 + y**3 + x**3"
 

@@ -5,9 +5,11 @@ from users' text.
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
+import verifier
 from tests.helpers.browser import Browser, on_paper
 from tests.helpers.hostile import PAYLOADS
 from tests.reporting.test_training_page import PAPER, Reader
@@ -18,7 +20,7 @@ from verifier.judging.examine import examine
 from verifier.judging.finding import CheckCause, CheckPoint, Finding
 from verifier.judging.verdict import Note, Outcome
 from verifier.reporting.html.check import check_page
-from verifier.reporting.html.check_picture import error_picture
+from verifier.reporting.html.check_picture import ZERO, error_picture
 from verifier.reporting.html.mathml import text
 from verifier.reporting.html.page import Folded
 from verifier.testing.cases import case_named
@@ -208,6 +210,45 @@ def test_of_very_many_failures_the_first_are_shown(failing, monkeypatch):
         "focal fails in float32: dtype, shape, device",
         "⋯ 1 other failures are not shown; --json FILE has them all",
     ]
+
+
+def test_what_was_checked_comes_directly_after_the_failure(failing, honest):
+    titles = [part.title for part in page(failing).sections]
+    assert titles[:2] == ["What is wrong, and why", "What was checked"]
+    assert "What else is wrong" in titles, "a failure apart from numbers comes later"
+    first = page(failing).sections[0]
+    assert len(first.sentences) == 1, "the first failure alone"
+    assert page(honest).sections[0].title == "What was checked"
+
+
+def test_numbers_that_disagree_are_always_folded(failing):
+    found = next(one for one in page(failing).sections if one.title == "Numbers that disagree")
+    assert (type(found), found.summary) == (Folded, "10 rows")
+    few = checked(NUMBERS.plant(CASE.code, scaled(0.5), 1), ("float32",))
+    found = next(one for one in page(few).sections if one.title == "Numbers that disagree")
+    assert type(found) is Folded
+    assert len(found.section.rows) < 12
+
+
+def test_what_was_not_made_has_its_reason_once(failing):
+    (reason,) = [block.text for block in section(failing, "Not made").blocks]
+    assert reason.startswith("Its backward has no derivative")
+
+
+def zeros_drawn(tally):
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    error_picture(tally.components).paint(axes)
+    assert axes.get_xticklabels()[0].get_text() == "0"
+    places = np.concatenate([part.get_offsets()[:, 0] for part in axes.collections])
+    return int((places == ZERO).sum())
+
+
+def test_errors_of_zero_stand_at_zero(honest):
+    doubled = verifier.check(lambda x: 2 * x, inputs={"x": torch.tensor([1.0, 2.0])})
+    assert zeros_drawn(doubled.tally) > 0
+    assert zeros_drawn(Tally(honest)) == 0
 
 
 def test_the_numbers_that_disagree(failing):

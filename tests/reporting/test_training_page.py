@@ -502,6 +502,8 @@ def test_the_policy_stops_what_the_template_would_let_through(browser, page, tmp
     shown, _ = browser.document(injected)
     assert 'data-taken="1"' not in shown
     assert browser.requests(injected) == set()
+    # The one script that its hash names runs beside the attack.
+    assert 'class="tools"' in shown
     injected.write_text(
         page.replace("<h1>", f"<h1>{attack}").replace("Content-Security-Policy", "none"),
         encoding="utf-8",

@@ -118,7 +118,7 @@ class Folded:
 
     @property
     def title(self) -> str:
-        """The heading of what is inside, which shows while it is folded."""
+        """That of the section."""
         return self.section.title
 
 

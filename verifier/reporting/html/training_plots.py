@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,19 @@ import numpy as np
 from verifier.errors import printable
 from verifier.formula.model import Model
 from verifier.judging.verdict import Outcome
-from verifier.operations.arrays import Floats
+from verifier.operations.arrays import Floats, Indices, Truths
 from verifier.operations.number_text import plain, short
 from verifier.reporting.html.loss_surface import Surface, surface
 from verifier.reporting.html.picture import COLOURS, Picture, legend_name
 from verifier.training.findings import Component, Findings
 from verifier.training.reservoir import rank
 
+_ERROR_MARKS: Mapping[str, Mapping[str, Any]] = {
+    "largest error": {"marker": "o", "markersize": 3, "linestyle": "none", "color": COLOURS[0]},
+    "disagrees": {"marker": "x", "markersize": 8, "linestyle": "none", "color": COLOURS[1]},
+    "error 0": {"marker": "o", "markersize": 4, "linestyle": "none", "color": COLOURS[0],
+                "markerfacecolor": "none"},
+}  # fmt: skip
 _SURFACE_HEIGHT = 2.8
 """Inches: its scale stands below it."""
 DRAWN = 6
@@ -98,8 +104,8 @@ class WorstErrors:
     steps: Floats
     ratios: Floats
     """0 where the error is 0; infinite or NaN where there is no such number."""
-    failing: Floats
-    parameters: Floats
+    failing: Truths
+    parameters: Indices
 
     @property
     def worst(self) -> int:
@@ -111,7 +117,7 @@ class WorstErrors:
 def worst_errors(findings: Findings) -> WorstErrors:
     """The worst parameter of each point."""
     points = findings.curves.errors
-    steps, error, allowed, severity = np.moveaxis(points, -1, 0)
+    _, error, allowed, severity = np.moveaxis(points, -1, 0)
     parameters = np.argmax(rank(severity, error, allowed), axis=1)
     step, error, allowed, severity = points[np.arange(len(points)), parameters].T
     with np.errstate(all="ignore"):
@@ -130,20 +136,14 @@ def _errors(findings: Findings) -> Picture:
         axes.set_yticks([scale.zero, *scale.ticks], ["0", *map(short, scale.ticks)])
         axes.minorticks_off()
         axes.axhline(1.0, color="#000000", linewidth=1.0, linestyle="--", label="allowed")
-        for chosen, marks in (
-            (drawn & ~found.failing, {"marker": "o", "markersize": 3, "label": "largest error"}),
-            (found.failing, {"marker": "x", "markersize": 8, "label": "disagrees"}),
-            (
-                found.ratios == 0,
-                {"marker": "o", "markersize": 4, "mfc": "none", "label": "error 0"},
-            ),
+        heights = scale.heights(found.ratios)
+        for label, chosen in (
+            ("largest error", drawn & ~found.failing),
+            ("disagrees", found.failing),
+            ("error 0", found.ratios == 0),
         ):
             if chosen.any():
-                colour = COLOURS[1] if marks["marker"] == "x" else COLOURS[0]
-                height = np.where(found.ratios == 0, scale.zero, found.ratios)[chosen]
-                # What has no finite size stands at the upper border.
-                height = np.where(np.isfinite(height), height, scale.border)
-                axes.plot(found.steps[chosen], height, color=colour, linestyle="none", **marks)
+                axes.plot(found.steps[chosen], heights[chosen], label=label, **_ERROR_MARKS[label])
         _name_worst(axes, findings, found, scale)
 
     title = "The largest error of each step beside what rounding allows"
@@ -173,6 +173,11 @@ class _ErrorScale:
     def zero(self) -> float:
         return float(10.0**self.low)
 
+    def heights(self, ratios: Floats) -> Floats:
+        """Where these stand; what is no finite number at the upper border."""
+        high: Floats = np.where(np.isfinite(ratios), ratios, self.border)
+        return np.where(ratios == 0, self.zero, high)
+
     @property
     def bottom(self) -> float:
         return float(10.0 ** (self.low - 0.3 * self._decades / 6))
@@ -196,10 +201,9 @@ def _name_worst(axes: Any, findings: Findings, found: WorstErrors, scale: _Error
     step, ratio = found.steps[place], found.ratios[place]
     name = legend_name(findings.gradients[int(found.parameters[place])].name)
     is_left = step <= (found.steps[0] + found.steps[-1]) / 2
-    height = ratio if np.isfinite(ratio) else scale.border
     axes.annotate(
         f"{name}, step {step:.0f}",
-        (step, max(height, scale.zero)),
+        (step, float(scale.heights(ratio))),
         xytext=(8 if is_left else -8, 4),
         textcoords="offset points",
         ha="left" if is_left else "right",
