@@ -22,7 +22,7 @@ NAMES = {
     "verifier.checkreport.CheckReport": "verifier.reporting.check_report.CheckReport",
     "verifier.cli.main": "verifier.commands.cli.main",
     "verifier.diagnose.Cause": "verifier.judging.causes.scalar_gradients.Cause",
-    "verifier.diagram.graph_picture": "verifier.explaining.graph_svg.graph_picture",
+    "verifier.diagram.graph_picture": "verifier.explaining.drawing.graph_svg.graph_picture",
     "verifier.errors.GradientError": "verifier.errors.GradientError",
     "verifier.errors.InputError": "verifier.errors.InputError",
     "verifier.examination.Examination": "verifier.judging.examination.Examination",

@@ -22,7 +22,7 @@ MODULES = {
     "verifier.checkreport": "verifier.reporting.check_report",
     "verifier.cli": "verifier.commands.cli",
     "verifier.diagnose": "verifier.judging.causes.scalar_gradients",
-    "verifier.diagram": "verifier.explaining.graph_svg",
+    "verifier.diagram": "verifier.explaining.drawing.graph_svg",
     "verifier.examination": "verifier.judging.examination",
     "verifier.examine": "verifier.judging.examine",
     "verifier.explaining.records": "verifier.explaining.explained_step",

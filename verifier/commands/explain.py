@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 
 from verifier.capture.to_numpy import to_float64
 from verifier.commands.train import training_command
 from verifier.errors import InputError
-from verifier.explaining.choose_step import StepContext, advance_to_step, round_point
-from verifier.explaining.explained_step import Place, Tensor, Update
+from verifier.explaining.choose_step import (
+    StepContext,
+    advance_to_step,
+    round_point,
+    step_of_training,
+)
+from verifier.explaining.explained_step import ExplainedStep, Place, Tensor, Update
 from verifier.explaining.explanation import Explanation
 from verifier.explaining.first_divergence import find_first_divergence
 from verifier.explaining.graph import Graph, graph_of
 from verifier.explaining.node_verdicts import NodeJudge
+from verifier.explaining.slider import chosen_steps
 from verifier.explaining.torch_hooks import ObservedStep, observe_step
 from verifier.formula.model import Model
 from verifier.judging.causes.scalar_gradients import Cause, StepGradient, causes_at_step
@@ -77,12 +85,37 @@ def explain(
     given = model.data if data is None else data
     if given is None and model.columns and all(name in point for name in model.columns):
         given = {name: [point[name]] for name in model.columns}
-    run = Run(model, given, chosen, witness or Autograd(), keep_going)
-    explanation = _explanation_at(run, advance_to_step(run, point, step))
+    own = witness or Autograd()
+    training_from_start = partial(Run, model, given, chosen, deepcopy(own), keep_going)
+    run = Run(model, given, chosen, own, keep_going)
+    stand = advance_to_step(run, point, step)
+    explanation = _explanation_at(run, stand)
     training = training_command(model, data, chosen, ())
-    return replace(
-        explanation, replay=None if training is None else _explain_command(training, point, step)
-    )
+    replay = None if training is None else _explain_command(training, point, step)
+    explanation = replace(explanation, replay=replay)
+    if _is_of_the_training(run, point, stand):
+        others = partial(_explanations, training_from_start, explanation)
+        return replace(explanation, others=cache(others))
+    return explanation
+
+
+def _is_of_the_training(run: Run, point: Mapping[str, float], stand: StepContext) -> bool:
+    """Whether the step is as the training has it: nothing was put in the place of its numbers."""
+    given = [name for name in point if name in run.model.start]
+    return not given and (not point or (run.schedule.single and stand.row is not None))
+
+
+def _explanations(training: Callable[[], Run], shown: ExplainedStep) -> tuple[ExplainedStep, ...]:
+    """Steps of the training from its start, explained one after the other."""
+    run = training()
+    wanted = {*chosen_steps(shown, run.schedule.steps)}
+    found = []
+    for number, (epoch, rows) in enumerate(run.schedule, start=1):
+        if number in wanted:
+            found.append(_explanation_at(run, step_of_training(run, number, epoch, rows)))
+        else:
+            run.autograd.step(rows)
+    return tuple(found)
 
 
 def _explanation_at(run: Run, stand: StepContext) -> Explanation:

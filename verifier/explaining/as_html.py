@@ -5,6 +5,7 @@ holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import sympy
 from markupsafe import Markup, escape
@@ -19,6 +20,7 @@ from verifier.explaining.as_text import (
     verdict_of,
 )
 from verifier.explaining.chain_rule import Path, paths_to
+from verifier.explaining.drawing.graph_svg import DRAWN_NODES, graph_boxes, graph_picture
 from verifier.explaining.explained_step import (
     Edge,
     ExplainedStep,
@@ -27,7 +29,12 @@ from verifier.explaining.explained_step import (
     Tensor,
     Update,
 )
-from verifier.explaining.graph_svg import DRAWN_NODES, graph_picture
+from verifier.explaining.slider import (
+    has_one_graph,
+    short_number,
+    short_numbers,
+    slider_of,
+)
 from verifier.judging.verdict import Comparison
 from verifier.operations.number_text import number, plain
 from verifier.reporting.content.blocks import (
@@ -57,40 +64,77 @@ TYPESET = 100
 """Longer formulas of SymPy's stand as text, which can be broken into lines."""
 
 
-def explanation_page(explanation: ExplainedStep) -> Page:
+def explanation_page(explanation: ExplainedStep, others: Sequence[ExplainedStep] = ()) -> Page:
     """The page: the verdict, where the two part, the graph, the chain rule, the tables and the
-    update.
+    update. With `others`, the explanations of more steps of the training, it has a slider.
     """
-    chosen = explanation.place.chosen
+    if len(others) < 2 or not has_one_graph([explanation, *others]):
+        return _page(explanation, [])
+    slider = slider_of(others, [*map(_texts_alone, others)], explanation.place.step)
+    return replace(_page(explanation, others), slider=slider)
+
+
+def _texts_alone(explanation: ExplainedStep) -> Page:
+    """The page without what the slider does not change. Where the two part stands in a sentence."""
+    parting = [explanation.parting.sentence] if explanation.parting else []
     return Page(
-        title=f"verifier: step {explanation.place.step} of {explanation.model.name}",
+        title=_title(explanation),
         outcome=explanation.outcome,
         verdict=verdict_of(explanation),
-        sentences=[f"{chosen[:1].upper()}{chosen[1:]}."],
+        sentences=[*_sentences(explanation), *parting],
+        sections=[_chains(explanation), *_tables(explanation)],
+    )
+
+
+def _title(explanation: ExplainedStep) -> str:
+    return f"verifier: step {explanation.place.step} of {explanation.model.name}"
+
+
+def _sentences(explanation: ExplainedStep) -> list[str]:
+    chosen = explanation.place.chosen
+    return [f"{chosen[:1].upper()}{chosen[1:]}."]
+
+
+def _tables(explanation: ExplainedStep) -> list[Section]:
+    return [
+        _forward(explanation),
+        _backward(explanation),
+        _tensors(explanation.tensors),
+        _updates(explanation),
+    ]
+
+
+def _page(explanation: ExplainedStep, beside: Sequence[ExplainedStep]) -> Page:
+    return Page(
+        title=_title(explanation),
+        outcome=explanation.outcome,
+        verdict=verdict_of(explanation),
+        sentences=_sentences(explanation),
         sections=[
             *([_parted(explanation.parting, explanation)] if explanation.parting else []),
-            _graph(explanation),
+            _graph(explanation, beside),
             _chains(explanation),
-            _forward(explanation),
-            _backward(explanation),
-            _tensors(explanation.tensors),
-            _updates(explanation),
+            *_tables(explanation),
             _how(explanation),
         ],
     )
 
 
 def _parted(parting: FirstDivergence, explanation: ExplainedStep) -> Part:
+    # The slider's script hides this section at other steps.
     blocks = wrong_at(f"The two part at {parting.node}", where=parting.sentence)
     for cause in explanation.causes:
         blocks += wrong_at(cause.component, likely=cause.sentence, evidence=cause.evidence)
     return Part("Where the two part", blocks)
 
 
-def _graph(explanation: ExplainedStep) -> Section:
-    picture = graph_picture(explanation)
-    if picture is not None:
-        return Diagram("The graph", picture)
+def _graph(explanation: ExplainedStep, beside: Sequence[ExplainedStep]) -> Section:
+    full, short = (
+        graph_picture(explanation, write, [graph_boxes(step, write) for step in beside])
+        for write in (number, short_number)
+    )
+    if full is not None and short is not None:
+        return Diagram("The graph", full, replace(short, name="graph-short"))
     sentence = (
         f"{len(explanation.nodes)} nodes are too many to be drawn (more than {DRAWN_NODES}): the "
         "tables have them."
@@ -131,14 +175,12 @@ def _chain(
     yield _equation(name, summed, paths, (_symbol, lambda user, edge: f"∂{user}/∂{edge.argument}"))
     yield _equation(name, summed, paths, (_formula, lambda _, edge: f"({edge.formula})"))
     if rows > 1:
-        right = Markup(text(total))  # noqa: S704 (text escapes)
-        yield Formula(_left(name), right, f"∂L/∂{name} = {total}")
+        full, short = (Markup(text(one)) for one in (total, short_numbers(total)))  # noqa: S704 (text escapes)
+        yield Formula(_left(name), full, f"∂L/∂{name} = {total}", short)
     else:
-        numbers = _equation(
-            name, "", paths, (_number, lambda _, edge: number(edge.numbers[0].symbolic))
-        )
-        right = numbers.right + Markup("<math><mo>=</mo></math>") + Markup(text(total))  # noqa: S704 (text escapes)
-        yield Formula(numbers.left, right, f"{numbers.text} = {total}")
+        numbers = f"{_sum(paths, _number)} = {total}"
+        full, short = (Markup(text(one)) for one in (numbers, short_numbers(numbers)))  # noqa: S704 (text escapes)
+        yield Formula(_left(name), full, f"∂L/∂{name} = {numbers}", short)
 
 
 def _left(name: str) -> Markup:
@@ -158,11 +200,16 @@ def _equation(
     terms = [
         product([drawn(user, edge) for user, edge in path] or ["<mn>1</mn>"]) for path in paths
     ]
-    said = " + ".join(
-        " · ".join(written(user, edge) for user, edge in path) or "1" for path in paths
-    )
+    said = _sum(paths, written)
     right = (text(before) if before else "") + "<math><mo>+</mo></math>".join(terms)
     return Formula(_left(name), Markup(right), f"∂L/∂{name} = {before}{said}")  # noqa: S704 (mathml escapes)
+
+
+def _sum(paths: Sequence[Path], written: _PathText) -> str:
+    """The sum over paths of products along them, as text."""
+    return " + ".join(
+        " · ".join(written(user, edge) for user, edge in path) or "1" for path in paths
+    )
 
 
 def _symbol(user: str, edge: Edge) -> str:
@@ -180,8 +227,7 @@ def _formula(_: str, edge: Edge) -> str:
 
 def _number(_: str, edge: Edge) -> str:
     value = edge.numbers[0].symbolic
-    shown = f"<mn>{number(abs(value))}</mn>"
-    return f"<mrow><mo>(</mo><mo>−</mo>{shown}<mo>)</mo></mrow>" if value < 0 else shown
+    return f"({number(value)})" if value < 0 else number(value)
 
 
 def _by_sympy(explanation: ExplainedStep, name: str) -> list[Formula]:

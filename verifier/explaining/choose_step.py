@@ -67,6 +67,13 @@ def advance_to_step(run: Run, point: Mapping[str, float], step: int | None) -> S
     )
 
 
+def step_of_training(run: Run, number: int, epoch: int, rows: Rows) -> StepContext:
+    """That step of a training which stands before it, with the rows that are its own."""
+    row = rows if isinstance(rows, int) else None
+    chosen = [_step_sentence(run, number, {}, None, asked=True), _parameters_sentence(number)]
+    return StepContext(number, epoch, row, _columns_of_rows(run, rows), "; ".join(chosen))
+
+
 @dataclass(frozen=True)
 class _FirstUse:
     """The first step that uses a row of the data."""

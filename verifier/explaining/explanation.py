@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 
 from verifier.explaining.as_html import explanation_page
 from verifier.explaining.as_text import explanation_content
 from verifier.explaining.explained_step import Edge as Edge
 from verifier.explaining.explained_step import ExplainedStep, Node
+from verifier.process.internal_errors import InternalErrors
 from verifier.process.isolation import isolate
 from verifier.process.values import Facts
 from verifier.reporting.base_report import PageReport
@@ -27,6 +28,9 @@ from verifier.reporting.html.page import Page
 @dataclass(frozen=True, eq=False)
 class Explanation(ExplainedStep, PageReport):
     """How the gradient of one step comes about. `print(explanation)` shows it."""
+
+    others: Callable[[], Sequence[ExplainedStep]] = field(default=tuple, repr=False)
+    """Explains more steps of the training, for the slider of the page."""
 
     @isolate
     def to_json(self) -> Facts:
@@ -62,6 +66,10 @@ class Explanation(ExplainedStep, PageReport):
         return explanation_content(self)
 
     def _page(self) -> Page:
+        # What else there is to see must not cost the page of this step.
+        return explanation_page(self, InternalErrors().run("steps", self.others, ()))
+
+    def _cell(self) -> Page:
         return explanation_page(self)
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,6 +21,7 @@ from markupsafe import Markup
 
 from verifier.errors import printable
 from verifier.judging.verdict import Outcome
+from verifier.process import values
 from verifier.reporting.content.blocks import STYLES, Facts, Part, Table
 from verifier.reporting.data.document_head import versions
 from verifier.reporting.html.page_table import page_table
@@ -36,6 +38,8 @@ class Formula:
     left: Markup
     right: Markup
     text: str
+    short: Markup | None = None
+    """The right side with six digits in its numbers, where it has longer ones."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +100,12 @@ class Diagram:
     kind: ClassVar[str] = "diagram"
     title: str
     picture: Drawn
+    short: Drawn
+    """The same with six digits in its numbers."""
 
-    def drawn(self) -> Markup:
+    def drawn(self, picture: Drawn) -> Markup:
         """The picture as part of the page, as large as it was drawn."""
-        return Markup(inline_sized(self.picture.svg(), self.picture.name))  # noqa: S704
+        return Markup(inline_sized(picture.svg(), picture.name))  # noqa: S704
 
 
 FOLDED = 12
@@ -145,6 +151,43 @@ Section = Formulas | Pictures | Diagram | Part | Table | Folded | Facts
 
 
 @dataclass(frozen=True)
+class Script:
+    """A script of the project's own, which the page's policy names by its hash."""
+
+    source: str
+
+    @property
+    def markup(self) -> Markup:
+        """The script as it stands in the page."""
+        return Markup(self.source)  # noqa: S704 (the project's own file)
+
+    @property
+    def digest(self) -> Markup:
+        """The hash by which the policy lets it through."""
+        return Markup(_digest(self.source))  # noqa: S704
+
+
+@dataclass(frozen=True)
+class Slider:
+    """What a script puts in place for each position of a slider: data, which runs nothing."""
+
+    label: str
+    positions: Sequence[str]
+    """What each position is called."""
+    at: int
+    """The position that the page shows without its script."""
+    data: values.Facts
+    """What `slider.js` reads."""
+
+    @property
+    def json(self) -> Markup:
+        """The data as an element that holds no script takes it: no text in it ends that element."""
+        known = {**self.data, "positions": [*self.positions]}
+        written = json.dumps(known, allow_nan=False, separators=(",", ":"))
+        return Markup(written.replace("<", "\\u003c"))  # noqa: S704
+
+
+@dataclass(frozen=True)
 class Page:
     """A page: its title, the verdict, what the verdict means in sentences, and the sections."""
 
@@ -153,6 +196,13 @@ class Page:
     verdict: str
     sentences: Sequence[str]
     sections: Sequence[Section] = field(default_factory=tuple)
+    slider: Slider | None = None
+
+    @property
+    def scripts(self) -> list[Script]:
+        """The project's own scripts that the page needs."""
+        names = {"table.js": self.folds, "slider.js": self.slider is not None}
+        return [Script(_own_file(name)) for name, is_needed in names.items() if is_needed]
 
     @property
     def folds(self) -> bool:
@@ -164,19 +214,14 @@ class Page:
 
     def html(self) -> str:
         """The whole file."""
-        style, script = (
-            (TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "table.js")
-        )
+        style = _own_file("style.css")
         text: str = (
             _environment()
             .get_template("page.html")
             .render(
                 page=self,
-                # Both are the project's own files.
-                style=Markup(style),  # noqa: S704
+                style=Markup(style),  # noqa: S704 (the project's own file)
                 style_digest=Markup(_digest(style)),  # noqa: S704
-                script=Markup(script),  # noqa: S704
-                script_digest=Markup(_digest(script)),  # noqa: S704
             )
         )
         return text
@@ -185,6 +230,10 @@ class Page:
         """The same without a head, for a notebook's cell."""
         text: str = _environment().get_template("fragment.html").render(page=self)
         return text
+
+
+def _own_file(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:

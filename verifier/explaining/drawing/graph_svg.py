@@ -7,15 +7,15 @@ disagrees is marked by a sign and a thick border, not by its colour alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from xml.etree import ElementTree
 
 from rich.cells import cell_len
 
 from verifier.errors import printable
+from verifier.explaining.drawing.graph_layout import Layers, place_boxes
 from verifier.explaining.explained_step import ExplainedStep, Node
-from verifier.explaining.graph_layout import Layers, place_boxes
 from verifier.judging.verdict import Comparison, Outcome
 from verifier.operations.number_text import number
 from verifier.reporting.html.svg import accessible
@@ -47,10 +47,16 @@ class _Line:
 class _Box:
     lines: tuple[_Line, ...]
     wrong: bool
+    least: tuple[int, ...] = (0, 0, 0)
+    """Columns that the labels and both numbers have at least."""
 
     @property
-    def columns(self) -> tuple[int, int, int]:
+    def columns(self) -> tuple[int, ...]:
         """How wide the labels and both numbers are, in columns."""
+        return tuple(map(max, self._own_columns, self.least))
+
+    @property
+    def _own_columns(self) -> tuple[int, int, int]:
         numbered = [line for line in self.lines if line.torch]
         label = max(map(_label_width, numbered or self.lines))
         torch, symbolic = (max((cell_len(getattr(line, side)) for line in numbered), default=0)
@@ -85,8 +91,26 @@ class GraphPicture:
         return self.svg()
 
 
-def graph_picture(explanation: ExplainedStep) -> GraphPicture | None:
+Boxes = Mapping[str, _Box]
+"""The boxes of a graph by the names of their nodes."""
+NumberText = Callable[[float], str]
+"""Writes a number."""
+
+
+def graph_boxes(explanation: ExplainedStep, write: NumberText = number) -> Boxes:
+    """What stands in the graph of an explanation, box by box."""
+    return {
+        node.name: _box(node, explanation.gradient.get(node.name), write)
+        for node in explanation.nodes
+    }
+
+
+def graph_picture(
+    explanation: ExplainedStep, write: NumberText = number, beside: Sequence[Boxes] = ()
+) -> GraphPicture | None:
     """The graph of an `explanation` as a picture; None where it has more than DRAWN_NODES nodes.
+
+    Numbers are as `write` writes them, and there is room for those of the boxes `beside`, too.
 
     >>> import verifier
     >>> picture = graph_picture(verifier.explain(verifier.load("linear")))
@@ -96,23 +120,28 @@ def graph_picture(explanation: ExplainedStep) -> GraphPicture | None:
     nodes = explanation.nodes
     if len(nodes) > DRAWN_NODES:
         return None
-    boxes = {node.name: _box(node, explanation.gradient.get(node.name)) for node in nodes}
+    boxes = {
+        name: replace(box, least=tuple(map(max, *(other[name].columns for other in beside))))
+        if len(beside) > 1
+        else box
+        for name, box in graph_boxes(explanation, write).items()
+    }
     places = place_boxes(
         {node.name: node.arguments for node in nodes},
         {name: box.width for name, box in boxes.items()},
     )
-    title = f"The graph of the loss at step {explanation.place.step}"
-    return GraphPicture("graph", title, _description(explanation), _picture_svg(boxes, places))
+    return GraphPicture("graph", *graph_words(explanation), _picture_svg(boxes, places))
+
+
+def graph_words(explanation: ExplainedStep) -> tuple[str, str]:
+    """The title of the graph, and what it shows in words."""
+    return f"The graph of the loss at step {explanation.place.step}", _description(explanation)
 
 
 def _description(explanation: ExplainedStep) -> str:
     nodes = explanation.nodes
     leaves = [printable(node.name) for node in nodes if not node.arguments]
-    wrong = [
-        printable(node.name)
-        for node in nodes
-        if _box(node, explanation.gradient.get(node.name)).wrong
-    ]
+    wrong = [printable(name) for name, box in graph_boxes(explanation).items() if box.wrong]
     marked = (
         f"Marked with ✗, because torch's numbers disagree: {', '.join(wrong)}."
         if wrong
@@ -130,16 +159,16 @@ def _description(explanation: ExplainedStep) -> str:
     )
 
 
-def _box(node: Node, grad: Comparison | None) -> _Box:
+def _box(node: Node, grad: Comparison | None, write: NumberText) -> _Box:
     """A node, a parameter with what stands in its `.grad`; of a batch the first row, or the first
     that disagrees.
     """
     row = _row_shown(node)
     beside = f" (row {row} of {node.rows})" if node.rows is not None and node.rows > 1 else ""
-    kept = _number_lines(f"{node.name}.grad", [grad], 0) if grad is not None else ()
+    kept = _number_lines(f"{node.name}.grad", [grad], 0, write) if grad is not None else ()
     lines = (
         _Line(f"{_short_label(node.title)}{beside}", weight="bold"),
-        *_box_lines(node, row),
+        *_box_lines(node, row, write),
         *kept,
     )
     return _Box(lines, any(line.outcome is Outcome.DISAGREES for line in lines))
@@ -158,26 +187,27 @@ def _row_shown(node: Node) -> int:
     return min(wrong, default=0)
 
 
-def _box_lines(node: Node, row: int) -> Iterator[_Line]:
+def _box_lines(node: Node, row: int, write: NumberText) -> Iterator[_Line]:
     yield _Line(node.role.value if not node.arguments else "", "torch", "symbolic")
     for condition in node.conditions[row : row + 1]:
         yield _Line("holds", str(condition.autograd), str(condition.symbolic))
-    yield from _number_lines("value", node.values, row)
+    yield from _number_lines("value", node.values, row, write)
     for edge in node.edges:
-        yield from _number_lines(
-            f"∂{node.name}/∂{edge.argument} = {edge.formula}", edge.numbers, row
-        )
-    yield from _number_lines(f"∂L/∂{node.name}", node.adjoints, row)
+        label = f"∂{node.name}/∂{edge.argument} = {edge.formula}"
+        yield from _number_lines(label, edge.numbers, row, write)
+    yield from _number_lines(f"∂L/∂{node.name}", node.adjoints, row, write)
     if node.adjoints and not node.arrived:
         yield _Line("✗ nothing is passed back", outcome=Outcome.UNDECIDED)
 
 
-def _number_lines(label: str, numbers: Sequence[Comparison], row: int) -> Iterator[_Line]:
+def _number_lines(
+    label: str, numbers: Sequence[Comparison], row: int, write: NumberText
+) -> Iterator[_Line]:
     for judged in numbers[:1] if len(numbers) == 1 else numbers[row : row + 1]:
         yield _Line(
             f"{SIGNS[judged.outcome]}{_short_label(label)}",
-            number(judged.stated),
-            number(judged.symbolic),
+            write(judged.stated),
+            write(judged.symbolic),
             judged.outcome,
         )
 
@@ -191,7 +221,7 @@ def _label_width(line: _Line) -> int:
     return cell_len(line.label)
 
 
-def _picture_svg(boxes: dict[str, _Box], places: Layers) -> str:
+def _picture_svg(boxes: Boxes, places: Layers) -> str:
     tops: dict[str, float] = {}
     bands: list[tuple[float, float]] = []
     top = _PAD
@@ -236,12 +266,18 @@ def _draw_arrow(root: ElementTree.Element, points: Sequence[tuple[float, float]]
 
 
 def _draw_box(root: ElementTree.Element, box: _Box, left: float, top: float) -> None:
-    border = {"stroke": _WRONG, "stroke-width": "2.5"} if box.wrong else {"stroke": _SOFT}
+    colour, width = (_WRONG, "2.5") if box.wrong else (_SOFT, "1")
+    border = {"stroke": colour, "stroke-width": width}
     frame = {"x": left, "y": top, "width": box.width, "height": box.height, "rx": 5.0}
     ElementTree.SubElement(
         root,
         "rect",
-        {**{name: f"{value:.1f}" for name, value in frame.items()}, "fill": _PAPER, **border},
+        {
+            **{name: f"{value:.1f}" for name, value in frame.items()},
+            "fill": _PAPER,
+            "class": "box",
+            **border,
+        },
     )
     label, torch, symbolic = box.columns
     ends = [
@@ -250,16 +286,20 @@ def _draw_box(root: ElementTree.Element, box: _Box, left: float, top: float) -> 
     ]
     for place, line in enumerate(box.lines):
         base = top + _PAD + place * _LINE + _SIZE
-        look = (
-            {"font-weight": "bold"}
-            if line.outcome is Outcome.DISAGREES
-            else {"font-weight": line.weight}
-        )
-        colour = _WRONG if line.outcome is Outcome.DISAGREES else _INK
-        look |= {"y": f"{base:.1f}", "fill": colour}
-        _draw_text(root, line.label, {"x": f"{left + _PAD:.1f}", **look})
+        look = {"y": f"{base:.1f}", **_look(line)}
+        group = ElementTree.SubElement(root, "g", {"class": "line"})
+        _draw_text(group, line.label, {"x": f"{left + _PAD:.1f}", **look})
         for end, text in zip(ends, (line.torch, line.symbolic), strict=True):
-            _draw_text(root, text, {"x": f"{end:.1f}", "text-anchor": "end", **look})
+            _draw_text(group, text, {"x": f"{end:.1f}", "text-anchor": "end", **look})
+
+
+def _look(line: _Line) -> dict[str, str]:
+    """How a line is drawn: what disagrees is bold and has a colour of its own."""
+    is_wrong = line.outcome is Outcome.DISAGREES
+    return {
+        "fill": _WRONG if is_wrong else _INK,
+        "font-weight": "bold" if is_wrong else line.weight,
+    }
 
 
 def _draw_text(root: ElementTree.Element, text: str, look: dict[str, str]) -> None:

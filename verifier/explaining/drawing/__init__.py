@@ -1,0 +1,1 @@
+"""The graph of an explanation as a picture."""
