@@ -179,7 +179,7 @@ def test_what_is_put_in_place_is_the_page_of_that_step(browser, shown, tmp_path,
     moved = read_in(browser, shown.to_html(), path, moved_to(step))
     assert moved == alone
     still = read_in(browser, shown.to_html(), path)
-    for name in ("cells", "graph", "title", "verdict", "formulas", "codes", "caption", "desc"):
+    for name in ("cells", "graph", "title", "verdict", "formulas", "codes", "caption"):
         assert still[name] != moved[name], name
 
 

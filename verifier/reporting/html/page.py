@@ -91,7 +91,7 @@ class Pictures:
         ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Diagram:
     """A picture whose words must stay as large as they are: it is scrolled where there is no
     room.
@@ -167,7 +167,7 @@ class Script:
         return Markup(_digest(self.source))  # noqa: S704
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Slider:
     """What a script puts in place for each position of a slider: data, which runs nothing."""
 
@@ -187,7 +187,7 @@ class Slider:
         return Markup(written.replace("<", "\\u003c"))  # noqa: S704
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Page:
     """A page: its title, the verdict, what the verdict means in sentences, and the sections."""
 
