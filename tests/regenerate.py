@@ -10,14 +10,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tests.explaining import test_explanation as test_explain
 from tests.helpers.documents import PAGES, played
-from tests.reporting.test_training_text import CASES, GOLDEN, lines
+from tests.helpers.golden import WIDTHS, file_of, text_of
+from tests.reporting.test_training_text import CASES
 
 
 def golden() -> None:
     for name, case in {**CASES, **test_explain.CASES}.items():
-        for width in (80, 40):
-            text = "\n".join(lines(case(), width)) + "\n"
-            (GOLDEN / f"{name}_{width}.txt").write_text(text, encoding="utf-8")
+        for width in WIDTHS:
+            file_of(name, width).write_text(text_of(case(), width), encoding="utf-8")
 
 
 def documents() -> None:

@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from tests.helpers.own_backward import function
 from verifier.capture.autograd_derivatives import Joint
 from verifier.capture.code_at_point import Subject
 from verifier.capture.joint_graph import (
@@ -187,20 +188,10 @@ def test_a_number_that_the_code_takes_out_is_a_detached_path(code):
 
 
 def test_a_right_backward_for_such_a_number_agrees():
-    class Scaled(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x * float(x.sum())
-
-        @staticmethod
-        def backward(ctx, g):
-            (x,) = ctx.saved_tensors
-            return g * float(x.sum()) + (g * x).sum()
-
-    assert examined(Scaled.apply).outcome is AGREES
-    assert examined(Scaled.apply).formula.digits > 60
-    assert examined(lambda x: Scaled.apply(Off.apply(x)))["x"].outcome is DISAGREES
+    scaled = function(lambda x: x * float(x.sum()), lambda g, x: g * float(x.sum()) + (g * x).sum())
+    assert examined(scaled).outcome is AGREES
+    assert examined(scaled).formula.digits > 60
+    assert examined(lambda x: scaled(Off.apply(x)))["x"].outcome is DISAGREES
 
 
 def computing(x):

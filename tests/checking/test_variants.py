@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import verifier
+from tests.helpers.own_backward import OnceDifferentiable, with_slope
 from verifier.checking.variants import AT_EVERY_POINT, CHEAP, COSTLY, NAMES
 from verifier.checking.variants.layout_and_vmap import with_first_axis_fastest, with_strides
 
@@ -223,18 +224,7 @@ def test_a_check_is_switched_off_by_its_name(name):
 
 
 def test_what_torch_says_at_length_is_said_shortly():
-    class Plain(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x.sin()
-
-        @staticmethod
-        @torch.autograd.function.once_differentiable
-        def backward(ctx, g):
-            return g * ctx.saved_tensors[0].cos()
-
-    report = checked(Plain.apply)
+    report = checked(OnceDifferentiable.apply)
     assert report.outcome == "agrees"
     assert absent(report) == {
         "forward": "the code has an autograd.Function without a jvp",
@@ -502,18 +492,12 @@ def test_equal_rows_are_not_asked_of_what_they_make_singular():
 
 
 def test_a_norm_has_no_curvature_at_zero():
-    class Norm(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x.norm()
+    def slope(x):
+        return torch.where(x.norm() == 0, torch.zeros_like(x), x / x.norm())
 
-        @staticmethod
-        def backward(ctx, g):
-            (x,) = ctx.saved_tensors
-            return g * torch.where(x.norm() == 0, torch.zeros_like(x), x / x.norm())
-
-    report = checked(Norm.apply, inputs={"x": torch.zeros(3, dtype=torch.float64)})
+    report = checked(
+        with_slope(torch.norm, slope), inputs={"x": torch.zeros(3, dtype=torch.float64)}
+    )
     assert report.outcome == "agrees", str(report)
     assert "does not exist here" in absent(report)["second"], str(report)
 

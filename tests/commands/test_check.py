@@ -7,6 +7,7 @@ import sympy
 import torch
 
 import verifier
+from tests.helpers.own_backward import with_slope
 from tests.helpers.sources import WRONG_SQUARE
 from verifier import between
 from verifier.checking import defaults
@@ -311,20 +312,8 @@ def test_code_that_cannot_be_checked(code, sentence):
 def test_the_simplest_point():
     """The error is there beyond 1 only, so that the simplest number that shows it is 2."""
 
-    class Wrong(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x * x
-
-        @staticmethod
-        def backward(ctx, g):
-            (x,) = ctx.saved_tensors
-            return g * 2 * x * torch.where(x > 1, 1.5, 1.0)
-
-    report = verifier.check(
-        Wrong.apply, inputs={"x": between(-4, 4, shape=(2, 3))}, dtypes="float64"
-    )
+    wrong = with_slope(torch.square, lambda x: 2 * x * torch.where(x > 1, 1.5, 1.0))
+    report = verifier.check(wrong, inputs={"x": between(-4, 4, shape=(2, 3))}, dtypes="float64")
     assert report.checked.simplest.kind == "simplified"
     (number,) = report.checked.simplest.inputs["x"].unique().tolist()
     assert number == 2.0

@@ -14,6 +14,7 @@ import torch
 import verifier
 from tests.formula.test_add_function import as_before  # noqa: F401 (functions are added here)
 from tests.formula.test_forms import FORMS
+from tests.helpers.golden import WIDTHS, assert_is_golden, lines
 from verifier.commands.cli import run
 from verifier.explaining.explained_step import Quantity, Role
 from verifier.explaining.first_divergence import find_first_divergence
@@ -24,7 +25,6 @@ from verifier.testing.mutations import NotZeroed, Stale, Tampered
 from verifier.witnesses import Autograd
 
 TRACES = json.loads((Path(__file__).parents[1] / "data" / "tutorial_traces.json").read_text())
-GOLDEN = Path(__file__).parents[1] / "golden"
 DATA = {"x": [0.5, 2.0, 3.0], "y": [1.0, 2.0, 0.0]}
 
 
@@ -47,16 +47,10 @@ CASES = {
 }
 
 
-def lines(explanation, width):
-    return [line.plain for line in explanation.lines(width)]
-
-
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("width", [80, 40])
+@pytest.mark.parametrize("width", WIDTHS)
 def test_golden(name, width):
-    """Regenerate on purpose with `python tests/regenerate.py`, and read the difference."""
-    shown = "\n".join(lines(CASES[name](), width)) + "\n"
-    assert shown == (GOLDEN / f"{name}_{width}.txt").read_text(encoding="utf-8")
+    assert_is_golden(CASES[name](), name, width)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -9,25 +9,8 @@ from typing import Any
 
 import torch
 
+from tests.helpers.own_backward import function
 from verifier.checking.inputs import between
-
-
-def function(forward, backward):
-    """A Function of these, on any number of inputs; the backward gets grad_output and the
-    inputs.
-    """
-
-    class Written(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, *inputs):
-            ctx.save_for_backward(*inputs)
-            return forward(*inputs)
-
-        @staticmethod
-        def backward(ctx, *incoming):
-            return backward(*incoming, *ctx.saved_tensors)
-
-    return Written.apply
 
 
 @dataclass(frozen=True)

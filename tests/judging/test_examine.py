@@ -9,6 +9,7 @@ from flint import arb
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from tests.helpers.own_backward import OnceDifferentiable, with_slope
 from tests.helpers.rewriting import Case as Random
 from verifier.capture.code_at_point import FORWARD, SECOND, Subject
 from verifier.errors import InputError
@@ -35,25 +36,9 @@ def formula(text, *names, reduction="none"):
     )
 
 
-def stating(forward, slope):
-    """Code with a backward of its own."""
-
-    class Stated(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return forward(x)
-
-        @staticmethod
-        def backward(ctx, g):
-            return g * slope(*ctx.saved_tensors)
-
-    return Stated.apply
-
-
 def unreadable(forward, slope):
     """The same as a kernel: numbers leave torch on the way."""
-    inner = stating(lambda x: forward(torch.from_numpy(x.detach().numpy())), slope)
+    inner = with_slope(lambda x: forward(torch.from_numpy(x.detach().numpy())), slope)
     return lambda x, *others: inner(x)
 
 
@@ -170,16 +155,16 @@ def test_notes_word_for_word():
 
 @pytest.mark.parametrize("stated", [math.nan, math.inf, -math.inf])
 def test_a_gradient_that_is_not_finite_disagrees(stated):
-    code = stating(torch.sin, lambda x: torch.full_like(x, stated))
+    code = with_slope(torch.sin, lambda x: torch.full_like(x, stated))
     assert outcomes(examined(code, x=X)) == {"value": AGREES, "x": DISAGREES}
 
 
 def test_a_negative_zero_is_a_zero():
-    assert examined(stating(lambda x: 0.0 * x, lambda x: -0.0 * x), x=X).outcome is AGREES
+    assert examined(with_slope(lambda x: 0.0 * x, lambda x: -0.0 * x), x=X).outcome is AGREES
 
 
 def test_an_exact_zero_allows_nothing():
-    tiny = stating(torch.floor, lambda x: torch.full_like(x, 5e-324))
+    tiny = with_slope(torch.floor, lambda x: torch.full_like(x, 5e-324))
     assert examined(tiny, x=X)["x"].outcome is DISAGREES
     assert (examined(torch.floor, x=X)["x"].verdicts.allowed == 0).all()
 
@@ -203,7 +188,7 @@ def test_every_dtype_and_shape(dtype, shape):
     assert examination.outcome is AGREES
     assert examination["x"].dtype == str(dtype).removeprefix("torch.")
     assert examination["x"].shape == shape
-    wrong = stating(torch.sin, lambda x: x.cos() * (1 + 64 * torch.finfo(dtype).eps))
+    wrong = with_slope(torch.sin, lambda x: x.cos() * (1 + 64 * torch.finfo(dtype).eps))
     assert examined(wrong, x=x)["x"].outcome is DISAGREES
 
 
@@ -228,13 +213,13 @@ def test_a_wrong_shape_is_refused_by_torch():
     )
     with pytest.raises(InputError, match=told):
         examined(Wrong.apply, x=X)
-    summed = stating(torch.sin, lambda x: torch.ones(3, 1, dtype=x.dtype))
+    summed = with_slope(torch.sin, lambda x: torch.ones(3, 1, dtype=x.dtype))
     assert examined(summed, x=X)["x"].outcome is DISAGREES
 
 
 def test_what_is_not_deterministic_disagrees_however_small_it_is():
     calls = iter(range(10))
-    racy = stating(torch.sin, lambda x: torch.nextafter(x.cos(), x.cos() + next(calls) % 2))
+    racy = with_slope(torch.sin, lambda x: torch.nextafter(x.cos(), x.cos() + next(calls) % 2))
     part = examined(racy, x=X)["x"]
     assert part.outcome is DISAGREES
     assert part.verdicts[0].note is Note.CHANGING
@@ -245,10 +230,10 @@ def test_a_backward_without_a_graph_is_held_against_the_forwards():
     def without_a_rule(x):
         return x.cos() + torch.special.spherical_bessel_j0(x) * 0
 
-    examination = examined(stating(torch.sin, without_a_rule), x=X)
+    examination = examined(with_slope(torch.sin, without_a_rule), x=X)
     assert examination.outcome is AGREES
     assert examination.formula.reason == "aten::special_spherical_bessel_j0 has no rule"
-    wrong = stating(torch.sin, lambda x: without_a_rule(x) * 1.5)
+    wrong = with_slope(torch.sin, lambda x: without_a_rule(x) * 1.5)
     assert examined(wrong, x=X)["x"].outcome is DISAGREES
 
 
@@ -256,15 +241,17 @@ def test_what_a_backward_draws_is_a_constant():
     def noisy(x):
         return x.cos() + torch.rand_like(x) * 0
 
-    assert examined(stating(torch.sin, noisy), x=X).outcome is AGREES
-    assert examined(stating(torch.sin, lambda x: noisy(x) * 1.5), x=X)["x"].outcome is DISAGREES
+    assert examined(with_slope(torch.sin, noisy), x=X).outcome is AGREES
+    assert examined(with_slope(torch.sin, lambda x: noisy(x) * 1.5), x=X)["x"].outcome is DISAGREES
 
 
 def test_a_backward_in_a_narrower_dtype_disagrees():
-    wrong = stating(torch.sin, lambda x: x.float().cos().double())
+    wrong = with_slope(torch.sin, lambda x: x.float().cos().double())
     assert examined(wrong, x=X)["x"].outcome is DISAGREES
     assert (
-        examined(stating(torch.sin, lambda x: x.bfloat16().cos().float()), x=X.float())["x"].outcome
+        examined(with_slope(torch.sin, lambda x: x.bfloat16().cos().float()), x=X.float())[
+            "x"
+        ].outcome
         is DISAGREES
     )
 
@@ -345,14 +332,14 @@ def test_a_gradient_that_is_missing():
 
 
 def test_an_input_may_have_any_name():
-    wrong = stating(torch.sin, lambda x: x.cos() * (1 + 1e-9))
+    wrong = with_slope(torch.sin, lambda x: x.cos() * (1 + 1e-9))
     examination = examined(wrong, formula("sin(value_of_x)", "value_of_x"), value_of_x=X)
     assert examination.same_function
     assert examination.formula.wrong == ("value_of_x",)
 
 
 def test_a_wrong_formula_is_found_however_small():
-    wrong = stating(torch.sin, lambda x: x.cos() * (1 + 2.0**-50))
+    wrong = with_slope(torch.sin, lambda x: x.cos() * (1 + 2.0**-50))
     examination = examined(wrong, x=X)
     assert examination["x"].outcome is DISAGREES
     assert examination["x"].wrong_formula.all()
@@ -362,13 +349,13 @@ def test_a_wrong_formula_is_found_however_small():
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_a_relative_error_of_1e_20(dtype):
     """Two factors that float cannot tell from 1, and their product can."""
-    wrong = stating(torch.sin, lambda x: x.cos() + x.cos() * 1e-20)
+    wrong = with_slope(torch.sin, lambda x: x.cos() + x.cos() * 1e-20)
     assert examined(wrong, x=X.to(dtype))["x"].outcome is DISAGREES
     assert 19 < examined(wrong, x=X.to(dtype)).formula.digits < 21
 
 
 def test_the_allowance_is_not_the_error_of_a_wrong_formula():
-    part = examined(stating(torch.sin, lambda x: x.cos() * 2), x=X)["x"]
+    part = examined(with_slope(torch.sin, lambda x: x.cos() * 2), x=X)["x"]
     assert (part.verdicts.allowed < 1e-14).all()
     assert (part.verdicts.error > 0.05).all()
 
@@ -390,7 +377,9 @@ def test_another_function_is_said_and_the_gradient_not_blamed():
 
 
 def test_another_function_with_a_wrong_gradient_is_blamed_for_its_own():
-    examination = examined(stating(torch.sin, lambda x: x.cos() * 2), formula("cos(x)", "x"), x=X)
+    examination = examined(
+        with_slope(torch.sin, lambda x: x.cos() * 2), formula("cos(x)", "x"), x=X
+    )
     assert outcomes(examination) == {"value": DISAGREES, "x": DISAGREES}
 
 
@@ -491,11 +480,11 @@ def test_a_sixth_of_float32():
 
 def test_a_backward_with_a_sixth_of_float32_is_wrong_and_explained():
     sixth = float(np.float32(1 / 6))
-    examination = examined(stating(lambda x: x / 6, lambda x: sixth), x=X)
+    examination = examined(with_slope(lambda x: x / 6, lambda x: sixth), x=X)
     assert examination["x"].outcome is DISAGREES
     assert examination.formula.narrow == (sixth,)
     assert examination.formula.wrong == ()
-    other = examined(stating(lambda x: x / 6, lambda x: 0.1666), x=X)
+    other = examined(with_slope(lambda x: x / 6, lambda x: 0.1666), x=X)
     assert other["x"].outcome is DISAGREES
     assert other.formula.narrow == ()
     assert other.formula.wrong == ("x",)
@@ -518,24 +507,24 @@ ZERO = torch.zeros(2, dtype=torch.float64)
 def test_at_a_kink_anything_between_the_one_sided_derivatives(forward, inside, outside):
     for slope in inside:
         examination = examined(
-            stating(forward, lambda x, slope=slope: torch.full_like(x, slope)), x=ZERO
+            with_slope(forward, lambda x, slope=slope: torch.full_like(x, slope)), x=ZERO
         )
         assert examination["x"].outcome is AGREES, slope
         assert notes(examination["x"]) == [Note.KINK, Note.KINK]
         assert examination.formula.wrong == ()
     for slope in outside:
         examination = examined(
-            stating(forward, lambda x, slope=slope: torch.full_like(x, slope)), x=ZERO
+            with_slope(forward, lambda x, slope=slope: torch.full_like(x, slope)), x=ZERO
         )
         assert examination["x"].outcome is DISAGREES, slope
 
 
 def test_beside_a_kink_there_is_none():
     x = torch.tensor([0.0, 1e-300, 1.5], dtype=torch.float64)
-    part = examined(stating(torch.relu, lambda x: torch.full_like(x, 1.0)), x=x)["x"]
+    part = examined(with_slope(torch.relu, lambda x: torch.full_like(x, 1.0)), x=x)["x"]
     assert part.outcome is AGREES
     assert notes(part) == [Note.KINK, Note.NONE, Note.NONE]
-    wrong = examined(stating(torch.relu, lambda x: torch.full_like(x, 1 - 1e-15)), x=x)["x"]
+    wrong = examined(with_slope(torch.relu, lambda x: torch.full_like(x, 1 - 1e-15)), x=x)["x"]
     assert wrong.wrong_formula.tolist() == [False, True, True]
 
 
@@ -745,7 +734,7 @@ def test_hessians():
 
 def test_a_wrong_second_derivative_is_found():
     """A backward that is right and whose own derivative is not."""
-    code = stating(torch.sin, stating(torch.cos, lambda x: -x.sin() * (1 + 1e-10)))
+    code = with_slope(torch.sin, with_slope(torch.cos, lambda x: -x.sin() * (1 + 1e-10)))
     assert examined(code, x=X).outcome is AGREES
     examination = examine(Subject(lambda x: code(x).sum(), {"x": X}, quantity=SECOND))
     assert examination["x"].outcome is AGREES
@@ -781,19 +770,19 @@ def test_what_is_taken_out_of_autograd_may_be_meant():
     assert examination.outcome is AGREES
     assert examination.formula.digits > 70
     wrong = examine(
-        Subject(stating(detaching, lambda x: x + x.sin() + 1e-9), {"x": X}, honour_detach=True)
+        Subject(with_slope(detaching, lambda x: x + x.sin() + 1e-9), {"x": X}, honour_detach=True)
     )
     assert wrong["x"].outcome is DISAGREES
 
 
 def test_a_backward_may_detach():
-    assert examined(stating(torch.sin, lambda x: x.detach().cos()), x=X).detached == ()
+    assert examined(with_slope(torch.sin, lambda x: x.detach().cos()), x=X).detached == ()
 
 
 def test_a_reference_says_what_is_right():
     twin = Reference(lambda x: x * x + x.sin() * x)
     assert examine(Subject(lambda x: x * (x + x.sin()), {"x": X}), twin).outcome is AGREES
-    wrong = stating(lambda x: x * (x + x.sin()), lambda x: 2 * x + x.sin())
+    wrong = with_slope(lambda x: x * (x + x.sin()), lambda x: 2 * x + x.sin())
     assert outcomes(examine(Subject(wrong, {"x": X}), twin)) == {"value": AGREES, "x": DISAGREES}
 
 
@@ -864,25 +853,14 @@ def test_no_forward_mode():
     with pytest.raises(
         InputError, match=r"^the code's forward mode cannot be run: NotImplementedError: You must"
     ):
-        examine(Subject(stating(torch.sin, torch.cos), {"x": X}, quantity=FORWARD))
+        examine(Subject(with_slope(torch.sin, torch.cos), {"x": X}, quantity=FORWARD))
 
 
 def test_no_second_derivative():
-    class Once(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x.sin()
-
-        @staticmethod
-        @torch.autograd.function.once_differentiable
-        def backward(ctx, g):
-            return g * ctx.saved_tensors[0].cos()
-
     with pytest.raises(
         InputError, match=r"^the code's backward cannot be run: RuntimeError: a backward is marked"
     ):
-        examine(Subject(lambda x: Once.apply(x) * x, {"x": X}, quantity=SECOND))
+        examine(Subject(lambda x: OnceDifferentiable.apply(x) * x, {"x": X}, quantity=SECOND))
 
 
 def test_some_rows_of_the_hessian():
@@ -893,7 +871,7 @@ def test_some_rows_of_the_hessian():
 
 def test_digits_of_a_gradient_that_cancels_to_nothing():
     assert examined(lambda x: x.sin() ** 2 + x.cos() ** 2, x=X).formula.digits > 70
-    wrong = stating(lambda x: x.sin() ** 2 + x.cos() ** 2, lambda x: 1e-30 * x)
+    wrong = with_slope(lambda x: x.sin() ** 2 + x.cos() ** 2, lambda x: 1e-30 * x)
     assert 25 < examined(wrong, x=X).formula.digits < 35
 
 
@@ -962,7 +940,7 @@ WIDE = torch.linspace(-5, 5, 400).to(torch.bfloat16)
 
 
 def exp_of_square(slope):
-    return stating(lambda x: torch.exp(-x.pow(2)), slope)
+    return with_slope(lambda x: torch.exp(-x.pow(2)), slope)
 
 
 @pytest.mark.parametrize(
@@ -1032,7 +1010,7 @@ def to_centre(factor):
 
 
 def factor_of_backward(x, factor):
-    return stating(lambda x: x * 1.0, lambda x: torch.full_like(x, factor))(x)
+    return with_slope(lambda x: x * 1.0, lambda x: torch.full_like(x, factor))(x)
 
 
 @pytest.mark.parametrize(("factor", "outcome"), [(1.0, AGREES), (1.001, DISAGREES)])
@@ -1067,7 +1045,7 @@ def test_an_empty_bin_of_a_spectrum_points_anywhere(dtype, number):
 
 def test_a_backward_that_takes_another_branch_than_the_forward_is_wrong():
     """The comparison lies far from its border: no rounding decides it."""
-    code = stating(torch.nn.functional.relu, lambda x: torch.where(x > 1, 1.0, 0.0))
+    code = with_slope(torch.nn.functional.relu, lambda x: torch.where(x > 1, 1.0, 0.0))
     assert examined(code, x=X)["x"].outcome is DISAGREES
 
 
@@ -1125,7 +1103,7 @@ def test_the_kernel_is_named_where_its_formula_replays():
 
 
 def test_other_causes():
-    wrong = examined(stating(torch.sin, lambda x: x.cos() * (1 + 2.0**-30)), x=X)
+    wrong = examined(with_slope(torch.sin, lambda x: x.cos() * (1 + 2.0**-30)), x=X)
     assert wrong.causes == ("x: the formula is wrong, by 9e-10 at most",)
     other = examined(lambda x: 2 * x.sin(), formula("sin(x)", "x"), x=X)
     assert other.causes == ("value: code and formula are different functions",)
@@ -1136,7 +1114,9 @@ def test_other_causes():
 def test_a_border_that_is_reached_by_an_addition(code, border):
     x = torch.tensor([border, 0.5])
     assert examined(code, x=x)["x"].outcome is AGREES
-    assert examined(stating(code, lambda x: torch.full_like(x, 2.0)), x=x)["x"].outcome is DISAGREES
+    assert (
+        examined(with_slope(code, lambda x: torch.full_like(x, 2.0)), x=x)["x"].outcome is DISAGREES
+    )
 
 
 @pytest.mark.parametrize(
@@ -1155,7 +1135,9 @@ def test_a_border_within_rounding_that_the_code_finds_equal():
     assert float(x.sum()) > 0
     code = lambda x: (x.sum() - 5.551115123125783e-17).clamp(min=0)  # noqa: E731
     assert examined(code, x=x)["x"].outcome is AGREES
-    assert examined(stating(code, lambda x: torch.full_like(x, 2.0)), x=x)["x"].outcome is DISAGREES
+    assert (
+        examined(with_slope(code, lambda x: torch.full_like(x, 2.0)), x=x)["x"].outcome is DISAGREES
+    )
 
 
 def test_what_is_written_to_arguments_is_not_part_of_the_graph():
@@ -1196,7 +1178,7 @@ def test_a_number_that_is_compared_is_rounded_as_the_tensor_is():
 
 def test_a_reference_may_detach():
     twin = Reference(lambda x: x.sin() * x.detach())
-    code = stating(lambda x: x.sin() * x, lambda x: x.cos() * x)
+    code = with_slope(lambda x: x.sin() * x, lambda x: x.cos() * x)
     assert examine(Subject(code, {"x": X}, honour_detach=True), twin).outcome is AGREES
     assert examine(Subject(code, {"x": X}), twin)["x"].outcome is DISAGREES
 
@@ -1206,5 +1188,5 @@ def test_nan_beside_a_result_that_does_not_exist():
     x = torch.tensor([-0.5, 0.5])
     examination = examine(Subject(torch.sqrt, {"x": x}, quantity=SECOND))
     assert examination.outcome is UNDECIDED
-    apart = examine(Subject(stating(torch.sqrt, lambda x: x * float("nan")), {"x": x.abs()}))
+    apart = examine(Subject(with_slope(torch.sqrt, lambda x: x * float("nan")), {"x": x.abs()}))
     assert apart["x"].outcome is DISAGREES

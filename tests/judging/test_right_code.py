@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from tests.helpers.own_backward import with_slope
 from verifier.capture.code_at_point import SECOND, Subject
 from verifier.judging.examine import examine
 from verifier.judging.reference import Reference
@@ -13,22 +14,6 @@ from verifier.judging.replay.in_range import with_lost_range
 from verifier.judging.verdict import Note, Outcome
 
 AGREES, UNDECIDED, DISAGREES = Outcome.AGREES, Outcome.UNDECIDED, Outcome.DISAGREES
-
-
-def with_backward(forward, slope):
-    """A Function of one tensor whose backward gives grad_output times the slope there."""
-
-    class Written(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return forward(x)
-
-        @staticmethod
-        def backward(ctx, grad_output):
-            return grad_output * slope(*ctx.saved_tensors)
-
-    return Written.apply
 
 
 def outcome(code, x, reference=None, **settings):
@@ -86,7 +71,7 @@ def test_a_constant_of_the_backward_may_be_one_of_the_forward(factor, expected):
     ],
 )
 def test_equal_medians_share_the_gradient(weights, expected):
-    code = with_backward(torch.median, lambda x: torch.tensor(weights, dtype=x.dtype))
+    code = with_slope(torch.median, lambda x: torch.tensor(weights, dtype=x.dtype))
     x = torch.tensor([1.0, 1.0, 1.0, 1.0, 2.0], dtype=torch.float64)
     assert outcome(code, x) is expected
 
@@ -107,13 +92,13 @@ def slope_before(x, mode):
 @pytest.mark.parametrize("mode", ["border", "zeros", "reflection"])
 @pytest.mark.parametrize(("share", "expected"), [(1.0, AGREES), (0.5, AGREES), (2.0, DISAGREES)])
 def test_sampling_has_kinks_at_its_border(mode, share, expected):
-    code = with_backward(lambda x: sampled(x, mode), lambda x: share * slope_before(x, mode))
+    code = with_slope(lambda x: sampled(x, mode), lambda x: share * slope_before(x, mode))
     assert outcome(code, torch.ones(1, dtype=torch.float64)) is expected
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.9, AGREES), (1.0, AGREES), (3.0, DISAGREES)])
 def test_sampling_has_kinks_at_the_first_entry(share, expected):
-    code = with_backward(
+    code = with_slope(
         lambda x: sampled(x, "border"),
         lambda x: share * (sampled(x + 2.0**-6, "border") - sampled(x, "border")) * 2.0**6,
     )
@@ -132,7 +117,7 @@ def test_sampling_has_kinks_at_every_entry(slope, expected):
         squares = torch.tensor([[[[0.0, 1.0, 4.0]]]], dtype=x.dtype)
         return functional.grid_sample(squares, grid, align_corners=True).reshape(-1)
 
-    code = with_backward(along_squares, lambda x: slope * torch.ones_like(x))
+    code = with_slope(along_squares, lambda x: slope * torch.ones_like(x))
     assert outcome(code, torch.zeros(1, dtype=torch.float64)) is expected
 
 
@@ -156,7 +141,7 @@ def test_rounding_decides_beside_a_half(offset, expected):
 
 def test_nothing_is_known_of_an_inverse_that_rounding_can_make_singular():
     near = torch.tensor([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9]], dtype=torch.float64)
-    wrong = with_backward(torch.linalg.inv, lambda x: 2.0 * torch.ones_like(x))
+    wrong = with_slope(torch.linalg.inv, lambda x: 2.0 * torch.ones_like(x))
     assert outcome(torch.linalg.inv, near) is not DISAGREES
     assert outcome(torch.linalg.inv, near + torch.eye(3, dtype=torch.float64)) is AGREES
     assert outcome(wrong, near + torch.eye(3, dtype=torch.float64)) is DISAGREES
@@ -167,7 +152,7 @@ def test_squares_that_underflow_decide_nothing(dtype):
     tiny = torch.tensor([1.5 * torch.finfo(dtype).smallest_normal ** 0.5 / 2**30, 0.0], dtype=dtype)
     assert outcome(torch.linalg.norm, tiny) is UNDECIDED
     assert outcome(lambda x: (x * x).sum(), tiny) is AGREES
-    twice = with_backward(lambda x: (x * x).sum(), lambda x: 4 * x)
+    twice = with_slope(lambda x: (x * x).sum(), lambda x: 4 * x)
     assert outcome(twice, tiny) is DISAGREES
 
 
@@ -213,16 +198,14 @@ def test_what_the_forward_loses_on_the_way_to_an_edge_decides_nothing(x):
 
 def test_what_the_backward_loses_by_itself_stays_wrong():
     at = torch.tensor([60.0], dtype=torch.float32)
-    code = with_backward(torch.exp, lambda x: torch.exp(2 * x) / torch.exp(x))
+    code = with_slope(torch.exp, lambda x: torch.exp(2 * x) / torch.exp(x))
     found = at_an_edge(code, at)
     assert (found.outcome, found.lost_range) == (DISAGREES, "")
 
 
 def test_a_wrong_formula_stays_wrong_where_the_forward_overflows():
     at = torch.tensor([110.0], dtype=torch.float32)
-    code = with_backward(
-        lambda x: torch.exp(x) * torch.exp(-x) * x, lambda x: 2 * torch.ones_like(x)
-    )
+    code = with_slope(lambda x: torch.exp(x) * torch.exp(-x) * x, lambda x: 2 * torch.ones_like(x))
     assert at_an_edge(code, at)["x"].outcome is DISAGREES
 
 
@@ -236,7 +219,7 @@ def with_backward_off(factor):
         apart = x - x.mean(1, keepdim=True)
         return factor * apart / (5 * x.std(1, keepdim=True))
 
-    return with_backward(lambda x: x.std(1, keepdim=True), slope)
+    return with_slope(lambda x: x.std(1, keepdim=True), slope)
 
 
 @pytest.mark.parametrize("spread", [torch.var, torch.std])
@@ -330,7 +313,7 @@ def test_a_wrong_constant_in_a_branch_disagrees():
         right = torch.special.i0(x) - torch.special.i1(x) / torch.where(x.abs() > 1e-15, x, 1.0)
         return torch.where(x.abs() > 1e-15, right, 0.25)
 
-    code = with_backward(torch.special.i1, slope)
+    code = with_slope(torch.special.i1, slope)
     at = torch.tensor([2e-16, 0.4], dtype=torch.float64)
     assert outcome(code, at) is DISAGREES
     assert outcome(code, torch.tensor([0.3, 0.4], dtype=torch.float64)) is AGREES
@@ -349,7 +332,7 @@ def test_a_running_minimum_that_takes_all_from_its_last_number_disagrees():
         return torch.tensor([0.0, 0.0, 0.0, 0.0, 5.0], dtype=x.dtype)
 
     at = torch.zeros(5, dtype=torch.float64)
-    assert outcome(with_backward(lambda x: torch.cummin(x, 0)[0], slope), at) is DISAGREES
+    assert outcome(with_slope(lambda x: torch.cummin(x, 0)[0], slope), at) is DISAGREES
 
 
 @pytest.mark.parametrize("x", [-1.5275804267347248, 0.3, 1e-300])
@@ -360,19 +343,9 @@ def test_the_curvature_of_one_factor_is_what_torch_leaves_of_0(x):
 
 
 def test_a_curvature_beyond_what_torch_leaves_of_0_disagrees():
-    class Doubled(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x.prod()
-
-        @staticmethod
-        def backward(ctx, grad_output):
-            (x,) = ctx.saved_tensors
-            return grad_output * (1 + 1e-13 * x)
-
+    doubled = with_slope(torch.prod, lambda x: 1 + 1e-13 * x)
     at = torch.tensor([1.5], dtype=torch.float64)
-    assert outcome(Doubled.apply, at, quantity=SECOND, rows={"x": (0,)}) is DISAGREES
+    assert outcome(doubled, at, quantity=SECOND, rows={"x": (0,)}) is DISAGREES
 
 
 @pytest.mark.parametrize(("dtype", "small"), [(torch.float32, 1.2e-38), (torch.float64, 2e-308)])
@@ -386,7 +359,7 @@ def test_a_gradient_that_rounding_of_a_subnormal_product_does_not_explain_disagr
         return x.flip(0) * (1 + 1e-5)
 
     at = torch.tensor([1.2e-38, 0.7], dtype=torch.float32)
-    assert outcome(with_backward(lambda x: x.prod(0), slope), at) is DISAGREES
+    assert outcome(with_slope(lambda x: x.prod(0), slope), at) is DISAGREES
 
 
 def test_a_reciprocal_of_a_subnormal_number_decides_nothing_at_an_edge():
@@ -415,7 +388,7 @@ def test_a_median_of_equal_numbers_that_gives_twice_the_gradient_disagrees():
         return 2 * torch.eye(12, dtype=x.dtype)[5]
 
     at = torch.zeros(12, dtype=torch.float64)
-    assert outcome(with_backward(torch.median, slope), at) is DISAGREES
+    assert outcome(with_slope(torch.median, slope), at) is DISAGREES
 
 
 EQUAL_ROWS = (

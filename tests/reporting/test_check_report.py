@@ -1318,3 +1318,10 @@ def test_at_a_kink_the_report_shows_what_agrees():
         dtypes=["float32"],
     )
     assert "  autograd   nan\n  exact      between the one-sided derivatives\n" in str(report)
+
+
+def test_what_follows_from_forward_mode_is_the_comparison_of_both():
+    """torch adds 1e-13 in the forward mode of logcumsumexp."""
+    inputs = {"input": verifier.between(-2, 2, shape=(2,)), "dim": 0}
+    report = verifier.check(torch.logcumsumexp, inputs=inputs, points=1, dtypes=["float64"])
+    assert "  follows    the comparison of both modes is wrong because of it\n" in str(report)

@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 import verifier
 from tests.explaining import test_explanation as test_explain
+from tests.helpers.golden import FOLDER
 from tests.helpers.schemas import thinned, validated
 from tests.reporting import test_check_report as test_checkreport
 from tests.reporting import test_training_text as test_tables
@@ -162,5 +163,5 @@ def test_thinned_keeps_both_ends():
 
 
 def test_it_ships():
-    text = (test_tables.GOLDEN.parent.parent / "pyproject.toml").read_text(encoding="utf-8")
+    text = (FOLDER.parents[1] / "pyproject.toml").read_text(encoding="utf-8")
     assert '"schema/*.json"' in text

@@ -2,19 +2,18 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 import torch
 
 import verifier
+from tests.helpers.golden import WIDTHS, assert_is_golden, lines
 from verifier.commands.cli import run
 from verifier.operations.number_text import short
 from verifier.reporting.content.training import View
 from verifier.reporting.training_report import Report
 from verifier.testing.mutations import Tampered
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 CASES = {
     "linear": lambda: verifier.train(verifier.load("linear"), predict=[{"x": 4}]),
     "quadratic": lambda: verifier.train(verifier.load("quadratic"), predict=[{"x": 4}]),
@@ -31,16 +30,10 @@ CASES = {
 }
 
 
-def lines(report: Report, width: int) -> list[str]:
-    return [line.plain for line in report.lines(width)]
-
-
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("width", [80, 40])
+@pytest.mark.parametrize("width", WIDTHS)
 def test_golden(name, width):
-    """Regenerate on purpose with `python tests/regenerate.py`, and read the difference."""
-    shown = "\n".join(lines(CASES[name](), width)) + "\n"
-    assert shown == (GOLDEN / f"{name}_{width}.txt").read_text(encoding="utf-8")
+    assert_is_golden(CASES[name](), name, width)
 
 
 @pytest.mark.parametrize("name", CASES)

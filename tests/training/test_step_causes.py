@@ -5,6 +5,7 @@ import math
 import torch
 
 import verifier
+from tests.helpers.own_backward import with_slope
 from verifier.formula.model import Model
 from verifier.judging.causes import RULES
 from verifier.judging.causes.rule import Rule
@@ -12,23 +13,13 @@ from verifier.testing.mutations import NotZeroed, Tampered
 from verifier.training import step_causes
 from verifier.witnesses import Autograd
 
-
-class Wrong(torch.autograd.Function):
-    """x·exp(x) with a gradient that lacks the term x·exp(x)."""
-
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x * x.exp()
-
-    @staticmethod
-    def backward(ctx, g):
-        return g * ctx.saved_tensors[0].exp()
+wrong = with_slope(lambda x: x * x.exp(), torch.exp)
+"""x·exp(x) with a gradient that lacks the term x·exp(x)."""
 
 
 def test_a_term_that_is_missing_is_named():
     def loss(x, y, w):
-        return (Wrong.apply(w * x) - y) ** 2
+        return (wrong(w * x) - y) ** 2
 
     class Coded(Autograd):
         """States what the wrong backward gives at the same point."""

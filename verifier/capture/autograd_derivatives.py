@@ -60,10 +60,11 @@ class Joint:
 def gradients_by(
     outputs: Tensors, by: Tensors, weights: Tensors, **options: Any
 ) -> Sequence[torch.Tensor | None]:
-    """The gradient of the weighted sum of the outputs by each leaf, None where there is none.
+    """The gradient of the weighted sum of `outputs` by each leaf in `by`, of its shape and dtype;
+    None where there is none.
 
-    `options` are those of `torch.autograd.grad`. Code with a reentrant checkpoint has the gradients
-    from `backward` only.
+    `weights` has a tensor for each output, of its shape and dtype. `options` are those of
+    `torch.autograd.grad`. Code with a reentrant checkpoint has the gradients from `backward` only.
     """
     pairs = [pair for pair in zip(outputs, weights, strict=True) if pair[0].requires_grad]
     if not pairs:
@@ -181,8 +182,8 @@ def _detached(parts: Sequence[torch.Tensor | None]) -> tuple[torch.Tensor | None
 
 
 def tensors(result: Any) -> list[torch.Tensor]:
-    """What code returned, as a list, complex tensors as torch.view_as_real has them. Raises
-    TypeError for anything but tensors.
+    """What code returned, as a list: `result` is a tensor or a tuple or list of them. Complex ones
+    are as torch.view_as_real has them. Raises TypeError for anything but tensors.
     """
     parts = list(result) if isinstance(result, tuple | list) else [result]
     if not all(isinstance(part, torch.Tensor) for part in parts):

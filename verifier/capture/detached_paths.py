@@ -49,6 +49,7 @@ class MarkDetached(TorchFunctionMode):
             return self._gradients(func, args, kwargs or {})
         differentiable = torch.is_grad_enabled()
         result = func(*args, **(kwargs or {}))
+        # A mode sees torch.no_grad and its relatives as calls of the function beneath them.
         if func is torch._C._set_grad_enabled:
             self._without_gradient = differentiable and not args[0]
         elif func in _DETACHING if differentiable or _is_forward_mode() else self._without_gradient:
@@ -128,6 +129,7 @@ _OWN = "autograd_derivatives.py"
 
 def _is_followed(tensor: torch.Tensor) -> bool:
     """Whether autograd follows it, in reverse or in forward mode, be it within vmap."""
+    # Within vmap a wrapper stands in its place, which has no public way to look inside.
     while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
         tensor = torch._C._functorch.get_unwrapped(tensor)
     dual = _is_forward_mode() and forward_ad.unpack_dual(tensor).tangent is not None  # type: ignore[no-untyped-call]

@@ -9,7 +9,7 @@ from verifier.operations.formats import CODE_FORMATS
 
 
 def dtype_named(dtype: str) -> torch.dtype:
-    """The dtype of that name.
+    """The dtype of that name: `dtype` is a word such as "float32" or "bfloat16".
 
     Raises InputError where verifier does not judge it.
     """

@@ -48,7 +48,8 @@ EVENTS = "events"
 
 
 def captured(joint: Function, arguments: Tensors) -> torch.fx.GraphModule:
-    """The graph of a joint function at these arguments, without anything in place.
+    """The graph of the function `joint` at these `arguments`, tensors of any shape and dtype,
+    without anything in place.
 
     What the code takes out of autograd is a constant: a number of Python, or marked by a
     `detach_copy`. Raises NotReadableError where the code leaves torch, or is compiled.
@@ -57,8 +58,8 @@ def captured(joint: Function, arguments: Tensors) -> torch.fx.GraphModule:
 
 
 def captured_with_detached(joint: Function, arguments: Tensors) -> torch.fx.GraphModule:
-    """The same where what the code takes out of autograd is part of the graph as all else, so that
-    it is differentiated as well.
+    """The graph of `joint` at these `arguments` where what the code takes out of autograd is part
+    of it as all else, so that it is differentiated as well.
 
     Raises NotReadableError also where Python computes with a number that the code took out.
     """
@@ -94,8 +95,8 @@ def _is_mark(node: Any) -> bool:
 def results_with_forward_draws(
     joint: Function, arguments: Tensors, events: Events
 ) -> tuple[torch.Tensor | None, ...] | None:
-    """What the code would state if its backward drew the numbers that its forward drew; None where
-    the backward draws none of its own.
+    """What `joint` would state at these `arguments` if its backward drew the numbers that its
+    forward drew; None where the backward draws none of its own. `events` are those of its trace.
     """
     draws = draws_of_forward(events.draws)
     return None if draws is None else _results_with_draws(joint, arguments, events, draws)
@@ -104,8 +105,8 @@ def results_with_forward_draws(
 def results_with_other_draws(
     joint: Function, arguments: Tensors, events: Events
 ) -> tuple[torch.Tensor | None, ...] | None:
-    """What the code would state if its backward drew its own numbers in reverse order; None where
-    it draws none.
+    """What `joint` would state at these `arguments` if its backward drew its own numbers in
+    reverse order; None where it draws none. `events` are those of its trace.
     """
     if not any(draw.in_backward for draw in events.draws):
         return None

@@ -607,8 +607,11 @@ def lowered(
     builder: Builder | None = None,
     quantity: str = "reverse",
 ) -> Lowered:
-    """The graph as nodes, of that builder if one is given, its arguments as inputs of these names;
-    it states derivatives in reverse or forward mode, or second ones.
+    """The `graph` as nodes of `builder`, or of a new one, with its `arguments` as inputs of these
+    `names`.
+
+    There is a name for each argument; floating-point ones become inputs of their shapes, others
+    constants. `quantity` says which derivatives the graph states: reverse, forward or second.
 
     Raises NotReadableError for an operation without a rule, and for randomness.
     """
@@ -657,7 +660,9 @@ def random(name: str) -> NotReadableError:
 
 
 def plain(tensor: torch.Tensor) -> np.ndarray:
-    """A tensor's numbers as float64, exactly; truth values as such."""
+    """The numbers of `tensor` as an array of its shape: float64, which holds them exactly, or bool
+    for truth values.
+    """
     return to_numpy(tensor) if tensor.dtype == torch.bool else to_float64(tensor)
 
 

@@ -23,7 +23,7 @@ Numbers = tuple[torch.Tensor, ...]
 
 
 def with_seed(code: Function, seed: int) -> Function:
-    """The code with the generators of torch, NumPy and Python seeded before each call.
+    """The `code` with the generators of torch, NumPy and Python set to `seed` before each call.
 
     >>> draw = with_seed(torch.rand, 0)
     >>> torch.equal(draw(3), draw(3))

@@ -139,6 +139,7 @@ def _is_composite(operation: Operation) -> bool:
 
     One that reaches a mode as it is was run where autograd is off, as in inference mode.
     """
+    # Torch has no public way to ask which kernels an operation has.
     name, has_kernel = operation._name, torch._C._dispatch_has_kernel_for_dispatch_key
     kernels = any(has_kernel(name, device) for device in ("CPU", "CUDA"))
     return has_kernel(name, "CompositeImplicitAutograd") and not kernels

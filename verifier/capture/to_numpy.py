@@ -15,8 +15,8 @@ MOST_AXES = 32
 
 
 def dense(tensor: torch.Tensor) -> torch.Tensor:
-    """A plain tensor of the same numbers on the CPU, outside autograd, each at its own place in
-    memory.
+    """The numbers of `tensor` as a plain tensor of its shape and dtype on the CPU, outside
+    autograd, each at its own place in memory.
 
     >>> dense(torch.eye(2).to_sparse())
     tensor([[1., 0.],
@@ -31,15 +31,17 @@ def dense(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def to_numpy(tensor: torch.Tensor) -> np.ndarray:
-    """The numbers as an array of the tensor's own dtype, one that NumPy has: it has no bfloat16."""
+    """The numbers of `tensor` as an array of its shape and its dtype, which NumPy must have: it has
+    no bfloat16.
+    """
     return dense(tensor).numpy()
 
 
 def to_float64(tensor: torch.Tensor) -> np.ndarray:
-    """The numbers as float64, which holds those of every narrower format exactly."""
+    """The numbers of `tensor` as a float64 array of its shape, exact for every narrower format."""
     return dense(tensor).double().numpy()
 
 
 def bytes_of(tensor: torch.Tensor) -> bytes:
-    """The numbers by their bits: 0 and -0 are different, and a NaN is itself."""
+    """The numbers of `tensor` by their bits: 0 and -0 are different, and a NaN is itself."""
     return dense(tensor).contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()

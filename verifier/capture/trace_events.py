@@ -217,6 +217,7 @@ class RecordEvents(DispatchMode):  # type: ignore[no-untyped-call]
         if number < len(self._script.draws):
             numbers = self._script.draws[number]
         place = place_among(frames_outwards())
+        # Nothing public says whether the engine of autograd is at work here.
         in_backward = torch._C._current_autograd_node() is not None
         self._draws.append(Draw(place, name_of(func), numbers, in_backward))
         if args and isinstance(args[0], torch.Tensor) and self._depends(args[0]):

@@ -201,10 +201,11 @@ class _Search:
         numbers = sum(tensor.numel() for tensor in given.values())
         tries = TRIES if numbers < LARGE else TRIES // 10
         try:
-            return found(find_simplest(given, fails, sampling.domains, tries, deadline))
+            simplest = found(find_simplest(given, fails, sampling.domains, tries, deadline))
         except InputError:
             # Code that is wrong now and then need not fail again.
             return None
+        return simplest if start.is_kept_by(simplest, Deadline(SHORT)) else None
 
 
 def _seconds_text(deadline: Deadline) -> str:

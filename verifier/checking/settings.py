@@ -7,6 +7,7 @@ from fractions import Fraction
 
 MOST_POINTS = 10_000
 LARGEST_SEED = 2**63 - 1
+"""The largest whole number of 64 bits with a sign, which generators of torch and NumPy take."""
 MOST_DIGITS = 77
 """So many are compared in exact arithmetic."""
 

@@ -33,6 +33,7 @@ _TENSOR = re.compile(
 )
 _TOKEN = re.compile(r"[\[\],]|[^\[\],]+")
 _DEEPEST = 32
+"""Axes of a tensor that is typed; text with more brackets is a mistake."""
 
 
 def is_tensor(text: str) -> bool:

@@ -26,6 +26,9 @@ MOVES = 6
 is random.
 """
 _PATTERNS = 3
+"""The first moves push neighbours apart, then pairs, then fours, so that sums and differences both
+change; the others are random.
+"""
 
 
 class _BallsAsGiven(BallArithmetic):
@@ -157,19 +160,25 @@ def lacks_digits(format: Format, centre: Floats, error: Floats) -> Truths:
 
 
 def ratios(judged: Verdicts) -> Floats:
-    """The errors as fractions of what is allowed; infinite where they are no numbers."""
+    """The errors of `judged` as fractions of what is allowed (a flat float64 array); infinite where
+    they are no numbers.
+    """
     with np.errstate(all="ignore"):
         found = np.where(judged.error == 0, 0.0, judged.error / judged.allowed)
     return np.where(np.isnan(found), np.inf, found)
 
 
 def worst_place(judged: Verdicts) -> int:
-    """Where the worst outcome is, and within it the largest error for its allowance."""
+    """The place in `judged`, counted from 0, of the worst outcome and within it of the largest
+    error for its allowance. Raises IndexError where there is no number.
+    """
     return int(np.lexsort((ratios(judged), judged.severity))[-1])
 
 
 def detection_limits(judged: Verdicts) -> Floats:
-    """The allowances relative to the exact values, where those are known and not 0."""
+    """The allowances of `judged` relative to the exact values, where those are known and not 0
+    (a flat float64 array, shorter by the others).
+    """
     with np.errstate(all="ignore"):
         found = judged.allowed / np.abs(judged.centre)
     known = np.isfinite(found)

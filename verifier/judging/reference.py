@@ -82,8 +82,8 @@ class Reference:
 
 
 def forward_nodes(code: Callable[..., Any], statements: Statements, builder: Builder) -> list[int]:
-    """The values of code at the point of these statements, read from its forward. Raises
-    NotReadableError.
+    """The nodes in `builder` of what `code` returns at the point of these `statements`, read from
+    its forward. Raises NotReadableError where it cannot be read.
     """
     inputs = list(statements.inputs.values())
     weights = statements.results

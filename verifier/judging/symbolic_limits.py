@@ -58,6 +58,7 @@ IN_ALL = 20.0
 MOST_BITS = 100_000
 """Of the numbers that SymPy meets: of their exponents, and of fractions that it writes out."""
 DIGITS = 60
+"""Of a limit that SymPy has as a formula and not as a fraction; the last two are not relied on."""
 _NEAR = (10**9, 10**14)
 """Beside the point is where such a part of 1 has been added."""
 

@@ -126,7 +126,11 @@ class Verdicts:
 
 
 def joined(parts: Sequence[Verdicts], places: Any) -> Verdicts:
-    """Verdicts on one component in several groups of points, in the order that the places give."""
+    """The verdicts on one component in several groups of points as one.
+
+    `parts` has the verdicts of each group; `places` (whole numbers, as many as all of them) says
+    where each of them goes.
+    """
     if len(parts) == 1:
         return parts[0]
     order = np.argsort(places)

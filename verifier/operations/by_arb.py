@@ -13,6 +13,7 @@ from verifier.operations.operation import Call
 _BITS = (64, 128, 256, 1024, 4096)
 """Arb computes in more and more bits until it knows a float64's digits and some more."""
 _KNOWN_BITS = 60
+"""The 53 of a float64 and seven more, so that the middle of the ball rounds to the right one."""
 
 
 def by_arb(function: Callable[[Ball, Ball], Ball]) -> Callable[[Numeric, Numeric], Array]:

@@ -25,6 +25,7 @@ import torch
 from torch.utils import _device
 from torch.utils._device import DeviceContext
 
+# Some kinds of state have no public function that reads them.
 _TORCH_C: Any = torch._C
 _GLOBAL_DEVICE: Any = torch._GLOBAL_DEVICE_CONTEXT
 

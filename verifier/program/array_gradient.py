@@ -32,8 +32,8 @@ class _Adjoint:
 
 
 def gradients(builder: Builder, seeds: Mapping[int, int], wanted: Sequence[int]) -> list[int]:
-    """The nodes of the derivatives by the wanted nodes, each of the same shape as what it is taken
-    by.
+    """The nodes in `builder` of the derivatives by the `wanted` nodes, each of the same shape as
+    what it is taken by.
 
     `seeds` gives for each result the node that multiplies its derivative, of the result's shape.
     What no result depends on has the derivative 0.

@@ -20,6 +20,7 @@ from verifier.program.sympy_form import expressions
 class AuthorOrder:
     """The order of the parts of a program's formulas.
 
+    >>> import sympy
     >>> from verifier.program.builder import Builder
     >>> build = Builder()
     >>> total = build.apply("add", build.input("x"), build.input("a"))

@@ -288,5 +288,5 @@ _CONNECTIVES = frozenset({"and", "or", "not"})
 
 
 def places(shape: Shape) -> Indices:
-    """An array of that shape whose elements are their own places, counted from 0."""
+    """An int64 array of that `shape` whose elements are their own places, counted from 0."""
     return np.arange(int(np.prod(shape)), dtype=np.int64).reshape(shape)

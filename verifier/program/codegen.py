@@ -194,13 +194,13 @@ class _Writer:
 
 
 _WHOLE = 2**63
+"""Torch takes no larger whole numbers."""
 
 
 def _number(value: int | float) -> _Text:
     if isinstance(value, float) and not math.isfinite(value):
         return _Text(f'float("{value}")')
     if abs(value) >= _WHOLE:
-        # Torch takes no larger whole numbers.
         value = float(value)
     return _Text(repr(value), ATOM if math.copysign(1.0, value) > 0 else NEGATIVE)
 
@@ -225,7 +225,9 @@ def body(program: Program, language: Language) -> tuple[list[str], list[str]]:
 
 
 def definition(name: str, signature: str, program: Program, language: Language) -> str:
-    """The source of a function with this signature that returns the program's results.
+    """The source of a function called `name` that returns the results of `program`.
+
+    `signature` is the text between its brackets; `language` is TORCH or NUMPY.
 
     >>> from verifier.program.builder import FormulaBuilder
     >>> build = FormulaBuilder()

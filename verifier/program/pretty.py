@@ -26,6 +26,7 @@ from verifier.program.program import (
 
 MOST_OPERATIONS = 100
 MOST_CHARACTERS = 1_000
+"""Nobody reads longer formulas: operations are counted instead."""
 
 
 class _Text(NamedTuple):

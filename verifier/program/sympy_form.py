@@ -302,6 +302,7 @@ LONGEST_NUMBER = 3_000
 _WORKED_OUT = frozenset({"loggamma", "digamma", "polygamma", "zeta"})
 """Functions whose values at whole numbers SymPy works out, in as many steps as these are large."""
 _LARGE = 1_000
+"""Larger arguments would be sums of more than a thousand fractions."""
 
 
 def _is_large(argument: Expr) -> bool:

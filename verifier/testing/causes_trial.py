@@ -144,6 +144,9 @@ def _at_simplest(mutant: Mutant, result: CauseResult) -> CauseResult:
         # Code that is wrong now and then need not fail again.
         return result
     finding = _finding_at(mutant, simplest)
+    if not start.is_kept_by(finding, Deadline.NEVER):
+        # Code that keeps something from run to run is wrong in another way now.
+        return result
     causes = find_causes(finding).causes
     return replace(result, shown=_names(causes), holds=_all_hold(finding, causes))
 

@@ -27,7 +27,9 @@ from verifier.errors import InputError, message_of, reason_of, too_long
 from verifier.operations.arrays import Floats
 
 BLOCK = 1 << 20
+"""Bytes that are read at once."""
 HEADER_BYTES = 1 << 20
+"""The first line ends within so many bytes, so that a file without lines is not read whole."""
 QUOTE, COMMA, LINE_END = b'",\n'
 COMPRESSED = (".gz", ".bz2", ".xz")
 """Endings that make NumPy unpack a file."""

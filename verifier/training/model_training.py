@@ -81,7 +81,7 @@ def train_model(
     keep_going: Callable[[int, int], bool] = always,
     on_judged: Callable[[Judged], None] = ignore,
 ) -> Findings:
-    """What a training both ways shows, every step judged.
+    """What a training of `model` both ways with the `chosen` settings shows, every step judged.
 
     `data` is what `read_columns` takes. `witness` states the gradients that are judged. `points`
     are inputs by name to predict at. With `third_opinion` finite differences are taken at the kept

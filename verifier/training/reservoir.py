@@ -111,8 +111,8 @@ def worst_of_groups(groups: Floats) -> Floats:
 
 
 def rank(severity: Numeric, error: Numeric, allowed: Numeric) -> Numeric:
-    """A number that grows with the outcome's severity and, within it, with the error for its
-    allowance.
+    """Numbers that grow with the outcome's `severity` (0, 1 or 2) and, within it, with the `error`
+    for what is `allowed`: float64 arrays of one shape, or that broadcast to it.
     """
     with np.errstate(all="ignore"):
         ratio = np.where(error == 0, 0.0, np.divide(error, allowed))

@@ -29,6 +29,7 @@ from verifier.witnesses import Autograd, Witness, evaluate_in_floats
 
 MOST_EPOCHS = 1_000_000_000
 LARGEST_SEED = 2**63 - 1
+"""The largest whole number of 64 bits with a sign, which generators of torch and NumPy take."""
 CHUNK_STEPS = 1024
 CHUNK_NUMBERS = 8192
 """At most so many steps, and so many steps times rows, are judged at once."""

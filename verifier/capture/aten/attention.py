@@ -132,6 +132,9 @@ def attention(
     scale: float | None,
     actual: Any,
 ) -> tuple[int, int]:
+    """softmax(scale Q Kᵀ + mask) V, and the logarithm of the sums of the exponentials for the
+    backward (Vaswani et al., Attention Is All You Need, 2017, equation 1).
+    """
     pairs = _Attention(low, query, key, is_causal, attn_mask, scale)
     weights = pairs.exponentials(pairs.shift)
     total = pairs.total(weights)
@@ -154,6 +157,9 @@ def attention_backward(
     attn_mask: Operand,
     scale: float | None,
 ) -> tuple[int, int, int]:
+    """The gradients by query, key and value, with weights that come from the logarithms of their
+    sums (Dao et al., FlashAttention, 2022, appendix B).
+    """
     pairs = _Attention(low, query, key, is_causal, attn_mask, scale)
     grad, build = low.lift(grad_out), low.build
     normalizer = build.reshape(low.lift(logsumexp), (*actual_of(logsumexp).shape, 1))

@@ -144,6 +144,9 @@ def convolution(
     groups: int,
     actual: torch.Tensor,
 ) -> int:
+    """The products of channels and windows; where it is transposed, each element is spread over its
+    window.
+    """
     before, after = actual_of(input).shape, actual.shape
     wide, narrow = (after, before) if transposed else (before, after)
     pair = _Pair(
@@ -173,6 +176,7 @@ def convolution_backward(
     groups: int,
     output_mask: Sequence[bool],
 ) -> tuple[int | None, ...]:
+    """The gradients by the picture, the weight and the bias, each where it is asked for."""
     grad, before = actual_of(grad_output).shape, actual_of(input).shape
     wide, narrow = (grad, before) if transposed else (before, grad)
     pair = _Pair(

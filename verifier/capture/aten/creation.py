@@ -16,6 +16,7 @@ from verifier.operations.formats import CODE_FORMATS
     "real",
 )  # fmt: skip
 def same(low: Lowering, self: Cell) -> int:
+    """The argument itself: nothing is computed, or a real number is its own conjugate."""
     return self.node
 
 
@@ -47,4 +48,5 @@ def converted(low: Lowering, self: Cell, actual: Any) -> int:
 
 @rule("copy")
 def copied(low: Lowering, self: Cell, src: Operand, actual: Any) -> int:
+    """The source in the shape of the tensor that it overwrites."""
     return low.build.expand(low.lift(src), tuple(actual.shape))

@@ -17,6 +17,7 @@ from verifier.operations.formats import CODE_FORMATS, FLOAT32, Format
 from verifier.operations.operation import Maximum, Where
 
 _NONE, _MEAN, _SUM = range(3)
+"""ATen's numbers for reductions (aten/src/ATen/core/Reduction.h)."""
 _ONE = sympy.S.One
 
 

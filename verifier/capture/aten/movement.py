@@ -52,6 +52,9 @@ aten = torch.ops.aten
     "unfold_copy", "alias_copy", "narrow_copy",
 )  # fmt: skip
 def moved(low: Lowering, operation: AtenOperation, bound: dict[str, Any]) -> Any:
+    """What the operation does to the places of the elements: it moves them, and computes
+    nothing.
+    """
     return low.moved(
         operation, {name: _where_to(low, name, value) for name, value in bound.items()}
     )
@@ -99,16 +102,19 @@ def _filled(low: Lowering, self: Operand, goes: torch.Tensor, value: Operand) ->
 
 @rule("zero")
 def zeros(low: Lowering, self: Cell) -> int:
+    """Zeros in the tensor's shape."""
     return low.build.expand(low.build.constant(0.0), self.shape)
 
 
 @rule("fill")
 def filled(low: Lowering, self: Cell, value: Operand) -> int:
+    """The value in the tensor's shape."""
     return low.build.expand(low.lift(value), self.shape)
 
 
 @rule("constant_pad_nd")
 def padded(low: Lowering, operation: AtenOperation, bound: dict[str, Any]) -> Any:
+    """The tensor with a value around it."""
     value = bound["value"]
     node = low.moved(operation, {**bound, "value": 0})
     if value == 0:
@@ -146,6 +152,7 @@ def _strided(
 def strided(
     low: Lowering, self: Cell, size: Dims, stride: Dims, storage_offset: int | None = None
 ) -> int:
+    """The elements that strides find in the tensor's memory."""
     return low.build.take(self.node, to_numpy(_strided(self, size, stride, storage_offset)))
 
 
@@ -158,6 +165,7 @@ def strided_scatter(
     stride: Dims,
     storage_offset: int | None = None,
 ) -> int:
+    """The tensor with the source at the places that strides find in its memory."""
     return overwritten(low, self, _strided(self, size, stride, storage_offset), src)
 
 
@@ -165,6 +173,7 @@ def strided_scatter(
 def put_at(
     low: Lowering, self: Operand, indices: Operand, values: Operand, accumulate: bool = False
 ) -> int:
+    """The tensor with values at an index: added where `accumulate` says so, else put in place."""
     goes = aten.index(places_like(self), _where_to(low, "indices", indices))
     if accumulate:
         return added_up(low, self, goes, low.build.expand(low.lift(values), tuple(goes.shape)))
@@ -185,6 +194,7 @@ def _masked_places(
 def taken_where(
     low: Lowering, self: Operand, mask: torch.Tensor, indices: Operand, fill: float
 ) -> int:
+    """The elements at an index where the mask holds, else `fill`."""
     goes = to_numpy(_masked_places(low, self, mask, indices))
     node = low.build.take(low.lift(self), goes)
     return low.apply("where", low.build.constant(goes != NOTHING), node, float(fill))
@@ -194,6 +204,7 @@ def taken_where(
 def added_where(
     low: Lowering, self: Operand, mask: torch.Tensor, indices: Operand, values: Operand
 ) -> int:
+    """The tensor with values added at an index where the mask holds."""
     goes = _masked_places(low, self, mask, indices)
     return added_up(low, self, goes, low.build.expand(low.lift(values), tuple(goes.shape)))
 
@@ -202,6 +213,7 @@ def added_where(
 def put(
     low: Lowering, self: Operand, index: torch.Tensor, source: Operand, accumulate: bool = False
 ) -> int:
+    """The tensor with values at places of its flattened form: added where `accumulate` says so."""
     goes = places_like(self).take(index)
     return (
         added_up(low, self, goes, low.lift(source))
@@ -234,6 +246,7 @@ def scattered(
     value: Operand = None,
     reduce: Operand = None,
 ) -> int:
+    """The tensor with the source, or one value, at the index along an axis."""
     if reduce is not None:
         raise NotImplementedError(f"reduce={reduce!r}")
     goes = _goes(self, dim, index)
@@ -244,6 +257,7 @@ def scattered(
 
 @rule("scatter_add")
 def scattered_sum(low: Lowering, self: Operand, dim: int, index: torch.Tensor, src: Operand) -> int:
+    """The tensor with the source added at the index along an axis."""
     return added_up(low, self, _goes(self, dim, index), _cut(low, src, index))
 
 
@@ -255,6 +269,7 @@ def _slices(self: Operand, dim: int, index: torch.Tensor) -> torch.Tensor:
 def index_added(
     low: Lowering, self: Operand, dim: int, index: torch.Tensor, source: Operand, alpha: float = 1
 ) -> int:
+    """The tensor with alpha times the source's slices added to slices along an axis."""
     node = low.lift(source) if alpha == 1 else low.apply("multiply", low.lift(source), float(alpha))
     return added_up(low, self, _slices(self, dim, index), node)
 
@@ -263,6 +278,7 @@ def index_added(
 def index_copied(
     low: Lowering, self: Operand, dim: int, index: torch.Tensor, source: Operand
 ) -> int:
+    """The tensor with the source's slices in place of slices along an axis."""
     return overwritten(low, self, _slices(self, dim, index), source)
 
 
@@ -270,6 +286,7 @@ def index_copied(
 def index_filled(
     low: Lowering, self: Operand, dim: int, index: torch.Tensor, value: Operand
 ) -> int:
+    """The tensor with one value in slices along an axis."""
     return _filled(low, self, _slices(self, dim, index), value)
 
 
@@ -326,6 +343,7 @@ def scattered_reduction(
     reduce: str,
     include_self: bool = True,
 ) -> int:
+    """What lands on one place, reduced: its sum, mean, product or extreme."""
     return collected(
         low, self, _goes(self, dim, index), _cut(low, src, index), reduce, include_self
     )
@@ -341,6 +359,7 @@ def index_reduction(
     reduce: str,
     include_self: bool = True,
 ) -> int:
+    """The slices that land on one slice, reduced: their sum, mean, product or extreme."""
     goes = _slices(self, dim, index)
     # The kernel adds slices up in the format of the result, 16 bits as it may be.
     with narrow(low, self):
@@ -504,6 +523,7 @@ for _dimensions in (1, 2, 3):
 def unfolded_backward(
     low: Lowering, grad_in: Operand, input_sizes: Operand, dim: int, size: int, step: int
 ) -> int:
+    """Each element's gradient added where the window took it from."""
     return _added_where_taken(
         low, grad_in, input_sizes, lambda numbers: numbers.unfold(dim, size, step)
     )
@@ -520,6 +540,8 @@ def columns_to_image(
     stride: Dims,
     actual: torch.Tensor,
 ) -> int:
+    """Each column's elements added where the window took them from."""
+
     def taken(numbers: torch.Tensor) -> torch.Tensor:
         return aten.im2col(numbers, kernel_size, dilation, padding, stride)  # type: ignore[no-any-return]
 
@@ -563,6 +585,7 @@ def looked_up_backward(
     padding_idx: int,
     scale_grad_by_freq: bool,
 ) -> int:
+    """Each row's gradient added at the entry that was looked up; none at the one for padding."""
     if scale_grad_by_freq:
         raise NotImplementedError("scale_grad_by_freq, which gives no derivative")
     width = actual_of(grad_output).shape[-1]
@@ -575,6 +598,7 @@ def looked_up_backward(
 
 
 _SUM, _MEAN, _MAX = range(3)
+"""ATen's numbers for the modes of embedding_bag."""
 
 
 def _weighted(low: Lowering, rows: int, weights: Operand) -> int:
@@ -621,6 +645,7 @@ def bagged(
     per_sample_weights: Operand = None,
     padding_idx: int = -1,
 ) -> int:
+    """The sum, the mean or the largest of the entries that each bag looks up."""
     width, bags = weight.shape[1], _bags(indices, offsets, padding_idx)
     rows = low.build.take(weight.node, to_numpy(_in_rows(indices, width)))
     shape = tuple(actual[0].shape)
@@ -651,6 +676,7 @@ def bagged_backward(
     padding_idx: int = -1,
     offsets: Dims = None,
 ) -> int:
+    """What each bag passes to the entries that it looks up."""
     if scale_grad_by_freq:
         raise NotImplementedError("scale_grad_by_freq, which gives no derivative")
     node, (count, width) = low.lift(grad), actual_of(grad).shape
@@ -676,6 +702,7 @@ def bagged_weights_backward(
     offset2bag: torch.Tensor,
     padding_idx: int = -1,
 ) -> int:
+    """The gradient by each sample's weight: its entry times the gradient of its bag."""
     width, bags = actual_of(weight).shape[1], _known_bags(indices, offsets, offset2bag, padding_idx)
     pairs = [(grad, bags), (weight, indices)]
     wide = [(low.lift(value), to_numpy(_in_rows(rows, width))) for value, rows in pairs]

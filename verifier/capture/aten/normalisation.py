@@ -22,6 +22,7 @@ def product(low: Lowering, *factors: int) -> int:
 
 
 def format_of(tensor: Operand) -> Format:
+    """The format of a tensor's dtype, or of a number's as torch takes it."""
     return CODE_FORMATS[str(actual_of(tensor).dtype).removeprefix("torch.")]
 
 
@@ -93,6 +94,9 @@ def layer_norm(
     eps: float,
     actual: Any,
 ) -> tuple[int, ...]:
+    """Each row less its mean, over its deviation, by weight and bias; and means and inverse
+    deviations for the backward (Ba et al., Layer Normalization, 2016).
+    """
     rows = _rows(low, input, normalized_shape)
     count = low.build.shape(rows)[1]
     mean, apart = _moments(low, rows, (1,))
@@ -116,6 +120,7 @@ def layer_norm_backward(
     weight: Operand,
     output_mask: Mask,
 ) -> tuple[int | None, ...]:
+    """The gradients by the input, the weight and the bias, each where it is asked for."""
     grad, x = (_rows(low, value, normalized_shape) for value in (grad_out, input))
     middle, factor = (
         low.build.reshape(low.lift(value), (low.build.shape(x)[0], 1)) for value in (mean, rstd)
@@ -184,6 +189,9 @@ def batch_norm(
     running_var: Operand = None,
     training: bool = False,
 ) -> tuple[int | None, ...]:
+    """Each channel less its mean, over its deviation, of this batch in training and of earlier ones
+    else (Ioffe and Szegedy, Batch Normalization, 2015).
+    """
     x = _channels(low, input)
     if training:
         mean, apart = _moments(low, x, (0, 2))
@@ -214,6 +222,7 @@ def batch_norm(
 def batch_norm_with_update(
     low: Lowering, input: Operand, weight: Operand, bias: Operand, eps: float, actual: Any
 ) -> tuple[int | None, ...]:
+    """`batch_norm` in training, under the name that torch.export gives it."""
     found: tuple[int | None, ...] = batch_norm(low, input, weight, bias, eps, actual, training=True)
     return found
 
@@ -242,6 +251,7 @@ def batch_norm_backward(
     eps: float,
     output_mask: Mask,
 ) -> tuple[int | None, ...]:
+    """The gradients by the input, the weight and the bias, each where it is asked for."""
     grad, x = _channels(low, grad_out), _channels(low, input)
     mean = _per_channel(low, save_mean if train else running_mean)
     invstd = (
@@ -268,6 +278,7 @@ def batch_norm_backward(
 def batch_norm_with_update_backward(
     low: Lowering, operation: AtenOperation, bound: dict[str, Any]
 ) -> tuple[int | None, ...]:
+    """`batch_norm_backward`, whose arguments have other names here."""
     renamed = {"save_invstd": bound["save_var"], "train": bound["update"]}
     same = ("grad_out", "input", "weight", "running_mean", "running_var", "save_mean", "eps",
             "output_mask")  # fmt: skip
@@ -310,6 +321,9 @@ def group_norm(
     eps: float,
     actual: Any,
 ) -> tuple[int, ...]:
+    """Each group of channels less its mean, over its deviation; and both for the backward (Wu and
+    He, Group Normalization, 2018).
+    """
     x = _groups(low, input, N, C, HxW, group)
     mean, apart = _moments(low, x, (2, 3))
     count = float(C // group * HxW)
@@ -343,6 +357,7 @@ def group_norm_backward(
     group: int,
     output_mask: Mask,
 ) -> tuple[int | None, ...]:
+    """The gradients by the input, the weight and the bias, each where it is asked for."""
     grad, x = (_groups(low, value, N, C, HxW, group) for value in (grad_out, input))
     middle, a = (low.build.reshape(low.lift(value), (N, group, 1, 1)) for value in (mean, rstd))
     each = (1, group, C // group, 1)
@@ -368,6 +383,9 @@ def _others(v: Operand, dim: int) -> tuple[int, ...]:
 def weight_norm(
     low: Lowering, v: Operand, g: Operand, actual: tuple[torch.Tensor, ...], dim: int = 0
 ) -> tuple[int, int]:
+    """g v / |v|, and the norms for the backward (Salimans and Kingma, Weight Normalization, 2016,
+    equation 2).
+    """
     norms = low.apply("sqrt", _kept(low, low.apply("square", low.lift(v)), _others(v, dim)))
     factor = low.apply("divide", low.build.reshape(low.lift(g), low.build.shape(norms)), norms)
     return low.apply("multiply", low.lift(v), factor), low.build.reshape(
@@ -384,6 +402,7 @@ def weight_norm_backward(
     saved_norms: Operand,
     dim: int,
 ) -> tuple[int, int]:
+    """The gradients by v and by g (Salimans and Kingma, Weight Normalization, 2016, equation 3)."""
     grad, v = low.lift(grad_w), low.lift(saved_v)
     total = _kept(low, low.apply("multiply", grad, v), _others(saved_v, dim))
     norms, g = (

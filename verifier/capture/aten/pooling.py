@@ -55,6 +55,7 @@ def _spread(low: Lowering, entries: int, shape: Sequence[int], axes: Sequence[Wi
 
 
 def largest(low: Lowering, picture: Operand, axes: Sequence[Windows]) -> int:
+    """The largest entry of each window; minus infinity where a window has none."""
     node, index = _taken(low, picture, axes)
     if (index == NOTHING).any():
         node = low.apply("where", low.build.constant(index != NOTHING), node, -np.inf)

@@ -38,16 +38,19 @@ def without(shape: Sequence[int], dim: Dims, keepdim: bool) -> tuple[int, ...]:
 
 
 def summed(low: Lowering, node: int, dim: Dims, keepdim: bool) -> int:
+    """The sum along axes, all of them for None; a number is its own sum."""
     shape = low.build.shape(node)
     total = low.build.sum(node, axes_of(shape, dim)) if shape else node
     return low.build.reshape(total, without(shape, dim, keepdim))
 
 
 def count_of(shape: Sequence[int], dim: Dims) -> int:
+    """How many elements are reduced to one along axes of a shape."""
     return int(np.prod([shape[axis] for axis in axes_of(shape, dim)])) if shape else 1
 
 
 def averaged(low: Lowering, node: int, dim: Dims, keepdim: bool) -> int:
+    """The sum along axes, divided by the number of elements."""
     count = count_of(low.build.shape(node), dim)
     return low.apply("divide", summed(low, node, dim, keepdim), float(count))
 
@@ -68,6 +71,7 @@ def entered(low: Lowering, value: Operand, actual: torch.Tensor) -> int:
 def sum_(
     low: Lowering, self: Cell, actual: torch.Tensor, dim: Dims = None, keepdim: bool = False
 ) -> int:
+    """The sum along axes, of elements as they are in the result's dtype."""
     return summed(low, entered(low, self, actual), dim, keepdim)
 
 
@@ -86,6 +90,7 @@ def sum_of_numbers(
 def mean(
     low: Lowering, self: Cell, actual: torch.Tensor, dim: Dims = None, keepdim: bool = False
 ) -> int:
+    """The mean along axes, of elements as they are in the result's dtype."""
     return averaged(low, entered(low, self, actual), dim, keepdim)
 
 
@@ -158,6 +163,9 @@ _OF_NOTHING = {"multiply": 1.0, "or": False, "and": True}
 
 
 def folded_over(low: Lowering, node: int, dim: Dims, keepdim: bool, row: str) -> int:
+    """The axes folded by a row of two arguments, in halves; of no elements the row's neutral
+    number.
+    """
     shape = low.build.shape(node)
     if count_of(shape, dim) == 0:
         return low.build.expand(low.build.constant(_OF_NOTHING[row]), without(shape, dim, keepdim))
@@ -168,11 +176,13 @@ def folded_over(low: Lowering, node: int, dim: Dims, keepdim: bool, row: str) ->
 
 @rule("amax")
 def largest(low: Lowering, self: Cell, dim: Dims = (), keepdim: bool = False) -> int:
+    """The largest entry along axes."""
     return folded_over(low, self.node, dim, keepdim, "maximum")
 
 
 @rule("amin")
 def smallest(low: Lowering, self: Cell, dim: Dims = (), keepdim: bool = False) -> int:
+    """The smallest entry along axes."""
     return folded_over(low, self.node, dim, keepdim, "minimum")
 
 
@@ -180,6 +190,7 @@ def smallest(low: Lowering, self: Cell, dim: Dims = (), keepdim: bool = False) -
 def smallest_and_largest(
     low: Lowering, self: Cell, dim: Dims = None, keepdim: bool = False
 ) -> tuple[int, int]:
+    """Both extremes along an axis, or of all entries."""
     return smallest(low, self, dim, keepdim), largest(low, self, dim, keepdim)
 
 
@@ -206,16 +217,19 @@ rule("min")(_extreme("minimum"))
 def product(
     low: Lowering, self: Cell, actual: torch.Tensor, dim: Dims = None, keepdim: bool = False
 ) -> int:
+    """The product along an axis, of elements as they are in the result's dtype."""
     return folded_over(low, entered(low, self, actual), dim, keepdim, "multiply")
 
 
 @rule("any")
 def any_(low: Lowering, self: Cell, dim: Dims = None, keepdim: bool = False) -> int:
+    """Whether an entry along the axes is not 0."""
     return folded_over(low, _truth(low, self), dim, keepdim, "or")
 
 
 @rule("all")
 def all_(low: Lowering, self: Cell, dim: Dims = None, keepdim: bool = False) -> int:
+    """Whether no entry along the axes is 0."""
     return folded_over(low, _truth(low, self), dim, keepdim, "and")
 
 
@@ -235,6 +249,9 @@ def ordered(low: Lowering, self: Cell, actual: Any, dim: int = -1, keepdim: bool
 def middle_one(
     low: Lowering, self: Cell, actual: Any, dim: Dims = None, keepdim: bool = False
 ) -> int:
+    """The entry that torch took for the median; of several equal ones its gradient goes where
+    torch's goes.
+    """
     if dim is not None:
         return _gathered(low, self, actual, dim, keepdim)
     low.kept = False
@@ -297,6 +314,7 @@ def running(low: Lowering, node: int, axis: int, combination: Combination) -> in
 
 @rule("cumsum")
 def running_sum(low: Lowering, self: Cell, dim: int, actual: torch.Tensor) -> int:
+    """At each place along an axis the sum up to there."""
     return running(
         low, entered(low, self, actual), dim, lambda one, other: low.apply("add", one, other)
     )
@@ -304,6 +322,7 @@ def running_sum(low: Lowering, self: Cell, dim: int, actual: torch.Tensor) -> in
 
 @rule("cumprod")
 def running_product(low: Lowering, self: Cell, dim: int, actual: torch.Tensor) -> int:
+    """At each place along an axis the product up to there."""
     return running(
         low, entered(low, self, actual), dim, lambda one, other: low.apply("multiply", one, other)
     )
@@ -311,11 +330,13 @@ def running_product(low: Lowering, self: Cell, dim: int, actual: torch.Tensor) -
 
 @rule("cummax")
 def running_maximum(low: Lowering, self: Cell, dim: int) -> int:
+    """At each place along an axis the largest entry up to there."""
     return running(low, self.node, dim, lambda one, other: low.apply("maximum", one, other))
 
 
 @rule("cummin")
 def running_minimum(low: Lowering, self: Cell, dim: int) -> int:
+    """At each place along an axis the smallest entry up to there."""
     return running(low, self.node, dim, lambda one, other: low.apply("minimum", one, other))
 
 
@@ -355,6 +376,7 @@ def shifted_exponentials(low: Lowering, self: Cell, dim: Dims) -> tuple[int, int
 
 @rule("_softmax")
 def softmax(low: Lowering, self: Cell, dim: int) -> int:
+    """exp(x - m) over its sum along an axis, with the largest entry m."""
     exponentials, _ = shifted_exponentials(low, self, dim)
     return low.apply("divide", exponentials, summed(low, exponentials, dim, True))
 
@@ -377,6 +399,7 @@ def log_softmax(low: Lowering, self: Cell, dim: int, actual: torch.Tensor) -> in
 
 @rule("_softmax_backward_data")
 def softmax_backward(low: Lowering, grad_output: Operand, output: Operand, dim: int) -> int:
+    """y (g - sum(g y)), from the result y of the forward."""
     grad, result = low.lift(grad_output), low.lift(output)
     total = summed(low, low.apply("multiply", grad, result), dim, True)
     return low.apply("multiply", result, low.apply("subtract", grad, total))
@@ -384,6 +407,7 @@ def softmax_backward(low: Lowering, grad_output: Operand, output: Operand, dim: 
 
 @rule("_log_softmax_backward_data")
 def log_softmax_backward(low: Lowering, grad_output: Operand, output: Operand, dim: int) -> int:
+    """g - exp(y) sum(g), from the result y of the forward."""
     grad = low.lift(grad_output)
     weights = low.apply(
         "multiply", low.apply("exp", low.lift(output)), summed(low, grad, dim, True)
@@ -393,6 +417,7 @@ def log_softmax_backward(low: Lowering, grad_output: Operand, output: Operand, d
 
 @rule("logsumexp")
 def log_sum_exp(low: Lowering, self: Cell, dim: Dims, keepdim: bool = False) -> int:
+    """log(sum(exp(x - m))) + m, with the largest entry m."""
     exponentials, _ = shifted_exponentials(low, self, dim)
     logarithm = low.apply("log", summed(low, exponentials, dim, True))
     result = low.apply("add", logarithm, shift_of(low, self, dim))
@@ -435,6 +460,7 @@ def vector_norm(
     dim: Dims = None,
     keepdim: bool = False,
 ) -> int:
+    """The norm of entries along axes, of any order."""
     return _norm(low, self, actual, ord, dim, keepdim)
 
 
@@ -447,6 +473,7 @@ def norm(
     dim: Dims = None,
     keepdim: bool = False,
 ) -> int:
+    """The same under its older name; without an order it is 2."""
     return _norm(low, self, actual, 2 if p is None else p, dim, keepdim)
 
 
@@ -454,12 +481,14 @@ def norm(
 def distance(
     low: Lowering, self: Operand, other: Operand, actual: torch.Tensor, p: float = 2
 ) -> int:
+    """The norm of the difference of two tensors."""
     apart = low.apply("subtract", low.lift(self), low.lift(other))
     return _counted(low, actual) if p == 0 else normed(low, apart, p, None, False)
 
 
 @rule("trace")
 def trace(low: Lowering, self: Cell) -> int:
+    """The sum of the diagonal."""
     return summed(low, low.moved(torch.diagonal, {"input": self}), None, False)
 
 
@@ -477,6 +506,10 @@ def renormed(low: Lowering, self: Cell, p: float, dim: int, maxnorm: float) -> i
 def cross_product(
     low: Lowering, self: Operand, other: Operand, actual: torch.Tensor, dim: int = -1
 ) -> int:
+    """The product of vectors with three entries along an axis, each of its terms rounded to the
+    dtype.
+    """
+
     def turned(value: Operand, by: int) -> int:
         node = low.build.expand(low.lift(value), tuple(actual.shape))
         return low.build.take(node, np.roll(places(tuple(actual.shape)), -by, dim))
@@ -512,6 +545,7 @@ def distances(
     compute_mode: int | None,
     actual: torch.Tensor,
 ) -> int:
+    """The norms of the differences of each row of one matrix and each of another."""
     if p == 0:
         return _counted(low, actual)
     many = max(actual_of(x1).shape[-2], actual_of(x2).shape[-2]) > _MANY_ROWS
@@ -522,6 +556,7 @@ def distances(
 
 @rule("_euclidean_dist")
 def euclidean_distances(low: Lowering, x1: Operand, x2: Operand, actual: torch.Tensor) -> int:
+    """The same by products of matrices: sqrt(|a|² - 2ab + |b|²)."""
     return _by_products(low, x1, x2, actual)
 
 
@@ -595,6 +630,7 @@ def _pairs(rows: int, columns: int) -> tuple[Any, Any]:
 
 @rule("_pdist_forward")
 def distances_of_pairs(low: Lowering, self: Cell, p: float, actual: torch.Tensor) -> int:
+    """The norms of the differences of each two rows of a matrix."""
     first, second = _pairs(*self.shape)
     apart = low.apply(
         "subtract", low.build.take(self.node, first), low.build.take(self.node, second)
@@ -606,6 +642,7 @@ def distances_of_pairs(low: Lowering, self: Cell, p: float, actual: torch.Tensor
 def distances_of_pairs_backward(
     low: Lowering, grad: Operand, self: Operand, p: float, pdist: Operand
 ) -> int:
+    """What each distance passes to its two rows, with opposite signs."""
     first, second = _pairs(*actual_of(self).shape)
     node = low.lift(self)
     apart = low.apply("subtract", low.build.take(node, first), low.build.take(node, second))

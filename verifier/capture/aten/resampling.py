@@ -33,6 +33,10 @@ from verifier.program.program import NOTHING
 
 aten = torch.ops.aten
 _CUBIC, _CUBIC_SMOOTH = -0.75, -0.5
+"""The free number of Keys's cubic kernel (Cubic convolution interpolation for digital image
+processing, 1981): ATen's bicubic takes -0.75, and -0.5 as Pillow does where it is antialiased
+(aten/src/ATen/native/UpSample.h).
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -529,6 +533,7 @@ def sampled(
     padding_mode: int,
     align_corners: bool,
 ) -> int:
+    """The picture's values at the points of a grid, interpolated."""
     sampling = _Sampling(low, input, grid, padding_mode, align_corners)
     with narrow(low, grid):
         is_nearest = _is_nearest(interpolation_mode)
@@ -551,6 +556,7 @@ def sampled_backward(
     align_corners: bool,
     output_mask: Sequence[bool],
 ) -> tuple[int | None, int | None]:
+    """The gradients by the picture and by the grid, each where it is asked for."""
     sampling = _Sampling(low, input, grid, padding_mode, align_corners)
     with narrow(low, grid):
         lines = sampling.lines()

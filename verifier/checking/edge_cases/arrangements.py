@@ -14,6 +14,7 @@ from verifier.checking.edge_cases.edge_points import Point
 from verifier.operations.formats import Format
 
 MOST_PAIRS = 256
+"""So many pairs of numbers stand beside each other at most."""
 MOST_EXTREMES = 96
 """So many elements stand alone at an end of their domain, spread over an input."""
 

@@ -34,10 +34,12 @@ __all__ = [
 MOST_CROSSINGS = 48
 """Of one input so many different ones are used."""
 PIECES = 12
+"""At most so many middles between neighbouring borders."""
 OWN = 8
 """For one input at most so many arrays in which each element has its own edge."""
 _PARTING = (CrossingKind.BORDER, CrossingKind.SINGULAR, CrossingKind.TAIL)
 _WHOLE = (2.0, 3.0, 10.0, 100.0, 1000.0)
+"""Ordinary sizes above 1, where powers and exponentials grow."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,8 +27,14 @@ NUMBERS = 30_000_000
 GRID = 48
 """For a small program, so many values of each kind are tried."""
 BRACKETS = 256
+"""At most so many intervals of one input are halved until two neighbouring floats are left."""
 MOST_INPUTS = 100
+"""Each input that moves costs a grid of its own."""
 _FEWEST, _HALVINGS, _SLACK = 3, 64, 11
+"""The fewest values in which a change is seen; the halvings that part any two of float64's 2^64
+numbers; and the bits of its exponent, for which halvings are reckoned beside those of the
+significand.
+"""
 _Key = tuple[int, int]
 """The place of a node, and the number of its watch."""
 

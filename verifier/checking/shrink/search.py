@@ -148,7 +148,15 @@ class _ShrinkSearch:
             if not (has_numbers and self._is_counted_on(len(places), length))
             and not (len(places) == 1 and fits_others)
         )
-        return any(self._keep(self._select(axes, places)) for places in allowed)
+        selected = (self._select(axes, places) for places in allowed)
+        return any(self._keep(changed) for changed in selected if self._keeps_shapes(changed))
+
+    def _keeps_shapes(self, changed: Inputs) -> bool:
+        """Whether inputs that were given in one shape are still of one shape."""
+        now: dict[torch.Size, set[torch.Size]] = {}
+        for name, tensor in {**self.point, **changed}.items():
+            now.setdefault(self.given[name].shape, set()).add(tensor.shape)
+        return all(len(shapes) == 1 for shapes in now.values())
 
     def _is_counted_on(self, shorter: int, length: int) -> bool:
         """Whether a whole number among the inputs may be a place on an axis that the shorter one

@@ -31,6 +31,7 @@ from verifier.process.isolation import user_code_state
 MOST_ALONE = 4
 """So many inputs are asked for alone, spread over all of them."""
 MOST_PAIRS = 3
+"""So many pairs of inputs of one shape get the same tensor."""
 
 
 @dataclass(frozen=True)

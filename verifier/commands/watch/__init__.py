@@ -27,6 +27,7 @@ from verifier.process.values import UserFunction
 from verifier.reporting.check_report import CheckReport
 
 SECONDS_FOR_CAUSES = 5.0
+"""The loop is over then, and its author waits for the report."""
 
 
 class LoopWatch:

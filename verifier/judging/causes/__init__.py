@@ -125,7 +125,7 @@ def find_causes(
     before: Sequence[Part] = (),
     deadline: Deadline = Deadline.NEVER,
 ) -> SearchResult:
-    """The causes of what disagrees in a finding.
+    """The causes of what disagrees in a `finding`, of one check at one point.
 
     `before` has the parts of the point before, for gradients that are late by one. Nothing is named
     that does not explain all components of a part, within what rounding allows or in exact

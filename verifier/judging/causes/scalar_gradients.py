@@ -86,9 +86,10 @@ def causes_at_step(
     errors: InternalErrors,
     deadline: Deadline = Deadline.NEVER,
 ) -> list[Cause]:
-    """The mistakes that explain what disagrees at a step; at most one for each gradient.
+    """The mistakes that explain what disagrees at a `step`; at most one for each gradient.
 
-    `before` is the step before it, if there is one. What a rule raises is added to `errors`.
+    `before` is the step before it, if there is one. What a rule raises is added to `errors`. When
+    `deadline` passes, the search ends with what was found so far.
     """
     if not any(one.outcome is Outcome.DISAGREES for one in step.gradient.values()):
         return []

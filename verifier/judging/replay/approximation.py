@@ -2,8 +2,9 @@
 
 A series stands for `x/(2*sin(x))` near 0, and 1/2 for the slope of a Bessel function, where the
 formula would lose its digits. Such a branch is no wrong formula where it is as near to the exact
-value as rounding, or as what rounding makes of the formula there. A wrong coefficient is further
-away.
+value as a rounding, or where rounding may make anything of the formula. It may be as far away as
+rounding can take the formula there if it is a series about 0: what it leaves out shrinks faster
+than what it has. What a wrong coefficient makes does not.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from verifier.judging.compared_programs import ComparedPrograms
-from verifier.judging.replay.joint import JointReplay, noise_as_decided
+from verifier.judging.replay.joint import JointReplay, coded_outcomes, noise_as_decided
 from verifier.operations.arrays import Array, Balls, Floats, Truths
 from verifier.operations.operation import Operation
 from verifier.program.evaluation.arithmetic import middle, radius
@@ -42,13 +43,13 @@ _turned = np.frompyfunc(lambda one: one if one is None else not one, 1, 1)
 
 @dataclass(frozen=True, eq=False)
 class _TurningArithmetic(BallArithmetic):
-    """Notes how the comparisons with a decision came out."""
+    """Notes how the comparisons that are turned around came out."""
 
     outcomes: dict[int, Truths] = field(default_factory=dict)
 
     def _decided(self, place: int, operation: Operation, arguments: tuple[Balls, ...]) -> Balls:
         decided = super()._decided(place, operation, arguments)
-        if place in self.decisions:
+        if isinstance(self.decisions.get(place), _TurnedAround):
             self.outcomes[place] = decided.astype(bool)
         return decided
 
@@ -99,12 +100,66 @@ def _near_enough(
     if not any(part.any() for part in right):
         return right
     program = pair.as_in_forward(found.program)
-    noise = noise_as_decided(program, arithmetic.outcomes, _open(found, arithmetic.outcomes))
+    outcomes = {**coded_outcomes(program, found.decisions), **arithmetic.outcomes}
+    noise = noise_as_decided(program, outcomes, _open(found, arithmetic.outcomes))
     reaches = deviations(program, pair.given, noise)
+    series = _is_series(pair, found, arithmetic.outcomes)
     return [
-        part & _within(pair.point.format(place).unit_roundoff, reaches[place], *pair_)
-        for place, (part, *pair_) in enumerate(zip(right, found.code, found.exact, strict=True))
+        part & _within(pair.point.format(place).unit_roundoff, reaches[place], *known)
+        for place, (part, *known) in enumerate(
+            zip(right, series, found.code, found.exact, strict=True)
+        )
     ]
+
+
+@dataclass(frozen=True, eq=False)
+class _AsFound:
+    """A comparison as it came out at the point, wherever it is asked now."""
+
+    outcome: Truths
+
+    def __call__(self, operation: Operation, decided: Array) -> Balls:
+        return np.asarray(np.broadcast_to(self.outcome, decided.shape), dtype=object)
+
+
+def _is_series(
+    pair: ComparedPrograms, found: JointReplay, turned: Mapping[int, Truths]
+) -> list[Truths]:
+    """Where the code's branch, followed to half of the inputs, nears the exact value faster than it
+    nears its own value at 0 (arrays of bool).
+    """
+    there = {place: _AsFound(~outcome) for place, outcome in turned.items()}
+    arithmetic = BallArithmetic({**found.decisions, **there})
+    count = len(found.code)
+
+    def at(share: float) -> list[Balls]:
+        scaled = {
+            name: share * value if name in pair.point.by else value
+            for name, value in pair.given.items()
+        }
+        return replay(found.program, scaled, arithmetic)
+
+    half, zero = at(0.5), at(0.0)
+    rows = zip(found.code, found.exact, half[:count], half[count:], zero[:count], strict=True)
+    return [_shrinks_faster(*row) for row in rows]
+
+
+def _shrinks_faster(
+    code: Balls, exact: Balls, code_at_half: Balls, exact_at_half: Balls, code_at_zero: Balls
+) -> Truths:
+    left_out, left_out_at_half = _apart(code, exact), _apart(code_at_half, exact_at_half)
+    has, has_at_half = _apart(code, code_at_zero), _apart(code_at_half, code_at_zero)
+    with np.errstate(all="ignore"):
+        share = np.where(has > 0, has_at_half / has, 1.0)
+        return np.asarray(left_out_at_half <= _FASTER * share * left_out)
+
+
+_FASTER = 0.75
+"""The next power of a series leaves half, at half of the distance."""
+
+
+def _apart(one: Balls, other: Balls) -> Floats:
+    return np.asarray(np.abs(middle(np.asarray(np.subtract(one, other)))))
 
 
 def _open(found: JointReplay, outcomes: Mapping[int, Truths]) -> dict[int, Any]:
@@ -119,8 +174,13 @@ def _may_be_same(one: Balls, exact: Balls) -> Truths:
     return np.asarray(known & ~np.asarray(np.not_equal(difference, 0), dtype=bool))
 
 
-def _within(unit: float, deviation: Floats, code: Balls, exact: Balls) -> Truths:
-    """Where the code's branch is as near as a rounding, or as the other branch under rounding."""
-    far = np.abs(middle(np.asarray(np.subtract(code, exact))))
-    reach = np.maximum(unit * np.abs(middle(exact)), DEVIATIONS * deviation)
-    return np.asarray((far <= reach) | ~np.isfinite(deviation))
+def _within(unit: float, deviation: Floats, is_series: Truths, code: Balls, exact: Balls) -> Truths:
+    """Where the code's branch is as near as a rounding, or nothing bounds the other branch, or a
+    series is as near as that one under rounding.
+    """
+    far = _apart(code, exact)
+    return np.asarray(
+        (far <= unit * np.abs(middle(exact)))
+        | ~np.isfinite(deviation)
+        | (is_series & (far <= DEVIATIONS * deviation))
+    )

@@ -109,11 +109,15 @@ def _decided(
     program: Program, decisions: Mapping[int, AsCoded], near: Mapping[int, Any]
 ) -> NoiseArithmetic:
     """Noise that takes the branches that the code took."""
-    outcomes = {
+    return noise_as_decided(program, coded_outcomes(program, decisions), near)
+
+
+def coded_outcomes(program: Program, decisions: Mapping[int, AsCoded]) -> dict[int, Any]:
+    """What came out where the code decided, by place."""
+    return {
         place: np.asarray(TABLE[program.nodes[place].operation].numpy.function(*decision.values))
         for place, decision in decisions.items()
     }
-    return noise_as_decided(program, outcomes, near)
 
 
 def noise_as_decided(

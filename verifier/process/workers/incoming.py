@@ -9,7 +9,9 @@ import threading
 from typing import IO
 
 _POLL = 0.1
+"""Seconds after which a pipe without news looks whether it was told to end."""
 _AT_ONCE = 1 << 20
+"""Bytes; a worker that sends without end fills no more memory at once."""
 
 
 class PipeReader:

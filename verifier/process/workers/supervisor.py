@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 PATIENCE = 10.0
 """Seconds that a worker gets to end after Ctrl-C."""
 _POLL = 0.1
+"""Seconds between two looks at the clock and at Ctrl-C while no message comes."""
 _DRAIN = 2.0
 """Seconds in which what a dead worker sent must have arrived."""
 

@@ -59,7 +59,7 @@ class NumPyArithmetic:
 
 @contextmanager
 def precision(bits: int) -> Iterator[None]:
-    """Arb computes with this many bits inside the block."""
+    """A block in which Arb computes with so many `bits`; before and behind it with the caller's."""
     before = flint.ctx.prec
     flint.ctx.prec = bits
     try:
@@ -77,18 +77,20 @@ _middle = np.frompyfunc(float, 1, 1)
 
 
 def largest_size(array: Balls | Ball) -> Floats:
-    """An upper bound of the absolute values in each ball, as float64; infinite where nothing is
-    known.
+    """An upper bound of the absolute values in each ball of `array`, as float64 in its shape;
+    infinite where nothing is known.
     """
     bounds = np.asarray(_upper(array), dtype=np.float64)
     return np.where(np.isnan(bounds), np.inf, np.nextafter(bounds, np.inf))
 
 
 def radius(array: Balls | Ball) -> Floats:
-    """The radius of each ball as float64; infinite where nothing is known."""
+    """The radius of each ball of `array`, as float64 in its shape; infinite where nothing is
+    known.
+    """
     return np.asarray(_radius(array), dtype=np.float64)
 
 
 def middle(array: Balls | Ball) -> Floats:
-    """The midpoint of each ball, rounded to float64."""
+    """The midpoint of each ball of `array`, rounded to float64, in its shape."""
     return np.asarray(_middle(array), dtype=np.float64)

@@ -26,7 +26,11 @@ from verifier.program.matrices.function import each
 from verifier.program.program import NOTHING, FrozenArray, Node, Program, evaluate
 
 FIRST_BITS = 256
+"""77 decimal digits, so that a right formula is seen to agree in dozens of them."""
 LAST_BITS = 4096
+"""More than the 2,098 bits between float64's smallest and largest number, so that a sum of both
+loses nothing.
+"""
 FULL_BITS = 1024
 """Up to so many bits the smallest float64 beside 1 may not be seen at all, so that more of them may
 help.
@@ -312,7 +316,10 @@ _midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
 def replay(
     program: Program, arguments: Mapping[str, Array], arithmetic: BallArithmetic
 ) -> list[Balls]:
-    """The balls of each result, as object arrays; arguments are float64 arrays, exact as they are.
+    """The balls of each result of `program`, as object arrays of its shape.
+
+    `arguments` are float64 arrays by the names of the inputs, exact as they are; `arithmetic` says
+    how comparisons that stay open are decided, and which constants may be rounded.
 
     The precision is doubled, up to 4,096 bits, until each ball's radius is small against the
     largest entry of its array. A ball of infinite radius or NaN says that no value exists, or none

@@ -28,6 +28,9 @@ from verifier.program.program import INPUT, NOTHING, Node, Program, evaluate
 Border: TypeAlias = Truths | Literal[False]
 """Where a comparison is near its border; False where none is."""
 BITS = 128
+"""A product of two float64 numbers has 106 bits, so that the balls' own rounding is nothing beside
+that of the formats.
+"""
 _INEQUALITIES = frozenset({"less", "less_equal", "greater", "greater_equal"})
 _STEPS = frozenset({"floor", "ceiling"})
 _REDUCTIONS = frozenset(row.name for row in REDUCTIONS)

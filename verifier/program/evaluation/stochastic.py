@@ -36,6 +36,7 @@ _GREATER = frozenset({"greater", "greater_equal", "not_equal"})
 _PRODUCTS = frozenset({"multiply", "square", "divide"})
 """They are 0 only where a factor is, but for underflow."""
 _WAYS = 3
+"""Replays take a tie in turn as it falls, as if one side were larger, and as if the other were."""
 _TERMS_SHARE = 0.25
 """Of the square root of a sum's number of terms: a walk of so many roundings in whatever order,
 seen from 32 deviations (Higham and Mary, A new approach to probabilistic rounding error analysis,
@@ -398,7 +399,11 @@ def _size_in_floats(size: Callable[..., Numeric], result: Array, parts: Sequence
 
 
 GAIN = 256.0
+"""The replays are computed in float64. Where that is the format as well, the noise is so many times
+as large as its rounding, so that the replays' own rounding is small beside it.
+"""
 _UNSURE = 4.0 / REPLAYS**0.5
+"""Four standard errors of a mean over the replays, in standard deviations."""
 
 
 def arithmetic_for(program: Program, seed: int = 0) -> NoiseArithmetic:

@@ -155,7 +155,9 @@ def _what_follows(tally: Tally, failure: Failure) -> Iterator[Labelled]:
         yield line("where", where)
     follows = list(_following(failure))
     if follows:
-        verb = "is" if len(follows) == 1 and follows[0].startswith(("1 ", "forward")) else "are"
+        verb = (
+            "is" if len(follows) == 1 and follows[0].startswith(("1 ", "forward", "the")) else "are"
+        )
         yield line("follows", f"{listed(follows)} {verb} wrong because of it")
 
 
@@ -164,6 +166,8 @@ def _following(failure: Failure) -> Iterator[str]:
         yield with_noun(failure.second_derivatives, "second derivative")
     if failure.is_wrong_in_forward_mode:
         yield "forward mode"
+    elif failure.modes_differ:
+        yield "the comparison of both modes"
     if failure.layouts:
         yield with_noun(len(failure.layouts), "other layout")
     if "vmap" in failure.checks[1:]:

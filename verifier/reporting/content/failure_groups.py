@@ -111,7 +111,12 @@ class Failure:
     @property
     def is_wrong_in_forward_mode(self) -> bool:
         """Whether forward mode is wrong for the same cause."""
-        return any(one.quantity == FORWARD for one in self.derived)
+        return any(one.quantity == FORWARD and one.name != BOTH for one in self.derived)
+
+    @property
+    def modes_differ(self) -> bool:
+        """Whether reverse and forward mode state different derivatives because of it."""
+        return any(one.name == BOTH for one in self.derived)
 
 
 def failures_of(tally: Tally) -> tuple[Failure, ...]:

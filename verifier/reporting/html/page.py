@@ -91,7 +91,7 @@ class Pictures:
         ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Diagram:
     """A picture whose words must stay as large as they are: it is scrolled where there is no
     room.

@@ -24,12 +24,14 @@ STEPS = 6
 
 @pair_rule("linalg_eig")
 def eigenvalues_and_vectors(self: Number) -> tuple[ComplexPair, ComplexPair]:
+    """The eigenvalues, and unit vectors as columns."""
     values, rows = _refined(self)
     return values, rows.each(lambda part: part.mT)
 
 
 @pair_rule("_linalg_eigvals", "linalg_eigvals")
 def eigenvalues(self: Number) -> ComplexPair:
+    """The eigenvalues alone, in the order of the run."""
     return _refined(self)[0]
 
 

@@ -24,6 +24,7 @@ BY_ROOT, BY_COUNT = 1, 2
 def complex_to_complex(
     self: Number, dim: Sequence[int], normalization: int, forward: bool
 ) -> ComplexPair:
+    """The transform along axes, forward or backward, divided as `normalization` says."""
     found = _along_each(self, dim, -1 if forward else 1)
     return _divided(found, [self.shape[axis] for axis in dim], normalization)
 
@@ -32,6 +33,9 @@ def complex_to_complex(
 def real_to_complex(
     self: torch.Tensor, dim: Sequence[int], normalization: int, onesided: bool
 ) -> ComplexPair:
+    """The transform of real numbers; the half of the last axis that tells it all, where `onesided`
+    says so.
+    """
     *others, last = dim
     found = _along_each(self, [last], -1)
     if onesided:
@@ -45,6 +49,7 @@ def real_to_complex(
 def complex_to_real(
     self: ComplexPair, dim: Sequence[int], normalization: int, last_dim_size: int
 ) -> torch.Tensor:
+    """The real numbers that have this half of a spectrum."""
     *others, last = dim
     spectrum = _whole_spectrum(_along_each(self, others, 1), last, last_dim_size)
     sizes = [*(self.shape[axis] for axis in others), last_dim_size]

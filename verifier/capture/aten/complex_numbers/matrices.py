@@ -29,11 +29,13 @@ def of_real_matrix(whole: torch.Tensor) -> ComplexPair:
 
 @pair_rule("linalg_matrix_exp")
 def exponential(self: ComplexPair) -> ComplexPair:
+    """That of the real matrix of twice the size."""
     return of_real_matrix(torch.linalg.matrix_exp(as_real_matrix(self)))
 
 
 @pair_rule("linalg_inv_ex")
 def inverse(A: ComplexPair) -> tuple[ComplexPair, None]:  # noqa: N803
+    """That of the real matrix of twice the size."""
     return of_real_matrix(torch.linalg.inv(as_real_matrix(A))), None
 
 
@@ -49,6 +51,9 @@ def solution(
     B: Number,  # noqa: N803
     left: bool = True,
 ) -> tuple[ComplexPair, ComplexPair, None, None]:
+    """The solutions of A X = B by elimination, with the pivots of the run, and the factors for the
+    backward.
+    """
     matrix, right = pair_of(A), pair_of(B)
     is_vector = right.real.ndim == 1 or right.shape == matrix.shape[:-1]
     right = right[..., None] if is_vector else right
@@ -65,17 +70,22 @@ def solution_by_factors(
     left: bool = True,
     adjoint: bool = False,
 ) -> ComplexPair:
+    """The solutions from the triangular factors of A."""
     return _solved(pair_of(LU), _places(pivots), pair_of(B), left=left, adjoint=adjoint)
 
 
 @pair_rule("_linalg_det")
 def determinant(A: ComplexPair) -> tuple[ComplexPair, ComplexPair, None]:  # noqa: N803
+    """The product of the pivots with the sign of their exchanges, and the factors for the
+    backward.
+    """
     both = _factors(A)
     return _signed_product(both, _pivots(A)), both, None
 
 
 @pair_rule("_linalg_slogdet")
 def logarithm_of_determinant(A: ComplexPair) -> tuple[ComplexPair, torch.Tensor, ComplexPair, None]:  # noqa: N803
+    """The determinant's direction, the logarithm of its size, and the factors for the backward."""
     both = _factors(A)
     whole = _signed_product(both, _pivots(A))
     diagonal = both.each(lambda part: part.diagonal(dim1=-2, dim2=-1))

@@ -43,12 +43,14 @@ class ComplexPair:
 
     @property
     def shape(self) -> torch.Size:
+        """That of the complex tensor."""
         return self.real.shape
 
     def __getitem__(self, places: Any) -> ComplexPair:
         return self.each(lambda part: part[places])
 
     def conj(self) -> ComplexPair:
+        """The conjugate: minus the imaginary part."""
         return ComplexPair(self.real, -self.imag)
 
     def each(self, operation: Callable[[torch.Tensor], torch.Tensor]) -> ComplexPair:
@@ -59,9 +61,11 @@ class ComplexPair:
         return torch.hypot(self.real, self.imag)
 
     def angle(self) -> torch.Tensor:
+        """The angle from -π to π."""
         return torch.atan2(self.imag, self.real)
 
     def squared_size(self) -> torch.Tensor:
+        """x² + y²; unlike the length, it is smooth at 0."""
         return self.real * self.real + self.imag * self.imag
 
     def __neg__(self) -> ComplexPair:

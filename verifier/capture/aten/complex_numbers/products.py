@@ -27,6 +27,7 @@ def bilinear(product: Product, left: Number, right: ComplexPair) -> ComplexPair:
 
 @pair_rule("mm", "bmm", "mv", "dot", "linalg_cross", "ger")
 def product(operation: AtenOperation, bound: dict[str, Any]) -> Number:
+    """What is linear in both arguments, from the products of their real and imaginary parts."""
     first, second, *_ = (argument.name for argument in operation._schema.arguments)
     others = {name: value for name, value in bound.items() if name not in (first, second)}
     return bilinear(
@@ -36,6 +37,7 @@ def product(operation: AtenOperation, bound: dict[str, Any]) -> Number:
 
 @pair_rule("vdot")
 def conjugated_product(self: Number, other: Number) -> Number:
+    """The sum of the products of entries, the first of each conjugated."""
     left = self.conj() if isinstance(self, ComplexPair) else self
     return bilinear(torch.dot, left, other)
 
@@ -59,6 +61,7 @@ pair_rule("addbmm")(_plus(lambda left, right: torch.bmm(left, right).sum(0)))
 
 @pair_rule("prod")
 def product_along(self: ComplexPair, dim: Dims = None, keepdim: bool = False) -> ComplexPair:
+    """The product along an axis or of all entries, from the first to the last."""
     if dim is None:
         return reduce(multiplied, _slices(self.each(lambda part: part.reshape(-1)), 0))
     found: ComplexPair = reduce(multiplied, _slices(self, dim))
@@ -67,6 +70,7 @@ def product_along(self: ComplexPair, dim: Dims = None, keepdim: bool = False) ->
 
 @pair_rule("cumprod")
 def products_along(self: ComplexPair, dim: int) -> ComplexPair:
+    """At each place along an axis the product up to there."""
     found: list[ComplexPair] = []
     for part in _slices(self, dim):
         found.append(found[-1] * part if found else part)
@@ -85,6 +89,7 @@ def _slices(whole: ComplexPair, dim: int) -> list[ComplexPair]:
 def norm(
     self: ComplexPair, ord: Number = 2, dim: Dims = None, keepdim: bool = False
 ) -> torch.Tensor:
+    """The norm of the entries' lengths."""
     found: torch.Tensor = torch.linalg.vector_norm(abs(self), ord, dim, keepdim)
     return found
 
@@ -93,11 +98,13 @@ def norm(
 def norm_of_all(
     self: ComplexPair, p: Number = 2, dim: Dims = None, keepdim: bool = False
 ) -> torch.Tensor:
+    """The same under its older name; without an order it is 2."""
     return norm(self, 2 if p is None else p, dim, keepdim)
 
 
 @pair_rule("var")
 def variance(operation: AtenOperation, bound: dict[str, Any]) -> torch.Tensor:
+    """The variance of the real parts and that of the imaginary ones, added."""
     others = {name: value for name, value in bound.items() if name != "self"}
     z = bound["self"]
     found: torch.Tensor = operation(z.real, **others) + operation(z.imag, **others)
@@ -106,5 +113,6 @@ def variance(operation: AtenOperation, bound: dict[str, Any]) -> torch.Tensor:
 
 @pair_rule("std")
 def deviation(operation: AtenOperation, bound: dict[str, Any]) -> torch.Tensor:
+    """The square root of that variance."""
     variances = getattr(torch.ops.aten.var, operation._overloadname)
     return torch.sqrt(variance(variances, bound))

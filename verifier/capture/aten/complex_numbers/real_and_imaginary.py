@@ -94,6 +94,7 @@ def _part(value: Any, choose: Callable[[Number], Any], *, is_number: bool) -> An
 def strided(
     self: ComplexPair, size: list[int], stride: list[int], storage_offset: int | None = None
 ) -> ComplexPair:
+    """The numbers that strides find in memory, where a number's parts lie beside each other."""
     steps, first = _in_memory(self, stride, storage_offset)
     return ComplexPair(
         self.real.as_strided(size, steps, first), self.imag.as_strided(size, steps, first + 1)
@@ -118,6 +119,7 @@ def overwritten_in_memory(
     stride: list[int],
     storage_offset: int | None = None,
 ) -> ComplexPair:
+    """The tensor with the source at the places that strides find in its memory."""
     whole, source = pair_of(self), pair_of(src)
     steps, first = _in_memory(whole, stride, storage_offset)
     return ComplexPair(
@@ -139,31 +141,37 @@ def cast(self: Number, dtype: torch.dtype | None = None) -> Number:
 
 @pair_rule("complex")
 def joined(real: torch.Tensor, imag: torch.Tensor) -> ComplexPair:
+    """The complex numbers of these real and imaginary parts, broadcast to each other."""
     shape = np.broadcast_shapes(tuple(real.shape), tuple(imag.shape))
     return ComplexPair(real.expand(shape), imag.expand(shape))
 
 
 @pair_rule("polar")
 def of_size_and_angle(abs: torch.Tensor, angle: torch.Tensor) -> ComplexPair:
+    """abs (cos angle + i sin angle)."""
     return ComplexPair(abs * torch.cos(angle), abs * torch.sin(angle))
 
 
 @pair_rule("view_as_complex", "view_as_complex_copy")
 def from_last_axis(self: torch.Tensor) -> ComplexPair:
+    """Complex numbers whose parts are the two entries along the last axis."""
     return ComplexPair(self[..., 0], self[..., 1])
 
 
 @pair_rule("view_as_real", "view_as_real_copy", "_view_as_real_physical")
 def along_last_axis(self: ComplexPair) -> torch.Tensor:
+    """The parts along a new last axis."""
     return torch.stack([self.real, self.imag], -1)
 
 
 @pair_rule("_conj", "_conj_physical", "conj_physical", "_conj_copy")
 def conjugate(self: ComplexPair) -> ComplexPair:
+    """Minus the imaginary part."""
     return self.conj()
 
 
 @pair_rule("full_like", "new_full", "full")
 def of_one_number(self: ComplexPair, fill_value: Number) -> ComplexPair:
+    """One number in the tensor's shape."""
     real, imag = parts_of(fill_value)
     return ComplexPair(torch.full_like(self.real, real), torch.full_like(self.real, imag or 0.0))

@@ -58,6 +58,9 @@ def substituted(low: Lowering, matrix: int, right: int, unit: bool) -> int:
 
 
 def triangular(low: Lowering, matrix: int, right: int, upper: bool, unit: bool = False) -> int:
+    """The solutions of triangular systems; upper ones are turned over, so that one substitution
+    serves both.
+    """
     if not upper:
         return substituted(low, matrix, right, unit)
     return turned(
@@ -118,6 +121,9 @@ def solved(
     actual: Operand,
     left: bool = True,
 ) -> tuple[int, int]:
+    """The solutions of A X = B, or of X A = B, by the triangular factors with the pivots of the
+    run.
+    """
     result, factors, pivots, _ = actual
     node, is_turned = _own_factors(low, A, factors, pivots)
     right = low.lift(B)
@@ -138,6 +144,7 @@ def solved_by_factors(
     left: bool = True,
     adjoint: bool = False,
 ) -> int:
+    """The solutions of A X = B, or of X A = B where `left` is false, from the factors of A."""
     right = low.lift(B) if left else transposed(low, low.lift(B))
     solution = _solution(low, low.lift(LU), _order(actual_of(LU), pivots), right, adjoint == left)
     return solution if left else transposed(low, solution)
@@ -145,6 +152,7 @@ def solved_by_factors(
 
 @rule("linalg_inv_ex")
 def inverse(low: Lowering, A: Cell) -> int:  # noqa: N803
+    """The solution of A X = 1 by the factors with torch's own pivots."""
     factors, pivots = torch.linalg.lu_factor(A.actual)
     node = _factored(low, A.node, factors, pivots)
     return _solution(low, node, _order(factors, pivots), identity(low, A.node), adjoint=False)
@@ -152,6 +160,7 @@ def inverse(low: Lowering, A: Cell) -> int:  # noqa: N803
 
 @rule("linalg_lu_factor_ex")
 def factored(low: Lowering, A: Cell, actual: Any) -> int:  # noqa: N803
+    """Both triangular factors in one matrix, with the pivots of the run."""
     return _factored(low, A.node, *actual[:2])
 
 
@@ -172,6 +181,7 @@ def _part(low: Lowering, node: int, like: torch.Tensor, kept: Operand) -> int:
 
 @rule("linalg_lu")
 def factored_apart(low: Lowering, A: Cell, actual: Any) -> tuple[int, int, int]:  # noqa: N803
+    """The exchanges of the run as constants, and both triangular factors."""
     low.kept = False
     exchanges, lower, upper = actual
     node = eliminated(low, _reordered(low, A.node, to_numpy(exchanges.argmax(-2))))
@@ -180,6 +190,9 @@ def factored_apart(low: Lowering, A: Cell, actual: Any) -> tuple[int, int, int]:
 
 @rule("lu_unpack")
 def unpacked(low: Lowering, LU_data: Operand, actual: Any) -> tuple[int | None, ...]:  # noqa: N803
+    """The exchanges of the run as constants, and both triangular factors where they are asked
+    for.
+    """
     exchanges, lower, upper = actual
     if not lower.numel():
         return low.lift(exchanges), None, None
@@ -194,6 +207,9 @@ def _sign(factors: torch.Tensor, pivots: torch.Tensor) -> Any:
 
 @rule("_linalg_det")
 def determinant(low: Lowering, A: Operand, actual: Any) -> tuple[int, int]:  # noqa: N803
+    """The product of the pivots, with the sign of the exchanges; and the factors, for the
+    backward.
+    """
     _, factors, pivots = actual
     node, _ = _own_factors(low, A, factors, pivots)
     product = folded_over(low, diagonal(low, node), -1, False, "multiply")
@@ -202,6 +218,9 @@ def determinant(low: Lowering, A: Operand, actual: Any) -> tuple[int, int]:  # n
 
 @rule("_linalg_slogdet")
 def logarithm_of_determinant(low: Lowering, A: Operand, actual: Any) -> tuple[int, int, int]:  # noqa: N803
+    """The sign, the sum of the logarithms of the pivots' sizes, and the factors for the
+    backward.
+    """
     *_, factors, pivots = actual
     node, _ = _own_factors(low, A, factors, pivots)
     pivoted = diagonal(low, node)
@@ -246,6 +265,7 @@ def solved_triangle(
     left: bool = True,
     unitriangular: bool = False,
 ) -> int:
+    """The solutions of a triangular system, with the matrix on the left or on the right."""
     matrix, right = low.lift(self), low.lift(B)
     if left:
         return triangular(low, matrix, right, upper, unitriangular)
@@ -262,6 +282,7 @@ def solved_triangle_too(
     transpose: bool = False,
     unitriangular: bool = False,
 ) -> tuple[int, int]:
+    """The same under its older name, which gives the matrix back as well."""
     matrix = low.lift(A)
     matrix_ = transposed(low, matrix) if transpose else matrix
     return triangular(low, matrix_, low.lift(self), upper != transpose, unitriangular), matrix
@@ -275,9 +296,11 @@ def _solved_by_root(low: Lowering, root: int, right: int, upper: bool) -> int:
 
 @rule("cholesky_solve")
 def solved_by_root(low: Lowering, self: Operand, input2: Operand, upper: bool = False) -> int:
+    """The solutions by a Cholesky factor: two triangular systems."""
     return _solved_by_root(low, low.lift(input2), low.lift(self), upper)
 
 
 @rule("cholesky_inverse")
 def inverse_by_root(low: Lowering, self: Cell, upper: bool = False) -> int:
+    """The inverse from a Cholesky factor: the solution for the unit matrix."""
     return _solved_by_root(low, self.node, identity(low, self.node), upper)

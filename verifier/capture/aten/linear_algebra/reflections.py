@@ -138,6 +138,9 @@ def orthogonal_and_triangular(
     actual: Any,
     mode: str = "reduced",
 ) -> tuple[int | None, int]:
+    """Both factors, with the signs that the library chose. Refuses a matrix that has lost its
+    rank.
+    """
     _refuse_lost_rank(A.actual)
     rows, columns = A.shape[-2:]
     count = rows if mode == "complete" else min(rows, columns)
@@ -157,6 +160,7 @@ def _refuse_lost_rank(matrix: torch.Tensor) -> None:
 
 @rule("linalg_householder_product")
 def product_of_reflections(low: Lowering, input: Operand, tau: Operand) -> int:
+    """The first columns of the product of Householder's reflections."""
     shape = tuple(actual_of(input).shape)
     unit = low.build.constant(np.broadcast_to(np.eye(*shape[-2:]), shape))
     return _Triangle(0, _reflections(low, input, tau)).turned(low, unit)

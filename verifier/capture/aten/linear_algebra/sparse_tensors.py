@@ -83,6 +83,7 @@ class SparseValues:
 
     @property
     def dense(self) -> torch.Tensor:
+        """The same as a dense tensor: values at one place are added up."""
         whole = torch.zeros(self.pattern.shape.numel(), dtype=self.values.dtype)
         added = whole.index_add(0, self.pattern.places, self.values.reshape(-1))
         return added.reshape(self.pattern.shape)

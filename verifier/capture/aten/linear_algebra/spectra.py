@@ -63,6 +63,7 @@ def singular_values(
     full_matrices: bool = False,
     compute_uv: bool = True,
 ) -> tuple[int | None, int, int | None]:
+    """The singular values, and the vectors where they are asked for, with the signs of the run."""
     low.kept = False
     if not compute_uv:
         return None, low.build.matrix(Singular(None), A.node), None

@@ -194,6 +194,9 @@ def alignment_loss(
     target_lengths: Dims,
     blank: int = 0,
 ) -> tuple[int, None]:
+    """Minus the logarithm of the probability of all alignments; its second result serves the kernel
+    alone.
+    """
     lengths = (input_lengths, target_lengths)
     return _alignments(low, log_probs, targets, lengths, blank).losses(), None
 

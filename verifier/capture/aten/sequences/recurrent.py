@@ -125,6 +125,7 @@ def recurrent(
     has_biases: bool,
     actual: Any,
 ) -> tuple[int, int, int]:
+    """The results of all steps, the last state and the last cell of an LSTM."""
     _check(mode)
     layer = _Layer(low, input, (weight0, weight1, weight2, weight3), hx_, cx_, reverse, has_biases)
     steps = layer.steps()
@@ -155,6 +156,7 @@ def recurrent_backward(
     has_biases: bool,
     actual: Any,
 ) -> tuple[int, ...]:
+    """The gradients by the sequence, the weights, the biases, and the first state and cell."""
     _check(mode)
     layer = _Layer(
         low, input, (weight1, weight2, weight3, weight4), hx_, cx_tmp, reverse, has_biases
@@ -236,6 +238,7 @@ class _Back:
 def packed(
     low: Lowering, input: Operand, lengths: torch.Tensor, batch_first: bool
 ) -> tuple[int, None]:
+    """The sequences' entries step by step, without those behind their ends."""
     numbers = numbers_from(1, actual_of(input).shape)
     moved, _ = torch.ops.aten._pack_padded_sequence(numbers, lengths, batch_first)
     return low.build.take(low.lift(input), places_of(moved)), None
