@@ -25,8 +25,8 @@ class AuthorOrder:
     >>> build = Builder()
     >>> total = build.apply("add", build.input("x"), build.input("a"))
     >>> a, x = sympy.symbols("a x", real=True)
-    >>> AuthorOrder(build.program(total)).text(3 * (a + x))
-    '3*(x + a)'
+    >>> AuthorOrder(build.program(total)).text((a + x) ** 2)
+    '(x + a)**2'
     """
 
     def __init__(self, program: Program) -> None:
