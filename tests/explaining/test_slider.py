@@ -63,6 +63,7 @@ def test_at_most_so_many_steps_are_embedded(shown):
     large = replace(shown, nodes=shown.nodes * 1000)
     numbers = 1000 * sum(len(node.values) + len(node.adjoints) for node in shown.nodes)
     assert len(chosen_steps(large, 10_000)) <= max(3, NUMBERS // numbers + 1)
+    assert len(chosen_steps(shown, 300)) >= 299
     assert chosen_steps(explained(1), 1) == [1]
 
 

@@ -296,12 +296,12 @@ def test_what_it_is_compared_with(honest):
 
 def test_the_tables(failing):
     checks = {(row[1], row[2]): row for row in section(failing, "Checks").cells}
-    assert [*checks["reverse", "float32"][3:]] == ["disagrees", "1", "30", "21", "0", "9", "0", ""]
-    assert [*checks["form", "float32"][3::6]] == ["disagrees", "1"]
-    assert [*checks["second", "float32"][3::7]] == ["not made", "Its backward has no derivative."]
+    assert [*checks["reverse", "float32"][3:]] == ["1", "30", "21", "0", "9", "0", "disagrees", ""]
+    assert [*checks["form", "float32"][8:10]] == ["1", "disagrees"]
+    assert [*checks["second", "float32"][9:]] == ["not made", "Its backward has no derivative."]
     components = {(row[0], row[1]): row for row in section(failing, "Components").cells}
-    assert [*components["first", "float64"][2:7]] == ["disagrees", "9", "0", "0", "9"]
-    assert [*components["x", "float64"][4:7]] == ["12", "0", "0"]
+    assert [*components["first", "float64"][2:6]] == ["9", "0", "0", "9"]
+    assert [*components["x", "float64"][3:6]] == ["12", "0", "0"]
     points = section(failing, "Points").cells
     assert [*points[0][:3]] == ["1", "random", "float32"]
     assert "x = 4×3 numbers" in points[0][3]

@@ -70,3 +70,11 @@ def test_digits_that_say_what_is_wrong_are_shown():
     assert shorts(page_table(table(far, outcome=Outcome.DISAGREES))) == [
         ["w", "0.123457", "-0.123457"]
     ]
+
+
+def test_the_outcome_stands_beside_the_name_of_its_row():
+    columns = [Column("step"), Column("name", justify="left"), Column("error"), Column("outcome")]
+    rows = [Row(["1", "w", "0", "agrees"], Outcome.AGREES)]
+    shown = page_table(Table("", "", columns, rows, header=1))
+    assert [heading.title for heading in shown.headings] == ["step", "name", "outcome", "error"]
+    assert shorts(shown) == [["1", "w", "agrees", "0"]]

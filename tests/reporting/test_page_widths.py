@@ -16,6 +16,7 @@ from verifier.reporting.html.page import Page
 from verifier.testing.mutations import Tampered
 
 WIDTHS = (400, 900, 1400)
+NAMES = ("training", "check", "all", "step")
 SCREEN = 1000
 """Pixels of a screen's height."""
 
@@ -56,9 +57,12 @@ def check(failing_check):  # noqa: F811
 @pytest.fixture(scope="module")
 def pages(training, check, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
-    for name, text in {"training": training, "check": check}.items():
+    everything = verifier.train_all([verifier.load("linear"), verifier.load("quadratic")], epochs=2)
+    step = verifier.explain(verifier.load("robust_line"), step=2, epochs=3)
+    written = [training, check, everything.to_html(), step.to_html()]
+    for name, text in zip(NAMES, written, strict=True):
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
-    return [folder / "training.html", folder / "check.html"]
+    return [folder / f"{name}.html" for name in NAMES]
 
 
 def at_all_widths(pages):
@@ -69,7 +73,7 @@ def test_no_outcome_is_cut(browser, pages, tmp_path):
     frames = at_all_widths(pages)
     opened = f"({OPEN}, {OUTCOMES_CUT})"
     assert browser.measured(frames, opened) == [0] * len(frames)
-    assert min(browser.measured(frames, OUTCOMES)) > 4
+    assert min(browser.measured(frames, OUTCOMES)) > 2
     # The same with room between the columns: now the outcome is out of sight.
     apart = tmp_path / "apart.html"
     text = pages[0].read_text(encoding="utf-8").replace("Content-Security-Policy", "none")
@@ -79,7 +83,7 @@ def test_no_outcome_is_cut(browser, pages, tmp_path):
 
 def test_nothing_scrolls_but_frames(browser, pages):
     frames = at_all_widths(pages)
-    assert browser.measured(frames, f"({OPEN}, page.documentElement.scrollWidth)") == [*WIDTHS] * 2
+    assert browser.measured(frames, f"({OPEN}, page.documentElement.scrollWidth)") == [*WIDTHS] * 4
     assert browser.measured(frames, f"({OPEN}, {UNFRAMED})") == [0] * len(frames)
 
 
@@ -158,3 +162,47 @@ def test_subscripts_are_small_and_low(browser, tmp_path):
     assert browser.measured([(page, 900)], f"Number({SMALL})") == [1]
     flat_one = SMALL.replace("msub >", "mrow >")
     assert browser.measured([(flat, 900)], f"Number({flat_one})") == [0]
+
+
+WHOLE = """(svg => { const own = svg.getBoundingClientRect(),
+    frame = svg.closest('.scroll').getBoundingClientRect();
+  return own.left >= frame.left - 0.5 && own.right <= frame.right + 0.5 &&
+    Math.abs(own.left + own.right - frame.left - frame.right) < 3;
+})([...page.querySelectorAll('.diagram svg')].find(one => one.checkVisibility()))"""
+
+
+def test_the_graph_is_whole_and_in_the_middle(browser, pages, tmp_path):
+    click = "page.querySelector('#digits').click()"
+    frames = [(pages[3], 900), (pages[3], 1400)]
+    assert browser.measured(frames, f"Number({WHOLE})") == [1, 1]
+    assert browser.measured(frames, f"({click}, Number({WHOLE}))") == [1, 1]
+    aside = tmp_path / "aside.html"
+    text = pages[3].read_text(encoding="utf-8").replace("Content-Security-Policy", "none")
+    aside.write_text(text.replace("max-width: max(100%, 42rem); margin: 0 auto", "margin: 0"))
+    assert browser.measured([(aside, 1400)], f"Number({WHOLE})") == [0]
+
+
+UNREACHED = """[...page.querySelectorAll('*')].filter(one =>
+  one.scrollWidth > one.clientWidth && one.checkVisibility() &&
+  page.defaultView.getComputedStyle(one).overflowX === 'auto' && one.tabIndex < 0).length"""
+NAMELESS = """[...page.querySelectorAll('input, [tabindex="0"]')].filter(one =>
+  !one.labels?.length && !one.getAttribute('aria-label')).length"""
+SAME_LANDMARKS = """(names => names.length - new Set(names).size)(
+  [...page.querySelectorAll('section[aria-labelledby], [role=region], nav')].map(one =>
+    one.getAttribute('aria-label') ??
+    page.getElementById(one.getAttribute('aria-labelledby')).textContent))"""
+
+
+def test_a_keyboard_and_a_screen_reader_find_everything(browser, pages, tmp_path):
+    frames = at_all_widths(pages)
+    for what in (UNREACHED, NAMELESS, SAME_LANDMARKS):
+        assert browser.measured(frames, f"({OPEN}, {what})") == [0] * len(frames), what
+    bad = tmp_path / "bad.html"
+    text, frame = pages[0].read_text(encoding="utf-8"), 'role="group" aria-label="Loss'
+    bad.write_text(text.replace(f'tabindex="0" {frame}', frame.replace("group", "region")))
+    assert browser.measured([(bad, 400)], f"({OPEN}, {UNREACHED})")[0] > 0
+    assert browser.measured([(bad, 400)], SAME_LANDMARKS)[0] > 0
+    nameless = tmp_path / "nameless.html"
+    step = pages[3].read_text(encoding="utf-8")
+    nameless.write_text(step.replace('label for="position"', "label"))
+    assert browser.measured([(nameless, 400)], NAMELESS)[0] > 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from verifier.errors import printable
 from verifier.explaining.drawing.graph_svg import Boxes, graph_boxes, graph_words
-from verifier.explaining.explained_step import ExplainedStep
+from verifier.explaining.explained_step import ExplainedStep, Node
 from verifier.judging.outcome import Outcome
 from verifier.operations.number_text import number
 from verifier.process.values import Facts
@@ -21,18 +21,24 @@ from verifier.reporting.html.page_table import Cell, page_table, six_digits
 
 STEPS = 300
 """At most so many steps are embedded."""
-NUMBERS = 20_000
-"""And of a large graph so many that its numbers along them are no more than these."""
+NUMBERS = 9_000
+"""And of a large graph so many that no more numbers than these are judged for them: a few seconds.
+"""
 
 
 def chosen_steps(shown: ExplainedStep, total: int) -> list[int]:
     """The steps of a training of so many that have a position: evenly spread, the first, the last
     and the shown one among them.
     """
-    numbers = sum(len(node.values) + len(node.adjoints) for node in shown.nodes)
+    numbers = sum(map(_numbers_of_node, shown.nodes))
     count = max(2, min(total, STEPS - 1, NUMBERS // max(1, numbers)))
     spread = {1 + round(place * (total - 1) / (count - 1)) for place in range(count)}
     return sorted({*spread, shown.place.step} if total > 1 else {1})
+
+
+def _numbers_of_node(node: Node) -> int:
+    edges = sum(len(edge.numbers) for edge in node.edges)
+    return len(node.values) + len(node.adjoints) + edges
 
 
 def short_number(value: float) -> str:

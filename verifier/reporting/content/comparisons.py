@@ -55,8 +55,8 @@ NOTE: Field[Comparison] = words("note", lambda one: one.note.value)
 
 SHORT = (AUTOGRAD, SYMBOLIC, ERROR, ALLOWED, OUTCOME)
 """What a terminal of 80 columns has room for, behind the name."""
-FULL = (OUTCOME, AUTOGRAD, SYMBOLIC, EXACT, ERROR, ALLOWED, NOTE)
-"""What a page shows. The outcome comes first, where the narrowest screen has room for it."""
+FULL = (AUTOGRAD, SYMBOLIC, EXACT, ERROR, ALLOWED, OUTCOME, NOTE)
+"""What a page shows."""
 SHORT_COLUMNS = (Column("", justify="left"), *columns_of(SHORT))
 FULL_COLUMNS = columns_of(FULL)
 

@@ -114,6 +114,6 @@ def short_fields(unit: str) -> tuple[Field[Counted], ...]:
 
 
 def full_fields(unit: str) -> tuple[Field[Counted], ...]:
-    """The columns of a page, behind the name: the outcome first, where a phone has room for it."""
+    """The columns of a page, behind the name."""
     counts = (COMPARED, AGREES, UNDECIDED, DISAGREES)
-    return (OUTCOME, *counts, DIGITS, RATIO, worst_at(unit), LIMIT_MEDIAN, LIMIT_WORST)
+    return (*counts, DIGITS, RATIO, worst_at(unit), LIMIT_MEDIAN, LIMIT_WORST, OUTCOME)

@@ -260,13 +260,13 @@ _CHECK_FIELDS: tuple[Field[CheckTally], ...] = (
     words("check", lambda one: check_named(one.check).title),
     words("name", lambda one: one.check),
     words("dtype", lambda one: one.dtype),
-    words("outcome", lambda one: one.outcome.value if one.outcome else "not made"),
     numbers("at points", lambda one: f"{len(one.made):,}"),
     numbers("numbers", lambda one: f"{one.compared:,}"),
     numbers("agrees", lambda one: f"{one.outcomes[Outcome.AGREES]:,}"),
     numbers("undecided", lambda one: f"{one.outcomes[Outcome.UNDECIDED]:,}"),
     numbers("disagrees", lambda one: f"{one.outcomes[Outcome.DISAGREES]:,}"),
     numbers("fails", lambda one: f"{len(one.failing):,}"),
+    words("outcome", lambda one: one.outcome.value if one.outcome else "not made"),
     words("why it was not made", lambda one: " ".join(one.absent)),
 )
 

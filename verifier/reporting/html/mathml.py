@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import sympy
@@ -50,6 +51,7 @@ _MINUS = "\u2212"
 _ENTITY = re.compile(r"&(#x?[0-9a-fA-F]+|[A-Za-z]+);")
 
 
+@lru_cache(maxsize=1_000)
 def mathml(expression: Any, order: AuthorOrder | None = None) -> str:
     """The expression as a `math` element; its names are text whatever characters they have. Terms
     are in the order of an author, else in SymPy's.
@@ -62,6 +64,7 @@ def mathml(expression: Any, order: AuthorOrder | None = None) -> str:
     return f"<math>{_written(printer._print(expression))}</math>"
 
 
+@lru_cache(maxsize=1_000)
 def name_part(name: str) -> str:
     """A name as a part of a `math` element: with a subscript where it ends in a number.
 

@@ -1,4 +1,5 @@
-"""Tables on a page: columns without words are left out, and long numbers have two forms.
+"""Tables on a page: columns without words are left out, the outcome stands beside the name of its
+row, and long numbers have two forms.
 
 A number has six digits, and in full it stands beside them, where the reader asks for all digits.
 Where six digits would hide why two numbers disagree, all of them are shown at once.
@@ -53,7 +54,7 @@ class PageTable:
 
 def page_table(table: Table) -> PageTable:
     """The table with the columns that have something in them."""
-    shown = [place for place in range(len(table.columns)) if _has_words(table, place)]
+    shown = _places(table)
     headings = [
         Heading(table.columns[place].title,
                 table.columns[place].justify == "left" or place == table.header)
@@ -62,6 +63,17 @@ def page_table(table: Table) -> PageTable:
     rows = [(row.outcome.value if row.outcome else "", _cells(table, row, shown))
             for row in table.rows]  # fmt: skip
     return PageTable(headings, rows)
+
+
+def _places(table: Table) -> list[int]:
+    """The columns that have something in them. The outcome stands beside the name of its row, where
+    the narrowest screen has room for it.
+    """
+    places = [place for place in range(len(table.columns)) if _has_words(table, place)]
+    for place in [place for place in places if table.columns[place].title == "outcome"]:
+        places.remove(place)
+        places.insert(places.index(table.header) + 1, place)
+    return places
 
 
 def _has_words(table: Table, place: int) -> bool:
