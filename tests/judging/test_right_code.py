@@ -298,14 +298,35 @@ def test_a_series_that_is_too_short_for_its_border_disagrees():
     assert found["value"].outcome is DISAGREES
 
 
-@pytest.mark.parametrize(
-    ("code", "x"),
-    [(torch.special.i1, -2e-16), (torch.special.i1, 0.3), (torch.sinc, 1e-45), (torch.sinc, 1e-30)],
-)
-def test_a_constant_where_a_slope_has_no_digits_left_agrees(code, x):
-    for dtype in (torch.float64, torch.float32):
-        at = torch.tensor([x, 0.4], dtype=dtype)
-        assert examine(Subject(code, {"x": at}))["x"].outcome is AGREES
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("x", [-2e-16, 0.3])
+def test_a_constant_where_a_slope_has_no_digits_left_agrees(x, dtype):
+    assert outcome(torch.special.i1, torch.tensor([x, 0.4], dtype=dtype)) is AGREES
+
+
+def size_with_slope_near_zero(number):
+    """|x|, with x / sqrt(x * x) for its slope, and a number where x * x underflows."""
+
+    def slope(x):
+        squared = x * x
+        return torch.where(squared == 0, number, x / torch.sqrt(squared))
+
+    return with_slope(torch.abs, slope)
+
+
+@pytest.mark.parametrize("number", [0.0, 0.9, 1.1, 7.0])
+def test_a_branch_beside_one_that_rounding_takes_anywhere_decides_nothing(number):
+    """Nothing says what is right there, so that a wrong number must not agree either."""
+    code = size_with_slope_near_zero(number)
+    found = examine(Subject(code, {"x": torch.tensor([1e-30, 0.7], dtype=torch.float32)}))
+    assert (found["x"].outcome, found["x"].verdicts[0].note) == (UNDECIDED, Note.OVERFLOW)
+    assert found["x"].verdicts[1].outcome is AGREES
+    assert outcome(code, torch.tensor([0.3, 0.7], dtype=torch.float32)) is AGREES
+
+
+def test_the_slope_of_sinc_is_0_where_the_square_underflows_which_decides_nothing():
+    found = examine(Subject(torch.sinc, {"x": torch.tensor([1e-30, 0.4], dtype=torch.float32)}))
+    assert found["x"].outcome is UNDECIDED
 
 
 def test_a_wrong_constant_in_a_branch_disagrees():

@@ -41,6 +41,7 @@ def judged_parts(pair: ComparedPrograms, found: JointReplay, formula: FormulaRep
         sizes,
         formula.wrong,
         formula.unexplained,
+        formula.unbounded,
         found.notes,
         _nearest(pair, found),
         found.kinks.cancelled,
@@ -97,6 +98,8 @@ class _Known:
     """Where the formula does not replay."""
     unexplained: Any
     """Where it does not without taking a constant for a float32 number."""
+    unbounded: Any
+    """Where it does in a branch that rounding may take anywhere."""
     note: Any
     """Where the exact value is a limit, or why there is none."""
     nearest: Any
@@ -173,7 +176,7 @@ def _case(pair: ComparedPrograms, place: int, known: _Known, rounding: Any) -> C
         symbolic=middle(known.exact),
         reference=known.reference,
         known=np.isfinite(radius(known.exact)),
-        allowed=rounding + known.reach,
+        allowed=np.where(known.unbounded, np.inf, rounding + known.reach),
         terms=known.terms,
         kink=known.kink,
         usable=np.full(known.kink.shape, finite),

@@ -19,8 +19,8 @@ from flint import arb
 from verifier.judging.compared_programs import ComparedPrograms
 from verifier.judging.examination import Replayed
 from verifier.judging.kinks.hull import reach_of
-from verifier.judging.replay.approximation import approximated
 from verifier.judging.replay.joint import JointReplay
+from verifier.judging.replay.other_branches import other_branches
 from verifier.operations.formats import FLOAT32, FLOAT64, Format
 from verifier.program.builder import Builder
 from verifier.program.evaluation.arithmetic import middle, radius
@@ -52,21 +52,26 @@ class FormulaReplay:
     """Without taking a constant for a float32 number, which makes the formula right and the numbers
     not.
     """
+    unbounded: Wrong
+    """Where it replays in another branch than the code took, rounding decides between the two, and
+    nothing bounds what the other one may state.
+    """
 
 
 def formula_replay(pair: ComparedPrograms, found: JointReplay) -> FormulaReplay:
     """How the code's formulas compare with the exact ones."""
     trial = _Trial(pair, found)
-    unexplained, literals = trial.granted(trial.in_no_branch(trial.wrong(())), trial.wrong)
+    unexplained, literals = trial.granted(trial.wrong(()), trial.wrong)
     wrong, narrow = trial.granted(unexplained, trial.wrong_as_float32)
-    near = approximated(pair, found, wrong)
-    unexplained, wrong = _without(unexplained, near), _without(wrong, near)
+    branches = other_branches(pair, found, wrong)
+    near, unbounded = branches.near, branches.unbounded
+    unexplained, wrong = (_without(_without(one, near), unbounded) for one in (unexplained, wrong))
     names = _names_with(pair, wrong)
     numbers = _numbers(pair.builder, literals)
     floats = tuple(number for number in _numbers(pair.builder, narrow) if FLOAT32.holds(number))
     digits = _least_digits(pair, found)
     summary = Replayed(digits, numbers, names, floats, _names_with(pair, near))
-    return FormulaReplay(summary, wrong, unexplained)
+    return FormulaReplay(summary, wrong, unexplained, unbounded)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,21 +102,6 @@ class _Trial:
         return [
             one & (other | far) for one, other, far in zip(without, found, self._far, strict=True)
         ]
-
-    def in_no_branch(self, wrong: Wrong) -> Wrong:
-        """What is wrong as well where each comparison of the code falls out as the exact numbers
-        say; all of the values.
-
-        Where rounding leaves a comparison open, the replay takes the branch of the code. The exact
-        formula may have no such branch: the size of a complex number has none at 0.
-        """
-        if not self.found.decisions or not any(part.any() for part in wrong):
-            return wrong
-        free = replay(self.found.program, self.pair.given, BallArithmetic())
-        apart = _differences(free[: len(self.found.code)], self.found.exact)
-        values = len(self.pair.point.results)
-        derivatives = zip(wrong[values:], apart[values:], strict=True)
-        return [*wrong[:values], *(part & ~_are_same(one) for part, one in derivatives)]
 
     @cached_property
     def _far(self) -> Wrong:

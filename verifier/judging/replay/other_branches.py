@@ -1,17 +1,17 @@
-"""Approximations: branches of the code in which something else takes the place of its formula.
+"""Other branches: what the code would state if it had taken another branch, where the one that it
+took does not give the exact value.
 
 A series stands for `x/(2*sin(x))` near 0, and 1/2 for the slope of a Bessel function, where the
-formula would lose its digits. Such a branch is no wrong formula where it is as near to the exact
-value as a rounding, or where rounding may make anything of the formula. It may be as far away as
-rounding can take the formula there if it is a series about 0: what it leaves out shrinks faster
-than what it has. What a wrong coefficient makes does not.
+formula would lose its digits. Such a branch is right where it is as near to the exact value as a
+rounding. A series about 0 may be as far away as rounding can take the formula there: what it leaves
+out shrinks faster than what it has, which what a wrong coefficient makes does not. Where rounding
+may take the formula anywhere, nothing is decided.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -42,74 +42,108 @@ _turned = np.frompyfunc(lambda one: one if one is None else not one, 1, 1)
 
 
 @dataclass(frozen=True, eq=False)
-class _TurningArithmetic(BallArithmetic):
-    """Notes how the comparisons that are turned around came out."""
+class _NotingArithmetic(BallArithmetic):
+    """Notes how some decisions fell out."""
 
-    outcomes: dict[int, Truths] = field(default_factory=dict)
+    noted: Collection[int] = ()
+    outcomes: dict[int, Array] = field(default_factory=dict)
 
     def _decided(self, place: int, operation: Operation, arguments: tuple[Balls, ...]) -> Balls:
         decided = super()._decided(place, operation, arguments)
-        if isinstance(self.decisions.get(place), _TurnedAround):
-            self.outcomes[place] = decided.astype(bool)
+        if place in self.noted:
+            is_truth = operation.name in COMPARISONS
+            self.outcomes[place] = decided.astype(bool) if is_truth else middle(decided)
         return decided
 
 
-def approximated(
+@dataclass(frozen=True, eq=False)
+class OtherBranches:
+    """Where a formula does not replay, but that of another branch does: arrays of bool."""
+
+    near: list[Truths]
+    """What the code takes in its place is near enough."""
+    unbounded: list[Truths]
+    """Nothing bounds what rounding makes of the other branch."""
+
+
+def other_branches(
     pair: ComparedPrograms, found: JointReplay, wrong: Sequence[Truths]
-) -> list[Truths]:
-    """Where a formula does not replay, but that of another branch does, and what the code takes in
-    its place is near enough (arrays of bool).
-    """
-    near = [np.zeros(np.shape(part), dtype=bool) for part in wrong]
-    if not any(part.any() for part in wrong):
-        return near
-    for chosen in _choices(pair, found):
-        candidates = [part & ~one for part, one in zip(wrong, near, strict=True)]
-        for one, more in zip(near, _near_enough(pair, found, chosen, candidates), strict=True):
-            one |= more
-        if all(one[part].all() for one, part in zip(near, wrong, strict=True)):
+) -> OtherBranches:
+    """What the branches beside those that the code took say of formulas that do not replay."""
+    both = OtherBranches(_nowhere(wrong), _nowhere(wrong))
+    left = list(wrong)
+    for turned in _choices(pair, found):
+        if not any(part.any() for part in left):
             break
-    return near
+        more = _in_branch(pair, found, turned, left)
+        for place, (near, unbounded) in enumerate(zip(more.near, more.unbounded, strict=True)):
+            both.near[place] |= near
+            both.unbounded[place] |= unbounded
+            left[place] = left[place] & ~(near | unbounded)
+    return both
+
+
+def _nowhere(like: Sequence[Truths]) -> list[Truths]:
+    return [np.zeros(np.shape(part), dtype=bool) for part in like]
 
 
 def _choices(pair: ComparedPrograms, found: JointReplay) -> Iterator[tuple[int, ...]]:
-    """The comparisons that only the code makes, one after the other, then all of them."""
+    """Which comparisons are turned around: none, where rounding leaves some open, which fall out as
+    the exact numbers say then; those that only the code makes, one after the other, and all.
+    """
     nodes, count = found.program.nodes, len(pair.code)
     code, exact = (
         {place for output in outputs for place in found.program.needed(output)}
         for outputs in (found.program.outputs[:count], found.program.outputs[count:])
     )
     own = tuple(place for place in sorted(code - exact) if nodes[place].operation in COMPARISONS)
+    if found.decisions:
+        yield ()
     if len(own) <= MOST_BRANCHES:
         yield from ((place,) for place in own)
     if len(own) > 1:
         yield own
 
 
-def _near_enough(
-    pair: ComparedPrograms, found: JointReplay, chosen: Sequence[int], candidates: Sequence[Truths]
-) -> list[Truths]:
-    """Which candidates replay with the chosen comparisons turned around, and are near enough."""
-    turned = {place: _TurnedAround(found.decisions.get(place)) for place in chosen}
-    arithmetic = _TurningArithmetic({**found.decisions, **turned})
+def _in_branch(
+    pair: ComparedPrograms, found: JointReplay, turned: Sequence[int], candidates: Sequence[Truths]
+) -> OtherBranches:
+    """What the branch says in which these comparisons are turned around, or in which all fall out
+    as the exact numbers say.
+    """
+    known = found.decisions if turned else {}
+    decisions: dict[int, Decision] = {
+        **known,
+        **{place: _TurnedAround(known.get(place)) for place in turned},
+    }
+    arithmetic = _NotingArithmetic(decisions, noted=turned or found.decisions.keys())
     other = replay(found.program, pair.given, arithmetic)[: len(candidates)]
     right = [
         part & _may_be_same(one, exact)
         for part, one, exact in zip(candidates, other, found.exact, strict=True)
     ]
     if not any(part.any() for part in right):
-        return right
+        return OtherBranches(right, right)
+    everywhere = {place: np.ones_like(arithmetic.outcomes[place]) for place in turned}
     program = pair.as_in_forward(found.program)
-    outcomes = {**coded_outcomes(program, found.decisions), **arithmetic.outcomes}
-    noise = noise_as_decided(program, outcomes, _open(found, arithmetic.outcomes))
-    reaches = deviations(program, pair.given, noise)
-    series = _is_series(pair, found, arithmetic.outcomes)
-    return [
-        part & _within(pair.point.format(place).unit_roundoff, reaches[place], *known)
-        for place, (part, *known) in enumerate(
-            zip(right, series, found.code, found.exact, strict=True)
+    noise = noise_as_decided(
+        program,
+        {**coded_outcomes(program, known), **arithmetic.outcomes},
+        {**{place: coded.open for place, coded in found.decisions.items()}, **everywhere},
+    )
+    reaches = deviations(program, pair.given, noise)[: len(right)]
+    series = _is_series(pair, found, {place: arithmetic.outcomes[place] for place in turned})
+    near = [
+        part & _within(pair.point.format(place).unit_roundoff, *columns)
+        for place, (part, *columns) in enumerate(
+            zip(right, reaches, series, found.code, found.exact, strict=True)
         )
     ]
+    unbounded = [
+        part & ~one & ~np.isfinite(reach)
+        for part, one, reach in zip(right, near, reaches, strict=True)
+    ]
+    return OtherBranches(near, unbounded)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +162,8 @@ def _is_series(
     """Where the code's branch, followed to half of the inputs, nears the exact value faster than it
     nears its own value at 0 (arrays of bool).
     """
+    if not turned:
+        return _nowhere(found.code)
     there = {place: _AsFound(~outcome) for place, outcome in turned.items()}
     arithmetic = BallArithmetic({**found.decisions, **there})
     count = len(found.code)
@@ -162,12 +198,6 @@ def _apart(one: Balls, other: Balls) -> Floats:
     return np.asarray(np.abs(middle(np.asarray(np.subtract(one, other)))))
 
 
-def _open(found: JointReplay, outcomes: Mapping[int, Truths]) -> dict[int, Any]:
-    """Where comparisons are decided as they were found, by place."""
-    everywhere = {place: np.ones_like(outcome) for place, outcome in outcomes.items()}
-    return {**everywhere, **{place: known.open for place, known in found.decisions.items()}}
-
-
 def _may_be_same(one: Balls, exact: Balls) -> Truths:
     difference = np.asarray(np.subtract(one, exact))
     known = np.isfinite(radius(difference)) & np.isfinite(radius(exact))
@@ -175,12 +205,10 @@ def _may_be_same(one: Balls, exact: Balls) -> Truths:
 
 
 def _within(unit: float, deviation: Floats, is_series: Truths, code: Balls, exact: Balls) -> Truths:
-    """Where the code's branch is as near as a rounding, or nothing bounds the other branch, or a
-    series is as near as that one under rounding.
+    """Where the code's branch is as near as a rounding, or a series is as near as rounding may take
+    the other branch.
     """
     far = _apart(code, exact)
-    return np.asarray(
-        (far <= unit * np.abs(middle(exact)))
-        | ~np.isfinite(deviation)
-        | (is_series & (far <= DEVIATIONS * deviation))
-    )
+    with np.errstate(invalid="ignore"):
+        reach = np.where(is_series & np.isfinite(deviation), DEVIATIONS * deviation, 0.0)
+    return np.asarray(far <= np.maximum(unit * np.abs(middle(exact)), reach))
