@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import verifier
+from tests.helpers.own_backward import with_context
 from verifier import between
 from verifier.checking.shrink.start import Start
 from verifier.checking.tally.count import Tally
@@ -20,24 +21,8 @@ TABLE = between(-2, 2, shape=(4, 3))
 QUICK = ["second", "vmap"]
 
 
-def function(forward, backward):
-    """A function whose backward is written by hand; it is given the context as well."""
-
-    class Own(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, *inputs):
-            ctx.save_for_backward(*inputs)
-            return forward(*inputs)
-
-        @staticmethod
-        def backward(ctx, grad_output):
-            return backward(ctx, grad_output, *ctx.saved_tensors)
-
-    return Own.apply
-
-
 def cube(backward):
-    return function(lambda x: x * x * x, lambda ctx, g, x: backward(g, x) * 3 * x * x)
+    return with_context(lambda x: x * x * x, lambda ctx, g, x: backward(g, x) * 3 * x * x)
 
 
 def checked(code, without=QUICK, **inputs):
@@ -139,7 +124,7 @@ SHOWN = {
         [HALF, "only in a batch of 1; in float64"],
     ),
     "some rows": (
-        lambda: checked(function(lambda x: x * x * x, halved_rows)),
+        lambda: checked(with_context(lambda x: x * x * x, halved_rows)),
         [
             "It is 1/2 times the exact gradient, in 35 of 67 components.",
             "only in a batch of 67; in float64",
@@ -147,7 +132,7 @@ SHOWN = {
     ),
     "a later forward": (
         lambda: verifier.check(
-            function((kept := OnTheClass()).forward, kept.backward), inputs={"x": SIX},
+            with_context((kept := OnTheClass()).forward, kept.backward), inputs={"x": SIX},
             reference=lambda x: x * x * x, dtypes="float64", without=QUICK,
         ),
         [
@@ -157,18 +142,18 @@ SHOWN = {
         ],
     ),
     "a second backward": (
-        lambda: checked(function(lambda x: x * x * x, twice_the_second_time)),
+        lambda: checked(with_context(lambda x: x * x * x, twice_the_second_time)),
         [DOUBLE, "only in a second backward through the same graph; in float64"],
     ),
     "a layout": (
-        lambda: checked(function(torch.exp, at_offset), x=TABLE),
+        lambda: checked(with_context(torch.exp, at_offset), x=TABLE),
         [
             HALF,
             "only where x and grad_output lie in memory at an offset and 1 more; in float64",
         ],
     ),
     "strides ignored": (
-        lambda: checked(function(torch.exp, reads_memory), x=TABLE),
+        lambda: checked(with_context(torch.exp, reads_memory), x=TABLE),
         [
             "It is the gradient with grad_output read from memory as if contiguous: .contiguous() "
             "first.",
@@ -176,7 +161,7 @@ SHOWN = {
         ],
     ),
     "a frozen input": (
-        lambda: checked(function(torch.mul, frozen), x=SIX, y=SIX),
+        lambda: checked(with_context(torch.mul, frozen), x=SIX, y=SIX),
         [DOUBLE, "only where x alone requires a gradient; in float64"],
     ),
     "no_grad": (
@@ -184,7 +169,7 @@ SHOWN = {
         ["It is 1/2 times the exact value.", "only under torch.no_grad(); in float64"],
     ),
     "random numbers in the backward": (
-        lambda: checked(function(lambda x: x * x * x, random_backward)),
+        lambda: checked(with_context(lambda x: x * x * x, random_backward)),
         [
             "The backward draws random numbers (rand_like in test_shown_causes.py, line "
             f"{random_backward.__code__.co_firstlineno + 1}), and the forward draws none.",
@@ -247,7 +232,7 @@ def test_equal_shapes_stay_equal_and_the_cause_stays():
 
 def test_numbers_that_show_nothing_are_not_taken():
     """At y = 0 the exact gradient is 0, and at y = -1 the sign alone could be wrong."""
-    scaled = function(lambda s, y: s * s * y, lambda ctx, g, s, y: (g * 2 * s, g * s * s))
+    scaled = with_context(lambda s, y: s * s * y, lambda ctx, g, s, y: (g * 2 * s, g * s * s))
     report = checked(scaled, s=SIX, y=SIX)
     (place,) = [failure.place for failure in failures_of(Tally(report.checked))]
     assert shown(report)[0] == "The factor y is missing."
@@ -283,7 +268,7 @@ def writes(ctx, g, x):
 def test_a_backward_that_overwrites_its_input():
     inputs = {"x": SIX}
     report = verifier.check(
-        function(lambda x: x * x * x, writes), inputs=inputs, reference=lambda x: x * x * x,
+        with_context(lambda x: x * x * x, writes), inputs=inputs, reference=lambda x: x * x * x,
         dtypes="float64", without=QUICK,
     )  # fmt: skip
     sentences = {one for finding in report.checked.findings for one in finding.failures}

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import verifier
-from tests.helpers.own_backward import OnceDifferentiable, with_slope
+from tests.helpers.own_backward import OnceDifferentiable, with_context, with_slope
 from verifier.checking.variants import AT_EVERY_POINT, CHEAP, COSTLY, NAMES
 from verifier.checking.variants.layout_and_vmap import with_first_axis_fastest, with_strides
 
@@ -607,17 +607,10 @@ def test_the_same_tensor_twice_where_nothing_can_be_decided():
 def test_results_whose_shape_depends_on_the_numbers(factor, outcome):
     """What is inside of some borders, as a spline has it."""
 
-    class Scale(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x * 1.0
-
-        @staticmethod
-        def backward(ctx, g):
-            return g * factor
+    scale = with_slope(lambda x: x * 1.0, lambda x: torch.full_like(x, factor))
 
     def inside(x):
-        return Scale.apply(x)[x.abs() < 1].exp()
+        return scale(x)[x.abs() < 1].exp()
 
     report = checked(
         inside, inputs={"x": verifier.between(-2, 2, shape=(6,))}, dtypes=["float64"],
@@ -689,19 +682,10 @@ def test_digits_that_autocast_gives_up_are_no_loss_of_the_code():
     assert sum(component.inaccurate for component in report.components) == 0
 
 
-class UnfilledWhenEmpty(torch.autograd.Function):
+def unfilled_when_empty(ctx, g, x, weight):
     """A gradient by the weight that nothing fills in an empty batch."""
-
-    @staticmethod
-    def forward(ctx, x, weight):
-        ctx.save_for_backward(x, weight)
-        return x * weight
-
-    @staticmethod
-    def backward(ctx, g):
-        x, weight = ctx.saved_tensors
-        by_weight = (g * x).sum(0) if len(x) else torch.full_like(weight, 7.0)
-        return g * weight, by_weight
+    by_weight = (g * x).sum(0) if len(x) else torch.full_like(weight, 7.0)
+    return g * weight, by_weight
 
 
 def test_an_empty_batch_has_no_gradient_by_its_weight():
@@ -709,7 +693,7 @@ def test_an_empty_batch_has_no_gradient_by_its_weight():
         "x": verifier.between(-1, 1, shape=(3, 2)),
         "weight": verifier.between(1, 2, shape=(2,)),
     }
-    report = checked(UnfilledWhenEmpty.apply, inputs=inputs, points=1)
+    report = checked(with_context(torch.mul, unfilled_when_empty), inputs=inputs, points=1)
     assert wrong_in(report) == {"size"}
     (wrong,) = [one for one in report.checked.findings if one.outcome == "disagrees"]
     assert [tuple(tensor.shape) for tensor in wrong.point.inputs.values()] == [(0, 2), (2,)]

@@ -3,9 +3,9 @@
 import torch
 
 
-def function(forward, backward):
-    """A Function of these, on any number of inputs; the backward gets grad_output and the
-    inputs.
+def with_context(forward, backward):
+    """A Function of these, on any number of inputs; the backward gets the context, grad_output and
+    the inputs.
     """
 
     class Written(torch.autograd.Function):
@@ -16,9 +16,14 @@ def function(forward, backward):
 
         @staticmethod
         def backward(ctx, *incoming):
-            return backward(*incoming, *ctx.saved_tensors)
+            return backward(ctx, *incoming, *ctx.saved_tensors)
 
     return Written.apply
+
+
+def function(forward, backward):
+    """The same with a backward that gets grad_output and the inputs alone."""
+    return with_context(forward, lambda ctx, *given: backward(*given))
 
 
 def with_slope(forward, slope):

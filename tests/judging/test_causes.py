@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 import verifier
+from tests.helpers.own_backward import function
 from verifier.capture.code_at_point import Subject
 from verifier.commands.selftest import Trials
 from verifier.judging.causes import NAMES, OF_VALUES, find_causes
@@ -28,22 +29,6 @@ from verifier.testing.trials import AT_ONCE, FULL, QUICK, list_tasks
 SQUARES = case_named("squared error")
 HALVES = torch.tensor([0.5, -1.5, 2.0], dtype=torch.float64)
 MATRIX = torch.tensor([[0.5, -1.5, 2.0], [0.25, 1.0, -0.75]], dtype=torch.float64)
-
-
-def function(forward, backward):
-    """A function whose backward is written by hand."""
-
-    class Own(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, *inputs):
-            ctx.save_for_backward(*inputs)
-            return forward(*inputs)
-
-        @staticmethod
-        def backward(ctx, incoming):
-            return backward(incoming, *ctx.saved_tensors)
-
-    return Own.apply
 
 
 def of_complex(forward, backward):
