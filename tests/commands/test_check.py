@@ -8,6 +8,7 @@ import torch
 
 import verifier
 from tests.helpers.own_backward import with_slope
+from tests.helpers.sources import WRONG_SQUARE
 from verifier import between
 from verifier.checking import defaults
 from verifier.checking.settings import QUICK
