@@ -40,7 +40,7 @@ def test_which_lessons_have_a_figure(name):
     if name in WITH_FIGURES:
         reader = Reader(verifier.lesson(name).to_html())
         assert len(reader.all("figure")) == 1
-        assert len(reader.all("svg")) == 2, "for a screen and for a telephone"
+        assert len(reader.all("svg")) == 2, "for a screen and for a phone"
 
 
 def test_the_quadratic_is_drawn_as_it_was_trained():

@@ -64,7 +64,7 @@ class Browser:
         }
 
     def screenshot(self, page: Path, width: int, height: int, picture: Path, *flags: str) -> None:
-        """The page in a frame of that width; windows cannot be as narrow as a telephone."""
+        """The page in a frame of that width; windows cannot be as narrow as a phone."""
         frame = (
             f'<!DOCTYPE html><body style="margin:0"><iframe src="{page.as_uri()}" width="{width}" '
             f'height="{height}" '

@@ -88,7 +88,7 @@ def test_nothing_scrolls_but_frames(browser, pages):
 
 
 def test_a_training_fits_where_there_is_room(browser, pages):
-    """At 900 pixels no table of a training scrolls; on a telephone some do."""
+    """At 900 pixels no table of a training scrolls; on a phone some do."""
     counts = browser.measured([(pages[0], width) for width in WIDTHS], WIDE_FRAMES)
     assert counts[1:] == [0, 0]
     assert counts[0] > 0
@@ -135,7 +135,7 @@ def test_a_shadow_says_that_there_is_more(browser, tmp_path):
     assert darkness(20) > 0.05
 
 
-def test_on_a_telephone_there_are_other_pictures(browser, pages):
+def test_on_a_phone_there_are_other_pictures(browser, pages):
     def visible(kind):
         what = f"page.querySelector('figure .{kind}').checkVisibility()"
         return browser.measured([(pages[0], width) for width in WIDTHS], f"Number({what})")

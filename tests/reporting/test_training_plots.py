@@ -167,7 +167,7 @@ def legend_is_below(picture, form):
     return places["autograd"] > places["epoch"]
 
 
-def test_on_a_telephone_the_legend_stands_below(failing):
+def test_on_a_phone_the_legend_stands_below(failing):
     costs = failing.pictures[0]
     assert legend_is_below(costs, NARROW)
     assert not legend_is_below(costs, WIDE)

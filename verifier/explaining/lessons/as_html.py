@@ -51,7 +51,7 @@ def _lesson_markup(text: str) -> Markup:
 
 
 def _drawn(drawing: Drawing, where: str) -> Markup:
-    """The drawing for a screen or for a telephone, with one of its runs in sight."""
+    """The drawing for a screen or for a phone, with one of its runs in sight."""
     shape = ON_A_SCREEN if where == "wide" else ON_A_TELEPHONE
     written = inline(drawing.picture.svg(shape), f"{drawing.plot.name}-{where}")
     for place in range(len(drawing.runs)):

@@ -249,12 +249,10 @@ def _is_explained(statement: Statement, cause: CheckCause) -> bool:
     """Whether a cause was found for just these numbers; what it leaves open is anything."""
     finding = statement.finding
     number = 0 if finding.point is None else finding.point.number
-    found_at = {
-        cause.check: finding.check, cause.dtype: finding.dtype, cause.point: number,
-        cause.component: statement.part.name,
-    }  # fmt: skip
+    asked = (cause.check, cause.dtype, cause.point, cause.component)
+    here = (finding.check, finding.dtype, number, statement.part.name)
     return (
-        all(asked in ("", 0, here) for asked, here in found_at.items())
+        all(one in ("", 0, other) for one, other in zip(asked, here, strict=True))
         and cause.circumstance == finding.circumstance.text
         and statement.part.outcome is Outcome.DISAGREES
     )

@@ -80,7 +80,7 @@ class Pictures:
     pictures: Sequence[Picture]
 
     def drawn(self) -> list[tuple[Picture, Markup, Markup]]:
-        """Each picture with its SVG for a screen and for a telephone, as elements of this page."""
+        """Each picture with its SVG for a screen and for a phone, as elements of this page."""
         return [
             (
                 picture,

@@ -1,7 +1,7 @@
 """Picture: one drawing with a text for those who do not see it, by itself or with others in a file.
 
 It is drawn by matplotlib. Okabe and Ito's colours can be told apart by colour-blind readers; no
-line is told by its colour alone.
+line is told apart by its colour alone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FILE = Shape(8.0, 3.8, has_title=True)
 WIDE = Shape(8.0, 2.4)
 """On a page, which has the title below the picture."""
 NARROW = Shape(3.9, 3.4, _BELOW)
-"""On a page in a telephone."""
+"""On a page, on the screen of a phone."""
 
 
 @dataclass(frozen=True)
