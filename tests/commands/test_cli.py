@@ -482,3 +482,10 @@ def test_a_name_of_the_gallery_is_no_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
         assert run(["train", "linear", "--epochs", "1", "--json", "linear"]) == 0
+
+
+def test_two_efforts_exclude_each_other(capsys):
+    words = ["check", "torch:tanh", "--input", "input=-2:2:3", "--quick", "--thorough"]
+    assert run(words) == 2
+    said = "verifier: --quick and --thorough exclude each other: give one\n"
+    assert capsys.readouterr().err == said

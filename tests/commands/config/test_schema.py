@@ -144,6 +144,9 @@ REFUSED = {
     "settings = 1\n": (
         "verifier.toml: settings = 1 cannot be used: give a table, below a line [settings]"
     ),
+    f"[settings]\neffort = 'fast'\n{T}": (
+        f"{SETTINGS}: effort = 'fast' cannot be used: give one of quick, normal, thorough"
+    ),
     f"[settings]\ndtype = 'float32'\n{T}": (
         f"{SETTINGS}: there is no setting 'dtype' here: use {SETTINGS_KEYS}"
     ),
