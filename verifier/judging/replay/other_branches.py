@@ -83,7 +83,7 @@ def other_branches(
     return both
 
 
-def _nowhere(like: Sequence[Truths]) -> list[Truths]:
+def _nowhere(like: Sequence[Array]) -> list[Truths]:
     return [np.zeros(np.shape(part), dtype=bool) for part in like]
 
 
