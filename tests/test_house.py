@@ -19,6 +19,7 @@ import pytest
 import sympy
 import torch
 from flint import arb
+from matplotlib.axes import Axes
 
 import verifier
 from tests.helpers.source_measures import (
@@ -323,7 +324,7 @@ PLAIN = {
 """Fields whose annotation, Any or a protocol, allows arrays, and which never hold one."""
 OUTSIDE = ("verifier.models", "verifier.__main__")
 """The gallery, whose files are read by path, and what runs when it is imported."""
-NAMES = {"torch": torch, "Tensor": torch.Tensor, "sympy": sympy}
+NAMES = {"torch": torch, "Tensor": torch.Tensor, "sympy": sympy, "Axes": Axes}
 """What stands in annotations and is imported for the type checker alone."""
 
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from verifier.errors import InputError
 from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolate
+from verifier.process.values import Facts
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import (
     STYLES,
@@ -96,9 +96,9 @@ class Trials(PageReport):
         return 130 if self._is_partial else int(self._is_failure)
 
     @isolate
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Facts:
         """All results in the format `verifier/1`."""
-        document: dict[str, Any] = clean(
+        document: Facts = clean(
             {
                 **head("selftest"),
                 "settings": {"seed": self.seed, "quick": self.quick},

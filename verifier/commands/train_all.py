@@ -14,6 +14,7 @@ from verifier.formula.model import Model
 from verifier.judging.outcome import worst
 from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolate
+from verifier.process.values import Facts
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import (
     Blank,
@@ -57,7 +58,7 @@ class Summary(PageReport):
         return next((code for code in (130, 1, 3) if code in codes), 0)
 
     @isolate
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Facts:
         """All reports in one document of the format `verifier/1`."""
         return {
             **head("train"),

@@ -8,12 +8,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any
 
 from verifier.checking.labels import with_noun
 from verifier.commands.config.schema import AcceptedFailure, Config
 from verifier.errors import printable
 from verifier.judging.outcome import Outcome
+from verifier.process.values import Facts
 from verifier.process.workers.messages import Rendered
 from verifier.reporting.base_report import BaseReport
 from verifier.reporting.content.blocks import (
@@ -117,7 +117,7 @@ class ConfigReport(BaseReport):
         """Those whose report stands below the table."""
         return (result for result in self.results if result.is_shown)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Facts:
         """All targets in one document of the format `verifier/1`, in JSON's own types."""
         return {
             **head("check"),
@@ -200,7 +200,7 @@ _FIELDS: tuple[Field[TargetResult], ...] = (
 )
 
 
-def target_document(result: TargetResult) -> dict[str, Any]:
+def target_document(result: TargetResult) -> Facts:
     """What became of a target, in JSON's own types."""
     report = result.form("json")
     return {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 import torch
 
@@ -13,6 +12,7 @@ from verifier.checking.tally.count import CheckTally, Tally
 from verifier.judging.examination import NotReplayed
 from verifier.judging.finding import CheckPoint
 from verifier.judging.verdict import Outcome
+from verifier.process.values import Facts
 from verifier.reporting.content.check_tables import check_named
 from verifier.reporting.data.document_head import head
 from verifier.reporting.data.training_json import clean, comparison_document
@@ -23,11 +23,11 @@ KEPT_SIMPLEST = 100_000
 """So are larger ones at the simplest failing point."""
 
 
-def check_document(tally: Tally) -> dict[str, Any]:
+def check_document(tally: Tally) -> Facts:
     """The document of a check, in JSON's own types."""
     checked = tally.checked
     open_ = _numbers_of_points_with_more_than_agreement(tally)
-    document: dict[str, Any] = clean(
+    document: Facts = clean(
         {
             **head("check"),
             "settings": asdict(checked.settings),
@@ -57,10 +57,10 @@ def check_document(tally: Tally) -> dict[str, Any]:
     return document
 
 
-def _formula(tally: Tally) -> dict[str, Any]:
+def _formula(tally: Tally) -> Facts:
     formula, same = tally.checked.formula, tally.same_function
     if isinstance(formula, NotReplayed):
-        nothing: dict[str, Any] = {
+        nothing: Facts = {
             "replayed": False,
             "digits": None,
             "wrong": [],
@@ -79,7 +79,7 @@ def _formula(tally: Tally) -> dict[str, Any]:
     }
 
 
-def _component(component: CheckComponent) -> dict[str, Any]:
+def _component(component: CheckComponent) -> Facts:
     least = component.least_accurate
     return {
         "name": component.name,
@@ -95,7 +95,7 @@ def _component(component: CheckComponent) -> dict[str, Any]:
     }
 
 
-def _place(place: Place) -> dict[str, Any]:
+def _place(place: Place) -> Facts:
     judged, point = place.comparison, place.finding.point
     return {
         "check": place.finding.check,
@@ -108,7 +108,7 @@ def _place(place: Place) -> dict[str, Any]:
     }
 
 
-def _check(tally: CheckTally) -> dict[str, Any]:
+def _check(tally: CheckTally) -> Facts:
     return {
         "check": tally.check,
         "title": check_named(tally.check).title,
@@ -140,12 +140,12 @@ def _is_open(outcome: Outcome | None) -> bool:
     return outcome is not None and outcome is not Outcome.AGREES
 
 
-def _point(point: CheckPoint, kept: int) -> dict[str, Any]:
+def _point(point: CheckPoint, kept: int) -> Facts:
     inputs = {name: _tensor(tensor, kept) for name, tensor in point.inputs.items()}
     return {"number": point.number, "kind": point.kind, "dtype": point.dtype, "inputs": inputs}
 
 
-def _tensor(tensor: torch.Tensor, kept: int) -> dict[str, Any]:
+def _tensor(tensor: torch.Tensor, kept: int) -> Facts:
     """Its dtype, its shape and, where they are few enough, its numbers in the order of the
     flattened tensor.
     """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
-from typing import Any
+
+from verifier.process.values import Facts
 
 FORMAT = "verifier/1"
 _PACKAGES = {
@@ -16,7 +17,7 @@ _PACKAGES = {
 }
 
 
-def head(command: str) -> dict[str, Any]:
+def head(command: str) -> Facts:
     """The keys that every document of a command begins with."""
     return {"format": FORMAT, "command": command, "versions": versions()}
 

@@ -17,6 +17,8 @@ from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.judging.examination import NotReplayed
 from verifier.judging.verdict import Comparison, Outcome
+from verifier.operations.arrays import Expr
+from verifier.process.values import Facts, UserValue
 from verifier.reporting.data.document_head import head
 from verifier.training.findings import Component, Findings
 from verifier.training.runner import Settings, Step
@@ -28,9 +30,7 @@ NO_OPINION: Mapping[str, float] = {}
 """Of a step without finite differences."""
 
 
-def training_document(
-    model: Model, findings: Findings, verdict: Mapping[str, Any]
-) -> dict[str, Any]:
+def training_document(model: Model, findings: Findings, verdict: Facts) -> Facts:
     """The document of a training; `verdict` holds what the report as a whole says."""
     document = {
         **head("train"),
@@ -56,11 +56,11 @@ def training_document(
         "notes": findings.notes,
         "internal_errors": findings.internal_errors,
     }
-    cleaned: dict[str, Any] = clean(document)
+    cleaned: Facts = clean(document)
     return cleaned
 
 
-def _formula(findings: Findings) -> dict[str, Any]:
+def _formula(findings: Findings) -> Facts:
     formula = findings.formula
     if isinstance(formula, NotReplayed):
         return {
@@ -79,22 +79,22 @@ def _formula(findings: Findings) -> dict[str, Any]:
     }
 
 
-def schema() -> dict[str, Any]:
+def schema() -> Facts:
     """The JSON Schema (draft 2020-12) of every report in the format `verifier/1`.
 
     >>> schema()["title"]
     'verifier/1'
     """
-    read: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    read: Facts = json.loads(SCHEMA.read_text(encoding="utf-8"))
     return read
 
 
-def settings_document(settings: Settings) -> dict[str, Any]:
+def settings_document(settings: Settings) -> Facts:
     """The settings, an optimizer by its name."""
     return {**asdict(settings), "optimizer": optimizer_name(settings.optimizer)}
 
 
-def optimizer_name(optimizer: Any) -> str:
+def optimizer_name(optimizer: UserValue) -> str:
     """What an optimizer is called: its name, or that of the function that makes it."""
     return (
         optimizer
@@ -103,7 +103,7 @@ def optimizer_name(optimizer: Any) -> str:
     )
 
 
-def model_document(model: Model) -> dict[str, Any]:
+def model_document(model: Model) -> Facts:
     """The `model` of a document; a formula that is too long to be written is null."""
     return {
         "name": model.name,
@@ -114,7 +114,7 @@ def model_document(model: Model) -> dict[str, Any]:
     }
 
 
-def _shown(model: Model, expression: Callable[[], Any]) -> str | None:
+def _shown(model: Model, expression: Callable[[], Expr]) -> str | None:
     """The expression as text; None where it is too long for people."""
     try:
         return model.order.text(expression())
@@ -129,7 +129,7 @@ def _gradient(model: Model) -> dict[str, str | None]:
         return dict.fromkeys(model.parameters)
 
 
-def _component(component: Component, dtype: str) -> dict[str, Any]:
+def _component(component: Component, dtype: str) -> Facts:
     return {
         "name": component.name,
         "quantity": component.quantity,
@@ -147,11 +147,11 @@ def _component(component: Component, dtype: str) -> dict[str, Any]:
     }
 
 
-def _detail(component: Component) -> dict[str, Any]:
+def _detail(component: Component) -> Facts:
     return {"error": component.worst.error, "digits": component.worst.digits}
 
 
-def comparison_document(judged: Comparison, stated: str) -> dict[str, Any]:
+def comparison_document(judged: Comparison, stated: str) -> Facts:
     """One judged number; `stated` is the key under which the code's own stands."""
     return {
         stated: judged.stated,
@@ -164,9 +164,7 @@ def comparison_document(judged: Comparison, stated: str) -> dict[str, Any]:
     }
 
 
-def step_document(
-    step: Step, finite_differences: Mapping[str, float] = NO_OPINION
-) -> dict[str, Any]:
+def step_document(step: Step, finite_differences: Mapping[str, float] = NO_OPINION) -> Facts:
     """A step in JSON's own types, but for numbers that are not finite."""
     return {
         "step": step.number,

@@ -16,6 +16,7 @@ import sympy
 from sympy.printing.mathml import MathMLPresentationPrinter
 
 from verifier.errors import printable
+from verifier.operations.arrays import Expr
 from verifier.program.author_order import AuthorOrder, InOrder
 
 _ELEMENTS = frozenset(
@@ -52,7 +53,7 @@ _ENTITY = re.compile(r"&(#x?[0-9a-fA-F]+|[A-Za-z]+);")
 
 
 @lru_cache(maxsize=1_000)
-def mathml(expression: Any, order: AuthorOrder | None = None) -> str:
+def mathml(expression: Expr, order: AuthorOrder | None = None) -> str:
     """The expression as a `math` element; its names are text whatever characters they have. Terms
     are in the order of an author, else in SymPy's.
 
@@ -102,7 +103,7 @@ def text(words: str) -> str:
 
 
 class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
-    def _print_Piecewise(self, expression: Any) -> Any:  # noqa: N802 (SymPy's name for it)
+    def _print_Piecewise(self, expression: Expr) -> Any:  # noqa: N802 (SymPy's name for it)
         """A brace before a row for each branch, as in a textbook."""
         brace = self._part("mo", self.dom.createTextNode("{"))
         rows = [
@@ -111,7 +112,7 @@ class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
         ]
         return self._part("mrow", brace, self._part("mtable", *rows))
 
-    def _branch(self, value: Any, condition: Any) -> list[Any]:
+    def _branch(self, value: Expr, condition: Expr) -> list[Any]:
         word = "otherwise" if condition == sympy.true else "if"
         parts = [self._part("mtext", self.dom.createTextNode(word))]
         if condition != sympy.true:
