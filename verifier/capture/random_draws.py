@@ -186,7 +186,7 @@ _IMPLICIT = {
 
 
 def has_slopes(name: str) -> bool:
-    """Whether torch differentiates what an operation of that name draws."""
+    """Whether torch differentiates what the ATen operation of that `name` draws."""
     return name in _IMPLICIT
 
 

@@ -75,18 +75,18 @@ def between(low: complex, high: complex, shape: Sequence[int] = ()) -> Between |
 
 
 def draw_inputs(inputs: UserInputs, dtype: str, seed: int, number: int) -> dict[str, UserValue]:
-    """The inputs at one point: tensors of `dtype` in the place of everything that is to be
-    drawn.
+    """The inputs at one point: tensors of `dtype` in the place of everything of `inputs` that is to
+    be drawn.
 
     Floating-point tensors that were given are cast to it, other tensors and constants stay as they
     are, and so does the nesting. Another `number` is another point; with the same `seed` and number
     it is the same one in every dtype, rounded.
 
-    >>> draw_inputs({"x": between(0, 1), "n": 2}, "float64", seed=0, number=1)
-    {'x': tensor(0.1181, dtype=torch.float64), 'n': 2}
-
     Raises InputError where a tensor cannot be used, and where no number of the dtype lies between
     two ends.
+
+    >>> draw_inputs({"x": between(0, 1), "n": 2}, "float64", seed=0, number=1)
+    {'x': tensor(0.1181, dtype=torch.float64), 'n': 2}
     """
     kind = dtype_named(dtype)
 
@@ -101,8 +101,8 @@ def draw_inputs(inputs: UserInputs, dtype: str, seed: int, number: int) -> dict[
 
 
 def given_dtypes(inputs: UserInputs) -> tuple[str, ...]:
-    """The dtypes of the floating-point tensors that were given, in their order; none where all
-    are drawn.
+    """The dtypes of the floating-point tensors among `inputs`, in their order; none where all are
+    drawn.
 
     >>> given_dtypes({"x": torch.ones(2), "y": between(0, 1)})
     ('float32',)

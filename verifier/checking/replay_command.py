@@ -25,7 +25,8 @@ def replay_command(
     expected: ExpectedFunction,
     settings: CheckSettings,
 ) -> str | None:
-    """The command that makes a check again; None where only Python can.
+    """The command that checks `target` again with these `inputs`, what is `expected` and the
+    `settings`; None where only Python can.
 
     That is so for code without a name of its own in a file, for a formula or a reference that is no
     text, and for tensors of more than MOST_NUMBERS numbers.
@@ -49,7 +50,9 @@ def replay_command_at(
     expected: ExpectedFunction,
     settings: CheckSettings,
 ) -> str | None:
-    """The command that checks at one point: `point` has the flat inputs that were drawn."""
+    """The command that checks `target` at one `point`, which has the flat inputs that were drawn.
+    `inputs`, `expected` and `settings` are those of the check. None where only Python can.
+    """
     chosen = {name: replaced(value, name, point.get) for name, value in inputs.items()}
     return replay_command(target, chosen, expected, settings)
 

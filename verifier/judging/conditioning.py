@@ -129,8 +129,10 @@ class Accuracy:
 def accuracy(name: str, format: Format, centre: Floats, error: Floats, moved: Floats) -> Accuracy:
     """The accuracy of statements that are off by `error` from exact values that move by `moved`.
 
-    `centre`, `error` and `moved` are float64 arrays of the same shape. The sources of `moved` are
-    the inputs' own roundings (`Point.moved`).
+    `centre`, the exact values, `error` and `moved` are float64 arrays of one shape (entries,), in
+    the unit of the statements; NaN in `centre` stands for no exact value, infinite in `moved` for
+    an unknown distance. The sources of `moved` are the inputs' own roundings (`Point.moved`).
+    `name` and `format` are those of the array of statements.
     """
     known = np.isfinite(centre) & (centre != 0)
     size = float(np.abs(centre).max(where=np.isfinite(centre), initial=0.0))

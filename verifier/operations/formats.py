@@ -80,7 +80,7 @@ CODE_FORMATS = {known.name: known for known in (FLOAT64, FLOAT32, BFLOAT16, FLOA
 
 
 def format_named(name: str) -> Format:
-    """The format of that name.
+    """The format of that `name`: "float32" or "float64".
 
     Raises InputError where verifier does not train in it.
     """

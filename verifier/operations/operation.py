@@ -242,7 +242,9 @@ class Composition:
 
 
 def flat(*arguments: Expr) -> tuple[Expr, ...]:
-    """A zero for each argument: the derivatives of an operation that is flat between its jumps."""
+    """A zero for each of the `arguments`: the derivatives of an operation that is flat between its
+    jumps.
+    """
     return (sympy.S.Zero,) * len(arguments)
 
 
@@ -321,7 +323,7 @@ def define_function(
 
 
 def by_definition(expression: Expr) -> Expr:
-    """The expression with the definition in place of every function that SymPy lacks."""
+    """The SymPy `expression` with the definition in place of every function that SymPy lacks."""
     return expression.replace(
         _has_definition, lambda part: by_definition(part.definition(*part.args))
     )

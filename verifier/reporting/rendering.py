@@ -75,10 +75,10 @@ class Forms:
 
 
 def render(report: Any, forms: Forms, facts: Facts | None = None) -> Rendered:
-    """The report in those forms. It must have the methods that they need.
+    """The `report` in the `forms` that are wanted. It must have the methods that they need.
 
-    A form that cannot be made is left out: the verdict stands. The traceback is then in the facts,
-    under `failed`.
+    `facts` go along with what is made. A form that cannot be made is left out: the verdict stands.
+    The traceback is then in the facts, under `failed`.
     """
     makers: dict[str, Callable[[], str]] = {}
     if forms.text:
@@ -101,7 +101,7 @@ def render(report: Any, forms: Forms, facts: Facts | None = None) -> Rendered:
 
 
 def json_text(document: Facts) -> str:
-    """The document as verifier writes it."""
+    """The `document` as verifier writes it: an entry a line, without NaN."""
     return json.dumps(document, allow_nan=False, indent=1, ensure_ascii=False)
 
 

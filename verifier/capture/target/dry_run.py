@@ -117,7 +117,9 @@ def _gradients(
 
 
 def raised(what: str, error: BaseException) -> UserCodeError:
-    """The error of code that is checked, as a sentence with its line."""
+    """The `error` of code that is checked, as a sentence with its line; `what` names the code
+    or its backward.
+    """
     first = message_of(error)
     text = f": {first}" if first else ""
     return UserCodeError(

@@ -44,7 +44,8 @@ _STEP = re.compile(r"(\w+)|\[([^\[\]]+)\]")
 
 
 def leaves(value: UserValue, name: str) -> Iterator[tuple[str, Any]]:
-    """Everything in a nested value that is not itself nested, in order, by its flat name.
+    """Everything in a nested `value` that is not itself nested, in order, by its flat name, which
+    begins with `name`.
 
     >>> dict(leaves({"h": [1, 2], "long name": None}, "state"))
     {'state.h[0]': 1, 'state.h[1]': 2, 'state[long name]': None}
@@ -58,8 +59,8 @@ def leaves(value: UserValue, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def replaced(value: UserValue, name: str, change: Callable[[str, Any], Any]) -> UserValue:
-    """The same nesting with what `change` gives for each leaf and its flat name in the leaf's
-    place.
+    """The nesting of `value`, which is called `name`, with what `change` gives for each leaf in the
+    leaf's place. `change` takes the leaf's flat name and the leaf.
 
     >>> replaced((1, [2, 3]), "w", lambda name, leaf: f"{name} is {leaf}")
     ('w[0] is 1', ['w[1][0] is 2', 'w[1][1] is 3'])

@@ -28,7 +28,7 @@ class Arguments:
 
 
 def signature_of(function: Callable[..., Any]) -> Signature | None:
-    """The signature of a callable; None where it has none, as most of torch's own functions."""
+    """The signature of `function`; None where it has none, as most of torch's own functions."""
     owner = getattr(function, "__self__", None)
     try:
         if isinstance(owner, type) and issubclass(owner, torch.autograd.Function):

@@ -179,8 +179,9 @@ def _differences(code: Sequence[Balls], exact: Sequence[Balls]) -> list[Balls]:
 
 
 def rounded_constants(builder: Builder, code: Sequence[int], forward: Sequence[int]) -> set[int]:
-    """The constants of some nodes that may be rounded decimals, without those that define others (a
-    forward).
+    """The constants that may be rounded decimals among the nodes `code` of `builder` and those
+    below them, without the constants that define the nodes `forward`. The constants are returned as
+    places in the builder.
     """
     reached, defining = builder.places_in(*code), builder.places_in(*forward)
     return {

@@ -87,7 +87,7 @@ CHECKS = (
 
 
 def check_named(name: str) -> Check:
-    """The check of that name; one that is not known is called by its name.
+    """The check of that `name`; one that is not known is called by its name.
 
     >>> check_named("strided").title, check_named("mine").title
     ('non-contiguous inputs', 'mine')

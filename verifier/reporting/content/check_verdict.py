@@ -23,7 +23,7 @@ from verifier.reporting.content.failure_groups import (
 
 
 def verdict(tally: Tally) -> Verdict:
-    """The outcome, and a sentence that says of what."""
+    """The outcome of the check that is counted in `tally`, and a sentence that says of what."""
     so_far = " SO FAR" if tally.checked.not_reached or tally.checked.interrupted else ""
     return Verdict(f"{tally.outcome.value.upper()}{so_far}", _sentence(tally), tally.outcome)
 

@@ -61,7 +61,7 @@ class Counted(Protocol):
 
 
 def known(value: float, form: str) -> str:
-    """The number in that form; a dash for NaN.
+    """`value` written as the format specification `form` says; a dash for NaN.
 
     >>> known(0.25, ".1e"), known(float("nan"), ".1e")
     ('2.5e-01', '–')
@@ -70,7 +70,7 @@ def known(value: float, form: str) -> str:
 
 
 def ratio(component: Counted) -> str:
-    """The worst error as a fraction of its allowance."""
+    """The worst error of `component` as a fraction of its allowance."""
     return known(component.worst_ratio, ".2g")
 
 

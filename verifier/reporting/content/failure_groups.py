@@ -120,7 +120,7 @@ class Failure:
 
 
 def failures_of(tally: Tally) -> tuple[Failure, ...]:
-    """What disagrees, the worst first; what follows from a failure is part of it.
+    """What disagrees in `tally`, the worst first; what follows from a failure is part of it.
 
     A second derivative follows from the gradient that it is derived from. Forward mode follows from
     a gradient that is wrong for the same cause, and the comparison of both modes from either.
@@ -216,7 +216,9 @@ def _is_source(one: _Group, follower: _Group) -> bool:
 
 
 def causes_of(tally: Tally, same: Sequence[CheckComponent]) -> tuple[CheckCause, ...]:
-    """Those of one component in its dtypes, each once."""
+    """The causes that `tally` has for one component, each once; `same` is that component in each of
+    its dtypes.
+    """
     names = {name for component in same for name in (component.name, *component.part_names)}
     dtypes = {"", *(component.dtype for component in same)}
     own = [
@@ -231,7 +233,7 @@ def causes_of(tally: Tally, same: Sequence[CheckComponent]) -> tuple[CheckCause,
 
 
 def failing_checks(tally: Tally) -> list[CheckTally]:
-    """The checks in which something apart from numbers is wrong."""
+    """The checks in `tally` in which something apart from numbers is wrong."""
     return [one for one in tally.checks if one.failing]
 
 

@@ -18,7 +18,7 @@ _PACKAGES = {
 
 
 def head(command: str) -> Facts:
-    """The keys that every document of a command begins with."""
+    """The keys that every document of a `command` begins with."""
     return {"format": FORMAT, "command": command, "versions": versions()}
 
 

@@ -90,12 +90,12 @@ def schema() -> Facts:
 
 
 def settings_document(settings: Settings) -> Facts:
-    """The settings, an optimizer by its name."""
+    """The `settings` of a training as a JSON object, an optimizer by its name."""
     return {**asdict(settings), "optimizer": optimizer_name(settings.optimizer)}
 
 
 def optimizer_name(optimizer: UserValue) -> str:
-    """What an optimizer is called: its name, or that of the function that makes it."""
+    """What an `optimizer` is called: its name, or that of the function that makes it."""
     return (
         optimizer
         if isinstance(optimizer, str)
@@ -152,7 +152,9 @@ def _detail(component: Component) -> Facts:
 
 
 def comparison_document(judged: Comparison, stated: str) -> Facts:
-    """One judged number; `stated` is the key under which the code's own stands."""
+    """The number `judged` as a JSON object; `stated` is the key under which the code's own number
+    stands.
+    """
     return {
         stated: judged.stated,
         "symbolic": judged.symbolic,
@@ -188,7 +190,9 @@ def step_document(step: Step, finite_differences: Mapping[str, float] = NO_OPINI
 
 
 def clean(value: Any) -> Any:
-    """The value in JSON's own types, with a word for every float that JSON cannot write."""
+    """The `value` in JSON's own types, with a word for every float that JSON cannot write. It may
+    be nested in mappings, lists and tuples.
+    """
     if isinstance(value, Mapping):
         return {str(key): clean(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -54,8 +54,8 @@ _ENTITY = re.compile(r"&(#x?[0-9a-fA-F]+|[A-Za-z]+);")
 
 @lru_cache(maxsize=1_000)
 def mathml(expression: Expr, order: AuthorOrder | None = None) -> str:
-    """The expression as a `math` element; its names are text whatever characters they have. Terms
-    are in the order of an author, else in SymPy's.
+    """The SymPy `expression` as a `math` element; its names are text whatever characters they have.
+    Terms are in the `order` of an author, else in SymPy's.
 
     >>> x = sympy.Symbol("x")
     >>> mathml(x**2)
@@ -76,25 +76,25 @@ def name_part(name: str) -> str:
 
 
 def derivative(name: str) -> str:
-    """The derivative of the loss by the parameter of that name."""
+    """The derivative of the loss by the parameter of that `name`, as a part of a `math` element."""
     return f"<math>{partial('L', name)}</math>"
 
 
 def partial(name: str, by: str) -> str:
-    """The derivative of one node by another, as a part of a `math` element."""
+    """The derivative of the node `name` by the node `by`, as a part of a `math` element."""
     above, below = (f"<mrow><mo>∂</mo>{name_part(part)}</mrow>" for part in (name, by))
     return f"<mfrac>{above}{below}</mfrac>"
 
 
 def product(factors: Sequence[str]) -> str:
-    """Parts with a dot between them, as `math` elements of their own between which a line may
-    break.
+    """The `factors` with a dot between them, as `math` elements of their own between which a line
+    may break.
     """
     return "<math><mo>·</mo></math>".join(f"<math>{factor}</math>" for factor in factors)
 
 
 def text(words: str) -> str:
-    """Words as a `math` element.
+    """The `words` as a `math` element.
 
     >>> text("1 if a < b")
     '<math><mtext>1 if a &lt; b</mtext></math>'

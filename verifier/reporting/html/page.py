@@ -139,8 +139,8 @@ def folded_if_long(table: Table) -> Table | Folded:
 
 
 def how_it_was_made(replay: str | None, given: str, facts: Iterable[tuple[str, object]]) -> Folded:
-    """The command that shows it again, or what was given in code so that there is none; behind it
-    facts and versions.
+    """The command `replay` that shows it again, or what was `given` in code so that there is none;
+    behind it `facts` and versions.
     """
     again = replay or f"Python only: {given} given in code"
     named = [(name, str(value)) for name, value in facts]

@@ -41,7 +41,9 @@ def svg_of(figure: Figure) -> str:
 
 
 def accessible(svg: str, name: str, title: str, description: str) -> str:
-    """The document with a title and a description, as an image of one piece."""
+    """The drawing `svg` as an image of one piece with a `title` and a `description`, whose ids
+    begin with `name`.
+    """
     root = _parsed(svg)
     root.set("role", "img")
     root.set("aria-labelledby", f"{name}-title {name}-description")
@@ -55,7 +57,9 @@ def accessible(svg: str, name: str, title: str, description: str) -> str:
 
 
 def inline(svg: str, name: str) -> str:
-    """The same as an element of a page that is as wide as its place."""
+    """The drawing `svg` as an element of a page that is as wide as its place; the ids of its parts
+    begin with `name`.
+    """
     root = _embedded(svg, name)
     for prop in ("width", "height"):
         root.attrib.pop(prop)

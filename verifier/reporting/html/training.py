@@ -240,7 +240,9 @@ _FIELDS: tuple[Field[Component], ...] = (_NAME, *full_fields("step"))
 
 
 def parameter_table(findings: Findings) -> Table:
-    """A row for the loss and each parameter; of very many the worst."""
+    """A row for the loss and each parameter of the training in `findings`; of very many parameters
+    the worst.
+    """
     loss, *gradients = findings.components
     is_long = len(gradients) > COMPONENTS
     worst = sorted(gradients, key=_rank_of, reverse=True)[:COMPONENTS] if is_long else gradients

@@ -16,7 +16,7 @@ _SPECIAL = re.compile(r"""[^\w ,;()'"%=+.:-]|_|:(?! )|(?<=www)\.""", re.ASCII)
 
 
 def verdict_line(verdict: Verdict) -> str:
-    """The verdict, its word in bold.
+    """The `verdict` in Markdown, its word in bold.
 
     >>> print(verdict_line(Verdict("AGREES", "4 of 4.", Outcome.AGREES)))
     ✅ **AGREES** 4 of 4.
@@ -25,7 +25,7 @@ def verdict_line(verdict: Verdict) -> str:
 
 
 def table_lines(table: Table) -> str:
-    """The table. The names of its rows stand as code, and outcomes have a mark."""
+    """The `table` in Markdown. The names of its rows stand as code, and outcomes have a mark."""
     titles = [column.title for column in table.columns]
     lines = ["---" if column.justify == "left" else "---:" for column in table.columns]
     rows = [[*_cells(row, table.header)] for row in table.rows]
@@ -51,7 +51,7 @@ def fenced(lines: Sequence[str]) -> str:
 
 
 def code(text: str) -> str:
-    """The text as code in a line or in a cell of a table, whatever stands in it.
+    """The `text` as code in a line or in a cell of a table, whatever stands in it.
 
     >>> print(code("a`b"), code("a|b"))
     `` a`b `` `a`&#124;`b`
@@ -71,7 +71,7 @@ def _longest_run(text: str) -> int:
 
 
 def escaped(text: str) -> str:
-    """The text as itself: nothing in it is markup, a link or somebody's name.
+    """The `text` as itself: nothing in it is markup, a link or somebody's name.
 
     >>> print(escaped("<b> & *x* @you"))
     &#60;b&#62; &#38; &#42;x&#42; &#64;\u200byou
