@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from verifier.operations.table import TABLE
 from verifier.program.builder import FormulaBuilder
+from verifier.program.gradients.reverse_mode import active_nodes, factor, scaled
 from verifier.program.program import BATCH, INPUT, SCALAR, Node, Program
-from verifier.program.reverse_mode import active_nodes, factor, scaled
 
 
 def differentiate(program: Program, names: Sequence[str]) -> Program:
