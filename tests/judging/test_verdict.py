@@ -17,7 +17,7 @@ from verifier.operations.formats import FLOAT32, FLOAT64
 from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import TORCH, function
 from verifier.program.evaluation.arithmetic import balls
-from verifier.program.formula_gradient import differentiate
+from verifier.program.gradients.formula_gradient import differentiate
 from verifier.program.sympy_form import read, symbol
 from verifier.witnesses import enclose, finite_differences
 

@@ -20,7 +20,7 @@ from verifier.operations.arrays import Expr
 from verifier.process.values import UserFunction, UserInputs, UserValue
 from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import TORCH, function
-from verifier.program.formula_gradient import without_derivative
+from verifier.program.gradients.formula_gradient import without_derivative
 from verifier.program.guards import guarded
 from verifier.program.lift import REDUCTIONS
 from verifier.program.program import Program

@@ -18,7 +18,7 @@ from verifier.formula.model import Model
 from verifier.operations.operation import Infix, Suffix
 from verifier.operations.table import TABLE
 from verifier.program.builder import FormulaBuilder
-from verifier.program.formula_gradient import Adjoints, adjoints, differentiate
+from verifier.program.gradients.formula_gradient import Adjoints, adjoints, differentiate
 from verifier.program.program import BATCH, CONDITIONS, CONSTANT, INPUT, Program, Shape
 from verifier.program.sympy_form import expressions
 

@@ -420,7 +420,7 @@ class Model:
         return trace_loss(self.loss, _column_arguments(self.loss, self.name)) if self.loss else None
 
     def _differentiate(self, program: Program) -> Program:
-        from verifier.program.formula_gradient import differentiate
+        from verifier.program.gradients.formula_gradient import differentiate
 
         loss = program.only_last
         self._refuse_without_derivative(loss)
@@ -471,7 +471,7 @@ class Model:
                 )
 
     def _refuse_unreached(self, program: Program) -> None:
-        from verifier.program.formula_gradient import reached
+        from verifier.program.gradients.formula_gradient import reached
 
         found = reached(program, self.parameters)
         for name in self.parameters:
@@ -486,7 +486,7 @@ class Model:
         from verifier.formula.unparse import write_text
         from verifier.operations.operation import Absent
         from verifier.operations.table import TABLE
-        from verifier.program.formula_gradient import without_derivative
+        from verifier.program.gradients.formula_gradient import without_derivative
 
         for index in without_derivative(program, self.parameters):
             row = TABLE[program.nodes[index].operation]

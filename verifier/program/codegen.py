@@ -31,8 +31,10 @@ from verifier.operations.operation import (
     Suffix,
 )
 from verifier.operations.table import TABLE
+from verifier.program.array_operations.movement import put_at
+from verifier.program.array_operations.operation import Argument, ArrayOperation
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
-from verifier.program.program import CONSTANT, INPUT, Node, Program
+from verifier.program.program import ARRAY, CONSTANT, INPUT, Node, Program
 
 
 @dataclass(frozen=True)
@@ -120,14 +122,31 @@ class _Writer:
         if node.operation == INPUT:
             return _Text(str(node.payload))
         if node.operation == CONSTANT:
-            return _number(node.payload)
+            return self._array(node) if node.is_array else _number(node.payload)
         arguments = [texts[argument] for argument in node.arguments]
         if self._varies(index):
             arguments = [
                 self._plain_number(place, text)
                 for place, text in zip(node.arguments, arguments, strict=True)
             ]
+        if node.operation == ARRAY:
+            return self._on_arrays(node.payload, arguments)
         return self._operation(TABLE[node.operation], node, arguments)
+
+    def _on_arrays(self, operation: ArrayOperation, arguments: Sequence[_Text]) -> _Text:
+        if operation.symbol:
+            left, right = arguments
+            text = f"{left.within(PRODUCT)} {operation.symbol} {right.within(PRODUCT + 1)}"
+            return _Text(text, PRODUCT)
+        given = [Argument(argument.text, argument.within(ATOM)) for argument in arguments]
+        return _Text(operation.source(self.language.name, *given))
+
+    def _array(self, node: Node) -> _Text:
+        """An array that stands in the formula, in the dtype of the first symbol."""
+        like, numbers = self.program.inputs[0], node.array.tolist()
+        if self.language is TORCH:
+            return _Text(f"{like}.new_tensor({numbers})")
+        return _Text(f"np.array({numbers}, dtype=np.result_type({like}))")
 
     def _operation(self, row: Operation, node: Node, arguments: list[_Text]) -> _Text:
         plain = [not self._varies(argument) for argument in node.arguments]
@@ -342,7 +361,10 @@ def _scope(language: Language, program: Program) -> dict[str, Any]:
         for notation in (language.notation(TABLE[row]), TABLE[row].python)
         if isinstance(notation, Call)
     ]
-    if any(call.name.startswith("special.") for call in calls):
+    on_arrays = [node.payload for node in program.nodes if node.operation == ARRAY]
+    if on_arrays:
+        scope["put_at"] = put_at
+    if on_arrays or any(call.name.startswith("special.") for call in calls):
         scope["special"] = import_module("scipy.special")
     return {**scope, **{call.name: call.own for call in calls if call.own is not None}}
 
@@ -353,8 +375,10 @@ def constant_values(program: Program) -> dict[int, Any]:
     values: dict[int, Any] = {}
     for index, node in enumerate(program.nodes):
         if node.operation == CONSTANT:
-            values[index] = arithmetic.number(node.payload)
-        elif node.operation != INPUT and all(argument in values for argument in node.arguments):
+            values[index] = node.array if node.is_array else arithmetic.number(node.payload)
+        elif node.operation not in (INPUT, ARRAY) and all(
+            argument in values for argument in node.arguments
+        ):
             values[index] = arithmetic.apply(
                 TABLE[node.operation], *(values[place] for place in node.arguments)
             )

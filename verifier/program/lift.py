@@ -62,9 +62,11 @@ def _lifted(node: Node, builder: Builder, symbols: Mapping[str, int], values: li
             )
         return symbols[str(node.payload)]
     if node.operation == CONSTANT:
-        return builder.constant(float(node.payload))
+        return builder.constant(node.array if node.is_array else float(node.payload))
     arguments = [values[argument] for argument in node.arguments]
     match node.operation:
+        case "array":
+            return node.payload.lowered(builder, *arguments)
         case "sum":
             return summed(builder, arguments[0])
         case "mean":

@@ -10,10 +10,10 @@ import torch
 from flint import arb
 
 from tests.helpers.reading import agreeing_digits
-from verifier.program.array_gradient import gradients
 from verifier.program.builder import Builder
 from verifier.program.evaluation.arithmetic import middle, precision
 from verifier.program.evaluation.balls import BallArithmetic, replay
+from verifier.program.gradients.array_gradient import gradients
 from verifier.program.program import NOTHING
 
 GENERATOR = np.random.default_rng(7)
