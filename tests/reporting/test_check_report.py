@@ -21,7 +21,7 @@ from verifier.judging.examine import examine
 from verifier.judging.finding import CheckCause, CheckPoint, Finding
 from verifier.judging.verdict import Note, Outcome
 from verifier.reporting.check_report import CheckReport
-from verifier.reporting.content.both_numbers import apart, exact_text, signed
+from verifier.reporting.content.both_numbers import distance_text, exact_text, signed
 from verifier.reporting.content.check import formula_sentence
 from verifier.reporting.content.check_failures import MOST
 from verifier.reporting.content.check_tables import CHECKS
@@ -1293,7 +1293,7 @@ def test_where_it_is_wrong(wrong_at, kinds, expected):
 )
 def test_the_ends_of_what_agrees_at_a_kink(allowed, ends):
     at_kink = Judged(2.0, "0.75", note=Note.KINK, allowed=allowed)
-    assert (exact_text(at_kink), apart(at_kink, "float64")) == (ends, "")
+    assert (exact_text(at_kink), distance_text(at_kink, "float64")) == (ends, "")
 
 
 def test_at_a_kink_the_report_shows_what_agrees():

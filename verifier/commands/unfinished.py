@@ -43,7 +43,7 @@ def exit_code_of(ending: Ending) -> int:
     return _CODES.get(ending.end, 2)
 
 
-def sentence_of(ending: Ending) -> str:
+def ending_sentence(ending: Ending) -> str:
     """Why it goes no further, and whether anything was decided."""
     before = "" if ending.report is None else "; the report has what was decided before"
     return f"{ending.sentence}{before}"

@@ -20,7 +20,7 @@ import torch
 
 from verifier.capture.dtypes import dtype_named
 from verifier.capture.target.module_state import with_shapes
-from verifier.capture.target.modules import Returned, apart, module_of, uncompiled
+from verifier.capture.target.modules import Returned, module_apart, module_of, uncompiled
 from verifier.capture.target.outputs import Results, results_of
 from verifier.capture.target.pytree import leaves, replaced
 from verifier.capture.target.signature import Arguments, arranged, signature_of
@@ -206,7 +206,7 @@ def _callee(target: Callable[..., Any], dtype: str) -> _Callee:
             signature,
             lambda state, positional, keywords: Returned(target(*positional, **keywords)),
         )
-    known = apart(name, target, kind, signature.parameters if signature else ())
+    known = module_apart(name, target, kind, signature.parameters if signature else ())
     return _Callee(name, signature, known.call, known.state, known.trained)
 
 

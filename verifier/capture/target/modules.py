@@ -60,7 +60,9 @@ def uncompiled(module: torch.nn.Module) -> torch.nn.Module:
     return inner if isinstance(inner, torch.nn.Module) else module
 
 
-def apart(name: str, target: UserValue, dtype: torch.dtype, arguments: Collection[str]) -> Apart:
+def module_apart(
+    name: str, target: UserValue, dtype: torch.dtype, arguments: Collection[str]
+) -> Apart:
     """A copy of the target's module in that dtype and in the same mode, called as the target calls
     it.
 

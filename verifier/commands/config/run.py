@@ -14,7 +14,7 @@ from functools import partial
 
 from verifier.commands.config.report import ConfigReport, TargetResult
 from verifier.commands.config.schema import AcceptedFailure, Config, ConfiguredTarget
-from verifier.commands.unfinished import exit_code_of, sentence_of
+from verifier.commands.unfinished import ending_sentence, exit_code_of
 from verifier.process.workers.messages import Rendered
 from verifier.process.workers.resource_limits import ResourceLimits
 from verifier.process.workers.supervisor import End, Ending, Host, TaskMonitor
@@ -139,7 +139,7 @@ def result_of(target: ConfiguredTarget, ending: Ending) -> TargetResult:
         stale=tuple(AcceptedFailure(**entry) for entry in facts["stale"]),
         unaccepted=tuple(AcceptedFailure(**entry) for entry in facts["unaccepted"]),
         sentence=facts.get("sentence", ""),
-        reason="" if is_whole else sentence_of(ending),
+        reason="" if is_whole else ending_sentence(ending),
         report=ending.report,
         traceback="\n".join([ending.traceback, *facts.get("failed", ())]).strip(),
         is_shown=ending.report is not None and facts.get("is_failing", bool(code)),

@@ -71,7 +71,7 @@ def _as_float(value: Decimal) -> str:
     return f"{value.scaleb(-exponent).normalize():f}e{exponent:+03d}"
 
 
-def apart(judged: Comparison, dtype: str) -> str:
+def distance_text(judged: Comparison, dtype: str) -> str:
     """How far the two are apart, and how far rounding could have moved them; nothing at a kink."""
     if judged.note is Note.KINK:
         return ""

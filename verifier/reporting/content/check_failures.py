@@ -18,7 +18,7 @@ from verifier.checking.tally.count import Tally
 from verifier.judging.verdict import Note, Outcome
 from verifier.operations.formats import CODE_FORMATS
 from verifier.reporting.content.blocks import STYLES, Blank, Block, Labelled, Sentence
-from verifier.reporting.content.both_numbers import apart, line, sentence_of, signed
+from verifier.reporting.content.both_numbers import distance_text, line, sentence_of, signed
 from verifier.reporting.content.check_tables import check_named
 from verifier.reporting.content.check_verdict import commonest_reason
 from verifier.reporting.content.detail import Detail
@@ -81,7 +81,7 @@ def failure_blocks(tally: Tally, failure: Failure, detail: Detail) -> Iterator[B
     yield Sentence(headline(tally, failure), _STYLE)
     stated, exact = signed(judged)
     yield line(_source(failure.first), stated)
-    yield line("exact", f"{exact}   {apart(judged, place.part.dtype)}".rstrip())
+    yield line("exact", f"{exact}   {distance_text(judged, place.part.dtype)}".rstrip())
     if place.is_wrong_formula and judged.error <= judged.allowed:
         yield line("formula", "It differs in exact arithmetic, where nothing is rounded.")
     if judged.note is not Note.NONE:

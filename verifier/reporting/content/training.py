@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from verifier.checking.labels import with_noun
 from verifier.judging.verdict import Comparison, Outcome
-from verifier.operations.number_text import number, plain, short
+from verifier.operations.number_text import number, plain_number, short
 from verifier.reporting.content import comparisons
 from verifier.reporting.content.blocks import (
     STYLES,
@@ -147,7 +147,7 @@ def _left_out(findings: Findings, before: int, after: int) -> Iterator[Sentence]
 
 
 def _step(findings: Findings, step: Step, advice: Advice) -> Iterator[Entry]:
-    inputs = [f"{name}={plain(value)}" for name, value in step.inputs.items()]
+    inputs = [f"{name}={plain_number(value)}" for name, value in step.inputs.items()]
     at = [f"step {step.number}", f"epoch {step.epoch}", *inputs]
     yield Heading(at, f"loss {number(step.loss.stated)}")
     for name, judged in _shown(step).items():
@@ -205,7 +205,9 @@ def _closing(findings: Findings) -> Iterator[str]:
     """How far the trainings are apart, and what they predict."""
     yield f"{_drift(findings)}{_identical(findings)}"
     for prediction in findings.predictions:
-        point = " ".join(f"{name}={plain(value)}" for name, value in prediction.inputs.items())
+        point = " ".join(
+            f"{name}={plain_number(value)}" for name, value in prediction.inputs.items()
+        )
         yield f"prediction {point}: {_both_ways(prediction)}"
     if findings.held_out:
         rows = f"{findings.held_out.rows} row{'s' * (findings.held_out.rows != 1)}"

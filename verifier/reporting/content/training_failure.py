@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from verifier.checking.labels import listed, with_noun
 from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.verdict import Comparison, Note, Outcome
-from verifier.operations.number_text import number, plain
+from verifier.operations.number_text import number, plain_number
 from verifier.reporting.content.blocks import STYLES, Blank, Block, Labelled, Sentence
-from verifier.reporting.content.both_numbers import apart, line, sentence_of, signed
+from verifier.reporting.content.both_numbers import distance_text, line, sentence_of, signed
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.training_verdict import fails, judged_at
 from verifier.training.findings import Findings
@@ -40,7 +40,7 @@ def first_failure(findings: Findings, advice: Advice, detail: Detail) -> Iterato
 
 def _headline(findings: Findings, step: Step, name: str) -> str:
     what = "The loss" if name == "loss" else f"The gradient by {name}"
-    inputs = [f"{key}={plain(value)}" for key, value in step.inputs.items()]
+    inputs = [f"{key}={plain_number(value)}" for key, value in step.inputs.items()]
     at = ", ".join([f"at step {step.number}", f"epoch {step.epoch}", *inputs])
     return f"{what} {at}   ({findings.settings.dtype})"
 
@@ -49,7 +49,7 @@ def _both(findings: Findings, judged: Comparison) -> Iterator[Labelled]:
     stated, exact = signed(judged)
     yield line("autograd", stated)
     yield line("symbolic", number(judged.symbolic))
-    yield line("exact", f"{exact}   {apart(judged, findings.settings.dtype)}".rstrip())
+    yield line("exact", f"{exact}   {distance_text(judged, findings.settings.dtype)}".rstrip())
     if judged.note is not Note.NONE:
         yield line("note", judged.note.value)
 

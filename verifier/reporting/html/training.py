@@ -15,7 +15,7 @@ from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.formula.unparse import write_text
 from verifier.judging.verdict import Comparison, Outcome
-from verifier.operations.number_text import plain
+from verifier.operations.number_text import plain_number
 from verifier.reporting.content import comparisons
 from verifier.reporting.content.blocks import (
     STYLES,
@@ -276,7 +276,7 @@ def _worst_steps(findings: Findings) -> list[Table]:
 
 def _step_table(findings: Findings, most_rows: int) -> Table:
     width = 1 + len(findings.gradients)
-    steps = chosen_steps(findings, max(8, most_rows // width))
+    steps = steps_to_show(findings, max(8, most_rows // width))
     most = max(8, most_rows // len(steps))
     rows = [row for step in steps for row in _step_rows(step, most)]
     note = _thinned(findings, len(steps), width, most)
@@ -289,11 +289,11 @@ def _step_rows(step: Step, most: int) -> Iterator[Row]:
 
 
 def _step_row(step: Step, name: str, part: Comparison) -> Row:
-    inputs = " ".join(f"{column}={plain(value)}" for column, value in step.inputs.items())
+    inputs = " ".join(f"{column}={plain_number(value)}" for column, value in step.inputs.items())
     return comparisons.full_row((str(step.number), str(step.epoch), inputs, name), part)
 
 
-def chosen_steps(findings: Findings, most: int) -> list[Step]:
+def steps_to_show(findings: Findings, most: int) -> list[Step]:
     """All steps, or at most about so many: the first, the last, failing ones, and the worst of each
     stretch.
     """
@@ -344,7 +344,9 @@ def _thinned(findings: Findings, shown: int, width: int, most: int) -> str:
 
 
 def _how(model: Model, findings: Findings, replay: str | None) -> Folded:
-    start = ", ".join(f"{name}={plain(value)}" for name, value in list(model.start.items())[:50])
+    start = ", ".join(
+        f"{name}={plain_number(value)}" for name, value in list(model.start.items())[:50]
+    )
     facts = {
         "model": model.description.partition("\n")[0] or model.name,
         "start": start + (" …" if len(model.start) > 50 else ""),

@@ -13,7 +13,7 @@ from verifier.errors import printable
 from verifier.formula.model import Model
 from verifier.judging.verdict import Outcome
 from verifier.operations.arrays import Floats, Indices, Truths
-from verifier.operations.number_text import plain, short
+from verifier.operations.number_text import plain_number, short
 from verifier.process.values import Options
 from verifier.reporting.html.loss_surface import Surface, surface
 from verifier.reporting.html.picture import COLOURS, Picture, legend_name
@@ -316,7 +316,8 @@ def _surface(findings: Findings, found: Surface) -> Picture:
         axes.set(xlim=(found.first[0], found.first[-1]), ylim=(found.second[0], found.second[-1]))
 
     start, end = (
-        ", ".join(plain(float(f"{v:.6g}")) for v in found.autograd[place]) for place in (0, -1)
+        ", ".join(plain_number(float(f"{v:.6g}")) for v in found.autograd[place])
+        for place in (0, -1)
     )
     of = (
         f", over {found.rows} of {findings.data.rows} rows,"
