@@ -124,7 +124,7 @@ class Statements:
         return any(isinstance(node, torch.autograd.function.BackwardCFunction) for node in seen)
 
     def runs(self, place: int) -> list[Floats]:
-        """What is stated, as float64, each time that the code was run."""
+        """What the array of statements at `place` has, flat, each time that the code was run."""
         return [self._flat(run[place], place) for run in (self.stated, *self._again)]
 
     def _labelled(self) -> tuple[list[tuple[str, str]], list[tuple[int, ...]]]:
@@ -182,18 +182,22 @@ class Statements:
         return [f"{SEED}{place}" for place in range(len(self.results))]
 
     def format(self, place: int) -> Format:
-        """The format of one array of statements; that of the first result where torch states no
-        gradient.
+        """The format of the array of statements at `place`; that of the first result where torch
+        states no gradient.
         """
         stated = self.stated[place]
         return _format(self.results[0] if stated is None else stated)
 
     def numbers(self, place: int) -> Floats:
-        """What is stated, as float64; zeros where torch says that there is no gradient."""
+        """The array of statements at `place`, flat; zeros where torch says that there is no
+        gradient.
+        """
         return self._flat(self.stated[place], place)
 
     def changing(self, place: int) -> Truths:
-        """Where the code stated another number when it was run again."""
+        """Where the code stated another number when it was run again, in the array of statements
+        at `place`, flat.
+        """
         one, *others = self.runs(place)
         apart = [~((one == other) | (np.isnan(one) & np.isnan(other))) for other in others]
         return np.asarray(np.any(apart, axis=0))

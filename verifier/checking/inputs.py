@@ -116,19 +116,18 @@ def given_dtypes(inputs: UserInputs) -> tuple[str, ...]:
 
 
 def parse_inputs(texts: Sequence[str], read_file: ReadFile | None = None) -> dict[str, UserValue]:
-    """The inputs that are written name=value, as behind `--input` in the shell.
+    """The inputs that are written name=value in `texts`, as behind `--input` in the shell.
 
     `x=-2:2:4x3` draws a tensor of that shape between two ends and `x=0:1` a scalar, `z=-1-1j:1+1j`
-    a complex one;
-    `x=[[1,2],[3,4]]` is that tensor, `target=int[0,2,1]` one of whole numbers; `g=2`, `flag=true`,
-    `mask=none` and `reduction=mean` are constants, and so are `size=(2,3)` and `names=list['a']`,
-    a tuple and a list of such. `w[0]=`, `w[1]=` give the parts of a tuple,
+    a complex one; `x=[[1,2],[3,4]]` is that tensor, `target=int[0,2,1]` one of whole numbers;
+    `g=2`, `flag=true`, `mask=none` and `reduction=mean` are constants, and so are `size=(2,3)` and
+    `names=list['a']`, a tuple and a list of such. `w[0]=`, `w[1]=` give the parts of a tuple,
     `state.h=` those of a dictionary. `x=@text` is what `read_file` makes of the text.
+
+    Raises InputError for everything else.
 
     >>> parse_inputs(["p=0:1:32", "g=2", "target=int[0,2]"])
     {'p': Between(low=0.0, high=1.0, shape=(32,)), 'g': 2, 'target': tensor([0, 2])}
-
-    Raises InputError for everything else.
     """
     flat: dict[str, UserValue] = {}
     for text in texts:

@@ -121,7 +121,7 @@ class Verdicts:
         return replace(self, note=np.where(where, _NOTES.index(note), self.note))
 
     def until(self, place: int) -> Verdicts:
-        """The verdicts up to that place, it included."""
+        """The verdicts up to that `place`, counted from 0, it included."""
         return Verdicts(*(getattr(self, column.name)[: place + 1] for column in fields(Verdicts)))
 
 

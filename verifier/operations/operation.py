@@ -148,7 +148,7 @@ class Budget:
     """
 
     def of(self, library: str) -> float:
-        """The ulps of a library, which is "torch" or "numpy"."""
+        """The ulps of a `library`, which is "torch" or "numpy"."""
         return float(getattr(self, library))
 
 
@@ -292,7 +292,7 @@ def define_function(
     derivatives: Callable[..., tuple[Expr, ...]],
     arguments: int | None = None,
 ) -> ExprClass:
-    """A class of SymPy functions of that name, for a function that SymPy lacks.
+    """A class of SymPy functions of that `name`, for a function that SymPy lacks.
 
     `definition` takes expressions and gives the expression that the function stands for; numbers
     are computed from it. `derivatives` takes the same and gives the derivative for each of them.

@@ -70,7 +70,7 @@ class Forms:
 
     @classmethod
     def of(cls, options: Facts) -> Forms:
-        """From its fields in JSON's own types."""
+        """From its fields, the `options`, in JSON's own types."""
         return cls(**{**options, "screen": Screen(**options["screen"])})
 
 

@@ -72,15 +72,15 @@ def replaced(value: UserValue, name: str, change: Callable[[str, Any], Any]) -> 
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The nested value that has these leaves, the inverse of `leaves`: tuples for [0], [1], ...,
-    else dictionaries.
-
-    >>> nested({"w[0]": 1, "w[1]": 2, "state.h": 3})
-    {'w': (1, 2), 'state': {'h': 3}}
+    """The nested value that has the leaves `flat`, by their flat names, the inverse of `leaves`:
+    tuples for [0], [1], ..., else dictionaries.
 
     What has a real and an imaginary part and nothing else is a complex tensor.
 
     Raises InputError for what is no flat name, and where one name is inside another.
+
+    >>> nested({"w[0]": 1, "w[1]": 2, "state.h": 3})
+    {'w': (1, 2), 'state': {'h': 3}}
     """
     tree = _Branch()
     for name, leaf in flat.items():

@@ -52,17 +52,17 @@ def shown(name: str, signature: Signature) -> str:
 
 
 def arranged(name: str, signature: Signature | None, inputs: Mapping[str, Any]) -> Arguments:
-    """The inputs as the arguments of the callable that is called `name`.
+    """The `inputs` as the arguments of the callable that is called `name`.
 
-    Each goes where the signature has its name. Others fill, in order, what has a position and no
+    Each goes where the `signature` has its name. Others fill, in order, what has a position and no
     name to be called by; without a signature that is all of them. A callable that takes anything,
     `(*args, **kwargs)`, is given constants by their names.
 
-    >>> arranged("f", inspect.signature(lambda x, *, low=0: x), {"low": 1, "x": 2})
-    Arguments(positional=(2,), keywords={'low': 1})
-
     Raises InputError, with the signature, for names that it does not have and for arguments that
     are not given.
+
+    >>> arranged("f", inspect.signature(lambda x, *, low=0: x), {"low": 1, "x": 2})
+    Arguments(positional=(2,), keywords={'low': 1})
     """
     if signature is None:
         return Arguments(tuple(inputs.values()), {})

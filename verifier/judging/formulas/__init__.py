@@ -35,8 +35,8 @@ class Judge:
     ) -> list[Verdicts]:
         """For each result of the program, the statements at all points judged.
 
-        Arguments are float64 arrays of points by rows whose entries are floats of the format;
-        `stated` and `symbolic` are float64 arrays, an entry a point.
+        `arguments` are float64 arrays by name, of shape (points, rows), whose entries are floats of
+        the format. `stated` and `symbolic` have a float64 array of shape (points,) for each result.
         """
         finite = {
             name: np.where(np.isfinite(values), values, 0.0) for name, values in arguments.items()

@@ -37,7 +37,7 @@ def numbers(title: str, cell: Callable[[_Record], str], head: str = "") -> Field
 
 
 def no_outcome(_: object) -> None:
-    """For records that have none."""
+    """None, for a record `_` that has no outcome."""
 
 
 def table_of(

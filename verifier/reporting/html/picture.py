@@ -57,7 +57,9 @@ class Picture:
     """Inches that its rows need."""
 
     def svg(self, shape: Shape = FILE) -> str:
-        """The picture as SVG, with its title and description as texts for a screen reader."""
+        """The picture as SVG in that `shape`, with its title and description as texts for a screen
+        reader.
+        """
         height = max(shape.height, self.least_height)
         drawn = svg_of(_figure([self], replace(shape, height=height)))
         return accessible(drawn, self.name, self.title, self.description)

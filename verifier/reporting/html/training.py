@@ -156,7 +156,9 @@ def _unexplained(findings: Findings) -> Iterator[list[Block]]:
 
 
 def wrong_at(title: str, /, **said: str) -> list[Block]:
-    """Where something is wrong, and what is said of it, each behind its label."""
+    """Where something is wrong, and what is `said` of it, each behind its label; `title` is the
+    sentence above.
+    """
     labelled = [Labelled(label, text) for label, text in said.items() if text]
     return [Sentence(title, STYLES[Outcome.DISAGREES]), *labelled]
 
