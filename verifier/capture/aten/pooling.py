@@ -1,6 +1,7 @@
 """Pooling: the largest or the mean entry of each window, and its backward operation.
 
-The backward kernels add up in the format of the gradient itself, 16 bits as it may be.
+The backward kernels add up in the format of the gradient itself, 16 bits as it may be
+(MaxPoolKernel.cpp, AvgPoolKernel.cpp and those for adaptive pooling in aten/src/ATen/native/cpu).
 """
 
 from __future__ import annotations
