@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from verifier.capture.dtypes import dtype_named
-from verifier.capture.target.pytree import Complex, Leaf, leaves, nested, replaced
+from verifier.capture.target.pytree import Complex, Leaf, leaves, nested_value, with_leaves
 from verifier.capture.to_numpy import MOST_AXES
 from verifier.checking.input_hints import hint_for
 from verifier.checking.tensor_text import (
@@ -94,10 +94,10 @@ def draw_inputs(inputs: UserInputs, dtype: str, seed: int, number: int) -> dict[
         if isinstance(leaf, Between):
             return _draw_tensor(leaf, kind, name, f"{seed} {number} {name}")
         if isinstance(leaf, np.ndarray):
-            return replaced(_tensor_of_array(name, leaf), name, at)
+            return with_leaves(_tensor_of_array(name, leaf), name, at)
         return _cast_tensor(name, leaf, kind) if isinstance(leaf, torch.Tensor) else leaf
 
-    return {name: replaced(value, name, at) for name, value in inputs.items()}
+    return {name: with_leaves(value, name, at) for name, value in inputs.items()}
 
 
 def given_dtypes(inputs: UserInputs) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ def parse_inputs(texts: Sequence[str], read_file: ReadFile | None = None) -> dic
             flat[name] = _parse_value(value, read_file)
         except InputError as error:
             raise error.located(f"--input {name}") from error
-    return nested(flat)
+    return nested_value(flat)
 
 
 def input_words(inputs_flat: UserInputs) -> list[str]:

@@ -135,10 +135,10 @@ def with_noun(count: int, what: str, several: str = "") -> str:
     return f"{count:,} {what if count == 1 else several or what + 's'}"
 
 
-def listed(words: Sequence[str], most: int = 6) -> str:
+def words_text(words: Sequence[str], most: int = 6) -> str:
     """The `words` in a sentence; of more than `most` the first, and how many more there are.
 
-    >>> listed(["p"]), listed(["p", "q", "r"]), listed(["p", "q", "r"], most=1)
+    >>> words_text(["p"]), words_text(["p", "q", "r"]), words_text(["p", "q", "r"], most=1)
     ('p', 'p, q and r', 'p and 2 more')
     """
     shown = list(words) if len(words) <= most else [*words[:most], f"{len(words) - most} more"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from verifier.capture.target.pytree import leaves, replaced
+from verifier.capture.target.pytree import leaves, with_leaves
 from verifier.checking.check_result import CheckSettings
 from verifier.checking.expected_gradient import ExpectedFunction
 from verifier.checking.inputs import Between, input_words
@@ -53,7 +53,7 @@ def replay_command_at(
     """The command that checks `target` at one `point`, which has the flat inputs that were drawn.
     `inputs`, `expected` and `settings` are those of the check. None where only Python can.
     """
-    chosen = {name: replaced(value, name, point.get) for name, value in inputs.items()}
+    chosen = {name: with_leaves(value, name, point.get) for name, value in inputs.items()}
     return replay_command(target, chosen, expected, settings)
 
 

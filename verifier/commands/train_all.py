@@ -24,7 +24,7 @@ from verifier.reporting.content.blocks import (
     Verdict,
     sentences_of,
 )
-from verifier.reporting.content.component_rows import DASH, DIGITS, RATIO, known, ratio
+from verifier.reporting.content.component_rows import DASH, DIGITS, RATIO, known_or_dash, ratio
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, numbers, table_of, words
 from verifier.reporting.data.document_head import head
@@ -135,7 +135,9 @@ def _other(report: Report) -> str:
 
 def _least_digits(report: Report) -> str:
     digits = [component.least_digits for component in report.components]
-    return known(abs(min((one for one in digits if not math.isnan(one)), default=math.nan)), ".1f")
+    return known_or_dash(
+        abs(min((one for one in digits if not math.isnan(one)), default=math.nan)), ".1f"
+    )
 
 
 def _worst_ratio(report: Report) -> str:

@@ -14,7 +14,7 @@ from verifier.process.workers.messages import Rendered
 from verifier.process.workers.supervisor import End, Ending
 from verifier.reporting.data.document_head import head
 from verifier.reporting.rendering import Forms, json_text
-from verifier.reporting.text.markdown import code, escaped
+from verifier.reporting.text.markdown import code, escaped_text
 
 PLACE = "<!-- unfinished -->"
 """Where a page says why it ends early."""
@@ -92,7 +92,7 @@ def complete_forms(
 
 
 def _unfinished_markdown(ending: Ending, subject: Mapping[str, str], known: Rendered) -> str:
-    title = f"❌ **{_HEADINGS[ending.end]}** {escaped(ending.sentence)}"
+    title = f"❌ **{_HEADINGS[ending.end]}** {escaped_text(ending.sentence)}"
     if "markdown" in known.forms:
         return f"{title}\n\n{known.forms['markdown']}"
     return "\n\n".join([title, *map(code, subject.values())])

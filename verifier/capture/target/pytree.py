@@ -58,20 +58,20 @@ def leaves(value: UserValue, name: str) -> Iterator[tuple[str, Any]]:
         yield from leaves(part, inner)
 
 
-def replaced(value: UserValue, name: str, change: Callable[[str, Any], Any]) -> UserValue:
+def with_leaves(value: UserValue, name: str, change: Callable[[str, Any], Any]) -> UserValue:
     """The nesting of `value`, which is called `name`, with what `change` gives for each leaf in the
     leaf's place. `change` takes the leaf's flat name and the leaf.
 
-    >>> replaced((1, [2, 3]), "w", lambda name, leaf: f"{name} is {leaf}")
+    >>> with_leaves((1, [2, 3]), "w", lambda name, leaf: f"{name} is {leaf}")
     ('w[0] is 1', ['w[1][0] is 2', 'w[1][1] is 3'])
     """
     parts = _parts(value, name)
     if parts is None:
         return change(name, value)
-    return _rebuilt(value, {key: replaced(part, inner, change) for key, inner, part in parts})
+    return _rebuilt(value, {key: with_leaves(part, inner, change) for key, inner, part in parts})
 
 
-def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+def nested_value(flat: Mapping[str, Any]) -> dict[str, Any]:
     """The nested value that has the leaves `flat`, by their flat names, the inverse of `leaves`:
     tuples for [0], [1], ..., else dictionaries.
 
@@ -79,7 +79,7 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises InputError for what is no flat name, and where one name is inside another.
 
-    >>> nested({"w[0]": 1, "w[1]": 2, "state.h": 3})
+    >>> nested_value({"w[0]": 1, "w[1]": 2, "state.h": 3})
     {'w': (1, 2), 'state': {'h': 3}}
     """
     tree = _Branch()

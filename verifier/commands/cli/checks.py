@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from verifier.commands.cli.options import FilesGroup, UndecidedGroup, given
+from verifier.commands.cli.options import FilesGroup, UndecidedGroup, given_options
 from verifier.errors import InputError
 from verifier.process.values import UserValue
 from verifier.process.workers.resource_limits import MOST_JOBS, SECONDS
@@ -186,7 +186,7 @@ class CheckOptions(FilesGroup, UndecidedGroup, ConfigGroup, EffortGroup, TargetG
         """Those that were typed."""
         from verifier.process.workers.resource_limits import check_seconds
 
-        return given(
+        return given_options(
             formula=self.formula, reference=self.reference, reduction=self.reduction,
             points=self.points, seed=self.seed, dtypes=_names(self.dtype),
             without=self.without or None, effort=self.effort, digits=self.digits,

@@ -21,7 +21,7 @@ def line(label: str, text: str) -> Labelled:
     return Labelled(label, text, indent=2, width=11)
 
 
-def signed(judged: Comparison) -> tuple[str, str]:
+def signed_number(judged: Comparison) -> tuple[str, str]:
     """What was stated and the exact value; both with their sign where that differs."""
     stated, exact = number(judged.stated), exact_text(judged)
     if stated.startswith("-") and exact[0].isdigit() and not judged.exact_is_zero:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
 from verifier.checking.check_result import WrongWhere
-from verifier.checking.labels import listed
+from verifier.checking.labels import words_text
 from verifier.checking.tally.components import CheckComponent, Place, Statement
 from verifier.checking.tally.count import CheckTally, Tally
 from verifier.judging.finding import CheckCause
@@ -273,7 +273,7 @@ def _only(failure: Failure, known: Sequence[WrongWhere]) -> str:
     """Under which circumstances alone it is wrong, or where."""
     own = {(one.name, one.quantity, one.dtype) for one in failure.components}
     found = [one.text for one in known if (one.component, one.quantity, one.dtype) in own]
-    used = listed(_circumstances(failure), most=MOST_CIRCUMSTANCES)
+    used = words_text(_circumstances(failure), most=MOST_CIRCUMSTANCES)
     return (found[0] if found and not (used and "grad_output" not in found[0]) else "") or used
 
 
@@ -292,7 +292,7 @@ def _points_text(failure: Failure) -> str:
     Simpler points do not count: they were looked for because it fails there.
     """
     counts = {one.dtype: points for one in failure.components if (points := _points(one))[1]}
-    dtypes = listed(list(counts))
+    dtypes = words_text(list(counts))
     if not counts:
         return ""
     if all(wrong == tried for wrong, tried in counts.values()):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from verifier.checking.tally.components import CheckComponent, Place
 from verifier.checking.tally.count import Tally
 from verifier.process.values import Facts
-from verifier.reporting.data.training_frame import framed, judgement
+from verifier.reporting.data.training_frame import data_frame, judgement
 
 if TYPE_CHECKING:
     import pandas
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def check_frame(tally: Tally) -> pandas.DataFrame:
     """A row for each judged number. Raises InputError without pandas."""
-    return framed(_rows(tally)).astype({"point": "Int64"})
+    return data_frame(_rows(tally)).astype({"point": "Int64"})
 
 
 def _rows(tally: Tally) -> Iterator[Facts]:

@@ -19,10 +19,10 @@ def frame(findings: Findings) -> pandas.DataFrame:
     """A row for each judged number of the steps that were kept. Raises InputError without
     pandas.
     """
-    return framed(_rows(findings)).astype({"sample": "Int64"})
+    return data_frame(_rows(findings)).astype({"sample": "Int64"})
 
 
-def framed(rows: Iterable[Facts]) -> pandas.DataFrame:
+def data_frame(rows: Iterable[Facts]) -> pandas.DataFrame:
     """A frame of these rows. Raises InputError without pandas."""
     try:
         import pandas

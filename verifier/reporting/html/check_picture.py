@@ -86,14 +86,14 @@ def _rank(component: CheckComponent) -> tuple[int, float]:
     return component.worst.rank
 
 
-def called(component: CheckComponent) -> str:
+def name_with_quantity(component: CheckComponent) -> str:
     """Its name, with the quantity where that is no value and no gradient."""
     plain = component.quantity in ("value", REVERSE)
     return component.name if plain else f"{component.name} ({component.quantity})"
 
 
 def _labelled(component: CheckComponent) -> str:
-    return f"{called(component)} {component.dtype}"
+    return f"{name_with_quantity(component)} {component.dtype}"
 
 
 def _points(component: CheckComponent, outcome: Outcome) -> Floats:

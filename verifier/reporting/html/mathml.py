@@ -99,7 +99,7 @@ def text(words: str) -> str:
     >>> text("1 if a < b")
     '<math><mtext>1 if a &lt; b</mtext></math>'
     """
-    return f"<math><mtext>{escaped(words)}</mtext></math>"
+    return f"<math><mtext>{escaped_words(words)}</mtext></math>"
 
 
 class _Printer(MathMLPresentationPrinter):  # type: ignore[misc]
@@ -135,7 +135,7 @@ class _InOrderPrinter(InOrder, _Printer):
 
 def _written(node: Any) -> str:
     if node.nodeType == node.TEXT_NODE:
-        return escaped(node.data)
+        return escaped_words(node.data)
     inside = "".join(map(_written, node.childNodes))
     if node.tagName == "mo" and inside == "-":
         inside = _MINUS
@@ -143,7 +143,7 @@ def _written(node: Any) -> str:
     return f"<{tag}>{inside}</{tag}>"
 
 
-def escaped(text: str) -> str:
+def escaped_words(text: str) -> str:
     """Text in which SymPy's own signs, which it writes as entities, stand for themselves."""
     shown = _ENTITY.sub(lambda found: html.unescape(found[0]), text)
     return html.escape("".join(part if part in _INVISIBLE else printable(part) for part in shown))

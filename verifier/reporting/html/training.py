@@ -41,8 +41,8 @@ from verifier.reporting.html.page import (
     Formulas,
     Page,
     Pictures,
-    folded,
     folded_if_long,
+    folded_table,
     how_it_was_made,
 )
 from verifier.reporting.html.training_plots import pictures
@@ -88,7 +88,7 @@ def training_page(
             Pictures("Pictures", pictures(model, findings)),
             folded_if_long(parameter_table(findings)),
             *_worst_steps(findings),
-            folded(_step_table(findings, rows)),
+            folded_table(_step_table(findings, rows)),
             _how(model, findings, replay),
         ],
     )
