@@ -261,10 +261,18 @@ def definition(name: str, signature: str, program: Program, language: Language) 
     return f"def {name}({signature}):\n" + "".join(f"    {line}\n" for line in statements)
 
 
-def function(name: str, signature: str, program: Program, language: Language) -> Callable[..., Any]:
-    """The function itself; `inspect.getsource` shows its source."""
+def function(
+    name: str,
+    signature: str,
+    program: Program,
+    language: Language,
+    start: Mapping[str, Any] | None = None,
+) -> Callable[..., Any]:
+    """The function itself; `inspect.getsource` shows its source. What the signature calls `start`
+    is given.
+    """
     source = definition(name, signature, program, language)
-    return _compiled(name, source, language, _scope(language, program))
+    return _compiled(name, source, language, _scope(language, program) | {"start": start})
 
 
 def _compiled(

@@ -114,7 +114,7 @@ def reduced_text(name: str, language: str, axes: tuple[int, ...], argument: Argu
 
 def like(build: FormulaBuilder, value: int, shape: Shape, node: int) -> int:
     """A value in `shape`, which is broadcast to the shape of another node."""
-    reshaped = build.array_unless(Reshape(shape), value)
+    reshaped = build.array_unless(Reshape(shape), value) if build.shape(value) else value
     return build.array_unless(ExpandLike(), reshaped, node)
 
 
