@@ -120,6 +120,10 @@ class Verdicts:
         """The same with that note where it says so (array of bool)."""
         return replace(self, note=np.where(where, _NOTES.index(note), self.note))
 
+    def only(self, place: int) -> Verdicts:
+        """The verdict at that place alone."""
+        return Verdicts(*(getattr(self, column.name)[[place]] for column in fields(Verdicts)))
+
     def until(self, place: int) -> Verdicts:
         """The verdicts up to that place, it included."""
         return Verdicts(*(getattr(self, column.name)[: place + 1] for column in fields(Verdicts)))

@@ -190,7 +190,7 @@ class Collector:
                 _Tally("loss", "value"),
                 *(_Tally(name, "reverse") for name in judged.names),
             ]
-        for tally, verdicts in zip(self._tallies, judged.verdicts, strict=True):
+        for tally, verdicts in zip(self._tallies, judged.all_verdicts, strict=True):
             tally.add(verdicts)
         failing = np.flatnonzero(np.any([verdicts.failing for verdicts in judged.verdicts], axis=0))
         self._keep(judged, failing)
@@ -255,13 +255,7 @@ class Collector:
         return sorted({*early, *room})
 
     def _follow(self, judged: Judged) -> None:
-        with np.errstate(invalid="ignore"):
-            apart = np.abs(judged.parameters - judged.twin_parameters)
-        # Both infinite or both NaN is no distance: the trainings went there together.
-        together = (judged.parameters == judged.twin_parameters) | (
-            np.isnan(judged.parameters) & np.isnan(judged.twin_parameters)
-        )
-        apart = np.where(together, 0.0, apart)
+        apart = judged.apart
         largest = apart.max(axis=0)
         self._last_drift = apart[-1]
         self._largest_drift = (

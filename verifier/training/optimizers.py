@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Protocol
 
 from verifier.errors import InputError, message_of
 from verifier.process.values import UserValue
@@ -19,8 +17,8 @@ from verifier.process.values import UserValue
 if TYPE_CHECKING:
     import torch
 
-Numbers = Sequence[np.floating]
-"""NumPy scalars of the training's dtype."""
+Numbers = Sequence[Any]
+"""NumPy scalars and arrays of the training's dtype."""
 
 
 class Optimizer(Protocol):
@@ -87,19 +85,14 @@ class TorchOptimizer:
         """
         import torch
 
-        tensors = [
-            torch.tensor(float(value), dtype=getattr(torch, np.dtype(value).name))
-            for value in start
-        ]
+        tensors = [torch.tensor(value) for value in start]
         step = self._instance(tensors).step
 
         def update(_: Numbers, gradient: Numbers) -> Numbers:
             for tensor, number in zip(tensors, gradient, strict=True):
-                tensor.grad = torch.tensor(float(number), dtype=tensor.dtype)
+                tensor.grad = torch.tensor(number, dtype=tensor.dtype)
             step()
-            return [
-                type(value)(tensor.item()) for value, tensor in zip(start, tensors, strict=True)
-            ]
+            return [tensor.numpy().copy()[()] for tensor in tensors]
 
         return update
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -20,6 +20,7 @@ from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.judging.formulas import Judge
 from verifier.judging.verdict import Comparison, Verdicts, joined
+from verifier.operations.arrays import Floats
 from verifier.operations.formats import Format, format_named
 from verifier.process.isolation import user_code_state
 from verifier.program.codegen import NUMPY, TORCH, constant_values, function
@@ -49,6 +50,8 @@ class Settings:
     seed: int
     hold_out: float
     """The fraction of the rows that is not trained on; the seed chooses them."""
+    every: int = 1
+    """Every so many steps one is judged; the last one is, too."""
 
     def __post_init__(self) -> None:
         if not _is_whole(self.epochs) or not 1 <= self.epochs <= MOST_EPOCHS:
@@ -69,6 +72,8 @@ class Settings:
             raise InputError(
                 f"hold_out is {self.hold_out!r}: use a fraction of the rows, 0 or above and below 1"
             )
+        if not _is_whole(self.every) or self.every < 1:
+            raise InputError(f"every is {self.every!r}: give a whole number of steps, 1 or more")
         if not isinstance(self.shuffle, bool):
             raise InputError(f"shuffle is {self.shuffle!r}: use True or False")
         format_named(self.dtype)
@@ -105,6 +110,13 @@ class Step:
     """Before the update."""
     loss: Comparison
     gradient: dict[str, Comparison]
+    """By parameter; of an array, its worst entry."""
+    entries: dict[str, str] = field(default_factory=dict)
+    """The index of the worst entry of each array, as `[3, 5]`."""
+
+    def label(self, name: str) -> str:
+        """What is compared under the name of a parameter: it, or an entry of it."""
+        return f"{name}{self.entries.get(name, '')}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +170,28 @@ class Judged:
             parameters=dict(zip(self.names, map(float, self.parameters[place]), strict=True)),
             loss=comparisons[0],
             gradient=dict(zip(self.names, comparisons[1:], strict=True)),
+            entries=self.entry_names(place),
         )
+
+    def entry_names(self, place: int) -> dict[str, str]:
+        """The index of the entry that each comparison at that place is about, for arrays."""
+        return {}
+
+    @property
+    def all_verdicts(self) -> list[Verdicts]:
+        """The verdicts on everything that was compared: of arrays, on all entries."""
+        return self.verdicts
+
+    @property
+    def apart(self) -> Floats:
+        """How far the parameters of both trainings are apart: steps by parameters."""
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(self.parameters - self.twin_parameters)
+        # Both infinite or both NaN is no distance: the trainings went there together.
+        together = (self.parameters == self.twin_parameters) | (
+            np.isnan(self.parameters) & np.isnan(self.twin_parameters)
+        )
+        return np.where(together, 0.0, apart)
 
 
 Rows = Any
