@@ -132,7 +132,7 @@ class ArrayRun:
                 self.stopped = True
                 return
             step = self._trained_step(number, epoch, rows)
-            if (number - 1) % self.settings.every == 0 or number == last:
+            if self.schedule.is_judged(number):
                 self.before, self.latest = self.latest, self._judged(step)
                 yield self.latest
 

@@ -55,6 +55,10 @@ class Component:
     """Detection limit: the allowance relative to the exact value; NaN where that was always 0."""
     worst_step: int
     worst: Comparison
+    worst_entry: str = ""
+    """The index of that number in an array, as `[3, 5]`."""
+    failing_steps: int = 0
+    """At how many steps it, or an entry of it, disagrees."""
 
     @property
     def outcome(self) -> Outcome:
@@ -122,6 +126,8 @@ class Findings:
     components: tuple[Component, ...]
     steps: tuple[Step, ...]
     done: int
+    judged: int
+    """How many of them were judged."""
     planned: int
     interrupted: bool
     steps_an_epoch: int
@@ -145,6 +151,14 @@ class Findings:
     """
     data: Columns = NO_DATA
     """What was trained on."""
+
+    def judged_between(self, before: int, after: int) -> int:
+        """How many judged steps there are between two numbers of steps, without these."""
+        every = self.settings.judge_every
+        numbers = range(before + 1, min(after, self.done + 1))
+        if every == 1:
+            return len(numbers)
+        return sum((number - 1) % every == 0 or number == self.planned for number in numbers)
 
     @property
     def gradients(self) -> tuple[Component, ...]:
@@ -214,6 +228,7 @@ class Collector:
             components=tuple(tally.component() for tally in self._tallies),
             steps=tuple(kept[number] for number in sorted(kept)),
             done=self._done,
+            judged=self._done,
             planned=self._planned,
             interrupted=interrupted,
             steps_an_epoch=self._steps_an_epoch,
@@ -315,6 +330,7 @@ class _Tally:
         self._limits = Sample()
         self._largest_limit = np.nan
         self._worst_rank = (-1, -1.0)
+        self._failing_steps = 0
         self.worst_step: Step | None = None
 
     def add(self, verdicts: Verdicts) -> None:
@@ -334,6 +350,7 @@ class _Tally:
 
     def keep_worst(self, judged: Judged, verdicts: Verdicts) -> None:
         """The worst outcome, and within it the largest error for its allowance."""
+        self._failing_steps += int(np.count_nonzero(verdicts.failing))
         place = worst_place(verdicts)
         rank = (int(verdicts.severity[place]), float(ratios(verdicts)[place]))
         if rank > self._worst_rank:
@@ -355,4 +372,6 @@ class _Tally:
             limit_max=float(self._largest_limit),
             worst_step=worst.number,
             worst=worst.loss if self._quantity == "value" else worst.gradient[self._name],
+            worst_entry=worst.entries.get(self._name, ""),
+            failing_steps=self._failing_steps,
         )

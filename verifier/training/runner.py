@@ -50,8 +50,8 @@ class Settings:
     seed: int
     hold_out: float
     """The fraction of the rows that is not trained on; the seed chooses them."""
-    every: int = 1
-    """Every so many steps one is judged; the last one is, too."""
+    judge_every: int = 1
+    """Every so many steps one is judged, from the first on; the last one is, too."""
 
     def __post_init__(self) -> None:
         if not _is_whole(self.epochs) or not 1 <= self.epochs <= MOST_EPOCHS:
@@ -72,8 +72,10 @@ class Settings:
             raise InputError(
                 f"hold_out is {self.hold_out!r}: use a fraction of the rows, 0 or above and below 1"
             )
-        if not _is_whole(self.every) or self.every < 1:
-            raise InputError(f"every is {self.every!r}: give a whole number of steps, 1 or more")
+        if not _is_whole(self.judge_every) or self.judge_every < 1:
+            raise InputError(
+                f"judge_every is {self.judge_every!r}: give a whole number of steps, 1 or more"
+            )
         if not isinstance(self.shuffle, bool):
             raise InputError(f"shuffle is {self.shuffle!r}: use True or False")
         format_named(self.dtype)
@@ -225,6 +227,10 @@ class Schedule:
     def steps(self) -> int:
         """How many updates the whole training has."""
         return self.settings.epochs * self.steps_an_epoch
+
+    def is_judged(self, number: int) -> bool:
+        """Whether the step of that number, counted from 1, is judged."""
+        return (number - 1) % self.settings.judge_every == 0 or number == self.steps
 
     def __iter__(self) -> Iterator[tuple[int, Rows]]:
         """The epoch and the rows of each step."""
