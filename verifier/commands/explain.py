@@ -80,6 +80,11 @@ def explain(
             f"explain takes a model, not {model!r}: verifier.load('quadratic') gives one of the "
             "gallery"
         )
+    if not model.is_scalar:
+        raise InputError(
+            f"model {model.name} has arrays, and explain takes a step apart number by number: "
+            "verifier show writes its gradient, and verifier train judges every entry"
+        )
     chosen = settings_for(model, settings)
     point = round_point(model, at or {}, chosen.format)
     given = model.data if data is None else data

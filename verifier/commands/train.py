@@ -62,11 +62,13 @@ def train(
             f"train takes a model, not {model!r}: verifier.load('quadratic') gives one of the "
             "gallery"
         )
+    if data is not None:
+        model = model.with_data(data)
     chosen = settings_for(model, settings)
     points = [check_prediction_point(model, point, chosen.format) for point in predict]
     findings = train_model(
         model,
-        model.data if data is None else data,
+        model.data,
         chosen,
         witness or Autograd(),
         points=points,

@@ -6,7 +6,7 @@ rounding, and every entry of every gradient is compared with the exact one of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -101,6 +101,7 @@ class ArrayRun:
         self._twin: dict[str, Any] = {
             name: np.asarray(value, dtype=number)[()] for name, value in model.start.items()
         }
+        self._graphs: dict[Hashable, torch.fx.GraphModule] = {}
         self.latest: JudgedArrays | None = None
         """The step that was judged last."""
         self.before: JudgedArrays | None = None
@@ -214,6 +215,8 @@ class ArrayRun:
             {**tensors, **step.given},
             self.model.parameters,
             (torch.ones((), dtype=self.dtype),),
+            reruns=0,
+            graphs=self._graphs,
         )
         return examine(subject, Formula(self.loss_program))
 
