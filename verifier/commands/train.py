@@ -39,8 +39,9 @@ def train(
 
     The `settings` are epochs, lr, optimizer ("sgd", a name of `torch.optim`, or a function of the
     list of parameters that returns an optimizer), dtype ("float32" or "float64"), batch (rows a
-    step, or "all"), shuffle, seed and hold_out (the fraction of the rows that is not trained on,
-    whose loss is reported in the end). What is not given is taken from `model`, then from DEFAULTS.
+    step, or "all"), shuffle, seed, hold_out (the fraction of the rows that is not trained on, whose
+    loss is reported in the end) and judge_every (each so many steps one is judged). What is not
+    given is taken from `model`, then from DEFAULTS.
 
     `data` overrides the model's own: a mapping of columns, the path of a CSV file with a header, a
     data frame of pandas or polars, a torch dataset. `predict` lists inputs at which both trainings

@@ -191,7 +191,7 @@ class ArrayRun:
         names = self.model.parameters
         return JudgedArrays(
             names=names,
-            first=step.number,
+            numbers=np.array([step.number]),
             epochs=[step.epoch],
             samples=[None],
             columns=self.columns,

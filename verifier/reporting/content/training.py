@@ -142,7 +142,8 @@ def _left_out(findings: Findings, before: int, after: int) -> Iterator[Sentence]
         text = ", none of them disagrees"
     else:
         text = ", the counts below are of all steps"
-    steps = with_noun(missing, "step")
+    is_part = findings.judged < findings.done
+    steps = with_noun(missing, "judged step" if is_part else "step")
     yield Sentence(f"⋯ {steps} not shown{text}   (--every 1, --only-failing)", "dim")
 
 
