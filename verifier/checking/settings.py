@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Annotated, Literal
 
 MOST_POINTS = 10_000
 LARGEST_SEED = 2**63 - 1
@@ -72,7 +73,7 @@ class CheckSettings:
     """A file with a module's weights, as torch.save writes its state_dict."""
     train: bool = False
     """Whether a module is put into training mode; else it is checked in the mode that it has."""
-    effort: str = NORMAL.name
+    effort: Annotated[str, Literal["quick", "normal", "thorough"]] = NORMAL.name
     """quick, normal or thorough: how far the check goes beyond the points asked for."""
 
     def __post_init__(self) -> None:
