@@ -27,7 +27,15 @@ from verifier.process.values import UserValue
 from verifier.program.codegen import NUMPY, TORCH, function
 from verifier.training.data import NO_DATA, read_columns, split_rows
 from verifier.training.optimizers import optimizer_named
-from verifier.training.runner import HeldOut, Judged, Prediction, Rows, Schedule, Settings
+from verifier.training.runner import (
+    HeldOut,
+    Judged,
+    Prediction,
+    Rows,
+    Schedule,
+    Settings,
+    refuse_large_starts,
+)
 from verifier.witnesses import Witness
 
 
@@ -62,6 +70,11 @@ class JudgedArrays(Judged):
         """The verdicts on all entries."""
         return self.entries
 
+    @property
+    def tiers(self) -> list[str]:
+        """How the allowance of each of them was found: proved or estimated."""
+        return [part.tier for part in self.finding.parts]
+
     def entry_names(self, place: int) -> dict[str, str]:
         """The index of each gradient's worst entry."""
         return self.places
@@ -83,6 +96,7 @@ class ArrayRun:
         witness: Witness,
         keep_going: Callable[[int, int], bool],
     ) -> None:
+        refuse_large_starts(model, settings.format)
         self.model, self.settings = model, settings
         given = read_columns(data, model.columns, settings.format, model.row_shapes)
         self.columns, self._held_out = given, NO_DATA
