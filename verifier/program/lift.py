@@ -73,6 +73,10 @@ def _lifted(node: Node, builder: Builder, symbols: Mapping[str, int], values: li
             return summed(builder, arguments[0])
         case "mean":
             return averaged(builder, arguments[0])
+        case "size":
+            return builder.constant(float(np.prod(builder.shape(arguments[0]))))
+        case "spread":
+            return builder.expand(arguments[1], builder.shape(arguments[0]))
     return builder.apply(node.operation, *arguments)
 
 
