@@ -96,4 +96,5 @@ def _without_sign(build: FormulaBuilder, node: int) -> int | None:
     operation, payload = build[node].operation, build[node].payload
     if operation == "negative":
         return build[node].arguments[0]
-    return build.constant(-payload) if operation == CONSTANT and payload < 0 else None
+    is_number = operation == CONSTANT and isinstance(payload, int | float)
+    return build.constant(-payload) if is_number and payload < 0 else None
