@@ -43,7 +43,7 @@ def train(
     whose loss is reported in the end). What is not given is taken from `model`, then from DEFAULTS.
 
     `data` overrides the model's own: a mapping of columns, the path of a CSV file with a header, a
-    data frame of pandas or polars, a torch dataset. `predict` lists inputs at which both trainings
+    data frame of pandas or polars, a torch dataset, or a function that returns one. `predict` lists inputs at which both trainings
     predict in the end. `witness` states the gradients in place of `loss.backward()`.
     `third_opinion` adds finite differences at the steps that are kept. With `stop_on_failure` the
     run ends at the first step that disagrees. `keep_going` is asked before each step, with the
@@ -62,11 +62,12 @@ def train(
             f"train takes a model, not {model!r}: verifier.load('quadratic') gives one of the "
             "gallery"
         )
-    chosen = settings_for(model, settings)
+    trained = model if data is None else model.with_data(data)
+    chosen = settings_for(trained, settings)
     points = [check_prediction_point(model, point, chosen.format) for point in predict]
     findings = train_model(
-        model,
-        model.data if data is None else data,
+        trained,
+        trained.data,
         chosen,
         witness or Autograd(),
         points=points,
@@ -75,7 +76,7 @@ def train(
         keep_going=keep_going,
         on_judged=on_judged,
     )
-    return Report(model, findings, training_command(model, data, chosen, points))
+    return Report(trained, findings, training_command(model, data, chosen, points))
 
 
 def training_command(

@@ -93,7 +93,9 @@ def whole_number(build: FormulaBuilder, node: int) -> int | None:
 
 def _without_sign(build: FormulaBuilder, node: int) -> int | None:
     """What a negative node is the negative of; None for one that does not show its sign."""
-    operation, payload = build[node].operation, build[node].payload
-    if operation == "negative":
-        return build[node].arguments[0]
-    return build.constant(-payload) if operation == CONSTANT and payload < 0 else None
+    found = build[node]
+    if found.operation == "negative":
+        return found.arguments[0]
+    if found.operation != CONSTANT or found.is_array or found.payload >= 0:
+        return None
+    return build.constant(-found.payload)
