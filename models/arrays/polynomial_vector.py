@@ -12,7 +12,7 @@ X = np.linspace(-1.5, 1.5, 11)
 DATA = {"x": X, "y": 1 - 2 * X + X**3}
 
 
-@model(loss=squared_error, data=DATA, train={"epochs": 12, "lr": 0.1, "batch": "all"})
+@model(loss=squared_error, data=DATA, train={"epochs": 12, "lr": 0.2, "batch": "all"})
 def polynomial_vector(x, *, c=zeros(4)):
     value = c[3]
     for place in (2, 1, 0):
