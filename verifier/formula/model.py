@@ -31,7 +31,17 @@ if TYPE_CHECKING:
     from verifier.program.program import Program, Shape
 
 Loss = UserFunction
-TRAINING_KEYS = ("epochs", "lr", "optimizer", "dtype", "batch", "shuffle", "seed", "hold_out")
+TRAINING_KEYS = (
+    "epochs",
+    "lr",
+    "optimizer",
+    "dtype",
+    "batch",
+    "shuffle",
+    "seed",
+    "hold_out",
+    "judge_every",
+)
 
 
 class PredictionSource(Protocol):

@@ -277,7 +277,7 @@ class ArrayArithmetic(Arithmetic, Protocol):
         """The argument rounded to the node's format."""
 
 
-_OWN = frozenset({CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, MATRIX, ROUND})
+_OWN = frozenset({ARRAY, CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, MATRIX, ROUND})
 
 
 def evaluate(

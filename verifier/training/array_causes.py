@@ -35,7 +35,7 @@ class ArrayCauses:
     def causes_at(self, step: Step, before: Step | None) -> list[Cause]:
         """The causes of what disagrees at a step, which is the one that was judged last."""
         latest, earlier = self._run.latest, self._run.before
-        if self._examined >= EXAMINED or latest is None or latest.first != step.number:
+        if self._examined >= EXAMINED or latest is None or latest.numbers[0] != step.number:
             return []
         self._examined += 1
         return self.errors.run(_WHAT, lambda: self._search(latest, earlier), [])
@@ -46,7 +46,7 @@ class ArrayCauses:
         for error in found.errors:
             self.errors.add(_WHAT, error)
         return [
-            Cause(one.cause, one.component, latest.first, one.sentence, one.evidence)
+            Cause(one.cause, one.component, int(latest.numbers[0]), one.sentence, one.evidence)
             for one in found.causes
         ]
 

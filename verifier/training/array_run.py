@@ -6,7 +6,7 @@ rounding, and every entry of every gradient is compared with the exact one of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -104,6 +104,7 @@ class ArrayRun:
         self._twin: dict[str, Any] = {
             name: np.asarray(value, dtype=number)[()] for name, value in model.start.items()
         }
+        self._graphs: dict[Hashable, torch.fx.GraphModule] = {}
         self.latest: JudgedArrays | None = None
         """The step that was judged last."""
         self.before: JudgedArrays | None = None
@@ -135,7 +136,7 @@ class ArrayRun:
                 self.stopped = True
                 return
             step = self._trained_step(number, epoch, rows)
-            if (number - 1) % self.settings.every == 0 or number == last:
+            if self.schedule.is_judged(number):
                 self.before, self.latest = self.latest, self._judged(step)
                 yield self.latest
 
@@ -193,7 +194,7 @@ class ArrayRun:
         names = self.model.parameters
         return JudgedArrays(
             names=names,
-            first=step.number,
+            numbers=np.array([step.number]),
             epochs=[step.epoch],
             samples=[None],
             columns=self.columns,
@@ -217,6 +218,8 @@ class ArrayRun:
             {**tensors, **step.given},
             self.model.parameters,
             (torch.ones((), dtype=self.dtype),),
+            reruns=0,
+            graphs=self._graphs,
         )
         return examine(subject, Formula(self.loss_program))
 

@@ -115,7 +115,7 @@ def train_model(
     findings = replace(findings, notes=errors.notes, internal_errors=errors.tracebacks)
     predictions = tuple(run.predict(point) for point in points)
     findings = replace(findings, predictions=predictions, held_out=run.held_out(), data=run.columns)
-    findings = replace(findings, formula=causes.replayed(findings.steps), done=run.done)
+    findings = replace(findings, formula=causes.replayed(findings.steps))
     if third_opinion and isinstance(run, Run):
         findings = replace(findings, finite_differences=_finite_differences_at_steps(run, findings))
     return findings

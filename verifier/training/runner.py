@@ -20,7 +20,7 @@ from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.judging.formulas import Judge
 from verifier.judging.verdict import Comparison, Verdicts, joined
-from verifier.operations.arrays import Floats
+from verifier.operations.arrays import Floats, Indices
 from verifier.operations.formats import Format, format_named
 from verifier.process.isolation import user_code_state
 from verifier.program.codegen import NUMPY, TORCH, constant_values, function
@@ -50,8 +50,8 @@ class Settings:
     seed: int
     hold_out: float
     """The fraction of the rows that is not trained on; the seed chooses them."""
-    every: int = 1
-    """Every so many steps one is judged; the last one is, too."""
+    judge_every: int = 1
+    """Every so many steps one is judged, from the first on; the last one is, too."""
 
     def __post_init__(self) -> None:
         if not _is_whole(self.epochs) or not 1 <= self.epochs <= MOST_EPOCHS:
@@ -72,8 +72,10 @@ class Settings:
             raise InputError(
                 f"hold_out is {self.hold_out!r}: use a fraction of the rows, 0 or above and below 1"
             )
-        if not _is_whole(self.every) or self.every < 1:
-            raise InputError(f"every is {self.every!r}: give a whole number of steps, 1 or more")
+        if not _is_whole(self.judge_every) or self.judge_every < 1:
+            raise InputError(
+                f"judge_every is {self.judge_every!r}: give a whole number of steps, 1 or more"
+            )
         if not isinstance(self.shuffle, bool):
             raise InputError(f"shuffle is {self.shuffle!r}: use True or False")
         format_named(self.dtype)
@@ -121,10 +123,11 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Consecutive steps, judged: every array has an entry a step."""
+    """Steps in their order, judged: every array has an entry a step."""
 
     names: tuple[str, ...]
-    first: int
+    numbers: Indices
+    """The steps' numbers, counted from 1."""
     epochs: list[int]
     samples: list[int | None]
     columns: Columns
@@ -150,6 +153,7 @@ class Judged:
         end = place + 1
         return replace(
             self,
+            numbers=self.numbers[:end],
             epochs=self.epochs[:end],
             samples=self.samples[:end],
             parameters=self.parameters[:end],
@@ -163,7 +167,7 @@ class Judged:
         sample = self.samples[place]
         comparisons = [verdicts[place] for verdicts in self.verdicts]
         return Step(
-            number=self.first + place,
+            number=int(self.numbers[place]),
             epoch=self.epochs[place],
             sample=sample,
             inputs={} if sample is None else self.columns.row(sample),
@@ -225,6 +229,10 @@ class Schedule:
     def steps(self) -> int:
         """How many updates the whole training has."""
         return self.settings.epochs * self.steps_an_epoch
+
+    def is_judged(self, number: int) -> bool:
+        """Whether the step of that number, counted from 1, is judged."""
+        return (number - 1) % self.settings.judge_every == 0 or number == self.steps
 
     def __iter__(self) -> Iterator[tuple[int, Rows]]:
         """The epoch and the rows of each step."""
@@ -438,12 +446,15 @@ class Run:
         while not self.stopped and (chunk := list(islice(turns, size))):
             first = self.done + 1
             records, twins = self._train(chunk)
-            if records:
+            places = [
+                place for place in range(len(records)) if self.schedule.is_judged(first + place)
+            ]
+            if places:
                 yield self._judged(
-                    first,
-                    chunk[: len(records)],
-                    np.array(records),
-                    np.array(twins, dtype=np.float64),
+                    np.array(places) + first,
+                    [chunk[place] for place in places],
+                    np.array(records)[places],
+                    np.array(twins, dtype=np.float64)[places],
                 )
 
     @property
@@ -543,7 +554,7 @@ class Run:
         return records, twins
 
     def _judged(
-        self, first: int, chunk: list[tuple[int, Rows]], records: Any, twins: Any
+        self, numbers: Indices, chunk: list[tuple[int, Rows]], records: Any, twins: Any
     ) -> Judged:
         count = len(self.model.parameters)
         parameters, stated = records[:, :count], records[:, count:]
@@ -555,7 +566,7 @@ class Run:
         ]
         return Judged(
             names=self.model.parameters,
-            first=first,
+            numbers=numbers,
             epochs=[epoch for epoch, _ in chunk],
             samples=[rows if isinstance(rows, int) else None for _, rows in chunk],
             columns=self.columns,

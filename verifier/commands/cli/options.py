@@ -130,13 +130,17 @@ class TrainingGroup:
         bool | None, typer.Option("--shuffle", help="Take the rows of each epoch in random order.")
     ] = None
     seed: Annotated[int | None, typer.Option(help="Seed of the random order.")] = None
+    judge_every: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Judge each N-th step only, and the last one."),
+    ] = None
 
     def training_settings(self) -> dict[str, UserValue]:
         """Those that were typed."""
         return given(
             epochs=self.epochs, lr=self.lr, optimizer=self.optimizer, dtype=self.dtype,
             batch=_whole_number_or_text(self.batch), shuffle=self.shuffle, seed=self.seed,
-            hold_out=self.hold_out,
+            hold_out=self.hold_out, judge_every=self.judge_every,
         )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from zlib import crc32
 import numpy as np
 
 from verifier.errors import InputError
+from verifier.operations.number_text import plain
 from verifier.process.values import UserValue
 
 if TYPE_CHECKING:
@@ -85,6 +86,17 @@ def start_value(name: str, value: UserValue, model: str) -> Start:
     if isinstance(value, str | bool) or not math.isfinite(number):
         raise InputError(f"{place} starts from {value!r}, which is not a finite number")
     return number
+
+
+def start_text(value: Start) -> str:
+    """A start value for people: the number, or the shape of an array.
+
+    >>> start_text(0.5), start_text(zeros(2, 3))
+    ('0.5', '2 x 3 numbers')
+    """
+    if not np.ndim(value):
+        return plain(float(value))
+    return f"{' x '.join(map(str, np.shape(value)))} numbers"
 
 
 def _start_array(place: str, value: UserValue) -> Floats:

@@ -13,7 +13,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from verifier.errors import InputError
+from verifier.formula.arrays.start_values import Start
 from verifier.formula.model import Model
 from verifier.judging.examination import NotReplayed
 from verifier.judging.verdict import Comparison, Outcome
@@ -46,6 +49,7 @@ def training_document(
             for step in findings.steps
         ],
         "steps_done": findings.done,
+        "steps_judged": findings.judged,
         "steps_planned": findings.planned,
         "partial": findings.interrupted,
         "not_finite": asdict(findings.not_finite) if findings.not_finite else None,
@@ -109,9 +113,22 @@ def model_document(model: Model) -> dict[str, Any]:
         "name": model.name,
         "prediction": _shown(model, lambda: model.expression),
         "loss": _shown(model, lambda: model.loss_expression),
-        "parameters": dict(model.start),
+        "parameters": {name: _start(value) for name, value in model.start.items()},
         "gradient": _gradient(model),
     }
+
+
+FEW_ENTRIES = 100
+"""Arrays of more entries are given by their shape and norm."""
+
+
+def _start(value: Start) -> Any:
+    """A start value: a number; of an array its shape, its norm, and few entries themselves."""
+    if not np.ndim(value):
+        return value
+    array = np.asarray(value)
+    summary = {"shape": list(array.shape), "norm": float(np.linalg.norm(array.ravel()))}
+    return {**summary, "values": array.tolist() if array.size <= FEW_ENTRIES else None}
 
 
 def _shown(model: Model, expression: Callable[[], Any]) -> str | None:
@@ -141,6 +158,7 @@ def _component(component: Component, dtype: str) -> dict[str, Any]:
         "detection_limit": {"median": component.limit_median, "max": component.limit_max},
         "worst": {
             "step": component.worst_step,
+            **({"entry": component.worst_entry} if component.worst_entry else {}),
             **comparison_document(component.worst, "stated"),
             **_detail(component),
         },
@@ -174,9 +192,10 @@ def step_document(
         "sample": step.sample,
         "inputs": step.inputs,
         "loss": comparison_document(step.loss, "autograd"),
-        "parameters": step.parameters,
+        "parameters": _parameters(step),
         "gradient": {
             name: {
+                **({"entry": step.entries[name]} if step.entries.get(name) else {}),
                 **comparison_document(judged, "autograd"),
                 **(
                     {"finite_differences": finite_differences[name]}
@@ -186,6 +205,14 @@ def step_document(
             }
             for name, judged in step.gradient.items()
         },
+    }
+
+
+def _parameters(step: Step) -> dict[str, Any]:
+    """The parameters before the step; of arrays their norms."""
+    return {
+        name: {"norm": value} if step.entries.get(name) else value
+        for name, value in step.parameters.items()
     }
 
 
