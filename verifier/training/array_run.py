@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ from verifier.judging.verdict import Verdicts
 from verifier.operations.arrays import Array, Floats
 from verifier.process.values import UserValue
 from verifier.program.codegen import NUMPY, TORCH, function
+from verifier.program.program import Program
+from verifier.training.constant_arrays import with_arrays_in
 from verifier.training.data import NO_DATA, read_columns, split_rows
 from verifier.training.optimizers import optimizer_named
 from verifier.training.runner import (
@@ -126,10 +129,10 @@ class ArrayRun:
         self._update = rule.on_tensors(self._trained)
         self._update_twin = rule.on_numbers([self._twin[name] for name in model.parameters])
 
-    @property
-    def loss_program(self) -> Any:
-        """The loss of a batch."""
-        return self.model.batch_program.only_last
+    @cached_property
+    def loss_program(self) -> Program:
+        """The loss of a batch, with the arrays in its formula rounded to the training's dtype."""
+        return with_arrays_in(self.model.batch_program.only_last, self.settings.format)
 
     @property
     def dtype(self) -> torch.dtype:
