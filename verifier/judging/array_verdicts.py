@@ -173,12 +173,13 @@ def _part(pair: ComparedPrograms, place: int, known: _Known, honest: Any) -> Par
 def _with_steps_followed(
     pair: ComparedPrograms, parts: Sequence[Part], flat: Sequence[_Known]
 ) -> list[Part]:
-    """Numbers of 16 bits that the allowance does not explain are looked at operation by operation.
+    """Numbers that the allowance does not explain are looked at operation by operation.
 
-    There a few roundings may be as large as the number. Who knows each number on the way needs no
-    bound for all of them.
+    In 16 bits a few roundings may be as large as the number. Who knows each number on the way needs
+    no bound for all of them. In wider formats it is a reason to look at the code, and nothing is
+    called wrong that follows.
     """
-    open_ = [_is_unexplained(part) for part in parts]
+    open_ = [_is_open(part, known) for part, known in zip(parts, flat, strict=True)]
     program = pair.as_in_forward(pair.builder.program(*pair.code))
     if not any(mask.any() for mask in open_) or program.elements > PROVABLE_IF_BLIND:
         return list(parts)
@@ -192,11 +193,13 @@ def _with_steps_followed(
     ]
 
 
-def _is_unexplained(part: Part) -> Truths:
-    """Which numbers of 16 bits do not agree though nothing but rounding speaks against them."""
-    if part.case.format.precision >= FLOAT32.precision:
-        return np.zeros(part.verdicts.severity.shape, dtype=bool)
-    open_ = (part.verdicts.severity != Outcome.AGREES.severity) & ~part.wrong_formula
+def _is_open(part: Part, known: _Known) -> Truths:
+    """Which numbers do not agree though nothing but rounding speaks against them; those of 16 bits
+    that cannot be decided among them.
+    """
+    is_narrow = part.case.format.precision < FLOAT32.precision
+    least = Outcome.UNDECIDED if is_narrow else Outcome.DISAGREES
+    open_ = (part.verdicts.severity >= least.severity) & ~known.unexplained
     return np.asarray(open_ & part.case.known & ~part.case.kink)
 
 

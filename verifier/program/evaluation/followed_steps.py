@@ -27,8 +27,8 @@ from verifier.program.evaluation.term_sizes import SizeArithmetic
 from verifier.program.program import Node, Program, evaluate
 
 _Sized: TypeAlias = tuple[Floats, Floats]
-_FLOOR = 64.0 * FLOAT32.smallest_normal
-"""In 16 bits kernels compute in float32 inside, and may take each of some terms for 0."""
+_FLUSHED = 64.0
+"""A kernel may take each of so many terms for 0 where they are below the smallest normal number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +38,17 @@ class Step:
     rounded: Rounded
     sized: _Sized
     """Its value and the size of its terms."""
+    floor: float
+    """What underflow may lose."""
 
     @property
     def telling(self) -> Truths:
-        """Where rounding is smaller than the terms, so that another number would be seen, or does
-        no more than float32 loses where it underflows.
+        """Where rounding is smaller than the terms, so that another number would be seen, or is no
+        more than underflow.
         """
         far = radius(as_objects(self.rounded.ball))
         with np.errstate(invalid="ignore"):
-            return (far < self.sized[1]) | (far <= _FLOOR)
+            return (far < self.sized[1]) | (far <= self.floor)
 
     @property
     def unsure(self) -> Truths:
@@ -63,9 +65,10 @@ class Step:
         follows = self.follows(stated)
         ball = np.where(follows, balls(stated), self.rounded.ball)
         value, size = self.sized
-        return Step(
-            Rounded(as_objects(ball), False, self.rounded.unsure & ~follows, self.rounded.given),
-            (np.where(follows, stated, value), np.where(follows, np.abs(stated), size)),
+        return replace(
+            self,
+            rounded=Rounded(as_objects(ball), unsure=self.unsure & ~follows),
+            sized=(np.where(follows, stated, value), np.where(follows, np.abs(stated), size)),
         )
 
 
@@ -98,6 +101,8 @@ class FollowingArithmetic:
     """By place, what the code had."""
     kept: frozenset[int]
     """The places of results."""
+    floor: float
+    """What underflow may lose."""
     results: dict[int, Step] = field(default_factory=dict)
     """The steps there, before they begin anew."""
     _rounded: RoundedArithmetic = field(default_factory=_OneStep)
@@ -106,12 +111,12 @@ class FollowingArithmetic:
     def input(self, value: Floats) -> Step:
         """The numbers themselves: nothing has rounded them yet."""
         ball = self._rounded.exact.input(value)
-        return Step(Rounded(ball), self._sized.input(value))
+        return Step(Rounded(ball), self._sized.input(value), self.floor)
 
     def constant(self, place: int, node: Node) -> Step:
         """The constant, as its format may have it."""
-        step = Step(self._rounded.constant(place, node), self._sized.constant(place, node))
-        return self._at(place, step)
+        rounded, sized = (one.constant(place, node) for one in (self._rounded, self._sized))
+        return self._at(place, Step(rounded, sized, self.floor))
 
     def row(self, place: int, node: Node, *arguments: Step) -> Step:
         """A row of the table."""
@@ -152,7 +157,7 @@ class FollowingArithmetic:
     def _done(self, name: str, place: int, node: Node, arguments: Sequence[Step]) -> Step:
         rounded = getattr(self._rounded, name)(place, node, *(one.rounded for one in arguments))
         sized = getattr(self._sized, name)(place, node, *(one.sized for one in arguments))
-        return self._at(place, Step(rounded, sized))
+        return self._at(place, Step(rounded, sized, self.floor))
 
     def _at(self, place: int, step: Step) -> Step:
         if place in self.kept:
@@ -171,7 +176,7 @@ def followed(
 
     Arguments are float64 arrays, exact as they are; `shown` has, by place, what the code had.
     """
-    arithmetic = FollowingArithmetic(shown, frozenset(program.outputs))
+    arithmetic = FollowingArithmetic(shown, frozenset(program.outputs), _floor(program))
     with precision(BITS):
         evaluate(program, arithmetic, arguments)
         found = [arithmetic.results[output] for output in program.outputs]
@@ -179,6 +184,13 @@ def followed(
             as_objects(np.where(step.telling & ~step.unsure, step.rounded.ball, _UNKNOWN))
             for step in found
         ]
+
+
+def _floor(program: Program) -> float:
+    """Where a format has 16 bits, kernels compute in float32 inside."""
+    formats = {node.format for node in program.nodes if node.format is not None}
+    wide = [known for known in formats if known.precision >= FLOAT32.precision]
+    return _FLUSHED * max((known.smallest_normal for known in wide), default=0.0)
 
 
 _UNKNOWN = arb("nan")

@@ -3,7 +3,7 @@ it.
 
 Pairs of a float64 value and a size are carried through an array program: a sum's size is the sum of
 its terms' sizes whatever their signs, a product's the product of its factors'; a function's is its
-value's, or what its rounding is measured by where that is larger: the sum of a series has terms too.
+value's, or what its rounding is measured by where that is larger: a series has terms too.
 """
 
 from __future__ import annotations
