@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from verifier.capture.code_at_point import Subject
+from verifier.capture.joint_graph import Captured
 from verifier.errors import InputError, message_of
 from verifier.formula.model import Model
 from verifier.judging.conditioning import worst_place
@@ -118,7 +119,7 @@ class ArrayRun:
         self._twin: dict[str, Any] = {
             name: np.asarray(value, dtype=number)[()] for name, value in model.start.items()
         }
-        self._graphs: dict[Hashable, torch.fx.GraphModule] = {}
+        self._graphs: dict[Hashable, Captured] = {}
         self.latest: JudgedArrays | None = None
         """The step that was judged last."""
         self.before: JudgedArrays | None = None

@@ -24,7 +24,7 @@ from verifier.capture.lowering import (
 )
 from verifier.capture.to_numpy import to_numpy
 from verifier.operations.elementary import exp2, log1p
-from verifier.operations.formats import CODE_FORMATS, Format
+from verifier.operations.formats import CODE_FORMATS
 from verifier.operations.operation import Maximum, Where
 
 _ROWS = {
