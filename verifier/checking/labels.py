@@ -15,7 +15,7 @@ from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
 from verifier.capture.to_numpy import to_numpy
 from verifier.judging.examination import Part
 from verifier.judging.finding import CheckPoint
-from verifier.operations.number_text import plain_number
+from verifier.operations.number_text import plain
 
 NAMED = 3
 """At most so many inputs are named with a number."""
@@ -122,7 +122,7 @@ def _number_text(tensor: torch.Tensor) -> str:
     if tensor.dtype in _SHORTER:
         return str(to_numpy(tensor)).removesuffix(".0")
     value = tensor.item()
-    return plain_number(value) if isinstance(value, float) else str(value)
+    return plain(value) if isinstance(value, float) else str(value)
 
 
 def with_noun(count: int, what: str, several: str = "") -> str:

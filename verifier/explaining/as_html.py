@@ -36,7 +36,7 @@ from verifier.explaining.slider import (
     slider_of,
 )
 from verifier.judging.verdict import Comparison
-from verifier.operations.number_text import number, plain_number
+from verifier.operations.number_text import number, plain
 from verifier.reporting.content.blocks import (
     Column,
     Part,
@@ -354,9 +354,9 @@ _UPDATE_COLUMNS = (
 def _updates(explanation: ExplainedStep) -> Table:
     settings = explanation.settings
     plain_steps = all(update.moved is not None for update in explanation.updates)
-    by = f"{optimizer_name(settings.optimizer)} at learning rate {plain_number(settings.lr)}"
+    by = f"{optimizer_name(settings.optimizer)} at learning rate {plain(settings.lr)}"
     rule = (
-        f"{by}: the parameter less {plain_number(settings.lr)} times its gradient."
+        f"{by}: the parameter less {plain(settings.lr)} times its gradient."
         if plain_steps
         else f"{by}."
     )
@@ -371,7 +371,7 @@ def _update(update: Update) -> Row:
 
 def _how(explanation: ExplainedStep) -> Folded:
     place, model = explanation.place, explanation.model
-    inputs = ", ".join(f"{name}={plain_number(value)}" for name, value in place.inputs.items())
+    inputs = ", ".join(f"{name}={plain(value)}" for name, value in place.inputs.items())
     facts = {
         "model": model.description.partition("\n")[0] or model.name,
         "step": f"{place.step}, epoch {place.epoch}",

@@ -10,7 +10,7 @@ from verifier.checking.labels import with_noun, words_text
 from verifier.explaining.chain_rule import Path, paths_to
 from verifier.explaining.explained_step import Edge, ExplainedStep, Node, Tensor, Update
 from verifier.judging.verdict import Comparison, Outcome
-from verifier.operations.number_text import number, plain_number
+from verifier.operations.number_text import number, plain
 from verifier.reporting.content import comparisons
 from verifier.reporting.content.blocks import (
     Blank,
@@ -55,12 +55,12 @@ def explanation_content(explanation: ExplainedStep) -> Iterator[Block]:
 
 def _head(explanation: ExplainedStep) -> Iterator[Block]:
     place, settings = explanation.place, explanation.settings
-    inputs = [f"{name}={plain_number(value)}" for name, value in place.inputs.items()]
+    inputs = [f"{name}={plain(value)}" for name, value in place.inputs.items()]
     if place.rows is not None:
         inputs.insert(0, f"a batch of {_rows(place.rows)}")
     left = [f"step {place.step}", f"epoch {place.epoch}", *inputs]
     yield Heading(left, f"loss {number(explanation.loss.stated)}")
-    by = f"{optimizer_name(settings.optimizer)}, lr {plain_number(settings.lr)}"
+    by = f"{optimizer_name(settings.optimizer)}, lr {plain(settings.lr)}"
     yield Sentence(f"{explanation.model.name}, {settings.dtype}, {by}")
     yield Sentence(place.chosen)
 
@@ -309,12 +309,12 @@ def _moved(explanation: ExplainedStep, update: Update) -> str:
     if math.isnan(update.gradient) and update.after == update.before:
         return f"{number(update.before)} stays: it has no gradient"
     if update.moved is None:
-        by = f"{optimizer_name(settings.optimizer)} at lr {plain_number(settings.lr)}"
+        by = f"{optimizer_name(settings.optimizer)} at lr {plain(settings.lr)}"
         return (
             f"{number(update.before)} becomes {number(update.after)} by {by} from "
             f"{number(update.gradient)}"
         )
-    return f"{number(update.before)} - {plain_number(settings.lr)} · {number(update.gradient)}"
+    return f"{number(update.before)} - {plain(settings.lr)} · {number(update.gradient)}"
 
 
 def verdict_blocks(explanation: ExplainedStep) -> Iterator[Block]:

@@ -14,7 +14,7 @@ from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.operations.arrays import Floats
 from verifier.operations.formats import Format
-from verifier.operations.number_text import number, plain_number
+from verifier.operations.number_text import number, plain
 from verifier.training.runner import Rows, Run
 
 
@@ -140,9 +140,7 @@ def _put_parameters(run: Run, point: Mapping[str, float]) -> list[str]:
     sentences = []
     for name, tensor in run.autograd.parameters.items():
         if name in point:
-            sentences.append(
-                f"{name}={plain_number(point[name])} in the place of {number(tensor.item())}"
-            )
+            sentences.append(f"{name}={plain(point[name])} in the place of {number(tensor.item())}")
             tensor.data = torch.tensor(point[name], dtype=tensor.dtype)
     return sentences
 
@@ -155,4 +153,4 @@ def _parameters_sentence(step: int) -> str:
 
 
 def _values_text(values: Mapping[str, float]) -> str:
-    return " ".join(f"{name}={plain_number(value)}" for name, value in values.items())
+    return " ".join(f"{name}={plain(value)}" for name, value in values.items())

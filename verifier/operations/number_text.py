@@ -23,10 +23,10 @@ def short(value: float) -> str:
     return text if len(text) <= 7 else f"{value:.1e}"
 
 
-def plain_number(value: float) -> str:
+def plain(value: float) -> str:
     """`value` without the .0 that a whole number ends in.
 
-    >>> plain_number(3.0), plain_number(0.1)
+    >>> plain(3.0), plain(0.1)
     ('3', '0.1')
     """
     return number(value).removesuffix(".0")

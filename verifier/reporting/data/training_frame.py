@@ -48,6 +48,7 @@ def _row(step: Step, name: str, quantity: str, judged: Comparison) -> Facts:
         "epoch": step.epoch,
         "sample": step.sample,
         "name": name,
+        **({"entry": step.entries.get(name)} if step.entries else {}),
         "quantity": quantity,
         "parameter": step.parameters.get(name) if quantity == "reverse" else None,
         "autograd": judged.stated,

@@ -12,10 +12,11 @@ from markupsafe import Markup
 
 from verifier.checking.labels import with_noun
 from verifier.errors import InputError
+from verifier.formula.arrays.start_values import start_text
 from verifier.formula.model import Model
 from verifier.formula.unparse import write_text
 from verifier.judging.verdict import Comparison, Outcome
-from verifier.operations.number_text import plain_number
+from verifier.operations.number_text import plain
 from verifier.reporting.content import comparisons
 from verifier.reporting.content.blocks import (
     STYLES,
@@ -291,8 +292,8 @@ def _step_rows(step: Step, most: int) -> Iterator[Row]:
 
 
 def _step_row(step: Step, name: str, part: Comparison) -> Row:
-    inputs = " ".join(f"{column}={plain_number(value)}" for column, value in step.inputs.items())
-    return comparisons.full_row((str(step.number), str(step.epoch), inputs, name), part)
+    inputs = " ".join(f"{column}={plain(value)}" for column, value in step.inputs.items())
+    return comparisons.full_row((str(step.number), str(step.epoch), inputs, step.label(name)), part)
 
 
 def steps_to_show(findings: Findings, most: int) -> list[Step]:
@@ -347,7 +348,7 @@ def _thinned(findings: Findings, shown: int, width: int, most: int) -> str:
 
 def _how(model: Model, findings: Findings, replay: str | None) -> Folded:
     start = ", ".join(
-        f"{name}={plain_number(value)}" for name, value in list(model.start.items())[:50]
+        f"{name}={start_text(value)}" for name, value in list(model.start.items())[:50]
     )
     facts = {
         "model": model.description.partition("\n")[0] or model.name,

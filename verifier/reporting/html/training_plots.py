@@ -13,8 +13,9 @@ from verifier.errors import printable
 from verifier.formula.model import Model
 from verifier.judging.verdict import Outcome
 from verifier.operations.arrays import Floats, Indices, Truths
-from verifier.operations.number_text import plain_number, short
+from verifier.operations.number_text import plain, short
 from verifier.process.values import Options
+from verifier.reporting.html.heat_map import heat_maps
 from verifier.reporting.html.loss_surface import Surface, surface
 from verifier.reporting.html.picture import COLOURS, Picture, legend_name
 from verifier.training.findings import Component, Findings
@@ -46,6 +47,7 @@ def pictures(model: Model, findings: Findings) -> tuple[Picture, ...]:
         _costs(findings),
         _errors(findings),
         _paths(findings, drawn),
+        *heat_maps(model, drawn),
         *([_surface(findings, found)] if found else []),
     )
 
@@ -253,7 +255,7 @@ def _paths(findings: Findings, drawn: Sequence[Component]) -> Picture:
     step = rows[:, 0]
 
     def paint(axes: Axes) -> None:
-        axes.set(xlabel="step", ylabel="value before the step")
+        axes.set(xlabel="step", ylabel=f"{_path_of(findings)} before the step")
         for component, colour, marker in zip(drawn, COLOURS, _MARKERS, strict=False):
             autograd, symbolic = _columns(rows, names, component.name)
             label = f"{legend_name(component.name)}: autograd"
@@ -266,7 +268,14 @@ def _paths(findings: Findings, drawn: Sequence[Component]) -> Picture:
         _path_description(findings, component.name, _columns(rows, names, component.name))
         for component in drawn
     )
-    return Picture("paths", "The parameters' paths", f"{text}.", paint)
+    title = "The parameters' paths" if _path_of(findings) == "value" else "The parameters' norms"
+    return Picture("paths", title, f"{text}.", paint)
+
+
+def _path_of(findings: Findings) -> str:
+    """What is drawn of parameters: of arrays their norms."""
+    arrays = any(component.entry_ratios is not None for component in findings.gradients)
+    return "norm" if arrays else "value"
 
 
 def _columns(rows: Floats, names: Sequence[str], name: str) -> tuple[Floats, Floats]:
@@ -316,8 +325,7 @@ def _surface(findings: Findings, found: Surface) -> Picture:
         axes.set(xlim=(found.first[0], found.first[-1]), ylim=(found.second[0], found.second[-1]))
 
     start, end = (
-        ", ".join(plain_number(float(f"{v:.6g}")) for v in found.autograd[place])
-        for place in (0, -1)
+        ", ".join(plain(float(f"{v:.6g}")) for v in found.autograd[place]) for place in (0, -1)
     )
     of = (
         f", over {found.rows} of {findings.data.rows} rows,"
