@@ -522,3 +522,23 @@ def test_a_target_that_ends_early_is_an_entry_of_its_own(configured, name):
 def test_the_report_does_not_depend_on_how_many_are_checked_at_once(configured):
     config = configured(FILE + MORE)
     assert str(run_config(config, jobs=3)) == str(run_config(config, jobs=1)) == SHOWN
+
+
+class Telling:
+    """A host whose code prints before it ends."""
+
+    def run(self, task, limits, monitor):
+        monitor.tell(f"from {task.options['target']['target']}\n")
+        return Ending(End.FINISHED)
+
+
+def test_what_a_target_prints_is_passed_on(configured):
+    class Hearing(Monitor):
+        heard = ()
+
+        def tell(self, text):
+            self.heard += (text,)
+
+    monitor = Hearing()
+    run_config(configured(FILE), monitor, Telling())
+    assert monitor.heard[:2] == ("from a.py::agreeing\n", "from a.py::known\n")
