@@ -58,6 +58,8 @@ class Component:
     worst: Comparison
     worst_entry: str = ""
     """The index of that number in an array, as `[3, 5]`."""
+    tier: str = "proved"
+    """How the allowance was found: proved, or estimated where it was so at any step."""
     failing_steps: int = 0
     """At how many steps it, or an entry of it, disagrees."""
     entry_ratios: Floats | None = field(default=None, compare=False)
@@ -212,6 +214,8 @@ class Collector:
         for tally, verdicts in zip(self._tallies, judged.all_verdicts, strict=True):
             tally.add(verdicts)
             tally.keep_entries(verdicts, len(judged))
+        for tally, tier in zip(self._tallies, judged.tiers, strict=True):
+            tally.tier = tier if tally.tier == "proved" else tally.tier
         failing = np.flatnonzero(np.any([verdicts.failing for verdicts in judged.verdicts], axis=0))
         self._keep(judged, failing)
         self._follow(judged)
@@ -339,6 +343,7 @@ class _Tally:
         self._largest_limit = np.nan
         self._worst_rank = (-1, -1.0)
         self._failing_steps = 0
+        self.tier = "proved"
         self._entry_ratios: Floats | None = None
         self.worst_step: Step | None = None
 
@@ -390,6 +395,7 @@ class _Tally:
             worst_step=worst.number,
             worst=worst.loss if self._quantity == "value" else worst.gradient[self._name],
             worst_entry=worst.entries.get(self._name, ""),
+            tier=self.tier,
             failing_steps=self._failing_steps,
             entry_ratios=self._entry_ratios,
         )

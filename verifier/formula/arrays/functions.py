@@ -204,7 +204,8 @@ def _beside(build: FormulaBuilder, value: Operand) -> Operand:
 
 
 def _on_numbers(name: str, arguments: Sequence[Operand], settings: dict[str, Operand]) -> Array:
-    build, given = FormulaBuilder(), {}
+    build = FormulaBuilder()
+    given: dict[str, Array] = {}
 
     kinds = list(parameters_of(name).values()) if name in FUNCTIONS else []
 

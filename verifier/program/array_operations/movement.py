@@ -219,7 +219,7 @@ def put_at(value: Numeric, like: Numeric, key: tuple[int | slice | list[int], ..
     """
     zeros = np.zeros_like(like) if isinstance(like, np.ndarray) else like.new_zeros(like.shape)
     if isinstance(zeros, np.ndarray):
-        np.add.at(zeros, key, value)
+        np.add.at(zeros, key, value)  # type: ignore[arg-type]  # its types know no slices
         return zeros
     chosen = places(tuple(zeros.shape))[key]
     index = zeros.new_tensor(chosen.ravel()).long()

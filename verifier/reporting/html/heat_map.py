@@ -23,8 +23,8 @@ MOST_CELLS = 40
 
 def heat_maps(model: Model, components: Sequence[Component]) -> list[Picture]:
     """A picture for each of the first few of these gradients that are by arrays."""
-    known = [one for one in components if one.entry_ratios is not None]
-    return [_heat_map(one, one.entry_ratios, model.shapes[one.name]) for one in known[:DRAWN]]
+    known = [(one, one.entry_ratios) for one in components if one.entry_ratios is not None]
+    return [_heat_map(one, ratios, model.shapes[one.name]) for one, ratios in known[:DRAWN]]
 
 
 def _heat_map(component: Component, ratios: Floats, shape: Shape) -> Picture:
