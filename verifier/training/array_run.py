@@ -160,7 +160,7 @@ class ArrayRun:
         self._twin |= dict(zip(names, moved, strict=True))
         self.done += 1
         return _TrainedStep(
-            number, epoch, columns, given, float(loss), gradients, twin, float(twin_loss)
+            number, epoch, columns, given, loss.item(), gradients, twin, float(twin_loss)
         )
 
     def _loss(self, columns: Mapping[str, Array]) -> torch.Tensor:
