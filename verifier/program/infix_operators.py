@@ -93,9 +93,7 @@ def whole_number(build: FormulaBuilder, node: int) -> int | None:
 
 def _without_sign(build: FormulaBuilder, node: int) -> int | None:
     """What a negative node is the negative of; None for one that does not show its sign."""
-    found = build[node]
-    if found.operation == "negative":
-        return found.arguments[0]
-    if found.operation != CONSTANT or found.is_array or found.payload >= 0:
-        return None
-    return build.constant(-found.payload)
+    if build[node].operation == "negative":
+        return build[node].arguments[0]
+    number = build[node].number
+    return build.constant(-number) if number is not None and number < 0 else None
