@@ -70,9 +70,7 @@ def test_narrow_terminals_stack(capsys):
 
 def test_an_interrupted_training_ends_the_rest():
     asked = iter(range(100))
-    summary = verifier.train_all(
-        with_own_data(), keep_going=lambda done, planned: next(asked) < 5
-    )
+    summary = verifier.train_all(with_own_data(), keep_going=lambda done, planned: next(asked) < 5)
     assert len(summary.reports) == 1
     assert "PARTIAL  Interrupted after 0 of 31 models." in str(summary)
     assert "0 of 31 models verified." in str(summary)

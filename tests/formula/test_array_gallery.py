@@ -33,8 +33,8 @@ def outcomes(report):
 
 
 class OneEntryOff(Autograd):
-    """Autograd's gradient, with the last entry of one parameter's off by a thousandth of the largest
-    entry of all.
+    """Autograd's gradient, with the last entry of one parameter's off by a thousandth of the
+    largest entry of all.
     """
 
     def __init__(self, place):

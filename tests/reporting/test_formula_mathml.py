@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from tests.helpers.gallery_names import OF_NUMBERS
 from tests.reporting.test_training_page import CORE, Reader
 from verifier import InputError
-from tests.helpers.gallery_names import OF_NUMBERS
 from verifier.formula.gallery import load
 from verifier.formula.parser import read_text, symbol_names
 from verifier.program.builder import FormulaBuilder

@@ -348,6 +348,7 @@ CORE = {
 
 def test_every_function_has_mathml():
     from verifier.formula import overloads
+
     for model in map(verifier.load, OF_NUMBERS):
         for expression in (model.expression, model.loss_expression, *model.gradient.values()):
             reader = Reader(mathml(expression))

@@ -41,9 +41,9 @@ def list_models(options: ListOptions) -> None:
         write_line(("\n" if place else "") + kind)
         for entry in group:
             texts = (printable(entry.description), printable(", ".join(entry.parameters)))
-            first, *rest = [
-                line for text in texts for line in textwrap.wrap(text, 75 - width)
-            ] or [""]
+            first, *rest = [line for text in texts for line in textwrap.wrap(text, 75 - width)] or [
+                ""
+            ]
             write_line(f"  {entry.name:<{width}}  {first}")
             for line in rest:
                 write_line(f"  {'':<{width}}  {line}")
