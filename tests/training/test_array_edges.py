@@ -65,11 +65,11 @@ DATA_REFUSED = {
     "truth values": ({"x": X > 0, "y": DATA["y"]}, "column x does not hold numbers"),
     "complex numbers": ({"x": X + 0j, "y": DATA["y"]}, "column x does not hold numbers"),
     "NaN": (
-        {"x": np.where(X == X[2, 1], np.nan, X), "y": DATA["y"]},
+        {"x": np.where(X[2, 1] == X, np.nan, X), "y": DATA["y"]},
         "column x holds nan at [2, 1]: fill it in",
     ),
     "too large": (
-        {"x": np.where(X == X[2, 1], 1e39, X), "y": DATA["y"]},
+        {"x": np.where(X[2, 1] == X, 1e39, X), "y": DATA["y"]},
         "column x holds 1e+39 at [2, 1], too large for float32",
     ),
     "a trained tensor": (
@@ -116,8 +116,8 @@ def test_a_start_value_that_is_too_large():
 
 def test_shapes_that_do_not_fit():
     assert sentence(lambda: train(line_from(zeros(4)), DATA)) == (
-        f"model line: {FILE}:{line.__code__.co_firstlineno + 5}: @ of x with shape (rows, 3), w with shape (4,): (rows, 3) @ (4,) "
-        "cannot be multiplied: the last length on the left and the first on the right differ"
+        f"model line: {FILE}:{line.__code__.co_firstlineno + 5}: @ of x with shape (rows, 3), w "
+        "with shape (4,): (rows, 3) @ (4,) cannot be multiplied: the last length on the left and the first on the right differ"
     )
 
 
