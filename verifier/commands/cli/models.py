@@ -40,7 +40,10 @@ def list_models(options: ListOptions) -> None:
     for place, (kind, group) in enumerate(entries_by_loss(entries).items()):
         write_line(("\n" if place else "") + kind)
         for entry in group:
-            first, *rest = textwrap.wrap(printable(entry.description), 75 - width) or [""]
+            texts = (printable(entry.description), printable(", ".join(entry.parameters)))
+            first, *rest = [line for text in texts for line in textwrap.wrap(text, 75 - width)] or [
+                ""
+            ]
             write_line(f"  {entry.name:<{width}}  {first}")
             for line in rest:
                 write_line(f"  {'':<{width}}  {line}")
@@ -82,7 +85,8 @@ class TrainOptions(FilesGroup, UndecidedGroup, TrainingGroup, DataGroup, ModelGr
     """How a model is trained, and what is shown of it."""
 
     everything: Annotated[
-        bool, typer.Option("--all", help="Train the whole gallery and print one table.")
+        bool,
+        typer.Option("--all", help="Train the gallery's models that bring their data; one table."),
     ] = False
     predict: Annotated[
         list[str] | None,
