@@ -376,18 +376,23 @@ def accumulated(terms: Sequence[Term]) -> Term:
             flat += term.terms
         else:
             flat.append(term)
-    return total(flat)
+    return total(_positive_first(flat))
+
+
+def _positive_first(terms: Sequence[Term]) -> list[Term]:
+    """The terms, where one that is added comes before the first that is taken away."""
+    place = next((at for at, one in enumerate(terms) if split(one).coefficient > 0), 0)
+    return [terms[place], *terms[:place], *terms[place + 1 :]]
 
 
 def _common(terms: Sequence[Monomial]) -> Monomial | None:
     """The numbers that are in front of every term, where one term is without numbers then."""
     first = terms[0]
-    sizes = {abs(one.coefficient) for one in terms}
     negative_all = all(one.coefficient < 0 for one in terms)
-    coefficient: Coefficient = sizes.pop() if len(sizes) == 1 else ONE
-    coefficient = -coefficient if negative_all else coefficient
     over = _shared([one.over for one in terms])
     under = _shared([one.under for one in terms])
+    coefficient = _common_size([abs(one.coefficient) for one in terms], bool(under))
+    coefficient = -coefficient if negative_all else coefficient
     front = Monomial(coefficient, over, under)
     if joined(front) is Number(ONE):
         return None
@@ -396,6 +401,17 @@ def _common(terms: Sequence[Monomial]) -> Monomial | None:
     rest = [_without(one, front) for one in terms]
     bare = [abs(one.coefficient) == 1 and not one.under and _is_bare(one) for one in rest]
     return front if any(bare) else None
+
+
+def _common_size(sizes: Sequence[Coefficient], is_fraction: bool) -> Coefficient:
+    """The size that all have; in fractions the smallest, where the others are multiples of it."""
+    least = min(sizes)
+    if len(set(sizes)) == 1:
+        return least
+    if not isinstance(least, Fraction) or not is_fraction:
+        return ONE
+    multiples = [isinstance(one, Fraction) and (one / least).denominator == 1 for one in sizes]
+    return least if all(multiples) else ONE
 
 
 def _is_bare(one: Monomial) -> bool:

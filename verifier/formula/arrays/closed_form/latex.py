@@ -40,7 +40,10 @@ class LatexNotation:
     def number(self, value: Coefficient) -> str:
         """At most six digits where there are many; a power of ten as such."""
         digits, _, exponent = plain_number(value).partition("e")
-        return rf"{digits} \cdot 10^{{{int(exponent)}}}" if exponent else digits
+        if not exponent:
+            return digits
+        power = f"10^{{{int(exponent)}}}"
+        return power if digits == "1" else rf"{digits} \cdot {power}"
 
     def rows(self) -> str:
         """Its name."""

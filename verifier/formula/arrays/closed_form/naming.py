@@ -51,8 +51,9 @@ class Formulas:
 
     @property
     def all(self) -> tuple[Term, ...]:
-        """All of them in order."""
-        return (self.prediction, self.loss, *self.gradient)
+        """All of them in order; a prediction that is the loss itself once."""
+        stated = dict.fromkeys((self.prediction, self.loss))
+        return (*stated, *self.gradient)
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,7 @@ def _free(letter: str, count: int, taken: Collection[str]) -> str:
 
 def _letter(term: Term, is_forward: bool, formulas: Formulas) -> str:
     """What a part is usually called: capital for a matrix, small for a column."""
-    if term is formulas.prediction:
+    if term is formulas.prediction is not formulas.loss:
         return PREDICTION
     rows, columns = term.dimensions
     if term.is_number:
@@ -210,6 +211,8 @@ def _matrix_letter(term: Term, formulas: Formulas) -> str:
     match term:
         case OfMatrix("softmax"):
             return "P"
+        case Applied("sqrt"):
+            return "S"
         case Applied() | OfMatrix():
             return "A"
         case Sum(terms):

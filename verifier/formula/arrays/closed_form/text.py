@@ -35,8 +35,12 @@ class TextNotation:
         return f"∂L/∂{by}"
 
     def number(self, value: Coefficient) -> str:
-        """At most six digits where there are many."""
-        return plain_number(value)
+        """At most six digits where there are many; a power of ten as such."""
+        digits, _, exponent = plain_number(value).partition("e")
+        if not exponent:
+            return digits
+        power = f"10{str(int(exponent)).translate(_RAISED)}"
+        return power if digits == "1" else f"{digits}·{power}"
 
     def rows(self) -> str:
         """Its name."""
