@@ -318,7 +318,6 @@ PLAIN = {
     "training.runner.Settings.optimizer": "a name or a class",
     "judging.reference.Formula.reduction": "a function",
     "commands.config.toml_table.Table.values": "what TOML can say",
-    "checking.tensor_text._Rows.numbers": "numbers as they were read",
 }
 """Fields whose annotation, Any or a protocol, allows arrays, and which never hold one."""
 OUTSIDE = ("verifier.models", "verifier.__main__")

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.fx import GraphModule
 
 from verifier.capture.autograd_derivatives import ForwardMode, Joint, SecondOrder, tensors
+from verifier.capture.joint_graph import Captured
 from verifier.capture.lowering import plain
 from verifier.capture.random_draws import with_seed
 from verifier.errors import InputError, message_of
@@ -56,7 +56,7 @@ class Subject:
     """How often the code is run again, to see whether it states the same; for second derivatives
     at most once.
     """
-    graphs: dict[Hashable, GraphModule] = field(default_factory=dict)
+    graphs: dict[Hashable, Captured] = field(default_factory=dict)
     """What was read of the same code before, by the shapes of its inputs. Given only for code that
     takes the same path for all numbers.
     """

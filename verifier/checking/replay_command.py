@@ -13,6 +13,7 @@ from verifier.capture.target.pytree import leaves, replaced
 from verifier.checking.check_result import CheckSettings
 from verifier.checking.expected_gradient import ExpectedFunction
 from verifier.checking.inputs import Between, input_words
+from verifier.process.setting import settings_of
 from verifier.process.values import UserFunction, UserInputs
 
 MOST_NUMBERS = 64
@@ -102,27 +103,9 @@ def _input_words(inputs: UserInputs) -> Iterator[str]:
 
 
 def _setting_words(settings: CheckSettings) -> Iterator[str]:
+    """The dtypes, and what is not as usual."""
     standard = CheckSettings()
-    for dtype in settings.dtypes:
-        yield from ("--dtype", dtype)
-    for name in ("points", "seed", "digits", "timeout"):
+    for name, setting in settings_of(CheckSettings).items():
         value = getattr(settings, name)
         if value != getattr(standard, name):
-            yield from (f"--{name}", str(value))
-    for name in settings.without:
-        yield from ("--without", name)
-    for option, names in (("--wrt", settings.wrt), ("--not-wrt", settings.not_wrt)):
-        if names:
-            yield from (option, ",".join(names))
-    if settings.state is not None:
-        yield from ("--state", str(settings.state))
-    yield from _flags(settings)
-
-
-def _flags(settings: CheckSettings) -> Iterator[str]:
-    if settings.effort != CheckSettings.effort:
-        yield f"--{settings.effort}"
-    if settings.train:
-        yield "--train"
-    if settings.honour_detach:
-        yield "--honour-detach"
+            yield from setting.words(name, value)

@@ -44,12 +44,12 @@ def train(
     given is taken from `model`, then from DEFAULTS.
 
     `data` overrides the model's own: a mapping of columns, the path of a CSV file with a header, a
-    data frame of pandas or polars, a torch dataset. `predict` lists inputs at which both trainings
-    predict in the end. `witness` states the gradients in place of `loss.backward()`.
-    `third_opinion` adds finite differences at the steps that are kept. With `stop_on_failure` the
-    run ends at the first step that disagrees. `keep_going` is asked before each step, with the
-    numbers of those done and planned; its False ends the run, and the report is marked as partial.
-    `on_judged` is called with the steps as they are judged, many at once.
+    data frame of pandas or polars, a torch dataset, or a function that returns one. `predict` lists
+    inputs at which both trainings predict in the end. `witness` states the gradients in place of
+    `loss.backward()`. `third_opinion` adds finite differences at the steps that are kept. With
+    `stop_on_failure` the run ends at the first step that disagrees. `keep_going` is asked before
+    each step, with the numbers of those done and planned; its False ends the run, and the report is
+    marked as partial. `on_judged` is called with the steps as they are judged, many at once.
 
     Raises InputError for data, settings and inputs that do not fit.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from verifier.checking.labels import with_noun
 from verifier.commands.train import train
@@ -26,11 +26,22 @@ from verifier.reporting.content.blocks import (
 from verifier.reporting.content.component_rows import DASH, DIGITS, RATIO, known, ratio
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, numbers, table_of, words
-from verifier.reporting.data.document_head import head
+from verifier.reporting.data.document import FORMAT, Head, json_object, versions
+from verifier.reporting.data.training_json import TrainingDocument
 from verifier.reporting.html.page import Page
 from verifier.reporting.html.training import parameter_table
 from verifier.reporting.training_report import Report
 from verifier.training.runner import always
+
+
+class SummaryDocument(Head):
+    """Several trainings: train --all."""
+
+    command: Literal["train"]
+    outcome: Outcome
+    ok: bool
+    """Whether the exit code is 0."""
+    reports: list[TrainingDocument]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -59,12 +70,15 @@ class Summary(PageReport):
     @isolate
     def to_json(self) -> dict[str, Any]:
         """All reports in one document of the format `verifier/1`."""
-        return {
-            **head("train"),
-            "outcome": self.outcome.value,
+        document: SummaryDocument = {
+            "format": FORMAT,
+            "command": "train",
+            "versions": versions(),
+            "outcome": self.outcome,
             "ok": self.ok,
-            "reports": [report.to_json() for report in self.reports],
+            "reports": [report.document for report in self.reports],
         }
+        return json_object(document)
 
     def content(self, detail: Detail = Detail.SHORT) -> Iterator[Block]:
         """The verdict, and a row for each model; the same at any `detail`."""

@@ -17,6 +17,7 @@ import numpy as np
 from verifier.errors import InputError
 from verifier.formula.arrays.row_shapes import row_shape
 from verifier.formula.arrays.start_values import Start, start_value
+from verifier.formula.data_source import loaded_data
 from verifier.operations.identifiers import is_name
 from verifier.process.imports import quiet_imports
 from verifier.process.values import Options, UserFunction, UserValue
@@ -210,7 +211,8 @@ class Model:
         self.loss = loss
         self.weights = weights
         self.reduction = reduction
-        self.data = data
+        self.data_source = data
+        """The data as it was given; a function without arguments gives it when it is needed."""
         self.training = dict(train or {})
         self.origin: tuple[str, ...] = ()
         """The words that name this model on the command line; none where it has no name there."""
@@ -494,6 +496,17 @@ class Model:
         return {name: tuple(np.shape(value)) for name, value in self.start.items()}
 
     @cached_property
+    def data(self) -> UserValue:
+        """The data: what was given, or what the function that was given returns.
+
+        Raises InputError where that function fails.
+        """
+        try:
+            return loaded_data(self.data_source)
+        except InputError as error:
+            raise error.located(f"model {self.name}") from error
+
+    @cached_property
     def row_shapes(self) -> dict[str, Shape]:
         """The shape that one row of each data column has, by the data; () where that says
         nothing.
@@ -507,8 +520,10 @@ class Model:
         return not any(self.shapes.values()) and rows <= {(), (1,)}
 
     def with_data(self, data: UserValue) -> Model:
-        """The same model with other data, whose rows may have other shapes."""
-        return self._changed(data=data)
+        """The same model with other data, whose rows may have other shapes; a function gives it
+        when it is needed.
+        """
+        return self._changed(data_source=data)
 
     def _write_loss(
         self, builder: FormulaBuilder, prediction: int, places: Mapping[str, int]
@@ -639,8 +654,9 @@ def model(
     the order in which they are written.
 
     `loss` takes the prediction, then data columns or parameters by name; without it and without
-    inputs the function itself is minimised. `data` is a mapping of columns, the path of a CSV file
-    or a data frame. `train` has settings of `verifier.train` that hold for this model. `fixed`
+    inputs the function itself is minimised. `data` is a mapping of columns, the path of a CSV file,
+    a data frame, or a function without arguments that returns one of them, which is called when the
+    data is first needed. `train` has settings of `verifier.train` that hold for this model. `fixed`
     names parameters that are not trained. `weights` names a column that multiplies each row's loss.
     `reduction` says whether a batch takes the "mean" or the "sum" of its rows' losses.
 

@@ -233,12 +233,11 @@ class Builder:
         return tuple(arguments) if truths else tuple(map(self.numbers, arguments))
 
     def _add(self, node: Node) -> int:
-        key = self._key(node)
-        if key not in self._places:
-            self._places[key] = len(self._nodes)
+        place = self._places.setdefault(self._key(node), len(self._nodes))
+        if place == len(self._nodes):
             self._nodes.append(node)
             self._truths.append(has_truths(node, self._truths))
-        return self._places[key]
+        return place
 
     def _key(self, node: Node) -> Hashable:
         """What is equal for two nodes that compute the same."""

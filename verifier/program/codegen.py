@@ -31,6 +31,7 @@ from verifier.operations.operation import (
     Suffix,
 )
 from verifier.operations.table import TABLE
+from verifier.program.array_operations.broadcasting import reshape_rows
 from verifier.program.array_operations.movement import put_at
 from verifier.program.array_operations.operation import Argument, ArrayOperation
 from verifier.program.evaluation.arithmetic import NumPyArithmetic
@@ -130,16 +131,29 @@ class _Writer:
                 for place, text in zip(node.arguments, arguments, strict=True)
             ]
         if node.operation == ARRAY:
-            return self._on_arrays(node.payload, arguments)
+            return self._on_arrays(node, arguments)
         return self._operation(TABLE[node.operation], node, arguments)
 
-    def _on_arrays(self, operation: ArrayOperation, arguments: Sequence[_Text]) -> _Text:
+    def _on_arrays(self, node: Node, arguments: Sequence[_Text]) -> _Text:
+        operation: ArrayOperation = node.payload
         if operation.symbol:
             left, right = arguments
             text = f"{left.within(PRODUCT)} {operation.symbol} {right.within(PRODUCT + 1)}"
             return _Text(text, PRODUCT)
-        given = [Argument(argument.text, argument.within(ATOM)) for argument in arguments]
+        given = [
+            Argument(
+                text.text, self._as_array(text) if self._is_plain(place) else text.within(ATOM)
+            )
+            for place, text in zip(node.arguments, arguments, strict=True)
+        ]
         return _Text(operation.source(self.language.name, *given))
+
+    def _as_array(self, number: _Text) -> str:
+        """A plain number in the dtype of the first symbol."""
+        like = self.program.inputs[0]
+        if self.language is TORCH:
+            return f"{like}.new_tensor({number.text})"
+        return f"np.result_type({like}).type({number.text})"
 
     def _array(self, node: Node) -> _Text:
         """An array that stands in the formula, in the dtype of the first symbol."""
@@ -149,7 +163,7 @@ class _Writer:
         return _Text(f"np.array({numbers}, dtype=np.result_type({like}))")
 
     def _operation(self, row: Operation, node: Node, arguments: list[_Text]) -> _Text:
-        plain = [not self._varies(argument) for argument in node.arguments]
+        plain = [self._is_plain(argument) for argument in node.arguments]
         if row.name == "where" and plain[0]:
             condition, taken, otherwise = (argument.text for argument in arguments)
             return _Text(f"({taken} if {condition} else {otherwise})")
@@ -175,7 +189,7 @@ class _Writer:
         """A constant as it meets a tensor: torch takes whole numbers of 64 bits only."""
         if self.program.nodes[index].operation == CONSTANT:
             return text
-        value = self._constants.get(index)
+        value = self._constants.get(index) if self._is_plain(index) else None
         if value is None or abs(float(value)) < _WHOLE:
             return text
         return _Text(f"1.0 * {text.within(PRODUCT + 1)}", PRODUCT)
@@ -210,6 +224,10 @@ class _Writer:
 
     def _varies(self, index: int) -> bool:
         return self.program.varying[index]
+
+    def _is_plain(self, index: int) -> bool:
+        """Whether a node is a number that depends on no symbol."""
+        return not self._varies(index) and not self.program.nodes[index].shape
 
 
 _WHOLE = 2**63
@@ -371,7 +389,7 @@ def _scope(language: Language, program: Program) -> dict[str, Any]:
     ]
     on_arrays = [node.payload for node in program.nodes if node.operation == ARRAY]
     if on_arrays:
-        scope["put_at"] = put_at
+        scope |= {"put_at": put_at, "reshape_rows": reshape_rows}
     if on_arrays or any(call.name.startswith("special.") for call in calls):
         scope["special"] = import_module("scipy.special")
     return {**scope, **{call.name: call.own for call in calls if call.own is not None}}

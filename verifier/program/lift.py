@@ -12,6 +12,7 @@ import numpy as np
 from verifier.errors import InputError
 from verifier.operations.formats import Format
 from verifier.operations.table import TABLE
+from verifier.program.array_operations.operation import ArrayOperation
 from verifier.program.builder import Builder
 from verifier.program.program import CONSTANT, INPUT, Node, Program, Shape
 
@@ -66,11 +67,16 @@ def _lifted(node: Node, builder: Builder, symbols: Mapping[str, int], values: li
     arguments = [values[argument] for argument in node.arguments]
     match node.operation:
         case "array":
-            return node.payload.lowered(builder, *arguments)
+            operation: ArrayOperation = node.payload
+            return operation.lowered(builder, *arguments)
         case "sum":
             return summed(builder, arguments[0])
         case "mean":
             return averaged(builder, arguments[0])
+        case "size":
+            return builder.constant(float(np.prod(builder.shape(arguments[0]))))
+        case "spread":
+            return builder.expand(arguments[1], builder.shape(arguments[0]))
     return builder.apply(node.operation, *arguments)
 
 

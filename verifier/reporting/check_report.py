@@ -21,6 +21,7 @@ from verifier.reporting.content.check import check_content
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.data.check_frame import check_frame
 from verifier.reporting.data.check_json import check_document
+from verifier.reporting.data.document import json_object
 from verifier.reporting.html.check import check_page
 from verifier.reporting.html.page import Page
 from verifier.reporting.text.check_markdown import check_markdown
@@ -75,7 +76,7 @@ class CheckReport(PageReport):
     @isolate
     def to_json(self) -> dict[str, Any]:
         """The report in the format `verifier/1`, in JSON's own types."""
-        return check_document(self.tally)
+        return json_object(check_document(self.tally))
 
     @isolate
     def to_frame(self) -> pandas.DataFrame:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from verifier.reporting.data.document_head import versions
+from verifier.reporting.data.document import versions
 
 
 def incident_text(arguments: Sequence[str], traceback: str) -> str:

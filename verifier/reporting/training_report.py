@@ -17,8 +17,13 @@ from verifier.reporting.content.blocks import Block
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.training import DEFAULT_VIEW, View, training_content
 from verifier.reporting.content.training_verdict import outcome_of
+from verifier.reporting.data.document import json_object
 from verifier.reporting.data.training_frame import frame
-from verifier.reporting.data.training_json import training_document
+from verifier.reporting.data.training_json import (
+    TrainingDocument,
+    TrainingVerdict,
+    training_document,
+)
 from verifier.reporting.html.page import Page
 from verifier.reporting.html.picture import Picture, image
 from verifier.reporting.html.training import NOTEBOOK_ROWS, ROWS, training_page
@@ -98,7 +103,12 @@ class Report(PageReport):
     @isolate
     def to_json(self) -> dict[str, Any]:
         """The report as the format `verifier/1`, in JSON's own types."""
-        verdict = {"replay": self.replay, "outcome": self.outcome.value, "ok": self.ok}
+        return json_object(self.document)
+
+    @property
+    def document(self) -> TrainingDocument:
+        """The report as a document of the format `verifier/1`."""
+        verdict: TrainingVerdict = {"replay": self.replay, "outcome": self.outcome, "ok": self.ok}
         return training_document(self.model, self.findings, verdict)
 
     @isolate

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
 from verifier.capture.code_at_point import Subject
+from verifier.capture.joint_graph import Captured
 from verifier.errors import InputError, message_of
 from verifier.formula.model import Model
 from verifier.judging.conditioning import worst_place
@@ -25,9 +27,19 @@ from verifier.judging.verdict import Verdicts
 from verifier.operations.arrays import Array, Floats
 from verifier.process.values import UserValue
 from verifier.program.codegen import NUMPY, TORCH, function
+from verifier.program.program import Program
+from verifier.training.constant_arrays import with_arrays_in
 from verifier.training.data import NO_DATA, read_columns, split_rows
 from verifier.training.optimizers import optimizer_named
-from verifier.training.runner import HeldOut, Judged, Prediction, Rows, Schedule, Settings
+from verifier.training.runner import (
+    HeldOut,
+    Judged,
+    Prediction,
+    Rows,
+    Schedule,
+    Settings,
+    refuse_large_starts,
+)
 from verifier.witnesses import Witness
 
 
@@ -62,6 +74,11 @@ class JudgedArrays(Judged):
         """The verdicts on all entries."""
         return self.entries
 
+    @property
+    def tiers(self) -> list[str]:
+        """How the allowance of each of them was found: proved or estimated."""
+        return [part.tier for part in self.finding.parts]
+
     def entry_names(self, place: int) -> dict[str, str]:
         """The index of each gradient's worst entry."""
         return self.places
@@ -83,6 +100,7 @@ class ArrayRun:
         witness: Witness,
         keep_going: Callable[[int, int], bool],
     ) -> None:
+        refuse_large_starts(model, settings.format)
         self.model, self.settings = model, settings
         given = read_columns(data, model.columns, settings.format, model.row_shapes)
         self.columns, self._held_out = given, NO_DATA
@@ -101,7 +119,7 @@ class ArrayRun:
         self._twin: dict[str, Any] = {
             name: np.asarray(value, dtype=number)[()] for name, value in model.start.items()
         }
-        self._graphs: dict[Hashable, torch.fx.GraphModule] = {}
+        self._graphs: dict[Hashable, Captured] = {}
         self.latest: JudgedArrays | None = None
         """The step that was judged last."""
         self.before: JudgedArrays | None = None
@@ -112,10 +130,10 @@ class ArrayRun:
         self._update = rule.on_tensors(self._trained)
         self._update_twin = rule.on_numbers([self._twin[name] for name in model.parameters])
 
-    @property
-    def loss_program(self) -> Any:
-        """The loss of a batch."""
-        return self.model.batch_program.only_last
+    @cached_property
+    def loss_program(self) -> Program:
+        """The loss of a batch, with the arrays in its formula rounded to the training's dtype."""
+        return with_arrays_in(self.model.batch_program.only_last, self.settings.format)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -18,6 +18,7 @@ from verifier.judging.conditioning import detection_limits, ratios, worst_place
 from verifier.judging.examination import NotReplayed
 from verifier.judging.outcome import worst_outcome
 from verifier.judging.verdict import Comparison, Outcome, Verdicts
+from verifier.operations.arrays import Floats
 from verifier.training.data import NO_DATA, Columns
 from verifier.training.exact_replay import FormulaReplayed
 from verifier.training.reservoir import (
@@ -57,8 +58,14 @@ class Component:
     worst: Comparison
     worst_entry: str = ""
     """The index of that number in an array, as `[3, 5]`."""
+    tier: str = "proved"
+    """How the allowance was found: proved, or estimated where it was so at any step."""
     failing_steps: int = 0
     """At how many steps it, or an entry of it, disagrees."""
+    entry_ratios: Floats | None = field(default=None, compare=False)
+    """Of each entry of an array the largest error over all steps, as a fraction of what rounding
+    allowed it (flat); None for a number.
+    """
 
     @property
     def outcome(self) -> Outcome:
@@ -206,6 +213,9 @@ class Collector:
             ]
         for tally, verdicts in zip(self._tallies, judged.all_verdicts, strict=True):
             tally.add(verdicts)
+            tally.keep_entries(verdicts, len(judged))
+        for tally, tier in zip(self._tallies, judged.tiers, strict=True):
+            tally.tier = tier if tally.tier == "proved" else tally.tier
         failing = np.flatnonzero(np.any([verdicts.failing for verdicts in judged.verdicts], axis=0))
         self._keep(judged, failing)
         self._follow(judged)
@@ -333,6 +343,8 @@ class _Tally:
         self._largest_limit = np.nan
         self._worst_rank = (-1, -1.0)
         self._failing_steps = 0
+        self.tier = "proved"
+        self._entry_ratios: Floats | None = None
         self.worst_step: Step | None = None
 
     def add(self, verdicts: Verdicts) -> None:
@@ -349,6 +361,14 @@ class _Tally:
         digits = verdicts.digits[decided & ~np.isnan(verdicts.digits)]
         if digits.size:
             self._least_digits = np.fmin(self._least_digits, digits.min())
+
+    def keep_entries(self, verdicts: Verdicts, steps: int) -> None:
+        """The largest error of each entry of an array, for what is allowed."""
+        entries = verdicts.severity.size // steps
+        if entries > 1:
+            largest = np.max(ratios(verdicts).reshape(steps, entries), axis=0)
+            earlier = self._entry_ratios
+            self._entry_ratios = largest if earlier is None else np.maximum(earlier, largest)
 
     def keep_worst(self, judged: Judged, verdicts: Verdicts) -> None:
         """The worst outcome, and within it the largest error for its allowance."""
@@ -375,5 +395,7 @@ class _Tally:
             worst_step=worst.number,
             worst=worst.loss if self._quantity == "value" else worst.gradient[self._name],
             worst_entry=worst.entries.get(self._name, ""),
+            tier=self.tier,
             failing_steps=self._failing_steps,
+            entry_ratios=self._entry_ratios,
         )

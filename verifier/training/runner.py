@@ -187,6 +187,11 @@ class Judged:
         return self.verdicts
 
     @property
+    def tiers(self) -> list[str]:
+        """How the allowance of each of them was found: proved or estimated."""
+        return ["proved"] * len(self.verdicts)
+
+    @property
     def apart(self) -> Floats:
         """How far the parameters of both trainings are apart: steps by parameters."""
         with np.errstate(invalid="ignore"):
@@ -378,10 +383,15 @@ def ignore(_: Judged) -> None:
     """Takes no notice of steps that were judged."""
 
 
-def _refuse_large_starts(model: Model, format: Format) -> None:
+def refuse_large_starts(model: Model, format: Format) -> None:
+    """Do nothing where the format has room for all start values. Raises InputError else."""
     for name, value in model.start.items():
-        if abs(value) > format.largest:
-            raise InputError(f"parameter {name} starts from {value!r}, too large for {format.name}")
+        flat = np.ravel(value)
+        largest = float(flat[np.argmax(np.abs(flat))])
+        if abs(largest) > format.largest:
+            raise InputError(
+                f"parameter {name} starts from {largest!r}, too large for {format.name}"
+            )
 
 
 def _refuse_large_constants(model: Model, format: Format) -> None:
@@ -427,7 +437,7 @@ class Run:
         self.stopped = False
         self.settings = settings
         self._keep_going = keep_going
-        _refuse_large_starts(model, settings.format)
+        refuse_large_starts(model, settings.format)
         _refuse_large_constants(model, settings.format)
         rule = optimizer_named(settings.optimizer, settings.lr)
         self.autograd = AutogradTraining(model, self.columns, self.schedule, witness, rule)

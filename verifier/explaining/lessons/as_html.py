@@ -14,7 +14,7 @@ from verifier.explaining.lessons.plot import ON_A_SCREEN, ON_A_TELEPHONE, Drawin
 from verifier.explaining.lessons.reader import ClaimResult, Code, Passage, Script, scripts
 from verifier.explaining.lessons.wording import WORDING
 from verifier.operations.number_text import number
-from verifier.reporting.data.document_head import versions
+from verifier.reporting.data.document import versions
 from verifier.reporting.html.page import PageScript
 from verifier.reporting.html.svg import inline
 

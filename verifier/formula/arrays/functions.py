@@ -173,7 +173,8 @@ def _beside(build: FormulaBuilder, value: Operand) -> Operand:
 
 
 def _on_numbers(name: str, arguments: Sequence[Operand], settings: dict[str, Operand]) -> Array:
-    build, given = FormulaBuilder(), {}
+    build = FormulaBuilder()
+    given: dict[str, Array] = {}
 
     def traced(value: Operand) -> Operand:
         if isinstance(value, list | tuple) and any(np.ndim(one) for one in value):

@@ -27,6 +27,6 @@ def row_shape(data: UserValue, name: str) -> Shape:
     if shape is None:
         try:
             shape = np.shape(column)
-        except ValueError:
-            return ()
+        except (ValueError, TypeError, RuntimeError):
+            return ()  # what is wrong with it is said where it is read
     return tuple(int(length) for length in tuple(shape)[1:])

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from verifier.errors import InputError, message_of
+from verifier.formula.arrays.start_values import Start
 from verifier.formula.arrays.traced_array import TracedArray
 from verifier.formula.trace import located_name, location_of, refuse_untraceable
-from verifier.operations.arrays import Array, Operand
+from verifier.operations.arrays import Operand
 from verifier.process.values import UserFunction
 from verifier.program.array_operations.broadcasting import Sum
 from verifier.program.builder import FormulaBuilder
@@ -101,7 +102,7 @@ def _result(result: Operand, build: FormulaBuilder, body: UserFunction) -> int:
     )
 
 
-def compare_with_arrays(program: Program, body: UserFunction, values: Mapping[str, Array]) -> None:
+def compare_with_arrays(program: Program, body: UserFunction, values: Mapping[str, Start]) -> None:
     """Run the body on arrays of numbers too. Raises InputError if the program gives others.
 
     `values` are the body's arguments by name, and others; the program's first result is compared.

@@ -128,7 +128,7 @@ class TracedArray:
 
     def _with(self, row: str, other: Operand, swapped: bool = False) -> TracedArray:
         if not _is_operand(other):
-            return NotImplemented
+            return NotImplemented  # type: ignore[no-any-return]
         pair = (self.beside(other), self) if swapped else (self, self.beside(other))
         return _checked(self.build, lambda nodes: operate(self.build, row, *nodes), row, pair)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from verifier.errors import InputError
+from verifier.operations.arrays import Numeric
 from verifier.program.array_operations.operation import NUMPY, TEXT, TORCH, Argument, ArrayOperation
 from verifier.program.builder import Builder, FormulaBuilder
 from verifier.program.program import ROWS, Shape
@@ -29,18 +31,38 @@ class Reshape(ArrayOperation):
         return self.to
 
     def source(self, language: str, *arguments: Argument) -> str:
-        """A method in every language; -1 stands for the rows of a batch."""
+        """A method; -1 stands for the rows of a batch, which a shape may have twice."""
+        if language == TEXT:
+            return f"reshape({arguments[0].text}, {list(self.to)})"
+        if self.to.count(ROWS) > 1:
+            return f"reshape_rows({arguments[0].text}, {self.to})"
         return f"{arguments[0].atom}.reshape({', '.join(map(str, self.to)) or '()'})"
 
     def lowered(self, builder: Builder, *arguments: int) -> int:
         """In the shape with the rows of the data."""
-        rows = int(np.prod(builder.shape(arguments[0]))) // max(_count(self.to)[1], 1)
-        shape = tuple(rows if length == ROWS else length for length in self.to)
+        shape = _with_rows(self.to, builder.shape(arguments[0]))
         return builder.reshape(arguments[0], shape)
 
     def adjoint(self, build: FormulaBuilder, node: int, position: int, adjoint: int) -> int:
         """The shape put back."""
-        return build.array(Reshape(build.shape(build[node].arguments[0])), adjoint)
+        (argument,) = build[node].arguments
+        return like(build, adjoint, build.shape(argument), argument)
+
+
+def reshape_rows(value: Numeric, shape: Shape) -> Numeric:
+    """An array or a tensor in a shape that has the rows several times, each of them as -1.
+
+    >>> reshape_rows(np.ones((3, 3)), (-1, 1, -1)).shape
+    (3, 1, 3)
+    """
+    return value.reshape(_with_rows(shape, tuple(value.shape)))
+
+
+def _with_rows(shape: Shape, found: Shape) -> Shape:
+    """The shape with the number of rows, of an array that has the shape `found` now."""
+    power, others = _count(shape)
+    rows = round((math.prod(found) / max(others, 1)) ** (1 / max(power, 1)))
+    return tuple(rows if length == ROWS else length for length in shape)
 
 
 def _count(shape: Shape) -> tuple[int, int]:
@@ -57,11 +79,11 @@ class ExpandLike(ArrayOperation):
         return arguments[1]
 
     def source(self, language: str, *arguments: Argument) -> str:
-        """NumPy's takes numbers too, and keeps the dtype."""
+        """For numbers too, in the dtype of the second argument."""
         value, other = arguments
         if language == NUMPY:
             return f"np.full_like({other.text}, {value.text})"
-        return f"{value.atom}.expand_as({other.text})"
+        return f"torch.ones_like({other.text}).mul({value.text})"
 
     def lowered(self, builder: Builder, *arguments: int) -> int:
         """As an index of the elements."""

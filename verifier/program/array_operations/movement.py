@@ -106,7 +106,11 @@ class Take(ArrayOperation):
         return tuple(lengths)
 
     def source(self, language: str, *arguments: Argument) -> str:
-        """Square brackets."""
+        """Square brackets; torch's slices only go forward, along flipped axes."""
+        backward = [axis for axis, part in enumerate(self.key) if _goes_backward(part)]
+        if language == TORCH and backward:
+            key = key_text(tuple(map(_forward, self.key)))
+            return f"torch.flip({arguments[0].text}, {tuple(backward)})[{key}]"
         return f"{arguments[0].atom}[{key_text(self.key)}]"
 
     def lowered(self, builder: Builder, *arguments: int) -> int:
@@ -189,19 +193,32 @@ class Concatenate(ArrayOperation):
         return build.array(Take((*(WHOLE,) * axis, part)), adjoint)
 
 
+def _goes_backward(part: Part) -> bool:
+    return isinstance(part, Slice) and (part.step or 1) < 0
+
+
+def _forward(part: Part) -> Part:
+    """A slice backward as the same one of the flipped axis, where place p is at ~p."""
+    if not isinstance(part, Slice) or part.step is None or part.step > 0:
+        return part
+    start, stop = (None if place is None else ~place for place in (part.start, part.stop))
+    return Slice(start, stop, -part.step)
+
+
 def put_at(value: Numeric, like: Numeric, key: tuple[int | slice | list[int], ...]) -> Numeric:
-    """Zeros like an array or a tensor, with a value added at the places of a key.
+    """Zeros like an array or a tensor, with a value (or one number) added at the places of a key.
 
     >>> put_at(np.ones(2), np.ones(3), ([0, 0],))
     array([2., 0., 0.])
     """
     zeros = np.zeros_like(like) if isinstance(like, np.ndarray) else like.new_zeros(like.shape)
     if isinstance(zeros, np.ndarray):
-        np.add.at(zeros, key, value)
+        np.add.at(zeros, key, value)  # type: ignore[arg-type]  # its types know no slices
         return zeros
-    places = np.arange(zeros.numel()).reshape(zeros.shape)[key].ravel()
-    index = zeros.new_tensor(places).long()
-    return zeros.flatten().index_add(0, index, value.flatten()).reshape(zeros.shape)
+    chosen = places(tuple(zeros.shape))[key]
+    index = zeros.new_tensor(chosen.ravel()).long()
+    added = (zeros.new_ones(chosen.shape) * value).flatten()
+    return zeros.flatten().index_add(0, index, added).reshape(zeros.shape)
 
 
 def numpy_key(key: tuple[Part, ...]) -> tuple[int | slice | list[int], ...]:

@@ -22,7 +22,9 @@ class Argument:
 
     text: str
     atom: str
-    """The same in brackets, if it needs them before a dot or an index."""
+    """The same before a dot or an index: in brackets, if it needs them, and a plain number as an
+    array or a tensor.
+    """
 
 
 class ArrayOperation(ABC):

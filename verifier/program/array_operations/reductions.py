@@ -131,7 +131,8 @@ class LogSumExp(ArrayOperation):
         """The softmax times the adjoint."""
         (argument,) = build[node].arguments
         axis = axis_in(self.axis, build.shape(argument))
-        spread = build.array(Reshape(kept(build.shape(argument), (axis,))), adjoint)
+        shape = kept(build.shape(argument), (axis,))
+        spread = build.array(Reshape(shape), adjoint) if build.shape(adjoint) else adjoint
         return build.apply("multiply", build.array(Softmax(self.axis), argument), spread)
 
 

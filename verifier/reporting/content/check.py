@@ -77,7 +77,7 @@ def _effort(settings: CheckSettings) -> Iterator[Labelled]:
     if effort is NORMAL:
         return
     few = effort.share < 1
-    share = f"1 in {1 / effort.share} of" if few else f"{effort.share} times"
+    share = f"1 in {1 / effort.share:g} of" if few else f"{effort.share:g} times"
     sentence = f"--{effort.name} looks at {share} the usual points near borders"
     names = [check_named(name).title for name in effort.left_out]
     without = f", and leaves out: {listed(names, len(names))}" if names else ""

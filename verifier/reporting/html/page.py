@@ -23,7 +23,7 @@ from verifier.errors import printable
 from verifier.judging.verdict import Outcome
 from verifier.process import values
 from verifier.reporting.content.blocks import STYLES, Facts, Part, Table
-from verifier.reporting.data.document_head import versions
+from verifier.reporting.data.document import versions
 from verifier.reporting.html.page_table import page_table
 from verifier.reporting.html.picture import NARROW, WIDE, Picture
 from verifier.reporting.html.svg import inline, inline_sized

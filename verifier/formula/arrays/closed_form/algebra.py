@@ -180,7 +180,9 @@ def product(*terms: Term) -> Term:
         left = [one for one in terms if not one.is_number]
         return times(*numbers, *([Identity(left[0].dimensions[0])] if left else []))
     inner, shortened = _shortened(factors)
-    if any(split(one) != Monomial(ONE, matrix=one) or isinstance(one, Product) for one in shortened):
+    if any(
+        split(one) != Monomial(ONE, matrix=one) or isinstance(one, Product) for one in shortened
+    ):
         return product(*numbers, *inner, *shortened)
     return times(*numbers, *inner, _multiplied(shortened))
 

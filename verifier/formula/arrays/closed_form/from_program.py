@@ -135,7 +135,11 @@ def _constant(node: Node) -> Term:
     array, shape = node.array.astype(np.float64), dimensions(node.shape)
     if array.size == 1:
         return algebra.number(float(array.ravel()[0]))
-    if array.ndim == 2 and array.shape[0] == array.shape[1] and np.array_equal(array, np.eye(len(array))):
+    if (
+        array.ndim == 2
+        and array.shape[0] == array.shape[1]
+        and np.array_equal(array, np.eye(len(array)))
+    ):
         return Identity(len(array))
     if np.all(array == array.ravel()[0]):
         return times(algebra.number(float(array.ravel()[0])), algebra.ones(shape))
@@ -373,7 +377,9 @@ def _inverse(matrix: Term) -> Term:
 
 def _solved(operation: Solve, shape: Shape, given: Sequence[Value]) -> Term:
     turned = given[0].term
-    inverse = transposed(_inverse(transposed(turned))) if _is_transpose(turned) else _inverse(turned)
+    inverse = (
+        transposed(_inverse(transposed(turned))) if _is_transpose(turned) else _inverse(turned)
+    )
     return product(inverse, given[1].term)
 
 
@@ -422,12 +428,16 @@ def _put(operation: Put, shape: Shape, given: Sequence[Value]) -> Term:
     coefficient, over, under, matrix = algebra.split(term)
     placed = term if matrix is None else matrix
     numbers = [] if matrix is None else [algebra.joined(algebra.Monomial(coefficient, over, under))]
-    return times(*numbers, Placed(placed, rows, columns, key_text(operation.key), dimensions(shape)))
+    return times(
+        *numbers, Placed(placed, rows, columns, key_text(operation.key), dimensions(shape))
+    )
 
 
 def _as_column(term: Term, key: Sequence[object], axes: int) -> Term:
     """A row that was taken out of a matrix as the column that every vector is, and back."""
-    is_row = axes == 2 and isinstance(key[0], int) and not (len(key) > 1 and isinstance(key[1], int))
+    is_row = (
+        axes == 2 and isinstance(key[0], int) and not (len(key) > 1 and isinstance(key[1], int))
+    )
     return transposed(term) if is_row else term
 
 

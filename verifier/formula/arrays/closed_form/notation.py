@@ -207,9 +207,7 @@ class _Writer:
             case OfMatrix(name, of):
                 return notation.call(name, [self.piece(of).text])
             case Indicator(row, left, right):
-                return notation.indicator(
-                    self.piece(left).text, SIGNS[row], self.piece(right).text
-                )
+                return notation.indicator(self.piece(left).text, SIGNS[row], self.piece(right).text)
             case Part(of, _, _, key):
                 return notation.part(self._base(of), key)
             case Placed(of, _, _, key):
