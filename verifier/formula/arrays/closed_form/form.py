@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from verifier.errors import InputError
@@ -19,7 +20,12 @@ from verifier.formula.arrays.closed_form.naming import (
 from verifier.formula.arrays.closed_form.notation import Notation, written
 from verifier.formula.arrays.closed_form.terms import NUMBER, Derivative, Named, Term
 from verifier.formula.arrays.closed_form.text import TextNotation
+from verifier.formula.arrays.closed_form.to_sympy import sympy_form
+from verifier.operations.arrays import Expr
 from verifier.program.program import Program
+
+MOST_CHARACTERS = 1_000
+"""Nobody reads longer formulas."""
 
 
 class Line(NamedTuple):
@@ -62,6 +68,36 @@ class ClosedForm:
         """
         notation = TextNotation(self.rows)
         return tuple(" = ".join(line.written(notation)) for line in self.lines)
+
+    def text_of(self, term: Term) -> str:
+        """One of the formulas on a line of its own, with no other names than the model's.
+
+        Raises InputError where it is too long for people.
+        """
+        if term.weight <= MOST_CHARACTERS:
+            text = written(term, TextNotation(self.rows))
+            if len(text) <= MOST_CHARACTERS:
+                return text
+        raise InputError(f"written out, the formula has more than {MOST_CHARACTERS} characters")
+
+    @cached_property
+    def prediction(self) -> Expr:
+        """The prediction of a batch as SymPy's matrix expression.
+
+        Raises InputError where it is too long for people, as the next two do.
+        """
+        return sympy_form(self.formulas.prediction, self.rows)
+
+    @cached_property
+    def loss(self) -> Expr:
+        """The loss of a batch as SymPy's expression."""
+        return sympy_form(self.formulas.loss, self.rows)
+
+    @cached_property
+    def gradient(self) -> dict[str, Expr]:
+        """The derivative of the loss of a batch by each parameter, by its name."""
+        terms = zip(self.parameters, self.formulas.gradient, strict=True)
+        return {name: sympy_form(term, self.rows) for name, term in terms}
 
     def latex(self) -> tuple[str, ...]:
         """An equation in LaTeX for each."""
