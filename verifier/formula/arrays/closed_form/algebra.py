@@ -68,12 +68,7 @@ def split(term: Term) -> Monomial:
 def joined(monomial: Monomial) -> Term:
     """The term of a monomial, with what stands above and below the line cancelled."""
     coefficient, over, under, matrix = monomial
-    above, below = list(over), []
-    for term in under:
-        if term in above:
-            above.remove(term)
-        else:
-            below.append(term)
+    above, below = _cancelled(over, under)
     if coefficient == 0:
         return zeros(NUMBER_LIKE if matrix is None else matrix.dimensions)
     if isinstance(coefficient, float) and coefficient.is_integer():
@@ -86,6 +81,21 @@ def joined(monomial: Monomial) -> Term:
     if matrix is None and coefficient == 1 and len(above) == 1 and not below:
         return above[0]
     return Scaled(coefficient, tuple(above), tuple(below), matrix)
+
+
+def _cancelled(over: Sequence[Term], under: Sequence[Term]) -> tuple[list[Term], list[Term]]:
+    """The numbers above and below a line, with equal ones as powers on one side."""
+    exponents: dict[Term, Coefficient] = {}
+    for side, sign in ((over, 1), (under, -1)):
+        for term in side:
+            base, exponent = _base(term)
+            exponents[base] = exponents.get(base, Fraction(0)) + sign * exponent
+    sides: tuple[list[Term], list[Term]] = [], []
+    for base, exponent in exponents.items():
+        size = abs(exponent)
+        if size:
+            sides[exponent < 0].append(base if size == 1 else Power(base, size))
+    return sides
 
 
 NUMBER_LIKE: Dimensions = (1, 1)

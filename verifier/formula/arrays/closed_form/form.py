@@ -11,6 +11,7 @@ from verifier.errors import InputError
 from verifier.formula.arrays.closed_form.from_program import terms_of
 from verifier.formula.arrays.closed_form.latex import LatexNotation
 from verifier.formula.arrays.closed_form.naming import (
+    LONGEST_LINE,
     MOST_LINES,
     PREDICTION,
     Formulas,
@@ -55,7 +56,7 @@ class ClosedForm:
     """What the number of rows is called."""
 
     def text(self) -> tuple[str, ...]:
-        """A line of text for each equation.
+        """Each equation as text; a long one goes on in lines of its own.
 
         >>> from verifier import model, normal, squared_error
         >>> @model(loss=squared_error, data={"X": [[1.0, 2.0]], "y": [1.0]})
@@ -67,7 +68,7 @@ class ClosedForm:
         ∂L/∂w = (2/n) Xᵀ (X w − y)
         """
         notation = TextNotation(self.rows)
-        return tuple(" = ".join(line.written(notation)) for line in self.lines)
+        return tuple(wrapped(" = ".join(line.written(notation))) for line in self.lines)
 
     def text_of(self, term: Term) -> str:
         """One of the formulas on a line of its own, with no other names than the model's.
@@ -151,6 +152,24 @@ def _lines(
         done |= {right} if is_prediction else set()
         lines.append(Line(left, shown))
     return lines
+
+
+def wrapped(text: str) -> str:
+    """The text in lines, broken before a sign between terms that stand in no bracket.
+
+    >>> print(wrapped("z = " + " + ".join(["a" * 30] * 3)))
+    z = aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa + aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+        + aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+    """
+    lines, depth, start, last = [], 0, 0, 0
+    for place, sign in enumerate(text):
+        depth += (sign in "([") - (sign in ")]")
+        is_break = depth == 0 and text[place : place + 3] in (" + ", " − ")
+        if place - start >= LONGEST_LINE - 4 and last > start:
+            lines.append(text[start:last])
+            start = last + 1
+        last = place if is_break else last
+    return "\n    ".join([*lines, text[start:]])
 
 
 def _needed(term: Term, naming: Naming) -> list[Term]:

@@ -56,7 +56,7 @@ from verifier.program.program import (
     Program,
     Shape,
 )
-from verifier.program.shapes import axis_in, shape_text, without
+from verifier.program.shapes import axis_in, shape_text
 
 MOST_NODES = 2_000
 """Programs of more nodes have no closed form for people."""
@@ -396,24 +396,26 @@ def _trace(operation: Trace, shape: Shape, given: Sequence[Value]) -> Term:
 
 
 def _softmax(operation: Softmax, shape: Shape, given: Sequence[Value]) -> Term:
-    return _along("softmax", operation.axis, given[0], dimensions(shape))
+    """Of each row, or of a whole column; of the columns of a matrix by its transpose."""
+    term = given[0].term
+    rows, columns = term.dimensions
+    if axis_in(operation.axis, given[0].shape) == 1:
+        return OfMatrix("softmax", term, term.dimensions) if columns > 1 or columns == ROWS else (
+            algebra.ones(term.dimensions)
+        )
+    if columns == 1:
+        return OfMatrix("softmax", term, term.dimensions)
+    return transposed(OfMatrix("softmax", transposed(term), (columns, rows)))
 
 
 def _logsumexp(operation: LogSumExp, shape: Shape, given: Sequence[Value]) -> Term:
-    own = given[0].shape
-    rows = without((*own, 1)[:2] if len(own) == 1 else own, ())
-    axis = axis_in(operation.axis, own)
-    return _along("logsumexp", axis, given[0], (rows[0] if axis == 1 else dimensions(own)[1], 1))
-
-
-def _along(name: str, axis: int, value: Value, shape: Dimensions) -> Term:
-    """A function of each row; of columns it is that of the transpose."""
-    along = axis_in(axis, value.shape)
-    if along == 1:
-        return OfMatrix(name, value.term, shape)
-    if name == "softmax":
-        return transposed(OfMatrix(name, transposed(value.term), shape[::-1]))
-    return OfMatrix(name, transposed(value.term), shape)
+    term = given[0].term
+    rows, columns = term.dimensions
+    if axis_in(operation.axis, given[0].shape) == 1:
+        return term if columns == 1 else OfMatrix("logsumexp", term, (rows, 1))
+    if columns == 1:
+        return OfMatrix("logsumexp", term, NUMBER)
+    return OfMatrix("logsumexp", transposed(term), (columns, 1))
 
 
 def _taken(operation: Take, shape: Shape, given: Sequence[Value]) -> Term:

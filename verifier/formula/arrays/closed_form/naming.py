@@ -18,6 +18,7 @@ from verifier.formula.arrays.closed_form.terms import (
     Inverse,
     Named,
     OfMatrix,
+    Part,
     Placed,
     Power,
     Product,
@@ -90,6 +91,8 @@ def named_parts(formulas: Formulas) -> Naming:
         if found is None:
             break
         chosen[found] = None
+    if any(formulas.prediction in _in(part) for part in chosen):
+        chosen[formulas.prediction] = None
     order = [part for part in _postorder(formulas.all, {}) if part in chosen]
     return Naming(_called(order, formulas))
 
@@ -122,7 +125,7 @@ def _postorder(
 def _may_have_name(term: Term) -> bool:
     if isinstance(term, (*ATOMS, Scaled, Transposed, Constant, Placed)):
         return False
-    return not (isinstance(term, Inverse | Power | Diagonal) and isinstance(term.of, ATOMS))
+    return not (isinstance(term, Inverse | Power | Diagonal | Part) and isinstance(term.of, ATOMS))
 
 
 def _repeated(

@@ -61,7 +61,7 @@ class MatrixFunction(sympy.MatrixExpr):  # type: ignore[misc]
     """A function of matrices that stays as it is: of every entry, or of each row.
 
     `name` is that of a row of the operations table, such as tanh, or one of softmax, logsumexp and
-    onehot, which take the rows one by one; `rows` and `columns` are the shape of the result.
+    onehot, which take the rows one by one, or a whole column; `rows` and `columns` are the shape of the result.
 
     >>> Z = sympy.MatrixSymbol("Z", 2, 3)
     >>> MatrixFunction("tanh", 2, 3, Z)
