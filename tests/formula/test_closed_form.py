@@ -59,6 +59,10 @@ ON_ROWS = {
 
 def numeric(tree, values):
     """The value of a SymPy expression with arrays for its matrix symbols, by NumPy alone."""
+    if isinstance(tree, sympy.BlockMatrix):
+        blocks = tree.blocks
+        across, down = range(blocks.cols), range(blocks.rows)
+        return np.block([[numeric(blocks[i, j], values) for j in across] for i in down])
     inner = [numeric(one, values) for one in tree.args if isinstance(one, sympy.Expr)]
     match tree:
         case sympy.MatrixSymbol():
@@ -96,11 +100,6 @@ def numeric(tree, values):
             return np.trace(inner[0])
         case sympy.Determinant():
             return np.linalg.det(inner[0])
-        case sympy.BlockMatrix():
-            blocks = tree.blocks
-            rows = [[numeric(blocks[i, j], values) for j in range(blocks.cols)]
-                    for i in range(blocks.rows)]  # fmt: skip
-            return np.block(rows)
         case sympy.matrices.expressions.matexpr.MatrixElement():
             whole = numeric(tree.args[0], values)
             return whole[int(tree.args[1]), int(tree.args[2])]
@@ -241,6 +240,9 @@ class Ones:
         assert other.array.shape[0] == 1
         return Matrix(self.scale * other.array)
 
+    def __rmul__(self, number):
+        return Ones(self.scale * number, self.is_row)
+
     def behind(self, matrix):
         """A matrix times these."""
         if matrix.is_number:
@@ -324,6 +326,9 @@ class Code:
     def part(self, base, key):
         return f"part({base}, {key!r})"
 
+    def placed(self, inner, key, dimensions):
+        return f"placed({inner}, {key!r}, {dimensions})"
+
     def constant(self, term):
         return f"Matrix({np.asarray(term.array.array).tolist()})"
 
@@ -360,8 +365,15 @@ def holds(sign, left, right):
 def part(whole, key):
     array = squeezed(whole.array)
     chosen = eval(f"array[{key}]", {"array": array})
-    is_row = array.ndim == 2 and re.match(r"\d", key)
+    is_row = array.ndim == 2 and re.match(r"\d+(,|$)", key)
     return Matrix(chosen.reshape(1, -1) if is_row else np.atleast_1d(chosen))
+
+
+def placed(inner, key, dimensions):
+    zeros = np.zeros([ROWS if length == -1 else length for length in dimensions])
+    target = eval(f"array[{key}]", {"array": squeezed(np.arange(zeros.size).reshape(zeros.shape))})
+    np.add.at(zeros.ravel(), np.ravel(target), as_matrix(inner).array.ravel())
+    return Matrix(zeros)
 
 
 def squeezed(array):
@@ -375,7 +387,7 @@ def lines_run(tried, values):
         "symbols": {name: Matrix(value) if np.ndim(value) else as_matrix(float(value))
                     for name, value in values.items()},
         "n": as_matrix(float(ROWS)), "np": np, "Matrix": Matrix, "as_matrix": as_matrix,
-        "call": call, "holds": holds, "part": part, "ones": Ones(), "identity": Matrix(np.eye(3)),
+        "call": call, "holds": holds, "part": part, "placed": placed, "ones": Ones(), "identity": Matrix(np.eye(3)),
     }  # fmt: skip
     for line in form.lines:
         left, right = line.written(Code())

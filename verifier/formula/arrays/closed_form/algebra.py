@@ -416,14 +416,12 @@ def _common(terms: Sequence[Monomial]) -> Monomial | None:
 
 
 def _common_size(sizes: Sequence[Coefficient], is_fraction: bool) -> Coefficient:
-    """The size that all have; in fractions the smallest, where the others are multiples of it."""
-    least = min(sizes)
+    """The size that all have; in fractions the one that most have, of several the largest."""
     if len(set(sizes)) == 1:
-        return least
-    if not isinstance(least, Fraction) or not is_fraction:
+        return sizes[0]
+    if not is_fraction or any(isinstance(one, float) for one in sizes):
         return ONE
-    multiples = [isinstance(one, Fraction) and (one / least).denominator == 1 for one in sizes]
-    return least if all(multiples) else ONE
+    return max(sizes, key=lambda one: (sizes.count(one), one))
 
 
 def _is_bare(one: Monomial) -> bool:

@@ -155,21 +155,23 @@ def _lines(
 
 
 def wrapped(text: str) -> str:
-    """The text in lines, broken before a sign between terms that stand in no bracket.
+    """The text in lines, broken before a sign between terms, inside as few brackets as possible.
 
     >>> print(wrapped("z = " + " + ".join(["a" * 30] * 3)))
     z = aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa + aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
         + aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
     """
-    lines, depth, start, last = [], 0, 0, 0
-    for place, sign in enumerate(text):
+    depth, breaks = 0, []
+    for place, sign in enumerate(text[:LONGEST_LINE]):
         depth += (sign in "([") - (sign in ")]")
-        is_break = depth == 0 and text[place : place + 3] in (" + ", " − ")
-        if place - start >= LONGEST_LINE - 4 and last > start:
-            lines.append(text[start:last])
-            start = last + 1
-        last = place if is_break else last
-    return "\n    ".join([*lines, text[start:]])
+        if text[place : place + 3] in (" + ", " − "):
+            breaks.append((-depth, place))
+    if len(text) <= LONGEST_LINE or not breaks:
+        return text
+    _, place = max(breaks)
+    indent = " " * 4
+    rest = wrapped(indent + text[place + 1 :]) if place > len(indent) else text[place + 1 :]
+    return f"{text[:place]}\n{rest}"
 
 
 def _needed(term: Term, naming: Naming) -> list[Term]:

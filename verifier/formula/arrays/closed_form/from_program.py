@@ -420,19 +420,27 @@ def _logsumexp(operation: LogSumExp, shape: Shape, given: Sequence[Value]) -> Te
 
 def _taken(operation: Take, shape: Shape, given: Sequence[Value]) -> Term:
     rows, columns = _places(operation.key, given[0].shape)
-    part = Part(given[0].term, rows, columns, key_text(operation.key))
+    numbers, matrix = _front(given[0].term)
+    part = times(numbers, Part(matrix, rows, columns, key_text(operation.key)))
     return _as_column(part, operation.key, len(given[0].shape))
 
 
 def _put(operation: Put, shape: Shape, given: Sequence[Value]) -> Term:
     rows, columns = _places(operation.key, given[1].shape)
     term = _as_column(given[0].term, operation.key, len(given[1].shape))
-    coefficient, over, under, matrix = algebra.split(term)
-    placed = term if matrix is None else matrix
-    numbers = [] if matrix is None else [algebra.joined(algebra.Monomial(coefficient, over, under))]
+    numbers, matrix = _front(term)
     return times(
-        *numbers, Placed(placed, rows, columns, key_text(operation.key), dimensions(shape))
+        numbers, Placed(matrix, rows, columns, key_text(operation.key), dimensions(shape))
     )
+
+
+def _front(term: Term) -> tuple[Term, Term]:
+    """The numbers in front of a matrix, and the matrix; of a number the fraction and the rest."""
+    front = algebra.split(term)
+    if front.matrix is None:
+        rest = algebra.joined(algebra.Monomial(ONE, front.over))
+        return algebra.joined(front._replace(over=())), rest
+    return algebra.joined(front._replace(matrix=None)), front.matrix
 
 
 def _as_column(term: Term, key: Sequence[object], axes: int) -> Term:

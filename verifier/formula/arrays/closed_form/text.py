@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from verifier.formula.arrays.closed_form.notation import plain_number
-from verifier.formula.arrays.closed_form.terms import Coefficient, Constant
+from verifier.formula.arrays.closed_form.terms import Coefficient, Constant, Dimensions
 from verifier.program.program import ROWS
 
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -128,6 +128,10 @@ class TextNotation:
     def part(self, base: str, key: str) -> str:
         """As in Python."""
         return f"{base}[{key}]"
+
+    def placed(self, inner: str, key: str, dimensions: Dimensions) -> str:
+        """As a call of put."""
+        return f"put({inner}, [{key}])"
 
 
 def constant_text(term: Constant) -> str:
