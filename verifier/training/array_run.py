@@ -6,7 +6,7 @@ rounding, and every entry of every gradient is compared with the exact one of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -26,7 +26,7 @@ from verifier.judging.reference import Formula
 from verifier.judging.verdict import Verdicts
 from verifier.operations.arrays import Array, Floats
 from verifier.process.values import UserValue
-from verifier.program.codegen import NUMPY, TORCH, function
+from verifier.program.codegen import NUMPY, TORCH, Language, function
 from verifier.program.program import Program
 from verifier.training.constant_arrays import with_arrays_in
 from verifier.training.data import NO_DATA, read_columns, split_rows
@@ -268,7 +268,7 @@ class ArrayRun:
             symbolic = float(self._numpy_gradient(*columns.values(), *self._twin.values())[0])
         return HeldOut(self._held_out.rows, autograd, symbolic)
 
-    def _function(self, name: str, program: Any, language: Any) -> Callable[..., Any]:
+    def _function(self, name: str, program: Program, language: Language) -> Callable[..., Any]:
         arguments = ", ".join((*self.model.columns, *self.model.start))
         return function(f"{self.model.name}_{name}", arguments, program, language)
 
@@ -307,7 +307,7 @@ def _restated(part: Part, stated: Floats, symbolic: Floats) -> Part:
     return beside.restated(stated)
 
 
-def _norms(arrays: Any) -> Floats:
+def _norms(arrays: Iterable[Array]) -> Floats:
     return np.array([[float(np.linalg.norm(np.ravel(array))) for array in arrays]])
 
 

@@ -98,6 +98,10 @@ def train_model(
         run = Run(model, data, chosen, witness, keep_going)
         causes = StepCauses(run)
     else:
+        if third_opinion:
+            raise InputError(
+                f"model {model.name} has arrays: finite differences are taken of numbers only"
+            )
         run = ArrayRun(model, data, chosen, witness, keep_going)
         causes = ArrayCauses(run)
     collector = Collector(chosen, run.schedule.steps, run.schedule.steps_an_epoch, causes.causes_at)

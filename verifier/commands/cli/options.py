@@ -122,7 +122,8 @@ class TrainingGroup:
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None
     lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None
     optimizer: Annotated[
-        str | None, typer.Option(help="sgd, or any of torch.optim by its name.")
+        str | None,
+        typer.Option(help="sgd, or any of torch.optim by its name, as in adamw(weight_decay=0.1)."),
     ] = None
     dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None
     batch: Annotated[str | None, typer.Option(help="Rows a step, or all.")] = None
