@@ -186,7 +186,8 @@ def _with_steps_followed(
     steps = followed(program, pair.given, pair.shown)
     return [
         _with_steps(pair, place, part, known, np.where(mask, np.ravel(ball), _UNKNOWN))
-        if mask.any() else part
+        if mask.any()
+        else part
         for place, (part, known, mask, ball) in enumerate(
             zip(parts, flat, open_, steps, strict=True)
         )
