@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from verifier.capture.autograd_derivatives import ForwardMode, Joint, SecondOrder, tensors
+from verifier.capture.joint_graph import Captured
 from verifier.capture.lowering import plain
 from verifier.capture.random_draws import with_seed
 from verifier.errors import InputError, message_of
@@ -51,6 +52,14 @@ class Subject:
     """Whether what the code takes out of autograd is a constant to the exact gradient, too."""
     random_seed: int = 0
     """What random numbers are drawn with, in each run of the code anew."""
+    reruns: int = RERUNS
+    """How often the code is run again, to see whether it states the same; for second derivatives
+    at most once.
+    """
+    graphs: dict[Hashable, Captured] = field(default_factory=dict)
+    """What was read of the same code before, by the shapes of its inputs. Given only for code that
+    takes the same path for all numbers.
+    """
 
     @property
     def by(self) -> tuple[str, ...]:
@@ -91,7 +100,8 @@ class Statements:
         behind = [f"{TANGENT}{name}" for name in self.by] if self.forward else self._seeds
         self.names = [*self.inputs, *behind]
         self.stated = self._run()
-        self._again = [self._run() for _ in range(1 if subject.quantity == SECOND else RERUNS)]
+        reruns = min(1, subject.reruns) if subject.quantity == SECOND else subject.reruns
+        self._again = [self._run() for _ in range(reruns)]
         numbers = {
             name: value
             for name, value in zip(self.names, self.arguments, strict=True)
@@ -193,9 +203,10 @@ class Statements:
     def changing(self, place: int) -> Any:
         """Where the code stated another number when it was run again (array of bool)."""
         one, *others = self.runs(place)
-        return np.any(
-            [~((one == other) | (np.isnan(one) & np.isnan(other))) for other in others], axis=0
-        )
+        changing = np.zeros(one.shape, dtype=bool)
+        for other in others:
+            changing |= ~((one == other) | (np.isnan(one) & np.isnan(other)))
+        return changing
 
     def _flat(self, stated: torch.Tensor | None, place: int) -> Any:
         return (

@@ -33,7 +33,7 @@ from verifier.capture.aten.linear_algebra.sparse_tensors import (
     with_dense,
 )
 from verifier.capture.joint_graph import NotReadableError, captured, kernel_in_python
-from verifier.capture.recorder import Recorder
+from verifier.capture.recorder import Recorder, Recording
 from verifier.capture.to_numpy import to_float64, to_numpy
 from verifier.errors import message_of
 from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, Format
@@ -267,7 +267,7 @@ class Lowering:
         constant = self.build[node]
         return constant.operation == CONSTANT and np.array_equal(constant.array, plain(actual))
 
-    def run(self, graph: torch.fx.GraphModule, inputs: Sequence[Cell]) -> tuple[int | None, ...]:
+    def run(self, graph: Recording, inputs: Sequence[Cell]) -> tuple[int | None, ...]:
         """The nodes of the graph's results. Raises NotReadableError for an operation without a
         rule.
         """
@@ -277,7 +277,7 @@ class Lowering:
             if node.op == "placeholder":
                 values[node] = next(waiting)
             elif node.op == "get_attr":
-                values[node] = self._constant(_attribute(graph, str(node.target)))
+                values[node] = self._constant(graph.constants[str(node.target)])
             elif node.op == "output":
                 return tuple(
                     self._result(part)
@@ -601,7 +601,7 @@ def _inside(name: str, own: Format | None) -> Format | None:
 
 
 def lowered(
-    graph: torch.fx.GraphModule,
+    graph: Recording,
     names: Sequence[str],
     arguments: Sequence[torch.Tensor],
     builder: Builder | None = None,
@@ -664,12 +664,6 @@ def plain(tensor: torch.Tensor) -> np.ndarray:
     for truth values.
     """
     return to_numpy(tensor) if tensor.dtype == torch.bool else to_float64(tensor)
-
-
-def _attribute(module: Any, path: str) -> Any:
-    for part in path.split("."):
-        module = getattr(module, part)
-    return module
 
 
 def actual_of(value: Operand) -> Operand:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_map
 
 from verifier.capture.code_place import frames_outwards, place_among
 from verifier.capture.python_scalars import LIFT, Call, Operation, numbers_in, with_tensors
@@ -26,7 +25,7 @@ from verifier.capture.random_draws import (
     moving_with,
     name_of,
 )
-from verifier.capture.recorder import DispatchMode, Recorder
+from verifier.capture.recorder import DispatchMode, Recorder, with_each_tensor
 
 Number = bool | int | float | complex
 
@@ -151,7 +150,7 @@ class RecordEvents(DispatchMode):  # type: ignore[no-untyped-call]
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        args, kwargs = tree_map(_in_memory, (args, kwargs or {}))
+        args, kwargs = with_each_tensor(_in_memory, (args, kwargs or {}))
         if torch.Tag.data_dependent_output in func.tags:
             return self._read(func, args, kwargs)
         if is_draw(func, args, kwargs):
@@ -247,11 +246,11 @@ _MARK = torch.ops.aten.detach_copy.default
 """What is put into a graph by us, in one trace and not in another."""
 
 
-def _in_memory(value: Any) -> Any:
+def _in_memory(tensor: torch.Tensor) -> torch.Tensor:
     """Zeros in memory for zeros that torch never wrote: traced kernels read them from nowhere."""
-    if isinstance(value, torch.Tensor) and value._is_zerotensor():
-        return torch.ops.aten.zeros_like.default(value)
-    return value
+    if tensor._is_zerotensor():
+        return torch.ops.aten.zeros_like.default(tensor)  # type: ignore[no-any-return]
+    return tensor
 
 
 def _step(dtype: torch.dtype) -> float:

@@ -10,7 +10,7 @@ from verifier.formula.unparse import write_text
 from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import TORCH, definition
 from verifier.training.data import read_columns
-from verifier.training.optimizers import torch_optimizer_name
+from verifier.training.optimizers import torch_optimizer_name, torch_optimizer_options
 from verifier.training.runner import Settings
 
 
@@ -127,7 +127,9 @@ def _optimizer(model: Model, settings: Settings) -> Iterator[str]:
     if _own_update(settings):
         return
     name = torch_optimizer_name(settings.optimizer)
-    yield f"optimizer = torch.optim.{name}([{', '.join(model.parameters)}], lr={settings.lr!r})"
+    options = torch_optimizer_options(str(settings.optimizer))
+    parameters = ", ".join(model.parameters)
+    yield f"optimizer = torch.optim.{name}([{parameters}], lr={settings.lr!r}{options})"
 
 
 def _own_update(settings: Settings) -> bool:

@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 
 from verifier.errors import InputError
-from verifier.formula.gallery_files import gallery_files, gallery_folder
+from verifier.formula.gallery_files import gallery_files
 from verifier.formula.load_file import run_file
 from verifier.formula.model import Model
 from verifier.process.imports import quiet_imports
@@ -58,9 +58,9 @@ def load(name: str) -> Model:
 
 
 def _model_in_gallery(name: str) -> Model:
-    direct = gallery_folder() / f"{name}.py"
-    if name.isidentifier() and direct.is_file():
-        found = _models_in(direct, lambda model: model)
+    direct = [path for path in gallery_files() if path.stem == name]
+    if direct:
+        found = _models_in(direct[0], lambda model: model)
         if name in found:
             return found[name]
     if name.endswith(".py"):
@@ -96,6 +96,6 @@ def _models_in(path: Path, origin: Callable[[str], str]) -> dict[str, Model]:
     for name, model in found.items():
         model.description = model.description or (module.__doc__ or "").strip()
         model.origin = (origin(name),)
-        if isinstance(model.data, str | PathLike):
-            model.data = path.parent / model.data
+        if isinstance(model.data_source, str | PathLike):
+            model.data_source = path.parent / model.data_source
     return found

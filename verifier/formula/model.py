@@ -12,7 +12,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from verifier.errors import InputError
+from verifier.formula.arrays.row_shapes import row_shape
+from verifier.formula.arrays.start_values import Start, start_value
+from verifier.formula.data_source import loaded_data
 from verifier.operations.identifiers import is_name
 from verifier.process.imports import quiet_imports
 from verifier.process.values import Options, UserFunction, UserValue
@@ -26,7 +31,17 @@ if TYPE_CHECKING:
     from verifier.program.program import Program, Shape
 
 Loss = UserFunction
-TRAINING_KEYS = ("epochs", "lr", "optimizer", "dtype", "batch", "shuffle", "seed", "hold_out")
+TRAINING_KEYS = (
+    "epochs",
+    "lr",
+    "optimizer",
+    "dtype",
+    "batch",
+    "shuffle",
+    "seed",
+    "hold_out",
+    "judge_every",
+)
 
 
 class PredictionSource(Protocol):
@@ -35,16 +50,21 @@ class PredictionSource(Protocol):
     def write(
         self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
     ) -> int:
-        """The node that computes the prediction.
+        """The node that computes the prediction of numbers.
 
         `inputs` and `parameters` are nodes of `builder` by name. The operations come in the order
         in which the source has them. Raises InputError where the source is no formula.
         """
 
-    def verify(self, program: Program, values: Mapping[str, float]) -> None:
+    def write_arrays(
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+    ) -> int:
+        """The same where some of them are arrays."""
+
+    def verify(self, program: Program, values: Mapping[str, Start]) -> None:
         """Compare the program of the prediction with the source, on numbers.
 
-        `values` are numbers by symbol. Raises InputError where the two differ.
+        `values` are numbers or arrays by symbol. Raises InputError where the two differ.
         """
 
 
@@ -67,10 +87,22 @@ class _FunctionSource:
         except InputError as error:
             raise error.located(location_of(self.function)) from error
 
-    def verify(self, program: Program, values: Mapping[str, float]) -> None:
+    def write_arrays(
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+    ) -> int:
+        from verifier.formula.arrays.trace import trace_arrays
+
+        return trace_arrays(self.function, builder, inputs, parameters)
+
+    def verify(self, program: Program, values: Mapping[str, Start]) -> None:
+        from verifier.formula.arrays.trace import compare_with_arrays
         from verifier.formula.trace import compare_with_numbers
 
-        compare_with_numbers(program, self.function, values)
+        numbers = {name: value for name, value in values.items() if isinstance(value, float)}
+        if len(numbers) == len(values):
+            compare_with_numbers(program, self.function, numbers)
+        else:
+            compare_with_arrays(program, self.function, values)
 
 
 class _ExpressionSource:
@@ -87,7 +119,12 @@ class _ExpressionSource:
         names = {part: symbol(part.name) for part in self.expression.free_symbols}
         return _build_nodes(self.expression.xreplace(names), builder, {**inputs, **parameters})
 
-    def verify(self, program: Program, values: Mapping[str, float]) -> None:
+    def write_arrays(
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+    ) -> int:
+        return self.write(builder, inputs, parameters)
+
+    def verify(self, program: Program, values: Mapping[str, Start]) -> None:
         """Nothing to compare with: the expression is all there is."""
 
 
@@ -104,7 +141,12 @@ class _TextSource:
 
         return read_text(self.text, builder, {**inputs, **parameters})
 
-    def verify(self, program: Program, values: Mapping[str, float]) -> None:
+    def write_arrays(
+        self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
+    ) -> int:
+        return self.write(builder, inputs, parameters)
+
+    def verify(self, program: Program, values: Mapping[str, Start]) -> None:
         """Nothing to compare with: the text is all there is."""
 
 
@@ -160,7 +202,7 @@ class Model:
         self.description = (inspect.getdoc(expression) or "") if written else ""
         self.inputs = tuple(_symbol_name(part, name) for part in inputs)
         self.start = {
-            _symbol_name(part, name): _start_value(part, value, name)
+            _symbol_name(part, name): start_value(str(part), value, name)
             for part, value in start.items()
         }
         self.fixed = frozenset(
@@ -169,7 +211,8 @@ class Model:
         self.loss = loss
         self.weights = weights
         self.reduction = reduction
-        self.data = data
+        self.data_source = data
+        """The data as it was given; a function without arguments gives it when it is needed."""
         self.training = dict(train or {})
         self.origin: tuple[str, ...] = ()
         """The words that name this model on the command line; none where it has no name there."""
@@ -213,15 +256,20 @@ class Model:
 
         Raises InputError where the model has no loss, or `column` is no name.
         """
-        weighted = copy(self)
-        weighted.weights = column
-        weighted.origin = (*self.origin, "--weights", column) if self.origin else ()
-        for name in [
-            name for name in vars(weighted) if isinstance(vars(Model).get(name), cached_property)
-        ]:
-            del vars(weighted)[name]
+        origin = (*self.origin, "--weights", column) if self.origin else ()
+        weighted = self._changed(weights=column, origin=origin)
         weighted._check_roles()
         return weighted
+
+    def _changed(self, **attributes: UserValue) -> Model:
+        """A copy with other attributes, in which nothing is cached."""
+        changed = copy(self)
+        for name in [
+            name for name in vars(changed) if isinstance(vars(Model).get(name), cached_property)
+        ]:
+            del vars(changed)[name]
+        vars(changed).update(attributes)
+        return changed
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -255,9 +303,19 @@ class Model:
         program = builder.program(prediction, loss)
         self._refuse_unused(program)
         self._refuse_undefined_constants(guarded(program))
-        point = {**dict.fromkeys(self.columns, 0.75), **self.start}
-        self._formula.verify(program, point)
+        self._formula.verify(program, self._trial_point)
         return program
+
+    @property
+    def _trial_point(self) -> dict[str, Start]:
+        """Arguments that the source is tried on; of arrays, a batch of two rows."""
+        if self.is_scalar:
+            return {**dict.fromkeys(self.columns, 0.75), **self.start}
+        drawn = np.random.default_rng(0)
+        columns = {
+            name: drawn.uniform(0.5, 1.0, (2, *self.row_shapes[name])) for name in self.columns
+        }
+        return {**columns, **self.start}
 
     @cached_property
     def guarded_program(self) -> Program:
@@ -274,7 +332,9 @@ class Model:
 
         _ = self.program
         builder, prediction, loss = self._build(BATCH)
-        return guarded(builder.program(prediction, builder.apply(self.reduction, loss)))
+        if builder.shape(loss) == BATCH:
+            loss = builder.apply(self.reduction, loss)
+        return guarded(builder.program(prediction, loss))
 
     @cached_property
     def gradient_program(self) -> Program:
@@ -331,7 +391,7 @@ class Model:
 
         program = self.guarded_program.only(self.guarded_program.outputs[0])
         with quiet_imports():
-            return of_tensors(function(self.name, self.signature, program, TORCH))
+            return of_tensors(function(self.name, self.signature, program, TORCH, self.start))
 
     @cached_property
     def numpy(self) -> Callable[..., Numeric]:
@@ -346,6 +406,7 @@ class Model:
             self.signature,
             self.guarded_program.only(self.guarded_program.outputs[0]),
             NUMPY,
+            self.start,
         )
 
     def latex(self) -> tuple[str, ...]:
@@ -379,8 +440,13 @@ class Model:
 
     @property
     def signature(self) -> str:
-        """The arguments of the prediction, as in the function that a person writes."""
-        parameters = ", ".join(f"{name}={value!r}" for name, value in self.start.items())
+        """The arguments of the prediction, as in the function that a person writes; a start value
+        that is an array stands as an entry of `start`.
+        """
+        parameters = ", ".join(
+            f"{name}=start[{name!r}]" if np.ndim(value) else f"{name}={value!r}"
+            for name, value in self.start.items()
+        )
         return ", ".join(part for part in (*self.inputs, "*", parameters) if part)
 
     def _build(self, rows: Shape) -> tuple[FormulaBuilder, int, int]:
@@ -389,6 +455,8 @@ class Model:
         """
         from verifier.program.builder import FormulaBuilder
 
+        if not self.is_scalar:
+            return self._build_arrays()
         builder = FormulaBuilder()
         columns = {name: builder.input(name, rows) for name in self.columns}
         parameters = {name: builder.input(name) for name in self.start}
@@ -398,6 +466,64 @@ class Model:
         if self.weights:
             loss = builder.apply("multiply", columns[self.weights], loss)
         return builder, prediction, loss
+
+    def _build_arrays(self) -> tuple[FormulaBuilder, int, int]:
+        """The same for arrays, of a batch; the loss has a number a row, or one for all of them."""
+        from verifier.formula.arrays.trace import loss_of_rows, trace_array_loss
+        from verifier.program.builder import FormulaBuilder
+        from verifier.program.program import BATCH
+
+        builder = FormulaBuilder()
+        columns = {
+            name: builder.input(name, (*BATCH, *self.row_shapes[name])) for name in self.columns
+        }
+        parameters = {name: builder.input(name, shape) for name, shape in self.shapes.items()}
+        inputs = {name: columns[name] for name in self.inputs}
+        try:
+            prediction = self._formula.write_arrays(builder, inputs, parameters)
+            loss = prediction
+            if self.loss is not None:
+                names = _column_arguments(self.loss, self.name)
+                beside = {name: {**columns, **parameters}[name] for name in names}
+                loss = trace_array_loss(self.loss, builder, prediction, beside)
+            return builder, prediction, loss_of_rows(builder, loss, columns, self.weights)
+        except InputError as error:
+            raise error.located(f"model {self.name}") from error
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """The shape of each parameter; () is that of a number."""
+        return {name: tuple(np.shape(value)) for name, value in self.start.items()}
+
+    @cached_property
+    def data(self) -> UserValue:
+        """The data: what was given, or what the function that was given returns.
+
+        Raises InputError where that function fails.
+        """
+        try:
+            return loaded_data(self.data_source)
+        except InputError as error:
+            raise error.located(f"model {self.name}") from error
+
+    @cached_property
+    def row_shapes(self) -> dict[str, Shape]:
+        """The shape that one row of each data column has, by the data; () where that says
+        nothing.
+        """
+        return {name: row_shape(self.data, name) for name in self.columns}
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether every parameter and every entry of the data is a single number."""
+        rows = set(self.row_shapes.values())
+        return not any(self.shapes.values()) and rows <= {(), (1,)}
+
+    def with_data(self, data: UserValue) -> Model:
+        """The same model with other data, whose rows may have other shapes; a function gives it
+        when it is needed.
+        """
+        return self._changed(data_source=data)
 
     def _write_loss(
         self, builder: FormulaBuilder, prediction: int, places: Mapping[str, int]
@@ -528,8 +654,9 @@ def model(
     the order in which they are written.
 
     `loss` takes the prediction, then data columns or parameters by name; without it and without
-    inputs the function itself is minimised. `data` is a mapping of columns, the path of a CSV file
-    or a data frame. `train` has settings of `verifier.train` that hold for this model. `fixed`
+    inputs the function itself is minimised. `data` is a mapping of columns, the path of a CSV file,
+    a data frame, or a function without arguments that returns one of them, which is called when the
+    data is first needed. `train` has settings of `verifier.train` that hold for this model. `fixed`
     names parameters that are not trained. `weights` names a column that multiplies each row's loss.
     `reduction` says whether a batch takes the "mean" or the "sum" of its rows' losses.
 
@@ -639,24 +766,6 @@ def _symbol_name(part: UserValue, model: str) -> str:
             "its own"
         )
     return name
-
-
-def _start_value(part: UserValue, value: UserValue, model: str) -> float:
-    shape = getattr(value, "shape", ())
-    if isinstance(value, list | tuple) or shape not in ((), None):
-        raise InputError(
-            f"model {model}: parameter {part} starts from an array: verifier takes single numbers "
-            "so far"
-        )
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = None
-    if number is None or isinstance(value, str | bool) or number - number != 0.0:
-        raise InputError(
-            f"model {model}: parameter {part} starts from {value!r}, which is not a finite number"
-        )
-    return number
 
 
 def _listing(names: Iterable[str]) -> str:

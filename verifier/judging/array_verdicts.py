@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from flint import arb
 
 from verifier.capture.code_at_point import FORWARD, REVERSE, SECOND
 from verifier.judging.compared_programs import ComparedPrograms
@@ -16,13 +17,15 @@ from verifier.judging.kinks.hull import Hull, reach_of
 from verifier.judging.replay.formula import FormulaReplay
 from verifier.judging.replay.joint import JointReplay
 from verifier.judging.verdict import Case, Note, Outcome, Verdicts
-from verifier.operations.arrays import Balls, Floats
-from verifier.operations.formats import Format
+from verifier.operations.arrays import Balls, Floats, Truths
+from verifier.operations.formats import FLOAT32, Format
 from verifier.program.evaluation.arithmetic import balls, middle, radius
+from verifier.program.evaluation.followed_steps import followed
 from verifier.program.evaluation.proved_allowance import proved
 from verifier.program.evaluation.stochastic import DEVIATIONS
 from verifier.program.evaluation.term_sizes import term_sizes
 
+_UNKNOWN = arb("nan")
 PROVABLE = 2_000
 """Programs of at most so many numbers get a proved allowance."""
 PROVABLE_IF_BLIND = 20_000
@@ -50,9 +53,8 @@ def judged_parts(pair: ComparedPrograms, found: JointReplay, formula: FormulaRep
     is_blind = any(known.is_blind.any() for known in flat)
     small = PROVABLE if pair.read.elementary else 0
     honest = _honest(pair, PROVABLE_IF_BLIND if is_blind else small)
-    return _with_nan_forgiven(
-        [_part(pair, place, known, honest[place]) for place, known in enumerate(flat)]
-    )
+    parts = [_part(pair, place, known, honest[place]) for place, known in enumerate(flat)]
+    return _with_nan_forgiven(_with_steps_followed(pair, parts, flat))
 
 
 def _nearest(pair: ComparedPrograms, found: JointReplay) -> list[Floats]:
@@ -166,6 +168,49 @@ def _part(pair: ComparedPrograms, place: int, known: _Known, honest: Any) -> Par
     verdicts = _with_findings(case.verdicts(), known, wrong, pair.point.changing(place))
     shape = pair.point.shapes[place]
     return Part(name, quantity, case.format.name, shape, tier, verdicts, wrong, case)
+
+
+def _with_steps_followed(
+    pair: ComparedPrograms, parts: Sequence[Part], flat: Sequence[_Known]
+) -> list[Part]:
+    """Numbers that the allowance does not explain are looked at operation by operation.
+
+    In 16 bits a few roundings may be as large as the number. Who knows each number on the way needs
+    no bound for all of them. In wider formats it is a reason to look at the code, and nothing is
+    called wrong that follows.
+    """
+    open_ = [_is_open(part, known) for part, known in zip(parts, flat, strict=True)]
+    program = pair.as_in_forward(pair.builder.program(*pair.code))
+    if not any(mask.any() for mask in open_) or program.elements > PROVABLE_IF_BLIND:
+        return list(parts)
+    steps = followed(program, pair.given, pair.shown)
+    return [
+        _with_steps(pair, place, part, known, np.where(mask, np.ravel(ball), _UNKNOWN))
+        if mask.any()
+        else part
+        for place, (part, known, mask, ball) in enumerate(
+            zip(parts, flat, open_, steps, strict=True)
+        )
+    ]
+
+
+def _is_open(part: Part, known: _Known) -> Truths:
+    """Which numbers do not agree though nothing but rounding speaks against them; those of 16 bits
+    that cannot be decided among them.
+    """
+    is_narrow = part.case.format.precision < FLOAT32.precision
+    least = Outcome.UNDECIDED if is_narrow else Outcome.DISAGREES
+    open_ = (part.verdicts.severity >= least.severity) & ~known.unexplained
+    return np.asarray(open_ & part.case.known & ~part.case.kink)
+
+
+def _with_steps(
+    pair: ComparedPrograms, place: int, part: Part, known: _Known, steps: Balls
+) -> Part:
+    case = replace(part.case, steps=steps)
+    changing = pair.point.changing(place)
+    verdicts = _with_findings(case.verdicts(), known, part.wrong_formula, changing)
+    return replace(part, verdicts=verdicts, case=case)
 
 
 def _case(pair: ComparedPrograms, place: int, known: _Known, rounding: Any) -> Case:

@@ -56,6 +56,16 @@ class ComparedPrograms:
         """Where the builder's nodes stand in that program."""
         return self.builder.places_in(*self.code, *self.exact)
 
+    @property
+    def shown(self) -> dict[int, Any]:
+        """What the code had on the way, by the places of its statements' program, as float64."""
+        places = self.builder.places_in(*self.code)
+        return {
+            place: self.builder.actual[index]
+            for index, place in places.items()
+            if index in self.builder.actual
+        }
+
     def actual(self, node: int) -> Any:
         """What the code, or the version of it that says what is right, had for a node, as float64;
         None where neither showed it.

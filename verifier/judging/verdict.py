@@ -17,7 +17,7 @@ from flint import arb
 from verifier.judging.outcome import Note as Note
 from verifier.judging.outcome import Outcome as Outcome
 from verifier.operations.formats import Format
-from verifier.program.evaluation.arithmetic import balls, middle, precision, radius
+from verifier.program.evaluation.arithmetic import balls, largest_size, middle, precision, radius
 from verifier.witnesses import FIRST_PRECISION
 
 
@@ -120,6 +120,10 @@ class Verdicts:
         """The same with that note where it says so (array of bool)."""
         return replace(self, note=np.where(where, _NOTES.index(note), self.note))
 
+    def only(self, place: int) -> Verdicts:
+        """The verdict at that place alone."""
+        return Verdicts(*(getattr(self, column.name)[[place]] for column in fields(Verdicts)))
+
     def until(self, place: int) -> Verdicts:
         """The verdicts up to that place, it included."""
         return Verdicts(*(getattr(self, column.name)[: place + 1] for column in fields(Verdicts)))
@@ -170,6 +174,10 @@ class Case:
     """Where all arguments are finite (bool)."""
     untraced: Any = False
     """Where torch computed a number in another way than its graph does (bool)."""
+    steps: Any = None
+    """Balls of what the last operation may state of the numbers before it, if those follow from
+    each other in turn; NaN where they do not, None where nobody asked.
+    """
 
     def verdicts(self) -> Verdicts:
         """The verdict on each: it agrees only where `error <= allowed` is true."""
@@ -177,9 +185,11 @@ class Case:
         with np.errstate(all="ignore"):
             error = np.abs(middle(balls(self.stated) - self.reference))
         centre = middle(self.reference)
+        follows = self._follows
+        allowed = np.where(follows, self._reach_of_steps, allowed)
         rounded = self._is_rounded_below_the_floor
         blind = np.isfinite(allowed) & (allowed >= self.terms) & (allowed > 0) & ~self.kink
-        blind &= ~rounded
+        blind &= ~rounded & ~follows
         explained = (error <= allowed) | rounded
         return Verdicts(
             stated=self.stated,
@@ -208,6 +218,19 @@ class Case:
             exact, stated = self.reference[place], self.stated[place]
             found[place] = abs(exact) < floor and exact != 0 and stated * np.sign(exact.mid()) >= 0
         return found
+
+    @property
+    def _follows(self) -> Any:
+        """Where each operation on the way states what its own arguments give (bool)."""
+        if self.steps is None:
+            return np.zeros(self.stated.shape, dtype=bool)
+        known = np.asarray(_is_finite(self.steps), dtype=bool) & self.known & ~self.kink
+        return known & np.asarray(_contains(self.steps, self.stated), dtype=bool)
+
+    @property
+    def _reach_of_steps(self) -> Any:
+        """How far the farthest number that they may state is from the reference."""
+        return 0.0 if self.steps is None else largest_size(self.steps - self.reference)
 
     def _severity(self, centre: Any, explained: Any, bounded: Any, blind: Any) -> Any:
         with np.errstate(invalid="ignore"):
@@ -257,3 +280,4 @@ class Case:
 
 
 _is_finite = np.frompyfunc(lambda ball: ball.is_finite(), 1, 1)
+_contains = np.frompyfunc(lambda ball, number: ball.contains(arb(number)), 2, 1)

@@ -161,6 +161,9 @@ class Report(PageReport):
 
     def _advice(self, step: int) -> str:
         """What to try next at a step that fails."""
+        if not self.model.is_scalar:
+            call = f"verifier.train({self.model.name}, stop_on_failure=True)"
+            return call if self.replay is None else f"{self.replay} --stop-on-failure"
         if self.replay is None:
             return f"verifier.explain(..., step={step})"
         training = self.replay.partition(" --predict ")[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from verifier.errors import InputError, message_of
 from verifier.operations.arrays import Array, Floats, Truths
 from verifier.operations.formats import Format
 from verifier.process.values import UserInputs, UserValue
+from verifier.program.program import Shape
 from verifier.training.csv_file import (
     count_text,
     names_text,
@@ -25,6 +27,7 @@ from verifier.training.csv_file import (
     shortened_text,
 )
 
+NO_SHAPES: Mapping[str, Shape] = MappingProxyType({})
 NO_NUMBERS = (
     str,
     bytes,
@@ -46,8 +49,10 @@ class Columns:
     rows: int
 
     def row(self, index: int) -> dict[str, float]:
-        """The numbers of a row, counted from 0, by their columns' names."""
-        return {name: float(column[index]) for name, column in self.values.items()}
+        """The numbers of a row, counted from 0, by their columns' names; without arrays."""
+        return {
+            name: float(column[index]) for name, column in self.values.items() if column.ndim == 1
+        }
 
 
 NO_DATA = Columns({}, 0)
@@ -64,7 +69,12 @@ class _GivenColumns:
     sentence: Sentence
 
 
-def read_columns(data: UserValue, names: Sequence[str], format: Format) -> Columns:
+def read_columns(
+    data: UserValue,
+    names: Sequence[str],
+    format: Format,
+    row_shapes: Mapping[str, Shape] = NO_SHAPES,
+) -> Columns:
     """The named columns of the data, rounded to the format; other columns are left alone.
 
     `data` is one of these:
@@ -75,9 +85,12 @@ def read_columns(data: UserValue, names: Sequence[str], format: Format) -> Colum
     - a torch dataset with a length, whose rows are tuples of numbers in the order of the names, or
       mappings by name.
 
-    A column of shape (n, 1) has one number a row, as one of shape (n,) has. Tensors may be on any
-    device and of any number type, but may not require a gradient, since data is not trained. A
-    float32 or an integer becomes the float64 nearest to it, and that the nearest float of `format`.
+    A column of shape (n, 1) has one number a row, as one of shape (n,) has. Where `row_shapes` has
+    another shape than () for a name, each of its rows is an array of that shape.
+
+    Tensors may be on any device and of any number type, but may not require a gradient, since data
+    is not trained. A float32 or an integer becomes the float64 nearest to it, and that the nearest
+    float of `format`.
 
     Raises InputError for a missing, empty or uneven column and for what is not a finite number.
 
@@ -89,7 +102,10 @@ def read_columns(data: UserValue, names: Sequence[str], format: Format) -> Colum
         return NO_DATA
     given = _given_columns(data, names)
     values = {
-        name: _checked_column(name, given.values[name], format, given.sentence) for name in names
+        name: _checked_arrays(name, given.values[name], format, row_shapes[name])
+        if row_shapes.get(name)
+        else _checked_column(name, given.values[name], format, given.sentence)
+        for name in names
     }
     lengths = {name: len(column) for name, column in values.items()}
     if len(set(lengths.values())) > 1:
@@ -364,6 +380,29 @@ def _row_entries(row: UserValue, index: int, names: Sequence[str]) -> Sequence[U
 
 def _checked_column(name: str, column: UserValue, format: Format, sentence: Sentence) -> Floats:
     return _round_to_format(name, _finite_numbers(name, column, sentence), format, sentence)
+
+
+def _checked_arrays(name: str, column: UserValue, format: Format, shape: Shape) -> Floats:
+    """A column whose rows are arrays of that shape."""
+    array = _plain_array(name, column)
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"column {name} does not hold numbers")
+    if array.shape[1:] != shape or not len(array):
+        expected = " x ".join(map(str, ("rows", *shape)))
+        raise InputError(f"column {name} has shape {array.shape}: give {expected}")
+    numbers = array.astype(np.float64).reshape(len(array), -1)
+    with np.errstate(over="ignore"):
+        rounded = numbers.astype(np.dtype(format.name)).astype(np.float64)
+    bad = np.argwhere(~np.isfinite(rounded))
+    if bad.size:
+        row, place = bad[0].tolist()
+        kind = (
+            "no finite number"
+            if not np.isfinite(numbers[row, place])
+            else f"too large for {format.name}"
+        )
+        raise InputError(f"column {name} holds {numbers[row, place]!r} in row {row}: it is {kind}")
+    return rounded.reshape(array.shape)
 
 
 def _finite_numbers(name: str, column: UserValue, sentence: Sentence) -> Floats:

@@ -11,7 +11,8 @@ from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.operations.formats import Format
 from verifier.process.values import Options, UserValue
-from verifier.training.exact_replay import replayed
+from verifier.training.array_causes import ArrayCauses
+from verifier.training.array_run import ArrayRun
 from verifier.training.findings import Collector, Findings
 from verifier.training.runner import Judged, Run, Settings, always, ignore
 from verifier.training.step_causes import StepCauses
@@ -91,8 +92,18 @@ def train_model(
 
     Raises InputError for data and settings that cannot be used.
     """
-    run = Run(model, data, chosen, witness, keep_going)
-    causes = StepCauses(run)
+    run: Run | ArrayRun
+    causes: StepCauses | ArrayCauses
+    if model.is_scalar:
+        run = Run(model, data, chosen, witness, keep_going)
+        causes = StepCauses(run)
+    else:
+        if third_opinion:
+            raise InputError(
+                f"model {model.name} has arrays: finite differences are taken of numbers only"
+            )
+        run = ArrayRun(model, data, chosen, witness, keep_going)
+        causes = ArrayCauses(run)
     collector = Collector(chosen, run.schedule.steps, run.schedule.steps_an_epoch, causes.causes_at)
     for judged in run:
         failure = judged.first_failure() if stop_on_failure else None
@@ -108,8 +119,8 @@ def train_model(
     findings = replace(findings, notes=errors.notes, internal_errors=errors.tracebacks)
     predictions = tuple(run.predict(point) for point in points)
     findings = replace(findings, predictions=predictions, held_out=run.held_out(), data=run.columns)
-    findings = replace(findings, formula=replayed(run, findings.steps))
-    if third_opinion:
+    findings = replace(findings, formula=causes.replayed(findings.steps))
+    if third_opinion and isinstance(run, Run):
         findings = replace(findings, finite_differences=_finite_differences_at_steps(run, findings))
     return findings
 

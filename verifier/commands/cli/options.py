@@ -122,7 +122,8 @@ class TrainingGroup:
     epochs: Annotated[int | None, typer.Option(help="Passes over the data.")] = None
     lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None
     optimizer: Annotated[
-        str | None, typer.Option(help="sgd, or any of torch.optim by its name.")
+        str | None,
+        typer.Option(help="sgd, or any of torch.optim by its name, as in adamw(weight_decay=0.1)."),
     ] = None
     dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None
     batch: Annotated[str | None, typer.Option(help="Rows a step, or all.")] = None
@@ -130,13 +131,17 @@ class TrainingGroup:
         bool | None, typer.Option("--shuffle", help="Take the rows of each epoch in random order.")
     ] = None
     seed: Annotated[int | None, typer.Option(help="Seed of the random order.")] = None
+    judge_every: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Judge each N-th step only, and the last one."),
+    ] = None
 
     def training_settings(self) -> dict[str, UserValue]:
         """Those that were typed."""
         return given(
             epochs=self.epochs, lr=self.lr, optimizer=self.optimizer, dtype=self.dtype,
             batch=_whole_number_or_text(self.batch), shuffle=self.shuffle, seed=self.seed,
-            hold_out=self.hold_out,
+            hold_out=self.hold_out, judge_every=self.judge_every,
         )  # fmt: skip
 
 

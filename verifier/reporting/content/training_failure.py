@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from verifier.checking.labels import listed, with_noun
+from verifier.checking.labels import listed
 from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.verdict import Comparison, Note, Outcome
 from verifier.operations.number_text import number, plain
 from verifier.reporting.content.blocks import STYLES, Blank, Block, Labelled, Sentence
 from verifier.reporting.content.both_numbers import apart, line, sentence_of, signed
 from verifier.reporting.content.detail import Detail
-from verifier.reporting.content.training_verdict import fails, judged_at
+from verifier.reporting.content.training_verdict import fails, judged_at, where_wrong
 from verifier.training.findings import Findings
 from verifier.training.runner import Step
 
@@ -39,7 +39,7 @@ def first_failure(findings: Findings, advice: Advice, detail: Detail) -> Iterato
 
 
 def _headline(findings: Findings, step: Step, name: str) -> str:
-    what = "The loss" if name == "loss" else f"The gradient by {name}"
+    what = "The loss" if name == "loss" else f"The gradient by {step.label(name)}"
     inputs = [f"{key}={plain(value)}" for key, value in step.inputs.items()]
     at = ", ".join([f"at step {step.number}", f"epoch {step.epoch}", *inputs])
     return f"{what} {at}   ({findings.settings.dtype})"
@@ -83,8 +83,4 @@ def likely_causes(findings: Findings, step: Step, name: str) -> str:
 
 
 def _where(findings: Findings, name: str) -> str:
-    found = next(one for one in findings.components if one.name == name)
-    count = found.outcomes[Outcome.DISAGREES]
-    if count == findings.done:
-        return f"at {'every step' if count > 1 else 'the only step'}"
-    return f"at {count:,} of {with_noun(findings.done, 'step')}"
+    return where_wrong(findings, next(one for one in findings.components if one.name == name))

@@ -11,7 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypeAlias, TypedDict
 
+import numpy as np
+
 from verifier.errors import InputError
+from verifier.formula.arrays.start_values import Start
 from verifier.formula.model import Model
 from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.examination import NotReplayed
@@ -49,6 +52,8 @@ class JudgedAutograd(Judged):
     """A number of autograd's, judged."""
 
     autograd: float
+    entry: NotRequired[str]
+    """The index of the number in an array, as `[3, 5]`: its worst entry; empty for a number."""
     finite_differences: NotRequired[float]
     """The third opinion, where it was asked for."""
 
@@ -65,6 +70,8 @@ class WorstOfTraining(JudgedWorst):
     """The worst of a component, and its step."""
 
     step: int
+    entry: str
+    """The index of the number in an array, as `[3, 5]`; empty for a number."""
 
 
 class DetectionLimit(TypedDict):
@@ -96,13 +103,23 @@ class TrainingComponent(JudgedComponent):
     worst: WorstOfTraining
 
 
+class StartArray(TypedDict):
+    """A start value that is an array."""
+
+    shape: list[int]
+    norm: float
+    """Euclidean."""
+    values: list[Any] | None
+    """The entries, row by row; null for many."""
+
+
 class ModelDocument(TypedDict):
     """A model; a formula that is too long to be written is null."""
 
     name: str
     prediction: str | None
     loss: str | None
-    parameters: dict[str, float]
+    parameters: dict[str, float | StartArray]
     """Their start values."""
     gradient: dict[str, str | None]
 
@@ -118,6 +135,8 @@ class TrainingSettings(TypedDict):
     shuffle: bool
     seed: int
     hold_out: float
+    judge_every: int
+    """Each so many steps one was judged, and the last one."""
 
 
 class ReplayedTraining(TypedDict):
@@ -148,7 +167,7 @@ class StepDocument(TypedDict):
     """The sample's columns; empty for a batch."""
     loss: JudgedAutograd
     parameters: Mapping[str, float]
-    """Before the update."""
+    """Before the update; of an array its Euclidean norm."""
     gradient: dict[str, JudgedAutograd]
 
 
@@ -173,6 +192,7 @@ class TrainingDocument(Head, TrainingVerdict):
     steps: list[StepDocument]
     """All up to 10,000; of a longer run the first, the last, the worst and those that fail."""
     steps_done: int
+    steps_judged: int
     steps_planned: int
     partial: bool
     """Whether it was interrupted."""
@@ -209,6 +229,7 @@ def training_document(
             for step in findings.steps
         ],
         "steps_done": findings.done,
+        "steps_judged": findings.judged,
         "steps_planned": findings.planned,
         "partial": findings.interrupted,
         "not_finite": findings.not_finite,
@@ -261,6 +282,7 @@ def settings_document(settings: Settings) -> TrainingSettings:
         "shuffle": settings.shuffle,
         "seed": settings.seed,
         "hold_out": settings.hold_out,
+        "judge_every": settings.judge_every,
     }
 
 
@@ -279,8 +301,23 @@ def model_document(model: Model) -> ModelDocument:
         "name": model.name,
         "prediction": _shown(model, lambda: model.expression),
         "loss": _shown(model, lambda: model.loss_expression),
-        "parameters": dict(model.start),
+        "parameters": {name: _start(value) for name, value in model.start.items()},
         "gradient": _gradient(model),
+    }
+
+
+FEW_ENTRIES = 100
+"""Arrays of more entries are given by their shape and norm."""
+
+
+def _start(value: Start) -> float | StartArray:
+    """A start value: a number; of an array its shape, its norm, and few entries themselves."""
+    if isinstance(value, float):
+        return value
+    return {
+        "shape": list(value.shape),
+        "norm": float(np.linalg.norm(value.ravel())),
+        "values": value.tolist() if value.size <= FEW_ENTRIES else None,
     }
 
 
@@ -304,12 +341,16 @@ def _component(component: Component, dtype: str) -> TrainingComponent:
         "name": component.name,
         "quantity": component.quantity,
         "dtype": dtype,
-        "tier": "proved",
+        "tier": component.tier,
         "compared": component.compared,
         "outcomes": {outcome: component.outcomes[outcome] for outcome in Outcome},
         "identical": component.identical,
         "detection_limit": {"median": component.limit_median, "max": component.limit_max},
-        "worst": {"step": component.worst_step, **judged_worst(component.worst)},
+        "worst": {
+            "step": component.worst_step,
+            "entry": component.worst_entry,
+            **judged_worst(component.worst),
+        },
     }
 
 
@@ -344,6 +385,8 @@ def judged_autograd(judged: Comparison) -> JudgedAutograd:
 def step_document(step: Step, finite_differences: Mapping[str, float] = NO_OPINION) -> StepDocument:
     """A step; `finite_differences` are the third opinion on its gradient, by name."""
     gradient = {name: judged_autograd(judged) for name, judged in step.gradient.items()}
+    for name, entry in step.entries.items():
+        gradient[name]["entry"] = entry
     for name in gradient.keys() & finite_differences.keys():
         gradient[name]["finite_differences"] = finite_differences[name]
     return {

@@ -42,7 +42,7 @@ def surface(model: Model, findings: Findings) -> Surface | None:
     """The surface; None for other than two parameters, and where no grid can be laid around finite
     paths.
     """
-    if len(model.parameters) != 2:
+    if len(model.parameters) != 2 or not model.is_scalar:
         return None
     paths = findings.curves.paths[:, 1:]
     autograd, symbolic = (

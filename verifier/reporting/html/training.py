@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from verifier.checking.labels import with_noun
 from verifier.errors import InputError
+from verifier.formula.arrays.start_values import start_text
 from verifier.formula.model import Model
 from verifier.formula.unparse import write_text
 from verifier.judging.verdict import Comparison, Outcome
@@ -288,7 +289,7 @@ def _step_rows(step: Step, most: int) -> Iterator[Row]:
 
 def _step_row(step: Step, name: str, part: Comparison) -> Row:
     inputs = " ".join(f"{column}={plain(value)}" for column, value in step.inputs.items())
-    return comparisons.full_row((str(step.number), str(step.epoch), inputs, name), part)
+    return comparisons.full_row((str(step.number), str(step.epoch), inputs, step.label(name)), part)
 
 
 def chosen_steps(findings: Findings, most: int) -> list[Step]:
@@ -342,7 +343,9 @@ def _thinned(findings: Findings, shown: int, width: int, most: int) -> str:
 
 
 def _how(model: Model, findings: Findings, replay: str | None) -> Folded:
-    start = ", ".join(f"{name}={plain(value)}" for name, value in list(model.start.items())[:50])
+    start = ", ".join(
+        f"{name}={start_text(value)}" for name, value in list(model.start.items())[:50]
+    )
     facts = {
         "model": model.description.partition("\n")[0] or model.name,
         "start": start + (" …" if len(model.start) > 50 else ""),

@@ -14,6 +14,7 @@ from verifier.formula.model import Model
 from verifier.judging.verdict import Outcome
 from verifier.operations.arrays import Floats, Indices, Truths
 from verifier.operations.number_text import plain, short
+from verifier.reporting.html.heat_map import heat_maps
 from verifier.reporting.html.loss_surface import Surface, surface
 from verifier.reporting.html.picture import COLOURS, Picture, legend_name
 from verifier.training.findings import Component, Findings
@@ -42,6 +43,7 @@ def pictures(model: Model, findings: Findings) -> tuple[Picture, ...]:
         _costs(findings),
         _errors(findings),
         _paths(findings, drawn),
+        *heat_maps(model, drawn),
         *([_surface(findings, found)] if found else []),
     )
 
@@ -249,7 +251,7 @@ def _paths(findings: Findings, drawn: Sequence[Component]) -> Picture:
     step = rows[:, 0]
 
     def paint(axes: Any) -> None:
-        axes.set(xlabel="step", ylabel="value before the step")
+        axes.set(xlabel="step", ylabel=f"{_path_of(findings)} before the step")
         for component, colour, marker in zip(drawn, COLOURS, _MARKERS, strict=False):
             autograd, symbolic = _columns(rows, names, component.name)
             label = f"{legend_name(component.name)}: autograd"
@@ -262,7 +264,14 @@ def _paths(findings: Findings, drawn: Sequence[Component]) -> Picture:
         _path_description(findings, component.name, _columns(rows, names, component.name))
         for component in drawn
     )
-    return Picture("paths", "The parameters' paths", f"{text}.", paint)
+    title = "The parameters' paths" if _path_of(findings) == "value" else "The parameters' norms"
+    return Picture("paths", title, f"{text}.", paint)
+
+
+def _path_of(findings: Findings) -> str:
+    """What is drawn of parameters: of arrays their norms."""
+    arrays = any(component.entry_ratios is not None for component in findings.gradients)
+    return "norm" if arrays else "value"
 
 
 def _columns(rows: Any, names: Sequence[str], name: str) -> tuple[Any, Any]:
