@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from flint import arb
 
 from verifier.judging.formulas.ties import Ties, ties_of
 from verifier.judging.outcome import Note
@@ -174,4 +175,4 @@ class _TiesAtPoints:
         return mask & failing
 
 
-_midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
+_midpoints = np.frompyfunc(arb.mid, 1, 1)

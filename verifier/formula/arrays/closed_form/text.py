@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from verifier.formula.arrays.closed_form.notation import plain
-from verifier.formula.arrays.closed_form.terms import Coefficient, Constant
+from verifier.formula.arrays.closed_form.notation import plain_number
+from verifier.formula.arrays.closed_form.terms import Coefficient, Constant, Dimensions
 from verifier.program.program import ROWS
 
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -35,8 +35,12 @@ class TextNotation:
         return f"∂L/∂{by}"
 
     def number(self, value: Coefficient) -> str:
-        """At most six digits where there are many."""
-        return plain(value)
+        """At most six digits where there are many; a power of ten as such."""
+        digits, _, exponent = plain_number(value).partition("e")
+        if not exponent:
+            return digits
+        power = f"10{str(int(exponent)).translate(_RAISED)}"
+        return power if digits == "1" else f"{digits}·{power}"
 
     def rows(self) -> str:
         """Its name."""
@@ -125,12 +129,16 @@ class TextNotation:
         """As in Python."""
         return f"{base}[{key}]"
 
+    def placed(self, inner: str, key: str, dimensions: Dimensions) -> str:
+        """As a call of put."""
+        return f"put({inner}, [{key}])"
+
 
 def constant_text(term: Constant) -> str:
     """The numbers of a short column, the shape of what is longer."""
     array = np.asarray(term.array.array, dtype=np.float64)
     if array.ndim == 1 and array.size <= _MOST_ENTRIES:
-        entries = (plain(float(one)).removesuffix(".0") for one in array)
+        entries = (plain_number(float(one)).removesuffix(".0") for one in array)
         return f"[{'; '.join(entries)}]"
     shape = "×".join("n" if length == ROWS else str(length) for length in array.shape)
     return f"constant({shape})"
