@@ -154,8 +154,9 @@ def test_equal_ends_are_one_number():
         ),
         (
             "float32",
-            torch.ones(2).to_sparse(),
-            "input x is a sparse tensor: give it as a dense one, and make it sparse in the code",
+            torch.eye(2).to_sparse_bsr((1, 1)),
+            "input x: no rule reads tensors of the layout sparse_bsr, 2 axes; give it as a dense "
+            "one",
         ),
         ("float32", torch.ones([1] * 33), "input x has 33 axes: give at most 32"),
         ("float32", np.array(["a"]), "input x: an array of <U1 cannot be used: give numbers"),
