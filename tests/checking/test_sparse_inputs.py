@@ -144,3 +144,14 @@ def test_a_layout_in_blocks_is_refused():
     assert error.value.sentence == (
         "input x: no rule reads tensors of the layout sparse_bsr, 2 axes; give it as a dense one"
     )
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("layout", [torch.strided, torch.jagged])
+def test_a_nested_tensor_is_refused(layout):
+    nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=layout)
+    with pytest.raises(InputError) as error:
+        checked(product, nested)
+    assert error.value.sentence == (
+        "input x is a nested tensor, and only plain ones are read: give its parts, or pad it"
+    )

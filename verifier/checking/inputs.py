@@ -310,6 +310,11 @@ def _cast_tensor(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> torch.T
         raise InputError(
             f"input {name} has no numbers, as it is on the device meta: give one that has"
         )
+    if tensor.is_nested:
+        raise InputError(
+            f"input {name} is a nested tensor, and only plain ones are read: give its parts, or pad "
+            "it"
+        )
     if tensor.layout is not torch.strided:
         return _cast_sparse(name, tensor, dtype)
     if tensor.ndim > MOST_AXES:
