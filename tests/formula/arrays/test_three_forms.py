@@ -1,6 +1,4 @@
-"""The same model as a Python function, as text and as SymPy's matrices: the same numbers to the last
-bit.
-"""
+"""One model as a Python function, as text and as SymPy's matrices: the same to the last bit."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,15 +8,18 @@ import pytest
 import sympy
 from sympy import HadamardProduct, MatrixSymbol, Max, OneMatrix, Trace
 
-import verifier
 from verifier import Model, cross_entropy, model, normal, squared_error, zeros
 from verifier.functions import maximum, trace
+from verifier.training.array_run import ArrayRun
+from verifier.training.runner import Settings
+from verifier.witnesses import Autograd
 
 n = sympy.Symbol("n")
 x = MatrixSymbol("x", n, 3)
-W, V = MatrixSymbol("W", 3, 4), MatrixSymbol("V", 4, 2)
+u, v = MatrixSymbol("u", 3, 4), MatrixSymbol("v", 4, 2)
+w = MatrixSymbol("w", 3, 2)
 b = MatrixSymbol("b", 2, 1)
-A = MatrixSymbol("A", 2, 2)
+a = MatrixSymbol("a", 2, 2)
 GENERATOR = np.random.default_rng(2)
 INPUTS = GENERATOR.normal(size=(12, 3))
 DATA = {"x": INPUTS, "y": INPUTS[:, :2] ** 2}
@@ -49,57 +50,67 @@ class Forms:
         }
 
 
-def linear(x, *, W=normal(3, 2), b=zeros(2)):
-    return x @ W + b
+WEIGHTS, BIAS = normal(3, 2), zeros(2)
+FIRST, SECOND, SQUARE = normal(3, 4), normal(4, 2), normal(2, 2, seed=1)
 
 
-def without_bias(x, *, W=normal(3, 2)):
-    return x @ W
+def linear(x, *, w=WEIGHTS, b=BIAS):
+    return x @ w + b
 
 
-def network(x, *, W=normal(3, 4), V=normal(4, 2), b=zeros(2)):
-    return maximum(x @ W, 0) @ V + b
+def without_bias(x, *, w=WEIGHTS):
+    return x @ w
 
 
-def scaled(x, *, W=normal(3, 2), c=0.5):
-    return c * (x @ W)
+def network(x, *, u=FIRST, v=SECOND, b=BIAS):
+    return maximum(x @ u, 0) @ v + b
 
 
-def bilinear(*, A=normal(2, 2, seed=1)):
-    return trace(A @ A.T) + trace(A * A)
+def scaled(x, *, w=WEIGHTS, c=0.5):
+    return c * (x @ w)
 
 
-SMALL = MatrixSymbol("W", 3, 2)
+def bilinear(*, a=SQUARE):
+    return trace(a @ a.T) + trace(a * a)
+
+
 FORMS = {
-    "linear": Forms(linear, "x @ W + b", x * SMALL + OneMatrix(n, 1) * b.T, data=DATA),
-    "without bias": Forms(without_bias, "x @ W", x * SMALL, cross_entropy, LABELS),
+    "linear": Forms(linear, "x @ w + b", x * w + OneMatrix(n, 1) * b.T, data=DATA),
+    "without bias": Forms(without_bias, "x @ w", x * w, cross_entropy, LABELS),
     "network": Forms(
         network,
-        "maximum(x @ W, 0) @ V + b",
-        (x * W).applyfunc(lambda t: Max(t, 0)) * V + OneMatrix(n, 1) * b.T,
+        "maximum(x @ u, 0) @ v + b",
+        (x * u).applyfunc(lambda t: Max(t, 0)) * v + OneMatrix(n, 1) * b.T,
         cross_entropy,
         LABELS,
     ),
-    "scaled": Forms(scaled, "c*(x @ W)", sympy.Symbol("c") * x * SMALL, data=DATA),
+    "scaled": Forms(scaled, "c*(x @ w)", sympy.Symbol("c") * x * w, data=DATA),
     "no inputs": Forms(
         bilinear,
-        "trace(A @ A.T) + trace(A*A)",
-        Trace(A * A.T) + Trace(HadamardProduct(A, A)),
+        "trace(a @ a.T) + trace(a*a)",
+        Trace(a * a.T) + Trace(HadamardProduct(a, a)),
         loss=None,
     ),
 }
 
 
 def trained(one):
-    """What a training of three steps states: losses, worst entries and norms."""
-    batch = {"batch": "all"} if one.inputs else {}
-    report = verifier.train(one, epochs=3, dtype="float64", lr=0.1, **batch)
-    assert report.outcome == "agrees"
-    assert len(report.steps) == 3
+    """What a training of three steps states: every loss and every entry of every gradient."""
+    settings = Settings(
+        epochs=3,
+        lr=0.1,
+        optimizer="sgd",
+        dtype="float64",
+        batch="all" if one.inputs else 1,
+        shuffle=False,
+        seed=0,
+        hold_out=0.0,
+    )
+    steps = list(ArrayRun(one, one.data, settings, Autograd(), lambda done, planned: True))
+    assert len(steps) == 3
+    assert all((part.severity == 0).all() for step in steps for part in step.entries)
     return [
-        [(part.stated, part.symbolic, part.error) for part in (step.loss, *step.gradient.values())]
-        + [step.parameters, step.entries]
-        for step in report.steps
+        (part.stated.tolist(), part.symbolic.tolist()) for step in steps for part in step.entries
     ]
 
 
@@ -146,7 +157,7 @@ def test_text_makes_the_nodes_of_the_function(name):
 def test_another_formula_gives_others():
     models = FORMS["linear"].models
     other = Model.from_text(
-        "x @ (W + 1e-15) + b",
+        "x @ (w + 1e-15) + b",
         inputs="x",
         start=dict(models["function"].start),
         loss=squared_error,
