@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tests.helpers.sources import WRONG_SQUARE
 from verifier.commands.cli import run
 from verifier.errors import InputError
 from verifier.formula.gallery import gallery
+from verifier.formula.gallery_list import gallery_entries
 from verifier.witnesses import Autograd
 
 ROOT = Path(__file__).parents[2]
@@ -124,6 +126,18 @@ def test_no_arguments_is_help(capsys):
 def test_version(capsys):
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == "verifier 0.1.0\n"
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_a_list_fits_the_terminal(width, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert run(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= min(width, 79)
+    names = [line.split()[0] for line in lines if re.match("  [a-z]", line)]
+    assert sorted(names) == sorted(entry.name for entry in gallery_entries())
+    words = {word for entry in gallery_entries() for word in re.split(r"[\s-]+", entry.description)}
+    assert words <= set(re.split(r"[\s-]+", " ".join(lines)))
 
 
 def test_list(capsys):

@@ -6,6 +6,7 @@ Options are JSON's own types; `send` takes the report, and `interruption` says w
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from verifier.errors import InputError, printable
+from verifier.operations.number_text import short
 from verifier.process.deadline import Deadline, SupervisedDeadline
 from verifier.process.values import UserValue
 from verifier.process.workers.messages import Progress, Published, Rendered, Stage
@@ -330,6 +332,13 @@ def _own_exit_code(report: CheckReport) -> tuple[int, dict[str, UserValue]]:
     return report.exit_code, {}
 
 
+def _note_on(report: CheckReport) -> str:
+    """What a check came to so far, for a person."""
+    ratios = [one.worst_ratio for one in report.components if not math.isnan(one.worst_ratio)]
+    worst = f", worst error / allowed {short(max(ratios))}" if ratios else ""
+    return f"{report.outcome.value} so far{worst}"
+
+
 class _CheckWatcher:
     """Sends what a check finds as it goes on, so that it is known however the check ends."""
 
@@ -368,6 +377,7 @@ class _CheckWatcher:
     def finish(self, report: CheckReport) -> None:
         """Send the report."""
         started = monotonic()
+        self._going.note = _note_on(report)
         code, facts = self._settle(report)
         facts = {"outcome": report.outcome.value, **facts, "failed": list(report.checked.failed)}
         self._send(Published(replace(render(report, self._forms, facts), exit_code=code)))
