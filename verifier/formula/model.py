@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from verifier.errors import InputError
-from verifier.formula.arrays.row_shapes import row_shape
+from verifier.formula.arrays.row_shapes import row_shapes
 from verifier.formula.arrays.start_values import Start, start_value
 from verifier.formula.data_source import loaded_data
 from verifier.operations.identifiers import is_name
@@ -542,7 +542,7 @@ class Model:
         """The shape that one row of each data column has, by the data; () where that says
         nothing.
         """
-        return {name: row_shape(self.data, name) for name in self.columns}
+        return row_shapes(self.data, self.columns)
 
     @property
     def is_scalar(self) -> bool:
