@@ -400,8 +400,10 @@ def _softmax(operation: Softmax, shape: Shape, given: Sequence[Value]) -> Term:
     term = given[0].term
     rows, columns = term.dimensions
     if axis_in(operation.axis, given[0].shape) == 1:
-        return OfMatrix("softmax", term, term.dimensions) if columns > 1 or columns == ROWS else (
-            algebra.ones(term.dimensions)
+        return (
+            OfMatrix("softmax", term, term.dimensions)
+            if columns > 1 or columns == ROWS
+            else (algebra.ones(term.dimensions))
         )
     if columns == 1:
         return OfMatrix("softmax", term, term.dimensions)
@@ -429,9 +431,7 @@ def _put(operation: Put, shape: Shape, given: Sequence[Value]) -> Term:
     rows, columns = _places(operation.key, given[1].shape)
     term = _as_column(given[0].term, operation.key, len(given[1].shape))
     numbers, matrix = _front(term)
-    return times(
-        numbers, Placed(matrix, rows, columns, key_text(operation.key), dimensions(shape))
-    )
+    return times(numbers, Placed(matrix, rows, columns, key_text(operation.key), dimensions(shape)))
 
 
 def _front(term: Term) -> tuple[Term, Term]:

@@ -300,5 +300,7 @@ def _constant(term: Constant) -> Expr:
             f"the formula has an array of {array.size:,} numbers: above {LARGEST_CONSTANT:,} it is "
             "not written into an expression"
         )
-    numbers = [_number(Fraction(one) if one.is_integer() else one) for one in array.ravel().tolist()]
+    numbers = [
+        _number(Fraction(one) if one.is_integer() else one) for one in array.ravel().tolist()
+    ]
     return sympy.ImmutableMatrix(*term.dimensions, numbers)
