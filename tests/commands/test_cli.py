@@ -143,12 +143,12 @@ def test_a_list_fits_the_terminal(width, capsys, monkeypatch):
 def test_list(capsys):
     assert run(["list"]) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith("loss squared_error\n  damped_oscillation   ")
+    assert shown.startswith("loss squared_error\n  attention             One head of")
     assert (
-        "  linear               y = w·x on three points of a line through the origin:\n"
-        "                       the tutorial's first model.\n"
+        "  linear                y = w·x on three points of a line through the origin:\n"
+        "                        the tutorial's first model.\n"
     ) in shown
-    assert "\n\nno data: the formula itself is minimised\n  beale                " in shown
+    assert "\n\nno data: the formula itself is minimised\n  beale                 " in shown
     assert all(len(line) < 80 for line in shown.splitlines())
     for name in gallery():
         assert f"\n  {name} " in shown

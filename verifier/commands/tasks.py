@@ -214,13 +214,13 @@ def train_all_task(
     settings: Mapping[str, UserValue],
     forms: dict[str, UserValue],
 ) -> None:
-    """The gallery is trained, for one table."""
+    """The models of the gallery that bring their data are trained, for one table."""
     from verifier.commands.train_all import train_all
-    from verifier.formula.gallery import gallery
+    from verifier.formula.gallery import with_own_data
 
     going = _ProgressSender(send, interruption)
     with redirect_stdout(sys.stderr):
-        models = gallery().values()
+        models = with_own_data()
         going.refuse_if_interrupted()
         summary = train_all(models, keep_going=going, **settings)
     send(Published(render(summary, Forms.of(forms))))

@@ -25,6 +25,7 @@ from verifier.process.values import Options, UserFunction, UserValue
 if TYPE_CHECKING:
     import sympy
 
+    from verifier.formula.arrays.closed_form.form import ClosedForm
     from verifier.operations.arrays import Expr, Numeric
     from verifier.program.author_order import AuthorOrder
     from verifier.program.builder import FormulaBuilder
@@ -347,17 +348,41 @@ class Model:
         return self._differentiate(self.batch_program)
 
     @cached_property
+    def closed_form(self) -> ClosedForm:
+        """The prediction, the loss of a batch and its gradient in the algebra of matrices.
+
+        Raises InputError where the algebra has no form for them, or one that is too long.
+        """
+        from verifier.formula.arrays.closed_form.form import closed_form
+        from verifier.program.program import BATCH
+
+        _ = self.program
+        builder, prediction, loss = self._build(BATCH)
+        if builder.shape(loss) == BATCH:
+            loss = builder.apply(self.reduction, loss)
+        gradient = self._differentiate(builder.program(loss))
+        return closed_form(builder.program(prediction), gradient, self.parameters, self.columns)
+
+    @cached_property
     def expression(self) -> sympy.Expr:
-        """The prediction as an ordinary SymPy expression."""
+        """The prediction as an ordinary SymPy expression; of a model of arrays that of a batch, a
+        matrix expression.
+        """
         from verifier.program.sympy_form import expressions
 
+        if not self.is_scalar:
+            return self.closed_form.prediction
         return expressions(self.program)[0]
 
     @cached_property
     def loss_expression(self) -> sympy.Expr:
-        """The loss of one sample as an ordinary SymPy expression."""
+        """The loss of one sample as an ordinary SymPy expression; of a model of arrays that of a
+        batch.
+        """
         from verifier.program.sympy_form import expressions
 
+        if not self.is_scalar:
+            return self.closed_form.loss
         return expressions(self.program)[1]
 
     @cached_property
@@ -371,12 +396,15 @@ class Model:
     def gradient(self) -> Mapping[str, sympy.Expr]:
         """The derivative of one sample's loss by each trained parameter.
 
-        They are ordinary SymPy expressions, by the parameters' names.
+        They are ordinary SymPy expressions, by the parameters' names; of a model of arrays matrix
+        expressions, of the loss of a batch.
         """
         import sympy
 
         from verifier.program.sympy_form import expressions
 
+        if not self.is_scalar:
+            return self.closed_form.gradient
         _, *derivatives = expressions(self._differentiate(self.program))
         factored = (sympy.factor_terms(derivative) for derivative in derivatives)
         return dict(zip(self.parameters, factored, strict=True))
@@ -410,7 +438,8 @@ class Model:
         )
 
     def latex(self) -> tuple[str, ...]:
-        """The prediction, the loss and the gradient in LaTeX, an equation each.
+        """The prediction, the loss and the gradient in LaTeX, an equation each; of a model of
+        arrays also their shared parts.
 
         Raises InputError where one of them is too long to be written out.
 
@@ -422,6 +451,8 @@ class Model:
 
         from verifier.program.sympy_form import symbol
 
+        if not self.is_scalar:
+            return self.closed_form.latex()
         derivatives = (
             rf"\frac{{\partial L}}{{\partial {sympy.latex(symbol(name))}}} = "
             rf"{self.order.latex(derivative)}"

@@ -279,5 +279,5 @@ class Case:
         return np.where(centre == 0, np.nan, np.clip(digits, 0.0, self.format.decimal_digits) + 0.0)
 
 
-_is_finite = np.frompyfunc(lambda ball: ball.is_finite(), 1, 1)
+_is_finite = np.frompyfunc(arb.is_finite, 1, 1)
 _contains = np.frompyfunc(lambda ball, number: ball.contains(arb(number)), 2, 1)

@@ -11,6 +11,7 @@ from rich.text import Text
 from verifier.formula.model import Model
 from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.verdict import Outcome
+from verifier.operations.arrays import Array
 from verifier.process.isolation import isolate
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import Block
@@ -80,6 +81,13 @@ class Report(PageReport):
     def drift(self) -> dict[str, Drift]:
         """How far the two trainings' parameters are apart, by name."""
         return dict(self.findings.drift)
+
+    @property
+    def parameters(self) -> dict[str, Array | float]:
+        """All parameters after the last step of the training by autograd, in its dtype, by name:
+        what `model.numpy` takes to predict.
+        """
+        return dict(self.findings.parameters)
 
     @property
     def predictions(self) -> tuple[Prediction, ...]:

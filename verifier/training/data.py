@@ -17,7 +17,8 @@ from verifier.errors import InputError, message_of
 from verifier.operations.arrays import Array, Floats, Truths
 from verifier.operations.formats import Format
 from verifier.process.values import UserInputs, UserValue
-from verifier.program.program import Shape
+from verifier.program.program import ROWS, Shape
+from verifier.program.shapes import shape_text
 from verifier.training.csv_file import (
     count_text,
     names_text,
@@ -387,22 +388,21 @@ def _checked_arrays(name: str, column: UserValue, format: Format, shape: Shape) 
     array = _plain_array(name, column)
     if array.dtype.kind not in "iuf":
         raise InputError(f"column {name} does not hold numbers")
-    if array.shape[1:] != shape or not len(array):
-        expected = " x ".join(map(str, ("rows", *shape)))
+    if not len(array):
+        raise InputError(f"column {name} is empty: give at least one row")
+    if array.shape[1:] != shape:
+        expected = shape_text((ROWS, *shape))
         raise InputError(f"column {name} has shape {array.shape}: give {expected}")
-    numbers = array.astype(np.float64).reshape(len(array), -1)
+    numbers = array.astype(np.float64)
     with np.errstate(over="ignore"):
-        rounded = numbers.astype(np.dtype(format.name)).astype(np.float64)
+        rounded = numbers.astype(format.name).astype(np.float64)
     bad = np.argwhere(~np.isfinite(rounded))
     if bad.size:
-        row, place = bad[0].tolist()
-        kind = (
-            "no finite number"
-            if not np.isfinite(numbers[row, place])
-            else f"too large for {format.name}"
-        )
-        raise InputError(f"column {name} holds {numbers[row, place]!r} in row {row}: it is {kind}")
-    return rounded.reshape(array.shape)
+        place = bad[0].tolist()
+        number = numbers[tuple(place)].item()
+        what = ": fill it in" if not np.isfinite(number) else f", too large for {format.name}"
+        raise InputError(f"column {name} holds {number!r} at {place}{what}")
+    return rounded
 
 
 def _finite_numbers(name: str, column: UserValue, sentence: Sentence) -> Floats:
@@ -422,7 +422,7 @@ def _finite_numbers(name: str, column: UserValue, sentence: Sentence) -> Floats:
     except InputError:
         raise
     except (ValueError, OverflowError):
-        raise InputError(f"column {name} is ragged: give one number a row") from None
+        raise InputError(f"column {name} is ragged: give each row the same shape") from None
     except (TypeError, RuntimeError) as error:
         kind, message = type(column).__name__, message_of(error, whole=True)
         raise InputError(f"column {name} is a {kind}, not a list of numbers: {message}") from None

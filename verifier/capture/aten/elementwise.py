@@ -298,8 +298,10 @@ def times_log1p(low: Lowering, self: Operand, other: Operand) -> int:
 
 @rule("special_entr")
 def entropy(low: Lowering, self: Cell) -> int:
-    """-x log(x), and 0 at 0. Below, where torch states minus infinity, it has no derivative."""
-    return low.formula(lambda x: Where(sympy.Eq(x, 0), sympy.S.Zero, -x * sympy.log(x)), self)
+    """-x log(x), and 0 at 0. Below it is the logarithm of 0, which has no derivative."""
+    inside = low.formula(lambda x: Where(x > 0, -x * sympy.log(x), sympy.S.Zero), self)
+    nowhere = low.apply("log", low.apply("multiply", self.node, 0.0))
+    return low.apply("where", low.apply("less", self.node, 0.0), nowhere, inside)
 
 
 @rule("special_ndtri")
@@ -323,9 +325,19 @@ def scaled_bessel(low: Lowering, self: Cell, actual: torch.Tensor) -> int:
 
 
 @rule("polygamma")
-def polygamma(low: Lowering, n: int, self: Cell) -> int:
-    """The derivative of that order of the digamma function."""
-    return low.apply("polygamma", float(n), self.node) if n else low.apply("digamma", self.node)
+def polygamma(low: Lowering, n: int, self: Cell, actual: torch.Tensor) -> int:
+    """The derivative of that order of the digamma function; in 16 bits n! times a sum that is
+    rounded to them.
+    """
+    if not n:
+        return low.apply("digamma", self.node)
+    node = low.apply("polygamma", float(n), self.node)
+    if not in_16_bits(actual):
+        return node
+    with low.build.rounding(None):
+        factorial = float(math.factorial(n))
+        total = low.narrowed(low.apply("divide", node, factorial), actual)
+        return low.apply("multiply", total, factorial)
 
 
 @rule("special_zeta")

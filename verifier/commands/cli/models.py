@@ -47,7 +47,8 @@ def list_models(options: ListOptions) -> None:
     for place, (kind, group) in enumerate(entries_by_loss(entries).items()):
         write_line(("\n" if place else "") + kind)
         for entry in group:
-            lines = textwrap.wrap(printable(entry.description), room - indent)
+            texts = (printable(entry.description), printable(", ".join(entry.parameters)))
+            lines = [line for text in texts for line in textwrap.wrap(text, room - indent)]
             first = lines.pop(0) if lines and indent > 4 else ""
             write_line(f"  {entry.name:<{names}}  {first}".rstrip())
             for line in lines:
@@ -90,7 +91,8 @@ class TrainOptions(FilesGroup, UndecidedGroup, TrainingGroup, DataGroup, ModelGr
     """How a model is trained, and what is shown of it."""
 
     everything: Annotated[
-        bool, typer.Option("--all", help="Train the whole gallery and print one table.")
+        bool,
+        typer.Option("--all", help="Train the gallery's models that bring their data; one table."),
     ] = False
     predict: Annotated[
         list[str] | None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from flint import arb
 
 from verifier.judging.formulas.ties import Ties, ties_of
 from verifier.judging.outcome import Note
@@ -173,4 +174,4 @@ class _TiesAtPoints:
         return mask & failing
 
 
-_midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
+_midpoints = np.frompyfunc(arb.mid, 1, 1)

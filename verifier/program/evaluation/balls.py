@@ -310,7 +310,7 @@ def as_objects(value: Array | Ball) -> Balls:
 
 
 _is_open = np.frompyfunc(lambda condition: condition is None, 1, 1)
-_midpoints = np.frompyfunc(lambda ball: ball.mid(), 1, 1)
+_midpoints = np.frompyfunc(arb.mid, 1, 1)
 
 
 def replay(
@@ -351,7 +351,7 @@ def _known(result: Balls, overall: float) -> bool:
 
 def _largest(result: Balls) -> float:
     finite = np.isfinite(radius(result))
-    return float(np.asarray(_size(result), dtype=np.float64)[finite].max(initial=0.0))
+    return float(np.abs(middle(result))[finite].max(initial=0.0))
 
 
 def _no_better(before: list[Balls], now: list[Balls]) -> bool:
@@ -370,6 +370,3 @@ def _shrunk(before: Balls, now: Balls) -> bool:
     old, new = radius(before), radius(now)
     finite = np.isfinite(old) & np.isfinite(new) & (old > 0)
     return bool((new[finite] < old[finite]).any())
-
-
-_size = np.frompyfunc(lambda ball: abs(float(ball.mid())), 1, 1)

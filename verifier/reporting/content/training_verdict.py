@@ -150,10 +150,14 @@ def _called(component: Component) -> str:
 
 
 def _commonest_reason(findings: Findings) -> str:
-    """Why numbers are undecided, for most of those that were kept."""
+    """Why numbers are undecided, for most of those that were kept; once one of them is not finite,
+    what follows says nothing.
+    """
+    last = findings.not_finite.step if findings.not_finite else findings.done
     notes = Counter(
         judged.note.value
         for step in findings.steps
+        if step.number <= last
         for judged in judged_at(step).values()
         if judged.outcome is Outcome.UNDECIDED
     )

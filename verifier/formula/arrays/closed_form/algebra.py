@@ -68,12 +68,7 @@ def split(term: Term) -> Monomial:
 def joined(monomial: Monomial) -> Term:
     """The term of a monomial, with what stands above and below the line cancelled."""
     coefficient, over, under, matrix = monomial
-    above, below = list(over), []
-    for term in under:
-        if term in above:
-            above.remove(term)
-        else:
-            below.append(term)
+    above, below = _cancelled(over, under)
     if coefficient == 0:
         return zeros(NUMBER_LIKE if matrix is None else matrix.dimensions)
     if isinstance(coefficient, float) and coefficient.is_integer():
@@ -86,6 +81,21 @@ def joined(monomial: Monomial) -> Term:
     if matrix is None and coefficient == 1 and len(above) == 1 and not below:
         return above[0]
     return Scaled(coefficient, tuple(above), tuple(below), matrix)
+
+
+def _cancelled(over: Sequence[Term], under: Sequence[Term]) -> tuple[list[Term], list[Term]]:
+    """The numbers above and below a line, with equal ones as powers on one side."""
+    exponents: dict[Term, Coefficient] = {}
+    for side, sign in ((over, 1), (under, -1)):
+        for term in side:
+            base, exponent = _base(term)
+            exponents[base] = exponents.get(base, Fraction(0)) + sign * exponent
+    sides: tuple[list[Term], list[Term]] = [], []
+    for base, exponent in exponents.items():
+        size = abs(exponent)
+        if size:
+            sides[exponent < 0].append(base if size == 1 else Power(base, size))
+    return sides
 
 
 NUMBER_LIKE: Dimensions = (1, 1)
@@ -378,18 +388,23 @@ def accumulated(terms: Sequence[Term]) -> Term:
             flat += term.terms
         else:
             flat.append(term)
-    return total(flat)
+    return total(_positive_first(flat))
+
+
+def _positive_first(terms: Sequence[Term]) -> list[Term]:
+    """The terms, where one that is added comes before the first that is taken away."""
+    place = next((at for at, one in enumerate(terms) if split(one).coefficient > 0), 0)
+    return [terms[place], *terms[:place], *terms[place + 1 :]]
 
 
 def _common(terms: Sequence[Monomial]) -> Monomial | None:
     """The numbers that are in front of every term, where one term is without numbers then."""
     first = terms[0]
-    sizes = {abs(one.coefficient) for one in terms}
     negative_all = all(one.coefficient < 0 for one in terms)
-    coefficient: Coefficient = sizes.pop() if len(sizes) == 1 else ONE
-    coefficient = -coefficient if negative_all else coefficient
     over = _shared([one.over for one in terms])
     under = _shared([one.under for one in terms])
+    coefficient = _common_size([abs(one.coefficient) for one in terms], bool(under))
+    coefficient = -coefficient if negative_all else coefficient
     front = Monomial(coefficient, over, under)
     if joined(front) is Number(ONE):
         return None
@@ -398,6 +413,15 @@ def _common(terms: Sequence[Monomial]) -> Monomial | None:
     rest = [_without(one, front) for one in terms]
     bare = [abs(one.coefficient) == 1 and not one.under and _is_bare(one) for one in rest]
     return front if any(bare) else None
+
+
+def _common_size(sizes: Sequence[Coefficient], is_fraction: bool) -> Coefficient:
+    """The size that all have; in fractions the one that most have, of several the largest."""
+    if len(set(sizes)) == 1:
+        return sizes[0]
+    if not is_fraction or any(isinstance(one, float) for one in sizes):
+        return ONE
+    return max(sizes, key=lambda one: (sizes.count(one), one))
 
 
 def _is_bare(one: Monomial) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from verifier.errors import InputError
 from verifier.formula.arrays.closed_form.from_program import terms_of
 from verifier.formula.arrays.closed_form.latex import LatexNotation
 from verifier.formula.arrays.closed_form.naming import (
+    LONGEST_LINE,
     MOST_LINES,
     PREDICTION,
     Formulas,
@@ -19,7 +21,12 @@ from verifier.formula.arrays.closed_form.naming import (
 from verifier.formula.arrays.closed_form.notation import Notation, written
 from verifier.formula.arrays.closed_form.terms import NUMBER, Derivative, Named, Term
 from verifier.formula.arrays.closed_form.text import TextNotation
+from verifier.formula.arrays.closed_form.to_sympy import sympy_form
+from verifier.operations.arrays import Expr
 from verifier.program.program import Program
+
+MOST_CHARACTERS = 1_000
+"""Nobody reads longer formulas."""
 
 
 class Line(NamedTuple):
@@ -49,7 +56,7 @@ class ClosedForm:
     """What the number of rows is called."""
 
     def text(self) -> tuple[str, ...]:
-        """A line of text for each equation.
+        """Each equation as text; a long one goes on in lines of its own.
 
         >>> from verifier import model, normal, squared_error
         >>> @model(loss=squared_error, data={"X": [[1.0, 2.0]], "y": [1.0]})
@@ -61,7 +68,37 @@ class ClosedForm:
         ∂L/∂w = (2/n) Xᵀ (X w − y)
         """
         notation = TextNotation(self.rows)
-        return tuple(" = ".join(line.written(notation)) for line in self.lines)
+        return tuple(wrapped(" = ".join(line.written(notation))) for line in self.lines)
+
+    def text_of(self, term: Term) -> str:
+        """One of the formulas on a line of its own, with no other names than the model's.
+
+        Raises InputError where it is too long for people.
+        """
+        if term.weight <= MOST_CHARACTERS:
+            text = written(term, TextNotation(self.rows))
+            if len(text) <= MOST_CHARACTERS:
+                return text
+        raise InputError(f"written out, the formula has more than {MOST_CHARACTERS} characters")
+
+    @cached_property
+    def prediction(self) -> Expr:
+        """The prediction of a batch as SymPy's matrix expression.
+
+        Raises InputError where it is too long for people, as the next two do.
+        """
+        return sympy_form(self.formulas.prediction, self.rows)
+
+    @cached_property
+    def loss(self) -> Expr:
+        """The loss of a batch as SymPy's expression."""
+        return sympy_form(self.formulas.loss, self.rows)
+
+    @cached_property
+    def gradient(self) -> dict[str, Expr]:
+        """The derivative of the loss of a batch by each parameter, by its name."""
+        terms = zip(self.parameters, self.formulas.gradient, strict=True)
+        return {name: sympy_form(term, self.rows) for name, term in terms}
 
     def latex(self) -> tuple[str, ...]:
         """An equation in LaTeX for each."""
@@ -115,6 +152,26 @@ def _lines(
         done |= {right} if is_prediction else set()
         lines.append(Line(left, shown))
     return lines
+
+
+def wrapped(text: str) -> str:
+    """The text in lines, broken before a sign between terms, inside as few brackets as possible.
+
+    >>> print(wrapped("z = " + " + ".join(["a" * 30] * 3)))
+    z = aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa + aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+        + aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+    """
+    depth, breaks = 0, []
+    for place, sign in enumerate(text[:LONGEST_LINE]):
+        depth += (sign in "([") - (sign in ")]")
+        if text[place : place + 3] in (" + ", " − "):
+            breaks.append((-depth, place))
+    if len(text) <= LONGEST_LINE or not breaks:
+        return text
+    _, place = max(breaks)
+    indent = " " * 4
+    rest = wrapped(indent + text[place + 1 :]) if place > len(indent) else text[place + 1 :]
+    return f"{text[:place]}\n{rest}"
 
 
 def _needed(term: Term, naming: Naming) -> list[Term]:

@@ -56,7 +56,7 @@ from verifier.program.program import (
     Program,
     Shape,
 )
-from verifier.program.shapes import axis_in, shape_text, without
+from verifier.program.shapes import axis_in, shape_text
 
 MOST_NODES = 2_000
 """Programs of more nodes have no closed form for people."""
@@ -396,41 +396,51 @@ def _trace(operation: Trace, shape: Shape, given: Sequence[Value]) -> Term:
 
 
 def _softmax(operation: Softmax, shape: Shape, given: Sequence[Value]) -> Term:
-    return _along("softmax", operation.axis, given[0], dimensions(shape))
+    """Of each row, or of a whole column; of the columns of a matrix by its transpose."""
+    term = given[0].term
+    rows, columns = term.dimensions
+    if axis_in(operation.axis, given[0].shape) == 1:
+        return OfMatrix("softmax", term, term.dimensions) if columns > 1 or columns == ROWS else (
+            algebra.ones(term.dimensions)
+        )
+    if columns == 1:
+        return OfMatrix("softmax", term, term.dimensions)
+    return transposed(OfMatrix("softmax", transposed(term), (columns, rows)))
 
 
 def _logsumexp(operation: LogSumExp, shape: Shape, given: Sequence[Value]) -> Term:
-    own = given[0].shape
-    rows = without((*own, 1)[:2] if len(own) == 1 else own, ())
-    axis = axis_in(operation.axis, own)
-    return _along("logsumexp", axis, given[0], (rows[0] if axis == 1 else dimensions(own)[1], 1))
-
-
-def _along(name: str, axis: int, value: Value, shape: Dimensions) -> Term:
-    """A function of each row; of columns it is that of the transpose."""
-    along = axis_in(axis, value.shape)
-    if along == 1:
-        return OfMatrix(name, value.term, shape)
-    if name == "softmax":
-        return transposed(OfMatrix(name, transposed(value.term), shape[::-1]))
-    return OfMatrix(name, transposed(value.term), shape)
+    term = given[0].term
+    rows, columns = term.dimensions
+    if axis_in(operation.axis, given[0].shape) == 1:
+        return term if columns == 1 else OfMatrix("logsumexp", term, (rows, 1))
+    if columns == 1:
+        return OfMatrix("logsumexp", term, NUMBER)
+    return OfMatrix("logsumexp", transposed(term), (columns, 1))
 
 
 def _taken(operation: Take, shape: Shape, given: Sequence[Value]) -> Term:
     rows, columns = _places(operation.key, given[0].shape)
-    part = Part(given[0].term, rows, columns, key_text(operation.key))
+    numbers, matrix = _front(given[0].term)
+    part = times(numbers, Part(matrix, rows, columns, key_text(operation.key)))
     return _as_column(part, operation.key, len(given[0].shape))
 
 
 def _put(operation: Put, shape: Shape, given: Sequence[Value]) -> Term:
     rows, columns = _places(operation.key, given[1].shape)
     term = _as_column(given[0].term, operation.key, len(given[1].shape))
-    coefficient, over, under, matrix = algebra.split(term)
-    placed = term if matrix is None else matrix
-    numbers = [] if matrix is None else [algebra.joined(algebra.Monomial(coefficient, over, under))]
+    numbers, matrix = _front(term)
     return times(
-        *numbers, Placed(placed, rows, columns, key_text(operation.key), dimensions(shape))
+        numbers, Placed(matrix, rows, columns, key_text(operation.key), dimensions(shape))
     )
+
+
+def _front(term: Term) -> tuple[Term, Term]:
+    """The numbers in front of a matrix, and the matrix; of a number the fraction and the rest."""
+    front = algebra.split(term)
+    if front.matrix is None:
+        rest = algebra.joined(algebra.Monomial(ONE, front.over))
+        return algebra.joined(front._replace(over=())), rest
+    return algebra.joined(front._replace(matrix=None)), front.matrix
 
 
 def _as_column(term: Term, key: Sequence[object], axes: int) -> Term:

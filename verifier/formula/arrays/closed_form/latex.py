@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sympy
 
 from verifier.formula.arrays.closed_form.notation import plain_number
-from verifier.formula.arrays.closed_form.terms import Coefficient, Constant
+from verifier.formula.arrays.closed_form.terms import Coefficient, Constant, Dimensions
 from verifier.formula.arrays.closed_form.text import constant_text
 
 _MARKS = {"T": r"\top", "-1": "-1", "-T": r"-\top"}
@@ -40,7 +40,10 @@ class LatexNotation:
     def number(self, value: Coefficient) -> str:
         """At most six digits where there are many; a power of ten as such."""
         digits, _, exponent = plain_number(value).partition("e")
-        return rf"{digits} \cdot 10^{{{int(exponent)}}}" if exponent else digits
+        if not exponent:
+            return digits
+        power = f"10^{{{int(exponent)}}}"
+        return power if digits == "1" else rf"{digits} \cdot {power}"
 
     def rows(self) -> str:
         """Its name."""
@@ -135,4 +138,8 @@ class LatexNotation:
     def part(self, base: str, key: str) -> str:
         """Below the line."""
         shown = key.replace(":", "{:}")
-        return f"{base}_{{{shown}}}" if base else rf"\left[{shown}\right]"
+        return f"{base}_{{{shown}}}"
+
+    def placed(self, inner: str, key: str, dimensions: Dimensions) -> str:
+        """As a call of put."""
+        return self.call("put", [inner, rf"\left[{key.replace(':', '{:}')}\right]"])

@@ -18,6 +18,7 @@ from verifier.formula.arrays.closed_form.terms import (
     Inverse,
     Named,
     OfMatrix,
+    Part,
     Placed,
     Power,
     Product,
@@ -51,8 +52,9 @@ class Formulas:
 
     @property
     def all(self) -> tuple[Term, ...]:
-        """All of them in order."""
-        return (self.prediction, self.loss, *self.gradient)
+        """All of them in order; a prediction that is the loss itself once."""
+        stated = dict.fromkeys((self.prediction, self.loss))
+        return (*stated, *self.gradient)
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ def named_parts(formulas: Formulas) -> Naming:
         if found is None:
             break
         chosen[found] = None
+    if any(formulas.prediction in _in(part) for part in chosen):
+        chosen[formulas.prediction] = None
     order = [part for part in _postorder(formulas.all, {}) if part in chosen]
     return Naming(_called(order, formulas))
 
@@ -121,7 +125,7 @@ def _postorder(
 def _may_have_name(term: Term) -> bool:
     if isinstance(term, (*ATOMS, Scaled, Transposed, Constant, Placed)):
         return False
-    return not (isinstance(term, Inverse | Power | Diagonal) and isinstance(term.of, ATOMS))
+    return not (isinstance(term, Inverse | Power | Diagonal | Part) and isinstance(term.of, ATOMS))
 
 
 def _repeated(
@@ -197,7 +201,7 @@ def _free(letter: str, count: int, taken: Collection[str]) -> str:
 
 def _letter(term: Term, is_forward: bool, formulas: Formulas) -> str:
     """What a part is usually called: capital for a matrix, small for a column."""
-    if term is formulas.prediction:
+    if term is formulas.prediction is not formulas.loss:
         return PREDICTION
     rows, columns = term.dimensions
     if term.is_number:
@@ -210,6 +214,8 @@ def _matrix_letter(term: Term, formulas: Formulas) -> str:
     match term:
         case OfMatrix("softmax"):
             return "P"
+        case Applied("sqrt"):
+            return "S"
         case Applied() | OfMatrix():
             return "A"
         case Sum(terms):

@@ -17,6 +17,7 @@ from verifier.formula.arrays.closed_form.terms import (
     Constant,
     Derivative,
     Diagonal,
+    Dimensions,
     Hadamard,
     Identity,
     Indicator,
@@ -121,6 +122,9 @@ class Notation(Protocol):
     def part(self, base: str, key: str) -> str:
         """What stands at an index."""
 
+    def placed(self, inner: str, key: str, dimensions: Dimensions) -> str:
+        """Zeros of these dimensions, with something at an index."""
+
 
 class _Piece(NamedTuple):
     text: str
@@ -211,7 +215,7 @@ class _Writer:
             case Part(of, _, _, key):
                 return notation.part(self._base(of), key)
             case Placed(of, _, _, key):
-                return notation.call("put", [self.piece(of).text, notation.part("", key)])
+                return notation.placed(self.piece(of).text, key, term.dimensions)
             case Blocks(blocks, axis):
                 entries = [self.piece(block).text for block in blocks]
                 return (notation.column, notation.line)[axis](entries)

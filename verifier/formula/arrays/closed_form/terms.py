@@ -356,8 +356,8 @@ class Indicator(Term):
 
 @dataclass(frozen=True, eq=False)
 class OfMatrix(Term):
-    """A function of whole matrices by its name: softmax and logsumexp of each row, det, trace,
-    onehot.
+    """A function of whole matrices by its name: softmax and logsumexp of each row or of a whole
+    column, onehot, det, tr.
     """
 
     name: str

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from verifier.formula.arrays.closed_form.notation import plain_number
-from verifier.formula.arrays.closed_form.terms import Coefficient, Constant
+from verifier.formula.arrays.closed_form.terms import Coefficient, Constant, Dimensions
 from verifier.program.program import ROWS
 
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -35,8 +35,12 @@ class TextNotation:
         return f"∂L/∂{by}"
 
     def number(self, value: Coefficient) -> str:
-        """At most six digits where there are many."""
-        return plain_number(value)
+        """At most six digits where there are many; a power of ten as such."""
+        digits, _, exponent = plain_number(value).partition("e")
+        if not exponent:
+            return digits
+        power = f"10{str(int(exponent)).translate(_RAISED)}"
+        return power if digits == "1" else f"{digits}·{power}"
 
     def rows(self) -> str:
         """Its name."""
@@ -124,6 +128,10 @@ class TextNotation:
     def part(self, base: str, key: str) -> str:
         """As in Python."""
         return f"{base}[{key}]"
+
+    def placed(self, inner: str, key: str, dimensions: Dimensions) -> str:
+        """As a call of put."""
+        return f"put({inner}, [{key}])"
 
 
 def constant_text(term: Constant) -> str:
