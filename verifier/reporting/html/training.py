@@ -159,7 +159,8 @@ def _unexplained(findings: Findings) -> Iterator[list[Block]]:
                 other = "code and formula are different functions" if name == "loss" else ""
                 numbers = f"stated {part.stated!r}, exact {part.exact}"
                 cause = other or "no cause found"
-                yield wrong_at(f"{name} at step {step.number}", cause=cause, evidence=numbers)
+                title = f"{step.label(name)} at step {step.number}"
+                yield wrong_at(title, cause=cause, evidence=numbers)
 
 
 def wrong_at(title: str, /, **said: str) -> list[Block]:
