@@ -790,6 +790,11 @@ def test_a_module_that_does_not_run(tmp_path, monkeypatch):
         f"faulty_package cannot be imported: ModuleNotFoundError at {place}:2: No module named "
         "'no_such_module'"
     )
+    (tmp_path / "faulty_lines.py").write_text("raise ValueError('one' + chr(10) + 'two')\n")
+    assert said(load_target, "faulty_lines:f") == (
+        f"faulty_lines cannot be imported: ValueError at {tmp_path / 'faulty_lines.py'}:1: "
+        "one\\ntwo"
+    )
     (tmp_path / "faulty_syntax.py").write_text("\ndef f(:\n")
     assert said(load_target, "faulty_syntax:f") == (
         f"faulty_syntax cannot be imported: {tmp_path / 'faulty_syntax.py'}:2 is not Python: "

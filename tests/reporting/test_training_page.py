@@ -636,3 +636,12 @@ def test_the_formula_stands_in_the_order_of_its_author(page):
     assert "loss = (w1 * x**2 + w2 * x + b - y)**2" in page
     prediction = page.split('aria-label="equation">')[1].partition("</div>")[0]
     assert "".join(Reader(prediction).text).replace("\u2062", "") == "y^ = w1x2+w2x+b"
+
+
+@pytest.mark.parametrize(("count", "ending"), [(50, "w49=1.0"), (51, "w49=1.0 …")])
+def test_of_many_start_values_fifty_are_given(count, ending):
+    start = {f"w{place}": 1.0 for place in range(count)}
+    model = verifier.Model.from_text(" + ".join(f"{name}**2" for name in start), start=start)
+    text = "".join(Reader(verifier.train(model, epochs=1).to_html()).text)
+    found = re.search(r"w0=.*?w49=\S+( …)?", text)
+    assert found is not None and found[0].endswith(ending.replace("1.0", "1"))
