@@ -334,15 +334,18 @@ def power(base: Term, exponent: Coefficient) -> Term:
     """Every entry to a power."""
     if exponent == 1:
         return base
-    whole = Fraction(exponent).denominator == 1
     coefficient, over, under, matrix = split(base)
-    if whole and exponent > 0 and not isinstance(coefficient, float) and not is_zero(base):
-        if matrix is not None or (not over and not under):
-            raised = Fraction(coefficient) ** int(exponent)
-            above, below = ([_power(one, exponent) for one in side] for side in (over, under))
-            root = None if matrix is None else _power(matrix, exponent)
-            return joined(Monomial(raised, tuple(above), tuple(below), root))
-    return _power(base, exponent)
+    is_plain = isinstance(coefficient, float) or (matrix is None and (over or under))
+    if is_plain or exponent not in _EXPANDED:
+        return _power(base, exponent)
+    raised = coefficient ** int(exponent)
+    above, below = ([_power(one, exponent) for one in side] for side in (over, under))
+    root = None if matrix is None else _power(matrix, exponent)
+    return joined(Monomial(raised, tuple(above), tuple(below), root))
+
+
+_EXPANDED = range(2, 10)
+"""Exponents by which the numbers in front of a matrix are raised too."""
 
 
 def _power(base: Term, exponent: Coefficient) -> Term:
