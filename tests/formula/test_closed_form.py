@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree
+import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
@@ -11,8 +11,13 @@ import sympy
 from tests.formula.closed_form_code import Code, as_matrix, scope_of
 from tests.formula.closed_form_models import MODELS
 from tests.formula.closed_form_values import ROWS, numeric
-from verifier import InputError, functions, model, normal, squared_error
+from verifier import InputError, Model, functions, model, normal, squared_error, zeros
+from verifier.commands.cli import run
+from verifier.explaining.model_as_code import formulas
+from verifier.formula.arrays.closed_form.naming import MOST_LINES
 from verifier.program.codegen import NUMPY, function
+from verifier.reporting.data.training_json import model_document
+from verifier.reporting.html.matrix_mathml import MathmlNotation
 
 
 def drawn(model_of_arrays):
@@ -52,7 +57,6 @@ def test_the_sympy_form_has_the_numbers_of_the_gradient_program(name):
     forms = [tried.loss_expression, *tried.gradient.values()]
     for form, expected in zip(forms, by_program(tried, values), strict=True):
         assert_same(numeric(form, values), expected)
-        assert sympy.latex(form)
     assert list(tried.gradient) == list(tried.parameters)
 
 
@@ -153,3 +157,153 @@ def test_no_line_is_long_and_none_is_written_twice(name):
     assert max(len(part) for line in lines for part in line.splitlines()) <= 80
     rights = [line.partition(" = ")[2] for line in lines]
     assert len(set(rights)) == len(rights)
+
+
+def test_latex_word_for_word():
+    assert MODELS["linear"].latex() == (
+        r"\hat{y} = X W",
+        r"L = \frac{1}{n} \left\|X W - y\right\|^{2}",
+        r"\frac{\partial L}{\partial W} = \frac{2}{n} X^{\top} \left(X W - y\right)",
+    )
+    lines = MODELS["relu_network"].latex()
+    assert lines[5] == (
+        r"\Delta_{1} = \left(\Delta_{2} W_{2}^{\top}\right) \odot \left[Z_{1} > 0\right]"
+    )
+    assert lines[7] == (
+        r"\frac{\partial L}{\partial b_{1}} = \frac{1}{n} \Delta_{1}^{\top} \mathbf{1}"
+    )
+
+
+def test_what_a_notebook_shows():
+    shown = MODELS["linear"]._repr_latex_()
+    assert shown.startswith(r"$\displaystyle \begin{aligned} \hat{y} &= X W \\ L &= \frac{1}{n}")
+
+
+def test_the_form_of_sympy_is_a_matrix_expression_with_symbols_of_explicit_shapes():
+    n = sympy.Symbol("n", integer=True, positive=True)
+    X, W, y = (sympy.MatrixSymbol(*one) for one in (("X", n, 4), ("W", 4, 2), ("y", n, 2)))
+    gradient = MODELS["linear"].gradient["W"]
+    assert gradient == sympy.MatMul(2 / n, X.T, sympy.MatAdd(sympy.MatMul(X, W), -y))
+    assert sympy.latex(gradient) == r"\frac{2}{n} X^{T} \left(X W - y\right)"
+    by_bias = sympy.latex(MODELS["softmax_regression"].gradient["b"])
+    assert r"\operatorname{softmax}\left(X W + 1 b^{T}\right)" in by_bias
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_mathml_is_well_formed(name):
+    for line in MODELS[name].closed_form.lines:
+        for side in line.written(MathmlNotation("n")):
+            ElementTree.fromstring(f"<math>{side}</math>")
+
+
+def test_mathml_word_for_word():
+    line = MODELS["softmax_regression"].closed_form.lines[-1]
+    left, right = line.written(MathmlNotation("n"))
+    above, below = (f"<mrow><mo>∂</mo><mi>{name}</mi></mrow>" for name in ("L", "b"))
+    assert left == f"<mfrac>{above}{below}</mfrac>"
+    assert right == (
+        "<mrow><mfrac><mn>1</mn><mi>n</mi></mfrac><mo>\u2062</mo>"
+        "<msup><mi>Δ</mi><mo>⊤</mo></msup><mo>\u2062</mo><mn>𝟏</mn></mrow>"
+    )
+
+
+def test_the_legend_explains_the_signs_that_are_used_and_no_others():
+    assert MODELS["linear"].closed_form.legend == ("n is the number of rows.",)
+    assert MODELS["log_determinant"].closed_form.legend == ()
+    assert MODELS["relu_network"].closed_form.legend[-2:] == (
+        "[ ] is 1 where the condition holds and 0 elsewhere.",
+        "Where both sides are equal it is 1/2.",
+    )
+
+
+def test_show_writes_the_closed_form():
+    assert list(formulas(MODELS["linear"])) == [
+        "linear(X, *, W)",
+        "  data        X (rows, 4), y (rows, 2)",
+        "  parameters  W (4, 2)",
+        "",
+        "  ŷ = X W",
+        "  L = (1/n) ‖X W − y‖²",
+        "  ∂L/∂W = (2/n) Xᵀ (X W − y)",
+        "",
+        "  n is the number of rows.",
+    ]
+
+
+def test_show_on_the_command_line(tmp_path, capsys):
+    (tmp_path / "own.py").write_text(
+        "import numpy as np\n"
+        "from verifier import model, normal, squared_error\n"
+        "@model(loss=squared_error, data={'X': np.ones((5, 3)), 'y': np.ones(5)})\n"
+        "def own(X, *, w=normal(3)):\n"
+        "    return X @ w\n"
+    )
+    assert run(["show", f"{tmp_path / 'own.py'}::own"]) == 0
+    assert "  ∂L/∂w = (2/n) Xᵀ (X w − y)" in capsys.readouterr().out.splitlines()
+    assert run(["show", f"{tmp_path / 'own.py'}::own", "--latex"]) == 0
+    assert r"= \frac{2}{n} X^{\top} \left(X w - y\right)" in capsys.readouterr().out
+
+
+def test_json_has_the_formulas_with_the_names_of_the_model_alone():
+    document = model_document(MODELS["softmax_regression"])
+    assert document["prediction"] == "X W + 1 bᵀ"
+    assert document["gradient"]["W"] == "(1/n) Xᵀ (softmax(X W + 1 bᵀ) − onehot(y))"
+
+
+_TENSORS = {"x": np.ones((6, 5, 4)), "y": np.ones((6, 5))}
+
+
+@model(loss=squared_error, data=_TENSORS)
+def of_tensors(x, *, w=normal(4)):  # noqa: B008 (drawn once)
+    return x @ w
+
+
+def test_an_array_of_three_axes_is_said_in_one_sentence_everywhere():
+    sentence = "the formula has an array of the shape (rows, 5, 4), and a matrix has two axes"
+    for shown in (of_tensors.latex, lambda: of_tensors.gradient, lambda: of_tensors.expression):
+        with pytest.raises(InputError) as refused:
+            shown()
+        assert str(refused.value) == sentence
+    assert of_tensors._repr_latex_() is None
+    assert list(formulas(of_tensors))[-3:] == [
+        "  prediction  x @ w",
+        "  loss        sum((x @ w - y)**2, axis=1)",
+        f"  The gradient is not shown in closed form: {sentence}.",
+    ]
+    assert model_document(of_tensors)["gradient"] == {"w": None}
+
+
+def _deep(layers):
+    def body(X, *, W):  # noqa: N803 (matrices have capitals)
+        hidden = X
+        for _ in range(layers):
+            hidden = hidden + functions.tanh(hidden @ W)
+        return hidden
+
+    data = {"X": np.ones((5, 3)), "y": np.ones((5, 3))}
+    return Model(body, inputs=["X"], start={"W": np.eye(3)}, loss=squared_error, data=data)
+
+
+def test_a_deep_network_is_named_layer_by_layer_and_a_deeper_one_refused_in_one_sentence():
+    form = _deep(6).closed_form
+    assert max(len(part) for line in form.text() for part in line.splitlines()) <= 80
+    with pytest.raises(InputError) as refused:
+        _ = _deep(60).closed_form
+    assert str(refused.value) == (
+        f"the closed form has more than {MOST_LINES} lines: it is not shown"
+    )
+
+
+def test_a_name_of_the_model_is_not_taken_again():
+    @model(loss=squared_error, data={"n": np.ones((6, 3)), "y": np.ones((6, 2))})
+    def own(n, *, R=normal(3, 2), b=zeros(2)):  # noqa: B008, N803 (drawn once)
+        return n @ R + b
+
+    assert own.closed_form.text() == (
+        "ŷ = n R + 1 bᵀ",
+        "R′ = ŷ − y",
+        "L = (1/N) ‖R′‖²",
+        "∂L/∂R = (2/N) nᵀ R′",
+        "∂L/∂b = (2/N) R′ᵀ 1",
+    )
+    assert str(own.gradient["R"].args[0]) == "2/N"
