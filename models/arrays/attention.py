@@ -1,4 +1,4 @@
-"""One head of attention over sequences of four tokens, then a mean and a linear layer.
+"""One head of attention over four tokens, then a mean and a linear layer.
 
 A. Vaswani et al., "Attention Is All You Need", arXiv:1706.03762, equation 1. A row of the data is a matrix,
 a token a line; the target is the first number of the token whose second number is largest. It teaches

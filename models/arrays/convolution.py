@@ -1,4 +1,4 @@
-"""Two filters of three taps over signals with two channels, as a sum of shifted products.
+"""Two filters of three taps over two channels, as a sum of shifted products.
 
 A row of the data is a signal of 8 samples with 2 channels, and the kernel has the axes tap, channel and
 filter. It teaches that a convolution is a sum of products with slices, and its gradient one as well.

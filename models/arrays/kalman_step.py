@@ -1,4 +1,4 @@
-"""One measurement update of a Kalman filter, with the prior and the noise to be found.
+"""One update of a Kalman filter, with its prior and its noise to be found.
 
 R. E. Kalman, "A New Approach to Linear Filtering and Prediction Problems", J. Basic Eng. 82, 1960, pages
 35-45. A row has the measurement z of a state y, both of two numbers. It teaches a linear system in a formula:

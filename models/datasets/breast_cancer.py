@@ -1,4 +1,4 @@
-"""Thirty measurements of cell nuclei, and whether the tumour is benign.
+"""Thirty measurements of a tumour, and whether it is benign: scikit-learn.
 
 W. N. Street, W. H. Wolberg and O. L. Mangasarian, "Nuclear Feature Extraction for Breast Tumor Diagnosis",
 SPIE 1905, 1993, pages 861-870; 569 rows, which scikit-learn ships (`pip install 'verifier[data]'`). It

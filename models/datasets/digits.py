@@ -1,4 +1,4 @@
-"""A network of 64 pixels, 32 ReLU units and 10 digits.
+"""A network of 64 pixels, 32 ReLU units and 10 digits: scikit-learn.
 
 E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository,
 1998; 1,797 images of 8 by 8 pixels, which scikit-learn ships (`pip install 'verifier[data]'`). It teaches

@@ -285,6 +285,28 @@ def test_strided():
     assert torch.equal(with_first_axis_fastest(tensor), tensor)
 
 
+LEFT = torch.tensor([-7.5, -3.96875, 2.875, -2.796875, -5.875], dtype=torch.bfloat16)
+RIGHT = torch.tensor([0.7109375, 5.8125, 2.5625, 7.75, -4.5625], dtype=torch.bfloat16)
+
+
+def inner(x, y, off=0.0):
+    """An inner product, which is off by so much where what it is given lies in memory with gaps."""
+    found = torch.inner(x, y)
+    return found if x.is_contiguous() or not off else found * (1.0 + off)
+
+
+@pytest.mark.parametrize(("off", "outcome"), [(0.0, "agrees"), (0.0625, "disagrees")])
+def test_other_operations_in_another_layout_round_by_themselves(off, outcome):
+    """torch multiplies and adds up where it has no product of vectors with gaps."""
+    report = verifier.check(
+        lambda x, y: inner(x, y, off),
+        inputs={"x": LEFT, "y": RIGHT},
+        dtypes=["bfloat16"],
+        without=[name for name in NAMES if name != "strided"],
+    )
+    assert report.outcome.value == outcome
+
+
 def noisy(slope):
     """What is drawn like a tensor that lies otherwise in memory lies otherwise, too."""
 

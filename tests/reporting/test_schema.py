@@ -6,7 +6,7 @@ import json
 import runpy
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal, NotRequired, TypedDict
 
@@ -23,13 +23,18 @@ from verifier.checking.check_result import CheckSettings
 from verifier.commands.config.check_target import settle_report
 from verifier.commands.config.report import ConfigReport, TargetResult
 from verifier.commands.config.schema import AcceptedFailure, Config, ConfiguredTarget
+from verifier.commands.lesson import ClaimDocument
 from verifier.commands.selftest import Trials
 from verifier.commands.unfinished import unfinished_report
+from verifier.explaining.explained_step import Place
+from verifier.explaining.explanation import ExplanationDocument
+from verifier.explaining.lessons.reader import Claim
 from verifier.judging.outcome import Outcome
 from verifier.process.workers.supervisor import End, Ending
-from verifier.reporting.data.training_json import SCHEMA, schema
+from verifier.reporting.data.training_json import SCHEMA, TrainingSettings, schema
 from verifier.reporting.rendering import Forms, Screen, render
 from verifier.testing.trials import GradcheckResult, HonestResult, LieResult
+from verifier.training.runner import Settings
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:`torch.jit.script` is deprecated:DeprecationWarning"
@@ -164,6 +169,7 @@ def test_the_schema_is_that_of_the_records(maker):
     assert SCHEMA.read_text(encoding="utf-8") == maker["text"](), (
         "python docs/json_schema.py writes it anew"
     )
+    assert maker["PAGE"].read_text(encoding="utf-8") == maker["page"]()
 
 
 class Shape(TypedDict):
@@ -218,6 +224,15 @@ def test_a_record_becomes_a_definition(maker):
             "required": ["at"],
         },
     }
+
+
+def test_no_setting_of_a_training_is_left_out():
+    assert list(TrainingSettings.__annotations__) == [field.name for field in fields(Settings)]
+
+
+def test_nothing_of_a_step_and_of_a_claim_is_left_out():
+    assert {field.name for field in fields(Place)} <= set(ExplanationDocument.__annotations__)
+    assert {field.name for field in fields(Claim)} <= set(ClaimDocument.__annotations__)
 
 
 def test_what_json_has_no_form_for_is_refused(maker):

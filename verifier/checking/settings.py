@@ -77,6 +77,7 @@ class CheckSettings:
     seed: int = field(
         default=0, metadata=setting(whole_numbers(0, LARGEST_SEED), "Seed of the random points.")
     )
+    """What the random points are drawn with: the same seed gives the same points."""
     without: tuple[str, ...] = field(
         default=(),
         metadata=setting(

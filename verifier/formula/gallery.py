@@ -12,6 +12,7 @@ from os import PathLike
 from pathlib import Path
 
 from verifier.errors import InputError
+from verifier.formula.data_source import is_function
 from verifier.formula.gallery_files import gallery_files
 from verifier.formula.load_file import run_file
 from verifier.formula.model import Model
@@ -28,6 +29,13 @@ def gallery() -> dict[str, Model]:
         for path in gallery_files()
         for model in _models_in(path, lambda name: name).values()
     }
+
+
+def with_own_data() -> list[Model]:
+    """The models of the gallery whose data lies in their files; that of the others needs a package
+    that has it.
+    """
+    return [model for model in gallery().values() if not is_function(model.data_source)]
 
 
 def group_by_loss(models: Iterable[Model]) -> dict[str, list[Model]]:

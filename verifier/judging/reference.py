@@ -4,9 +4,8 @@ derived.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from verifier.capture.autograd_derivatives import ForwardAlone
 from verifier.capture.code_at_point import SEED, Statements
@@ -14,6 +13,7 @@ from verifier.capture.joint_graph import NotReadableError, captured, captured_wi
 from verifier.capture.lowering import lowered
 from verifier.capture.random_draws import with_seed
 from verifier.errors import InputError
+from verifier.process.values import UserFunction
 from verifier.program.builder import Builder
 from verifier.program.lift import Reduction, common_shape, lifted, unreduced
 from verifier.program.program import Program
@@ -56,7 +56,7 @@ class Formula:
 class Reference:
     """Another version of the code, whose forward is read; its own backward is not run."""
 
-    code: Callable[..., Any]
+    code: UserFunction
     """Takes the same inputs in the same order and returns as many tensors of the same shapes."""
 
     def values(self, statements: Statements, builder: Builder) -> list[int]:
@@ -81,7 +81,7 @@ class Reference:
         return nodes
 
 
-def forward_nodes(code: Callable[..., Any], statements: Statements, builder: Builder) -> list[int]:
+def forward_nodes(code: UserFunction, statements: Statements, builder: Builder) -> list[int]:
     """The nodes in `builder` of what `code` returns at the point of these `statements`, read from
     its forward. Raises NotReadableError where it cannot be read.
     """

@@ -307,7 +307,8 @@ class FormulaBuilder(Builder):
 
     def _key(self, node: Node) -> Hashable:
         # 1 and 1.0, 0.0 and -0.0 are equal to Python and different to a formula.
-        return (node.operation, node.arguments, type(node.payload), repr(node.payload), node.shape)
+        payload = node.payload if node.is_array else repr(node.payload)
+        return (node.operation, node.arguments, type(node.payload), payload, node.shape)
 
 
 _TO_NUMBER = frozenset(row.name for row in REDUCTIONS) - {"spread"}

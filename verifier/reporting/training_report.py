@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from verifier.formula.model import Model
 from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.verdict import Outcome
+from verifier.operations.arrays import Array
 from verifier.process.isolation import isolate
+from verifier.process.values import Facts
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import Block
 from verifier.reporting.content.detail import Detail
@@ -82,6 +84,13 @@ class Report(PageReport):
         return dict(self.findings.drift)
 
     @property
+    def parameters(self) -> dict[str, Array | float]:
+        """All parameters after the last step of the training by autograd, in its dtype, by name:
+        what `model.numpy` takes to predict.
+        """
+        return dict(self.findings.parameters)
+
+    @property
     def predictions(self) -> tuple[Prediction, ...]:
         """What both trained models predict at points of the data; empty where the model has no
         inputs.
@@ -101,7 +110,7 @@ class Report(PageReport):
         return str(replace(self, view=View(only_failing=True)))
 
     @isolate
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Facts:
         """The report as the format `verifier/1`, in JSON's own types."""
         return json_object(self.document)
 

@@ -28,13 +28,13 @@ from verifier.operations.arrays import Array, Floats
 from verifier.process.values import UserValue
 from verifier.program.codegen import NUMPY, TORCH, Language, function
 from verifier.program.program import Program
+from verifier.training.class_labels import refuse_wrong_labels
 from verifier.training.constant_arrays import with_arrays_in
 from verifier.training.data import NO_DATA, read_columns, split_rows
 from verifier.training.optimizers import optimizer_named
 from verifier.training.runner import (
     HeldOut,
     Judged,
-    Prediction,
     Rows,
     Schedule,
     Settings,
@@ -103,6 +103,7 @@ class ArrayRun:
         refuse_large_starts(model, settings.format)
         self.model, self.settings = model, settings
         given = read_columns(data, model.columns, settings.format, model.row_shapes)
+        refuse_wrong_labels(model, given)
         self.columns, self._held_out = given, NO_DATA
         if settings.hold_out:
             self.columns, self._held_out = split_rows(given, settings.hold_out, settings.seed)
@@ -110,7 +111,7 @@ class ArrayRun:
         self.done, self.stopped = 0, False
         self._keep_going, self._witness = keep_going, witness
         self.torch_loss = self._function("loss", self.loss_program, TORCH)
-        self._numpy_gradient = self._function("gradient", model.batch_gradient_program, NUMPY)
+        self._gradient_in_numpy = self._function("gradient", model.batch_gradient_program, NUMPY)
         self._tensors = {
             name: torch.tensor(value, dtype=self.dtype, requires_grad=name in model.parameters)
             for name, value in model.start.items()
@@ -141,6 +142,14 @@ class ArrayRun:
         return getattr(torch, self.settings.dtype)  # type: ignore[no-any-return]
 
     @property
+    def parameters(self) -> dict[str, Array | float]:
+        """All parameters as autograd's training has them now, by name."""
+        return {
+            name: tensor.detach().numpy().copy() if tensor.ndim else tensor.item()
+            for name, tensor in self._tensors.items()
+        }
+
+    @property
     def _trained(self) -> list[torch.Tensor]:
         return [self._tensors[name] for name in self.model.parameters]
 
@@ -168,15 +177,26 @@ class ArrayRun:
             if name in self.model.parameters
         }
         self._update()
+        twin_loss, *twin_gradient = self._numpy_gradient(*columns.values(), *twin.values())
+        names = self.model.parameters
         with np.errstate(all="ignore"):
-            twin_loss, *twin_gradient = self._numpy_gradient(*columns.values(), *twin.values())
-            names = self.model.parameters
             moved = self._update_twin([twin[name] for name in names], twin_gradient)
         self._twin |= dict(zip(names, moved, strict=True))
         self.done += 1
         return _TrainedStep(
-            number, epoch, columns, given, float(loss), gradients, twin, float(twin_loss)
+            number, epoch, columns, given, loss.item(), gradients, twin, float(twin_loss)
         )
+
+    def _numpy_gradient(self, *arguments: Array) -> Sequence[Array]:
+        """The loss and the symbolic gradient of columns and parameters."""
+        try:
+            with np.errstate(all="ignore"):
+                return self._gradient_in_numpy(*arguments)  # type: ignore[no-any-return]
+        except np.linalg.LinAlgError as error:
+            raise InputError(
+                f"the symbolic gradient of model {self.model.name} cannot be computed at step "
+                f"{self.done + 1}: {message_of(error)}"
+            ) from error
 
     def _loss(self, columns: Mapping[str, Array]) -> torch.Tensor:
         tensors = [torch.tensor(values) for values in columns.values()]
@@ -241,8 +261,7 @@ class ArrayRun:
     def _symbolic(self, step: _TrainedStep) -> list[Floats]:
         """The loss and the symbolic gradient at autograd's parameters."""
         given = [tensor.numpy() for tensor in step.given.values()]
-        with np.errstate(all="ignore"):
-            found = self._numpy_gradient(*step.columns.values(), *given)
+        found = self._numpy_gradient(*step.columns.values(), *given)
         return [np.ravel(np.asarray(numbers, dtype=np.float64)) for numbers in found]
 
     def _finding(
@@ -252,10 +271,6 @@ class ArrayRun:
         point = CheckPoint(step.number, "step", self.settings.dtype, {**tensors, **step.given})
         return Finding("reverse", self.settings.dtype, point, tuple(parts), examination=examination)
 
-    def predict(self, inputs: Mapping[str, float]) -> Prediction:
-        """Not made for arrays."""
-        raise InputError("a model of arrays predicts in Python: call model.torch or model.numpy")
-
     def held_out(self) -> HeldOut | None:
         """The loss of the held-out rows, as both trainings stand now; None where none are."""
         if not self._held_out.rows:
@@ -264,8 +279,7 @@ class ArrayRun:
         columns = {name: one.astype(dtype) for name, one in self._held_out.values.items()}
         with torch.no_grad():
             autograd = float(self._loss(columns))
-        with np.errstate(all="ignore"):
-            symbolic = float(self._numpy_gradient(*columns.values(), *self._twin.values())[0])
+        symbolic = float(self._numpy_gradient(*columns.values(), *self._twin.values())[0])
         return HeldOut(self._held_out.rows, autograd, symbolic)
 
     def _function(self, name: str, program: Program, language: Language) -> Callable[..., Any]:
@@ -308,7 +322,9 @@ def _restated(part: Part, stated: Floats, symbolic: Floats) -> Part:
 
 
 def _norms(arrays: Iterable[Array]) -> Floats:
-    return np.array([[float(np.linalg.norm(np.ravel(array))) for array in arrays]])
+    flat = [np.ravel(np.asarray(array, dtype=np.float64)) for array in arrays]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.array([[float(np.linalg.norm(numbers)) for numbers in flat]])
 
 
 def _distance(one: torch.Tensor, other: Array) -> float:

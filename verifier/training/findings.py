@@ -18,7 +18,7 @@ from verifier.judging.conditioning import detection_limits, ratios, worst_place
 from verifier.judging.examination import NotReplayed
 from verifier.judging.outcome import worst_outcome
 from verifier.judging.verdict import Comparison, Outcome, Verdicts
-from verifier.operations.arrays import Floats
+from verifier.operations.arrays import Array, Floats
 from verifier.training.data import NO_DATA, Columns
 from verifier.training.exact_replay import FormulaReplayed
 from verifier.training.reservoir import (
@@ -158,6 +158,8 @@ class Findings:
     """
     data: Columns = NO_DATA
     """What was trained on."""
+    parameters: Mapping[str, Array | float] = field(default_factory=dict)
+    """All parameters after the last step of the training by autograd."""
 
     def judged_between(self, before: int, after: int) -> int:
         """How many judged steps there are between two numbers of steps, without these."""

@@ -49,9 +49,14 @@ def check_prediction_point(
 ) -> dict[str, float]:
     """The same point with its numbers as float64.
 
-    Raises InputError where the model has no such input, misses one, or the format has no room for a
-    number.
+    Raises InputError where the model has arrays or no such input, misses one, or the format has no
+    room for a number.
     """
+    if not model.is_scalar:
+        arguments = ", ".join((*model.inputs, "**report.parameters"))
+        raise InputError(
+            f"cannot predict: model {model.name} has arrays: call report.model.numpy({arguments})"
+        )
     inputs = ", ".join(model.inputs) or "none"
     for name in point:
         if name not in model.inputs:
@@ -117,8 +122,9 @@ def train_model(
     findings = collector.findings(interrupted=run.stopped)
     errors = causes.errors
     findings = replace(findings, notes=errors.notes, internal_errors=errors.tracebacks)
-    predictions = tuple(run.predict(point) for point in points)
+    predictions = tuple(run.predict(point) for point in points) if isinstance(run, Run) else ()
     findings = replace(findings, predictions=predictions, held_out=run.held_out(), data=run.columns)
+    findings = replace(findings, parameters=run.parameters)
     findings = replace(findings, formula=causes.replayed(findings.steps))
     if third_opinion and isinstance(run, Run):
         findings = replace(findings, finite_differences=_finite_differences_at_steps(run, findings))

@@ -20,7 +20,7 @@ from verifier.errors import InputError
 from verifier.formula.model import Model
 from verifier.judging.formulas import Judge
 from verifier.judging.verdict import Comparison, Verdicts, joined
-from verifier.operations.arrays import Floats, Indices
+from verifier.operations.arrays import Array, Floats, Indices
 from verifier.operations.formats import Format, format_named
 from verifier.process.isolation import user_code_state
 from verifier.program.codegen import NUMPY, TORCH, constant_values, function
@@ -481,6 +481,11 @@ class Run:
     def dtype(self) -> torch.dtype:
         """torch's dtype of the same name."""
         return getattr(torch, self.settings.dtype)  # type: ignore[no-any-return]
+
+    @property
+    def parameters(self) -> dict[str, Array | float]:
+        """All parameters as autograd's training has them now, by name."""
+        return {name: tensor.item() for name, tensor in self.autograd.parameters.items()}
 
     def arguments_at(self, step: Step, rows: int) -> dict[str, Any]:
         """What the loss was computed of at a step, at most so many rows of it: a float64 array a

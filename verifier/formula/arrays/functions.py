@@ -4,7 +4,9 @@ of numbers they compute.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -18,6 +20,9 @@ from verifier.program.array_operations.reductions import LogSumExp, Softmax
 from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import NUMPY, function
 from verifier.program.shapes import kept
+
+MOST_CLASSES = 100_000
+"""The longest row that one_hot writes."""
 
 
 def total(x: TracedArray, axis: Axes = None) -> TracedArray:
@@ -90,6 +95,8 @@ def stack(arrays: Sequence[TracedArray], axis: int = 0) -> TracedArray:
 
 def one_hot(labels: TracedArray, classes: int) -> TracedArray:
     """A row for each label: 1 at its place, which is counted from 0, and 0 elsewhere."""
+    if not 0 < classes <= MOST_CLASSES:
+        raise InputError(f"one_hot takes from 1 to {MOST_CLASSES:,} classes, not {classes:,}")
     column = labels.reshape((*labels.shape, 1))
     chosen = column.applied("equal", np.arange(float(classes)))
     return chosen.applied("where", 1, 0)
@@ -106,6 +113,30 @@ FUNCTIONS: dict[str, Callable[..., TracedArray]] = {
     },
 }  # fmt: skip
 """The functions by name."""
+
+
+OF_ARRAY, OF_ARRAYS, OF_WHOLE, OF_WHOLES = (
+    "TracedArray", "Sequence[TracedArray]", "int", "Sequence[int]",
+)  # fmt: skip
+"""The kinds of parameters of functions of arrays, which are their annotations."""
+
+
+@cache
+def parameters_of(name: str) -> dict[str, str]:
+    """The kinds of a function's parameters by name, in order.
+
+    >>> parameters_of("softmax")
+    {'x': 'TracedArray', 'axis': 'int'}
+    """
+    signature = inspect.signature(FUNCTIONS[name]).parameters.values()
+    return {part.name: str(part.annotation) for part in signature}
+
+
+@cache
+def needed_parameters(name: str) -> tuple[str, ...]:
+    """Those that a call cannot leave out."""
+    signature = inspect.signature(FUNCTIONS[name]).parameters.values()
+    return tuple(part.name for part in signature if part.default is part.empty)
 
 
 def apply_to_arrays(
@@ -176,17 +207,22 @@ def _on_numbers(name: str, arguments: Sequence[Operand], settings: dict[str, Ope
     build = FormulaBuilder()
     given: dict[str, Array] = {}
 
-    def traced(value: Operand) -> Operand:
-        if isinstance(value, list | tuple) and any(np.ndim(one) for one in value):
+    kinds = list(parameters_of(name).values()) if name in FUNCTIONS else []
+
+    def argument(place: int, value: Operand) -> Operand:
+        kind = kinds[place] if place < len(kinds) else OF_ARRAY
+        if kind == OF_ARRAYS:
             return [traced(one) for one in value]
-        if isinstance(value, int) or not np.ndim(value):
-            return value
+        return traced(value) if kind == OF_ARRAY else value
+
+    def traced(value: Operand) -> Operand:
         array = np.asarray(value, dtype=np.float64)
         symbol = f"argument_{len(given)}"
         given[symbol] = array
         return TracedArray(build, build.input(symbol, array.shape))
 
-    result = _written(name, build, [traced(one) for one in arguments], settings)
+    given_arguments = [argument(place, value) for place, value in enumerate(arguments)]
+    result = _written(name, build, given_arguments, settings)
     program = build.program(result.node)
     compute = function(name, ", ".join(given), program, NUMPY)
     return np.asarray(compute(**{symbol: given[symbol] for symbol in program.inputs}))

@@ -14,7 +14,7 @@ from verifier.operations.number_text import plain
 from verifier.process.values import UserValue
 
 if TYPE_CHECKING:
-    from verifier.operations.arrays import Floats
+    from verifier.operations.arrays import Array, Floats
 
 Start: TypeAlias = "float | Floats"
 """What a parameter begins with."""
@@ -100,9 +100,8 @@ def start_text(value: Start) -> str:
 
 
 def _start_array(place: str, value: UserValue) -> Floats:
-    detached = value.detach().cpu() if hasattr(value, "detach") else value
     try:
-        array = np.array(detached)
+        array = _numbers_of_tensor(value) if hasattr(value, "detach") else np.asarray(value)
     except ValueError:
         raise InputError(f"{place} starts from rows of different lengths: {value!r}") from None
     if array.dtype.kind not in "iuf":
@@ -112,3 +111,9 @@ def _start_array(place: str, value: UserValue) -> Floats:
     if not np.isfinite(array).all():
         raise InputError(f"{place} starts from an array in which a number is not finite")
     return array.astype(np.float64)
+
+
+def _numbers_of_tensor(tensor: UserValue) -> Array:
+    host = tensor.detach().cpu()
+    exact = host.double() if host.is_floating_point() else host  # NumPy has no bfloat16
+    return np.asarray(exact.numpy())

@@ -89,21 +89,9 @@ class Take(ArrayOperation):
         for part, length in zip(self.key, argument, strict=False):
             if length == ROWS and part != WHOLE:
                 raise InputError("the rows of a batch cannot be chosen by index: use : for them")
-        stand_in = tuple(1 if length == ROWS else length for length in argument)
-        rows = [axis for axis, length in enumerate(argument) if length == ROWS]
-        try:
-            chosen = places(stand_in)[numpy_key(self.key)]
-        except IndexError as error:
-            raise InputError(f"{error}; the shape is {shape_text(argument)}") from None
-        return self._with_rows(chosen.shape, rows)
-
-    def _with_rows(self, found: Shape, rows: list[int]) -> Shape:
-        """The shape with the axis of the rows, which moves up by the axes that are gone."""
-        lengths = list(found)
-        for axis in rows:
-            gone = sum(isinstance(part, int) for part in self.key[:axis])
-            lengths[axis - gone] = ROWS
-        return tuple(lengths)
+        whole = (WHOLE,) * (len(argument) - len(self.key))
+        lengths = [_length(part, axis, argument) for axis, part in enumerate((*self.key, *whole))]
+        return tuple(length for length in lengths if length is not None)
 
     def source(self, language: str, *arguments: Argument) -> str:
         """Square brackets; torch's slices only go forward, along flipped axes."""
@@ -191,6 +179,24 @@ class Concatenate(ArrayOperation):
         start = sum(shape[axis] for shape in shapes[:position])
         part = Slice(start, start + shapes[position][axis])
         return build.array(Take((*(WHOLE,) * axis, part)), adjoint)
+
+
+def _length(part: Part, axis: int, shape: Shape) -> int | None:
+    """How many places a part chooses along an axis; None for one place, which leaves no axis."""
+    length = shape[axis]
+    if part == WHOLE:
+        return length
+    if isinstance(part, Slice):
+        if part.step == 0:
+            raise InputError("a slice cannot have steps of 0")
+        return len(range(*slice(part.start, part.stop, part.step).indices(length)))
+    for place in (part,) if isinstance(part, int) else part:
+        if not -length <= place < length:
+            raise InputError(
+                f"index {place} is out of bounds for axis {axis} with size {length}; the shape is "
+                f"{shape_text(shape)}"
+            )
+    return None if isinstance(part, int) else len(part)
 
 
 def _goes_backward(part: Part) -> bool:

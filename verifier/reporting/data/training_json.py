@@ -20,6 +20,7 @@ from verifier.formula.model import Model
 from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.examination import NotReplayed
 from verifier.judging.verdict import Comparison, Outcome
+from verifier.process.values import Facts, UserValue
 from verifier.reporting.data.document import FORMAT, Head, versions
 from verifier.training.exact_replay import Parted
 from verifier.training.findings import Component, Drift, Findings, NotFinite
@@ -262,18 +263,18 @@ def _formula(findings: Findings) -> ReplayedTraining:
     }
 
 
-def schema() -> dict[str, Any]:
+def schema() -> Facts:
     """The JSON Schema (draft 2020-12) of every report in the format `verifier/1`.
 
     >>> schema()["title"]
     'verifier/1'
     """
-    read: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    read: Facts = json.loads(SCHEMA.read_text(encoding="utf-8"))
     return read
 
 
 def settings_document(settings: Settings) -> TrainingSettings:
-    """The settings, an optimizer by its name."""
+    """The `settings` of a training, an optimizer by its name."""
     return {
         "epochs": settings.epochs,
         "lr": settings.lr,
@@ -287,8 +288,8 @@ def settings_document(settings: Settings) -> TrainingSettings:
     }
 
 
-def optimizer_name(optimizer: Any) -> str:
-    """What an optimizer is called: its name, or that of the function that makes it."""
+def optimizer_name(optimizer: UserValue) -> str:
+    """What an `optimizer` is called: its name, or that of the function that makes it."""
     return (
         optimizer
         if isinstance(optimizer, str)
@@ -388,7 +389,7 @@ def judged_worst(judged: Comparison) -> JudgedWorst:
 
 
 def judged_autograd(judged: Comparison) -> JudgedAutograd:
-    """A number of autograd's, judged."""
+    """The number of autograd's that is `judged`, as a document has it."""
     return {
         "autograd": judged.stated,
         "symbolic": judged.symbolic,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from verifier.formula.arrays.closed_form.notation import plain_number
 from verifier.formula.arrays.closed_form.terms import Coefficient, Constant, Dimensions
 from verifier.formula.arrays.closed_form.text import constant_text
-from verifier.reporting.html.mathml import escaped, name_part, partial
+from verifier.reporting.html.mathml import escaped_words, name_part, partial
 
 _MARKS = {
     "T": "<mo>⊤</mo>",
@@ -19,7 +19,7 @@ _HATS = {"ŷ": "<mover><mi>y</mi><mo>^</mo></mover>"}
 
 
 class MathmlNotation:
-    """Elements of MathML Core; what comes from a model is escaped. `rows` is the name of how many
+    """Elements of MathML Core; what comes from a model is escaped_words. `rows` is the name of how many
     rows a batch has.
 
     >>> MathmlNotation("n").raised("<mi>W</mi>", "T")
@@ -35,7 +35,7 @@ class MathmlNotation:
 
     def named(self, letter: str, index: int | None) -> str:
         """The index below the line."""
-        shown = _HATS.get(letter, f"<mi>{escaped(letter)}</mi>")
+        shown = _HATS.get(letter, f"<mi>{escaped_words(letter)}</mi>")
         return shown if index is None else f"<msub>{shown}<mn>{index}</mn></msub>"
 
     def derivative(self, by: str) -> str:
@@ -54,7 +54,7 @@ class MathmlNotation:
 
     def rows(self) -> str:
         """Its name."""
-        return f"<mi>{escaped(self._rows)}</mi>"
+        return f"<mi>{escaped_words(self._rows)}</mi>"
 
     def ones(self) -> str:
         """A bold 1."""
@@ -66,7 +66,7 @@ class MathmlNotation:
 
     def constant(self, term: Constant) -> str:
         """As text."""
-        return f"<mtext>{escaped(constant_text(term))}</mtext>"
+        return f"<mtext>{escaped_words(constant_text(term))}</mtext>"
 
     def bracketed(self, inner: str) -> str:
         """Brackets that grow."""
@@ -118,7 +118,7 @@ class MathmlNotation:
         """A name before brackets."""
         inner = "<mo>,</mo>".join(arguments)
         brackets = f"<mrow><mo>(</mo>{inner}<mo>)</mo></mrow>"
-        return f"<mrow><mi>{escaped(name)}</mi><mo>\u2061</mo>{brackets}</mrow>"
+        return f"<mrow><mi>{escaped_words(name)}</mi><mo>\u2061</mo>{brackets}</mrow>"
 
     def norm(self, inner: str) -> str:
         """Double lines."""
@@ -134,7 +134,7 @@ class MathmlNotation:
 
     def indicator(self, left: str, sign: str, right: str) -> str:
         """In square brackets."""
-        return f"<mrow><mo>[</mo>{left}<mo>{escaped(sign)}</mo>{right}<mo>]</mo></mrow>"
+        return f"<mrow><mo>[</mo>{left}<mo>{escaped_words(sign)}</mo>{right}<mo>]</mo></mrow>"
 
     def column(self, entries: Sequence[str]) -> str:
         """A table."""
@@ -146,11 +146,11 @@ class MathmlNotation:
 
     def part(self, base: str, key: str) -> str:
         """Below the line."""
-        return f"<msub>{base}<mtext>{escaped(key)}</mtext></msub>"
+        return f"<msub>{base}<mtext>{escaped_words(key)}</mtext></msub>"
 
     def placed(self, inner: str, key: str, dimensions: Dimensions) -> str:
         """As a call of put."""
-        return self.call("put", [inner, f"<mtext>[{escaped(key)}]</mtext>"])
+        return self.call("put", [inner, f"<mtext>[{escaped_words(key)}]</mtext>"])
 
 
 def _table(rows: str) -> str:

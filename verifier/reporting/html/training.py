@@ -46,8 +46,8 @@ from verifier.reporting.html.page import (
     Formulas,
     Page,
     Pictures,
-    folded,
     folded_if_long,
+    folded_table,
     how_it_was_made,
 )
 from verifier.reporting.html.training_plots import pictures
@@ -95,7 +95,7 @@ def training_page(
             Pictures("Pictures", pictures(model, findings)),
             folded_if_long(parameter_table(findings)),
             *_worst_steps(findings),
-            folded(_step_table(findings, rows)),
+            folded_table(_step_table(findings, rows)),
             _how(model, findings, replay),
         ],
     )
@@ -159,11 +159,14 @@ def _unexplained(findings: Findings) -> Iterator[list[Block]]:
                 other = "code and formula are different functions" if name == "loss" else ""
                 numbers = f"stated {part.stated!r}, exact {part.exact}"
                 cause = other or "no cause found"
-                yield wrong_at(f"{name} at step {step.number}", cause=cause, evidence=numbers)
+                title = f"{step.label(name)} at step {step.number}"
+                yield wrong_at(title, cause=cause, evidence=numbers)
 
 
 def wrong_at(title: str, /, **said: str) -> list[Block]:
-    """Where something is wrong, and what is said of it, each behind its label."""
+    """Where something is wrong, and what is `said` of it, each behind its label; `title` is the
+    sentence above.
+    """
     labelled = [Labelled(label, text) for label, text in said.items() if text]
     return [Sentence(title, STYLES[Outcome.DISAGREES]), *labelled]
 
@@ -276,7 +279,9 @@ _FIELDS: tuple[Field[Component], ...] = (_NAME, *full_fields("step"))
 
 
 def parameter_table(findings: Findings) -> Table:
-    """A row for the loss and each parameter; of very many the worst."""
+    """A row for the loss and each parameter of the training in `findings`; of very many parameters
+    the worst.
+    """
     loss, *gradients = findings.components
     is_long = len(gradients) > COMPONENTS
     worst = sorted(gradients, key=_rank_of, reverse=True)[:COMPONENTS] if is_long else gradients
@@ -310,7 +315,7 @@ def _worst_steps(findings: Findings) -> list[Table]:
 
 def _step_table(findings: Findings, most_rows: int) -> Table:
     width = 1 + len(findings.gradients)
-    steps = chosen_steps(findings, max(8, most_rows // width))
+    steps = steps_to_show(findings, max(8, most_rows // width))
     most = max(8, most_rows // len(steps))
     rows = [row for step in steps for row in _step_rows(step, most)]
     note = _thinned(findings, len(steps), width, most)
@@ -327,7 +332,7 @@ def _step_row(step: Step, name: str, part: Comparison) -> Row:
     return comparisons.full_row((str(step.number), str(step.epoch), inputs, step.label(name)), part)
 
 
-def chosen_steps(findings: Findings, most: int) -> list[Step]:
+def steps_to_show(findings: Findings, most: int) -> list[Step]:
     """All steps, or at most about so many: the first, the last, failing ones, and the worst of each
     stretch.
     """

@@ -14,5 +14,5 @@ DATA = {"x": draw.normal(size=(40, 2)) + (2 * LABELS - 1)[:, None], "y": LABELS}
 
 
 @model(loss=binary_cross_entropy_with_logits, data=DATA, train={"epochs": 10, "lr": 0.5, "batch": "all"})
-def multiple_logistic_regression(x, *, w=zeros(2), b=0.0):
+def logistic_vector(x, *, w=zeros(2), b=0.0):
     return x @ w + b
