@@ -237,13 +237,13 @@ def _sides(model: Model) -> tuple[list[Side], list[Side]]:
 
     All stand in the order of their author.
     """
-    gradients = [
+    gradients: list[Side] = [
         (derivative(name), f"gradient by {name}", partial(_by_sympy, model, name))
         for name in model.parameters
     ]
     hat = "<math><mover><mi>y</mi><mo>^</mo></mover></math>"
     prediction, loss = model.program.outputs[0], model.program.outputs[-1]
-    stated = [("<math><mi>L</mi></math>", "loss",
+    stated: list[Side] = [("<math><mi>L</mi></math>", "loss",
                partial(_as_written, model, loss, lambda: model.loss_expression))]  # fmt: skip
     if model.loss is not None:
         written = partial(_as_written, model, prediction, lambda: model.expression)

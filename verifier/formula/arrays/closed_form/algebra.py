@@ -30,6 +30,7 @@ from verifier.formula.arrays.closed_form.terms import (
     Sum,
     Term,
     Transposed,
+    size,
 )
 from verifier.program.program import ROWS
 
@@ -100,9 +101,9 @@ def _cancelled(over: Sequence[Term], under: Sequence[Term]) -> tuple[list[Term],
             exponents[base] = exponents.get(base, Fraction(0)) + sign * exponent
     sides: tuple[list[Term], list[Term]] = [], []
     for base, exponent in exponents.items():
-        size = abs(exponent)
-        if size:
-            sides[exponent < 0].append(base if size == 1 else Power(base, size))
+        if exponent:
+            whole = abs(exponent) == 1
+            sides[exponent < 0].append(base if whole else Power(base, size(exponent)))
     return sides
 
 
@@ -270,7 +271,8 @@ def _entrywise(left: Term, right: Term) -> Term:
                 return product(other, Diagonal(transposed(product(*row))))
             case Product((*column, Transposed(Ones()))):
                 return product(_diagonal(product(*column)), other)
-    over, under = [], []
+    over: list[Term] = []
+    under: list[Term] = []
     for one in (left, right):
         over += one.over if isinstance(one, Hadamard) else [one]
         under += one.under if isinstance(one, Hadamard) else []
@@ -318,15 +320,10 @@ def divided(left: Term, right: Term) -> Term:
 
 def _divided(left: Term, right: Term) -> Term:
     over, under = (left.over, left.under) if isinstance(left, Hadamard) else ((left,), ())
-    if right in over:
-        kept = list(over)
-        kept.remove(right)
-        if not kept and not under:
-            return ones(left.dimensions)
-        if len(kept) == 1 and not under:
-            return kept[0]
-        if kept:
-            return Hadamard(tuple(kept), under)
+    kept = list(over)
+    if _taken_from(kept, right):
+        kept = kept or [ones(left.dimensions)]
+        return kept[0] if len(kept) == 1 and not under else Hadamard(tuple(kept), under)
     return Hadamard(over, (*under, right))
 
 
@@ -334,15 +331,18 @@ def power(base: Term, exponent: Coefficient) -> Term:
     """Every entry to a power."""
     if exponent == 1:
         return base
-    whole = Fraction(exponent).denominator == 1
     coefficient, over, under, matrix = split(base)
-    if whole and exponent > 0 and not isinstance(coefficient, float) and not is_zero(base):
-        if matrix is not None or (not over and not under):
-            raised = Fraction(coefficient) ** int(exponent)
-            above, below = ([_power(one, exponent) for one in side] for side in (over, under))
-            root = None if matrix is None else _power(matrix, exponent)
-            return joined(Monomial(raised, tuple(above), tuple(below), root))
-    return _power(base, exponent)
+    is_plain = isinstance(coefficient, float) or (matrix is None and (over or under))
+    if is_plain or exponent not in _EXPANDED:
+        return _power(base, exponent)
+    raised = coefficient ** int(exponent)
+    above, below = ([_power(one, exponent) for one in side] for side in (over, under))
+    root = None if matrix is None else _power(matrix, exponent)
+    return joined(Monomial(raised, tuple(above), tuple(below), root))
+
+
+_EXPANDED = range(2, 10)
+"""Exponents by which the numbers in front of a matrix are raised too."""
 
 
 def _power(base: Term, exponent: Coefficient) -> Term:
@@ -400,7 +400,7 @@ def _common(terms: Sequence[Monomial]) -> Monomial | None:
     negative_all = all(one.coefficient < 0 for one in terms)
     over = _shared([one.over for one in terms])
     under = _shared([one.under for one in terms])
-    coefficient = _common_size([abs(one.coefficient) for one in terms], bool(under))
+    coefficient = _common_size([size(one.coefficient) for one in terms], bool(under))
     coefficient = -coefficient if negative_all else coefficient
     common = Monomial(coefficient, over, under)
     if joined(common) is Number(ONE):

@@ -180,9 +180,7 @@ def closed_form(
     has_loss = predicted is not loss
     lines = _lines(formulas, naming, parameters, has_loss)
     if len(lines) > MOST_LINES:
-        raise InputError(
-            f"the closed form has {len(lines)} lines: above {MOST_LINES} it is not shown"
-        )
+        raise InputError(f"the closed form has more than {MOST_LINES} lines: it is not shown")
     rows = next(name for name in ("n", "N", "rows", "n′") if name not in names)
     return ClosedForm(formulas, tuple(parameters), has_loss, tuple(lines), rows)
 
@@ -190,7 +188,7 @@ def closed_form(
 def _lines(
     formulas: Formulas, naming: Naming, parameters: Sequence[str], has_loss: bool
 ) -> list[Line]:
-    ends = [(Named("L", None, NUMBER), formulas.loss)]
+    ends: list[tuple[Term, Term]] = [(Named("L", None, NUMBER), formulas.loss)]
     if has_loss:
         predicted = Named(PREDICTION, None, formulas.prediction.dimensions)
         ends.insert(0, (naming.names.get(formulas.prediction, predicted), formulas.prediction))

@@ -44,6 +44,7 @@ from verifier.program.array_operations.movement import (
     key_text,
     numpy_key,
 )
+from verifier.program.array_operations.movement import Part as Chosen
 from verifier.program.array_operations.operation import ArrayOperation
 from verifier.program.array_operations.products import Product
 from verifier.program.array_operations.reductions import Count, LogSumExp, Mean, Softmax
@@ -260,7 +261,8 @@ def _condition(row: str, shape: Shape, given: Sequence[Value]) -> Term:
             if np.array_equal(classes.array.array, np.arange(length)):
                 return OfMatrix("onehot", given[0].term, (given[0].shape[0], length))
     if row in _OPPOSITE:
-        return Indicator(row, *parts, None, dimensions(shape))
+        left, right = parts
+        return Indicator(row, left, right, None, dimensions(shape))
     return _applied(row, shape, given)
 
 
@@ -427,7 +429,7 @@ def _put(operation: Put, shape: Shape, given: Sequence[Value]) -> Term:
     return times(numbers, Placed(matrix, rows, columns, key_text(operation.key), dimensions(shape)))
 
 
-def _as_column(term: Term, key: Sequence[object], axes: int) -> Term:
+def _as_column(term: Term, key: Sequence[Chosen], axes: int) -> Term:
     """A row that was taken out of a matrix as the column that every vector is, and back."""
     is_row = (
         axes == 2 and isinstance(key[0], int) and not (len(key) > 1 and isinstance(key[1], int))
@@ -435,7 +437,7 @@ def _as_column(term: Term, key: Sequence[object], axes: int) -> Term:
     return transposed(term) if is_row else term
 
 
-def _places(key: Sequence[object], shape: Shape) -> tuple[Places, Places]:
+def _places(key: Sequence[Chosen], shape: Shape) -> tuple[Places, Places]:
     """Which rows and which columns a key chooses."""
     dimensions(shape)
     padded = [*key, *[WHOLE] * (2 - len(key))][:2]
@@ -445,7 +447,7 @@ def _places(key: Sequence[object], shape: Shape) -> tuple[Places, Places]:
         if part == WHOLE or length == ROWS:
             found.append(None)
         else:
-            chosen = np.arange(length)[numpy_key((part,))]  # type: ignore[arg-type]
+            chosen = np.arange(length)[numpy_key((part,))]
             found.append(tuple(int(one) for one in np.atleast_1d(chosen)))
     return found[0], found[1]
 

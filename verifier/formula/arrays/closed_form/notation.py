@@ -39,6 +39,7 @@ from verifier.formula.arrays.closed_form.terms import (
     Symbol,
     Term,
     Transposed,
+    size,
 )
 
 SUM, SIGN, PRODUCT, ATOM = range(4)
@@ -179,7 +180,7 @@ class _Writer:
 
     @_written.register
     def _number(self, term: Number) -> _Piece:
-        return self._signed(term.value < 0, self._notation.number(abs(term.value)))
+        return self._signed(term.value < 0, self._notation.number(size(term.value)))
 
     @_written.register
     def _rows(self, term: RowCount) -> _Piece:
@@ -214,8 +215,8 @@ class _Writer:
 
     @_written.register
     def _power(self, term: Power) -> _Piece:
-        size = self._notation.number(abs(term.exponent))
-        exponent = self._notation.negative(size) if term.exponent < 0 else size
+        shown = self._notation.number(size(term.exponent))
+        exponent = self._notation.negative(shown) if term.exponent < 0 else shown
         return _Piece(self._notation.power(self._base(term.of), exponent, not term.of.is_number))
 
     @_written.register
@@ -270,17 +271,17 @@ class _Writer:
 
     @_written.register
     def _sum(self, term: Sum) -> _Piece:
-        first, *others = (Number(Fraction(1)) if _is_ones(one) else one for one in term.terms)
+        first, *others = map(_as_number, term.terms)
         rest = []
         for one in others:
-            is_negative, size = _without_sign(one)
-            rest.append(("-" if is_negative else "+", self._at_least(size, SIGN + is_negative)))
+            is_negative, plain = _without_sign(one)
+            rest.append(("-" if is_negative else "+", self._at_least(plain, SIGN + is_negative)))
         return _Piece(self._notation.added(self.piece(first).text, rest), SUM)
 
     @_written.register
     def _entrywise(self, term: Hadamard) -> _Piece:
         notation = self._notation
-        parts = [self._at_least(factor, ATOM) for factor in term.over]
+        parts = [self._at_least(_as_number(factor), ATOM) for factor in term.over]
         text = notation.entrywise(parts)
         if term.under:
             divisors = [self._at_least(factor, ATOM) for factor in term.under]
@@ -297,8 +298,7 @@ class _Writer:
         notation, matrix = self._notation, term.of
         if matrix is not None and _is_ones(matrix):
             matrix = None
-        size = abs(term.coefficient)
-        above, below = _ratio(size)
+        above, below = _ratio(size(term.coefficient))
         *others, last = (*term.over, *([] if matrix is None else [matrix])) or (None,)
         behind = [self._at_least(one, ATOM) for one in others if one is not None]
         behind += [] if last is None else self._factors(last)
@@ -330,10 +330,15 @@ def _is_ones(term: Term) -> bool:
     return False
 
 
-def _ratio(size: Coefficient) -> tuple[Coefficient, Coefficient]:
-    if isinstance(size, Fraction):
-        return Fraction(size.numerator), Fraction(size.denominator)
-    return size, Fraction(1)
+def _as_number(term: Term) -> Term:
+    """The number 1 for ones in every entry."""
+    return Number(Fraction(1)) if _is_ones(term) else term
+
+
+def _ratio(coefficient: Coefficient) -> tuple[Coefficient, Coefficient]:
+    if isinstance(coefficient, Fraction):
+        return Fraction(coefficient.numerator), Fraction(coefficient.denominator)
+    return coefficient, Fraction(1)
 
 
 def _without_sign(term: Term) -> tuple[bool, Term]:
@@ -342,7 +347,7 @@ def _without_sign(term: Term) -> tuple[bool, Term]:
             return True, Number(-value)
         case Scaled(coefficient, over, under, of) if coefficient < 0:
             if coefficient == -1 and of is not None and not over and not under:
-                return True, Number(Fraction(1)) if _is_ones(of) else of
+                return True, _as_number(of)
             if coefficient == -1 and of is None and len(over) == 1 and not under:
                 return True, over[0]
             return True, Scaled(-coefficient, over, under, of)

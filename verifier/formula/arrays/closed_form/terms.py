@@ -24,6 +24,11 @@ Places: TypeAlias = tuple[int, ...] | None
 NUMBER: Dimensions = (1, 1)
 
 
+def size(coefficient: Coefficient) -> Coefficient:
+    """The number without its sign."""
+    return -coefficient if coefficient < 0 else coefficient
+
+
 class _Shared(type):
     """Makes one object of equal terms."""
 

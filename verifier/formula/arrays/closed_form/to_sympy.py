@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import sympy
 from sympy.core.symbol import Str
-from sympy.matrices.expressions.diagonal import DiagMatrix
 
 from verifier.errors import InputError
 from verifier.formula.arrays.closed_form.latex import LatexNotation
@@ -61,9 +60,9 @@ LARGEST_CONSTANT = 1_000
 class MatrixFunction(sympy.MatrixExpr):  # type: ignore[misc]
     """A function of matrices that stays as it is: of every entry, or of each row.
 
-    `name` is that of a row of the operations table, such as tanh, or one of softmax, logsumexp and
-    onehot, which take the rows one by one, or a whole column; `rows` and `columns` are the shape of
-    the result.
+    `name` is that of a row of the operations table, such as tanh, or diag, or one of softmax,
+    logsumexp and onehot, which take the rows one by one, or a whole column; `rows` and `columns`
+    are the shape of the result.
 
     >>> Z = sympy.MatrixSymbol("Z", 2, 3)
     >>> MatrixFunction("tanh", 2, 3, Z)
@@ -224,7 +223,8 @@ class _Expressions:
 
     @_written.register
     def _diagonal(self, term: Diagonal) -> Expr:
-        return DiagMatrix(self.matrix(term.of))
+        # SymPy's own DiagMatrix takes seconds to print, since it asks what it is the diagonal of.
+        return MatrixFunction("diag", *self._shape(term), self.matrix(term.of))
 
     @_written.register
     def _norm(self, term: SquaredNorm) -> Expr:
