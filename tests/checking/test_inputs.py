@@ -152,11 +152,6 @@ def test_equal_ends_are_one_number():
             torch.ones(2, dtype=torch.complex64),
             "complex numbers are judged in float32 and float64, not in bfloat16",
         ),
-        (
-            "float32",
-            torch.ones(2).to_sparse(),
-            "input x is a sparse tensor: give it as a dense one, and make it sparse in the code",
-        ),
         ("float32", torch.ones([1] * 33), "input x has 33 axes: give at most 32"),
         ("float32", np.array(["a"]), "input x: an array of <U1 cannot be used: give numbers"),
     ],

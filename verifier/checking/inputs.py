@@ -11,13 +11,14 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from verifier.capture.dtypes import dtype_named
 from verifier.capture.target.pytree import Complex, Leaf, leaves, nested_value, with_leaves
+from verifier.capture.target.sparse_inputs import SparseInput
 from verifier.capture.to_numpy import MOST_AXES
 from verifier.checking.input_hints import hint_for
 from verifier.checking.tensor_text import (
@@ -298,16 +299,23 @@ def _tensor_of_array(name: str, array: Array) -> torch.Tensor:
         ) from None
 
 
-def _cast_tensor(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def _cast_sparse(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> SparseInput:
+    found = SparseInput.of(tensor, name)
+    return replace(found, values=found.values.to(dtype))
+
+
+def _cast_tensor(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor | SparseInput:
     if tensor.is_meta:
         raise InputError(
             f"input {name} has no numbers, as it is on the device meta: give one that has"
         )
-    if tensor.layout is not torch.strided:
+    if tensor.is_nested:
         raise InputError(
-            f"input {name} is a sparse tensor: give it as a dense one, and make it sparse in the "
-            "code"
+            f"input {name} is a nested tensor, and only plain ones are read: give its parts, or pad "
+            "it"
         )
+    if tensor.layout is not torch.strided:
+        return _cast_sparse(name, tensor, dtype)
     if tensor.ndim > MOST_AXES:
         raise InputError(f"input {name} has {tensor.ndim} axes: give at most {MOST_AXES}")
     tensor = tensor.detach()

@@ -99,10 +99,14 @@ def _input_words(inputs: UserInputs) -> Iterator[str]:
                 "--input",
                 f"{name}={value.low!r}:{value.high!r}{':' + shape if shape else ''}",
             )
-        elif isinstance(value, torch.Tensor) and value.numel() > MOST_NUMBERS:
+        elif isinstance(value, torch.Tensor) and _is_untypable(value):
             raise _UntypableError
         else:
             yield from input_words({name: value})
+
+
+def _is_untypable(tensor: torch.Tensor) -> bool:
+    return tensor.layout is not torch.strided or tensor.numel() > MOST_NUMBERS
 
 
 def _setting_words(settings: CheckSettings) -> Iterator[str]:

@@ -267,13 +267,14 @@ class Monitor:
     """Somebody who presses Ctrl-C before the target of that number."""
 
     def __init__(self, before=None):
-        self.before, self.seen = before, []
+        self.before, self.seen, self.note = before, [], ""
 
     @property
     def interruptions(self):
         return int(self.before is not None and len(self.seen) >= self.before)
 
     def progress(self, done, planned, note=""):
+        self.note = note
         if planned and (done, planned) not in self.seen:
             self.seen.append((done, planned))
 
@@ -439,6 +440,14 @@ def test_exit_codes(configured, names):
 def test_all_verified(configured):
     assert str(run_config(configured(FILE))).startswith("VERIFIED  2 of 2 targets.\n\n")
     assert str(run_config(configured(only("agreeing")))).startswith("VERIFIED  1 of 1 target.\n\n")
+
+
+def test_progress_says_how_many_are_not_verified(configured):
+    monitor = Monitor()
+    run_config(configured(only("agreeing")), monitor)
+    assert monitor.note == "not verified so far: 0 of 1"
+    run_config(configured(only("agreeing", "wrong")), monitor)
+    assert monitor.note == "not verified so far: 1 of 2"
 
 
 def test_interrupted_between_two_targets(configured, engine):

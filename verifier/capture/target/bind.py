@@ -22,8 +22,9 @@ from verifier.capture.dtypes import dtype_named
 from verifier.capture.target.module_state import with_shapes
 from verifier.capture.target.modules import Returned, module_apart, module_of, without_compilation
 from verifier.capture.target.outputs import Results, results_of
-from verifier.capture.target.pytree import leaves, with_leaves
+from verifier.capture.target.pytree import leaves, sparse_parts, with_leaves
 from verifier.capture.target.signature import Arguments, arguments_for, signature_of
+from verifier.capture.target.sparse_inputs import SparseInput
 from verifier.errors import InputError
 from verifier.process.isolation import user_code_state
 from verifier.process.values import UserValue
@@ -50,6 +51,8 @@ class Bound:
     """Takes the inputs in order too; returns those tensors with their names."""
     arguments: tuple[str, ...] = ()
     """Those of the inputs that are arguments, and no parameters or buffers."""
+    sparse: Mapping[str, SparseInput] = field(default_factory=dict, repr=False)
+    """Those of the inputs that are the values of sparse tensors."""
 
     @cached_property
     def results(self) -> tuple[str, ...]:
@@ -174,6 +177,7 @@ def bound(
         constants={name: leaf for name, leaf in parts if not isinstance(leaf, torch.Tensor)},
         arguments=tuple(tensors),
         returned=returned,
+        sparse=dict(pair for name, value in given.items() for pair in sparse_parts(value, name)),
     )
 
 

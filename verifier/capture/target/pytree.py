@@ -2,7 +2,8 @@
 
 The third of a list `w` is `w[2]`; what stands under the key "h" of a dictionary, or in the field h
 of a named tuple or of a dataclass, is `state.h`; a key that is not one word is written in brackets,
-`params[linear.weight]`. A complex tensor `z` has the parts `z.real` and `z.imag`.
+`params[linear.weight]`. A complex tensor `z` has the parts `z.real` and `z.imag`, a sparse one the
+part `z.values`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 import torch
 
+from verifier.capture.target.sparse_inputs import VALUES, SparseInput
 from verifier.errors import InputError
 from verifier.process.values import UserValue
 
@@ -69,6 +71,15 @@ def with_leaves(value: UserValue, name: str, change: Callable[[str, Any], Any]) 
     if parts is None:
         return change(name, value)
     return _rebuilt(value, {key: with_leaves(part, inner, change) for key, inner, part in parts})
+
+
+def sparse_parts(value: UserValue, name: str) -> Iterator[tuple[str, SparseInput]]:
+    """The sparse tensors in a nested value, by the flat names of their values."""
+    if isinstance(value, SparseInput):
+        yield f"{name}.{VALUES}", value
+        return
+    for _, inner, part in _parts(value, name) or ():
+        yield from sparse_parts(part, inner)
 
 
 def nested_value(flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,6 +143,8 @@ def _parts(value: UserValue, name: str) -> list[tuple[Any, str, Any]] | None:
     """The key, flat name and value of each part; None for a leaf."""
     if isinstance(value, Mapping):
         return [(key, name + _step(key), part) for key, part in value.items()]
+    if isinstance(value, SparseInput):
+        return [(VALUES, f"{name}.{VALUES}", value.values)]
     if isinstance(value, torch.Tensor) and value.is_complex() and value.layout is torch.strided:
         return complex_parts(value, name)
     if dataclasses.is_dataclass(value) and not isinstance(value, type | Leaf):
@@ -176,6 +189,8 @@ def _rebuilt(value: UserValue, parts: dict[Any, Any]) -> UserValue:
     """A copy of a nested value with other parts."""
     if isinstance(value, torch.Tensor | Complex):
         return _complex(parts[REAL], parts[IMAG])
+    if isinstance(value, SparseInput):
+        return value.with_values(parts[VALUES])
     if isinstance(value, tuple):
         return (
             type(value)(*parts.values())

@@ -71,15 +71,16 @@ class ConfigRun:
             count.add()
             return None
         result = replace(result_of(target, ending), seconds=took)
-        count.add(partial(self.on_result, result))
+        count.add(partial(self.on_result, result), result.exit_code)
         return result
 
 
 class _TargetCounter:
-    """Watches all targets at once: progress is how many are done."""
+    """Watches all targets at once: progress is how many are done, and are not verified."""
 
     def __init__(self, monitor: TaskMonitor, planned: int) -> None:
         self._monitor, self._planned, self._done = monitor, planned, 0
+        self._failing = 0
         self.is_abandoned = False
         self._lock = threading.Lock()
 
@@ -87,16 +88,20 @@ class _TargetCounter:
     def interruptions(self) -> int:
         return 2 if self.is_abandoned else self._monitor.interruptions
 
-    def add(self, tell: Callable[[], None] | None = None) -> None:
-        """One more is done; what is told of it is told before the next one is counted."""
+    def add(self, tell: Callable[[], None] | None = None, exit_code: int = 0) -> None:
+        """One more is done, with that exit code; what is told of it is told before the next one is
+        counted.
+        """
         with self._lock:
             self._done += 1
+            self._failing += exit_code != 0
             self.progress(0, 0)
             if tell is not None:
                 tell()
 
     def progress(self, done: int, planned: int, note: str = "") -> None:
-        self._monitor.progress(self._done, self._planned)
+        note = f"not verified so far: {self._failing} of {self._done}" if self._done else ""
+        self._monitor.progress(self._done, self._planned, note)
 
     def tell(self, text: str) -> None:
         self._monitor.tell(text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypeAlias, TypedDict
 
@@ -298,12 +299,13 @@ def optimizer_name(optimizer: UserValue) -> str:
 
 def model_document(model: Model) -> ModelDocument:
     """The `model` of a document; a formula that is too long to be written is null."""
+    prediction, loss, gradient = _formulas(model)
     return {
         "name": model.name,
-        "prediction": _shown(model, lambda: model.expression),
-        "loss": _shown(model, lambda: model.loss_expression),
+        "prediction": prediction,
+        "loss": loss,
         "parameters": {name: _start(value) for name, value in model.start.items()},
-        "gradient": _gradient(model),
+        "gradient": gradient,
     }
 
 
@@ -322,10 +324,26 @@ def _start(value: Start) -> float | StartArray:
     }
 
 
-def _shown(model: Model, expression: Callable[[], Any]) -> str | None:
-    """The expression as text; None where it is too long for people."""
+def _formulas(model: Model) -> tuple[str | None, str | None, dict[str, str | None]]:
+    """The prediction, the loss and the gradient as text; of arrays in the algebra of matrices."""
+    if model.is_scalar:
+        prediction = _shown(lambda: model.order.text(model.expression))
+        return prediction, _shown(lambda: model.order.text(model.loss_expression)), _gradient(model)
     try:
-        return model.order.text(expression())
+        form = model.closed_form
+    except InputError:
+        return None, None, dict.fromkeys(model.parameters)
+    prediction, loss, *derivatives = (
+        _shown(partial(form.text_of, term))
+        for term in (form.formulas.prediction, form.formulas.loss, *form.formulas.gradient)
+    )
+    return prediction, loss, dict(zip(form.parameters, derivatives, strict=True))
+
+
+def _shown(text: Callable[[], str]) -> str | None:
+    """The text of a formula; None where it is too long for people."""
+    try:
+        return text()
     except InputError:
         return None
 
