@@ -24,7 +24,7 @@ from verifier.program.builder import FormulaBuilder
 from verifier.program.program import CONSTANT
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ArrayCalls:
     """Reads lists and arguments; what cannot be read raises MisplacedError with its place."""
 
@@ -36,7 +36,7 @@ class ArrayCalls:
 
     def literal_array(self, part: Part) -> Floats:
         """The numbers of a list, of which inner lists are rows."""
-        rows = []
+        rows: list[Floats | int | float] = []
         for item in part.inside:
             if item.kind == LIST:
                 rows.append(self.literal_array(item))
@@ -58,6 +58,7 @@ class ArrayCalls:
         return node.payload  # type: ignore[no-any-return]
 
     def called(self, function: Token, arguments: Sequence[Part]) -> int:
+        """The node of a call of a function of arrays."""
         kinds = parameters_of(function.text)
         given: dict[str, Part] = {}
         for name, part in self._named(function, arguments):
