@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
+import numpy as np
+
 from verifier import errors
 from verifier.capture import to_numpy
 from verifier.capture.target import pytree
@@ -15,6 +17,7 @@ from verifier.checking import failures, inputs, replay_command, settings
 from verifier.commands import check
 from verifier.commands.cli import app, run
 from verifier.formula import parser
+from verifier.formula.arrays.start_values import Start
 from verifier.formula.gallery import gallery, group_by_loss
 from verifier.judging import symbolic_limits
 from verifier.process.setting import settings_of
@@ -61,7 +64,7 @@ def _models() -> Iterator[str]:
     for kind, group in group_by_loss(gallery().values()).items():
         yield f"\n## {kind[0].upper()}{kind[1:]}"
         for model in group:
-            start = ", ".join(f"{name} = {value:g}" for name, value in model.start.items())
+            start = ", ".join(starting_from(name, value) for name, value in model.start.items())
             yield f"\n### {model.name}\n\n{model.description}\n"
             yield f"Inputs: {', '.join(model.inputs) or 'none'}. Parameters: {start}."
             settings_ = ", ".join(f"{key} {value}" for key, value in model.training.items())
@@ -91,6 +94,11 @@ def _default(value: object) -> str:
     if value is None or value == ():
         return "none"
     return str(value).lower()
+
+
+def starting_from(name: str, start: Start) -> str:
+    """A parameter with its start value, or with its shape where that is an array."""
+    return f"{name} = {start:g}" if isinstance(start, float) else f"{name} {np.shape(start)}"
 
 
 def bounds() -> str:

@@ -85,6 +85,15 @@ def test_data_that_is_refused(case):
     assert sentence(lambda: train(line, data)).removeprefix("model line: ") == expected
 
 
+def test_a_dataset_whose_rows_differ():
+    uneven = Rows(lambda index: (X[index][: 3 - index // 4], 1.0))
+    assert sentence(lambda: train(line, uneven)) == (
+        "column x has shape (2,) at index 4: the first row has (3,)"
+    )
+    texts = Rows(lambda index: (X[index] if index < 2 else ["a", "b", "c"], 1.0))
+    assert sentence(lambda: train(line, texts)) == "column x does not hold numbers at index 2"
+
+
 START_REFUSED = {
     "NaN": (
         np.array([1.0, np.nan, 0.0]),
@@ -117,7 +126,8 @@ def test_a_start_value_that_is_too_large():
 def test_shapes_that_do_not_fit():
     assert sentence(lambda: train(line_from(zeros(4)), DATA)) == (
         f"model line: {FILE}:{line.__code__.co_firstlineno + 5}: @ of x with shape (rows, 3), w "
-        "with shape (4,): (rows, 3) @ (4,) cannot be multiplied: the last length on the left and the first on the right differ"
+        "with shape (4,): (rows, 3) @ (4,) cannot be multiplied: the last length on the left and "
+        "the first on the right differ"
     )
 
 
@@ -270,7 +280,26 @@ def test_the_last_parameters_of_a_model_of_numbers():
     )
 
 
+class Rows(torch.utils.data.Dataset):
+    """A dataset whose rows are what a function makes of their number."""
+
+    def __init__(self, row):
+        self.row = row
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, index):
+        return self.row(index)
+
+
+Y = DATA["y"]
+PAIR = np.dtype([("x", float, 3), ("y", float)])
 RIGHT_DATA = {
+    "tensors of a dataset": torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(Y)),
+    "rows of a dataset": Rows(lambda index: (torch.tensor(X[index]), Y[index])),
+    "rows by name": Rows(lambda index: {"y": Y[index], "x": X[index].tolist()}),
+    "a structured array": np.array(list(zip(map(tuple, X), Y, strict=True)), dtype=PAIR),
     "whole numbers": {"x": np.arange(18).reshape(6, 3) % 4, "y": np.arange(6)},
     "float16": {"x": X.astype(np.float16), "y": DATA["y"].astype(np.float16)},
     "tensors": {"x": torch.tensor(X), "y": torch.tensor(DATA["y"])},
@@ -288,6 +317,15 @@ def test_data_that_is_right(case, dtype):
     report = train(line, RIGHT_DATA[case], dtype=dtype, lr=0.01)
     assert (report.outcome, report.exit_code) == (verifier.Outcome.AGREES, 0)
     assert report.findings.data.values["x"].shape[1:] == (3,)
+
+
+@pytest.mark.parametrize(
+    "case", [case for case, data in RIGHT_DATA.items() if type(data) is not dict]
+)
+def test_rows_of_every_kind_are_the_same_data(case):
+    assert [step.loss for step in train(line, RIGHT_DATA[case]).steps] == [
+        step.loss for step in train(line, DATA).steps
+    ]
 
 
 def test_float16_data_means_its_own_numbers():

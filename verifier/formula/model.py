@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from verifier.errors import InputError
-from verifier.formula.arrays.row_shapes import row_shape
+from verifier.formula.arrays.row_shapes import row_shapes
 from verifier.formula.arrays.start_values import Start, start_value
 from verifier.formula.data_source import loaded_data
 from verifier.operations.identifiers import is_name
@@ -62,6 +62,11 @@ class PredictionSource(Protocol):
     ) -> int:
         """The same where some of them are arrays."""
 
+    def is_of_numbers(self, inputs: Sequence[str], parameters: Sequence[str]) -> bool:
+        """Whether the source is a formula where all of its symbols are numbers: a function with
+        arrays of its own is none.
+        """
+
     def verify(self, program: Program, values: Mapping[str, Start]) -> None:
         """Compare the program of the prediction with the source, on numbers.
 
@@ -79,10 +84,9 @@ class _FunctionSource:
     def write(
         self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
     ) -> int:
-        from verifier.formula.trace import location_of, trace_body
+        from verifier.formula.trace import location_of
 
-        if self._tree is None:
-            self._tree = trace_body(self.function, inputs, parameters)
+        self._trace(tuple(inputs), tuple(parameters))
         try:
             return _build_nodes(self._tree, builder, {**inputs, **parameters})
         except InputError as error:
@@ -94,6 +98,19 @@ class _FunctionSource:
         from verifier.formula.arrays.trace import trace_arrays
 
         return trace_arrays(self.function, builder, inputs, parameters)
+
+    def is_of_numbers(self, inputs: Sequence[str], parameters: Sequence[str]) -> bool:
+        try:
+            self._trace(inputs, parameters)
+        except InputError:
+            return False
+        return True
+
+    def _trace(self, inputs: Sequence[str], parameters: Sequence[str]) -> None:
+        from verifier.formula.trace import trace_body
+
+        if self._tree is None:
+            self._tree = trace_body(self.function, inputs, parameters)
 
     def verify(self, program: Program, values: Mapping[str, Start]) -> None:
         from verifier.formula.arrays.trace import compare_with_arrays
@@ -140,6 +157,9 @@ class _ExpressionSource:
 
         return read_matrices(self.expression, builder, {**inputs, **parameters})
 
+    def is_of_numbers(self, inputs: Sequence[str], parameters: Sequence[str]) -> bool:
+        return True
+
     def verify(self, program: Program, values: Mapping[str, Start]) -> None:
         """Nothing to compare with: the expression is all there is."""
 
@@ -161,6 +181,9 @@ class _TextSource:
         self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
     ) -> int:
         return self.write(builder, inputs, parameters)
+
+    def is_of_numbers(self, inputs: Sequence[str], parameters: Sequence[str]) -> bool:
+        return True
 
     def verify(self, program: Program, values: Mapping[str, Start]) -> None:
         """Nothing to compare with: the text is all there is."""
@@ -331,7 +354,7 @@ class Model:
         columns = {
             name: drawn.uniform(0.5, 1.0, (2, *self.row_shapes[name])) for name in self.columns
         }
-        return {**columns, **self.start}
+        return {**columns, **{name: np.asarray(value) for name, value in self.start.items()}}
 
     @cached_property
     def guarded_program(self) -> Program:
@@ -557,13 +580,24 @@ class Model:
         """The shape that one row of each data column has, by the data; () where that says
         nothing.
         """
-        return {name: row_shape(self.data, name) for name in self.columns}
+        return row_shapes(self.data, self.columns)
 
-    @property
+    @cached_property
     def is_scalar(self) -> bool:
-        """Whether every parameter and every entry of the data is a single number."""
-        rows = set(self.row_shapes.values())
-        return not any(self.shapes.values()) and rows <= {(), (1,)}
+        """Whether every parameter, every entry of the data and every constant is a single number."""
+        if any(self.shapes.values()) or not set(self.row_shapes.values()) <= {(), (1,)}:
+            return False
+        with quiet_imports():
+            of_numbers = self._formula.is_of_numbers(self.inputs, tuple(self.start))
+            return of_numbers or not self._is_of_arrays()
+
+    def _is_of_arrays(self) -> bool:
+        """Whether the formula can be written where its numbers are arrays without axes."""
+        try:
+            self._build_arrays()
+        except InputError:
+            return False
+        return True
 
     def with_data(self, data: UserValue) -> Model:
         """The same model with other data, whose rows may have other shapes; a function gives it

@@ -4,9 +4,9 @@ derived.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from verifier.capture.autograd_derivatives import ForwardAlone
 from verifier.capture.code_at_point import SEED, Statements
@@ -15,6 +15,7 @@ from verifier.capture.lowering import lowered
 from verifier.capture.random_draws import with_seed
 from verifier.errors import InputError
 from verifier.formula.parser import read_text
+from verifier.process.values import UserFunction
 from verifier.program.builder import Builder, FormulaBuilder
 from verifier.program.guards import guarded
 from verifier.program.lift import Reduction, common_shape, lifted, unreduced
@@ -104,7 +105,7 @@ def array_program(text: str, shapes: Mapping[str, Shape], numbers: Mapping[str, 
 class Reference:
     """Another version of the code, whose forward is read; its own backward is not run."""
 
-    code: Callable[..., Any]
+    code: UserFunction
     """Takes the same inputs in the same order and returns as many tensors of the same shapes."""
 
     def values(self, statements: Statements, builder: Builder) -> list[int]:
@@ -129,7 +130,7 @@ class Reference:
         return nodes
 
 
-def forward_nodes(code: Callable[..., Any], statements: Statements, builder: Builder) -> list[int]:
+def forward_nodes(code: UserFunction, statements: Statements, builder: Builder) -> list[int]:
     """The nodes in `builder` of what `code` returns at the point of these `statements`, read from
     its forward. Raises NotReadableError where it cannot be read.
     """

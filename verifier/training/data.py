@@ -83,8 +83,8 @@ def read_columns(
     - a mapping of columns: lists, arrays, tensors or series of numbers;
     - the path of a CSV file in UTF-8 whose first line names the columns;
     - a data frame of pandas or polars, or a structured NumPy array;
-    - a torch dataset with a length, whose rows are tuples of numbers in the order of the names, or
-      mappings by name.
+    - a torch dataset with a length, whose rows are tuples of numbers (or arrays) in the order of
+      the names, or mappings by name.
 
     A column of shape (n, 1) has one number a row, as one of shape (n,) has. Where `row_shapes` has
     another shape than () for a name, each of its rows is an array of that shape.
@@ -101,7 +101,7 @@ def read_columns(
     """
     if not names:
         return NO_DATA
-    given = _given_columns(data, names)
+    given = _given_columns(data, names, row_shapes)
     values = {
         name: _checked_arrays(name, given.values[name], format, row_shapes[name])
         if row_shapes.get(name)
@@ -176,7 +176,9 @@ def _rows_where(columns: Columns, mask: Truths) -> Columns:
     )
 
 
-def _given_columns(data: UserValue, names: Sequence[str]) -> _GivenColumns:
+def _given_columns(
+    data: UserValue, names: Sequence[str], row_shapes: Mapping[str, Shape]
+) -> _GivenColumns:
     if data is None:
         raise InputError(f"there is no data: give columns {', '.join(names)}")
     if _is_path(data):
@@ -191,7 +193,7 @@ def _given_columns(data: UserValue, names: Sequence[str]) -> _GivenColumns:
         _check_present(names, data)
         return _GivenColumns({name: data[name] for name in names}, _sentence_by_index)
     if _is_dataset(data):
-        return _columns_of_dataset(data, names)
+        return _columns_of_dataset(data, names, row_shapes)
     raise InputError(
         f"the data is {_with_article(data)}: give a mapping of columns, such as "
         f"{_example_text(names)}{_hint_for(data)}"
@@ -313,19 +315,37 @@ def _hint_for(data: UserValue) -> str:
     return ""
 
 
-def _columns_of_dataset(data: UserValue, names: Sequence[str]) -> _GivenColumns:
+def _columns_of_dataset(
+    data: UserValue, names: Sequence[str], row_shapes: Mapping[str, Shape]
+) -> _GivenColumns:
     rows = _dataset_length(data)
     if not rows:
         raise InputError("the dataset is empty: give at least one row")
     if _gives_tensors(data) and len(data.tensors) == len(names):
         return _GivenColumns(dict(zip(names, data.tensors, strict=True)), _sentence_by_index)
-    values = {name: np.empty(rows) for name in names}
+    values = {name: np.empty((rows, *row_shapes.get(name, ()))) for name in names}
     for index in range(rows):
         for name, entry in zip(
             names, _row_entries(_dataset_row(data, index), index, names), strict=True
         ):
-            values[name][index] = _number_of_entry(name, entry, index, _sentence_by_index)
+            shape = values[name].shape[1:]
+            values[name][index] = (
+                _array_of_entry(name, entry, index, shape)
+                if shape
+                else _number_of_entry(name, entry, index, _sentence_by_index)
+            )
     return _GivenColumns(values, _sentence_by_index)
+
+
+def _array_of_entry(name: str, entry: UserValue, index: int, shape: Shape) -> Array:
+    array = _plain_array(name, entry)
+    if array.dtype.kind not in "iuf":
+        raise InputError(f"column {name} does not hold numbers at index {index}")
+    if array.shape != shape:
+        raise InputError(
+            f"column {name} has shape {array.shape} at index {index}: the first row has {shape}"
+        )
+    return array
 
 
 def _gives_tensors(data: UserValue) -> bool:
