@@ -349,7 +349,7 @@ class _Reader:
     def _length(self, length: Expr) -> int:
         if length in self.lengths:
             return self.lengths[length]
-        if not length.is_Integer:
+        if not sympy.sympify(length).is_Integer:
             raise InputError(
                 f"how long {length} is does not follow from the symbols of the formula"
             )
