@@ -49,7 +49,9 @@ class Formula:
         return [common_shape(builder, value, statements.shapes[0])]
 
     def unfitted(self, statements: Statements, builder: Builder) -> int:
-        """The same in the formula's own shape."""
+        """The same in the formula's own shape: the node in `builder` of its reduced value at the
+        point of these `statements`.
+        """
         if len(statements.results) != 1:
             raise InputError(
                 f"the code returns {len(statements.results)} tensors, the formula describes one"
@@ -58,7 +60,7 @@ class Formula:
         return self.reduction(builder, lifted(self.program, builder, nodes))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ArrayFormula:
     """A formula that does something with whole arrays, so that it depends on their shapes."""
 
