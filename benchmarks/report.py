@@ -20,7 +20,7 @@ import targets
 import training
 
 import verifier
-from verifier.reporting.data.document_head import versions
+from verifier.reporting.data.document import versions
 
 REPORTS = Path(__file__).parent.parent / "reports"
 PARTS = {

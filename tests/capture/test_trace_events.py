@@ -15,8 +15,6 @@ from tests.helpers.own_backward import function
 from verifier.capture.autograd_derivatives import Joint
 from verifier.capture.code_at_point import Subject
 from verifier.capture.joint_graph import (
-    DETACHED,
-    EVENTS,
     NotReadableError,
     captured,
     captured_with_detached,
@@ -545,6 +543,6 @@ def test_a_power_iteration_of_torch_is_a_convention():
 def test_a_capture_keeps_what_happened():
     joint = Joint(with_seed(lambda x: by_largest(x) + noisy(x), 0), (0,), 1)
     graph = captured_with_detached(joint, [X, X])
-    assert len(graph.meta[DETACHED]) == 1
-    assert len(graph.meta[EVENTS].readings) == 1
-    assert [draw.operation for draw in graph.meta[EVENTS].draws] == ["randn", "rand_like"]
+    assert len(graph.detached) == 1
+    assert len(graph.events.readings) == 1
+    assert [draw.operation for draw in graph.events.draws] == ["randn", "rand_like"]

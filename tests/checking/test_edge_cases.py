@@ -344,7 +344,7 @@ def test_the_program_is_run_so_often_at_most(monkeypatch):
     runs = []
     before = Sweep._run
     monkeypatch.setattr(
-        Sweep, "_run", lambda self, moved: runs.append(moved) or before(self, moved)
+        Sweep, "_run", lambda self, *given: runs.append(given) or before(self, *given)
     )
     inputs = {f"x{place}": torch.tensor(0.5, dtype=D) for place in range(120)}
     program = program_of(lambda *given: torch.stack(given).sigmoid().prod(), inputs)

@@ -209,7 +209,9 @@ FILES = {
         '{"x": [1.0, None], "y": [1, 2]}'
     ): "column x holds None at index 1, which is not a number",
     data('{"x": [[1.0, 2.0]], "y": [1]}'): "column x has shape (1, 2): give one number a row",
-    data('{"x": [[1.0, 2.0], [1.0]], "y": [1, 2]}'): "column x is ragged: give one number a row",
+    data(
+        '{"x": [[1.0, 2.0], [1.0]], "y": [1, 2]}'
+    ): "column x is ragged: give each row the same shape",
     data('{"x": 1.0, "y": 2.0}'): "column x has shape (): give one number a row",
     data('{"x": [1e39], "y": [2.0]}'): "column x holds 1e+39 at index 0, too large for float32",
     data('{"x": iter([1.0]), "y": [1.0]}'): "column x is a list_iterator, not a list of numbers: "

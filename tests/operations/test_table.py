@@ -24,7 +24,7 @@ from verifier.program.builder import FormulaBuilder
 from verifier.program.codegen import NUMPY, TORCH, function
 from verifier.program.evaluation.arithmetic import NumPyArithmetic, balls
 from verifier.program.evaluation.balls import EnclosingArithmetic
-from verifier.program.formula_gradient import differentiate
+from verifier.program.gradients.formula_gradient import differentiate
 from verifier.program.program import evaluate
 
 KNOWN = json.loads((Path(__file__).parents[1] / "known_defects.json").read_text())

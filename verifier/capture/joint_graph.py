@@ -22,7 +22,7 @@ from verifier.capture.autograd_derivatives import ForwardAlone, ForwardMode, Joi
 from verifier.capture.detached_paths import MarkDetached
 from verifier.capture.python_scalars import Paths, paths
 from verifier.capture.random_draws import Numbers
-from verifier.capture.recorder import Recorder
+from verifier.capture.recorder import Recorder, Recording
 from verifier.capture.refusals import IN_PYTHON, LEAVES, reason_of_error
 from verifier.capture.refusals import NotReadableError as NotReadableError
 from verifier.capture.to_numpy import dense
@@ -39,15 +39,18 @@ from verifier.capture.trace_events import (
 Tensors = Sequence[torch.Tensor]
 Function = Callable[..., Any]
 
-DETACHED = "detached"
-"""Where a captured graph keeps how the code takes values out of autograd, a phrase for each
-place.
-"""
-EVENTS = "events"
-"""Where it keeps what the graph does not hold."""
+
+@dataclass(frozen=True, eq=False)
+class Captured(Recording):
+    """A function as a graph of operations without anything in place."""
+
+    detached: tuple[str, ...]
+    """How the code takes values out of autograd, a phrase for each place."""
+    events: Events
+    """What the graph does not hold."""
 
 
-def captured(joint: Function, arguments: Tensors) -> torch.fx.GraphModule:
+def captured(joint: Function, arguments: Tensors) -> Captured:
     """The graph of the function `joint` at these `arguments`, tensors of any shape and dtype,
     without anything in place.
 
@@ -57,7 +60,7 @@ def captured(joint: Function, arguments: Tensors) -> torch.fx.GraphModule:
     return _captured(_Capture(joint, arguments), lambda capture: capture.as_taken)
 
 
-def captured_with_detached(joint: Function, arguments: Tensors) -> torch.fx.GraphModule:
+def captured_with_detached(joint: Function, arguments: Tensors) -> Captured:
     """The graph of `joint` at these `arguments` where what the code takes out of autograd is part
     of it as all else, so that it is differentiated as well.
 
@@ -129,7 +132,7 @@ def _results_with_draws(
     return results
 
 
-def _captured(capture: _Capture, chosen: Callable[[_Capture], _Trace]) -> torch.fx.GraphModule:
+def _captured(capture: _Capture, chosen: Callable[[_Capture], _Trace]) -> Captured:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -142,16 +145,14 @@ def _captured(capture: _Capture, chosen: Callable[[_Capture], _Trace]) -> torch.
             raise NotReadableError(reason_of_error(error)) from error
     # Forward mode leaves steps on tensors without numbers, whose results nobody takes.
     graph.graph.eliminate_dead_code()
-    graph.meta[DETACHED] = capture.detached
-    graph.meta[EVENTS] = capture.as_taken.events
-    return graph
+    return Captured(graph.graph, graph.constants, capture.detached, capture.as_taken.events)
 
 
 @dataclass(frozen=True, eq=False)
 class _Trace:
     """Code traced once."""
 
-    graph: torch.fx.GraphModule
+    graph: Recording
     events: Events
     detached: tuple[str, ...]
     gives_arrays: bool
@@ -272,31 +273,28 @@ def _wanted_of(joint: Function, count: int) -> frozenset[int]:
     return frozenset((*joint.wanted, *range(count - behind, count)))
 
 
-def _out_of_place(graph: torch.fx.GraphModule, arguments: Tensors) -> torch.fx.GraphModule:
+def _out_of_place(graph: Recording, arguments: Tensors) -> Recording:
     """The graph without operations that write to what they are given."""
     if not any(_is_in_place(node.target) for node in graph.graph.nodes):
         return graph
-    constants = _lifted_constants(graph)
-    functional = torch.func.functionalize(graph, remove="mutations")
+    constants = list(graph.constants.values())
+
+    def lifted(*given: torch.Tensor) -> Any:
+        """What is written in place is written out of place for arguments only."""
+        own = dict(zip(graph.constants, given[len(arguments) :], strict=True))
+        return Recording(graph.graph, own)(*given[: len(arguments)])
+
+    functional = torch.func.functionalize(lifted, remove="mutations")
     again = Recorder().record(lambda *given: functional(*given, *constants), arguments)
     return _without_write_back(again)
 
 
-def _constants(graph: torch.fx.GraphModule) -> list[torch.Tensor]:
+def _constants(graph: Recording) -> list[torch.Tensor]:
     """The floating-point tensors that stand in a graph as they are."""
-    found = [
-        getattr(graph, str(node.target), None)
-        for node in graph.graph.nodes
-        if node.op == "get_attr"
-    ]
-    return [
-        dense(tensor)
-        for tensor in found
-        if isinstance(tensor, torch.Tensor) and tensor.is_floating_point()
-    ]
+    return [dense(tensor) for tensor in graph.constants.values() if tensor.is_floating_point()]
 
 
-def _same_constants(one: torch.fx.GraphModule, other: torch.fx.GraphModule) -> bool:
+def _same_constants(one: Recording, other: Recording) -> bool:
     some, others = _constants(one), _constants(other)
     return len(some) == len(others) and all(map(_equal, some, others))
 
@@ -305,35 +303,15 @@ def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
     return one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())
 
 
-def _without_write_back(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
+def _without_write_back(recording: Recording) -> Recording:
     """Without the copies at its end, of what was written to arguments: nothing of what it returns
     depends on them.
     """
-    for node in graph.graph.nodes:
+    for node in recording.graph.nodes:
         if node.target is torch.ops.aten.copy_.default and not node.users:
-            graph.graph.erase_node(node)
-    graph.recompile()
-    return graph
+            recording.graph.erase_node(node)
+    return recording
 
 
 def _is_in_place(target: Any) -> bool:
     return isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable
-
-
-def _lifted_constants(module: torch.fx.GraphModule) -> list[torch.Tensor]:
-    """The tensors that the code closes over, which become arguments behind the others.
-
-    What is written in place is written out of place for arguments only.
-    """
-    graph, constants = module.graph, []
-    behind = next(node for node in graph.nodes if node.op != "placeholder")
-    taken = [node for node in graph.nodes if node.op == "get_attr"]
-    for node in taken:
-        constants.append(getattr(module, node.target))
-        with graph.inserting_before(behind):
-            node.replace_all_uses_with(graph.placeholder(f"constant_{len(constants)}"))
-    # Only these go: to older versions of torch a write whose result nobody takes is dead code.
-    for node in taken:
-        graph.erase_node(node)
-    module.recompile()
-    return constants

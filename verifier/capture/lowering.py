@@ -8,7 +8,7 @@ numbers become nodes. In a 16-bit format an operation computes in float32 inside
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -33,7 +33,7 @@ from verifier.capture.aten.linear_algebra.sparse_tensors import (
     with_dense,
 )
 from verifier.capture.joint_graph import NotReadableError, captured, kernel_in_python
-from verifier.capture.recorder import Recorder
+from verifier.capture.recorder import Recorder, Recording
 from verifier.capture.to_numpy import to_float64, to_numpy
 from verifier.errors import message_of
 from verifier.operations.formats import BFLOAT16, CODE_FORMATS, FLOAT16, FLOAT32, Format
@@ -267,7 +267,7 @@ class Lowering:
         constant = self.build[node]
         return constant.operation == CONSTANT and np.array_equal(constant.array, plain(actual))
 
-    def run(self, graph: torch.fx.GraphModule, inputs: Sequence[Cell]) -> tuple[int | None, ...]:
+    def run(self, graph: Recording, inputs: Sequence[Cell]) -> tuple[int | None, ...]:
         """The nodes of the graph's results. Raises NotReadableError for an operation without a
         rule.
         """
@@ -277,7 +277,7 @@ class Lowering:
             if node.op == "placeholder":
                 values[node] = next(waiting)
             elif node.op == "get_attr":
-                values[node] = self._constant(_attribute(graph, str(node.target)))
+                values[node] = self._constant(graph.constants[str(node.target)])
             elif node.op == "output":
                 return tuple(
                     self._result(part)
@@ -401,7 +401,7 @@ class Lowering:
     ) -> Any:
         bound = bound if _is_whole(actual) else _with_numbers(target, bound)
         function = rules()[name]
-        parameters = inspect.signature(function).parameters
+        parameters = _parameters_of(function)
         given = {
             name: bound[name if name in bound else _OTHER_NAMES[name]]
             for name in parameters
@@ -523,6 +523,12 @@ class Lowering:
         return self._held[key]
 
 
+@cache
+def _parameters_of(function: Rule) -> tuple[str, ...]:
+    """The names of what a rule asks for."""
+    return tuple(inspect.signature(function).parameters)
+
+
 _MOVES = frozenset({TAKE, RESHAPE, JOIN})
 _FILLS = {
     "scalar_tensor": "s",
@@ -601,7 +607,7 @@ def _inside(name: str, own: Format | None) -> Format | None:
 
 
 def lowered(
-    graph: torch.fx.GraphModule,
+    graph: Recording,
     names: Sequence[str],
     arguments: Sequence[torch.Tensor],
     builder: Builder | None = None,
@@ -666,12 +672,6 @@ def plain(tensor: torch.Tensor) -> np.ndarray:
     return to_numpy(tensor) if tensor.dtype == torch.bool else to_float64(tensor)
 
 
-def _attribute(module: Any, path: str) -> Any:
-    for part in path.split("."):
-        module = getattr(module, part)
-    return module
-
-
 def actual_of(value: Operand) -> Operand:
     """The tensors of cells, also of those in lists and mappings."""
     if isinstance(value, Cell | ComplexCell | SparseCell):
@@ -712,23 +712,39 @@ def _bound(
     target: AtenOperation, arguments: tuple[Any, ...], keywords: dict[str, Any]
 ) -> dict[str, Any]:
     """The arguments by the names of the schema, with its defaults."""
-    bound = {}
-    for place, argument in enumerate(target._schema.arguments):
-        if place < len(arguments):
-            bound[argument.name] = arguments[place]
-        elif argument.name in keywords:
-            bound[argument.name] = keywords[argument.name]
-        elif argument.has_default_value():
-            bound[argument.name] = argument.default_value
-    return bound
+    schema = _schema_of(target)
+    bound = {**schema.defaults, **dict(zip(schema.names, arguments, strict=False)), **keywords}
+    return {name: bound[name] for name in schema.names if name in bound}
+
+
+@dataclass(frozen=True, eq=False)
+class _Schema:
+    """What the schema of an operation says, which torch works out each time that it is asked."""
+
+    names: tuple[str, ...]
+    defaults: Mapping[str, Any]
+    numbers: frozenset[str]
+    """The arguments that are numbers, and no truth values."""
+
+
+@cache
+def _schema_of(target: AtenOperation) -> _Schema:
+    arguments = target._schema.arguments
+    kinds = {argument.name: str(argument.type) for argument in arguments}
+    return _Schema(
+        tuple(kinds),
+        {one.name: one.default_value for one in arguments if one.has_default_value()},
+        frozenset(name for name, kind in kinds.items() if "number" in kind or "float" in kind),
+    )
 
 
 def _with_numbers(target: AtenOperation, bound: dict[str, Any]) -> dict[str, Any]:
     """The arguments with 1.0 or 0.0 for a truth value where the schema asks for a number."""
-    kinds = {argument.name: str(argument.type) for argument in target._schema.arguments}
-    numbers = {name for name, kind in kinds.items() if "number" in kind or "float" in kind}
-    truths = {name for name, value in bound.items() if isinstance(value, bool)}
-    return {**bound, **{name: float(bound[name]) for name in truths & numbers}}
+    numbers = _schema_of(target).numbers
+    return {
+        name: float(value) if isinstance(value, bool) and name in numbers else value
+        for name, value in bound.items()
+    }
 
 
 def _tensors(actual: Operand) -> list[torch.Tensor]:

@@ -49,7 +49,16 @@ def numbers_in(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, An
         tensor = args[0]
         small = tensor.is_floating_point() and tensor.numel() <= MOSTLIFTED
         return tensor.reshape(-1).tolist() if small else []
-    return [part for part in tree_flatten((args, kwargs))[0] if isinstance(part, float)]
+    return list(_floats((args, kwargs)))
+
+
+def _floats(value: Any) -> Iterator[float]:
+    """The floats in what an operation takes, in the order of `tree_flatten`."""
+    if isinstance(value, float):
+        yield value
+    elif isinstance(value, list | tuple | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _floats(part)
 
 
 def paths(one: Sequence[Call], other: Sequence[Call], values: Sequence[Pair]) -> Paths | None:

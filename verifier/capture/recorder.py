@@ -8,8 +8,9 @@ tensor, which nobody asks for here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from operator import getitem
 from typing import Any
@@ -17,7 +18,6 @@ from typing import Any
 import torch
 from torch.fx import _symbolic_trace
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode_stack
-from torch.utils._pytree import tree_leaves, tree_map
 
 Function = Callable[..., Any]
 Operation = torch._ops.OpOverload
@@ -39,30 +39,57 @@ class DispatchMode(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return False
 
 
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """The operations of one run of a function, which can be run again.
+
+    A module of torch.fx is code that Python compiles. A recording is run once, if at all.
+    """
+
+    graph: torch.fx.Graph
+    constants: Mapping[str, torch.Tensor]
+    """The tensors that the function closes over, by the targets of their nodes."""
+
+    def __call__(self, *arguments: torch.Tensor) -> Any:
+        """What the operations give of other arguments."""
+        values: dict[torch.fx.Node, Any] = {}
+        waiting = iter(arguments)
+        for node in self.graph.nodes:
+            given = torch.fx.node.map_arg((node.args, node.kwargs), values.__getitem__)
+            if node.op == "output":
+                return given[0][0]
+            if node.op == "placeholder":
+                values[node] = next(waiting)
+            elif node.op == "get_attr":
+                values[node] = self.constants[node.target]
+            else:
+                values[node] = node.target(*given[0], **given[1])
+        raise ValueError("a recording without results")
+
+
 class Recorder(DispatchMode):  # type: ignore[no-untyped-call]
     """Writes down the operations of one run of a function."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._root = torch.nn.Module()
         self._graph = torch.fx.Graph()
         # The tensors are kept, so that no other one gets the identity of one of them.
         self._nodes: dict[int, tuple[torch.Tensor, torch.fx.Node]] = {}
-        self._constants = 0
+        self._constants: dict[str, torch.Tensor] = {}
         self._paused = False
 
-    def record(self, function: Function, arguments: Sequence[torch.Tensor]) -> torch.fx.GraphModule:
-        """The graph of a function at these arguments, different tensors, one input each.
+    def record(self, function: Function, arguments: Sequence[torch.Tensor]) -> Recording:
+        """The operations of a function at these arguments, different tensors, one input each.
 
         What the function writes in place is in the graph in place. Tensors that it closes over are
-        attributes of the graph. Raises whatever the function raises.
+        constants of the recording. Raises whatever the function raises.
         """
         for place, tensor in enumerate(arguments):
             self._track(tensor, self._graph.placeholder(f"argument_{place}"))
         with _as_a_trace(), _without_autocast_cache(), self:
             results = function(*arguments)
-        self._graph.output(tree_map(self._operand, results))
-        return torch.fx.GraphModule(self._root, self._graph)
+        self._graph.output(with_each_tensor(self._operand, results))
+        return Recording(self._graph, self._constants)
 
     def node_of(self, tensor: torch.Tensor) -> torch.fx.Node | None:
         """The node that a tensor comes from; None for a tensor that the graph does not know."""
@@ -99,23 +126,19 @@ class Recorder(DispatchMode):  # type: ignore[no-untyped-call]
         if func is _LIFT:
             # What is lifted stays as it was, whatever is written to the result.
             func = _LIFT_COPY
-        operands = tree_map(self._operand, (args, kwargs))
+        operands = with_each_tensor(self._operand, (args, kwargs))
         result = func(*args, **kwargs)
-        tensors = [part for part in tree_leaves(result) if isinstance(part, torch.Tensor)]
-        if tensors or func._schema.is_mutable:
+        if _has_tensors(result) or func._schema.is_mutable:
             self._follow(result, self._graph.call_function(func, *operands))
         return result
 
-    def _operand(self, value: Any) -> Any:
-        """What stands for a value among the arguments of a node."""
-        if not isinstance(value, torch.Tensor):
-            return value
-        return self.node_of(value) or self._constant(value)
+    def _operand(self, tensor: torch.Tensor) -> torch.fx.Node:
+        """What stands for a tensor among the arguments of a node."""
+        return self.node_of(tensor) or self._constant(tensor)
 
     def _constant(self, tensor: torch.Tensor) -> torch.fx.Node:
-        name = f"tensor_{self._constants}"
-        self._constants += 1
-        self._root.register_buffer(name, tensor)
+        name = f"tensor_{len(self._constants)}"
+        self._constants[name] = tensor
         node = self._graph.get_attr(name)
         self._track(tensor, node)
         return node
@@ -126,11 +149,37 @@ class Recorder(DispatchMode):  # type: ignore[no-untyped-call]
             self._track(result, node)
         elif isinstance(result, list | tuple):
             for place, part in enumerate(result):
-                if tree_leaves(part):
+                if part is not None:
                     self._follow(part, self._graph.call_function(getitem, (node, place)))
 
     def _track(self, tensor: torch.Tensor, node: torch.fx.Node) -> None:
         self._nodes[id(tensor)] = (tensor, node)
+
+
+def with_each_tensor(function: Callable[[torch.Tensor], Any], value: Any) -> Any:
+    """What an operation takes or gives (`value`), with `function` of each tensor in its place.
+
+    Only tuples, lists and mappings are looked into, as an operation has no others.
+    """
+    if isinstance(value, torch.Tensor):
+        return function(value)
+    if isinstance(value, list | tuple) and any(map(_may_have_tensors, value)):
+        parts = [with_each_tensor(function, part) for part in value]
+        return parts if isinstance(value, list) else tuple(parts)
+    if isinstance(value, dict):
+        return {key: with_each_tensor(function, part) for key, part in value.items()}
+    return value
+
+
+def _may_have_tensors(value: Any) -> bool:
+    return isinstance(value, torch.Tensor | list | tuple | dict)
+
+
+def _has_tensors(value: Any) -> bool:
+    """Whether a tensor is among what an operation gives."""
+    if isinstance(value, list | tuple):
+        return any(map(_has_tensors, value))
+    return isinstance(value, torch.Tensor)
 
 
 @cache

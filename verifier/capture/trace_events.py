@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_map
 
 from verifier.capture.code_place import frames_outwards, place_among
 from verifier.capture.python_scalars import LIFT, Call, Operation, numbers_in, with_tensors
@@ -24,9 +23,9 @@ from verifier.capture.random_draws import (
     drawn_by,
     is_draw,
     moving_with,
-    name_of,
+    operation_name,
 )
-from verifier.capture.recorder import DispatchMode, Recorder
+from verifier.capture.recorder import DispatchMode, Recorder, with_each_tensor
 
 Number = bool | int | float | complex
 
@@ -151,7 +150,7 @@ class RecordEvents(DispatchMode):  # type: ignore[no-untyped-call]
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        args, kwargs = tree_map(_in_memory, (args, kwargs or {}))
+        args, kwargs = with_each_tensor(_in_memory, (args, kwargs or {}))
         if torch.Tag.data_dependent_output in func.tags:
             return self._read(func, args, kwargs)
         if is_draw(func, args, kwargs):
@@ -219,7 +218,7 @@ class RecordEvents(DispatchMode):  # type: ignore[no-untyped-call]
         place = place_among(frames_outwards())
         # Nothing public says whether the engine of autograd is at work here.
         in_backward = torch._C._current_autograd_node() is not None
-        self._draws.append(Draw(place, name_of(func), numbers, in_backward))
+        self._draws.append(Draw(place, operation_name(func), numbers, in_backward))
         if args and isinstance(args[0], torch.Tensor) and self._depends(args[0]):
             moving = moving_with(func, args[0], numbers)
             if moving is not None:
@@ -247,11 +246,11 @@ _MARK = torch.ops.aten.detach_copy.default
 """What is put into a graph by us, in one trace and not in another."""
 
 
-def _in_memory(value: Any) -> Any:
+def _in_memory(tensor: torch.Tensor) -> torch.Tensor:
     """Zeros in memory for zeros that torch never wrote: traced kernels read them from nowhere."""
-    if isinstance(value, torch.Tensor) and value._is_zerotensor():
-        return torch.ops.aten.zeros_like.default(value)
-    return value
+    if tensor._is_zerotensor():
+        return torch.ops.aten.zeros_like.default(tensor)  # type: ignore[no-any-return]
+    return tensor
 
 
 def _step(dtype: torch.dtype) -> float:
@@ -277,7 +276,7 @@ _BY_SHAPE = frozenset(
 
 
 def _name(node: torch.fx.Node) -> str:
-    return name_of(node.target) if isinstance(node.target, torch._ops.OpOverload) else ""
+    return operation_name(node.target) if isinstance(node.target, torch._ops.OpOverload) else ""
 
 
 def _nested(flat: Sequence[Number], shape: tuple[int, ...]) -> Any:

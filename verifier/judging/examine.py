@@ -13,15 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from verifier.capture.code_at_point import Statements, Subject
-from verifier.capture.joint_graph import (
-    DETACHED,
-    EVENTS,
-    NotReadableError,
-    captured,
-    captured_with_detached,
-)
+from verifier.capture.joint_graph import NotReadableError, captured, captured_with_detached
 from verifier.capture.lowering import Lowered, lowered
-from verifier.capture.trace_events import Events
 from verifier.errors import InputError
 from verifier.judging.array_verdicts import judged_parts
 from verifier.judging.compared_programs import ComparedPrograms
@@ -63,7 +56,9 @@ def examine(subject: Subject, specification: Specification | None = None) -> Exa
     point = Statements(subject)
     try:
         capture = captured if subject.honour_detach else captured_with_detached
-        graph = capture(point.joint, point.arguments)
+        shapes = tuple(argument.shape for argument in point.arguments)
+        graph = subject.graphs.get(shapes) or capture(point.joint, point.arguments)
+        subject.graphs[shapes] = graph
         read: Lowered | NotReplayed = lowered(
             graph, point.names, point.arguments, quantity=subject.quantity
         )
@@ -76,9 +71,9 @@ def examine(subject: Subject, specification: Specification | None = None) -> Exa
             else _by_specification(point, specification, read)
         )
     found = _by_graph(point, specification, read)
-    events: Events = graph.meta[EVENTS]
-    events = replace(events, conventions=(*events.conventions, *read.conventions))
-    return replace(found, detached=graph.meta[DETACHED], events=events)
+    conventions = (*graph.events.conventions, *read.conventions)
+    events = replace(graph.events, conventions=conventions)
+    return replace(found, detached=graph.detached, events=events)
 
 
 def _by_graph(point: Statements, specification: Specification | None, read: Lowered) -> Examination:

@@ -32,6 +32,8 @@ INPUT, CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, ROUND, MATRIX = (
     "input", "constant", "take", "pile", "join", "reshape", "total", "contract", "round", "matrix",
 )  # fmt: skip
 """The operations that are no rows of the table."""
+ARRAY = "array"
+"""In a formula: an operation on whole arrays (`verifier.program.array_operations`)."""
 CONDITIONS = frozenset(
     {"less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "and", "or", "not"}
 )
@@ -47,6 +49,13 @@ class OfMatrix(Protocol):
 
     def shape(self, argument: Shape) -> Shape:
         """The shape of the result for matrices of a shape; batch axes stay."""
+
+
+class OnArrays(Protocol):
+    """An operation of a formula on whole arrays (`verifier.program.array_operations`)."""
+
+    def shape(self, *arguments: Shape) -> Shape:
+        """The shape of the result. Raises InputError where those of the arguments do not fit."""
 
 
 class FrozenArray:
@@ -75,7 +84,7 @@ class Node:
     shape: Shape = SCALAR
     payload: Any = None
     """An input's name, a constant's array (in a formula its number, as it was written), an index,
-    the axes of a sum, or a function of matrices.
+    the axes of a sum, a function of matrices, or an operation on arrays.
     """
     format: Format | None = None
     """What each element of the result is rounded to; None is exact."""
@@ -178,6 +187,21 @@ class Program:
             last.update(dict.fromkeys(self.nodes[place].arguments, place))
         return last | dict.fromkeys(self.outputs, len(self.nodes))
 
+    @cached_property
+    def steps(self) -> list[tuple[int, Node, list[int]]]:
+        """The nodes that the results depend on, in order: their places, they, and those of their
+        arguments that nothing takes later.
+        """
+        last = self.last_uses
+        return [
+            (
+                place,
+                node := self.nodes[place],
+                [one for one in node.arguments if last[one] == place],
+            )
+            for place in last
+        ]
+
     def needed(self, *places: int) -> set[int]:
         """The places of the nodes that some of them depend on, and they."""
         return set(needed_by(self.nodes, places))
@@ -195,14 +219,16 @@ def needed_by(
     are present.
     """
     known = present or {}
-    needed: set[int] = set()
-    waiting = [output for output in outputs if output not in known]
-    while waiting:
-        index = waiting.pop()
-        if index not in needed:
-            needed.add(index)
-            waiting.extend(part for part in nodes[index].arguments if part not in known)
-    return sorted(needed)
+    is_needed = bytearray(1 + max(outputs, default=-1))
+    for output in outputs:
+        is_needed[output] = output not in known
+    # A node takes earlier ones only.
+    for index in range(len(is_needed) - 1, -1, -1):
+        if is_needed[index]:
+            for part in nodes[index].arguments:
+                if not is_needed[part] and part not in known:
+                    is_needed[part] = True
+    return [index for index, one in enumerate(is_needed) if one]
 
 
 def subprogram(nodes: Sequence[Node], outputs: Sequence[int]) -> Program:
@@ -215,7 +241,9 @@ def subprogram(nodes: Sequence[Node], outputs: Sequence[int]) -> Program:
 
 def with_arguments_at(node: Node, places: Mapping[int, int]) -> Node:
     """The node with its arguments at other places."""
-    arguments = tuple(places[argument] for argument in node.arguments)
+    arguments = tuple([places[argument] for argument in node.arguments])
+    if arguments == node.arguments:
+        return node
     return Node(node.operation, arguments, node.shape, node.payload, node.format)
 
 
@@ -268,7 +296,7 @@ class ArrayArithmetic(Arithmetic, Protocol):
         """The argument rounded to the node's format."""
 
 
-_OWN = frozenset({CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, MATRIX, ROUND})
+_OWN = frozenset({ARRAY, CONSTANT, TAKE, PILE, JOIN, RESHAPE, TOTAL, CONTRACT, MATRIX, ROUND})
 
 
 def evaluate(
@@ -286,16 +314,14 @@ def evaluate(
     >>> evaluate(square, NumPyArithmetic("float32"), {"x": 3.0})
     [np.float32(9.0)]
     """
-    last = program.last_uses
     values: dict[int, Value] = {}
-    for place in last:
-        node = program.nodes[place]
-        if node.operation == INPUT:
+    for place, node, used_last in program.steps:
+        operation = node.operation
+        if operation == INPUT:
             values[place] = arithmetic.input(arguments[str(node.payload)])
         else:
-            method = getattr(arithmetic, node.operation if node.operation in _OWN else "row")
-            values[place] = method(place, node, *(values[argument] for argument in node.arguments))
-        for argument in node.arguments:
-            if last[argument] == place:
-                values[argument] = None
+            method = getattr(arithmetic, operation if operation in _OWN else "row")
+            values[place] = method(place, node, *[values[part] for part in node.arguments])
+        for argument in used_last:
+            values[argument] = None
     return [values[output] for output in program.outputs]

@@ -46,7 +46,8 @@ _STEP = re.compile(r"(\w+)|\[([^\[\]]+)\]")
 
 
 def leaves(value: UserValue, name: str) -> Iterator[tuple[str, Any]]:
-    """Everything in a nested value that is not itself nested, in order, by its flat name.
+    """Everything in a nested `value` that is not itself nested, in order, by its flat name, which
+    begins with `name`.
 
     >>> dict(leaves({"h": [1, 2], "long name": None}, "state"))
     {'state.h[0]': 1, 'state.h[1]': 2, 'state[long name]': None}
@@ -59,17 +60,17 @@ def leaves(value: UserValue, name: str) -> Iterator[tuple[str, Any]]:
         yield from leaves(part, inner)
 
 
-def replaced(value: UserValue, name: str, change: Callable[[str, Any], Any]) -> UserValue:
-    """The same nesting with what `change` gives for each leaf and its flat name in the leaf's
-    place.
+def with_leaves(value: UserValue, name: str, change: Callable[[str, Any], Any]) -> UserValue:
+    """The nesting of `value`, which is called `name`, with what `change` gives for each leaf in the
+    leaf's place. `change` takes the leaf's flat name and the leaf.
 
-    >>> replaced((1, [2, 3]), "w", lambda name, leaf: f"{name} is {leaf}")
+    >>> with_leaves((1, [2, 3]), "w", lambda name, leaf: f"{name} is {leaf}")
     ('w[0] is 1', ['w[1][0] is 2', 'w[1][1] is 3'])
     """
     parts = _parts(value, name)
     if parts is None:
         return change(name, value)
-    return _rebuilt(value, {key: replaced(part, inner, change) for key, inner, part in parts})
+    return _rebuilt(value, {key: with_leaves(part, inner, change) for key, inner, part in parts})
 
 
 def sparse_parts(value: UserValue, name: str) -> Iterator[tuple[str, SparseInput]]:
@@ -81,16 +82,16 @@ def sparse_parts(value: UserValue, name: str) -> Iterator[tuple[str, SparseInput
         yield from sparse_parts(part, inner)
 
 
-def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The nested value that has these leaves, the inverse of `leaves`: tuples for [0], [1], ...,
-    else dictionaries.
-
-    >>> nested({"w[0]": 1, "w[1]": 2, "state.h": 3})
-    {'w': (1, 2), 'state': {'h': 3}}
+def nested_value(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The nested value that has the leaves `flat`, by their flat names, the inverse of `leaves`:
+    tuples for [0], [1], ..., else dictionaries.
 
     What has a real and an imaginary part and nothing else is a complex tensor.
 
     Raises InputError for what is no flat name, and where one name is inside another.
+
+    >>> nested_value({"w[0]": 1, "w[1]": 2, "state.h": 3})
+    {'w': (1, 2), 'state': {'h': 3}}
     """
     tree = _Branch()
     for name, leaf in flat.items():

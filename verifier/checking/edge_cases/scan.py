@@ -71,8 +71,10 @@ class _Bracket:
 class _CodeArithmetic(BatchArithmetic):
     """Variants are the values tried; collects the codes of what depends on them."""
 
-    def __init__(self, format: Format) -> None:
+    def __init__(self, format: Format, wanted: Collection[int]) -> None:
         self.format = format
+        self.wanted = wanted
+        """The places of the nodes whose codes are asked for."""
         self.codes: dict[_Key, Codes] = {}
         """An array of values tried by elements."""
 
@@ -80,7 +82,8 @@ class _CodeArithmetic(BatchArithmetic):
         parts = aligned(arguments)
         with np.errstate(all="ignore"):
             result = np.asarray(TABLE[node.operation].numpy.function(*parts))
-            for number, watch in enumerate(WATCHED.get(node.operation, ())):
+            watches = WATCHED.get(node.operation, ()) if place in self.wanted else ()
+            for number, watch in enumerate(watches):
                 code = watch.code(self.format, result, parts)
                 if code.shape[0] > 1:
                     shape = (code.shape[0], *node.shape)
@@ -118,19 +121,24 @@ class Sweep:
         tried = domain.grid(self.format, count)
         if tried.size < _FEWEST:
             return []
-        codes = self._run({name: _filled_arrays(tried, self.given[name].shape)})
+        everywhere = range(len(self.program.nodes))
+        moved = {name: _filled_arrays(tried, self.given[name].shape)}
+        codes = self._run(self.program, everywhere, moved)
         return [
             bracket
             for key, code in codes.items()
             for bracket in self._brackets_at_changes(name, tried, key, code)
         ]
 
-    def _run(self, moved: Mapping[str, Floats]) -> Mapping[_Key, Codes]:
-        arithmetic = _CodeArithmetic(self.format)
+    def _run(
+        self, program: Program, wanted: Collection[int], moved: Mapping[str, Floats]
+    ) -> Mapping[_Key, Codes]:
+        """The codes of wanted nodes of a program, at moved inputs."""
+        arithmetic = _CodeArithmetic(self.format, wanted)
         still = {
             name: np.asarray(value, dtype=np.float64)[None] for name, value in self.given.items()
         }
-        evaluate(self.program, arithmetic, {**still, **moved})
+        evaluate(program, arithmetic, {**still, **moved})
         return arithmetic.codes
 
     def _brackets_at_changes(
@@ -157,12 +165,14 @@ class Sweep:
         low, high = (
             np.array([getattr(bracket, end) for bracket in brackets]) for end in ("low", "high")
         )
+        # The rest of the program changes no code that is asked for.
+        part = Program(self.program.nodes, tuple(sorted({one.key[0] for one in brackets})))
         for _ in range(_HALVINGS):
             middle = float_halfway(low, high, self.format)
             open_ = np.flatnonzero((middle != low) & (middle != high)).tolist()
             if not open_:
                 break
-            codes = self._codes_at([brackets[place] for place in open_], middle[open_])
+            codes = self._codes_at(part, [brackets[place] for place in open_], middle[open_])
             for place, code in zip(open_, codes, strict=True):
                 end = low if code == brackets[place].code else high
                 end[place] = middle[place]
@@ -171,7 +181,9 @@ class Sweep:
             for bracket, *ends in zip(brackets, low.tolist(), high.tolist(), strict=True)
         ]
 
-    def _codes_at(self, brackets: Sequence[_Bracket], values: Floats) -> list[int]:
+    def _codes_at(
+        self, program: Program, brackets: Sequence[_Bracket], values: Floats
+    ) -> list[int]:
         """The code of each bracket, its input at its value."""
         rows = range(len(brackets))
         if len(brackets) == 1:
@@ -185,7 +197,7 @@ class Sweep:
             )
             array[own] = _filled_arrays(values[own], array.shape[1:])
             moved[name] = array
-        codes = self._run(moved)
+        codes = self._run(program, program.outputs, moved)
         return [int(codes[brackets[row].key][row, brackets[row].element]) for row in rows]
 
     def _crossing(self, bracket: _Bracket, low: float, high: float) -> Crossing:

@@ -15,7 +15,7 @@ what lies between the sides is honest.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import count
 
 import numpy as np
@@ -282,11 +282,15 @@ class NoiseArithmetic(BatchArithmetic):
         """Even between -1 and 1: in each replay another number, in one replay the same for the same
         value.
         """
-        bits = np.ascontiguousarray(_every_replay(values)).view(np.uint64)
-        salts = (self._salts + np.uint64(place)).reshape(-1, *([1] * (values.ndim - 1)))
-        with np.errstate(over="ignore"):
-            mixed = _mixed(bits ^ _mixed(salts))
-        noise = (mixed >> np.uint64(11)).astype(np.float64) * (2.0**-52) - 1.0
+        if values.shape[0] == 1:
+            values = np.repeat(values, REPLAYS + 1, axis=0)
+        bits = np.ascontiguousarray(values).view(np.uint64)
+        salts = _mixed_salts(self._salts.tobytes(), place).reshape(-1, *([1] * (values.ndim - 1)))
+        mixed = _mixed(bits ^ salts)
+        mixed >>= np.uint64(11)
+        noise = mixed.astype(np.float64)
+        noise *= 2.0**-52
+        noise -= 1.0
         noise[0] = 0.0
         return noise
 
@@ -374,11 +378,19 @@ def _spread(values: Array) -> Array:
 
 
 def _mixed(bits: Array) -> Array:
-    """The finaliser of splitmix64 (Steele, Lea and Flood, OOPSLA 2014)."""
-    with np.errstate(over="ignore"):
-        bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return np.asarray(bits ^ (bits >> np.uint64(31)))
+    """The finaliser of splitmix64 (Steele, Lea and Flood, OOPSLA 2014). Arrays wrap around."""
+    bits = np.asarray(bits ^ (bits >> np.uint64(30)))
+    bits *= np.uint64(0xBF58476D1CE4E5B9)
+    bits ^= bits >> np.uint64(27)
+    bits *= np.uint64(0x94D049BB133111EB)
+    bits ^= bits >> np.uint64(31)
+    return bits
+
+
+@lru_cache(maxsize=4096)
+def _mixed_salts(salts: bytes, place: int) -> Array:
+    """The salts of the replays at the place of a node."""
+    return _mixed(np.frombuffer(salts, np.uint64) + np.uint64(place))
 
 
 def _ranged(values: Array, format: Format) -> Array:
