@@ -1,5 +1,5 @@
-"""Write the JSON schema of all reports from the records that they are made of (`python
-docs/json_schema.py`).
+"""Write the JSON schema of all reports, and a page of its keys, from the records that they are made
+of (`python docs/json_schema.py`).
 
 A typed dictionary or a dataclass becomes a definition, its docstring and those of its fields the
 descriptions. All whole numbers of reports are counts and places, so none is below 0. What is
@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from enum import EnumType
 from itertools import pairwise
+from pathlib import Path
 from types import NoneType, UnionType
 
 from verifier.commands.config.report import ConfigDocument
@@ -42,7 +43,15 @@ SIMPLE: Mapping[object, Facts] = {
     NoneType: {"type": "null"},
     typing.Any: {},
 }
+KINDS = {
+    "string": "text",
+    "integer": "whole number",
+    "boolean": "true or false",
+    "null": "null",
+    "object": "object",
+}
 WIDTH = 100
+PAGE = Path(__file__).parent / "json_keys.md"
 UNIONS = (typing.Union, UnionType)
 
 
@@ -198,5 +207,46 @@ def _laid_out(value: object, indent: str) -> str:
     return f"{opening}\n{inner}{lines}\n{indent}{closing}"
 
 
+def page() -> str:
+    """The definitions as a page: every key with what it holds."""
+    return "\n".join(_page()) + "\n"
+
+
+def _page() -> Iterator[str]:
+    yield "# Keys of the JSON\n\nMade by `python docs/json_schema.py` from the records of reports."
+    yield "A number may also be one of the texts `NaN`, `Infinity` and `-Infinity`."
+    for name, definition in schema()["$defs"].items():
+        if "properties" in definition:
+            yield f"\n## {name}\n\n{definition['description']}\n"
+            yield "| key | holds | |\n| --- | --- | --- |"
+            for key, value in definition["properties"].items():
+                optional = "" if key in definition["required"] else "Not always there. "
+                yield f"| `{key}` | {_words(value)} | {optional}{value.get('description', '')} |"
+
+
+def _words(value: Facts) -> str:
+    """What a value holds, in words."""
+    match value:
+        case {"$ref": str(place)}:
+            name = place.rpartition("/")[2]
+            return "number" if name == "number" else f"[{name}](#{name.lower()})"
+        case {"enum": names}:
+            return ", ".join(f"`{name}`" for name in names)
+        case {"const": only}:
+            return f"`{json.dumps(only)}`"
+        case {"anyOf": parts}:
+            return " or ".join(map(_words, parts))
+        case {"items": items}:
+            return f"list of {_words(items)}" if items else "list"
+        case {"additionalProperties": part}:
+            return f"object of {_words(part)}"
+        case {"properties": parts}:
+            return f"object with {', '.join(f'`{part}`' for part in parts)}"
+        case {"type": kind}:
+            return KINDS[kind]
+    return "anything"
+
+
 if __name__ == "__main__":
     SCHEMA.write_text(text(), encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")

@@ -8,6 +8,7 @@ from rich.console import Console
 import verifier
 from tests.commands.test_check import between
 from verifier.commands import tasks
+from verifier.commands.cli import run
 from verifier.commands.terminal.progress import ProgressBar
 
 NOTE = "loss 0.0123, worst error / allowed 0.43"
@@ -69,3 +70,16 @@ def test_slow_steps_have_a_rate_with_a_decimal(lines):
 def test_a_check_says_what_came_out_so_far():
     report = verifier.check("torch:tanh", inputs={"input": between(-1, 1)}, effort="quick")
     assert tasks._note_on(report).startswith("agrees so far, worst error / allowed 0.")
+
+
+def test_a_note_that_cannot_be_made_costs_no_verdict(monkeypatch, capsys):
+    asked = []
+
+    def broken(report):
+        asked.append(report)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(tasks, "_note_on", broken)
+    assert run(["check", "torch:tanh", "--input", "input=[0.5]", "--quick"]) == 0
+    assert capsys.readouterr().out.startswith("AGREES ")
+    assert asked

@@ -1,5 +1,7 @@
 """Models of arrays whose closed forms are tried."""
 
+# ruff: noqa: B008, N803 (start values are drawn once, and matrices have capitals)
+
 from __future__ import annotations
 
 import numpy as np
@@ -127,6 +129,11 @@ def mixture(x, *, centres=normal(3), weights=normal(3), width=0.7):
     return functions.logsumexp(weights - distance**2 / 2, axis=1) - functions.logsumexp(weights)
 
 
+@model(loss=squared_error, data={"X": _X, "y": _Y})
+def reciprocal(X, *, W=normal(4, 2), a=1.5):
+    return a / (2 + (X @ W) ** 2) - 1 / (1 + a**2)
+
+
 MODELS: dict[str, Model] = {
     one.name: one
     for one in (
@@ -134,6 +141,6 @@ MODELS: dict[str, Model] = {
         autoencoder, factorisation, layer_norm, attention, polynomial, mahalanobis, linear_system,
         log_determinant, gaussian, robust, parts.with_data(
             {"X": _X, "y": _Y, "k": np.abs(_COLUMN)}
-        ), mixture,
+        ), mixture, reciprocal, reciprocal,
     )
 }  # fmt: skip

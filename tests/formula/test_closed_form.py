@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import re
+import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
 import sympy
-from scipy import special
-from sympy.matrices.expressions.diagonal import DiagMatrix
 
+from tests.formula.closed_form_code import Code, as_matrix, scope_of
 from tests.formula.closed_form_models import MODELS
-from verifier import InputError, functions, model, normal, squared_error
-from verifier.formula.arrays.closed_form.notation import SIGNS, written
-from verifier.formula.arrays.closed_form.to_sympy import MatrixFunction
-from verifier.operations.table import TABLE
-from verifier.program.builder import FormulaBuilder
+from tests.formula.closed_form_values import ROWS, numeric
+from verifier import InputError, Model, functions, model, normal, squared_error, zeros
+from verifier.commands.cli import run
+from verifier.explaining.model_as_code import formulas
+from verifier.formula.arrays.closed_form.naming import MOST_LINES
 from verifier.program.codegen import NUMPY, function
-
-ROWS = 3
+from verifier.reporting.data.training_json import model_document
+from verifier.reporting.html.matrix_mathml import MathmlNotation
 
 
 def drawn(model_of_arrays):
@@ -30,7 +29,7 @@ def drawn(model_of_arrays):
     for name, shape in model_of_arrays.shapes.items():
         is_square = len(shape) == 2 and shape[0] == shape[1]
         values[name] = random.normal(size=shape) + (3 * np.eye(shape[0]) if is_square else 0.0)
-    if "cross_entropy" == getattr(model_of_arrays.loss, "__name__", ""):
+    if getattr(model_of_arrays.loss, "__name__", "") == "cross_entropy":
         values["y"] = np.array([2.0, 0.0, 1.0])
     return values
 
@@ -51,96 +50,6 @@ def assert_same(found, expected):
     assert np.abs(found.reshape(expected.shape) - expected).max() <= 1e-11 * scale
 
 
-ON_ROWS = {
-    "softmax": lambda z: special.softmax(z, axis=int(z.shape[1] > 1)),
-    "logsumexp": lambda z: special.logsumexp(z, axis=int(z.shape[1] > 1), keepdims=True),
-}
-
-
-def numeric(tree, values):
-    """The value of a SymPy expression with arrays for its matrix symbols, by NumPy alone."""
-    if isinstance(tree, sympy.BlockMatrix):
-        blocks = tree.blocks
-        across, down = range(blocks.cols), range(blocks.rows)
-        return np.block([[numeric(blocks[i, j], values) for j in across] for i in down])
-    inner = [numeric(one, values) for one in tree.args if isinstance(one, sympy.Expr)]
-    match tree:
-        case sympy.MatrixSymbol():
-            return values[tree.name].reshape(sized(tree.shape))
-        case sympy.Symbol():
-            return float(ROWS) if tree.name == "n" else float(values[tree.name])
-        case sympy.OneMatrix():
-            return np.ones(sized(tree.shape))
-        case sympy.Identity():
-            return np.eye(*sized(tree.shape))
-        case sympy.ImmutableDenseMatrix():
-            entries = [float(numeric(one, values)) for one in tree]
-            return np.array(entries).reshape(tree.shape)
-        case sympy.MatAdd() | sympy.Add():
-            return sum(inner)
-        case sympy.MatMul():
-            product = np.eye(1)
-            for factor in inner:
-                scalar = np.ndim(factor) == 0 or np.ndim(product) == 0 or product.shape == (1, 1)
-                product = product * factor if scalar else product @ factor
-            return product
-        case sympy.Mul():
-            return np.prod(inner)
-        case sympy.HadamardProduct():
-            return np.prod(inner, axis=0)
-        case sympy.HadamardPower() | sympy.Pow() if not isinstance(tree, sympy.Inverse):
-            return inner[0] ** inner[1]
-        case sympy.Transpose():
-            return inner[0].T
-        case sympy.Inverse():
-            return np.linalg.inv(inner[0])
-        case DiagMatrix():
-            return np.diag(inner[0].ravel())
-        case sympy.Trace():
-            return np.trace(inner[0])
-        case sympy.Determinant():
-            return np.linalg.det(inner[0])
-        case sympy.matrices.expressions.matexpr.MatrixElement():
-            whole = numeric(tree.args[0], values)
-            return whole[int(tree.args[1]), int(tree.args[2])]
-        case MatrixFunction():
-            return entrywise(tree, [numeric(one, values) for one in tree.arguments])
-    if tree.is_number:
-        return float(tree)
-    return float(sympy.lambdify([], tree.func(*map(sympy.Float, inner)), "numpy")())
-
-
-def sized(shape):
-    return tuple(ROWS if one == sympy.Symbol("n", integer=True, positive=True) else int(one)
-                 for one in shape)  # fmt: skip
-
-
-def entrywise(tree, given):
-    """What a function of matrices gives, by SciPy and by SymPy's own functions of numbers."""
-    if tree.name in ON_ROWS:
-        return ON_ROWS[tree.name](*given)
-    if tree.name == "onehot":
-        return (given[0] == np.arange(int(tree.shape[1]))).astype(float)
-    arrays = np.broadcast_arrays(*given, np.zeros(sized(tree.shape)))[:-1]
-    if tree.name == "where":
-        return np.where(arrays[0] == 1, arrays[1], arrays[2])
-    if tree.name in SIGNS:
-        left, right = arrays[:2]
-        assert not (left == right).any()
-        holds = TABLE[tree.name].sympy
-        return np.vectorize(lambda a, b: float(bool(holds(a, b))))(left, right)
-    return row_on_arrays(tree.name, arrays)
-
-
-def row_on_arrays(name, arrays):
-    """A row of the operations table by its NumPy code."""
-    build = FormulaBuilder()
-    inputs = [build.input(f"a{place}", np.shape(array)) for place, array in enumerate(arrays)]
-    program = build.program(build.apply(name, *inputs))
-    compute = function("row", ", ".join(program.inputs), program, NUMPY)
-    return np.asarray(compute(*arrays)) + 0.0
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_the_sympy_form_has_the_numbers_of_the_gradient_program(name):
     tried = MODELS[name]
@@ -148,7 +57,6 @@ def test_the_sympy_form_has_the_numbers_of_the_gradient_program(name):
     forms = [tried.loss_expression, *tried.gradient.values()]
     for form, expected in zip(forms, by_program(tried, values), strict=True):
         assert_same(numeric(form, values), expected)
-        assert sympy.latex(form)
     assert list(tried.gradient) == list(tried.parameters)
 
 
@@ -162,244 +70,11 @@ def test_a_planted_factor_in_the_sympy_form_is_found(name):
         assert_same((1 + 1e-9) * numeric(form, values), expected)
 
 
-class Matrix:
-    """A matrix with the operations that a closed form is written with."""
-
-    def __init__(self, array):
-        array = np.asarray(array, dtype=np.float64)
-        self.array = array.reshape(-1, 1) if array.ndim == 1 else array
-
-    @property
-    def is_number(self):
-        return self.array.size == 1
-
-    def __mul__(self, other):
-        if isinstance(other, Ones):
-            return other.behind(self)
-        other = as_matrix(other)
-        scaled = self.is_number or other.is_number
-        if scaled:
-            number, matrix = (self, other) if self.is_number else (other, self)
-            return Matrix(number.array.item() * matrix.array)
-        return Matrix(self.array @ other.array)
-
-    def __rmul__(self, other):
-        return as_matrix(other) * self
-
-    def __add__(self, other):
-        return Matrix(self.array + as_matrix(other).array)
-
-    def __radd__(self, other):
-        return self + other
-
-    def __sub__(self, other):
-        return self + -as_matrix(other)
-
-    def __rsub__(self, other):
-        return as_matrix(other) + -self
-
-    def __neg__(self):
-        return Matrix(-self.array)
-
-    def __mod__(self, other):
-        return Matrix(self.array * as_matrix(other).array)
-
-    def __truediv__(self, other):
-        return Matrix(self.array / as_matrix(other).array)
-
-    def __rtruediv__(self, other):
-        return as_matrix(other) / self
-
-    def power(self, exponent):
-        return Matrix(self.array**exponent)
-
-    @property
-    def T(self):  # noqa: N802
-        return Matrix(self.array.T)
-
-    @property
-    def inverse(self):
-        return Matrix(np.linalg.inv(self.array))
-
-
-class Ones:
-    """Ones as a column or as a row; next to a matrix they have the length that it needs, and alone
-    they are broadcast.
-    """
-
-    def __init__(self, scale=1.0, is_row=False):
-        self.scale, self.is_row = scale, is_row
-
-    @property
-    def T(self):  # noqa: N802
-        return Ones(self.scale, not self.is_row)
-
-    def __mul__(self, other):
-        if self.is_row:
-            return Matrix(self.scale * other.array.sum(axis=0, keepdims=True))
-        assert other.array.shape[0] == 1
-        return Matrix(self.scale * other.array)
-
-    def __rmul__(self, number):
-        return Ones(self.scale * number, self.is_row)
-
-    def behind(self, matrix):
-        """A matrix times these."""
-        if matrix.is_number:
-            return Ones(self.scale * matrix.array.item(), self.is_row)
-        if self.is_row:
-            assert matrix.array.shape[1] == 1
-            return Matrix(self.scale * matrix.array)
-        return Matrix(self.scale * matrix.array.sum(axis=1, keepdims=True))
-
-
-def as_matrix(value):
-    return value if isinstance(value, Matrix) else Matrix(np.array([[value]]))
-
-
-class Code:
-    """A notation that Python can run; brackets stand where the closed form has them."""
-
-    def symbol(self, name):
-        return f"symbols[{name!r}]"
-
-    def named(self, letter, index):
-        return f"{letter}{'' if index is None else index}".replace("′", "_")
-
-    def derivative(self, by):
-        return f"d_{by}"
-
-    def number(self, value):
-        return repr(float(value))
-
-    def rows(self):
-        return "n"
-
-    def bracketed(self, inner):
-        return f"({inner})"
-
-    def fraction(self, over, under):
-        return f"(({over})/({under}))"
-
-    def beside(self, parts):
-        return " * ".join(parts)
-
-    def entrywise(self, parts):
-        return " % ".join(parts)
-
-    def divided(self, over, under):
-        return f"{over} / {under}"
-
-    def added(self, first, rest):
-        return first + "".join(f" {sign} {text}" for sign, text in rest)
-
-    def negative(self, part):
-        return f"-{part}"
-
-    def raised(self, base, mark):
-        return base + {"T": ".T", "-1": ".inverse", "-T": ".inverse.T"}[mark]
-
-    def power(self, base, exponent, of_entries):
-        return f"as_matrix({base}).power({exponent})"
-
-    def call(self, name, arguments):
-        return f"call({name!r}, {', '.join(arguments)})"
-
-    def norm(self, inner):
-        return f"Matrix([[(({inner}).array ** 2).sum()]])"
-
-    def absolute(self, inner):
-        return f"call('abs', {inner})"
-
-    def root(self, inner):
-        return f"as_matrix({inner}).power(0.5)"
-
-    def indicator(self, left, sign, right):
-        return f"holds({sign!r}, {left}, {right})"
-
-    def column(self, entries):
-        return f"Matrix(np.vstack([as_matrix(one).array for one in [{', '.join(entries)}]]))"
-
-    def line(self, entries):
-        return f"Matrix(np.hstack([as_matrix(one).array for one in [{', '.join(entries)}]]))"
-
-    def part(self, base, key):
-        return f"part({base}, {key!r})"
-
-    def placed(self, inner, key, dimensions):
-        return f"placed({inner}, {key!r}, {dimensions})"
-
-    def constant(self, term):
-        return f"Matrix({np.asarray(term.array.array).tolist()})"
-
-    def identity(self):
-        return "identity"
-
-    def ones(self):
-        return "ones"
-
-
-def call(name, *given):
-    arrays = [one.array if isinstance(one, Matrix) else np.float64(one) for one in given]
-    if name == "diag":
-        return Matrix(np.diag(arrays[0].ravel()))
-    if name in ("det", "tr"):
-        return as_matrix({"det": np.linalg.det, "tr": np.trace}[name](arrays[0]))
-    if name in ON_ROWS:
-        return Matrix(ON_ROWS[name](*arrays))
-    if name == "onehot":
-        return Matrix((arrays[0] == np.arange(3)).astype(float))
-    row = {"max": "maximum", "min": "minimum", "σ": "sigmoid"}.get(name, name)
-    if row == "where":
-        return Matrix(np.where(arrays[0] == 1, arrays[1], arrays[2]))
-    return Matrix(row_on_arrays(row, np.broadcast_arrays(*arrays)))
-
-
-def holds(sign, left, right):
-    row = {shown: row for row, shown in SIGNS.items()}[sign]
-    compute = {"greater": np.greater, "greater_equal": np.greater_equal, "less": np.less,
-               "less_equal": np.less_equal}[row]  # fmt: skip
-    return Matrix(compute(as_matrix(left).array, as_matrix(right).array).astype(float))
-
-
-def part(whole, key):
-    array = squeezed(whole.array)
-    chosen = eval(f"array[{key}]", {"array": array})
-    is_row = array.ndim == 2 and re.match(r"\d+(,|$)", key)
-    return Matrix(chosen.reshape(1, -1) if is_row else np.atleast_1d(chosen))
-
-
-def placed(inner, key, dimensions):
-    zeros = np.zeros([ROWS if length == -1 else length for length in dimensions])
-    target = eval(f"array[{key}]", {"array": squeezed(np.arange(zeros.size).reshape(zeros.shape))})
-    np.add.at(zeros.ravel(), np.ravel(target), as_matrix(inner).array.ravel())
-    return Matrix(zeros)
-
-
-def squeezed(array):
-    return array.ravel() if array.shape[1] == 1 else array
-
-
-def lines_run(tried, values):
-    """The names of a closed form and what Python computes for them, line by line."""
-    form = tried.closed_form
-    scope = {
-        "symbols": {name: Matrix(value) if np.ndim(value) else as_matrix(float(value))
-                    for name, value in values.items()},
-        "n": as_matrix(float(ROWS)), "np": np, "Matrix": Matrix, "as_matrix": as_matrix,
-        "call": call, "holds": holds, "part": part, "placed": placed, "ones": Ones(), "identity": Matrix(np.eye(3)),
-    }  # fmt: skip
-    for line in form.lines:
-        left, right = line.written(Code())
-        scope[left] = eval(right, scope)
-    return scope
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_the_lines_computed_one_by_one_have_the_numbers_of_the_gradient_program(name):
     tried = MODELS[name]
     values = drawn(tried)
-    scope = lines_run(tried, values)
+    scope = scope_of(tried.closed_form, values)
     names = ["L", *(f"d_{name}" for name in tried.parameters)]
     for name, expected in zip(names, by_program(tried, values), strict=True):
         assert_same(as_matrix(scope[name]).array, expected)
@@ -409,7 +84,7 @@ def test_a_bracket_that_is_missing_in_a_line_is_found(monkeypatch):
     values = drawn(MODELS["tanh_network"])
     monkeypatch.setattr(Code, "bracketed", lambda self, inner: inner)
     with pytest.raises((AssertionError, ValueError)):
-        scope = lines_run(MODELS["tanh_network"], values)
+        scope = scope_of(MODELS["tanh_network"].closed_form, values)
         assert_same(scope["d_W1"].array, by_program(MODELS["tanh_network"], values)[1])
 
 
@@ -482,3 +157,153 @@ def test_no_line_is_long_and_none_is_written_twice(name):
     assert max(len(part) for line in lines for part in line.splitlines()) <= 80
     rights = [line.partition(" = ")[2] for line in lines]
     assert len(set(rights)) == len(rights)
+
+
+def test_latex_word_for_word():
+    assert MODELS["linear"].latex() == (
+        r"\hat{y} = X W",
+        r"L = \frac{1}{n} \left\|X W - y\right\|^{2}",
+        r"\frac{\partial L}{\partial W} = \frac{2}{n} X^{\top} \left(X W - y\right)",
+    )
+    lines = MODELS["relu_network"].latex()
+    assert lines[5] == (
+        r"\Delta_{1} = \left(\Delta_{2} W_{2}^{\top}\right) \odot \left[Z_{1} > 0\right]"
+    )
+    assert lines[7] == (
+        r"\frac{\partial L}{\partial b_{1}} = \frac{1}{n} \Delta_{1}^{\top} \mathbf{1}"
+    )
+
+
+def test_what_a_notebook_shows():
+    shown = MODELS["linear"]._repr_latex_()
+    assert shown.startswith(r"$\displaystyle \begin{aligned} \hat{y} &= X W \\ L &= \frac{1}{n}")
+
+
+def test_the_form_of_sympy_is_a_matrix_expression_with_symbols_of_explicit_shapes():
+    n = sympy.Symbol("n", integer=True, positive=True)
+    X, W, y = (sympy.MatrixSymbol(*one) for one in (("X", n, 4), ("W", 4, 2), ("y", n, 2)))
+    gradient = MODELS["linear"].gradient["W"]
+    assert gradient == sympy.MatMul(2 / n, X.T, sympy.MatAdd(sympy.MatMul(X, W), -y))
+    assert sympy.latex(gradient) == r"\frac{2}{n} X^{T} \left(X W - y\right)"
+    by_bias = sympy.latex(MODELS["softmax_regression"].gradient["b"])
+    assert r"\operatorname{softmax}\left(X W + 1 b^{T}\right)" in by_bias
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_mathml_is_well_formed(name):
+    for line in MODELS[name].closed_form.lines:
+        for side in line.written(MathmlNotation("n")):
+            ElementTree.fromstring(f"<math>{side}</math>")
+
+
+def test_mathml_word_for_word():
+    line = MODELS["softmax_regression"].closed_form.lines[-1]
+    left, right = line.written(MathmlNotation("n"))
+    above, below = (f"<mrow><mo>∂</mo><mi>{name}</mi></mrow>" for name in ("L", "b"))
+    assert left == f"<mfrac>{above}{below}</mfrac>"
+    assert right == (
+        "<mrow><mfrac><mn>1</mn><mi>n</mi></mfrac><mo>\u2062</mo>"
+        "<msup><mi>Δ</mi><mo>⊤</mo></msup><mo>\u2062</mo><mn>𝟏</mn></mrow>"
+    )
+
+
+def test_the_legend_explains_the_signs_that_are_used_and_no_others():
+    assert MODELS["linear"].closed_form.legend == ("n is the number of rows.",)
+    assert MODELS["log_determinant"].closed_form.legend == ()
+    assert MODELS["relu_network"].closed_form.legend[-2:] == (
+        "[ ] is 1 where the condition holds and 0 elsewhere.",
+        "Where both sides are equal it is 1/2.",
+    )
+
+
+def test_show_writes_the_closed_form():
+    assert list(formulas(MODELS["linear"])) == [
+        "linear(X, *, W)",
+        "  data        X (rows, 4), y (rows, 2)",
+        "  parameters  W (4, 2)",
+        "",
+        "  ŷ = X W",
+        "  L = (1/n) ‖X W − y‖²",
+        "  ∂L/∂W = (2/n) Xᵀ (X W − y)",
+        "",
+        "  n is the number of rows.",
+    ]
+
+
+def test_show_on_the_command_line(tmp_path, capsys):
+    (tmp_path / "own.py").write_text(
+        "import numpy as np\n"
+        "from verifier import model, normal, squared_error\n"
+        "@model(loss=squared_error, data={'X': np.ones((5, 3)), 'y': np.ones(5)})\n"
+        "def own(X, *, w=normal(3)):\n"
+        "    return X @ w\n"
+    )
+    assert run(["show", f"{tmp_path / 'own.py'}::own"]) == 0
+    assert "  ∂L/∂w = (2/n) Xᵀ (X w − y)" in capsys.readouterr().out.splitlines()
+    assert run(["show", f"{tmp_path / 'own.py'}::own", "--latex"]) == 0
+    assert r"= \frac{2}{n} X^{\top} \left(X w - y\right)" in capsys.readouterr().out
+
+
+def test_json_has_the_formulas_with_the_names_of_the_model_alone():
+    document = model_document(MODELS["softmax_regression"])
+    assert document["prediction"] == "X W + 1 bᵀ"
+    assert document["gradient"]["W"] == "(1/n) Xᵀ (softmax(X W + 1 bᵀ) − onehot(y))"
+
+
+_TENSORS = {"x": np.ones((6, 5, 4)), "y": np.ones((6, 5))}
+
+
+@model(loss=squared_error, data=_TENSORS)
+def of_tensors(x, *, w=normal(4)):  # noqa: B008 (drawn once)
+    return x @ w
+
+
+def test_an_array_of_three_axes_is_said_in_one_sentence_everywhere():
+    sentence = "the formula has an array of the shape (rows, 5, 4), and a matrix has two axes"
+    for shown in (of_tensors.latex, lambda: of_tensors.gradient, lambda: of_tensors.expression):
+        with pytest.raises(InputError) as refused:
+            shown()
+        assert str(refused.value) == sentence
+    assert of_tensors._repr_latex_() is None
+    assert list(formulas(of_tensors))[-3:] == [
+        "  prediction  x @ w",
+        "  loss        sum((x @ w - y)**2, axis=1)",
+        f"  The gradient is not shown in closed form: {sentence}.",
+    ]
+    assert model_document(of_tensors)["gradient"] == {"w": None}
+
+
+def _deep(layers):
+    def body(X, *, W):  # noqa: N803 (matrices have capitals)
+        hidden = X
+        for _ in range(layers):
+            hidden = hidden + functions.tanh(hidden @ W)
+        return hidden
+
+    data = {"X": np.ones((5, 3)), "y": np.ones((5, 3))}
+    return Model(body, inputs=["X"], start={"W": np.eye(3)}, loss=squared_error, data=data)
+
+
+def test_a_deep_network_is_named_layer_by_layer_and_a_deeper_one_refused_in_one_sentence():
+    form = _deep(6).closed_form
+    assert max(len(part) for line in form.text() for part in line.splitlines()) <= 80
+    with pytest.raises(InputError) as refused:
+        _ = _deep(60).closed_form
+    assert str(refused.value) == (
+        f"the closed form has more than {MOST_LINES} lines: it is not shown"
+    )
+
+
+def test_a_name_of_the_model_is_not_taken_again():
+    @model(loss=squared_error, data={"n": np.ones((6, 3)), "y": np.ones((6, 2))})
+    def own(n, *, R=normal(3, 2), b=zeros(2)):  # noqa: B008, N803 (drawn once)
+        return n @ R + b
+
+    assert own.closed_form.text() == (
+        "ŷ = n R + 1 bᵀ",
+        "R′ = ŷ − y",
+        "L = (1/N) ‖R′‖²",
+        "∂L/∂R = (2/N) nᵀ R′",
+        "∂L/∂b = (2/N) R′ᵀ 1",
+    )
+    assert str(own.gradient["R"].args[0]) == "2/N"

@@ -350,6 +350,7 @@ REFUSED = {
     ),
     "atan2(x)": ("atan2 takes 2 arguments, here it has 1", "  atan2(x)", "  ^"),
     "sin()": ("sin takes 1 argument, here it has 0", "  sin()", "  ^"),
+    "sin(cos())": ("cos takes 1 argument, here it has 0", "  sin(cos())", "      ^"),
     "sin(x, y)": ("sin takes 1 argument, here it has 2", "  sin(x, y)", "  ^"),
     "Max(x)": ("Max takes at least 2 arguments, here it has 1", "  Max(x)", "  ^"),
     "Piecewise()": ("Piecewise takes at least 1 argument, here it has 0", "  Piecewise()", "  ^"),

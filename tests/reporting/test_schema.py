@@ -169,6 +169,7 @@ def test_the_schema_is_that_of_the_records(maker):
     assert SCHEMA.read_text(encoding="utf-8") == maker["text"](), (
         "python docs/json_schema.py writes it anew"
     )
+    assert maker["PAGE"].read_text(encoding="utf-8") == maker["page"]()
 
 
 class Shape(TypedDict):

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from verifier.capture.target import callable_of, name_of, prepared
-from verifier.capture.target.dry_run import raised
+from verifier.capture.target import callable_of, name_of, prepared_target
+from verifier.capture.target.dry_run import user_code_error
 from verifier.checking import defaults
 from verifier.checking.check_result import CheckResult, CheckSettings
 from verifier.checking.expected_gradient import ExpectedFunction
@@ -104,7 +104,7 @@ def check_watched(
     chosen = _check_settings(inputs, settings)
     code = expected.code(inputs) if target is None else callable_of(target)
     name = "formula" if target is None else target if isinstance(target, str) else name_of(code)
-    code = prepared(target_name(name), code, chosen.state, chosen.train)
+    code = prepared_target(target_name(name), code, chosen.state, chosen.train)
     check_ = _RunningCheck(name, Request(code, inputs, expected, chosen), watcher)
     try:
         with limit_search_time():
@@ -115,7 +115,7 @@ def check_watched(
         # The code ends the program, or raises where it did not before.
         if isinstance(error, Exception) and not user_frames(error):
             raise
-        raise raised(target_name(name), error) from error
+        raise user_code_error(target_name(name), error) from error
     report = CheckReport(_add_replay_command(target, inputs, expected, checked))
     defaults.current_defaults().reports(report)
     return report

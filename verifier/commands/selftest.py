@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from verifier.errors import InputError
 from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolate
+from verifier.process.values import Facts
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import (
     STYLES,
@@ -123,7 +124,7 @@ class Trials(PageReport):
         return 130 if self._is_partial else int(self._is_failure)
 
     @isolate
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Facts:
         """All results in the format `verifier/1`."""
         document: TrialsDocument = {
             "format": FORMAT,

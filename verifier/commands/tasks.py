@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from verifier.errors import InputError, printable
 from verifier.operations.number_text import short
 from verifier.process.deadline import Deadline, SupervisedDeadline
+from verifier.process.internal_errors import InternalErrors
 from verifier.process.values import UserValue
 from verifier.process.workers.messages import Progress, Published, Rendered, Stage
 from verifier.process.workers.task import Interruption, Send
@@ -334,8 +335,9 @@ def _own_exit_code(report: CheckReport) -> tuple[int, dict[str, UserValue]]:
 
 def _note_on(report: CheckReport) -> str:
     """What a check came to so far, for a person."""
-    ratios = [one.worst_ratio for one in report.components if not math.isnan(one.worst_ratio)]
-    worst = f", worst error / allowed {short(max(ratios))}" if ratios else ""
+    ratios = [one.worst_ratio for one in report.tally.components]
+    known = [ratio for ratio in ratios if not math.isnan(ratio)]
+    worst = f", worst error / allowed {short(max(known))}" if known else ""
     return f"{report.outcome.value} so far{worst}"
 
 
@@ -377,7 +379,8 @@ class _CheckWatcher:
     def finish(self, report: CheckReport) -> None:
         """Send the report."""
         started = monotonic()
-        self._going.note = _note_on(report)
+        # A note that cannot be made must not cost the verdict.
+        self._going.note = InternalErrors().run("progress", partial(_note_on, report), "")
         code, facts = self._settle(report)
         facts = {"outcome": report.outcome.value, **facts, "failed": list(report.checked.failed)}
         self._send(Published(replace(render(report, self._forms, facts), exit_code=code)))

@@ -14,6 +14,7 @@ from verifier.formula.model import Model
 from verifier.judging.outcome import worst
 from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolate
+from verifier.process.values import Facts
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import (
     Blank,
@@ -23,7 +24,7 @@ from verifier.reporting.content.blocks import (
     Verdict,
     sentences_of,
 )
-from verifier.reporting.content.component_rows import DASH, DIGITS, RATIO, known, ratio
+from verifier.reporting.content.component_rows import DASH, DIGITS, RATIO, known_or_dash, ratio
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, numbers, table_of, words
 from verifier.reporting.data.document import FORMAT, Head, json_object, versions
@@ -68,7 +69,7 @@ class Summary(PageReport):
         return next((code for code in (130, 1, 3) if code in codes), 0)
 
     @isolate
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Facts:
         """All reports in one document of the format `verifier/1`."""
         document: SummaryDocument = {
             "format": FORMAT,
@@ -148,7 +149,9 @@ def _other(report: Report) -> str:
 
 def _least_digits(report: Report) -> str:
     digits = [component.least_digits for component in report.components]
-    return known(abs(min((one for one in digits if not math.isnan(one)), default=math.nan)), ".1f")
+    return known_or_dash(
+        abs(min((one for one in digits if not math.isnan(one)), default=math.nan)), ".1f"
+    )
 
 
 def _worst_ratio(report: Report) -> str:

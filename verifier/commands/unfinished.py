@@ -15,7 +15,7 @@ from verifier.process.workers.messages import Rendered
 from verifier.process.workers.supervisor import End, Ending
 from verifier.reporting.data.document import FORMAT, ExitCode, Head, versions
 from verifier.reporting.rendering import Forms, json_text
-from verifier.reporting.text.markdown import code, escaped
+from verifier.reporting.text.markdown import code, escaped_text
 
 PLACE = "<!-- unfinished -->"
 """Where a page says why it ends early."""
@@ -65,7 +65,7 @@ def exit_code_of(ending: Ending) -> int:
     return _CODES.get(ending.end, 2)
 
 
-def sentence_of(ending: Ending) -> str:
+def ending_sentence(ending: Ending) -> str:
     """Why it goes no further, and whether anything was decided."""
     before = "" if ending.report is None else "; the report has what was decided before"
     return f"{ending.sentence}{before}"
@@ -114,7 +114,7 @@ def complete_forms(
 
 
 def _unfinished_markdown(ending: Ending, subject: Mapping[str, str], known: Rendered) -> str:
-    title = f"❌ **{_HEADINGS[ending.end]}** {escaped(ending.sentence)}"
+    title = f"❌ **{_HEADINGS[ending.end]}** {escaped_text(ending.sentence)}"
     if "markdown" in known.forms:
         return f"{title}\n\n{known.forms['markdown']}"
     return "\n\n".join([title, *map(code, subject.values())])

@@ -195,7 +195,8 @@ class Graph:
 
 
 def graph_of(model: Model, rows: int | None) -> Graph:
-    """The graph of what torch computes for one sample, or for a batch of so many rows.
+    """The graph of what torch computes in `model` for one sample, where `rows` is None, or for a
+    batch of so many rows.
 
     Raises InputError where the model's formula cannot be used.
     """

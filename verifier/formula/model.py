@@ -124,7 +124,7 @@ class _FunctionSource:
 
 
 class _ExpressionSource:
-    """A SymPy expression, in SymPy's order of operations."""
+    """A SymPy expression, of numbers or of matrices, in SymPy's order of operations."""
 
     def __init__(self, expression: Expr) -> None:
         self.expression = expression
@@ -134,13 +134,28 @@ class _ExpressionSource:
     ) -> int:
         from verifier.program.sympy_form import symbol
 
+        if self._has_matrices:
+            raise InputError(
+                "the formula has matrices, and every start value and every column is a number: "
+                "give arrays to start from"
+            )
         names = {part: symbol(part.name) for part in self.expression.free_symbols}
         return _build_nodes(self.expression.xreplace(names), builder, {**inputs, **parameters})
+
+    @property
+    def _has_matrices(self) -> bool:
+        from verifier.formula.arrays.sympy_matrices import has_matrices
+
+        return has_matrices(self.expression)
 
     def write_arrays(
         self, builder: FormulaBuilder, inputs: Mapping[str, int], parameters: Mapping[str, int]
     ) -> int:
-        return self.write(builder, inputs, parameters)
+        if not self._has_matrices:
+            return self.write(builder, inputs, parameters)
+        from verifier.formula.arrays.sympy_matrices import read_matrices
+
+        return read_matrices(self.expression, builder, {**inputs, **parameters})
 
     def is_of_numbers(self, inputs: Sequence[str], parameters: Sequence[str]) -> bool:
         return True

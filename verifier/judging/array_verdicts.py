@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from flint import arb
@@ -17,7 +16,7 @@ from verifier.judging.kinks.hull import Hull, reach_of
 from verifier.judging.replay.formula import FormulaReplay
 from verifier.judging.replay.joint import JointReplay
 from verifier.judging.verdict import Case, Note, Outcome, Verdicts
-from verifier.operations.arrays import Balls, Floats, Truths
+from verifier.operations.arrays import Array, Balls, Floats, Truths
 from verifier.operations.formats import FLOAT32, Format
 from verifier.program.evaluation.arithmetic import balls, middle, radius
 from verifier.program.evaluation.followed_steps import followed
@@ -74,7 +73,7 @@ def _nearest(pair: ComparedPrograms, found: JointReplay) -> list[Floats]:
     return nearest
 
 
-def _honest(pair: ComparedPrograms, provable: int) -> list[Any]:
+def _honest(pair: ComparedPrograms, provable: int) -> list[Balls] | list[None]:
     """For programs of at most so many numbers the proved balls of what honest code may state; else
     nothing.
     """
@@ -89,28 +88,28 @@ class _Known:
     """What is known of one array beside what the code states of it, element by element."""
 
     hull: Hull
-    code: Any
-    """The balls of the code's own graph, replayed."""
-    exact: Any
-    kink: Any
-    deviation: Any
+    code: Balls
+    """Those of the code's own graph, replayed."""
+    exact: Balls
+    kink: Truths
+    deviation: Floats
     """Of the noisy replays."""
-    terms: Any
-    wrong: Any
+    terms: Floats
+    wrong: Truths
     """Where the formula does not replay."""
-    unexplained: Any
+    unexplained: Truths
     """Where it does not without taking a constant for a float32 number."""
-    unbounded: Any
+    unbounded: Truths
     """Where it does in a branch that rounding may take anywhere."""
-    note: Any
+    note: Array
     """Where the exact value is a limit, or why there is none."""
-    nearest: Any
-    """The right number where no mean of a kink's limits is stated; NaN elsewhere (float64)."""
-    cancelled: Any
+    nearest: Floats
+    """The right number where no mean of a kink's limits is stated; NaN elsewhere."""
+    cancelled: Truths
     """Where kinks cancel."""
 
     @property
-    def granted(self) -> Any:
+    def granted(self) -> Floats:
         """How far the code's own graph may be from the exact value: by rounded decimals, not by a
         wrong formula.
         """
@@ -131,16 +130,19 @@ class _Known:
         return np.where(at_kink, self.hull.reach, np.where(self.kink, 0.0, self.granted))
 
     @property
-    def estimated(self) -> Any:
+    def estimated(self) -> Floats:
         """How far rounding may move the code from its own graph, by the noisy replays."""
         return DEVIATIONS * self.deviation
 
     @property
-    def is_blind(self) -> Any:
-        """Where that says nothing of the number (array of bool)."""
-        return ~(self.estimated < self.terms) & (self.deviation != 0)
+    def is_blind(self) -> Truths:
+        """Where that says nothing of the number."""
+        hides: Truths = ~(self.estimated < self.terms) & (self.deviation != 0)
+        return hides
 
-    def rounding(self, honest: Any, stated: Floats, elementary: bool) -> tuple[Any, str]:
+    def rounding(
+        self, honest: Balls | None, stated: Floats, elementary: bool
+    ) -> tuple[Floats, str]:
         """The same as proved, if that is the smaller reach; where the estimate says nothing, the
         smaller of both.
 
@@ -159,7 +161,7 @@ class _Known:
         return np.where(helps, np.fmin(estimated, proved_), estimated), "estimated"
 
 
-def _part(pair: ComparedPrograms, place: int, known: _Known, honest: Any) -> Part:
+def _part(pair: ComparedPrograms, place: int, known: _Known, honest: Balls | None) -> Part:
     name, quantity = pair.point.labels[place]
     rounding, tier = known.rounding(honest, pair.point.numbers(place), pair.read.elementary)
     case = _case(pair, place, known, rounding)
@@ -213,7 +215,7 @@ def _with_steps(
     return replace(part, verdicts=verdicts, case=case)
 
 
-def _case(pair: ComparedPrograms, place: int, known: _Known, rounding: Any) -> Case:
+def _case(pair: ComparedPrograms, place: int, known: _Known, rounding: Floats) -> Case:
     finite = all(np.isfinite(value).all() for value in pair.given.values())
     return Case(
         format=pair.point.format(place),
@@ -228,7 +230,7 @@ def _case(pair: ComparedPrograms, place: int, known: _Known, rounding: Any) -> C
     )
 
 
-def _with_findings(verdicts: Verdicts, known: _Known, wrong: Any, changing: Any) -> Verdicts:
+def _with_findings(verdicts: Verdicts, known: _Known, wrong: Truths, changing: Truths) -> Verdicts:
     """What is wrong in exact arithmetic is wrong, however small it is; so is what comes out
     differently when the code is run again.
     """

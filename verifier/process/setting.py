@@ -78,18 +78,22 @@ def setting(
     option: str = "",
     flags: Iterable[tuple[str, str]] = (),
 ) -> dict[str, Setting]:
-    """The metadata of a field that is a setting, with the fields of `Setting`."""
+    """The metadata of a field that is a setting, with the fields of `Setting`.
+
+    `kind` is the kind of value that it takes, `help` what it does, `metavar` and `option` its value
+    and its name on the command line, `flags` the words of a choice that are options of their own.
+    """
     return {_KEY: Setting(kind, help, metavar, option, tuple(flags))}
 
 
 def settings_of(record: type[DataclassInstance]) -> Mapping[str, Setting]:
-    """The settings of a record by the names of its fields, in their order."""
+    """The settings of a `record` by the names of its fields, in their order."""
     return {one.name: one.metadata[_KEY] for one in fields(record) if _KEY in one.metadata}
 
 
 def require_settings(record: DataclassInstance) -> None:
-    """Raise InputError where a field has a value that its setting cannot have, and that is not its
-    default.
+    """Raise InputError where a field of `record` has a value that its setting cannot have, and that
+    is not its default.
     """
     defaults = {field.name: field.default for field in fields(record)}
     for name, setting in settings_of(type(record)).items():
@@ -99,8 +103,8 @@ def require_settings(record: DataclassInstance) -> None:
 
 
 def names_in(value: UserValue) -> UserValue:
-    """The names in a text such as `weight,bias`, or in a collection, as a tuple; what is neither
-    stays as it is.
+    """The names in `value`, a text such as `weight,bias` or a collection, as a tuple; what is
+    neither stays as it is.
 
     >>> names_in("weight, bias"), names_in(["weight"]), names_in(3)
     (('weight', 'bias'), ('weight',), 3)
@@ -124,7 +128,7 @@ def is_text(value: UserValue) -> bool:
 
 
 def whole_numbers(least: int, most: int) -> ValueKind:
-    """Whole numbers between these two."""
+    """Whole numbers from `least` to `most`."""
     return ValueKind(
         f"a whole number from {least} to {most:,}",
         lambda value: is_number(value) and isinstance(value, int) and least <= value <= most,
@@ -133,19 +137,19 @@ def whole_numbers(least: int, most: int) -> ValueKind:
 
 
 def positive_numbers(wanted: str, most: float) -> ValueKind:
-    """Numbers above 0, up to that one."""
+    """Numbers above 0, up to `most`; `wanted` says in words what they are."""
     return ValueKind(wanted, lambda value: is_number(value) and 0 < value <= most, float)
 
 
 def arrays_of_texts(wanted: str) -> ValueKind:
-    """Arrays of texts, none of them blank."""
+    """Arrays of texts, none of them blank; `wanted` says in words what they are."""
     return ValueKind(
         wanted, lambda value: isinstance(value, list | tuple) and all(map(is_text, value)), list
     )
 
 
 def one_of(names: Iterable[str]) -> ValueKind:
-    """One of some words."""
+    """One of the words `names`."""
     known = tuple(names)
     return ValueKind(
         f"one of {', '.join(known)}", lambda value: isinstance(value, str) and value in known, str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from verifier.checking.check_result import CheckResult
 from verifier.checking.tally.components import CheckComponent
@@ -15,6 +15,7 @@ from verifier.judging.examination import NotReplayed, Replayed
 from verifier.judging.finding import CheckCause
 from verifier.judging.verdict import Outcome
 from verifier.process.isolation import isolate
+from verifier.process.values import Facts
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import Block
 from verifier.reporting.content.check import check_content
@@ -74,7 +75,7 @@ class CheckReport(PageReport):
         return self.checked.replay
 
     @isolate
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Facts:
         """The report in the format `verifier/1`, in JSON's own types."""
         return json_object(check_document(self.tally))
 

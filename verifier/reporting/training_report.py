@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -13,6 +13,7 @@ from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.verdict import Outcome
 from verifier.operations.arrays import Array
 from verifier.process.isolation import isolate
+from verifier.process.values import Facts
 from verifier.reporting.base_report import PageReport
 from verifier.reporting.content.blocks import Block
 from verifier.reporting.content.detail import Detail
@@ -109,7 +110,7 @@ class Report(PageReport):
         return str(replace(self, view=View(only_failing=True)))
 
     @isolate
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Facts:
         """The report as the format `verifier/1`, in JSON's own types."""
         return json_object(self.document)
 

@@ -1,4 +1,6 @@
-"""Activation functions and their backward operations, each as its kernel in ATen has it."""
+"""Activation functions and their backward operations, each as its kernel in ATen has it
+(aten/src/ATen/native/Activation.cpp, and the file of that name in native/cpu).
+"""
 
 from __future__ import annotations
 

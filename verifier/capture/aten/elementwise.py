@@ -47,7 +47,7 @@ _PAIRS = {
 }  # fmt: skip
 
 
-def number(low: Lowering, value: Operand) -> int:
+def number_node(low: Lowering, value: Operand) -> int:
     """The node of numbers; a condition counts as 1 or 0, as it does in torch's arithmetic."""
     return low.build.numbers(low.lift(value))
 
@@ -100,19 +100,21 @@ rule("ne")(_equality("not_equal"))
 @rule("add")
 def added(low: Lowering, self: Operand, other: Operand, alpha: float = 1) -> int:
     """self + alpha other."""
-    return low.apply("add", number(low, self), _times(low, number(low, other), alpha))
+    return low.apply("add", number_node(low, self), _times(low, number_node(low, other), alpha))
 
 
 @rule("sub")
 def subtracted(low: Lowering, self: Operand, other: Operand, alpha: float = 1) -> int:
     """self - alpha other."""
-    return low.difference(number(low, self), _times(low, number(low, other), alpha))
+    return low.difference(number_node(low, self), _times(low, number_node(low, other), alpha))
 
 
 @rule("rsub")
 def subtracted_from(low: Lowering, self: Operand, other: Operand, alpha: float = 1) -> int:
     """other - alpha self."""
-    return low.apply("subtract", number(low, other), _times(low, number(low, self), alpha))
+    return low.apply(
+        "subtract", number_node(low, other), _times(low, number_node(low, self), alpha)
+    )
 
 
 def _times(low: Lowering, node: int, factor: float) -> int:
@@ -124,7 +126,7 @@ def multiplied(low: Lowering, self: Operand, other: Operand, actual: Any) -> int
     """The product; of truth values the conjunction."""
     if actual.dtype == torch.bool:
         return low.apply("and", low.lift(self), low.lift(other))
-    return low.apply("multiply", number(low, self), number(low, other))
+    return low.apply("multiply", number_node(low, self), number_node(low, other))
 
 
 @rule("div")
@@ -138,7 +140,7 @@ def divided(
     """What is cut to a whole number is rounded to 16 bits before, if the result has as many."""
     if rounding_mode == "floor":
         return _floor_of_quotient(low, self, other)
-    quotient = low.apply("divide", number(low, self), number(low, other))
+    quotient = low.apply("divide", number_node(low, self), number_node(low, other))
     if rounding_mode is None:
         return quotient
     return _whole_part(low, low.narrowed(quotient, actual))
@@ -153,7 +155,7 @@ def floor_divided(low: Lowering, self: Operand, other: Operand) -> int:
 def _floor_of_quotient(low: Lowering, self: Operand, other: Operand) -> int:
     """torch takes the remainder away before it divides, and puts right what is off by rounding."""
     with low.build.rounding(None):
-        quotient = low.apply("divide", number(low, self), number(low, other))
+        quotient = low.apply("divide", number_node(low, self), number_node(low, other))
     return low.apply("floor", quotient)
 
 
@@ -176,7 +178,7 @@ def fraction(low: Lowering, self: Cell) -> int:
 
 
 @rule("round")
-def rounded(low: Lowering, self: Cell, decimals: int = 0) -> int:
+def rounded_to_decimals(low: Lowering, self: Cell, decimals: int = 0) -> int:
     """Halves go to the even neighbour.
 
     What the code found is known of the steps on the way: rounding decides beside halves.
@@ -437,7 +439,7 @@ def without_nan(low: Lowering, self: Cell, actual: Any) -> int:
 @rule("where")
 def chosen(low: Lowering, condition: Operand, self: Operand, other: Operand) -> int:
     """`self` where the condition holds, else `other`."""
-    return low.apply("where", low.lift(condition), number(low, self), number(low, other))
+    return low.apply("where", low.lift(condition), number_node(low, self), number_node(low, other))
 
 
 @rule("masked_fill")

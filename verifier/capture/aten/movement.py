@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from verifier.capture.aten.normalisation import narrow
-from verifier.capture.aten.reductions import folded
+from verifier.capture.aten.reductions import combined_in_pairs
 from verifier.capture.lowering import (
     AtenOperation,
     Cell,
@@ -319,7 +319,7 @@ def collected(
     row, neutral = _ROWS_OF[reduce]
     joined = low.build.join([low.lift(self), node, low.build.constant(neutral)])
     layers = _layers(flat, counts, include_self)
-    return low.build.reshape(folded(low, low.build.take(joined, layers), 0, row), shape)
+    return low.build.reshape(combined_in_pairs(low, low.build.take(joined, layers), 0, row), shape)
 
 
 def _untouched(counts: Operand) -> Any:
@@ -496,7 +496,7 @@ def _products_of_others(
     for place, segment in enumerate(flat.tolist()):
         others = [other for other in np.flatnonzero(flat == segment) if other != place]
         layers[: len(others), place] = others
-    product = folded(low, low.build.take(joined, layers), 0, "multiply")
+    product = combined_in_pairs(low, low.build.take(joined, layers), 0, "multiply")
     return low.build.reshape(product, tuple(segments.data.shape))
 
 

@@ -15,7 +15,7 @@ from verifier.capture.autograd_derivatives import Joint, tensors
 from verifier.capture.code_at_point import SEED, Statements
 from verifier.capture.lowering import plain
 from verifier.capture.random_draws import SameDraws, with_seed
-from verifier.checking.labels import NAMED, listed
+from verifier.checking.labels import NAMED, words_text
 from verifier.checking.variants.not_comparable import (
     NO_VALUE,
     OF_STRIDES,
@@ -244,7 +244,7 @@ def _laid_out(trial: Trial) -> Iterator[tuple[frozenset[str], str]]:
 
 
 def _names_text(names: Sequence[str]) -> str:
-    return listed(names) if len(names) <= NAMED else "the inputs"
+    return words_text(names) if len(names) <= NAMED else "the inputs"
 
 
 def _verb(names: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from verifier.checking.settings import CheckSettings
-from verifier.commands.cli.options import FilesGroup, UndecidedGroup, given
+from verifier.commands.cli.options import FilesGroup, UndecidedGroup, given_options
 from verifier.errors import InputError
 from verifier.process.setting import SettingValue
 from verifier.process.values import UserValue
@@ -145,7 +145,9 @@ class CheckOptions(FilesGroup, UndecidedGroup, ConfigGroup, SettingsGroup, Targe
     @property
     def given(self) -> dict[str, UserValue]:
         """The settings that were typed, and what the code is compared with."""
-        expected = given(formula=self.formula, reference=self.reference, reduction=self.reduction)
+        expected = given_options(
+            formula=self.formula, reference=self.reference, reduction=self.reduction
+        )
         return {**expected, **self.settings}
 
 

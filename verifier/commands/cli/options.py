@@ -101,7 +101,7 @@ class DataGroup:
 
     def data_options(self) -> dict[str, UserValue]:
         """The data, as they were typed."""
-        table = given(columns=self.column or None, sep=self.sep, decimal=self.decimal)
+        table = given_options(columns=self.column or None, sep=self.sep, decimal=self.decimal)
         if table and self.data is None:
             raise InputError(
                 "--column, --sep and --decimal say how a file is read: give it with --data"
@@ -138,7 +138,7 @@ class TrainingGroup:
 
     def training_settings(self) -> dict[str, UserValue]:
         """Those that were typed."""
-        return given(
+        return given_options(
             epochs=self.epochs, lr=self.lr, optimizer=self.optimizer, dtype=self.dtype,
             batch=_whole_number_or_text(self.batch), shuffle=self.shuffle, seed=self.seed,
             hold_out=self.hold_out, judge_every=self.judge_every,
@@ -199,7 +199,7 @@ class UndecidedGroup:
         return 0 if code == 3 and self.allow_undecided else code
 
 
-def given(**settings: Any) -> dict[str, UserValue]:
+def given_options(**settings: Any) -> dict[str, UserValue]:
     """Those that were typed."""
     return {name: value for name, value in settings.items() if value is not None}
 

@@ -30,7 +30,7 @@ from verifier.reporting.content.component_rows import DASH
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.fields import Field, no_outcome, numbers, table_of, words
 from verifier.reporting.data.document import FORMAT, ExitCode, Head, json_object, versions
-from verifier.reporting.text.markdown import code, escaped, table_lines, verdict_line
+from verifier.reporting.text.markdown import code, escaped_text, table_lines, verdict_line
 
 _EXIT_CODES = (130, 1, 4, 2, 3, 0)
 """The worst first."""
@@ -166,7 +166,7 @@ class ConfigReport(BaseReport):
         Markdown.
         """
         sentences = [
-            f"- {code(result.target)}: {escaped(remark)}"
+            f"- {code(result.target)}: {escaped_text(remark)}"
             for result in self.results
             for remark in result.remarks
         ]

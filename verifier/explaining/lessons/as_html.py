@@ -22,7 +22,9 @@ _HERE = Path(__file__).parent
 
 
 def lesson_page(script: Script, parts: Sequence[Passage | Code | ClaimResult | Drawing]) -> str:
-    """The page; whatever is put into it is escaped, and Markdown may hold no HTML."""
+    """The page of the lesson `script` with its `parts`; whatever is put into it is escaped, and
+    Markdown may hold no HTML.
+    """
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined
     )

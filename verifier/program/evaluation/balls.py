@@ -285,10 +285,14 @@ def _product(left: Balls, right: Balls) -> Balls:
     """By Arb's own product of matrices where both have numbers only."""
     if not left.size or not right.size:
         return np.full((left.shape[0], right.shape[1]), _ZERO, dtype=object)
-    product = arb_mat(left.tolist()) * arb_mat(right.tolist())
-    result = np.empty((left.shape[0], right.shape[1]), dtype=object)
-    result[...] = product.tolist()
-    return result
+    product = _matrix(left) * _matrix(right)
+    result = np.empty(left.shape[0] * right.shape[1], dtype=object)
+    result[:] = product.entries()
+    return result.reshape(left.shape[0], right.shape[1])
+
+
+def _matrix(balls: Balls) -> arb_mat:
+    return arb_mat(*balls.shape, balls.ravel().tolist())
 
 
 def piled(argument: Balls, index: Indices, shape: tuple[int, ...]) -> Balls:
@@ -333,25 +337,28 @@ def replay(
         if bits > FULL_BITS and _no_better(results, found):
             return results
         results = found
-        largest = max((_largest(result) for result in results), default=0.0)
-        if all(_known(result, largest) for result in results):
+        if _are_known(results):
             break
         bits *= 2
     return results
 
 
-def _known(result: Balls, overall: float) -> bool:
+def _are_known(results: list[Balls]) -> bool:
     """Whether each ball is narrow against its array, or much more so against all results: an exact
     0 has no size.
     """
-    widths = radius(result)
-    limit = max(10.0**-ENOUGH_DIGITS * _largest(result), 10.0 ** (-1.5 * ENOUGH_DIGITS) * overall)
-    return bool((widths <= limit).all())
+    widths = [radius(result) for result in results]
+    sizes = [_largest(*pair) for pair in zip(results, widths, strict=True)]
+    least = 10.0 ** (-1.5 * ENOUGH_DIGITS) * max(sizes, default=0.0)
+    return all(
+        bool((width <= max(10.0**-ENOUGH_DIGITS * size, least)).all())
+        for width, size in zip(widths, sizes, strict=True)
+    )
 
 
-def _largest(result: Balls) -> float:
-    finite = np.isfinite(radius(result))
-    return float(np.abs(middle(result))[finite].max(initial=0.0))
+def _largest(result: Balls, widths: Floats) -> float:
+    """The size of the largest ball that is known."""
+    return float(np.abs(middle(result))[np.isfinite(widths)].max(initial=0.0))
 
 
 def _no_better(before: list[Balls], now: list[Balls]) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from verifier.checking.labels import listed
+from verifier.checking.labels import words_text
 from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.verdict import Comparison, Note, Outcome
 from verifier.operations.number_text import number, plain
 from verifier.reporting.content.blocks import STYLES, Blank, Block, Labelled, Sentence
-from verifier.reporting.content.both_numbers import apart, line, sentence_of, signed
+from verifier.reporting.content.both_numbers import distance_text, line, sentence_of, signed_number
 from verifier.reporting.content.detail import Detail
 from verifier.reporting.content.training_verdict import fails, judged_at, where_wrong
 from verifier.training.findings import Findings
@@ -32,7 +32,7 @@ def first_failure(findings: Findings, advice: Advice, detail: Detail) -> Iterato
     yield from _both(findings, judged)
     yield from _why(findings, step, wrong[0], detail)
     if len(wrong) > 1:
-        yield line("also", f"wrong at the same step: {listed(wrong[1:])}")
+        yield line("also", f"wrong at the same step: {words_text(wrong[1:])}")
     yield line("where", _where(findings, wrong[0]))
     yield line("try", advice(step.number))
     yield Blank()
@@ -46,10 +46,10 @@ def _headline(findings: Findings, step: Step, name: str) -> str:
 
 
 def _both(findings: Findings, judged: Comparison) -> Iterator[Labelled]:
-    stated, exact = signed(judged)
+    stated, exact = signed_number(judged)
     yield line("autograd", stated)
     yield line("symbolic", number(judged.symbolic))
-    yield line("exact", f"{exact}   {apart(judged, findings.settings.dtype)}".rstrip())
+    yield line("exact", f"{exact}   {distance_text(judged, findings.settings.dtype)}".rstrip())
     if judged.note is not Note.NONE:
         yield line("note", judged.note.value)
 

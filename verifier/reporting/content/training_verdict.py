@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
-from verifier.checking.labels import listed, with_noun
+from verifier.checking.labels import with_noun, words_text
 from verifier.judging.examination import NotReplayed
 from verifier.judging.outcome import worst
 from verifier.judging.verdict import Comparison, Note, Outcome
@@ -68,9 +68,10 @@ def _agreeing(findings: Findings) -> str:
 def _disagreeing(findings: Findings) -> str:
     wrong = [one for one in findings.components if one.outcomes[Outcome.DISAGREES]]
     if not wrong:
+        named = words_text(wrong_formulas(findings), most=3)
         return (
-            f"The formula of {listed(wrong_formulas(findings), most=3)} is wrong: it differs in "
-            "exact arithmetic, where nothing is rounded."
+            f"The formula of {named} is wrong: it differs in exact arithmetic, where nothing is "
+            "rounded."
         )
     first = next((step.number for step in findings.steps if fails(step)), 0)
     steps = f"at {max(one.failing_steps for one in wrong):,} of {_judged_text(findings)}"
@@ -78,7 +79,7 @@ def _disagreeing(findings: Findings) -> str:
     names = [one.name for one in wrong if one.quantity != "value"]
     if len(names) < len(wrong):
         return f"Code and formula are different functions: the loss is wrong {steps}{since}."
-    return f"The gradient by {listed(names, most=3)} is wrong {steps}{since}."
+    return f"The gradient by {words_text(names, most=3)} is wrong {steps}{since}."
 
 
 def _steps_text(findings: Findings) -> str:
@@ -138,7 +139,7 @@ def _undecided(findings: Findings) -> str:
     why = f" ({reason})" if reason else ""
     blind = [_called(one) for one in findings.components if not one.decided]
     if blind:
-        return f"Nothing could be decided about {listed(blind, most=3)}{why}."
+        return f"Nothing could be decided about {words_text(blind, most=3)}{why}."
     return (
         f"{undecided:,} of {compared:,} numbers could not be decided{why}. Nothing disagrees, and "
         "of every quantity some numbers agree: exit code 0."

@@ -52,7 +52,7 @@ def versions() -> dict[str, str]:
 
 
 def json_object(document: Mapping[str, Any]) -> Facts:
-    """A document in JSON's own types: a record is the object of its fields, a member of an
+    """The `document` in JSON's own types: a record is the object of its fields, a member of an
     enumeration its value, and a float that JSON cannot write a word.
 
     >>> json_object({"allowed": float("inf"), "rows": (1, 2)})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypeAlias, TypedDict
 
@@ -19,6 +20,7 @@ from verifier.formula.model import Model
 from verifier.judging.causes.scalar_gradients import Cause
 from verifier.judging.examination import NotReplayed
 from verifier.judging.verdict import Comparison, Outcome
+from verifier.process.values import Facts, UserValue
 from verifier.reporting.data.document import FORMAT, Head, versions
 from verifier.training.exact_replay import Parted
 from verifier.training.findings import Component, Drift, Findings, NotFinite
@@ -261,18 +263,18 @@ def _formula(findings: Findings) -> ReplayedTraining:
     }
 
 
-def schema() -> dict[str, Any]:
+def schema() -> Facts:
     """The JSON Schema (draft 2020-12) of every report in the format `verifier/1`.
 
     >>> schema()["title"]
     'verifier/1'
     """
-    read: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    read: Facts = json.loads(SCHEMA.read_text(encoding="utf-8"))
     return read
 
 
 def settings_document(settings: Settings) -> TrainingSettings:
-    """The settings, an optimizer by its name."""
+    """The `settings` of a training, an optimizer by its name."""
     return {
         "epochs": settings.epochs,
         "lr": settings.lr,
@@ -286,8 +288,8 @@ def settings_document(settings: Settings) -> TrainingSettings:
     }
 
 
-def optimizer_name(optimizer: Any) -> str:
-    """What an optimizer is called: its name, or that of the function that makes it."""
+def optimizer_name(optimizer: UserValue) -> str:
+    """What an `optimizer` is called: its name, or that of the function that makes it."""
     return (
         optimizer
         if isinstance(optimizer, str)
@@ -297,12 +299,13 @@ def optimizer_name(optimizer: Any) -> str:
 
 def model_document(model: Model) -> ModelDocument:
     """The `model` of a document; a formula that is too long to be written is null."""
+    prediction, loss, gradient = _formulas(model)
     return {
         "name": model.name,
-        "prediction": _shown(model, lambda: model.expression),
-        "loss": _shown(model, lambda: model.loss_expression),
+        "prediction": prediction,
+        "loss": loss,
         "parameters": {name: _start(value) for name, value in model.start.items()},
-        "gradient": _gradient(model),
+        "gradient": gradient,
     }
 
 
@@ -321,10 +324,26 @@ def _start(value: Start) -> float | StartArray:
     }
 
 
-def _shown(model: Model, expression: Callable[[], Any]) -> str | None:
-    """The expression as text; None where it is too long for people."""
+def _formulas(model: Model) -> tuple[str | None, str | None, dict[str, str | None]]:
+    """The prediction, the loss and the gradient as text; of arrays in the algebra of matrices."""
+    if model.is_scalar:
+        prediction = _shown(lambda: model.order.text(model.expression))
+        return prediction, _shown(lambda: model.order.text(model.loss_expression)), _gradient(model)
     try:
-        return model.order.text(expression())
+        form = model.closed_form
+    except InputError:
+        return None, None, dict.fromkeys(model.parameters)
+    prediction, loss, *derivatives = (
+        _shown(partial(form.text_of, term))
+        for term in (form.formulas.prediction, form.formulas.loss, *form.formulas.gradient)
+    )
+    return prediction, loss, dict(zip(form.parameters, derivatives, strict=True))
+
+
+def _shown(text: Callable[[], str]) -> str | None:
+    """The text of a formula; None where it is too long for people."""
+    try:
+        return text()
     except InputError:
         return None
 
@@ -370,7 +389,7 @@ def judged_worst(judged: Comparison) -> JudgedWorst:
 
 
 def judged_autograd(judged: Comparison) -> JudgedAutograd:
-    """A number of autograd's, judged."""
+    """The number of autograd's that is `judged`, as a document has it."""
     return {
         "autograd": judged.stated,
         "symbolic": judged.symbolic,

@@ -30,6 +30,7 @@ from verifier.formula.arrays.closed_form.terms import (
     Sum,
     Term,
     Transposed,
+    size,
 )
 from verifier.program.program import ROWS
 
@@ -65,6 +66,14 @@ def split(term: Term) -> Monomial:
     return Monomial(ONE, (term,)) if term.is_number else Monomial(ONE, matrix=term)
 
 
+def front(term: Term) -> tuple[Term, Term]:
+    """The numbers in front of a matrix, and the matrix; of a number the fraction and the rest."""
+    coefficient, over, under, matrix = split(term)
+    if matrix is None:
+        return joined(Monomial(coefficient, under=under)), joined(Monomial(ONE, over))
+    return joined(Monomial(coefficient, over, under)), matrix
+
+
 def joined(monomial: Monomial) -> Term:
     """The term of a monomial, with what stands above and below the line cancelled."""
     coefficient, over, under, matrix = monomial
@@ -92,9 +101,9 @@ def _cancelled(over: Sequence[Term], under: Sequence[Term]) -> tuple[list[Term],
             exponents[base] = exponents.get(base, Fraction(0)) + sign * exponent
     sides: tuple[list[Term], list[Term]] = [], []
     for base, exponent in exponents.items():
-        size = abs(exponent)
-        if size:
-            sides[exponent < 0].append(base if size == 1 else Power(base, size))
+        if exponent:
+            whole = abs(exponent) == 1
+            sides[exponent < 0].append(base if whole else Power(base, size(exponent)))
     return sides
 
 
@@ -249,10 +258,8 @@ def entrywise(left: Term, right: Term) -> Term:
     """The product entry by entry of a matrix or a number and another one."""
     if left.is_number or right.is_number:
         return times(left, right)
-    ours, theirs = split(left), split(right)
-    numbers = [joined(one._replace(matrix=None)) for one in (ours, theirs)]
-    assert ours.matrix is not None and theirs.matrix is not None
-    return times(*numbers, _entrywise(ours.matrix, theirs.matrix))
+    (scale, ours), (other_scale, theirs) = front(left), front(right)
+    return times(scale, other_scale, _entrywise(ours, theirs))
 
 
 def _entrywise(left: Term, right: Term) -> Term:
@@ -264,7 +271,8 @@ def _entrywise(left: Term, right: Term) -> Term:
                 return product(other, Diagonal(transposed(product(*row))))
             case Product((*column, Transposed(Ones()))):
                 return product(_diagonal(product(*column)), other)
-    over, under = [], []
+    over: list[Term] = []
+    under: list[Term] = []
     for one in (left, right):
         over += one.over if isinstance(one, Hadamard) else [one]
         under += one.under if isinstance(one, Hadamard) else []
@@ -273,9 +281,8 @@ def _entrywise(left: Term, right: Term) -> Term:
 
 
 def _diagonal(column: Term) -> Term:
-    coefficient, over, under, matrix = split(column)
-    assert matrix is not None
-    return joined(Monomial(coefficient, over, under, Diagonal(matrix)))
+    scale, matrix = front(column)
+    return times(scale, Diagonal(matrix))
 
 
 def _powers(factors: Sequence[Term]) -> list[Term]:
@@ -297,9 +304,8 @@ def divided(left: Term, right: Term) -> Term:
     """A matrix or a number divided entry by entry by another one."""
     if right.is_number:
         return times(left, reciprocal(right))
-    coefficient, over, under, matrix = split(right)
-    assert matrix is not None
-    scale = reciprocal(joined(Monomial(coefficient, over, under)))
+    divisor_scale, matrix = front(right)
+    scale = reciprocal(divisor_scale)
     if left.is_number:
         left = times(left, ones(right.dimensions))
     match matrix:
@@ -308,23 +314,16 @@ def divided(left: Term, right: Term) -> Term:
             return times(scale, product(left, divisor))
         case Product((*column, Transposed(Ones()))):
             return times(scale, product(Inverse(Diagonal(product(*column))), left))
-    ours = split(left)
-    assert ours.matrix is not None
-    numbers = joined(ours._replace(matrix=None))
-    return times(scale, numbers, _divided(ours.matrix, matrix))
+    numbers, ours = front(left)
+    return times(scale, numbers, _divided(ours, matrix))
 
 
 def _divided(left: Term, right: Term) -> Term:
     over, under = (left.over, left.under) if isinstance(left, Hadamard) else ((left,), ())
-    if right in over:
-        kept = list(over)
-        kept.remove(right)
-        if not kept and not under:
-            return ones(left.dimensions)
-        if len(kept) == 1 and not under:
-            return kept[0]
-        if kept:
-            return Hadamard(tuple(kept), under)
+    kept = list(over)
+    if _taken_from(kept, right):
+        kept = kept or [ones(left.dimensions)]
+        return kept[0] if len(kept) == 1 and not under else Hadamard(tuple(kept), under)
     return Hadamard(over, (*under, right))
 
 
@@ -332,22 +331,24 @@ def power(base: Term, exponent: Coefficient) -> Term:
     """Every entry to a power."""
     if exponent == 1:
         return base
-    whole = Fraction(exponent).denominator == 1
     coefficient, over, under, matrix = split(base)
-    if whole and exponent > 0 and not isinstance(coefficient, float) and not is_zero(base):
-        if matrix is not None or (not over and not under):
-            raised = Fraction(coefficient) ** int(exponent)
-            above, below = ([_power(one, exponent) for one in side] for side in (over, under))
-            root = None if matrix is None else _power(matrix, exponent)
-            return joined(Monomial(raised, tuple(above), tuple(below), root))
-    return _power(base, exponent)
+    is_plain = isinstance(coefficient, float) or (matrix is None and (over or under))
+    if is_plain or exponent not in _EXPANDED:
+        return _power(base, exponent)
+    raised = coefficient ** int(exponent)
+    above, below = ([_power(one, exponent) for one in side] for side in (over, under))
+    root = None if matrix is None else _power(matrix, exponent)
+    return joined(Monomial(raised, tuple(above), tuple(below), root))
+
+
+_EXPANDED = range(2, 10)
+"""Exponents by which the numbers in front of a matrix are raised too."""
 
 
 def _power(base: Term, exponent: Coefficient) -> Term:
-    if isinstance(base, Power) and Fraction(base.exponent).denominator == 1:
-        whole = Fraction(exponent).denominator == 1
-        if whole:
-            return Power(base.of, base.exponent * exponent)
+    whole = Fraction(exponent).denominator == 1
+    if whole and isinstance(base, Power) and Fraction(base.exponent).denominator == 1:
+        return Power(base.of, base.exponent * exponent)
     if isinstance(base, Ones) or base is ones(base.dimensions):
         return base
     return Power(base, Fraction(exponent) if Fraction(exponent).denominator == 1 else exponent)
@@ -368,22 +369,19 @@ def total(terms: Sequence[Term]) -> Term:
     placed = _one_column(kept)
     if placed is not None:
         return placed
-    front = _common(kept)
-    if front is None:
+    common = _common(kept)
+    if common is None:
         return Sum(tuple(map(joined, kept)))
-    rest = Sum(tuple(joined(_without(one, front)) for one in kept))
-    if rest.is_number:
-        return times(joined(front), rest)
-    return joined(front._replace(matrix=rest))
+    return times(joined(common), Sum(tuple(joined(_without(one, common)) for one in kept)))
 
 
 def accumulated(terms: Sequence[Term]) -> Term:
     """The same where sums among the terms have no brackets of their own."""
     flat: list[Term] = []
     for term in terms:
-        front = split(term)
-        if isinstance(front.matrix, Sum):
-            flat += [times(joined(front._replace(matrix=None)), one) for one in front.matrix.terms]
+        scale, matrix = front(term)
+        if isinstance(matrix, Sum) and not term.is_number:
+            flat += [times(scale, one) for one in matrix.terms]
         elif isinstance(term, Sum):
             flat += term.terms
         else:
@@ -399,20 +397,17 @@ def _positive_first(terms: Sequence[Term]) -> list[Term]:
 
 def _common(terms: Sequence[Monomial]) -> Monomial | None:
     """The numbers that are in front of every term, where one term is without numbers then."""
-    first = terms[0]
     negative_all = all(one.coefficient < 0 for one in terms)
     over = _shared([one.over for one in terms])
     under = _shared([one.under for one in terms])
-    coefficient = _common_size([abs(one.coefficient) for one in terms], bool(under))
+    coefficient = _common_size([size(one.coefficient) for one in terms], bool(under))
     coefficient = -coefficient if negative_all else coefficient
-    front = Monomial(coefficient, over, under)
-    if joined(front) is Number(ONE):
+    common = Monomial(coefficient, over, under)
+    if joined(common) is Number(ONE):
         return None
-    if any(one.matrix is None for one in terms) and first.matrix is not None:
-        return None
-    rest = [_without(one, front) for one in terms]
+    rest = [_without(one, common) for one in terms]
     bare = [abs(one.coefficient) == 1 and not one.under and _is_bare(one) for one in rest]
-    return front if any(bare) else None
+    return common if any(bare) else None
 
 
 def _common_size(sizes: Sequence[Coefficient], is_fraction: bool) -> Coefficient:
@@ -432,17 +427,24 @@ def _shared(sides: Sequence[tuple[Term, ...]]) -> tuple[Term, ...]:
     kept = list(sides[0])
     for side in sides[1:]:
         left = list(side)
-        kept = [term for term in kept if term in left and not left.remove(term)]  # type: ignore[func-returns-value]
+        kept = [term for term in kept if _taken_from(left, term)]
     return tuple(kept)
 
 
-def _without(one: Monomial, front: Monomial) -> Monomial:
+def _taken_from(terms: list[Term], term: Term) -> bool:
+    if term not in terms:
+        return False
+    terms.remove(term)
+    return True
+
+
+def _without(one: Monomial, common: Monomial) -> Monomial:
     over, under = list(one.over), list(one.under)
-    for term in front.over:
+    for term in common.over:
         over.remove(term)
-    for term in front.under:
+    for term in common.under:
         under.remove(term)
-    return Monomial(one.coefficient / front.coefficient, tuple(over), tuple(under), one.matrix)
+    return Monomial(one.coefficient / common.coefficient, tuple(over), tuple(under), one.matrix)
 
 
 def _one_column(terms: Sequence[Monomial]) -> Term | None:
@@ -459,6 +461,6 @@ def _one_column(terms: Sequence[Monomial]) -> Term | None:
     if any(one.matrix is None or one.matrix.dimensions[0] != length for one in terms):
         return None
     parts = [split(entries[place]) for place in sorted(entries)]
-    front = _common(parts) or Monomial(ONE)
-    column = Blocks(tuple(joined(_without(one, front)) for one in parts), 0)
-    return joined(front._replace(matrix=column))
+    common = _common(parts) or Monomial(ONE)
+    column = Blocks(tuple(joined(_without(one, common)) for one in parts), 0)
+    return joined(common._replace(matrix=column))

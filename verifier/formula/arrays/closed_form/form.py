@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -17,9 +17,22 @@ from verifier.formula.arrays.closed_form.naming import (
     Formulas,
     Naming,
     named_parts,
+    parts_of,
 )
 from verifier.formula.arrays.closed_form.notation import Notation, written
-from verifier.formula.arrays.closed_form.terms import NUMBER, Derivative, Named, Term
+from verifier.formula.arrays.closed_form.terms import (
+    NUMBER,
+    Derivative,
+    Hadamard,
+    Indicator,
+    Named,
+    OfMatrix,
+    Ones,
+    Placed,
+    Power,
+    RowCount,
+    Term,
+)
 from verifier.formula.arrays.closed_form.text import TextNotation
 from verifier.formula.arrays.closed_form.to_sympy import sympy_form
 from verifier.operations.arrays import Expr
@@ -82,6 +95,13 @@ class ClosedForm:
         raise InputError(f"written out, the formula has more than {MOST_CHARACTERS} characters")
 
     @cached_property
+    def legend(self) -> tuple[str, ...]:
+        """A sentence for each sign that needs one."""
+        inside = [part for line in self.lines for part in parts_of(line.right)]
+        used = [says for is_used, says in _LEGEND if any(map(is_used, inside))]
+        return tuple(says.format(rows=self.rows) for says in used)
+
+    @cached_property
     def prediction(self) -> Expr:
         """The prediction of a batch as SymPy's matrix expression.
 
@@ -106,6 +126,42 @@ class ClosedForm:
         return tuple(" = ".join(line.written(notation)) for line in self.lines)
 
 
+def _works_entrywise(term: Term) -> bool:
+    return isinstance(term, Hadamard) or (isinstance(term, Power) and not term.is_number)
+
+
+def _takes_rows(term: Term) -> bool:
+    return (
+        isinstance(term, OfMatrix)
+        and term.name in ("softmax", "logsumexp")
+        and (term.of.dimensions[1] != 1)
+    )
+
+
+_LEGEND: tuple[tuple[Callable[[Term], bool], str], ...] = (
+    (lambda term: isinstance(term, RowCount), "{rows} is the number of rows."),
+    (lambda term: isinstance(term, Ones), "1 next to a matrix is the column of ones."),
+    (_works_entrywise, "⊙, ⊘ and ∘ are operations of each entry."),
+    (_takes_rows, "softmax and logsumexp are those of each row."),
+    (
+        lambda term: isinstance(term, OfMatrix) and term.name == "onehot",
+        "onehot has a row for each label: 1 at its place, 0 elsewhere.",
+    ),
+    (
+        lambda term: isinstance(term, Indicator),
+        "[ ] is 1 where the condition holds and 0 elsewhere.",
+    ),
+    (
+        lambda term: isinstance(term, Indicator) and term.at_ties is not None,
+        "Where both sides are equal it is 1/2.",
+    ),
+    (
+        lambda term: isinstance(term, Placed),
+        "put has zeros, and its first argument at the index.",
+    ),
+)
+
+
 def closed_form(
     prediction: Program, gradient: Program, parameters: Sequence[str], data: Sequence[str]
 ) -> ClosedForm:
@@ -124,9 +180,7 @@ def closed_form(
     has_loss = predicted is not loss
     lines = _lines(formulas, naming, parameters, has_loss)
     if len(lines) > MOST_LINES:
-        raise InputError(
-            f"the closed form has {len(lines)} lines: above {MOST_LINES} it is not shown"
-        )
+        raise InputError(f"the closed form has more than {MOST_LINES} lines: it is not shown")
     rows = next(name for name in ("n", "N", "rows", "n′") if name not in names)
     return ClosedForm(formulas, tuple(parameters), has_loss, tuple(lines), rows)
 
@@ -134,7 +188,7 @@ def closed_form(
 def _lines(
     formulas: Formulas, naming: Naming, parameters: Sequence[str], has_loss: bool
 ) -> list[Line]:
-    ends = [(Named("L", None, NUMBER), formulas.loss)]
+    ends: list[tuple[Term, Term]] = [(Named("L", None, NUMBER), formulas.loss)]
     if has_loss:
         predicted = Named(PREDICTION, None, formulas.prediction.dimensions)
         ends.insert(0, (naming.names.get(formulas.prediction, predicted), formulas.prediction))

@@ -30,6 +30,7 @@ from verifier.formula.arrays.closed_form.terms import (
     Special,
     Symbol,
     Term,
+    Transposed,
 )
 from verifier.program.array_operations.broadcasting import ExpandLike, Reshape, Sum
 from verifier.program.array_operations.linear_algebra import Determinant, Solve, Trace
@@ -43,6 +44,7 @@ from verifier.program.array_operations.movement import (
     key_text,
     numpy_key,
 )
+from verifier.program.array_operations.movement import Part as Chosen
 from verifier.program.array_operations.operation import ArrayOperation
 from verifier.program.array_operations.products import Product
 from verifier.program.array_operations.reductions import Count, LogSumExp, Mean, Softmax
@@ -104,8 +106,7 @@ def dimensions(shape: Shape) -> Dimensions:
         shape = shape[:-1]
     if len(shape) > 2:
         raise InputError(
-            f"the formula has an array of the shape {shape_text(shape)}: the algebra of matrices "
-            "has two axes"
+            f"the formula has an array of the shape {shape_text(shape)}, and a matrix has two axes"
         )
     if len(shape) == 2:
         return (shape[0], shape[1])
@@ -260,7 +261,8 @@ def _condition(row: str, shape: Shape, given: Sequence[Value]) -> Term:
             if np.array_equal(classes.array.array, np.arange(length)):
                 return OfMatrix("onehot", given[0].term, (given[0].shape[0], length))
     if row in _OPPOSITE:
-        return Indicator(row, *parts, None, dimensions(shape))
+        left, right = parts
+        return Indicator(row, left, right, None, dimensions(shape))
     return _applied(row, shape, given)
 
 
@@ -337,8 +339,8 @@ def _reshaped(operation: Reshape, shape: Shape, given: Sequence[Value]) -> Term:
     if term.dimensions == wanted[::-1] and 1 in wanted:
         return transposed(term)
     raise InputError(
-        f"the formula reshapes {shape_text(own)} to {shape_text(shape)}: the algebra of matrices "
-        "has no such operation"
+        f"the formula reshapes {shape_text(own)} to {shape_text(shape)}, which no operation of "
+        "matrices does"
     )
 
 
@@ -364,27 +366,20 @@ def _inverted(operation: InverseOfMatrix, shape: Shape, given: Sequence[Value]) 
 
 
 def _inverse(matrix: Term) -> Term:
-    coefficient, over, under, inner = algebra.split(matrix)
-    if inner is None:
+    if matrix.is_number:
         return algebra.reciprocal(matrix)
-    scale = algebra.reciprocal(algebra.joined(algebra.Monomial(coefficient, over, under)))
+    numbers, inner = algebra.front(matrix)
+    scale = algebra.reciprocal(numbers)
     if isinstance(inner, Identity):
         return times(scale, inner)
-    if isinstance(inner, Inverse):
-        return times(scale, inner.of)
-    return times(scale, Inverse(inner))
+    return times(scale, inner.of if isinstance(inner, Inverse) else Inverse(inner))
 
 
 def _solved(operation: Solve, shape: Shape, given: Sequence[Value]) -> Term:
-    turned = given[0].term
-    inverse = (
-        transposed(_inverse(transposed(turned))) if _is_transpose(turned) else _inverse(turned)
-    )
+    matrix = given[0].term
+    turned = isinstance(matrix, Transposed)
+    inverse = transposed(_inverse(transposed(matrix))) if turned else _inverse(matrix)
     return product(inverse, given[1].term)
-
-
-def _is_transpose(term: Term) -> bool:
-    return transposed(term).weight <= term.weight and type(term).__name__ == "Transposed"
 
 
 def _determinant(operation: Determinant, shape: Shape, given: Sequence[Value]) -> Term:
@@ -422,7 +417,7 @@ def _logsumexp(operation: LogSumExp, shape: Shape, given: Sequence[Value]) -> Te
 
 def _taken(operation: Take, shape: Shape, given: Sequence[Value]) -> Term:
     rows, columns = _places(operation.key, given[0].shape)
-    numbers, matrix = _front(given[0].term)
+    numbers, matrix = algebra.front(given[0].term)
     part = times(numbers, Part(matrix, rows, columns, key_text(operation.key)))
     return _as_column(part, operation.key, len(given[0].shape))
 
@@ -430,20 +425,11 @@ def _taken(operation: Take, shape: Shape, given: Sequence[Value]) -> Term:
 def _put(operation: Put, shape: Shape, given: Sequence[Value]) -> Term:
     rows, columns = _places(operation.key, given[1].shape)
     term = _as_column(given[0].term, operation.key, len(given[1].shape))
-    numbers, matrix = _front(term)
+    numbers, matrix = algebra.front(term)
     return times(numbers, Placed(matrix, rows, columns, key_text(operation.key), dimensions(shape)))
 
 
-def _front(term: Term) -> tuple[Term, Term]:
-    """The numbers in front of a matrix, and the matrix; of a number the fraction and the rest."""
-    front = algebra.split(term)
-    if front.matrix is None:
-        rest = algebra.joined(algebra.Monomial(ONE, front.over))
-        return algebra.joined(front._replace(over=())), rest
-    return algebra.joined(front._replace(matrix=None)), front.matrix
-
-
-def _as_column(term: Term, key: Sequence[object], axes: int) -> Term:
+def _as_column(term: Term, key: Sequence[Chosen], axes: int) -> Term:
     """A row that was taken out of a matrix as the column that every vector is, and back."""
     is_row = (
         axes == 2 and isinstance(key[0], int) and not (len(key) > 1 and isinstance(key[1], int))
@@ -451,7 +437,7 @@ def _as_column(term: Term, key: Sequence[object], axes: int) -> Term:
     return transposed(term) if is_row else term
 
 
-def _places(key: Sequence[object], shape: Shape) -> tuple[Places, Places]:
+def _places(key: Sequence[Chosen], shape: Shape) -> tuple[Places, Places]:
     """Which rows and which columns a key chooses."""
     dimensions(shape)
     padded = [*key, *[WHOLE] * (2 - len(key))][:2]
@@ -461,7 +447,7 @@ def _places(key: Sequence[object], shape: Shape) -> tuple[Places, Places]:
         if part == WHOLE or length == ROWS:
             found.append(None)
         else:
-            chosen = np.arange(length)[numpy_key((part,))]  # type: ignore[arg-type]
+            chosen = np.arange(length)[numpy_key((part,))]
             found.append(tuple(int(one) for one in np.atleast_1d(chosen)))
     return found[0], found[1]
 

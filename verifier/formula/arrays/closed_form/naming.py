@@ -85,19 +85,20 @@ class Naming:
 def named_parts(formulas: Formulas) -> Naming:
     """Names for the parts of a model's formulas."""
     chosen: dict[Term, None] = {}
-    heavy = _in(formulas.prediction)
+    heavy = parts_of(formulas.prediction)
     while len(chosen) < MOST_LINES:
         found = _repeated(formulas, chosen, heavy) or _too_long(formulas, chosen)
         if found is None:
             break
         chosen[found] = None
-    if any(formulas.prediction in _in(part) for part in chosen):
+    if any(formulas.prediction in parts_of(part) for part in chosen):
         chosen[formulas.prediction] = None
     order = [part for part in _postorder(formulas.all, {}) if part in chosen]
     return Naming(_called(order, formulas))
 
 
-def _in(term: Term) -> set[Term]:
+def parts_of(term: Term) -> set[Term]:
+    """The term and all that it is made of."""
     return set(_postorder([term], {}))
 
 
@@ -175,7 +176,7 @@ def _length(term: Term) -> int:
 
 
 def _called(order: Sequence[Term], formulas: Formulas) -> dict[Term, Named]:
-    forward = _in(formulas.prediction) | _in(formulas.loss)
+    forward = parts_of(formulas.prediction) | parts_of(formulas.loss)
     letters = {part: _letter(part, part in forward, formulas) for part in order}
     how_many = Counter(letters.values())
     layered = any(name[-1].isdigit() for name in formulas.names)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import singledispatchmethod
 from typing import NamedTuple, Protocol
 
 from verifier.formula.arrays.closed_form.terms import (
@@ -38,6 +39,7 @@ from verifier.formula.arrays.closed_form.terms import (
     Symbol,
     Term,
     Transposed,
+    size,
 )
 
 SUM, SIGN, PRODUCT, ATOM = range(4)
@@ -159,69 +161,104 @@ class _Writer:
         piece = self.piece(term)
         return piece.text if piece.binds >= binds else self._notation.bracketed(piece.text)
 
+    @singledispatchmethod
     def _written(self, term: Term) -> _Piece:
-        notation = self._notation
-        match term:
-            case Symbol(name):
-                return _Piece(notation.symbol(name))
-            case Named(letter, index):
-                return _Piece(notation.named(letter, index))
-            case Derivative(by):
-                return _Piece(notation.derivative(by))
-            case Number(value):
-                return self._signed(value < 0, notation.number(abs(value)))
-            case RowCount():
-                return _Piece(notation.rows())
-            case Special(name):
-                return _Piece(notation.symbol(name))
-            case Ones():
-                return _Piece(notation.ones())
-            case Identity():
-                return _Piece(notation.identity())
-            case Constant():
-                return _Piece(notation.constant(term))
-            case Sum(terms):
-                return self._sum(terms)
-            case Scaled():
-                return self._scaled(term)
-            case Product(factors):
-                parts = [self._at_least(factor, ATOM) for factor in factors]
-                return _Piece(notation.beside(parts), PRODUCT)
-            case Hadamard(over, under):
-                return self._entrywise(over, under)
-        return _Piece(self._atom(term))
-
-    def _atom(self, term: Term) -> str:
-        notation = self._notation
-        match term:
-            case Transposed(Inverse(of)):
-                return notation.raised(self._at_least(of, ATOM), "-T")
-            case Transposed(of):
-                return notation.raised(self._base(of), "T")
-            case Inverse(of):
-                return notation.raised(self._base(of), "-1")
-            case Power(of, exponent):
-                shown = notation.number(abs(exponent))
-                shown = notation.negative(shown) if exponent < 0 else shown
-                return notation.power(self._base(of), shown, not of.is_number)
-            case SquaredNorm(of):
-                return notation.norm(self.piece(of).text)
-            case Diagonal(of):
-                return notation.call("diag", [self.piece(of).text])
-            case OfMatrix(name, of):
-                return notation.call(name, [self.piece(of).text])
-            case Indicator(row, left, right):
-                return notation.indicator(self.piece(left).text, SIGNS[row], self.piece(right).text)
-            case Part(of, _, _, key):
-                return notation.part(self._base(of), key)
-            case Placed(of, _, _, key):
-                return notation.placed(self.piece(of).text, key, term.dimensions)
-            case Blocks(blocks, axis):
-                entries = [self.piece(block).text for block in blocks]
-                return (notation.column, notation.line)[axis](entries)
-            case Applied(row, arguments):
-                return self._applied(row, [self.piece(one).text for one in arguments])
         raise TypeError(type(term).__name__)
+
+    @_written.register(Symbol)
+    @_written.register(Special)
+    def _symbol(self, term: Symbol | Special) -> _Piece:
+        return _Piece(self._notation.symbol(term.name))
+
+    @_written.register
+    def _named(self, term: Named) -> _Piece:
+        return _Piece(self._notation.named(term.letter, term.index))
+
+    @_written.register
+    def _derivative(self, term: Derivative) -> _Piece:
+        return _Piece(self._notation.derivative(term.by))
+
+    @_written.register
+    def _number(self, term: Number) -> _Piece:
+        return self._signed(term.value < 0, self._notation.number(size(term.value)))
+
+    @_written.register
+    def _rows(self, term: RowCount) -> _Piece:
+        return _Piece(self._notation.rows())
+
+    @_written.register
+    def _ones(self, term: Ones) -> _Piece:
+        return _Piece(self._notation.ones())
+
+    @_written.register
+    def _identity(self, term: Identity) -> _Piece:
+        return _Piece(self._notation.identity())
+
+    @_written.register
+    def _constant(self, term: Constant) -> _Piece:
+        return _Piece(self._notation.constant(term))
+
+    @_written.register
+    def _product(self, term: Product) -> _Piece:
+        parts = [self._at_least(factor, ATOM) for factor in term.factors]
+        return _Piece(self._notation.beside(parts), PRODUCT)
+
+    @_written.register
+    def _transposed(self, term: Transposed) -> _Piece:
+        if isinstance(term.of, Inverse):
+            return _Piece(self._notation.raised(self._base(term.of.of), "-T"))
+        return _Piece(self._notation.raised(self._base(term.of), "T"))
+
+    @_written.register
+    def _inverse(self, term: Inverse) -> _Piece:
+        return _Piece(self._notation.raised(self._base(term.of), "-1"))
+
+    @_written.register
+    def _power(self, term: Power) -> _Piece:
+        shown = self._notation.number(size(term.exponent))
+        exponent = self._notation.negative(shown) if term.exponent < 0 else shown
+        return _Piece(self._notation.power(self._base(term.of), exponent, not term.of.is_number))
+
+    @_written.register
+    def _norm(self, term: SquaredNorm) -> _Piece:
+        return _Piece(self._notation.norm(self.piece(term.of).text))
+
+    @_written.register
+    def _diagonal(self, term: Diagonal) -> _Piece:
+        return _Piece(self._notation.call("diag", [self.piece(term.of).text]))
+
+    @_written.register
+    def _of_matrix(self, term: OfMatrix) -> _Piece:
+        return _Piece(self._notation.call(term.name, [self.piece(term.of).text]))
+
+    @_written.register
+    def _indicator(self, term: Indicator) -> _Piece:
+        left, right = self.piece(term.left).text, self.piece(term.right).text
+        return _Piece(self._notation.indicator(left, SIGNS[term.row], right))
+
+    @_written.register
+    def _part(self, term: Part) -> _Piece:
+        return _Piece(self._notation.part(self._base(term.of), term.key))
+
+    @_written.register
+    def _placed(self, term: Placed) -> _Piece:
+        inner = self.piece(term.of).text
+        return _Piece(self._notation.placed(inner, term.key, term.dimensions))
+
+    @_written.register
+    def _blocks(self, term: Blocks) -> _Piece:
+        entries = [self.piece(block).text for block in term.blocks]
+        write = self._notation.line if term.axis else self._notation.column
+        return _Piece(write(entries))
+
+    @_written.register
+    def _applied(self, term: Applied) -> _Piece:
+        arguments = [self.piece(one).text for one in term.arguments]
+        if term.row == "abs":
+            return _Piece(self._notation.absolute(*arguments))
+        if term.row == "sqrt":
+            return _Piece(self._notation.root(*arguments))
+        return _Piece(self._notation.call(FUNCTIONS.get(term.row, term.row), arguments))
 
     def _base(self, term: Term) -> str:
         """What a mark stands above: in brackets where it has a mark of its own."""
@@ -229,30 +266,25 @@ class _Writer:
         inner = self._at_least(term, ATOM)
         return self._notation.bracketed(inner) if marked else inner
 
-    def _applied(self, row: str, arguments: Sequence[str]) -> str:
-        if row == "abs":
-            return self._notation.absolute(*arguments)
-        if row == "sqrt":
-            return self._notation.root(*arguments)
-        return self._notation.call(FUNCTIONS.get(row, row), arguments)
-
     def _signed(self, is_negative: bool, text: str, binds: int = ATOM) -> _Piece:
         return _Piece(self._notation.negative(text), SIGN) if is_negative else _Piece(text, binds)
 
-    def _sum(self, terms: Sequence[Term]) -> _Piece:
-        first, *others = (Number(Fraction(1)) if _is_ones(term) else term for term in terms)
+    @_written.register
+    def _sum(self, term: Sum) -> _Piece:
+        first, *others = map(_as_number, term.terms)
         rest = []
-        for term in others:
-            is_negative, size = _without_sign(term)
-            rest.append(("-" if is_negative else "+", self._at_least(size, SIGN + is_negative)))
+        for one in others:
+            is_negative, plain = _without_sign(one)
+            rest.append(("-" if is_negative else "+", self._at_least(plain, SIGN + is_negative)))
         return _Piece(self._notation.added(self.piece(first).text, rest), SUM)
 
-    def _entrywise(self, over: Sequence[Term], under: Sequence[Term]) -> _Piece:
+    @_written.register
+    def _entrywise(self, term: Hadamard) -> _Piece:
         notation = self._notation
-        parts = [self._at_least(factor, ATOM) for factor in over]
-        text = notation.entrywise(parts) if parts else notation.number(Fraction(1))
-        if under:
-            divisors = [self._at_least(factor, ATOM) for factor in under]
+        parts = [self._at_least(_as_number(factor), ATOM) for factor in term.over]
+        text = notation.entrywise(parts)
+        if term.under:
+            divisors = [self._at_least(factor, ATOM) for factor in term.under]
             below = divisors[0]
             if len(divisors) > 1:
                 below = notation.bracketed(notation.entrywise(divisors))
@@ -260,13 +292,13 @@ class _Writer:
             text = notation.divided(above, below)
         return _Piece(text, PRODUCT)
 
+    @_written.register
     def _scaled(self, term: Scaled) -> _Piece:
         """The coefficient and what stands below the line as a fraction, the rest behind it."""
         notation, matrix = self._notation, term.of
         if matrix is not None and _is_ones(matrix):
             matrix = None
-        size = abs(term.coefficient)
-        above, below = _ratio(size)
+        above, below = _ratio(size(term.coefficient))
         *others, last = (*term.over, *([] if matrix is None else [matrix])) or (None,)
         behind = [self._at_least(one, ATOM) for one in others if one is not None]
         behind += [] if last is None else self._factors(last)
@@ -298,10 +330,15 @@ def _is_ones(term: Term) -> bool:
     return False
 
 
-def _ratio(size: Coefficient) -> tuple[Coefficient, Coefficient]:
-    if isinstance(size, Fraction):
-        return Fraction(size.numerator), Fraction(size.denominator)
-    return size, Fraction(1)
+def _as_number(term: Term) -> Term:
+    """The number 1 for ones in every entry."""
+    return Number(Fraction(1)) if _is_ones(term) else term
+
+
+def _ratio(coefficient: Coefficient) -> tuple[Coefficient, Coefficient]:
+    if isinstance(coefficient, Fraction):
+        return Fraction(coefficient.numerator), Fraction(coefficient.denominator)
+    return coefficient, Fraction(1)
 
 
 def _without_sign(term: Term) -> tuple[bool, Term]:
@@ -310,7 +347,7 @@ def _without_sign(term: Term) -> tuple[bool, Term]:
             return True, Number(-value)
         case Scaled(coefficient, over, under, of) if coefficient < 0:
             if coefficient == -1 and of is not None and not over and not under:
-                return True, Number(Fraction(1)) if _is_ones(of) else of
+                return True, _as_number(of)
             if coefficient == -1 and of is None and len(over) == 1 and not under:
                 return True, over[0]
             return True, Scaled(-coefficient, over, under, of)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 from weakref import WeakValueDictionary
 
 from verifier.program.program import FrozenArray
@@ -24,10 +24,15 @@ Places: TypeAlias = tuple[int, ...] | None
 NUMBER: Dimensions = (1, 1)
 
 
+def size(coefficient: Coefficient) -> Coefficient:
+    """The number without its sign."""
+    return -coefficient if coefficient < 0 else coefficient
+
+
 class _Shared(type):
     """Makes one object of equal terms."""
 
-    known: WeakValueDictionary[Any, Term] = WeakValueDictionary()
+    known: ClassVar[WeakValueDictionary[Any, Term]] = WeakValueDictionary()
 
     def __call__(cls, *fields: Any) -> Any:
         key = (cls, fields, tuple(map(type, fields)))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import singledispatchmethod
 from typing import Any
 
 import numpy as np
 import sympy
 from sympy.core.symbol import Str
-from sympy.matrices.expressions.diagonal import DiagMatrix
 
 from verifier.errors import InputError
 from verifier.formula.arrays.closed_form.latex import LatexNotation
@@ -60,8 +60,9 @@ LARGEST_CONSTANT = 1_000
 class MatrixFunction(sympy.MatrixExpr):  # type: ignore[misc]
     """A function of matrices that stays as it is: of every entry, or of each row.
 
-    `name` is that of a row of the operations table, such as tanh, or one of softmax, logsumexp and
-    onehot, which take the rows one by one, or a whole column; `rows` and `columns` are the shape of the result.
+    `name` is that of a row of the operations table, such as tanh, or diag, or one of softmax,
+    logsumexp and onehot, which take the rows one by one, or a whole column; `rows` and `columns`
+    are the shape of the result.
 
     >>> Z = sympy.MatrixSymbol("Z", 2, 3)
     >>> MatrixFunction("tanh", 2, 3, Z)
@@ -154,108 +155,138 @@ class _Expressions:
             self._found[term] = self._written(term)
         return self._found[term]
 
+    @singledispatchmethod
     def _written(self, term: Term) -> Expr:
-        match term:
-            case Symbol(name, _, axes):
-                return sympy.MatrixSymbol(name, *self._shape(term)) if axes else symbol(name)
-            case Number(value):
-                return _number(value)
-            case RowCount():
-                return self._rows
-            case Special(name):
-                return TABLE[name].sympy()
-            case Ones(length):
-                return sympy.OneMatrix(self._length(length), 1)
-            case Identity(length):
-                return sympy.Identity(self._length(length))
-            case Constant():
-                return _constant(term)
-            case Sum(terms):
-                return self._sum(terms)
-            case Scaled(coefficient, over, under, of):
-                scale = _number(coefficient) * sympy.Mul(*map(self.number, over))
-                scale = scale / sympy.Mul(*map(self.number, under))
-                factors = of.factors if isinstance(of, Product) else (of,)
-                return scale if of is None else sympy.MatMul(scale, *map(self.matrix, factors))
-            case Product(factors):
-                return sympy.MatMul(*map(self.matrix, factors))
-            case Hadamard(over, under):
-                divisors = [sympy.HadamardPower(self.matrix(one), -1) for one in under]
-                return _entrywise([*map(self.matrix, over), *divisors])
-        return self._marked(term)
-
-    def _marked(self, term: Term) -> Expr:
-        match term:
-            case Transposed(of):
-                return sympy.Transpose(self.matrix(of))
-            case Inverse(of):
-                return sympy.Inverse(self.matrix(of))
-            case Diagonal(of):
-                return DiagMatrix(self.matrix(of))
-            case SquaredNorm(of):
-                inner = self.matrix(of)
-                return sympy.Trace(sympy.MatMul(sympy.Transpose(inner), inner))
-            case Power(of, exponent) if of.is_number:
-                return self.number(of) ** _number(exponent)
-            case Power(of, exponent):
-                return sympy.HadamardPower(self.matrix(of), _number(exponent))
-            case OfMatrix("det", of):
-                return sympy.Determinant(self.matrix(of))
-            case OfMatrix("tr", of):
-                return sympy.Trace(self.matrix(of))
-            case OfMatrix(name, of):
-                return MatrixFunction(name, *self._shape(term), self.matrix(of))
-            case Applied(row, arguments):
-                return self._applied(row, arguments, term)
-            case Indicator(row, left, right, at_ties):
-                return self._indicator(row, (left, right), at_ties, term)
-        return self._selected(term)
-
-    def _applied(self, row: str, arguments: Sequence[Term], term: Term) -> Expr:
-        given = [self._either(one) for one in arguments]
-        if term.is_number:
-            return TABLE[row].sympy(*given)
-        if row == "sqrt":
-            return sympy.HadamardPower(given[0], sympy.S.Half)
-        return MatrixFunction(row, *self._shape(term), *given)
-
-    def _indicator(
-        self, row: str, sides: Sequence[Term], at_ties: Fraction | None, term: Term
-    ) -> Expr:
-        given = [self._either(side) for side in sides]
-        tie = [] if at_ties is None else [_number(at_ties)]
-        if not term.is_number:
-            return MatrixFunction(row, *self._shape(term), *given, *tie)
-        holds = [(sympy.S.One, TABLE[row].sympy(*given)), (sympy.S.Zero, True)]
-        if tie:
-            holds.insert(1, (tie[0], sympy.Eq(*given)))
-        return sympy.Piecewise(*holds)
-
-    def _selected(self, term: Term) -> Expr:
-        match term:
-            case Part(of, rows, columns) if term.is_number and rows is not None:
-                whole = self.matrix(of)
-                return whole[rows[0], 0 if columns is None else columns[0]]
-            case Part(of, rows, columns):
-                left, right = _selections(rows, columns, of)
-                return sympy.MatMul(*left, self.matrix(of), *right)
-            case Placed(of, rows, columns):
-                left, right = _selections(rows, columns, term)
-                back = [[one.T for one in side] for side in (left, right)]
-                return sympy.MatMul(*back[0], self.matrix(of), *back[1])
-            case Blocks(blocks, axis):
-                if all(block.is_number for block in blocks):
-                    numbers = [self.number(block) for block in blocks]
-                    column = sympy.ImmutableMatrix(numbers)
-                    return column.T if axis else column
-                parts = [self.matrix(block) for block in blocks]
-                return sympy.BlockMatrix([parts] if axis else [[one] for one in parts])
         raise TypeError(type(term).__name__)
 
-    def _sum(self, terms: Sequence[Term]) -> Expr:
-        if terms[0].is_number:
-            return sympy.Add(*map(self.number, terms))
-        return sympy.MatAdd(*map(self.matrix, _without_brackets(terms)))
+    @_written.register
+    def _symbol(self, term: Symbol) -> Expr:
+        if term.axes:
+            return sympy.MatrixSymbol(term.name, *self._shape(term))
+        return symbol(term.name)
+
+    @_written.register
+    def _number(self, term: Number) -> Expr:
+        return _number(term.value)
+
+    @_written.register
+    def _row_count(self, term: RowCount) -> Expr:
+        return self._rows
+
+    @_written.register
+    def _special(self, term: Special) -> Expr:
+        return TABLE[term.name].sympy()
+
+    @_written.register
+    def _ones(self, term: Ones) -> Expr:
+        return sympy.OneMatrix(self._length(term.length), 1)
+
+    @_written.register
+    def _identity(self, term: Identity) -> Expr:
+        return sympy.Identity(self._length(term.length))
+
+    @_written.register
+    def _constant(self, term: Constant) -> Expr:
+        return _constant(term)
+
+    @_written.register
+    def _sum(self, term: Sum) -> Expr:
+        if term.is_number:
+            return sympy.Add(*map(self.number, term.terms))
+        return sympy.MatAdd(*map(self.matrix, _without_brackets(term.terms)))
+
+    @_written.register
+    def _scaled(self, term: Scaled) -> Expr:
+        scale = _number(term.coefficient) * sympy.Mul(*map(self.number, term.over))
+        scale = scale / sympy.Mul(*map(self.number, term.under))
+        if term.of is None:
+            return scale
+        factors = term.of.factors if isinstance(term.of, Product) else (term.of,)
+        return sympy.MatMul(scale, *map(self.matrix, factors))
+
+    @_written.register
+    def _product(self, term: Product) -> Expr:
+        return sympy.MatMul(*map(self.matrix, term.factors))
+
+    @_written.register
+    def _entrywise(self, term: Hadamard) -> Expr:
+        divisors = [sympy.HadamardPower(self.matrix(one), -1) for one in term.under]
+        return sympy.HadamardProduct(*map(self.matrix, term.over), *divisors)
+
+    @_written.register
+    def _transposed(self, term: Transposed) -> Expr:
+        return sympy.Transpose(self.matrix(term.of))
+
+    @_written.register
+    def _inverse(self, term: Inverse) -> Expr:
+        return sympy.Inverse(self.matrix(term.of))
+
+    @_written.register
+    def _diagonal(self, term: Diagonal) -> Expr:
+        # SymPy's own DiagMatrix takes seconds to print, since it asks what it is the diagonal of.
+        return MatrixFunction("diag", *self._shape(term), self.matrix(term.of))
+
+    @_written.register
+    def _norm(self, term: SquaredNorm) -> Expr:
+        inner = self.matrix(term.of)
+        return sympy.Trace(sympy.MatMul(sympy.Transpose(inner), inner))
+
+    @_written.register
+    def _power(self, term: Power) -> Expr:
+        exponent = _number(term.exponent)
+        if term.of.is_number:
+            return self.number(term.of) ** exponent
+        return sympy.HadamardPower(self.matrix(term.of), exponent)
+
+    @_written.register
+    def _of_matrix(self, term: OfMatrix) -> Expr:
+        inner = self.matrix(term.of)
+        if term.name == "det":
+            return sympy.Determinant(inner)
+        if term.name == "tr":
+            return sympy.Trace(inner)
+        return MatrixFunction(term.name, *self._shape(term), inner)
+
+    @_written.register
+    def _applied(self, term: Applied) -> Expr:
+        given = [self._either(one) for one in term.arguments]
+        if term.is_number:
+            return TABLE[term.row].sympy(*given)
+        if term.row == "sqrt":
+            return sympy.HadamardPower(given[0], sympy.S.Half)
+        return MatrixFunction(term.row, *self._shape(term), *given)
+
+    @_written.register
+    def _indicator(self, term: Indicator) -> Expr:
+        given = [self._either(side) for side in term.parts]
+        tie = [] if term.at_ties is None else [_number(term.at_ties)]
+        if not term.is_number:
+            return MatrixFunction(term.row, *self._shape(term), *given, *tie)
+        ties = [(one, sympy.Eq(*given)) for one in tie]
+        holds = (sympy.S.One, TABLE[term.row].sympy(*given))
+        return sympy.Piecewise(holds, *ties, (sympy.S.Zero, True))
+
+    @_written.register
+    def _part(self, term: Part) -> Expr:
+        whole = self.matrix(term.of)
+        if term.is_number and term.rows is not None:
+            return whole[term.rows[0], 0 if term.columns is None else term.columns[0]]
+        left, right = _selections(term.rows, term.columns, term.of)
+        return sympy.MatMul(*left, whole, *right)
+
+    @_written.register
+    def _placed(self, term: Placed) -> Expr:
+        left, right = _selections(term.rows, term.columns, term)
+        back = [[one.T for one in side] for side in (left, right)]
+        return sympy.MatMul(*back[0], self.matrix(term.of), *back[1])
+
+    @_written.register
+    def _blocks(self, term: Blocks) -> Expr:
+        if all(block.is_number for block in term.blocks):
+            column = sympy.ImmutableMatrix(list(map(self.number, term.blocks)))
+            return column.T if term.axis else column
+        parts = [self.matrix(block) for block in term.blocks]
+        return sympy.BlockMatrix([parts] if term.axis else [[one] for one in parts])
 
 
 def _without_brackets(terms: Sequence[Term]) -> list[Term]:
@@ -277,10 +308,6 @@ def _selections(rows: Places, columns: Places, whole: Term) -> tuple[list[Expr],
 
 def _chosen(places: Sequence[int], length: int) -> Expr:
     return sympy.ImmutableMatrix(len(places), length, lambda i, j: int(places[i] == j))
-
-
-def _entrywise(parts: Sequence[Expr]) -> Expr:
-    return parts[0] if len(parts) == 1 else sympy.HadamardProduct(*parts)
 
 
 def _is_matrix(expression: Expr) -> bool:
