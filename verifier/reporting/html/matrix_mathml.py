@@ -19,8 +19,9 @@ _HATS = {"ŷ": "<mover><mi>y</mi><mo>^</mo></mover>"}
 
 
 class MathmlNotation:
-    """Elements of MathML Core; what comes from a model is escaped_words. `rows` is the name of how many
-    rows a batch has.
+    """Elements of MathML Core; what comes from a model is escaped.
+
+    `rows` is the name of how many rows a batch has.
 
     >>> MathmlNotation("n").raised("<mi>W</mi>", "T")
     '<msup><mi>W</mi><mo>⊤</mo></msup>'

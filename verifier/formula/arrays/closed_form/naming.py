@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from verifier.formula.arrays.closed_form.notation import written
+from verifier.formula.arrays.closed_form.notation import is_ones, written
 from verifier.formula.arrays.closed_form.terms import (
     ATOMS,
     Applied,
@@ -124,7 +124,7 @@ def _postorder(
 
 
 def _may_have_name(term: Term) -> bool:
-    if isinstance(term, (*ATOMS, Scaled, Transposed, Constant, Placed)):
+    if isinstance(term, (*ATOMS, Scaled, Transposed, Constant, Placed)) or is_ones(term):
         return False
     return not (isinstance(term, Inverse | Power | Diagonal | Part) and isinstance(term.of, ATOMS))
 

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from tests.formula.closed_form_values import ON_MATRICES, ROWS, row_on_arrays
+from tests.formula.arrays.closed_form_values import ON_MATRICES, ROWS, row_on_arrays
 from verifier.formula.arrays.closed_form.notation import SIGNS
 
 

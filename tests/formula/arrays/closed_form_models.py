@@ -1,7 +1,5 @@
 """Models of arrays whose closed forms are tried."""
 
-# ruff: noqa: B008, N803 (start values are drawn once, and matrices have capitals)
-
 from __future__ import annotations
 
 import numpy as np
