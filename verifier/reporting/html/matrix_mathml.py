@@ -34,6 +34,11 @@ class MathmlNotation:
         """With a subscript where it ends in a number."""
         return name_part(name)
 
+    def special(self, name: str) -> str:
+        """π or e."""
+        shown = {"pi": "π"}.get(name, name)
+        return f"<mi>{shown}</mi>"
+
     def named(self, letter: str, index: int | None) -> str:
         """The index below the line."""
         shown = _HATS.get(letter, f"<mi>{escaped_words(letter)}</mi>")

@@ -52,6 +52,9 @@ class Notation(Protocol):
     def symbol(self, name: str) -> str:
         """A name of the author's."""
 
+    def special(self, name: str) -> str:
+        """pi or e."""
+
     def named(self, letter: str, index: int | None) -> str:
         """A name that the closed form gives."""
 
@@ -165,10 +168,13 @@ class _Writer:
     def _written(self, term: Term) -> _Piece:
         raise TypeError(type(term).__name__)
 
-    @_written.register(Symbol)
-    @_written.register(Special)
-    def _symbol(self, term: Symbol | Special) -> _Piece:
+    @_written.register
+    def _symbol(self, term: Symbol) -> _Piece:
         return _Piece(self._notation.symbol(term.name))
+
+    @_written.register
+    def _special(self, term: Special) -> _Piece:
+        return _Piece(self._notation.special(term.name))
 
     @_written.register
     def _named(self, term: Named) -> _Piece:
@@ -262,7 +268,8 @@ class _Writer:
 
     def _base(self, term: Term) -> str:
         """What a mark stands above: in brackets where it has a mark of its own."""
-        marked = isinstance(term, Transposed | Inverse | Power)
+        is_root = isinstance(term, Applied) and term.row == "sqrt"
+        marked = isinstance(term, Transposed | Inverse | Power) or is_root
         inner = self._at_least(term, ATOM)
         return self._notation.bracketed(inner) if marked else inner
 
