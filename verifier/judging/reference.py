@@ -49,8 +49,10 @@ class Formula:
         return [common_shape(builder, value, statements.shapes[0])]
 
     def unfitted(self, statements: Statements, builder: Builder) -> int:
-        """The same in the formula's own shape: the node in `builder` of its reduced value at the
-        point of these `statements`.
+        """The node of the formula's reduced value in `builder`, in the formula's own shape.
+
+        `statements` are those of the code at its point. Raises InputError where the code returns
+        several tensors.
         """
         if len(statements.results) != 1:
             raise InputError(
