@@ -307,3 +307,20 @@ def test_a_name_of_the_model_is_not_taken_again():
         "∂L/∂b = (2/N) R′ᵀ 1",
     )
     assert str(own.gradient["R"].args[0]) == "2/N"
+
+
+def test_a_formula_that_is_too_long_or_too_deep_is_refused_in_one_sentence(monkeypatch):
+    with pytest.raises(InputError) as refused:
+        _ = _deep(120).closed_form
+    assert str(refused.value).endswith("above 1000 its closed form is not shown")
+    monkeypatch.setattr("verifier.formula.arrays.closed_form.form.written", _no_end)
+    with pytest.raises(InputError) as refused:
+        _ = _deep(2).closed_form
+    assert str(refused.value) == (
+        "the formula has too many operations inside each other, or too large numbers, for a "
+        "closed form"
+    )
+
+
+def _no_end(*arguments):
+    return _no_end(*arguments)
