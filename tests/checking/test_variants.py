@@ -235,6 +235,12 @@ def test_what_torch_says_at_length_is_said_shortly():
     }
 
 
+def test_a_mark_is_found_behind_other_operations():
+    report = checked(lambda x: OnceDifferentiable.apply(2 * x))
+    sentence = "the code has a backward that is marked as once_differentiable"
+    assert absent(report)["second"] == sentence
+
+
 @pytest.mark.parametrize("shape", [(3, 4), (2, 3, 2)])
 def test_dropout_agrees_though_torch_draws_in_the_order_of_memory(shape):
     report = checked(

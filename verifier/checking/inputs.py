@@ -311,8 +311,8 @@ def _cast_tensor(name: str, tensor: torch.Tensor, dtype: torch.dtype) -> torch.T
         )
     if tensor.is_nested:
         raise InputError(
-            f"input {name} is a nested tensor, and only plain ones are read: give its parts, or pad "
-            "it"
+            f"input {name} is a nested tensor, and only plain ones are read: give its parts, or "
+            "pad it"
         )
     if tensor.layout is not torch.strided:
         return _cast_sparse(name, tensor, dtype)

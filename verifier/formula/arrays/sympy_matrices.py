@@ -347,12 +347,13 @@ class _Reader:
     # Lengths.
 
     def _length(self, length: Expr) -> int:
-        found = self.lengths.get(length, length)
-        if not isinstance(found, int) and not found.is_Integer:
+        if length in self.lengths:
+            return self.lengths[length]
+        if not sympy.sympify(length).is_Integer:
             raise InputError(
                 f"how long {length} is does not follow from the symbols of the formula"
             )
-        return int(found)
+        return int(length)
 
     def _lengths_of(self, node: int) -> tuple[int, int]:
         """The two lengths of the node; a number is the same along both axes."""

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import sympy
 
-from tests.formula.closed_form_code import Code, as_matrix, scope_of
-from tests.formula.closed_form_models import MODELS
-from tests.formula.closed_form_values import ROWS, numeric
+from tests.formula.arrays.closed_form_code import Code, as_matrix, scope_of
+from tests.formula.arrays.closed_form_models import MODELS
+from tests.formula.arrays.closed_form_values import ROWS, numeric
 from verifier import InputError, Model, functions, model, normal, squared_error, zeros
 from verifier.commands.cli import run
 from verifier.explaining.model_as_code import formulas
@@ -254,7 +254,7 @@ _TENSORS = {"x": np.ones((6, 5, 4)), "y": np.ones((6, 5))}
 
 
 @model(loss=squared_error, data=_TENSORS)
-def of_tensors(x, *, w=normal(4)):  # noqa: B008 (drawn once)
+def of_tensors(x, *, w=normal(4)):
     return x @ w
 
 
@@ -274,7 +274,7 @@ def test_an_array_of_three_axes_is_said_in_one_sentence_everywhere():
 
 
 def _deep(layers):
-    def body(X, *, W):  # noqa: N803 (matrices have capitals)
+    def body(X, *, W):
         hidden = X
         for _ in range(layers):
             hidden = hidden + functions.tanh(hidden @ W)
@@ -296,7 +296,7 @@ def test_a_deep_network_is_named_layer_by_layer_and_a_deeper_one_refused_in_one_
 
 def test_a_name_of_the_model_is_not_taken_again():
     @model(loss=squared_error, data={"n": np.ones((6, 3)), "y": np.ones((6, 2))})
-    def own(n, *, R=normal(3, 2), b=zeros(2)):  # noqa: B008, N803 (drawn once)
+    def own(n, *, R=normal(3, 2), b=zeros(2)):
         return n @ R + b
 
     assert own.closed_form.text() == (
