@@ -1,8 +1,9 @@
 """Layers of networks: how long reading, deriving, replaying and the noise take at small shapes.
 
 The joint graph is captured and lowered (read), the forward is differentiated (derive), both
-gradients are replayed in Arb (replay) and with rounding noise (noise). Seconds of one run behind
-one that is not counted, in which torch and SymPy set themselves up.
+gradients are replayed in Arb (replay) and with rounding noise (noise). Seconds of processor time,
+which other programs do not change much, of one run behind one that is not counted, in which torch
+and SymPy set themselves up.
 """
 
 import time
@@ -92,13 +93,13 @@ class Measured:
 
 
 class Watch:
-    """Seconds since it was last asked."""
+    """Seconds of processor time since it was last asked."""
 
     def __init__(self) -> None:
-        self._start = time.perf_counter()
+        self._start = time.process_time()
 
     def __call__(self) -> float:
-        before, self._start = self._start, time.perf_counter()
+        before, self._start = self._start, time.process_time()
         return self._start - before
 
 
@@ -142,7 +143,7 @@ def derived(
 def main() -> None:
     print(
         f"{torch.get_num_threads()} threads, seed {SEED}; numbers: of inputs and parameters; "
-        "seconds"
+        "seconds of processor time"
     )
     heads = " ".join(f"{head:>8s}" for head in ("read", "derive", "replay", "noise", "all"))
     for dtype in DTYPES:

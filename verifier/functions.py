@@ -54,7 +54,7 @@ def piecewise(*branches: tuple[Operand, Operand]) -> Operand:
     """
     from verifier.formula import overloads
 
-    return overloads.apply_piecewise(branches)
+    return overloads.apply_piecewise(branches, _function_named("where"))
 
 
 class Function(Protocol):

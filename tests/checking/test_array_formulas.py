@@ -1,6 +1,7 @@
 """Checks of code whose inputs are arrays against formulas of whole arrays."""
 
 import pytest
+import sympy
 import torch
 
 import verifier
@@ -50,6 +51,21 @@ def test_right_code_agrees(name):
     code, formula, inputs = RIGHT[name]
     report = verifier.check(code, formula=formula, inputs=inputs)
     assert report.outcome is Outcome.AGREES
+
+
+A, B = sympy.MatrixSymbol("a", 2, 3), sympy.MatrixSymbol("b", 3, 2)
+
+
+def test_a_formula_of_sympys_matrices():
+    right = verifier.check(torch.matmul, formula=A * B, inputs=MATRICES)
+    assert right.outcome is Outcome.AGREES
+    wrong = verifier.check(torch.matmul, formula=2 * A * B, inputs=MATRICES)
+    assert wrong.outcome is Outcome.DISAGREES
+
+
+def test_a_formula_of_sympys_matrices_with_other_shapes():
+    with pytest.raises(InputError, match=r"^b is a matrix of 3 x 2 in the formula"):
+        verifier.check(torch.mul, formula=A * B, inputs={"a": MATRICES["a"], "b": MATRICES["a"]})
 
 
 WRONG = {

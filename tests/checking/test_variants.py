@@ -235,6 +235,12 @@ def test_what_torch_says_at_length_is_said_shortly():
     }
 
 
+def test_a_mark_is_found_behind_other_operations():
+    report = checked(lambda x: OnceDifferentiable.apply(2 * x))
+    sentence = "the code has a backward that is marked as once_differentiable"
+    assert absent(report)["second"] == sentence
+
+
 @pytest.mark.parametrize("shape", [(3, 4), (2, 3, 2)])
 def test_dropout_agrees_though_torch_draws_in_the_order_of_memory(shape):
     report = checked(
@@ -688,7 +694,7 @@ def test_an_edge_at_which_the_code_cannot_be_read_is_left_out(code):
 def test_a_point_that_is_given_and_cannot_be_read_is_refused():
     inputs = {"A": torch.ones(3, 3, dtype=torch.float64)}
     with pytest.raises(verifier.InputError, match="has no rule for a matrix without full rank"):
-        checked(lambda A: torch.linalg.qr(A)[1], inputs=inputs)  # noqa: N803
+        checked(lambda A: torch.linalg.qr(A)[1], inputs=inputs)
 
 
 def test_digits_that_autocast_gives_up_are_no_loss_of_the_code():

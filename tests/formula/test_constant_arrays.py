@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 import verifier
-from verifier import model, squared_error
-from verifier.functions import determinant, exp, log, mean, solve
+from verifier import model, normal, squared_error
+from verifier.functions import determinant, exp, log, mean, piecewise, solve, where
 
 POINTS = np.linspace(0, 1, 6)[:, None]
 SQUARES = (POINTS - POINTS.T) ** 2
@@ -58,3 +59,50 @@ def test_other_models_stay_as_they_were():
     assert branching.is_scalar
     with pytest.raises(verifier.InputError, match="decides a branch, but a formula has no value"):
         _ = branching.program
+
+
+X = np.random.default_rng(0).normal(size=(6, 3))
+DATA = {"x": X, "y": X[:, 0]}
+MASK = np.array([True, False, True])
+
+
+def masked(x, *, w=normal(3)):
+    return where(MASK, x, 0) @ w
+
+
+def in_pieces(x, *, w=normal(3)):
+    return piecewise((x, x > 0), (2 * x, x > -1), (0, True)) @ w
+
+
+def in_a_band(x, *, w=normal(3)):
+    return where((x > 0) & (x < 1), x, 2 * x) @ w
+
+
+EXPECTED = {
+    masked: X * MASK,
+    in_pieces: np.where(X > 0, X, np.where(X > -1, 2 * X, 0)),
+    in_a_band: np.where((X > 0) & (X < 1), X, 2 * X),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("body", EXPECTED)
+def test_branches_of_arrays(body, dtype):
+    branches = model(loss=squared_error, data=DATA)(body)
+    report = verifier.train(branches, batch="all", epochs=2, dtype=dtype)
+    assert (report.outcome, report.exit_code) == (verifier.Outcome.AGREES, 0)
+    expected = EXPECTED[body] @ branches.start["w"]
+    assert branches.numpy(X, **branches.start).tolist() == pytest.approx(expected.tolist())
+    in_torch = branches.torch(torch.tensor(X), **branches.start)
+    assert in_torch.tolist() == pytest.approx(expected.tolist())
+
+
+def test_a_condition_that_is_a_number():
+    def condition(x, *, w=normal(3)):
+        return where(x, x, 0) @ w
+
+    with pytest.raises(verifier.InputError) as error:
+        verifier.train(model(loss=squared_error, data=DATA)(condition))
+    assert str(error.value).endswith(
+        "condition cannot be run on arrays: TypeError: where takes a condition first, such as x > 0"
+    )

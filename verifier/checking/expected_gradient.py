@@ -99,17 +99,37 @@ class ExpectedFunction:
             return Reference(_reference_on_target_inputs(bound(code, inputs, dtype), target))
         if self.formula is None:
             return None
-        if isinstance(self.formula, str) and uses_arrays(self.formula):
-            return ArrayFormula(self.formula, _numbers(inputs), REDUCTIONS[self.reduction])
+        if self._is_of_arrays:
+            reduction = REDUCTIONS[self.reduction]
+            return ArrayFormula(self._write_arrays, _numbers(inputs), reduction)
         return Formula(guarded(self._program(target, inputs)), REDUCTIONS[self.reduction])
 
     def _shape(self, value: UserValue) -> Shape:
         """The shape of an input in the formula, which is one number of it unless the formula does
         something with whole arrays.
         """
-        if isinstance(self.formula, str) and uses_arrays(self.formula):
-            return tuple(getattr(value, "shape", ()))
-        return SCALAR
+        return tuple(getattr(value, "shape", ())) if self._is_of_arrays else SCALAR
+
+    @property
+    def _is_of_arrays(self) -> bool:
+        """Whether the formula does something with whole arrays."""
+        if isinstance(self.formula, str):
+            return uses_arrays(self.formula)
+        from verifier.formula.arrays.sympy_matrices import has_matrices
+
+        return has_matrices(self._tree)
+
+    def _write_arrays(self, builder: FormulaBuilder, symbols: Mapping[str, int]) -> int:
+        if isinstance(self.formula, str):
+            return read_text(self.formula, builder, symbols)
+        from verifier.formula.arrays.sympy_matrices import read_matrices
+
+        return read_matrices(self._tree, builder, symbols)
+
+    @property
+    def _tree(self) -> Expr:
+        """The formula as a SymPy expression, where it is none as text."""
+        return self.formula.expression if isinstance(self.formula, Model) else self.formula
 
     def _program(self, target: Bound, inputs: UserInputs) -> Program:
         builder = FormulaBuilder()
@@ -118,11 +138,11 @@ class ExpectedFunction:
         return builder.program(self._expression_node(builder, symbols))
 
     def _expression_node(self, builder: FormulaBuilder, symbols: Mapping[str, int]) -> int:
-        if isinstance(self.formula, str):
-            return read_text(self.formula, builder, symbols)
+        if isinstance(self.formula, str) or self._is_of_arrays:
+            return self._write_arrays(builder, symbols)
         from verifier.program.sympy_form import read
 
-        tree: Expr = self.formula.expression if isinstance(self.formula, Model) else self.formula
+        tree = self._tree
         unknown = sorted(str(symbol) for symbol in tree.free_symbols if str(symbol) not in symbols)
         if unknown:
             raise InputError(

@@ -584,7 +584,7 @@ class Model:
 
     @cached_property
     def is_scalar(self) -> bool:
-        """Whether every parameter, every entry of the data and every constant is a single number."""
+        """Whether every parameter, each entry of the data and each constant is a number."""
         if any(self.shapes.values()) or not set(self.row_shapes.values()) <= {(), (1,)}:
             return False
         with quiet_imports():

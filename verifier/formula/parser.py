@@ -20,28 +20,14 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import NamedTuple
 
-import numpy as np
-
 from verifier.errors import InputError
 from verifier.formula import overloads
-from verifier.formula.arrays.functions import (
-    FUNCTIONS,
-    OF_ARRAY,
-    OF_ARRAYS,
-    OF_WHOLE,
-    OF_WHOLES,
-    needed_parameters,
-    parameters_of,
-)
-from verifier.formula.arrays.text_literals import MisplacedError, read_index, read_setting
-from verifier.formula.arrays.text_operations import (
-    MOST_AXES,
-    ArrayOperations,
-    KnownShapes,
-    Settled,
-    UnknownShapes,
-)
-from verifier.formula.parts import CONDITION, LIST, PAIR, QUANTITY, SETTING, TRUE, Part, Whole
+from verifier.formula.arrays.functions import FUNCTIONS, parameters_of
+from verifier.formula.text.array_calls import ArrayCalls
+from verifier.formula.text.array_operations import ArrayOperations, KnownShapes, UnknownShapes
+from verifier.formula.text.constants import ConstantValues
+from verifier.formula.text.literals import MisplacedError, read_index, read_setting
+from verifier.formula.text.parts import CONDITION, LIST, PAIR, QUANTITY, SETTING, TRUE, Part
 from verifier.formula.tokens import (
     ARGUMENT,
     ARRAYS,
@@ -57,10 +43,7 @@ from verifier.formula.tokens import (
     shorten,
     tokens_of,
 )
-from verifier.operations.arrays import Floats, Numeric
-from verifier.operations.table import TABLE
 from verifier.program.builder import FormulaBuilder
-from verifier.program.evaluation.arithmetic import NumPyArithmetic
 from verifier.program.infix_operators import (
     BOTH,
     COMPARISON,
@@ -72,9 +55,8 @@ from verifier.program.infix_operators import (
     PREFIX,
     Operator,
     operate,
-    whole_number,
 )
-from verifier.program.program import ARRAY, BATCH, CONSTANT, INPUT, SCALAR
+from verifier.program.program import BATCH, INPUT, SCALAR
 
 LONGEST = 20_000
 """Characters of a formula."""
@@ -157,7 +139,7 @@ class _Reader:
         self._symbols = symbols
         self._arrays = arrays
         self._declaring = declaring
-        self._numbers = _Numbers(draft)
+        self._numbers = ConstantValues(draft)
         self._functions = {*_FORMS, *overloads.callable_names(), *overloads.ALIASES}
         if arrays is not None:
             self._functions |= FUNCTIONS.keys()
@@ -457,7 +439,8 @@ class _Reader:
 
     def _number(self, part: Part) -> int:
         if part.kind == LIST:
-            return self._on_arrays.constant(self._literal_array(part))
+            with self._at(part):
+                return self._on_arrays.constant(self._array_calls.literal_array(part))
         if part.kind != QUANTITY:
             raise self._misplaced(part, QUANTITY)
         return part.node
@@ -489,21 +472,22 @@ class _Reader:
         return self._arrays
 
     @contextmanager
-    def _at(self, token: Token) -> Iterator[None]:
-        """What is refused in the block has its caret under that token, if under no other one."""
+    def _at(self, place: Token | Part) -> Iterator[None]:
+        """What is refused in the block has its caret under that place, if under no other one."""
         try:
             yield
         except FormulaError:
             raise
+        except MisplacedError as error:
+            raise self._error(error.sentence, error.place) from None
         except InputError as error:
-            raise self._error(error.sentence, token.start) from None
+            raise self._error(error.sentence, place.start) from None
 
     def _index(self, token: Token) -> None:
         operands = self._frames[-1].operands
         part = operands.pop()
-        with self._literally():
-            index = read_index(self._tokens, token)
         with self._at(token):
+            index = read_index(self._tokens, token)
             node = self._on_arrays.indexed(self._number(part), index.key)
         operands.append(self._checked_part(node, part.start, index.end))
 
@@ -531,39 +515,13 @@ class _Reader:
                     token.start,
                 )
             raise self._error(no_meaning_sentence("="), place)
-        with self._literally():
+        with self._at(token):
             value, end = read_setting(self._tokens, token)
         self._push(Part(-1, token.start, end, SETTING, setting=(token.text, value)))
 
-    @contextmanager
-    def _literally(self) -> Iterator[None]:
-        try:
-            yield
-        except MisplacedError as error:
-            raise self._error(error.sentence, error.place) from None
-
-    def _literal_array(self, part: Part) -> Floats:
-        """The numbers of a list, of which inner lists are rows."""
-        rows = []
-        for item in part.inside:
-            if item.kind == LIST:
-                rows.append(self._literal_array(item))
-            else:
-                rows.append(self._literal_number(item))
-        if len({np.shape(row) for row in rows}) > 1:
-            raise self._error("the rows of an array have one length", part.start)
-        if np.ndim(rows[0]) >= MOST_AXES:
-            raise self._error(f"an array has at most {MOST_AXES} axes", part.start)
-        return np.array(rows, dtype=np.float64)
-
-    def _literal_number(self, part: Part) -> int | float:
-        node = self._draft[part.node] if part.kind == QUANTITY else None
-        if node is None or node.operation != CONSTANT:
-            raise self._error(
-                f"{self._text_of(part)} is no number: concatenate and stack take lists of arrays",
-                part.start,
-            )
-        return node.payload  # type: ignore[no-any-return]
+    @property
+    def _array_calls(self) -> ArrayCalls:
+        return ArrayCalls(self._text, self._draft, self._on_arrays, self._number)
 
     def _is_of_arrays(self, name: str, arguments: Sequence[Part]) -> bool:
         """Whether a call means the function of arrays, where numbers have one of that name too."""
@@ -572,69 +530,13 @@ class _Reader:
         settings = any(argument.kind == SETTING for argument in arguments)
         return settings or len(arguments) == 1 or name not in overloads.callable_names()
 
-    def _call_of_arrays(self, function: Token, arguments: Sequence[Part]) -> int:
-        kinds = parameters_of(function.text)
-        given: dict[str, Part] = {}
-        for name, part in self._named(function, arguments):
-            if name in given:
-                raise self._error(f"{function.text} has {name} twice", part.start)
-            given[name] = part
-        for name in needed_parameters(function.text):
-            if name not in given:
-                raise self._error(f"{function.text} needs {name}", function.start)
-        values = {name: self._argument(kinds[name], part) for name, part in given.items()}
-        return self._on_arrays.called(function.text, values)
-
-    def _named(self, function: Token, arguments: Sequence[Part]) -> Iterator[tuple[str, Part]]:
-        """The arguments with the names of their parameters."""
-        names = tuple(parameters_of(function.text))
-        for place, part in enumerate(arguments):
-            if part.setting is not None:
-                yield part.setting[0], part
-            elif place < len(names):
-                yield names[place], part
-            else:
-                raise self._error(
-                    f"{function.text} takes {', '.join(names)}, here it has {len(arguments)} "
-                    "arguments",
-                    function.start,
-                )
-
-    def _argument(self, kind: str, part: Part) -> int | list[int] | Settled:
-        """An argument as a parameter of that kind takes it."""
-        if kind == OF_ARRAY:
-            return self._number(part)
-        if kind == OF_ARRAYS:
-            if part.kind != LIST:
-                raise self._error("a list of arrays stands here, as in [a, b]", part.start)
-            return [self._number(item) for item in part.inside]
-        value = part.setting[1] if part.setting else self._whole(part)
-        wanted = {OF_WHOLE: int, OF_WHOLES: tuple}.get(kind)
-        if wanted is not None and not isinstance(value, wanted):
-            needed = "a whole number" if wanted is int else "a list of whole numbers"
-            raise self._error(f"{self._text_of(part)} stands where {needed} is needed", part.start)
-        return Settled(value)
-
-    def _whole(self, part: Part) -> Whole:
-        if part.kind == LIST:
-            return tuple(self._whole_number(item) for item in part.inside)
-        return self._whole_number(part)
-
-    def _whole_number(self, part: Part) -> int:
-        node = self._draft[part.node] if part.kind == QUANTITY else None
-        if node is None or node.operation != CONSTANT or not isinstance(node.payload, int):
-            raise self._error(
-                f"{self._text_of(part)} stands where a whole number is needed", part.start
-            )
-        return node.payload
-
     # Functions.
 
     def _call(self, function: Token, arguments: list[Part], end: int) -> Part:
         name = function.text
         if self._is_of_arrays(name, arguments):
             with self._at(function):
-                node = self._call_of_arrays(function, arguments)
+                node = self._array_calls.called(function, arguments)
             return self._checked_part(node, function.start, end)
         self._check_count(function, len(arguments))
         with self._at(function):
@@ -729,54 +631,6 @@ class _Reader:
 
 def _canonical_name(name: str) -> str:
     return overloads.ALIASES.get(name, name)
-
-
-class _Numbers:
-    """The float64 values of a builder's nodes that depend on no symbol."""
-
-    def __init__(self, build: FormulaBuilder) -> None:
-        self._build = build
-        self._arithmetic = NumPyArithmetic("float64")
-        self._values: dict[int, Numeric] = {}
-        self._seen = 0
-
-    def finite(self, node: int) -> bool:
-        """Whether a node, built just now, is finite or depends on a symbol.
-
-        A branch that it does not take may be anything.
-        """
-        new = range(self._seen, len(self._build))
-        self._seen = len(self._build)
-        for index in new:
-            self._value(index)
-        value = self._values.get(node)
-        return value is None or bool(np.isfinite(value).all())
-
-    def whole(self, index: int) -> int | None:
-        """The whole number that a node is, also as 10**12; None for any other."""
-        value = self._values.get(index)
-        if value is None or not np.all(value == np.trunc(value)):
-            return None
-        # Beyond 2**53 a float64 stands for more than one whole number, and only a literal says
-        # which.
-        return whole_number(self._build, index) if abs(value) > 2**53 else int(value)
-
-    def _value(self, index: int) -> Numeric:
-        node = self._build[index]
-        if node.operation == CONSTANT:
-            self._values[index] = node.array if node.is_array else self._constant(node.payload)
-        elif node.operation not in (INPUT, ARRAY) and all(
-            argument in self._values for argument in node.arguments
-        ):
-            values = (self._values[argument] for argument in node.arguments)
-            self._values[index] = self._arithmetic.apply(TABLE[node.operation], *values)
-        return self._values.get(index)
-
-    def _constant(self, value: int | float) -> Numeric:
-        try:
-            return self._arithmetic.number(value)
-        except OverflowError:
-            return math.inf
 
 
 def read_text(text: str, builder: FormulaBuilder, symbols: Mapping[str, int]) -> int:

@@ -33,7 +33,7 @@ PROVABLE_IF_BLIND = 20_000
 
 def judged_parts(pair: ComparedPrograms, found: JointReplay, formula: FormulaReplay) -> list[Part]:
     """A part for each array of statements, in order."""
-    sizes = term_sizes(pair.builder.program(*pair.code), pair.given)
+    sizes = term_sizes(pair.code_program, pair.given)
     hulls = [hull.flat for hull in found.kinks.hulls]
     columns = (
         found.code,
@@ -77,7 +77,7 @@ def _honest(pair: ComparedPrograms, provable: int) -> list[Balls] | list[None]:
     """For programs of at most so many numbers the proved balls of what honest code may state; else
     nothing.
     """
-    program = pair.builder.program(*pair.code)
+    program = pair.code_program
     if program.elements > provable:
         return [None] * len(pair.code)
     return proved(pair.as_in_forward(program), pair.given)

@@ -51,6 +51,16 @@ class ComparedPrograms:
         return self.builder.program(*self.code, *self.exact)
 
     @cached_property
+    def code_program(self) -> Program:
+        """The code's statements alone."""
+        return self.builder.program(*self.code)
+
+    @cached_property
+    def exact_program(self) -> Program:
+        """The exact ones alone."""
+        return self.builder.program(*self.exact)
+
+    @cached_property
     def places(self) -> dict[int, int]:
         """Where the builder's nodes stand in that program."""
         return self.builder.places_in(*self.code, *self.exact)
@@ -93,21 +103,26 @@ class ComparedPrograms:
             else node
             for node in program.nodes
         ]
-        return replace(program, nodes=tuple(nodes))
+        is_changed = any(one is not other for one, other in zip(nodes, program.nodes, strict=True))
+        return replace(program, nodes=tuple(nodes)) if is_changed else program
 
-    def only(
+    def code_point(self, decisions: Mapping[int, Decision], ties: Mapping[int, Truths]) -> Point:
+        """The code's statements alone, with what is known of comparisons by their places there."""
+        return self._only(self.code_program, self.code, decisions, ties)
+
+    def exact_point(self, decisions: Mapping[int, Decision], ties: Mapping[int, Truths]) -> Point:
+        """The same of the exact ones."""
+        return self._only(self.exact_program, self.exact, decisions, ties)
+
+    def _only(
         self,
+        program: Program,
         nodes: Sequence[int],
-        places: Mapping[int, int],
         decisions: Mapping[int, Decision],
         ties: Mapping[int, Truths],
     ) -> Point:
-        """The program of some of the nodes alone, with what is known of comparisons by their places
-        there.
-        """
-        own = self.builder.places_in(*nodes)
-        both = [(place, own[index]) for index, place in places.items() if index in own]
+        own = self.builder.places_in(*nodes) if decisions or ties else {}
+        both = [(place, own[index]) for index, place in self.places.items() if index in own]
         decided = {now: decisions[at] for at, now in both if at in decisions}
         tied = {now: ties[at] for at, now in both if at in ties}
-        program = self.builder.program(*nodes)
         return Point(program, self.given, self.point.formats, decided, tied)

@@ -114,9 +114,7 @@ def _examination(pair: ComparedPrograms) -> Examination:
         measured = Exact(found.point, found.exact)
         places = pair.builder.places_in(*pair.code)
         literals = frozenset(places[index] for index in pair.literals)
-        coded = Coded(
-            pair.point, pair.only(pair.code, pair.places, found.decisions, found.ties), literals
-        )
+        coded = Coded(pair.point, pair.code_point(found.decisions, found.ties), literals)
         return Examination(
             tuple(measured.noted(parts)),
             formula.summary,

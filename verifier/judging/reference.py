@@ -4,7 +4,7 @@ derived.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +14,6 @@ from verifier.capture.joint_graph import NotReadableError, captured, captured_wi
 from verifier.capture.lowering import lowered
 from verifier.capture.random_draws import with_seed
 from verifier.errors import InputError
-from verifier.formula.parser import read_text
 from verifier.process.values import UserFunction
 from verifier.program.builder import Builder, FormulaBuilder
 from verifier.program.guards import guarded
@@ -50,7 +49,11 @@ class Formula:
         return [common_shape(builder, value, statements.shapes[0])]
 
     def unfitted(self, statements: Statements, builder: Builder) -> int:
-        """The same in the formula's own shape."""
+        """The node of the formula's reduced value in `builder`, in the formula's own shape.
+
+        `statements` are those of the code at its point. Raises InputError where the code returns
+        several tensors.
+        """
         if len(statements.results) != 1:
             raise InputError(
                 f"the code returns {len(statements.results)} tensors, the formula describes one"
@@ -59,11 +62,12 @@ class Formula:
         return self.reduction(builder, lifted(self.program, builder, nodes))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ArrayFormula:
-    """A formula as text that does something with whole arrays, so that it depends on shapes."""
+    """A formula that does something with whole arrays, so that it depends on their shapes."""
 
-    text: str
+    write: Callable[[FormulaBuilder, Mapping[str, int]], int]
+    """Writes the formula, and gives its node, for the nodes of its symbols by name."""
     numbers: Mapping[str, float]
     """The inputs that are plain numbers."""
     reduction: Reduction = unreduced
@@ -72,33 +76,34 @@ class ArrayFormula:
         """The node of the formula's reduced value in `builder`, of the shape that the code returns.
 
         `statements` are those of the code at its point. Raises InputError where the shapes of the
-        inputs do not fit the formula, and where its value has another shape than the code's.
+        inputs do not fit the formula, and where its value has another shape than the code's; axes
+        of length 1 do not matter.
         """
         nodes = input_nodes(statements, builder)
         shapes = {name: builder.shape(nodes[name]) for name in statements.inputs if name in nodes}
-        formula = Formula(array_program(self.text, shapes, self.numbers), self.reduction)
+        formula = Formula(self._program(shapes), self.reduction)
         value = formula.unfitted(statements, builder)
-        if builder.shape(value) != statements.shapes[0]:
+        found, expected = builder.shape(value), tuple(statements.shapes[0])
+        if _without_ones(found) != _without_ones(expected):
             raise InputError(
-                f"the formula's value is {_described(builder.shape(value))}, the code's "
-                f"{_described(statements.shapes[0])}"
+                f"the formula's value is {_described(found)}, the code's {_described(expected)}"
             )
-        return [value]
+        return [builder.reshape(value, expected)]
+
+    def _program(self, shapes: Mapping[str, Shape]) -> Program:
+        """The guarded program for inputs of these shapes."""
+        build = FormulaBuilder()
+        symbols = {name: build.input(name, shape) for name, shape in shapes.items()}
+        symbols |= {name: build.constant(number) for name, number in self.numbers.items()}
+        return guarded(build.program(self.write(build, symbols)))
+
+
+def _without_ones(shape: Shape) -> Shape:
+    return tuple(length for length in shape if length != 1)
 
 
 def _described(shape: Shape) -> str:
     return f"of shape {shape_text(shape)}" if shape else "a number"
-
-
-def array_program(text: str, shapes: Mapping[str, Shape], numbers: Mapping[str, float]) -> Program:
-    """The guarded program of a formula whose symbols are arrays of these shapes, or plain numbers.
-
-    Raises InputError, with a caret under the place, where the text is no formula for them.
-    """
-    build = FormulaBuilder()
-    symbols = {name: build.input(name, shape) for name, shape in shapes.items()}
-    symbols |= {name: build.constant(number) for name, number in numbers.items()}
-    return guarded(build.program(read_text(text, build, symbols)))
 
 
 @dataclass(frozen=True)

@@ -156,10 +156,15 @@ class _Writer:
         return f"np.result_type({like}).type({number.text})"
 
     def _array(self, node: Node) -> _Text:
-        """An array that stands in the formula, in the dtype of the first symbol."""
+        """An array that stands in the formula: truth values, or numbers in the dtype of the first
+        symbol.
+        """
         like, numbers = self.program.inputs[0], node.array.tolist()
+        truths = node.array.dtype == bool
         if self.language is TORCH:
-            return _Text(f"{like}.new_tensor({numbers})")
+            return _Text(f"{like}.new_tensor({numbers}{', dtype=torch.bool' if truths else ''})")
+        if truths:
+            return _Text(f"np.array({numbers})")
         return _Text(f"np.array({numbers}, dtype=np.result_type({like}))")
 
     def _operation(self, row: Operation, node: Node, arguments: list[_Text]) -> _Text:

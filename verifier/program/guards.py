@@ -127,10 +127,14 @@ class _Copier:
         constant one.
         """
         condition, taken, otherwise = node.arguments
-        if self._varying[condition]:
+        if not self._is_settled(condition):
             return condition
         (holds,) = evaluate(self._program.only(condition), NumPyArithmetic("float64"), {})
         return taken if holds else otherwise
+
+    def _is_settled(self, condition: int) -> bool:
+        """Whether the same branch is taken at all inputs and by all entries."""
+        return not self._varying[condition] and self._program.nodes[condition].shape == SCALAR
 
     def _copied(self, index: int, context: _Context) -> int:
         node, leaves = self._program.nodes[index], dict(context.leaves)
@@ -140,7 +144,7 @@ class _Copier:
             parts = {part: self._copies[part, context] for part in node.arguments}
             return self.builder.copied(node, parts)
         condition, taken, otherwise = node.arguments
-        if not self._varying[condition]:
+        if self._is_settled(condition):
             return self._copies[self._first(node), context]
         leaves |= {part: self._copies[part, context] for part in self._settled(condition, leaves)}
         place = self._copies[condition, context]

@@ -51,6 +51,8 @@ def read(expression: Expr, builder: Builder, symbols: Mapping[Expr, int]) -> int
         if tree in places:
             waiting.pop()
             continue
+        if getattr(tree, "is_Matrix", False):
+            raise InputError(f"{tree} is a matrix where a number is needed")
         same = _expansion(tree)
         missing = [
             part for part in ((same,) if same is not None else _parts(tree)) if part not in places

@@ -60,15 +60,15 @@ def values():
     return given
 
 
+def explicit(numbers, shape):
+    return Matrix(np.reshape(numbers, [int(length) for length in shape]))
+
+
 def worked_out(expression, given):
     """What SymPy makes of the expression with numbers in place of its symbols."""
     known = {
         MatrixSymbol(symbol.name, *(ROW_COUNT if one == n else one for one in symbol.shape)): (
-            Matrix(
-                np.reshape(
-                    given[symbol.name], [int(one) for one in symbol.subs(n, ROW_COUNT).shape]
-                )
-            )
+            explicit(given[symbol.name], symbol.subs(n, ROW_COUNT).shape)
         )
         for symbol in expression.atoms(MatrixSymbol)
     }
@@ -176,8 +176,8 @@ REFUSED = {
     ),
     "entries that are symbols": (
         A * Matrix([[1, 2], [3, c]]),
-        "Matrix([[1, 2], [3, c]]) has entries that are no numbers: write the model as a function or "
-        "as text",
+        "Matrix([[1, 2], [3, c]]) has entries that are no numbers: write the model as a function "
+        "or as text",
     ),
     "an unknown matrix": (
         A + MatrixSymbol("Z", 2, 2),

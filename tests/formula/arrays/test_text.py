@@ -10,8 +10,8 @@ import pytest
 from tests.program.array_operations.entry_by_entry import Compared
 from tests.program.array_operations.random_formulas import random_case
 from verifier.errors import InputError
-from verifier.formula.arrays.text_operations import MOST_AXES
 from verifier.formula.parser import LONGEST, read_text, symbol_names, uses_arrays
+from verifier.formula.text.array_operations import MOST_AXES
 from verifier.formula.unparse import write_text
 from verifier.functions import (
     concatenate,

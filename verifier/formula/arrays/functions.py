@@ -187,6 +187,8 @@ def _written(
     if len(arguments) < least or (most is not None and len(arguments) > most):
         raise TypeError(f"{name} does not take {len(arguments)} arguments")
     given = [as_traced(build, one) for one in arguments]
+    if name == "where" and not given[0].is_condition:
+        raise TypeError("where takes a condition first, such as x > 0")
     try:
         return TracedArray(build, write_call(name, build, [one.node for one in given]))
     except InputError as error:

@@ -89,7 +89,7 @@ def _as_matrix(symbol: Expr, shape: Shape) -> Shape:
     )
 
 
-@dataclass
+@dataclass(eq=False)
 class _Reader:
     """Reads an expression; `places` has the node of each part that was read."""
 
@@ -347,12 +347,13 @@ class _Reader:
     # Lengths.
 
     def _length(self, length: Expr) -> int:
-        found = self.lengths.get(length, length)
-        if not isinstance(found, int) and not found.is_Integer:
+        if length in self.lengths:
+            return self.lengths[length]
+        if not sympy.sympify(length).is_Integer:
             raise InputError(
                 f"how long {length} is does not follow from the symbols of the formula"
             )
-        return int(found)
+        return int(length)
 
     def _lengths_of(self, node: int) -> tuple[int, int]:
         """The two lengths of the node; a number is the same along both axes."""
@@ -389,7 +390,7 @@ class _Reader:
         return self.build.array(Reshape(() if rows == 1 else (rows,)), node)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Shaped:
     """What has the lengths of a product so far."""
 

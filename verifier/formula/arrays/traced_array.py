@@ -100,6 +100,11 @@ class TracedArray:
             raise InputError(f"{self.text}: {error.sentence}") from None
 
     @property
+    def is_condition(self) -> bool:
+        """Whether its elements are truth values."""
+        return self.build.program(self.node).truths[-1]
+
+    @property
     def text(self) -> str:
         """The formula so far, for messages."""
         return readback(self.build.program(self.node))

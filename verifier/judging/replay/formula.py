@@ -164,7 +164,7 @@ def _numbers(builder: Builder, literals: Iterable[int]) -> tuple[float, ...]:
 
 def _least_digits(pair: ComparedPrograms, found: JointReplay) -> float:
     """To how many digits all statements agree with the exact ones; NaN where nothing is known."""
-    terms = term_sizes(pair.builder.program(*pair.exact), pair.given)
+    terms = term_sizes(pair.exact_program, pair.given)
     sizes = [float(np.max(size, where=np.isfinite(size), initial=0.0)) for size in terms]
     differences = _differences(found.code, found.exact)
     digits = [

@@ -77,7 +77,7 @@ def joint_replay(pair: ComparedPrograms) -> JointReplay:
         found.balls.reshape(np.shape(part))
         for found, part in zip(limits, balls[count:], strict=True)
     ]
-    point = pair.only(pair.exact, pair.places, decisions, ties)
+    point = pair.exact_point(decisions, ties)
     values = len(pair.point.results)
     stated = [pair.point.numbers(place) for place in range(values, count)]
     kinks = kinks_at(point, exact, stated, pair.point.by, rounded_ties)
@@ -88,8 +88,7 @@ def joint_replay(pair: ComparedPrograms) -> JointReplay:
 
 
 def _limits(pair: ComparedPrograms, exact: list[Balls]) -> list[ResultWithLimits]:
-    program = pair.builder.program(*pair.exact)
-    return add_limits(program, exact, pair.given, pair.point.by)
+    return add_limits(pair.exact_program, exact, pair.given, pair.point.by)
 
 
 def _decisions(pair: ComparedPrograms, open_: Mapping[int, Truths]) -> dict[int, AsCoded]:

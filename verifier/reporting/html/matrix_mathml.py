@@ -19,8 +19,9 @@ _HATS = {"ŷ": "<mover><mi>y</mi><mo>^</mo></mover>"}
 
 
 class MathmlNotation:
-    """Elements of MathML Core; what comes from a model is escaped_words. `rows` is the name of how many
-    rows a batch has.
+    """Elements of MathML Core; what comes from a model is escaped.
+
+    `rows` is the name of how many rows a batch has.
 
     >>> MathmlNotation("n").raised("<mi>W</mi>", "T")
     '<msup><mi>W</mi><mo>⊤</mo></msup>'
@@ -32,6 +33,11 @@ class MathmlNotation:
     def symbol(self, name: str) -> str:
         """With a subscript where it ends in a number."""
         return name_part(name)
+
+    def special(self, name: str) -> str:
+        """π or e."""
+        shown = {"pi": "π"}.get(name, name)
+        return f"<mi>{shown}</mi>"
 
     def named(self, letter: str, index: int | None) -> str:
         """The index below the line."""

@@ -276,22 +276,20 @@ def _entrywise(left: Term, right: Term) -> Term:
     for one in (left, right):
         over += one.over if isinstance(one, Hadamard) else [one]
         under += one.under if isinstance(one, Hadamard) else []
-    merged = _powers(over)
-    return merged[0] if len(merged) == 1 and not under else Hadamard(tuple(merged), tuple(under))
+    return _ratio(over, under)
+
+
+def _ratio(over: Sequence[Term], under: Sequence[Term]) -> Term:
+    """Products entry by entry above and below a line, with what they share cancelled."""
+    whole = ones((*over, *under)[0].dimensions)
+    above, below = _cancelled([one for one in over if one is not whole], under)
+    above = above or [whole]
+    return above[0] if len(above) == 1 and not below else Hadamard(tuple(above), tuple(below))
 
 
 def _diagonal(column: Term) -> Term:
     scale, matrix = front(column)
     return times(scale, Diagonal(matrix))
-
-
-def _powers(factors: Sequence[Term]) -> list[Term]:
-    """Equal factors as powers."""
-    exponents: dict[Term, Coefficient] = {}
-    for factor in factors:
-        base, exponent = _base(factor)
-        exponents[base] = exponents.get(base, Fraction(0)) + exponent
-    return [base if one == 1 else Power(base, one) for base, one in exponents.items()]
 
 
 def _base(factor: Term) -> tuple[Term, Coefficient]:
@@ -320,11 +318,8 @@ def divided(left: Term, right: Term) -> Term:
 
 def _divided(left: Term, right: Term) -> Term:
     over, under = (left.over, left.under) if isinstance(left, Hadamard) else ((left,), ())
-    kept = list(over)
-    if _taken_from(kept, right):
-        kept = kept or [ones(left.dimensions)]
-        return kept[0] if len(kept) == 1 and not under else Hadamard(tuple(kept), under)
-    return Hadamard(over, (*under, right))
+    above, below = (right.over, right.under) if isinstance(right, Hadamard) else ((right,), ())
+    return _ratio((*over, *below), (*under, *above))
 
 
 def power(base: Term, exponent: Coefficient) -> Term:

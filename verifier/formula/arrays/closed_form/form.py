@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from typing import NamedTuple
 from verifier.errors import InputError
 from verifier.formula.arrays.closed_form.from_program import terms_of
 from verifier.formula.arrays.closed_form.latex import LatexNotation
+from verifier.formula.arrays.closed_form.legend import explained
 from verifier.formula.arrays.closed_form.naming import (
     LONGEST_LINE,
     MOST_LINES,
@@ -20,19 +21,7 @@ from verifier.formula.arrays.closed_form.naming import (
     parts_of,
 )
 from verifier.formula.arrays.closed_form.notation import Notation, written
-from verifier.formula.arrays.closed_form.terms import (
-    NUMBER,
-    Derivative,
-    Hadamard,
-    Indicator,
-    Named,
-    OfMatrix,
-    Ones,
-    Placed,
-    Power,
-    RowCount,
-    Term,
-)
+from verifier.formula.arrays.closed_form.terms import NUMBER, Derivative, Named, Term
 from verifier.formula.arrays.closed_form.text import TextNotation
 from verifier.formula.arrays.closed_form.to_sympy import sympy_form
 from verifier.operations.arrays import Expr
@@ -97,9 +86,7 @@ class ClosedForm:
     @cached_property
     def legend(self) -> tuple[str, ...]:
         """A sentence for each sign that needs one."""
-        inside = [part for line in self.lines for part in parts_of(line.right)]
-        used = [says for is_used, says in _LEGEND if any(map(is_used, inside))]
-        return tuple(says.format(rows=self.rows) for says in used)
+        return explained({part for line in self.lines for part in parts_of(line.right)}, self.rows)
 
     @cached_property
     def prediction(self) -> Expr:
@@ -126,42 +113,6 @@ class ClosedForm:
         return tuple(" = ".join(line.written(notation)) for line in self.lines)
 
 
-def _works_entrywise(term: Term) -> bool:
-    return isinstance(term, Hadamard) or (isinstance(term, Power) and not term.is_number)
-
-
-def _takes_rows(term: Term) -> bool:
-    return (
-        isinstance(term, OfMatrix)
-        and term.name in ("softmax", "logsumexp")
-        and (term.of.dimensions[1] != 1)
-    )
-
-
-_LEGEND: tuple[tuple[Callable[[Term], bool], str], ...] = (
-    (lambda term: isinstance(term, RowCount), "{rows} is the number of rows."),
-    (lambda term: isinstance(term, Ones), "1 next to a matrix is the column of ones."),
-    (_works_entrywise, "⊙, ⊘ and ∘ are operations of each entry."),
-    (_takes_rows, "softmax and logsumexp are those of each row."),
-    (
-        lambda term: isinstance(term, OfMatrix) and term.name == "onehot",
-        "onehot has a row for each label: 1 at its place, 0 elsewhere.",
-    ),
-    (
-        lambda term: isinstance(term, Indicator),
-        "[ ] is 1 where the condition holds and 0 elsewhere.",
-    ),
-    (
-        lambda term: isinstance(term, Indicator) and term.at_ties is not None,
-        "Where both sides are equal it is 1/2.",
-    ),
-    (
-        lambda term: isinstance(term, Placed),
-        "put has zeros, and its first argument at the index.",
-    ),
-)
-
-
 def closed_form(
     prediction: Program, gradient: Program, parameters: Sequence[str], data: Sequence[str]
 ) -> ClosedForm:
@@ -172,6 +123,20 @@ def closed_form(
 
     Raises InputError where a formula has no form with matrices, or is too long for people.
     """
+    try:
+        form = _form(prediction, gradient, parameters, data)
+        form.text()
+    except (RecursionError, ArithmeticError):
+        raise InputError(
+            "the formula has too many operations inside each other, or too large numbers, for a "
+            "closed form"
+        ) from None
+    return form
+
+
+def _form(
+    prediction: Program, gradient: Program, parameters: Sequence[str], data: Sequence[str]
+) -> ClosedForm:
     (predicted,) = terms_of(prediction)
     loss, *derivatives = terms_of(gradient)
     names = frozenset((*gradient.inputs, *prediction.inputs))

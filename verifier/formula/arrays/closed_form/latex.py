@@ -28,6 +28,10 @@ class LatexNotation:
         """As SymPy writes it, with a subscript where it ends in a number."""
         return str(sympy.latex(sympy.Symbol(name)))
 
+    def special(self, name: str) -> str:
+        """A command, or e."""
+        return {"pi": r"\pi"}.get(name, name)
+
     def named(self, letter: str, index: int | None) -> str:
         """The index below the line."""
         shown = _LETTERS.get(letter, letter).replace("′", "'")

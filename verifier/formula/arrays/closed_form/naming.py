@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from verifier.formula.arrays.closed_form.notation import written
+from verifier.formula.arrays.closed_form.notation import is_ones, written
 from verifier.formula.arrays.closed_form.terms import (
     ATOMS,
     Applied,
@@ -28,7 +28,7 @@ from verifier.formula.arrays.closed_form.terms import (
     Term,
     Transposed,
 )
-from verifier.formula.arrays.closed_form.text import TextNotation
+from verifier.formula.arrays.closed_form.text import MOST_ENTRIES, TextNotation
 
 LONGEST_LINE = 80
 """Characters of a line of text."""
@@ -84,7 +84,9 @@ class Naming:
 
 def named_parts(formulas: Formulas) -> Naming:
     """Names for the parts of a model's formulas."""
-    chosen: dict[Term, None] = {}
+    chosen: dict[Term, None] = {
+        part: None for part in _postorder(formulas.all, {}) if _is_large_constant(part)
+    }
     heavy = parts_of(formulas.prediction)
     while len(chosen) < MOST_LINES:
         found = _repeated(formulas, chosen, heavy) or _too_long(formulas, chosen)
@@ -123,8 +125,16 @@ def _postorder(
             yield term
 
 
+def _is_large_constant(term: Term) -> bool:
+    return isinstance(term, Constant) and (
+        1 not in term.dimensions or max(term.dimensions) > MOST_ENTRIES
+    )
+
+
 def _may_have_name(term: Term) -> bool:
-    if isinstance(term, (*ATOMS, Scaled, Transposed, Constant, Placed)):
+    if isinstance(term, (*ATOMS, Scaled, Transposed, Constant, Placed)) or is_ones(term):
+        return False
+    if term.is_number and not any(isinstance(part, Symbol) for part in parts_of(term)):
         return False
     return not (isinstance(term, Inverse | Power | Diagonal | Part) and isinstance(term.of, ATOMS))
 
@@ -213,6 +223,8 @@ def _letter(term: Term, is_forward: bool, formulas: Formulas) -> str:
 
 def _matrix_letter(term: Term, formulas: Formulas) -> str:
     match term:
+        case Constant():
+            return "C"
         case OfMatrix("softmax"):
             return "P"
         case Applied("sqrt"):

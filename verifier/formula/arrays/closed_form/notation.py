@@ -52,6 +52,9 @@ class Notation(Protocol):
     def symbol(self, name: str) -> str:
         """A name of the author's."""
 
+    def special(self, name: str) -> str:
+        """pi or e."""
+
     def named(self, letter: str, index: int | None) -> str:
         """A name that the closed form gives."""
 
@@ -165,10 +168,13 @@ class _Writer:
     def _written(self, term: Term) -> _Piece:
         raise TypeError(type(term).__name__)
 
-    @_written.register(Symbol)
-    @_written.register(Special)
-    def _symbol(self, term: Symbol | Special) -> _Piece:
+    @_written.register
+    def _symbol(self, term: Symbol) -> _Piece:
         return _Piece(self._notation.symbol(term.name))
+
+    @_written.register
+    def _special(self, term: Special) -> _Piece:
+        return _Piece(self._notation.special(term.name))
 
     @_written.register
     def _named(self, term: Named) -> _Piece:
@@ -262,7 +268,8 @@ class _Writer:
 
     def _base(self, term: Term) -> str:
         """What a mark stands above: in brackets where it has a mark of its own."""
-        marked = isinstance(term, Transposed | Inverse | Power)
+        is_root = isinstance(term, Applied) and term.row == "sqrt"
+        marked = isinstance(term, Transposed | Inverse | Power) or is_root
         inner = self._at_least(term, ATOM)
         return self._notation.bracketed(inner) if marked else inner
 
@@ -296,7 +303,7 @@ class _Writer:
     def _scaled(self, term: Scaled) -> _Piece:
         """The coefficient and what stands below the line as a fraction, the rest behind it."""
         notation, matrix = self._notation, term.of
-        if matrix is not None and _is_ones(matrix):
+        if matrix is not None and is_ones(matrix):
             matrix = None
         above, below = _ratio(size(term.coefficient))
         *others, last = (*term.over, *([] if matrix is None else [matrix])) or (None,)
@@ -306,7 +313,8 @@ class _Writer:
         under = [notation.number(below)] if below != 1 else []
         under += [self._at_least(one, ATOM) for one in numbers_first]
         if under:
-            line = under[0] if len(under) == 1 else notation.beside(under)
+            alone = len(under) == 1 and numbers_first
+            line = self.piece(numbers_first[0]).text if alone else notation.beside(under)
             front = [notation.fraction(notation.number(above), line)]
         else:
             front = [notation.number(above)] if above != 1 or not behind else []
@@ -320,7 +328,7 @@ class _Writer:
         return [self._at_least(matrix, ATOM)]
 
 
-def _is_ones(term: Term) -> bool:
+def is_ones(term: Term) -> bool:
     """Whether it is 1 in every entry, so that it stands for a number that every entry has."""
     match term:
         case Ones():
@@ -332,7 +340,7 @@ def _is_ones(term: Term) -> bool:
 
 def _as_number(term: Term) -> Term:
     """The number 1 for ones in every entry."""
-    return Number(Fraction(1)) if _is_ones(term) else term
+    return Number(Fraction(1)) if is_ones(term) else term
 
 
 def _ratio(coefficient: Coefficient) -> tuple[Coefficient, Coefficient]:

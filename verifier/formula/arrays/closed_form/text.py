@@ -8,12 +8,12 @@ import numpy as np
 
 from verifier.formula.arrays.closed_form.notation import plain_number
 from verifier.formula.arrays.closed_form.terms import Coefficient, Constant, Dimensions
-from verifier.program.program import ROWS
 
 _RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 _MARKS = {"T": "ᵀ", "-1": "⁻¹", "-T": "⁻ᵀ"}
-_MOST_ENTRIES = 6
-"""Longer constants of a formula are not written out."""
+MOST_ENTRIES = 9
+_LONGEST = 40
+"""Larger arrays that stand in a formula, and longer ones, are not written out."""
 
 
 class TextNotation:
@@ -25,6 +25,10 @@ class TextNotation:
     def symbol(self, name: str) -> str:
         """As it is."""
         return name
+
+    def special(self, name: str) -> str:
+        """π or e."""
+        return {"pi": "π"}.get(name, name)
 
     def named(self, letter: str, index: int | None) -> str:
         """The index behind the letter."""
@@ -110,8 +114,8 @@ class TextNotation:
         return f"|{inner}|"
 
     def root(self, inner: str) -> str:
-        """√(inner)."""
-        return f"√({inner})"
+        """√inner, with brackets around more than a word."""
+        return f"√{inner}" if inner.isalnum() else f"√({inner})"
 
     def indicator(self, left: str, sign: str, right: str) -> str:
         """In square brackets."""
@@ -135,10 +139,12 @@ class TextNotation:
 
 
 def constant_text(term: Constant) -> str:
-    """The numbers of a short column, the shape of what is longer."""
-    array = np.asarray(term.array.array, dtype=np.float64)
-    if array.ndim == 1 and array.size <= _MOST_ENTRIES:
-        entries = (plain_number(float(one)).removesuffix(".0") for one in array)
-        return f"[{'; '.join(entries)}]"
-    shape = "×".join("n" if length == ROWS else str(length) for length in array.shape)
-    return f"constant({shape})"
+    """The numbers of a small array, with a semicolon behind each row; the shape of a larger one."""
+    array = np.asarray(term.array.array, dtype=np.float64).reshape(term.dimensions)
+    rows = [
+        ", ".join(plain_number(one).removesuffix(".0") for one in row)
+        for row in array[: MOST_ENTRIES + 1].tolist()
+    ]
+    written = f"[{'; '.join(rows)}]"
+    is_large = array.size > MOST_ENTRIES or len(written) > _LONGEST
+    return f"numbers({array.shape[0]}×{array.shape[1]})" if is_large else written

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import sympy
 
-from tests.formula.closed_form_code import Code, as_matrix, scope_of
-from tests.formula.closed_form_models import MODELS
-from tests.formula.closed_form_values import ROWS, numeric
+import verifier
+from tests.formula.arrays.closed_form_code import Code, as_matrix, scope_of
+from tests.formula.arrays.closed_form_models import MODELS
+from tests.formula.arrays.closed_form_values import ROWS, numeric
 from verifier import InputError, Model, functions, model, normal, squared_error, zeros
 from verifier.commands.cli import run
 from verifier.explaining.model_as_code import formulas
@@ -254,7 +255,7 @@ _TENSORS = {"x": np.ones((6, 5, 4)), "y": np.ones((6, 5))}
 
 
 @model(loss=squared_error, data=_TENSORS)
-def of_tensors(x, *, w=normal(4)):  # noqa: B008 (drawn once)
+def of_tensors(x, *, w=normal(4)):
     return x @ w
 
 
@@ -274,7 +275,7 @@ def test_an_array_of_three_axes_is_said_in_one_sentence_everywhere():
 
 
 def _deep(layers):
-    def body(X, *, W):  # noqa: N803 (matrices have capitals)
+    def body(X, *, W):
         hidden = X
         for _ in range(layers):
             hidden = hidden + functions.tanh(hidden @ W)
@@ -296,7 +297,7 @@ def test_a_deep_network_is_named_layer_by_layer_and_a_deeper_one_refused_in_one_
 
 def test_a_name_of_the_model_is_not_taken_again():
     @model(loss=squared_error, data={"n": np.ones((6, 3)), "y": np.ones((6, 2))})
-    def own(n, *, R=normal(3, 2), b=zeros(2)):  # noqa: B008, N803 (drawn once)
+    def own(n, *, R=normal(3, 2), b=zeros(2)):
         return n @ R + b
 
     assert own.closed_form.text() == (
@@ -307,3 +308,39 @@ def test_a_name_of_the_model_is_not_taken_again():
         "∂L/∂b = (2/N) R′ᵀ 1",
     )
     assert str(own.gradient["R"].args[0]) == "2/N"
+
+
+def test_a_formula_that_is_too_long_or_too_deep_is_refused_in_one_sentence(monkeypatch):
+    with pytest.raises(InputError) as refused:
+        _ = _deep(120).closed_form
+    assert str(refused.value).endswith("above 1000 its closed form is not shown")
+    monkeypatch.setattr("verifier.formula.arrays.closed_form.form.written", _no_end)
+    with pytest.raises(InputError) as refused:
+        _ = _deep(2).closed_form
+    assert str(refused.value) == (
+        "the formula has too many operations inside each other, or too large numbers, for a "
+        "closed form"
+    )
+
+
+def _no_end(*arguments):
+    return _no_end(*arguments)
+
+
+def page(trained):
+    return verifier.train(trained, epochs=1, batch="all", lr=0.01).to_html()
+
+
+def test_the_page_of_a_training_has_the_closed_form_and_its_legend():
+    shown = page(MODELS["linear"])
+    left, right = MODELS["linear"].closed_form.lines[-1].written(MathmlNotation("n"))
+    assert f"<math>{left}</math> <math><mo>=</mo></math> <math>{right}</math>" in shown
+    assert "<code>∂L/∂W = (2/n) Xᵀ (X W − y)</code>" in shown
+    assert "n is the number of rows." in shown
+
+
+def test_a_page_without_a_closed_form_says_why():
+    assert (
+        "The formulas are not written out: the formula has an array of the shape (rows, 5, 4), and "
+        "a matrix has two axes."
+    ) in page(of_tensors)

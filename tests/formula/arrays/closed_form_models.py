@@ -1,7 +1,5 @@
 """Models of arrays whose closed forms are tried."""
 
-# ruff: noqa: B008, N803 (start values are drawn once, and matrices have capitals)
-
 from __future__ import annotations
 
 import numpy as np
@@ -134,6 +132,21 @@ def reciprocal(X, *, W=normal(4, 2), a=1.5):
     return a / (2 + (X @ W) ** 2) - 1 / (1 + a**2)
 
 
+@model(loss=cross_entropy, data={"X": _X, "y": _CLASSES})
+def gelu_network(X, *, W1=normal(4, 5), b1=normal(5), W2=normal(5, 3), b2=normal(3)):
+    hidden = X @ W1 + b1
+    return (hidden * (1 + functions.erf(hidden / sqrt(2))) / 2) @ W2 + b2
+
+
+_TURN, _NOISE = np.array([[1.0, 0.5], [0.0, 1.0]]), _DRAWN.normal(size=(4, 3)) ** 2
+
+
+@model(loss=squared_error, data={"X": _X[:, :2], "y": _Y})
+def constants(X, *, root=np.array([[2.0, 0.1], [0.3, 1.0]]), v=normal(3)):
+    spread = _TURN @ root @ root.T @ _TURN.T + np.eye(2)
+    return X @ functions.inverse(spread) @ root + (_NOISE @ v)[0:2]
+
+
 MODELS: dict[str, Model] = {
     one.name: one
     for one in (
@@ -141,6 +154,6 @@ MODELS: dict[str, Model] = {
         autoencoder, factorisation, layer_norm, attention, polynomial, mahalanobis, linear_system,
         log_determinant, gaussian, robust, parts.with_data(
             {"X": _X, "y": _Y, "k": np.abs(_COLUMN)}
-        ), mixture, reciprocal, reciprocal,
+        ), mixture, reciprocal, gelu_network, constants,
     )
 }  # fmt: skip

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from tests.formula.closed_form_values import ON_MATRICES, ROWS, row_on_arrays
+from tests.formula.arrays.closed_form_values import ON_MATRICES, ROWS, row_on_arrays
 from verifier.formula.arrays.closed_form.notation import SIGNS
 
 
@@ -111,6 +111,9 @@ class Code:
     def symbol(self, name):
         return f"symbols[{name!r}]"
 
+    def special(self, name):
+        return f"as_matrix(np.{name})"
+
     def named(self, letter, index):
         return f"{letter}{'' if index is None else index}".replace("′", "_")
 
@@ -178,7 +181,7 @@ class Code:
         return f"placed({inner}, {key!r}, {dimensions})"
 
     def constant(self, term):
-        return f"Matrix({np.asarray(term.array.array).tolist()})"
+        return f"Matrix({np.reshape(term.array.array, term.dimensions).tolist()})"
 
     def identity(self):
         return "identity"
@@ -228,7 +231,11 @@ def squeezed(array):
 
 
 def scope_of(form, values):
-    """The names of a closed form and what Python computes for them, line by line."""
+    """The names of a closed form and what Python computes for them, line by line.
+
+    An identity matrix has the size of the square ones among the values.
+    """
+    square = {len(one) for one in values.values() if np.ndim(one) == 2 and len({*one.shape}) == 1}
     scope = {
         "symbols": {
             name: Matrix(value) if np.ndim(value) else as_matrix(float(value))
@@ -236,7 +243,7 @@ def scope_of(form, values):
         },
         "n": as_matrix(float(ROWS)), "np": np, "Matrix": Matrix, "as_matrix": as_matrix,
         "call": call, "holds": holds, "part": part, "placed": placed, "ones": Ones(),
-        "identity": Matrix(np.eye(3)),
+        "identity": Matrix(np.eye(min(square, default=1))),
     }  # fmt: skip
     for line in form.lines:
         left, right = line.written(Code())

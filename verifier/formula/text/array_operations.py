@@ -8,9 +8,9 @@ from typing import Protocol
 
 from verifier.errors import InputError
 from verifier.formula.arrays.functions import FUNCTIONS
-from verifier.formula.arrays.text_literals import Place
 from verifier.formula.arrays.traced_array import TracedArray
-from verifier.formula.parts import Whole
+from verifier.formula.text.literals import Place
+from verifier.formula.text.parts import Whole
 from verifier.operations.arrays import Floats
 from verifier.program.array_operations.products import Product
 from verifier.program.builder import FormulaBuilder

@@ -8,7 +8,7 @@ from types import EllipsisType
 from typing import NamedTuple, TypeAlias
 
 from verifier.errors import InputError
-from verifier.formula.parts import Whole
+from verifier.formula.text.parts import Whole
 from verifier.formula.tokens import END, Token, shorten
 
 Place: TypeAlias = "int | slice | list[int] | EllipsisType | None"
